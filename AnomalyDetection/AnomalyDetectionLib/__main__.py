@@ -1,0 +1,6 @@
+"""`python -m AnomalyDetectionLib` is the same as `anomaly-detection`."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,575 @@
+"""The command line: `anomaly-detection`, or `python -m AnomalyDetectionLib`.
+
+Everything heavy is imported inside the commands, so that `--help` and mistakes in the options answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import click
+
+from . import __version__
+from .errors import InputError
+
+PROGRAM = "anomaly-detection"
+USER_ERROR, OWN_ERROR = 2, 1
+LEAST_FREE_MB = 50
+
+Progress = Callable[[str, float, str], None]
+
+
+@click.group(
+    PROGRAM,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", prog_name=PROGRAM)
+@click.pass_context
+def command_line(context: click.Context) -> None:
+    """Suspected anomalies on T1 and FLAIR brain MRI.
+
+    A network that has learnt normal brain tissue marks what does not look like it: chronic infarcts, and
+    whatever else is unusual. After van Hespen et al., Scientific Reports 2021.
+
+    Research use only. Not a medical device; not for diagnosis.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _finite(_context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number that can be used.", param=parameter)
+    return value
+
+
+_PATH = click.Path(path_type=Path)
+_DEBUG = click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
+
+
+@command_line.command(short_help="Find suspected anomalies in a T1 and a FLAIR.")
+@click.option(
+    "--t1",
+    type=_PATH,
+    required=True,
+    help="T1-weighted image: NIfTI, NRRD or MetaImage file, or DICOM folder.",
+)
+@click.option("--flair", type=_PATH, required=True, help="FLAIR image of the same head, likewise.")
+@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--brain-mask", type=_PATH, help="Image that is not 0 inside the brain. Default: find the brain."
+)
+@click.option(
+    "--t1-series", metavar="SERIES", help="Which DICOM series (number, UID or description), if several."
+)
+@click.option(
+    "--flair-series", metavar="SERIES", help="Which DICOM series (number, UID or description), if several."
+)
+@click.option("--model", metavar="NAME|FILE", help="A model that ships with the program, or a model file.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto takes a GPU if there is one.",
+)
+@click.option(
+    "--threshold",
+    metavar="SCORE",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
+    help="Scores above it are suspected.  [default: the model's, 3 as in the paper]",
+)
+@click.option(
+    "--percentile",
+    metavar="N",
+    type=click.FloatRange(0, 100),
+    callback=_finite,
+    help="Of the latent elements' deviations; a patch's score.  [default: the model's, 50 as in the paper]",
+)
+@click.option(
+    "--min-patches",
+    metavar="COUNT",
+    type=click.IntRange(min=1),
+    help="Drop findings of fewer connected patches.  [default: the model's, 2 as in the paper]",
+)
+@click.option(
+    "--stride",
+    metavar="VOXELS",
+    type=click.IntRange(min=1, max=15),
+    help="Voxels between patches; fewer are finer and slower.  [default: the model's, 4 as in the paper]",
+)
+@click.option("--no-registration", is_flag=True, help="Trust that T1 and FLAIR line up as they are.")
+@click.option("--no-bias-correction", is_flag=True, help="The images have no bias field, or none any more.")
+@click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    default="bar",
+    show_default=True,
+    help="bar for people, json (one object a line: stage, fraction, message) for programs.",
+)
+@_DEBUG
+def detect(
+    t1: Path,
+    flair: Path,
+    output: Path,
+    brain_mask: Path | None,
+    t1_series: str | None,
+    flair_series: str | None,
+    model: str | None,
+    device: str,
+    threshold: float | None,
+    percentile: float | None,
+    min_patches: int | None,
+    stride: int | None,
+    no_registration: bool,
+    no_bias_correction: bool,
+    progress: str,
+    debug: bool,
+) -> None:
+    """Find suspected anomalies in the T1 and the FLAIR of one head.
+
+    The two may have any orientation, spacing and field of view; they are compared in physical space, and
+    registered if they do not line up. The results lie on the FLAIR's own grid:
+
+    \b
+      anomaly_score.nii.gz           score of every voxel
+      suspected_anomalies.nii.gz     label map: number of the finding
+      suspected_anomalies.seg.nrrd   the same as a segmentation for 3D Slicer
+      findings.csv, findings.json    the findings as a table, and with all that led to them
+      overlay.png                    the slices that matter, in colour
+
+    Example:
+
+    \b
+      anomaly-detection detect --t1 T1.nii.gz --flair FLAIR.nii.gz --output results
+    """
+    with _progress(progress) as report:
+        _check_output(output)
+        from .detection.run import DetectionRequest, describe_alignment, run_detection
+        from .reporting.results import summary, write_results
+
+        request = DetectionRequest(
+            t1=t1,
+            flair=flair,
+            brain_mask=brain_mask,
+            t1_series=t1_series,
+            flair_series=flair_series,
+            model=model,
+            device=device,
+            threshold=threshold,
+            percentile=percentile,
+            min_patches=min_patches,
+            stride=stride,
+            register=not no_registration,
+            bias_correction=not no_bias_correction,
+        )
+        detection = run_detection(request, report)
+        write_results(detection, output, report)
+        report("done", 1.0, summary(detection, output))
+    if progress != "json":
+        if detection.scores.study.alignment.registered:
+            click.echo(describe_alignment(detection.scores.study.alignment) + ".")
+        click.echo(summary(detection, output))
+
+
+# --- train --------------------------------------------------------------------------------------------------
+
+
+@command_line.command(short_help="Prepare scans for training: a table of them into one file.")
+@click.option(
+    "--table",
+    type=_PATH,
+    required=True,
+    help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
+)
+@click.option(
+    "--root",
+    type=_PATH,
+    default=Path(),
+    help="Folder that the table's paths start from.  [default: this one]",
+)
+@click.option("--output", type=_PATH, required=True, metavar="FILE", help="File to write, such as scans.npz.")
+@_DEBUG
+def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
+    """Prepare scans for training and put them into one compact file.
+
+    Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
+    """
+    from .imaging.prepared import PreparationSettings
+    from .training.prepare_scans import prepare_scans, read_table
+
+    entries = read_table(table, root)
+    with _progress("bar") as report:
+        prepare_scans(
+            entries,
+            output,
+            PreparationSettings(),
+            progress=lambda name, done: report("preparing", done, name),
+        )
+    click.echo(
+        f"{len(entries)} scans prepared for training in {output} ({output.stat().st_size / 1e6:.0f} MB)."
+    )
+
+
+@command_line.command(short_help="Train a model on prepared scans; interrupt and resume at will.")
+@click.option("--scans", type=_PATH, required=True, metavar="FILE", help="Scans from `prepare`.")
+@click.option(
+    "--output", type=_PATH, required=True, metavar="DIR", help="Folder of the run: checkpoint, curves, model."
+)
+@click.option("--name", default="model", show_default=True, help="Of the model, and of its file.")
+@click.option(
+    "--held-out", multiple=True, metavar="PATIENT", help="Patient for training-validation; give several."
+)
+@click.option(
+    "--leave-out", multiple=True, metavar="PATIENT", help="Patient not to be used at all (for testing)."
+)
+@click.option(
+    "--latent-size", type=click.IntRange(min=1), default=100, show_default=True, help="Elements of z."
+)
+@click.option(
+    "--output-activation",
+    type=click.Choice(["tanh", "none"]),
+    default="tanh",
+    show_default=True,
+    help="Of the decoder.",
+)
+@click.option(
+    "--features",
+    type=click.Choice(["penultimate", "all"]),
+    default="penultimate",
+    show_default=True,
+    help="Discriminator layers that the adversarial loss compares.",
+)
+@click.option(
+    "--sampling",
+    type=click.Choice(["brain", "tissue"]),
+    default="brain",
+    show_default=True,
+    help="Patches from all voxels alike, or from dark, grey and white tissue alike.",
+)
+@click.option(
+    "--patches", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="For training."
+)
+@click.option(
+    "--validation-patches",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="For validation.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(min=2), default=64, show_default=True, help="Patches a step."
+)
+@click.option("--learning-rate", type=float, default=0.001, show_default=True, help="Adam's.")
+@click.option(
+    "--beta1", type=float, default=0.9, show_default=True, help="Adam's first beta (GANomaly: 0.5)."
+)
+@click.option(
+    "--gain", type=float, default=0.0, show_default=True, help="Vary each channel's contrast by this part."
+)
+@click.option(
+    "--shift", type=float, default=0.0, show_default=True, help="Vary each channel's level by up to this."
+)
+@click.option("--noise", type=float, default=0.0, show_default=True, help="Add noise of an SD up to this.")
+@click.option(
+    "--blur", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Blur by up to this part."
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Epochs without a better one.",
+)
+@click.option(
+    "--max-epochs", type=click.IntRange(min=0), default=0, help="Stop after so many.  [default: no limit]"
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Leave off after so long; the same command goes on.",
+)
+@click.option(
+    "--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="Of the networks."
+)
+@click.option(
+    "--device",
+    default="auto",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    show_default=True,
+    help="Where to train.",
+)
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes (GPUs) that train as one.",
+)
+@click.option(
+    "--about", type=_PATH, metavar="FILE", help="JSON added to the model's card: licences, description."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random."
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    default="bar",
+    show_default=True,
+    help="As for detect.",
+)
+@_DEBUG
+def train(**options: Any) -> None:
+    """Train the paper's model, or go on with the run that the output folder holds.
+
+    Stops when the generator loss on the held-out patients has not fallen for some epochs, and keeps the best
+    epoch. Ctrl-C leaves a checkpoint behind; the same command goes on from it.
+    """
+    from .training.command import train_from_options
+
+    with _progress(options["progress"]) as report:
+        sentence = train_from_options(options, " ".join([PROGRAM, *sys.argv[1:]]), report)
+    if options["progress"] != "json":
+        click.echo(sentence)
+
+
+# --- simulate -----------------------------------------------------------------------------------------------
+
+
+@command_line.command(short_help="Make a patient with known infarcts, for trying and testing.")
+@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for T1, FLAIR and truth.")
+@click.option(
+    "--seed",
+    metavar="NUMBER",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Same seed, same patient.",
+)
+@_DEBUG
+def simulate(output: Path, seed: int, debug: bool) -> None:
+    """Simulate the T1 and the FLAIR of a patient with chronic infarcts, and write them with the truth.
+
+    The anatomy is that of the ICBM152 template; the contrast follows from the signal equations of the
+    sequences. Needs the extra "simulation" (nilearn).
+    """
+    _check_output(output)
+    from .imaging.writing import atomic_folder
+
+    try:
+        from .simulation.patient import simulate_patient, write_patient
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith("AnomalyDetectionLib"):
+            raise
+        raise InputError(
+            f"Simulation needs {missing.name}, which is not installed: pip install {missing.name}."
+        ) from missing
+    patient = simulate_patient(seed)
+    with atomic_folder(output) as beside:
+        write_patient(patient, beside)
+    click.echo(f"Simulated patient {seed} written to {output}.")
+
+
+# --- models -------------------------------------------------------------------------------------------------
+
+
+@command_line.group(invoke_without_command=True, short_help="List the models, or show the card of one.")
+@click.pass_context
+def models(context: click.Context) -> None:
+    """The models that ship with the program, and what is known about them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_models)
+
+
+@models.command("list")
+@_DEBUG
+def list_models(debug: bool = False) -> None:
+    """Name, hash and purpose of each model that ships with the program."""
+    from .reporting.models import model_list
+
+    click.echo(model_list())
+
+
+@models.command("show")
+@click.argument("model", metavar="NAME|FILE")
+@_DEBUG
+def show_model(model: str, debug: bool) -> None:
+    """The card of a model: data, licences, settings, measured results."""
+    from .reporting.models import model_card
+
+    click.echo(model_card(model))
+
+
+# --- doctor -------------------------------------------------------------------------------------------------
+
+
+@command_line.command(short_help="One page about this machine, for a bug report.")
+@_DEBUG
+def doctor(debug: bool) -> None:
+    """What a maintainer asks for first: machine, versions, devices, models. Add it to a bug report."""
+    from .reporting.doctor import examination
+
+    click.echo(examination())
+
+
+# --- from here on: how all commands report, and how they fail -----------------------------------------------
+
+
+def _check_output(folder: Path) -> None:
+    """Find out before the work, not after it, whether the results can be written."""
+    from .imaging.writing import atomic_folder
+
+    class NoError(Exception):
+        pass
+
+    with contextlib.suppress(NoError), atomic_folder(folder) as beside:
+        if shutil.disk_usage(beside).free < LEAST_FREE_MB * 2**20:
+            raise InputError(
+                f"The disk of the output folder {folder} is full: free at least {LEAST_FREE_MB} MB."
+            )
+        raise NoError
+
+
+@contextlib.contextmanager
+def _progress(kind: str) -> Iterator[Progress]:
+    """A listener of the chosen kind. Meanwhile standard output belongs to it alone."""
+    stdout = sys.stdout
+    # Libraries print what they like; a program that reads our lines must not stumble over it.
+    with contextlib.redirect_stdout(sys.stderr):
+        if kind == "json":
+            yield _unless_stopped(_json_lines(stdout))
+        elif kind == "bar":
+            with _bar() as report:
+                yield _unless_stopped(report)
+        else:
+            yield _unless_stopped(lambda stage, fraction, message: None)
+
+
+def _json_lines(stream: TextIO) -> Progress:
+    def report(stage: str, fraction: float, message: str) -> None:
+        line = {"stage": stage, "fraction": round(fraction, 4), "message": message}
+        stream.write(json.dumps(line, ensure_ascii=True) + "\n")
+        stream.flush()
+
+    return report
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Progress]:
+    from tqdm import tqdm
+
+    layout = "{desc:<34}{percentage:3.0f}% |{bar:30}| {elapsed}"
+    with tqdm(
+        total=100, desc="Starting", bar_format=layout, file=sys.stderr, leave=False, disable=None
+    ) as bar:
+
+        def report(stage: str, fraction: float, message: str) -> None:
+            bar.set_description_str(message if len(message) < 34 else stage.capitalize(), refresh=False)
+            bar.n = 100 * fraction
+            bar.refresh()
+
+        yield report
+
+
+class _Stop:
+    """Whether the user, or another program, asked this one to end.
+
+    The KeyboardInterrupt alone is not enough: raised inside a library's callback, or one that catches
+    everything, it is lost. So it is raised again with the next report of progress.
+    """
+
+    asked = False
+
+    @classmethod
+    def ask(cls, _signal: int, _frame: FrameType | None) -> None:
+        cls.asked = True
+        raise KeyboardInterrupt
+
+
+def _unless_stopped(report: Progress) -> Progress:
+    def checked(stage: str, fraction: float, message: str) -> None:
+        if _Stop.asked:
+            raise KeyboardInterrupt
+        report(stage, fraction, message)
+
+    return checked
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code.
+
+    0: done. 2: something the user gave cannot be used, or the user stopped the run; one sentence on
+    standard error says what. 1: an error of the program's own.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    _be_quiet(debug)
+    # Ended by another program is the same as Ctrl-C: leave nothing half-written.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _Stop.ask)
+    try:
+        code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        sentence, code = _what_to_say(error)
+        click.echo(sentence, err=True)
+        sys.exit(code)
+    except KeyboardInterrupt:
+        click.echo("Stopped; nothing was written.", err=True)
+        sys.exit(USER_ERROR)
+
+
+def _what_to_say(error: Exception) -> tuple[str, int]:
+    """One sentence about an error, and the exit code."""
+    if isinstance(error, InputError):
+        return str(error), USER_ERROR
+    if isinstance(error, click.exceptions.Abort):
+        return "Stopped; nothing was written.", USER_ERROR
+    if isinstance(error, click.ClickException):
+        context: Any = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else PROGRAM
+        return f"{error.format_message().rstrip('.')}; see `{path} --help`.", USER_ERROR
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" while writing {error.filename}" if error.filename else ""
+        return f"The disk is full{where}: free some space and run again.", USER_ERROR
+    if isinstance(error, BrokenPipeError):
+        return "Stopped, because the program that read the output is gone.", USER_ERROR
+    if isinstance(error, PermissionError):
+        return f"No permission for {error.filename}: choose another place or change its rights.", USER_ERROR
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return (
+            "Not enough memory: close other programs, or use --device cpu if it was the GPU's.",
+            USER_ERROR,
+        )
+    return (
+        f"Something went wrong inside {PROGRAM} ({type(error).__name__}); run again with --debug and report"
+        f" it together with what `{PROGRAM} doctor` prints.",
+        OWN_ERROR,
+    )
+
+
+def _be_quiet(debug: bool) -> None:
+    """Libraries' warnings only for those who ask; idle threads sleep, for cores are often shared."""
+    if not debug:
+        warnings.simplefilter("ignore")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")

@@ -1,0 +1,1 @@
+"""Patches, scoring, findings, and the detector that joins them."""

@@ -1,0 +1,35 @@
+"""Which device the network runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import InputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices of this machine, the fastest first; "cpu" is always among them."""
+    found = []
+    if torch.cuda.is_available():
+        found.append("cuda")
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return (*found, "cpu")
+
+
+def resolve_device(name: str) -> str:
+    """The device that `name` stands for: "auto" is the fastest there is.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    devices = available_devices()
+    if name == "auto":
+        return devices[0]
+    if name not in devices:
+        raise InputError(
+            f"This machine has no device '{name}' that torch can use; it has {', '.join(devices)}, so leave --device at auto."
+        )
+    return name

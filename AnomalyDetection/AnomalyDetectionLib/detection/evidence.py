@@ -1,0 +1,66 @@
+"""What is said of a finding besides its score: how bright it is, next to the tissue round it."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ..imaging.prepared import PreparedStudy
+
+RING_MM = 10.0
+"""How far round a finding, within the slice, the tissue it is compared with reaches."""
+
+
+def relative_intensities(cells: np.ndarray, count: int, study: PreparedStudy) -> list[tuple[float, float]]:
+    """Mean T1 and FLAIR inside each finding over that of the brain round it.
+
+    In bias-corrected scanner units, where 0 is no signal, so that the ratio means something. "Round it"
+    is the brain within `RING_MM` in the same slices that is in no finding.
+
+    Args:
+        cells: (slices, rows, columns) on the model's grid, the number of the finding or 0.
+        count: how many findings there are.
+        study: the prepared study on that grid.
+
+    Returns:
+        (T1, FLAIR) for findings 1 to `count`; NaN where there is nothing to compare.
+    """
+    dx, dy = study.grid.spacing[0], study.grid.spacing[1]
+    reach = (0, int(np.ceil(RING_MM / dy)), int(np.ceil(RING_MM / dx)))
+    boxes = ndimage.find_objects(cells, max_label=count)
+    ratios = []
+    for number, box in enumerate(boxes, start=1):
+        if box is None:
+            ratios.append((float("nan"), float("nan")))
+            continue
+        window = tuple(
+            slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, reach, strict=True)
+        )
+        inside = cells[window] == number
+        brain = study.brain[window]
+        ring = brain & (cells[window] == 0) & _within_reach(inside, (dy, dx))
+        # A finding that lies outside the brain mask altogether is still compared as it is painted.
+        inside_brain = inside & brain
+        inside = inside_brain if inside_brain.any() else inside
+        ratios.append(
+            (
+                _ratio(study.t1_scale.invert(study.t1[window]), inside, ring),
+                _ratio(study.flair_scale.invert(study.flair[window]), inside, ring),
+            )
+        )
+    return ratios
+
+
+def _within_reach(inside: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:
+    """Slice by slice, the pixels at most `RING_MM` from a pixel of the finding."""
+    near = np.zeros(inside.shape, bool)
+    for s in np.flatnonzero(inside.any(axis=(1, 2))):
+        near[s] = ndimage.distance_transform_edt(~inside[s], sampling=spacing) <= RING_MM
+    return near
+
+
+def _ratio(image: np.ndarray, inside: np.ndarray, ring: np.ndarray) -> float:
+    if not ring.any():
+        return float("nan")
+    normal = float(image[ring].mean(dtype=np.float64))
+    return float(image[inside].mean(dtype=np.float64)) / normal if normal > 0 else float("nan")

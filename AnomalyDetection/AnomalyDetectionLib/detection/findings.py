@@ -1,0 +1,187 @@
+"""The fourth of the four values: numbered suspected anomalies, and how they follow from the scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from ..errors import InputError
+from ..imaging.preparation import to_flair_grid
+from ..imaging.prepared import PreparedStudy
+from .evidence import relative_intensities
+from .lattice import paint_cells
+from .midline import Midline
+from .score_map import ScoreMap
+
+_NEIGHBOURS = {
+    "26": np.ones((3, 3, 3), bool),
+    "8": np.stack([np.zeros((3, 3), bool), np.ones((3, 3), bool), np.zeros((3, 3), bool)]),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One suspected anomaly.
+
+    Attributes:
+        number: 1 for the highest peak score; also its label in the label map.
+        volume_ml: of its voxels on the FLAIR grid.
+        patches: how many patches it is made of.
+        peak_score, mean_score: over its patches.
+        centroid_ras: mm, the Slicer and NIfTI convention.
+        side: "left", "right" or "midline" of the patient.
+        t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the
+            mean of the brain tissue round it that is not in any finding; NaN if there is none.
+    """
+
+    number: int
+    volume_ml: float
+    patches: int
+    peak_score: float
+    mean_score: float
+    centroid_ras: tuple[float, float, float]
+    side: str
+    t1_relative: float
+    flair_relative: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The findings of one scan, highest peak score first.
+
+    Attributes:
+        items: numbered from 1.
+        labels: uint16 label map on the FLAIR's own grid; a voxel's value is its finding's number.
+        threshold, min_patches: what they were derived with.
+    """
+
+    items: tuple[Finding, ...]
+    labels: sitk.Image
+    threshold: float
+    min_patches: int
+
+
+def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> Findings:
+    """Suspected anomalies: connected patches that score above a threshold (paper, "Anomaly scoring").
+
+    Works from the scores alone, without the network, so that another threshold costs a fraction of a
+    second. Every finding owns at least one voxel of the FLAIR grid, however small it is and however
+    coarse that grid.
+
+    Args:
+        scores: the scored brain; `scores.settings.neighbourhood` says which patches touch.
+        threshold: patches that score above it are suspected.
+        min_patches: connected groups of fewer patches are dropped (paper: the single isolated patch).
+
+    Raises:
+        InputError: if there are more findings than a uint16 label map can number.
+    """
+    groups = connected_patches(scores.lattice, threshold, min_patches, scores.settings.neighbourhood)
+    count = int(groups.max(initial=0))
+    if count > np.iinfo(np.uint16).max:
+        raise InputError(
+            f"a threshold of {threshold:g} gives {count} suspected anomalies; choose a higher one"
+        )
+    study = scores.study
+    cells = paint_cells(groups.astype(np.uint16), scores.first, scores.settings.stride, study.grid.shape)
+    labels = sitk.GetArrayFromImage(to_flair_grid(cells, study, nearest=True)).astype(np.uint16)
+    _give_each_finding_a_voxel(labels, groups, scores)
+
+    numbers = range(1, count + 1)
+    voxels, centroids = _extents(labels, count, study)
+    patches = np.bincount(groups.ravel(), minlength=count + 1)[1:]
+    peaks = ndimage.maximum(scores.lattice, groups, numbers)
+    means = ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
+    midline = Midline.of(study)
+    ratios = relative_intensities(cells, count, study)
+    items = tuple(
+        Finding(
+            number=number,
+            volume_ml=float(voxels[k] * study.flair_grid.voxel_ml),
+            patches=int(patches[k]),
+            peak_score=float(peaks[k]),
+            mean_score=float(means[k]),
+            centroid_ras=_lps_to_ras(centroids[k]),
+            side=midline.side(centroids[k]),
+            t1_relative=ratios[k][0],
+            flair_relative=ratios[k][1],
+        )
+        for k, number in enumerate(numbers)
+    )
+    return Findings(items, study.flair_grid.image(labels), threshold, min_patches)
+
+
+def _lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
+    return -float(point[0]), -float(point[1]), float(point[2])
+
+
+def connected_patches(
+    lattice: np.ndarray, threshold: float, min_patches: int, neighbourhood: str = "26"
+) -> np.ndarray:
+    """The lattice elements of each finding.
+
+    Args:
+        lattice: scores (slices, lattice rows, lattice columns); NaN where no patch was scored.
+        threshold, min_patches: as for `derive_findings`.
+        neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice.
+
+    Returns:
+        int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
+        equal peaks, the finding with more patches goes first, then the one met first in array order.
+    """
+    groups, count = ndimage.label(lattice > threshold, structure=_NEIGHBOURS[neighbourhood])
+    if count == 0:
+        return groups.astype(np.int32)
+    patches = np.bincount(groups.ravel())[1:]
+    peaks = np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1)))
+    kept = [k for k in range(count) if patches[k] >= min_patches]
+    kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
+    number = np.zeros(count + 1, np.int32)
+    for place, k in enumerate(kept, start=1):
+        number[k + 1] = place
+    return number[groups]
+
+
+def _give_each_finding_a_voxel(labels: np.ndarray, groups: np.ndarray, scores: ScoreMap) -> None:
+    """Mark, for a finding without a voxel in `labels`, the free voxel nearest to its highest patch.
+
+    It happens where the FLAIR is coarser than the lattice, or where the brain mask is thinner than a
+    cell. Without this, such a finding would be in the table and in no image.
+    """
+    count = int(groups.max(initial=0))
+    owned = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    for number in np.flatnonzero(owned == 0) + 1:
+        elements = np.flatnonzero(groups == number)
+        highest = elements[np.argmax(scores.lattice.ravel()[elements])]
+        s, i, j = np.unravel_index(highest, groups.shape)
+        row, column = (scores.first[axis] + scores.settings.stride * n for axis, n in enumerate((i, j)))
+        peak = scores.study.grid.points(np.array([[column, row, s]]))[0]
+        labels[_nearest_free_voxel(labels, scores.study, peak)] = number
+
+
+def _nearest_free_voxel(labels: np.ndarray, study: PreparedStudy, point: np.ndarray) -> tuple[int, ...]:
+    """(slice, row, column) of the unlabelled voxel nearest to a point (LPS); in the brain if one is near."""
+    centre = study.flair_grid.indices(point[None])[0][::-1].round().astype(int)
+    centre = np.clip(centre, 0, np.array(labels.shape) - 1)
+    for radius in (2, 8, max(labels.shape)):
+        low = np.maximum(centre - radius, 0)
+        high = np.minimum(centre + radius + 1, labels.shape)
+        free = np.argwhere(labels[tuple(map(slice, low, high))] == 0) + low
+        if len(free) > 0:
+            distance = np.linalg.norm(study.flair_grid.points(free[:, ::-1]) - point, axis=1)
+            outside = ~study.flair_brain[tuple(free.T)]
+            return tuple(free[np.lexsort((distance, outside))[0]])
+    raise ValueError("every voxel of the FLAIR grid already belongs to a finding")
+
+
+def _extents(labels: np.ndarray, count: int, study: PreparedStudy) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels of each finding, (count,), and the centroids of their centres, (count, 3) in LPS mm."""
+    flat = np.flatnonzero(labels)
+    owner = labels.ravel()[flat]
+    voxels = np.bincount(owner, minlength=count + 1)[1:]
+    slice_row_column = np.unravel_index(flat, labels.shape)
+    index = [np.bincount(owner, weights=axis, minlength=count + 1)[1:] / voxels for axis in slice_row_column]
+    return voxels, study.flair_grid.points(np.stack(index[::-1], axis=1))

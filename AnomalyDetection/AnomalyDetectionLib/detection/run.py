@@ -1,0 +1,178 @@
+"""The whole way of a scan, from files to findings: what the command line, Slicer and cohorts all call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..imaging.preparation import prepare
+from ..imaging.prepared import Alignment, PreparationSettings
+from ..imaging.reading import read_study
+from ..imaging.volume import Study
+from ..model.model_file import Model, load_model
+from .detector import score
+from .device import resolve_device
+from .findings import Findings, derive_findings
+from .score_map import ScoreMap
+
+Progress = Callable[[str, float, str], None]
+"""Called with the stage's name, the fraction of the whole run done (0 to 1), and a line for people."""
+
+_MESSAGES = {
+    "reading": "Reading the images",
+    "brain mask": "Finding the brain",
+    "alignment": "Aligning T1 and FLAIR",
+    "resampling": "Bringing both to the model's grid",
+    "bias field": "Correcting the bias field",
+    "scaling": "Scaling the intensities",
+    "scoring": "Scoring the patches",
+    "findings": "Collecting the findings",
+    "writing": "Writing the results",
+}
+
+# Where each part of a run begins, in fractions of its usual time.
+PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60, 0.94, 0.96
+
+
+@dataclass(frozen=True)
+class DetectionRequest:
+    """What to detect, where, and how.
+
+    Attributes:
+        t1, flair: image files or DICOM folders.
+        brain_mask: image file; None: the brain is found.
+        t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it
+            holds several.
+        model: a bundled model's name, or a model file; None: the default model.
+        device: "auto", "cpu", "cuda" or "mps".
+        threshold, percentile, min_patches, stride: None: the model's own setting.
+        register: align T1 and FLAIR where they do not line up.
+        bias_correction: N4 on each image.
+    """
+
+    t1: Path
+    flair: Path
+    brain_mask: Path | None = None
+    t1_series: str | None = None
+    flair_series: str | None = None
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+    percentile: float | None = None
+    min_patches: int | None = None
+    stride: int | None = None
+    register: bool = True
+    bias_correction: bool = True
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The result of a run, with all that led to it.
+
+    Attributes:
+        request: what was asked for.
+        study: the images as they were read.
+        model: the model that was used.
+        preparation: the preparation settings that were used: the model's, with what the request changed.
+        device: "cpu", "cuda" or "mps".
+        scores, findings: the third and fourth of the four values; `scores.study` is the second.
+        seconds: time by stage, in the order of the stages.
+    """
+
+    request: DetectionRequest
+    study: Study
+    model: Model
+    preparation: PreparationSettings
+    device: str
+    scores: ScoreMap
+    findings: Findings
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_detection(request: DetectionRequest, progress: Progress | None = None) -> Detection:
+    """Read, prepare, score, and derive the findings.
+
+    Raises:
+        InputError: if the images, the mask, the model or the device cannot be used.
+    """
+    seconds: dict[str, float] = {}
+    report = _Reporter(progress)
+
+    @contextmanager
+    def stage(name: str, begins: float) -> Iterator[None]:
+        report(name, begins)
+        begin = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - begin
+
+    device = resolve_device(request.device)
+    with stage("reading", 0.0):
+        model = load_model(request.model) if request.model else load_model()
+        study = read_study(
+            request.t1,
+            request.flair,
+            request.brain_mask,
+            t1_series=request.t1_series,
+            flair_series=request.flair_series,
+        )
+    preparation = _preparation(model.preparation, request)
+    prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
+    seconds |= prepared.seconds
+    report("scoring", SCORING_BEGINS, describe_alignment(prepared.alignment))
+    scores = score(
+        prepared,
+        model,
+        device=device,
+        percentile=request.percentile,
+        stride=request.stride,
+        progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
+    )
+    seconds |= scores.seconds
+    with stage("findings", FINDINGS_BEGIN):
+        threshold, min_patches = request.threshold, request.min_patches
+        findings = derive_findings(
+            scores,
+            threshold=model.scoring.threshold if threshold is None else threshold,
+            min_patches=model.scoring.min_patches if min_patches is None else min_patches,
+        )
+    return Detection(request, study, model, preparation, device, scores, findings, seconds)
+
+
+def message_of(stage: str) -> str:
+    """A stage's name as a line for people."""
+    return _MESSAGES.get(stage, stage.capitalize())
+
+
+def describe_alignment(alignment: Alignment) -> str:
+    """What was done to bring T1 and FLAIR together, in one sentence."""
+    if not alignment.registered:
+        return "T1 and FLAIR line up; no registration was applied"
+    return (
+        f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
+        f" and turned by {alignment.rotation_deg:.1f} degrees"
+    )
+
+
+class _Reporter:
+    """Turns the parts' own fractions into those of the whole run."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    def __call__(self, stage: str, fraction: float, message: str | None = None) -> None:
+        if self._progress is not None:
+            self._progress(stage, fraction, message or message_of(stage))
+
+    def part(self, begin: float, end: float) -> Callable[[str, float], None]:
+        return lambda stage, fraction: self(stage, begin + (end - begin) * fraction)
+
+
+def _preparation(settings: PreparationSettings, request: DetectionRequest) -> PreparationSettings:
+    if not request.register:
+        settings = replace(settings, register="off")
+    if not request.bias_correction:
+        settings = replace(settings, bias_correction=False)
+    return settings

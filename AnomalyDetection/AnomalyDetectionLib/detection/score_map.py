@@ -1,0 +1,34 @@
+"""The third of the four values: the anomaly score of every patch of a brain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..imaging.prepared import PreparedStudy
+from ..model.settings import ScoringSettings
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """Anomaly scores on the patch lattice and on the FLAIR grid.
+
+    Attributes:
+        lattice: float32 (slices, lattice rows, lattice columns); NaN where no patch was scored. Element
+            (s, i, j) is the patch centred on voxel (s, first[0] + i * stride, first[1] + j * stride) of
+            the prepared study's grid.
+        first: row and column of the first patch centre.
+        image: float32 on the FLAIR's own grid, 0 outside the brain.
+        study: the prepared study that was scored.
+        settings: the scoring settings, stride and percentile among them.
+        seconds: time by stage.
+    """
+
+    lattice: np.ndarray
+    first: tuple[int, int]
+    image: sitk.Image
+    study: PreparedStudy
+    settings: ScoringSettings
+    seconds: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""How much of what is there is found: lesion matching, the FLAIR-threshold baseline, tables."""

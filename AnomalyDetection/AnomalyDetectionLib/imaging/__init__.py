@@ -1,0 +1,1 @@
+"""Volumes in and out, geometry and registration, brain mask, bias field and intensity."""

@@ -1,0 +1,169 @@
+"""A series of DICOM images as one volume (GDCM)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+
+#: DICOM attributes: SeriesInstanceUID, SeriesNumber, SeriesDescription, ImagePositionPatient,
+#: ImageOrientationPatient (PS3.6).
+_UID, _NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
+_POSITION, _ORIENTATION = "0020|0032", "0020|0037"
+
+#: Slice positions may differ by this share of the slice spacing from an even row.
+UNEVEN = 0.1
+
+
+@dataclass(frozen=True)
+class Series:
+    """The images of one DICOM series, in slice order."""
+
+    files: tuple[Path, ...]
+    uid: str
+    number: str
+    description: str
+
+    @property
+    def name(self) -> str:
+        """How to name it to a person."""
+        return self.description or f"series {self.number or self.uid}"
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is a DICOM image (PS3.10: "DICM" after a preamble of 128 bytes)."""
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
+
+
+def choose(path: Path, *, role: str, series: str | None) -> Series:
+    """The one series meant by a folder (or by one image in it).
+
+    Args:
+        path: a folder, searched with its sub-folders where it holds no images itself, or a DICOM image.
+        series: number, UID or description (case does not matter), where there are several.
+
+    Raises:
+        InputError: if there is no series, or none or several that could be meant; it lists them.
+    """
+    if path.is_file():
+        uid = _headers(path)[_UID]
+        return next(
+            (s for s in _series_in(path.parent) if s.uid == uid and path in s.files), _series((path,))
+        )
+    found = _series_in(path)
+    if not found:
+        for folder in sorted(p for p in path.rglob("*") if p.is_dir()):
+            found += _series_in(folder)
+    if not found:
+        raise InputError(
+            f"The {role} folder {path} holds no DICOM images: give a folder that does, or a file."
+        )
+    option = f"--{role.lower()}-series"
+    if series is not None:
+        wanted = series.strip().casefold()
+        matching = [s for s in found if wanted in (s.uid, s.number, s.description.casefold())]
+        if len(matching) == 1:
+            return matching[0]
+        problem = "none" if not matching else f"{len(matching)}"
+        raise InputError(
+            f"The {role} folder {path} has {problem} of its series called {series!r}: choose one of these by "
+            f"its number, description or UID.\n{_listed(matching or found)}"
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"The {role} folder {path} holds {len(found)} series: choose one with {option} and its number, "
+            f"description or UID.\n{_listed(found)}"
+        )
+    return found[0]
+
+
+def read(series: Series, *, role: str) -> sitk.Image:
+    """The volume of a series.
+
+    Raises:
+        InputError: if an image is damaged, or the slices are not evenly spaced (one is missing, twice there,
+            or of another orientation).
+    """
+    files = [str(file) for file in series.files]
+    folder = series.files[0].parent
+    try:
+        if len(files) == 1:
+            return sitk.ReadImage(files[0])  # one slice, or a multi-frame object that is a volume
+        _check_positions(series, role=role)
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(files)
+        return reader.Execute()
+    except RuntimeError as error:
+        raise InputError(
+            f"The {role} series {series.name!r} in {folder} has images that are damaged or do not belong "
+            "together: export it again."
+        ) from error
+
+
+def _series_in(folder: Path) -> list[Series]:
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    found = []
+    for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)):
+        files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
+        if files:
+            found.append(_series(tuple(Path(file) for file in files)))
+    return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid))
+
+
+def _series(files: tuple[Path, ...]) -> Series:
+    headers = _headers(files[0])
+    return Series(files, headers[_UID], headers[_NUMBER], headers[_DESCRIPTION])
+
+
+def _headers(file: Path) -> dict[str, str]:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(file))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise InputError(f"The DICOM image {file} is damaged: export it again.") from error
+    wanted = (_UID, _NUMBER, _DESCRIPTION, _POSITION, _ORIENTATION)
+    return {key: reader.GetMetaData(key).strip("\0 ") if reader.HasMetaDataKey(key) else "" for key in wanted}
+
+
+def _check_positions(series: Series, *, role: str) -> None:
+    headers = [_headers(file) for file in series.files]
+    name = f"The {role} series {series.name!r} in {series.files[0].parent}"
+    try:
+        positions = np.asarray([[float(v) for v in h[_POSITION].split("\\")] for h in headers])
+        cosines = np.asarray([[float(v) for v in h[_ORIENTATION].split("\\")] for h in headers])
+        normal = np.cross(cosines[0, :3], cosines[0, 3:])
+    except (ValueError, IndexError) as error:
+        raise InputError(
+            f"{name} does not say where its slices lie: export it again from the scanner."
+        ) from error
+    if np.abs(cosines - cosines[0]).max() > 1e-3:
+        raise InputError(
+            f"{name} holds slices of different orientations (a localiser?): choose another series."
+        )
+    steps = np.diff(positions, axis=0)
+    along = np.abs(steps @ normal)
+    spacing = float(np.median(along))
+    if along.min() < UNEVEN * spacing or spacing == 0:
+        raise InputError(
+            f"{name} holds several images of the same slice (several echoes or time points?): export "
+            "a series with one image a slice."
+        )
+    if np.abs(along - spacing).max() > UNEVEN * spacing:
+        where = int(np.argmax(np.abs(along - spacing)))
+        raise InputError(
+            f"{name} has a gap: slices {where + 1} and {where + 2} are {along[where]:.1f} mm apart, the "
+            f"others {spacing:.1f} mm; export it again with all slices."
+        )
+    if np.linalg.norm(steps - np.outer(steps @ normal, normal), axis=1).max() > UNEVEN * spacing:
+        raise InputError(f"{name} is a sheared stack (gantry tilt): resample it to an ordinary grid first.")
+
+
+def _listed(found: list[Series]) -> str:
+    return "\n".join(f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.files)} images)" for s in found)

@@ -1,0 +1,118 @@
+"""From a study to the network's input: align, mask, resample, correct the bias, scale."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import SimpleITK as sitk
+
+from .bias_field import correct_bias
+from .brain_mask import extract_brain, given_brain
+from .contrast import check_contrasts
+from .geometry import model_grid, to_lps_axes
+from .grid import Grid
+from .intensity import intensity_scale
+from .prepared import PreparationSettings, PreparedStudy
+from .registration import align, transform_of
+from .resampling import flair_to_model_grid, t1_to_model_grid
+from .volume import Study, name_of
+
+#: What a listener is told: the stage's name, and the fraction of the preparation done before it.
+Progress = Callable[[str, float], None]
+
+_STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field": 0.75, "scaling": 0.97}
+
+
+def prepare(
+    study: Study,
+    settings: PreparationSettings,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> PreparedStudy:
+    """A study on the model's grid: aligned, masked, bias-corrected, scaled (paper, "Preprocessing").
+
+    Args:
+        device: where the brain extraction runs: "cpu", "cuda" or "mps".
+        progress: called with a stage's name and the fraction done as each stage begins.
+
+    Raises:
+        InputError: if T1 and FLAIR are swapped, cannot be the same head, show no brain or have no contrast,
+            or the given mask does not fit.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        if progress is not None:
+            progress(name, _STAGES[name])
+        begin = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - begin
+
+    with stage("brain mask"):
+        if study.brain_mask is not None:
+            flair_brain = given_brain(study.brain_mask, study.flair)
+        else:
+            flair_brain = extract_brain(study.flair, device)
+    with stage("alignment"):
+        alignment = align(study.t1, study.flair, flair_brain, settings)
+    with stage("resampling"):
+        flair_image = to_lps_axes(study.flair.image)
+        brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
+        brain_array = sitk.GetArrayFromImage(brain_image) > 0
+        grid = model_grid(Grid.of(flair_image), brain_array, settings)
+        flair = flair_to_model_grid(flair_image, grid)
+        brain = flair_to_model_grid(brain_image, grid, order=1) >= 0.5
+        t1 = t1_to_model_grid(study.t1.image, grid, transform_of(alignment))
+    with stage("bias field"):
+        if settings.bias_correction:
+            t1 = correct_bias(t1, brain, grid)
+            flair = correct_bias(flair, brain, grid)
+    with stage("scaling"):
+        percentiles = settings.low_percentile, settings.high_percentile
+        t1_name, flair_name = name_of(study.t1, "the T1"), name_of(study.flair, "the FLAIR")
+        t1_scale = intensity_scale(t1, brain, *percentiles, name=t1_name)
+        flair_scale = intensity_scale(flair, brain, *percentiles, name=flair_name)
+        t1, flair = t1_scale.apply(t1), flair_scale.apply(flair)
+        check_contrasts(t1, flair, brain, grid, t1_name=t1_name, flair_name=flair_name)
+    return PreparedStudy(
+        t1=t1,
+        flair=flair,
+        brain=brain,
+        grid=grid,
+        flair_grid=Grid.of(study.flair.image),
+        flair_brain=flair_brain,
+        t1_scale=t1_scale,
+        flair_scale=flair_scale,
+        alignment=alignment,
+        seconds=seconds,
+    )
+
+
+def to_flair_grid(array: np.ndarray, prepared: PreparedStudy, *, nearest: bool = True) -> sitk.Image:
+    """An array on the model's grid as an image on the FLAIR's own grid, 0 outside the brain.
+
+    Args:
+        array: (slices, rows, columns) on `prepared.grid`; bool becomes uint8, other types stay.
+        nearest: nearest neighbour, so that no value arises that was not there; else linear.
+    """
+    image = prepared.grid.image(array.astype(np.uint8) if array.dtype == bool else array)
+    interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
+    reference = prepared.flair_grid
+    back = sitk.Resample(
+        image,
+        reference.size,
+        sitk.Transform(),
+        interpolator,
+        reference.origin,
+        reference.spacing,
+        reference.direction,
+        0.0,
+        image.GetPixelID(),
+    )
+    values = sitk.GetArrayFromImage(back)
+    values[~prepared.flair_brain] = 0
+    return reference.image(values)

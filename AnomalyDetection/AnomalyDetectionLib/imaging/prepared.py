@@ -1,0 +1,92 @@
+"""A study made ready for the network: aligned, masked, bias-corrected, scaled, on the model's grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .grid import Grid
+
+
+@dataclass(frozen=True)
+class PreparationSettings:
+    """How a study is brought to the network; kept in the model file (METHOD.md, "Fixed by the paper").
+
+    Attributes:
+        in_plane_mm: voxel size of the model's grid within a slice (paper: 0.9).
+        slice_mm: slice spacing aimed at (paper: 4.0). Whole slices of the FLAIR are averaged to come
+            closest to it, and never interpolated between: patches lie within one slice.
+        low_percentile, high_percentile: of the voxels in the brain mask; mapped to 0 and 1.
+        bias_correction: N4 on each image.
+        register: "auto" registers rigidly when T1 and FLAIR do not line up, "off" never does.
+    """
+
+    in_plane_mm: float = 0.9
+    slice_mm: float = 4.0
+    low_percentile: float = 5.0
+    high_percentile: float = 95.0
+    bias_correction: bool = True
+    register: str = "auto"
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How T1 and FLAIR were brought together.
+
+    Attributes:
+        registered: whether a rigid registration was applied; False: the headers were trusted.
+        shift_mm: mean distance over the brain between where the headers put T1 and where it belongs.
+        rotation_deg: the rotation angle of the registration.
+        matrix: 4 x 4, row by row, LPS to LPS, from FLAIR space to T1 space (ITK resampling transform).
+    """
+
+    registered: bool
+    shift_mm: float
+    rotation_deg: float
+    matrix: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class IntensityScale:
+    """The linear map of one image: `low` (5th percentile in the brain) to 0 and `high` (95th) to 1."""
+
+    low: float
+    high: float
+
+    def apply(self, array: np.ndarray) -> np.ndarray:
+        """Scanner units to scaled units."""
+        return ((array - self.low) / (self.high - self.low)).astype(np.float32)
+
+    def invert(self, array: np.ndarray) -> np.ndarray:
+        """Scaled units back to (bias-corrected) scanner units."""
+        return (array * (self.high - self.low) + self.low).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class PreparedStudy:
+    """The second of the four values.
+
+    Attributes:
+        t1, flair: float32 (slices, rows, columns) on `grid`, bias-corrected and scaled so that the 5th
+            percentile in the brain is 0 and the 95th is 1. The skull is still there.
+        brain: bool, same shape.
+        grid: the model's grid; slices are transversal, columns run to the patient's left (L), rows to
+            the back (P), slices upwards (S), each along the FLAIR axis nearest to that direction.
+        flair_grid: the FLAIR's own grid, on which all results are given.
+        flair_brain: bool (slices, rows, columns) on `flair_grid`.
+        t1_scale, flair_scale: the linear maps that were applied.
+        alignment: how T1 was brought to the FLAIR.
+        seconds: time by stage.
+    """
+
+    t1: np.ndarray
+    flair: np.ndarray
+    brain: np.ndarray
+    grid: Grid
+    flair_grid: Grid
+    flair_brain: np.ndarray
+    t1_scale: IntensityScale
+    flair_scale: IntensityScale
+    alignment: Alignment
+    seconds: dict[str, float] = field(default_factory=dict)

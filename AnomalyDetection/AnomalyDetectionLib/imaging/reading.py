@@ -1,0 +1,120 @@
+"""Volumes from files: NIfTI, NRRD, MetaImage, and folders of DICOM."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from . import dicom_series, file_image
+from .volume import Study, Volume
+
+#: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
+FEWEST_VOXELS = 5
+
+
+def read_study(
+    t1: Path,
+    flair: Path,
+    brain_mask: Path | None = None,
+    *,
+    t1_series: str | None = None,
+    flair_series: str | None = None,
+) -> Study:
+    """The T1, the FLAIR and, where given, the brain mask.
+
+    Args:
+        t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
+
+    Raises:
+        InputError: if one of them cannot be used, or T1 and FLAIR are the same file.
+    """
+    t1_volume = read_volume(t1, role="T1", series=t1_series)
+    flair_volume = read_volume(flair, role="FLAIR", series=flair_series)
+    if t1_volume.sha256 == flair_volume.sha256:
+        raise InputError(
+            f"T1 and FLAIR are the same images ({t1_volume.description}): give the T1 with --t1 and the "
+            "FLAIR with --flair."
+        )
+    mask = None if brain_mask is None else read_volume(brain_mask, role="brain mask", mask=True)
+    return Study(t1_volume, flair_volume, mask)
+
+
+def read_volume(path: Path, *, role: str, series: str | None = None, mask: bool = False) -> Volume:
+    """One volume from a file, or from a folder of DICOM images.
+
+    Args:
+        path: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, a DICOM image or a folder of them. Of a single DICOM
+            image the whole series that it belongs to is read.
+        role: what it is to be, for messages: "T1", "FLAIR", "brain mask".
+        series: the number, UID or description of the DICOM series, where there are several.
+        mask: whether it is a mask; a mask may be constant or empty, which is judged later.
+
+    Raises:
+        InputError: if it is missing, unreadable or truncated, has not three dimensions or not one value a
+            voxel, has a single slice, NaN or infinite voxels, or nothing but one value.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"The {role} {path} does not exist: check the path.")
+    try:
+        if path.is_dir() or dicom_series.is_dicom(path):
+            chosen = dicom_series.choose(path, role=role, series=series)
+            image, digest, description = (
+                dicom_series.read(chosen, role=role),
+                _sha256(chosen.files),
+                chosen.name,
+            )
+        else:
+            image = file_image.read(path, role=role)
+            digest, description = _sha256(file_image.files_of(path)), path.name
+    except OSError as error:
+        raise InputError(
+            f"The {role} {path} cannot be read ({error.strerror or error}): check that the file is there and "
+            "that you may read it."
+        ) from error
+    return Volume(_checked(image, f"The {role} {path}", mask=mask), path, digest, description)
+
+
+def _checked(image: sitk.Image, name: str, *, mask: bool) -> sitk.Image:
+    """The image in three dimensions and float32, if it is fit for use."""
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]
+    size = image.GetSize()
+    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(
+            f"{name} has several values per voxel ({image.GetPixelIDTypeAsString()}), such as colours: give "
+            "the grey-value images as they came from the scanner."
+        )
+    if image.GetDimension() > 3:
+        raise InputError(
+            f"{name} is a series of {size[3]} volumes ({' x '.join(map(str, size))} voxels): give one volume."
+        )
+    if image.GetDimension() < 3 or min(size) == 1:
+        raise InputError(f"{name} is a single slice: give the whole volume.")
+    if min(size) < FEWEST_VOXELS:
+        raise InputError(
+            f"{name} has only {' x '.join(map(str, size))} voxels: give a volume that covers the brain."
+        )
+    image = sitk.Cast(image, sitk.sitkFloat32)
+    voxels = sitk.GetArrayViewFromImage(image)
+    low, high = float(voxels.min()), float(voxels.max())  # NaN where any voxel is
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(voxels.size - np.isfinite(voxels).sum())
+        raise InputError(f"{name} has {bad} voxels that are not numbers (NaN or infinite): export it again.")
+    if low == high and not mask:
+        what = "empty: all voxels are 0" if low == 0 else f"constant: all voxels are {low:g}"
+        raise InputError(f"{name} is {what}: give the original scan.")
+    return image
+
+
+def _sha256(files: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

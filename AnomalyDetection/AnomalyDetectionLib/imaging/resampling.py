@@ -1,0 +1,143 @@
+"""Onto the model's grid and back: averages of whole slices, antialiased within the slice."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from .grid import Grid
+
+#: Full width at half maximum of a Gaussian over its standard deviation.
+FWHM = 2.3548
+
+
+def _antialias_sigma_mm(native_mm: float, target_mm: float) -> float:
+    """The Gaussian that widens a voxel of `native_mm` to `target_mm` (FWHM); 0 where it is wider already."""
+    return (
+        float(np.sqrt(max(0.0, target_mm**2 - native_mm**2))) / FWHM if target_mm > native_mm * 1.001 else 0.0
+    )
+
+
+def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.ndarray:
+    """The FLAIR (or a mask of it) on the model's grid that was made from it.
+
+    Whole slices are averaged; within the slice the image is smoothed to the coarser resolution, if that is
+    coarser, and interpolated. Where the spacings agree the voxels pass unchanged, bit for bit if no slices
+    are averaged.
+
+    Args:
+        image: axes as of `geometry.to_lps_axes`.
+        grid: from `geometry.model_grid` of that image's grid.
+        order: of the in-plane spline; 1 for masks.
+
+    Returns:
+        float32 (slices, rows, columns) on `grid`.
+    """
+    native = Grid.of(image)
+    start = native.indices(np.asarray([grid.origin]))[0]
+    step = np.asarray(grid.spacing) / np.asarray(native.spacing)
+    averaged = round(float(step[2]))
+    first = round(float(start[2] - (averaged - 1) / 2))
+    # Only the part of the slice that is needed, and a few voxels for smoothing and spline.
+    low = [max(0, int(start[axis]) - 16) for axis in (0, 1)]
+    high = [int(start[axis] + grid.size[axis] * step[axis]) + 16 for axis in (0, 1)]
+    array = sitk.GetArrayViewFromImage(image)
+    array = array[first : first + grid.size[2] * averaged, low[1] : high[1], low[0] : high[0]]
+    if averaged > 1:
+        grouped = array.reshape(grid.size[2], averaged, *array.shape[1:])
+        slices = grouped.mean(axis=1, dtype=np.float64).astype(np.float32)
+    else:
+        slices = array.astype(np.float32)
+
+    offset = (start[1] - low[1], start[0] - low[0])
+    if np.allclose(step[:2], 1.0, atol=1e-9) and np.allclose(offset, np.round(offset), atol=1e-4):
+        row, column = round(offset[0]), round(offset[1])
+        return np.ascontiguousarray(slices[:, row : row + grid.size[1], column : column + grid.size[0]])
+    sigma = [_antialias_sigma_mm(native.spacing[a], grid.spacing[a]) / native.spacing[a] for a in (1, 0)]
+    result = np.empty(grid.shape, np.float32)
+    for number, plane in enumerate(slices):
+        smooth = ndimage.gaussian_filter(plane, sigma, mode="nearest") if any(sigma) else plane
+        ndimage.affine_transform(
+            smooth, (step[1], step[0]), offset, grid.shape[1:], result[number], order=order, mode="nearest"
+        )
+    return result
+
+
+def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarray:
+    """The T1 on the model's grid, through the alignment.
+
+    A T1 with thinner slices than the model's is sampled at several positions through the thickness of each
+    slice, and these are averaged; finer in-plane voxels are smoothed to the model's. A T1 on the very grid
+    passes with its values unchanged.
+
+    Args:
+        image: float32, any orientation.
+        to_t1: maps LPS points of the FLAIR's space to T1 space.
+
+    Returns:
+        float32 (slices, rows, columns) on `grid`; 0 outside the T1's field of view.
+    """
+    t1 = Grid.of(image)
+    matrix = np.asarray(to_t1.GetMatrix()).reshape(3, 3)
+    # How the model's axes lie along those of the T1: element (i, j) is the cosine of T1 axis i, model axis j.
+    cosines = np.asarray(t1.direction).reshape(3, 3).T @ matrix @ np.asarray(grid.direction).reshape(3, 3)
+    through = np.abs(cosines[:, 2])
+    thickness_mm = 1.0 / float(np.max(through / np.asarray(t1.spacing)))  # of a T1 slice, across the model's
+    positions = max(1, round(grid.spacing[2] / thickness_mm))
+
+    image = _crop_to(image, grid, to_t1)
+    for axis in range(3):
+        sigma_mm = _antialias_sigma_mm(t1.spacing[axis], grid.spacing[0]) if through[axis] < 0.7 else 0.0
+        if sigma_mm > 0 and image.GetSize()[axis] > 3:
+            image = sitk.DiscreteGaussian(
+                image, [sigma_mm**2 if a == axis else 0.0 for a in range(3)], 32, 0.01, True
+            )
+    total = np.zeros(grid.shape, np.float32)
+    coefficients = None
+    for position in range(positions):
+        above = (position + 0.5) / positions - 0.5  # in slices, of the middle of the slice
+        x, y, z = grid.points(np.asarray([[0.0, 0.0, above]]))[0].tolist()
+        placed = Grid(grid.size, grid.spacing, (x, y, z), grid.direction)
+        if _same_voxels(Grid.of(image), placed, to_t1):
+            total += _cut(image, placed)
+            continue
+        if coefficients is None:
+            coefficients = sitk.BSplineDecomposition(image, 3)
+        total += sitk.GetArrayViewFromImage(
+            sitk.Resample(
+                coefficients, placed.empty_image(), to_t1, sitk.sitkBSplineResampler, 0.0, sitk.sitkFloat32
+            )
+        )
+    return total / np.float32(positions)
+
+
+def _crop_to(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform, margin: int = 12) -> sitk.Image:
+    """The part of the T1 that the grid needs; the whole where they hardly meet."""
+    corners = grid.points(np.asarray(list(np.ndindex(2, 2, 2))) * np.asarray(grid.size) - 0.5)
+    indices = Grid.of(image).indices(np.asarray([to_t1.TransformPoint(point) for point in corners.tolist()]))
+    low = np.clip(np.floor(indices.min(axis=0)).astype(int) - margin, 0, None)
+    high = np.clip(np.ceil(indices.max(axis=0)).astype(int) + margin, None, image.GetSize())
+    if np.any(high - low < 4):
+        return image
+    return image[int(low[0]) : int(high[0]), int(low[1]) : int(high[1]), int(low[2]) : int(high[2])]
+
+
+def _same_voxels(image: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> bool:
+    """Whether each voxel of the grid is one of the image's, in the same order and at the same place."""
+    start = image.indices(np.asarray([grid.origin]))[0]
+    return (
+        np.allclose(to_t1.GetMatrix(), np.eye(3).ravel(), atol=1e-9)
+        and np.allclose(to_t1.GetTranslation(), 0.0, atol=1e-9)
+        and np.allclose(image.spacing, grid.spacing, rtol=1e-5)
+        and np.allclose(image.direction, grid.direction, atol=1e-5)
+        and np.allclose(start, np.round(start), atol=1e-2)
+        and bool(np.all(np.round(start) >= 0))
+        and bool(np.all(np.round(start) + grid.size <= image.size))
+    )
+
+
+def _cut(image: sitk.Image, grid: Grid) -> np.ndarray:
+    x, y, z = (round(float(value)) for value in Grid.of(image).indices(np.asarray([grid.origin]))[0])
+    width, height, depth = grid.size
+    return sitk.GetArrayViewFromImage(image)[z : z + depth, y : y + height, x : x + width]

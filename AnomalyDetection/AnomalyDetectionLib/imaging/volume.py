@@ -1,0 +1,39 @@
+"""One image volume with where it came from, and the study of T1 and FLAIR that a run starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A three-dimensional scalar image in physical space (LPS, mm).
+
+    Attributes:
+        image: float32, three dimensions, more than one slice, finite, not constant.
+        path: the file or DICOM folder it was read from; None when it came from memory.
+        sha256: of the file's bytes (for DICOM: of the files' bytes in slice order); None from memory.
+        description: how to name it to a person, such as the file name or the DICOM series description.
+    """
+
+    image: sitk.Image
+    path: Path | None = None
+    sha256: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the user gave: a T1, a FLAIR and, optionally, a brain mask, each on a grid of its own."""
+
+    t1: Volume
+    flair: Volume
+    brain_mask: Volume | None = None
+
+
+def name_of(volume: Volume, otherwise: str) -> str:
+    """How to name a volume to a person: its path, else its description, else what it is."""
+    return str(volume.path) if volume.path is not None else volume.description or otherwise

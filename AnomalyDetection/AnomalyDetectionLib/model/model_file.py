@@ -1,0 +1,167 @@
+"""A model is one .safetensors file: weights, latent statistics, every setting, and its card.
+
+Nothing in it is executed when it is opened: the tensors are plain numbers, the header is JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import InputError
+from ..imaging.prepared import PreparationSettings
+from .networks import Generator
+from .settings import NetworkSettings, ScoringSettings
+
+FORMAT = "anomaly-detection model"
+VERSION = 1
+DEFAULT_MODEL = "paper"
+SUFFIX = ".safetensors"
+
+Settings = TypeVar("Settings", NetworkSettings, PreparationSettings, ScoringSettings)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model and all that belongs to it.
+
+    Attributes:
+        name: short, as `--model` takes it.
+        sha256: of the file; empty for a model that has not been written yet.
+        weights: the generator's state.
+        median, deviation: float32 (latent_size,), of z - z_hat over the training patches.
+        network, preparation, scoring: the settings that made it and that its use needs.
+        card: for people: what it was trained on, licences, command, seed, duration, curves, results.
+    """
+
+    name: str
+    weights: dict[str, Tensor]
+    median: Tensor
+    deviation: Tensor
+    network: NetworkSettings
+    preparation: PreparationSettings
+    scoring: ScoringSettings
+    card: dict[str, Any]
+    sha256: str = ""
+
+    def generator(self) -> Generator:
+        """The network with its weights, in evaluation mode."""
+        generator = Generator(self.network)
+        generator.load_state_dict(self.weights)
+        return generator.eval()
+
+
+def resources() -> Path:
+    """Where models and sample lie: beside the library in the extension, inside it in a wheel."""
+    library = Path(__file__).resolve().parents[1]
+    beside = library.parent / "Resources"
+    return beside if beside.is_dir() else library / "resources"
+
+
+def bundled_models() -> list[Path]:
+    """The model files that ship with the extension, the default first."""
+    paths = sorted((resources() / "Models").glob(f"*{SUFFIX}"))
+    return sorted(paths, key=lambda path: path.stem != DEFAULT_MODEL)
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model beside its place and move it there."""
+    header = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "name": model.name,
+        "network": json.dumps(dataclasses.asdict(model.network)),
+        "preparation": json.dumps(dataclasses.asdict(model.preparation)),
+        "scoring": json.dumps(dataclasses.asdict(model.scoring)),
+        "card": json.dumps(model.card, ensure_ascii=False),
+    }
+    tensors = {f"generator.{name}": tensor for name, tensor in model.weights.items()}
+    tensors |= {"median": model.median, "deviation": model.deviation}
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, header)
+    partial.replace(path)
+
+
+def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
+    """Load a bundled model by its name, or any model file by its path.
+
+    Raises:
+        InputError: there is no such model, or the file is truncated, foreign, damaged, or of a newer version.
+    """
+    path = _find(name_or_path)
+    header, tensors = _header_and_tensors(path)
+    if header.get("format") != FORMAT:
+        raise InputError(
+            f"{path} is not a model of AnomalyDetection; 'anomaly-detection models' lists those there are."
+        )
+    try:
+        version = int(header["version"])
+        if version > VERSION:
+            raise InputError(
+                f"The model {path} is of a newer format ({version}) than this AnomalyDetection can read ({VERSION}); "
+                "update AnomalyDetection, or use another model."
+            )
+        model = Model(
+            name=header["name"],
+            weights={
+                k.removeprefix("generator."): v for k, v in tensors.items() if k.startswith("generator.")
+            },
+            median=tensors["median"],
+            deviation=tensors["deviation"],
+            network=_settings(NetworkSettings, header["network"]),
+            preparation=_settings(PreparationSettings, header["preparation"]),
+            scoring=_settings(ScoringSettings, header["scoring"]),
+            card=json.loads(header["card"]),
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+        if model.median.shape != (model.network.latent_size,) or model.deviation.shape != model.median.shape:
+            raise ValueError("statistics do not fit the latent size")
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise ValueError("weights that are not finite")
+        model.generator()
+    except InputError:
+        raise
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"The model {path} is damaged or incomplete ({reason}); get it anew.") from error
+    return model
+
+
+def _find(name_or_path: str) -> Path:
+    for path in bundled_models():
+        if path.stem == name_or_path:
+            return path
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    names = ", ".join(path.stem for path in bundled_models()) or "none"
+    raise InputError(
+        f"There is no model '{name_or_path}': give the path of a model file, or one of the bundled models ({names})."
+    )
+
+
+def _header_and_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as content:
+            return content.metadata() or {}, {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(
+            f"The model file {path} cannot be read: it is truncated, damaged, or not a .safetensors file; get it anew."
+        ) from error
+
+
+def _settings(kind: type[Settings], text: str) -> Settings:
+    """Settings from JSON; lists become the tuples that the dataclasses hold, unknown names are an error."""
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
+    }
+    return kind(**values)

@@ -1,0 +1,1 @@
+"""What a run leaves behind: label maps and segmentations, tables, pictures."""

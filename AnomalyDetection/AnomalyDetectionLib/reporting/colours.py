@@ -1,0 +1,39 @@
+"""The colours of the paper's figure 5, and one colour for each finding."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+
+RED = (0.86, 0.08, 0.10)
+GREEN = (0.10, 0.72, 0.25)
+YELLOW = (0.98, 0.90, 0.15)
+
+
+def score_colours(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Scores as translucent colours: red from the threshold on, green to yellow below, clear near zero.
+
+    Args:
+        scores: any shape.
+        threshold: above it a score is suspected (paper: 3).
+
+    Returns:
+        float32 RGBA in 0 to 1, shape of `scores` plus (4,).
+    """
+    share = (
+        np.clip(scores / threshold, 0.0, 1.0)[..., None] if threshold > 0 else np.zeros((*scores.shape, 1))
+    )
+    # Below half the threshold nothing is drawn, so that normal tissue stays readable.
+    warmth = np.clip((share - 0.5) / 0.5, 0.0, 1.0)
+    colour = (1 - warmth) * np.array(GREEN) + warmth * np.array(YELLOW)
+    alpha = 0.4 * warmth
+    suspected = (scores > threshold)[..., None]
+    rgba = np.concatenate([np.where(suspected, RED, colour), np.where(suspected, 0.42, alpha)], axis=-1)
+    return rgba.astype(np.float32)
+
+
+def finding_colour(number: int) -> tuple[float, float, float]:
+    """The colour of a finding, RGB in 0 to 1: always the same for the same number, neighbours apart."""
+    golden_ratio = 0.618033988749895
+    return colorsys.hsv_to_rgb((number - 1) * golden_ratio % 1.0, 0.65 + 0.25 * (number % 2), 0.95)

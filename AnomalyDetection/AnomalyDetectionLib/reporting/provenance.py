@@ -1,0 +1,92 @@
+"""Where a result comes from: model, versions, settings, device, inputs, alignment."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy
+import SimpleITK
+import torch
+
+from .. import __version__
+from ..detection.run import Detection
+from ..imaging.grid import Grid
+from ..imaging.volume import Volume
+
+NOTICE = "Research use only. Not a medical device; not for diagnosis."
+
+LIMITS = (
+    "A suspected anomaly is tissue that the model did not learn as normal: besides infarcts that is white"
+    " matter hyperintensity, image artefact, and normal tissue at the border of cerebrospinal fluid.",
+    "Small lesions are often missed: in the original publication nearly all missed infarcts were under 1 ml.",
+    "Scanners and sequences unlike those of the training data shift all scores; see the model's card.",
+)
+
+
+def provenance(detection: Detection) -> dict[str, Any]:
+    """Everything needed to repeat and to judge a result, as plain values.
+
+    All blocks are the same when the same command runs again on the same machine, except "run", which holds
+    the date and the times.
+    """
+    prepared = detection.scores.study
+    alignment = prepared.alignment
+    request = detection.request
+    return {
+        "notice": NOTICE,
+        "limits": list(LIMITS),
+        "model": {"name": detection.model.name, "sha256": detection.model.sha256},
+        "settings": {
+            "preparation": asdict(detection.preparation),
+            "network": asdict(detection.model.network),
+            "scoring": {
+                **asdict(detection.scores.settings),
+                "threshold": detection.findings.threshold,
+                "min_patches": detection.findings.min_patches,
+            },
+            "brain_mask": "given" if request.brain_mask else "deepbet",
+        },
+        "inputs": {
+            "t1": _input(detection.study.t1),
+            "flair": _input(detection.study.flair),
+            "brain_mask": _input(detection.study.brain_mask) if detection.study.brain_mask else None,
+        },
+        "alignment": {
+            "registered": alignment.registered,
+            "shift_mm": round(alignment.shift_mm, 3),
+            "rotation_deg": round(alignment.rotation_deg, 3),
+            "flair_to_t1_lps": list(alignment.matrix),
+        },
+        "brain_ml": round(float(prepared.flair_brain.sum()) * prepared.flair_grid.voxel_ml, 1),
+        "patches_scored": int(numpy.isfinite(detection.scores.lattice).sum()),
+        "device": detection.device,
+        "versions": {
+            "AnomalyDetection": __version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "SimpleITK": SimpleITK.Version.VersionString(),
+            "numpy": numpy.__version__,
+        },
+        "run": {
+            "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seconds": {stage: round(value, 2) for stage, value in detection.seconds.items()},
+        },
+    }
+
+
+def _input(volume: Volume) -> dict[str, Any]:
+    grid = Grid.of(volume.image)
+    return {
+        "path": str(volume.path) if volume.path else None,
+        "description": volume.description,
+        "sha256": volume.sha256,
+        "grid": {
+            "size": list(grid.size),
+            "spacing_mm": list(grid.spacing),
+            "origin_lps_mm": list(grid.origin),
+            "direction": list(grid.direction),
+        },
+    }

@@ -1,0 +1,99 @@
+"""The findings as a table for people (CSV) and, with everything that led to them, for programs (JSON)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from ..detection.findings import Finding, Findings
+
+COLUMNS = (
+    "number",
+    "volume_ml",
+    "peak_score",
+    "mean_score",
+    "patches",
+    "side",
+    "centroid_r_mm",
+    "centroid_a_mm",
+    "centroid_s_mm",
+    "t1_relative",
+    "flair_relative",
+)
+"""The columns of findings.csv. Centroids are RAS: right, anterior and superior are positive."""
+
+
+def write_csv(findings: Findings, path: Path) -> None:
+    """Write one line a finding under a heading line; an empty cell where a value does not exist.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        table.writerows(_row(finding) for finding in findings.items)
+
+
+def write_json(findings: Findings, provenance: dict[str, Any], path: Path) -> None:
+    """Write the findings and, beside them, the provenance; a value that does not exist is null.
+
+    Args:
+        findings: what was found.
+        provenance: blocks of plain values (see `provenance.py`), written before the findings.
+        path: the file.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    content = {
+        **provenance,
+        "count": len(findings.items),
+        "threshold": findings.threshold,
+        "min_patches": findings.min_patches,
+        "findings": [_record(finding) for finding in findings.items],
+    }
+    # allow_nan=False: "NaN" is not JSON, and half of the readers in the world stumble over it.
+    text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _row(finding: Finding) -> list[str | int]:
+    return [
+        finding.number,
+        f"{finding.volume_ml:.3f}",
+        f"{finding.peak_score:.3f}",
+        f"{finding.mean_score:.3f}",
+        finding.patches,
+        finding.side,
+        *(f"{mm:.1f}" for mm in finding.centroid_ras),
+        *(
+            "" if math.isnan(ratio) else f"{ratio:.3f}"
+            for ratio in (finding.t1_relative, finding.flair_relative)
+        ),
+    ]
+
+
+def _record(finding: Finding) -> dict[str, Any]:
+    return {
+        "number": finding.number,
+        "volume_ml": round(finding.volume_ml, 6),
+        "peak_score": round(finding.peak_score, 5),
+        "mean_score": round(finding.mean_score, 5),
+        "patches": finding.patches,
+        "side": finding.side,
+        "centroid_ras_mm": [round(mm, 3) for mm in finding.centroid_ras],
+        "t1_relative": round(finding.t1_relative, 5),
+        "flair_relative": round(finding.flair_relative, 5),
+    }
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

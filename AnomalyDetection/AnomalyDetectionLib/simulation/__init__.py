@@ -1,0 +1,1 @@
+"""Anatomy, signal equations, lesions, and patients made of them."""

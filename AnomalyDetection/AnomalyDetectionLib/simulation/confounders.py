@@ -1,0 +1,79 @@
+"""What looks like an infarct and is none: white matter hyperintensities and enlarged perivascular spaces."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from .anatomy import Brain, Region
+from .random_fields import pick, smooth_noise
+from .shapes import ellipsoid_field, lowest, random_blob
+
+HYPERINTENSITY = 1
+PERIVASCULAR_SPACE = 2
+
+
+def white_matter_hyperintensities(
+    brain: Brain, volume_ml: float, foci: int, taken: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Caps and bands round the ventricles and spots in the deep white matter, as a bool array.
+
+    Args:
+        volume_ml: of the caps and bands together.
+        foci: number of spots, 0.01 to 0.15 ml each.
+        taken: bool, voxels of other lesions; left free.
+    """
+    spacing = brain.grid.spacing[::-1]
+    _, y, z = brain.mni
+    white = (brain.white > 0.6) & (brain.regions == Region.WHITE_MATTER) & (z > -2) & ~taken
+    every = (slice(None, None, 2),) * 3
+    distance = ndimage.distance_transform_edt(
+        brain.regions[every] != Region.VENTRICLES, sampling=[2 * s for s in spacing]
+    )
+    index = np.meshgrid(*(np.arange(n, dtype=np.float32) / 2 for n in white.shape), indexing="ij")
+    distance = ndimage.map_coordinates(distance.astype(np.float32), index, order=1, mode="nearest")
+    # Caps sit on the frontal and occipital horns, bands along the body.
+    horns = np.exp(-(((y - 34) / 12) ** 2)) + np.exp(-(((y + 44) / 14) ** 2))
+    reluctance = distance / (2.2 + 4.5 * horns) * np.exp(0.55 * smooth_noise(rng, white.shape, spacing, 8.0))
+    near = white & (distance < 14)
+    found = lowest(reluctance, near, round(volume_ml / brain.grid.voxel_ml))
+    sites = white & (ndimage.uniform_filter(brain.white, 7) > 0.85) & (z > 5) & (distance > 4)
+    for _ in range(foci):
+        volume = float(np.exp(rng.uniform(np.log(0.01), np.log(0.15))))
+        spot = random_blob(rng, volume, spacing, elongation=1.8)
+        _paste(found, spot, pick(rng, sites))
+    return found & white
+
+
+def perivascular_spaces(brain: Brain, number: int, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Tubes of fluid, 1.5 to 3 mm wide, in the lower basal ganglia and the centrum semiovale (bool)."""
+    spacing = brain.grid.spacing[::-1]
+    x, y, z = brain.mni
+    room = (brain.mask & (brain.csf < 0.3)) & ~taken
+    basal = (abs(abs(x) - 23) < 6) & (abs(y - 6) < 10) & (abs(z + 3) < 5)
+    semiovale = (brain.white > 0.97) & (ndimage.uniform_filter(brain.white, 9) > 0.95) & (abs(z - 38) < 6)
+    found = np.zeros(room.shape, bool)
+    for k in range(number):
+        radius, length = rng.uniform(0.75, 1.5), rng.uniform(3, 7)
+        halves = [int(np.ceil(length / s)) + 1 for s in spacing]
+        dz, dy, dx = (
+            (np.arange(-h, h + 1) * s).astype(np.float32).reshape([-1 if a == b else 1 for b in range(3)])
+            for a, (h, s) in enumerate(zip(halves, spacing, strict=True))
+        )
+        tilt = np.linalg.qr(np.eye(3) + 0.3 * rng.standard_normal((3, 3)))[0]
+        tube = ellipsoid_field((dz, dy, dx), np.array([length, radius, radius]), tilt) < 1
+        _paste(found, tube, pick(rng, room & (semiovale if k % 3 == 2 else basal)))
+    return found & room
+
+
+def _paste(target: np.ndarray, shape: np.ndarray, centre: tuple[int, ...] | None) -> None:
+    """Add a small shape to a mask, centred on a voxel; what falls outside is lost. None: do nothing."""
+    if centre is None:
+        return
+    to, of = [], []
+    for c, length, limit in zip(centre, shape.shape, target.shape, strict=True):
+        start = int(c) - length // 2
+        low, high = max(0, start), min(limit, start + length)
+        to.append(slice(low, high))
+        of.append(slice(low - start, high - start))
+    target[tuple(to)] |= shape[tuple(of)]

@@ -1,0 +1,117 @@
+"""A training run on disk, from which it goes on exactly where it was: tensors and JSON, no pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import InputError
+from .settings import Epoch, History, TrainingSettings
+from .trainer import Trainer
+
+FORMAT = "anomaly-detection checkpoint 1"
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run is: changes while it trains.
+
+    Attributes:
+        history: the epochs done.
+        epoch: the number of the epoch under way, from 1.
+        batch: batches of it done.
+        sums: float64 (5,), sums of the step losses of the epoch under way.
+        random: the state of the run's random numbers.
+        best: the generator's weights after the best epoch.
+        seconds: trained so far, all sittings together.
+        epoch_seconds: of the epoch under way.
+    """
+
+    history: History
+    epoch: int
+    batch: int
+    sums: Tensor
+    random: Tensor
+    best: dict[str, Tensor]
+    seconds: float
+    epoch_seconds: float
+
+
+def save(path: Path, trainer: Trainer, progress: Progress, scans_sha256: str) -> None:
+    """Write the run beside its last checkpoint and put it in its place in one move."""
+    tensors: dict[str, Tensor] = {"sums": progress.sums, "random": progress.random}
+    tensors |= {f"best.{name}": tensor for name, tensor in progress.best.items()}
+    for prefix, network, optimiser in _parts(trainer):
+        tensors |= {f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()}
+        for number, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"{prefix}.adam.{number}.{name}": tensor for name, tensor in state.items()}
+    header = {
+        "format": FORMAT,
+        "settings": json.dumps(dataclasses.asdict(trainer.settings)),
+        "history": json.dumps([dataclasses.asdict(epoch) for epoch in progress.history.epochs]),
+        "position": json.dumps(
+            [progress.epoch, progress.batch, progress.seconds, progress.epoch_seconds, scans_sha256]
+        ),
+    }
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, header)
+    partial.replace(path)
+
+
+@torch.no_grad()
+def load(path: Path, trainer: Trainer, scans_sha256: str) -> Progress:
+    """Put a run back as `save` left it.
+
+    Raises:
+        InputError: the file is damaged, or belongs to a run with other settings or other scans.
+    """
+    try:
+        with safe_open(path, framework="pt") as content:
+            header = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+        if header.get("format") != FORMAT:
+            raise InputError(
+                f"{path} is not a checkpoint of this version; start a new run in another folder."
+            )
+        epoch, batch, seconds, epoch_seconds, scans = json.loads(header["position"])
+        settings, epochs = json.loads(header["settings"]), json.loads(header["history"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"The checkpoint {path} is damaged ({error}); start a new run in another folder."
+        ) from error
+    present = json.loads(json.dumps(dataclasses.asdict(trainer.settings)))
+    different = sorted(name for name in present if present[name] != settings.get(name))
+    # More patience or epochs is how one goes on with a finished run.
+    different = [name for name in different if name not in ("patience", "max_epochs")]
+    if different or scans != scans_sha256:
+        what = ", ".join(different) or "the file of scans"
+        raise InputError(f"{path} was trained with another {what}; use the same, or another output folder.")
+    for prefix, network, optimiser in _parts(trainer):
+        network.load_state_dict({name: tensors[f"{prefix}.{name}"] for name in network.state_dict()})
+        state = {}
+        for number, weight in enumerate(network.parameters()):
+            key = f"{prefix}.adam.{number}"
+            if f"{key}.step" in tensors:
+                # The moments need the memory layout of their weight: fused Adam walks through both alike.
+                moments = {name: torch.empty_like(weight).copy_(tensors[f"{key}.{name}"]) for name in MOMENTS}
+                state[number] = {"step": tensors[f"{key}.step"], **moments}
+        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return Progress(
+        History(tuple(Epoch(**entry) for entry in epochs)), epoch, batch, tensors["sums"], tensors["random"],
+        {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")},
+        seconds, epoch_seconds,
+    )  # fmt: skip
+
+
+def _parts(trainer: Trainer) -> tuple[tuple[str, torch.nn.Module, torch.optim.Optimizer], ...]:
+    return (
+        ("generator", trainer.generator, trainer.generator_optimiser),
+        ("discriminator", trainer.discriminator, trainer.discriminator_optimiser),
+    )

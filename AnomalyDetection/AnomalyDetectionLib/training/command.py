@@ -1,0 +1,113 @@
+"""A training run from the command line's options to a model file, its checkpoint and its curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..model.model_file import SUFFIX, save_model
+from ..model.settings import NetworkSettings, ScoringSettings
+from .curves import draw_curves
+from .loop import Moment, train
+from .processes import launch
+from .publish import make_model
+from .sampling import Augmentation
+from .settings import TrainingSettings
+
+Progress = Callable[[str, float, str], None]
+
+
+def settings_of(options: dict[str, Any]) -> TrainingSettings:
+    """The settings that the command line's options stand for."""
+    return TrainingSettings(
+        network=NetworkSettings(
+            latent_size=options["latent_size"],
+            output_activation=options["output_activation"],
+            features=options["features"],
+        ),
+        augmentation=Augmentation(
+            gain=options["gain"], shift=options["shift"], noise=options["noise"], blur=options["blur"]
+        ),
+        held_out=tuple(options["held_out"]),
+        left_out=tuple(options["leave_out"]),
+        training_patches=options["patches"],
+        validation_patches=options["validation_patches"],
+        sampling=options["sampling"],
+        batch_size=options["batch_size"],
+        learning_rate=options["learning_rate"],
+        betas=(options["beta1"], 0.999),
+        patience=options["patience"],
+        max_epochs=options["max_epochs"],
+        precision=options["precision"],
+        seed=options["seed"],
+    )
+
+
+def train_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
+    """Train, and write checkpoint, curves and, when the run is over, the model.
+
+    Returns:
+        What has been done, in one sentence.
+
+    Raises:
+        InputError: the scans, the card's JSON, the run's folder or the device cannot be used.
+    """
+    from ..detection.device import resolve_device
+
+    settings = settings_of(options)
+    if settings.batch_size % options["devices"]:
+        raise InputError(
+            f"A batch of {settings.batch_size} cannot be shared by {options['devices']} processes alike; change --batch-size."
+        )
+    about = _read_about(options["about"])
+    device = resolve_device(options["device"])
+    folder: Path = options["output"]
+    folder.mkdir(parents=True, exist_ok=True)
+    processes = launch(options["devices"], device)
+
+    def report(moment: Moment) -> None:
+        progress("training", moment.fraction, _describe(moment))
+        if moment.fraction == 1.0 and moment.history.epochs:
+            draw_curves(moment.history, folder / "curves.png")
+
+    minutes = options["minutes"]
+    trained = train(
+        options["scans"], folder, settings, device=processes.device(device), processes=processes, report=report,
+        stop_after_seconds=60 * minutes if minutes else float("inf"),
+    )  # fmt: skip
+    if trained is None:
+        return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
+    path = folder / f"{options['name']}{SUFFIX}"
+    if processes.is_first:
+        model = make_model(options["name"], trained, settings, ScoringSettings(), command, about)
+        save_model(model, path)
+        draw_curves(trained.history, folder / "curves.png")
+    best = trained.history.best
+    assert best is not None
+    return (
+        f"Trained on {trained.history.epochs[-1].patch_steps:,} patches in {trained.seconds / 3600:.1f} hours; "
+        f"the best epoch was {best.number} (training-validation loss {best.validation:.3f}); model in {path}."
+    )
+
+
+def _read_about(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"The card {path} cannot be read as a JSON object: {error}.") from error
+
+
+def _describe(moment: Moment) -> str:
+    reconstruction, encoding, adversarial, discriminator, total = moment.losses
+    best = moment.history.best
+    busy = "" if moment.utilisation is None else f", GPU {moment.utilisation} %"
+    return (
+        f"epoch {moment.epoch}: generator {total:.3f} (con {reconstruction:.4f}, enc {encoding:.4f}, adv {adversarial:.3f}), "
+        f"discriminator {discriminator:.3f}" + (f", best validation {best.validation:.3f}" if best else "")
+        + f"; {moment.patches_per_second:,.0f} patches/s{busy}"
+    )  # fmt: skip

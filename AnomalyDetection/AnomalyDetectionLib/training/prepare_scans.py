@@ -1,0 +1,116 @@
+"""From a table of scans to the one compact file that training reads; lesions are kept out here."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from ..errors import InputError
+from ..imaging.geometry import to_lps_axes
+from ..imaging.preparation import prepare
+from ..imaging.prepared import PreparationSettings, PreparedStudy
+from ..imaging.reading import read_study, read_volume
+from ..imaging.resampling import flair_to_model_grid
+from .scan_file import TrainingScan, normal_centres, write_scans
+
+BRIGHT = 1.2
+BRIGHT_BLUR_VOXELS = 0.6
+BRIGHT_VOXELS = 6
+
+
+@dataclass(frozen=True)
+class ScanEntry:
+    """One row of the table. Paths are absolute; brain mask and lesion mask may be missing."""
+
+    name: str
+    patient: str
+    t1: Path
+    flair: Path
+    brain_mask: Path | None
+    lesions: Path | None
+
+
+def read_table(table: Path, root: Path) -> list[ScanEntry]:
+    """Read a CSV of the columns name, patient, t1, flair and, optionally, brain_mask and lesions.
+
+    Args:
+        root: the folder that the table's paths start from.
+
+    Raises:
+        InputError: the table is missing or lacks a column, or has no rows.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8") as content:
+            rows = list(csv.DictReader(content))
+    except OSError as error:
+        raise InputError(f"The table of scans {table} cannot be read: {error.strerror}.") from error
+    missing = [name for name in ("name", "patient", "t1", "flair") if not rows or name not in rows[0]]
+    if missing:
+        raise InputError(f"The table of scans {table} has no rows, or lacks the column {missing[0]}.")
+
+    def optional(row: dict[str, str], name: str) -> Path | None:
+        return root / row[name] if row.get(name) else None
+
+    return [
+        ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
+                  optional(row, "brain_mask"), optional(row, "lesions"))
+        for row in rows
+    ]  # fmt: skip
+
+
+def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, *, patch_size: int = 15,
+                  device: str = "cpu", progress: Callable[[str, float], None] | None = None) -> None:  # fmt: skip
+    """Prepare all scans of a table and write them into one file.
+
+    What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or
+    a cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed.
+    """
+
+    def scans() -> Iterator[TrainingScan]:
+        for number, entry in enumerate(entries):
+            if progress is not None:
+                progress(entry.name, number / len(entries))
+            yield prepare_scan(entry, settings, patch_size, device)
+
+    notes = (
+        f"{len(entries)} scans; patch centres whose {patch_size} x {patch_size} patch touches the lesion mask or a cluster "
+        f"of {BRIGHT_VOXELS} or more voxels with a scaled FLAIR above {BRIGHT:g} were kept out"
+    )
+    write_scans(scans(), output, settings, notes)
+
+
+def prepare_scan(
+    entry: ScanEntry, settings: PreparationSettings, patch_size: int, device: str
+) -> TrainingScan:
+    """Prepare one scan as detection would, and mark where its tissue is normal-appearing."""
+    study = prepare(read_study(entry.t1, entry.flair, entry.brain_mask), settings, device)
+    lesion = bright_clusters(study.flair, study.brain)
+    if entry.lesions is not None:
+        mask = read_volume(entry.lesions, role="lesion mask", mask=True).image
+        lesion |= on_model_grid(mask, study)
+    normal = normal_centres(study.brain, lesion, patch_size)
+    return TrainingScan(entry.name, entry.patient, study.t1, study.flair, study.brain, normal)
+
+
+def bright_clusters(flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Clusters of FLAIR voxels much brighter than normal tissue: bool, like `brain`.
+
+    Normal-appearing grey matter reaches about 1.1 on the scaled FLAIR; hyperintensities lie above.
+    """
+    smooth = ndimage.gaussian_filter(flair, (0, BRIGHT_BLUR_VOXELS, BRIGHT_BLUR_VOXELS))
+    labels, count = ndimage.label((smooth > BRIGHT) & brain)
+    large = np.bincount(labels.ravel(), minlength=count + 1) >= BRIGHT_VOXELS
+    large[0] = False
+    return large[labels]
+
+
+def on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
+    """A mask in FLAIR space as bool on the model's grid: every voxel of which it fills a tenth."""
+    on_flair = sitk.Resample(mask, study.flair_grid.empty_image(), sitk.Transform(), sitk.sitkNearestNeighbor)
+    return flair_to_model_grid(to_lps_axes(on_flair), study.grid, order=1) > 0.1

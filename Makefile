@@ -1,0 +1,65 @@
+# Everything a newcomer needs, on a machine with make and Python 3.10 to 3.12: `make demo`, `make test`.
+# The environment is made once, in .venv; stamps inside it say what is already installed.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Somebody else's modules must not get into our environment.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV
+
+TORCH := torch==2.13.0
+VENV := .venv
+RUN := $(VENV)/bin/python
+SAMPLE := AnomalyDetection/Resources/SampleData
+DEMO := demo-output
+
+# An environment that was moved with the folder, or whose Python is gone, is made anew.
+ifneq ($(shell [ "$$(cat $(VENV)/.made-in 2>/dev/null)" = "$$(pwd -P)" ] && $(RUN) -c 'print("works")' 2>/dev/null),works)
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint: anew
+endif
+
+.PHONY: anew
+.PHONY: help demo test test-all lint bench clean
+
+help: ## Say what can be made
+	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.demo ## Detect anomalies in the built-in sample, into demo-output/
+	@$(RUN) -m AnomalyDetectionLib detect --t1 $(SAMPLE)/simulated_T1.nii.gz \
+		--flair $(SAMPLE)/simulated_FLAIR.nii.gz --output $(DEMO)
+	@echo "Pictures: $(DEMO)/overlay.png; in 3D Slicer open the FLAIR and $(DEMO)/suspected_anomalies.seg.nrrd"
+
+test: $(VENV)/.test ## Run the tests (minutes)
+	@$(RUN) -m pytest
+
+test-all: $(VENV)/.test ## Run the slow tests as well
+	@$(RUN) -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.lint ## Check style, formatting and types
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+
+bench: $(VENV)-bench/.bench ## Measure times, memory and patches a second
+	@$(VENV)-bench/bin/python Testing/benchmarks/bench.py
+
+clean: ## Remove the environment and everything that was made
+	rm -rf $(VENV) $(VENV)-bench $(DEMO) build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +
+
+anew:
+	@rm -f $(VENV)/.made-in
+
+$(VENV)/.demo: pyproject.toml
+	@.ci/environment $(VENV) "" "$(TORCH)" && touch $@
+
+$(VENV)/.test: pyproject.toml
+	@.ci/environment $(VENV) "[simulation,training,test]" "$(TORCH)" && touch $@
+
+$(VENV)/.lint: pyproject.toml
+	@.ci/environment $(VENV) "[simulation,training,test,lint]" "$(TORCH)" && touch $@
+
+# In an environment of its own: what we compare with pins packages that we do not want.
+$(VENV)-bench/.bench: pyproject.toml
+	@.ci/environment $(VENV)-bench "[test]" "$(TORCH)" anomalib && touch $@

@@ -1,0 +1,89 @@
+"""What all tests share: where real data lies, and one run of the command on the built-in sample."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SAMPLE = REPOSITORY / "AnomalyDetection" / "Resources" / "SampleData"
+
+
+def shared_data(*parts: str) -> Path:
+    """A file or folder of the real scans beside the repository; the test is skipped where it is absent."""
+    path = REPOSITORY.parent.joinpath("shared", "data", *parts)
+    if not path.exists():
+        pytest.skip(f"real scans are not here: {'/'.join(parts) or 'shared/data'}")
+    return path
+
+
+@pytest.fixture(name="shared_data", scope="session")
+def _shared_data():
+    return shared_data
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+    output: Path
+
+
+def run_command(*arguments: object, output: Path, timeout: float = 300, **options: object) -> Run:
+    """Run `python -m AnomalyDetectionLib` as a process of its own, as a user would."""
+    done = subprocess.run(
+        [sys.executable, "-m", "AnomalyDetectionLib", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+        check=False,
+        **options,
+    )
+    return Run(done.returncode, done.stdout, done.stderr, output)
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory):
+    """`detect` on the built-in sample, with the bundled model, into a folder with a difficult name."""
+    t1, flair = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
+    if not (t1.exists() and flair.exists()):
+        pytest.skip("the built-in sample is not here")
+    if not list((REPOSITORY / "AnomalyDetection" / "Resources" / "Models").glob("*.safetensors")):
+        pytest.skip("no model is bundled")
+    output = tmp_path_factory.mktemp("sample") / "résultats 结果"
+    arguments = ["detect", "--t1", t1, "--flair", flair, "--output", output, "--device", "cpu"]
+    return run_command(*arguments, "--progress", "json", output=output)
+
+
+@pytest.fixture(scope="session")
+def a_random_model(tmp_path_factory):
+    """A model file with random weights: enough to get through the command, not to find anything."""
+    import torch
+    from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+    from AnomalyDetectionLib.model.model_file import Model, save_model
+    from AnomalyDetectionLib.model.networks import Generator
+    from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+
+    torch.manual_seed(1)
+    network = NetworkSettings(latent_size=8, widths=(4, 8))
+    model = Model(
+        name="random",
+        weights=Generator(network).state_dict(),
+        median=torch.zeros(8),
+        deviation=torch.ones(8),
+        network=network,
+        preparation=PreparationSettings(),
+        scoring=ScoringSettings(),
+        card={"summary": "random weights"},
+    )
+    path = tmp_path_factory.mktemp("model") / "random.safetensors"
+    save_model(model, path)
+    return path

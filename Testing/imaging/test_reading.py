@@ -1,0 +1,243 @@
+"""Files and DICOM folders that can be used, and one sentence for each that cannot."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.reading import read_study, read_volume
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+TILT = tuple(sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.1, -0.2, 0.15).GetMatrix())
+GRID = Grid((12, 14, 9), (0.9, 1.1, 4.0), (-31.5, 12.25, 70.0), TILT)
+
+
+def voxels(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 900, GRID.shape).astype(np.int16)
+
+
+def write(path: Path, array: np.ndarray | None = None, **options: bool) -> Path:
+    sitk.WriteImage(GRID.image(voxels() if array is None else array), str(path), **options)
+    return path
+
+
+def write_dicom(
+    folder: Path,
+    *,
+    number: int = 3,
+    description: str = "t2_flair_tra",
+    skip: tuple[int, ...] = (),
+    seed: int = 0,
+    repeat: bool = False,
+) -> Path:
+    """One image a file, in shuffled order, on GRID."""
+    folder.mkdir(parents=True, exist_ok=True)
+    array, direction = voxels(seed), np.asarray(GRID.direction).reshape(3, 3)
+    series_uid, study_uid, frame_uid = generate_uid(), generate_uid(), generate_uid()
+    for k in np.random.default_rng(1).permutation(GRID.size[2]):
+        if k in skip:
+            continue
+        for copy in range(2 if repeat else 1):
+            meta = FileMetaDataset()
+            meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MRImageStorage, generate_uid()
+            meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            name = folder / f"{number}_{generate_uid()[-12:]}.dcm"
+            image = FileDataset(str(name), {}, file_meta=meta, preamble=b"\0" * 128)
+            image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
+            image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, series_uid
+            image.FrameOfReferenceUID, image.Modality = frame_uid, "MR"
+            image.SeriesNumber, image.SeriesDescription = number, description
+            image.InstanceNumber = int(k) * 2 + copy + 1
+            position = np.asarray(GRID.origin) + direction[:, 2] * GRID.spacing[2] * k
+            image.ImagePositionPatient = position.tolist()
+            image.ImageOrientationPatient = [*direction[:, 0].tolist(), *direction[:, 1].tolist()]
+            image.PixelSpacing, image.SliceThickness = [GRID.spacing[1], GRID.spacing[0]], GRID.spacing[2]
+            image.Rows, image.Columns = GRID.size[1], GRID.size[0]
+            image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+            image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+            image.PixelData = array[k].tobytes()
+            pydicom.dcmwrite(name, image, enforce_file_format=True)
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"])
+def test_every_format_gives_the_same_volume(tmp_path: Path, suffix: str) -> None:
+    volume = read_volume(write(tmp_path / f"scan{suffix}"), role="T1")
+    assert volume.image.GetPixelID() == sitk.sitkFloat32
+    assert np.array_equal(sitk.GetArrayFromImage(volume.image), voxels())
+    assert np.allclose(volume.image.GetOrigin(), GRID.origin, atol=1e-4)
+    assert np.allclose(volume.image.GetDirection(), GRID.direction, atol=1e-5)
+    assert volume.description == f"scan{suffix}"
+    assert volume.sha256 is not None
+    assert len(volume.sha256) == 64
+
+
+@pytest.mark.parametrize("name", ["my scan.nii.gz", "müde Köpfe é.nii", "脑部 扫描.nrrd", "大脑.mha"])
+def test_paths_with_spaces_accents_and_chinese_characters_work(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "Ärzte 病人 1"
+    folder.mkdir()
+    assert read_volume(write(folder / name), role="T1").image.GetSize() == GRID.size
+
+
+def test_a_folder_of_dicom_is_read_in_slice_order(tmp_path: Path) -> None:
+    volume = read_volume(write_dicom(tmp_path / "病人 é"), role="FLAIR")
+    image = volume.image
+    turned = sitk.Resample(image, GRID.empty_image(), sitk.Transform(), sitk.sitkNearestNeighbor)
+    assert np.array_equal(sitk.GetArrayFromImage(turned), voxels())
+    assert volume.description == "t2_flair_tra"
+
+
+def test_a_single_dicom_image_stands_for_its_series(tmp_path: Path) -> None:
+    folder = write_dicom(tmp_path / "series")
+    write_dicom(folder, number=7, description="t1_fl2d", seed=5)
+    first = next(folder.glob("3_*"))
+    assert read_volume(first, role="FLAIR").image.GetSize() == GRID.size
+    assert read_volume(first, role="FLAIR").description == "t2_flair_tra"
+
+
+def test_several_series_are_listed_and_one_can_be_picked(tmp_path: Path) -> None:
+    folder = write_dicom(tmp_path / "study" / "a").parent
+    write_dicom(folder / "b", number=7, description="t1_fl2d", seed=5)
+    with pytest.raises(InputError, match=r"holds 2 series.*--t1-series") as error:
+        read_volume(folder, role="T1")
+    assert "\n  3  t2_flair_tra  (9 images)\n  7  t1_fl2d  (9 images)" in str(error.value)
+    for wanted in ("7", "T1_FL2D"):
+        assert read_volume(folder, role="T1", series=wanted).description == "t1_fl2d"
+    with pytest.raises(InputError, match="none of its series called '9'"):
+        read_volume(folder, role="T1", series="9")
+
+
+def test_a_missing_dicom_slice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gap.*8\.0 mm apart"):
+        read_volume(write_dicom(tmp_path / "gap", skip=(4,)), role="FLAIR")
+
+
+def test_a_dicom_series_with_each_slice_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="several images of the same slice"):
+        read_volume(write_dicom(tmp_path / "twice", repeat=True), role="FLAIR")
+
+
+def test_a_damaged_dicom_image_is_refused(tmp_path: Path) -> None:
+    folder = write_dicom(tmp_path / "damaged")
+    victim = sorted(folder.iterdir())[3]
+    victim.write_bytes(victim.read_bytes()[:-100])
+    with pytest.raises(InputError):
+        read_volume(folder, role="FLAIR")
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing here")
+    with pytest.raises(InputError, match="holds no DICOM images"):
+        read_volume(tmp_path, role="T1")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_volume(tmp_path / "nowhere.nii.gz", role="T1")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.nii", "a.nii.gz", "a.nrrd", "a.mha", "a.nhdr"])
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("this is no image " * 100)
+    with pytest.raises(InputError, match=r"damaged or incomplete|not in a format"):
+        read_volume(tmp_path / name, role="FLAIR")
+
+
+@pytest.mark.parametrize("name", ["empty.nii", "empty.nii.gz", "empty.nrrd", "empty.mhd"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        read_volume(tmp_path / name, role="FLAIR")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("kept", [0.3, 0.97])
+def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str, compressed: bool, kept: float) -> None:
+    path = write(tmp_path / f"scan{suffix}", useCompression=compressed)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        read_volume(path, role="T1")
+
+
+def test_truncated_voxels_in_a_whole_gzip_file_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii")
+    (tmp_path / "scan.nii.gz").write_bytes(gzip.compress(path.read_bytes()[:-50]))
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        read_volume(tmp_path / "scan.nii.gz", role="T1")
+
+
+def test_several_volumes_in_one_file_are_refused_and_a_single_one_is_taken(tmp_path: Path) -> None:
+    one = GRID.image(voxels())
+    for count in (1, 3):
+        sitk.WriteImage(sitk.JoinSeries([one] * count), str(tmp_path / f"{count}.nii.gz"))
+    assert read_volume(tmp_path / "1.nii.gz", role="T1").image.GetSize() == GRID.size
+    with pytest.raises(InputError, match="series of 3 volumes"):
+        read_volume(tmp_path / "3.nii.gz", role="T1")
+
+
+def test_a_colour_image_is_refused(tmp_path: Path) -> None:
+    one = sitk.Cast(GRID.image(voxels() % 256), sitk.sitkUInt8)
+    sitk.WriteImage(sitk.Compose([one, one, one]), str(tmp_path / "rgb.nrrd"))
+    with pytest.raises(InputError, match="several values per voxel"):
+        read_volume(tmp_path / "rgb.nrrd", role="T1")
+
+
+def test_a_single_slice_is_refused(tmp_path: Path) -> None:
+    image = GRID.image(voxels())
+    for number, flat in enumerate((image[:, :, 3], image[:, :, 3:4])):
+        path = tmp_path / f"{number}.nii"
+        sitk.WriteImage(flat, str(path))
+        with pytest.raises(InputError, match="single slice"):
+            read_volume(path, role="T1")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(0.0, "empty: all voxels are 0"), (7.0, "constant: all voxels are 7")]
+)
+def test_a_volume_of_one_value_is_refused(tmp_path: Path, value: float, message: str) -> None:
+    path = write(tmp_path / "flat.nii.gz", np.full(GRID.shape, value, np.float32))
+    with pytest.raises(InputError, match=message):
+        read_volume(path, role="FLAIR")
+    assert read_volume(path, role="brain mask", mask=True).image.GetSize() == GRID.size
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_that_are_not_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    array = voxels().astype(np.float32)
+    array[2, 3, 4] = value
+    with pytest.raises(InputError, match="1 voxels that are not numbers"):
+        read_volume(write(tmp_path / "nan.nrrd", array), role="T1")
+
+
+@pytest.mark.parametrize(("shear", "accepted"), [(0.002, True), (0.2, False)])
+def test_sheared_axes_are_straightened_if_it_moves_nothing_and_refused_otherwise(
+    tmp_path: Path, shear: float, accepted: bool
+) -> None:
+    affine = np.diag([2.0, 2.0, 3.0, 1.0])
+    affine[0, 1] = shear * 2
+    nifti = nibabel.Nifti1Image(voxels(), affine)
+    nifti.set_sform(affine, 2)
+    nifti.set_qform(None, 0)
+    path = tmp_path / "sheared.nii.gz"
+    nifti.to_filename(path)
+    if accepted:
+        assert np.array_equal(sitk.GetArrayFromImage(read_volume(path, role="T1").image).T, voxels())
+    else:
+        with pytest.raises(InputError, match="right angles"):
+            read_volume(path, role="T1")
+
+
+def test_the_same_file_for_t1_and_flair_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii.gz")
+    with pytest.raises(InputError, match="the same images"):
+        read_study(path, path)

@@ -1,0 +1,154 @@
+"""Whether T1 and FLAIR line up, and bringing them together when they do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.prepared import Alignment, PreparationSettings
+from AnomalyDetectionLib.imaging.registration import align, transform_of
+from AnomalyDetectionLib.imaging.volume import Study, Volume
+from conftest import shared_data
+
+SETTINGS = PreparationSettings()
+
+
+def moved(volume: Volume, angles: tuple[float, float, float], shift_mm: tuple[float, float, float]) -> Volume:
+    """The volume with another header, so that it lies elsewhere; and nothing else is changed."""
+    move = sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift_mm)
+    grid = Grid.of(volume.image)
+    direction = np.asarray(move.GetMatrix()).reshape(3, 3) @ np.asarray(grid.direction).reshape(3, 3)
+    origin = move.TransformPoint(grid.origin)
+    there = Grid(grid.size, grid.spacing, origin, tuple(direction.ravel().tolist()))
+    return Volume(there.image(sitk.GetArrayFromImage(volume.image)), description="moved")
+
+
+def error_mm(
+    found: Alignment,
+    angles: tuple[float, float, float],
+    shift_mm: tuple[float, float, float],
+    points: np.ndarray,
+) -> float:
+    """Mean distance between where the alignment puts the points, and where `moved` put them."""
+    truth = sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift_mm)
+    result = transform_of(found)
+    return float(
+        np.mean(
+            [
+                np.linalg.norm(np.subtract(truth.TransformPoint(p), result.TransformPoint(p)))
+                for p in points.tolist()
+            ]
+        )
+    )
+
+
+def brain_of(study: Study) -> np.ndarray:
+    assert study.brain_mask is not None
+    return sitk.GetArrayFromImage(study.brain_mask.image) > 0
+
+
+def points_of(study: Study) -> np.ndarray:
+    return Grid.of(study.flair.image).points(np.argwhere(brain_of(study))[::2000, ::-1])
+
+
+def real_study(*parts: str) -> Study:
+    """A real T1 and FLAIR, with a rough brain mask: good enough to say where to compare."""
+    folder = shared_data(*parts)
+    t1, flair = (
+        Volume(sitk.ReadImage(str(folder / f"{name}.nii.gz"), sitk.sitkFloat32), folder / f"{name}.nii.gz")
+        for name in ("T1", "FLAIR")
+    )
+    masks = [*folder.glob("brainmask_FLAIR_deepbet.nii.gz")]
+    if masks:
+        return Study(t1, flair, Volume(sitk.ReadImage(str(masks[0]), sitk.sitkFloat32)))
+    # The regions are drawn on the T1. Where it lies 10 mm off, so do they; a mask for comparing may.
+    regions = sitk.ReadImage(str(folder / "DLMUSE_T1space.nii.gz")) > 0
+    closed = sitk.BinaryMorphologicalClosing(regions, (4, 4, 4))
+    mask = sitk.Resample(closed, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
+    return Study(t1, flair, Volume(sitk.Cast(mask, sitk.sitkFloat32)))
+
+
+def test_a_pair_that_lines_up_is_left_alone(synthetic_study: Study) -> None:
+    found = align(synthetic_study.t1, synthetic_study.flair, brain_of(synthetic_study), SETTINGS)
+    assert not found.registered
+    assert found.shift_mm < 0.5
+    assert transform_of(found).TransformPoint((1.0, 2.0, 3.0)) == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("angles", "shift_mm"),
+    [((0.1, -0.05, 0.12), (8.0, -6.0, 5.0)), ((0.0, 0.0, 0.0), (0.0, 350.0, -400.0))],
+    ids=["moved head", "headers far apart"],
+)
+def test_a_displaced_pair_is_brought_together(
+    synthetic_study: Study, angles: tuple[float, float, float], shift_mm: tuple[float, float, float]
+) -> None:
+    t1 = moved(synthetic_study.t1, angles, shift_mm)
+    found = align(t1, synthetic_study.flair, brain_of(synthetic_study), SETTINGS)
+    assert found.registered
+    assert error_mm(found, angles, shift_mm, points_of(synthetic_study)) < 0.5
+    true_angle = np.rad2deg(np.linalg.norm(angles))
+    assert found.rotation_deg == pytest.approx(true_angle, abs=0.6)
+
+
+def test_the_same_registration_twice_gives_the_same_numbers(synthetic_study: Study) -> None:
+    t1 = moved(synthetic_study.t1, (0.05, 0.0, -0.05), (4.0, 5.0, 6.0))
+    first, second = (align(t1, synthetic_study.flair, brain_of(synthetic_study), SETTINGS) for _ in range(2))
+    assert first == second
+
+
+def test_registration_can_be_switched_off(synthetic_study: Study) -> None:
+    t1 = moved(synthetic_study.t1, (0.0, 0.0, 0.0), (9.0, 0.0, 0.0))
+    found = align(t1, synthetic_study.flair, brain_of(synthetic_study), PreparationSettings(register="off"))
+    assert not found.registered
+
+
+def test_noise_is_not_the_same_head(synthetic_study: Study) -> None:
+    grid = Grid.of(synthetic_study.t1.image)
+    noise = np.random.default_rng(0).normal(100, 20, grid.shape).astype(np.float32)
+    with pytest.raises(InputError, match=r"noise and FLAIR do not seem to show the same head"):
+        align(
+            Volume(grid.image(noise), description="noise"),
+            synthetic_study.flair,
+            brain_of(synthetic_study),
+            SETTINGS,
+        )
+
+
+@pytest.mark.parametrize("subject", ["Subj5", "Subj6"])
+def test_the_two_scans_that_lie_ten_millimetres_apart_come_together(subject: str) -> None:
+    study = real_study("nichart", subject)
+    brain = brain_of(study)
+    found = align(study.t1, study.flair, brain, SETTINGS)
+    assert found.registered
+    assert 8 < found.shift_mm < 18
+    # Moved by a known amount on top, the same place is found again.
+    angles, shift_mm = (0.06, -0.04, 0.05), (-5.0, 4.0, 6.0)
+    again = align(moved(study.t1, angles, shift_mm), study.flair, brain, SETTINGS)
+    move = sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift_mm)
+    first, second = transform_of(found), transform_of(again)
+    distances = [
+        np.linalg.norm(np.subtract(move.TransformPoint(first.TransformPoint(p)), second.TransformPoint(p)))
+        for p in points_of(study).tolist()
+    ]
+    assert np.mean(distances) < 0.5
+
+
+def test_a_clinical_pair_agrees_with_the_registration_that_came_with_it() -> None:
+    study = real_study("openms_long", "patient03", "study2")
+    path = shared_data("openms_long", "patient03", "study2", "study2_T1W_intrastudy_to_FLAIR.txt")
+    reference = sitk.ReadTransform(str(path))
+    result = transform_of(align(study.t1, study.flair, brain_of(study), SETTINGS))
+    distances = [
+        np.linalg.norm(np.subtract(reference.TransformPoint(p), result.TransformPoint(p)))
+        for p in points_of(study).tolist()
+    ]
+    assert np.mean(distances) < 1.0
+
+
+def test_the_t1_of_somebody_else_is_refused() -> None:
+    study, other = real_study("nichart", "Subj1"), real_study("nichart", "Subj6")
+    with pytest.raises(InputError, match="same head"):
+        align(other.t1, study.flair, brain_of(study), SETTINGS)

@@ -1,0 +1,49 @@
+"""`anomaly-detection doctor`: the page a maintainer asks for first."""
+
+import pytest
+import torch
+from AnomalyDetectionLib.reporting import doctor
+from conftest import run_command
+
+
+def test_the_page_names_machine_versions_devices_models_and_disk():
+    done = run_command("doctor", output=None)
+    assert done.code == 0
+    assert done.stderr == ""
+    for heading in ("Machine", "Python", "Packages", "Devices", "Models", "Disk"):
+        assert heading in done.stdout.splitlines()
+    for fact in (
+        "processor: ",
+        "cores: ",
+        "memory: ",
+        f"torch: {torch.__version__}",
+        "SimpleITK: ",
+        "GiB free in ",
+    ):
+        assert fact in done.stdout
+    assert len(done.stdout.splitlines()) < 60, "it is one page"
+
+
+def test_a_broken_part_is_named_and_the_rest_still_comes(monkeypatch):
+    def broken():
+        raise OSError("no such thing")
+        yield
+
+    monkeypatch.setattr(doctor, "_devices", broken)
+    page = doctor.examination()
+    assert "cannot be said: OSError: no such thing" in page
+    assert "Disk" in page
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_models_are_listed_with_their_hashes_whether_they_load_or_not(
+    loads, monkeypatch, tmp_path, a_random_model
+):
+    from AnomalyDetectionLib.model import model_file
+
+    path = tmp_path / "some.safetensors"
+    path.write_bytes(a_random_model.read_bytes() if loads else b"broken")
+    monkeypatch.setattr(model_file, "bundled_models", lambda: [path])
+    line = next(line for line in doctor.examination().splitlines() if "sha256" in line)
+    assert ("does not load" in line) is not loads
+    assert len(line.split("sha256 ")[1]) == 64

@@ -1,0 +1,62 @@
+"""`anomaly-detection models`: the list, and the card of one."""
+
+import hashlib
+
+import pytest
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.reporting import models
+from conftest import run_command
+
+
+def test_the_list_has_a_line_for_every_bundled_model():
+    from AnomalyDetectionLib.model.model_file import bundled_models
+
+    done = run_command("models", "list", output=None)
+    assert done.code == 0
+    assert run_command("models", output=None).stdout == done.stdout
+    paths = bundled_models()
+    for path in paths:
+        assert hashlib.sha256(path.read_bytes()).hexdigest()[:16] in done.stdout
+    assert len(done.stdout.strip().splitlines()) == max(len(paths), 1)
+
+
+def test_a_model_that_does_not_load_is_in_the_list_with_the_reason(monkeypatch, tmp_path, a_random_model):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"broken")
+    monkeypatch.setattr(models, "bundled_models", lambda: [a_random_model, broken])
+    good, bad = models.model_list().splitlines()
+    assert good.startswith("random  sha256 ")
+    assert good.endswith("random weights")
+    assert bad.startswith("broken.safetensors: does not load")
+
+
+def test_the_card_shows_what_is_known_and_every_setting(a_random_model):
+    page = models.model_card(str(a_random_model))
+    for fact in (
+        "model: random",
+        "summary: random weights",
+        "latent_size: 8",
+        "threshold: 3.0",
+        "slice_mm: 4.0",
+    ):
+        assert fact in page
+    assert hashlib.sha256(a_random_model.read_bytes()).hexdigest() in page
+
+
+def test_nested_cards_are_written_so_that_a_person_can_read_them():
+    card = {"data": [{"name": "a", "licence": "b"}, {"name": "c"}], "limits": ["x", "y"], "widths": (64, 128)}
+    assert models._lines(card) == [
+        "data:",
+        "  - name: a",
+        "    licence: b",
+        "  - name: c",
+        "limits:",
+        "  - x",
+        "  - y",
+        "widths: 64, 128",
+    ]
+
+
+def test_an_unknown_model_is_an_input_error():
+    with pytest.raises(InputError, match="nosuch"):
+        models.model_card("nosuch")

@@ -1,0 +1,55 @@
+"""findings.csv and findings.json."""
+
+import csv
+import json
+
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.findings import Finding, Findings
+from AnomalyDetectionLib.reporting.tables import COLUMNS, write_csv, write_json
+
+
+@pytest.fixture
+def two_findings():
+    labels = sitk.Image(4, 4, 4, sitk.sitkUInt16)
+    return Findings(
+        (
+            Finding(1, 1.23456, 9, 6.5, 4.25, (-10.04, 20.0, 30.0), "left", 0.75, 1.5),
+            Finding(2, 0.05, 2, 3.25, 3.125, (1.0, -2.0, 3.0), "midline", float("nan"), float("nan")),
+        ),
+        labels,
+        3.0,
+        2,
+    )
+
+
+def test_the_table_has_a_heading_and_a_line_a_finding(two_findings, tmp_path):
+    write_csv(two_findings, tmp_path / "findings.csv")
+    with (tmp_path / "findings.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["number"] for row in rows] == ["1", "2"]
+    assert float(rows[0]["volume_ml"]) == pytest.approx(1.235)
+    assert [float(rows[0][f"centroid_{axis}_mm"]) for axis in "ras"] == [-10.0, 20.0, 30.0]
+    assert rows[1]["t1_relative"] == ""
+
+
+def test_without_findings_the_table_is_its_heading(tmp_path):
+    write_csv(Findings((), sitk.Image(4, 4, 4, sitk.sitkUInt16), 3.0, 2), tmp_path / "findings.csv")
+    assert (tmp_path / "findings.csv").read_text().strip().split(",") == list(COLUMNS)
+
+
+def test_the_record_is_strict_json_with_the_provenance_first(two_findings, tmp_path):
+    provenance = {"model": {"name": "纸"}, "not_known": float("nan")}
+    write_json(two_findings, provenance, tmp_path / "findings.json")
+
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    record = json.loads((tmp_path / "findings.json").read_text("utf-8"), parse_constant=refuse)
+    assert next(iter(record)) == "model"
+    assert record["model"]["name"] == "纸"
+    assert record["not_known"] is None
+    assert record["count"] == 2
+    assert record["findings"][0]["centroid_ras_mm"] == [-10.04, 20.0, 30.0]
+    assert record["findings"][1]["t1_relative"] is None

@@ -1,0 +1,131 @@
+"""The repository itself: what Slicer's build packs, what a licence needs, what must not be in here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from conftest import REPOSITORY
+
+MODULE = REPOSITORY / "AnomalyDetection"
+SKIPPED = {".git", ".venv", ".venv-bench", "__pycache__", "build", "dist", "demo-output", "runs"}
+TEXT = {".py", ".md", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml", ".cfg", ""}
+
+
+def listed(variable: str) -> list[str]:
+    """The files of a list in AnomalyDetection/CMakeLists.txt."""
+    text = (MODULE / "CMakeLists.txt").read_text("utf-8")
+    content = re.search(rf"set\({variable}\s+(.*?)\)", text, re.DOTALL)
+    assert content, f"{variable} is not set in AnomalyDetection/CMakeLists.txt"
+    return [
+        line.strip() for line in content[1].splitlines() if line.strip() and not line.strip().startswith("#")
+    ]
+
+
+def files_of_the_repository():
+    for path in sorted(REPOSITORY.rglob("*")):
+        parts = path.relative_to(REPOSITORY).parts
+        hidden = any(
+            part in SKIPPED or part.endswith((".egg-info", "_cache")) or part == ".hypothesis"
+            for part in parts
+        )
+        if path.is_file() and not hidden:
+            yield path
+
+
+def test_slicer_packs_every_python_file():
+    there = sorted(
+        path.relative_to(MODULE).as_posix()
+        for path in MODULE.rglob("*.py")
+        if "__pycache__" not in path.parts and "Testing" not in path.parts
+    )
+    names = [name if name.endswith(".py") else f"{name}.py" for name in listed("MODULE_PYTHON_SCRIPTS")]
+    assert sorted(names) == there, (
+        "MODULE_PYTHON_SCRIPTS in AnomalyDetection/CMakeLists.txt differs from the tree"
+    )
+
+
+def test_slicer_packs_every_resource():
+    there = sorted(
+        path.relative_to(MODULE).as_posix()
+        for path in (MODULE / "Resources").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    assert sorted(listed("MODULE_PYTHON_RESOURCES")) == there, (
+        "MODULE_PYTHON_RESOURCES in AnomalyDetection/CMakeLists.txt differs from the tree"
+    )
+
+
+def test_no_file_is_listed_twice():
+    for variable in ("MODULE_PYTHON_SCRIPTS", "MODULE_PYTHON_RESOURCES"):
+        assert len(set(listed(variable))) == len(listed(variable))
+
+
+def test_every_package_is_in_the_wheel():
+    declared = set(
+        re.findall(r'"(AnomalyDetectionLib[\w.]*)",', (REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    )
+    library = MODULE / "AnomalyDetectionLib"
+    there = {".".join(path.parent.relative_to(MODULE).parts) for path in library.rglob("__init__.py")} | {
+        "AnomalyDetectionLib.resources"
+    }
+    assert declared == there
+
+
+def test_the_licence_is_apache_2():
+    text = (REPOSITORY / "LICENSE").read_text("utf-8")
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_no_place_on_a_developers_machine_is_named():
+    places = re.compile(r"/(?:work|home|root|Users)/[\w.]|\.library\b")
+    found = []
+    for path in files_of_the_repository():
+        if path.suffix in TEXT:
+            try:
+                text = path.read_text("utf-8")
+            except UnicodeDecodeError:
+                continue
+            found += [f"{path.relative_to(REPOSITORY)}: {match[0]}" for match in places.finditer(text)]
+    found = [line for line in found if not line.startswith("Testing/test_the_house.py")]
+    assert not found
+
+
+def test_the_engine_knows_nothing_of_slicer():
+    guilty = [
+        path.name
+        for path in (MODULE / "AnomalyDetectionLib").rglob("*.py")
+        if "scene" not in path.parts
+        and re.search(r"^\s*(?:import|from) (?:slicer|qt|ctk|vtk)\b", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert not guilty
+
+
+def test_folders_import_only_those_before_them():
+    order = ["imaging", "model", "detection", "training", "evaluation", "simulation"]
+    wrong = []
+    for place, folder in enumerate(order):
+        for path in (MODULE / "AnomalyDetectionLib" / folder).rglob("*.py"):
+            imported = re.findall(r"^\s*from \.\.(\w+)", path.read_text("utf-8"), re.MULTILINE)
+            allowed = {*order[: place + 1], "errors"}
+            wrong += [f"{folder}/{path.name} imports {name}" for name in imported if name not in allowed]
+    assert not wrong
+
+
+def test_nothing_is_pickled():
+    pattern = re.compile(r"^\s*(?:import|from) pickle\b|torch\.load\(|allow_pickle=True", re.MULTILINE)
+    guilty = [
+        path.name
+        for path in (MODULE / "AnomalyDetectionLib").rglob("*.py")
+        if pattern.search(path.read_text("utf-8"))
+    ]
+    assert not guilty
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "test-all", "lint", "bench", "clean"])
+def test_make_help_names_the_target(target):
+    page = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert f"make {target} " in page

@@ -1,0 +1,238 @@
+"""Training: it learns, it stops, it goes on after a kill as if nothing had been, and two train as one."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.model.networks import Generator, initialise
+from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.training.curves import draw_curves
+from AnomalyDetectionLib.training.loop import CHECKPOINT, train
+from AnomalyDetectionLib.training.publish import make_model
+from AnomalyDetectionLib.training.sampling import Augmentation, PatchSource
+from AnomalyDetectionLib.training.scan_file import TrainingScan, read_scans, write_scans
+from AnomalyDetectionLib.training.settings import TrainingSettings
+from AnomalyDetectionLib.training.statistics import latent_statistics
+from scipy import ndimage
+
+TINY = TrainingSettings(
+    network=NetworkSettings(latent_size=16, widths=(8, 16)),
+    held_out=("B",),
+    training_patches=1024,
+    validation_patches=256,
+    max_epochs=3,
+)
+
+
+def a_scan(patient: str, seed: int) -> TrainingScan:
+    random = np.random.default_rng(seed)
+    t1, flair = (
+        ndimage.gaussian_filter(random.normal(size=(4, 60, 50)), (0, 2, 2)) * 3 + 0.5 for _ in range(2)
+    )
+    brain = np.zeros(t1.shape, bool)
+    brain[:, 10:50, 10:40] = True
+    return TrainingScan(
+        f"{patient}{seed}", patient, t1.astype(np.float32), flair.astype(np.float32), brain, brain
+    )
+
+
+@pytest.fixture(scope="module")
+def scan_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("scans") / "scans.npz"
+    write_scans(
+        [a_scan("A", 0), a_scan("A", 1), a_scan("B", 2)], path, PreparationSettings(), "made for a test"
+    )
+    return path
+
+
+def test_a_tiny_set_is_learnt_in_seconds(scan_file, tmp_path):
+    settings = dataclasses.replace(TINY, max_epochs=12, learning_rate=0.003)
+    trained = train(scan_file, tmp_path, settings)
+    first, last = trained.history.epochs[0], trained.history.epochs[-1]
+    assert last.reconstruction < 0.6 * first.reconstruction
+    assert trained.history.best.validation < 0.7 * first.validation
+    assert last.patch_steps == 12 * 1024
+    draw_curves(trained.history, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+
+
+def test_it_stops_when_the_validation_loss_has_stopped_falling(scan_file, tmp_path):
+    settings = dataclasses.replace(TINY, patience=2, max_epochs=0, learning_rate=0.5)
+    trained = train(scan_file, tmp_path, settings)
+    assert trained.history.epochs[-1].number == trained.history.best.number + 2
+
+
+def test_a_run_cut_anywhere_goes_on_to_the_same_weights(scan_file, tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole = train(scan_file, tmp_path / "whole", TINY)
+    sittings = 0
+    cut = None
+    while cut is None:
+        # A sitting of no length ends at the first report, in the middle of an epoch or at its end.
+        cut = train(scan_file, tmp_path / "cut", TINY, stop_after_seconds=0.0)
+        sittings += 1
+        assert sittings < 50
+    assert sittings > 1
+    for name, weight in whole.weights.items():
+        assert torch.equal(weight, cut.weights[name]), name
+    assert [e.validation for e in whole.history.epochs] == [e.validation for e in cut.history.epochs]
+
+
+def test_a_killed_run_resumes_from_its_last_checkpoint(scan_file, tmp_path):
+    script = textwrap.dedent(
+        f"""
+        import torch; torch.set_num_threads(1)
+        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_training import TINY, train, Path
+        import dataclasses
+        train(Path({str(scan_file)!r}), Path({str(tmp_path)!r}), dataclasses.replace(TINY, max_epochs=500, patience=500),
+              checkpoint_seconds=0)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", script])
+    checkpoint = tmp_path / CHECKPOINT
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    trained = train(scan_file, tmp_path, TINY)
+    assert trained.history.epochs[-1].number >= TINY.max_epochs
+
+
+def test_a_run_with_other_settings_is_not_mixed_into(scan_file, tmp_path):
+    train(scan_file, tmp_path, TINY)
+    with pytest.raises(InputError, match="another batch_size"):
+        train(scan_file, tmp_path, dataclasses.replace(TINY, batch_size=32))
+
+
+def test_a_damaged_checkpoint_is_named(scan_file, tmp_path):
+    train(scan_file, tmp_path, TINY)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="damaged"):
+        train(scan_file, tmp_path, TINY)
+
+
+def test_two_processes_train_as_one(scan_file, tmp_path):
+    pytest.importorskip("lightning_fabric", reason="Lightning Fabric (the extra 'training') is not installed")
+    script = textwrap.dedent(
+        f"""
+        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import torch; torch.set_num_threads(1)
+        import dataclasses
+        from pathlib import Path
+        from test_training import TINY, train
+        from AnomalyDetectionLib.training.processes import launch
+        count = int(sys.argv[1])
+        processes = launch(count, "cpu")
+        trained = train(Path({str(scan_file)!r}), Path(sys.argv[2]), dataclasses.replace(TINY, max_epochs=1), processes=processes)
+        """
+    )
+    runner = tmp_path / "run.py"
+    runner.write_text(script)
+    histories = []
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        subprocess.run(
+            [sys.executable, runner, str(count), folder], check=True, timeout=120, capture_output=True
+        )
+        histories.append(train(scan_file, folder, dataclasses.replace(TINY, max_epochs=1)).history.epochs[0])
+    one, two = histories
+    for name in ("reconstruction", "encoding", "adversarial", "discriminator", "validation"):
+        assert getattr(two, name) == pytest.approx(getattr(one, name), rel=2e-3), name
+
+
+def test_patches_are_the_voxels_round_their_centre():
+    scan = a_scan("A", 5)
+    source = PatchSource([a_scan("C", 1), scan], 15, 200, seed=0, sampling="brain", device="cpu")
+    patches = source.gather(torch.arange(200)).numpy()
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(scan.flair, ((0, 0), (7, 7), (7, 7))), (15, 15), (1, 2)
+    )
+    there = {window.tobytes() for window in np.ascontiguousarray(windows[scan.normal])}
+    found = sum(np.ascontiguousarray(patch[1]).tobytes() in there for patch in patches)
+    assert 50 < found < 150  # about half of the centres lie in the second scan
+
+
+def test_flips_keep_the_voxels_and_other_changes_stay_small():
+    source = PatchSource([a_scan("A", 5)], 15, 200, seed=0, sampling="brain", device="cpu")
+    which = torch.arange(200)
+    plain = source.gather(which)
+    flipped = source.gather(which, Augmentation(), torch.Generator().manual_seed(1))
+    assert not torch.equal(plain, flipped)
+    torch.testing.assert_close(plain.flatten(2).sort(2).values, flipped.flatten(2).sort(2).values)
+    changes = Augmentation(flips=False, gain=0.1, shift=0.05, noise=0.05, blur=0.5)
+    varied = source.gather(which, changes, torch.Generator().manual_seed(1))
+    assert 0 < (varied - plain).abs().mean() < 0.3
+
+
+def test_tissue_sampling_draws_rare_tissue_more_often():
+    scan = a_scan("A", 5)
+    mostly_white = dataclasses.replace(scan, t1=np.where(scan.t1 > 0.2, 1.0, scan.t1).astype(np.float32))
+    shares = []
+    for sampling in ("brain", "tissue"):
+        source = PatchSource([mostly_white], 15, 3000, seed=0, sampling=sampling, device="cpu")
+        shares.append((source.gather(torch.arange(3000))[:, 0, 7, 7] < 0.35).float().mean())
+    assert shares[1] > 1.3 * shares[0]
+
+
+def test_the_statistics_are_those_of_all_training_patches():
+    source = PatchSource([a_scan("A", 5)], 15, 5000, seed=0, sampling="brain", device="cpu")
+    generator = Generator(NetworkSettings(latent_size=16, widths=(8, 16)))
+    initialise(generator, 1)
+    median, deviation = latent_statistics(generator, source)
+    with torch.no_grad():
+        encoding = generator(source.gather(torch.arange(5000)))
+    difference = (encoding.z - encoding.z_hat).numpy()
+    lower = np.sort(difference, 0)[2499]
+    np.testing.assert_allclose(median.numpy(), lower, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        deviation.numpy(), np.sort(np.abs(difference - lower), 0)[2499], rtol=1e-3, atol=1e-6
+    )
+
+
+def test_a_published_model_carries_the_run_in_its_card(scan_file, tmp_path):
+    trained = train(scan_file, tmp_path, TINY)
+    model = make_model("tiny", trained, TINY, ScoringSettings(), "train --seed 0", {"licences": "none"})
+    assert model.card["trained on"]["scans"] == ["A0", "A1"]
+    assert model.card["trained on"]["held out for training-validation"] == ["B"]
+    assert model.card["duration"]["patch-steps"] == 3072
+    assert model.card["licences"] == "none"
+    assert model.deviation.min() > 0
+
+
+def test_scans_come_back_from_their_file_to_half_a_step(tmp_path):
+    scan = a_scan("A", 0)
+    write_scans([scan], tmp_path / "s.npz", PreparationSettings(slice_mm=5.0), "note")
+    content = read_scans(tmp_path / "s.npz")
+    (back,) = content.scans
+    assert content.preparation.slice_mm == 5.0
+    assert content.notes == "note"
+    np.testing.assert_allclose(back.t1[scan.brain], scan.t1[scan.brain], atol=1 / 512)
+    np.testing.assert_array_equal(back.normal, scan.normal)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY"])
+def test_a_file_of_something_else_is_refused(content, tmp_path):
+    (tmp_path / "s.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"s\.npz is not a file of prepared scans"):
+        read_scans(tmp_path / "s.npz")
+
+
+def test_a_patient_who_is_not_there_cannot_be_held_out(scan_file, tmp_path):
+    with pytest.raises(InputError, match="no patient Z"):
+        train(scan_file, tmp_path, dataclasses.replace(TINY, held_out=("Z",)))
