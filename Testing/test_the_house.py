@@ -9,7 +9,17 @@ import pytest
 from conftest import REPOSITORY
 
 MODULE = REPOSITORY / "AnomalyDetection"
-SKIPPED = {".git", ".venv", ".venv-bench", "__pycache__", "build", "dist", "demo-output", "runs"}
+SKIPPED = {
+    ".git",
+    ".venv",
+    ".venv-bench",
+    "__pycache__",
+    "build",
+    "dist",
+    "demo-output",
+    "bench-output",
+    "runs",
+}
 TEXT = {".py", ".md", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml", ".cfg", ""}
 
 

@@ -474,13 +474,15 @@ def _json_lines(stream: TextIO) -> Progress:
 def _bar() -> Iterator[Progress]:
     from tqdm import tqdm
 
-    layout = "{desc:<34}{percentage:3.0f}% |{bar:30}| {elapsed}"
+    layout = "{desc:<34}{percentage:3.0f}% |{bar:30}| {elapsed}{postfix}"
     with tqdm(
         total=100, desc="Starting", bar_format=layout, file=sys.stderr, leave=False, disable=None
     ) as bar:
 
         def report(stage: str, fraction: float, message: str) -> None:
-            bar.set_description_str(message if len(message) < 34 else stage.capitalize(), refresh=False)
+            short = len(message) < 34
+            bar.set_description_str(message if short else stage.capitalize(), refresh=False)
+            bar.set_postfix_str("" if short else message, refresh=False)
             bar.n = 100 * fraction
             bar.refresh()
 

@@ -120,9 +120,11 @@ def test_a_mask_that_cannot_be_right_is_refused(synthetic_study: Study, change: 
 
 def test_a_scan_without_a_brain_is_refused() -> None:
     grid = axial_grid((4.0, 4.0, 4.0), (40, 40, 30))
-    noise = np.abs(np.random.default_rng(0).normal(0, 10, grid.shape)).astype(np.float32)
+    distance = np.linalg.norm(grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1]), axis=1)
+    ball = np.where(distance.reshape(grid.shape) < 30, 500.0, 0.0)  # a phantom of 113 ml
+    noisy = np.abs(ball + np.random.default_rng(0).normal(0, 5, grid.shape)).astype(np.float32)
     with pytest.raises(InputError, match=r"No brain was recognised.*--brain-mask"):
-        extract_brain(Volume(grid.image(noise)))
+        extract_brain(Volume(grid.image(noisy)))
 
 
 def test_a_real_study_is_prepared_with_the_brain_that_deepbet_finds() -> None:

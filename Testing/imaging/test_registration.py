@@ -11,11 +11,20 @@ from AnomalyDetectionLib.imaging.prepared import Alignment, PreparationSettings
 from AnomalyDetectionLib.imaging.registration import align, transform_of
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 from conftest import shared_data
+from synthetic_head import SyntheticHead, axial_grid
 
 SETTINGS = PreparationSettings()
 
+Triple = tuple[float, float, float]
 
-def moved(volume: Volume, angles: tuple[float, float, float], shift_mm: tuple[float, float, float]) -> Volume:
+
+@pytest.fixture(scope="module")
+def synthetic_study() -> Study:
+    grid = axial_grid((1.8, 1.8, 4.0), (104, 124, 40))
+    return SyntheticHead().study(grid, grid)
+
+
+def moved(volume: Volume, angles: Triple, shift_mm: Triple) -> Volume:
     """The volume with another header, so that it lies elsewhere; and nothing else is changed."""
     move = sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift_mm)
     grid = Grid.of(volume.image)
@@ -25,23 +34,15 @@ def moved(volume: Volume, angles: tuple[float, float, float], shift_mm: tuple[fl
     return Volume(there.image(sitk.GetArrayFromImage(volume.image)), description="moved")
 
 
-def error_mm(
-    found: Alignment,
-    angles: tuple[float, float, float],
-    shift_mm: tuple[float, float, float],
-    points: np.ndarray,
-) -> float:
+def error_mm(found: Alignment, angles: Triple, shift_mm: Triple, points: np.ndarray) -> float:
     """Mean distance between where the alignment puts the points, and where `moved` put them."""
     truth = sitk.Euler3DTransform((0.0, 0.0, 0.0), *angles, shift_mm)
     result = transform_of(found)
-    return float(
-        np.mean(
-            [
-                np.linalg.norm(np.subtract(truth.TransformPoint(p), result.TransformPoint(p)))
-                for p in points.tolist()
-            ]
-        )
-    )
+    distances = [
+        np.linalg.norm(np.subtract(truth.TransformPoint(p), result.TransformPoint(p)))
+        for p in points.tolist()
+    ]
+    return float(np.mean(distances))
 
 
 def brain_of(study: Study) -> np.ndarray:
@@ -83,7 +84,7 @@ def test_a_pair_that_lines_up_is_left_alone(synthetic_study: Study) -> None:
     ids=["moved head", "headers far apart"],
 )
 def test_a_displaced_pair_is_brought_together(
-    synthetic_study: Study, angles: tuple[float, float, float], shift_mm: tuple[float, float, float]
+    synthetic_study: Study, angles: Triple, shift_mm: Triple
 ) -> None:
     t1 = moved(synthetic_study.t1, angles, shift_mm)
     found = align(t1, synthetic_study.flair, brain_of(synthetic_study), SETTINGS)

@@ -66,7 +66,7 @@ def test_thin_slices_are_averaged_and_never_interpolated() -> None:
         ((1.1, 1.1, 3.0), (170, 204, 54), (0, 1, 2), (False, False, False), 0.2),
         ((2.0, 2.0, 2.0), (94, 112, 80), (1, 2, 0), (True, False, True), 0.0),
         ((2.0, 2.0, 2.0), (94, 112, 80), (2, 0, 1), (False, True, True), -0.25),
-        ((1.3, 1.3, 1.3), (144, 170, 124), (0, 2, 1), (True, True, True), 0.1),
+        ((1.6, 1.6, 1.6), (117, 138, 100), (0, 2, 1), (True, True, True), 0.1),
     ],
 )
 def test_every_structure_lies_where_it_was(
@@ -98,7 +98,7 @@ def test_every_structure_lies_where_it_was(
         assert np.corrcoef(result[inside].ravel(), truth[inside].ravel())[0, 1] > 0.93
 
 
-@pytest.mark.parametrize("spacing", [(0.9, 0.9, 4.0), (1.7, 1.7, 3.0), (2.0, 2.0, 2.0), (0.6, 0.6, 1.2)])
+@pytest.mark.parametrize("spacing", [(0.9, 0.9, 4.0), (1.7, 1.7, 3.0), (2.0, 2.0, 2.0), (0.9, 0.9, 2.1)])
 def test_a_region_comes_back_to_the_flair_grid_where_it_was(spacing: tuple[float, float, float]) -> None:
     size = tuple(round(mm / s) for mm, s in zip((185.0, 225.0, 160.0), spacing, strict=True))
     grid = turned(axial_grid(spacing, size), order=(1, 0, 2), flips=(False, True, False), tilt=0.15)

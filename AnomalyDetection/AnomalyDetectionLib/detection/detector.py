@@ -75,7 +75,7 @@ def score(
 def _scores(study: PreparedStudy, model: Model, centres: np.ndarray, percentile: float, device: str,
             progress: Callable[[str, float], None] | None) -> np.ndarray:  # fmt: skip
     network = LatentDifference(model.generator()).to(device)
-    gather = PatchGatherer(study, model.network.patch_size, device)
+    gather = PatchGatherer(study, model.network.patch_size, model.preparation.outside_brain, device)
     every = torch.from_numpy(centres).to(device)
     scores = []
     for first in range(0, len(every), BATCH):

@@ -55,11 +55,17 @@ class PatchLattice:
 class PatchGatherer:
     """Gathers patches of a prepared study on a device, whole batches at once."""
 
-    def __init__(self, study: PreparedStudy, patch_size: int, device: str) -> None:
+    def __init__(self, study: PreparedStudy, patch_size: int, outside_brain: str, device: str) -> None:
+        """Make the images of a study ready.
+
+        Args:
+            outside_brain: as in `PreparationSettings`.
+        """
         half = patch_size // 2
-        # Beyond the image its border goes on: a step to zero would be an anomaly of our own making.
         border = ((0, 0), (half, half), (half, half))
-        images = np.stack([np.pad(image, border, mode="edge") for image in (study.t1, study.flair)])
+        images = np.stack(
+            [np.pad(image, border, mode="edge") for image in network_images(study, outside_brain)]
+        )
         windows = torch.from_numpy(images).to(device).unfold(2, patch_size, 1).unfold(3, patch_size, 1)
         self._windows = windows  # (2, slices, rows, columns, size, size), a view that holds no copies
 
@@ -67,3 +73,12 @@ class PatchGatherer:
         """Patches (n, 2, size, size), float32, T1 first, round int64 centres (n, 3)."""
         patches = self._windows[:, centres[:, 0], centres[:, 1], centres[:, 2]]
         return patches.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def network_images(study: PreparedStudy, outside_brain: str) -> tuple[np.ndarray, np.ndarray]:
+    """T1 and FLAIR as the network sees them: with what lies beyond the brain ("keep"), or without ("zero")."""
+    if outside_brain == "keep":
+        return study.t1, study.flair
+    if outside_brain != "zero":
+        raise ValueError(f"outside_brain is 'zero' or 'keep', not {outside_brain!r}")
+    return np.where(study.brain, study.t1, 0), np.where(study.brain, study.flair, 0)

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import SimpleITK as sitk
 import torch
+from scipy import ndimage
 
 from ..errors import InputError
 from .grid import Grid
@@ -17,6 +18,9 @@ from .volume import Volume, name_of
 #: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
 #: end leaves room for scans that cover only a part of it.
 PLAUSIBLE_ML = (200.0, 2600.0)
+
+#: A brain mask has at least this share of its voxels on what is brighter than the background.
+LEAST_ON_HEAD = 0.6
 
 #: deepbet works at 256 voxels a side at most; feeding it more costs only memory.
 LARGEST_SIDE = 320
@@ -42,8 +46,8 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     except (AssertionError, ValueError):  # deepbet's ways of saying that it found nothing at all
         mask = np.zeros(Grid.of(small).shape, bool)
     stripped = _nonzero_region(small)
-    if stripped is not None and mask.sum() < 0.8 * stripped.sum():
-        mask = stripped
+    if stripped is not None:  # deepbet looks for a skull, and may go beyond what was left or miss it
+        mask = mask & stripped if mask.sum() > 0.8 * stripped.sum() else stripped
     if max(shrink) > 1:
         small_mask = Grid.of(small).image(mask.astype(np.uint8))
         mask = (
@@ -53,7 +57,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
             > 0
         )
     volume_ml = float(mask.sum()) * Grid.of(image).voxel_ml
-    if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
+    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, image) > LEAST_ON_HEAD):
         raise InputError(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
             f"{volume_ml:.0f} ml): check that it is a head scan, or give a mask with --brain-mask."
@@ -78,9 +82,7 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     brain = sitk.GetArrayFromImage(on_flair) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
-    head = _head(flair.image)
-    inside = float((brain & head).sum()) / max(1, int(brain.sum()))
-    if volume_ml < 0.5 * given_ml or inside < 0.6:
+    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair.image) < LEAST_ON_HEAD:
         raise InputError(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
             "physical space, or leave out --brain-mask."
@@ -107,11 +109,11 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     return np.asarray(mask.dataobj).astype(bool).transpose(2, 1, 0)
 
 
-def _head(image: sitk.Image) -> np.ndarray:
-    """Bool: what is brighter than the background, by Otsu's threshold on a compressed histogram, filled."""
+def _share_on_head(brain: np.ndarray, image: sitk.Image) -> float:
+    """The share of a mask's voxels that are brighter than air, CSF and bone."""
     array = sitk.GetArrayViewFromImage(image)
-    # A quarter of the median over the upper half keeps dark CSF out and all else in, whatever the units.
-    return array > 0.25 * float(np.median(array[array > array.mean()]))
+    tissue = float(np.median(array[array > array.mean()]))
+    return float((array[brain] > 0.25 * tissue).mean()) if brain.any() else 0.0
 
 
 def _nonzero_region(image: sitk.Image) -> np.ndarray | None:
@@ -119,4 +121,5 @@ def _nonzero_region(image: sitk.Image) -> np.ndarray | None:
     array = sitk.GetArrayViewFromImage(image)
     region = array != array[0, 0, 0]
     ml = float(region.sum()) * Grid.of(image).voxel_ml
+    region = ndimage.binary_fill_holes(region)
     return region if region.mean() < 0.4 and PLAUSIBLE_ML[0] < ml < 1800 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from ..errors import InputError
 #: ImageOrientationPatient (PS3.6).
 _UID, _NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
 _POSITION, _ORIENTATION = "0020|0032", "0020|0037"
+
+#: TransferSyntaxUID; Rows, Columns, SamplesPerPixel, NumberOfFrames, BitsAllocated.
+_SYNTAX = "0002|0010"
+_ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS = "0028|0010", "0028|0011", "0028|0002", "0028|0008", "0028|0100"
+_WANTED = (
+    *(_UID, _NUMBER, _DESCRIPTION, _POSITION, _ORIENTATION),
+    *(_SYNTAX, _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS),
+)
 
 #: Slice positions may differ by this share of the slice spacing from an even row.
 UNEVEN = 0.1
@@ -92,6 +101,8 @@ def read(series: Series, *, role: str) -> sitk.Image:
     files = [str(file) for file in series.files]
     folder = series.files[0].parent
     try:
+        if not all(_is_whole(file) for file in series.files) or _has_unreadable(series):
+            raise RuntimeError("truncated")
         if len(files) == 1:
             return sitk.ReadImage(files[0])  # one slice, or a multi-frame object that is a volume
         _check_positions(series, role=role)
@@ -128,8 +139,41 @@ def _headers(file: Path) -> dict[str, str]:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(f"The DICOM image {file} is damaged: export it again.") from error
-    wanted = (_UID, _NUMBER, _DESCRIPTION, _POSITION, _ORIENTATION)
-    return {key: reader.GetMetaData(key).strip("\0 ") if reader.HasMetaDataKey(key) else "" for key in wanted}
+    return {
+        key: reader.GetMetaData(key).strip("\0 ") if reader.HasMetaDataKey(key) else "" for key in _WANTED
+    }
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether all the pixels are there: of a truncated file GDCM takes what it finds in memory instead."""
+    headers = _headers(file)
+    if headers[_SYNTAX] not in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"):
+        return True  # compressed, and the decoder would notice; or big endian, which is retired
+    counts = [int(headers[key] or 1) for key in (_ROWS, _COLUMNS, _SAMPLES, _FRAMES)]
+    length = math.prod(counts) * int(headers[_BITS] or 16) // 8
+    content = file.read_bytes()
+    # PixelData (7FE0,0010) of that length (padded to be even), with or without its value representation.
+    for size in (length, length + length % 2):
+        for kind in (b"OW\0\0", b"OB\0\0", b""):
+            start = content.rfind(b"\xe0\x7f\x10\x00" + kind + size.to_bytes(4, "little"))
+            if start >= 0:
+                return start + 8 + len(kind) + length <= len(content)
+    return False
+
+
+def _has_unreadable(series: Series) -> bool:
+    """Whether a damaged image of the series lies beside it: GDCM passes over those without a word."""
+    for file in series.files[0].parent.iterdir():
+        if file in series.files or not file.is_file() or not is_dicom(file):
+            continue
+        content = file.read_bytes()
+        # With pixels, and of this series: no report or presentation state that only refers to it.
+        if series.uid.encode() in content and b"\xe0\x7f\x10\x00" in content:
+            try:
+                _headers(file)
+            except InputError:
+                return True
+    return False
 
 
 def _check_positions(series: Series, *, role: str) -> None:

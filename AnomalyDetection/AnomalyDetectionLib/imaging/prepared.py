@@ -19,6 +19,9 @@ class PreparationSettings:
             closest to it, and never interpolated between: patches lie within one slice.
         low_percentile, high_percentile: of the voxels in the brain mask; mapped to 0 and 1.
         bias_correction: N4 on each image.
+        outside_brain: what patches hold beyond the brain mask, which the paper leaves open: "zero", the level
+            of CSF, or "keep", skull and all. Bright fat beside the brain is what a network that sees it
+            finds most anomalous.
         register: "auto" registers rigidly when T1 and FLAIR do not line up, "off" never does.
     """
 
@@ -27,6 +30,7 @@ class PreparationSettings:
     low_percentile: float = 5.0
     high_percentile: float = 95.0
     bias_correction: bool = True
+    outside_brain: str = "zero"
     register: str = "auto"
 
 

@@ -104,11 +104,10 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
             continue
         if coefficients is None:
             coefficients = sitk.BSplineDecomposition(image, 3)
-        total += sitk.GetArrayViewFromImage(
-            sitk.Resample(
-                coefficients, placed.empty_image(), to_t1, sitk.sitkBSplineResampler, 0.0, sitk.sitkFloat32
-            )
+        sampled = sitk.Resample(
+            coefficients, placed.empty_image(), to_t1, sitk.sitkBSplineResampler, 0.0, sitk.sitkFloat32
         )
+        total += sitk.GetArrayViewFromImage(sampled)  # a view: the image must outlive it
     return total / np.float32(positions)
 
 

@@ -1,6 +1,6 @@
 """Chronic infarcts put into a prepared scan of a real brain, at the scan's own contrast and noise.
 
-METHOD.md, "Simulating infarcts": the tissue table says where gliosis and cavity lie between the levels of
+METHOD.md, "Simulating infarcts": the signal equations say where gliosis and cavity lie between the levels of
 CSF, grey and white matter; those three levels are read off the scan, so that a lesion of a post-contrast T1
 or of a low-contrast FLAIR looks like one of that scanner. A lesion is drawn finer than the slices, blurred
 by the scan's resolution, averaged over the slice thickness, blended in, and given the scan's noise.
@@ -13,15 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .signals import (
+    CSF,
+    GLIOTIC_RIM,
+    GREY_MATTER,
+    OLD_CAVITY,
+    WHITE_MATTER,
+    Tissue,
+    gradient_echo,
+    vary_lesion,
+)
+from .signals import flair as flair_signal
+
 KINDS = ("cortical", "lacunar", "large subcortical", "infratentorial")
 SUBSLICES = 4
-
-# Where a tissue's signal lies between CSF (0) and white matter (1), from METHOD.md's table:
-# (value - CSF) / (WM - CSF), for T1 and FLAIR. White matter is the anchor because at 2 mm the grey matter is
-# full of partial volume. The table's white matter hyperintensities come to 0.70 and 1.65 so; those in the
-# masks of 18 nichart scans lie at medians of 0.74 and 1.77, so gliosis is not drawn brighter than the real thing.
-GLIOSIS = (0.55, 1.69)
-CAVITY = (0.05, 0.22)
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,17 @@ class TissueLevels:
     white: tuple[float, float]
     noise: tuple[float, float]
 
-    def at(self, position: float, channel: int) -> float:
-        """The intensity that lies at `position` between CSF (0) and white matter (1) in one channel."""
+    def of(self, tissue: Tissue, channel: int) -> float:
+        """The intensity of a tissue in one channel (0 T1, 1 FLAIR).
+
+        The signal equations say where it lies between CSF and white matter, the scan's levels what that
+        means here. White matter is the anchor because at 2 mm grey matter is full of partial volume; drawn
+        so, the table's white matter hyperintensity comes to 1.65 of the way on FLAIR, and those in the masks
+        of 18 nichart scans lie at a median of 1.77.
+        """
+        signal = (gradient_echo, flair_signal)[channel]
+        dark, bright = signal(CSF), signal(WHITE_MATTER)
+        position = (signal(tissue) - dark) / (bright - dark)
         return self.csf[channel] + position * (self.white[channel] - self.csf[channel])
 
 
@@ -147,11 +161,11 @@ def insert_infarcts(
             continue
         fraction = _blur(lesion.fraction, spacing, blur_mm) * brain[window]
         core_fraction = _blur(core.fraction, spacing, blur_mm) * brain[window] if cavitated else 0 * fraction
+        gliosis = vary_lesion(GLIOTIC_RIM, WHITE_MATTER, GREY_MATTER, rng)
+        fluid = vary_lesion(OLD_CAVITY, WHITE_MATTER, GREY_MATTER, rng)
         for channel, image in enumerate(images):
-            # Lesions differ from one another: 15 % of how far gliosis lies from white matter, and of the cavity.
-            spread = rng.normal(1.0, 0.15, 2)
-            rim = levels.at(1 + (GLIOSIS[channel] - 1) * spread[0], channel)
-            cavity = levels.at(CAVITY[channel] * spread[1], channel)
+            rim = levels.of(gliosis, channel)
+            cavity = levels.of(fluid, channel)
             noise = rng.normal(0, levels.noise[channel], fraction.shape)
             noise = _unit_blur(noise, spacing, blur_mm) * levels.noise[channel]
             target = rim * (fraction - core_fraction) + cavity * core_fraction + noise * fraction
@@ -232,7 +246,7 @@ def _draw(
     wobble /= wobble.std() + 1e-9
     level = distance + 0.12 * radius * wobble
     # The level that encloses the volume asked for: the shape keeps its volume whatever the noise did.
-    wanted = int(round(volume_ml * 1000 * SUBSLICES / float(np.prod(spacing))))
+    wanted = round(volume_ml * 1000 * SUBSLICES / float(np.prod(spacing)))
     order = np.sort(level, axis=None)
     edge = order[min(max(wanted, 1), order.size) - 1]
     rim = min(float(rng.uniform(1.0, 3.0)), 0.45 * radius)

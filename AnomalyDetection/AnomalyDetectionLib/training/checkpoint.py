@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import InputError
-from .settings import Epoch, History, TrainingSettings
+from .settings import Epoch, History
 from .trainer import Trainer
 
 FORMAT = "anomaly-detection checkpoint 1"

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
+from ..detection.patches import network_images
 from ..errors import InputError
 from ..imaging.geometry import to_lps_axes
 from ..imaging.preparation import prepare
@@ -95,7 +96,8 @@ def prepare_scan(
         mask = read_volume(entry.lesions, role="lesion mask", mask=True).image
         lesion |= on_model_grid(mask, study)
     normal = normal_centres(study.brain, lesion, patch_size)
-    return TrainingScan(entry.name, entry.patient, study.t1, study.flair, study.brain, normal)
+    t1, flair = network_images(study, settings.outside_brain)
+    return TrainingScan(entry.name, entry.patient, t1, flair, study.brain, normal)
 
 
 def bright_clusters(flair: np.ndarray, brain: np.ndarray) -> np.ndarray:

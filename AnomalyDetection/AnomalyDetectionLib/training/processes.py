@@ -96,8 +96,10 @@ class _WholeBatchNorm(nn.BatchNorm2d):
         mean, square = all_reduce(moments) / get_world_size()
         variance = (square - mean.square()).clamp_min(0)
         count = input.numel() / input.shape[1] * get_world_size()
-        assert self.running_mean is not None and self.running_var is not None
-        assert self.momentum is not None and self.num_batches_tracked is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        assert self.num_batches_tracked is not None
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)

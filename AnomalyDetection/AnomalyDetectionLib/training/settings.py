@@ -29,9 +29,9 @@ class TrainingSettings:
         seed: of weights, patch positions, order, flips and soft labels.
     """
 
-    network: NetworkSettings = NetworkSettings()
-    losses: LossWeights = LossWeights()
-    augmentation: Augmentation = Augmentation()
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    losses: LossWeights = field(default_factory=LossWeights)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     held_out: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     training_patches: int = 1_000_000

@@ -1,0 +1,221 @@
+"""From a prepared study to scores, beside the plain reference."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from AnomalyDetectionLib.detection.detector import score
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.model.model_file import Model
+from AnomalyDetectionLib.model.networks import Generator, initialise
+from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from plain_reference import cut, images_of, latent_difference, scores_one_by_one
+from scipy import ndimage
+from synthetic_study import FLAIR_GRID, MODEL_GRID, prepared_study
+
+RELATIVE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def study():
+    """A small brain of irregular tissue that reaches the left and right border of the image."""
+    rng = np.random.default_rng(5)
+    made = prepared_study(flair_grid=MODEL_GRID)
+    t1, flair = (
+        ndimage.gaussian_filter(rng.normal(0.5, 2.0, made.brain.shape), (0, 1.5, 1.5)).astype(np.float32)
+        for _ in range(2)
+    )
+    return replace(made, t1=t1, flair=flair, brain=np.roll(made.brain, 12, axis=2))
+
+
+def a_model(study, output_activation="tanh", outside_brain="zero"):
+    """Weights, batch-norm statistics and latent statistics that are as uneven as trained ones."""
+    network = NetworkSettings(latent_size=21, widths=(8, 12), output_activation=output_activation)
+    generator = Generator(network)
+    initialise(generator, 3)
+    draw = torch.Generator().manual_seed(4)
+    weights = {
+        name: value * 5 if value.ndim == 4 else value for name, value in generator.state_dict().items()
+    }
+    for name, value in weights.items():
+        if name.endswith(("running_mean", "bias")):
+            weights[name] = 0.2 * torch.randn(value.shape, generator=draw)
+        elif name.endswith("running_var"):
+            weights[name] = 0.3 + torch.rand(value.shape, generator=draw)
+    some = np.argwhere(study.brain)[::200]
+    patches = np.stack([cut(*images_of(study, outside_brain), centre) for centre in some])
+    difference = latent_difference(torch.from_numpy(patches), weights, output_activation)
+    median = difference.median(dim=0).values
+    return Model(
+        name="uneven",
+        weights=weights,
+        median=median,
+        deviation=(difference - median).abs().median(dim=0).values,
+        network=network,
+        preparation=PreparationSettings(outside_brain=outside_brain),
+        scoring=ScoringSettings(),
+        card={},
+    )
+
+
+@pytest.fixture(scope="module")
+def model(study):
+    return a_model(study)
+
+
+def plain_lattice(study, model, stride=4, percentile=50.0):
+    """The lattice of scores, one patch at a time."""
+    first = stride // 2
+    inside = study.brain[:, first::stride, first::stride]
+    lattice = np.full(inside.shape, np.nan)
+    centres = np.argwhere(inside) * (1, stride, stride) + (0, first, first)
+    lattice[inside] = scores_one_by_one(study, centres, model, percentile)
+    return lattice
+
+
+@pytest.mark.parametrize(
+    ("activation", "outside_brain"), [("tanh", "zero"), ("none", "zero"), ("tanh", "keep")]
+)
+def test_every_score_is_that_of_the_plain_reference(study, activation, outside_brain):
+    model = a_model(study, activation, outside_brain)
+    expected = plain_lattice(study, model)
+    got = score(study, model)
+    assert np.isfinite(expected).sum() > 1024, "more than one batch"
+    assert np.nanmax(expected) > 1.5 * np.nanmin(expected), "scores that differ"
+    np.testing.assert_allclose(got.lattice, expected, rtol=RELATIVE, atol=0)
+
+
+def test_the_reference_agrees_with_the_network_as_it_was_trained(study, model):
+    patches = torch.from_numpy(np.stack([cut(study.t1, study.flair, (5, 40, c)) for c in (20, 40, 60)]))
+    with torch.no_grad():
+        encoding = model.generator()(patches)
+    torch.testing.assert_close(
+        latent_difference(patches, model.weights, "tanh"), encoding.z - encoding.z_hat, rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("percentile", [0, 10, 62.5, 75, 100])
+def test_any_percentile_is_that_of_numpy(study, model, percentile):
+    few = replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
+    got = score(few, model, percentile=percentile)
+    # At N = 0 a score can come as close to 0 as chance has it, where nothing holds relative to it.
+    np.testing.assert_allclose(
+        got.lattice, plain_lattice(few, model, 4, percentile), rtol=RELATIVE, atol=1e-5
+    )
+    assert got.settings.percentile == percentile
+
+
+@pytest.mark.parametrize("stride", [1, 3, 15])
+def test_any_stride_scores_the_patches_at_it(study, model, stride):
+    few = replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
+    if stride == 1:
+        few.brain[:, 60:] = False
+    got = score(few, model, stride=stride)
+    assert got.first == (stride // 2, stride // 2)
+    assert got.settings.stride == stride
+    np.testing.assert_allclose(got.lattice, plain_lattice(few, model, stride), rtol=RELATIVE, atol=0)
+
+
+def test_what_lies_beyond_the_brain_counts_only_if_the_model_says_so(study):
+    outside = np.random.default_rng(6).normal(2.0, 1.0, study.brain.shape).astype(np.float32)
+    skull = replace(study, t1=np.where(study.brain, study.t1, outside))
+    zero, keep = a_model(study, outside_brain="zero"), a_model(study, outside_brain="keep")
+    np.testing.assert_array_equal(score(skull, zero).lattice, score(study, zero).lattice)
+    assert np.nanmax(np.abs(score(skull, keep).lattice - score(study, keep).lattice)) > 0.1
+
+
+def test_the_same_study_scored_twice_gives_the_same_bits(study, model):
+    one, other = score(study, model), score(study, model)
+    assert one.lattice.tobytes() == other.lattice.tobytes()
+    assert sitk.GetArrayFromImage(one.image).tobytes() == sitk.GetArrayFromImage(other.image).tobytes()
+
+
+def test_patches_score_the_same_in_whatever_company(study, model):
+    alone = replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
+    np.testing.assert_allclose(
+        score(alone, model).lattice[5], score(study, model).lattice[5], rtol=RELATIVE, atol=0
+    )
+
+
+def test_a_score_is_painted_on_the_cell_round_its_patch(study, model):
+    got = score(study, model)
+    expected = np.zeros(study.brain.shape, np.float32)
+    for s, i, j in np.argwhere(np.isfinite(got.lattice)):
+        expected[s, 4 * i : 4 * i + 4, 4 * j : 4 * j + 4] = got.lattice[s, i, j]
+    expected[~study.flair_brain] = 0
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(got.image), expected)
+
+
+def test_with_mean_back_projection_a_voxel_gets_the_mean_of_the_patches_that_hold_it(study, model):
+    got = score(study, replace(model, scoring=ScoringSettings(back_projection="mean")))
+    total, patches = np.zeros(study.brain.shape), np.zeros(study.brain.shape)
+    for s, i, j in np.argwhere(np.isfinite(got.lattice)):
+        row, column = 2 + 4 * i, 2 + 4 * j
+        window = s, slice(max(0, row - 7), row + 8), slice(max(0, column - 7), column + 8)
+        total[window] += got.lattice[s, i, j]
+        patches[window] += 1
+    expected = np.where(study.flair_brain & (patches > 0), total / np.maximum(patches, 1), 0)
+    image = sitk.GetArrayFromImage(got.image)
+    np.testing.assert_allclose(image, expected, rtol=1e-5, atol=0)
+    assert not np.array_equal(image, sitk.GetArrayFromImage(score(study, model).image))
+
+
+def test_the_image_of_scores_lies_on_the_flairs_own_grid(model):
+    study = prepared_study()
+    image = score(study, model).image
+    assert image.GetPixelID() == sitk.sitkFloat32
+    assert image.GetSize() == FLAIR_GRID.size
+    assert image.GetSpacing() == FLAIR_GRID.spacing
+    assert image.GetOrigin() == FLAIR_GRID.origin
+    assert not sitk.GetArrayFromImage(image)[~study.flair_brain].any()
+
+
+def test_a_latent_element_that_never_varied_says_nothing(study, model):
+    deviation = model.deviation.clone()
+    deviation[[0, 7]] = 0
+    dead = replace(model, deviation=deviation)
+    got = score(study, dead)
+    np.testing.assert_allclose(got.lattice, plain_lattice(study, dead), rtol=RELATIVE, atol=0)
+    assert (
+        got.lattice[np.isfinite(got.lattice)] < score(study, model).lattice[study.brain[:, 2::4, 2::4]] + 1e-6
+    ).all()
+
+
+def test_the_factor_of_the_modified_z_score_scales_all_scores(study, model):
+    without = replace(model, scoring=ScoringSettings(z_factor=1.0))
+    np.testing.assert_allclose(
+        0.6745 * score(study, without).lattice, score(study, model).lattice, rtol=1e-5, atol=0
+    )
+
+
+@pytest.mark.parametrize("percentile", [-1, 100.5, float("nan")])
+def test_a_percentile_out_of_range_is_refused(study, model, percentile):
+    with pytest.raises(InputError, match="percentile must lie between 0 and 100"):
+        score(study, model, percentile=percentile)
+
+
+@pytest.mark.parametrize("stride", [0, -4, 16])
+def test_a_stride_out_of_range_is_refused(study, model, stride):
+    with pytest.raises(InputError, match="stride must lie between 1 and 15"):
+        score(study, model, stride=stride)
+
+
+@pytest.mark.parametrize("voxels", [[], [(5, 40, 40)]], ids=["no voxel", "a voxel between the patch centres"])
+def test_a_brain_that_holds_no_patch_is_refused(study, model, voxels):
+    brain = np.zeros_like(study.brain)
+    for voxel in voxels:
+        brain[voxel] = True
+    with pytest.raises(InputError, match="brain mask is too small"):
+        score(replace(study, brain=brain), model)
+
+
+def test_progress_ends_at_one(study, model):
+    told = []
+    score(study, model, progress=lambda stage, fraction: told.append((stage, fraction)))
+    fractions = [fraction for _, fraction in told]
+    assert {stage for stage, _ in told} == {"scoring"}
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0

@@ -1,0 +1,67 @@
+"""The baseline: bright FLAIR, thresholded within the brain."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from AnomalyDetectionLib.evaluation.flair_threshold import bright_findings, flair_brightness
+from synthetic_study import empty_lattice, prepared_study
+
+
+@pytest.fixture
+def study():
+    """FLAIR 0.5 in the brain with spots in it, and a skull that is brighter than any of them."""
+    made = prepared_study()
+    flair = np.where(made.brain, 0.5, 3.0).astype(np.float32)
+    flair[5, 40:44, 40:44] = 2.0  # 16 voxels
+    flair[5, 60, 50:55] = 1.5  # 5 voxels
+    flair[4, 30, 30:33] = 1.8  # 3 voxels: too small
+    assert made.brain[5, 40:61, 40:55].all()
+    assert made.brain[4, 30, 30:33].all()
+    return replace(made, flair=flair)
+
+
+def test_the_bright_spots_are_found_and_the_small_one_goes(study):
+    got = bright_findings(study, flagged_voxels=16 + 5 + 3)
+    assert got.dtype == np.int32
+    assert got.shape == study.brain.shape
+    assert (got > 0).sum() == 16 + 5
+    assert set(np.unique(got)) == {0, 1, 2}
+    assert len(np.unique(got[5, 40:44, 40:44])) == 1
+    assert len(np.unique(got[5, 60, 50:55])) == 1
+
+
+def test_the_smallest_size_is_a_choice(study):
+    assert (bright_findings(study, 24, smallest=1) > 0).sum() == 24
+    assert (bright_findings(study, 24, smallest=6) > 0).sum() == 16
+
+
+def test_the_brightest_voxels_are_flagged_first(study):
+    got = bright_findings(study, flagged_voxels=16)
+    np.testing.assert_array_equal(got > 0, (study.flair == 2.0) & study.brain)
+
+
+def test_nothing_outside_the_brain_is_flagged(study):
+    assert not bright_findings(study, 24)[~study.brain].any()
+
+
+def test_without_voxels_to_flag_there_are_no_findings(study):
+    got = bright_findings(study, 0)
+    assert not got.any()
+    assert got.shape == study.brain.shape
+
+
+def test_more_voxels_than_the_brain_has_flag_all_of_it(study):
+    np.testing.assert_array_equal(bright_findings(study, 10**9) > 0, study.brain)
+
+
+def test_brightness_of_a_cell_is_the_mean_of_its_voxels(study):
+    like = empty_lattice(study)
+    got = flair_brightness(study, (2, 2), 4, like)
+    assert got.shape == like.shape
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(like))
+    assert got[5, 10, 10] == pytest.approx(2.0)  # the spot of 4 x 4 is this cell, rows and columns 40 to 43
+    assert got[5, 10, 11] == pytest.approx(0.5)
+    # Row 60 begins the cell of rows 60 to 63; columns 50 and 51 end one cell, 52 to 54 lie in the next.
+    assert got[5, 15, 12] == pytest.approx((2 * 1.5 + 14 * 0.5) / 16)
+    assert got[5, 15, 13] == pytest.approx((3 * 1.5 + 13 * 0.5) / 16)

@@ -1,0 +1,88 @@
+"""`prepare` and `train` as one types them, on scans small enough for seconds."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.model.model_file import load_model
+from AnomalyDetectionLib.training.prepare_scans import bright_clusters, prepare_scan, read_table
+from AnomalyDetectionLib.training.scan_file import write_scans
+from conftest import SAMPLE, run_command
+from test_training import a_scan
+
+
+@pytest.fixture(scope="module")
+def scan_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scans") / "scans.npz"
+    scans = [a_scan("A", 0), a_scan("B", 2), a_scan("C", 3)]
+    write_scans(scans, path, PreparationSettings(), "made for a test")
+    return path
+
+
+def train(scan_file, output, *more):
+    return run_command(
+        "train", "--scans", scan_file, "--output", output, "--held-out", "B", "--leave-out", "C", "--latent-size", 16,
+        "--patches", 512, "--validation-patches", 128, "--device", "cpu", *more, output=output,
+    )  # fmt: skip
+
+
+def test_train_writes_a_model_that_loads_with_its_curves_and_its_card(scan_file, tmp_path):
+    (tmp_path / "about.json").write_text(json.dumps({"licences": "none needed"}))
+    options = ["--max-epochs", 2, "--name", "tiny", "--about", tmp_path / "about.json", "--progress", "json"]
+    run = train(scan_file, tmp_path / "run", *options)
+    assert run.code == 0, run.stderr
+    reports = [json.loads(line) for line in run.stdout.splitlines()]
+    assert any("generator" in report["message"] and "patches/s" in report["message"] for report in reports)
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 5000
+    model = load_model(str(tmp_path / "run" / "tiny.safetensors"))
+    assert model.card["trained on"]["scans"] == ["A0"]
+    assert model.card["trained on"]["left out for testing"] == ["C"]
+    assert model.card["licences"] == "none needed"
+    assert model.card["command"].startswith("anomaly-detection train --scans")
+    assert len(model.card["curves"]) == 2
+
+
+def test_a_run_can_be_left_off_and_gone_on_with(scan_file, tmp_path):
+    first = train(scan_file, tmp_path, "--max-epochs", 1, "--minutes", 0.0001)
+    assert first.code == 0
+    assert "Left off" in first.stdout
+    second = train(scan_file, tmp_path, "--max-epochs", 1)
+    assert second.code == 0
+    assert "Trained on 512 patches" in second.stdout
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(scan_file, tmp_path):
+    run = train(scan_file, tmp_path, "--devices", 3)
+    assert run.code == 2
+    assert "cannot be shared" in run.stderr
+
+
+def test_a_table_without_a_column_is_refused(tmp_path):
+    (tmp_path / "table.csv").write_text("name,patient,t1\na,b,c\n")
+    run = run_command("prepare", "--table", tmp_path / "table.csv", "--output", tmp_path / "s.npz", output=tmp_path)
+    assert run.code == 2
+    assert "lacks the column flair" in run.stderr
+    assert not (tmp_path / "s.npz").exists()
+
+
+def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
+    """The sample's own infarcts and hyperintensities, as lesion mask."""
+    truth, wmh = (sitk.ReadImage(str(SAMPLE / f"simulated_{name}.nii.gz")) for name in ("truth", "WMH"))
+    lesions = sitk.Cast((truth > 0) | (wmh == 1), sitk.sitkUInt8)
+    sitk.WriteImage(lesions, str(tmp_path / "lesions.nii.gz"))
+    (tmp_path / "table.csv").write_text(
+        "name,patient,t1,flair,lesions\n"
+        f"s,p,{SAMPLE / 'simulated_T1.nii.gz'},{SAMPLE / 'simulated_FLAIR.nii.gz'},{tmp_path / 'lesions.nii.gz'}\n"
+    )
+    (entry,) = read_table(tmp_path / "table.csv", tmp_path)
+    scan = prepare_scan(entry, PreparationSettings(bias_correction=False, register="off"), 15, "cpu")
+    assert 0.5 < scan.normal.sum() / scan.brain.sum() < 0.98
+    assert not (scan.normal & ~scan.brain).any()
+    # What lies beyond the brain is not for the network to see.
+    assert not scan.t1[~scan.brain].any()
+    bright = bright_clusters(scan.flair, scan.brain)
+    centres = np.argwhere(scan.normal)
+    for z, y, x in centres[:: len(centres) // 300]:
+        assert not bright[z, max(0, y - 7) : y + 8, max(0, x - 7) : x + 8].any()
