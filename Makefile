@@ -20,7 +20,7 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: anew
 endif
 
 .PHONY: anew
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint evaluate bench clean
 
 help: ## Say what can be made
 	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ lint: $(VENV)/.lint ## Check style, formatting and types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+
+evaluate: $(VENV)/.test ## Measure what is found on real scans (in ../shared/data), into bench-output/
+	@$(RUN) Testing/benchmarks/real_scans.py
 
 bench: $(VENV)-bench/.bench ## Measure times, memory and patches a second, into bench-output/
 	@$(VENV)-bench/bin/python Testing/benchmarks/bench.py

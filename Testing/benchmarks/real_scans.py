@@ -62,25 +62,24 @@ CASES = (
 class Peak:
     """One simulated infarct: how far it stands out of its scan, by the model and by FLAIR brightness.
 
-    Percentiles of all scores of the scan, and (normal) of those whose patch touches no known lesion.
+    Percentiles of its peak among the scores of its scan: all of them; those whose patch touches no voxel of
+    the lesion mask; those that touch no cluster of bright FLAIR either, which the mask may have missed (a
+    reference that favours FLAIR brightness, since it was chosen by it).
     """
 
     case: str
     kind: str
     cavitated: bool
     volume_ml: float
-    model: float
-    model_normal: float
-    flair: float
-    flair_normal: float
+    model: tuple[float, float, float]
+    flair: tuple[float, float, float]
 
 
 def known_lesions(case: Case, data: Path, study: PreparedStudy) -> tuple[np.ndarray, np.ndarray]:
-    """The case's lesion mask on the FLAIR's grid (numbered), and, with bright clusters, on the model's (bool)."""
+    """The case's lesion mask: numbered lesions on the FLAIR's grid, and bool on the model's grid."""
     mask = read_volume(data / case.folder / f"{case.lesions}.nii.gz", role="lesion mask", mask=True).image
     on_flair = sitk.Resample(mask, study.flair_grid.empty_image(), sitk.Transform(), sitk.sitkNearestNeighbor)
-    numbered = components(sitk.GetArrayFromImage(on_flair) > 0)
-    return numbered, on_model_grid(mask, study) | bright_clusters(study.flair, study.brain)
+    return components(sitk.GetArrayFromImage(on_flair) > 0), on_model_grid(mask, study)
 
 
 def found_by(
@@ -97,20 +96,23 @@ def found_by(
     return labels, scores.lattice, scores.first, sitk.GetArrayFromImage(to_flair_grid(bright, study))
 
 
-def peaks_of(case: Case, scan: InfarctedScan, study: PreparedStudy, known: np.ndarray, lattice: np.ndarray,
-             first: tuple[int, int], stride: int, half: int) -> Iterator[Peak]:  # fmt: skip
-    """How far each infarct of a scan stands out."""
+def peaks_of(case: Case, scan: InfarctedScan, study: PreparedStudy, masked: np.ndarray, bright: np.ndarray,
+             lattice: np.ndarray, first: tuple[int, int], model: Model) -> Iterator[Peak]:  # fmt: skip
+    """How far each infarct of a scan stands out of all patches, and of those away from `masked` and `bright`."""
+    stride, half = model.scoring.stride, model.network.patch_size // 2
     lesions = on_lattice(scan.truth, first, stride, lattice.shape)
-    near = on_lattice(_spread(known, half).astype(np.uint8), first, stride, lattice.shape) > 0
-    bright = flair_brightness(study, first, stride, lattice)
-    # Known lesions are anomalies too; the normal-appearing rest of the scan is what an infarct must stand out of.
-    elsewhere = near & (lesions == 0)
-    every = [peak_percentiles(s, lesions) for s in (lattice, bright)]
-    normal = [peak_percentiles(np.where(elsewhere, np.nan, s), lesions) for s in (lattice, bright)]
+    brightness = flair_brightness(study, first, stride, lattice)
+    percentiles: dict[str, list[dict[int, float]]] = {"model": [], "flair": []}
+    for away_from in (np.zeros_like(masked), masked, masked | bright):
+        near = on_lattice(_spread(away_from, half).astype(np.uint8), first, stride, lattice.shape) > 0
+        left_out = near & (lesions == 0)
+        for name, scores in (("model", lattice), ("flair", brightness)):
+            percentiles[name].append(peak_percentiles(np.where(left_out, np.nan, scores), lesions))
     for infarct in scan.infarcts:
-        n = infarct.number
-        yield Peak(case.name, infarct.kind, infarct.cavitated, infarct.volume_ml,
-                   every[0].get(n, 0), normal[0].get(n, 0), every[1].get(n, 0), normal[1].get(n, 0))  # fmt: skip
+        by_model, by_flair = (
+            tuple(p.get(infarct.number, 0.0) for p in percentiles[name]) for name in percentiles
+        )
+        yield Peak(case.name, infarct.kind, infarct.cavitated, infarct.volume_ml, by_model, by_flair)
 
 
 def _spread(mask: np.ndarray, voxels: int) -> np.ndarray:
@@ -136,20 +138,20 @@ def evaluate(model: Model, data: Path) -> tuple[list[Peak], dict[str, dict[str, 
             read_study(folder / "T1.nii.gz", folder / "FLAIR.nii.gz", mask if mask.exists() else None),
             model.preparation,
         )
-        real, known = known_lesions(case, data, study)
+        real, masked = known_lesions(case, data, study)
+        bright_tissue = bright_clusters(study.flair, study.brain)
         ml = study.flair_grid.voxel_ml
         labels, _, _, bright = found_by(study, model)
         keep(case.group, real, labels, bright, ml)
         for seed in SEEDS:
             scan = insert_infarcts(
                 study.t1, study.flair, study.brain, study.grid.spacing, count=INFARCTS_A_SCAN,
-                rng=np.random.default_rng([seed, *case.name.encode()]), avoid=_spread(known, 4),
+                rng=np.random.default_rng([seed, *case.name.encode()]), avoid=_spread(masked | bright_tissue, 4),
                 blur_mm=case.resolution_mm,
             )  # fmt: skip
             infarcted = dataclasses.replace(study, t1=scan.t1, flair=scan.flair)
             labels, lattice, first, bright = found_by(infarcted, model)
-            half = model.network.patch_size // 2
-            peaks.extend(peaks_of(case, scan, infarcted, known, lattice, first, model.scoring.stride, half))
+            peaks.extend(peaks_of(case, scan, infarcted, masked, bright_tissue, lattice, first, model))
             truth = sitk.GetArrayFromImage(to_flair_grid(scan.truth, study))
             keep("simulated infarcts in all of these", truth, labels, bright, ml)
         print(f"{case.name}: done", flush=True)
@@ -157,17 +159,19 @@ def evaluate(model: Model, data: Path) -> tuple[list[Peak], dict[str, dict[str, 
 
 
 def peak_table(peaks: list[Peak]) -> list[str]:
-    """Median percentile of the infarcts' peaks."""
+    """Median percentile of the infarcts' peaks, the model's beside bright FLAIR's."""
     lines = [
-        "| simulated infarcts | number | model, all of the scan | bright FLAIR, all | model, normal-appearing tissue | bright FLAIR, normal-appearing |",
-        "|---|---|---|---|---|---|",
+        "| simulated infarcts | number | among all patches: model | bright FLAIR | away from masked lesions: model "
+        "| bright FLAIR | away from bright clusters too: model | bright FLAIR |",
+        "|---|---|---|---|---|---|---|---|",
     ]
 
     def row(name: str, some: list[Peak]) -> None:
         if some:
             medians = [
-                np.median([getattr(p, key) for p in some])
-                for key in ("model", "flair", "model_normal", "flair_normal")
+                np.median([getattr(peak, method)[reference] for peak in some])
+                for reference in range(3)
+                for method in ("model", "flair")
             ]
             lines.append(f"| {name} | {len(some)} | " + " | ".join(f"{m:.1f}" for m in medians) + " |")
 

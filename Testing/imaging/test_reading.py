@@ -125,7 +125,7 @@ def test_a_dicom_series_with_each_slice_twice_is_refused(tmp_path: Path) -> None
         read_volume(write_dicom(tmp_path / "twice", repeat=True), role="FLAIR")
 
 
-@pytest.mark.parametrize("cut", [2, 100, 600])
+@pytest.mark.parametrize("cut", [2, 100, 450])
 def test_a_truncated_dicom_image_is_refused(tmp_path: Path, cut: int) -> None:
     folder = write_dicom(tmp_path / "damaged")
     victim = sorted(folder.iterdir())[3]

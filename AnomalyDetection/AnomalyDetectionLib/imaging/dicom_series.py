@@ -16,12 +16,12 @@ from ..errors import InputError
 _UID, _NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
 _POSITION, _ORIENTATION = "0020|0032", "0020|0037"
 
-#: TransferSyntaxUID; Rows, Columns, SamplesPerPixel, NumberOfFrames, BitsAllocated.
-_SYNTAX = "0002|0010"
+#: TransferSyntaxUID, SOPClassUID; Rows, Columns, SamplesPerPixel, NumberOfFrames, BitsAllocated.
+_SYNTAX, _CLASS = "0002|0010", "0008|0016"
 _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS = "0028|0010", "0028|0011", "0028|0002", "0028|0008", "0028|0100"
 _WANTED = (
     *(_UID, _NUMBER, _DESCRIPTION, _POSITION, _ORIENTATION),
-    *(_SYNTAX, _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS),
+    *(_SYNTAX, _CLASS, _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS),
 )
 
 #: Slice positions may differ by this share of the slice spacing from an even row.
@@ -163,12 +163,13 @@ def _is_whole(file: Path) -> bool:
 
 def _has_unreadable(series: Series) -> bool:
     """Whether a damaged image of the series lies beside it: GDCM passes over those without a word."""
+    kind = _headers(series.files[0])[_CLASS].encode()
     for file in series.files[0].parent.iterdir():
         if file in series.files or not file.is_file() or not is_dicom(file):
             continue
         content = file.read_bytes()
-        # With pixels, and of this series: no report or presentation state that only refers to it.
-        if series.uid.encode() in content and b"\xe0\x7f\x10\x00" in content:
+        # An image of this series, and no report or presentation state that only refers to it.
+        if series.uid.encode() in content and kind in content[:1024]:
             try:
                 _headers(file)
             except InputError:

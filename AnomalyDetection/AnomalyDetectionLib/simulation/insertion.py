@@ -141,6 +141,7 @@ def insert_infarcts(
     levels = tissue_levels(t1, flair, brain)
     places = _places(t1, brain, spacing, levels)
     taken = np.zeros(brain.shape, bool) if avoid is None else avoid.copy()
+    free = brain & ~taken
     images = [t1.astype(np.float32).copy(), flair.astype(np.float32).copy()]
     truth = np.zeros(brain.shape, np.uint16)
     infarcts: list[InsertedInfarct] = []
@@ -159,8 +160,8 @@ def insert_infarcts(
         inside = (lesion.fraction >= 0.5) & brain[window]
         if not inside.any() or taken[window][inside].any():
             continue
-        fraction = _blur(lesion.fraction, spacing, blur_mm) * brain[window]
-        core_fraction = _blur(core.fraction, spacing, blur_mm) * brain[window] if cavitated else 0 * fraction
+        fraction = _blur(lesion.fraction, spacing, blur_mm) * free[window]
+        core_fraction = _blur(core.fraction, spacing, blur_mm) * free[window] if cavitated else 0 * fraction
         gliosis = vary_lesion(GLIOTIC_RIM, WHITE_MATTER, GREY_MATTER, rng)
         fluid = vary_lesion(OLD_CAVITY, WHITE_MATTER, GREY_MATTER, rng)
         for channel, image in enumerate(images):
