@@ -24,7 +24,7 @@ class SyntheticHead:
         points = grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1]) - np.asarray(self.shift_mm)
         x, y, z = points.T.reshape(3, *grid.shape)
         radius = np.sqrt((x / 66) ** 2 + (y / 82) ** 2 + (z / 62) ** 2)
-        fold = 0.05 * np.sin(x / 6.1 + y / 17 + 1) * np.sin(y / 7.3 - z / 23) + 0.06 * np.sin(z / 9 + x / 14)
+        fold = 0.05 * np.sin(x / 4.1 + y / 17 + 1) * np.sin(y / 5.3 - z / 23) + 0.06 * np.sin(z / 9 + x / 14)
         labels = np.zeros(grid.shape, np.uint8)
         labels[radius < 1.22] = 1
         labels[radius < 1.14] = 2

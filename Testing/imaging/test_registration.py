@@ -20,7 +20,7 @@ Triple = tuple[float, float, float]
 
 @pytest.fixture(scope="module")
 def synthetic_study() -> Study:
-    grid = axial_grid((1.8, 1.8, 4.0), (104, 124, 40))
+    grid = axial_grid((2.3, 2.3, 4.5), (82, 97, 36))
     return SyntheticHead().study(grid, grid)
 
 
