@@ -67,7 +67,7 @@ def sample_run(tmp_path_factory):
 def a_random_model(tmp_path_factory):
     """A model file with random weights: enough to get through the command, not to find anything."""
     import torch
-    from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+    from AnomalyDetectionLib.imaging.settings import PreparationSettings
     from AnomalyDetectionLib.model.model_file import Model, save_model
     from AnomalyDetectionLib.model.networks import Generator
     from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings

@@ -24,12 +24,16 @@ def images_of(study: Any, outside_brain: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cut(t1: np.ndarray, flair: np.ndarray, centre: np.ndarray, size: int = 15) -> np.ndarray:
-    """One patch, (2, size, size), round (slice, row, column); beyond the image its border goes on."""
+    """One patch, (2, size, size), round (slice, row, column); beyond the image are zeros."""
     s, r, c = (int(index) for index in centre)
-    offsets = np.arange(-(size // 2), size // 2 + 1)
-    rows = np.clip(r + offsets, 0, t1.shape[1] - 1)
-    columns = np.clip(c + offsets, 0, t1.shape[2] - 1)
-    return np.stack([image[s][np.ix_(rows, columns)] for image in (t1, flair)]).astype(np.float32)
+    patch = np.zeros((2, size, size), np.float32)
+    for number, image in enumerate((t1, flair)):
+        for i in range(size):
+            for j in range(size):
+                row, column = r + i - size // 2, c + j - size // 2
+                if 0 <= row < image.shape[1] and 0 <= column < image.shape[2]:
+                    patch[number, i, j] = image[s, row, column]
+    return patch
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ import errno
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -210,9 +211,11 @@ def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
 
     Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
     """
-    from .imaging.prepared import PreparationSettings
+    from .imaging.settings import PreparationSettings
     from .training.prepare_scans import prepare_scans, read_table
 
+    if not output.parent.is_dir():
+        raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
     entries = read_table(table, root)
     with _progress("bar") as report:
         prepare_scans(
@@ -275,17 +278,46 @@ def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
 @click.option(
     "--batch-size", type=click.IntRange(min=2), default=64, show_default=True, help="Patches a step."
 )
-@click.option("--learning-rate", type=float, default=0.001, show_default=True, help="Adam's.")
 @click.option(
-    "--beta1", type=float, default=0.9, show_default=True, help="Adam's first beta (GANomaly: 0.5)."
+    "--learning-rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    callback=_finite,
+    default=0.001,
+    show_default=True,
+    help="Adam's.",
 )
 @click.option(
-    "--gain", type=float, default=0.0, show_default=True, help="Vary each channel's contrast by this part."
+    "--beta1",
+    type=click.FloatRange(0, 1, max_open=True),
+    callback=_finite,
+    default=0.9,
+    show_default=True,
+    help="Adam's first beta (GANomaly: 0.5).",
 )
 @click.option(
-    "--shift", type=float, default=0.0, show_default=True, help="Vary each channel's level by up to this."
+    "--gain",
+    type=click.FloatRange(0, 1),
+    callback=_finite,
+    default=0.0,
+    show_default=True,
+    help="Vary each channel's contrast by this part.",
 )
-@click.option("--noise", type=float, default=0.0, show_default=True, help="Add noise of an SD up to this.")
+@click.option(
+    "--shift",
+    type=click.FloatRange(0, 1),
+    callback=_finite,
+    default=0.0,
+    show_default=True,
+    help="Vary each channel's level by up to this.",
+)
+@click.option(
+    "--noise",
+    type=click.FloatRange(0, 1),
+    callback=_finite,
+    default=0.0,
+    show_default=True,
+    help="Add noise of an SD up to this.",
+)
 @click.option(
     "--blur", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Blur by up to this part."
 )
@@ -343,9 +375,16 @@ def train(**options: Any) -> None:
     """
     from .training.command import train_from_options
 
-    with _progress(options["progress"]) as report:
-        sentence = train_from_options(options, " ".join([PROGRAM, *sys.argv[1:]]), report)
-    if options["progress"] != "json":
+    # Of several processes that train as one, the first speaks.
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    try:
+        with _progress(options["progress"] if first else "none") as report:
+            sentence = train_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
+    except KeyboardInterrupt:
+        raise InputError(
+            f"Stopped; the same command goes on from the last checkpoint in {options['output']}."
+        ) from None
+    if first and options["progress"] != "json":
         click.echo(sentence)
 
 
@@ -358,7 +397,7 @@ def train(**options: Any) -> None:
     "--seed",
     metavar="NUMBER",
     type=click.IntRange(min=0),
-    default=1,
+    default=0,
     show_default=True,
     help="Same seed, same patient.",
 )
@@ -371,15 +410,8 @@ def simulate(output: Path, seed: int, debug: bool) -> None:
     """
     _check_output(output)
     from .imaging.writing import atomic_folder
+    from .simulation.patient import simulate_patient, write_patient
 
-    try:
-        from .simulation.patient import simulate_patient, write_patient
-    except ModuleNotFoundError as missing:
-        if missing.name is None or missing.name.startswith("AnomalyDetectionLib"):
-            raise
-        raise InputError(
-            f"Simulation needs {missing.name}, which is not installed: pip install {missing.name}."
-        ) from missing
     patient = simulate_patient(seed)
     with atomic_folder(output) as beside:
         write_patient(patient, beside)
@@ -550,7 +582,7 @@ def _what_to_say(error: Exception) -> tuple[str, int]:
         context: Any = getattr(error, "ctx", None)
         path = context.command_path if context is not None else PROGRAM
         return f"{error.format_message().rstrip('.')}; see `{path} --help`.", USER_ERROR
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         where = f" while writing {error.filename}" if error.filename else ""
         return f"The disk is full{where}: free some space and run again.", USER_ERROR
     if isinstance(error, BrokenPipeError):

@@ -31,8 +31,9 @@ import patch_speed
 from AnomalyDetectionLib.detection.device import available_devices
 from AnomalyDetectionLib.evaluation.overlap import match
 from AnomalyDetectionLib.imaging.preparation import prepare
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings, PreparedStudy
+from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import Model, bundled_models, load_model, resources, save_model
 from AnomalyDetectionLib.model.networks import Generator, count_parameters
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings

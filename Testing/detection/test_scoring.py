@@ -8,7 +8,7 @@ import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import Model
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings

@@ -14,7 +14,7 @@ from AnomalyDetectionLib.imaging.geometry import (
     to_lps_axes,
 )
 from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -13,7 +13,8 @@ from AnomalyDetectionLib.imaging.brain_mask import extract_brain, given_brain
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.preparation import prepare
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings, PreparedStudy
+from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 from conftest import shared_data
 from synthetic_head import SyntheticHead, axial_grid

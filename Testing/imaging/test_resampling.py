@@ -8,8 +8,9 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.imaging.geometry import model_grid, to_lps_axes
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.preparation import to_flair_grid
-from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparationSettings, PreparedStudy
+from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from AnomalyDetectionLib.imaging.resampling import flair_to_model_grid, t1_to_model_grid
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from synthetic_head import SyntheticHead, axial_grid
 
 HEAD = SyntheticHead()

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model import model_file
 from AnomalyDetectionLib.model.model_file import Model, bundled_models, load_model, save_model
 from AnomalyDetectionLib.model.networks import Generator, initialise

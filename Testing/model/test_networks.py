@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.folding import LatentDifference
 from AnomalyDetectionLib.model.losses import LossWeights, discriminator_loss, generator_losses, soft_labels
 from AnomalyDetectionLib.model.networks import (
@@ -11,7 +12,7 @@ from AnomalyDetectionLib.model.networks import (
     count_parameters,
     initialise,
 )
-from AnomalyDetectionLib.model.settings import NetworkSettings
+from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 
 
 def trained_a_little(settings: NetworkSettings) -> Generator:
@@ -47,11 +48,22 @@ def test_tanh_cannot_follow_intensities_above_one_and_no_activation_can():
     assert generator(bright).reconstruction.abs().max() > 1
 
 
-def test_an_unknown_setting_is_refused():
-    with pytest.raises(ValueError, match="sigmoid"):
-        Generator(NetworkSettings(output_activation="sigmoid"))
-    with pytest.raises(ValueError, match="last"):
-        Discriminator(NetworkSettings(features="last"))
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (NetworkSettings, {"output_activation": "sigmoid"}),
+        (NetworkSettings, {"features": "last"}),
+        (NetworkSettings, {"patch_size": 31}),
+        (ScoringSettings, {"back_projection": "cells"}),
+        (ScoringSettings, {"neighbourhood": "6"}),
+        (ScoringSettings, {"stride": 0}),
+        (PreparationSettings, {"outside_brain": "maybe"}),
+        (PreparationSettings, {"in_plane_mm": 0}),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(kind, value):
+    with pytest.raises(ValueError, match=r"\w"):
+        kind(**value)
 
 
 def test_the_penultimate_features_are_128_by_3_by_3():

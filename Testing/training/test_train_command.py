@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
 from AnomalyDetectionLib.training.prepare_scans import bright_clusters, prepare_scan, read_table
 from AnomalyDetectionLib.training.scan_file import write_scans
@@ -56,14 +56,16 @@ def test_a_run_can_be_left_off_and_gone_on_with(scan_file, tmp_path):
 def test_a_batch_that_cannot_be_shared_is_refused(scan_file, tmp_path):
     run = train(scan_file, tmp_path, "--devices", 3)
     assert run.code == 2
-    assert "cannot be shared" in run.stderr
+    assert "divide evenly" in run.stderr
 
 
 def test_a_table_without_a_column_is_refused(tmp_path):
     (tmp_path / "table.csv").write_text("name,patient,t1\na,b,c\n")
-    run = run_command("prepare", "--table", tmp_path / "table.csv", "--output", tmp_path / "s.npz", output=tmp_path)
+    run = run_command(
+        "prepare", "--table", tmp_path / "table.csv", "--output", tmp_path / "s.npz", output=tmp_path
+    )
     assert run.code == 2
-    assert "lacks the column flair" in run.stderr
+    assert "has no flair in line 2" in run.stderr
     assert not (tmp_path / "s.npz").exists()
 
 
@@ -86,3 +88,42 @@ def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
     centres = np.argwhere(scan.normal)
     for z, y, x in centres[:: len(centres) // 300]:
         assert not bright[z, max(0, y - 7) : y + 8, max(0, x - 7) : x + 8].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "mentions"),
+    [
+        (["--name", "a/b"], "leave out folders"),
+        (["--learning-rate", "nan"], "--learning-rate"),
+        (["--gain", "-1"], "--gain"),
+        (["--patches", "10"], "must not exceed"),
+        (["--devices", "2", "--minutes", "1"], "single process"),
+    ],
+)
+def test_a_training_option_that_cannot_be_is_refused_before_anything_is_trained(
+    scan_file, tmp_path, options, mentions
+):
+    run = train(scan_file, tmp_path / "run", "--max-epochs", 1, *options)
+    assert run.code == 2
+    assert mentions in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.glob("run/*"))
+
+
+def test_a_run_folder_that_cannot_be_made_is_named(scan_file, tmp_path):
+    (tmp_path / "file").write_text("")
+    run = train(scan_file, tmp_path / "file" / "run")
+    assert run.code == 2
+    assert "cannot be made" in run.stderr
+
+
+def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):
+    (tmp_path / "table.csv").write_text("name,patient,t1,flair\na,b,c,d\n", encoding="utf-8-sig")
+    (entry,) = read_table(tmp_path / "table.csv", tmp_path)
+    assert (entry.name, entry.flair) == ("a", tmp_path / "d")
+    (tmp_path / "table.csv").write_bytes("name,patient,t1,flair\nä,b,c,d\n".encode("latin-1"))
+    run = run_command(
+        "prepare", "--table", tmp_path / "table.csv", "--output", tmp_path / "s.npz", output=tmp_path
+    )
+    assert run.code == 2
+    assert "UTF-8" in run.stderr

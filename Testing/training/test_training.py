@@ -1,6 +1,7 @@
 """Training: it learns, it stops, it goes on after a kill as if nothing had been, and two train as one."""
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.prepared import PreparationSettings
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.training.curves import draw_curves
@@ -23,6 +24,7 @@ from AnomalyDetectionLib.training.sampling import Augmentation, PatchSource
 from AnomalyDetectionLib.training.scan_file import TrainingScan, read_scans, write_scans
 from AnomalyDetectionLib.training.settings import TrainingSettings
 from AnomalyDetectionLib.training.statistics import latent_statistics
+from safetensors import safe_open
 from scipy import ndimage
 
 TINY = TrainingSettings(
@@ -89,27 +91,70 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_weights(scan_file, tmp_path):
     assert [e.validation for e in whole.history.epochs] == [e.validation for e in cut.history.epochs]
 
 
-def test_a_killed_run_resumes_from_its_last_checkpoint(scan_file, tmp_path):
+def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(scan_file, tmp_path):
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "whole").mkdir()
     script = textwrap.dedent(
         f"""
-        import torch; torch.set_num_threads(1)
         import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import torch; torch.set_num_threads(1)
         from test_training import TINY, train, Path
         import dataclasses
-        train(Path({str(scan_file)!r}), Path({str(tmp_path)!r}), dataclasses.replace(TINY, max_epochs=500, patience=500),
-              checkpoint_seconds=0)
+        train(Path({str(scan_file)!r}), Path({str(tmp_path / "killed")!r}),
+              dataclasses.replace(TINY, max_epochs=500, patience=500), checkpoint_seconds=0)
         """
     )
     process = subprocess.Popen([sys.executable, "-c", script])
-    checkpoint = tmp_path / CHECKPOINT
-    deadline = time.monotonic() + 60
-    while not checkpoint.exists() and time.monotonic() < deadline:
+    checkpoint = tmp_path / "killed" / CHECKPOINT
+    deadline = time.monotonic() + 90
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(1)
+    assert process.poll() is None, "the run ended by itself"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    trained = train(scan_file, tmp_path, TINY)
-    assert trained.history.epochs[-1].number >= TINY.max_epochs
+    with safe_open(checkpoint, framework="pt") as content:
+        done = json.loads(content.metadata()["position"])[0] - 1
+    longer = dataclasses.replace(TINY, max_epochs=done + 1, patience=500)
+    torch.set_num_threads(1)
+    resumed = train(scan_file, tmp_path / "killed", longer)
+    whole = train(scan_file, tmp_path / "whole", longer)
+    assert resumed.history.epochs[-1].number == done + 1
+    for name, weight in whole.weights.items():
+        assert torch.equal(weight, resumed.weights[name]), name
+
+
+def test_an_interruption_in_the_middle_of_a_step_changes_nothing(scan_file, tmp_path, monkeypatch):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole = train(scan_file, tmp_path / "whole", TINY)
+    calls = iter(range(10_000))
+    step = torch.optim.Adam.step
+
+    def interrupted(self, *args, **kwargs):
+        if next(calls) == 75:  # the generator's, when the discriminator's is done
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(scan_file, tmp_path / "cut", TINY)
+    monkeypatch.undo()
+    cut = train(scan_file, tmp_path / "cut", TINY)
+    for name, weight in whole.weights.items():
+        assert torch.equal(weight, cut.weights[name]), name
+
+
+def test_the_loop_needs_no_imaging_library():
+    script = (
+        "import sys; sys.modules.update(dict.fromkeys(['SimpleITK', 'scipy', 'nibabel', 'matplotlib', 'click']));"
+        "import AnomalyDetectionLib.training.loop, AnomalyDetectionLib.training.publish"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_more_to_a_batch_than_there_are_patches_is_refused(scan_file, tmp_path):
+    with pytest.raises(InputError, match="must not exceed"):
+        train(scan_file, tmp_path, dataclasses.replace(TINY, training_patches=10))
 
 
 def test_a_run_with_other_settings_is_not_mixed_into(scan_file, tmp_path):

@@ -34,7 +34,7 @@ class Finding:
         centroid_ras: mm, the Slicer and NIfTI convention.
         side: "left", "right" or "midline" of the patient.
         t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the
-            mean of the brain tissue round it that is not in any finding; NaN if there is none.
+            mean of the brain tissue round it that is not suspected (see `evidence`); NaN if there is none.
     """
 
     number: int
@@ -83,7 +83,8 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
     count = int(groups.max(initial=0))
     if count > np.iinfo(np.uint16).max:
         raise InputError(
-            f"a threshold of {threshold:g} gives {count} suspected anomalies; choose a higher one"
+            f"A threshold of {threshold:g} gives {count} suspected anomalies, more than can be numbered: choose "
+            "a higher one."
         )
     study = scores.study
     cells = paint_cells(groups.astype(np.uint16), scores.first, scores.settings.stride, study.grid.shape)
@@ -96,7 +97,9 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
     peaks = ndimage.maximum(scores.lattice, groups, numbers)
     means = ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
     midline = Midline.of(study)
-    ratios = relative_intensities(cells, count, study)
+    above = (scores.lattice > threshold).astype(np.uint16)
+    suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
+    ratios = relative_intensities(cells, count, study, suspected)
     items = tuple(
         Finding(
             number=number,

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..imaging.preparation import prepare
-from ..imaging.prepared import Alignment, PreparationSettings
+from ..imaging.prepared import Alignment
 from ..imaging.reading import read_study
+from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study
 from ..model.model_file import Model, load_model
 from .detector import score
@@ -110,7 +111,7 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
 
     device = resolve_device(request.device)
     with stage("reading", 0.0):
-        model = load_model(request.model) if request.model else load_model()
+        model = load_model() if request.model is None else load_model(request.model)
         study = read_study(
             request.t1,
             request.flair,

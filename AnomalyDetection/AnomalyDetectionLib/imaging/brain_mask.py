@@ -68,6 +68,10 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """A mask that the user gave, on the FLAIR's grid.
 
+    Args:
+        mask: on any grid, in the FLAIR's physical space; voxels other than 0 are brain.
+        flair: the FLAIR.
+
     Returns:
         bool (slices, rows, columns) on the FLAIR's own grid.
 
@@ -75,7 +79,7 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
         InputError: if the mask is empty, too small, or does not lie on the head.
     """
     name = name_of(mask, "The brain mask")
-    binary = sitk.Cast(mask.image > 0, sitk.sitkUInt8)
+    binary = sitk.Cast(mask.image != 0, sitk.sitkUInt8)
     given_ml = float(sitk.GetArrayViewFromImage(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
         raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")

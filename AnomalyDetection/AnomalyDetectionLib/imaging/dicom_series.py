@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .volume import is_utf8
 
 #: DICOM attributes: SeriesInstanceUID, SeriesNumber, SeriesDescription, ImagePositionPatient,
 #: ImageOrientationPatient (PS3.6).
 _UID, _NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
+_CHARACTERS = "0008|0005"  # SpecificCharacterSet
 _POSITION, _ORIENTATION = "0020|0032", "0020|0037"
 
 #: TransferSyntaxUID, SOPClassUID; Rows, Columns, SamplesPerPixel, NumberOfFrames, BitsAllocated.
@@ -21,8 +24,25 @@ _SYNTAX, _CLASS = "0002|0010", "0008|0016"
 _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS = "0028|0010", "0028|0011", "0028|0002", "0028|0008", "0028|0100"
 _WANTED = (
     *(_UID, _NUMBER, _DESCRIPTION, _POSITION, _ORIENTATION),
-    *(_SYNTAX, _CLASS, _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS),
+    *(_CHARACTERS, _SYNTAX, _CLASS, _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS),
 )
+
+#: Python's names of the character sets that a series may be described in (PS3.3, C.12.1.1.2).
+_CODECS = {
+    **{"": "ascii", "6": "ascii", "13": "shift_jis", "192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"},
+    **{"100": "latin_1", "101": "iso8859_2", "109": "iso8859_3", "110": "iso8859_4", "144": "iso8859_5"},
+    **{"127": "iso8859_6", "126": "iso8859_7", "138": "iso8859_8", "148": "iso8859_9", "203": "iso8859_15"},
+    **{"166": "tis_620", "87": "iso2022_jp", "159": "iso2022_jp_2", "149": "euc_kr", "58": "gb2312"},
+}
+
+#: The same for what follows an escape sequence (code extensions, PS3.3, C.12.1.1.2).
+_ESCAPED = {
+    **{b"(B": "ascii", b"(J": "shift_jis", b")I": "shift_jis", b"$)C": "euc_kr", b"$)A": "gb2312"},
+    **{b"-A": "latin_1", b"-B": "iso8859_2", b"-C": "iso8859_3", b"-D": "iso8859_4", b"-L": "iso8859_5"},
+    **{b"-G": "iso8859_6", b"-F": "iso8859_7", b"-H": "iso8859_8", b"-M": "iso8859_9", b"-b": "iso8859_15"},
+    **{b"-T": "tis_620", b"$B": "iso2022_jp", b"$@": "iso2022_jp", b"$(D": "iso2022_jp_2"},
+}
+_ESCAPE = re.compile(rb"\x1b(\$[()][A-D]|\$[@B]|[()-][A-Zb])")
 
 #: Slice positions may differ by this share of the slice spacing from an even row.
 UNEVEN = 0.1
@@ -66,7 +86,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         )
     found = _series_in(path)
     if not found:
-        for folder in sorted(p for p in path.rglob("*") if p.is_dir()):
+        for folder in sorted(p for p in path.rglob("*") if p.is_dir() and is_utf8(p)):
             found += _series_in(folder)
     if not found:
         raise InputError(
@@ -139,9 +159,36 @@ def _headers(file: Path) -> dict[str, str]:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(f"The DICOM image {file} is damaged: export it again.") from error
-    return {
-        key: reader.GetMetaData(key).strip("\0 ") if reader.HasMetaDataKey(key) else "" for key in _WANTED
-    }
+    values = {key: reader.GetMetaData(key) if reader.HasMetaDataKey(key) else "" for key in _WANTED}
+    characters = values[_CHARACTERS]
+    return {key: _text(value, characters).strip("\0 ") for key, value in values.items()}
+
+
+def _text(value: str, characters: str) -> str:
+    """A text as it was meant, of what ITK gives: the bytes, read as UTF-8, with surrogates for what is not.
+
+    Args:
+        characters: SpecificCharacterSet.
+    """
+    content = value.encode("utf-8", "surrogateescape")
+    if content.isascii() and b"\x1b" not in content:
+        return value
+    sets = [re.sub(r"^ISO.*IR ", "", name.strip("\0 ")) for name in characters.split("\\")]
+    codec = _CODECS.get(sets[0], "ascii")
+    if codec == "ascii" and b"\x1b" not in content:
+        # The set is not named, or wrongly: UTF-8 hardly ever comes about by chance, and any bytes are Latin 1.
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            return content.decode("latin_1")
+    first, *rest = _ESCAPE.split(content)
+    text = first.decode(codec, "replace")
+    for escape, part in zip(rest[::2], rest[1::2], strict=True):
+        codec = _ESCAPED.get(escape, "ascii")
+        if codec.startswith("iso2022"):
+            part = b"\x1b" + escape + part
+        text += part.decode(codec, "replace")
+    return text
 
 
 def _is_whole(file: Path) -> bool:

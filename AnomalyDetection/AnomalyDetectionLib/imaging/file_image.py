@@ -87,17 +87,18 @@ def _check_nifti(path: Path) -> bool:
             raise ValueError("not a NIfTI header")
         voxels = int(np.prod([int(n) for n in header.get_data_shape()]))
         dtype = header.get_data_dtype()
-        offset = int(header["vox_offset"])
+        # Header extensions may lie before the voxels, and anything after them.
+        offset = max(int(header["vox_offset"]), header_type.template_dtype.itemsize)
         expected = offset + voxels * dtype.itemsize
-        length, finite = len(start), True
-        rest = start[offset:]
-        while block := stream.read(1 << 22):
-            length += len(block)
+        length, finite, rest, block = 0, True, b"", start
+        while block:
             if dtype.kind in "fc":
-                block = rest + block
-                whole = len(block) // dtype.itemsize * dtype.itemsize
-                finite = finite and bool(np.isfinite(np.frombuffer(block[:whole], dtype)).all())
-                rest = block[whole:]
+                part = rest + block[max(0, offset - length) : max(0, expected - length)]
+                whole = len(part) // dtype.itemsize * dtype.itemsize
+                finite = finite and bool(np.isfinite(np.frombuffer(part[:whole], dtype)).all())
+                rest = part[whole:]
+            length += len(block)
+            block = stream.read(1 << 22)
     if length < expected:
         raise EOFError(f"{length} of {expected} bytes")
     return finite

@@ -9,19 +9,24 @@ from contextlib import contextmanager
 import numpy as np
 import SimpleITK as sitk
 
+from ..errors import InputError
 from .bias_field import correct_bias
 from .brain_mask import extract_brain, given_brain
 from .contrast import check_contrasts
 from .geometry import model_grid, to_lps_axes
 from .grid import Grid
 from .intensity import intensity_scale
-from .prepared import PreparationSettings, PreparedStudy
+from .prepared import PreparedStudy
 from .registration import align, transform_of
-from .resampling import flair_to_model_grid, t1_to_model_grid
+from .resampling import covered_by_t1, flair_to_model_grid, t1_to_model_grid
+from .settings import PreparationSettings
 from .volume import Study, name_of
 
 #: What a listener is told: the stage's name, and the fraction of the preparation done before it.
 Progress = Callable[[str, float], None]
+
+#: A T1 may miss this share of the brain. It is left out; beyond that, most of what is asked would be.
+MOST_UNCOVERED = 0.25
 
 _STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field": 0.75, "scaling": 0.97}
 
@@ -34,13 +39,16 @@ def prepare(
 ) -> PreparedStudy:
     """A study on the model's grid: aligned, masked, bias-corrected, scaled (paper, "Preprocessing").
 
+    What the T1 does not show of the brain is left out of it.
+
     Args:
+        study: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space.
         device: where the brain extraction runs: "cpu", "cuda" or "mps".
         progress: called with a stage's name and the fraction done as each stage begins.
 
     Raises:
         InputError: if T1 and FLAIR are swapped, cannot be the same head, show no brain or have no contrast,
-            or the given mask does not fit.
+            the T1 misses more than `MOST_UNCOVERED` of the brain, or the given mask does not fit.
     """
     seconds: dict[str, float] = {}
 
@@ -60,13 +68,19 @@ def prepare(
     with stage("alignment"):
         alignment = align(study.t1, study.flair, flair_brain, settings)
     with stage("resampling"):
+        to_t1, t1_grid = transform_of(alignment), Grid.of(study.t1.image)
+        whole_brain = flair_brain
+        flair_brain = whole_brain & covered_by_t1(t1_grid, Grid.of(study.flair.image), to_t1)
+        uncovered = 1.0 - float(flair_brain.sum() / whole_brain.sum())
+        _check_cover(study, uncovered)
         flair_image = to_lps_axes(study.flair.image)
         brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
         brain_array = sitk.GetArrayFromImage(brain_image) > 0
         grid = model_grid(Grid.of(flair_image), brain_array, settings)
         flair = flair_to_model_grid(flair_image, grid)
         brain = flair_to_model_grid(brain_image, grid, order=1) >= 0.5
-        t1 = t1_to_model_grid(study.t1.image, grid, transform_of(alignment))
+        brain &= covered_by_t1(t1_grid, grid, to_t1)
+        t1 = t1_to_model_grid(study.t1.image, grid, to_t1)
     with stage("bias field"):
         if settings.bias_correction:
             t1 = correct_bias(t1, brain, grid)
@@ -89,7 +103,17 @@ def prepare(
         flair_scale=flair_scale,
         alignment=alignment,
         seconds=seconds,
+        uncovered=uncovered,
     )
+
+
+def _check_cover(study: Study, uncovered: float) -> None:
+    """Refuses a T1 that shows too little of the brain."""
+    if uncovered > MOST_UNCOVERED:
+        raise InputError(
+            f"{name_of(study.t1, 'The T1')} does not show {100 * uncovered:.0f} % of the brain in "
+            f"{name_of(study.flair, 'the FLAIR')}: give a T1 of the whole brain."
+        )
 
 
 def to_flair_grid(array: np.ndarray, prepared: PreparedStudy, *, nearest: bool = True) -> sitk.Image:

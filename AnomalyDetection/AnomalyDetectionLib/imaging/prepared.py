@@ -10,31 +10,6 @@ from .grid import Grid
 
 
 @dataclass(frozen=True)
-class PreparationSettings:
-    """How a study is brought to the network; kept in the model file (METHOD.md, "Fixed by the paper").
-
-    Attributes:
-        in_plane_mm: voxel size of the model's grid within a slice (paper: 0.9).
-        slice_mm: slice spacing aimed at (paper: 4.0). Whole slices of the FLAIR are averaged to come
-            closest to it, and never interpolated between: patches lie within one slice.
-        low_percentile, high_percentile: of the voxels in the brain mask; mapped to 0 and 1.
-        bias_correction: N4 on each image.
-        outside_brain: what patches hold beyond the brain mask, which the paper leaves open: "zero", the level
-            of CSF, or "keep", skull and all. Bright fat beside the brain is what a network that sees it
-            finds most anomalous.
-        register: "auto" registers rigidly when T1 and FLAIR do not line up, "off" never does.
-    """
-
-    in_plane_mm: float = 0.9
-    slice_mm: float = 4.0
-    low_percentile: float = 5.0
-    high_percentile: float = 95.0
-    bias_correction: bool = True
-    outside_brain: str = "zero"
-    register: str = "auto"
-
-
-@dataclass(frozen=True)
 class Alignment:
     """How T1 and FLAIR were brought together.
 
@@ -82,6 +57,7 @@ class PreparedStudy:
         t1_scale, flair_scale: the linear maps that were applied.
         alignment: how T1 was brought to the FLAIR.
         seconds: time by stage.
+        uncovered: share of the FLAIR's brain that the T1 does not show; it is not in `brain` and `flair_brain`.
     """
 
     t1: np.ndarray
@@ -94,3 +70,4 @@ class PreparedStudy:
     flair_scale: IntensityScale
     alignment: Alignment
     seconds: dict[str, float] = field(default_factory=dict)
+    uncovered: float = 0.0

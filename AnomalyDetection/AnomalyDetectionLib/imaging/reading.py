@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from . import dicom_series, file_image
-from .volume import Study, Volume
+from .volume import Study, Volume, is_utf8
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5
@@ -27,6 +28,8 @@ def read_study(
     """The T1, the FLAIR and, where given, the brain mask.
 
     Args:
+        brain_mask: voxels other than 0 are brain. On any grid, but in the FLAIR's physical space: a mask of a
+            T1 that lies elsewhere does not fit.
         t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
 
     Raises:
@@ -58,6 +61,9 @@ def read_volume(path: Path, *, role: str, series: str | None = None, mask: bool 
             voxel, has a single slice, NaN or infinite voxels, or nothing but one value.
     """
     path = Path(path)
+    if not is_utf8(path):
+        shown = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+        raise InputError(f"The {role} {shown} has a name that is not valid UTF-8: rename it or its folder.")
     if not path.exists():
         raise InputError(f"The {role} {path} does not exist: check the path.")
     try:
@@ -81,8 +87,8 @@ def read_volume(path: Path, *, role: str, series: str | None = None, mask: bool 
 
 def _checked(image: sitk.Image, name: str, *, mask: bool) -> sitk.Image:
     """The image in three dimensions and float32, if it is fit for use."""
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[:, :, :, 0]
+    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
+        image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
     size = image.GetSize()
     if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
         raise InputError(
@@ -91,7 +97,8 @@ def _checked(image: sitk.Image, name: str, *, mask: bool) -> sitk.Image:
         )
     if image.GetDimension() > 3:
         raise InputError(
-            f"{name} is a series of {size[3]} volumes ({' x '.join(map(str, size))} voxels): give one volume."
+            f"{name} is a series of {math.prod(size[3:])} volumes ({' x '.join(map(str, size))} voxels): "
+            "give one volume."
         )
     if image.GetDimension() < 3 or min(size) == 1:
         raise InputError(f"{name} is a single slice: give the whole volume.")

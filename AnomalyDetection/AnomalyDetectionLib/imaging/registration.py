@@ -9,7 +9,8 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from .grid import Grid
-from .prepared import Alignment, PreparationSettings
+from .prepared import Alignment
+from .settings import PreparationSettings
 from .volume import Volume, name_of
 
 #: A registration that moves the brain by less than this on average is not applied: the headers are as good.

@@ -79,13 +79,8 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
         float32 (slices, rows, columns) on `grid`; 0 outside the T1's field of view.
     """
     t1 = Grid.of(image)
-    matrix = np.asarray(to_t1.GetMatrix()).reshape(3, 3)
-    # How the model's axes lie along those of the T1: element (i, j) is the cosine of T1 axis i, model axis j.
-    cosines = np.asarray(t1.direction).reshape(3, 3).T @ matrix @ np.asarray(grid.direction).reshape(3, 3)
-    through = np.abs(cosines[:, 2])
-    thickness_mm = 1.0 / float(np.max(through / np.asarray(t1.spacing)))  # of a T1 slice, across the model's
-    positions = max(1, round(grid.spacing[2] / thickness_mm))
-
+    through = _through(t1, grid, to_t1)
+    heights = _sampled_heights(t1, grid, to_t1)
     image = _crop_to(image, grid, to_t1)
     for axis in range(3):
         sigma_mm = _antialias_sigma_mm(t1.spacing[axis], grid.spacing[0]) if through[axis] < 0.7 else 0.0
@@ -95,9 +90,8 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
             )
     total = np.zeros(grid.shape, np.float32)
     coefficients = None
-    for position in range(positions):
-        above = (position + 0.5) / positions - 0.5  # in slices, of the middle of the slice
-        x, y, z = grid.points(np.asarray([[0.0, 0.0, above]]))[0].tolist()
+    for height in heights:
+        x, y, z = grid.points(np.asarray([[0.0, 0.0, height]]))[0].tolist()
         placed = Grid(grid.size, grid.spacing, (x, y, z), grid.direction)
         if _same_voxels(Grid.of(image), placed, to_t1):
             total += _cut(image, placed)
@@ -108,7 +102,51 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
             coefficients, placed.empty_image(), to_t1, sitk.sitkBSplineResampler, 0.0, sitk.sitkFloat32
         )
         total += sitk.GetArrayViewFromImage(sampled)  # a view: the image must outlive it
-    return total / np.float32(positions)
+    return total / np.float32(len(heights))
+
+
+def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarray:
+    """Where the T1 was measured: the voxels whose samples (see `t1_to_model_grid`) all lie within it.
+
+    Args:
+        t1: the T1's own grid.
+        grid: the FLAIR's or the model's.
+        to_t1: maps LPS points of the FLAIR's space to T1 space.
+
+    Returns:
+        bool (slices, rows, columns) on `grid`.
+    """
+    # All maps are affine: where voxel (0, 0, 0) falls in the T1, and how far a step along each axis goes there.
+    corners = grid.points(np.concatenate((np.zeros((1, 3)), np.eye(3))))
+    indices = t1.indices(np.asarray([to_t1.TransformPoint(point) for point in corners.tolist()]))
+    start, steps = indices[0], indices[1:] - indices[0]
+    columns, rows = np.arange(grid.size[0]), np.arange(grid.size[1])[:, None]
+    heights = _sampled_heights(t1, grid, to_t1)
+    covered = np.ones(grid.shape, bool)
+    for number in range(grid.size[2]):
+        for height in {heights[0], heights[-1]}:  # those between lie between, and the T1 is convex
+            for axis in range(3):
+                along = start[axis] + steps[2, axis] * (number + height)
+                place = along + steps[0, axis] * columns + steps[1, axis] * rows
+                # The outermost voxels reach half a voxel out; on the very edge ITK gives 0.
+                covered[number] &= (place > -0.5 + 1e-6) & (place < t1.size[axis] - 0.5 - 1e-6)
+    return covered
+
+
+def _through(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarray:
+    """How far each axis of the T1 runs through the slices of the grid: cosines (3,), without their signs."""
+    matrix = np.asarray(to_t1.GetMatrix()).reshape(3, 3)
+    # Element (i, j) is the cosine of T1 axis i and model axis j.
+    cosines = np.asarray(t1.direction).reshape(3, 3).T @ matrix @ np.asarray(grid.direction).reshape(3, 3)
+    return np.abs(cosines[:, 2])
+
+
+def _sampled_heights(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> list[float]:
+    """Where, in slices from the middle of a slice upwards, the T1 is sampled: once per slice of its own."""
+    across = _through(t1, grid, to_t1) / np.asarray(t1.spacing)
+    thickness_mm = 1.0 / float(np.max(across))  # of a T1 slice, across the model's
+    count = max(1, round(grid.spacing[2] / thickness_mm))
+    return [(position + 0.5) / count - 0.5 for position in range(count)]
 
 
 def _crop_to(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform, margin: int = 12) -> sitk.Image:

@@ -27,11 +27,23 @@ class Volume:
 
 @dataclass(frozen=True)
 class Study:
-    """What the user gave: a T1, a FLAIR and, optionally, a brain mask, each on a grid of its own."""
+    """What the user gave: a T1, a FLAIR and, optionally, a brain mask, each on a grid of its own.
+
+    The brain mask lies in the FLAIR's physical space; voxels other than 0 are brain.
+    """
 
     t1: Volume
     flair: Volume
     brain_mask: Volume | None = None
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether a path is text. One that is not, ITK's wrapper answers by ending the whole process."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def name_of(volume: Volume, otherwise: str) -> str:

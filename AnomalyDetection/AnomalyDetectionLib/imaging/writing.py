@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import SimpleITK as sitk
 
 from ..errors import InputError
+
+#: Errors that mean that there is no space left, for anybody, for this user or in this file.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -20,7 +27,8 @@ def atomic_folder(output: Path) -> Iterator[Path]:
     """A folder to write into, whose files move to `output` when the block ends well.
 
     Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
-    it, nothing of it remains and `output` is as it was (not there, if it was not).
+    it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
+    nothing, too: an interrupt takes effect after it.
 
     Raises:
         InputError: if the folder cannot be written or the disk is full.
@@ -32,18 +40,15 @@ def atomic_folder(output: Path) -> Iterator[Path]:
         with _explained(output):
             working = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
         try:
-            with _explained(output):
+            with _explained_inside(output):
                 yield working
-                for file in sorted(path for path in working.rglob("*") if path.is_file()):
-                    target = output / file.relative_to(working)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    file.replace(target)
+            with _signals_held(), _explained(output):
+                _move_all(working, output)
+                shutil.rmtree(working, ignore_errors=True)
         finally:
             shutil.rmtree(working, ignore_errors=True)
     except BaseException:
-        for folder in reversed(created):
-            if folder.exists() and not any(folder.iterdir()):
-                folder.rmdir()
+        _remove_empty(created)
         raise
 
 
@@ -74,6 +79,52 @@ def _is_whole(path: Path, size: int) -> bool:
     return length in {(header + size) % 2**32 for header in (352, 544)}
 
 
+def _move_all(working: Path, output: Path) -> None:
+    """Move every file of a folder to its place in another on the same disk; on failure all is as before."""
+    files = sorted(path for path in working.rglob("*") if path.is_file())
+    replaced = Path(tempfile.mkdtemp(dir=working))
+    moves = [
+        (file, output / file.relative_to(working), replaced / str(number))
+        for number, file in enumerate(files)
+    ]
+    created: list[Path] = []
+    try:
+        for _, target, old in moves:
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+            created += _make(target.parent)
+            if target.exists() or target.is_symlink():
+                target.replace(old)
+        for file, target, _ in moves:
+            file.replace(target)
+    except BaseException:
+        for file, target, old in moves:
+            if not file.exists():
+                target.unlink(missing_ok=True)
+            if old.exists() or old.is_symlink():
+                old.replace(target)
+        _remove_empty(created)
+        raise
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C and a request to end wait till the block is done (only the main thread can hold them)."""
+    held: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not None:  # None: somebody else's, not Python's
+                before[number] = signal.signal(number, lambda caught, _: held.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in held:
+            signal.raise_signal(caught)
+
+
 def _make(output: Path) -> list[Path]:
     """Makes the folder and those above it; returns those that were not there, outermost first."""
     missing: list[Path] = []
@@ -85,13 +136,40 @@ def _make(output: Path) -> list[Path]:
     return missing
 
 
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 @contextmanager
 def _explained(output: Path) -> Iterator[None]:
+    """Says of every failure to write that the output folder is the cause."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(f"The disk of the output folder {output} is full: free some space.") from error
-        raise InputError(
-            f"The output folder {output} cannot be written ({error.strerror or error}): choose another."
-        ) from error
+        raise _explanation(error, output) from error
+
+
+@contextmanager
+def _explained_inside(output: Path) -> Iterator[None]:
+    """The same, where other files may be the cause: only what is surely about the output folder."""
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        if isinstance(name, (str, bytes)):
+            ours = Path(os.fsdecode(name)).absolute().is_relative_to(output.absolute())
+        else:  # a stream that is open already does not know its name; nothing but output is written here
+            ours = error.errno in _FULL
+        if not ours:
+            raise
+        raise _explanation(error, output) from error
+
+
+def _explanation(error: OSError, output: Path) -> InputError:
+    if error.errno in _FULL:
+        return InputError(f"The disk of the output folder {output} is full: free some space.")
+    return InputError(
+        f"The output folder {output} cannot be written ({error.strerror or error}): choose another."
+    )

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import InputError
-from ..imaging.prepared import PreparationSettings
+from ..imaging.settings import PreparationSettings
 from .networks import Generator
 from .settings import NetworkSettings, ScoringSettings
+from .tensor_file import write_tensors
 
 FORMAT = "anomaly-detection model"
 VERSION = 1
@@ -63,8 +63,8 @@ class Model:
 def resources() -> Path:
     """Where models and sample lie: beside the library in the extension, inside it in a wheel."""
     library = Path(__file__).resolve().parents[1]
-    beside = library.parent / "Resources"
-    return beside if beside.is_dir() else library / "resources"
+    inside = library / "resources"
+    return inside if inside.is_dir() else library.parent / "Resources"
 
 
 def bundled_models() -> list[Path]:
@@ -74,7 +74,11 @@ def bundled_models() -> list[Path]:
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Write a model beside its place and move it there."""
+    """Write a model, completely or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     header = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -86,9 +90,7 @@ def save_model(model: Model, path: Path) -> None:
     }
     tensors = {f"generator.{name}": tensor for name, tensor in model.weights.items()}
     tensors |= {"median": model.median, "deviation": model.deviation}
-    partial = path.with_name(path.name + ".partial")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, header)
-    partial.replace(path)
+    write_tensors(tensors, header, path)
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
@@ -97,7 +99,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
     Raises:
         InputError: there is no such model, or the file is truncated, foreign, damaged, or of a newer version.
     """
-    path = _find(name_or_path)
+    path = find_model(name_or_path)
     header, tensors = _header_and_tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(
@@ -136,7 +138,12 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
     return model
 
 
-def _find(name_or_path: str) -> Path:
+def find_model(name_or_path: str) -> Path:
+    """The file of a bundled model, or the file itself.
+
+    Raises:
+        InputError: there is none.
+    """
     for path in bundled_models():
         if path.stem == name_or_path:
             return path

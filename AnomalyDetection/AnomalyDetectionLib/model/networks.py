@@ -50,8 +50,6 @@ class Decoder(nn.Sequential):
         ]
         if settings.output_activation == "tanh":
             layers.append(nn.Tanh())
-        elif settings.output_activation != "none":
-            raise ValueError(f"output_activation is 'tanh' or 'none', not {settings.output_activation!r}")
         super().__init__(*layers)
 
 
@@ -99,8 +97,6 @@ class Discriminator(nn.Module):
         )
         self.classifier = nn.Sequential(nn.Conv2d(second, 1, 3, bias=False), nn.Flatten(0))
         self.all_features = settings.features == "all"
-        if settings.features not in ("penultimate", "all"):
-            raise ValueError(f"features is 'penultimate' or 'all', not {settings.features!r}")
 
     def features(self, patches: Tensor) -> tuple[Tensor, ...]:
         """The features L_adv compares: the penultimate layer's (n, 128, 3, 3), or those of all layers.

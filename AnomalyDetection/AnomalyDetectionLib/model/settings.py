@@ -23,6 +23,17 @@ class NetworkSettings:
     output_activation: str = "tanh"
     features: str = "penultimate"
 
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
+        if self.patch_size != 15:
+            raise ValueError(f"the networks take patches of 15 x 15 voxels, not {self.patch_size}")
+        if self.latent_size < 1 or len(self.widths) != 2 or min(self.widths) < 1:
+            raise ValueError("latent size and widths must be at least 1")
+        if self.output_activation not in ("tanh", "none"):
+            raise ValueError(f"output_activation is 'tanh' or 'none', not {self.output_activation!r}")
+        if self.features not in ("penultimate", "all"):
+            raise ValueError(f"features is 'penultimate' or 'all', not {self.features!r}")
+
 
 @dataclass(frozen=True)
 class ScoringSettings:
@@ -47,3 +58,16 @@ class ScoringSettings:
     back_projection: str = "cell"
     neighbourhood: str = "26"
     min_patches: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
+        if not 1 <= self.stride <= 15:
+            raise ValueError(f"the stride must lie between 1 and 15 voxels, not at {self.stride}")
+        if not 0 <= self.percentile <= 100:
+            raise ValueError(f"the percentile must lie between 0 and 100, not at {self.percentile:g}")
+        if not (self.z_factor > 0 and self.threshold > 0 and self.min_patches >= 1):
+            raise ValueError("z_factor and threshold must be positive, and a finding has at least one patch")
+        if self.back_projection not in ("cell", "mean"):
+            raise ValueError(f"back_projection is 'cell' or 'mean', not {self.back_projection!r}")
+        if self.neighbourhood not in ("26", "8"):
+            raise ValueError(f"neighbourhood is '26' or '8', not {self.neighbourhood!r}")

@@ -32,7 +32,7 @@ def write_csv(findings: Findings, path: Path) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         table.writerows(_row(finding) for finding in findings.items)
@@ -58,7 +58,8 @@ def write_json(findings: Findings, provenance: dict[str, Any], path: Path) -> No
     }
     # allow_nan=False: "NaN" is not JSON, and half of the readers in the world stumble over it.
     text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    # A name on disk need not be text; "\udcff" for such a byte is how JSON itself would write it.
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _row(finding: Finding) -> list[str | int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .shapes import radius_mm, random_rotation
 from .signals import (
     CSF,
     GLIOTIC_RIM,
@@ -167,8 +168,7 @@ def insert_infarcts(
         for channel, image in enumerate(images):
             rim = levels.of(gliosis, channel)
             cavity = levels.of(fluid, channel)
-            noise = rng.normal(0, levels.noise[channel], fraction.shape)
-            noise = _unit_blur(noise, spacing, blur_mm) * levels.noise[channel]
+            noise = levels.noise[channel] * _correlated_noise(rng, fraction.shape, spacing, blur_mm)
             target = rim * (fraction - core_fraction) + cavity * core_fraction + noise * fraction
             image[window] = image[window] * (1 - fraction) + target
         number = len(infarcts) + 1
@@ -227,7 +227,7 @@ def _draw(
     rng: np.random.Generator,
 ) -> tuple[_Occupancy, _Occupancy]:
     """A noise-deformed ellipsoid of the given volume, and the core that a cavity fills."""
-    radius = (3 * volume_ml * 1000 / (4 * np.pi)) ** (1 / 3)
+    radius = radius_mm(volume_ml)
     step = np.array([spacing[2], spacing[1], spacing[0]])
     half = np.ceil((2.2 * radius + 2) / step).astype(int)
     lower = [max(0, int(c) - int(h)) for c, h in zip(centre, half, strict=True)]
@@ -237,7 +237,7 @@ def _draw(
     axes = (z - float(centre[0]), np.arange(lower[1], upper[1]) - float(centre[1]),
             np.arange(lower[2], upper[2]) - float(centre[2]))  # fmt: skip
     grid = np.stack(np.meshgrid(*[a * s for a, s in zip(axes, step, strict=True)], indexing="ij"), -1)
-    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    rotation = random_rotation(rng)
     stretch = np.exp(rng.normal(0, 0.2 if kind == "lacunar" else 0.35, 3))
     stretch /= np.prod(stretch) ** (1 / 3)
     distance = np.linalg.norm((grid @ rotation) / stretch, axis=-1)
@@ -265,7 +265,9 @@ def _blur(fraction: np.ndarray, spacing: tuple[float, float, float], blur_mm: fl
     return ndimage.gaussian_filter(fraction, (0, sigma / spacing[1], sigma / spacing[0]), mode="nearest")
 
 
-def _unit_blur(noise: np.ndarray, spacing: tuple[float, float, float], blur_mm: float) -> np.ndarray:
+def _correlated_noise(
+    rng: np.random.Generator, shape: tuple[int, ...], spacing: tuple[float, float, float], blur_mm: float
+) -> np.ndarray:
     """Noise of unit variance with the scan's in-plane correlation."""
-    smooth = _blur(noise, spacing, blur_mm)
+    smooth = _blur(rng.normal(size=shape), spacing, blur_mm)
     return smooth / (smooth.std() + 1e-12)

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..imaging.grid import Grid
+from ..imaging.writing import write_image
 from . import confounders, scanner
 from .anatomy import Brain, Region, individual_brain
 from .head import Head, surround
@@ -155,9 +156,13 @@ def simulate_patient(
 
 
 def write_patient(patient: SimulatedPatient, folder: Path) -> None:
-    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder."""
+    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder.
+
+    Raises:
+        OSError: if one cannot be written, such as for want of space.
+    """
     for name in ("t1", "flair", "truth", "wmh"):
-        sitk.WriteImage(getattr(patient, name), str(folder / f"{name}.nii.gz"), useCompression=True)
+        write_image(getattr(patient, name), folder / f"{name}.nii.gz")
     with (folder / "lesions.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(LESION_COLUMNS)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import InputError
+from ..model.tensor_file import write_tensors
 from .settings import Epoch, History
 from .trainer import Trainer
 
@@ -20,7 +20,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclasses.dataclass
-class Progress:
+class Position:
     """Where a run is: changes while it trains.
 
     Attributes:
@@ -44,8 +44,8 @@ class Progress:
     epoch_seconds: float
 
 
-def save(path: Path, trainer: Trainer, progress: Progress, scans_sha256: str) -> None:
-    """Write the run beside its last checkpoint and put it in its place in one move."""
+def save(path: Path, trainer: Trainer, progress: Position, scans_sha256: str) -> None:
+    """Write the run in place of its last checkpoint, in one move."""
     tensors: dict[str, Tensor] = {"sums": progress.sums, "random": progress.random}
     tensors |= {f"best.{name}": tensor for name, tensor in progress.best.items()}
     for prefix, network, optimiser in _parts(trainer):
@@ -60,13 +60,11 @@ def save(path: Path, trainer: Trainer, progress: Progress, scans_sha256: str) ->
             [progress.epoch, progress.batch, progress.seconds, progress.epoch_seconds, scans_sha256]
         ),
     }
-    partial = path.with_name(path.name + ".partial")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, header)
-    partial.replace(path)
+    write_tensors(tensors, header, path)
 
 
 @torch.no_grad()
-def load(path: Path, trainer: Trainer, scans_sha256: str) -> Progress:
+def load(path: Path, trainer: Trainer, scans_sha256: str) -> Position:
     """Put a run back as `save` left it.
 
     Raises:
@@ -93,21 +91,26 @@ def load(path: Path, trainer: Trainer, scans_sha256: str) -> Progress:
     if different or scans != scans_sha256:
         what = ", ".join(different) or "the file of scans"
         raise InputError(f"{path} was trained with another {what}; use the same, or another output folder.")
-    for prefix, network, optimiser in _parts(trainer):
-        network.load_state_dict({name: tensors[f"{prefix}.{name}"] for name in network.state_dict()})
-        state = {}
-        for number, weight in enumerate(network.parameters()):
-            key = f"{prefix}.adam.{number}"
-            if f"{key}.step" in tensors:
-                # The moments need the memory layout of their weight: fused Adam walks through both alike.
-                moments = {name: torch.empty_like(weight).copy_(tensors[f"{key}.{name}"]) for name in MOMENTS}
-                state[number] = {"step": tensors[f"{key}.step"], **moments}
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return Progress(
-        History(tuple(Epoch(**entry) for entry in epochs)), epoch, batch, tensors["sums"], tensors["random"],
-        {name.removeprefix("best."): tensor for name, tensor in tensors.items() if name.startswith("best.")},
-        seconds, epoch_seconds,
-    )  # fmt: skip
+    try:
+        for prefix, network, optimiser in _parts(trainer):
+            network.load_state_dict({name: tensors[f"{prefix}.{name}"] for name in network.state_dict()})
+            state = {}
+            for number, weight in enumerate(network.parameters()):
+                key = f"{prefix}.adam.{number}"
+                if f"{key}.step" in tensors:
+                    # The moments need their weight's memory layout: fused Adam walks through both alike.
+                    moments = {n: torch.empty_like(weight).copy_(tensors[f"{key}.{n}"]) for n in MOMENTS}
+                    state[number] = {"step": tensors[f"{key}.step"], **moments}
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
+        history = History(tuple(Epoch(**entry) for entry in epochs))
+        return Position(
+            history, epoch, batch, tensors["sums"], tensors["random"], best, seconds, epoch_seconds
+        )
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise InputError(
+            f"The checkpoint {path} is incomplete ({error}); start a new run in another folder."
+        ) from error
 
 
 def _parts(trainer: Trainer) -> tuple[tuple[str, torch.nn.Module, torch.optim.Optimizer], ...]:

@@ -58,14 +58,20 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
     from ..detection.device import resolve_device
 
     settings = settings_of(options)
-    if settings.batch_size % options["devices"]:
-        raise InputError(
-            f"A batch of {settings.batch_size} cannot be shared by {options['devices']} processes alike; change --batch-size."
-        )
+    name = options["name"]
+    if not name or Path(name).name != name:
+        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    if options["minutes"] and options["devices"] > 1:
+        raise InputError("--minutes is for a single process; leave it out, or --devices.")
     about = _read_about(options["about"])
     device = resolve_device(options["device"])
     folder: Path = options["output"]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another with --output."
+        ) from error
     processes = launch(options["devices"], device)
 
     def report(moment: Moment) -> None:
@@ -80,9 +86,9 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
     )  # fmt: skip
     if trained is None:
         return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
-    path = folder / f"{options['name']}{SUFFIX}"
+    path = folder / f"{name}{SUFFIX}"
     if processes.is_first:
-        model = make_model(options["name"], trained, settings, ScoringSettings(), command, about)
+        model = make_model(name, trained, settings, ScoringSettings(), command, about)
         save_model(model, path)
         draw_curves(trained.history, folder / "curves.png")
     best = trained.history.best

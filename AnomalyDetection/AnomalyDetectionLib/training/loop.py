@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..imaging.prepared import PreparationSettings
+from ..errors import InputError
+from ..imaging.settings import PreparationSettings
 from . import checkpoint
-from .checkpoint import Progress
+from .checkpoint import Position
 from .processes import Processes
 from .sampling import Augmentation, PatchSource
 from .scan_file import TrainingScan, read_scans, split_patients
@@ -99,33 +100,38 @@ def train(
 
     Raises:
         InputError: the scans or the checkpoint cannot be used.
-        KeyboardInterrupt: passed on after the checkpoint was written.
+        KeyboardInterrupt: when interrupted; the run goes on from its last checkpoint.
     """
     processes = processes or Processes()
     content = read_scans(scan_file)
     training, validation = split_patients(content.scans, settings.held_out, settings.left_out)
     scans_sha256 = hashlib.sha256(scan_file.read_bytes()).hexdigest()
+    if settings.training_patches < settings.batch_size or settings.batch_size % processes.count:
+        raise InputError(
+            f"A batch of {settings.batch_size} patches must not exceed the {settings.training_patches} training patches, "
+            f"and must divide evenly among {processes.count} processes."
+        )
     source = _source(training, settings, settings.training_patches, settings.seed, device)
     measured = _source(validation, settings, settings.validation_patches, settings.seed + 1, device)
     trainer = Trainer(settings, torch.device(device), processes)
     random = torch.Generator(device=device).manual_seed(settings.seed + 2)
     path = folder / CHECKPOINT
     if path.exists():
-        progress = checkpoint.load(path, trainer, scans_sha256)
-        random.set_state(progress.random)
+        position = checkpoint.load(path, trainer, scans_sha256)
+        random.set_state(position.random)
     else:
-        progress = Progress(
+        position = Position(
             History(), 1, 0, torch.zeros(5, dtype=torch.float64), random.get_state(), {}, 0.0, 0.0
         )
-    run = _Run(trainer, source, measured, random, progress, path, scans_sha256, report, checkpoint_seconds)
+    run = _Run(trainer, source, measured, random, position, path, scans_sha256, report, checkpoint_seconds)
     until = time.monotonic() + stop_after_seconds
-    while not progress.history.finished(settings):
+    while not position.history.finished(settings):
         if not run.epoch(until):
             return None
     return Trained(
-        progress.best,
-        progress.history,
-        progress.seconds,
+        position.best,
+        position.history,
+        position.seconds,
         source,
         tuple(training),
         content.preparation,
@@ -145,79 +151,75 @@ class _Run:
     """The state of a run and what moves it on."""
 
     def __init__(self, trainer: Trainer, source: PatchSource, measured: PatchSource, random: torch.Generator,
-                 progress: Progress, path: Path, scans_sha256: str, report: Callable[[Moment], None] | None,
+                 position: Position, path: Path, scans_sha256: str, report: Callable[[Moment], None] | None,
                  checkpoint_seconds: float) -> None:  # fmt: skip
         self.trainer, self.source, self.measured, self.random = trainer, source, measured, random
-        self.progress, self.path, self.scans_sha256 = progress, path, scans_sha256
+        self.position, self.path, self.scans_sha256 = position, path, scans_sha256
         self.report, self.checkpoint_seconds = report, checkpoint_seconds
 
     def epoch(self, until: float) -> bool:
         """Finish the epoch under way; False when the time was over before."""
-        progress, settings, processes = self.progress, self.trainer.settings, self.trainer.processes
+        position, settings, processes = self.position, self.trainer.settings, self.trainer.processes
         size = settings.batch_size
         batches = len(self.source) // size
         # The order depends on seed and epoch alone, so that it need not be kept in the checkpoint.
-        shuffle = torch.Generator().manual_seed(settings.seed * 1_000_003 + progress.epoch)
+        shuffle = torch.Generator().manual_seed(settings.seed * 1_000_003 + position.epoch)
         order = torch.randperm(len(self.source), generator=shuffle).to(self.source.centres.device)
-        sums = progress.sums.to(torch.float32 if order.device.type == "mps" else torch.float64).to(
+        sums = position.sums.to(torch.float32 if order.device.type == "mps" else torch.float64).to(
             order.device
         )
         clock = _Clock()
         saved = reported = time.monotonic()
         since_report = 0
-        try:
-            while progress.batch < batches:
-                which = order[progress.batch * size : (progress.batch + 1) * size]
-                patches = self.source.gather(which, settings.augmentation, self.random)
-                labels = self.trainer.draw_labels(size, self.random)
-                losses = self.trainer.step(
-                    processes.share(patches), (processes.share(labels[0]), processes.share(labels[1]))
-                )
-                sums += losses.stacked()
-                progress.batch += 1
-                since_report += 1
-                if progress.batch % REPORT_EVERY == 0 or progress.batch == batches:
-                    means = tuple((sums / progress.batch).tolist())
-                    now = time.monotonic()
-                    if self.report is not None and processes.is_first:
-                        speed = since_report * size / max(now - reported, 1e-9)
-                        self.report(
-                            Moment(
-                                progress.epoch,
-                                progress.batch / batches,
-                                means,
-                                speed,
-                                _utilisation(order.device),
-                                progress.history,
-                            )
+        while position.batch < batches:
+            which = order[position.batch * size : (position.batch + 1) * size]
+            patches = self.source.gather(which, settings.augmentation, self.random)
+            labels = self.trainer.draw_labels(size, self.random)
+            losses = self.trainer.step(
+                processes.share(patches), (processes.share(labels[0]), processes.share(labels[1]))
+            )
+            sums += losses.stacked()
+            position.batch += 1
+            since_report += 1
+            if position.batch % REPORT_EVERY == 0 or position.batch == batches:
+                means = tuple((sums / position.batch).tolist())
+                now = time.monotonic()
+                if self.report is not None and processes.is_first:
+                    speed = since_report * size / max(now - reported, 1e-9)
+                    self.report(
+                        Moment(
+                            position.epoch,
+                            position.batch / batches,
+                            means,
+                            speed,
+                            _utilisation(order.device),
+                            position.history,
                         )
-                    reported, since_report = now, 0
-                    if now - saved > self.checkpoint_seconds:
-                        self._save(sums, clock)
-                        saved = time.monotonic()
-                    if now > until and processes.count == 1:
-                        self._save(sums, clock)
-                        return False
-        except KeyboardInterrupt:
-            self._save(sums, clock)
-            raise
+                    )
+                reported, since_report = now, 0
+                if now - saved > self.checkpoint_seconds:
+                    self._save(sums, clock)
+                    saved = time.monotonic()
+                if now > until and processes.count == 1:
+                    self._save(sums, clock)
+                    return False
         self._finish(sums / batches, batches * size, clock)
         return True
 
     def _finish(self, means: Tensor, patch_steps: int, clock: _Clock) -> None:
-        progress, trainer = self.progress, self.trainer
+        position, trainer = self.position, self.trainer
         average = [means.clone()]
         trainer.processes.average_(average)
         reconstruction, encoding, adversarial, discriminator, generator = average[0].tolist()
         validation = self._validate()
-        clock.charge(progress)
-        earlier = progress.history.epochs[-1].patch_steps if progress.history.epochs else 0
-        done = Epoch(progress.epoch, earlier + patch_steps, reconstruction, encoding, adversarial,
-                     discriminator, generator, validation, progress.epoch_seconds)  # fmt: skip
-        progress.history = History((*progress.history.epochs, done))
-        if progress.history.best is done:
-            progress.best = {k: v.detach().cpu().clone() for k, v in trainer.generator.state_dict().items()}
-        progress.epoch, progress.batch, progress.epoch_seconds = progress.epoch + 1, 0, 0.0
+        clock.charge(position)
+        earlier = position.history.epochs[-1].patch_steps if position.history.epochs else 0
+        done = Epoch(position.epoch, earlier + patch_steps, reconstruction, encoding, adversarial,
+                     discriminator, generator, validation, position.epoch_seconds)  # fmt: skip
+        position.history = History((*position.history.epochs, done))
+        if position.history.best is done:
+            position.best = {k: v.detach().cpu().clone() for k, v in trainer.generator.state_dict().items()}
+        position.epoch, position.batch, position.epoch_seconds = position.epoch + 1, 0, 0.0
         self._save(torch.zeros(5, dtype=torch.float64), clock)
 
     def _validate(self) -> float:
@@ -235,10 +237,10 @@ class _Run:
         return total / len(self.measured)
 
     def _save(self, sums: Tensor, clock: _Clock) -> None:
-        clock.charge(self.progress)
-        self.progress.sums, self.progress.random = sums.cpu().double(), self.random.get_state()
+        clock.charge(self.position)
+        self.position.sums, self.position.random = sums.cpu().double(), self.random.get_state()
         if self.trainer.processes.is_first:
-            checkpoint.save(self.path, self.trainer, self.progress, self.scans_sha256)
+            checkpoint.save(self.path, self.trainer, self.position, self.scans_sha256)
 
 
 class _Clock:
@@ -247,10 +249,10 @@ class _Clock:
     def __init__(self) -> None:
         self._since = time.monotonic()
 
-    def charge(self, progress: Progress) -> None:
+    def charge(self, position: Position) -> None:
         now = time.monotonic()
-        progress.seconds += now - self._since
-        progress.epoch_seconds += now - self._since
+        position.seconds += now - self._since
+        position.epoch_seconds += now - self._since
         self._since = now
 
 

@@ -15,9 +15,10 @@ from ..detection.patches import network_images
 from ..errors import InputError
 from ..imaging.geometry import to_lps_axes
 from ..imaging.preparation import prepare
-from ..imaging.prepared import PreparationSettings, PreparedStudy
+from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.resampling import flair_to_model_grid
+from ..imaging.settings import PreparationSettings
 from .scan_file import TrainingScan, normal_centres, write_scans
 
 BRIGHT = 1.2
@@ -47,13 +48,18 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
         InputError: the table is missing or lacks a column, or has no rows.
     """
     try:
-        with table.open(newline="", encoding="utf-8") as content:
+        with table.open(newline="", encoding="utf-8-sig") as content:
             rows = list(csv.DictReader(content))
     except OSError as error:
         raise InputError(f"The table of scans {table} cannot be read: {error.strerror}.") from error
-    missing = [name for name in ("name", "patient", "t1", "flair") if not rows or name not in rows[0]]
-    if missing:
-        raise InputError(f"The table of scans {table} has no rows, or lacks the column {missing[0]}.")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The table of scans {table} is not a CSV in UTF-8; save it so.") from error
+    if not rows:
+        raise InputError(f"The table of scans {table} has no rows.")
+    for number, row in enumerate(rows, start=2):
+        missing = [name for name in ("name", "patient", "t1", "flair") if not row.get(name)]
+        if missing:
+            raise InputError(f"The table of scans {table} has no {missing[0]} in line {number}.")
 
     def optional(row: dict[str, str], name: str) -> Path | None:
         return root / row[name] if row.get(name) else None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..imaging.prepared import PreparationSettings
+from ..imaging.settings import PreparationSettings
 
 STEP = 1 / 256
 FORMAT = "anomaly-detection scans 1"
@@ -66,8 +66,11 @@ def write_scans(
         {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
     )
     partial = path.with_name(path.name + ".partial.npz")
-    np.savez_compressed(partial, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    partial.replace(path)
+    try:
+        np.savez_compressed(partial, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_scans(path: Path) -> ScanFile:

@@ -1,0 +1,41 @@
+"""The settings of the preparation; free of imports, so that training needs no imaging library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PreparationSettings:
+    """How a study is brought to the network; kept in the model file (METHOD.md, "Fixed by the paper").
+
+    Attributes:
+        in_plane_mm: voxel size of the model's grid within a slice (paper: 0.9).
+        slice_mm: slice spacing aimed at (paper: 4.0). Whole slices of the FLAIR are averaged to come
+            closest to it, and never interpolated between: patches lie within one slice.
+        low_percentile, high_percentile: of the voxels in the brain mask; mapped to 0 and 1.
+        bias_correction: N4 on each image.
+        outside_brain: what patches hold beyond the brain mask, which the paper leaves open: "zero", the level
+            of CSF, or "keep", skull and all. Bright fat beside the brain is what a network that sees it
+            finds most anomalous.
+        register: "auto" registers rigidly when T1 and FLAIR do not line up, "off" never does.
+    """
+
+    in_plane_mm: float = 0.9
+    slice_mm: float = 4.0
+    low_percentile: float = 5.0
+    high_percentile: float = 95.0
+    bias_correction: bool = True
+    outside_brain: str = "zero"
+    register: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
+        if not (self.in_plane_mm > 0 and self.slice_mm > 0):
+            raise ValueError("spacings of the model's grid must be positive")
+        if not 0 <= self.low_percentile < self.high_percentile <= 100:
+            raise ValueError("percentiles must rise from low to high, between 0 and 100")
+        if self.outside_brain not in ("zero", "keep"):
+            raise ValueError(f"outside_brain is 'zero' or 'keep', not {self.outside_brain!r}")
+        if self.register not in ("auto", "off"):
+            raise ValueError(f"register is 'auto' or 'off', not {self.register!r}")
