@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.evidence import relative_intensities
-from synthetic_study import prepared_study
+from AnomalyDetectionLib.detection.findings import derive_findings
+from synthetic_study import empty_lattice, prepared_study, scored
 
 
 def with_lesion(t1_inside, flair_inside):
@@ -38,6 +39,35 @@ def test_only_tissue_within_reach_and_in_the_same_slices_is_compared_with():
     study.t1[3] = 99.0
     study.t1[:, :, 60:] = 99.0  # more than 10 mm beside the finding
     assert relative_intensities(cells, 1, study)[0][0] == pytest.approx(150 / 300, rel=1e-5)
+
+
+def test_fluid_round_the_finding_is_not_compared_with():
+    study, cells = with_lesion(150.0, 300.0)
+    study.t1[4:6, 40:48, 48:54], study.flair[4:6, 40:48, 48:54] = 0.1, 0.0
+    ((t1, flair),) = relative_intensities(cells, 1, study)
+    assert t1 == pytest.approx(150 / 300, rel=1e-5)
+    assert flair == pytest.approx(300 / 200, rel=1e-5)
+
+
+@pytest.mark.parametrize("channel", ["t1", "flair"])
+def test_tissue_that_is_dark_on_one_image_alone_is_compared_with(channel):
+    study, cells = with_lesion(150.0, 300.0)
+    getattr(study, channel)[4:6, 40:48, 48:54] = 0.1
+    ratio = relative_intensities(cells, 1, study)[0][("t1", "flair").index(channel)]
+    assert ratio > {"t1": 150 / 300, "flair": 300 / 200}[channel] * 1.03
+
+
+def test_a_suspected_patch_too_small_for_a_finding_is_not_compared_with():
+    study = prepared_study()
+    lattice = empty_lattice(study)
+    lattice[5, 11:13, 10:12] = 9.0
+    lattice[5, 11, 13] = 5.0  # alone, one patch beside it
+    rows, columns = slice(44, 48), slice(52, 56)
+    study.t1[5, rows, columns] = study.flair[5, rows, columns] = 50.0
+    findings = derive_findings(scored(study, lattice), threshold=3.0, min_patches=2)
+    assert len(findings.items) == 1
+    assert findings.items[0].t1_relative == pytest.approx(1.0, rel=1e-5)
+    assert findings.items[0].flair_relative == pytest.approx(1.0, rel=1e-5)
 
 
 def test_with_nothing_to_compare_the_ratio_does_not_exist():

@@ -12,7 +12,7 @@ from AnomalyDetectionLib.imaging.bias_field import correct_bias
 from AnomalyDetectionLib.imaging.brain_mask import extract_brain, given_brain
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
-from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation import prepare, to_flair_grid
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study, Volume
@@ -57,6 +57,42 @@ def test_the_same_study_twice_gives_the_same_voxels(synthetic_study: Study, prep
     assert np.array_equal(again.t1, prepared.t1)
     assert np.array_equal(again.flair, prepared.flair)
     assert np.array_equal(again.brain, prepared.brain)
+
+
+def without_top(study: Study, slices: int) -> Study:
+    """The study with a T1 that ends so many slices earlier."""
+    return replace(study, t1=Volume(study.t1.image[:, :, :-slices], description="slab.nii"))
+
+
+def test_what_the_t1_does_not_show_of_the_brain_is_left_out(
+    synthetic_study: Study, prepared: PreparedStudy
+) -> None:
+    slab = prepare(without_top(synthetic_study, 10), COARSE)
+    assert prepared.uncovered == 0
+    lost = prepared.flair_brain.copy()
+    lost[-10:] = False
+    assert np.array_equal(slab.flair_brain, lost)
+    assert slab.uncovered == pytest.approx(1 - lost.sum() / prepared.flair_brain.sum())
+    assert 0.02 < slab.uncovered < 0.25
+    # The rest looks as it does with the whole T1, and none of it is nothing.
+    common = slab.grid.shape[0]
+    assert not slab.brain[common:].any()
+    assert np.array_equal(slab.brain, prepared.brain[:common, : slab.grid.shape[1], : slab.grid.shape[2]])
+    assert slab.t1[slab.brain].min() > -0.2
+    assert slab.t1_scale.low == pytest.approx(prepared.t1_scale.low, rel=0.1)
+    assert not sitk.GetArrayFromImage(to_flair_grid(np.ones(slab.grid.shape, bool), slab))[-10:].any()
+
+
+def test_a_t1_of_a_part_of_the_brain_is_refused(synthetic_study: Study) -> None:
+    with pytest.raises(InputError, match=r"slab\.nii does not show \d\d % of the brain"):
+        prepare(without_top(synthetic_study, 18), replace(COARSE, register="off"))
+
+
+def test_a_negative_mask_value_is_brain_too(synthetic_study: Study) -> None:
+    assert synthetic_study.brain_mask is not None
+    negative = Volume(synthetic_study.brain_mask.image * -1.0)
+    expected = given_brain(synthetic_study.brain_mask, synthetic_study.flair)
+    assert np.array_equal(given_brain(negative, synthetic_study.flair), expected)
 
 
 def test_swapped_images_are_recognised(synthetic_study: Study) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import nibabel
@@ -37,6 +38,7 @@ def write_dicom(
     skip: tuple[int, ...] = (),
     seed: int = 0,
     repeat: bool = False,
+    characters: str | list[str] | None = None,
 ) -> Path:
     """One image a file, in shuffled order, on GRID."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +56,8 @@ def write_dicom(
             image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
             image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, series_uid
             image.FrameOfReferenceUID, image.Modality = frame_uid, "MR"
+            if characters is not None:
+                image.SpecificCharacterSet = characters
             image.SeriesNumber, image.SeriesDescription = number, description
             image.InstanceNumber = int(k) * 2 + copy + 1
             position = np.asarray(GRID.origin) + direction[:, 2] * GRID.spacing[2] * k
@@ -113,6 +117,81 @@ def test_several_series_are_listed_and_one_can_be_picked(tmp_path: Path) -> None
         assert read_volume(folder, role="T1", series=wanted).description == "t1_fl2d"
     with pytest.raises(InputError, match="none of its series called '9'"):
         read_volume(folder, role="T1", series="9")
+
+
+@pytest.mark.parametrize(
+    ("characters", "description"),
+    [
+        ("ISO_IR 100", "tête axiale é"),
+        ("ISO_IR 192", "头部 轴位 é"),
+        ("GB18030", "头部 轴位 T1"),
+        ("ISO_IR 144", "голова"),
+        ("ISO_IR 13", "ｱﾀﾏ"),
+        (["", "ISO 2022 IR 87"], "T1 頭部 軸位"),
+        (["ISO 2022 IR 13", "ISO 2022 IR 87"], "ｱﾀﾏ 頭部"),
+        (["", "ISO 2022 IR 149"], "T1 머리"),
+        (["", "ISO 2022 IR 58"], "T1 头部"),
+        (["ISO 2022 IR 100", "ISO 2022 IR 144"], "é голова"),
+    ],
+)
+def test_a_description_in_another_alphabet_is_read_as_it_was_meant(
+    tmp_path: Path, characters: str | list[str], description: str
+) -> None:
+    folder = write_dicom(tmp_path / "series", description=description, characters=characters)
+    volume = read_volume(folder, role="T1", series=description)
+    assert volume.description == description
+
+
+@pytest.mark.parametrize("characters", [None, "ISO_IR 100", "ISO_IR 192", "GB18030", "nonsense"])
+def test_a_description_in_an_unknown_alphabet_can_still_be_printed(
+    tmp_path: Path, characters: str | None
+) -> None:
+    folder = write_dicom(tmp_path / "series", description="T1 xxxx")
+    for file in folder.iterdir():  # as a scanner does that names no character set, or the wrong one
+        content = file.read_bytes().replace(b"T1 xxxx ", b"T1 \xff\xe9\x81\xfe ")
+        assert b"\xff\xe9" in content
+        file.write_bytes(content)
+        if characters is not None:
+            image = pydicom.dcmread(file)
+            image.add_new("SpecificCharacterSet", "CS", characters)
+            image.save_as(file)
+    assert read_volume(folder, role="T1").description.encode("utf-8").startswith(b"T1 ")
+
+
+@pytest.fixture
+def not_utf8(tmp_path: Path) -> Path:
+    """A folder whose name is a Latin 1 "é", as old disks have them."""
+    folder = tmp_path / os.fsdecode(b"\xe9tude")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this disk has no such names")
+    if "\udce9" not in str(folder):
+        pytest.skip("no such names on this system")
+    return folder
+
+
+def test_a_path_that_is_not_utf8_is_refused(not_utf8: Path) -> None:
+    (not_utf8 / "scan.nii").write_bytes(write(not_utf8.parent / "scan.nii").read_bytes())
+    for path in (not_utf8 / "scan.nii", not_utf8, not_utf8 / "absent.nii"):
+        with pytest.raises(InputError, match="not valid UTF-8") as error:
+            read_volume(path, role="T1")
+        assert "tude" in str(error.value).encode("utf-8").decode("utf-8")
+
+
+def test_a_folder_below_that_is_not_utf8_is_passed_over(not_utf8: Path) -> None:
+    series = write_dicom(not_utf8.parent / "series")
+    for file in series.iterdir():
+        (not_utf8 / file.name).write_bytes(file.read_bytes())
+    assert read_volume(not_utf8.parent, role="FLAIR").description == "t2_flair_tra"
+
+
+def test_a_dicom_image_whose_name_is_not_utf8_is_refused(not_utf8: Path) -> None:
+    series = write_dicom(not_utf8.parent / "series")
+    first = next(series.iterdir())
+    first.rename(series / os.fsdecode(b"\xe9.dcm"))
+    with pytest.raises(InputError, match="not valid UTF-8"):
+        read_volume(series, role="FLAIR")
 
 
 def test_a_missing_dicom_slice_is_refused(tmp_path: Path) -> None:
@@ -184,6 +263,34 @@ def test_several_volumes_in_one_file_are_refused_and_a_single_one_is_taken(tmp_p
     assert read_volume(tmp_path / "1.nii.gz", role="T1").image.GetSize() == GRID.size
     with pytest.raises(InputError, match="series of 3 volumes"):
         read_volume(tmp_path / "3.nii.gz", role="T1")
+
+
+def test_all_the_volumes_of_a_file_of_five_dimensions_are_counted(tmp_path: Path) -> None:
+    for count in (1, 3):
+        array = np.stack([voxels().T[..., None]] * count, axis=-1)  # x, y, z, 1, count
+        nibabel.Nifti1Image(array, np.eye(4)).to_filename(tmp_path / f"{count}.nii.gz")
+    assert read_volume(tmp_path / "1.nii.gz", role="T1").image.GetSize() == GRID.size
+    with pytest.raises(InputError, match=r"series of 3 volumes \(12 x 14 x 9 x 1 x 3 voxels\)"):
+        read_volume(tmp_path / "3.nii.gz", role="T1")
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_what_lies_before_and_after_the_voxels_is_no_voxel(tmp_path: Path, suffix: str, kind: type) -> None:
+    array = voxels().astype(kind)
+    nifti = nibabel.Nifti1Image(array.T, np.eye(4))
+    nifti.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"\xff" * 1003))
+    nifti.to_filename(tmp_path / "plain.nii")
+    content = (tmp_path / "plain.nii").read_bytes() + b"\xff" * 64
+    path = tmp_path / f"extended{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix == ".nii.gz" else content)
+    volume = read_volume(path, role="T1")
+    assert np.array_equal(sitk.GetArrayFromImage(volume.image), array)
+    array[-1, -1, -1] = np.nan  # the very last voxel counts
+    spoilt = nibabel.Nifti1Image(array.T, np.eye(4), nifti.header)
+    spoilt.to_filename(tmp_path / f"spoilt{suffix}")
+    with pytest.raises(InputError, match="not numbers"):
+        read_volume(tmp_path / f"spoilt{suffix}", role="T1")
 
 
 def test_a_colour_image_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from AnomalyDetectionLib.imaging.geometry import model_grid, to_lps_axes
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.preparation import to_flair_grid
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
-from AnomalyDetectionLib.imaging.resampling import flair_to_model_grid, t1_to_model_grid
+from AnomalyDetectionLib.imaging.resampling import covered_by_t1, flair_to_model_grid, t1_to_model_grid
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from synthetic_head import SyntheticHead, axial_grid
 
@@ -122,3 +122,22 @@ def test_a_region_comes_back_to_the_flair_grid_where_it_was(spacing: tuple[float
     # Each native slice belongs to one slice of the model only: nothing is mixed across slices.
     assert labels.dtype == np.uint16
     assert all(len(np.unique(plane[plane > 0])) <= 1 for plane in labels)
+
+
+@pytest.mark.parametrize("spacing", [(1.8, 1.8, 4.0), (1.1, 2.3, 1.0), (5.0, 4.0, 9.0)])
+@pytest.mark.parametrize("tilt", [0.0, 0.2])
+def test_the_t1_covers_what_it_has_values_for(spacing: tuple[float, float, float], tilt: float) -> None:
+    size = round(80 / spacing[0]), round(90 / spacing[1]), round(60 / spacing[2])
+    t1 = turned(axial_grid(spacing, size), order=(2, 0, 1), flips=(True, False, False), tilt=tilt)
+    model = axial_grid((1.8, 1.8, 4.0), (60, 70, 24))
+    move = sitk.AffineTransform(3)
+    move.SetTranslation((20.3, -10.1, 5.7))
+    covered = covered_by_t1(t1, model, move)
+    ones = t1_to_model_grid(t1.image(np.ones(t1.shape, np.float32)), model, move)
+    assert 0.01 < covered.mean() < 0.99
+    assert np.array_equal(covered, ones > 0.999)
+
+
+def test_a_t1_on_the_flairs_own_grid_covers_all_of_it() -> None:
+    grid = axial_grid((0.9, 0.9, 4.0), (20, 24, 10))
+    assert covered_by_t1(grid, grid, IDENTITY).all()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.writing import atomic_folder, write_image
+from AnomalyDetectionLib.simulation.patient import SimulatedPatient, write_patient
 
 
 def test_files_appear_at_the_end_and_unrelated_ones_stay(tmp_path: Path) -> None:
@@ -42,6 +45,85 @@ def test_a_failure_or_an_interrupt_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def contents(folder: Path) -> dict[str, str]:
+    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+def replace_all(output: Path, names: tuple[str, ...] = ("a.csv", "b.csv", "z/new.csv")) -> None:
+    with atomic_folder(output) as folder:
+        for name in names:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("new")
+
+
+def test_a_file_that_cannot_be_replaced_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    (tmp_path / "b.csv" / "mine").mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be written"):
+        replace_all(tmp_path)
+    assert contents(tmp_path) == {"a.csv": "old"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+    assert (tmp_path / "b.csv" / "mine").is_dir()
+
+
+@pytest.mark.parametrize("failing", range(1, 6))
+def test_a_move_that_fails_half_way_is_undone(
+    tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {"a.csv": "old", "b.csv": "old", "c.csv": "mine"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    rename, calls = Path.replace, []
+
+    def fail_once(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == failing:
+            raise OSError(errno.EIO, "no", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", fail_once)
+    with pytest.raises(InputError, match="cannot be written"):
+        replace_all(tmp_path)
+    assert contents(tmp_path) == before
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("at", [1, 3, 4])
+def test_an_interrupt_during_the_move_waits_for_its_end(
+    tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    rename, calls = Path.replace, []
+
+    def interrupted(path: Path, target: Path) -> Path:
+        calls.append(path)
+        if len(calls) == at:
+            signal.raise_signal(signal.SIGINT)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace_all(tmp_path)
+    assert contents(tmp_path) == dict.fromkeys(("a.csv", "b.csv", "z/new.csv"), "new")
+    assert len(list(tmp_path.iterdir())) == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_thread_can_write_results(tmp_path: Path) -> None:
+    worker = threading.Thread(target=replace_all, args=(tmp_path,))
+    worker.start()
+    worker.join()
+    assert len(contents(tmp_path)) == 3
+
+
+def test_an_error_about_another_file_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="font"), atomic_folder(tmp_path / "out"):
+        (tmp_path / "font.ttf").read_bytes()
+    with pytest.raises(InputError, match="cannot be written"), atomic_folder(tmp_path / "out") as folder:
+        (folder / "absent" / "a.csv").write_text("")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_path_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -49,7 +131,7 @@ def test_a_path_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable to root")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unwritable to root")
 def test_a_folder_without_permission_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written"), atomic_folder(tmp_path / "out"):
@@ -74,3 +156,17 @@ def test_an_image_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     assert (tmp_path / "a.nii.gz").exists()
     with pytest.raises(OSError, match="absent"):
         write_image(image, tmp_path / "absent" / "a.nii.gz")
+
+
+def test_a_simulated_patient_on_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    noise = np.random.default_rng(0).integers(0, 4000, (20, 40, 40)).astype(np.uint16)
+    image = sitk.GetImageFromArray(noise)
+    patient = SimulatedPatient(image, image, image, image, image, (), 0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))  # to the writer, like a disk that is full
+    try:
+        with pytest.raises(OSError, match=r"t1\.nii\.gz"):
+            write_patient(patient, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def score(
         InputError: a percentile or stride that makes no sense, or a brain that holds no patch.
     """
     begin = time.perf_counter()
-    changes = {"percentile": percentile, "stride": stride}
+    changes: dict[str, Any] = {"percentile": percentile, "stride": stride}
     try:
         settings = replace(
             model.scoring, **{name: value for name, value in changes.items() if value is not None}

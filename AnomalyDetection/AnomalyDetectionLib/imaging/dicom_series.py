@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from .volume import is_utf8
+from .volume import as_text, is_utf8
 
 #: DICOM attributes: SeriesInstanceUID, SeriesNumber, SeriesDescription, ImagePositionPatient,
 #: ImageOrientationPatient (PS3.6).
@@ -152,6 +152,8 @@ def _series(files: tuple[Path, ...]) -> Series:
 
 
 def _headers(file: Path) -> dict[str, str]:
+    if not is_utf8(file):
+        raise InputError(f"The name of a DICOM image is not valid UTF-8 ({as_text(file)}): rename it.")
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(file))
@@ -174,7 +176,8 @@ def _text(value: str, characters: str) -> str:
     if content.isascii() and b"\x1b" not in content:
         return value
     sets = [re.sub(r"^ISO.*IR ", "", name.strip("\0 ")) for name in characters.split("\\")]
-    codec = _CODECS.get(sets[0], "ascii")
+    # Some writers leave out the escape sequence of the only set that is not ASCII.
+    codec = next((_CODECS[name] for name in sets if _CODECS.get(name, "ascii") != "ascii"), "ascii")
     if codec == "ascii" and b"\x1b" not in content:
         # The set is not named, or wrongly: UTF-8 hardly ever comes about by chance, and any bytes are Latin 1.
         try:

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from . import dicom_series, file_image
-from .volume import Study, Volume, is_utf8
+from .volume import Study, Volume, as_text, is_utf8
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5
@@ -62,8 +62,7 @@ def read_volume(path: Path, *, role: str, series: str | None = None, mask: bool 
     """
     path = Path(path)
     if not is_utf8(path):
-        shown = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-        raise InputError(f"The {role} {shown} has a name that is not valid UTF-8: rename it or its folder.")
+        raise InputError(f"The path of the {role} is not valid UTF-8 ({as_text(path)}): rename it.")
     if not path.exists():
         raise InputError(f"The {role} {path} does not exist: check the path.")
     try:

@@ -46,6 +46,11 @@ def is_utf8(path: Path) -> bool:
     return True
 
 
+def as_text(path: Path) -> str:
+    """A path for a message: bytes that are no UTF-8 as their codes, so that it can be printed anywhere."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def name_of(volume: Volume, otherwise: str) -> str:
     """How to name a volume to a person: its path, else its description, else what it is."""
     return str(volume.path) if volume.path is not None else volume.description or otherwise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -13,7 +15,7 @@ def _folded(layers: nn.Sequential) -> nn.Sequential:
     result: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
-            convolution = result.pop()
+            convolution: Any = result.pop()
             transposed = isinstance(convolution, nn.ConvTranspose2d)
             result.append(fuse_conv_bn_eval(convolution, layer, transpose=transposed))
         else:

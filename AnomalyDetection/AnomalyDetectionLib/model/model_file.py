@@ -168,7 +168,7 @@ def _header_and_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def _settings(kind: type[Settings], text: str) -> Settings:
     """Settings from JSON; lists become the tuples that the dataclasses hold, unknown names are an error."""
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
     }
     return kind(**values)
