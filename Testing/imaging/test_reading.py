@@ -142,6 +142,7 @@ def test_a_description_in_another_alphabet_is_read_as_it_was_meant(
     assert volume.description == description
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what is written here
 @pytest.mark.parametrize("characters", [None, "ISO_IR 100", "ISO_IR 192", "GB18030", "nonsense"])
 def test_a_description_in_an_unknown_alphabet_can_still_be_printed(
     tmp_path: Path, characters: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import threading
@@ -11,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.detection.findings import Findings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.writing import atomic_folder, write_image
+from AnomalyDetectionLib.reporting.tables import write_json
 from AnomalyDetectionLib.simulation.patient import SimulatedPatient, write_patient
 
 
@@ -156,6 +159,13 @@ def test_an_image_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     assert (tmp_path / "a.nii.gz").exists()
     with pytest.raises(OSError, match="absent"):
         write_image(image, tmp_path / "absent" / "a.nii.gz")
+
+
+def test_a_name_that_is_no_text_can_be_recorded(tmp_path: Path) -> None:
+    nothing = Findings((), sitk.Image(4, 4, 4, sitk.sitkUInt16), 3.0, 2)
+    write_json(nothing, {"t1": {"path": "\udce9tude 头"}}, tmp_path / "findings.json")
+    record = json.loads((tmp_path / "findings.json").read_text("utf-8"))
+    assert record["t1"]["path"] == "\udce9tude 头"
 
 
 def test_a_simulated_patient_on_a_full_disk_is_an_error(tmp_path: Path) -> None:

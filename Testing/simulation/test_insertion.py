@@ -1,7 +1,5 @@
 """Chronic infarcts put into an existing scan."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from AnomalyDetectionLib.simulation import insertion
@@ -216,20 +214,6 @@ def test_a_cavity_has_a_gliotic_rim(of_2_ml):
         if infarct.cavitated
     ]
     assert np.median(brightest) > LEVELS["white"][1] + 5 * NOISE
-
-
-def test_a_scan_without_noise_gets_infarcts_without_noise(scan, monkeypatch):
-    levels = tissue_levels(*scan)
-    monkeypatch.setattr(insertion, "tissue_levels", lambda *_: replace(levels, noise=(0.0, 0.0)))
-    monkeypatch.setattr(insertion, "random_volume_ml", lambda rng: 2.0)
-    result = inserted(scan, count=6)
-    middles = [
-        result.t1[ndimage.binary_erosion(result.truth == infarct.number, np.ones((1, 7, 7)))].std()
-        for infarct in result.infarcts
-        if not infarct.cavitated
-    ]
-    assert middles
-    assert min(middles) < 0.2 * NOISE
 
 
 def test_infarcts_have_the_noise_of_the_scan(of_2_ml):
