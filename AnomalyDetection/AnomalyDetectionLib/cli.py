@@ -161,7 +161,7 @@ def detect(
     """
     with _progress(progress) as report:
         _check_output(output)
-        from .detection.run import DetectionRequest, describe_alignment, run_detection
+        from .detection.run import DetectionRequest, remarks, run_detection
         from .reporting.results import summary, write_results
 
         request = DetectionRequest(
@@ -183,8 +183,8 @@ def detect(
         write_results(detection, output, report)
         report("done", 1.0, summary(detection, output))
     if progress != "json":
-        if detection.scores.study.alignment.registered:
-            click.echo(describe_alignment(detection.scores.study.alignment) + ".")
+        for remark in remarks(detection.scores.study):
+            click.echo(remark + ".")
         click.echo(summary(detection, output))
 
 

@@ -1,6 +1,5 @@
 """From scores to findings."""
 
-
 import numpy as np
 import pytest
 import SimpleITK as sitk

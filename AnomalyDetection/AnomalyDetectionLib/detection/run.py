@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..imaging.preparation import prepare
-from ..imaging.prepared import Alignment
+from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
 from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study
@@ -33,6 +33,8 @@ _MESSAGES = {
     "findings": "Collecting the findings",
     "writing": "Writing the results",
 }
+
+WORTH_SAYING = 0.005  # of the brain without T1
 
 # Where each part of a run begins, in fractions of its usual time.
 PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60, 0.94, 0.96
@@ -122,7 +124,7 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     preparation = _preparation(model.preparation, request)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
-    report("scoring", SCORING_BEGINS, describe_alignment(prepared.alignment))
+    report("scoring", SCORING_BEGINS, "; ".join(remarks(prepared)) or None)
     scores = score(
         prepared,
         model,
@@ -147,14 +149,19 @@ def message_of(stage: str) -> str:
     return _MESSAGES.get(stage, stage.capitalize())
 
 
-def describe_alignment(alignment: Alignment) -> str:
-    """What was done to bring T1 and FLAIR together, in one sentence."""
-    if not alignment.registered:
-        return "T1 and FLAIR line up; no registration was applied"
-    return (
-        f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
-        f" and turned by {alignment.rotation_deg:.1f} degrees"
-    )
+def remarks(study: PreparedStudy) -> tuple[str, ...]:
+    """What a reader has to know about the preparation, if anything: a sentence each, without full stops."""
+    alignment, said = study.alignment, []
+    if alignment.registered:
+        said.append(
+            f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
+            f" and turned by {alignment.rotation_deg:.1f} degrees"
+        )
+    if study.uncovered >= WORTH_SAYING:
+        said.append(
+            f"The T1 does not reach {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
+        )
+    return tuple(said)
 
 
 class _Reporter:

@@ -54,6 +54,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "flair": _input(detection.study.flair),
             "brain_mask": _input(detection.study.brain_mask) if detection.study.brain_mask else None,
         },
+        "brain_without_t1": round(prepared.uncovered, 4),
         "alignment": {
             "registered": alignment.registered,
             "shift_mm": round(alignment.shift_mm, 3),
