@@ -20,6 +20,7 @@ def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         save_file(plain, partial, header)
+        partial.chmod(0o644)  # the library leaves it to its owner alone, but models are passed on
         partial.replace(path)
     except SafetensorError as error:  # the library's wrapping of what the system said
         number = errno.ENOSPC if "no space" in str(error).lower() else errno.EIO
