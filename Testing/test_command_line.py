@@ -94,9 +94,11 @@ BAD_IMAGES = {
         lambda folder, good: array_file(folder / "zero.nii.gz", np.zeros((9, 40, 40), np.float32)),
         "0",
     ),
-    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _with_nan()), "NaN"),
+    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _with(np.nan)), "NaN"),
     "single slice": (lambda folder, good: array_file(folder / "slice.nii.gz", _noise((1, 40, 40))), "slice"),
+    "infinite": (lambda folder, good: array_file(folder / "inf.nii.gz", _with(np.inf)), "not numbers"),
     "4D": (lambda folder, good: _four_dimensions(folder / "4d.nii.gz"), "volumes"),
+    "colour": (lambda folder, good: _colour(folder / "rgb.nii.gz"), "colour"),
 }
 
 
@@ -109,10 +111,16 @@ def _noise(shape):
     return np.random.default_rng(0).random(shape).astype(np.float32) + 1
 
 
-def _with_nan():
+def _with(value):
     array = _noise((9, 40, 40))
-    array[4, 20, 20] = np.nan
+    array[4, 20, 20] = value
     return array
+
+
+def _colour(path):
+    channel = sitk.Cast(sitk.GetImageFromArray(_noise((9, 40, 40))), sitk.sitkUInt8)
+    sitk.WriteImage(sitk.Compose(channel, channel, channel), str(path))
+    return path
 
 
 def _four_dimensions(path):
@@ -146,6 +154,18 @@ def test_an_image_that_cannot_be_used_is_refused_in_one_sentence(kind, role, com
 
 def test_the_same_image_twice_is_refused(command, scans, tmp_path):
     assert_refused(command(t1=scans[1]), tmp_path, mentions="same")
+
+
+def test_t1_and_flair_swapped_are_recognised(command, tmp_path):
+    t1, flair = (SAMPLE / f"simulated_{name}.nii.gz" for name in ("FLAIR", "T1"))
+    assert_refused(command(t1=t1, flair=flair), tmp_path, mentions="swapped")
+
+
+def test_a_brain_mask_elsewhere_is_refused(command, scans, tmp_path):
+    far = sitk.ReadImage(str(scans[1])) > 0
+    far.SetOrigin([value + 500 for value in far.GetOrigin()])
+    sitk.WriteImage(far, str(tmp_path / "far.nii.gz"))
+    assert_refused(command(brain_mask=tmp_path / "far.nii.gz"), tmp_path, mentions="far.nii.gz")
 
 
 def test_an_empty_brain_mask_is_refused(command, tmp_path):
