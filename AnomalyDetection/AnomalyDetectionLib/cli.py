@@ -58,6 +58,12 @@ def _finite(_context: click.Context, parameter: click.Parameter, value: float | 
     return value
 
 
+def _variation(name: str, text: str) -> Callable[[Any], Any]:
+    """An option of `train` for how much patches are varied: from 0, not at all, to 1."""
+    amount = click.FloatRange(0, 1)
+    return click.option(name, type=amount, callback=_finite, default=0.0, show_default=True, help=text)
+
+
 _PATH = click.Path(path_type=Path)
 _DEBUG = click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
 
@@ -294,33 +300,10 @@ def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
     show_default=True,
     help="Adam's first beta (GANomaly: 0.5).",
 )
-@click.option(
-    "--gain",
-    type=click.FloatRange(0, 1),
-    callback=_finite,
-    default=0.0,
-    show_default=True,
-    help="Vary each channel's contrast by this part.",
-)
-@click.option(
-    "--shift",
-    type=click.FloatRange(0, 1),
-    callback=_finite,
-    default=0.0,
-    show_default=True,
-    help="Vary each channel's level by up to this.",
-)
-@click.option(
-    "--noise",
-    type=click.FloatRange(0, 1),
-    callback=_finite,
-    default=0.0,
-    show_default=True,
-    help="Add noise of an SD up to this.",
-)
-@click.option(
-    "--blur", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Blur by up to this part."
-)
+@_variation("--gain", "Vary each channel's contrast by up to this part.")
+@_variation("--shift", "Vary each channel's level by up to this.")
+@_variation("--noise", "Add noise of an SD up to this.")
+@_variation("--blur", "Blur by up to this part.")
 @click.option(
     "--patience",
     type=click.IntRange(min=1),

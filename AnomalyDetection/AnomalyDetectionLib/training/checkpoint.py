@@ -44,10 +44,10 @@ class Position:
     epoch_seconds: float
 
 
-def save(path: Path, trainer: Trainer, progress: Position, scans_sha256: str) -> None:
+def save(path: Path, trainer: Trainer, position: Position, scans_sha256: str) -> None:
     """Write the run in place of its last checkpoint, in one move."""
-    tensors: dict[str, Tensor] = {"sums": progress.sums, "random": progress.random}
-    tensors |= {f"best.{name}": tensor for name, tensor in progress.best.items()}
+    tensors: dict[str, Tensor] = {"sums": position.sums, "random": position.random}
+    tensors |= {f"best.{name}": tensor for name, tensor in position.best.items()}
     for prefix, network, optimiser in _parts(trainer):
         tensors |= {f"{prefix}.{name}": tensor for name, tensor in network.state_dict().items()}
         for number, state in optimiser.state_dict()["state"].items():
@@ -55,9 +55,9 @@ def save(path: Path, trainer: Trainer, progress: Position, scans_sha256: str) ->
     header = {
         "format": FORMAT,
         "settings": json.dumps(dataclasses.asdict(trainer.settings)),
-        "history": json.dumps([dataclasses.asdict(epoch) for epoch in progress.history.epochs]),
+        "history": json.dumps([dataclasses.asdict(epoch) for epoch in position.history.epochs]),
         "position": json.dumps(
-            [progress.epoch, progress.batch, progress.seconds, progress.epoch_seconds, scans_sha256]
+            [position.epoch, position.batch, position.seconds, position.epoch_seconds, scans_sha256]
         ),
     }
     write_tensors(tensors, header, path)

@@ -144,7 +144,7 @@ def _source(
 ) -> PatchSource:
     return PatchSource(
         scans, settings.network.patch_size, count, seed=seed, sampling=settings.sampling, device=device
-    )  # fmt: skip
+    )
 
 
 class _Run:
