@@ -66,13 +66,15 @@ class Peak:
 
     Percentiles of its peak among the scores of its scan: all of them; those whose patch touches no voxel of
     the lesion mask; those that touch no cluster of bright FLAIR either, which the mask may have missed (a
-    reference that favours FLAIR brightness, since it was chosen by it).
+    reference that favours FLAIR brightness, since it was chosen by it). `found`: it overlaps a finding of the
+    model at the default operating point.
     """
 
     case: str
     kind: str
     cavitated: bool
     volume_ml: float
+    found: bool
     model: tuple[float, float, float]
     flair: tuple[float, float, float]
 
@@ -99,7 +101,7 @@ def found_by(
 
 
 def peaks_of(case: Case, scan: InfarctedScan, study: PreparedStudy, masked: np.ndarray, bright: np.ndarray,
-             lattice: np.ndarray, first: tuple[int, int], model: Model) -> Iterator[Peak]:  # fmt: skip
+             lattice: np.ndarray, first: tuple[int, int], found: set[int], model: Model) -> Iterator[Peak]:  # fmt: skip
     """How far each infarct of a scan stands out of all patches, and of those away from `masked` and `bright`."""
     stride, half = model.scoring.stride, model.network.patch_size // 2
     lesions = on_lattice(scan.truth, first, stride, lattice.shape)
@@ -114,7 +116,8 @@ def peaks_of(case: Case, scan: InfarctedScan, study: PreparedStudy, masked: np.n
         by_model, by_flair = (
             tuple(p.get(infarct.number, 0.0) for p in percentiles[name]) for name in percentiles
         )
-        yield Peak(case.name, infarct.kind, infarct.cavitated, infarct.volume_ml, by_model, by_flair)
+        yield Peak(case.name, infarct.kind, infarct.cavitated, infarct.volume_ml, infarct.number in found,
+                   by_model, by_flair)  # fmt: skip
 
 
 def _spread(mask: np.ndarray, voxels: int) -> np.ndarray:
@@ -153,8 +156,9 @@ def evaluate(model: Model, data: Path) -> tuple[list[Peak], dict[str, dict[str, 
             )  # fmt: skip
             infarcted = dataclasses.replace(study, t1=scan.t1, flair=scan.flair)
             labels, lattice, first, bright = found_by(infarcted, model)
-            peaks.extend(peaks_of(case, scan, infarcted, masked, bright_tissue, lattice, first, model))
             truth = sitk.GetArrayFromImage(to_flair_grid(scan.truth, study))
+            found = {int(number) for number in np.unique(truth[labels > 0]) if number}
+            peaks.extend(peaks_of(case, scan, infarcted, masked, bright_tissue, lattice, first, found, model))
             keep("simulated infarcts in all of these", truth, labels, bright, ml)
         print(f"{case.name}: done", flush=True)
     return peaks, overlaps
@@ -163,7 +167,7 @@ def evaluate(model: Model, data: Path) -> tuple[list[Peak], dict[str, dict[str, 
 def peak_table(peaks: list[Peak]) -> list[str]:
     """Median percentile of the infarcts' peaks, the model's beside bright FLAIR's."""
     lines = [
-        "| simulated infarcts | number | among all patches: model | bright FLAIR | away from masked lesions: model "
+        "| simulated infarcts | found by the model | among all patches: model | bright FLAIR | away from masked lesions: model "
         "| bright FLAIR | away from bright clusters too: model | bright FLAIR |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -175,12 +179,15 @@ def peak_table(peaks: list[Peak]) -> list[str]:
                 for reference in range(3)
                 for method in ("model", "flair")
             ]
-            lines.append(f"| {name} | {len(some)} | " + " | ".join(f"{m:.1f}" for m in medians) + " |")
+            found = f"{sum(peak.found for peak in some)} of {len(some)}"
+            lines.append(f"| {name} | {found} | " + " | ".join(f"{m:.1f}" for m in medians) + " |")
 
     row("all", peaks)
     for low, high in SIZES:
         name = f"{low:g} to {high:g} ml" if high < np.inf else f"over {low:g} ml"
         row(name, [p for p in peaks if low <= p.volume_ml < high])
+    row("cavitated, with a rim", [p for p in peaks if p.cavitated])
+    row("gliosis throughout", [p for p in peaks if not p.cavitated])
     for group in ("nichart", "openms_long", "openms_mni"):
         row(f"in {group}", [p for p in peaks if p.case.startswith(group)])
     return lines
