@@ -22,7 +22,8 @@ from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.evaluation.flair_threshold import bright_findings, flair_brightness
 from AnomalyDetectionLib.evaluation.overlap import Overlap, components, match
 from AnomalyDetectionLib.evaluation.peaks import on_lattice, peak_percentiles
-from AnomalyDetectionLib.imaging.preparation import prepare, to_flair_grid
+from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
+from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study, read_volume
 from AnomalyDetectionLib.model.model_file import Model, find_model, load_model, save_model

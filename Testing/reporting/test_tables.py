@@ -8,14 +8,20 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import Finding, Findings
 from AnomalyDetectionLib.reporting.tables import COLUMNS, write_csv, write_json
 
+NAN = float("nan")
+
 
 @pytest.fixture
 def two_findings():
     labels = sitk.Image(4, 4, 4, sitk.sitkUInt16)
     return Findings(
         (
-            Finding(1, 1.23456, 9, 6.5, 4.25, (-10.04, 20.0, 30.0), "left", 0.75, 1.5),
-            Finding(2, 0.05, 2, 3.25, 3.125, (1.0, -2.0, 3.0), "midline", float("nan"), float("nan")),
+            Finding(
+                1, 1.23456, 9, 6.5, 4.25, (-10.04, 20.0, 30.0), "left", "anterior, deep", 0.75, 1.5, (3, 4, 5)
+            ),
+            Finding(
+                2, 0.05, 2, 3.25, 3.125, (1.0, -2.0, 3.0), "midline", "central, deep", NAN, NAN, (0, 1, 2)
+            ),
         ),
         labels,
         3.0,

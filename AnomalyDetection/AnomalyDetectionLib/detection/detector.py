@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..imaging.preparation import to_flair_grid
+from ..imaging.flair_grid import to_flair_grid
 from ..imaging.prepared import PreparedStudy
 from ..model.folding import LatentDifference
 from ..model.model_file import Model

@@ -19,6 +19,16 @@ def available_devices() -> tuple[str, ...]:
     return (*found, "cpu")
 
 
+def device_name(device: str) -> str:
+    """One of `available_devices` in words for people."""
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        return f"{properties.name} ({properties.total_memory / 2**30:.0f} GiB)"
+    if device == "mps":
+        return "Apple GPU"
+    return f"CPU with {torch.get_num_threads()} threads"
+
+
 def resolve_device(name: str) -> str:
     """The device that `name` stands for: "auto" is the fastest there is.
 

@@ -9,11 +9,10 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..errors import InputError
-from ..imaging.preparation import to_flair_grid
+from ..imaging.flair_grid import to_flair_grid
 from ..imaging.prepared import PreparedStudy
 from .evidence import relative_intensities
 from .lattice import paint_cells
-from .midline import Midline
 from .score_map import ScoreMap
 
 _NEIGHBOURS = {
@@ -33,8 +32,11 @@ class Finding:
         peak_score, mean_score: over its patches.
         centroid_ras: mm, the Slicer and NIfTI convention.
         side: "left", "right" or "midline" of the patient.
+        region: where in the brain its centroid lies, such as "anterior superior, deep" (see `region`).
         t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the
             mean of the brain tissue round it that is not suspected (see `evidence`); NaN if there is none.
+        peak_patch: lattice index (slice, row, column) of its highest patch, the first in array order of
+            equals. It stays with the finding when the threshold changes (see `numbering`).
     """
 
     number: int
@@ -44,8 +46,10 @@ class Finding:
     mean_score: float
     centroid_ras: tuple[float, float, float]
     side: str
+    region: str
     t1_relative: float
     flair_relative: float
+    peak_patch: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,14 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
     study = scores.study
     cells = paint_cells(groups.astype(np.uint16), scores.first, scores.settings.stride, study.grid.shape)
     labels = sitk.GetArrayFromImage(to_flair_grid(cells, study, nearest=True)).astype(np.uint16)
-    _give_each_finding_a_voxel(labels, groups, scores)
+    highest = _highest_patches(scores.lattice, groups, count)
+    _give_each_finding_a_voxel(labels, highest, scores)
 
     numbers = range(1, count + 1)
     voxels, centroids = _extents(labels, count, study)
     patches = np.bincount(groups.ravel(), minlength=count + 1)[1:]
     peaks = ndimage.maximum(scores.lattice, groups, numbers)
     means = ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
-    midline = Midline.of(study)
     above = (scores.lattice > threshold).astype(np.uint16)
     suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
     ratios = relative_intensities(cells, count, study, suspected)
@@ -108,9 +112,11 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
             peak_score=float(peaks[k]),
             mean_score=float(means[k]),
             centroid_ras=_lps_to_ras(centroids[k]),
-            side=midline.side(centroids[k]),
+            side=scores.midline.side(centroids[k]),
+            region=scores.regions.name(centroids[k]),
             t1_relative=ratios[k][0],
             flair_relative=ratios[k][1],
+            peak_patch=highest[k],
         )
         for k, number in enumerate(numbers)
     )
@@ -148,18 +154,27 @@ def connected_patches(
     return number[groups]
 
 
-def _give_each_finding_a_voxel(labels: np.ndarray, groups: np.ndarray, scores: ScoreMap) -> None:
+def _highest_patches(lattice: np.ndarray, groups: np.ndarray, count: int) -> list[tuple[int, int, int]]:
+    """Lattice index of the highest patch of groups 1 to `count`; of equals, the first in array order."""
+    flat = np.flatnonzero(groups)
+    owner = groups.ravel()[flat]
+    in_order = np.lexsort((flat, -lattice.ravel()[flat], owner))
+    _, first = np.unique(owner[in_order], return_index=True)
+    s, i, j = np.unravel_index(flat[in_order[first]], groups.shape)
+    return [(int(s[k]), int(i[k]), int(j[k])) for k in range(count)]
+
+
+def _give_each_finding_a_voxel(
+    labels: np.ndarray, highest: list[tuple[int, int, int]], scores: ScoreMap
+) -> None:
     """Mark, for a finding without a voxel in `labels`, the free voxel nearest to its highest patch.
 
     It happens where the FLAIR is coarser than the lattice, or where the brain mask is thinner than a
     cell. Without this, such a finding would be in the table and in no image.
     """
-    count = int(groups.max(initial=0))
-    owned = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    owned = np.bincount(labels.ravel(), minlength=len(highest) + 1)[1:]
     for number in np.flatnonzero(owned == 0) + 1:
-        elements = np.flatnonzero(groups == number)
-        highest = elements[np.argmax(scores.lattice.ravel()[elements])]
-        s, i, j = np.unravel_index(highest, groups.shape)
+        s, i, j = highest[number - 1]
         row, column = (scores.first[axis] + scores.settings.stride * n for axis, n in enumerate((i, j)))
         peak = scores.study.grid.points(np.array([[column, row, s]]))[0]
         labels[_nearest_free_voxel(labels, scores.study, peak)] = number

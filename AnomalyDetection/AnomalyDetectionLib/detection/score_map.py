@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.prepared import PreparedStudy
 from ..model.settings import ScoringSettings
+from .midline import Midline
+from .region import BrainRegions
 
 
 @dataclass(frozen=True)
@@ -32,3 +35,13 @@ class ScoreMap:
     study: PreparedStudy
     settings: ScoringSettings
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def midline(self) -> Midline:
+        """The brain's midsagittal plane; it does not depend on the threshold."""
+        return Midline.of(self.study)
+
+    @cached_property
+    def regions(self) -> BrainRegions:
+        """Where in the brain a point lies; nor does this."""
+        return BrainRegions.of(self.study, self.midline)

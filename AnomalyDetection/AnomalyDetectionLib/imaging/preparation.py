@@ -114,29 +114,3 @@ def _check_cover(study: Study, uncovered: float) -> None:
             f"{name_of(study.t1, 'The T1')} does not show {100 * uncovered:.0f} % of the brain in "
             f"{name_of(study.flair, 'the FLAIR')}: give a T1 of the whole brain."
         )
-
-
-def to_flair_grid(array: np.ndarray, prepared: PreparedStudy, *, nearest: bool = True) -> sitk.Image:
-    """An array on the model's grid as an image on the FLAIR's own grid, 0 outside the brain.
-
-    Args:
-        array: (slices, rows, columns) on `prepared.grid`; bool becomes uint8, other types stay.
-        nearest: nearest neighbour, so that no value arises that was not there; else linear.
-    """
-    image = prepared.grid.image(array.astype(np.uint8) if array.dtype == bool else array)
-    interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
-    reference = prepared.flair_grid
-    back = sitk.Resample(
-        image,
-        reference.size,
-        sitk.Transform(),
-        interpolator,
-        reference.origin,
-        reference.spacing,
-        reference.direction,
-        0.0,
-        image.GetPixelID(),
-    )
-    values = sitk.GetArrayFromImage(back)
-    values[~prepared.flair_brain] = 0
-    return reference.image(values)

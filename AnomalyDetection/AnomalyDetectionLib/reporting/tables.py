@@ -17,6 +17,7 @@ COLUMNS = (
     "mean_score",
     "patches",
     "side",
+    "region",
     "centroid_r_mm",
     "centroid_a_mm",
     "centroid_s_mm",
@@ -70,6 +71,7 @@ def _row(finding: Finding) -> list[str | int]:
         f"{finding.mean_score:.3f}",
         finding.patches,
         finding.side,
+        finding.region,
         *(f"{mm:.1f}" for mm in finding.centroid_ras),
         *(
             "" if math.isnan(ratio) else f"{ratio:.3f}"
@@ -86,6 +88,7 @@ def _record(finding: Finding) -> dict[str, Any]:
         "mean_score": round(finding.mean_score, 5),
         "patches": finding.patches,
         "side": finding.side,
+        "region": finding.region,
         "centroid_ras_mm": [round(mm, 3) for mm in finding.centroid_ras],
         "t1_relative": round(finding.t1_relative, 5),
         "flair_relative": round(finding.flair_relative, 5),

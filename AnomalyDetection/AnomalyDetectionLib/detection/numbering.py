@@ -1,0 +1,75 @@
+"""Findings keep their numbers when the threshold or the least size changes.
+
+The scores stay, so the groups of patches nest: a higher threshold shrinks or splits a finding, a lower one
+grows or joins them. A number therefore belongs to a patch, the highest of the finding that first had it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..imaging.grid import Grid
+from .findings import Findings, connected_patches
+from .score_map import ScoreMap
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """Every number that a finding of one score map ever had.
+
+    Attributes:
+        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to.
+    """
+
+    peaks: tuple[tuple[int, int, int], ...]
+
+
+def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) -> tuple[Findings, Numbering]:
+    """Give findings the numbers that they had before.
+
+    A finding takes the number whose patch lies in it; of several, the one with the highest score there (the
+    lower number, where they are equal). One that holds no known patch gets the next number that was never
+    used, those with the highest peak first. So a number never passes to another finding, and a threshold
+    that is raised and lowered again brings all numbers back.
+
+    Args:
+        findings: as `derive_findings` made them from `scores`.
+        scores: the same score map as for `known`.
+        known: None the first time: then the numbers stay as they are.
+
+    Returns:
+        The findings sorted by number, with label map, and all numbers known from now on.
+
+    Raises:
+        InputError: if the numbers exceed what a uint16 label map can hold.
+    """
+    if known is None:
+        return findings, Numbering(tuple(finding.peak_patch for finding in findings.items))
+    groups = connected_patches(
+        scores.lattice, findings.threshold, findings.min_patches, scores.settings.neighbourhood
+    )
+    number_of_group: dict[int, int] = {}
+    in_order = sorted(range(len(known.peaks)), key=lambda k: (-float(scores.lattice[known.peaks[k]]), k))
+    for k in in_order:
+        number_of_group.setdefault(int(groups[known.peaks[k]]), k + 1)
+    peaks = list(known.peaks)
+    renumbered = []
+    lookup = np.zeros(max((finding.number for finding in findings.items), default=0) + 1, np.uint16)
+    for finding in sorted(findings.items, key=lambda finding: finding.number):
+        number = number_of_group.get(int(groups[finding.peak_patch]))
+        if number is None:
+            peaks.append(finding.peak_patch)
+            number = len(peaks)
+            if number > np.iinfo(np.uint16).max:
+                raise InputError(
+                    "There were too many different findings to be numbered: choose a higher threshold and run again."
+                )
+        lookup[finding.number] = number
+        renumbered.append(replace(finding, number=number))
+    labels = Grid.of(findings.labels).image(lookup[sitk.GetArrayViewFromImage(findings.labels)])
+    items = tuple(sorted(renumbered, key=lambda finding: finding.number))
+    return replace(findings, items=items, labels=labels), Numbering(tuple(peaks))

@@ -1,0 +1,203 @@
+"""A score map that can be put away, in files or in a scene, and taken up again without the network.
+
+All that findings, evidence and pictures are made from, as ordinary images and one record of plain values. The
+record holds the geometry to the last bit, so that images may come back with headers that were rounded, or that
+are another program's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..imaging.grid import Grid
+from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
+from ..imaging.volume import as_text
+from ..imaging.writing import write_image
+from ..model.settings import ScoringSettings
+from .score_map import ScoreMap
+
+FOLDER = "score_map"
+"""How the folder of a score map is called within that of the results."""
+
+IMAGES = ("score", "brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain")
+RECORD = "score_map.json"
+
+_FORMAT, _VERSION = "AnomalyDetection score map", 1
+
+
+@dataclass(frozen=True)
+class StoredScores:
+    """A score map as images and plain values.
+
+    Attributes:
+        images: by the names in `IMAGES`, LPS.
+            score: float32 on the FLAIR's grid. brain: uint8 on it.
+            patch_scores: float32, one voxel a patch, centred where the patch is; NaN where there is none.
+            prepared_t1, prepared_flair: float32 on the model's grid, bias-corrected and scaled.
+            prepared_brain: uint8 on it.
+        record: what JSON can hold: grids, settings, scales, alignment, times.
+    """
+
+    images: Mapping[str, sitk.Image]
+    record: dict[str, Any]
+
+
+def store(scores: ScoreMap) -> StoredScores:
+    """A score map made ready to be put away."""
+    study, stride = scores.study, scores.settings.stride
+    images = {
+        "score": scores.image,
+        "brain": study.flair_grid.image(study.flair_brain.astype(np.uint8)),
+        "patch_scores": _lattice_grid(scores).image(scores.lattice),
+        "prepared_t1": study.grid.image(study.t1),
+        "prepared_flair": study.grid.image(study.flair),
+        "prepared_brain": study.grid.image(study.brain.astype(np.uint8)),
+    }
+    record = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "lattice": {"shape": list(scores.lattice.shape), "first": list(scores.first), "stride": stride},
+        "scoring": asdict(scores.settings),
+        "grid": asdict(study.grid),
+        "flair_grid": asdict(study.flair_grid),
+        "t1_scale": asdict(study.t1_scale),
+        "flair_scale": asdict(study.flair_scale),
+        "alignment": asdict(study.alignment),
+        "uncovered": study.uncovered,
+        "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
+    }
+    # Through JSON once, so that what is kept in memory is what a file or a scene would give back.
+    return StoredScores(images, json.loads(json.dumps(record)))
+
+
+def restore(stored: StoredScores) -> ScoreMap:
+    """The score map that was stored: findings derived from it are exactly those of the original.
+
+    The images' arrays count, and not their geometry, which the record has.
+
+    Raises:
+        InputError: if an image is missing or of another size, or the record is not one of a score map.
+    """
+    record = stored.record
+    if record.get("format") != _FORMAT or record.get("version") != _VERSION:
+        raise InputError(
+            f"This is no score map of this program's version (expected '{_FORMAT}', version {_VERSION}): detect "
+            "anomalies again."
+        )
+    try:
+        grid, flair_grid = _grid(record["grid"]), _grid(record["flair_grid"])
+        lattice_shape = tuple(int(n) for n in record["lattice"]["shape"])
+        first = record["lattice"]["first"]
+        settings = ScoringSettings(**record["scoring"])
+        t1_scale = IntensityScale(**record["t1_scale"])
+        flair_scale = IntensityScale(**record["flair_scale"])
+        alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
+        uncovered = float(record["uncovered"])
+        seconds = record["seconds"]
+        preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
+        first = (int(first[0]), int(first[1]))
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError("The record of the score map is damaged: detect anomalies again.") from error
+    shapes = {
+        "score": flair_grid.shape,
+        "brain": flair_grid.shape,
+        "patch_scores": lattice_shape,
+        "prepared_t1": grid.shape,
+        "prepared_flair": grid.shape,
+        "prepared_brain": grid.shape,
+    }
+    arrays = {name: _array(stored.images, name, shapes[name]) for name in IMAGES}
+    study = PreparedStudy(
+        t1=arrays["prepared_t1"].astype(np.float32, copy=False),
+        flair=arrays["prepared_flair"].astype(np.float32, copy=False),
+        brain=arrays["prepared_brain"] > 0,
+        grid=grid,
+        flair_grid=flair_grid,
+        flair_brain=arrays["brain"] > 0,
+        t1_scale=t1_scale,
+        flair_scale=flair_scale,
+        alignment=alignment,
+        seconds=preparation,
+        uncovered=uncovered,
+    )
+    return ScoreMap(
+        lattice=arrays["patch_scores"].astype(np.float32, copy=False),
+        first=first,
+        image=flair_grid.image(arrays["score"].astype(np.float32, copy=False)),
+        study=study,
+        settings=settings,
+        seconds=scoring,
+    )
+
+
+def write_stored(scores: ScoreMap, folder: Path) -> None:
+    """Write a score map into a folder of its own: `score_map.json`, and an NRRD file for each of `IMAGES`.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    stored = store(scores)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image in stored.images.items():
+        write_image(image, folder / f"{name}.nrrd")
+    (folder / RECORD).write_text(json.dumps(stored.record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_stored(folder: Path) -> StoredScores:
+    """Read what `write_stored` wrote.
+
+    Raises:
+        InputError: if a file is missing or damaged.
+    """
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.")
+    images = {}
+    for name in IMAGES:
+        path = folder / f"{name}.nrrd"
+        try:
+            images[name] = sitk.ReadImage(str(path))
+        except RuntimeError as error:
+            raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
+    return StoredScores(images, record)
+
+
+def _lattice_grid(scores: ScoreMap) -> Grid:
+    """The patches as voxels: each centred where its patch is."""
+    grid, stride = scores.study.grid, scores.settings.stride
+    slices, rows, columns = scores.lattice.shape
+    x, y, z = grid.points(np.array([[scores.first[1], scores.first[0], 0]]))[0].tolist()
+    spacing = (grid.spacing[0] * stride, grid.spacing[1] * stride, grid.spacing[2])
+    return Grid((columns, rows, slices), spacing, (x, y, z), grid.direction)
+
+
+def _grid(record: dict[str, Any]) -> Grid:
+    size, spacing, origin = (tuple(record[name]) for name in ("size", "spacing", "origin"))
+    direction = tuple(float(value) for value in record["direction"])
+    if not (len(size) == len(spacing) == len(origin) == 3 and len(direction) == 9):
+        raise ValueError("a grid has three axes")
+    return Grid(size, spacing, origin, direction)
+
+
+def _array(images: Mapping[str, sitk.Image], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    image = images.get(name)
+    if image is None:
+        raise InputError(f"The image '{name}' of the score map is missing: detect anomalies again.")
+    array = sitk.GetArrayFromImage(image)
+    if array.shape != shape:
+        raise InputError(
+            f"The image '{name}' of the score map has another size than its record says: detect anomalies again."
+        )
+    return array

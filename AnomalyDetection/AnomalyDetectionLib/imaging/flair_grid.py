@@ -1,0 +1,34 @@
+"""Back from the model's grid to the FLAIR's own; free of torch, so that findings can be derived without it."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from .prepared import PreparedStudy
+
+
+def to_flair_grid(array: np.ndarray, prepared: PreparedStudy, *, nearest: bool = True) -> sitk.Image:
+    """An array on the model's grid as an image on the FLAIR's own grid, 0 outside the brain.
+
+    Args:
+        array: (slices, rows, columns) on `prepared.grid`; bool becomes uint8, other types stay.
+        nearest: nearest neighbour, so that no value arises that was not there; else linear.
+    """
+    image = prepared.grid.image(array.astype(np.uint8) if array.dtype == bool else array)
+    interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
+    reference = prepared.flair_grid
+    back = sitk.Resample(
+        image,
+        reference.size,
+        sitk.Transform(),
+        interpolator,
+        reference.origin,
+        reference.spacing,
+        reference.direction,
+        0.0,
+        image.GetPixelID(),
+    )
+    values = sitk.GetArrayFromImage(back)
+    values[~prepared.flair_brain] = 0
+    return reference.image(values)
