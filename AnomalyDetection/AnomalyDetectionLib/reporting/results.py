@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..detection.run import WRITING_BEGINS, Detection, message_of
+from ..detection.stored_scores import FOLDER, write_stored
 from ..imaging.writing import atomic_folder, write_image
 from .overlay import write_overlay
 from .provenance import provenance
@@ -19,9 +20,18 @@ TABLE, RECORD = "findings.csv", "findings.json"
 
 
 def write_results(
-    detection: Detection, folder: Path, progress: Callable[[str, float, str], None] | None = None
+    detection: Detection,
+    folder: Path,
+    progress: Callable[[str, float, str], None] | None = None,
+    *,
+    keep_scores: bool = False,
 ) -> None:
     """Write images, segmentation, tables and picture.
+
+    Args:
+        progress: called with the stage, the fraction of the whole run done, and a line for people.
+        keep_scores: write the score map, too, into the folder `FOLDER` (see `stored_scores`), so that
+            findings can be derived again without the network.
 
     Raises:
         InputError: if the folder cannot be written.
@@ -35,6 +45,8 @@ def write_results(
         write_image(detection.findings.labels, beside / LABELS)
         write_segmentation(detection.findings, beside / SEGMENTATION)
         write_overlay(detection.scores, detection.findings, header_of(detection), beside / OVERLAY)
+        if keep_scores:
+            write_stored(detection.scores, beside / FOLDER)
         write_csv(detection.findings, beside / TABLE)
         record = provenance(detection)
         record["run"]["seconds"]["writing"] = round(time.perf_counter() - begin, 2)

@@ -1,0 +1,143 @@
+"""A picture of one finding: T1, FLAIR, and FLAIR with the score, the whole slice and a closer look.
+
+Radiological convention, as in `drawing`. Pillow is imported when something is drawn, so that programs which may
+lack it can import this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from ..detection.findings import Finding, Findings
+from ..detection.score_map import ScoreMap
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .drawing import Window
+
+TILE_WIDTH = 340
+LEAST_CLOSE_MM = 60.0
+"""The closer look shows at least this much, and the finding with as much again round it."""
+
+GAP, TOP, LEGEND_WIDTH = 4, 84, 140
+BOX_COLOUR, OTHERS_COLOUR = (120, 200, 255), (150, 150, 150)
+LEGEND = "red: suspected\nwhite: this finding\ngrey: others\nblue: the closer\nlook below"
+COLUMNS = ("T1", "FLAIR", "FLAIR and score")
+
+
+def draw_finding(scores: ScoreMap, findings: Findings, number: int) -> Image.Image:
+    """Draw the slice of the model's grid that holds most of a finding.
+
+    Args:
+        scores: the scored brain.
+        findings: derived from it.
+        number: of the finding.
+
+    Returns:
+        An RGB picture of some 1,200 x 900 pixels.
+
+    Raises:
+        KeyError: if there is no finding of that number.
+    """
+    from PIL import Image, ImageDraw
+
+    from . import drawing
+
+    finding = {item.number: item for item in findings.items}[number]
+    study = scores.study
+    dx, dy, _ = study.grid.spacing
+    labels = drawing.labels_on_model_grid(findings, scores)
+    s = int(np.argmax(np.count_nonzero(labels == number, axis=(1, 2))))
+    whole = drawing.window_of(study.brain | (labels > 0), dx, dy)
+    close = _close_window(labels[s] == number, dx, dy)
+
+    score = drawing.scores_on_model_grid(scores)[s]
+    t1_grey = drawing.grey_range(study.t1, study.brain, study.t1_scale)
+    flair_grey = drawing.grey_range(study.flair, study.brain, study.flair_scale)
+    rows = []
+    for window in (whole, close):
+        size = TILE_WIDTH, round(TILE_WIDTH * _height(window) * dy / (_width(window) * dx))
+        t1 = drawing.grey_tile(study.t1[s][window], t1_grey, size)
+        flair = drawing.grey_tile(study.flair[s][window], flair_grey, size)
+        scored = drawing.with_scores(flair, score[window], findings.threshold)
+        inside = labels[s][window]
+        drawing.outline(scored, np.where(inside == number, 0, inside), OTHERS_COLOUR)
+        drawing.outline(scored, np.where(inside == number, inside, 0))
+        rows.append((t1, flair, scored))
+    for tile in rows[0]:
+        box = _pixels(close, whole, tile.size)
+        ImageDraw.Draw(tile).rectangle(box, outline=BOX_COLOUR)
+    for tiles, caption in zip(rows, (f"S {drawing.slice_height_mm(scores, s):.0f} mm", ""), strict=True):
+        for tile in tiles:
+            drawing.mark(tile, caption)
+
+    width = 3 * TILE_WIDTH + 4 * GAP
+    height = TOP + sum(tiles[0].height + GAP for tiles in rows)
+    canvas = Image.new("RGB", (width + LEGEND_WIDTH, height))
+    pen = ImageDraw.Draw(canvas)
+    title, line = _title(finding), _line(finding, findings)
+    pen.text((GAP + 4, 6), title, fill="white", font=drawing.font(20, bold=True))
+    pen.text((GAP + 4, 34), line, fill="white", font=drawing.font(14))
+    pen.text(
+        (canvas.width - 8, 10),
+        drawing.CREDIT,
+        fill=drawing.CREDIT_COLOUR,
+        font=drawing.font(13),
+        anchor="ra",
+    )
+    y = TOP
+    for tiles in rows:
+        for column, tile in enumerate(tiles):
+            canvas.paste(tile, (GAP + column * (TILE_WIDTH + GAP), y))
+        y += tiles[0].height + GAP
+    for column, name in enumerate(COLUMNS):
+        x = GAP + column * (TILE_WIDTH + GAP)
+        pen.text((x + 4, TOP - 6), name, fill=drawing.QUIET, font=drawing.font(14), anchor="ls")
+    drawing.draw_legend(canvas, width + 20, TOP + 30, findings.threshold, LEGEND)
+    return canvas
+
+
+def _title(finding: Finding) -> str:
+    return f"Suspected anomaly {finding.number}: {finding.side}, {finding.region}"
+
+
+def _line(finding: Finding, findings: Findings) -> str:
+    r, a, s = finding.centroid_ras
+    return (
+        f"{finding.volume_ml:.2f} ml     score: highest {finding.peak_score:.1f}, mean {finding.mean_score:.1f}"
+        f" (suspected above {findings.threshold:g})     centre: R {r:.0f}, A {a:.0f}, S {s:.0f} mm"
+    )
+
+
+def _close_window(inside: np.ndarray, dx: float, dy: float) -> Window:
+    """A square round a finding in its slice, moved where the image ends."""
+    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    extent_mm = [(part.stop - part.start) * mm for part, mm in zip(box, (dy, dx), strict=True)]
+    side_mm = max(LEAST_CLOSE_MM, 2 * max(extent_mm))
+    parts = []
+    for part, mm, size in zip(box, (dy, dx), inside.shape, strict=True):
+        length = min(size, round(side_mm / mm))
+        first = round((part.start + part.stop - length) / 2)
+        first = min(max(first, 0), size - length)
+        parts.append(slice(first, first + length))
+    return parts[0], parts[1]
+
+
+def _pixels(inner: Window, outer: Window, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The edges (left, top, right, bottom) of one window in the picture of another."""
+    across, down = size[0] / _width(outer), size[1] / _height(outer)
+    left, right = ((edge - outer[1].start) * across for edge in (inner[1].start, inner[1].stop))
+    top, bottom = ((edge - outer[0].start) * down for edge in (inner[0].start, inner[0].stop))
+    return max(left, 1), max(top, 1), min(right, size[0] - 2), min(bottom, size[1] - 2)
+
+
+def _width(window: Window) -> int:
+    return int(window[1].stop - window[1].start)
+
+
+def _height(window: Window) -> int:
+    return int(window[0].stop - window[0].start)
