@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that `--help` and mistakes 
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import json
@@ -123,6 +124,12 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the full error report 
 @click.option("--no-registration", is_flag=True, help="Trust that T1 and FLAIR line up as they are.")
 @click.option("--no-bias-correction", is_flag=True, help="The images have no bias field, or none any more.")
 @click.option(
+    "--keep-scores",
+    is_flag=True,
+    help="Write all patch scores and prepared images, too, into DIR/score_map.",
+)
+@click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
+@click.option(
     "--progress",
     type=click.Choice(["bar", "json", "none"]),
     default="bar",
@@ -145,6 +152,8 @@ def detect(
     stride: int | None,
     no_registration: bool,
     no_bias_correction: bool,
+    keep_scores: bool,
+    parent: int | None,
     progress: str,
     debug: bool,
 ) -> None:
@@ -165,6 +174,10 @@ def detect(
     \b
       anomaly-detection detect --t1 T1.nii.gz --flair FLAIR.nii.gz --output results
     """
+    if parent is not None:  # a program that ended by accident cannot stop the run that it started
+        from .parent import call_when_gone
+
+        call_when_gone(parent, _Stop.from_thread)
     with _progress(progress) as report:
         _check_output(output)
         from .detection.run import DetectionRequest, remarks, run_detection
@@ -186,7 +199,7 @@ def detect(
             bias_correction=not no_bias_correction,
         )
         detection = run_detection(request, report)
-        write_results(detection, output, report)
+        write_results(detection, output, report, keep_scores=keep_scores)
         report("done", 1.0, summary(detection, output))
     if progress != "json":
         for remark in remarks(detection.scores.study):
@@ -443,6 +456,16 @@ def doctor(debug: bool) -> None:
     click.echo(examination())
 
 
+@command_line.command(hidden=True)
+@_DEBUG
+def devices(debug: bool) -> None:
+    """The devices of this machine for programs: a JSON object a line (device, name), the fastest first."""
+    from .detection.device import available_devices, device_name
+
+    for device in available_devices():
+        click.echo(json.dumps({"device": device, "name": device_name(device)}))
+
+
 # --- from here on: how all commands report, and how they fail -----------------------------------------------
 
 
@@ -518,6 +541,11 @@ class _Stop:
         cls.asked = True
         raise KeyboardInterrupt
 
+    @staticmethod
+    def from_thread() -> None:
+        """The same from another thread; the main one notices between two steps of Python code."""
+        _thread.interrupt_main(signal.SIGTERM)
+
 
 def _unless_stopped(report: Progress) -> Progress:
     def checked(stage: str, fraction: float, message: str) -> None:
@@ -572,6 +600,11 @@ def _what_to_say(error: Exception) -> tuple[str, int]:
         return "Stopped, because the program that read the output is gone.", USER_ERROR
     if isinstance(error, PermissionError):
         return f"No permission for {error.filename}: choose another place or change its rights.", USER_ERROR
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__):
+        return (
+            f"The Python package {error.name} is not installed here: install what {PROGRAM} needs.",
+            USER_ERROR,
+        )
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return (
             "Not enough memory: close other programs, or use --device cpu if it was the GPU's.",

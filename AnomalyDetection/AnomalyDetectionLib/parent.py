@@ -1,0 +1,56 @@
+"""A process that ends when the one it works for is gone, even if that one had no time to say so."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+EVERY_S = 0.5
+
+
+def call_when_gone(process: int, callback: Callable[[], None]) -> None:
+    """Call a function, in a thread of its own, as soon as another process has ended.
+
+    Args:
+        process: the other's id. It need not be the parent in the system's sense: launchers may stand between.
+        callback: called once, at once if there is no such process.
+    """
+
+    def watch() -> None:
+        if sys.platform == "win32":
+            _wait_on_windows(process)
+        else:
+            while _is_there(process):
+                time.sleep(EVERY_S)
+        callback()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is there, and somebody else's
+        return True
+    return True
+
+
+def _wait_on_windows(process: int) -> None:
+    """Wait till a process has ended; there, signal 0 would end it."""
+    import ctypes
+
+    synchronise, forever = 0x00100000, 0xFFFFFFFF
+    kernel: Any = getattr(ctypes, "WinDLL")("kernel32", use_last_error=True)  # noqa: B009  typed on Windows only
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    kernel.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
+    kernel.CloseHandle.argtypes = [ctypes.c_void_p]
+    handle = kernel.OpenProcess(synchronise, False, process)
+    if handle:
+        kernel.WaitForSingleObject(handle, forever)
+        kernel.CloseHandle(handle)

@@ -1,0 +1,372 @@
+"""The engine as a process of its own: start it, hear how far it is, end it with all that belongs to it.
+
+For programs that must stay responsive, such as 3D Slicer. Files take the place of pipes, so that nothing has to
+be read in time, and nothing here waits but `wait` and `cancel`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+PROGRESS, LOG = "progress.jsonl", "log.txt"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: the stage's name, the fraction of the whole run (0 to 1), a line for people."""
+
+    stage: str
+    fraction: float
+    message: str
+
+
+class EngineRun:
+    """One run of `python -m AnomalyDetectionLib`, from its start on."""
+
+    def __init__(
+        self,
+        python: Sequence[str],
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        library: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the engine. One that cannot be started is a run that failed; no exception is raised.
+
+        Args:
+            python: the command that starts Python, such as `[sys.executable]`, or PythonSlicer's path.
+            arguments: of the engine's command line, such as those of `arguments_for`.
+            folder: the run's own, which is there already. Progress and log are written into it.
+            library: the folder that holds the package AnomalyDetectionLib.
+            environment: to start from; None: this process's own.
+        """
+        self._folder = Path(folder)
+        self._began = time.monotonic()
+        self._ended: float | None = None
+        self._cancelled = False
+        self._kept_log: str | None = None
+        self._read = 0  # bytes of the progress file
+        self._process: subprocess.Popen[bytes] | None = None
+        self._not_started = ""
+        command = [*python, "-m", "AnomalyDetectionLib", *arguments]
+        try:
+            with (self._folder / PROGRESS).open("wb") as out, (self._folder / LOG).open("wb") as log:
+                self._process = _start(command, out, log, _environment(environment, Path(library)), library)
+        except (OSError, ValueError) as error:
+            self._ended = self._began
+            reason = getattr(error, "strerror", None) or error
+            self._not_started = f"The engine could not be started with {command[0]} ({reason})."
+
+    @property
+    def state(self) -> str:
+        """ "running", "done", "failed" or "cancelled"."""
+        if self._process is None:
+            return "failed"
+        code = self._process.poll()
+        if code is not None and self._ended is None:
+            self._ended = time.monotonic()
+            _end_group(self._process.pid)  # a launcher that was killed leaves the Python it started
+            self._kept_log = self._log_file()  # whoever owns the folder may remove it now
+        if self._cancelled:
+            return "cancelled"
+        if code is None:
+            return "running"
+        return "done" if code == 0 else "failed"
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began, or what it took."""
+        _ = self.state
+        return (time.monotonic() if self._ended is None else self._ended) - self._began
+
+    @property
+    def log(self) -> str:
+        """All that the engine and its libraries had to say besides the progress."""
+        _ = self.state
+        return self._log_file() if self._kept_log is None else self._kept_log
+
+    @property
+    def output(self) -> str:
+        """All that the engine wrote to standard output."""
+        try:
+            return (self._folder / PROGRESS).read_text("utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    @property
+    def error(self) -> str:
+        """Why the run failed, in one sentence; empty as long as it did not."""
+        state = self.state
+        if state == "cancelled":
+            return "Cancelled; nothing of the run is left."
+        if state != "failed":
+            return ""
+        if self._process is None:
+            return self._not_started
+        code = self._process.returncode
+        if code in (-9, 137):
+            return (
+                "The engine was killed by the system, most likely because the memory ran out: close other "
+                "programs and try again."
+            )
+        if code < 0 or code >= 0xC0000000:  # from there on they are Windows's names for crashes
+            return f"The engine crashed or was ended by another program (code {code}): try again."
+        lines = [line.strip() for line in self.log.splitlines() if line.strip()]
+        if lines:
+            return lines[-1]
+        return (
+            f"The engine ended without a word (code {code}), perhaps because the memory ran out: close other "
+            "programs and try again."
+        )
+
+    def poll(self) -> list[Progress]:
+        """What was reported since the last call. A line that is not complete yet waits for the next one."""
+        try:
+            with (self._folder / PROGRESS).open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+        except OSError:
+            return []
+        complete = new[: new.rfind(b"\n") + 1]
+        self._read += len(complete)
+        return [found for line in complete.splitlines() if (found := _progress(line)) is not None]
+
+    def wait(self, on_progress: Callable[[Progress], None] | None = None, every: float = 0.05) -> None:
+        """Wait until the run has ended.
+
+        Args:
+            on_progress: called with each report. What it raises leaves the run going on.
+            every: seconds between two looks.
+        """
+        while True:
+            running = self.state == "running"
+            for progress in self.poll():
+                if on_progress is not None:
+                    on_progress(progress)
+            if not running:
+                return
+            time.sleep(every)
+
+    def cancel(self, timeout: float = 5.0) -> None:
+        """End the run with every process that it started, and remove what is in its folder.
+
+        The folder itself, now empty, is left to whoever made it. Without effect on a run that has ended,
+        whose results and log stay. Safe to call twice.
+
+        Args:
+            timeout: seconds that the engine has to leave by itself before it is killed. 0 kills at once:
+                nothing is lost by it, for what was written is removed here.
+        """
+        if self._process is None or self.state != "running":
+            return
+        self._cancelled = True
+        _end_tree(self._process, timeout)
+        _ = self.state  # notes time and log
+        _empty(self._folder)
+
+    def _log_file(self) -> str:
+        try:
+            return (self._folder / LOG).read_text("utf-8", errors="replace")
+        except OSError:
+            return ""
+
+
+def arguments_for(
+    folder: Path,
+    *,
+    t1: Path,
+    flair: Path,
+    brain_mask: Path | None = None,
+    model: str | None = None,
+    device: str = "auto",
+    percentile: float | None = None,
+    stride: int | None = None,
+    threshold: float | None = None,
+    min_patches: int | None = None,
+    register: bool = True,
+    bias_correction: bool = True,
+    parent: int | None = None,
+) -> list[str]:
+    """The engine's arguments for a detection that keeps its scores and reports its progress for a program.
+
+    Args:
+        folder: for the results; it appears whole or not at all.
+        t1, flair, brain_mask, model, device: as for the command line.
+        percentile, stride, threshold, min_patches: None: the model's own.
+        register, bias_correction: False: leave that step out.
+        parent: id of a process whose end is to end the run, too.
+    """
+    values: dict[str, Any] = {
+        "--t1": t1,
+        "--flair": flair,
+        "--output": folder,
+        "--brain-mask": brain_mask,
+        "--model": model,
+        "--device": device,
+        "--percentile": percentile,
+        "--stride": stride,
+        "--threshold": threshold,
+        "--min-patches": min_patches,
+        "--parent": parent,
+        "--progress": "json",
+    }
+    arguments = ["detect", "--keep-scores"]
+    for option, value in values.items():
+        if value is not None:
+            arguments += [option, str(value)]
+    if not register:
+        arguments.append("--no-registration")
+    if not bias_correction:
+        arguments.append("--no-bias-correction")
+    return arguments
+
+
+# How the engine's sentences, which speak to the command line, are said to somebody in front of the panel.
+_PHRASES = (
+    (r"; see `[^`]*--help`", ""),
+    (r"; run again with --debug and report it together with what `[^`]*` prints", "; report it with what is under Details"),
+    (r"give the T1 with --t1 and the FLAIR with --flair", "choose two different volumes"),
+    (r"exchange --t1 and --flair", "exchange the T1 volume and the FLAIR volume"),
+    (r"give a mask with --brain-mask", "choose a brain mask"),
+    (r"leave out --brain-mask", "leave the brain mask out"),
+    (r"leave --device at auto", "leave the device at auto"),
+    (r"use --device cpu", "choose the CPU as device"),
+    (r"; '[\w-]+ models' lists those there are", "; choose one of the bundled models"),
+    (r"give the path of a model file", "choose a model file"),
+    (r"check the path", "load it again"),
+    (r"--t1-series", "T1 series"),
+    (r"--flair-series", "FLAIR series"),
+    (r"--t1\b", "T1 volume"),
+    (r"--flair\b", "FLAIR volume"),
+    (r"--no-registration\b", "Registration"),
+    (r"--no-bias-correction\b", "Bias field correction"),
+    (r"--min-patches\b", "Minimum size"),
+    (r"--output\b", "Output folder"),
+    (r"--([a-z])([a-z-]*)", lambda option: option[1].upper() + option[2].replace("-", " ")),
+)  # fmt: skip
+
+
+def plain_words(sentence: str, names: Mapping[str, str]) -> str:
+    """A sentence of the engine in the words of the panel: volumes instead of files, boxes instead of options.
+
+    Args:
+        sentence: such as `EngineRun.error`.
+        names: for each path that the engine was given, the name of the volume it came from.
+    """
+    # Names are put in last: they may hold anything, options and paths among it.
+    places = {path: f"\0{place}\0" for place, path in enumerate(names)}
+    for path in sorted(names, key=len, reverse=True):
+        sentence = sentence.replace(path, places[path])
+    for pattern, words in _PHRASES:
+        sentence = re.sub(pattern, words, sentence)
+    for path, name in names.items():
+        sentence = sentence.replace(places[path], f'"{name}"')
+    return sentence
+
+
+def _start(
+    command: Sequence[str], out: IO[bytes], log: IO[bytes], environment: dict[str, str], library: Path
+) -> subprocess.Popen[bytes]:
+    """The process as the first of a group of its own, so that the group can be ended as a whole.
+
+    It starts in the library's folder, where `python -m` finds the package even if a launcher, such as
+    PythonSlicer, sets a PYTHONPATH of its own.
+    """
+    apart: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=log,
+        env=environment,
+        cwd=str(library),
+        **apart,
+    )
+
+
+def _environment(given: Mapping[str, str] | None, library: Path) -> dict[str, str]:
+    environment = dict(os.environ if given is None else given)
+    before = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join([str(library), before] if before else [str(library)])
+    environment["PYTHONUTF8"] = "1"  # names in the log are any language's
+    return environment
+
+
+def _progress(line: bytes) -> Progress | None:
+    """A report, or None for what a library wrote to standard output on its own."""
+    try:
+        report = json.loads(line)
+        return Progress(str(report["stage"]), float(report["fraction"]), str(report["message"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:
+    if sys.platform == "win32":
+        subprocess.run(
+            ["taskkill", "/F", "/T", "/PID", str(process.pid)],
+            capture_output=True,
+            check=False,
+            creationflags=subprocess.CREATE_NO_WINDOW,
+        )
+        with contextlib.suppress(OSError):
+            process.kill()
+    else:
+        if timeout > 0:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGTERM)
+        until = time.monotonic() + timeout
+        while time.monotonic() < until:
+            gone = process.poll() is not None
+            if gone and not _group_is_there(process.pid):
+                break
+            time.sleep(0.02)
+        _end_group(process.pid)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+
+
+def _group_is_there(group: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    try:
+        os.killpg(group, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _end_group(group: int) -> None:
+    """Kill what is left of a group of processes, at once."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that is in a folder; a file that an ended process still holds is gone a moment later."""
+    for _ in range(20):
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return
+        time.sleep(0.1)

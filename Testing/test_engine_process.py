@@ -1,0 +1,413 @@
+"""The engine as a process of its own: what is heard of it, and that nothing is left when it is ended."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.process import EngineRun, Progress, arguments_for, plain_words
+from conftest import REPOSITORY, SAMPLE
+
+LIBRARY = REPOSITORY / "AnomalyDetection"
+T1, FLAIR = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
+POSIX = os.name == "posix"
+
+pytestmark = pytest.mark.skipif(
+    not (T1.exists() and FLAIR.exists()), reason="the built-in sample is not here"
+)
+
+
+@pytest.fixture(scope="module")
+def a_brain_mask(tmp_path_factory):
+    """An ellipsoid about where the sample's brain is, so that it need not be looked for."""
+    grid = Grid.of(sitk.ReadImage(str(FLAIR)))
+    points = grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1])
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    inside = (((points - centre) / (62, 78, 58)) ** 2).sum(axis=1) < 1
+    path = tmp_path_factory.mktemp("mask") / "mask.nii.gz"
+    sitk.WriteImage(grid.image(inside.reshape(grid.shape).astype(np.uint8)), str(path))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The run's own folder, with a difficult name."""
+    path = tmp_path / "Patiënt 脑 é' 1"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def quick(folder, a_brain_mask, a_random_model):
+    """Arguments of a run on the sample without its slow stages: a second after the imports."""
+
+    def arguments(**changes):
+        options = {
+            "t1": T1,
+            "flair": FLAIR,
+            "brain_mask": a_brain_mask,
+            "model": str(a_random_model),
+            "device": "cpu",
+            "register": False,
+            "bias_correction": False,
+            "stride": 8,
+        }
+        return arguments_for(folder / "results", **{**options, **changes})
+
+    return arguments
+
+
+def start(folder, arguments, python=(sys.executable,)):
+    return EngineRun(list(python), arguments, folder, library=LIBRARY)
+
+
+def wait_for(run, stage, timeout=120):
+    """Until the run says that it is in a stage."""
+    until = time.monotonic() + timeout
+    heard = []
+    while time.monotonic() < until:
+        heard += run.poll()
+        if any(progress.stage == stage for progress in heard):
+            return heard
+        assert run.state == "running", f"{run.state} before {stage}: {run.error}"
+        time.sleep(0.005)
+    raise AssertionError(f"{stage} was not reached; heard {heard}")
+
+
+def processes_of(folder):
+    """The processes that have the folder in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            if alive and any(str(folder) in part for part in process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def assert_none_left(folder, seconds=0.0):
+    until = time.monotonic() + seconds
+    while processes_of(folder) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert processes_of(folder) == []
+
+
+# --- a run that ends well ---
+
+
+def test_a_run_reports_its_stages_in_order_and_leaves_its_results(folder, quick):
+    run = start(folder, quick())
+    heard: list[Progress] = []
+    assert run.state == "running"
+    run.wait(heard.append)
+    assert run.state == "done", run.log
+    assert run.error == ""
+    stages = list(dict.fromkeys(progress.stage for progress in heard))
+    assert stages == [
+        "reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "scoring", "findings",
+        "writing", "done",
+    ]  # fmt: skip
+    fractions = [progress.fraction for progress in heard]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert all(progress.message for progress in heard)
+    assert run.poll() == []
+    took = run.seconds
+    time.sleep(0.05)
+    assert run.seconds == took > 0
+    results = folder / "results"
+    assert (results / "findings.json").is_file()
+    assert (results / "score_map" / "score_map.json").is_file()
+    run.cancel()
+    assert run.state == "done", "what has ended well cannot be cancelled"
+    assert (results / "findings.json").is_file()
+    assert_none_left(folder)
+
+
+# --- cancelling ---
+
+
+@pytest.mark.parametrize("stage", ["reading", "scoring", "writing"])
+def test_cancel_in_a_stage_leaves_no_process_and_no_file(stage, folder, quick):
+    run = start(folder, quick())
+    wait_for(run, stage)
+    run.cancel()
+    assert run.state == "cancelled"
+    assert_none_left(folder)
+    assert list(folder.iterdir()) == []
+    run.cancel()
+    assert run.state == "cancelled"
+    assert run.poll() == []
+
+
+def test_cancel_while_the_brain_is_looked_for_leaves_no_process_and_no_file(folder, quick):
+    run = start(folder, quick(brain_mask=None))
+    wait_for(run, "brain mask")
+    time.sleep(1.5)  # well inside the network
+    run.cancel()
+    assert run.state == "cancelled"
+    assert_none_left(folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.0, 0.7])
+@pytest.mark.parametrize(
+    "stage",
+    ["reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "scoring", "findings", "writing"],
+)  # fmt: skip
+def test_cancel_in_a_stage_of_a_run_with_everything_leaves_nothing(stage, wait, folder, quick):
+    run = start(folder, quick(brain_mask=None, register=True, bias_correction=True, stride=2, model=None))
+    wait_for(run, stage)
+    time.sleep(wait)
+    run.cancel()
+    assert run.state in ("cancelled", "done")
+    assert_none_left(folder)
+    if run.state == "cancelled":
+        assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.3])
+def test_cancel_before_the_first_word_leaves_nothing(wait, folder, quick):
+    run = start(folder, quick())
+    time.sleep(wait)
+    began = time.monotonic()
+    run.cancel(timeout=0)
+    assert time.monotonic() - began < 2
+    assert run.state == "cancelled"
+    assert_none_left(folder)
+    assert list(folder.iterdir()) == []
+
+
+LAUNCHER = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
+
+
+@pytest.fixture
+def a_launcher(tmp_path):
+    """A command that starts Python as a process below it, as PythonSlicer does."""
+    path = tmp_path / "launcher.py"
+    path.write_text(LAUNCHER)
+    return sys.executable, str(path)
+
+
+def test_cancel_ends_what_a_launcher_has_started(folder, quick, a_launcher):
+    run = start(folder, quick(), a_launcher)
+    wait_for(run, "reading")
+    assert len(processes_of(folder)) == 2
+    run.cancel()
+    assert_none_left(folder)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not POSIX, reason="there are no process groups")
+def test_when_the_launcher_is_killed_the_engine_does_not_go_on_alone(folder, quick, a_launcher):
+    run = start(folder, quick(), a_launcher)
+    wait_for(run, "reading")
+    launcher = next(process for process in processes_of(folder) if a_launcher[1] in process.cmdline())
+    launcher.kill()
+    run.wait()
+    assert run.state == "failed"
+    assert_none_left(folder, seconds=1)
+
+
+# --- failing ---
+
+
+@pytest.mark.skipif(not POSIX, reason="SIGKILL")
+def test_a_killed_engine_is_a_failed_run_that_says_why(folder, quick):
+    run = start(folder, quick())
+    wait_for(run, "reading")
+    [process] = processes_of(folder)
+    process.send_signal(signal.SIGKILL)
+    run.wait()
+    assert run.state == "failed"
+    assert "memory" in run.error
+    assert len(run.error.splitlines()) == 1
+
+
+def test_a_python_that_does_not_exist_is_a_failed_run(folder, quick):
+    run = start(folder, quick(), ["/no such/python"])
+    assert run.state == "failed"
+    assert "/no such/python" in run.error
+    assert run.poll() == []
+    run.wait()
+    run.cancel()
+    assert run.state == "failed"
+    assert run.seconds == 0
+
+
+def test_an_input_that_cannot_be_used_gives_the_engines_sentence(folder, quick):
+    missing = folder / "T1 ü.nrrd"
+    run = start(folder, quick(t1=missing))
+    run.wait()
+    assert run.state == "failed"
+    assert run.error == f"The T1 {missing} does not exist: check the path."
+    assert (
+        plain_words(run.error, {str(missing): "MPRAGE"}) == 'The T1 "MPRAGE" does not exist: load it again.'
+    )
+    assert run.error in run.log
+    assert not (folder / "results").exists()
+    shutil.rmtree(folder)
+    assert "does not exist" in run.error, "it is still known when the folder is gone"
+
+
+def test_a_program_that_ends_without_a_word_still_has_a_sentence(folder):
+    run = EngineRun([sys.executable, "-c", "import sys; sys.exit(7)"], [], folder, library=LIBRARY)
+    run.wait()
+    assert run.state == "failed"
+    assert "7" in run.error
+
+
+def test_a_package_that_is_missing_is_named(folder, quick, tmp_path):
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    shadowed = tmp_path / "AnomalyDetectionLib"
+    shadowed.symlink_to(LIBRARY / "AnomalyDetectionLib")
+    run = EngineRun([sys.executable], quick(), folder, library=tmp_path, environment=environment)
+    run.wait()
+    assert run.state == "failed"
+    assert "torch is not installed" in run.error
+
+
+# --- listening ---
+
+
+def test_a_half_written_line_waits_and_noise_is_passed_over(folder):
+    run = EngineRun([sys.executable, "-c", "import time; time.sleep(60)"], [], folder, library=LIBRARY)
+    line = json.dumps({"stage": "reading", "fraction": 0.5, "message": "Läuft"}).encode() + b"\n"
+    with (folder / "progress.jsonl").open("ab") as file:
+        file.write(b"a library's own words\n[1]\n" + line[:20])
+        file.flush()
+        assert run.poll() == []
+        file.write(line[20:] + line)
+        file.flush()
+        assert run.poll() == [Progress("reading", 0.5, "Läuft")] * 2
+    assert run.poll() == []
+    run.cancel()
+    assert run.state == "cancelled"
+
+
+# --- the program that started it ends ---
+
+STARTS_AND_WAITS = """
+import os, sys
+from pathlib import Path
+from AnomalyDetectionLib.process import EngineRun
+folder = Path(sys.argv[1])
+arguments = [*sys.argv[2:], "--parent", str(os.getpid())]
+run = EngineRun([sys.executable], arguments, folder, library=Path(os.environ["LIBRARY"]))
+run.wait(lambda progress: print(progress.stage, flush=True))
+"""
+
+
+@pytest.mark.skipif(not POSIX, reason="SIGKILL")
+@pytest.mark.parametrize("stage", ["brain mask", pytest.param("scoring", marks=pytest.mark.slow)])
+def test_when_the_program_that_started_it_is_killed_the_engine_ends_by_itself(stage, folder, quick):
+    slow = {"model": None, "stride": 2} if stage == "scoring" else {"brain_mask": None}
+    environment = {**os.environ, "PYTHONPATH": str(LIBRARY), "LIBRARY": str(LIBRARY)}
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTS_AND_WAITS, str(folder), *quick(**slow)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert starter.stdout is not None
+    for line in starter.stdout:
+        if line.strip() == stage:
+            break
+    assert len(processes_of(folder)) == 2
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    assert_none_left(folder, seconds=10)
+    assert {path.name for path in folder.iterdir()} == {"progress.jsonl", "log.txt"}
+    assert (folder / "log.txt").read_text("utf-8").strip().endswith("Stopped; nothing was written.")
+
+
+# --- in the words of the panel ---
+
+
+def sentences():
+    """All that the engine says of an input that cannot be used, with "…" for what it fills in."""
+    for part in ("imaging", "model", "detection"):
+        for path in sorted((LIBRARY / "AnomalyDetectionLib" / part).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InputError":
+                    text = node.args[0]
+                    pieces = text.values if isinstance(text, ast.JoinedStr) else [text]
+                    yield "".join(piece.value if isinstance(piece, ast.Constant) else "…" for piece in pieces)
+
+
+def test_no_sentence_of_the_engine_speaks_of_options_in_the_panel():
+    said = [plain_words(sentence, {}) for sentence in sentences()]
+    assert len(said) > 40
+    for sentence in said:
+        assert not re.search(r"--|`|anomaly-detection", sentence), sentence
+
+
+@pytest.mark.parametrize(
+    ("engine", "panel"),
+    [
+        (
+            "No brain was recognised in /tmp/run 1/FLAIR.nrrd (the region found has 12 ml): check that it is a head scan,"
+            " or give a mask with --brain-mask.",
+            'No brain was recognised in "Ax FLAIR" (the region found has 12 ml): check that it is a head scan,'
+            " or choose a brain mask.",
+        ),
+        (
+            "/tmp/run 1/T1.nrrd and /tmp/run 1/FLAIR.nrrd show the same image: give the T1 with --t1 and the FLAIR with"
+            " --flair.",
+            '"3D --t1 /tmp/run 1/FLAIR.nrrd" and "Ax FLAIR" show the same image: choose two different volumes.',
+        ),
+        (
+            "Not enough memory: close other programs, or use --device cpu if it was the GPU's.",
+            "Not enough memory: close other programs, or choose the CPU as device if it was the GPU's.",
+        ),
+        (
+            "This machine has no device 'cuda' that torch can use; it has cpu, so leave --device at auto.",
+            "This machine has no device 'cuda' that torch can use; it has cpu, so leave the device at auto.",
+        ),
+        (
+            "Invalid value for '--threshold': nan is not a number that can be used; see `anomaly-detection detect"
+            " --help`.",
+            "Invalid value for 'Threshold': nan is not a number that can be used.",
+        ),
+        (
+            "Something went wrong inside anomaly-detection (ValueError); run again with --debug and report it together"
+            " with what `anomaly-detection doctor` prints.",
+            "Something went wrong inside anomaly-detection (ValueError); report it with what is under Details.",
+        ),
+    ],
+)  # fmt: skip
+def test_the_engines_sentences_are_said_in_the_words_of_the_panel(engine, panel):
+    names = {"/tmp/run 1/T1.nrrd": "3D --t1 /tmp/run 1/FLAIR.nrrd", "/tmp/run 1/FLAIR.nrrd": "Ax FLAIR"}
+    assert plain_words(engine, names) == panel
+
+
+def test_arguments_name_only_what_was_asked_for():
+    arguments = arguments_for(Path("out"), t1=Path("a"), flair=Path("b"))
+    assert arguments == [
+        "detect", "--keep-scores", "--t1", "a", "--flair", "b", "--output", "out", "--device", "auto",
+        "--progress", "json",
+    ]  # fmt: skip
+    more = arguments_for(
+        Path("out"), t1=Path("a"), flair=Path("b"), percentile=50, threshold=2.5, register=False, parent=7
+    )
+    assert more[-1] == "--no-registration"
+    for option, value in (("--percentile", "50"), ("--threshold", "2.5"), ("--parent", "7")):
+        assert more[more.index(option) + 1] == value
