@@ -1,0 +1,1 @@
+"""The bridge to MRML: takes the scene and the logics as arguments, and runs the same in Slicer and slicer-core."""

@@ -1,0 +1,55 @@
+"""What a second run takes over from the first: the numbers of findings that are the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.findings import Findings
+from ..detection.numbering import Numbering
+from ..detection.score_map import ScoreMap
+
+
+def carried_numbering(
+    old: Findings, old_scores: ScoreMap, old_numbering: Numbering, new: Findings, new_scores: ScoreMap
+) -> Numbering:
+    """The old numbers, each at the patch of the new scores that it belongs to now.
+
+    A new finding takes the number of the old one that it shares most voxels with. Every other old number goes
+    to the patch nearest to where it was, and waits there in case that a finding appears.
+
+    Args:
+        old, old_scores, old_numbering: of the first run.
+        new, new_scores: of the second, on the same FLAIR grid (the volume itself may have been moved).
+    """
+    peak_of_new = {finding.number: finding.peak_patch for finding in new.items}
+    peaks: dict[int, tuple[int, int, int]] = {}
+    for before, now in _by_overlap(old, new):
+        if before not in peaks and now in peak_of_new:
+            peaks[before] = peak_of_new.pop(now)
+    scored = np.argwhere(np.isfinite(new_scores.lattice))
+    taken = set(peaks.values())
+    free = np.array([patch for patch in map(tuple, scored.tolist()) if patch not in taken])
+    places = _patch_points(new_scores, free)
+    for number, peak in enumerate(old_numbering.peaks, start=1):
+        if number not in peaks:
+            index = old_scores.study.flair_grid.indices(_patch_points(old_scores, np.array([peak])))
+            point = new_scores.study.flair_grid.points(index)
+            nearest = free[np.argmin(np.sum((places - point) ** 2, axis=1))].tolist()
+            peaks[number] = (nearest[0], nearest[1], nearest[2])
+    return Numbering(tuple(peaks[number] for number in sorted(peaks)))
+
+
+def _by_overlap(old: Findings, new: Findings) -> list[tuple[int, int]]:
+    """Pairs of numbers, old and new, that share voxels; those that share most of them first."""
+    before, now = sitk.GetArrayViewFromImage(old.labels), sitk.GetArrayViewFromImage(new.labels)
+    shared = (before > 0) & (now > 0)
+    pairs, voxels = np.unique(np.stack([before[shared], now[shared]], axis=1), axis=0, return_counts=True)
+    return [(int(pairs[k, 0]), int(pairs[k, 1])) for k in np.argsort(-voxels, kind="stable")]
+
+
+def _patch_points(scores: ScoreMap, patches: np.ndarray) -> np.ndarray:
+    """The centres (LPS mm, (n, 3)) of patches given as lattice indices (n, 3), (slice, row, column)."""
+    stride = scores.settings.stride
+    rows, columns = (scores.first[axis] + stride * patches[:, axis + 1] for axis in range(2))
+    return scores.study.grid.points(np.stack([columns, rows, patches[:, 0]], axis=1))

@@ -1,0 +1,208 @@
+"""One run of the engine for volumes of a scene: nodes out to files, the engine as its own process, results back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..detection.stored_scores import FOLDER, read_stored
+from ..errors import InputError
+from ..process import EngineRun, Progress, arguments_for, plain_words
+from .logics import Logics
+from .result import Result, add_result, settings_of
+from .volumes import study_files
+
+RESULTS = "results"
+"""The folder of the engine's results within that of the run."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What to detect anomalies in, and how.
+
+    Attributes:
+        t1, flair: vtkMRMLScalarVolumeNode.
+        brain_mask: vtkMRMLSegmentationNode or vtkMRMLLabelMapVolumeNode; None: the brain is found.
+        model: a bundled model's name or a model file; None: the default.
+        device: "auto", "cpu", "cuda" or "mps".
+        percentile, stride, threshold, min_patches: None: the model's own.
+        register, bias_correction: as for the command line.
+        keep_intermediate: whether the prepared volumes are shown among the volumes.
+    """
+
+    t1: Any
+    flair: Any
+    brain_mask: Any = None
+    model: str | None = None
+    device: str = "auto"
+    percentile: float | None = None
+    stride: int | None = None
+    threshold: float | None = None
+    min_patches: int | None = None
+    register: bool = True
+    bias_correction: bool = True
+    keep_intermediate: bool = False
+
+
+class DetectionJob:
+    """A run that is going on, until its result is in the scene or nothing of it is left.
+
+    Args:
+        scene: vtkMRMLScene of the inputs.
+        logics: that belong to it.
+        inputs: what to run on.
+        python: the command that starts Python.
+        replace: the result that is updated; None: another result is added.
+        temporary: where the run's own folder is made; it is removed when the run has ended, however it did.
+        environment: of the process; None: this one's.
+
+    Raises:
+        InputError: the volumes cannot be given to the engine; nothing was started then.
+    """
+
+    def __init__(
+        self,
+        scene: Any,
+        logics: Logics,
+        inputs: Inputs,
+        *,
+        python: Sequence[str],
+        replace: Result | None = None,
+        temporary: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
+        self._names: dict[str, str] = {}
+        self._folder = Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=temporary))
+        try:
+            files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder, logics=logics)
+            self._names = {
+                str(files[kind]): node.GetName()
+                for kind, node in (
+                    ("t1", inputs.t1),
+                    ("flair", inputs.flair),
+                    ("brain_mask", inputs.brain_mask),
+                )
+                if node is not None
+            }
+            arguments = arguments_for(
+                self._folder / RESULTS,
+                t1=files["t1"],
+                flair=files["flair"],
+                brain_mask=files.get("brain_mask"),
+                model=inputs.model,
+                device=inputs.device,
+                percentile=inputs.percentile,
+                stride=inputs.stride,
+                threshold=inputs.threshold,
+                min_patches=inputs.min_patches,
+                register=inputs.register,
+                bias_correction=inputs.bias_correction,
+                parent=os.getpid(),
+            )
+            library = Path(__file__).resolve().parents[2]
+            self._run = EngineRun(python, arguments, self._folder, library=library, environment=environment)
+        except BaseException:
+            self._remove_folder()
+            raise
+
+    @property
+    def state(self) -> str:
+        """ "running", "done", "failed" or "cancelled"."""
+        return self._run.state
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return self._run.seconds
+
+    @property
+    def error(self) -> str:
+        """Why it failed, in one sentence, in the words of the panel."""
+        return plain_words(self._run.error, self._names)
+
+    @property
+    def log(self) -> str:
+        """All that the engine wrote, for Details."""
+        return self._run.log
+
+    def poll(self) -> list[Progress]:
+        """The progress since the last call; never waits."""
+        return self._run.poll()
+
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+        """Until the run has ended."""
+        self._run.wait(on_progress)
+
+    def cancel(self) -> None:
+        """End the run; no process and no file of it stays. Safe to call at any time, and twice."""
+        self._run.cancel(timeout=0)  # at once: what it wrote so far is in the folder that goes
+        self._remove_folder()
+
+    def finish(self) -> Result:
+        """Bring the results of a run that is done into the scene; its folder is removed.
+
+        Raises:
+            InputError: the run failed or was cancelled, or the FLAIR is no longer in the scene.
+        """
+        try:
+            if self.state != "done":
+                raise InputError(self.error or "The run did not end well; see Details.")
+            for node in (self._inputs.t1, self._inputs.flair):
+                if self._scene.GetNodeByID(node.GetID() or "") is not node:
+                    raise InputError(
+                        f"{node.GetName()} was removed from the scene during the run: nothing was changed."
+                    )
+            folder = self._folder / RESULTS
+            provenance = json.loads((folder / "findings.json").read_text("utf-8"))
+            threshold, min_patches = provenance["threshold"], provenance["min_patches"]
+            replace = self._still_there()
+            if replace is not None and _same_model(replace, provenance):
+                # Who has moved the sliders for this pair wants them where they are.
+                threshold, min_patches = settings_of(replace)
+            return add_result(
+                self._scene,
+                self._logics,
+                t1=self._inputs.t1,
+                flair=self._inputs.flair,
+                stored=read_stored(folder / FOLDER),
+                provenance=self._in_words_of_the_scene(provenance),
+                threshold=threshold,
+                min_patches=min_patches,
+                replace=replace,
+                keep_intermediate=self._inputs.keep_intermediate,
+            )
+        finally:
+            self._remove_folder()
+
+    def _still_there(self) -> Result | None:
+        """The result to be replaced, unless it is gone or belongs to another FLAIR."""
+        result = self._replace
+        if result is None or self._scene.GetNodeByID(result.score.GetID() or "") is not result.score:
+            return None
+        return result if result.flair is self._inputs.flair else None
+
+    def _in_words_of_the_scene(self, provenance: dict[str, Any]) -> dict[str, Any]:
+        """The findings are in the table; the inputs are nodes, not our temporary files."""
+        kept = {key: value for key, value in provenance.items() if key != "findings"}
+        for block in kept.get("inputs", {}).values():
+            if block is not None:
+                block["volume"] = self._names.get(block.pop("path"), block.get("description"))
+                block.pop("description", None)
+        return kept
+
+    def _remove_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _same_model(result: Result, provenance: dict[str, Any]) -> bool:
+    from .result import provenance_of
+
+    before = provenance_of(result)
+    return before.get("model", {}).get("sha256") == provenance["model"]["sha256"]

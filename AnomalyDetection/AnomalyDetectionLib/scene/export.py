@@ -1,0 +1,338 @@
+"""A result of the scene as files for other programs and people.
+
+Images stand where they stand in the scene: in world space, with the FLAIR's parent transform. Where that
+transform is not linear no image file could hold it, and they are in the FLAIR's own space, as its file is.
+
+The segments are taken as they are in the scene, so what the user has corrected in the Segment Editor is in the
+files. DICOM SEG and SR have their place here too: `_numbered` gives them voxels, `rows` gives them the review.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import math
+import os
+import shutil
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..imaging.grid import Grid
+from ..imaging.writing import atomic_folder, write_image
+from ..reporting.tables import COLUMNS
+from .findings_table import CATEGORIES, Row, rows
+from .logics import Logics
+from .result import Result, findings_of, score_map_of
+from .segmentation import segment_id
+from .volumes import (
+    RAS_LPS,
+    from_oriented_image,
+    grid_of,
+    grid_under,
+    ijk_to_ras,
+    matrix_between,
+    oriented_image,
+)
+
+REVIEW_COLUMNS = ("category", "decision", "note")
+"""The columns that a table has besides those of the engine's findings.csv."""
+
+
+def export_segmentation(
+    scene: Any, logics: Logics, result: Result, path: Path, *, accepted_only: bool = False
+) -> Path:
+    """The findings as a segmentation that Slicer opens, one segment a finding, all in one layer.
+
+    Names, colours and terminology are those of the scene, the reference geometry is that of the FLAIR. Where
+    segments overlap, the finding with the higher number has the voxel.
+
+    Args:
+        scene, logics: of the result; nothing is added to the scene.
+        path: ".seg.nrrd" is added where it is missing. A file that is there is replaced.
+        accepted_only: leave out what was not accepted.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: if there is nothing to export, or the file cannot be written.
+    """
+    import slicer
+
+    path = _with_suffix(path, ".seg.nrrd")
+    wanted = _wanted(result, accepted_only)
+    labels, to_files = _numbered(result, wanted)
+    segments = result.segmentation.GetSegmentation()
+    image = oriented_image(labels, to_files @ ijk_to_ras(result.score))
+    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    node = slicer.vtkMRMLSegmentationNode()  # never in the scene: nothing there notices the export
+    node.SetName(result.segmentation.GetName())
+    copy = node.GetSegmentation()
+    copy.SetSourceRepresentationName(binary)
+    for number in wanted:
+        original = segments.GetSegment(segment_id(number))
+        if original is not None:
+            segment = slicer.vtkSegment()
+            segment.DeepCopyMetadata(original)
+            segment.SetLabelValue(number)
+            segment.AddRepresentation(binary, image)
+            copy.AddSegment(segment, segment_id(number))
+    converter = slicer.vtkSegmentationConverter
+    copy.SetConversionParameter(
+        converter.GetReferenceImageGeometryParameterName(), converter.SerializeImageGeometry(image)
+    )
+    with atomic_folder(path.parent) as beside:
+        storage = slicer.vtkMRMLSegmentationStorageNode()
+        storage.SetFileName(str(beside / path.name))
+        if not storage.WriteData(node) or not (beside / path.name).is_file():
+            raise _not_written(beside / path.name, labels.nbytes)
+    return path
+
+
+def export_labels(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
+    """The findings as a label map on the FLAIR's grid in world space; a voxel's value is its finding's number.
+
+    Without findings all voxels are 0.
+
+    Args:
+        result: of a scene.
+        path: .nii.gz or .nii; ".nii.gz" is added where both are missing. A file that is there is replaced.
+        accepted_only: leave out what was not accepted.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    path = Path(path) if Path(path).name.lower().endswith(".nii") else _with_suffix(path, ".nii.gz")
+    labels, to_files = _numbered(result, _chosen(result, accepted_only))
+    image = grid_of(result.score, to_files).image(labels)
+    with atomic_folder(path.parent) as beside:
+        write_image(image, beside / path.name)
+    return path
+
+
+def export_table(result: Result, path: Path) -> Path:
+    """The findings with their review as CSV, for Excel as well as for programs.
+
+    UTF-8 with a byte order mark, without which Excel takes it for another encoding; commas between cells,
+    points in numbers. Centroids are RAS of the world as it is now. Findings that have vanished at this
+    threshold are left out.
+
+    Args:
+        result: of a scene.
+        path: ".csv" is added where it is missing. A file that is there is replaced.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    path = _with_suffix(path, ".csv")
+    to_now = _to_world_now(result)
+    with (
+        atomic_folder(path.parent) as beside,
+        (beside / path.name).open("w", newline="", encoding="utf-8-sig", errors="backslashreplace") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow((*COLUMNS, *REVIEW_COLUMNS))
+        table.writerows(_cells(row, to_now) for row in rows(result.table))
+    return path
+
+
+def export_pictures(
+    result: Result,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    accepted_only: bool = False,
+) -> list[Path]:
+    """One picture a finding, finding_001.png and so on; other files of the folder stay.
+
+    Args:
+        result: of a scene.
+        folder: made where it is missing.
+        progress: called before each picture with how many are done, and how many there are.
+        accepted_only: leave out what was not accepted.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: if there is no finding, a package that draws is missing, the result's volumes have lost
+            their voxels, or the folder cannot be written.
+    """
+    try:
+        import PIL  # noqa: F401
+
+        from ..reporting.finding_picture import draw_finding
+    except ImportError as error:
+        package = "matplotlib" if "matplotlib" in (error.name or "") else "pillow"
+        raise InputError(
+            f"Pictures need the Python package {package}, which is not installed: install what "
+            "the module asks for (first-run dialog), then export again."
+        ) from error
+    scores, findings = score_map_of(result), findings_of(result)
+    numbers = _wanted(result, accepted_only)
+    names = [f"finding_{number:03d}.png" for number in numbers]
+    with atomic_folder(Path(folder)) as beside:
+        for done, (number, name) in enumerate(zip(numbers, names, strict=True)):
+            if progress is not None:
+                progress(done, len(numbers))
+            draw_finding(scores, findings, number).save(beside / name)
+    return [Path(folder) / name for name in names]
+
+
+def _chosen(result: Result, accepted_only: bool) -> list[int]:
+    """The numbers of the findings that are there now, or of those that were accepted."""
+    return [row.number for row in rows(result.table) if row.decision == "accepted" or not accepted_only]
+
+
+def _wanted(result: Result, accepted_only: bool) -> list[int]:
+    """The same, where none is no file."""
+    numbers = _chosen(result, accepted_only)
+    if not numbers:
+        raise InputError(
+            "No finding is accepted yet: accept findings in the table, or export all of them."
+            if accepted_only
+            else "There is no finding to export: lower the threshold or the minimum size."
+        )
+    return numbers
+
+
+def _numbered(result: Result, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The segments of these findings as one array on the FLAIR's grid.
+
+    Returns:
+        uint16 (slices, rows, columns), a voxel's value is its finding's number; and the RAS matrix (4, 4) from
+        the FLAIR's own space to that of the files.
+    """
+    import slicer
+
+    to_world = matrix_between(result.score, None)
+    to_files = np.eye(4) if to_world is None else to_world
+    grid_of(result.score, to_files)  # refuses a transform that shears
+    grid = grid_of(result.score, np.eye(4))
+    to_score = matrix_between(result.segmentation, result.score)
+    if to_score is None:
+        raise InputError(
+            f'"{result.segmentation.GetName()}" and "{result.score.GetName()}" stand under different transforms '
+            "that are not linear: put both under the same (Transforms module)."
+        )
+    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    segments = result.segmentation.GetSegmentation()
+    shared: dict[int, tuple[Any, dict[int, int]]] = {}  # segments share label maps: each is read once
+    for number in sorted(numbers):
+        segment = segments.GetSegment(segment_id(number))
+        image = segment.GetRepresentation(binary) if segment is not None else None
+        if image is not None and image.GetNumberOfPoints() > 0:
+            values = shared.setdefault(id(image), (image, {}))[1]
+            values[int(segment.GetLabelValue())] = number
+    labels = np.zeros(grid.shape, np.uint16)
+    for image, values in shared.values():
+        found = _on_grid(image, values, to_score, grid)
+        labels = np.maximum(labels, found)
+    return labels, to_files
+
+
+def _on_grid(image: Any, numbers: dict[int, int], to_score: np.ndarray, grid: Grid) -> np.ndarray:
+    """One label map of a segmentation, renumbered, on the score volume's own grid (uint16)."""
+    values, matrix = from_oriented_image(image)
+    table = np.zeros(max(int(values.max()), *numbers) + 1, np.uint16)
+    table[list(numbers)] = list(numbers.values())
+    found = table[values.astype(np.intp)]
+    source = grid_under(values.shape, to_score @ matrix)
+    steps = grid.indices(source.points(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])))
+    start = np.rint(steps[0])
+    if np.allclose(steps, start + np.vstack([np.zeros(3), np.eye(3)]), rtol=0, atol=1e-3):
+        return _pasted(found, start.astype(int)[::-1], grid.shape)
+    resampled = sitk.Resample(
+        source.image(found),
+        grid.size,
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        grid.origin,
+        grid.spacing,
+        grid.direction,
+    )
+    return sitk.GetArrayFromImage(resampled)
+
+
+def _pasted(part: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A part of an array in its place in the whole; what lies outside is cut off."""
+    whole = np.zeros(shape, part.dtype)
+    low, high = np.maximum(start, 0), np.minimum(start + part.shape, shape)
+    if np.all(high > low):
+        into = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        whole[into] = part[tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
+    return whole
+
+
+def _to_world_now(result: Result) -> np.ndarray:
+    """From RAS of the run, in which the table is, to RAS of the world as it is now (4, 4)."""
+    to_world = matrix_between(result.score, None)
+    if to_world is None:
+        return np.eye(4)
+    try:
+        then = score_map_of(result).study.flair_grid
+    except InputError:  # the volumes were not saved with the scene: the table is all there is
+        return np.eye(4)
+    corners = np.vstack([np.eye(3), np.zeros(3)])
+    points = np.column_stack([then.points(corners), np.ones(4)]) @ RAS_LPS
+    index_to_then = np.eye(4)
+    index_to_then[:3, :3], index_to_then[:3, 3] = (points[:3, :3] - points[3, :3]).T, points[3, :3]
+    return to_world @ ijk_to_ras(result.score) @ np.linalg.inv(index_to_then)
+
+
+def _cells(row: Row, to_now: np.ndarray) -> list[str | int]:
+    centroid = (to_now @ [*row.centroid_ras, 1.0])[:3]
+    values: dict[str, str | int] = {
+        "number": row.number,
+        "volume_ml": f"{row.volume_ml:.3f}",
+        "peak_score": f"{row.peak_score:.3f}",
+        "mean_score": f"{row.mean_score:.3f}",
+        "patches": row.patches,
+        "side": row.side,
+        "region": row.region,
+        "centroid_r_mm": f"{centroid[0]:.1f}",
+        "centroid_a_mm": f"{centroid[1]:.1f}",
+        "centroid_s_mm": f"{centroid[2]:.1f}",
+        "t1_relative": _number(row.t1_relative),
+        "flair_relative": _number(row.flair_relative),
+        "category": CATEGORIES[row.category - 1] if row.category else "unreviewed",
+        "decision": row.decision,
+        "note": _text(row.note),
+    }
+    return [values[name] for name in (*COLUMNS, *REVIEW_COLUMNS)]
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _text(note: str) -> str:
+    """A note that a spreadsheet does not take for a formula: "- next to the ventricle" would be an error."""
+    return f"'{note}" if note[:1] in ("=", "+", "-", "@", "\t", "\r") else note
+
+
+def _with_suffix(path: Path, suffix: str) -> Path:
+    """The path with this suffix; of one that has a part of it (".nrrd" of ".seg.nrrd") that is replaced."""
+    path = Path(path)
+    if path.name.lower().endswith(suffix):
+        return path
+    last = "." + suffix.rpartition(".")[2]
+    name = path.name[: -len(last)] if path.name.lower().endswith(last) else path.name
+    return path.with_name(name + suffix)
+
+
+def _not_written(path: Path, size: int) -> OSError:
+    """Why a file was not written; Slicer's writer does not say, and a full disk is the likely reason."""
+    reason = errno.ENOSPC if shutil.disk_usage(path.parent).free < size else errno.EIO
+    return OSError(reason, os.strerror(reason), str(path))

@@ -1,0 +1,132 @@
+"""The anomaly scores over the FLAIR, in the paper's colours, with a legend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..reporting.colours import score_colours
+from .logics import Logics
+
+TITLE = "Anomaly score"
+"""Of the colour table."""
+
+LEGEND_TITLE = "Score"
+"""Short, so that it stays beside the head."""
+
+_COLOURS = 256
+_EDGE = 128
+"""The first colour for scores above the threshold."""
+
+_FAINTEST = 0.08
+"""A colour fainter than this in the paper's colours is not drawn: scores up to 0.6 of the threshold."""
+
+_ATTRIBUTE = "AnomalyDetection.Colours"
+
+
+def colour_table(scene: Any) -> Any:
+    """The colours of the scores as a node: made once in a scene, and found again after it was opened.
+
+    The lower half, up to the threshold, goes from clear through green to yellow; the upper half is red.
+
+    Args:
+        scene: vtkMRMLScene.
+
+    Returns:
+        vtkMRMLColorTableNode with 256 colours.
+    """
+    for node in _nodes(scene, "vtkMRMLColorTableNode"):
+        if node.GetAttribute(_ATTRIBUTE) == "1" and node.GetNumberOfColors() == _COLOURS:
+            return node
+    import slicer
+
+    node = slicer.vtkMRMLColorTableNode()
+    node.SetName(scene.GenerateUniqueName(TITLE))
+    node.SetTypeToUser()
+    node.SetHideFromEditors(False)  # what is hidden is left out when a scene is saved as separate files
+    node.SetAttribute(_ATTRIBUTE, "1")
+    node.SetAttribute("Category", "AnomalyDetection")
+    node.SetNumberOfColors(_COLOURS)
+    shares = (np.arange(_COLOURS) + 0.5) / _EDGE  # the middle of each step, in thresholds
+    colours = score_colours(shares, 1.0)
+    # Slicer draws a colour fully or, where its opacity is 0, not at all; how much shows through is the
+    # opacity of the layer. Black is what the legend, which knows no opacity, then has for "nothing".
+    drawn = colours[:, 3:] >= _FAINTEST
+    colours = np.where(drawn, np.insert(colours[:, :3], 3, 1.0, axis=1), 0.0)
+    for index, (share, colour) in enumerate(zip(shares, colours.tolist(), strict=True)):
+        node.SetColor(index, f"{share:.2f} of the threshold", *colour)
+    node.GetLookupTable().SetRange(0, _COLOURS - 1)
+    scene.AddNode(node)
+    node.AddDefaultStorageNode()
+    return node
+
+
+def show_scores(scene: Any, logics: Logics, score_node: Any, threshold: float) -> None:
+    """Give a score volume its colours and its legend: red from the threshold up.
+
+    A visibility of the legend that was chosen before stays.
+
+    Args:
+        scene: vtkMRMLScene.
+        logics: that belong to it.
+        score_node: vtkMRMLScalarVolumeNode of the scores.
+        threshold: above it a score is suspected.
+    """
+    score_node.CreateDefaultDisplayNodes()
+    display = score_node.GetDisplayNode()
+    modifying = display.StartModify()
+    display.SetAndObserveColorNodeID(colour_table(scene).GetID())
+    display.SetAutoWindowLevel(False)
+    display.SetInterpolate(False)  # scores are cells, and a cell is red or it is not
+    # Slicer cuts the window into 255 steps. About twice the threshold, this wide exactly, a step begins at
+    # the threshold; at twice the threshold it would lie in the middle of a step.
+    width = max(threshold, 1e-3) * (_COLOURS - 1) / _EDGE
+    display.SetWindowLevelMinMax(0.0, width)
+    display.ApplyThresholdOff()
+    display.EndModify(modifying)
+    _show_legend(logics, score_node)
+
+
+def set_legend_visible(logics: Logics, score_node: Any, visible: bool) -> None:
+    """Show or hide the legend of a score volume."""
+    legend = _legend(logics, score_node)
+    if legend is not None:
+        legend.SetVisibility(visible)
+
+
+def is_legend_visible(logics: Logics, score_node: Any) -> bool:
+    """Whether the legend of a score volume is shown."""
+    legend = _legend(logics, score_node)
+    return legend is not None and bool(legend.GetVisibility())
+
+
+def _legend(logics: Logics, score_node: Any) -> Any:
+    return logics.colors.GetColorLegendDisplayNode(score_node)
+
+
+def _show_legend(logics: Logics, score_node: Any) -> None:
+    legend = _legend(logics, score_node)
+    if legend is not None:
+        legend.Modified()  # its views do not look at the window of the volume
+        return
+    legend = logics.colors.AddDefaultColorLegendDisplayNode(score_node)
+    modifying = legend.StartModify()
+    legend.SetTitleText(LEGEND_TITLE)
+    legend.SetNumberOfLabels(3)  # nothing, the threshold, twice the threshold
+    legend.SetLabelFormat("%.1f")
+    legend.SetMaxNumberOfColors(_COLOURS)
+    # In the lower right corner, where an axial slice shows air. The box decides on the size of the letters.
+    legend.SetSize(0.04, 0.22)
+    legend.SetPosition(0.98, 0.03)
+    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        text.SetFontFamilyToArial()
+        text.SetBold(False)
+    legend.EndModify(modifying)
+
+
+def _nodes(scene: Any, class_name: str) -> list[Any]:
+    return [
+        scene.GetNthNodeByClass(index, class_name)
+        for index in range(scene.GetNumberOfNodesByClass(class_name))
+    ]

@@ -1,0 +1,269 @@
+"""One result in the scene: how it comes about, and what follows from the threshold and the least size.
+
+The scores and all that they came from stay in the scene, so that findings can be derived again without the
+network, also after the scene was saved and opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.findings import Findings, derive_findings
+from ..detection.numbering import Numbering, keep_numbers
+from ..detection.score_map import ScoreMap
+from ..detection.stored_scores import IMAGES, StoredScores, restore
+from ..errors import InputError
+from .carry_over import carried_numbering
+from .findings_table import forget_all, rows, write_rows
+from .logics import Logics
+from .overlay import show_scores
+from .result_nodes import (
+    Result,
+    connect,
+    fill_volumes,
+    follow_flair,
+    name_nodes,
+    new_nodes,
+    place,
+    remove_result,
+    result_of,
+    results_in,
+)
+from .result_record import Record, read_record, record_text
+from .segmentation import remove_findings, show_findings
+from .volumes import array_of, ijk_to_ras
+
+__all__ = [
+    "Result",
+    "add_result",
+    "centre_of",
+    "findings_of",
+    "provenance_of",
+    "rederive",
+    "remove_result",
+    "result_of",
+    "results_in",
+    "score_map_of",
+    "settings_of",
+]
+
+
+def add_result(
+    scene: Any,
+    logics: Logics,
+    *,
+    t1: Any,
+    flair: Any,
+    stored: StoredScores,
+    provenance: Mapping[str, Any],
+    threshold: float,
+    min_patches: int,
+    replace: Result | None = None,
+    keep_intermediate: bool = False,
+) -> Result:
+    """Bring scores into the scene, with findings, overlay and table. A failure leaves the scene as it was.
+
+    Args:
+        scene: vtkMRMLScene.
+        logics: that belong to it.
+        t1, flair: the volumes that were analysed.
+        stored: the scores of this FLAIR.
+        provenance: where they come from, plain values.
+        threshold, min_patches: for the findings.
+        replace: a result whose nodes are used again. Where its findings overlap the new ones, these take over
+            number and review, if it is on the same grid; else nothing of it is kept. None: new nodes.
+        keep_intermediate: whether the volumes that findings are derived from are shown among the volumes.
+
+    Raises:
+        InputError: the scores are damaged or do not fit the FLAIR, or give more findings than can be numbered.
+    """
+    scores = restore(stored)
+    if array_of(flair).shape != scores.study.flair_grid.shape:
+        raise InputError(
+            f'"{flair.GetName()}" no longer has the size it was analysed with: detect anomalies again.'
+        )
+    findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
+    old = _what_was_found(replace, flair)
+    known = None if old is None else carried_numbering(*old, findings, scores)
+    findings, numbering = keep_numbers(findings, scores, known)
+    text = record_text(Record(threshold, min_patches, numbering, provenance, stored.record))
+    if replace is None:
+        result = new_nodes(scene, t1, flair, keep_intermediate)
+    else:
+        result = dataclasses.replace(replace, t1=t1, flair=flair)
+    try:
+        fill_volumes(result, stored)
+        if replace is not None and old is None:
+            forget_all(result.table)
+            remove_findings(result.segmentation)
+            name_nodes(scene, result)
+        connect(result)
+        result.record.SetText(text)
+        _show(scene, logics, result, findings)
+        place(scene, result, keep_intermediate)
+    except BaseException:
+        if replace is None:
+            remove_result(scene, result)
+        raise
+    _remember(result, scores, findings)
+    return result
+
+
+def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, min_patches: int) -> Findings:
+    """The findings for another threshold or least size, everywhere in the scene; without the network.
+
+    They keep their numbers and their review, also those that had vanished for a while.
+
+    Raises:
+        InputError: there would be more findings than can be numbered, or a volume of the result has lost its
+            voxels. Nothing was changed then.
+    """
+    scores = score_map_of(result)
+    findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
+    record = read_record(result.record)
+    findings, numbering = keep_numbers(findings, scores, record.numbering)
+    record = dataclasses.replace(record, threshold=threshold, min_patches=min_patches, numbering=numbering)
+    result.record.SetText(record_text(record))
+    follow_flair(result)
+    _show(scene, logics, result, findings)
+    _remember(result, scores, findings)
+    return findings
+
+
+def findings_of(result: Result) -> Findings:
+    """The findings as they are now, with their numbers.
+
+    Raises:
+        InputError: a volume of the result has lost its voxels.
+    """
+    memory, record = _memory(result), read_record(result.record)
+    if memory.findings is None or memory.settings != _settings(record):
+        scores = score_map_of(result)
+        derived = derive_findings(scores, threshold=record.threshold, min_patches=record.min_patches)
+        findings, _ = keep_numbers(derived, scores, record.numbering)
+        _remember(result, scores, findings)
+        return findings
+    return memory.findings
+
+
+def score_map_of(result: Result) -> ScoreMap:
+    """The scores, taken up from the scene; kept in memory as long as the volumes do not change.
+
+    Raises:
+        InputError: a volume of the result has lost its voxels.
+    """
+    memory = _memory(result)
+    if memory.scores is None:
+        images = {name: sitk.GetImageFromArray(_voxels(getattr(result, name))) for name in IMAGES}
+        memory.scores = restore(StoredScores(images, dict(read_record(result.record).scores)))
+    return memory.scores
+
+
+def settings_of(result: Result) -> tuple[float, int]:
+    """Threshold and least number of patches of the findings that are shown."""
+    record = read_record(result.record)
+    return record.threshold, record.min_patches
+
+
+def provenance_of(result: Result) -> dict[str, Any]:
+    """Where the scores come from: model, settings, versions, device, inputs."""
+    return dict(read_record(result.record).provenance)
+
+
+def centre_of(result: Result, number: int) -> np.ndarray:
+    """A point in the middle of a finding: RAS of the world as it is now, mm, (3,).
+
+    It lies in the finding also where that is bent round its centroid. For a finding that has vanished it is
+    where that was.
+
+    Raises:
+        KeyError: there is no such finding.
+    """
+    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
+    if row is None:
+        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    grid = score_map_of(result).study.flair_grid
+    centroid = np.array([row.centroid_ras]) * (-1, -1, 1)
+    index = grid.indices(centroid)[0]
+    voxels = np.argwhere(sitk.GetArrayViewFromImage(findings_of(result).labels) == number)[:, ::-1]
+    if len(voxels) > 0 and not np.any(np.all(voxels == np.rint(index), axis=1)):
+        distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
+        index = voxels[np.argmin(distance)]
+    local = ijk_to_ras(result.score) @ [*index, 1.0]
+    world = [0.0, 0.0, 0.0]
+    result.score.TransformPointToWorld(local[:3].tolist(), world)
+    return np.array(world)
+
+
+def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> None:
+    write_rows(result.table, findings)
+    show_findings(result.segmentation, findings, result.flair, result.table)
+    show_scores(scene, logics, result.score, findings.threshold)
+
+
+def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, Numbering] | None:
+    """The findings of a result, if they lie on the voxels of this FLAIR and can still be derived."""
+    if result is None:
+        return None
+    same = result.flair.GetID() == flair.GetID()
+    if not (same or np.allclose(ijk_to_ras(result.score), ijk_to_ras(flair), atol=1e-4)):
+        return None
+    try:
+        scores = score_map_of(result)
+        if scores.study.flair_grid.shape != array_of(flair).shape:
+            return None
+        return findings_of(result), scores, read_record(result.record).numbering
+    except InputError:
+        return None
+
+
+def _settings(record: Record) -> tuple[Any, ...]:
+    return record.threshold, record.min_patches, record.numbering
+
+
+class _Memory:
+    """What was computed from the nodes of a result, as long as they do not change.
+
+    It hangs on the record node itself, as a Python attribute that VTK keeps as long as the node lives. So it
+    goes when the scene is closed, and another scene's node has none, even under the same name and ID.
+    """
+
+    def __init__(self, state: object) -> None:
+        self.state = state
+        self.scores: ScoreMap | None = None
+        self.findings: Findings | None = None
+        self.settings: tuple[Any, ...] = ()
+
+
+def _memory(result: Result) -> _Memory:
+    # VTK counts every modification in the whole process: another content never has the same numbers.
+    data = [getattr(result, name).GetImageData() for name in IMAGES]
+    state = [
+        read_record(result.record).scores,
+        [None if image is None else image.GetMTime() for image in data],
+    ]
+    memory = getattr(result.record, "_anomaly_detection", None)
+    if memory is None or memory.state != state:
+        memory = result.record._anomaly_detection = _Memory(state)
+    return memory
+
+
+def _remember(result: Result, scores: ScoreMap, findings: Findings) -> None:
+    memory = _memory(result)
+    memory.scores, memory.findings = scores, findings
+    memory.settings = _settings(read_record(result.record))
+
+
+def _voxels(node: Any) -> np.ndarray:
+    try:
+        return array_of(node)
+    except InputError as error:
+        raise InputError(
+            f'"{node.GetName()}" was not saved with the scene (a .mrb file saves all), so the findings stay as '
+            "they are: detect anomalies again to change them."
+        ) from error

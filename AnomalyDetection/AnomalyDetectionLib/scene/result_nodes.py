@@ -1,0 +1,234 @@
+"""The nodes of one result: which they are, how they refer to each other, where they stand.
+
+A result is found through its score volume, which refers to all other nodes of it, so that it is found again
+in a scene that was saved and opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.stored_scores import IMAGES, StoredScores
+from ..errors import InputError
+from ..imaging.grid import Grid
+from .hierarchy import place_beside
+from .result_record import read_record
+from .volumes import ijk_to_ras
+
+_NODES = {
+    "score": ("Anomaly score", "vtkMRMLScalarVolumeNode"),
+    "segmentation": ("Suspected anomalies", "vtkMRMLSegmentationNode"),
+    "table": ("Findings", "vtkMRMLTableNode"),
+    "record": ("Anomaly detection record", "vtkMRMLTextNode"),
+    "brain": ("Brain mask", "vtkMRMLLabelMapVolumeNode"),
+    "patch_scores": ("Patch scores", "vtkMRMLScalarVolumeNode"),
+    "prepared_t1": ("Prepared T1", "vtkMRMLScalarVolumeNode"),
+    "prepared_flair": ("Prepared FLAIR", "vtkMRMLScalarVolumeNode"),
+    "prepared_brain": ("Prepared brain mask", "vtkMRMLLabelMapVolumeNode"),
+}
+"""What a result is made of: names, which the FLAIR's name is added to, and classes."""
+
+INTERMEDIATE_FOLDER = "Intermediate volumes"
+
+_RESULT = "AnomalyDetection.Result"
+_ROLE = "AnomalyDetection.Role"
+_INTERMEDIATE = tuple(name for name in IMAGES if name != "score")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The nodes of one result.
+
+    Attributes:
+        score: vtkMRMLScalarVolumeNode, the anomaly scores on the FLAIR's grid.
+        flair: vtkMRMLScalarVolumeNode that was searched.
+        t1: the T1 that belongs to it; None if it was removed from the scene.
+        segmentation: vtkMRMLSegmentationNode, one segment a finding.
+        table: vtkMRMLTableNode, the findings with their review (see `findings_table`).
+        record: vtkMRMLTextNode, JSON: how the scores were made, the settings and the numbers of the findings.
+        brain, patch_scores, prepared_t1, prepared_flair, prepared_brain: volumes that findings are derived
+            from, hidden from the user unless they were asked for.
+    """
+
+    score: Any
+    flair: Any
+    t1: Any
+    segmentation: Any
+    table: Any
+    record: Any
+    brain: Any
+    patch_scores: Any
+    prepared_t1: Any
+    prepared_flair: Any
+    prepared_brain: Any
+
+    @property
+    def own_nodes(self) -> list[Any]:
+        """All nodes but the inputs."""
+        return [getattr(self, role) for role in _ROLES if role not in ("flair", "t1")]
+
+
+_ROLES = tuple(field.name for field in dataclasses.fields(Result))
+
+
+def results_in(scene: Any) -> list[Result]:
+    """The complete results of a scene, the oldest first."""
+    nodes = [
+        scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
+        for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
+    ]
+    return [result for result in map(result_of, nodes) if result is not None]
+
+
+def result_of(score_node: Any) -> Result | None:
+    """The result of a score volume; None if it is none, or not complete any more (the T1 may be missing)."""
+    if score_node is None or score_node.GetAttribute(_RESULT) != "1":
+        return None
+    nodes = {role: score_node.GetNodeReference(_reference(role)) for role in _ROLES if role != "score"}
+    if any(node is None for role, node in nodes.items() if role != "t1"):
+        return None
+    result = Result(score=score_node, **nodes)
+    try:
+        read_record(result.record)
+    except InputError:
+        return None
+    return result
+
+
+def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Result:
+    """The nodes of a result to be, still empty."""
+    made = {}
+    for role, (name, node_class) in _NODES.items():
+        node = scene.CreateNodeByClass(node_class)
+        node.UnRegister(None)
+        node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
+        node.SetAttribute(_ROLE, role)
+        node.SetHideFromEditors(role in _INTERMEDIATE and not keep_intermediate)
+        made[role] = scene.AddNode(node)
+    return Result(flair=flair, t1=t1, **made)
+
+
+def name_nodes(scene: Any, result: Result) -> None:
+    """Name the nodes after the FLAIR, which is another one than before."""
+    for role, (name, _) in _NODES.items():
+        getattr(result, role).SetName(scene.GenerateUniqueName(f"{name} ({result.flair.GetName()})"))
+
+
+def connect(result: Result) -> None:
+    """Let the score volume refer to all other nodes."""
+    for role in _ROLES:
+        if role != "score":
+            result.score.SetNodeReferenceID(_reference(role), getattr(result, role).GetID())
+    result.score.SetAttribute(_RESULT, "1")
+
+
+def fill_volumes(result: Result, stored: StoredScores) -> None:
+    """The voxels of all volumes, and their place. All memory is taken before the first of them is touched."""
+    contents = [
+        (getattr(result, role), _image_data(stored.images[role]), _matrix(stored, role, result.flair))
+        for role in IMAGES
+    ]
+    for node, data, matrix in contents:
+        modifying = node.StartModify()
+        node.SetAndObserveImageData(data)
+        node.SetIJKToRASMatrix(_vtk_matrix(matrix))
+        node.SetAndObserveTransformNodeID(result.flair.GetTransformNodeID())
+        node.EndModify(modifying)
+
+
+def follow_flair(result: Result) -> None:
+    """Put what lies on the FLAIR's voxels where the FLAIR is now."""
+    for node in (result.score, result.brain):
+        node.SetIJKToRASMatrix(_vtk_matrix(ijk_to_ras(result.flair)))
+        node.SetAndObserveTransformNodeID(result.flair.GetTransformNodeID())
+
+
+def place(scene: Any, result: Result, keep_intermediate: bool) -> None:
+    """Put the nodes into the study of the FLAIR, the intermediate ones into a folder of their own or nowhere."""
+    for role in _INTERMEDIATE:
+        getattr(result, role).SetHideFromEditors(not keep_intermediate)
+    for role in ("score", "segmentation", "table", "record"):
+        place_beside(scene, getattr(result, role), result.flair)
+    if keep_intermediate:
+        for role in _INTERMEDIATE:
+            getattr(result, role).CreateDefaultDisplayNodes()
+            place_beside(scene, getattr(result, role), result.flair, INTERMEDIATE_FOLDER)
+
+
+def remove_result(scene: Any, result: Result) -> None:
+    """Take a result out of the scene, with all that belongs to its nodes; the inputs stay."""
+    for node in result.own_nodes:
+        _remove(scene, node)
+
+
+def _reference(role: str) -> str:
+    return f"AnomalyDetection.{role}"
+
+
+def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray:
+    """IJK to RAS of an image of the engine, in the FLAIR node's own space.
+
+    The way goes over the FLAIR's voxels, so it is right wherever the FLAIR was moved to in the meantime.
+    """
+    flair_grid = Grid.of(stored.images["score"])
+    if role in ("score", "brain"):
+        return ijk_to_ras(flair)
+    return ijk_to_ras(flair) @ np.linalg.inv(_affine(flair_grid)) @ _affine(Grid.of(stored.images[role]))
+
+
+def _affine(grid: Grid) -> np.ndarray:
+    """Index (x, y, z, 1) to LPS mm, (4, 4)."""
+    corners = grid.points(np.vstack([np.eye(3), np.zeros(3)]))
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = (corners[:3] - corners[3]).T, corners[3]
+    return matrix
+
+
+def _image_data(image: sitk.Image) -> Any:
+    import vtk
+    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
+
+    array = sitk.GetArrayViewFromImage(image)
+    data = vtk.vtkImageData()
+    data.SetDimensions(array.shape[::-1])
+    data.AllocateScalars(get_vtk_array_type(array.dtype), 1)
+    vtk_to_numpy(data.GetPointData().GetScalars())[:] = array.ravel()
+    return data
+
+
+def _vtk_matrix(matrix: np.ndarray) -> Any:
+    import vtk
+
+    made = vtk.vtkMatrix4x4()
+    made.DeepCopy(matrix.ravel().tolist())
+    return made
+
+
+def _remove(scene: Any, node: Any) -> None:
+    """A node with its display and storage nodes, and its place in the subject hierarchy."""
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    folder = hierarchy.GetItemParent(item) if item else 0
+    belonging = [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
+    if node.IsA("vtkMRMLDisplayableNode"):
+        belonging += [node.GetNthDisplayNode(index) for index in range(node.GetNumberOfDisplayNodes())]
+    scene.RemoveNode(node)
+    for other in belonging:
+        if other is not None and scene.IsNodePresent(other):
+            scene.RemoveNode(other)
+    if item and hierarchy.GetItemParent(item):  # Slicer has removed it, slicer-core has not
+        hierarchy.RemoveItem(item, False, True)
+    if folder and hierarchy.GetItemName(folder) == INTERMEDIATE_FOLDER:
+        import vtk
+
+        children = vtk.vtkIdList()
+        hierarchy.GetItemChildren(folder, children, False)
+        if children.GetNumberOfIds() == 0:
+            hierarchy.RemoveItem(folder)

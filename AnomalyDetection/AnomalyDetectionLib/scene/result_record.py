@@ -1,0 +1,64 @@
+"""The record of a result: a text node that says, in JSON, how it was made and how its findings are numbered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..detection.numbering import Numbering
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the nodes of a result do not say themselves.
+
+    Attributes:
+        threshold, min_patches: what the findings that are shown were derived with.
+        numbering: all numbers that findings of these scores have had.
+        provenance: model, settings, versions, device, inputs; plain values.
+        scores: the record of the stored scores (see `detection.stored_scores`).
+    """
+
+    threshold: float
+    min_patches: int
+    numbering: Numbering
+    provenance: Mapping[str, Any]
+    scores: Mapping[str, Any]
+
+
+def record_text(record: Record) -> str:
+    """The record as the text of its vtkMRMLTextNode.
+
+    Raises:
+        TypeError: the provenance is not of plain values.
+    """
+    content = {
+        "threshold": record.threshold,
+        "min_patches": record.min_patches,
+        "numbers": record.numbering.peaks,
+        "provenance": record.provenance,
+        "scores": record.scores,
+    }
+    return json.dumps(content, indent=1)
+
+
+def read_record(text_node: Any) -> Record:
+    """Read the record from a vtkMRMLTextNode.
+
+    Raises:
+        InputError: it is not there or damaged.
+    """
+    try:
+        content = json.loads(text_node.GetText() or "")
+        return Record(
+            threshold=float(content["threshold"]),
+            min_patches=int(content["min_patches"]),
+            numbering=Numbering(tuple((int(s), int(i), int(j)) for s, i, j in content["numbers"])),
+            provenance=content["provenance"],
+            scores=content["scores"],
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f'"{text_node.GetName()}" is damaged: detect anomalies again.') from error

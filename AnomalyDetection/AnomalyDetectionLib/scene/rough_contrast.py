@@ -1,0 +1,154 @@
+"""A look at T1 and FLAIR before a run, without a brain mask, in some hundredths of a second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+#: Where it is looked: points this far apart along R, A and S (mm).
+STEP_MM = (3.0, 3.0, 8.0)
+MOST_POINTS = 128
+
+#: Brighter than this share of the bright end is head, not air.
+HEAD_FROM = 0.15
+
+#: Of a head, what lies between these depths below its top (mm) and this deep inside each slice is brain.
+BELOW_TOP_MM, INSIDE_MM = (20.0, 105.0), 15.0
+
+#: Scaled intensity, in either image, below which a point is taken for CSF or bone.
+TISSUE_FROM = 0.3
+
+#: Below this `white_matter` the two are exchanged. On 26 pairs of several scanners, each as it lies and four times
+#: turned by up to 20 degrees and moved, it was 0.04 and more; exchanged, below -0.05 in 129 of these 130. The
+#: one that was missed, and the smallest, were of a pair that lies 10 mm apart.
+SWAPPED_BELOW = -0.05
+
+
+@dataclass(frozen=True)
+class RoughLook:
+    """What the look gave.
+
+    Attributes:
+        covered: share of the upper head in the FLAIR that lies within the T1's field of view; 1 if no head
+            was seen.
+        white_matter: how much more the T1 brightens towards the depth of the tissue than the FLAIR does
+            (correlation, -1 to 1; see `imaging.contrast`): positive for a T1 and a FLAIR, negative for the two
+            exchanged; 0 if too little of a brain was seen.
+    """
+
+    covered: float
+    white_matter: float
+
+
+def look(
+    t1: np.ndarray, t1_ijk_to_ras: np.ndarray, flair: np.ndarray, flair_ijk_to_ras: np.ndarray
+) -> RoughLook:
+    """Sample both volumes at the same points in space, and compare.
+
+    Args:
+        t1, flair: voxels (k, j, i), any type; only some ten thousand of them are read.
+        t1_ijk_to_ras, flair_ijk_to_ras: (4, 4), to world space.
+    """
+    axes = _axes(flair.shape, flair_ijk_to_ras)
+    f, in_flair = _sample(flair, flair_ijk_to_ras, axes)
+    t, in_t1 = _sample(t1, t1_ijk_to_ras, axes)
+    covered = _covered(f, in_flair, in_t1, axes[2])
+    inner, levels = _inside(t, f, in_flair & in_t1, axes[2])
+    if np.count_nonzero(inner) < 300:
+        return RoughLook(covered, 0.0)
+    return RoughLook(covered, _white_matter(t[levels], f[levels], inner))
+
+
+def _axes(shape: tuple[int, ...], ijk_to_ras: np.ndarray) -> list[np.ndarray]:
+    """Coordinates along R, A and S of a lattice over a volume's box."""
+    last = np.array(shape[::-1]) - 1
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * last
+    points = corners @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3]
+    steps = np.maximum(STEP_MM, np.ptp(points, axis=0) / MOST_POINTS)
+    return [
+        np.arange(low + min(step, high - low) / 2, high + 1e-6, step)
+        for low, high, step in zip(points.min(axis=0), points.max(axis=0), steps, strict=True)
+    ]
+
+
+def _sample(
+    voxels: np.ndarray, ijk_to_ras: np.ndarray, axes: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest voxels' values (S, A, R), 0 outside, and which points lie within the volume."""
+    inverse = np.linalg.inv(ijk_to_ras)
+    r, a, s = axes[0][None, None, :], axes[1][None, :, None], axes[2][:, None, None]
+    inside = np.ones((len(axes[2]), len(axes[1]), len(axes[0])), bool)
+    indices = []
+    for axis, size in enumerate(voxels.shape[::-1]):
+        row = inverse[axis]
+        index = np.rint(row[0] * r + (row[1] * a + (row[2] * s + row[3])))
+        inside &= (index >= 0) & (index < size)
+        indices.append(np.clip(index, 0, size - 1).astype(np.intp))
+    values = np.nan_to_num(voxels[indices[2], indices[1], indices[0]].astype(np.float32))
+    values[~inside] = 0
+    return values, inside
+
+
+def _head(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    bright = values[where & (values > 0)]
+    if len(bright) < 100:
+        return np.zeros(values.shape, bool)
+    return where & (values > HEAD_FROM * np.percentile(bright, 95))
+
+
+def _covered(flair: np.ndarray, in_flair: np.ndarray, in_t1: np.ndarray, level: np.ndarray) -> float:
+    head = _largest(_head(flair, in_flair))
+    top = _top(head, level)
+    if top is None:
+        return 1.0
+    upper = head & (level > top - BELOW_TOP_MM[1])[:, None, None]
+    return float(in_t1[upper].mean())
+
+
+def _inside(
+    t1: np.ndarray, flair: np.ndarray, where: np.ndarray, level: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Roughly the brain (on the chosen levels only), and which levels these are."""
+    head = _largest(_head(t1, where) | _head(flair, where))
+    top = _top(head, level)
+    if top is None:
+        return np.zeros((0, 0, 0), bool), np.zeros(len(level), bool)
+    levels = (level < top - BELOW_TOP_MM[0]) & (level > top - BELOW_TOP_MM[1])
+    planes = [
+        _depth_mm(ndimage.binary_fill_holes(np.pad(plane, 1)))[1:-1, 1:-1] > INSIDE_MM
+        for plane in head[levels]
+    ]
+    return np.array(planes, bool).reshape(-1, *head.shape[1:]), levels
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    parts, count = ndimage.label(mask)
+    return parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]) if count else mask
+
+
+def _top(head: np.ndarray, level: np.ndarray) -> float | None:
+    area = head.sum(axis=(1, 2))
+    return float(level[np.flatnonzero(area > 0.1 * area.max())[-1]]) if area.any() else None
+
+
+def _depth_mm(mask: np.ndarray) -> np.ndarray:
+    return np.asarray(ndimage.distance_transform_edt(mask, sampling=STEP_MM[1::-1]))
+
+
+def _white_matter(t1: np.ndarray, flair: np.ndarray, inner: np.ndarray) -> float:
+    t, f = _scaled(t1, inner), _scaled(flair, inner)
+    tissue = inner & (np.minimum(t, f) > TISSUE_FROM)
+    if np.count_nonzero(tissue) < 200:
+        return 0.0
+    depth = np.minimum(np.array([_depth_mm(plane) for plane in tissue])[tissue], 12.0)
+    difference = np.clip(t, 0, 1)[tissue] - np.clip(f, 0, 1)[tissue]
+    if np.ptp(depth) == 0 or np.ptp(difference) == 0:
+        return 0.0
+    return float(np.corrcoef(depth, difference)[0, 1])
+
+
+def _scaled(values: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(values[inner], [2, 98])
+    return (values - low) / max(float(high - low), 1e-6)

@@ -1,0 +1,159 @@
+"""The findings as a segmentation node: one segment a finding, all in one label map on the FLAIR's grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.findings import Findings
+from ..reporting.colours import finding_colour
+from ..reporting.segmentation import TERMINOLOGY, segment_name
+from .findings_table import rows
+
+OUTLINE_PIXELS = 2
+
+FILL, OUTLINE = 0.12, 1.0
+"""Opacities in the slice views: the tissue inside stays readable."""
+
+BESIDE = 0.3
+"""What a finding keeps of its opacity while another is emphasised."""
+
+_REJECTED = ", rejected"
+_EMPHASISED = "AnomalyDetection.Emphasised"
+
+
+def segment_id(number: int) -> str:
+    """The segment of a finding."""
+    return f"Segment_{number}"
+
+
+def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, table_node: Any) -> None:
+    """Bring a segmentation to these findings: segments, names, colours, terminology, geometry.
+
+    Segments that were there and still are keep how they are shown. A surface that was made of them (Show 3D)
+    is made anew. Rejected findings stay visible, and say so in their name.
+
+    Args:
+        segmentation_node: vtkMRMLSegmentationNode.
+        findings: of the volume `flair_node`.
+        flair_node: the FLAIR or another volume on its grid; the segmentation moves with it.
+        table_node: the findings with their review.
+    """
+    import slicer
+
+    converter = slicer.vtkSegmentationConverter
+    binary = converter.GetSegmentationBinaryLabelmapRepresentationName()
+    surface = converter.GetSegmentationClosedSurfaceRepresentationName()
+    segmentation = segmentation_node.GetSegmentation()
+    with_surface = segmentation.ContainsRepresentation(surface)
+    labels = _oriented_image(findings, flair_node)
+    there = set(segmentation.GetSegmentIDs())
+    wanted = {segment_id(finding.number): finding for finding in findings.items}
+    modifying = segmentation_node.StartModify()
+    try:
+        segmentation.SetSourceRepresentationName(binary)
+        for identifier in there - set(wanted):
+            # A segment that still has its voxels would be wiped out of the shared label map, voxel by voxel.
+            segmentation.GetSegment(identifier).RemoveAllRepresentations()
+            segmentation.RemoveSegment(identifier)
+        for identifier, finding in wanted.items():
+            segment = segmentation.GetSegment(identifier) if identifier in there else slicer.vtkSegment()
+            segment.SetName(segment_name(finding))
+            segment.SetLabelValue(finding.number)
+            segment.AddRepresentation(binary, labels)
+            if identifier not in there:
+                segment.SetColor(*finding_colour(finding.number))
+                segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
+                segmentation.AddSegment(segment, identifier)
+        if list(segmentation.GetSegmentIDs()) != list(wanted):
+            segmentation.ReorderSegments(list(wanted))
+        segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(flair_node)
+        segmentation_node.SetAndObserveTransformNodeID(flair_node.GetTransformNodeID())
+        if with_surface:
+            segmentation.CreateRepresentation(surface, True)
+        name_segments(segmentation_node, table_node)
+        _show(segmentation_node)
+        emphasise(segmentation_node, emphasised(segmentation_node))
+    finally:
+        segmentation_node.EndModify(modifying)
+
+
+def remove_findings(segmentation_node: Any) -> None:
+    """Leave no segment, and nothing of how one was shown: for findings that have to do with none of these."""
+    modifying = segmentation_node.StartModify()
+    emphasise(segmentation_node, None)
+    segmentation_node.GetSegmentation().RemoveAllSegments()
+    segmentation_node.EndModify(modifying)
+
+
+def name_segments(segmentation_node: Any, table_node: Any) -> None:
+    """Bring the names up to date with the decisions: a rejected finding says so."""
+    decisions = {segment_id(row.number): row.decision for row in rows(table_node)}
+    segmentation = segmentation_node.GetSegmentation()
+    modifying = segmentation_node.StartModify()
+    for identifier in segmentation.GetSegmentIDs():
+        segment = segmentation.GetSegment(identifier)
+        name = segment.GetName().removesuffix(_REJECTED)
+        segment.SetName(name + _REJECTED if decisions.get(identifier) == "rejected" else name)
+    segmentation_node.EndModify(modifying)
+
+
+def emphasise(segmentation_node: Any, number: int | None) -> None:
+    """Show one finding at full strength and the others dimmed; None: all alike.
+
+    A finding that is not there emphasises nothing. The emphasis stays when the findings change.
+    """
+    display = segmentation_node.GetDisplayNode()
+    if display is None:
+        return
+    identifiers = segmentation_node.GetSegmentation().GetSegmentIDs()
+    one = segment_id(number) if number is not None else None
+    modifying = display.StartModify()
+    for identifier in identifiers:
+        strength = 1.0 if one not in identifiers or identifier == one else BESIDE
+        display.SetSegmentOpacity2DOutline(identifier, strength)
+        display.SetSegmentOpacity2DFill(identifier, strength)
+    display.EndModify(modifying)
+    segmentation_node.SetAttribute(_EMPHASISED, None if number is None else str(number))
+
+
+def emphasised(segmentation_node: Any) -> int | None:
+    """The number of the finding that is emphasised."""
+    number = segmentation_node.GetAttribute(_EMPHASISED)
+    return int(number) if number else None
+
+
+def _show(segmentation_node: Any) -> None:
+    """Outline and light fill; what the user has changed since stays."""
+    if segmentation_node.GetDisplayNode() is not None:
+        return
+    segmentation_node.CreateDefaultDisplayNodes()
+    display = segmentation_node.GetDisplayNode()
+    modifying = display.StartModify()
+    display.SetVisibility2DFill(True)
+    display.SetVisibility2DOutline(True)
+    display.SetOpacity2DFill(FILL)
+    display.SetOpacity2DOutline(OUTLINE)
+    display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
+    display.EndModify(modifying)
+
+
+def _oriented_image(findings: Findings, flair_node: Any) -> Any:
+    """The label map as vtkOrientedImageData in the FLAIR node's own space."""
+    import slicer
+    import vtk
+    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
+
+    labels = sitk.GetArrayViewFromImage(findings.labels)
+    highest = max((finding.number for finding in findings.items), default=0)
+    kind = np.dtype(np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16)
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(labels.shape[::-1])
+    image.AllocateScalars(get_vtk_array_type(kind), 1)
+    vtk_to_numpy(image.GetPointData().GetScalars())[:] = labels.ravel()
+    matrix = vtk.vtkMatrix4x4()
+    flair_node.GetIJKToRASMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    return image

@@ -1,0 +1,160 @@
+"""What the slice views show: the scores over the FLAIR, a finding in the middle, the bare image while reading.
+
+All slice views of the scene follow, also those that the layout does not show now, as with Slicer's own
+`setSliceViewerLayers`; only the T1 of the side-by-side layout stays without overlay. Slicer's linked views
+pass on what a user does in them, not what a program sets, so every view is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .layout import OPACITY, T1_VIEW, legends_of, show_volumes
+
+if TYPE_CHECKING:
+    from .result import Result
+
+
+def show_result(scene: Any, result: Result, opacity: float = OPACITY) -> None:
+    """The FLAIR with the scores over it, in every slice view; the T1 in its own.
+
+    Args:
+        scene: vtkMRMLScene.
+        result: whose FLAIR and scores.
+        opacity: of the overlay, 0 to 1. Slicer takes from a colour table only whether a colour is drawn or
+            not, so how much anatomy shows through the overlay is said here.
+    """
+    for composite in _composites(scene):
+        if composite.GetLayoutName() != T1_VIEW:
+            show_volumes(composite, result.flair, result.score, opacity)
+        else:
+            show_volumes(composite, result.t1, None, opacity)
+    update_legend(result)
+
+
+def set_overlay_opacity(scene: Any, result: Result, opacity: float) -> None:
+    """Blend the scores less or more into the views that show them: 0 (not at all) to 1 (nothing else)."""
+    for composite in _composites(scene):
+        if composite.GetForegroundVolumeID() == result.score.GetID():
+            composite.SetForegroundOpacity(opacity)
+
+
+def set_overlay_visible(scene: Any, result: Result, visible: bool) -> None:
+    """Take the scores, with their legend, off the FLAIR in every view, or put them back.
+
+    The opacity stays as it is. Views that show something else are left alone; when they all do, showing
+    the overlay brings the FLAIR back as well.
+    """
+    score, flair = result.score.GetID(), result.flair.GetID()
+    composites = [composite for composite in _composites(scene) if composite.GetLayoutName() != T1_VIEW]
+    if not visible:
+        for composite in composites:
+            if composite.GetForegroundVolumeID() == score:
+                composite.SetForegroundVolumeID(None)
+        update_legend(result)
+        return
+    with_flair = [composite for composite in composites if composite.GetBackgroundVolumeID() == flair]
+    for composite in with_flair:
+        composite.SetForegroundVolumeID(score)
+    update_legend(result)
+    if not with_flair:
+        show_result(scene, result)
+
+
+def is_overlay_visible(scene: Any, result: Result) -> bool:
+    """Does any view show the scores?"""
+    return any(
+        composite.GetForegroundVolumeID() == result.score.GetID() and composite.GetForegroundOpacity() > 0
+        for composite in _composites(scene)
+    )
+
+
+def update_legend(result: Result) -> None:
+    """Have every view decide anew whether it draws the legend of the scores.
+
+    Slicer's views see by themselves when a user chooses another volume in them, but not when a program does.
+    """
+    for legend in legends_of(result.score):
+        legend.Modified()
+
+
+def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
+    """Move every slice view so that a point is in its middle.
+
+    Args:
+        scene: vtkMRMLScene.
+        ras: the point, RAS of the world, mm.
+        application: vtkMRMLApplicationLogic. With it, a view that lies in the planes of its volume goes to
+            the middle of the slice that holds the point: between two thick slices Slicer would show a
+            mixture of both.
+    """
+    for node in _nodes(scene, "vtkMRMLSliceNode"):
+        node.JumpSliceByCentering(*ras)
+        logic = application.GetSliceLogic(node) if application is not None else None
+        # 1 is the first slice; negative: the view is turned against the volume, or outside it.
+        if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
+            logic.SnapSliceOffsetToIJK()
+
+
+@dataclass(frozen=True)
+class HiddenOverlay:
+    """What was taken away to show the bare image, and can be put back.
+
+    Attributes:
+        results: what was hidden.
+        foregrounds: slice composite node and the identifier of its foreground volume.
+        segmentations: display nodes that were visible.
+    """
+
+    scene: Any
+    results: tuple[Result, ...]
+    foregrounds: tuple[tuple[Any, str], ...]
+    segmentations: tuple[Any, ...]
+
+    @classmethod
+    def hide(cls, scene: Any, *results: Result) -> HiddenOverlay:
+        """Hide the scores, their legends and the outlines of these results; other things stay visible."""
+        scores = {result.score.GetID() for result in results}
+        foregrounds = tuple(
+            (composite, composite.GetForegroundVolumeID())
+            for composite in _composites(scene)
+            if composite.GetForegroundVolumeID() in scores
+        )
+        displays = [
+            result.segmentation.GetNthDisplayNode(index)
+            for result in results
+            for index in range(result.segmentation.GetNumberOfDisplayNodes())
+        ]
+        visible = tuple(display for display in displays if display.GetVisibility())
+        for composite, _ in foregrounds:
+            composite.SetForegroundVolumeID(None)
+        for display in visible:
+            display.SetVisibility(False)
+        for result in results:
+            update_legend(result)
+        return cls(scene, results, foregrounds, visible)
+
+    def restore(self) -> None:
+        """Exactly what was visible before is visible again; what is gone, or was changed since, stays so."""
+        for composite, score in self.foregrounds:
+            there = composite.GetScene() is self.scene and self.scene.GetNodeByID(score) is not None
+            if there and composite.GetForegroundVolumeID() is None:
+                composite.SetForegroundVolumeID(score)
+        for display in self.segmentations:
+            if display.GetScene() is self.scene:
+                display.SetVisibility(True)
+        for result in self.results:
+            update_legend(result)
+
+
+def _composites(scene: Any) -> list[Any]:
+    return _nodes(scene, "vtkMRMLSliceCompositeNode")
+
+
+def _nodes(scene: Any, class_name: str) -> list[Any]:
+    return [
+        scene.GetNthNodeByClass(index, class_name)
+        for index in range(scene.GetNumberOfNodesByClass(class_name))
+    ]

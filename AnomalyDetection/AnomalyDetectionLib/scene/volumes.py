@@ -1,0 +1,442 @@
+"""Volume nodes to SimpleITK images in physical space, and arrays and images back into the scene.
+
+A node's IJK-to-RAS matrix does not include its parent transform, and a node may stand under a chain of them.
+Files for the engine are written in world space (as LPS), where T1 and FLAIR have their place to each other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..imaging.grid import Grid
+from .logics import Logics
+
+#: RAS to LPS and back: the first two axes run the other way.
+RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+#: Voxel axes off the right angle by less than this (mm, at the volume's corner) are header rounding: kept as is.
+ROUNDING_MM = 1e-3
+
+#: A sheared grid is straightened if that moves no voxel centre by more than this; the same as for files.
+SHEAR_TOLERANCE_MM = 0.5
+
+
+def array_of(node: Any) -> np.ndarray:
+    """A copy of a volume node's voxels, (slices, rows, columns), in the node's own type.
+
+    Raises:
+        InputError: if the volume is empty or has several values a voxel.
+    """
+    return array_view(node).copy()
+
+
+def image_of(node: Any) -> sitk.Image:
+    """A scalar volume node as an image in world space (LPS, mm), with all its linear parent transforms.
+
+    The voxels are copied in their own type; the geometry is exact. Mirrored and left-handed axes are kept.
+
+    Raises:
+        InputError: if the volume is empty or has several values a voxel, if a parent transform is not linear,
+            or if the axes are not at right angles (sheared), which an image file cannot hold.
+    """
+    to_world = matrix_between(node, None)
+    if to_world is None:
+        raise InputError(not_linear(node))
+    return _image(node, to_world)
+
+
+def study_files(
+    t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path, *, logics: Logics
+) -> dict[str, Any]:
+    """Write the engine's input: T1.nrrd, FLAIR.nrrd and, where given, brain_mask.nrrd, uncompressed.
+
+    The files are in world space. Where the FLAIR stands under a non-linear transform they are in the FLAIR's
+    own space instead, which is possible if the T1 and the mask are linearly placed to it (stand under the same
+    non-linear transform).
+
+    Args:
+        brain_mask_node: a segmentation (all its segments are brain) or a label map volume, or None.
+        folder: exists.
+        logics: those of the scene.
+
+    Returns:
+        "t1", "flair" and, where given, "brain_mask": the paths. "world_matrix": the RAS matrix, as four rows,
+        from the FLAIR node's own space (its parent transform left out) to that of the files; identity where
+        the files are in the FLAIR's own space. `put_image` takes it, so that what comes back stands right even
+        if the FLAIR was moved in the meantime.
+
+    Raises:
+        InputError: as of `image_of` and `mask_image`; if a file cannot be written.
+    """
+    to_files = matrix_between(flair_node, None)
+    space = None if to_files is not None else flair_node
+    if to_files is None:
+        to_files = np.eye(4)
+    t1_to_files = matrix_between(t1_node, space)
+    if t1_to_files is None:
+        raise InputError(not_linear(t1_node if space is None else flair_node))
+    folder = Path(folder)
+    files: dict[str, Any] = {"t1": folder / "T1.nrrd", "flair": folder / "FLAIR.nrrd"}
+    _write(_image(t1_node, t1_to_files), files["t1"])
+    flair = _image(flair_node, to_files)
+    _write(flair, files["flair"])
+    if brain_mask_node is not None:
+        mask = _mask(brain_mask_node, flair_node, Grid.of(flair), matrix_between(brain_mask_node, space))
+        files["brain_mask"] = folder / "brain_mask.nrrd"
+        _write(mask, files["brain_mask"])
+    files["world_matrix"] = to_files.tolist()
+    return files
+
+
+def mask_image(node: Any, flair_node: Any) -> sitk.Image:
+    """A brain mask on the FLAIR's grid in world space: uint8, 1 in the brain.
+
+    Args:
+        node: a segmentation node, all segments of which are brain, or a label map volume (anything but 0 is
+            brain), on any grid and under any linear transform.
+
+    Raises:
+        InputError: if the mask is empty or does not meet the FLAIR, or as of `image_of`.
+    """
+    flair_to_world = matrix_between(flair_node, None)
+    if flair_to_world is None:
+        raise InputError(not_linear(flair_node))
+    return _mask(node, flair_node, grid_of(flair_node, flair_to_world), matrix_between(node, None))
+
+
+def put_array(
+    scene: Any,
+    array: np.ndarray,
+    reference_node: Any,
+    name: str,
+    node_class: str = "vtkMRMLScalarVolumeNode",
+) -> Any:
+    """A new volume node on exactly the reference's grid, under the same parent transform.
+
+    Args:
+        array: (slices, rows, columns), of the reference's shape. bool becomes uint8.
+        node_class: "vtkMRMLScalarVolumeNode" or "vtkMRMLLabelMapVolumeNode".
+
+    Raises:
+        ValueError: if the shape is not the reference's.
+    """
+    if array.shape != _shape(reference_node):
+        raise ValueError(f"array of shape {array.shape} on a volume of shape {_shape(reference_node)}")
+    return _add(scene, array, None, reference_node, name, node_class)
+
+
+def put_image(
+    scene: Any,
+    image: sitk.Image,
+    reference_node: Any,
+    name: str,
+    node_class: str = "vtkMRMLScalarVolumeNode",
+    *,
+    world_matrix: Any | None = None,
+) -> Any:
+    """A new volume node that stands where an image says, and moves with the reference from then on.
+
+    Args:
+        image: in the engine's space, LPS.
+        reference_node: its parent transform is the new node's.
+        world_matrix: that of `study_files`, for an image that came of those files. Without it the image is in
+            world space as of now.
+
+    Raises:
+        InputError: without `world_matrix`, if the reference stands under a transform that is not linear.
+    """
+    if world_matrix is None:
+        world_matrix = matrix_between(reference_node, None)
+        if world_matrix is None:
+            raise InputError(not_linear(reference_node))
+    matrix = np.linalg.inv(np.asarray(world_matrix, float).reshape(4, 4)) @ RAS_LPS @ _affine(Grid.of(image))
+    return _add(scene, sitk.GetArrayViewFromImage(image), matrix, reference_node, name, node_class)
+
+
+def ijk_to_ras(node: Any) -> np.ndarray:
+    """A volume node's own IJK-to-RAS matrix (4, 4), without its parent transform."""
+    return _with_matrix(node.GetIJKToRASMatrix)
+
+
+def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
+    """The RAS matrix (4, 4) from a node's own space to that of another, or to the world's (None).
+
+    Returns:
+        None, if the transforms between the two are not linear.
+    """
+    import slicer
+
+    target = None if other is None else other.GetParentTransformNode()
+    linear: list[int] = []
+
+    def read(matrix: Any) -> None:
+        between = slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes
+        linear.append(between(node.GetParentTransformNode(), target, matrix))
+
+    matrix = _with_matrix(read)
+    return matrix if linear[0] else None
+
+
+def oriented_image(array: np.ndarray, matrix: np.ndarray) -> Any:
+    """An array (slices, rows, columns) as vtkOrientedImageData with this IJK-to-RAS matrix (4, 4)."""
+    import slicer
+    import vtk
+    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
+
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(array.shape[::-1])
+    image.AllocateScalars(get_vtk_array_type(array.dtype), 1)
+    vtk_to_numpy(image.GetPointData().GetScalars()).reshape(array.shape)[:] = array
+    rows = vtk.vtkMatrix4x4()
+    rows.DeepCopy(matrix.ravel().tolist())
+    image.SetGeometryFromImageToWorldMatrix(rows)
+    return image
+
+
+def from_oriented_image(image: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels of a vtkOrientedImageData, (slices, rows, columns), no copy, and their IJK-to-RAS matrix (4, 4)."""
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    extent = image.GetExtent()
+    shape = tuple(extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0))
+    first = np.eye(4)
+    first[:3, 3] = extent[::2]  # its own matrix is that of index 0, wherever its extent begins
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
+    return voxels, _with_matrix(image.GetImageToWorldMatrix) @ first
+
+
+def grid_under(shape: tuple[int, ...], matrix: np.ndarray) -> Grid:
+    """The grid (LPS) of an array of this shape under an IJK-to-RAS matrix (4, 4), as it is."""
+    lps = RAS_LPS @ matrix
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    x, y, z = lps[:3, 3].tolist()
+    dx, dy, dz = spacing.tolist()
+    return Grid(
+        size=(shape[2], shape[1], shape[0]),
+        spacing=(dx, dy, dz),
+        origin=(x, y, z),
+        direction=tuple((lps[:3, :3] / spacing).ravel().tolist()),
+    )
+
+
+def quoted(node: Any) -> str:
+    """A node's name for a message."""
+    return f'"{node.GetName() or "(without a name)"}"'
+
+
+def not_linear(node: Any) -> str:
+    """The sentence about a node under a transform that is not linear."""
+    return (
+        f"{quoted(node)} stands under a transform that is not linear: harden it first (Transforms module), or "
+        "take the volume out of it."
+    )
+
+
+def array_view(node: Any) -> np.ndarray:
+    """The voxels themselves, (slices, rows, columns): to be looked at, not kept.
+
+    Raises:
+        InputError: if the volume is empty or has several values a voxel.
+    """
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    data = node.GetImageData()
+    scalars = None if data is None else data.GetPointData().GetScalars()
+    if scalars is None or scalars.GetNumberOfTuples() == 0:
+        raise InputError(f"{quoted(node)} has no images in it: choose a volume that is loaded.")
+    if scalars.GetNumberOfComponents() != 1:
+        raise InputError(
+            f"{quoted(node)} has {scalars.GetNumberOfComponents()} values per voxel, such as colours: choose "
+            "the grey-value images as they came from the scanner."
+        )
+    return vtk_to_numpy(scalars).reshape(data.GetDimensions()[::-1])
+
+
+def _shape(node: Any) -> tuple[int, ...]:
+    data = node.GetImageData()
+    return (0, 0, 0) if data is None else tuple(data.GetDimensions()[::-1])
+
+
+def _image(node: Any, to_space: np.ndarray) -> sitk.Image:
+    view = array_view(node)
+    image = sitk.GetImageFromArray(view)
+    grid = grid_of(node, to_space)
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    return image
+
+
+def grid_of(node: Any, to_space: np.ndarray) -> Grid:
+    """Where a volume node's voxels lie in a space, as spacing, origin and direction (LPS).
+
+    Args:
+        node: a volume node.
+        to_space: RAS matrix (4, 4) from the node's own space (see `matrix_between`).
+
+    Raises:
+        InputError: if the axes are sheared or collapsed, which an image cannot hold.
+    """
+    shape = _shape(node)
+    matrix = RAS_LPS @ to_space @ ijk_to_ras(node)
+    axes, origin = matrix[:3, :3], matrix[:3, 3]
+    spacing = np.linalg.norm(axes, axis=0)
+    if not (
+        np.all(np.isfinite(matrix)) and np.all(spacing > 0) and abs(np.linalg.det(axes / spacing)) > 1e-3
+    ):
+        raise InputError(
+            f"The geometry of {quoted(node)} cannot be used (an axis without length, or two that coincide): "
+            "load the original images again."
+        )
+    direction = axes / spacing
+    u, _, v = np.linalg.svd(direction)
+    straight = u @ v
+    reach = spacing * (np.array(shape[::-1]) - 1) / 2  # mm from the centre to the faces
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * reach
+    off_mm = float(np.linalg.norm(corners @ (direction - straight).T, axis=1).max())
+    if off_mm > SHEAR_TOLERANCE_MM:
+        raise InputError(
+            f"The voxel axes of {quoted(node)} are not at right angles (sheared by up to {off_mm:.1f} mm, by a "
+            "transform or in its header): harden the transform (Transforms module) or resample the volume to "
+            "an ordinary grid."
+        )
+    if off_mm > ROUNDING_MM:
+        origin = origin + (direction - straight) @ reach  # the centre stays
+        direction = straight
+    straightened = np.eye(4)
+    straightened[:3, :3], straightened[:3, 3] = direction * spacing, origin
+    return grid_under(shape, RAS_LPS @ straightened)
+
+
+def _affine(grid: Grid) -> np.ndarray:
+    """Index to LPS, (4, 4)."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(grid.direction).reshape(3, 3) * grid.spacing
+    matrix[:3, 3] = grid.origin
+    return matrix
+
+
+def _alike(one: Grid, other: Grid) -> bool:
+    """Whether two grids have the same voxels, but for rounding."""
+    return one.size == other.size and np.allclose(_affine(one), _affine(other), rtol=0, atol=1e-6)
+
+
+def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -> sitk.Image:
+    """The mask on a grid; `to_space`: from the mask node's own space to the one in which the grid is."""
+    if to_space is None:
+        raise InputError(not_linear(node))
+    if node.IsA("vtkMRMLSegmentationNode"):
+        label = _segments(node, flair_node, to_space)
+    else:
+        label = _image(node, to_space)
+        label = sitk.Cast(label != 0, sitk.sitkUInt8)
+    if _alike(Grid.of(label), grid):
+        mask = label
+    else:
+        mask = sitk.Resample(
+            label,
+            grid.size,
+            sitk.Transform(),
+            sitk.sitkNearestNeighbor,
+            grid.origin,
+            grid.spacing,
+            grid.direction,
+            0,
+            sitk.sitkUInt8,
+        )
+    if not sitk.GetArrayViewFromImage(mask).any():
+        empty = not sitk.GetArrayViewFromImage(label).any()
+        raise InputError(
+            f"The brain mask {quoted(node)} is empty: choose another, or none."
+            if empty
+            else f"The brain mask {quoted(node)} lies outside {quoted(flair_node)}: choose one of this FLAIR, "
+            "or none."
+        )
+    return mask
+
+
+def _segments(node: Any, flair_node: Any, to_space: np.ndarray) -> sitk.Image:
+    """All segments of a segmentation as one mask (uint8), on the segmentation's own grid."""
+    import slicer
+
+    segmentation = node.GetSegmentation()
+    if segmentation is None or segmentation.GetNumberOfSegments() == 0:
+        raise InputError(f"The brain mask {quoted(node)} has no segment: choose another, or none.")
+    source = node
+    labels = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    if not segmentation.ContainsRepresentation(labels):
+        # Surfaces only. They are converted in a copy: the user's segmentation stays as it is.
+        source = slicer.vtkMRMLSegmentationNode()
+        source.GetSegmentation().DeepCopy(segmentation)
+        source.SetReferenceImageGeometryParameterFromVolumeNode(flair_node)
+        if not source.GetSegmentation().CreateRepresentation(labels):
+            raise InputError(
+                f"The brain mask {quoted(node)} cannot be turned into voxels: choose a segmentation that was "
+                "painted on the images, or none."
+            )
+    merged = slicer.vtkOrientedImageData()
+    if not source.GenerateMergedLabelmapForAllSegments(
+        merged, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
+    ):
+        raise InputError(f"The brain mask {quoted(node)} is empty: choose another, or none.")
+    extent = merged.GetExtent()
+    if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
+        raise InputError(f"The brain mask {quoted(node)} is empty: choose another, or none.")
+    voxels, matrix = from_oriented_image(merged)
+    return grid_under(voxels.shape, to_space @ matrix).image((voxels != 0).astype(np.uint8))
+
+
+def _add(
+    scene: Any, array: np.ndarray, matrix: np.ndarray | None, reference_node: Any, name: str, node_class: str
+) -> Any:
+    """A volume node that is complete before the scene sees it; on the reference's grid without a matrix."""
+    import vtk
+    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
+
+    array = array.astype(np.uint8) if array.dtype == bool else array
+    data = vtk.vtkImageData()
+    data.SetDimensions(array.shape[::-1])
+    data.AllocateScalars(get_vtk_array_type(array.dtype), 1)
+    vtk_to_numpy(data.GetPointData().GetScalars()).reshape(array.shape)[:] = array
+    node = scene.CreateNodeByClass(node_class)
+    node.UnRegister(None)
+    node.SetName(name)
+    if matrix is None:
+        directions = [[0.0] * 3 for _ in range(3)]  # bit for bit; a matrix would be split and rounded again
+        reference_node.GetIJKToRASDirections(directions)
+        node.SetIJKToRASDirections(directions)
+        node.SetSpacing(reference_node.GetSpacing())
+        node.SetOrigin(reference_node.GetOrigin())
+    else:
+        rows = vtk.vtkMatrix4x4()
+        rows.DeepCopy(matrix.ravel().tolist())
+        node.SetIJKToRASMatrix(rows)
+    node.SetAndObserveImageData(data)
+    node.SetAndObserveTransformNodeID(reference_node.GetTransformNodeID())
+    node = scene.AddNode(node)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def _with_matrix(fill: Any) -> np.ndarray:
+    """The (4, 4) array of a vtkMatrix4x4 that a VTK method fills."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    fill(matrix)
+    return np.array(matrix.GetData()).reshape(4, 4)
+
+
+def _write(image: sitk.Image, path: Path) -> None:
+    try:
+        sitk.WriteImage(image, str(path), useCompression=False)
+    except RuntimeError as error:
+        raise InputError(
+            f"The images cannot be written for the run ({path}): free some space on that disk, or choose "
+            "another folder for temporary files (Edit, Application Settings)."
+        ) from error

@@ -1,0 +1,323 @@
+"""The T1 and the FLAIR by what they are called, as they come from scanners and archives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slicer
+from AnomalyDetectionLib.scene.guesses import guess_inputs, is_enhanced, kind_of_name, other_contrast
+from AnomalyDetectionLib.scene.volumes import put_array
+from slicer_scene import add_volume
+
+T1_NAMES = """
+T1
+t1
+T1w
+sub-01_ses-2_T1w
+3: t1_mprage_sag_p2_iso
+5: T1 MPRAGE SAG
+t1_mprage_tra_p2_iso_1.0
+MPRAGE
+MPRAGE_GRAPPA2
+ADNI MP-RAGE T1
+mp2rage_UNI_Images
+t1_mp2rage_sag_p3_UNI-DEN
+Ax 3D BRAVO
+Sag BRAVO
+SAG T1 FSPGR BRAVO
+3D FSPGR
+Ax SPGR
+IR-FSPGR
+sT1W_3D_TFE
+sT1W_3D_TFE_SENSE
+T1W_3D_FFE
+3D T1 TFE
+3DT1
+3D_T1_TFE_sag
+T1_SE_TRA
+t1_se_tra
+t1_tse_tra_320
+T1W_TSE
+T1W_SE
+Ax T1
+AX T1 FLAIR
+T1 FLAIR
+T1FLAIR
+Ax T1 FSE FLAIR
+t1_tirm_tra_dark-fluid
+t1_fl2d_tra
+t1_vibe_tra
+t1_spc_sag
+T1_space_sag
+simulated_T1
+T1_brain
+T1 pre contrast
+T1 post Gd
+T1_in_FLAIR_space
+ax t1 nativ
+T1-weighted
+T1_1
+""".strip().splitlines()
+
+FLAIR_NAMES = """
+FLAIR
+flair
+FLAIR_1
+T2 FLAIR
+T2_FLAIR
+T2FLAIR
+T2-FLAIR
+t2_flair_tra
+Ax T2 FLAIR
+AX FLAIR
+Ax FLAIR FS
+SAG CUBE FLAIR
+Sag CUBE T2 FLAIR
+CUBE FLAIR
+3D FLAIR
+3D_FLAIR_SAG
+3D Brain VIEW FLAIR
+VISTA_FLAIR
+FLAIR_longTR
+FLAIR_LongTR_CLEAR
+sFLAIR
+T2W_FLAIR
+T2W_FLAIR_SENSE
+3: t2_tirm_tra_dark-fluid
+t2_tirm_tra_dark-fluid_320
+t2_tirm_cor_dark fluid
+t2_spc_da-fl_sag_p2_iso
+t2_space_dark-fluid_sag_p2_iso
+t2_spc_darkfluid_sag
+t2_spc_flair_sag
+sub-01_FLAIR
+sub-01_acq-3D_FLAIR
+simulated_FLAIR
+FLAIR_brain
+FLAIR in T1 space
+FLAIR_to_T1
+FLAIR_reg_T1
+FLAIR post Gd
+t2_flair_fs_tra
+TIRM
+SagFlair
+""".strip().splitlines()
+
+NEITHER = """
+T2
+T2W_TSE
+t2_tse_tra
+Ax T2 FSE
+PD
+DWI
+ep2d_diff_3scan_trace_p2_ADC
+SWI_Images
+TOF_3D_multi-slab
+STIR
+localizer
+AAHead_Scout
+Survey
+3-plane loc
+T1 map
+t1_map_tra
+T1rho
+t1_mp2rage_sag_INV1
+t1_mp2rage_sag_INV2
+T1 SUB
+WMH_auto_FLAIRspace
+DLMUSE_T1space
+brainmask_FLAIR_deepbet
+change_lesions_FLAIRspace
+simulated_WMH
+FLAIR_seg
+FLAIR-label
+T1_mask
+Anomaly score (FLAIR)
+Anomaly score (3: t2_tirm_tra_dark-fluid)
+anomaly_score
+Suspected anomalies (FLAIR)
+suspected_anomalies
+Prepared T1 (T1)
+Prepared FLAIR
+Volume
+CT head
+
+Bild 12
+""".splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(n, "t1") for n in T1_NAMES] + [(n, "flair") for n in FLAIR_NAMES] + [(n, None) for n in NEITHER],
+)
+def test_a_name_tells_the_contrast(name, kind):
+    assert kind_of_name(name) == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    """
+T1 post
+T1 post Gd
+T1_GD
+t1_mprage_sag_p2_iso_KM
+t1_se_tra +KM
+t1_se_tra nach KM
+T1 + C
+T1+C
+T1 C+
+AX T1 C+
+T1ce
+T1CE
+T1c
+T1Gd
+sub-01_ce-gadolinium_T1w
+Ax T1 POST GAD
+T1 postcontrast
+T1 mdc
+T1 post-contrast
+AX T1 FS +GD
+T1W contrast
+""".strip().splitlines(),
+)
+def test_a_name_tells_contrast_medium(name):
+    assert is_enhanced(name)
+    assert kind_of_name(name) == "t1"
+
+
+@pytest.mark.parametrize(
+    "name",
+    """
+T1
+T1 pre
+T1 pre contrast
+T1 pre-Gd
+T1_pre_contrast
+T1 non contrast
+T1 without contrast
+T1 ohne KM
+t1_se_tra_nativ
+T1 W/O CONTRAST
+T1 sans gado
+t1_mprage_sag_p2_iso
+sub-01_T1w
+Ax T1 FLAIR
+T1 scanned
+""".strip().splitlines(),
+)
+def test_a_name_without_contrast_medium_is_not_misread(name):
+    assert not is_enhanced(name)
+
+
+def test_a_name_tells_another_contrast():
+    assert other_contrast("Ax T2 FSE") == "T2"
+    assert other_contrast("7: ep2d_DWI") == "DWI"
+    assert other_contrast("T2 FLAIR") is None
+    assert other_contrast("Volume") is None
+
+
+def volumes(scene, *names):
+    array = np.arange(125, dtype=np.int16).reshape(5, 5, 5)
+    return [add_volume(scene, array, np.eye(4), name) for name in names]
+
+
+def hierarchy(scene):
+    return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+
+
+def study(scene, patient, name, *nodes, descriptions=None):
+    """Put nodes into a study of a patient, as Slicer does when it loads DICOM."""
+    tree = hierarchy(scene)
+    top = tree.GetSceneItemID()
+    subject = tree.GetItemChildWithName(top, patient) or tree.CreateSubjectItem(top, patient)
+    item = tree.CreateStudyItem(subject, name)
+    for number, node in enumerate(nodes):
+        child = tree.CreateItem(item, node)
+        tree.SetItemAttribute(child, "DICOM.Modality", "MR")
+        if descriptions:
+            tree.SetItemName(child, descriptions[number])
+
+
+def test_an_empty_scene_gives_no_guess(a_slicer_scene):
+    assert guess_inputs(a_slicer_scene.scene) == (None, None)
+
+
+def test_t1_and_flair_are_found_in_either_order(a_slicer_scene):
+    flair, _, t1 = volumes(a_slicer_scene.scene, "FLAIR", "T2", "T1")
+    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+
+
+def test_one_alone_is_guessed_alone(a_slicer_scene):
+    (flair, _) = volumes(a_slicer_scene.scene, "FLAIR", "Volume")
+    assert guess_inputs(a_slicer_scene.scene) == (None, flair)
+    a_slicer_scene.scene.RemoveNode(flair)
+    (t1,) = volumes(a_slicer_scene.scene, "T1")
+    assert guess_inputs(a_slicer_scene.scene) == (t1, None)
+
+
+def test_a_t1_before_contrast_medium_goes_first(a_slicer_scene):
+    t1, _, flair = volumes(a_slicer_scene.scene, "t1_se_tra", "t1_se_tra_KM", "t2_tirm_tra_dark-fluid")
+    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+
+
+def test_a_t1_after_contrast_medium_is_better_than_none(a_slicer_scene):
+    t1, flair = volumes(a_slicer_scene.scene, "T1 post Gd", "FLAIR")
+    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+
+
+def test_the_newest_goes_first(a_slicer_scene):
+    _, _, t1, flair = volumes(a_slicer_scene.scene, "T1", "FLAIR", "T1_1", "FLAIR_1")
+    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+
+
+def test_two_of_the_same_examination_by_their_names_go_together(a_slicer_scene):
+    t1, _, flair = volumes(a_slicer_scene.scene, "sub-01_T1w", "sub-02_T1w", "sub-01_FLAIR")
+    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+
+
+def test_two_of_the_same_study_go_before_newer_ones_of_different_studies(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    t1, flair, later = volumes(scene, "4: t1_se_tra", "3: t2_tirm_tra_dark-fluid", "9: t1_se_tra")
+    study(scene, "Doe^Jane", "2019", t1, flair)
+    study(scene, "Doe^Jane", "2023", later)
+    assert guess_inputs(scene) == (t1, flair)
+
+
+def test_volumes_of_different_patients_are_never_a_pair(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    t1, flair = volumes(scene, "T1", "FLAIR")
+    study(scene, "Doe^Jane", "2019", t1)
+    study(scene, "Roe^Richard", "2019", flair)
+    assert guess_inputs(scene) == (None, flair)
+
+
+def test_the_series_description_in_the_subject_hierarchy_counts(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    one, other = volumes(scene, "IM_0001", "IM_0002")
+    study(scene, "Doe^Jane", "2019", one, other, descriptions=["3: FLAIR", "4: T1 SE"])
+    assert guess_inputs(scene) == (other, one)
+
+
+def test_a_ct_is_not_a_scan_whatever_it_is_called(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    (node,) = volumes(scene, "T1 spine level")
+    study(scene, "Doe^Jane", "2019", node)
+    hierarchy(scene).SetItemAttribute(hierarchy(scene).GetItemByDataNode(node), "DICOM.Modality", "CT")
+    assert guess_inputs(scene) == (None, None)
+
+
+def test_results_label_maps_colours_hidden_and_flat_volumes_are_never_guessed(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    t1, flair = volumes(scene, "T1", "FLAIR")
+    ours = put_array(scene, np.zeros((5, 5, 5), np.float32), flair, "FLAIR 2")
+    ours.SetAttribute("AnomalyDetection.Role", "prepared_flair")
+    put_array(scene, np.zeros((5, 5, 5), np.uint8), flair, "FLAIR 3", "vtkMRMLLabelMapVolumeNode")
+    put_array(scene, np.zeros((5, 5, 5), np.float32), flair, "Anomaly score (FLAIR)")
+    hidden = put_array(scene, np.zeros((5, 5, 5), np.float32), flair, "T1 2")
+    hidden.SetHideFromEditors(True)
+    add_volume(scene, np.zeros((1, 5, 5), np.int16), np.eye(4), "T1 slice")
+    slicer.util.addVolumeFromArray(
+        np.zeros((5, 5, 5, 3), np.uint8), None, "T1 colours", "vtkMRMLVectorVolumeNode"
+    )
+    scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T1 empty")
+    assert guess_inputs(scene) == (t1, flair)

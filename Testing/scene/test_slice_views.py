@@ -1,0 +1,183 @@
+"""What slice views show and where they go, on the nodes; `test_rendered_slices` looks at the pictures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import slicer
+from AnomalyDetectionLib.scene.layout import T1_VIEW
+from AnomalyDetectionLib.scene.slice_views import (
+    HiddenOverlay,
+    is_overlay_visible,
+    jump,
+    set_overlay_opacity,
+    set_overlay_visible,
+    show_result,
+)
+from slice_rendering import SliceView
+from slicer_scene import add_volume
+
+THICK_SLICES = np.diag([-1.0, -1.0, 4.0, 1.0])
+THICK_SLICES[:3, 3] = 20, 20, -10
+
+
+def a_result(scene, name=""):
+    array = np.zeros((8, 40, 40), np.float32)
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} findings")
+    segmentation.CreateDefaultDisplayNodes()
+    return SimpleNamespace(
+        t1=add_volume(scene, array, THICK_SLICES, f"{name} T1"),
+        flair=add_volume(scene, array, THICK_SLICES, f"{name} FLAIR"),
+        score=add_volume(scene, array, THICK_SLICES, f"{name} score"),
+        segmentation=segmentation,
+    )
+
+
+@pytest.fixture
+def views(a_slicer_scene):
+    application = a_slicer_scene.logics.application
+    return {
+        name: SliceView(a_slicer_scene.scene, application, orientation, (100, 100), name)
+        for name, orientation in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))
+    }
+
+
+def shown(view):
+    composite = view.composite
+    return composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
+
+
+def test_every_view_shows_the_flair_with_the_scores_over_it(a_slicer_scene, views):
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result, opacity=0.3)
+    for view in views.values():
+        assert shown(view) == (result.flair.GetID(), result.score.GetID())
+        assert view.composite.GetForegroundOpacity() == 0.3
+        assert view.composite.GetCompositing() == view.composite.Alpha
+    assert is_overlay_visible(a_slicer_scene.scene, result)
+
+
+def test_the_t1_of_side_by_side_gets_no_overlay(a_slicer_scene, views):
+    t1_view = SliceView(a_slicer_scene.scene, a_slicer_scene.logics.application, "Axial", (100, 100), T1_VIEW)
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result)
+    assert shown(t1_view) == (result.t1.GetID(), None)
+    set_overlay_visible(a_slicer_scene.scene, result, True)
+    assert shown(t1_view) == (result.t1.GetID(), None)
+
+
+def test_the_opacity_is_that_of_the_views_with_these_scores_only(a_slicer_scene, views):
+    first, second = a_result(a_slicer_scene.scene, "first"), a_result(a_slicer_scene.scene, "second")
+    show_result(a_slicer_scene.scene, first, opacity=0.5)
+    views["Yellow"].composite.SetForegroundVolumeID(second.score.GetID())
+    set_overlay_opacity(a_slicer_scene.scene, first, 0.8)
+    assert [view.composite.GetForegroundOpacity() for view in views.values()] == [0.8, 0.8, 0.5]
+
+
+def test_an_overlay_that_was_switched_off_comes_back_with_its_opacity(a_slicer_scene, views):
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result, opacity=0.7)
+    views["Green"].composite.SetBackgroundVolumeID(result.t1.GetID())
+    set_overlay_visible(a_slicer_scene.scene, result, False)
+    assert not is_overlay_visible(a_slicer_scene.scene, result)
+    assert shown(views["Red"]) == (result.flair.GetID(), None)
+    set_overlay_visible(a_slicer_scene.scene, result, True)
+    assert shown(views["Red"]) == (result.flair.GetID(), result.score.GetID())
+    assert views["Red"].composite.GetForegroundOpacity() == 0.7
+    assert shown(views["Green"]) == (result.t1.GetID(), None)  # shows something else: left alone
+
+
+def test_showing_the_overlay_shows_it_even_if_no_view_has_the_flair(a_slicer_scene, views):
+    result = a_result(a_slicer_scene.scene)
+    set_overlay_visible(a_slicer_scene.scene, result, True)
+    assert is_overlay_visible(a_slicer_scene.scene, result)
+
+
+def test_a_jump_puts_the_point_into_the_middle_of_every_view(a_slicer_scene, views):
+    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    target = np.array([3.0, -7.0, 5.0])
+    jump(a_slicer_scene.scene, target)
+    for view in views.values():
+        middle = view.ras()[49:51, 49:51].mean(axis=(0, 1))
+        assert np.allclose(middle, target, atol=1.3)  # half a pixel
+
+
+def test_a_jump_stops_in_the_middle_of_a_thick_slice(a_slicer_scene, views):
+    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    jump(a_slicer_scene.scene, (3.0, -7.0, 7.6), a_slicer_scene.logics.application)
+    assert views["Red"].logic.GetSliceOffset() == pytest.approx(6.0)  # slices at -10, -6, -2, 2, 6, ...
+    turned = views["Green"].node.GetSliceToRAS()
+    assert turned.GetElement(1, 3) == pytest.approx(-7.0, abs=0.51)
+
+
+def test_a_jump_in_a_turned_view_goes_through_the_point(a_slicer_scene, views):
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result)
+    red = views["Red"].node
+    red.SetSliceToRASByNTP(0.0, 0.5, 0.8660254, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    jump(a_slicer_scene.scene, (3.0, -7.0, 7.6), a_slicer_scene.logics.application)
+    place = [red.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+    assert np.allclose(place, (3.0, -7.0, 7.6))
+
+
+def test_a_jump_out_of_the_volume_does_no_harm(a_slicer_scene, views):
+    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    jump(a_slicer_scene.scene, (500.0, 0.0, 500.0), a_slicer_scene.logics.application)
+    assert views["Red"].logic.GetSliceOffset() == pytest.approx(500.0)
+
+
+def test_the_bare_image_comes_and_goes_without_a_trace(a_slicer_scene, views):
+    result, other = a_result(a_slicer_scene.scene), a_result(a_slicer_scene.scene, "other")
+    show_result(a_slicer_scene.scene, result, opacity=0.6)
+    views["Green"].composite.SetForegroundVolumeID(other.flair.GetID())
+    views["Yellow"].composite.SetForegroundVolumeID(None)
+    before = [(*shown(view), view.composite.GetForegroundOpacity()) for view in views.values()]
+    token = HiddenOverlay.hide(a_slicer_scene.scene, result)
+    assert shown(views["Red"]) == (result.flair.GetID(), None)
+    assert not result.segmentation.GetDisplayNode().GetVisibility()
+    assert shown(views["Green"])[1] == other.flair.GetID()  # not ours
+    assert other.segmentation.GetDisplayNode().GetVisibility()
+    token.restore()
+    assert [(*shown(view), view.composite.GetForegroundOpacity()) for view in views.values()] == before
+    assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_outlines_that_were_off_stay_off_after_the_bare_image(a_slicer_scene, views):
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result)
+    result.segmentation.GetDisplayNode().SetVisibility(False)
+    HiddenOverlay.hide(a_slicer_scene.scene, result).restore()
+    assert not result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_what_was_deleted_while_hidden_stays_deleted(a_slicer_scene, views):
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result)
+    token = HiddenOverlay.hide(a_slicer_scene.scene, result)
+    a_slicer_scene.scene.RemoveNode(result.score)
+    a_slicer_scene.scene.RemoveNode(result.segmentation)
+    token.restore()
+    token.restore()
+    assert all(shown(view)[1] is None for view in views.values())
+
+
+def test_a_foreground_chosen_while_hidden_is_kept(a_slicer_scene, views):
+    result, other = a_result(a_slicer_scene.scene), a_result(a_slicer_scene.scene, "other")
+    show_result(a_slicer_scene.scene, result)
+    token = HiddenOverlay.hide(a_slicer_scene.scene, result)
+    views["Red"].composite.SetForegroundVolumeID(other.score.GetID())
+    token.restore()
+    assert shown(views["Red"])[1] == other.score.GetID()
+    assert shown(views["Green"])[1] == result.score.GetID()
+
+
+def test_without_a_view_nothing_happens(a_slicer_scene):
+    result = a_result(a_slicer_scene.scene)
+    show_result(a_slicer_scene.scene, result)
+    set_overlay_visible(a_slicer_scene.scene, result, True)
+    jump(a_slicer_scene.scene, (0, 0, 0), a_slicer_scene.logics.application)
+    HiddenOverlay.hide(a_slicer_scene.scene, result).restore()
+    assert a_slicer_scene.scene.GetNumberOfNodesByClass("vtkMRMLSliceNode") == 0
+    assert isinstance(result.segmentation, slicer.vtkMRMLSegmentationNode)

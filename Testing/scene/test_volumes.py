@@ -1,0 +1,407 @@
+"""Volume nodes to images and back: every voxel keeps its value and its place."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+import vtk
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.reading import read_study
+from AnomalyDetectionLib.scene.volumes import (
+    RAS_LPS,
+    array_of,
+    ijk_to_ras,
+    image_of,
+    mask_image,
+    put_array,
+    put_image,
+    study_files,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+from slicer_scene import add_volume
+from vtk.util.numpy_support import vtk_to_numpy
+
+ONE_SCENE_IS_ENOUGH = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+SHAPE = (6, 7, 8)
+
+
+def rotation(angles):
+    return Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+
+
+@st.composite
+def grids(draw):
+    """An IJK-to-RAS matrix: oblique, axes in any order, flipped, anisotropic, far away."""
+    angle = st.floats(-180, 180)
+    axes = rotation([draw(angle) for _ in range(3)])[:, draw(st.permutations(range(3)))]
+    flips = np.array([draw(st.sampled_from([-1.0, 1.0])) for _ in range(3)])
+    spacing = np.array([draw(st.floats(0.2, 12.0)) for _ in range(3)])
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes * flips * spacing
+    matrix[:3, 3] = [draw(st.floats(-1e5, 1e5)) for _ in range(3)]
+    return matrix
+
+
+@st.composite
+def rigid(draw):
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation([draw(st.floats(-180, 180)) for _ in range(3)])
+    matrix[:3, 3] = [draw(st.floats(-500, 500)) for _ in range(3)]
+    return matrix
+
+
+voxel_types = st.sampled_from([np.int16, np.uint8, np.float32, np.uint16, np.int32, np.float64])
+
+
+def voxels(dtype=np.int16, shape=SHAPE, seed=0):
+    return np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
+
+
+def under(scene, node, *matrices):
+    """Put a node under a chain of linear transforms, the first nearest to it."""
+    child = node
+    for matrix in matrices:
+        parent = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        rows = vtk.vtkMatrix4x4()
+        rows.DeepCopy(np.asarray(matrix, float).ravel().tolist())
+        parent.SetMatrixTransformToParent(rows)
+        child.SetAndObserveTransformNodeID(parent.GetID())
+        child = parent
+    return node
+
+
+def bent(scene):
+    """A transform that is not linear."""
+    node = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    spline = vtk.vtkThinPlateSplineTransform()
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    for point in ((0, 0, 0), (50, 0, 0), (0, 50, 0), (0, 0, 50), (50, 50, 50)):
+        source.InsertNextPoint(point)
+        target.InsertNextPoint(point[0] + 0.1 * point[1], point[1], point[2] + 0.002 * point[0] ** 2)
+    spline.SetSourceLandmarks(source)
+    spline.SetTargetLandmarks(target)
+    spline.SetBasisToR()
+    node.SetAndObserveTransformToParent(spline)
+    return node
+
+
+def world_points(node, ijk):
+    """RAS world coordinates of voxels, as Slicer itself says."""
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(node.GetParentTransformNode(), None, transform)
+    local = np.asarray(ijk) @ ijk_to_ras(node)[:3, :3].T + ijk_to_ras(node)[:3, 3]
+    return np.array([transform.TransformPoint(point) for point in local.tolist()])
+
+
+CORNERS = np.array([[i, j, k] for i in (0, 7) for j in (0, 6) for k in (0, 5)], float)
+
+
+def image_points(image, ijk):
+    return Grid.of(image).points(ijk) * [-1, -1, 1]
+
+
+@ONE_SCENE_IS_ENOUGH
+@given(matrix=grids(), chain=st.lists(rigid(), max_size=3), dtype=voxel_types)
+def test_every_voxel_of_any_volume_keeps_its_value_and_its_place(a_slicer_scene, matrix, chain, dtype):
+    scene = a_slicer_scene.scene
+    node = under(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), *chain)
+    image = image_of(node)
+    assert sitk.GetArrayFromImage(image).dtype == dtype
+    assert np.array_equal(sitk.GetArrayFromImage(image), voxels(dtype))
+    assert np.allclose(image_points(image, CORNERS), world_points(node, CORNERS), rtol=0, atol=1e-6)
+
+
+@ONE_SCENE_IS_ENOUGH
+@given(matrix=grids(), placed=rigid(), t1_matrix=grids(), t1_placed=rigid(), dtype=voxel_types)
+def test_files_for_the_engine_hold_the_same_voxels_at_the_same_places(
+    a_slicer_scene, tmp_path, matrix, placed, t1_matrix, t1_placed, dtype
+):
+    scene = a_slicer_scene.scene
+    flair = under(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), placed)
+    t1 = under(scene, add_volume(scene, voxels(dtype, seed=1), t1_matrix, "T1"), t1_placed)
+    files = study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
+    assert set(files) == {"t1", "flair", "world_matrix"}
+    for node, path in ((t1, files["t1"]), (flair, files["flair"])):
+        read = sitk.ReadImage(str(path))
+        assert np.array_equal(sitk.GetArrayFromImage(read), array_of(node))
+        assert np.allclose(image_points(read, CORNERS), world_points(node, CORNERS), rtol=0, atol=1e-6)
+    assert np.allclose(files["world_matrix"], placed)
+
+
+@ONE_SCENE_IS_ENOUGH
+@given(matrix=grids(), chain=st.lists(rigid(), max_size=2), dtype=voxel_types)
+def test_an_image_that_goes_out_and_comes_back_lies_on_itself(a_slicer_scene, matrix, chain, dtype):
+    scene = a_slicer_scene.scene
+    node = under(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), *chain)
+    back = put_image(scene, image_of(node), node, "back")
+    assert np.array_equal(array_of(back), array_of(node))
+    assert array_of(back).dtype == dtype
+    assert back.GetParentTransformNode() is node.GetParentTransformNode()
+    assert np.allclose(world_points(back, CORNERS), world_points(node, CORNERS), rtol=0, atol=1e-6)
+
+
+@ONE_SCENE_IS_ENOUGH
+@given(matrix=grids(), placed=rigid())
+def test_an_array_is_put_on_exactly_the_grid_of_the_reference(a_slicer_scene, matrix, placed):
+    scene = a_slicer_scene.scene
+    node = under(scene, add_volume(scene, voxels(), matrix, "FLAIR"), placed)
+    score = put_array(scene, voxels(np.float32, seed=2), node, "score")
+    assert np.array_equal(ijk_to_ras(score), ijk_to_ras(node))
+    assert score.GetTransformNodeID() == node.GetTransformNodeID()
+    assert np.array_equal(array_of(score), voxels(np.float32, seed=2))
+
+
+def test_the_engine_reads_what_was_written(a_slicer_scene, tmp_path):
+    scene = a_slicer_scene.scene
+    flair = add_volume(scene, voxels(np.int16), np.diag([-0.9, -0.9, 4.0, 1.0]), "FLAIR")
+    t1 = add_volume(scene, voxels(np.uint8, seed=1), np.diag([0.7, -0.7, 3.0, 1.0]), "T1")
+    mask = put_array(scene, voxels() > 100, flair, "brain", "vtkMRMLLabelMapVolumeNode")
+    folder = tmp_path / "résultats 结果"
+    folder.mkdir()
+    files = study_files(t1, flair, mask, folder, logics=a_slicer_scene.logics)
+    study = read_study(files["t1"], files["flair"], files["brain_mask"])
+    assert np.array_equal(sitk.GetArrayFromImage(study.flair.image), array_of(flair))
+    assert np.array_equal(sitk.GetArrayFromImage(study.brain_mask.image) > 0, voxels() > 100)
+
+
+def test_a_copy_of_the_voxels_is_not_the_node(a_slicer_scene):
+    node = add_volume(a_slicer_scene.scene, voxels(), np.eye(4), "FLAIR")
+    array_of(node)[:] = 0
+    assert array_of(node).any()
+
+
+def test_a_label_map_stays_a_label_map(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    node = add_volume(scene, voxels(), np.eye(4), "FLAIR")
+    label = put_array(scene, voxels() > 100, node, "brain", "vtkMRMLLabelMapVolumeNode")
+    assert label.IsA("vtkMRMLLabelMapVolumeNode")
+    assert array_of(label).dtype == np.uint8
+
+
+def test_the_scene_sees_a_new_volume_only_when_it_is_complete(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    node = under(scene, add_volume(scene, voxels(), np.diag([2.0, 2.0, 2.0, 1.0]), "FLAIR"), np.eye(4))
+    seen = []
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def look(caller, event, added):
+        if added.IsA("vtkMRMLScalarVolumeNode"):
+            seen.append((added.GetName(), added.GetImageData() is not None, added.GetParentTransformNode()))
+
+    scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, look)
+    put_array(scene, voxels(), node, "score")
+    assert seen == [("score", True, node.GetParentTransformNode())]
+
+
+def test_an_array_of_another_shape_is_a_mistake(a_slicer_scene):
+    node = add_volume(a_slicer_scene.scene, voxels(), np.eye(4), "FLAIR")
+    before = a_slicer_scene.scene.GetNumberOfNodes()
+    with pytest.raises(ValueError, match="shape"):
+        put_array(a_slicer_scene.scene, voxels(shape=(5, 7, 8)), node, "score")
+    assert a_slicer_scene.scene.GetNumberOfNodes() == before
+
+
+def test_what_comes_back_stands_right_although_the_flair_was_moved_meanwhile(a_slicer_scene, tmp_path):
+    scene = a_slicer_scene.scene
+    there = np.eye(4)
+    there[:3, 3] = 10, 20, 30
+    flair = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), there)
+    t1 = under(scene, add_volume(scene, voxels(seed=1), np.eye(4), "T1"), there)
+    files = study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
+    flair.SetAndObserveTransformNodeID(None)
+    came_back = put_image(
+        scene, sitk.ReadImage(str(files["flair"])), flair, "back", world_matrix=files["world_matrix"]
+    )
+    assert np.allclose(ijk_to_ras(came_back), ijk_to_ras(flair), atol=1e-9)
+
+
+def test_scaling_along_the_voxel_axes_is_exact(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    node = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), np.diag([2.0, 0.5, -3.0, 1.0]))
+    image = image_of(node)
+    assert image.GetSpacing() == pytest.approx((2.0, 0.5, 3.0))
+    assert np.allclose(image_points(image, CORNERS), world_points(node, CORNERS), atol=1e-9)
+
+
+def test_shear_is_refused_with_a_sentence(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    sheared = np.eye(4)
+    sheared[0, 1] = 0.3
+    node = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), sheared)
+    with pytest.raises(InputError, match=r'"FLAIR" are not at right angles .* harden'):
+        image_of(node)
+
+
+def test_a_little_shear_is_straightened_about_the_centre(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    sheared = np.eye(4)
+    sheared[0, 1] = 0.02
+    node = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), sheared)
+    image = image_of(node)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    assert np.allclose(direction.T @ direction, np.eye(3), atol=1e-12)
+    middle = (np.array(SHAPE[::-1]) - 1) / 2
+    assert np.allclose(image_points(image, middle[None]), world_points(node, middle[None]), atol=1e-9)
+    assert np.abs(image_points(image, CORNERS) - world_points(node, CORNERS)).max() < 0.5
+
+
+def test_header_rounding_of_single_precision_is_kept_as_it_is(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    matrix = np.eye(4)
+    matrix[:3, :3] = (rotation([11, 22, 33]) * [0.45, 0.45, 4.0]).astype(np.float32)
+    node = add_volume(scene, voxels(), matrix, "FLAIR")
+    image = image_of(node)
+    assert np.allclose(image_points(image, CORNERS), world_points(node, CORNERS), rtol=0, atol=1e-9)
+
+
+def test_a_transform_that_is_not_linear_is_refused_with_a_sentence(a_slicer_scene, tmp_path):
+    scene = a_slicer_scene.scene
+    flair = add_volume(scene, voxels(), np.eye(4), "FLAIR")
+    t1 = add_volume(scene, voxels(seed=1), np.eye(4), "T1")
+    t1.SetAndObserveTransformNodeID(bent(scene).GetID())
+    with pytest.raises(InputError, match='"T1" stands under a transform that is not linear'):
+        image_of(t1)
+    with pytest.raises(InputError, match='"T1" stands under a transform that is not linear'):
+        study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
+
+
+def test_both_under_the_same_bent_transform_go_out_in_their_own_space(a_slicer_scene, tmp_path):
+    scene = a_slicer_scene.scene
+    shifted = np.eye(4)
+    shifted[:3, 3] = 1, 2, 3
+    flair = add_volume(scene, voxels(), np.diag([2.0, 2.0, 2.0, 1.0]), "FLAIR")
+    t1 = under(scene, add_volume(scene, voxels(seed=1), np.eye(4), "T1"), shifted)
+    both = bent(scene)
+    flair.SetAndObserveTransformNodeID(both.GetID())
+    t1.GetParentTransformNode().SetAndObserveTransformNodeID(both.GetID())
+    files = study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
+    assert np.array_equal(files["world_matrix"], np.eye(4))
+    own = RAS_LPS @ ijk_to_ras(flair)
+    assert np.allclose(
+        Grid.of(sitk.ReadImage(str(files["flair"]))).points(CORNERS), CORNERS @ own[:3, :3].T + own[:3, 3]
+    )
+    t1_points = image_points(sitk.ReadImage(str(files["t1"])), CORNERS)
+    assert np.allclose(t1_points, CORNERS + np.array([1, 2, 3]))
+    back = put_image(
+        scene, sitk.ReadImage(str(files["t1"])), flair, "back", world_matrix=files["world_matrix"]
+    )
+    assert np.allclose(world_points(back, CORNERS), world_points(t1, CORNERS), atol=1e-6)
+
+
+def test_colours_and_empty_volumes_are_refused_with_a_sentence(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "nothing")
+    with pytest.raises(InputError, match='"nothing" has no images'):
+        image_of(empty)
+    colour = slicer.util.addVolumeFromArray(
+        np.zeros((6, 7, 8, 3), np.uint8), np.eye(4), "photo", "vtkMRMLVectorVolumeNode"
+    )
+    with pytest.raises(InputError, match='"photo" has 3 values per voxel'):
+        image_of(colour)
+
+
+def a_segmentation(scene, reference, *masks):
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "brain")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+    for number, mask in enumerate(masks):
+        data = slicer.vtkOrientedImageData()
+        data.SetDimensions(mask.shape[::-1])
+        data.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+        vtk_to_numpy(data.GetPointData().GetScalars()).reshape(mask.shape)[:] = mask
+        rows = vtk.vtkMatrix4x4()
+        reference.GetIJKToRASMatrix(rows)
+        data.SetImageToWorldMatrix(rows)
+        node.AddSegmentFromBinaryLabelmapRepresentation(data, f"part {number}", [1, 0, 0], f"part_{number}")
+    return node
+
+
+OBLIQUE = np.eye(4)
+OBLIQUE[:3, :3] = rotation([20, -10, 30]) * [0.9, -0.9, 4.0]
+OBLIQUE[:3, 3] = 300, -200, 1000
+MOVED = np.eye(4)
+MOVED[:3, :3] = rotation([5, 15, 40])
+MOVED[:3, 3] = -30, 40, 5
+
+
+def test_all_segments_of_a_segmentation_are_the_brain(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    flair = add_volume(scene, voxels(), OBLIQUE, "FLAIR")
+    one, other = voxels() > 150, np.zeros(SHAPE, bool)
+    other[1:3, 2:5, 3:6] = True
+    node = a_segmentation(scene, flair, one, other)
+    mask = mask_image(node, flair)
+    assert np.array_equal(sitk.GetArrayFromImage(mask), (one | other).astype(np.uint8))
+    assert np.allclose(image_points(mask, CORNERS), world_points(flair, CORNERS), atol=1e-6)
+
+
+def test_a_mask_under_the_same_transform_as_the_flair_fits_it_voxel_by_voxel(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    flair = add_volume(scene, voxels(), OBLIQUE, "FLAIR")
+    node = a_segmentation(scene, flair, voxels() > 150)
+    under(scene, flair, MOVED)
+    node.SetAndObserveTransformNodeID(flair.GetTransformNodeID())
+    assert np.array_equal(sitk.GetArrayFromImage(mask_image(node, flair)), (voxels() > 150).astype(np.uint8))
+
+
+def test_a_mask_on_another_grid_under_another_transform_is_found_in_the_world(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    flair = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), MOVED)
+    fine = np.diag([0.5, 0.5, 0.5, 1.0])
+    inside = np.zeros((12, 14, 16), np.uint8)
+    inside[3:9, 4:10, 4:12] = 1
+    label = slicer.util.addVolumeFromArray(inside, MOVED @ fine, "mask", "vtkMRMLLabelMapVolumeNode")
+    mask = sitk.GetArrayFromImage(mask_image(label, flair))
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[2:5, 2:5, 2:6] = 1
+    assert np.array_equal(mask, expected)
+
+
+def test_a_mask_of_surfaces_is_turned_into_voxels_and_stays_as_it_was(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    flair = add_volume(scene, voxels(shape=(30, 30, 30)), np.eye(4), "FLAIR")
+    sphere = vtk.vtkSphereSource()
+    sphere.SetCenter(15, 15, 15)
+    sphere.SetRadius(8)
+    sphere.SetPhiResolution(40)
+    sphere.SetThetaResolution(40)
+    sphere.Update()
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "ball")
+    node.SetSourceRepresentationToClosedSurface()
+    node.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "ball", [1, 0, 0])
+    mask = sitk.GetArrayFromImage(mask_image(node, flair))
+    assert mask.sum() == pytest.approx(4 / 3 * np.pi * 8**3, rel=0.1)
+    assert not node.GetSegmentation().ContainsRepresentation("Binary labelmap")
+
+
+def test_an_empty_mask_and_one_elsewhere_are_refused_with_a_sentence(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    flair = add_volume(scene, voxels(), np.eye(4), "FLAIR")
+    no_segment = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "brain")
+    with pytest.raises(InputError, match='"brain" has no segment'):
+        mask_image(no_segment, flair)
+    with pytest.raises(InputError, match='"brain" is empty'):
+        mask_image(a_segmentation(scene, flair, np.zeros(SHAPE)), flair)
+    away = np.eye(4)
+    away[:3, 3] = 500
+    with pytest.raises(InputError, match='"brain" lies outside "FLAIR"'):
+        mask_image(under(scene, a_segmentation(scene, flair, voxels() > 100), away), flair)
+
+
+def test_a_large_study_is_written_in_about_a_second(a_slicer_scene, tmp_path):
+    scene = a_slicer_scene.scene
+    shape = (192, 512, 512)
+    flair = add_volume(scene, np.zeros(shape, np.int16), np.eye(4), "FLAIR")
+    t1 = add_volume(scene, np.zeros(shape, np.int16), np.eye(4), "T1")
+    begin = time.process_time()
+    study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
+    assert time.process_time() - begin < 2  # 0.1 to 0.4 s were measured
