@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -25,27 +24,6 @@ def shared_data(*parts: str) -> Path:
 @pytest.fixture(name="shared_data", scope="session")
 def _shared_data():
     return shared_data
-
-
-_exit_status = 0
-
-
-def pytest_sessionfinish(exitstatus):
-    global _exit_status
-    _exit_status = int(exitstatus)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure():
-    """Leave at once where Qt was used under a Python that counts references to None (before 3.12).
-
-    Everything has been said by now. While such an interpreter takes itself apart, the count now and then falls to
-    nothing ("Fatal Python error: none_dealloc"), and a run in which every test passed would count as failed.
-    """
-    if "PySide6" in sys.modules and sys.version_info < (3, 12):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_exit_status)
 
 
 @dataclass(frozen=True)

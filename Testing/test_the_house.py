@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 
 import pytest
 from conftest import REPOSITORY
@@ -29,7 +30,9 @@ def listed(variable: str) -> list[str]:
     content = re.search(rf"set\({variable}\s+(.*?)\)", text, re.DOTALL)
     assert content, f"{variable} is not set in AnomalyDetection/CMakeLists.txt"
     return [
-        line.strip() for line in content[1].splitlines() if line.strip() and not line.strip().startswith("#")
+        line.strip().replace("${MODULE_NAME}", MODULE.name)
+        for line in content[1].splitlines()
+        if line.strip() and not line.strip().startswith("#")
     ]
 
 
@@ -104,14 +107,51 @@ def test_no_place_on_a_developers_machine_is_named():
     assert not found
 
 
+def imports(names: str, *, inside: bool) -> re.Pattern[str]:
+    """Matches an import of one of the names; `inside`: of functions as well."""
+    return re.compile(rf"^{'[ ]*' if inside else ''}(?:import|from) (?:{names})\b", re.MULTILINE)
+
+
+def library_files(*, in_folders: tuple[str, ...] = (), outside: tuple[str, ...] = ()):
+    library = MODULE / "AnomalyDetectionLib"
+    for path in sorted(library.rglob("*.py")):
+        folder = path.relative_to(library).parts[0]
+        if (not in_folders or folder in in_folders) and folder not in outside:
+            yield path
+
+
 def test_the_engine_knows_nothing_of_slicer():
+    pattern = imports("slicer|qt|ctk|vtk", inside=True)
     guilty = [
-        path.name
-        for path in (MODULE / "AnomalyDetectionLib").rglob("*.py")
-        if "scene" not in path.parts
-        and re.search(r"^\s*(?:import|from) (?:slicer|qt|ctk|vtk)\b", path.read_text("utf-8"), re.MULTILINE)
+        p.name for p in library_files(outside=("scene", "panel")) if pattern.search(p.read_text("utf-8"))
     ]
     assert not guilty
+
+
+def test_the_bridge_to_the_scene_knows_nothing_of_the_application():
+    pattern = re.compile(
+        rf"{imports('qt|ctk', inside=True).pattern}|slicer\.(?:app|modules|mrmlScene)\b", re.MULTILINE
+    )
+    guilty = [p.name for p in library_files(in_folders=("scene",)) if _code_matches(p, pattern)]
+    assert not guilty
+
+
+def test_what_slicer_may_lack_is_not_imported_when_the_module_is_opened():
+    heavy = imports("torch|deepbet|nibabel|matplotlib|PIL|click|tqdm|safetensors", inside=False)
+    guilty = [
+        p.name for p in library_files(in_folders=("scene", "panel")) if heavy.search(p.read_text("utf-8"))
+    ]
+    code = "import sys, AnomalyDetectionLib.scene.detection_job, AnomalyDetectionLib.scene.export;"
+    code += "print(sorted({'torch', 'deepbet', 'nibabel', 'matplotlib', 'PIL', 'click', 'safetensors'} & {*sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not guilty
+    assert loaded.strip().splitlines()[-1] == "[]"
+
+
+def _code_matches(path, pattern):
+    """Whether the pattern is in the file's code; what docstrings and comments tell of Slicer does not count."""
+    text = re.sub(r'""".*?"""|#[^\n]*', "", path.read_text("utf-8"), flags=re.DOTALL)
+    return pattern.search(text)
 
 
 def test_folders_import_only_those_before_them():

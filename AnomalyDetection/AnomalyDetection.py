@@ -1,0 +1,407 @@
+"""The Slicer module: pick a T1 and a FLAIR, click Detect anomalies, review, export.
+
+Thin on purpose: the panel's sections are in AnomalyDetectionLib/panel, the bridge to the scene in
+AnomalyDetectionLib/scene, and the detection runs as a process of its own.
+"""
+
+import tempfile
+import time
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+import numpy as np
+import slicer
+import vtk
+from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class AnomalyDetection(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent: Any) -> None:
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("Anomaly Detection")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["The AnomalyDetection developers"]
+        self.parent.helpText = _(
+            "Marks what looks unusual on a T1 and a FLAIR of the brain: chronic infarcts first of all, and white"
+            " matter hyperintensities and whatever else is not normal tissue. Choose the two volumes, click"
+            " <b>Detect anomalies</b>, go through the findings with N and P, give each a category with the keys"
+            " 1 to 8, and export.<br><br><b>Research use only. Not a medical device; not for diagnosis.</b>"
+        )
+        self.parent.acknowledgementText = _(
+            "The method is that of van Hespen KM, Zwanenburg JJM, Dankbaar JW, Geerlings MI, Hendrikse J, Kuijf"
+            " HJ: An anomaly detection approach to identify chronic brain infarcts on MRI. Scientific Reports 11,"
+            " 7714 (2021), <a href='https://doi.org/10.1038/s41598-021-87013-4'>doi:10.1038/s41598-021-87013-4</a>."
+            " Please cite it."
+        )
+        slicer.app.connect("startupCompleted()", _register)
+
+
+def _register() -> None:
+    """Make the sample known to the module Sample Data, and the layout to a scene that was saved in it."""
+    from AnomalyDetectionLib.panel.sample_data import register
+    from AnomalyDetectionLib.scene import layout
+
+    register()
+    layoutNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if layoutNode is not None:
+        layout.register(layoutNode)
+
+
+@parameterNodeWrapper
+class AnomalyDetectionParameterNode:
+    """The choices on the panel; they are saved with the scene.
+
+    t1, flair, brainMask: the inputs.
+    result: the score volume of the result that is shown and reviewed.
+    model: "" for the default, a bundled model's name, or "file"; modelFile: the path then.
+    device: "auto", "cpu" or "gpu".
+    percentile, stride: -1 and 0 stand for the model's own.
+
+    Threshold and minimum size are not among them: each result keeps its own.
+    """
+
+    t1: vtkMRMLScalarVolumeNode
+    flair: vtkMRMLScalarVolumeNode
+    brainMask: Union[vtkMRMLSegmentationNode, vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+    result: vtkMRMLScalarVolumeNode
+    addResult: bool = False
+    overlayOpacity: Annotated[float, WithinRange(0, 1)] = 0.4
+    showOverlay: bool = True
+    showOutlines: bool = True
+    acceptedOnly: bool = False
+    model: str = ""
+    modelFile: str = ""
+    device: str = "auto"
+    percentile: Annotated[float, WithinRange(-1, 100)] = -1.0
+    stride: Annotated[int, WithinRange(0, 15)] = 0
+    register: bool = True
+    biasCorrection: bool = True
+    keepIntermediate: bool = False
+
+
+class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel."""
+
+    def __init__(self, parent: Any = None) -> None:
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic: Any = None
+        self.panel: Any = None
+        self._parameterNode: Any = None
+        self._parameterNodeGuiTag: Any = None
+
+    def setup(self) -> None:
+        """Called once, when the module is first opened."""
+        from AnomalyDetectionLib.panel.panel import Panel
+
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/AnomalyDetection.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", "AnomalyDetection.Result")
+        self.logic = AnomalyDetectionLogic()
+        self.panel = Panel(
+            self.ui,
+            slicer.mrmlScene,
+            sceneLogics(),
+            self.logic.start,
+            self.resourcePath(""),
+        )
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
+        self.initializeParameterNode()
+
+    def cleanup(self) -> None:
+        """Called when Slicer closes, or the module is reloaded."""
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.cleanup()
+
+    def enter(self) -> None:
+        """Called each time the module is opened."""
+        self.initializeParameterNode()
+        self.panel.enter()
+
+    def exit(self) -> None:
+        """Called each time another module is opened; a run goes on."""
+        self.panel.exit()
+
+    def onSceneStartClose(self, caller: Any, event: Any) -> None:
+        self.panel.close_scene()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller: Any, event: Any) -> None:
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        if self.parent.isEntered:
+            # The node is the same, but what it refers to came into the scene after it was read.
+            self.setParameterNode(self.logic.getParameterNode())
+
+    def onNodeAddedOrRemoved(self, caller: Any, event: Any) -> None:
+        self.panel.nodes_changed()
+
+    def initializeParameterNode(self) -> None:
+        """Follow the scene's parameter node; there is one as long as the module is open."""
+        parameterNode = self.logic.getParameterNode()
+        if (
+            self._parameterNode is not None
+            and self._parameterNode.parameterNode is parameterNode.parameterNode
+        ):
+            self.panel.refresh()
+        else:
+            self.setParameterNode(parameterNode)
+
+    def setParameterNode(self, parameterNode: Any) -> None:
+        """Follow a parameter node; None: none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self.panel.set_parameters(parameterNode)
+
+    def onParametersModified(self, caller: Any = None, event: Any = None) -> None:
+        self.panel.refresh()
+
+
+class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
+    """Detection for scripts, and for the panel: `process` waits, `start` does not."""
+
+    def getParameterNode(self) -> AnomalyDetectionParameterNode:
+        """The scene's parameter node."""
+        return AnomalyDetectionParameterNode(super().getParameterNode())
+
+    def start(self, inputs: Any, replace: Any = None) -> Any:
+        """Start a run and return at once.
+
+        Args:
+            inputs: `AnomalyDetectionLib.scene.detection_job.Inputs`.
+            replace: the result that is updated; None: another one is added.
+
+        Returns:
+            A `DetectionJob`: `poll` it, then `finish` or `cancel` it.
+
+        Raises:
+            InputError: the volumes cannot be given to the engine.
+        """
+        from AnomalyDetectionLib.panel.python import python_command
+        from AnomalyDetectionLib.scene.detection_job import DetectionJob
+
+        return DetectionJob(
+            slicer.mrmlScene,
+            sceneLogics(),
+            inputs,
+            python=python_command(),
+            replace=replace,
+            temporary=Path(slicer.app.temporaryPath),
+        )
+
+    def process(
+        self,
+        t1Node: Any,
+        flairNode: Any,
+        brainMaskNode: Any = None,
+        *,
+        onProgress: Callable[[Any], None] | None = None,
+        replace: Any = None,
+        **settings: Any,
+    ) -> Any:
+        """Detect anomalies and wait for the result. Takes a GPU if there is one.
+
+        Args:
+            t1Node, flairNode: scalar volumes of one head.
+            brainMaskNode: segmentation or label map of the brain; None: the brain is found.
+            onProgress: called with stage, fraction and message of each step.
+            replace: a result to update; None: a new one is added.
+            settings: model, device, percentile, stride, threshold, min_patches, register, bias_correction,
+                keep_intermediate, as in `AnomalyDetectionLib.scene.detection_job.Inputs`.
+
+        Returns:
+            The score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).
+
+        Raises:
+            InputError: the volumes cannot be used, or the run failed; the message says why.
+        """
+        from AnomalyDetectionLib.errors import InputError
+        from AnomalyDetectionLib.panel.first_run import missing_requirements
+        from AnomalyDetectionLib.scene.checks import problems
+        from AnomalyDetectionLib.scene.detection_job import Inputs
+
+        missing = missing_requirements()
+        if missing:
+            raise InputError(
+                f"Python packages are missing ({', '.join(missing)}): open the module Anomaly Detection and click"
+                " Detect anomalies once, which offers to install them."
+            )
+        wrong = problems(t1Node, flairNode, brainMaskNode)
+        if wrong:
+            raise InputError(wrong[0])
+        job = self.start(Inputs(t1Node, flairNode, brainMaskNode, **settings), replace)
+        try:
+            while job.state == "running":
+                self._report(job, onProgress)
+                slicer.app.processEvents()
+                time.sleep(0.05)
+            self._report(job, onProgress)
+            result = job.finish()
+        finally:
+            job.cancel()
+        return result.score, result.segmentation
+
+    @staticmethod
+    def _report(job: Any, onProgress: Callable[[Any], None] | None) -> None:
+        for progress in job.poll():
+            if onProgress is not None:
+                onProgress(progress)
+
+
+def sceneLogics() -> Any:
+    """Slicer's logics, for the bridge to the scene."""
+    from AnomalyDetectionLib.scene.logics import Logics
+
+    return Logics(
+        application=slicer.app.applicationLogic(),
+        colors=slicer.modules.colors.logic(),
+        segmentations=slicer.modules.segmentations.logic(),
+    )
+
+
+class AnomalyDetectionTest(ScriptedLoadableModuleTest):
+    """The sample through the logic and the panel, inside Slicer."""
+
+    def setUp(self) -> None:
+        """An empty scene, and an engine that can run."""
+        from AnomalyDetectionLib.panel.first_run import missing_requirements
+
+        slicer.mrmlScene.Clear()
+        missing = missing_requirements()
+        if missing:
+            self.skipTest(f"Python packages are not installed: {', '.join(missing)}")
+
+    def runTest(self) -> None:
+        """All tests, each on an empty scene."""
+        for test in (
+            self.test_the_logic_finds_the_infarcts_of_the_sample,
+            self.test_the_panel_from_click_to_review,
+            self.test_a_review_survives_saving_and_opening_the_scene,
+        ):
+            try:
+                self.setUp()
+                test()
+            except unittest.SkipTest as reason:
+                self.delayDisplay(str(reason))
+
+    def test_the_logic_finds_the_infarcts_of_the_sample(self) -> None:
+        from AnomalyDetectionLib.panel.sample_data import load_sample
+
+        t1, flair = load_sample()
+        score, segmentation = AnomalyDetectionLogic().process(t1, flair)
+        scores = slicer.util.arrayFromVolume(score)
+        self.assertEqual(scores.shape, slicer.util.arrayFromVolume(flair).shape)
+        self.assertGreater(scores.max(), 3)
+        found = np.zeros(scores.shape, bool)
+        for segmentId in segmentation.GetSegmentation().GetSegmentIDs():
+            found |= slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segmentId, flair) > 0
+        truth = slicer.util.arrayFromVolume(
+            slicer.util.loadLabelVolume(self.samplePath("simulated_truth.nii.gz"))
+        )
+        millilitres = np.prod(flair.GetSpacing()) / 1000
+        large = [n for n in np.unique(truth[truth > 0]) if (truth == n).sum() * millilitres >= 1]
+        self.assertEqual(len(large), 5)
+        for number in large:
+            self.assertTrue(found[truth == number].any(), f"infarct {number} of 1 ml or more was not found")
+
+    def test_the_panel_from_click_to_review(self) -> None:
+        from AnomalyDetectionLib.scene.findings_table import rows, unreviewed
+
+        widget = self.detectedSample()
+        result, ui, review = widget.panel.result, widget.ui, widget.panel.review
+        count = len(rows(result.table))
+        self.assertGreaterEqual(count, 5)
+        self.assertEqual(ui.findingsTable.rowCount, count)
+        self.assertEqual(unreviewed(result.table), count)
+        first = review.selected
+        ui.nextButton.click()
+        self.assertNotEqual(review.selected, first)
+        ui.previousButton.click()
+        self.assertEqual(review.selected, first)
+        review.set_category(3)
+        self.assertEqual(unreviewed(result.table), count - 1)
+        ui.undoButton.click()
+        self.assertEqual(unreviewed(result.table), count)
+        ui.acceptButton.click()
+        ui.thresholdSlider.value = 6.0
+        widget.panel.display.rederive()
+        fewer = rows(result.table)
+        self.assertLess(len(fewer), count)
+        self.assertEqual({row.number: row.decision for row in fewer}.get(first, "accepted"), "accepted")
+        ui.thresholdSlider.value = 3.0
+        widget.panel.display.rederive()
+        self.assertEqual(len(rows(result.table)), count)
+        before = slicer.app.layoutManager().layout if slicer.app.layoutManager() else None
+        if before is not None:
+            ui.sideBySideButton.click()
+            self.assertNotEqual(slicer.app.layoutManager().layout, before)
+            ui.layoutBackButton.click()
+            self.assertEqual(slicer.app.layoutManager().layout, before)
+
+    def test_a_review_survives_saving_and_opening_the_scene(self) -> None:
+        from AnomalyDetectionLib.scene.findings_table import rows
+
+        def reviews() -> list[tuple[Any, ...]]:  # numbers lose digits in a saved table
+            found = rows(widget.panel.result.table)
+            return [(row.number, row.category, row.decision, row.note) for row in found]
+
+        widget = self.detectedSample()
+        widget.panel.review.set_category(3)
+        widget.panel.review.accept()
+        reviewed = reviews()
+        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
+            path = str(Path(folder) / "scene.mrb")
+            self.assertTrue(slicer.util.saveScene(path))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(path)
+        slicer.util.selectModule("AnomalyDetection")
+        self.assertEqual(reviews(), reviewed)
+
+    def detectedSample(self) -> Any:
+        """The module's widget after Detect anomalies on the sample."""
+        slicer.util.selectModule("AnomalyDetection")
+        widget = slicer.modules.anomalydetection.widgetRepresentation().self()
+        widget.enter()
+        widget.ui.loadSampleButton.click()
+        self.assertTrue(widget.ui.detectButton.enabled, widget.ui.detectButton.toolTip)
+        widget.ui.detectButton.click()
+        end = time.monotonic() + 300
+        while widget.panel.detect.running and time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.02)
+        self.assertIsNotNone(widget.panel.result, widget.ui.outcomeLabel.text)
+        return widget
+
+    @staticmethod
+    def samplePath(name: str) -> str:
+        return str(Path(__file__).resolve().parent / "Resources" / "SampleData" / name)

@@ -1,0 +1,104 @@
+"""Advanced: model, device, and the settings of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from .devices import Devices
+from .messages import say
+
+DEFAULT_MODEL = "paper"
+DEVICES = (("auto", "Automatic (GPU if there is one)"), ("cpu", "CPU"), ("gpu", "GPU"))
+
+
+class Advanced:
+    """The section "Advanced" of the panel. Its choices live in the parameter node."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._filling = True
+        ui = panel.ui
+        self._models = sorted(path.stem for path in (Path(panel.resources) / "Models").glob("*.safetensors"))
+        for name in self._models:
+            ui.modelSelector.addItem(_("{name} (comes with the module)").format(name=name))
+        ui.modelSelector.addItem(_("A model file"))
+        for _name, text in DEVICES:
+            ui.deviceSelector.addItem(_(text))
+        self._filling = False
+        self._devices = Devices(self._devices_found)
+        ui.modelSelector.currentIndexChanged.connect(self._model_chosen)
+        ui.modelFileEdit.currentPathChanged.connect(self._model_file_chosen)
+        ui.deviceSelector.currentIndexChanged.connect(self._device_chosen)
+        ui.advancedCollapsibleButton.contentsCollapsed.connect(self._collapsed)
+        say(ui.deviceFoundLabel, "")
+
+    def model(self) -> str | None:
+        """A bundled model's name, a model file, or None for the default."""
+        parameters = self._panel.parameters
+        if parameters.model == "file":
+            return str(parameters.modelFile)
+        return parameters.model or None
+
+    def device(self) -> str:
+        """The engine's name of the device."""
+        chosen = str(self._panel.parameters.device) or "auto"
+        return self._devices.gpu() if chosen == "gpu" else chosen
+
+    def problem(self) -> str:
+        """What stands in the way of a run, or nothing."""
+        parameters = self._panel.parameters
+        if parameters is not None and parameters.model == "file":
+            path = Path(str(parameters.modelFile))
+            if not path.is_file():
+                return _("Choose a model file under Advanced, or a model that comes with the module.")
+        return ""
+
+    def refresh(self) -> None:
+        """Show what the parameter node holds."""
+        parameters, ui = self._panel.parameters, self._panel.ui
+        if parameters is None:
+            return
+        self._filling = True
+        names = [*self._models, "file"]
+        wanted = parameters.model or DEFAULT_MODEL
+        ui.modelSelector.currentIndex = names.index(wanted) if wanted in names else 0
+        is_file = wanted == "file"
+        ui.modelFileLabel.visible = is_file
+        ui.modelFileEdit.visible = is_file
+        if str(parameters.modelFile) != ui.modelFileEdit.currentPath:
+            ui.modelFileEdit.currentPath = str(parameters.modelFile)
+        devices = [name for name, _text in DEVICES]
+        ui.deviceSelector.currentIndex = (
+            devices.index(parameters.device) if parameters.device in devices else 0
+        )
+        self._filling = False
+
+    def stop(self) -> None:
+        """Stop looking for devices."""
+        self._devices.stop()
+
+    # The index is read and not taken from the signal: Qt 5 has two signals of the name, one with a text.
+    def _model_chosen(self) -> None:
+        if not self._filling and self._panel.parameters is not None:
+            self._panel.parameters.model = [*self._models, "file"][self._panel.ui.modelSelector.currentIndex]
+            self._panel.refresh()
+
+    def _model_file_chosen(self, path: str) -> None:
+        if not self._filling and self._panel.parameters is not None:
+            self._panel.parameters.modelFile = path
+            self._panel.refresh()
+
+    def _device_chosen(self) -> None:
+        if not self._filling and self._panel.parameters is not None:
+            self._panel.parameters.device = DEVICES[self._panel.ui.deviceSelector.currentIndex][0]
+
+    def _collapsed(self, collapsed: bool) -> None:
+        """What devices there are is only found out when somebody looks: it takes torch some seconds."""
+        if not collapsed:
+            self._devices.look()
+
+    def _devices_found(self, text: str) -> None:
+        say(self._panel.ui.deviceFoundLabel, text)

@@ -1,0 +1,191 @@
+"""Detect: the button, the progress of the run, cancel, and what is said when it fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..scene.detection_job import DetectionJob
+from ..scene.detection_job import Inputs as DetectionInputs
+from ..scene.result import Result, results_in
+from . import first_run
+from .messages import say
+from .remarks import remarks
+
+POLL_MS = 150
+
+
+class Detect:
+    """The button "Detect anomalies" and what belongs to it."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._job: DetectionJob | None = None
+        self._outcome_of: tuple[Any, ...] = ()
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        ui = panel.ui
+        ui.detectButton.clicked.connect(self.click)
+        ui.cancelButton.clicked.connect(self.cancel)
+        ui.detailsButton.toggled.connect(self._show_details)
+        ui.progressWidget.visible = False
+        say(ui.outcomeLabel, "")
+        self._set_log("")
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is going on."""
+        return self._job is not None
+
+    def refresh(self) -> None:
+        """The button is there to be clicked, or says why not."""
+        ui, problems = self._panel.ui, self._panel.inputs.problems()
+        if self.running:
+            reason = _("A run is going on; cancel it, or wait.")
+        elif problems:
+            reason = "\n".join(problems)
+        else:
+            reason = self._panel.advanced.problem()
+        ui.detectButton.enabled = not reason
+        ui.detectButton.toolTip = reason or _("Find suspected anomalies in the FLAIR and the T1.")
+        ui.progressWidget.visible = self.running
+        if self._outcome_of and self._outcome_of != self._pair():
+            self._outcome_of = ()
+            say(ui.outcomeLabel, "")  # it was about other volumes
+            self._set_log("")
+        ui.addResultCheckBox.visible = bool(results_in(self._panel.scene))
+        ui.addResultCheckBox.enabled = not self.running
+
+    def click(self) -> None:
+        """Start a run, after having asked for what it needs."""
+        self._panel.refresh()  # the volumes may have changed under the panel
+        if not self._panel.ui.detectButton.enabled or not self._installed():
+            return
+        self._set_log("")
+        say(self._panel.ui.outcomeLabel, "")
+        try:
+            with slicer.util.WaitCursor():
+                self._job = self._panel.start(self._inputs(), replace=self._to_replace())
+        except (InputError, OSError) as error:
+            say(self._panel.ui.outcomeLabel, str(error), "error")
+            return
+        ui = self._panel.ui
+        ui.progressBar.value = 0
+        ui.stageLabel.text = _("Starting")
+        ui.elapsedLabel.text = "0:00"
+        ui.cancelButton.enabled = True
+        self._timer.start()
+        self._panel.refresh()
+
+    def cancel(self) -> None:
+        """The button "Cancel"."""
+        if self._job is None:
+            return
+        self.stop()
+        say(self._panel.ui.outcomeLabel, _("Cancelled. Nothing was changed."))
+        self._panel.refresh()
+
+    def stop(self) -> None:
+        """End the run, if there is one, without a word."""
+        self._timer.stop()
+        job, self._job = self._job, None
+        if job is not None:
+            job.cancel()
+
+    def _poll(self) -> None:
+        job = self._job
+        if job is None:
+            return
+        ui = self._panel.ui
+        state = job.state  # before the progress, so that the last of it is not lost
+        for progress in job.poll():
+            ui.progressBar.value = round(1000 * progress.fraction)
+            ui.stageLabel.text = progress.message
+        minutes, seconds = divmod(int(job.seconds), 60)
+        ui.elapsedLabel.text = f"{minutes}:{seconds:02d}"
+        if state != "running":
+            self._end(job)
+
+    def _end(self, job: DetectionJob) -> None:
+        self._timer.stop()
+        self._job = None
+        self._outcome_of = self._pair()
+        log, took = job.log, job.seconds
+        try:
+            with slicer.util.WaitCursor():
+                result = job.finish()
+        except InputError as error:
+            say(self._panel.ui.outcomeLabel, str(error), "error")
+            self._set_log(log or _("The program wrote nothing."))
+            self._panel.refresh()
+            return
+        self._panel.show(result)
+        said = [_("Done in {seconds} s.").format(seconds=round(took)), *remarks(result)]
+        say(self._panel.ui.outcomeLabel, "\n".join(said), "good" if len(said) == 1 else "warning")
+        self._panel.refresh()
+
+    def _pair(self) -> tuple[Any, ...]:
+        parameters = self._panel.parameters
+        return () if parameters is None else (parameters.t1, parameters.flair)
+
+    def _installed(self) -> bool:
+        """Whether the engine can run; asks, and installs what is missing."""
+        missing = first_run.missing_requirements()
+        if not missing:
+            return True
+        try:
+            ready = first_run.install(
+                missing,
+                ask=lambda text: slicer.util.confirmOkCancelDisplay(text, _("Anomaly Detection: first run")),
+                progress=self._say_installing,
+            )
+        except InputError as error:
+            say(self._panel.ui.outcomeLabel, str(error), "error")
+            self._set_log(getattr(error, "instructions", ""))
+            return False
+        say(self._panel.ui.outcomeLabel, "" if ready else _("Nothing was installed; the detection needs it."))
+        return bool(ready)
+
+    def _say_installing(self, text: str) -> None:
+        say(self._panel.ui.outcomeLabel, text)
+        slicer.app.processEvents()
+
+    def _inputs(self) -> DetectionInputs:
+        parameters, advanced = self._panel.parameters, self._panel.advanced
+        return DetectionInputs(
+            t1=parameters.t1,
+            flair=parameters.flair,
+            brain_mask=parameters.brainMask,
+            model=advanced.model(),
+            device=advanced.device(),
+            percentile=None if parameters.percentile < 0 else parameters.percentile,
+            stride=None if parameters.stride < 1 else parameters.stride,
+            register=parameters.register,
+            bias_correction=parameters.biasCorrection,
+            keep_intermediate=parameters.keepIntermediate,
+        )
+
+    def _to_replace(self) -> Result | None:
+        """The result of the same pair: the one that is shown, else the newest."""
+        parameters = self._panel.parameters
+        if parameters.addResult:
+            return None
+        shown = self._panel.result
+        candidates = [*results_in(self._panel.scene), *([shown] if shown is not None else [])]
+        same = [r for r in candidates if r.flair is parameters.flair and r.t1 is parameters.t1]
+        return same[-1] if same else None
+
+    def _set_log(self, log: str) -> None:
+        ui = self._panel.ui
+        ui.detailsText.plainText = log
+        ui.detailsButton.visible = bool(log)
+        ui.detailsButton.checked = False
+        ui.detailsText.visible = False
+
+    def _show_details(self, shown: bool) -> None:
+        self._panel.ui.detailsText.visible = shown

@@ -1,0 +1,90 @@
+"""What devices there are, asked of the engine in the background: only torch knows, and it is slow to start."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..process import EngineRun
+from .first_run import missing_requirements
+from .python import python_command
+
+
+class Devices:
+    """Finds the devices once, and says what it found.
+
+    Args:
+        say: called with a line for people.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._found: list[dict[str, Any]] | None = None
+        self._run: EngineRun | None = None
+        self._folder: Path | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(250)
+        self._timer.timeout.connect(self._poll)
+
+    def gpu(self) -> str:
+        """The engine's name of the GPU: what was found, else what such a computer would have."""
+        for device in self._found or ():
+            if device["device"] != "cpu":
+                return str(device["device"])
+        return "mps" if sys.platform == "darwin" else "cuda"
+
+    def look(self) -> None:
+        """Start to look, unless it is known already."""
+        if self._found is not None or self._run is not None:
+            return
+        if missing_requirements():
+            self._say(_("Known after the first run, when torch is installed."))
+            return
+        self._say(_("Looking for a GPU ..."))
+        self._folder = Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=slicer.app.temporaryPath))
+        try:
+            library = Path(__file__).resolve().parents[2]
+            self._run = EngineRun(python_command(), ["devices"], self._folder, library=library)
+        except (InputError, OSError) as error:
+            self._end(str(error))
+            return
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._timer.stop()
+        if self._run is not None:
+            self._run.cancel(timeout=0)
+        self._end(None)
+
+    def _poll(self) -> None:
+        run = self._run
+        if run is None or run.state == "running":
+            return
+        if run.state != "done":
+            self._end(run.error)
+            return
+        self._found = [json.loads(line) for line in run.output.splitlines() if line.strip()]
+        gpus = [device["name"] for device in self._found if device["device"] != "cpu"]
+        cpus = [device["name"] for device in self._found if device["device"] == "cpu"]
+        found = _("Found: {devices}.").format(devices=", ".join([*gpus, *cpus]))
+        self._end(found if gpus else found + " " + _("No GPU; the CPU is used."))
+
+    def _end(self, text: str | None) -> None:
+        self._timer.stop()
+        self._run = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if text is not None:
+            self._say(text)

@@ -1,0 +1,190 @@
+"""Display: threshold and size, overlay, outlines, the bare image, and the arrangement of the views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..scene import layout, overlay, slice_views
+from ..scene.result import Result, centre_of, rederive, results_in, settings_of
+from .messages import say
+
+REST_MS = 120
+"""How long a slider rests before the findings follow, so that dragging it stays fluent."""
+
+
+class Display:
+    """The section "Display" of the panel."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._hidden: slice_views.HiddenOverlay | None = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self.rederive)
+        ui = panel.ui
+        ui.thresholdSlider.valueChanged.connect(self._slider_moved)
+        ui.minimumSizeSlider.valueChanged.connect(self._slider_moved)
+        ui.opacitySlider.valueChanged.connect(self._opacity_changed)
+        ui.showOverlayCheckBox.toggled.connect(self._overlay_toggled)
+        ui.showOutlinesCheckBox.toggled.connect(self._outlines_toggled)
+        ui.hideOverlayButton.pressed.connect(self.hide_overlay)
+        ui.hideOverlayButton.released.connect(self.restore_overlay)
+        ui.sideBySideButton.clicked.connect(self.side_by_side)
+        ui.layoutBackButton.clicked.connect(self.layout_back)
+
+    def take(self, result: Result | None) -> None:
+        """Another result is shown: the sliders take its settings."""
+        self.forget()
+        if result is None:
+            return
+        threshold, min_patches = settings_of(result)
+        for slider, value in (
+            (self._panel.ui.thresholdSlider, threshold),
+            (self._panel.ui.minimumSizeSlider, float(min_patches)),
+        ):
+            slider.maximum = max(slider.maximum, value)
+            slider.value = value
+        slice_views.update_legend(result)  # views do not see it when a scene is opened
+        self._timer.stop()  # nothing is to be derived anew
+
+    def refresh(self) -> None:
+        """Only what there is can be changed."""
+        ui, result = self._panel.ui, self._panel.result
+        for widget in (
+            ui.thresholdSlider,
+            ui.minimumSizeSlider,
+            ui.opacitySlider,
+            ui.showOverlayCheckBox,
+            ui.showOutlinesCheckBox,
+            ui.hideOverlayButton,
+        ):
+            widget.enabled = result is not None
+        parameters = self._panel.parameters
+        ui.sideBySideButton.enabled = (
+            self._panel.layout_node is not None
+            and parameters is not None
+            and parameters.t1 is not None
+            and parameters.flair is not None
+        )
+        node = self._panel.layout_node
+        ui.layoutBackButton.enabled = node is not None and layout.is_side_by_side(node)
+        if result is None:
+            say(ui.minimumVolumeLabel, "")
+        else:
+            say(ui.minimumVolumeLabel, _("that is about {ml:.2f} ml").format(ml=self._smallest_ml(result)))
+
+    def show_in_views(self) -> None:
+        """Show the result in the slice views: overlay on the FLAIR, outlines, legend."""
+        result = self._panel.result
+        if result is None:
+            return
+        self.restore_overlay()
+        ui = self._panel.ui
+        threshold, _min_patches = settings_of(result)
+        overlay.show_scores(self._panel.scene, self._panel.logics, result.score, threshold)
+        slice_views.show_result(self._panel.scene, result, opacity=ui.opacitySlider.value)
+        self._overlay_toggled(ui.showOverlayCheckBox.checked)
+        self._outlines_toggled(ui.showOutlinesCheckBox.checked)
+
+    def rederive(self) -> None:
+        """The findings follow the sliders."""
+        self._timer.stop()
+        result, ui = self._panel.result, self._panel.ui
+        if result is None:
+            return
+        wanted = round(ui.thresholdSlider.value, 3), round(ui.minimumSizeSlider.value)
+        threshold, min_patches = settings_of(result)
+        if wanted == (round(threshold, 3), min_patches):
+            return
+        try:
+            rederive(
+                self._panel.scene, self._panel.logics, result, threshold=wanted[0], min_patches=wanted[1]
+            )
+        except InputError as error:
+            say(ui.findingsSummaryLabel, str(error), "error")
+            self.take(result)  # the sliders go back
+            return
+        self._panel.review.refill()
+        self.refresh()
+
+    def hide_overlay(self) -> None:
+        """The bare image, until `restore_overlay`."""
+        if self._hidden is None and self._panel.result is not None:
+            self._hidden = slice_views.HiddenOverlay.hide(self._panel.scene, *results_in(self._panel.scene))
+
+    def restore_overlay(self) -> None:
+        """What was visible before `hide_overlay` is visible again."""
+        hidden, self._hidden = self._hidden, None
+        if hidden is not None:
+            hidden.restore()
+
+    def side_by_side(self) -> None:
+        """T1 and FLAIR side by side, the overlay on the FLAIR."""
+        parameters, result = self._panel.parameters, self._panel.result
+        t1, flair, score, at = parameters.t1, parameters.flair, None, None
+        if result is not None:
+            t1, flair, score = result.t1 or t1, result.flair, result.score
+            selected = self._panel.review.selected
+            at = None if selected is None else centre_of(result, selected).tolist()
+        layout.side_by_side(
+            self._panel.scene,
+            self._panel.logics.application,
+            self._panel.layout_node,
+            t1=t1,
+            flair=flair,
+            score=score,
+            opacity=self._panel.ui.opacitySlider.value,
+            at=at,
+        )
+        if result is not None and not self._panel.ui.showOverlayCheckBox.checked:
+            slice_views.set_overlay_visible(self._panel.scene, result, False)
+        # New views get their size only when the window is drawn; before that they cannot be filled.
+        qt.QTimer.singleShot(
+            0, lambda: layout.fit(self._panel.scene, self._panel.logics.application, flair, at=at)
+        )
+        self._panel.review.show_selected()
+        self.refresh()
+
+    def layout_back(self) -> None:
+        """The layout that was there before."""
+        layout.put_back(self._panel.layout_node)
+        self._panel.review.show_selected()
+        self.refresh()
+
+    def forget(self) -> None:
+        """Nothing hidden is left behind, and no slider is waited for."""
+        self._timer.stop()
+        self.restore_overlay()
+
+    def _smallest_ml(self, result: Result) -> float:
+        """The volume of the cells of as many patches as the slider says."""
+        dx, dy, dz = result.patch_scores.GetSpacing()
+        return round(self._panel.ui.minimumSizeSlider.value) * dx * dy * dz / 1000
+
+    def _slider_moved(self, _value: float) -> None:
+        if self._panel.result is not None:
+            self._timer.start()
+            self.refresh()
+
+    def _opacity_changed(self, opacity: float) -> None:
+        result = self._panel.result
+        if result is not None:
+            slice_views.set_overlay_opacity(self._panel.scene, result, opacity)
+
+    def _overlay_toggled(self, visible: bool) -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        slice_views.set_overlay_visible(self._panel.scene, result, visible)
+        overlay.set_legend_visible(self._panel.logics, result.score, visible)
+
+    def _outlines_toggled(self, visible: bool) -> None:
+        result = self._panel.result
+        if result is not None:
+            result.segmentation.CreateDefaultDisplayNodes()
+            result.segmentation.GetDisplayNode().SetVisibility(visible)

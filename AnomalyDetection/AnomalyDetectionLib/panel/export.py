@@ -1,0 +1,112 @@
+"""Export: segmentation, label map, table, pictures. DICOM will stand beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..scene import export
+from ..scene.result import Result
+from .messages import say
+
+LAST_FOLDER = "AnomalyDetection/ExportFolder"
+
+
+class Export:
+    """The section "Export" of the panel."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        ui = panel.ui
+        ui.exportSegmentationButton.clicked.connect(self.segmentation)
+        ui.exportLabelsButton.clicked.connect(self.labels)
+        ui.exportTableButton.clicked.connect(self.table)
+        ui.exportPicturesButton.clicked.connect(self.pictures)
+        say(ui.exportMessageLabel, "")
+
+    def refresh(self) -> None:
+        """Only what there is can be exported."""
+        ui, there = self._panel.ui, self._panel.result is not None
+        for button in (
+            ui.exportSegmentationButton,
+            ui.exportLabelsButton,
+            ui.exportTableButton,
+            ui.exportPicturesButton,
+        ):
+            button.enabled = there
+
+    def segmentation(self) -> None:
+        """Ask for a file and write the segmentation."""
+        self._to_file(
+            _("Segmentation (*.seg.nrrd)"),
+            ".seg.nrrd",
+            lambda result, path: export.export_segmentation(
+                self._panel.scene, self._panel.logics, result, path, accepted_only=self._accepted_only()
+            ),
+        )
+
+    def labels(self) -> None:
+        """Ask for a file and write the label map."""
+        self._to_file(
+            _("Label map (*.nii.gz)"),
+            ".nii.gz",
+            lambda result, path: export.export_labels(result, path, accepted_only=self._accepted_only()),
+        )
+
+    def table(self) -> None:
+        """Ask for a file and write the table, reviews included."""
+        self._to_file(_("Table (*.csv)"), ".csv", export.export_table)
+
+    def pictures(self) -> None:
+        """Ask for a folder and write a picture of each finding."""
+        result = self._panel.result
+        if result is None:
+            return
+        chosen = qt.QFileDialog.getExistingDirectory(
+            slicer.util.mainWindow(), _("Folder for the pictures"), self._last_folder()
+        )
+        if chosen:
+            folder = Path(chosen) / _file_name(result.segmentation.GetName())
+            self._write(
+                lambda: export.export_pictures(result, folder, accepted_only=self._accepted_only()), folder
+            )
+
+    def _to_file(self, kind: str, suffix: str, write: Callable[[Result, Path], Any]) -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        start = Path(self._last_folder()) / (_file_name(result.segmentation.GetName()) + suffix)
+        chosen = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), _("Export"), str(start), kind)
+        if isinstance(chosen, (tuple, list)):  # with the filter that was chosen, in some bindings of Qt
+            chosen = chosen[0]
+        if chosen:
+            path = Path(chosen if chosen.lower().endswith(suffix) else chosen + suffix)
+            self._write(lambda: write(result, path), path)
+
+    def _write(self, write: Callable[[], Any], path: Path) -> None:
+        try:
+            with slicer.util.WaitCursor():
+                write()
+        except (InputError, OSError) as error:
+            say(self._panel.ui.exportMessageLabel, str(error), "error")
+            return
+        slicer.app.userSettings().setValue(LAST_FOLDER, str(path.parent))
+        say(self._panel.ui.exportMessageLabel, _("Written: {path}").format(path=path), "good")
+
+    def _accepted_only(self) -> bool:
+        return bool(self._panel.parameters.acceptedOnly)
+
+    def _last_folder(self) -> str:
+        return str(slicer.app.userSettings().value(LAST_FOLDER) or Path.home())
+
+
+def _file_name(name: str) -> str:
+    """A node's name as the name of a file on any system."""
+    return re.sub(r'[\\/:*?"<>|\s]+', "_", name).strip("_") or "findings"

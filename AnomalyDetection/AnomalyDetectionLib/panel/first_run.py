@@ -1,0 +1,306 @@
+"""The first run: which Python packages the engine needs beyond Slicer's own, and how they get there.
+
+Nothing is imported, asked or installed before somebody clicks Detect anomalies. torch comes through the PyTorch
+extension alone, which knows the build that fits the computer. deepbet is installed without what it declares:
+its window toolkit (customtkinter) is never opened, and its "torch" would fetch the wrong build; what it does
+import is in the list itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+
+REQUESTER = "AnomalyDetection"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What the engine needs.
+
+    Attributes:
+        name: on PyPI.
+        at_least: version.
+        size_mb: of the download with what it needs itself, about (Linux, Python 3.12, measured in November 2026).
+        compiled: whether its wheel is one of this Python and platform.
+    """
+
+    name: str
+    at_least: str
+    size_mb: float
+    compiled: bool = False
+
+    @property
+    def requirement(self) -> str:
+        """As pip wants it."""
+        return f"{self.name}>={self.at_least}"
+
+
+TORCH = Package("torch", "2.2", 200, compiled=True)
+TORCH_WITH_GPU_GB = 2.5
+DEEPBET = Package("deepbet", "1.0.2", 10)
+OTHERS = (
+    Package("click", "8.1", 0.1),
+    Package("matplotlib", "3.8", 17, compiled=True),
+    Package("nibabel", "5", 3.5),
+    Package("pillow", "10", 7, compiled=True),
+    Package("safetensors", "0.4", 0.5, compiled=True),
+    Package("tqdm", "4.66", 0.1),
+    # imported by deepbet
+    Package("connected-components-3d", "3", 5, compiled=True),
+    Package("fill_voids", "2", 2.5, compiled=True),
+    Package("pandas", "2", 13, compiled=True),
+)
+PACKAGES = (TORCH, *OTHERS, DEEPBET)
+"""All but numpy, scipy and SimpleITK: those come with Slicer and are never touched."""
+
+
+class InstallationError(InputError):
+    """The packages could not be installed.
+
+    Attributes:
+        instructions: how to do it by hand, without a network on this computer; several lines.
+    """
+
+    def __init__(self, sentence: str, instructions: str) -> None:
+        super().__init__(sentence)
+        self.instructions = instructions
+
+
+def missing_requirements() -> list[str]:
+    """What is not installed or too old, as pip wants it; empty: the engine can run. Takes milliseconds."""
+    return [package.requirement for package in PACKAGES if not _is_there(package)]
+
+
+def explain(missing: Sequence[str]) -> str:
+    """In plain words what is to be downloaded, from where, and how much; ends with the question."""
+    packages = _packages(missing)
+    lines = [_("The first detection needs Python packages that are not in this Slicer yet:"), ""]
+    if TORCH in packages:
+        lines.append(
+            _("- torch, which computes the network: about {mb} MB, with an NVIDIA GPU about {gb} GB").format(
+                mb=TORCH.size_mb, gb=TORCH_WITH_GPU_GB
+            )
+        )
+    others = [package for package in packages if package is not TORCH]
+    if others:
+        size = max(1, round(sum(package.size_mb for package in others)))
+        names = ", ".join(package.name for package in others)
+        lines.append(_("- {names}: about {mb} MB together").format(names=names, mb=size))
+    lines += [
+        "",
+        _(
+            "They are downloaded once, from pypi.org and pytorch.org, and kept in this Slicer. No image leaves"
+            " this computer. It takes some minutes, and Slicer waits for it."
+        ),
+        "",
+        _("Download and install them now?"),
+    ]
+    return "\n".join(lines)
+
+
+def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Callable[[str], None]) -> bool:
+    """Install what is missing, after having asked once.
+
+    Args:
+        missing: as `missing_requirements` gives it.
+        ask: shows a text and returns whether the user agrees.
+        progress: called with what is being done.
+
+    Returns:
+        Whether the engine can run now; False if the user did not agree, or Slicer is being tested.
+
+    Raises:
+        InputError: torch is missing, and so is the PyTorch extension.
+        InstallationError: it did not work; its `instructions` say how it does.
+    """
+    import slicer
+
+    packages = _packages(missing)
+    if not packages:
+        return True
+    if TORCH in packages and not _can_import("PyTorchUtils"):
+        raise InputError(
+            _(
+                "The extension PyTorch is needed and not installed: open View > Extensions Manager, install PyTorch,"
+                " restart Slicer, and click Detect anomalies again."
+            )
+        )
+    if slicer.app.testingEnabled():
+        progress(_("Slicer is being tested: nothing is installed."))
+        return False
+    if not ask(explain(missing)):
+        return False
+    try:
+        if TORCH in packages:
+            progress(_("Installing torch (the largest part, some minutes) ..."))
+            _install_torch()
+        others = [package.requirement for package in packages if package in OTHERS]
+        if others:
+            progress(_("Installing {names} ...").format(names=", ".join(_names(others))))
+            _install(others)
+        if DEEPBET in packages:
+            progress(_("Installing deepbet ..."))
+            _install_alone(DEEPBET.requirement)
+    except (
+        Exception
+    ) as error:  # pip, the network, a proxy, a full disk: whatever it was, the way out is the same
+        raise _failure(str(error)) from error
+    importlib.invalidate_caches()
+    left = missing_requirements()
+    if left:
+        raise _failure(_("{names} is still missing").format(names=", ".join(_names(left))))
+    return True
+
+
+def by_hand(missing: Sequence[str]) -> str:
+    """How to install packages on a computer without a network: which wheels, where to put them, which commands."""
+    packages = _packages(missing)
+    plain = " ".join(f'"{package.requirement}"' for package in packages if package in OTHERS)
+    tag, platforms = f"cp{sys.version_info.major}{sys.version_info.minor}", _pip_platforms()
+    target = " ".join(
+        [
+            "--only-binary=:all:",
+            f"--python-version {sys.version_info.major}.{sys.version_info.minor}",
+            *(f"--platform {platform}" for platform in platforms),
+        ]
+    )
+    download = f"python -m pip download --dest wheels {target}"
+    install_from = f'"{_python_slicer()}" -m pip install --no-index --find-links wheels'
+    fetch, put = [], []
+    if TORCH in packages:
+        index = "" if sys.platform == "darwin" else " --index-url https://download.pytorch.org/whl/cpu"
+        fetch.append(f'{download}{index} "{TORCH.requirement}"')
+        put.append(f'{install_from} "{TORCH.requirement}"')
+    if plain:
+        fetch.append(f"{download} {plain}")
+        put.append(f"{install_from} {plain}")
+    if DEEPBET in packages:
+        fetch.append(f'{download} --no-deps "{DEEPBET.requirement}"')
+        put.append(f'{install_from} --no-deps "{DEEPBET.requirement}"')
+    wheels = [
+        f"{package.name.replace('-', '_')}-*-{f'{tag}-*' if package.compiled else 'py3-none-any'}.whl"
+        + (f"  ({platforms[0]})" if package.compiled else "")
+        for package in packages
+    ]
+    gpu = _("For an NVIDIA GPU put cu126 in the place of cpu in the address.")
+    return "\n".join(
+        [
+            _("To install without a network here, on another computer with Python and a network:"),
+            "",
+            *(f"    {line}" for line in fetch),
+            "",
+            *([gpu, ""] if TORCH in packages and sys.platform != "darwin" else []),
+            _('That fills the folder "wheels" with these, and with what they need themselves:'),
+            "",
+            *(f"    {line}" for line in wheels),
+            "",
+            _('Bring the folder "wheels" here, open a terminal in the folder that holds it, and run:'),
+            "",
+            *(f"    {line}" for line in put),
+            "",
+            _("Then start Slicer again."),
+        ]
+    )
+
+
+def _is_there(package: Package) -> bool:
+    try:
+        return _version(metadata.version(package.name)) >= _version(package.at_least)
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Of "2.13.0+cpu": (2, 13, 0)."""
+    release = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(int(part) for part in release[0].split(".")) if release else ()
+
+
+def _packages(requirements: Sequence[str]) -> list[Package]:
+    names = set(_names(requirements))
+    return [package for package in PACKAGES if package.name in names]
+
+
+def _names(requirements: Sequence[str]) -> list[str]:
+    return [re.split(r"[<>=!~;\[ ]", requirement, maxsplit=1)[0] for requirement in requirements]
+
+
+def _install_torch() -> None:
+    import PyTorchUtils
+
+    torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+        askConfirmation=False, torchVersionRequirement=f">={TORCH.at_least}"
+    )
+    if torch is None:
+        raise RuntimeError(_("the PyTorch extension did not install torch"))
+
+
+def _install(requirements: list[str]) -> None:
+    """With what they need; Slicer 5.12 shows its own progress and says when it has to be started again."""
+    import slicer
+
+    if _can_import("slicer.packaging"):  # since 5.12
+        from slicer import packaging
+
+        packaging.pip_ensure(requirements, requester=REQUESTER, prompt_install=False)
+    else:
+        slicer.util.pip_install(requirements)
+
+
+def _install_alone(requirement: str) -> None:
+    """Without what it declares."""
+    import slicer
+
+    arguments = ["--no-deps", requirement]
+    if _can_import("slicer.packaging"):  # since 5.12
+        from slicer import packaging
+
+        packaging.pip_install(arguments, requester=REQUESTER)
+    else:
+        slicer.util.pip_install(arguments)
+
+
+def _can_import(name: str) -> bool:
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def _failure(reason: str) -> InstallationError:
+    return InstallationError(
+        _(
+            "The packages could not be installed ({reason}): look at the network or the proxy and click Detect"
+            " anomalies again, or install them by hand as Details says."
+        ).format(reason=reason.strip().splitlines()[-1] if reason.strip() else _("no reason given")),
+        by_hand(missing_requirements()),
+    )
+
+
+def _pip_platforms() -> list[str]:
+    """This computer's platform in the words of pip."""
+    platform = sysconfig.get_platform()
+    if platform.startswith("linux-"):
+        machine = platform.removeprefix("linux-")
+        return [f"manylinux_2_28_{machine}", f"manylinux2014_{machine}"]
+    if platform.startswith("macosx-"):
+        machine = platform.rpartition("-")[2]
+        return [f"macosx_12_0_{machine}", f"macosx_11_0_{machine}"]
+    return [re.sub(r"[-.]", "_", platform)]
+
+
+def _python_slicer() -> str:
+    from .python import python_command
+
+    try:
+        return python_command()[0]
+    except InputError:
+        return "PythonSlicer"

@@ -1,0 +1,97 @@
+"""Inputs: which volumes, guesses, and the line that says what is wrong before anything is run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..scene.checks import problems, warnings
+from ..scene.guesses import guess_inputs
+from .messages import say
+from .sample_data import load_sample
+
+
+class Inputs:
+    """The section "Inputs" of the panel."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._checked: tuple[Any, ...] = ()
+        self._problems: list[str] = []
+        self._warnings: list[str] = []
+        panel.ui.loadSampleButton.clicked.connect(self.load_sample)
+
+    def guess(self) -> None:
+        """Fill boxes that are empty; never over what somebody chose."""
+        parameters = self._panel.parameters
+        if parameters is None or (parameters.t1 is not None and parameters.flair is not None):
+            return
+        t1, flair = guess_inputs(self._panel.scene)
+        if parameters.t1 is None and t1 is not None and t1 is not parameters.flair:
+            parameters.t1 = t1
+        if parameters.flair is None and flair is not None and flair is not parameters.t1:
+            parameters.flair = flair
+
+    def problems(self) -> list[str]:
+        """What stands in the way of a run, a sentence each; empty: nothing."""
+        self._check()
+        return self._problems
+
+    def refresh(self) -> None:
+        """Say below the boxes what is wrong, or what to look at."""
+        self._check()
+        parameters = self._panel.parameters
+        nothing_chosen = parameters is None or (parameters.t1 is None and parameters.flair is None)
+        if nothing_chosen:
+            say(
+                self._panel.ui.inputsMessageLabel, _("Load a T1 and a FLAIR of the same head, or the sample.")
+            )
+        elif self._problems:
+            say(self._panel.ui.inputsMessageLabel, self._problems[0], "error")
+        elif self._warnings:
+            say(self._panel.ui.inputsMessageLabel, "\n".join(self._warnings), "warning")
+        else:
+            say(self._panel.ui.inputsMessageLabel, "")
+
+    def load_sample(self) -> None:
+        """The button "Load the sample": its volumes become the inputs."""
+        with slicer.util.tryWithErrorDisplay(_("The sample could not be loaded."), waitCursor=True):
+            t1, flair = load_sample()
+            parameters = self._panel.parameters
+            parameters.t1, parameters.flair, parameters.brainMask = t1, flair, None
+        self._panel.refresh()
+
+    def forget(self) -> None:
+        """The volumes may have changed though the nodes are the same."""
+        self._checked = ()
+
+    def _check(self) -> None:
+        """Look at the volumes, but only when something about them has changed."""
+        parameters = self._panel.parameters
+        if parameters is None:
+            self._checked, self._problems, self._warnings = (), [_("Choose a T1 and a FLAIR volume.")], []
+            return
+        nodes = (parameters.t1, parameters.flair, parameters.brainMask)
+        state = tuple(_state(node) for node in nodes)
+        if state == self._checked:
+            return
+        self._checked = state
+        self._problems = problems(*nodes)
+        self._warnings = [] if self._problems else warnings(nodes[0], nodes[1])
+
+
+def _state(node: Any) -> tuple[Any, ...]:
+    """What the checks depend on: the node, its name, its voxels and where it stands."""
+    if node is None:
+        return ()
+    image = node.GetImageData() if hasattr(node, "GetImageData") else None
+    transform = node.GetParentTransformNode()
+    return (
+        node.GetID(),
+        node.GetName(),
+        image.GetMTime() if image is not None else 0,
+        node.GetMTime(),
+        transform.GetMTime() if transform is not None else 0,
+    )

@@ -1,0 +1,89 @@
+"""Keys: next, previous, categories, accept, reject, undo, and the bare image while a key is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+import slicer
+
+HOLD = "H"
+"""The bare image is shown as long as this key is held."""
+
+
+class Keys:
+    """Shortcuts of the main window, while the module is open. Text fields keep their keys."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._shortcuts: list[Any] = []
+        self._release = _Release(panel.display.restore_overlay)
+
+    def connect(self) -> None:
+        """The keys work from now on."""
+        window = slicer.util.mainWindow()
+        if self._shortcuts or window is None:
+            return
+        review = self._panel.review
+        actions: dict[str, Callable[[], None]] = {
+            "N": review.next,
+            "P": review.previous,
+            "A": review.accept,
+            "R": review.reject,
+            "Ctrl+Shift+Z": review.undo,
+            HOLD: self._hold,
+        }
+        actions |= {str(category): self._categorise(category) for category in range(9)}
+        for key, action in actions.items():
+            shortcut = qt.QShortcut(qt.QKeySequence(key), window)
+            shortcut.setAutoRepeat(key in ("N", "P"))
+            shortcut.activated.connect(action)
+            self._shortcuts.append(shortcut)
+
+    def disconnect(self) -> None:
+        """The keys belong to others again."""
+        self._release.stop()
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(False)
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
+
+    def _categorise(self, category: int) -> Callable[[], None]:
+        def categorise() -> None:
+            self._panel.review.set_category(category)
+
+        return categorise
+
+    def _hold(self) -> None:
+        self._panel.display.hide_overlay()
+        self._release.wait()
+
+
+class _Release(qt.QObject):
+    """Listens to the application while a key is held, and only then: it sees every event."""
+
+    def __init__(self, released: Callable[[], None]) -> None:
+        qt.QObject.__init__(self)
+        self._released = released
+        self._waiting = False
+
+    def wait(self) -> None:
+        if not self._waiting:
+            self._waiting = True
+            slicer.app.installEventFilter(self)
+
+    def stop(self) -> None:
+        if self._waiting:
+            self._waiting = False
+            slicer.app.removeEventFilter(self)
+            self._released()
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:  # noqa: N802 (Qt's name)
+        kind = event.type()
+        if kind in (qt.QEvent.WindowDeactivate, qt.QEvent.ApplicationDeactivate) or (
+            kind == qt.QEvent.KeyRelease and not event.isAutoRepeat() and event.key() == qt.Qt.Key_H
+        ):
+            self.stop()
+        return False

@@ -1,0 +1,30 @@
+"""What a reader has to know about how a result came about."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from ..scene.result import Result, provenance_of
+
+WORTH_SAYING = 0.005  # of the brain without T1
+
+
+def remarks(result: Result) -> list[str]:
+    """Sentences about registration and missing parts; none for most scans."""
+    provenance, said = provenance_of(result), []
+    alignment = provenance.get("alignment", {})
+    if alignment.get("registered"):
+        said.append(
+            _(
+                "T1 and FLAIR did not line up: for the detection the T1 was moved by {shift:.1f} mm and turned by "
+                "{turn:.1f} degrees. The T1 shown is where it was."
+            ).format(shift=alignment["shift_mm"], turn=alignment["rotation_deg"])
+        )
+    missing = provenance.get("brain_without_t1", 0.0)
+    if missing >= WORTH_SAYING:
+        said.append(
+            _("The T1 does not reach {share:.0f} % of the brain; nothing was looked for there.").format(
+                share=100 * missing
+            )
+        )
+    return said

@@ -1,0 +1,113 @@
+"""The simulated patient that comes with the module: in Slicer's Sample Data module, and for the panel's button."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+
+RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
+THUMBNAIL = RESOURCES / "Icons" / "AnomalyDetection_sample.png"
+CATEGORY = "AnomalyDetection"
+NAME = "AnomalyDetection: simulated chronic infarcts"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One of the sample's files, the name of its node, and what is in the file."""
+
+    file: str
+    node: str
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return RESOURCES / "SampleData" / self.file
+
+
+T1 = Volume(
+    "simulated_T1.nii.gz", "Simulated T1", "9ea87de103ac104ab83b8d13fbd298f81b9093f07d9b3245581be470623b7bd5"
+)
+FLAIR = Volume(
+    "simulated_FLAIR.nii.gz",
+    "Simulated FLAIR",
+    "f5d901f9f58c21ed657b7084422d1da76affb0de657c3a689f100db928cfc7ec",
+)
+VOLUMES = (T1, FLAIR)
+
+
+def register() -> None:
+    """Put the sample into the Sample Data module, once however often it is called.
+
+    Does nothing in a Slicer without that module.
+    """
+    try:
+        import SampleData
+    except ImportError:
+        return
+    # From the package it is loaded by `load`; the addresses are for programs that ask for files by themselves.
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName=NAME,
+        uris=[volume.path.as_uri() for volume in VOLUMES],
+        fileNames=[volume.file for volume in VOLUMES],
+        nodeNames=[volume.node for volume in VOLUMES],
+        checksums=[f"SHA256:{volume.sha256}" for volume in VOLUMES],
+        thumbnailFileName=str(THUMBNAIL),
+        loadFileType=["VolumeFile", "VolumeFile"],
+        customDownloader=load,
+    )
+
+
+def load(_source: Any = None) -> list[Any]:
+    """What the button in Sample Data does: load both volumes and show the FLAIR."""
+    with slicer.util.tryWithErrorDisplay(_("The sample could not be loaded."), waitCursor=True):
+        return list(load_sample())
+
+
+def load_sample() -> tuple[Any, Any]:
+    """Load the sample into the scene.
+
+    Returns:
+        Volume nodes of T1 and FLAIR; the FLAIR is in the slice views.
+
+    Raises:
+        InputError: a file is missing or damaged.
+        RuntimeError: Slicer could not read it.
+    """
+    for volume in VOLUMES:
+        _check(volume)
+    t1, flair = (_load(volume) for volume in VOLUMES)
+    slicer.util.setSliceViewerLayers(background=flair, foreground=None, label=None, fit=True)
+    return t1, flair
+
+
+def _load(volume: Volume) -> Any:
+    node = slicer.util.loadVolume(str(volume.path), {"name": volume.node, "show": False})
+    storage = node.GetStorageNode()
+    if storage is not None:  # or Slicer would offer to save over the extension's file
+        node.SetAndObserveStorageNodeID(None)
+        slicer.mrmlScene.RemoveNode(storage)
+    return node
+
+
+def _check(volume: Volume) -> None:
+    try:
+        digest = hashlib.sha256(volume.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            _("The sample's file {file} cannot be read: install the extension again.").format(
+                file=volume.file
+            )
+        ) from error
+    if digest != volume.sha256:
+        raise InputError(
+            _("The sample's file {file} is damaged: install the extension again.").format(file=volume.file)
+        )

@@ -1,0 +1,52 @@
+"""In the place of the engine: `python fake_engine.py WHAT FOLDER -m AnomalyDetectionLib detect ...`.
+
+record: run the real engine and keep a copy of its results in FOLDER; replay: give those again, at once;
+slow: start a child and never end; fail: say one sentence and end; die: be killed by the system.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def main(what: str, recording: Path, arguments: list[str]) -> int:
+    output = Path(arguments[arguments.index("--output") + 1])
+    if what == "record":
+        code = subprocess.run(
+            [sys.executable, "-m", "AnomalyDetectionLib", *arguments], check=False
+        ).returncode
+        if code == 0:
+            shutil.copytree(output, recording, dirs_exist_ok=True)
+        return code
+    report("read", 0.1, "Reading the images")
+    if what == "replay":
+        report("score", 0.9, "Scoring patches")
+        shutil.copytree(recording, output)
+    elif what == "slow":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (recording / "processes.txt").write_text(f"{os.getpid()} {child.pid}")
+        time.sleep(600)
+    elif what == "fail":
+        print("a line of the log", file=sys.stderr)
+        t1 = arguments[arguments.index("--t1") + 1]
+        print(f"{t1} holds the same value everywhere: give another --t1.", file=sys.stderr)
+        return 2
+    elif what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def report(stage: str, fraction: float, message: str) -> None:
+    print(json.dumps({"stage": stage, "fraction": fraction, "message": message}), flush=True)
+
+
+if __name__ == "__main__":
+    # WHAT FOLDER -m AnomalyDetectionLib detect ...
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[5:]))

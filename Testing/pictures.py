@@ -1,0 +1,280 @@
+"""The pictures of the README and the catalogue, the icons and the thumbnail: `python Testing/pictures.py`.
+
+They show what the extension makes of its built-in, simulated sample: the engine runs, its result goes into a
+scene as it does in Slicer, and Slicer's own slice views draw it. Only captions, and the findings table beside
+the views, are added.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.stored_scores import read_stored
+from AnomalyDetectionLib.scene.findings_table import rows
+from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
+from AnomalyDetectionLib.scene.overlay import set_legend_visible
+from AnomalyDetectionLib.scene.result import Result, add_result, centre_of
+from AnomalyDetectionLib.scene.segmentation import emphasise
+from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, set_overlay_opacity, show_result
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from slice_rendering import SliceView, Window
+from slicer_scene import SlicerScene, add_volume, make_scene
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SAMPLE = REPOSITORY / "AnomalyDetection" / "Resources" / "SampleData"
+PICTURES = REPOSITORY / "Resources"
+ICONS = REPOSITORY / "AnomalyDetection" / "Resources" / "Icons"
+LARGEST = 1
+CREDIT = "Simulated sample. Research use only, not a medical device."
+GREY = (190, 190, 190)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--results", type=Path, help="of `detect --keep-scores` on the sample, instead of a run"
+    )
+    parser.add_argument("--output", type=Path, help="one folder for all, instead of their places")
+    arguments = parser.parse_args()
+    pictures, icons = arguments.output or PICTURES, arguments.output or ICONS
+    with contextlib.ExitStack() as stack:
+        results = arguments.results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if arguments.results is None:
+            detect(results)
+        shown = Shown.of(results)
+        save(one_slice(shown), pictures / "slice_view.png")
+        save(two_contrasts(shown), pictures / "side_by_side.png")
+        save(three_views(shown), pictures / "orthogonal_views.png")
+        save(screenshot(shown), pictures / "screenshot.png")
+        save(thumbnail(shown), icons / "AnomalyDetection_sample.png")
+        drawn = icon(shown)  # last: it changes how the result is shown
+        drawn.save(icons / "AnomalyDetection.png", optimize=True)
+        drawn.save(pictures / "AnomalyDetection.png", optimize=True)
+        shown.window.close()
+
+
+def detect(folder: Path) -> None:
+    """Run the engine on the sample."""
+    t1, flair = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
+    command = [sys.executable, "-m", "AnomalyDetectionLib", "detect", "--keep-scores", "--output", folder]
+    subprocess.run([*command, "--t1", t1, "--flair", flair], check=True)
+
+
+def read_volume(made: SlicerScene, path: Path, name: str) -> Any:
+    """A scalar volume node of a file."""
+    image = sitk.ReadImage(str(path))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    matrix[:3, 3] = image.GetOrigin()
+    return add_volume(made.scene, sitk.GetArrayFromImage(image), np.diag([-1, -1, 1, 1]) @ matrix, name)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The sample's result in a scene with a window."""
+
+    made: SlicerScene
+    window: Window
+    result: Result
+
+    @staticmethod
+    def of(results: Path) -> Shown:
+        """From a folder of `detect --keep-scores`."""
+        made = make_scene()
+        window = Window(made.scene, made.logics.application)
+        for view in window.views.values():
+            view.render()  # views are there before results, as in Slicer
+        result = add_result(
+            made.scene,
+            made.logics,
+            t1=read_volume(made, SAMPLE / "simulated_T1.nii.gz", "T1"),
+            flair=read_volume(made, SAMPLE / "simulated_FLAIR.nii.gz", "FLAIR"),
+            stored=read_stored(results / "score_map"),
+            provenance={},
+            threshold=3.0,
+            min_patches=2,
+        )
+        show_result(made.scene, result)
+        return Shown(made, window, result)
+
+    def view(self, name: str, size: tuple[int, int], number: int = LARGEST, zoom: float = 1.0) -> SliceView:
+        """A view of a finding: all of the head across, moved up or down no further than needed."""
+        view = self.window.views[name]
+        view.resize(*size)
+        view.fit()
+        if zoom != 1.0:
+            field = view.node.GetFieldOfView()
+            view.node.SetFieldOfView(field[0] / zoom, field[1] / zoom, field[2])
+        view.node.JumpSliceByOffsetting(*centre_of(self.result, number))
+        view.logic.SnapSliceOffsetToIJK()
+        return view
+
+
+def one_slice(shown: Shown) -> Image.Image:
+    """The largest finding in an axial slice, overlay, outlines and legend."""
+    view = shown.view("Red", (720, 760))
+    return captioned([(view, "FLAIR and anomaly scores")])
+
+
+def two_contrasts(shown: Shown) -> Image.Image:
+    """T1 and FLAIR side by side, as one click arranges them."""
+    result, window = shown.result, shown.window
+    application = shown.made.logics.application
+    for _ in range(2):  # the views get their size after they were made
+        side_by_side(
+            shown.made.scene,
+            application,
+            window.layout,
+            t1=result.t1,
+            flair=result.flair,
+            score=result.score,
+            at=centre_of(result, LARGEST),
+        )
+        views = [window.views[name] for name in (T1_VIEW, FLAIR_VIEW)]
+        for view in views:
+            view.resize(600, 660)
+            view.render()
+    return captioned(list(zip(views, ("T1", "FLAIR and anomaly scores"), strict=True)))
+
+
+def three_views(shown: Shown) -> Image.Image:
+    """Axial, coronal and sagittal through the largest finding."""
+    set_legend_visible(shown.made.logics, shown.result.score, False)
+    views = [
+        (shown.view(name, (420, 440)), label)
+        for name, label in (("Red", "Axial"), ("Green", "Coronal"), ("Yellow", "Sagittal"))
+    ]
+    picture = captioned(views)
+    set_legend_visible(shown.made.logics, shown.result.score, True)
+    return picture
+
+
+def screenshot(shown: Shown) -> Image.Image:
+    """Findings table and views at 1280 x 800: what a reader has before him."""
+    canvas = Image.new("RGB", (1280, 800), (38, 38, 38))
+    number = 2
+    emphasise(shown.result.segmentation, number)
+    canvas.paste(marked(shown.view("Red", (540, 800), number), "Axial"), (436, 0))
+    set_legend_visible(shown.made.logics, shown.result.score, False)
+    for y, name, label in ((0, "Green", "Coronal"), (402, "Yellow", "Sagittal")):
+        canvas.paste(marked(shown.view(name, (300, 398), number), label), (980, y))
+    set_legend_visible(shown.made.logics, shown.result.score, True)
+    emphasise(shown.result.segmentation, None)
+    draw_table(canvas, shown.result, number)
+    return canvas
+
+
+def draw_table(canvas: Image.Image, result: Result, selected: int) -> None:
+    """The findings as the table node has them."""
+    pen = ImageDraw.Draw(canvas)
+    pen.text((16, 14), "Suspected anomalies", fill="white", font=font(19, bold=True))
+    pen.text((16, 42), "score over 3, at least 2 patches", fill=GREY, font=font(13))
+    columns = ((16, "No."), (52, "ml"), (104, "Score"), (160, "Side"), (226, "Region"))
+    y = 78
+    for x, title in columns:
+        pen.text((x, y), title, fill=GREY, font=font(13, bold=True))
+    for row in rows(result.table):
+        y += 27
+        if row.number == selected:
+            pen.rectangle((8, y - 4, 427, y + 21), fill=(60, 95, 140))
+        texts = (
+            str(row.number),
+            f"{row.volume_ml:.2f}",
+            f"{row.peak_score:.1f}",
+            row.side,
+            row.region,
+        )
+        for (x, _), text in zip(columns, texts, strict=True):
+            pen.text((x, y), text, fill="white", font=font(13))
+    pen.text((16, 770), CREDIT, fill=(255, 200, 90), font=font(13))
+
+
+def thumbnail(shown: Shown) -> Image.Image:
+    """The sample's FLAIR for Slicer's Sample Data module, without results: they are still to be found."""
+    hidden = HiddenOverlay.hide(shown.made.scene, shown.result)
+    view = shown.view("Red", (800, 600), zoom=1.2)
+    picture = Image.fromarray(view.render()).resize((200, 150), Image.Resampling.LANCZOS)
+    hidden.restore()
+    return picture
+
+
+def icon(shown: Shown) -> Image.Image:
+    """A brain with a red finding, clear round it: 128 x 128, and still a brain at 24."""
+    shown.result.segmentation.GetDisplayNode().SetVisibility(False)
+    set_legend_visible(shown.made.logics, shown.result.score, False)
+    set_overlay_opacity(shown.made.scene, shown.result, 0.8)
+    display = shown.result.score.GetDisplayNode()
+    display.SetThreshold(3.0, 1000.0)  # red alone: other colours are specks at this size
+    display.ApplyThresholdOn()
+    view = shown.view("Red", (1024, 1024))
+    picture = view.render()
+    brain = view.values(shown.result.brain) > 0
+    mask = Image.fromarray((brain * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(6))
+    mask = mask.point(lambda v: max(0, min(255, (v - 96) * 4)))
+    # Brighter than on a screen for reading: an icon is small.
+    bright = Image.fromarray(np.clip(picture * 1.3, 0, 255).astype(np.uint8))
+    bright.putalpha(mask)
+    left, top, right, bottom = mask.getbbox()
+    half = max(right - left, bottom - top) * 0.52
+    x, y = (left + right) / 2, (top + bottom) / 2
+    box = tuple(round(v) for v in (x - half, y - half, x + half, y + half))
+    return bright.crop(box).resize((128, 128), Image.Resampling.LANCZOS)
+
+
+def captioned(views: list[tuple[SliceView, str]]) -> Image.Image:
+    """Views in a row, with their names, sides, and what must not be forgotten."""
+    pictures = [marked(view, label) for view, label in views]
+    width = sum(picture.width for picture in pictures) + 4 * (len(pictures) - 1)
+    canvas = Image.new("RGB", (width, pictures[0].height + 24), (38, 38, 38))
+    x = 0
+    for picture in pictures:
+        canvas.paste(picture, (x, 0))
+        x += picture.width + 4
+    pen = ImageDraw.Draw(canvas)
+    pen.text((8, canvas.height - 20), CREDIT, fill=(255, 200, 90), font=font(13))
+    return canvas
+
+
+def marked(view: SliceView, label: str) -> Image.Image:
+    """A view with its name and the patient's directions at its edges."""
+    picture = Image.fromarray(view.render())
+    pen = ImageDraw.Draw(picture)
+    text: dict[str, Any] = {"font": font(14), "fill": GREY, "stroke_width": 1, "stroke_fill": "black"}
+    pen.text((8, 8), label, **text)
+    ras = view.ras()
+    middle_row, middle_column = ras.shape[0] // 2, ras.shape[1] // 2
+    across, down = ras[middle_row, -1] - ras[middle_row, 0], ras[-1, middle_column] - ras[0, middle_column]
+    pen.text((6, picture.height // 2), direction(-across), anchor="lm", **text)
+    pen.text((picture.width - 6, picture.height // 2), direction(across), anchor="rm", **text)
+    pen.text((picture.width // 2, 6), direction(-down), anchor="ma", **text)
+    return picture
+
+
+def direction(vector: np.ndarray) -> str:
+    """The letter of the patient's direction in which a vector points mostly."""
+    axis = int(np.argmax(np.abs(vector)))
+    return ("RAS" if vector[axis] > 0 else "LPI")[axis]
+
+
+def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
