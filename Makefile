@@ -20,7 +20,7 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: anew
 endif
 
 .PHONY: anew
-.PHONY: help demo test test-all lint evaluate bench clean
+.PHONY: help demo test test-all lint evaluate pictures bench clean
 
 help: ## Say what can be made
 	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,8 +44,12 @@ lint: $(VENV)/.lint ## Check style, formatting and types
 evaluate: $(VENV)/.test ## Measure what is found on real scans (in ../shared/data), into bench-output/
 	@$(RUN) Testing/benchmarks/real_scans.py
 
+pictures: $(VENV)/.test ## Render icon, screenshots and the README's pictures anew, from the real scene
+	@$(RUN) Testing/pictures.py
+
 bench: $(VENV)-bench/.bench ## Measure times, memory and patches a second, into bench-output/
 	@$(VENV)-bench/bin/python Testing/benchmarks/bench.py
+	@$(VENV)-bench/bin/python Testing/benchmarks/scene_speed.py
 
 clean: ## Remove the environment and everything that was made
 	rm -rf $(VENV) $(VENV)-bench $(DEMO) bench-output build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -1,14 +1,15 @@
 """The pictures of the README and the catalogue, the icons and the thumbnail: `python Testing/pictures.py`.
 
 They show what the extension makes of its built-in, simulated sample: the engine runs, its result goes into a
-scene as it does in Slicer, and Slicer's own slice views draw it. Only captions, and the findings table beside
-the views, are added.
+scene as it does in Slicer, and Slicer's own slice views draw it. The panel is the module's own, over the tests'
+stand-ins for Slicer's widgets. Only captions are added.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,6 @@ import matplotlib
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.stored_scores import read_stored
-from AnomalyDetectionLib.scene.findings_table import rows
 from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.result import Result, add_result, centre_of
@@ -46,6 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help="one folder for all, instead of their places")
     arguments = parser.parse_args()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     pictures, icons = arguments.output or PICTURES, arguments.output or ICONS
     with contextlib.ExitStack() as stack:
         results = arguments.results or Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -160,43 +161,51 @@ def three_views(shown: Shown) -> Image.Image:
 
 
 def screenshot(shown: Shown) -> Image.Image:
-    """Findings table and views at 1280 x 800: what a reader has before him."""
-    canvas = Image.new("RGB", (1280, 800), (38, 38, 38))
+    """The panel and the views: what a reader has before him, less the frame of Slicer's window."""
     number = 2
+    beside = panel(number)
+    height = beside.height
+    views = Image.new("RGB", (844, height), (38, 38, 38))
     emphasise(shown.result.segmentation, number)
-    canvas.paste(marked(shown.view("Red", (540, 800), number), "Axial"), (436, 0))
+    views.paste(marked(shown.view("Red", (540, height), number), "Axial"), (0, 0))
     set_legend_visible(shown.made.logics, shown.result.score, False)
-    for y, name, label in ((0, "Green", "Coronal"), (402, "Yellow", "Sagittal")):
-        canvas.paste(marked(shown.view(name, (300, 398), number), label), (980, y))
+    half = height // 2 - 2
+    for y, name, label in ((0, "Green", "Coronal"), (half + 4, "Yellow", "Sagittal")):
+        views.paste(marked(shown.view(name, (300, half), number), label), (544, y))
     set_legend_visible(shown.made.logics, shown.result.score, True)
     emphasise(shown.result.segmentation, None)
-    draw_table(canvas, shown.result, number)
+    canvas = Image.new("RGB", (beside.width + 4 + views.width, height + 24), (38, 38, 38))
+    canvas.paste(beside, (0, 0))
+    canvas.paste(views, (beside.width + 4, 0))
+    ImageDraw.Draw(canvas).text((8, height + 4), CREDIT, fill=(255, 200, 90), font=font(13))
     return canvas
 
 
-def draw_table(canvas: Image.Image, result: Result, selected: int) -> None:
-    """The findings as the table node has them."""
-    pen = ImageDraw.Draw(canvas)
-    pen.text((16, 14), "Suspected anomalies", fill="white", font=font(19, bold=True))
-    pen.text((16, 42), "score over 3, at least 2 patches", fill=GREY, font=font(13))
-    columns = ((16, "No."), (52, "ml"), (104, "Score"), (160, "Side"), (226, "Region"))
-    y = 78
-    for x, title in columns:
-        pen.text((x, y), title, fill=GREY, font=font(13, bold=True))
-    for row in rows(result.table):
-        y += 27
-        if row.number == selected:
-            pen.rectangle((8, y - 4, 427, y + 21), fill=(60, 95, 140))
-        texts = (
-            str(row.number),
-            f"{row.volume_ml:.2f}",
-            f"{row.peak_score:.1f}",
-            row.side,
-            row.region,
-        )
-        for (x, _), text in zip(columns, texts, strict=True):
-            pen.text((x, y), text, fill="white", font=font(13))
-    pen.text((16, 770), CREDIT, fill=(255, 200, 90), font=font(13))
+def panel(number: int) -> Image.Image:
+    """The module's panel after Detect anomalies on the sample, while a finding is looked at."""
+    from panel.stand_ins.slicer_application import SlicerApplication
+
+    with tempfile.TemporaryDirectory() as folder:
+        slicer_application = SlicerApplication(Path(folder))
+        try:
+            module = slicer_application.load_module(REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py")
+            widget = slicer_application.open(module)
+            widget.ui.loadSampleButton.click()
+            widget.ui.detectButton.click()
+            slicer_application.wait(lambda: not widget.panel.detect.running, 300)
+            for looked_at, category in ((1, 4), (3, 4)):
+                widget.panel.review.select(looked_at)
+                widget.panel.review.set_category(category)
+                widget.panel.review.accept()
+            widget.panel.review.select(number)
+            slicer_application.rest()
+            path = Path(folder) / "panel.png"
+            widget.parent.grab().save(str(path))
+            picture = Image.open(path).convert("RGB")
+            picture.load()
+            return picture
+        finally:
+            slicer_application.stop()
 
 
 def thumbnail(shown: Shown) -> Image.Image:
