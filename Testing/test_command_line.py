@@ -286,9 +286,16 @@ def test_without_a_command_the_help_is_shown(capfd):
 
 def test_the_sample_runs_through_and_leaves_exactly_the_promised_files(sample_run):
     assert sample_run.code == 0, sample_run.stderr
-    assert {path.name for path in sample_run.output.iterdir()} == OUTPUTS
+    assert {path.name for path in sample_run.output.iterdir()} == OUTPUTS | {"score_map"}  # it was asked for
     left = [path for path in sample_run.output.parent.iterdir() if path != sample_run.output]
     assert left == []
+
+
+def test_devices_are_said_for_programs_one_json_object_a_line(tmp_path):
+    lines = run_command("devices", output=tmp_path).stdout.splitlines()
+    devices = [json.loads(line) for line in lines]
+    assert devices[-1]["device"] == "cpu"
+    assert "threads" in devices[-1]["name"]
 
 
 def test_progress_as_json_is_one_object_a_line_and_nothing_else(sample_run):
@@ -349,6 +356,7 @@ def test_the_same_command_gives_the_same_result(sample_run, tmp_path):
     assert done.code == 0, done.stderr
     assert len(done.stdout.strip().splitlines()) == 1
     assert str(again) in done.stdout
+    assert {path.name for path in again.iterdir()} == OUTPUTS
     for name in OUTPUTS - {"findings.json"}:
         assert (again / name).read_bytes() == (sample_run.output / name).read_bytes(), name
     records = [
