@@ -34,7 +34,7 @@ class AnomalyDetection(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Anomaly Detection")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["Colors", "Segmentations"]
         self.parent.contributors = ["The AnomalyDetection developers"]
         self.parent.helpText = _(
             "Marks what looks unusual on a T1 and a FLAIR of the brain: chronic infarcts first of all, and white"
@@ -133,6 +133,10 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Called when Slicer closes, or the module is reloaded."""
         self.removeObservers()
+        if self._parameterNode is not None:
+            # Or the hidden widgets of a panel that was reloaded would go on to write.
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self._parameterNode = None
         if self.panel is not None:
             self.panel.cleanup()
 
@@ -178,10 +182,17 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
+        self.panel.parameters = None  # what the widgets say while they are being filled is nobody's choice
         if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+            # Slicer's connectGui does the same, but keeps the tag that disconnectGui wants to itself.
+            self._parameterNodeGuiTag = parameterNode.connectParametersToGui(self.widgetsByParameter())
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self.panel.set_parameters(parameterNode)
+
+    def widgetsByParameter(self) -> dict[str, Any]:
+        """The widgets that the .ui file binds to a parameter."""
+        widgets = [(widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values()]
+        return {name: widget for name, widget in widgets if name}
 
     def onParametersModified(self, caller: Any = None, event: Any = None) -> None:
         self.panel.refresh()

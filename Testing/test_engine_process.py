@@ -165,8 +165,7 @@ def test_cancel_while_the_brain_is_looked_for_leaves_no_process_and_no_file(fold
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("wait", [0.0, 0.7])
+@pytest.mark.parametrize("wait", [0.0, pytest.param(0.7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "stage",
     ["reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "scoring", "findings", "writing"],

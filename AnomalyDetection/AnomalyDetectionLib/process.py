@@ -22,6 +22,9 @@ from typing import IO, Any
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 
+DYING_S = 0.5
+"""How long the children of a process that was killed may take to be gone."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -339,6 +342,9 @@ def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:
         _end_group(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
+    until = time.monotonic() + DYING_S
+    while _group_is_there(process.pid) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def _group_is_there(group: int) -> bool:

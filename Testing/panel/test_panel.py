@@ -132,6 +132,11 @@ def test_an_empty_scene_disables_detect_and_says_what_to_do(panel):
         assert not getattr(panel.ui, button).enabled, button
 
 
+def test_each_slider_has_decimals_of_its_own(panel):
+    sliders = panel.ui.thresholdSlider, panel.ui.minimumSizeSlider, panel.ui.opacitySlider
+    assert [slider.decimals for slider in sliders] == [1, 0, 2]
+
+
 def test_the_sample_can_be_run_at_once(sample):
     assert sample.ui.t1Selector.currentNode().GetName() == "Simulated T1"
     assert sample.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
@@ -177,6 +182,12 @@ def test_swapped_volumes_are_suspected_but_may_be_run(sample):
         "swap" in sample.ui.inputsMessageLabel.text.lower() or "exchange" in sample.ui.inputsMessageLabel.text
     )
     assert sample.ui.detectButton.enabled
+
+
+def test_a_result_is_no_input(detected):
+    detected.ui.t1Selector.choose(detected.panel.result.score)
+    assert not detected.ui.detectButton.enabled
+    assert "result of an earlier detection" in detected.ui.inputsMessageLabel.text
 
 
 def test_a_model_file_that_is_not_there_stops_a_run(sample):
@@ -261,6 +272,18 @@ def test_a_second_result_is_added_when_asked(detected, slicer_app):
     assert detected.panel.result.score is first
 
 
+def test_outlines_of_another_result_do_not_lie_on_the_one_that_is_shown(detected, slicer_app):
+    first = detected.panel.result
+    detected.ui.addResultCheckBox.click()
+    detect(detected, slicer_app)
+    second = detected.panel.result
+    assert not first.segmentation.GetDisplayNode().GetVisibility()
+    assert second.segmentation.GetDisplayNode().GetVisibility()
+    detected.ui.resultSelector.choose(first.score)
+    assert first.segmentation.GetDisplayNode().GetVisibility()
+    assert not second.segmentation.GetDisplayNode().GetVisibility()
+
+
 def test_cancel_leaves_no_process_no_file_and_no_node(sample, engine, slicer_app, tmp_path):
     import slicer
 
@@ -321,6 +344,31 @@ def test_volumes_of_the_real_engine_that_hold_one_value_fail_with_a_sentence(pan
         said = panel.ui.inputsMessageLabel.text
     assert "flat" in said
     assert "--" not in said
+
+
+def test_a_folder_for_temporary_files_that_is_gone_is_said_for_these_volumes_only(sample, slicer_app):
+    slicer_app.app.temporaryPath = "/no/such/folder"
+    sample.ui.detectButton.click()
+    assert not sample.panel.detect.running
+    assert "temporary files" in sample.ui.outcomeLabel.text
+    sample.ui.t1Selector.choose(a_volume("another T1"))
+    assert sample.ui.outcomeLabel.text == ""
+
+
+def test_a_result_that_cannot_be_read_is_said_and_the_button_comes_back(detected, slicer_app, monkeypatch):
+    from AnomalyDetectionLib.scene import detection_job
+
+    def damaged(folder):
+        raise ValueError("score.nrrd is damaged")
+
+    before = numbers(detected)
+    monkeypatch.setattr(detection_job, "read_stored", damaged)
+    detect(detected, slicer_app)
+    assert "score.nrrd is damaged" in detected.ui.outcomeLabel.text
+    assert "Traceback" in detected.ui.detailsText.plainText
+    assert detected.ui.detectButton.enabled
+    assert not visible(detected.ui.progressWidget)
+    assert numbers(detected) == before
 
 
 def test_an_earlier_result_stays_when_a_run_fails(detected, engine, slicer_app):
@@ -465,6 +513,31 @@ def test_a_note_is_kept_and_keys_typed_into_it_do_nothing_else(detected, slicer_
     detected.ui.noteEdit.editingFinished.emit()
     assert review_of(detected, number).note == "see prior, N 4"
     assert review_of(detected, number).category == 0
+
+
+def test_after_enter_in_a_note_the_keys_are_keys_again(detected):
+    import qt
+
+    number = detected.panel.review.selected
+    detected.ui.noteEdit.setFocus()
+    qt.QTest.keyClicks(detected.ui.noteEdit, "N 4")
+    qt.QTest.keyClick(detected.ui.noteEdit, qt.Qt.Key_Return)
+    assert review_of(detected, number).note == "N 4"
+    assert detected.ui.findingsTable.hasFocus()
+
+
+def test_a_note_that_is_being_typed_is_kept_when_the_findings_change(detected, slicer_app):
+    import qt
+
+    number = detected.panel.review.selected
+    detected.ui.noteEdit.setFocus()
+    qt.QTest.keyClicks(detected.ui.noteEdit, "half a")
+    detected.ui.thresholdSlider.value = 4.0
+    detected.panel.display.rederive()
+    assert review_of(detected, number).note == "half a"
+    qt.QTest.keyClicks(detected.ui.noteEdit, " note")
+    detect(detected, slicer_app)
+    assert review_of(detected, number).note == "half a note"
 
 
 def test_keys_do_nothing_when_another_module_is_open(detected, slicer_app):
@@ -665,6 +738,57 @@ def test_a_saved_scene_opens_with_result_and_review(detected, slicer_app, tmp_pa
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
 
 
+def test_opening_a_scene_leaves_its_views_as_they_were_saved(detected, slicer_app, tmp_path):
+    detected.ui.showOverlayCheckBox.checked = False
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    slicer_app.rest()
+    assert composite("Red").GetForegroundVolumeID() is None
+    assert not detected.ui.showOverlayCheckBox.checked
+    assert detected.panel.review.selected is None  # nobody has gone to a finding yet
+
+
+def test_the_widgets_follow_one_parameter_node_at_a_time(detected, slicer_app):
+    before = detected._parameterNode
+    slicer_app.close_scene()
+    detected.ui.showOutlinesCheckBox.checked = False
+    assert detected._parameterNode is not before
+    assert detected._parameterNode.showOutlines is False
+    assert not before._guis
+
+
+def test_a_double_click_starts_one_run(sample, engine, slicer_app, monkeypatch):
+    import slicer
+
+    engine("slow")
+    started, start = [], sample.panel.start
+    monkeypatch.setattr(sample.panel, "start", lambda *a, **k: started.append(1) or start(*a, **k))
+    enter = slicer.util.WaitCursor.__enter__
+
+    def click_again(cursor):
+        sample.ui.detectButton.click()
+        return enter(cursor)
+
+    monkeypatch.setattr(slicer.util.WaitCursor, "__enter__", click_again)
+    sample.ui.detectButton.click()
+    assert started == [1]
+    sample.ui.cancelButton.click()
+
+
+def test_a_scene_with_a_result_is_added_to_one_that_has_one(detected, slicer_app, tmp_path):
+    import slicer
+    from AnomalyDetectionLib.scene.result import results_in
+
+    before = numbers(detected)
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer.util.loadScene(str(tmp_path / "study.mrb"), {"clear": False})
+    slicer_app.rest()
+    assert len(results_in(slicer.mrmlScene)) == 2
+    for result in results_in(slicer.mrmlScene):
+        detected.ui.resultSelector.choose(result.score)
+        assert numbers(detected) == before
+
+
 def test_a_scene_that_was_opened_under_another_module_is_there_when_this_one_is(
     detected, slicer_app, tmp_path
 ):
@@ -716,6 +840,25 @@ def test_removing_the_result_empties_the_review(detected, slicer_app):
     assert detected.panel.result is None
     assert detected.ui.findingsTable.rowCount == 0
     assert not detected.ui.exportTableButton.enabled
+
+
+def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
+    import slicer
+
+    result = detected.panel.result
+    hidden = [
+        result.prepared_t1,
+        result.prepared_flair,
+        result.patch_scores,
+        result.brain,
+        result.prepared_brain,
+    ]
+    slicer.mrmlScene.RemoveNode(result.table)  # an incomplete result can still be removed by its scores
+    slicer_app.rest()
+    assert all(node.GetScene() is not None for node in hidden)
+    slicer.mrmlScene.RemoveNode(result.score)
+    slicer_app.rest()
+    assert not any(node.GetScene() for node in hidden)
 
 
 def test_a_script_gets_score_and_segmentation(sample, engine):

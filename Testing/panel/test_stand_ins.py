@@ -57,7 +57,9 @@ def test_the_node_box_follows_the_scene_and_the_parameter_the_box(tiny):
     assert box.texts() == ["None", "first", "renamed"]
     tiny.parameters.volume = first
     assert box.currentNode() is first
-    assert tiny.seen == [second]  # not the user
+    assert tiny.seen == [second, first]  # a program: Slicer tells that as if it were the user
+    tiny.parameters.volume = first
+    assert tiny.seen == [second, first]
     slicer.mrmlScene.RemoveNode(first)
     assert box.currentNode() is None
     assert tiny.parameters.volume is None
@@ -179,3 +181,15 @@ def test_what_qt_5_cannot_read_is_refused(a_slicer_application, tmp_path):
     path.write_text(text.replace('"noneEnabled"', '"noneEnabledd"'), "utf-8")
     with pytest.raises(ValueError, match="no property"):
         slicer.util.loadUI(str(path))
+
+
+def test_sliders_below_one_parent_share_their_decimals_unless_told_not_to(a_slicer_application):
+    import ctk
+    import qt
+
+    parent = qt.QWidget()
+    sliders = [ctk.ctkSliderWidget(parent) for _ in range(3)]
+    sliders[0].synchronizeSiblings = ctk.ctkSliderWidget.SynchronizeWidth
+    sliders[0].decimals = 1
+    sliders[1].decimals = 0
+    assert [slider.decimals for slider in sliders] == [1, 0, 0]

@@ -23,6 +23,7 @@ from AnomalyDetectionLib.scene.result import (
     findings_of,
     provenance_of,
     rederive,
+    remove_forgotten,
     remove_result,
     result_of,
     results_in,
@@ -471,6 +472,13 @@ def test_without_the_working_volumes_the_findings_stay_and_a_sentence_says_why(a
     assert (rows(result.table), result.record.GetText()) == before
 
 
+def test_without_the_working_volumes_a_finding_is_where_it_was_found(a_slicer_scene):
+    result = a_result(a_slicer_scene)
+    result.patch_scores.SetAndObserveImageData(None)
+    row = rows(result.table)[0]
+    np.testing.assert_allclose(centre_of(result, row.number), row.centroid_ras)
+
+
 def test_the_centre_moves_with_the_volumes(a_slicer_scene):
     result = a_result(a_slicer_scene)
     before = np.append(centre_of(result, 2), 1.0)
@@ -517,6 +525,21 @@ def test_a_removed_result_leaves_only_the_inputs_and_the_colours(a_slicer_scene)
     remove_result(a_slicer_scene.scene, a_result(a_slicer_scene, t1=t1, flair=flair))
     assert names_in(a_slicer_scene.scene) == before
     assert results_in(a_slicer_scene.scene) == [kept]
+
+
+def test_hidden_volumes_go_when_the_scores_are_gone_and_those_that_were_kept_stay(a_slicer_scene):
+    t1, flair = add_study(a_slicer_scene.scene)
+    complete, kept = (
+        a_result(a_slicer_scene, t1=t1, flair=flair, keep_intermediate=keep) for keep in (False, True)
+    )
+    forgotten = a_result(a_slicer_scene, t1=t1, flair=flair)
+    for result in (kept, forgotten):
+        a_slicer_scene.scene.RemoveNode(result.score)
+    remove_forgotten(a_slicer_scene.scene)
+    assert all(node.GetScene() is not None for node in complete.own_nodes)
+    assert kept.prepared_t1.GetScene() is not None  # the user sees it, and can remove it
+    for role in ("brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain"):
+        assert getattr(forgotten, role).GetScene() is None, role
 
 
 def test_two_hundred_findings_follow_a_slider_within_a_second(a_slicer_scene):

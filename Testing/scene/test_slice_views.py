@@ -14,6 +14,7 @@ from AnomalyDetectionLib.scene.slice_views import (
     jump,
     set_overlay_opacity,
     set_overlay_visible,
+    show_outlines_of,
     show_result,
 )
 from slice_rendering import SliceView
@@ -142,6 +143,20 @@ def test_the_bare_image_comes_and_goes_without_a_trace(a_slicer_scene, views):
     token.restore()
     assert [(*shown(view), view.composite.GetForegroundOpacity()) for view in views.values()] == before
     assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_outlines_are_those_of_the_result_that_is_shown(a_slicer_scene):
+    results = [a_result(a_slicer_scene.scene, name) for name in ("one patient's", "another's")]
+
+    def seen():
+        return [bool(each.segmentation.GetDisplayNode().GetVisibility()) for each in results]
+
+    show_outlines_of(results, results[1], True)
+    assert seen() == [False, True]
+    show_outlines_of(results, results[0], True)
+    assert seen() == [True, False]
+    show_outlines_of(results, results[0], False)
+    assert seen() == [False, False]
 
 
 def test_outlines_that_were_off_stay_off_after_the_bare_image(a_slicer_scene, views):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import qt
@@ -64,15 +65,23 @@ class Detect:
     def click(self) -> None:
         """Start a run, after having asked for what it needs."""
         self._panel.refresh()  # the volumes may have changed under the panel
-        if not self._panel.ui.detectButton.enabled or not self._installed():
+        if not self._panel.ui.detectButton.enabled:
+            return
+        self._outcome_of = self._pair()
+        if not self._installed():
             return
         self._set_log("")
         say(self._panel.ui.outcomeLabel, "")
+        # WaitCursor lets events happen, such as the second click of a double click.
+        self._panel.ui.detectButton.enabled = False
         try:
             with slicer.util.WaitCursor():
                 self._job = self._panel.start(self._inputs(), replace=self._to_replace())
         except (InputError, OSError) as error:
             say(self._panel.ui.outcomeLabel, str(error), "error")
+        finally:
+            self._panel.refresh()
+        if self._job is None:
             return
         ui = self._panel.ui
         ui.progressBar.value = 0
@@ -87,6 +96,7 @@ class Detect:
         if self._job is None:
             return
         self.stop()
+        self._outcome_of = self._pair()
         say(self._panel.ui.outcomeLabel, _("Cancelled. Nothing was changed."))
         self._panel.refresh()
 
@@ -114,19 +124,27 @@ class Detect:
     def _end(self, job: DetectionJob) -> None:
         self._timer.stop()
         self._job = None
+        self._panel.review.keep_note()  # the findings are about to change under who is typing it
         self._outcome_of = self._pair()
         log, took = job.log, job.seconds
         try:
             with slicer.util.WaitCursor():
                 result = job.finish()
         except InputError as error:
-            say(self._panel.ui.outcomeLabel, str(error), "error")
-            self._set_log(log or _("The program wrote nothing."))
-            self._panel.refresh()
+            self._say_failed(str(error), log)
+            return
+        except Exception as error:  # the run is over whatever it was, and the panel must not wait for it
+            sentence = _("The result could not be brought into the scene ({reason}); nothing was changed.")
+            self._say_failed(sentence.format(reason=error), f"{log}\n{traceback.format_exc()}")
             return
         self._panel.show(result)
         said = [_("Done in {seconds} s.").format(seconds=round(took)), *remarks(result)]
         say(self._panel.ui.outcomeLabel, "\n".join(said), "good" if len(said) == 1 else "warning")
+        self._panel.refresh()
+
+    def _say_failed(self, sentence: str, log: str) -> None:
+        say(self._panel.ui.outcomeLabel, sentence, "error")
+        self._set_log(log or _("The program wrote nothing."))
         self._panel.refresh()
 
     def _pair(self) -> tuple[Any, ...]:

@@ -101,6 +101,7 @@ class Display:
         threshold, min_patches = settings_of(result)
         if wanted == (round(threshold, 3), min_patches):
             return
+        self._panel.review.keep_note()
         try:
             rederive(
                 self._panel.scene, self._panel.logics, result, threshold=wanted[0], min_patches=wanted[1]
@@ -186,5 +187,4 @@ class Display:
     def _outlines_toggled(self, visible: bool) -> None:
         result = self._panel.result
         if result is not None:
-            result.segmentation.CreateDefaultDisplayNodes()
-            result.segmentation.GetDisplayNode().SetVisibility(visible)
+            slice_views.show_outlines_of(results_in(self._panel.scene), result, visible)

@@ -74,8 +74,10 @@ class Export:
         )
         if chosen:
             folder = Path(chosen) / _file_name(result.segmentation.GetName())
+            accepted_only = self._accepted_only()
             self._write(
-                lambda: export.export_pictures(result, folder, accepted_only=self._accepted_only()), folder
+                lambda: export.export_pictures(result, folder, self._drawing, accepted_only=accepted_only),
+                folder,
             )
 
     def _to_file(self, kind: str, suffix: str, write: Callable[[Result, Path], Any]) -> None:
@@ -88,7 +90,14 @@ class Export:
             chosen = chosen[0]
         if chosen:
             path = Path(chosen if chosen.lower().endswith(suffix) else chosen + suffix)
-            self._write(lambda: write(result, path), path)
+            # The dialog asked about the name as it was typed.
+            if str(path) == chosen or not path.exists() or self._may_replace(path):
+                self._write(lambda: write(result, path), path)
+
+    def _may_replace(self, path: Path) -> bool:
+        return bool(
+            slicer.util.confirmOkCancelDisplay(_("{path} is there already. Replace it?").format(path=path))
+        )
 
     def _write(self, write: Callable[[], Any], path: Path) -> None:
         try:
@@ -99,6 +108,14 @@ class Export:
             return
         slicer.app.userSettings().setValue(LAST_FOLDER, str(path.parent))
         say(self._panel.ui.exportMessageLabel, _("Written: {path}").format(path=path), "good")
+
+    def _drawing(self, done: int, count: int) -> None:
+        """Say how far the pictures are: a hundred of them take some ten seconds."""
+        say(
+            self._panel.ui.exportMessageLabel,
+            _("Picture {number} of {count} ...").format(number=done + 1, count=count),
+        )
+        slicer.app.processEvents(qt.QEventLoop.ExcludeUserInputEvents)
 
     def _accepted_only(self) -> bool:
         return bool(self._panel.parameters.acceptedOnly)

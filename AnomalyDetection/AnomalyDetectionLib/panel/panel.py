@@ -7,7 +7,7 @@ from typing import Any
 import qt
 
 from ..scene.logics import Logics
-from ..scene.result import Result, result_of, results_in
+from ..scene.result import Result, remove_forgotten, result_of, results_in
 from .advanced import Advanced
 from .detect import Detect
 from .display import Display
@@ -39,6 +39,7 @@ class Panel:
         self.start, self.resources = start, resources
         self.parameters: Any = None
         self._shown: tuple[Any, ...] | None = None
+        self._choosing = False
         self.advanced = Advanced(self)
         self.inputs = Inputs(self)
         self.display = Display(self)
@@ -71,7 +72,7 @@ class Panel:
         if parameters is not None:
             if self.result is None:
                 found = results_in(self.scene)
-                parameters.result = found[-1].score if found else None
+                self._choose(found[-1].score if found else None)
             self.inputs.guess()
         self.refresh()
 
@@ -96,7 +97,7 @@ class Panel:
     def show(self, result: Result) -> None:
         """Make a result the one that is shown, in the panel and in the views."""
         self._shown = ()
-        self.parameters.result = result.score
+        self._choose(result.score)
         self.refresh()
         self.display.show_in_views()
         self.review.select_first()
@@ -112,15 +113,28 @@ class Panel:
         self.keys.disconnect()
 
     def _nodes_settled(self) -> None:
+        remove_forgotten(self.scene)
         if self.parameters is not None:
             self.inputs.guess()
             self.refresh()
 
     def _result_chosen(self, node: Any) -> None:
         """The user chose a result: the views follow."""
+        if (
+            self.scene.IsBatchProcessing()
+        ):  # being opened: the box has changed, and the volumes are not read yet
+            return
         result = None if node is None else result_of(node)
-        if result is not None and self.parameters is not None:
+        if result is not None and self.parameters is not None and not self._choosing:
             self.show(result)
+
+    def _choose(self, score: Any) -> None:
+        """Let the parameter node hold another result; its box says so as if the user had chosen it."""
+        self._choosing = True
+        try:
+            self.parameters.result = score
+        finally:
+            self._choosing = False
 
     def close_scene(self) -> None:
         """The scene is about to be closed."""

@@ -43,7 +43,8 @@ class Review:
         ui.undoButton.clicked.connect(self.undo)
         ui.acceptButton.clicked.connect(self.accept)
         ui.rejectButton.clicked.connect(self.reject)
-        ui.noteEdit.editingFinished.connect(self._note_written)
+        ui.noteEdit.editingFinished.connect(self.keep_note)
+        ui.noteEdit.returnPressed.connect(self._leave_note)
         self._category_buttons = self._make_category_buttons()
         self.take(None)
 
@@ -105,6 +106,12 @@ class Review:
         """Give the finding a category: 1 to 8, or 0 for none."""
         self._change(lambda table, number: findings_table.set_category(table, number, category))
 
+    def keep_note(self) -> None:
+        """Put what stands in the note's field into the scene, also while it is being typed."""
+        row, text = self._row(), self._panel.ui.noteEdit.text
+        if row is not None and text != row.note:
+            self._change(lambda table, number: findings_table.set_note(table, number, text))
+
     def undo(self) -> None:
         """Take back the last step, wherever it was."""
         result = self._panel.result
@@ -135,11 +142,11 @@ class Review:
         names = [*findings_table.CATEGORIES, _("no category")]
         for place, name in enumerate(names):
             category = (place + 1) % len(names)
-            button = qt.QPushButton(f"{category}  {_(name)}")
+            button = qt.QPushButton(f"{category} {_(name)}")
             button.setCheckable(True)
             button.setToolTip(_("{name} (key {key})").format(name=_(name), key=category))
             button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
-            button.setStyleSheet("text-align: left; padding: 2px 6px;")
+            button.setStyleSheet("text-align: left; padding: 2px 3px;")
             button.clicked.connect(self._setter(category))
             grid.addWidget(button, place // 2, place % 2)
             buttons.append((category, button))
@@ -223,10 +230,9 @@ class Review:
             wanted = "" if row.decision == decision else decision
             self._change(lambda table, number: findings_table.set_decision(table, number, wanted))
 
-    def _note_written(self) -> None:
-        row, text = self._row(), self._panel.ui.noteEdit.text
-        if row is not None and text != row.note:
-            self._change(lambda table, number: findings_table.set_note(table, number, text))
+    def _leave_note(self) -> None:
+        """The note is complete: N, P and the digits are keys again, not letters of it."""
+        self._panel.ui.findingsTable.setFocus()
 
     def _change(self, change: Callable[[Any, int], None]) -> None:
         result = self._panel.result
@@ -280,7 +286,11 @@ class Review:
         rows = findings_table.rows(result.table)
         if not rows:
             return _("No suspected anomaly at this threshold.")
-        return _("{count} suspected anomalies, {volume:.1f} ml together; {unreviewed} unreviewed").format(
+        if len(rows) == 1:
+            text = _("1 suspected anomaly, {volume:.1f} ml; {unreviewed} unreviewed")
+        else:
+            text = _("{count} suspected anomalies, {volume:.1f} ml together; {unreviewed} unreviewed")
+        return text.format(
             count=len(rows),
             volume=sum(row.volume_ml for row in rows),
             unreviewed=findings_table.unreviewed(result.table),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .guesses import is_enhanced, kind_of, names_of, other_contrast, patient_of
+from .guesses import is_enhanced, is_ours, kind_of, names_of, other_contrast, patient_of
 from .rough_contrast import SWAPPED_BELOW, look
 from .volumes import array_view, grid_of, ijk_to_ras, matrix_between, not_linear, quoted
 
@@ -83,6 +83,8 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
 
 
 def _volume_problems(node: Any, role: str) -> list[str]:
+    if is_ours(node):
+        return [f"{quoted(node)} is a result of an earlier detection: choose the {role} as it was loaded."]
     try:
         voxels = array_view(node)
     except InputError as error:

@@ -79,7 +79,7 @@ class DetectionJob:
     ) -> None:
         self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
         self._names: dict[str, str] = {}
-        self._folder = Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=temporary))
+        self._folder = _new_folder(temporary)
         try:
             files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder, logics=logics)
             self._names = {
@@ -199,6 +199,21 @@ class DetectionJob:
 
     def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _new_folder(temporary: Path | None) -> Path:
+    """A folder of the run's own.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=temporary))
+    except OSError as error:
+        raise InputError(
+            f"The folder for temporary files ({temporary}) cannot be used ({error.strerror}): choose another one "
+            "(Edit, Application Settings)."
+        ) from error
 
 
 def _same_model(result: Result, provenance: dict[str, Any]) -> bool:

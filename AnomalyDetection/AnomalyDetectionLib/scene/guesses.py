@@ -12,6 +12,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
+from .nodes import nodes_of_class
+
 #: Nodes that this extension makes carry an attribute whose name begins so.
 OURS = "AnomalyDetection."
 
@@ -285,20 +287,20 @@ def _candidate(scene: Any, node: Any, place: int) -> _Candidate:
     )
 
 
+def is_ours(node: Any) -> bool:
+    """Whether this extension made the node."""
+    return any(name.startswith(OURS) for name in node.GetAttributeNames() or ())
+
+
 def _scans(scene: Any) -> list[Any]:
     """The scalar volumes that may be scans, oldest first: no label maps, no colours, nothing of ours."""
-    nodes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(_count(scene))]
-    return [node for node in nodes if _may_be_scan(node)]
-
-
-def _count(scene: Any) -> int:
-    return int(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
+    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if _may_be_scan(node)]
 
 
 def _may_be_scan(node: Any) -> bool:
     if node.GetClassName() != "vtkMRMLScalarVolumeNode" or node.GetHideFromEditors():
         return False
-    if any(name.startswith(OURS) for name in node.GetAttributeNames() or ()):
+    if is_ours(node):
         return False
     data = node.GetImageData()
     if data is None or min(data.GetDimensions()) < 2:

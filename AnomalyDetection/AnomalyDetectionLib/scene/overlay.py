@@ -8,6 +8,7 @@ import numpy as np
 
 from ..reporting.colours import score_colours
 from .logics import Logics
+from .nodes import nodes_of_class
 
 TITLE = "Anomaly score"
 """Of the colour table."""
@@ -36,7 +37,7 @@ def colour_table(scene: Any) -> Any:
     Returns:
         vtkMRMLColorTableNode with 256 colours.
     """
-    for node in _nodes(scene, "vtkMRMLColorTableNode"):
+    for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
         if node.GetAttribute(_ATTRIBUTE) == "1" and node.GetNumberOfColors() == _COLOURS:
             return node
     import slicer
@@ -123,10 +124,3 @@ def _show_legend(logics: Logics, score_node: Any) -> None:
         text.SetFontFamilyToArial()
         text.SetBold(False)
     legend.EndModify(modifying)
-
-
-def _nodes(scene: Any, class_name: str) -> list[Any]:
-    return [
-        scene.GetNthNodeByClass(index, class_name)
-        for index in range(scene.GetNumberOfNodesByClass(class_name))
-    ]

@@ -30,6 +30,7 @@ from .result_nodes import (
     name_nodes,
     new_nodes,
     place,
+    remove_forgotten,
     remove_result,
     result_of,
     results_in,
@@ -45,6 +46,7 @@ __all__ = [
     "findings_of",
     "provenance_of",
     "rederive",
+    "remove_forgotten",
     "remove_result",
     "result_of",
     "results_in",
@@ -179,7 +181,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
     """A point in the middle of a finding: RAS of the world as it is now, mm, (3,).
 
     It lies in the finding also where that is bent round its centroid. For a finding that has vanished it is
-    where that was.
+    where that was. Without the result's volumes, which were not saved with the scene, it is where it was found.
 
     Raises:
         KeyError: there is no such finding.
@@ -187,13 +189,20 @@ def centre_of(result: Result, number: int) -> np.ndarray:
     row = next((row for row in rows(result.table, all=True) if row.number == number), None)
     if row is None:
         raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
-    grid = score_map_of(result).study.flair_grid
+    try:
+        grid = score_map_of(result).study.flair_grid
+    except InputError:
+        return np.array(row.centroid_ras)
     centroid = np.array([row.centroid_ras]) * (-1, -1, 1)
     index = grid.indices(centroid)[0]
-    voxels = np.argwhere(sitk.GetArrayViewFromImage(findings_of(result).labels) == number)[:, ::-1]
-    if len(voxels) > 0 and not np.any(np.all(voxels == np.rint(index), axis=1)):
-        distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
-        index = voxels[np.argmin(distance)]
+    labels = sitk.GetArrayViewFromImage(findings_of(result).labels)
+    nearest = np.rint(index).astype(int)[::-1]
+    inside = bool(np.all((nearest >= 0) & (nearest < labels.shape)))
+    if not inside or labels[tuple(nearest)] != number:  # only then all voxels are worth a look
+        voxels = np.argwhere(labels == number)[:, ::-1]
+        if len(voxels) > 0:
+            distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
+            index = voxels[np.argmin(distance)]
     local = ijk_to_ras(result.score) @ [*index, 1.0]
     world = [0.0, 0.0, 0.0]
     result.score.TransformPointToWorld(local[:3].tolist(), world)

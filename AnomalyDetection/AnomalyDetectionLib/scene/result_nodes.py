@@ -17,6 +17,7 @@ from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
 from ..imaging.grid import Grid
 from .hierarchy import place_beside
+from .nodes import nodes_of_class
 from .result_record import read_record
 from .volumes import ijk_to_ras
 
@@ -78,11 +79,11 @@ _ROLES = tuple(field.name for field in dataclasses.fields(Result))
 
 def results_in(scene: Any) -> list[Result]:
     """The complete results of a scene, the oldest first."""
-    nodes = [
-        scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode")
-        for index in range(scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"))
+    return [
+        result
+        for result in map(result_of, nodes_of_class(scene, "vtkMRMLScalarVolumeNode"))
+        if result is not None
     ]
-    return [result for result in map(result_of, nodes) if result is not None]
 
 
 def result_of(score_node: Any) -> Result | None:
@@ -164,6 +165,19 @@ def remove_result(scene: Any, result: Result) -> None:
     """Take a result out of the scene, with all that belongs to its nodes; the inputs stay."""
     for node in result.own_nodes:
         _remove(scene, node)
+
+
+def remove_forgotten(scene: Any) -> None:
+    """Take out the hidden volumes of results whose score volume was deleted: nobody else could, and they hold
+    images of the patient that would be saved with the scene."""
+    if scene.IsBatchProcessing():  # being opened or closed: the score volume may be still to come
+        return
+    volumes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")  # label maps among them
+    used = {node.GetNodeReferenceID(_reference(role)) for node in volumes for role in _INTERMEDIATE}
+    for node in volumes:
+        hidden = node.GetAttribute(_ROLE) in _INTERMEDIATE and node.GetHideFromEditors()
+        if hidden and node.GetID() not in used:
+            _remove(scene, node)
 
 
 def _reference(role: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .layout import OPACITY, T1_VIEW, legends_of, show_volumes
+from .nodes import nodes_of_class
 
 if TYPE_CHECKING:
     from .result import Result
@@ -32,6 +33,21 @@ def show_result(scene: Any, result: Result, opacity: float = OPACITY) -> None:
         else:
             show_volumes(composite, result.t1, None, opacity)
     update_legend(result)
+
+
+def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -> None:
+    """Show or hide the outlines of one result, and hide those of the others.
+
+    Those of another patient would lie on this one's FLAIR, and look like findings in it.
+
+    Args:
+        results: all of the scene.
+        result: the one that is shown.
+        visible: whether its own outlines are to be seen.
+    """
+    for each in results:
+        each.segmentation.CreateDefaultDisplayNodes()
+        each.segmentation.GetDisplayNode().SetVisibility(visible and each.score is result.score)
 
 
 def set_overlay_opacity(scene: Any, result: Result, opacity: float) -> None:
@@ -90,7 +106,7 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
             the middle of the slice that holds the point: between two thick slices Slicer would show a
             mixture of both.
     """
-    for node in _nodes(scene, "vtkMRMLSliceNode"):
+    for node in nodes_of_class(scene, "vtkMRMLSliceNode"):
         node.JumpSliceByCentering(*ras)
         logic = application.GetSliceLogic(node) if application is not None else None
         # 1 is the first slice; negative: the view is turned against the volume, or outside it.
@@ -150,11 +166,4 @@ class HiddenOverlay:
 
 
 def _composites(scene: Any) -> list[Any]:
-    return _nodes(scene, "vtkMRMLSliceCompositeNode")
-
-
-def _nodes(scene: Any, class_name: str) -> list[Any]:
-    return [
-        scene.GetNthNodeByClass(index, class_name)
-        for index in range(scene.GetNumberOfNodesByClass(class_name))
-    ]
+    return nodes_of_class(scene, "vtkMRMLSliceCompositeNode")

@@ -171,15 +171,17 @@ def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
     """
     import slicer
 
+    parent = node.GetParentTransformNode()
     target = None if other is None else other.GetParentTransformNode()
-    linear: list[int] = []
-
-    def read(matrix: Any) -> None:
-        between = slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes
-        linear.append(between(node.GetParentTransformNode(), target, matrix))
-
-    matrix = _with_matrix(read)
-    return matrix if linear[0] else None
+    # Asked beforehand: Slicer shows the user an error where it is asked for a matrix that there is not.
+    if parent is not None:
+        linear = parent.IsTransformToNodeLinear(target)
+    else:
+        linear = target is None or target.IsTransformToWorldLinear()
+    if not linear:
+        return None
+    between = slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes
+    return _with_matrix(lambda matrix: between(parent, target, matrix))
 
 
 def oriented_image(array: np.ndarray, matrix: np.ndarray) -> Any:

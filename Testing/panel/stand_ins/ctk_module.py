@@ -143,10 +143,16 @@ class ctkDoubleSlider(QWidget):
 
 
 class ctkSliderWidget(ctkDoubleSlider):
-    """The slider with a spin box beside it."""
+    """The slider with a spin box beside it.
+
+    As in CTK, sliders below one parent take each other's decimals unless they are told not to.
+    """
+
+    NoSynchronize, SynchronizeWidth, SynchronizeDecimals = 0x0, 0x1, 0x2
 
     def __init__(self, *args: Any) -> None:
         self._box = None
+        self._synchronized = self.SynchronizeWidth | self.SynchronizeDecimals
         super().__init__(*args)
         self._decimals, self._suffix, self._prefix = 2, "", ""
         self._box = QDoubleSpinBox(self)
@@ -168,7 +174,18 @@ class ctkSliderWidget(ctkDoubleSlider):
     def _rounded(self, value: float) -> float:
         return round(super()._rounded(value), getattr(self, "_decimals", 2))
 
-    decimals = Property(int, lambda self: self._decimals, lambda self, v: self._set("_decimals", v))
+    def _set_decimals(self, decimals: int) -> None:
+        siblings = [self]
+        if self._synchronized & self.SynchronizeDecimals and self.parent() is not None:
+            found = self.parent().findChildren(ctkSliderWidget)
+            siblings += [each for each in found if each._synchronized & self.SynchronizeDecimals]
+        for slider in siblings:
+            slider._set("_decimals", decimals)
+
+    decimals = Property(int, lambda self: self._decimals, _set_decimals)
+    synchronizeSiblings = Property(
+        int, lambda self: self._synchronized, lambda self, v: setattr(self, "_synchronized", v)
+    )
     suffix = Property(str, lambda self: self._suffix, lambda self, v: self._set("_suffix", v))
     prefix = Property(str, lambda self: self._prefix, lambda self, v: self._set("_prefix", v))
     spinBoxVisible = Property(

@@ -268,13 +268,14 @@ class _Wrapper:
     def default(self, name: str) -> Default:
         return Default(self.allParameters[name].default)
 
-    def connectGui(self, gui: Any) -> int:
+    def connectGui(self, gui: Any) -> None:
+        """As in Slicer, whose own returns nothing: what it connects cannot be disconnected."""
         is_widget = isinstance(gui, QtWidgets.QWidget)
         widgets = gui.findChildren(QtWidgets.QWidget) if is_widget else list(vars(gui).values())
         named = {
             widget.property(WIDGET_PROPERTY): widget for widget in widgets if widget.property(WIDGET_PROPERTY)
         }
-        return self.connectParametersToGui(named)
+        self.connectParametersToGui(named)
 
     def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
         for name in mapping:
@@ -288,7 +289,7 @@ class _Wrapper:
         self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._show())
         return tag
 
-    def disconnectGui(self, tag: int) -> None:
+    def disconnectGui(self, tag: Any) -> None:
         for binding in self._guis.pop(tag, []):
             binding.disconnect()
 

@@ -42,8 +42,8 @@ class qMRMLNodeComboBox(QWidget):
     """Chooses a node of the scene, and follows the scene.
 
     As in Slicer: nodes hidden from editors are left out; subclasses of the node types are shown unless
-    `showChildNodeTypes` is off; without `noneEnabled` the first node is taken by itself; `nodeActivated` comes only
-    from the user.
+    `showChildNodeTypes` is off; without `noneEnabled` the first node is taken by itself; `nodeActivated` comes from
+    the user, and also when a program sets another node (Slicer presses Enter in the list then).
     """
 
     currentNodeChanged = Signal(object)
@@ -129,7 +129,12 @@ class qMRMLNodeComboBox(QWidget):
         self.setCurrentNodeID(node.GetID() if node is not None else "")
 
     def setCurrentNodeID(self, identifier: str) -> None:
-        self.combo.setCurrentIndex(self._row(identifier or ""))
+        row = self._row(identifier or "")
+        if row != self.combo.currentIndex and row >= 0 and self._ids[row]:
+            self.combo.setCurrentIndex(row)
+            self.nodeActivated.emit(self.currentNode())
+        else:
+            self.combo.setCurrentIndex(row)
 
     def nodeCount(self) -> int:
         return len([identifier for identifier in self._ids if identifier])

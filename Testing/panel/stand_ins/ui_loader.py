@@ -56,12 +56,10 @@ def _take_scene_connections(root: ElementTree.Element) -> list[tuple[str, str]]:
 def _numbers_for_flags(root: ElementTree.Element) -> None:
     """Flags of a stand-in as numbers: Python cannot declare C++ flags to Qt."""
     for element in root.iter("widget"):
-        for flags in element.iterfind("property[@name='filters']/set"):
+        kind = getattr(ctk_module, element.get("class", ""), None)
+        for flags in element.iterfind("property/set") if kind is not None else ():
             names = [name.rpartition("::")[2] for name in (flags.text or "").split("|")]
-            flags.tag, flags.text = (
-                "number",
-                str(sum(getattr(ctk_module.ctkPathLineEdit, name) for name in names)),
-            )
+            flags.tag, flags.text = "number", str(sum(getattr(kind, name) for name in names))
 
 
 def _check(root: ElementTree.Element, widget: QtWidgets.QWidget) -> None:
