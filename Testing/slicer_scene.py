@@ -39,3 +39,13 @@ def add_volume(scene: Any, array: np.ndarray, ijk_to_ras: np.ndarray, name: str)
     node = slicer.util.addVolumeFromArray(array, ijk_to_ras, name)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def add_like(scene: Any, array: np.ndarray, reference: Any, name: str, label_map: bool = False) -> Any:
+    """A volume node of an array on exactly the reference's grid, under its parent transform."""
+    from AnomalyDetectionLib.scene.volumes import fill, image_data
+
+    kind = "vtkMRMLLabelMapVolumeNode" if label_map else "vtkMRMLScalarVolumeNode"
+    node = scene.AddNewNodeByClass(kind, name)
+    fill(node, image_data(array), reference)
+    return node

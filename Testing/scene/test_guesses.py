@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import slicer
 from AnomalyDetectionLib.scene.guesses import guess_inputs, is_enhanced, kind_of_name, other_contrast
-from AnomalyDetectionLib.scene.volumes import put_array
-from slicer_scene import add_volume
+from slicer_scene import add_like, add_volume
 
 T1_NAMES = """
 T1
@@ -309,11 +308,11 @@ def test_a_ct_is_not_a_scan_whatever_it_is_called(a_slicer_scene):
 def test_results_label_maps_colours_hidden_and_flat_volumes_are_never_guessed(a_slicer_scene):
     scene = a_slicer_scene.scene
     t1, flair = volumes(scene, "T1", "FLAIR")
-    ours = put_array(scene, np.zeros((5, 5, 5), np.float32), flair, "FLAIR 2")
+    ours = add_like(scene, np.zeros((5, 5, 5), np.float32), flair, "FLAIR 2")
     ours.SetAttribute("AnomalyDetection.Role", "prepared_flair")
-    put_array(scene, np.zeros((5, 5, 5), np.uint8), flair, "FLAIR 3", "vtkMRMLLabelMapVolumeNode")
-    put_array(scene, np.zeros((5, 5, 5), np.float32), flair, "Anomaly score (FLAIR)")
-    hidden = put_array(scene, np.zeros((5, 5, 5), np.float32), flair, "T1 2")
+    add_like(scene, np.zeros((5, 5, 5), np.uint8), flair, "FLAIR 3", label_map=True)
+    add_like(scene, np.zeros((5, 5, 5), np.float32), flair, "Anomaly score (FLAIR)")
+    hidden = add_like(scene, np.zeros((5, 5, 5), np.float32), flair, "T1 2")
     hidden.SetHideFromEditors(True)
     add_volume(scene, np.zeros((1, 5, 5), np.int16), np.eye(4), "T1 slice")
     slicer.util.addVolumeFromArray(

@@ -97,7 +97,7 @@ def export_segmentation(
 def export_labels(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
     """The findings as a label map on the FLAIR's grid in world space; a voxel's value is its finding's number.
 
-    Without findings all voxels are 0.
+    Without findings all voxels are 0; without accepted ones there is no file, where only those are wanted.
 
     Args:
         result: of a scene.
@@ -108,10 +108,11 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
         The file.
 
     Raises:
-        InputError: if the file cannot be written.
+        InputError: if none is accepted, or the file cannot be written.
     """
     path = Path(path) if Path(path).name.lower().endswith(".nii") else _with_suffix(path, ".nii.gz")
-    labels, to_files = _numbered(result, _chosen(result, accepted_only))
+    numbers = _wanted(result, True) if accepted_only else _chosen(result, False)
+    labels, to_files = _numbered(result, numbers)
     image = grid_of(result.score, to_files).image(labels)
     with atomic_folder(path.parent) as beside:
         write_image(image, beside / path.name)

@@ -19,7 +19,7 @@ from ..imaging.grid import Grid
 from .hierarchy import place_beside
 from .nodes import nodes_of_class
 from .result_record import read_record
-from .volumes import ijk_to_ras
+from .volumes import affine, fill, ijk_to_ras, image_data, stand_under
 
 _NODES = {
     "score": ("Anomaly score", "vtkMRMLScalarVolumeNode"),
@@ -131,22 +131,17 @@ def connect(result: Result) -> None:
 def fill_volumes(result: Result, stored: StoredScores) -> None:
     """The voxels of all volumes, and their place. All memory is taken before the first of them is touched."""
     contents = [
-        (getattr(result, role), _image_data(stored.images[role]), _matrix(stored, role, result.flair))
+        (getattr(result, role), image_data(_array(stored, role)), _matrix(stored, role, result.flair))
         for role in IMAGES
     ]
     for node, data, matrix in contents:
-        modifying = node.StartModify()
-        node.SetAndObserveImageData(data)
-        node.SetIJKToRASMatrix(_vtk_matrix(matrix))
-        node.SetAndObserveTransformNodeID(result.flair.GetTransformNodeID())
-        node.EndModify(modifying)
+        fill(node, data, result.flair, matrix)
 
 
 def follow_flair(result: Result) -> None:
     """Put what lies on the FLAIR's voxels where the FLAIR is now."""
     for node in (result.score, result.brain):
-        node.SetIJKToRASMatrix(_vtk_matrix(ijk_to_ras(result.flair)))
-        node.SetAndObserveTransformNodeID(result.flair.GetTransformNodeID())
+        stand_under(node, result.flair)
 
 
 def place(scene: Any, result: Result, keep_intermediate: bool) -> None:
@@ -184,43 +179,19 @@ def _reference(role: str) -> str:
     return f"AnomalyDetection.{role}"
 
 
-def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray:
-    """IJK to RAS of an image of the engine, in the FLAIR node's own space.
+def _array(stored: StoredScores, role: str) -> np.ndarray:
+    return sitk.GetArrayViewFromImage(stored.images[role])
+
+
+def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:
+    """IJK to RAS of an image of the engine, in the FLAIR node's own space; None: that of the FLAIR itself.
 
     The way goes over the FLAIR's voxels, so it is right wherever the FLAIR was moved to in the meantime.
     """
-    flair_grid = Grid.of(stored.images["score"])
     if role in ("score", "brain"):
-        return ijk_to_ras(flair)
-    return ijk_to_ras(flair) @ np.linalg.inv(_affine(flair_grid)) @ _affine(Grid.of(stored.images[role]))
-
-
-def _affine(grid: Grid) -> np.ndarray:
-    """Index (x, y, z, 1) to LPS mm, (4, 4)."""
-    corners = grid.points(np.vstack([np.eye(3), np.zeros(3)]))
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = (corners[:3] - corners[3]).T, corners[3]
-    return matrix
-
-
-def _image_data(image: sitk.Image) -> Any:
-    import vtk
-    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
-
-    array = sitk.GetArrayViewFromImage(image)
-    data = vtk.vtkImageData()
-    data.SetDimensions(array.shape[::-1])
-    data.AllocateScalars(get_vtk_array_type(array.dtype), 1)
-    vtk_to_numpy(data.GetPointData().GetScalars())[:] = array.ravel()
-    return data
-
-
-def _vtk_matrix(matrix: np.ndarray) -> Any:
-    import vtk
-
-    made = vtk.vtkMatrix4x4()
-    made.DeepCopy(matrix.ravel().tolist())
-    return made
+        return None
+    flair_grid, grid = Grid.of(stored.images["score"]), Grid.of(stored.images[role])
+    return ijk_to_ras(flair) @ np.linalg.inv(affine(flair_grid)) @ affine(grid)
 
 
 def _remove(scene: Any, node: Any) -> None:

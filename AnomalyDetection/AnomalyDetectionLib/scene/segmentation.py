@@ -11,6 +11,7 @@ from ..detection.findings import Findings
 from ..reporting.colours import finding_colour
 from ..reporting.segmentation import TERMINOLOGY, segment_name
 from .findings_table import rows
+from .volumes import ijk_to_ras, oriented_image
 
 OUTLINE_PIXELS = 2
 
@@ -142,18 +143,7 @@ def _show(segmentation_node: Any) -> None:
 
 def _oriented_image(findings: Findings, flair_node: Any) -> Any:
     """The label map as vtkOrientedImageData in the FLAIR node's own space."""
-    import slicer
-    import vtk
-    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
-
-    labels = sitk.GetArrayViewFromImage(findings.labels)
     highest = max((finding.number for finding in findings.items), default=0)
-    kind = np.dtype(np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16)
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(labels.shape[::-1])
-    image.AllocateScalars(get_vtk_array_type(kind), 1)
-    vtk_to_numpy(image.GetPointData().GetScalars())[:] = labels.ravel()
-    matrix = vtk.vtkMatrix4x4()
-    flair_node.GetIJKToRASMatrix(matrix)
-    image.SetGeometryFromImageToWorldMatrix(matrix)
-    return image
+    kind = np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16
+    labels = sitk.GetArrayViewFromImage(findings.labels).astype(kind)
+    return oriented_image(labels, ijk_to_ras(flair_node))

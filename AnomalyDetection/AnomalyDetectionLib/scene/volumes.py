@@ -1,4 +1,4 @@
-"""Volume nodes to SimpleITK images in physical space, and arrays and images back into the scene.
+"""Volume nodes to SimpleITK images in physical space, and voxels back into nodes.
 
 A node's IJK-to-RAS matrix does not include its parent transform, and a node may stand under a chain of them.
 Files for the engine are written in world space (as LPS), where T1 and FLAIR have their place to each other.
@@ -52,7 +52,7 @@ def image_of(node: Any) -> sitk.Image:
 
 def study_files(
     t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path, *, logics: Logics
-) -> dict[str, Any]:
+) -> dict[str, Path]:
     """Write the engine's input: T1.nrrd, FLAIR.nrrd and, where given, brain_mask.nrrd, uncompressed.
 
     The files are in world space. Where the FLAIR stands under a non-linear transform they are in the FLAIR's
@@ -65,10 +65,7 @@ def study_files(
         logics: those of the scene.
 
     Returns:
-        "t1", "flair" and, where given, "brain_mask": the paths. "world_matrix": the RAS matrix, as four rows,
-        from the FLAIR node's own space (its parent transform left out) to that of the files; identity where
-        the files are in the FLAIR's own space. `put_image` takes it, so that what comes back stands right even
-        if the FLAIR was moved in the meantime.
+        "t1", "flair" and, where given, "brain_mask": the paths.
 
     Raises:
         InputError: as of `image_of` and `mask_image`; if a file cannot be written.
@@ -81,7 +78,7 @@ def study_files(
     if t1_to_files is None:
         raise InputError(not_linear(t1_node if space is None else flair_node))
     folder = Path(folder)
-    files: dict[str, Any] = {"t1": folder / "T1.nrrd", "flair": folder / "FLAIR.nrrd"}
+    files = {"t1": folder / "T1.nrrd", "flair": folder / "FLAIR.nrrd"}
     _write(_image(t1_node, t1_to_files), files["t1"])
     flair = _image(flair_node, to_files)
     _write(flair, files["flair"])
@@ -89,7 +86,6 @@ def study_files(
         mask = _mask(brain_mask_node, flair_node, Grid.of(flair), matrix_between(brain_mask_node, space))
         files["brain_mask"] = folder / "brain_mask.nrrd"
         _write(mask, files["brain_mask"])
-    files["world_matrix"] = to_files.tolist()
     return files
 
 
@@ -109,53 +105,44 @@ def mask_image(node: Any, flair_node: Any) -> sitk.Image:
     return _mask(node, flair_node, grid_of(flair_node, flair_to_world), matrix_between(node, None))
 
 
-def put_array(
-    scene: Any,
-    array: np.ndarray,
-    reference_node: Any,
-    name: str,
-    node_class: str = "vtkMRMLScalarVolumeNode",
-) -> Any:
-    """A new volume node on exactly the reference's grid, under the same parent transform.
+def image_data(array: np.ndarray) -> Any:
+    """An array (slices, rows, columns) as vtkImageData, copied; bool becomes uint8. Geometry is the node's."""
+    import vtk
+    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
+
+    array = array.astype(np.uint8) if array.dtype == bool else array
+    data = vtk.vtkImageData()
+    data.SetDimensions(array.shape[::-1])
+    data.AllocateScalars(get_vtk_array_type(array.dtype), 1)
+    vtk_to_numpy(data.GetPointData().GetScalars()).reshape(array.shape)[:] = array
+    return data
+
+
+def fill(node: Any, data: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:
+    """Give a volume node new voxels and a place under the reference's parent transform, all at once.
 
     Args:
-        array: (slices, rows, columns), of the reference's shape. bool becomes uint8.
-        node_class: "vtkMRMLScalarVolumeNode" or "vtkMRMLLabelMapVolumeNode".
-
-    Raises:
-        ValueError: if the shape is not the reference's.
+        data: of `image_data`.
+        reference_node: the volume that the node moves with.
+        matrix: IJK to RAS in the reference's own space, (4, 4); None: exactly the reference's grid.
     """
-    if array.shape != _shape(reference_node):
-        raise ValueError(f"array of shape {array.shape} on a volume of shape {_shape(reference_node)}")
-    return _add(scene, array, None, reference_node, name, node_class)
+    modifying = node.StartModify()
+    node.SetAndObserveImageData(data)
+    stand_under(node, reference_node, matrix)
+    node.EndModify(modifying)
 
 
-def put_image(
-    scene: Any,
-    image: sitk.Image,
-    reference_node: Any,
-    name: str,
-    node_class: str = "vtkMRMLScalarVolumeNode",
-    *,
-    world_matrix: Any | None = None,
-) -> Any:
-    """A new volume node that stands where an image says, and moves with the reference from then on.
-
-    Args:
-        image: in the engine's space, LPS.
-        reference_node: its parent transform is the new node's.
-        world_matrix: that of `study_files`, for an image that came of those files. Without it the image is in
-            world space as of now.
-
-    Raises:
-        InputError: without `world_matrix`, if the reference stands under a transform that is not linear.
-    """
-    if world_matrix is None:
-        world_matrix = matrix_between(reference_node, None)
-        if world_matrix is None:
-            raise InputError(not_linear(reference_node))
-    matrix = np.linalg.inv(np.asarray(world_matrix, float).reshape(4, 4)) @ RAS_LPS @ _affine(Grid.of(image))
-    return _add(scene, sitk.GetArrayViewFromImage(image), matrix, reference_node, name, node_class)
+def stand_under(node: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:
+    """Put a volume node, as it is, where `fill` would."""
+    if matrix is None:
+        directions = [[0.0] * 3 for _ in range(3)]  # bit for bit; a matrix would be split and rounded again
+        reference_node.GetIJKToRASDirections(directions)
+        node.SetIJKToRASDirections(directions)
+        node.SetSpacing(reference_node.GetSpacing())
+        node.SetOrigin(reference_node.GetOrigin())
+    else:
+        node.SetIJKToRASMatrix(vtk_matrix(matrix))
+    node.SetAndObserveTransformNodeID(reference_node.GetTransformNodeID())
 
 
 def ijk_to_ras(node: Any) -> np.ndarray:
@@ -184,19 +171,25 @@ def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
     return _with_matrix(lambda matrix: between(parent, target, matrix))
 
 
+def vtk_matrix(matrix: np.ndarray) -> Any:
+    """A (4, 4) array as vtkMatrix4x4."""
+    import vtk
+
+    made = vtk.vtkMatrix4x4()
+    made.DeepCopy(matrix.ravel().tolist())
+    return made
+
+
 def oriented_image(array: np.ndarray, matrix: np.ndarray) -> Any:
     """An array (slices, rows, columns) as vtkOrientedImageData with this IJK-to-RAS matrix (4, 4)."""
     import slicer
-    import vtk
     from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(array.shape[::-1])
     image.AllocateScalars(get_vtk_array_type(array.dtype), 1)
     vtk_to_numpy(image.GetPointData().GetScalars()).reshape(array.shape)[:] = array
-    rows = vtk.vtkMatrix4x4()
-    rows.DeepCopy(matrix.ravel().tolist())
-    image.SetGeometryFromImageToWorldMatrix(rows)
+    image.SetGeometryFromImageToWorldMatrix(vtk_matrix(matrix))
     return image
 
 
@@ -315,8 +308,8 @@ def grid_of(node: Any, to_space: np.ndarray) -> Grid:
     return grid_under(shape, RAS_LPS @ straightened)
 
 
-def _affine(grid: Grid) -> np.ndarray:
-    """Index to LPS, (4, 4)."""
+def affine(grid: Grid) -> np.ndarray:
+    """Index (x, y, z, 1) to LPS mm, (4, 4)."""
     matrix = np.eye(4)
     matrix[:3, :3] = np.array(grid.direction).reshape(3, 3) * grid.spacing
     matrix[:3, 3] = grid.origin
@@ -325,7 +318,7 @@ def _affine(grid: Grid) -> np.ndarray:
 
 def _alike(one: Grid, other: Grid) -> bool:
     """Whether two grids have the same voxels, but for rounding."""
-    return one.size == other.size and np.allclose(_affine(one), _affine(other), rtol=0, atol=1e-6)
+    return one.size == other.size and np.allclose(affine(one), affine(other), rtol=0, atol=1e-6)
 
 
 def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -> sitk.Image:
@@ -391,38 +384,6 @@ def _segments(node: Any, flair_node: Any, to_space: np.ndarray) -> sitk.Image:
         raise InputError(f"The brain mask {quoted(node)} is empty: choose another, or none.")
     voxels, matrix = from_oriented_image(merged)
     return grid_under(voxels.shape, to_space @ matrix).image((voxels != 0).astype(np.uint8))
-
-
-def _add(
-    scene: Any, array: np.ndarray, matrix: np.ndarray | None, reference_node: Any, name: str, node_class: str
-) -> Any:
-    """A volume node that is complete before the scene sees it; on the reference's grid without a matrix."""
-    import vtk
-    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
-
-    array = array.astype(np.uint8) if array.dtype == bool else array
-    data = vtk.vtkImageData()
-    data.SetDimensions(array.shape[::-1])
-    data.AllocateScalars(get_vtk_array_type(array.dtype), 1)
-    vtk_to_numpy(data.GetPointData().GetScalars()).reshape(array.shape)[:] = array
-    node = scene.CreateNodeByClass(node_class)
-    node.UnRegister(None)
-    node.SetName(name)
-    if matrix is None:
-        directions = [[0.0] * 3 for _ in range(3)]  # bit for bit; a matrix would be split and rounded again
-        reference_node.GetIJKToRASDirections(directions)
-        node.SetIJKToRASDirections(directions)
-        node.SetSpacing(reference_node.GetSpacing())
-        node.SetOrigin(reference_node.GetOrigin())
-    else:
-        rows = vtk.vtkMatrix4x4()
-        rows.DeepCopy(matrix.ravel().tolist())
-        node.SetIJKToRASMatrix(rows)
-    node.SetAndObserveImageData(data)
-    node.SetAndObserveTransformNodeID(reference_node.GetTransformNodeID())
-    node = scene.AddNode(node)
-    node.CreateDefaultDisplayNodes()
-    return node
 
 
 def _with_matrix(fill: Any) -> np.ndarray:
