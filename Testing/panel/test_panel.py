@@ -842,6 +842,20 @@ def test_removing_the_result_empties_the_review(detected, slicer_app):
     assert not detected.ui.exportTableButton.enabled
 
 
+@pytest.mark.parametrize("part", ["segmentation", "table"])
+def test_a_result_that_lost_a_part_says_so_and_can_be_run_again(part, detected, slicer_app, engine):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(getattr(detected.panel.result, part))
+    slicer_app.rest()
+    assert detected.panel.result is None
+    assert "deleted" in detected.ui.findingsSummaryLabel.text
+    assert detected.ui.detectButton.enabled
+    detect(detected, slicer_app)
+    assert detected.panel.result is not None
+    assert detected.ui.findingsTable.rowCount > 0
+
+
 def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
     import slicer
 

@@ -282,6 +282,9 @@ class Review:
 
     def _summary(self, result: Result | None) -> str:
         if result is None:
+            score = None if self._panel.parameters is None else self._panel.parameters.result
+            if score is not None and score.GetScene() is not None:
+                return _("A part of this result was deleted: detect anomalies again.")
             return _("No result yet.")
         rows = findings_table.rows(result.table)
         if not rows:
