@@ -104,6 +104,7 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel: Any = None
         self._parameterNode: Any = None
         self._parameterNodeGuiTag: Any = None
+        self._imported = False
 
     def setup(self) -> None:
         """Called once, when the module is first opened."""
@@ -158,9 +159,9 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.initializeParameterNode()
 
     def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        self._imported = True
         if self.parent.isEntered:
-            # The node is the same, but what it refers to came into the scene after it was read.
-            self.setParameterNode(self.logic.getParameterNode())
+            self.initializeParameterNode()
 
     def onNodeAddedOrRemoved(self, caller: Any, event: Any) -> None:
         self.panel.nodes_changed()
@@ -168,13 +169,15 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def initializeParameterNode(self) -> None:
         """Follow the scene's parameter node; there is one as long as the module is open."""
         parameterNode = self.logic.getParameterNode()
-        if (
-            self._parameterNode is not None
-            and self._parameterNode.parameterNode is parameterNode.parameterNode
-        ):
+        known = self._parameterNode is not None and (
+            self._parameterNode.parameterNode is parameterNode.parameterNode
+        )
+        # After an import the node is the same, but what it refers to came into the scene after it was read.
+        if known and not self._imported:
             self.panel.refresh()
         else:
             self.setParameterNode(parameterNode)
+        self._imported = False
 
     def setParameterNode(self, parameterNode: Any) -> None:
         """Follow a parameter node; None: none."""

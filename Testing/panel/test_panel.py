@@ -738,6 +738,29 @@ def test_a_saved_scene_opens_with_result_and_review(detected, slicer_app, tmp_pa
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
 
 
+def test_a_scene_that_is_opened_from_another_module_is_there_when_the_panel_is_entered(
+    detected, slicer_app, tmp_path
+):
+    before = numbers(detected)
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.leave()
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    slicer_app.rest()
+    assert numbers(detected) == before
+    assert detected.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
+
+
+def test_a_run_that_ends_while_another_module_is_open_brings_its_result(sample, engine, slicer_app):
+    engine("replay")
+    sample.ui.detectButton.click()
+    slicer_app.leave()
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert sample.panel.result is not None
+    assert sample.ui.findingsTable.rowCount > 0
+
+
 def test_opening_a_scene_leaves_its_views_as_they_were_saved(detected, slicer_app, tmp_path):
     detected.ui.showOverlayCheckBox.checked = False
     slicer_app.save_scene(tmp_path / "study.mrb")
