@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+with contextlib.suppress(ImportError):
+    # A torch for CUDA brings triton, and with it an LLVM of its own. Loaded after the one that draws the slice views
+    # (Mesa's), it ends the process; before it, the two get along.
+    import triton  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY / "AnomalyDetection" / "Resources" / "SampleData"
