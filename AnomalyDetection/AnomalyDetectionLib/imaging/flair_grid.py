@@ -16,19 +16,8 @@ def to_flair_grid(array: np.ndarray, prepared: PreparedStudy, *, nearest: bool =
         nearest: nearest neighbour, so that no value arises that was not there; else linear.
     """
     image = prepared.grid.image(array.astype(np.uint8) if array.dtype == bool else array)
-    interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
     reference = prepared.flair_grid
-    back = sitk.Resample(
-        image,
-        reference.size,
-        sitk.Transform(),
-        interpolator,
-        reference.origin,
-        reference.spacing,
-        reference.direction,
-        0.0,
-        image.GetPixelID(),
-    )
+    back = reference.resampled(image, sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear)
     values = sitk.GetArrayFromImage(back)
     values[~prepared.flair_brain] = 0
     return reference.image(values)

@@ -63,6 +63,20 @@ class Grid:
         image.SetDirection(self.direction)
         return image
 
+    def resampled(self, image: sitk.Image, interpolator: int = sitk.sitkNearestNeighbor) -> sitk.Image:
+        """An image on this grid, in its own voxel type, 0 where it does not reach; nearest neighbour by default."""
+        return sitk.Resample(
+            image,
+            self.size,
+            sitk.Transform(),
+            interpolator,
+            self.origin,
+            self.spacing,
+            self.direction,
+            0.0,
+            image.GetPixelID(),
+        )
+
     def empty_image(self) -> sitk.Image:
         """An image of zeros (uint8) on this grid, as a reference for resampling."""
         return self.image(np.zeros(self.shape, np.uint8))

@@ -254,16 +254,7 @@ def _on_grid(image: Any, numbers: dict[int, int], to_score: np.ndarray, grid: Gr
     start = np.rint(steps[0])
     if np.allclose(steps, start + np.vstack([np.zeros(3), np.eye(3)]), rtol=0, atol=1e-3):
         return _pasted(found, start.astype(int)[::-1], grid.shape)
-    resampled = sitk.Resample(
-        source.image(found),
-        grid.size,
-        sitk.Transform(),
-        sitk.sitkNearestNeighbor,
-        grid.origin,
-        grid.spacing,
-        grid.direction,
-    )
-    return sitk.GetArrayFromImage(resampled)
+    return sitk.GetArrayFromImage(grid.resampled(source.image(found)))
 
 
 def _pasted(part: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -330,20 +330,7 @@ def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -
     else:
         label = _image(node, to_space)
         label = sitk.Cast(label != 0, sitk.sitkUInt8)
-    if _alike(Grid.of(label), grid):
-        mask = label
-    else:
-        mask = sitk.Resample(
-            label,
-            grid.size,
-            sitk.Transform(),
-            sitk.sitkNearestNeighbor,
-            grid.origin,
-            grid.spacing,
-            grid.direction,
-            0,
-            sitk.sitkUInt8,
-        )
+    mask = label if _alike(Grid.of(label), grid) else grid.resampled(label)
     if not sitk.GetArrayViewFromImage(mask).any():
         empty = not sitk.GetArrayViewFromImage(label).any()
         raise InputError(
