@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from AnomalyDetectionLib.detection.detector import score
+from AnomalyDetectionLib.detection.detector import lattice_scores, score
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import Model
@@ -150,17 +150,42 @@ def test_a_score_is_painted_on_the_cell_round_its_patch(study, model):
 
 
 def test_with_mean_back_projection_a_voxel_gets_the_mean_of_the_patches_that_hold_it(study, model):
+    single = score(study, model)
     got = score(study, replace(model, scoring=ScoringSettings(back_projection="mean")))
     total, patches = np.zeros(study.brain.shape), np.zeros(study.brain.shape)
-    for s, i, j in np.argwhere(np.isfinite(got.lattice)):
+    for s, i, j in np.argwhere(np.isfinite(single.lattice)):
         row, column = 2 + 4 * i, 2 + 4 * j
         window = s, slice(max(0, row - 7), row + 8), slice(max(0, column - 7), column + 8)
-        total[window] += got.lattice[s, i, j]
+        total[window] += single.lattice[s, i, j]
         patches[window] += 1
     expected = np.where(study.flair_brain & (patches > 0), total / np.maximum(patches, 1), 0)
     image = sitk.GetArrayFromImage(got.image)
     np.testing.assert_allclose(image, expected, rtol=1e-5, atol=0)
-    assert not np.array_equal(image, sitk.GetArrayFromImage(score(study, model).image))
+    assert not np.array_equal(image, sitk.GetArrayFromImage(single.image))
+    where = np.isfinite(got.lattice)
+    np.testing.assert_array_equal(where, np.isfinite(single.lattice))
+    means = (total / np.maximum(patches, 1))[:, 2::4, 2::4]
+    np.testing.assert_allclose(got.lattice[where], means[where], rtol=1e-5, atol=0)
+
+
+def test_statistics_of_the_scan_itself_need_none_of_the_models(study, model):
+    own = replace(model, scoring=ScoringSettings(statistics="scan"))
+    other = replace(own, median=model.median + 5, deviation=model.deviation * 3)
+    got = score(study, own).lattice
+    np.testing.assert_array_equal(got, score(study, other).lattice)
+    centres = np.argwhere(study.brain[:, 2::4, 2::4]) * (1, 4, 4) + (0, 2, 2)
+    patches = torch.from_numpy(np.stack([cut(*images_of(study, "zero"), centre) for centre in centres]))
+    difference = latent_difference(patches, model.weights, "tanh")
+    median = difference.median(dim=0).values
+    measured = replace(model, median=median, deviation=(difference - median).abs().median(dim=0).values)
+    np.testing.assert_allclose(got, score(study, measured).lattice, rtol=RELATIVE, atol=0)
+
+
+def test_several_percentiles_come_from_one_pass(study, model):
+    lattice, scores = lattice_scores(study, model, (10, 50, 75))
+    for percentile, values in zip((10, 50, 75), scores, strict=True):
+        alone = score(study, model, percentile=percentile).lattice
+        np.testing.assert_array_equal(lattice.spread(values), alone)
 
 
 def test_the_image_of_scores_lies_on_the_flairs_own_grid(model):

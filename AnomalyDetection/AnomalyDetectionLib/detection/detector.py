@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from ..imaging.flair_grid import to_flair_grid
 from ..imaging.prepared import PreparedStudy
 from ..model.folding import LatentDifference
 from ..model.model_file import Model
-from .lattice import mean_of_patches, paint_cells
+from ..model.settings import ScoringSettings
+from .lattice import at_centres, mean_of_patches, paint_cells
 from .patches import PatchGatherer, PatchLattice
 from .score_map import ScoreMap
 from .scoring import patch_scores
@@ -52,16 +53,14 @@ def score(
         )
     except ValueError as error:
         raise InputError(f"These scoring settings cannot be used: {error}.") from error
-    lattice = PatchLattice.over(study.brain, settings.stride)
-    centres = lattice.centres()
-    if not len(centres):
-        raise InputError("The brain mask is too small to hold a single patch; check the mask.")
-    values = _scores(study, model, centres, settings.percentile, device, progress)
-    scores = lattice.spread(values)
+    lattice, values = lattice_scores(
+        study, model, (settings.percentile,), settings=settings, device=device, progress=progress
+    )
+    scores = lattice.spread(values[0])
     if settings.back_projection == "mean":
-        painted = mean_of_patches(
-            scores, lattice.first, settings.stride, study.grid.shape, model.network.patch_size
-        )
+        shape, size = study.grid.shape, model.network.patch_size
+        painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
+        scores = np.where(lattice.inside, at_centres(painted, lattice.first, settings.stride), np.nan).astype(np.float32)
     else:
         painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
     image = to_flair_grid(painted, study)
@@ -69,16 +68,46 @@ def score(
 
 
 @torch.inference_mode()
-def _scores(study: PreparedStudy, model: Model, centres: np.ndarray, percentile: float, device: str,
-            progress: Callable[[str, float], None] | None) -> np.ndarray:  # fmt: skip
+def lattice_scores(
+    study: PreparedStudy,
+    model: Model,
+    percentiles: Sequence[float],
+    *,
+    settings: ScoringSettings | None = None,
+    device: str = "cpu",
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[PatchLattice, np.ndarray]:
+    """Scores of every patch at several percentiles, from one pass through the network.
+
+    Args:
+        study, model, device, progress: as for `score`.
+        percentiles: N, each 0 to 100.
+        settings: stride, statistics and factor; None: the model's own.
+
+    Returns:
+        The lattice, and float32 (percentiles, patches) in the order of its centres.
+
+    Raises:
+        InputError: a brain that holds no patch.
+    """
+    settings = settings or model.scoring
+    lattice = PatchLattice.over(study.brain, settings.stride)
+    centres = torch.from_numpy(lattice.centres()).to(device)
+    if not len(centres):
+        raise InputError("The brain mask is too small to hold a single patch; check the mask.")
     network = LatentDifference(model.generator()).to(device)
     gather = PatchGatherer(study, model.network.patch_size, model.preparation.outside_brain, device)
-    every = torch.from_numpy(centres).to(device)
     torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would part CPU and GPU by more than 1e-4
-    scores = []
-    for first in range(0, len(every), BATCH):
-        difference = network(gather(every[first : first + BATCH]))
-        scores.append(patch_scores(difference, model, percentile))
+    whole_scan = settings.statistics == "scan"
+    rows, differences = [], []
+    for first in range(0, len(centres), BATCH):
+        difference = network(gather(centres[first : first + BATCH]))
+        if whole_scan:
+            differences.append(difference)
+        else:
+            rows.append(patch_scores(difference, model, percentiles, settings))
         if progress is not None:
-            progress("scoring", min(1.0, (first + BATCH) / len(every)))
-    return torch.cat(scores).cpu().numpy()
+            progress("scoring", min(1.0, (first + BATCH) / len(centres)))
+    if whole_scan:
+        rows.append(patch_scores(torch.cat(differences), model, percentiles, settings))
+    return lattice, torch.cat(rows, dim=1).cpu().numpy()

@@ -59,6 +59,11 @@ def mean_of_patches(
     return np.divide(total, patches, out=np.zeros(shape), where=patches > 0).astype(np.float32)
 
 
+def at_centres(painted: np.ndarray, first: tuple[int, int], stride: int) -> np.ndarray:
+    """The values of an array on the model's grid (slices, rows, columns) at the patch centres: a lattice."""
+    return painted[:, first[0] :: stride, first[1] :: stride]
+
+
 def _check(lattice_values: np.ndarray, shape: tuple[int, int, int]) -> None:
     if lattice_values.ndim != 3 or lattice_values.shape[0] != shape[0]:
         raise ValueError(f"lattice of shape {lattice_values.shape} does not fit a grid of shape {shape}")

@@ -42,10 +42,12 @@ class ScoringSettings:
     Attributes:
         stride: voxels between patch centres on the model's grid.
         percentile: N, over the modified Z-scores of the latent elements.
+        statistics: median and median absolute deviation of the latent elements over the "training" patches (as
+            in the paper), or over the patches of the "scan" itself.
         z_factor: 0.6745 (Iglewicz and Hoaglin), or 1.
         threshold: scores above it are suspected anomalies.
         back_projection: "cell", the stride x stride cell round the patch centre, or "mean", the mean of
-            the overlapping patches.
+            the overlapping patches; findings then follow from the means at the patch centres.
         neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice: what makes two
             patches one finding.
         min_patches: findings of fewer patches are dropped (paper: a single isolated patch, so 2).
@@ -53,6 +55,7 @@ class ScoringSettings:
 
     stride: int = 4
     percentile: float = 50.0
+    statistics: str = "training"
     z_factor: float = 0.6745
     threshold: float = 3.0
     back_projection: str = "cell"
@@ -67,6 +70,8 @@ class ScoringSettings:
             raise ValueError(f"the percentile must lie between 0 and 100, not at {self.percentile:g}")
         if not (self.z_factor > 0 and self.threshold > 0 and self.min_patches >= 1):
             raise ValueError("z_factor and threshold must be positive, and a finding has at least one patch")
+        if self.statistics not in ("training", "scan"):
+            raise ValueError(f"statistics is 'training' or 'scan', not {self.statistics!r}")
         if self.back_projection not in ("cell", "mean"):
             raise ValueError(f"back_projection is 'cell' or 'mean', not {self.back_projection!r}")
         if self.neighbourhood not in ("26", "8"):

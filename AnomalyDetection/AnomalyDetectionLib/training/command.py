@@ -25,6 +25,7 @@ def settings_of(options: dict[str, Any]) -> TrainingSettings:
     return TrainingSettings(
         network=NetworkSettings(
             latent_size=options["latent_size"],
+            widths=options["widths"],
             output_activation=options["output_activation"],
             features=options["features"],
         ),
