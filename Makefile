@@ -20,10 +20,10 @@ $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: anew
 endif
 
 .PHONY: anew
-.PHONY: help demo test test-all lint evaluate pictures bench clean
+.PHONY: help demo test test-all lint reproduce experiments pictures bench clean
 
 help: ## Say what can be made
-	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.demo ## Detect anomalies in the built-in sample, into demo-output/
 	@$(RUN) -m AnomalyDetectionLib detect --t1 $(SAMPLE)/simulated_T1.nii.gz \
@@ -41,8 +41,12 @@ lint: $(VENV)/.lint ## Check style, formatting and types
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
-evaluate: $(VENV)/.test ## Measure what is found on real scans (in ../shared/data), into bench-output/
-	@$(RUN) Testing/benchmarks/real_scans.py
+reproduce: $(VENV)/.test ## The paper's experiments in small, as one page in reproduce-output/ (under an hour)
+	@$(RUN) -m snakemake --snakefile Experiments/Snakefile --configfile Experiments/reduced.yaml --cores 2 --quiet rules
+	@echo "The page: reproduce-output/index.html"
+
+experiments: $(VENV)/.test ## The same in full, into Experiments/results/ (hours; on a cluster see Experiments/profiles)
+	@$(RUN) -m snakemake --snakefile Experiments/Snakefile --configfile Experiments/full.yaml --cores 2 --quiet rules
 
 pictures: $(VENV)/.test ## Render icon, screenshots and the README's pictures anew, from the real scene
 	@$(RUN) Testing/pictures.py
@@ -52,7 +56,7 @@ bench: $(VENV)-bench/.bench ## Measure times, memory and patches a second, into 
 	@$(VENV)-bench/bin/python Testing/benchmarks/scene_speed.py
 
 clean: ## Remove the environment and everything that was made
-	rm -rf $(VENV) $(VENV)-bench $(DEMO) bench-output build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-bench $(DEMO) reproduce-output runs/reproduce .snakemake bench-output build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +
 
@@ -63,10 +67,10 @@ $(VENV)/.demo: pyproject.toml
 	@.ci/environment $(VENV) "" "$(TORCH)" && touch $@
 
 $(VENV)/.test: pyproject.toml
-	@.ci/environment $(VENV) "[simulation,training,test]" "$(TORCH)" && touch $@
+	@.ci/environment $(VENV) "[simulation,training,evaluation,test]" "$(TORCH)" && touch $@
 
 $(VENV)/.lint: pyproject.toml
-	@.ci/environment $(VENV) "[simulation,training,test,lint]" "$(TORCH)" && touch $@
+	@.ci/environment $(VENV) "[simulation,training,evaluation,test,lint]" "$(TORCH)" && touch $@
 
 # In an environment of its own, and anomalib without the fifty packages it asks for: its GANomaly needs torch alone.
 $(VENV)-bench/.bench: pyproject.toml

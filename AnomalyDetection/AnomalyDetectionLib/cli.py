@@ -26,6 +26,7 @@ import click
 
 from . import __version__
 from .errors import InputError
+from .experiments_cli import experiment
 
 PROGRAM = "anomaly-detection"
 USER_ERROR, OWN_ERROR = 2, 1
@@ -168,6 +169,7 @@ def detect(
       suspected_anomalies.seg.nrrd   the same as a segmentation for 3D Slicer
       findings.csv, findings.json    the findings as a table, and with all that led to them
       overlay.png                    the slices that matter, in colour
+      nearest_normal.png             each finding beside the most similar normal tissue
 
     Example:
 
@@ -224,8 +226,15 @@ def detect(
     help="Folder that the table's paths start from.  [default: this one]",
 )
 @click.option("--output", type=_PATH, required=True, metavar="FILE", help="File to write, such as scans.npz.")
+@click.option(
+    "--outside-brain",
+    type=click.Choice(["zero", "keep"]),
+    default="zero",
+    show_default=True,
+    help="What patches hold beyond the brain mask: nothing, or skull and all.",
+)
 @_DEBUG
-def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
+def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bool) -> None:
     """Prepare scans for training and put them into one compact file.
 
     Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
@@ -240,7 +249,7 @@ def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
         prepare_scans(
             entries,
             output,
-            PreparationSettings(),
+            PreparationSettings(outside_brain=outside_brain),
             progress=lambda name, done: report("preparing", done, name),
         )
     click.echo(
@@ -262,6 +271,13 @@ def prepare(table: Path, root: Path, output: Path, debug: bool) -> None:
 )
 @click.option(
     "--latent-size", type=click.IntRange(min=1), default=100, show_default=True, help="Elements of z."
+)
+@click.option(
+    "--widths",
+    type=(click.IntRange(min=1), click.IntRange(min=1)),
+    default=(64, 128),
+    show_default=True,
+    help="Feature maps after the first and second convolution.",
 )
 @click.option(
     "--output-activation",
@@ -387,24 +403,89 @@ def train(**options: Any) -> None:
 # --- simulate -----------------------------------------------------------------------------------------------
 
 
-@command_line.command(short_help="Make a patient with known infarcts, for trying and testing.")
-@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for T1, FLAIR and truth.")
+def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
+    """An option of `simulate` for the share of subjects that have something."""
+    return click.option(
+        name, type=click.FloatRange(0, 1), callback=_finite, default=default, show_default=True, help=text
+    )
+
+
+@command_line.command(short_help="Make a patient, or a cohort, with known infarcts.")
+@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for images and truth.")
 @click.option(
     "--seed",
     metavar="NUMBER",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Same seed, same patient.",
+    help="Same seed, same voxels.",
 )
+@click.option("--subjects", type=click.IntRange(min=0), help="Make a cohort of so many, as BIDS.")
+@click.option(
+    "--lesion-free",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="So many more without infarcts; real scans as they are.",
+)
+@click.option(
+    "--anatomy",
+    type=click.Choice(["real", "icbm152", "synthseg"]),
+    default="icbm152",
+    show_default=True,
+    help="Whose heads: --sources, made from a template, or made from --labels.",
+)
+@click.option(
+    "--sources",
+    type=_PATH,
+    metavar="TABLE",
+    help="CSV or TSV of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
+)
+@click.option("--root", type=_PATH, default=Path(), help="Folder that the table's paths start from.")
+@click.option("--labels", type=_PATH, metavar="DIR", help="Whole-head label maps, as SynthSeg's.")
+@click.option("--shapes", type=_PATH, metavar="DIR", help="Lesion masks in MNI space that lend their shape.")
+@click.option(
+    "--spacing",
+    type=(click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
+    default=(0.9, 0.9, 4.0),
+    show_default=True,
+    metavar="X Y Z",
+    help="Voxels of simulated heads in mm.",
+)
+@click.option(
+    "--infarcts-per-subject",
+    "infarcts",
+    metavar="FROM-TO",
+    default="1-6",
+    show_default=True,
+    help="Small numbers more often.",
+)
+@_share("--wmh", "Share of subjects with white matter hyperintensities.", 0.3)
+@_share("--perivascular", "Share with enlarged perivascular spaces.", 0.4)
+@_share("--sulci", "Share with widened sulci.", 0.3)
+@_share("--artefacts", "Share with motion, ghosts or ringing.", 0.15)
 @_DEBUG
-def simulate(output: Path, seed: int, debug: bool) -> None:
-    """Simulate the T1 and the FLAIR of a patient with chronic infarcts, and write them with the truth.
+def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **options: Any) -> None:
+    """Simulate chronic infarcts whose every voxel is known.
 
-    The anatomy is that of the ICBM152 template; the contrast follows from the signal equations of the
-    sequences. Needs the extra "simulation" (nilearn).
+    Without --subjects: the T1 and the FLAIR of one patient, with the truth. With it: a cohort in the layout
+    of BIDS, of real scans or of simulated heads, with the truth in derivatives/truth; volumes as in the
+    paper, other lesions and artefacts beside them, labelled as such. The same command goes on with a cohort
+    that was left off. Needs the extra "simulation" (nilearn).
+
+    Example:
+
+    \b
+      anomaly-detection simulate --subjects 50 --sources scans.tsv --anatomy real --output cohort
     """
     _check_output(output)
+    if subjects is not None:
+        from .simulation.command import simulate_from_options
+
+        with _progress("bar") as report:
+            sentence = simulate_from_options(output, seed, subjects, options, report)
+        click.echo(sentence)
+        return
     from .imaging.writing import atomic_folder
     from .simulation.patient import simulate_patient, write_patient
 
@@ -412,6 +493,134 @@ def simulate(output: Path, seed: int, debug: bool) -> None:
     with atomic_folder(output) as beside:
         write_patient(patient, beside)
     click.echo(f"Simulated patient {seed} written to {output}.")
+
+
+# --- evaluate -----------------------------------------------------------------------------------------------
+
+
+def _numbers(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[float, ...]:
+    """Percentiles: the option repeated, or several in one with commas."""
+    try:
+        numbers = tuple(float(part) for value in values for part in value.split(","))
+        if any(not 0 <= number <= 100 for number in numbers):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            "give numbers from 0 to 100, with commas between.", param=parameter
+        ) from None
+    return numbers
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Subjects: likewise; with or without the sub- before them."""
+    names = [part.strip() for value in values for part in value.split(",") if part.strip()]
+    return tuple(name if name.startswith("sub-") else f"sub-{name}" for name in names)
+
+
+@command_line.command(short_help="How much models and baselines find in a cohort with truth.")
+@click.argument("cohort", type=_PATH)
+@click.option(
+    "--output", type=_PATH, required=True, metavar="DIR", help="Folder for scores, tables and figures."
+)
+@click.option(
+    "--model",
+    "models",
+    metavar="NAME|FILE",
+    multiple=True,
+    default=("paper",),
+    show_default=True,
+    help="A model that ships with the program, or a model file; give several to compare.",
+)
+@click.option(
+    "--percentiles",
+    metavar="N,N,...",
+    multiple=True,
+    callback=_numbers,
+    help="Score at these, too, besides each model's own.",
+)
+@click.option("--subjects", metavar="SUB,SUB,...", multiple=True, callback=_names, help="Only these.")
+@click.option(
+    "--device",
+    default="auto",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    show_default=True,
+    help="Where to compute.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap over patients."
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    default="bar",
+    show_default=True,
+    help="As for detect.",
+)
+@_DEBUG
+def evaluate(
+    cohort: Path,
+    output: Path,
+    models: tuple[str, ...],
+    percentiles: tuple[float, ...],
+    subjects: tuple[str, ...],
+    device: str,
+    seed: int,
+    progress: str,
+    debug: bool,
+) -> None:
+    """Measure how many infarcts models find in COHORT, beside thresholds of bright and of dark FLAIR.
+
+    COHORT is a folder in the layout of BIDS with the truth in derivatives/truth, as `simulate` writes it. Scores
+    are kept in DIR: run again, or after an interruption, only what is missing is computed.
+
+    \b
+      summary.md, summary.json   all tables on one page, and for programs
+      froc.png, strata.png       curves, and infarcts found by size, kind and region
+      tables/*.csv               one table each; errors.csv has the scans that could not be used
+
+    Example:
+
+    \b
+      anomaly-detection evaluate cohort --output results --model paper --model mine.safetensors
+    """
+    _check_output(output)
+    from .evaluation.run import EvaluationRequest, run_evaluation
+    from .reporting.evaluation_report import TABLES, write_evaluation
+
+    request = EvaluationRequest(
+        cohort=cohort,
+        output=output,
+        models=models,
+        percentiles=percentiles,
+        subjects=subjects,
+        device=device,
+        seed=seed,
+    )
+    with _progress(progress) as report:
+        try:
+            evaluation = run_evaluation(request, report)
+            write_evaluation(evaluation, report)
+        except KeyboardInterrupt:
+            raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
+        failed, done = len(evaluation.failures), len(evaluation.scans)
+        errors = output / TABLES / "errors.csv"
+        if not done:
+            first = evaluation.failures[0].reason if failed else "it holds none"
+            raise InputError(
+                f"No scan of {cohort} could be evaluated; the reasons are in {errors}, the first: {first}"
+            )
+        missed = f"; {failed} could not be, see {errors}" if failed else ""
+        sentence = (
+            f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}."
+        )
+        report("done", 1.0, sentence)
+    if progress != "json":
+        click.echo(sentence)
+
+
+command_line.add_command(experiment)
 
 
 # --- models -------------------------------------------------------------------------------------------------
@@ -442,6 +651,37 @@ def show_model(model: str, debug: bool) -> None:
     from .reporting.models import model_card
 
     click.echo(model_card(model))
+
+
+@models.command("add-library")
+@click.argument("model", metavar="NAME|FILE")
+@click.option(
+    "--scans", type=_PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
+)
+@click.option("--output", type=_PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@_DEBUG
+def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> None:
+    """Give a model a library of the normal patches that it was trained on, or choose it anew.
+
+    Findings are then shown beside the most similar normal tissue. Only scans that the model's card names as
+    trained on are taken. `train` does this by itself.
+    """
+    from .model.model_file import find_model, load_model, save_model
+    from .training.publish import with_library
+    from .training.scan_file import read_scans
+
+    path = output or find_model(model)
+    if not path.parent.is_dir():
+        raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
+    made = with_library(load_model(model), read_scans(scans))
+    save_model(made, path)
+    assert made.library is not None
+    note = made.card["library"]
+    click.echo(
+        f"{len(made.library)} normal patches ({note['bytes'] / 1e6:.1f} MB) in {path}; mean distance of held-out patches"
+        f" to the nearest {note['mean distance of held-out patches to the nearest']:g}, of as many at random"
+        f" {note['the same, of as many patches at random']:g}."
+    )
 
 
 # --- doctor -------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import argparse
 import platform
 import sys
 import tempfile
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import patch_speed
+from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.device import available_devices
+from AnomalyDetectionLib.detection.nearest import NormalTissue
 from AnomalyDetectionLib.evaluation.overlap import match
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
@@ -67,10 +70,11 @@ def main() -> None:
         rows = sample_rows(path, Path(folder))
         if not options.without_large:
             rows += large_rows(path, Path(folder))
-    _say("patches a second")
-    study = prepare(read_study(T1, FLAIR), model.preparation)
-    rows += speed_rows(study, model)
-    rows += agreement_rows(study, model)
+        _say("patches a second")
+        study = prepare(read_study(T1, FLAIR), model.preparation)
+        rows += speed_rows(study, model)
+        rows += agreement_rows(study, model)
+        rows += nearest_rows(study, model, path)
     text = "\n\n".join([f"# Bench\n\n{_machine()}\n\nModel: {about}.", _markdown(rows)]) + "\n"
     OUTPUT.parent.mkdir(exist_ok=True)
     OUTPUT.write_text(text, encoding="utf-8")
@@ -152,6 +156,31 @@ def agreement_rows(study: PreparedStudy, model: Model) -> list[Row]:
             f"{parameters:,}",
             f"{GENERATOR_PARAMETERS:,}: {_reached(parameters == GENERATOR_PARAMETERS)}",
         ),
+    ]
+
+
+def nearest_rows(study: PreparedStudy, model: Model, path: Path) -> list[Row]:
+    """How long it takes to look up the most similar normal tissue, patch by patch as a reader goes on."""
+    _say("the most similar normal tissue")
+    begin = time.perf_counter()
+    tissue = NormalTissue.read(path)
+    opened = time.perf_counter() - begin
+    if tissue is None:
+        return [
+            Row("the most similar normal tissue to a patch", "the model has no library of normal patches")
+        ]
+    scores = score(study, model)
+    places = np.argwhere(np.isfinite(scores.lattice))
+    seconds = []
+    for place in places[:: len(places) // 200]:
+        begin = time.perf_counter()
+        tissue.of_patch(scores, tuple(place.tolist()))
+        seconds.append(time.perf_counter() - begin)
+    what = f"the 5 most similar of {len(tissue):,} normal patches to a patch"
+    return [
+        _limited(f"{what}: 95 % within", 1000 * float(np.quantile(seconds, 0.95)), 50, "ms"),
+        Row("    median", f"{1000 * float(np.median(seconds)):.1f} ms"),
+        Row("    the first time: opening the model file as well", f"{1000 * opened:.0f} ms"),
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from AnomalyDetectionLib.detection.nearest import NormalTissue, patch_at
+from AnomalyDetectionLib.detection.nearest import NormalTissue, centre_of
 from AnomalyDetectionLib.detection.patches import PatchGatherer
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import save_model
@@ -38,7 +38,7 @@ def test_the_nearest_of_a_library_patch_is_itself_at_distance_0(model, tissue):
     for number, patch in enumerate(model.library.intensities()):
         found = tissue.nearest(patch)
         assert found.which[0] == number
-        assert found.distances[0] < 1e-3 * found.distances[1]
+        assert found.distances[0] < 0.05 * found.distances[1]  # bytes and half precision
         np.testing.assert_array_equal(found.neighbours[0], patch)
 
 
@@ -65,13 +65,16 @@ def test_no_more_neighbours_are_given_than_there_are(model, tissue):
 
 @pytest.mark.parametrize("outside_brain", ["zero", "keep"])
 def test_the_patch_that_is_looked_up_is_the_one_that_was_scored(scores, outside_brain):
+    tissue = NormalTissue.of(a_model_with_library(outside_brain=outside_brain))
     gather = PatchGatherer(scores.study, 15, outside_brain, "cpu")
     s, i, j = np.indices(scores.lattice.shape)
-    places = np.stack([s, i, j], axis=-1).reshape(-1, 3)[::7]  # also outside the brain and at the image's border
+    places = np.stack([s, i, j], axis=-1).reshape(-1, 3)[
+        ::7
+    ]  # also outside the brain and at the image's border
     centres = places * (1, STRIDE, STRIDE) + (0, *FIRST)
     wanted = gather(torch.from_numpy(centres)).numpy()
     for place, patch in zip(places.tolist(), wanted, strict=True):
-        np.testing.assert_array_equal(patch_at(scores, tuple(place), outside_brain), patch)
+        np.testing.assert_array_equal(tissue.patch_at(scores.study, centre_of(scores, place)), patch)
 
 
 def test_a_patch_of_a_scored_brain_is_looked_up_as_the_model_wants_it(scores):

@@ -15,7 +15,7 @@ from .evidence import relative_intensities
 from .lattice import paint_cells
 from .score_map import ScoreMap
 
-_NEIGHBOURS = {
+NEIGHBOURS = {
     "26": np.ones((3, 3, 3), bool),
     "8": np.stack([np.zeros((3, 3), bool), np.ones((3, 3), bool), np.zeros((3, 3), bool)]),
 }
@@ -141,7 +141,7 @@ def connected_patches(
         int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
         equal peaks, the finding with more patches goes first, then the one met first in array order.
     """
-    groups, count = ndimage.label(lattice > threshold, structure=_NEIGHBOURS[neighbourhood])
+    groups, count = ndimage.label(lattice > threshold, structure=NEIGHBOURS[neighbourhood])
     if count == 0:
         return groups.astype(np.int32)
     patches = np.bincount(groups.ravel())[1:]

@@ -6,7 +6,42 @@ import numpy as np
 from scipy import ndimage
 
 from ..imaging.prepared import PreparedStudy
+from .curves import ScanCurve, scan_curves
 from .overlap import components
+from .truth import ElementTruth, ScanTruth
+
+BRIGHT, DARK = BASELINES = ("bright FLAIR", "dark FLAIR")
+
+SMALLEST_ML = (0.01, 0.03, 0.1)
+"""Findings of fewer millilitres are dropped. The smallest infarct of the paper has 0.036 ml. Which of these is
+used is chosen on the very cohort that is evaluated, in the baselines' favour."""
+
+THRESHOLDS = np.round(np.arange(0.5, 4.0, 0.01), 2)
+"""Of brightness (or darkness) in scaled units: 0 is the 5th percentile of the brain, 1 the 95th."""
+
+
+def baseline_scores(truth: ScanTruth, baseline: str) -> np.ndarray:
+    """The score of every voxel, float32 on the model's grid; NaN outside the brain.
+
+    Args:
+        baseline: one of `BASELINES`. Bright: the scaled FLAIR. Dark: 1 less the scaled FLAIR.
+    """
+    if baseline not in BASELINES:
+        raise ValueError(f"a baseline is one of {BASELINES}, not {baseline!r}")
+    flair = truth.flair_image()
+    return flair if baseline == BRIGHT else 1 - flair
+
+
+def smallest_voxels(truth: ElementTruth, smallest_ml: float) -> int:
+    """The fewest voxels that make a finding."""
+    return max(1, int(np.ceil(smallest_ml / truth.element_ml - 1e-9)))
+
+
+def baseline_curves(truth: ScanTruth, baseline: str) -> tuple[ScanCurve, ...]:
+    """What thresholding finds in a scan at each of `THRESHOLDS`: one curve for each of `SMALLEST_ML`."""
+    on_voxels = truth.on_voxels()
+    smallest = [smallest_voxels(on_voxels, ml) for ml in SMALLEST_ML]
+    return scan_curves(baseline_scores(truth, baseline), on_voxels, THRESHOLDS, smallest=smallest)
 
 
 def flair_brightness(

@@ -18,14 +18,32 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..imaging.settings import PreparationSettings
+from . import library as normal_library
+from .bundled import DEFAULT_MODEL, SUFFIX, bundled_models, find_model, resources
+from .library import NormalLibrary
 from .networks import Generator
 from .settings import NetworkSettings, ScoringSettings
 from .tensor_file import write_tensors
 
 FORMAT = "anomaly-detection model"
-VERSION = 1
-DEFAULT_MODEL = "paper"
-SUFFIX = ".safetensors"
+VERSION = 2
+"""The newest that is read. What needs no later setting is written as version 1, for programs of that time."""
+
+_SINCE = {"statistics": 2}
+"""Settings that came after version 1: left out of a file where they have their default."""
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "FORMAT",
+    "SUFFIX",
+    "VERSION",
+    "Model",
+    "bundled_models",
+    "find_model",
+    "load_model",
+    "resources",
+    "save_model",
+]
 
 Settings = TypeVar("Settings", NetworkSettings, PreparationSettings, ScoringSettings)
 
@@ -41,6 +59,8 @@ class Model:
         median, deviation: float32 (latent_size,), of z - z_hat over the training patches.
         network, preparation, scoring: the settings that made it and that its use needs.
         card: for people: what it was trained on, licences, command, seed, duration, curves, results.
+        library: normal patches it was trained on, for comparison; None in files of earlier versions. Programs
+            of those versions read files that have it, and do not see it.
     """
 
     name: str
@@ -52,25 +72,13 @@ class Model:
     scoring: ScoringSettings
     card: dict[str, Any]
     sha256: str = ""
+    library: NormalLibrary | None = None
 
     def generator(self) -> Generator:
         """The network with its weights, in evaluation mode."""
         generator = Generator(self.network)
         generator.load_state_dict(self.weights)
         return generator.eval()
-
-
-def resources() -> Path:
-    """Where models and sample lie: beside the library in the extension, inside it in a wheel."""
-    library = Path(__file__).resolve().parents[1]
-    inside = library / "resources"
-    return inside if inside.is_dir() else library.parent / "Resources"
-
-
-def bundled_models() -> list[Path]:
-    """The model files that ship with the extension, the default first."""
-    paths = sorted((resources() / "Models").glob(f"*{SUFFIX}"))
-    return sorted(paths, key=lambda path: path.stem != DEFAULT_MODEL)
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -81,15 +89,19 @@ def save_model(model: Model, path: Path) -> None:
     """
     header = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": str(_version_of(model)),
         "name": model.name,
-        "network": json.dumps(dataclasses.asdict(model.network)),
-        "preparation": json.dumps(dataclasses.asdict(model.preparation)),
-        "scoring": json.dumps(dataclasses.asdict(model.scoring)),
+        "network": json.dumps(_plain(model.network)),
+        "preparation": json.dumps(_plain(model.preparation)),
+        "scoring": json.dumps(_plain(model.scoring)),
         "card": json.dumps(model.card, ensure_ascii=False),
     }
     tensors = {f"generator.{name}": tensor for name, tensor in model.weights.items()}
     tensors |= {"median": model.median, "deviation": model.deviation}
+    if model.library is not None:
+        arrays, entry = normal_library.to_file(model.library)
+        tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
+        header |= entry
     write_tensors(tensors, header, path)
 
 
@@ -112,6 +124,8 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
                 f"The model {path} is of a newer format ({version}) than this AnomalyDetection can read ({VERSION}); "
                 "update AnomalyDetection, or use another model."
             )
+        network = _settings(NetworkSettings, header["network"])
+        arrays = {name: tensors[name].numpy() for name in normal_library.array_names(header)}
         model = Model(
             name=header["name"],
             weights={
@@ -119,11 +133,12 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
             },
             median=tensors["median"],
             deviation=tensors["deviation"],
-            network=_settings(NetworkSettings, header["network"]),
+            network=network,
             preparation=_settings(PreparationSettings, header["preparation"]),
             scoring=_settings(ScoringSettings, header["scoring"]),
             card=json.loads(header["card"]),
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            library=normal_library.from_file(arrays, header, network.latent_size),
         )
         if model.median.shape != (model.network.latent_size,) or model.deviation.shape != model.median.shape:
             raise ValueError("statistics do not fit the latent size")
@@ -138,24 +153,6 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> Model:
     return model
 
 
-def find_model(name_or_path: str) -> Path:
-    """The file of a bundled model, or the file itself.
-
-    Raises:
-        InputError: there is none.
-    """
-    for path in bundled_models():
-        if path.stem == name_or_path:
-            return path
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
-        return path
-    names = ", ".join(path.stem for path in bundled_models()) or "none"
-    raise InputError(
-        f"There is no model '{name_or_path}': give the path of a model file, or one of the bundled models ({names})."
-    )
-
-
 def _header_and_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as content:
@@ -164,6 +161,19 @@ def _header_and_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise InputError(
             f"The model file {path} cannot be read: it is truncated, damaged, or not a .safetensors file; get it anew."
         ) from error
+
+
+def _version_of(model: Model) -> int:
+    """The earliest version that can say what this model needs."""
+    blocks = (model.network, model.preparation, model.scoring)
+    return max((_SINCE.get(name, 1) for block in blocks for name in _plain(block)), default=1)
+
+
+def _plain(settings: NetworkSettings | PreparationSettings | ScoringSettings) -> dict[str, Any]:
+    """Settings for JSON, without those that earlier programs do not know and that have their default."""
+    values = dataclasses.asdict(settings)
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
+    return {name: v for name, v in values.items() if name not in _SINCE or v != defaults[name]}
 
 
 def _settings(kind: type[Settings], text: str) -> Settings:

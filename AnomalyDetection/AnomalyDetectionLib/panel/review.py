@@ -12,6 +12,7 @@ from ..scene import findings_table, slice_views
 from ..scene.result import Result, centre_of
 from ..scene.segmentation import emphasise, name_segments
 from .messages import say
+from .nearest import Nearest
 
 COLUMNS = ("No.", "ml", "Peak", "Side", "Category", "", "Region", "Note")
 NUMBER, VOLUME, PEAK, SIDE, CATEGORY, DECISION, REGION, NOTE = range(len(COLUMNS))
@@ -46,6 +47,7 @@ class Review:
         ui.noteEdit.editingFinished.connect(self.keep_note)
         ui.noteEdit.returnPressed.connect(self._leave_note)
         self._category_buttons = self._make_category_buttons()
+        self._nearest = Nearest(panel)
         self.take(None)
 
     @property
@@ -279,6 +281,7 @@ class Review:
         ui.previousButton.enabled = bool(numbers) and self._selected != numbers[0]
         ui.undoButton.enabled = result is not None and findings_table.can_undo(result.table)
         say(ui.findingsSummaryLabel, self._summary(result))
+        self._nearest.show(None if row is None else row.number)
 
     def _summary(self, result: Result | None) -> str:
         if result is None:

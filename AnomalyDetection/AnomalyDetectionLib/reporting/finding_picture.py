@@ -1,5 +1,7 @@
 """A picture of one finding: T1, FLAIR, and FLAIR with the score, the whole slice and a closer look.
 
+Below, where the model has a library of normal patches, its highest patch beside the most similar of them.
+
 Radiological convention, as in `drawing`. Pillow is imported when something is drawn, so that programs which may
 lack it can import this.
 """
@@ -12,7 +14,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..detection.findings import Finding, Findings
+from ..detection.nearest import Comparison
 from ..detection.score_map import ScoreMap
+from .nearest_picture import HEADING, draw_comparison, explanation
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,18 +31,22 @@ GAP, TOP, LEGEND_WIDTH = 4, 84, 140
 BOX_COLOUR, OTHERS_COLOUR = (120, 200, 255), (150, 150, 150)
 LEGEND = "red: suspected\nwhite: this finding\ngrey: others\nblue: the closer\nlook below"
 COLUMNS = ("T1", "FLAIR", "FLAIR and score")
+COMPARISON_TILE, COMPARISON_TOP = 96, 52
 
 
-def draw_finding(scores: ScoreMap, findings: Findings, number: int) -> Image.Image:
+def draw_finding(
+    scores: ScoreMap, findings: Findings, number: int, comparison: Comparison | None = None
+) -> Image.Image:
     """Draw the slice of the model's grid that holds most of a finding.
 
     Args:
         scores: the scored brain.
         findings: derived from it.
         number: of the finding.
+        comparison: of its highest patch with normal tissue; None: left out.
 
     Returns:
-        An RGB picture of some 1,200 x 900 pixels.
+        An RGB picture of some 1,200 x 900 pixels, or 1,200 x 1,150 with the comparison.
 
     Raises:
         KeyError: if there is no finding of that number.
@@ -77,7 +85,9 @@ def draw_finding(scores: ScoreMap, findings: Findings, number: int) -> Image.Ima
 
     width = 3 * TILE_WIDTH + 4 * GAP
     height = TOP + sum(tiles[0].height + GAP for tiles in rows)
-    canvas = Image.new("RGB", (width + LEGEND_WIDTH, height))
+    below = None if comparison is None else draw_comparison(comparison, tile=COMPARISON_TILE)
+    extra = 0 if below is None else COMPARISON_TOP + below.height
+    canvas = Image.new("RGB", (width + LEGEND_WIDTH, height + extra))
     pen = ImageDraw.Draw(canvas)
     title, line = _title(finding), _line(finding, findings)
     pen.text((GAP + 4, 6), title, fill="white", font=drawing.font(20, bold=True))
@@ -97,6 +107,11 @@ def draw_finding(scores: ScoreMap, findings: Findings, number: int) -> Image.Ima
     for column, name in enumerate(COLUMNS):
         x = GAP + column * (TILE_WIDTH + GAP)
         pen.text((x + 4, TOP - 6), name, fill=drawing.QUIET, font=drawing.font(14), anchor="ls")
+    if below is not None and comparison is not None:
+        pen.text((GAP + 4, height + 6), HEADING, fill="white", font=drawing.font(14))
+        text = explanation(comparison)
+        pen.text((GAP + 4, height + 26), text, fill=drawing.QUIET, font=drawing.font(12))
+        canvas.paste(below, (GAP, height + COMPARISON_TOP))
     drawing.draw_legend(canvas, width + 20, TOP + 30, findings.threshold, LEGEND)
     return canvas
 

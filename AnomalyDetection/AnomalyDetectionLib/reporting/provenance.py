@@ -15,6 +15,7 @@ from .. import __version__
 from ..detection.run import Detection
 from ..imaging.grid import Grid
 from ..imaging.volume import Volume
+from ..model.bundled import DEFAULT_MODEL
 
 NOTICE = "Research use only. Not a medical device; not for diagnosis."
 
@@ -38,7 +39,11 @@ def provenance(detection: Detection) -> dict[str, Any]:
     return {
         "notice": NOTICE,
         "limits": list(LIMITS),
-        "model": {"name": detection.model.name, "sha256": detection.model.sha256},
+        "model": {
+            "name": detection.model.name,
+            "file": request.model or DEFAULT_MODEL,
+            "sha256": detection.model.sha256,
+        },
         "settings": {
             "preparation": asdict(detection.preparation),
             "network": asdict(detection.model.network),

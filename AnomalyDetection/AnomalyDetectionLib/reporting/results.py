@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..detection.nearest import NormalTissue
 from ..detection.run import WRITING_BEGINS, Detection, message_of
 from ..detection.stored_scores import FOLDER, write_stored
 from ..imaging.writing import atomic_folder, write_image
+from .nearest_picture import draw_nearest
 from .overlay import write_overlay
 from .provenance import provenance
 from .segmentation import write_segmentation
 from .tables import write_csv, write_json
 
 SCORE, LABELS = "anomaly_score.nii.gz", "suspected_anomalies.nii.gz"
-SEGMENTATION, OVERLAY = "suspected_anomalies.seg.nrrd", "overlay.png"
+SEGMENTATION, OVERLAY, NEAREST = "suspected_anomalies.seg.nrrd", "overlay.png", "nearest_normal.png"
 TABLE, RECORD = "findings.csv", "findings.json"
 
 
@@ -26,7 +28,9 @@ def write_results(
     *,
     keep_scores: bool = False,
 ) -> None:
-    """Write images, segmentation, tables and picture.
+    """Write images, segmentation, tables and pictures.
+
+    `NEAREST` is written where the model has a library of normal patches and there is a finding to compare.
 
     Args:
         progress: called with the stage, the fraction of the whole run done, and a line for people.
@@ -45,6 +49,11 @@ def write_results(
         write_image(detection.findings.labels, beside / LABELS)
         write_segmentation(detection.findings, beside / SEGMENTATION)
         write_overlay(detection.scores, detection.findings, header_of(detection), beside / OVERLAY)
+        tissue = NormalTissue.of(detection.model)
+        if tissue is not None:
+            nearest = draw_nearest(detection.scores, detection.findings, tissue, header_of(detection)[1:])
+            if nearest is not None:
+                nearest.save(beside / NEAREST)
         if keep_scores:
             write_stored(detection.scores, beside / FOLDER)
         write_csv(detection.findings, beside / TABLE)

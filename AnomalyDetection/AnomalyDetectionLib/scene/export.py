@@ -27,6 +27,7 @@ from ..imaging.writing import atomic_folder, write_image
 from ..reporting.tables import COLUMNS
 from .findings_table import CATEGORIES, Row, rows
 from .logics import Logics
+from .nearest import comparison_of
 from .result import Result, findings_of, score_map_of
 from .segmentation import segment_id
 from .volumes import (
@@ -157,6 +158,8 @@ def export_pictures(
 ) -> list[Path]:
     """One picture a finding, finding_001.png and so on; other files of the folder stay.
 
+    Where the model that made the result is at hand, each shows the most similar normal tissue as well.
+
     Args:
         result: of a scene.
         folder: made where it is missing.
@@ -187,7 +190,11 @@ def export_pictures(
         for done, (number, name) in enumerate(zip(numbers, names, strict=True)):
             if progress is not None:
                 progress(done, len(numbers))
-            draw_finding(scores, findings, number).save(beside / name)
+            try:
+                comparison = comparison_of(result, number)
+            except InputError:
+                comparison = None
+            draw_finding(scores, findings, number, comparison).save(beside / name)
     return [Path(folder) / name for name in names]
 
 

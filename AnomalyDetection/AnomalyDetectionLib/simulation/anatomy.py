@@ -12,6 +12,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from ..errors import InputError
@@ -59,6 +60,7 @@ class _Template:
     `origin` is the centre of the first voxel.
     """
 
+    t1: np.ndarray
     white: np.ndarray
     grey: np.ndarray
     csf: np.ndarray
@@ -111,7 +113,7 @@ def individual_brain(grid: Grid, rng: np.random.Generator) -> Brain:
     white, grey = votes[0] * keep, votes[1] * keep
     csf = np.where(mask, 1 - white - grey, 0)
     white, grey, csf = (v.astype(np.float32) for v in (white, grey, csf))
-    regions = _regions(mni, white, grey, csf, mask, inside_ventricle > 0.5)
+    regions = brain_regions(mni, white, grey, csf, mask, inside_ventricle > 0.5)
     return Brain(white, grey, csf, mask, regions, mni, grid)
 
 
@@ -158,7 +160,32 @@ def _template() -> _Template:
     origin = image.affine[:3, 3].astype(np.float32)
     ventricles = _lateral_ventricles(csf, origin)
     distance = ndimage.distance_transform_edt(~ventricles) - ndimage.distance_transform_edt(ventricles)
-    return _Template(white, grey, csf, brain.astype(np.float32), distance.astype(np.float32), origin)
+    return _Template(t1, white, grey, csf, brain.astype(np.float32), distance.astype(np.float32), origin)
+
+
+def template_image() -> sitk.Image:
+    """The template's T1 without its skull, in LPS.
+
+    Raises:
+        InputError: if nilearn, which ships the maps, is not installed.
+    """
+    template = _template()
+    x, y, z = (float(v) for v in template.origin)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(template.t1.transpose(2, 1, 0)))
+    image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    image.SetOrigin((-x, -y, z))
+    return image
+
+
+def ventricle_distance(mni: np.ndarray) -> np.ndarray:
+    """Distance in mm from the template's lateral and third ventricles, negative inside.
+
+    Args:
+        mni: float32 (3, ...), the template's RAS coordinates in mm.
+    """
+    template = _template()
+    index = mni - template.origin.reshape(3, *[1] * (mni.ndim - 1))
+    return ndimage.map_coordinates(template.ventricle_distance, index, order=1, mode="nearest")
 
 
 def _sulci(t1: np.ndarray, white: np.ndarray, grey: np.ndarray) -> np.ndarray:
@@ -190,7 +217,7 @@ def _lateral_ventricles(csf: np.ndarray, origin: np.ndarray) -> np.ndarray:
     return ventricles
 
 
-def _regions(
+def brain_regions(
     mni: np.ndarray,
     white: np.ndarray,
     grey: np.ndarray,

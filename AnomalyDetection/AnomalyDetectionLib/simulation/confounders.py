@@ -1,4 +1,4 @@
-"""What looks like an infarct and is none: white matter hyperintensities and enlarged perivascular spaces."""
+"""What looks like an infarct and is none: hyperintensities, perivascular spaces, widened sulci."""
 
 from __future__ import annotations
 
@@ -64,6 +64,46 @@ def perivascular_spaces(brain: Brain, number: int, taken: np.ndarray, rng: np.ra
         tube = ellipsoid_field((dz, dy, dx), np.array([length, radius, radius]), tilt) < 1
         _paste(found, tube, pick(rng, room & (semiovale if k % 3 == 2 else basal)))
     return found & room
+
+
+def widened_sulci(brain: Brain, number: int, taken: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What the cortex has lost where its sulci are wide: patches of 12 to 22 mm radius (bool).
+
+    In each, the fluid of sulci and surface spreads by up to 0.8 to 1.8 mm, less towards the patch's border.
+    """
+    spacing = brain.grid.spacing[::-1]
+    x, _, z = brain.mni
+    found = np.zeros(brain.mask.shape, bool)
+    fluid = (brain.csf > 0.5) & (brain.regions == Region.CORTEX)
+    sites = fluid & (z > -10) & (abs(x) > 8) & ~taken
+    for _ in range(number):
+        centre = pick(rng, sites)
+        if centre is None:
+            break
+        radius, spread = rng.uniform(12, 22), rng.uniform(0.8, 1.8)
+        box, away = _ball(centre, radius, brain.mask.shape, spacing)
+        distance = ndimage.distance_transform_edt(~fluid[box], sampling=spacing)
+        reach = spread * np.clip(1.2 - (away / radius) ** 2, 0, 1)
+        reach = reach * np.exp(0.3 * smooth_noise(rng, reach.shape, spacing, 6.0))
+        # Distances lead from voxel centre to voxel centre; the fluid's edge lies half a voxel nearer.
+        eaten = (distance - 0.5 * min(spacing) < reach) & (distance > 0) & (away < radius)
+        found[box] |= eaten
+    return found & brain.mask & (brain.regions == Region.CORTEX) & ~taken
+
+
+def _ball(
+    centre: tuple[int, ...], radius: float, shape: tuple[int, ...], spacing: tuple[float, ...]
+) -> tuple[tuple[slice, ...], np.ndarray]:
+    """The box round a ball, and in it the distance in mm from the centre."""
+    box = tuple(
+        slice(max(0, int(c - radius / s)), min(n, int(c + radius / s) + 1))
+        for c, s, n in zip(centre, spacing, shape, strict=True)
+    )
+    squares = [
+        (((np.arange(b.start, b.stop) - c) * s) ** 2).reshape([-1 if a == k else 1 for k in range(3)])
+        for a, (b, c, s) in enumerate(zip(box, centre, spacing, strict=True))
+    ]
+    return box, np.sqrt(squares[0] + squares[1] + squares[2])
 
 
 def _paste(target: np.ndarray, shape: np.ndarray, centre: tuple[int, ...] | None) -> None:

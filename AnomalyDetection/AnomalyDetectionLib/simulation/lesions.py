@@ -21,11 +21,21 @@ KINDS = ("cortical", "lacunar", "large subcortical", "infratentorial")
 
 @dataclass(frozen=True)
 class InfarctPlan:
-    """An infarct to be made: one of `KINDS`, its volume, and whether its centre has become a cavity."""
+    """An infarct to be made.
+
+    Attributes:
+        kind: one of `KINDS`.
+        volume_ml: more than 0.
+        cavitated: whether its centre has become a cavity.
+        place: of an infratentorial one, "brain stem" or "cerebellum"; "": as its volume has room.
+        rim_mm: how thick the gliosis round its cavity is; 0: a quarter of its radius, 0.7 to 2.6 mm.
+    """
 
     kind: str
     volume_ml: float
     cavitated: bool = True
+    place: str = ""
+    rim_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,10 +97,8 @@ def make_infarct(
     if plan.kind not in KINDS or plan.volume_ml <= 0:
         raise ValueError(f"cannot make a {plan.kind} infarct of {plan.volume_ml} ml")
     spacing = brain.grid.spacing[::-1]
-    count = max(1, round(plan.volume_ml / brain.grid.voxel_ml))
-    reach = 2.2 * radius_mm(plan.volume_ml) + 8.0
-    halves = [int(np.ceil(reach / s)) for s in spacing]
-    sites = _sites(brain, plan, rng)
+    halves = [int(np.ceil(reach_mm(plan) / s)) for s in spacing]
+    sites = infarct_sites(brain, plan, rng)
     for _ in range(attempts):
         centre = pick(rng, sites)
         if centre is None:
@@ -98,20 +106,44 @@ def make_infarct(
         low = [max(0, c - h) for c, h in zip(centre, halves, strict=True)]
         high = [min(n, c + h + 1) for c, h, n in zip(centre, halves, brain.mask.shape, strict=True)]
         box = slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
-        room = _room(brain, plan, box)
+        room = infarct_room(brain, plan, box)
         margin = int(np.ceil(3.0 / min(spacing)))
         if taken[box].any():
             room &= ~ndimage.binary_dilation(taken[box], iterations=margin)
-        field = _field(brain, plan, box, centre, rng)
-        mask = _one_piece(field, room, count)
-        if mask is None:
-            continue
-        weight, cavity = _composition(brain, plan, box, mask, rng)
-        return Infarct(plan, box, mask, weight, cavity)
+        field = infarct_field(brain, plan, box, centre, rng)
+        made = grow_infarct(brain, plan, box, field, room, rng)
+        if made is not None:
+            return made
     raise ValueError(f"found no place where {plan.volume_ml} ml of {plan.kind} infarct fit in one piece")
 
 
-def _sites(brain: Brain, plan: InfarctPlan, rng: np.random.Generator) -> np.ndarray:
+def reach_mm(plan: InfarctPlan) -> float:
+    """How far from its centre an infarct may need room."""
+    return 2.2 * radius_mm(plan.volume_ml) + 8.0
+
+
+def grow_infarct(
+    brain: Brain,
+    plan: InfarctPlan,
+    box: tuple[slice, slice, slice],
+    field: np.ndarray,
+    room: np.ndarray,
+    rng: np.random.Generator,
+) -> Infarct | None:
+    """The infarct that fills the room in the box from where the field is lowest; None where it does not fit.
+
+    Args:
+        field: float32, in the box; its level sets are the infarct's shape.
+        room: bool, in the box: where it may be.
+    """
+    mask = _one_piece(field, room, max(1, round(plan.volume_ml / brain.grid.voxel_ml)))
+    if mask is None:
+        return None
+    weight, cavity = _composition(brain, plan, box, mask, rng)
+    return Infarct(plan, box, mask, weight, cavity)
+
+
+def infarct_sites(brain: Brain, plan: InfarctPlan, rng: np.random.Generator) -> np.ndarray:
     """The voxels an infarct of this kind may be centred on, as a bool array."""
     regions, (x, y, z) = brain.regions, brain.mni
     if plan.kind == "large subcortical":
@@ -127,7 +159,8 @@ def _sites(brain: Brain, plan: InfarctPlan, rng: np.random.Generator) -> np.ndar
     elif plan.kind == "infratentorial":
         # The pons has room for a few tenths of a millilitre, the cerebellum for more.
         pons = (regions == Region.BRAIN_STEM) & (z > -42) & (z < -20) & (abs(y + 26) < 7)
-        wanted = pons if plan.volume_ml < 0.4 else (regions == Region.CEREBELLUM) & (abs(x) > 12)
+        in_stem = plan.place == "brain stem" if plan.place else plan.volume_ml < 0.4
+        wanted = pons if in_stem else (regions == Region.CEREBELLUM) & (abs(x) > 12)
         chosen = wanted & (brain.csf < 0.3)
     else:
         # The crowns of the gyri: cortex within reach of the surface. Small ones are anywhere on the
@@ -139,7 +172,7 @@ def _sites(brain: Brain, plan: InfarctPlan, rng: np.random.Generator) -> np.ndar
     return chosen
 
 
-def _room(brain: Brain, plan: InfarctPlan, box: tuple[slice, ...]) -> np.ndarray:
+def infarct_room(brain: Brain, plan: InfarctPlan, box: tuple[slice, ...]) -> np.ndarray:
     """Where in the box an infarct of this kind may spread, as a bool array."""
     regions = brain.regions[box]
     room = brain.mask[box] & (regions != Region.VENTRICLES)
@@ -153,7 +186,7 @@ def _room(brain: Brain, plan: InfarctPlan, box: tuple[slice, ...]) -> np.ndarray
     return room if plan.kind == "cortical" and plan.cavitated else room & (brain.csf[box] < 0.5)
 
 
-def _field(
+def infarct_field(
     brain: Brain,
     plan: InfarctPlan,
     box: tuple[slice, ...],
@@ -241,7 +274,7 @@ def _composition(
     # The rim lies where the infarct meets living tissue, not where it opens to the fluid round the brain.
     living = brain.mask[box] & ~mask & (brain.csf[box] < 0.5)
     depth = ndimage.distance_transform_edt(~living, sampling=spacing)
-    thickness = np.clip(0.24 * radius, 0.7, 2.6)
+    thickness = plan.rim_mm or float(np.clip(0.24 * radius, 0.7, 2.6))
     thickness = thickness * np.exp(0.35 * smooth_noise(rng, mask.shape, spacing, max(2.0, 0.6 * radius)))
     # Neighbouring voxels are about a millimetre apart: the first layer of the infarct is at that depth.
     cavity = np.clip((depth - 0.5 - thickness) / 0.8 + 0.5, 0, 1).astype(np.float32)

@@ -18,17 +18,13 @@ from ..imaging.writing import write_image
 from . import confounders, scanner
 from .anatomy import Brain, Region, individual_brain
 from .head import Head, surround
+from .healthy import EQUATIONS, healthy_signals
 from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct
-from .random_fields import smooth_noise
 from .signals import (
     GLIOTIC_RIM,
     OLD_CAVITY,
     WHITE_MATTER_HYPERINTENSITY,
     Tissue,
-    flair,
-    gradient_echo,
-    vary,
-    vary_brain,
     vary_lesion,
 )
 
@@ -218,24 +214,12 @@ def _signals(
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """T1 and FLAIR signals in thin layers, relative to this person's white matter."""
-    tissues = vary_brain(rng)
+    signals, tissues = healthy_signals(brain, head, rng)
     white, grey, fluid = tissues["white matter"], tissues["grey matter"], tissues["csf"]
     spacing = brain.grid.spacing[::-1]
-    present = [(white, brain.white), (grey, brain.grey), (fluid, brain.csf)]
-    present += [(vary(t, rng, 0.15), amount) for t, amount in head.fractions]
-    equations = {"t1": gradient_echo, "flair": flair}
-    signals = {}
-    for name, equation in equations.items():
-        signal = np.zeros(brain.mask.shape, np.float32)
-        for tissue, amount in present:
-            signal += np.float32(equation(tissue) / equation(white)) * amount
-        # Living tissue is not of one brightness.
-        texture = 0.025 * smooth_noise(rng, signal.shape, spacing, 3.0)
-        texture += 0.03 * smooth_noise(rng, signal.shape, spacing, 25.0)
-        signals[name] = signal * (1 + texture)
 
     def paint(box: tuple[slice, ...], weight: np.ndarray, mixture: list[tuple[Tissue, np.ndarray]]) -> None:
-        for name, equation in equations.items():
+        for name, equation in EQUATIONS.items():
             level = sum(np.float32(equation(t) / equation(white)) * share for t, share in mixture)
             signals[name][box] += weight * (level - signals[name][box])
 

@@ -59,6 +59,7 @@ class Trained:
         history: all epochs.
         seconds: trained, all sittings together.
         source: the training patches, from which the latent statistics are taken.
+        measured: the patches of the held-out patients.
         scans: the training scans (without the held-out patients').
         preparation, notes: of the scan file: how the scans were prepared, what was kept out.
     """
@@ -67,6 +68,7 @@ class Trained:
     history: History
     seconds: float
     source: PatchSource
+    measured: PatchSource
     scans: tuple[TrainingScan, ...]
     preparation: PreparationSettings
     notes: str
@@ -133,6 +135,7 @@ def train(
         position.history,
         position.seconds,
         source,
+        measured,
         tuple(training),
         content.preparation,
         content.notes,

@@ -39,9 +39,10 @@ class ScanEntry:
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
-    """Read a CSV of the columns name, patient, t1, flair and, optionally, brain_mask and lesions.
+    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask and lesions.
 
     Args:
+        table: CSV, or TSV if its name ends so.
         root: the folder that the table's paths start from.
 
     Raises:
@@ -49,11 +50,11 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as content:
-            rows = list(csv.DictReader(content))
+            rows = list(csv.DictReader(content, delimiter="\t" if table.suffix == ".tsv" else ","))
     except OSError as error:
         raise InputError(f"The table of scans {table} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The table of scans {table} is not a CSV in UTF-8; save it so.") from error
+        raise InputError(f"The table of scans {table} is not a CSV or TSV in UTF-8; save it so.") from error
     if not rows:
         raise InputError(f"The table of scans {table} has no rows.")
     for number, row in enumerate(rows, start=2):

@@ -1,14 +1,18 @@
-"""From a finished training run to a model file with its card."""
+"""From a finished training run to a model file with its card and its library of normal patches."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
+from ..errors import InputError
 from ..model.model_file import Model
 from ..model.networks import Generator
 from ..model.settings import ScoringSettings
+from .library import CANDIDATES, HELD_OUT, build_library
 from .loop import Trained
+from .sampling import PatchSource
+from .scan_file import ScanFile
 from .settings import TrainingSettings
 from .statistics import latent_statistics
 
@@ -21,7 +25,7 @@ def make_model(
     command: str,
     about: dict[str, Any],
 ) -> Model:
-    """The model of a run: its best epoch, the latent statistics of its training patches, and the card.
+    """The model of a run: its best epoch, the latent statistics and a library of its training patches, and the card.
 
     Args:
         command: that trained it, as one would type it.
@@ -31,6 +35,7 @@ def make_model(
     generator.load_state_dict(trained.weights)
     generator.to(trained.source.centres.device)
     median, deviation = latent_statistics(generator, trained.source)
+    built = build_library(generator, trained.source, trained.measured, seed=settings.seed)
     best = trained.history.best
     assert best is not None  # a finished run has an epoch
     card = {
@@ -51,9 +56,63 @@ def make_model(
             "patch-steps": trained.history.epochs[-1].patch_steps,
             "patch-steps of the best epoch": best.patch_steps,
         },
+        "library": built.note(),
         "training settings": dataclasses.asdict(settings),
         "curves": [dataclasses.asdict(epoch) for epoch in trained.history.epochs],
     }
     return Model(
-        name, trained.weights, median, deviation, settings.network, trained.preparation, scoring, card
+        name,
+        trained.weights,
+        median,
+        deviation,
+        settings.network,
+        trained.preparation,
+        scoring,
+        card,
+        library=built.library,
     )
+
+
+def with_library(model: Model, scans: ScanFile) -> Model:
+    """A model with a library chosen anew, from the scans that its card says it was trained on.
+
+    Args:
+        scans: among them those the model was trained on and those held out for training-validation; patches of
+            others are not looked at.
+
+    Raises:
+        InputError: the card does not say which scans these are, they are not there, or they were prepared
+            otherwise than the model wants them.
+    """
+    try:
+        trained = model.card["trained on"]
+        training = [str(name) for name in trained["scans"]]
+        held_out = [str(patient) for patient in trained["held out for training-validation"]]
+        settings = model.card["training settings"]
+        seed, sampling = int(model.card["seed"]), str(settings["sampling"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"The card of the model {model.name} does not say which scans it was trained on: train it anew."
+        ) from None
+    if scans.preparation != model.preparation:
+        raise InputError(
+            f"These scans were prepared otherwise than the model {model.name} wants them; give the file that it was "
+            "trained on."
+        )
+    missing = [name for name in training if name not in {scan.name for scan in scans.scans}]
+    missing += [patient for patient in held_out if patient not in {scan.patient for scan in scans.scans}]
+    if missing or not training or not held_out:
+        raise InputError(
+            f"These are not the scans that the model {model.name} was trained on (missing: "
+            f"{', '.join(missing) or 'all'}); give the file that it was trained on."
+        )
+    parts = (
+        ([scan for scan in scans.scans if scan.name in training], CANDIDATES),
+        ([scan for scan in scans.scans if scan.patient in held_out], HELD_OUT),
+    )
+    source, measured = (
+        PatchSource(part, model.network.patch_size, count, seed=seed + k, sampling=sampling, device="cpu")
+        for k, (part, count) in enumerate(parts)
+    )
+    built = build_library(model.generator(), source, measured, seed=seed)
+    return dataclasses.replace(model, library=built.library, card={**model.card, "library": built.note()})

@@ -43,6 +43,7 @@ class PatchSource:
 
     Attributes:
         centres: int64 (patches,), flat positions of patch centres within one channel.
+        rows, columns: of the padded slices, which the flat positions count.
     """
 
     def __init__(self, scans: Sequence[TrainingScan], patch_size: int, count: int, *, seed: int, sampling: str,
@@ -67,7 +68,7 @@ class PatchSource:
             centres.append(((z + first) * rows + y + half) * columns + x + half)
             groups.append(_group(scan.t1[z, y, x], sampling) + 3 * number)
             first += depth
-        self.patch_size, self.columns = patch_size, columns
+        self.patch_size, self.rows, self.columns = patch_size, rows, columns
         self.voxels = torch.from_numpy(stack.reshape(2, -1)).to(device)
         every, group = np.concatenate(centres), np.concatenate(groups)
         self.centres = torch.from_numpy(_draw(every, group, count, sampling, np.random.default_rng(seed))).to(

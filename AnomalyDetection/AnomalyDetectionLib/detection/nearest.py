@@ -1,0 +1,161 @@
+"""The most similar normal tissue that a model has seen: the nearest library patches in latent space.
+
+After the paper's nearest neighbour analysis (figure 6). Distances are Euclidean in the encoder's z as it is: of
+the metrics tried (each element scaled by its SD or MAD, all whitened, cosine), its nearest patches look most
+like the patch itself, almost as much as the nearest by the voxels' own values. Without torch, so that Slicer's
+own process can look things up.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.prepared import PreparedStudy
+from ..imaging.settings import PreparationSettings
+from ..model import library as normal_library
+from ..model.library import NormalLibrary
+from ..model.plain_encoder import NAMES, PlainEncoder
+from ..model.settings import NetworkSettings
+from .score_map import ScoreMap
+
+if TYPE_CHECKING:
+    from ..model.model_file import Model
+
+COUNT = 5
+"""How many neighbours are shown."""
+
+_WEIGHTS = "generator."
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A patch beside the most similar normal tissue.
+
+    Attributes:
+        patch: float32 (2, 15, 15), scaled intensities as the network sees them, T1 first.
+        neighbours: float32 (k, 2, 15, 15), the nearest first.
+        distances: float (k,), in z.
+        which: int (k,), their places in the library.
+        usual: median and 95th percentile of the distance between normal tissue of other people and its nearest
+            library patch.
+    """
+
+    patch: np.ndarray
+    neighbours: np.ndarray
+    distances: np.ndarray
+    which: np.ndarray
+    usual: tuple[float, float]
+
+
+class NormalTissue:
+    """A model's library of normal patches, to look things up in."""
+
+    def __init__(self, encoder: PlainEncoder, library: NormalLibrary, outside_brain: str) -> None:
+        """Make a library ready.
+
+        Args:
+            outside_brain: as in `PreparationSettings`.
+        """
+        self._encoder, self._library, self._outside_brain = encoder, library, outside_brain
+        self._latents = library.latents.astype(np.float32)
+        self._squares = np.square(self._latents).sum(1)
+
+    @classmethod
+    def of(cls, model: Model) -> NormalTissue | None:
+        """That of a model; None where it has no library."""
+        if model.library is None:
+            return None
+        weights = {name: model.weights[name].numpy() for name in NAMES}
+        return cls(PlainEncoder(weights, model.network), model.library, model.preparation.outside_brain)
+
+    @classmethod
+    def read(cls, path: Path) -> NormalTissue | None:
+        """That of a model file, of which only what is needed is read; None where it has no library.
+
+        Raises:
+            InputError: the file cannot be read, or is damaged.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as content:
+                header = content.metadata() or {}
+                names = normal_library.array_names(header)
+                if not names:
+                    return None
+                arrays = {name: content.get_tensor(name) for name in names}
+                weights = {name: content.get_tensor(_WEIGHTS + name) for name in NAMES}
+            values = json.loads(header["network"])
+            network = NetworkSettings(**{**values, "widths": tuple(values["widths"])})
+            found = normal_library.from_file(arrays, header, network.latent_size)
+            outside = PreparationSettings(**json.loads(header["preparation"])).outside_brain
+            assert found is not None
+            return cls(PlainEncoder(weights, network), found, outside)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"The normal tissue of the model {path} cannot be read: the file is missing or damaged; get it anew."
+            ) from error
+
+    def __len__(self) -> int:
+        return len(self._library)
+
+    def patches(self) -> np.ndarray:
+        """float32 (n, 2, 15, 15): all of them."""
+        return self._library.intensities()
+
+    def nearest(self, patch: np.ndarray, count: int = COUNT) -> Comparison:
+        """The most similar normal patches.
+
+        Args:
+            patch: float (2, 15, 15), T1 first, scaled as the network sees it.
+            count: how many, at most.
+        """
+        patch = patch.astype(np.float32, copy=False)
+        z = self._encoder(patch[None])[0]
+        # On one thread, as in the encoder.
+        squares = self._squares - 2 * np.einsum("ij,j->i", self._latents, z)
+        near = np.argpartition(squares, min(count, len(squares) - 1))[:count]
+        # Differences, not squares less products, which would leave a distance of 0 at the rounding of large numbers.
+        distances = np.linalg.norm(self._latents[near] - z, axis=1).astype(np.float64)
+        order = np.argsort(distances, kind="stable")
+        near = near[order]
+        return Comparison(patch, self._library.intensities(near), distances[order], near, self._library.usual)
+
+    def of_patch(self, scores: ScoreMap, index: tuple[int, int, int], count: int = COUNT) -> Comparison:
+        """The normal tissue most similar to a patch of a scored brain.
+
+        Args:
+            scores: of a brain that was prepared as the model wants it.
+            index: (slice, row, column) of the lattice, such as a finding's `peak_patch`.
+        """
+        return self.nearest(self.patch_at(scores.study, centre_of(scores, index)), count)
+
+    def patch_at(self, study: PreparedStudy, centre: tuple[int, int, int]) -> np.ndarray:
+        """float32 (2, 15, 15): the patch round a voxel (slice, row, column) as the network sees it, T1 first."""
+        size, (s, row, column) = self._library.patches.shape[-1], centre
+        corner = row - size // 2, column - size // 2
+        ends = study.brain.shape[1:]
+        rows, columns = (
+            slice(max(edge, 0), min(edge + size, end)) for edge, end in zip(corner, ends, strict=True)
+        )
+        within = tuple(
+            slice(part.start - edge, part.stop - edge)
+            for part, edge in zip((rows, columns), corner, strict=True)
+        )
+        shown = (study.brain[s] | (self._outside_brain == "keep"))[rows, columns]
+        patch = np.zeros((2, size, size), np.float32)  # beyond the image as beyond the brain
+        for channel, image in enumerate((study.t1, study.flair)):
+            patch[channel][within] = np.where(shown, image[s, rows, columns], 0)
+        return patch
+
+
+def centre_of(scores: ScoreMap, index: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The voxel (slice, row, column) of the model's grid that a patch of the lattice is centred on."""
+    stride, (row, column) = scores.settings.stride, scores.first
+    return index[0], row + stride * index[1], column + stride * index[2]

@@ -1,0 +1,40 @@
+"""How far a figure would vary with other patients: the patients are drawn anew, with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+RESAMPLES = 1000
+CONFIDENCE = 95.0
+"""Per cent of the resamples that an interval holds."""
+
+
+def patient_weights(patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """How often each patient is drawn in each resample.
+
+    One set of weights serves all methods, so that differences between them are paired.
+
+    Args:
+        patients: of the scans, in any order; each counts once.
+
+    Returns:
+        int64 (resamples, patients), columns in the order of the sorted names.
+    """
+    count = len(set(patients))
+    if count == 0:
+        return np.zeros((resamples, 0), np.int64)
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+
+
+def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The percentile interval over resamples (first axis); NaN where they have no value.
+
+    A single patient varies with nobody: equal values throughout give an interval of no width, which tables
+    leave out.
+    """
+    tail = (100 - CONFIDENCE) / 2
+    nothing = np.isnan(values).all(axis=0)
+    low, high = np.nanpercentile(np.where(nothing, 0.0, values), [tail, 100 - tail], axis=0)
+    return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)

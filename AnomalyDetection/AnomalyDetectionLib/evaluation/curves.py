@@ -1,0 +1,257 @@
+"""What every threshold finds: of a scan, and of a cohort put together from its scans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .groups import Groups, Sweep
+from .matching import one_to_one
+from .truth import WMH, ElementTruth, Lesion, ScanFacts
+
+ANY, ONE_TO_ONE, COVERED = CRITERIA = ("any overlap", "one-to-one", "10 % covered")
+"""How a lesion counts as found (METHOD.md, "Left open"): it shares a voxel with a finding; it has a finding of
+its own at an intersection over union of at least 0.1; findings cover a tenth of it. The first is the default."""
+
+LEAST_COVERED = 0.1
+
+SWEEP_ENDS = 0.25
+"""A scan's curve ends where more than this share of its brain is flagged; below, it keeps its last values."""
+
+_LOWEST, _HIGHEST, _STEP = 0.05, 500.0, 1.02
+
+
+def threshold_grid(*also: float) -> np.ndarray:
+    """Thresholds from 0.05 to 500 in steps of 2 %, ascending, and those named.
+
+    The grid does not depend on the scores, so that curves of scans, models and percentiles can be put together.
+    """
+    steps = int(np.ceil(np.log(_HIGHEST / _LOWEST) / np.log(_STEP)))
+    return np.unique(np.concatenate([np.round(_LOWEST * _STEP ** np.arange(steps + 1), 6), also]))
+
+
+@dataclass(frozen=True)
+class ScanCurve:
+    """What is found in one scan at each of T thresholds (ascending).
+
+    Attributes:
+        thresholds: (T,).
+        coverage: float32 (T, lesions), the share of each lesion's voxels that findings cover.
+        one_to_one: bool (T, lesions), whether a lesion has a finding of its own.
+        findings: int32 (T,).
+        false_positives: int32 (T,), findings that touch no infarct.
+        false_positives_no_wmh: int32 (T,), findings that touch neither infarct nor white matter hyperintensity.
+        flagged_ml: float32 (T,), of all findings.
+    """
+
+    thresholds: np.ndarray
+    coverage: np.ndarray
+    one_to_one: np.ndarray
+    findings: np.ndarray
+    false_positives: np.ndarray
+    false_positives_no_wmh: np.ndarray
+    flagged_ml: np.ndarray
+
+
+@dataclass(frozen=True)
+class CohortCurves:
+    """What is found in a cohort of S scans with L lesions at each of T thresholds (ascending).
+
+    Attributes:
+        thresholds: (T,).
+        subjects, patients: of each scan; several scans may be of one patient.
+        lesions: of all scans.
+        lesion_scan: (L,) the index of each lesion's scan.
+        coverage, one_to_one: (T, L) as of `ScanCurve`.
+        findings, false_positives, false_positives_no_wmh, flagged_ml: (T, S) as of `ScanCurve`.
+        brain_ml: (S,).
+    """
+
+    thresholds: np.ndarray
+    subjects: tuple[str, ...]
+    patients: tuple[str, ...]
+    lesions: tuple[Lesion, ...]
+    lesion_scan: np.ndarray
+    coverage: np.ndarray
+    one_to_one: np.ndarray
+    findings: np.ndarray
+    false_positives: np.ndarray
+    false_positives_no_wmh: np.ndarray
+    flagged_ml: np.ndarray
+    brain_ml: np.ndarray
+
+    def found(self, criterion: str = ANY) -> np.ndarray:
+        """bool (T, L): which lesions are found, by one of `CRITERIA`."""
+        if criterion == ONE_TO_ONE:
+            return self.one_to_one
+        if criterion not in CRITERIA:
+            raise ValueError(f"the criterion is one of {CRITERIA}, not {criterion!r}")
+        return self.coverage > 0 if criterion == ANY else self.coverage >= LEAST_COVERED
+
+    def at(self, threshold: float) -> int:
+        """The index of a threshold of the grid.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        place = int(np.argmin(np.abs(self.thresholds - threshold)))
+        if not np.isclose(self.thresholds[place], threshold, rtol=1e-6, atol=0):
+            raise ValueError(f"{threshold:g} is not among the thresholds; name it in threshold_grid()")
+        return place
+
+    @property
+    def scans(self) -> tuple[ScanFacts, ...]:
+        """What the curves were gathered with."""
+        return tuple(
+            ScanFacts(
+                subject,
+                self.patients[s],
+                tuple(self.lesions[k] for k in np.flatnonzero(self.lesion_scan == s)),
+                float(self.brain_ml[s]),
+            )
+            for s, subject in enumerate(self.subjects)
+        )
+
+    @property
+    def lesion_ml(self) -> np.ndarray:
+        """(L,) volume of each lesion."""
+        return np.array([lesion.volume_ml for lesion in self.lesions])
+
+    @property
+    def lesion_free(self) -> np.ndarray:
+        """bool (S,): scans without a lesion."""
+        return np.bincount(self.lesion_scan, minlength=len(self.subjects)) == 0
+
+
+def scan_curves(
+    scores: np.ndarray,
+    truth: ElementTruth,
+    thresholds: np.ndarray,
+    *,
+    smallest: Sequence[int] = (2,),
+    neighbourhood: str = "26",
+) -> tuple[ScanCurve, ...]:
+    """What is found in a scan at every threshold.
+
+    Findings are connected elements above the threshold, as in `derive_findings`; the groups grow together as
+    the threshold falls, so each threshold is counted anew.
+
+    Args:
+        scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
+        truth: on the same elements.
+        thresholds: ascending.
+        smallest: findings of fewer elements are dropped; one curve for each value.
+        neighbourhood: as of `ScoringSettings`.
+
+    Raises:
+        ValueError: if scores and truth are on different elements.
+    """
+    sweep = Sweep(scores, truth, neighbourhood)
+    curves = [_Counter(truth, thresholds) for _ in smallest]
+    flagged_most = SWEEP_ENDS * truth.brain_ml / truth.voxel_ml
+    above = sweep.counts(thresholds)
+    for t in range(len(thresholds) - 1, -1, -1):
+        same = above[t] == (above[t + 1] if t + 1 < len(thresholds) else 0)
+        groups = None if same else sweep.above(float(thresholds[t]))
+        for curve, least in zip(curves, smallest, strict=True):
+            if groups is None:
+                curve.hold(t)
+            else:
+                curve.count(t, groups, least)
+        if groups is not None and groups.voxels.sum() > flagged_most:
+            for curve in curves:
+                curve.hold_below(t)
+            break
+    return tuple(curve.result() for curve in curves)
+
+
+class _Counter:
+    """Fills a `ScanCurve`, threshold by threshold."""
+
+    def __init__(self, truth: ElementTruth, thresholds: np.ndarray) -> None:
+        count, lesions = len(thresholds), len(truth.lesions)
+        self._truth = truth
+        self._curve = ScanCurve(
+            thresholds=thresholds,
+            coverage=np.zeros((count, lesions), np.float32),
+            one_to_one=np.zeros((count, lesions), bool),
+            findings=np.zeros(count, np.int32),
+            false_positives=np.zeros(count, np.int32),
+            false_positives_no_wmh=np.zeros(count, np.int32),
+            flagged_ml=np.zeros(count, np.float32),
+        )
+
+    def count(self, t: int, groups: Groups, smallest: int) -> None:
+        truth, curve = self._truth, self._curve
+        kept = groups.sizes >= smallest
+        kept[0] = False
+        hit = kept[groups.infarct_owner]
+        owner, (_, lesion, shared) = groups.infarct_owner[hit], truth.infarcts[:, hit]
+        lesions = len(truth.lesions)
+        if lesions:
+            covered = np.bincount(lesion, weights=shared, minlength=lesions)
+            curve.coverage[t] = covered / np.maximum(truth.lesion_voxels, 1)
+            if len(owner):
+                touching, column = np.unique(owner, return_inverse=True)
+                overlap = np.zeros((lesions, len(touching)))
+                np.add.at(overlap, (lesion, column), shared)
+                curve.one_to_one[t] = one_to_one(overlap, truth.lesion_voxels, groups.voxels[touching]) >= 0
+        curve.findings[t] = kept.sum()
+        kept[owner] = False
+        curve.flagged_ml[t] = truth.voxel_ml * groups.voxels[groups.sizes >= smallest].sum()
+        curve.false_positives[t] = kept.sum()
+        kept[groups.confounder_owner[truth.confounders[1] == WMH]] = False
+        curve.false_positives_no_wmh[t] = kept.sum()
+
+    def hold(self, t: int) -> None:
+        """This threshold finds what the next higher one does; nothing, where there is none."""
+        if t + 1 < len(self._curve.thresholds):
+            for name, values in vars(self._curve).items():
+                if name != "thresholds":
+                    values[t] = values[t + 1]
+
+    def hold_below(self, t: int) -> None:
+        """Every lower threshold finds what this one does."""
+        for name, values in vars(self._curve).items():
+            if name != "thresholds":
+                values[:t] = values[t]
+
+    def result(self) -> ScanCurve:
+        return self._curve
+
+
+def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
+    """The scans of a cohort put together; only the little that is kept of each is held in memory.
+
+    Raises:
+        ValueError: if there is none, or the thresholds differ.
+    """
+    scans, curves = [], []
+    for scan, curve in parts:
+        scans.append(scan)
+        curves.append(curve)
+    if not curves or any(not np.array_equal(c.thresholds, curves[0].thresholds) for c in curves):
+        raise ValueError("a cohort needs at least one scan, and the same thresholds for all")
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(curve, name) for curve in curves], axis=1)
+
+    def stacked(name: str) -> np.ndarray:
+        return np.stack([getattr(curve, name) for curve in curves], axis=1)
+
+    return CohortCurves(
+        thresholds=curves[0].thresholds,
+        subjects=tuple(scan.subject for scan in scans),
+        patients=tuple(scan.patient for scan in scans),
+        lesions=tuple(lesion for scan in scans for lesion in scan.lesions),
+        lesion_scan=np.repeat(np.arange(len(scans)), [len(scan.lesions) for scan in scans]),
+        coverage=joined("coverage"),
+        one_to_one=joined("one_to_one"),
+        findings=stacked("findings"),
+        false_positives=stacked("false_positives"),
+        false_positives_no_wmh=stacked("false_positives_no_wmh"),
+        flagged_ml=stacked("flagged_ml"),
+        brain_ml=np.array([scan.brain_ml for scan in scans]),
+    )

@@ -1,0 +1,237 @@
+"""Free-response ROC: how many lesions are found at how many false positives a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .curves import ANY, CRITERIA, CohortCurves
+
+RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""False positives a scan at which sensitivities are given (METHOD.md, "Baselines")."""
+
+MOST_FLAGGED = 0.1
+"""Thresholds at which more than this share of the brain is flagged on average are no operating points. Else a
+method could find everything at no false positive, by one finding that is the whole brain."""
+
+
+@dataclass(frozen=True)
+class PatientSums:
+    """Counts of each of P patients, sorted by name, at each of T thresholds: what resampling adds up.
+
+    Attributes:
+        scans, lesions: (P,).
+        found: (P, T) lesions found.
+        false_positives: (P, T).
+        flagged_ml: (P, T).
+        brain_ml: (P,).
+    """
+
+    scans: np.ndarray
+    lesions: np.ndarray
+    found: np.ndarray
+    false_positives: np.ndarray
+    flagged_ml: np.ndarray
+    brain_ml: np.ndarray
+
+    @property
+    def everyone(self) -> np.ndarray:
+        """Weights (1, P) that count each patient once."""
+        return np.ones((1, len(self.scans)))
+
+
+def patient_sums(
+    curves: CohortCurves, criterion: str = ANY, among: np.ndarray | None = None, *, ignore_wmh: bool = False
+) -> PatientSums:
+    """Sum a cohort's counts by patient.
+
+    Args:
+        criterion: one of `CRITERIA`.
+        among: bool (L,), the lesions that count; None: all. False positives are those of all scans.
+        ignore_wmh: findings on white matter hyperintensities are no false positives.
+    """
+    patient = np.unique(curves.patients, return_inverse=True)[1]
+    count = int(patient.max(initial=-1)) + 1
+    counting = np.ones(len(curves.lesions), bool) if among is None else among
+    owner = patient[curves.lesion_scan[counting]]
+    false_positives = curves.false_positives_no_wmh if ignore_wmh else curves.false_positives
+    return PatientSums(
+        scans=np.bincount(patient, minlength=count),
+        lesions=np.bincount(owner, minlength=count),
+        found=_by(owner, curves.found(criterion)[:, counting], count),
+        false_positives=_by(patient, false_positives, count),
+        flagged_ml=_by(patient, curves.flagged_ml, count),
+        brain_ml=np.bincount(patient, weights=curves.brain_ml, minlength=count),
+    )
+
+
+def _by(owner: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """(count, T): columns of values (T, n) summed by owner."""
+    sums = np.zeros((count, values.shape[0]))
+    np.add.at(sums, owner, values.T.astype(np.float64))
+    return sums
+
+
+def sensitivity_at(
+    sums: PatientSums, rates: Sequence[float] | np.ndarray = RATES, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """The greatest share of lesions found at no more than so many false positives a scan.
+
+    The threshold falls from the highest until the mean number of false positives first exceeds the rate, or
+    until too much of the brain is flagged (`MOST_FLAGGED`). What lies below that does not count, although there
+    may be fewer false positives again: there findings have grown together until hardly any touches no lesion.
+
+    Args:
+        weights: (B, P) how often each patient counts; None: once.
+
+    Returns:
+        (B, rates); NaN where there is no lesion. 0 where every threshold has more false positives.
+    """
+    weights = sums.everyone if weights is None else weights
+    rate, allowed = _rates(sums, weights)
+    lesions = weights @ sums.lesions
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (weights @ sums.found) / lesions[:, None]
+    best = np.maximum.accumulate(share[:, ::-1], axis=1)  # from the highest threshold down
+    best = np.concatenate([np.where(lesions > 0, 0.0, np.nan)[:, None], best], axis=1)
+    places = np.stack([_thresholds_within(rate, allowed, k) for k in np.atleast_1d(rates)], axis=1)
+    return np.take_along_axis(best, places, axis=1)
+
+
+def threshold_at(curves: CohortCurves, rate: float, *, ignore_wmh: bool = False) -> int | None:
+    """Index of the lowest threshold with at most so many false positives a scan; None if there is none.
+
+    As in `sensitivity_at`, coming from the highest.
+    """
+    sums = patient_sums(curves, ignore_wmh=ignore_wmh)
+    within = _thresholds_within(*_rates(sums, sums.everyone), rate)[0]
+    return None if within == 0 else len(curves.thresholds) - int(within)
+
+
+def threshold_flagging(curves: CohortCurves, flagged_ml: float) -> int | None:
+    """Index of the lowest threshold that flags at most so many millilitres a scan; None if there is none."""
+    mean = curves.flagged_ml.mean(axis=1)
+    enough = np.flatnonzero(mean <= flagged_ml + 1e-9)
+    return int(enough[0]) if len(enough) else None
+
+
+def _rates(sums: PatientSums, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From the highest threshold down, (B, T): the most false positives a scan so far, and whether it is
+    an operating point at all."""
+    rate = (weights @ sums.false_positives)[:, ::-1] / (weights @ sums.scans)[:, None]
+    flagged = (weights @ sums.flagged_ml)[:, ::-1] / (weights @ sums.brain_ml)[:, None]
+    return np.maximum.accumulate(rate, axis=1), np.maximum.accumulate(flagged, axis=1) <= MOST_FLAGGED
+
+
+def _thresholds_within(rate: np.ndarray, allowed: np.ndarray, most: float) -> np.ndarray:
+    """(B,) how many of the highest thresholds stay within a rate."""
+    return ((rate <= most + 1e-9) & allowed).sum(axis=1)
+
+
+def froc_curve(
+    curves: CohortCurves, criterion: str = ANY, *, ignore_wmh: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """False positives a scan and the greatest share of lesions found with them, rising, for a figure."""
+    sums = patient_sums(curves, criterion, ignore_wmh=ignore_wmh)
+    rate, allowed = (values[0] for values in _rates(sums, sums.everyone))
+    found = np.maximum.accumulate(sums.found.sum(axis=0)[::-1]) / max(1, sums.lesions.sum())
+    return rate[allowed], found[allowed]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cohort at one threshold.
+
+    Attributes:
+        threshold: scores above it are suspected.
+        scans, patients, lesions: how many.
+        found: lesions found, by criterion.
+        values: by the names in `FIGURES`; NaN where there is nothing to divide by.
+        resampled: the same figures in each resample, (B,); empty without weights.
+    """
+
+    threshold: float
+    scans: int
+    patients: int
+    lesions: int
+    found: dict[str, int]
+    values: dict[str, float]
+    resampled: dict[str, np.ndarray]
+
+
+FIGURES = (
+    "sensitivity",
+    "sensitivity_one_to_one",
+    "sensitivity_covered",
+    "volume_share",
+    "voxel_share",
+    "findings",
+    "false_positives",
+    "false_positives_no_wmh",
+    "flagged_ml",
+)
+"""The figures of an operating point: the share of lesions found by each of `CRITERIA`; the share of the infarcts'
+volume in those found, counted whole (the paper's 97.5 %), and in flagged voxels; and, a scan, findings, those on
+no infarct, those on neither infarct nor white matter hyperintensity, and the flagged volume."""
+
+
+def operating_point(
+    curves: CohortCurves,
+    threshold: int | float,
+    weights: np.ndarray | None = None,
+    *,
+    scans: np.ndarray | None = None,
+) -> Point:
+    """All figures of a cohort at one threshold.
+
+    Args:
+        threshold: one of the curves' thresholds, or (int) its index.
+        weights: (B, P) of all the cohort's patients, for `Point.resampled`.
+        scans: bool (S,), the scans that count, with their lesions; None: all.
+
+    Raises:
+        ValueError: if the threshold is not among the curves'.
+    """
+    t = threshold if isinstance(threshold, (int, np.integer)) else curves.at(threshold)
+    counted = np.ones(len(curves.subjects), bool) if scans is None else scans
+    patient = np.unique(curves.patients, return_inverse=True)[1]
+    lesion_counts = counted[curves.lesion_scan]
+    owner, ml = patient[curves.lesion_scan], curves.lesion_ml
+    found = {criterion: curves.found(criterion)[t] & lesion_counts for criterion in CRITERIA}
+
+    def per_patient(values: np.ndarray, by: np.ndarray) -> np.ndarray:
+        return np.bincount(by, weights=values, minlength=int(patient.max(initial=-1)) + 1)
+
+    lesions, volume = per_patient(lesion_counts, owner), per_patient(ml * lesion_counts, owner)
+    number = per_patient(counted, patient)
+    pairs = [
+        *((per_patient(found[criterion], owner), lesions) for criterion in CRITERIA),
+        (per_patient(ml * found[ANY], owner), volume),
+        (per_patient(ml * curves.coverage[t] * lesion_counts, owner), volume),
+        *(
+            (per_patient(values[t] * counted, patient), number)
+            for values in (
+                curves.findings,
+                curves.false_positives,
+                curves.false_positives_no_wmh,
+                curves.flagged_ml,
+            )
+        ),
+    ]
+    values, resampled = {}, {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, (above, below) in zip(FIGURES, pairs, strict=True):
+            values[name] = float(np.divide(above.sum(), below.sum()))
+            if weights is not None:
+                resampled[name] = (weights @ above) / (weights @ below)
+    return Point(
+        threshold=float(curves.thresholds[t]),
+        scans=int(counted.sum()),
+        patients=len({p for p, counts in zip(curves.patients, counted, strict=True) if counts}),
+        lesions=int(lesion_counts.sum()),
+        found={criterion: int(some.sum()) for criterion, some in found.items()},
+        values=values,
+        resampled=resampled,
+    )

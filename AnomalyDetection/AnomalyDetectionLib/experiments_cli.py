@@ -1,0 +1,260 @@
+"""`anomaly-detection experiment`: the paper's experiments from what `evaluate` stored, as tables and figures.
+
+Experiments/Snakefile runs them in their order, from scans to the page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .errors import InputError
+
+_PATH = click.Path(path_type=Path)
+_DEBUG = click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
+_OUTPUT = click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for the results.")
+
+
+@click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
+def experiment() -> None:
+    """The experiments of the paper, each from the output of `evaluate`, beside the paper's own figures.
+
+    \b
+      sweep        1, figure 4: latent size, percentile and threshold
+      categories   2, table 2: what the suspected anomalies are
+      missed       3, figure 6: which infarcts are missed, and what they look like
+      ablations    the open questions of the method, one change at a time
+      page         all of it on one page
+    """
+
+
+@experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
+@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
+@click.option(
+    "--model",
+    "models",
+    type=_PATH,
+    multiple=True,
+    metavar="FILE",
+    help="A model of the sweep, to tell how it was trained; give all.",
+)
+@_OUTPUT
+@_DEBUG
+def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool) -> None:
+    """The paper's figure 4, and the best latent size, percentile and threshold at equal false positives.
+
+    EVALUATION is the output of `evaluate` with the models latent-050, latent-075 and so on (whichever there are) and
+    with --percentiles. Counting takes some seconds a scan.
+    """
+    from .cli import _check_output, _progress
+    from .evaluation.latent_sweep_counting import count_sweep, latent_models
+    from .evaluation.store import Store
+    from .imaging.writing import atomic_folder
+    from .model.model_file import load_model
+    from .reporting.experiment_about import what_was_evaluated
+    from .reporting.sweep_report import best_in_words, write_sweep
+
+    about = what_was_evaluated(evaluation)
+    trained = [load_model(str(path)) for path in models]
+    _check_output(output)
+    store = Store(evaluation)
+    with _progress("bar") as report:
+        counts = count_sweep(store, latent_models(store), report)
+    with atomic_folder(output) as beside:
+        write_sweep(counts, beside, about=about, models=trained)
+    click.echo(f"{best_in_words(counts)} Tables and figures in {output}.")
+
+
+@experiment.command(short_help="Experiment 2: what the suspected anomalies are.")
+@click.argument("tables", type=_PATH, nargs=-1, required=True, metavar="EVALUATION|TABLE...")
+@click.option("--method", metavar="NAME", help="Of the evaluation's methods.  [default: the first model]")
+@_OUTPUT
+@_DEBUG
+def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug: bool) -> None:
+    """The paper's table 2: suspected anomalies by category, beside the paper's own.
+
+    From the truth: give the output of `evaluate`. From a reader: give the tables (CSV, one a scan) that the module
+    for 3D Slicer exported, or a folder that holds nothing else.
+    """
+    from .evaluation.category_table import from_evaluation, from_readers_tables, write_categories
+    from .imaging.writing import atomic_folder
+    from .reporting.experiment_about import what_was_evaluated, write_about
+
+    if len(tables) == 1 and (tables[0] / "tables").is_dir():
+        counted = from_evaluation(tables[0], method)
+        about = what_was_evaluated(tables[0])
+        about["categories from"] = "the truth of the simulation"
+    elif method is not None:
+        raise InputError("A reader's tables have no methods: leave out --method.")
+    else:
+        found = [
+            file for path in tables for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])
+        ]
+        if not found:
+            raise InputError(
+                f"There is no table in {tables[0]}: give the output of `evaluate`, or exported CSVs."
+            )
+        counted, about = from_readers_tables(found), {}
+        about["categories from"] = "a reader"
+    with atomic_folder(output) as beside:
+        write_categories(counted, beside / "categories.csv")
+        write_about({**about, "method": method or "", "scans": counted.scans}, beside)
+    unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
+    click.echo(
+        f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}, in {output}/categories.csv."
+    )
+
+
+@experiment.command(short_help="Experiment 3: the missed infarcts.")
+@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
+@click.option("--model", default="paper", show_default=True, help="Whose misses: a model of the evaluation.")
+@click.option("--method", metavar="NAME", help="What the evaluation calls it.  [default: the model's name]")
+@click.option(
+    "--cohort", type=_PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
+)
+@click.option("--slices", is_flag=True, help="Draw whole slices, too; such a picture is one of the patient.")
+@_OUTPUT
+@_DEBUG
+def missed(
+    evaluation: Path,
+    model: str,
+    method: str | None,
+    cohort: Path | None,
+    slices: bool,
+    output: Path,
+    debug: bool,
+) -> None:
+    """The paper's figure 6: missed infarcts by volume and region, and the normal tissue they look like.
+
+    EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
+    library; without one (see `models add-library`) they are left out.
+    """
+    from .cli import _check_output, _progress
+    from .detection.nearest import NormalTissue
+    from .evaluation.missed import Missed, compare_missed, read_infarcts
+    from .evaluation.prepared_scans import PreparedScans
+    from .evaluation.store import Store
+    from .imaging.writing import atomic_folder
+    from .model.model_file import load_model
+    from .reporting.experiment_about import what_was_evaluated, write_about
+    from .reporting.missed_report import in_words, write_missed
+
+    about, loaded = what_was_evaluated(evaluation), load_model(model)
+    name = method or loaded.name
+    infarcts = read_infarcts(evaluation, name)
+    _check_output(output)
+    tissue, store = NormalTissue.of(loaded), Store(evaluation, loaded.preparation)
+    prepared = PreparedScans(store, cohort)
+    with _progress("bar") as report:
+        if tissue is None:
+            gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
+        else:
+            gone = list(
+                compare_missed(
+                    infarcts, store, name, loaded.sha256, tissue, prepared,
+                    lambda subject, done: report("comparing", done, subject),
+                )
+            )  # fmt: skip
+        with atomic_folder(output) as beside:
+            write_missed(
+                infarcts, gone, beside, said=about["simulated"], slices_of=prepared if slices else None
+            )
+            write_about({**about, "method": name, "missed": in_words(infarcts, gone, tissue)}, beside)
+    without = (
+        "" if tissue is not None else f" The model {name} has no library of normal patches to compare with."
+    )
+    click.echo(f"{in_words(infarcts, gone, tissue)}{without} Tables and figures in {output}.")
+
+
+@experiment.command(short_help="What each open question of the method is worth.")
+@click.argument("cohort", type=_PATH, metavar="COHORT")
+@click.option("--model", default="paper", show_default=True, help="Whose scores are read differently.")
+@click.option(
+    "--alike", type=_PATH, metavar="FILE", help="The model that --trained ones differ from in one setting."
+)
+@click.option(
+    "--trained", type=_PATH, multiple=True, metavar="FILE", help="Model of another setting; give several."
+)
+@click.option(
+    "--store",
+    type=_PATH,
+    required=True,
+    metavar="DIR",
+    help="Output of `evaluate`, or to be; scores go there.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@_OUTPUT
+@_DEBUG
+def ablations(
+    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str, output: Path,
+    debug: bool,
+) -> None:  # fmt: skip
+    """One change at a time, all else equal: what it does to COHORT's infarcts found and false positives.
+
+    Percentile, back-projection, neighbours, stride, statistics and so on by reading the scores of --model differently;
+    activation, widths, features and so on by models that were trained for it (--trained), beside one that was trained
+    alike without the change (--alike).
+    """
+    from .cli import _check_output, _progress
+    from .detection.device import resolve_device
+    from .evaluation.ablations import ablations as measure
+    from .imaging.bids import read_bids
+    from .imaging.writing import atomic_folder
+    from .model.model_file import load_model
+    from .reporting.ablation_table import write_ablations
+    from .reporting.evaluation_report import what_was_simulated
+    from .reporting.experiment_about import write_about
+
+    scans, _ = read_bids(cohort)
+    _check_output(output)
+    others = [load_model(str(path)) for path in trained]
+    with _progress("bar") as report:
+        rows, failures = measure(
+            scans, store, load_model(model), others, None if alike is None else load_model(str(alike)),
+            device=resolve_device(device), progress=lambda line, done: report("scoring", done, line),
+        )  # fmt: skip
+    with atomic_folder(output) as beside:
+        write_ablations(rows, beside / "ablations.csv")
+        write_about({"simulated": what_was_simulated(cohort, scans), "model": model}, beside)
+    failed = f" {len(failures)} scans could not be used: {failures[0].reason}" if failures else ""
+    click.echo(f"{len(rows)} rows in {output}/ablations.csv.{failed}")
+
+
+@experiment.command(short_help="All results on one page.")
+@click.argument("results", type=_PATH, metavar="RESULTS")
+@click.option("--title", default="The experiments of the paper", show_default=True)
+@click.option(
+    "--link", "links", multiple=True, metavar="NAME=ADDRESS", help="To other results; give several."
+)
+@_DEBUG
+def page(
+    results: Path,
+    title: str,
+    links: tuple[str, ...],
+    debug: bool,
+) -> None:
+    """Write RESULTS/index.html: every table and figure there is, beside the paper's, in one file.
+
+    RESULTS has the folders sweep, categories, missed and ablations of the other commands, and evaluation, a copy of
+    summary.json, the figures and tables of `evaluate`; or some of them.
+    """
+    from .reporting.experiments_page import write_page
+
+    named = [link.partition("=") for link in links]
+    if any(not address for _, _, address in named):
+        raise InputError("A --link is NAME=ADDRESS.")
+    path = write_page(results, title=title, links={name: address for name, _, address in named})
+    click.echo(f"The page is {path}.")
+
+
+@experiment.command("training-table", short_help="A lesion-free cohort as a table for `prepare`.")
+@click.argument("cohort", type=_PATH, metavar="COHORT")
+@click.option("--output", type=_PATH, required=True, metavar="FILE", help="CSV to write.")
+@_DEBUG
+def training_table(cohort: Path, output: Path, debug: bool) -> None:
+    """List the lesion-free scans of COHORT as `prepare` reads them, confounders as lesions to keep out."""
+    from .evaluation.training_table import write_training_table
+
+    count = write_training_table(cohort, output)
+    click.echo(f"{count} lesion-free scans in {output}.")

@@ -1,0 +1,60 @@
+"""Beside the finding that is looked at: the most similar normal tissue that the model has seen."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..scene.nearest import comparison_of
+from .messages import say
+
+TILE = 48
+"""Pixels along the side of a patch, so that six of them fit into a narrow panel."""
+
+
+class Nearest:
+    """The picture at the end of the section "Findings", or the reason why there is none."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        say(panel.ui.nearestLabel, "")
+
+    def show(self, number: int | None) -> None:
+        """Compare a finding; None: there is none to compare."""
+        result, label = self._panel.result, self._panel.ui.nearestLabel
+        if result is None or number is None:
+            say(label, "")
+            return
+        try:
+            say(label, self._picture(result, number))
+        except InputError as error:
+            say(label, _("No normal tissue to compare with: {reason}").format(reason=error))
+        except KeyError:  # it has vanished at this threshold
+            say(label, "")
+
+    def _picture(self, result: Any, number: int) -> str:
+        """The comparison as the text of a label: Qt shows the image that is in it."""
+        comparison = comparison_of(result, number)
+        try:
+            from ..reporting.nearest_picture import as_png, draw_comparison
+
+            png = as_png(draw_comparison(comparison, tile=TILE))
+        except ImportError as error:
+            raise InputError(
+                _("The Python package {name} is not installed; the next detection asks for it.").format(
+                    name=error.name
+                )
+            ) from error
+        usual, rare = comparison.usual
+        heading = _("Most similar normal tissue that the model has seen:")
+        meaning = _(
+            "The numbers are distances; normal tissue of other people has {usual:.1f}, rarely over {rare:.1f}."
+        )
+        return (
+            f'{escape(heading)}<br><img src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'
+            f"<br>{escape(meaning.format(usual=usual, rare=rare))}"
+        )

@@ -1,0 +1,196 @@
+"""The tables, figures and summary of an evaluation, written into its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy
+
+from .. import __version__
+from ..evaluation.run import Evaluation
+from ..evaluation.tables import (
+    Row,
+    difference_rows,
+    lesion_and_finding_rows,
+    lesion_free_rows,
+    method_rows,
+    scan_rows,
+    sensitivity_rows,
+    strata_rows,
+)
+from ..imaging.bids import BidsScan
+from ..imaging.writing import atomic_folder
+from .evaluation_figures import froc_figure, strata_figure
+from .evaluation_summary import Tables, counted, summary_page
+
+Progress = Callable[[str, float, str], None]
+
+TABLES = "tables"
+
+
+def write_evaluation(evaluation: Evaluation, progress: Progress | None = None) -> None:
+    """Write everything into the output folder of the request; of a run that evaluated nothing, only the errors.
+
+    Two runs over the same scans, models and seed write the same bytes.
+
+    Raises:
+        InputError: if the folder cannot be written, or a stored file is damaged.
+    """
+    output = evaluation.request.output
+    with atomic_folder(output) as folder:
+        (folder / TABLES).mkdir()
+        _write_rows(folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], _ERRORS)
+        if evaluation.methods:
+            _write_results(evaluation, folder, progress)
+
+
+_ERRORS = ("subject", "reason")
+
+
+def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | None) -> None:
+    methods, weights = evaluation.methods, evaluation.weights
+
+    def report(line: str, done: float) -> None:
+        if progress is not None:
+            progress("tables", 0.95 + 0.04 * done, line)
+
+    tables = Tables(
+        methods=list(method_rows(methods, weights)),
+        sensitivity=list(sensitivity_rows(methods, weights)),
+        differences=list(difference_rows(methods, weights)),
+        strata=list(strata_rows(methods, weights)),
+        lesion_free=list(lesion_free_rows(methods, weights)),
+        categories=_write_scan_by_scan(evaluation, folder / TABLES, report),
+    )
+    for name, rows in vars(tables).items():
+        _write_rows(folder / TABLES / f"{name}.csv", rows)
+    _write_rows(folder / TABLES / "scans.csv", scan_rows(methods))
+    said = what_was_simulated(evaluation.request.cohort, evaluation.scans)
+    froc_figure(methods, weights, said, folder / "froc.png")
+    strata_figure(tables.strata, said, folder / "strata.png")
+    page = summary_page(evaluation, tables, said)
+    (folder / "summary.md").write_text(page, encoding="utf-8", errors="backslashreplace")
+    record = {"what_was_simulated": said, "run": _record(evaluation), **vars(tables)}
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _write_scan_by_scan(
+    evaluation: Evaluation, folder: Path, progress: Callable[[str, float], None]
+) -> list[Row]:
+    """Lesions and findings, appended scan by scan; returns how many findings each category has."""
+    counts: Counter[tuple[str, str]] = Counter()
+    with ExitStack() as files:
+        writers = [_Appender(folder / f"{name}.csv", files) for name in ("lesions", "findings")]
+        for parts in lesion_and_finding_rows(evaluation.methods, progress):
+            for writer, rows in zip(writers, parts, strict=True):
+                writer.append(rows)
+            counts.update((row["method"], row["category"]) for row in parts[1])
+    return list(_category_rows(evaluation, counts))
+
+
+def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
+    from ..evaluation.categories import CATEGORIES
+
+    scans = len(evaluation.scans)
+    for method in evaluation.methods:
+        total = sum(counts[method.name, category] for category in CATEGORIES)
+        for category in CATEGORIES:
+            count = counts[method.name, category]
+            yield {
+                "method": method.name,
+                "operating_point": method.points[0][0],
+                "category": category,
+                "patients": len(set(method.curves.patients)),
+                "findings": count,
+                "findings_a_scan": count / scans,
+                "share": count / total if total else None,
+            }
+
+
+def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
+    """One sentence that heads every table and figure."""
+    scans = list(scans)
+    people = len({scan.patient for scan in scans})
+    size = f"{counted(len(scans), 'scan')} of {counted(people, 'person', 'people')}"
+    anatomy = Counter(scan.participant.get("anatomy", "").strip() for scan in scans)
+    if set(anatomy) == {""}:
+        return f"{_name(cohort)}: {size}; whether anything in them is simulated is not said there."
+    kinds = [
+        f"real anatomy ({n}; infarcts simulated into real scans)"
+        if kind == "real"
+        else f"anatomy of {kind} ({n}; the whole image is simulated)"
+        for kind, n in sorted(anatomy.items(), key=lambda item: (item[0] != "real", item[0]))
+        if kind
+    ]
+    # The first word names the collection, what follows the person.
+    sources = sorted({scan.participant.get("source", "").split(" ")[0] for scan in scans} - {""})
+    said = f"Simulated infarcts in {size}: {'; '.join(kinds)}"
+    return said + (f"; scans from {', '.join(sources)}." if sources else ".")
+
+
+def _name(cohort: Path) -> str:
+    try:
+        content = json.loads((cohort / "dataset_description.json").read_text("utf-8"))
+        return str(content["Name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return cohort.name
+
+
+def _record(evaluation: Evaluation) -> dict[str, Any]:
+    """What the tables were made with; no dates, so that two runs are the same."""
+    request = evaluation.request
+    return {
+        "models": {name: model.sha256 for name, model in evaluation.models.items()},
+        "subjects": [scan.subject for scan in evaluation.scans],
+        "patients": sorted({scan.patient for scan in evaluation.scans}),
+        "failed": [asdict(failure) for failure in evaluation.failures],
+        "bootstrap": {"resamples": request.resamples, "seed": request.seed, "unit": "patient"},
+        "versions": {
+            "AnomalyDetection": __version__,
+            "python": platform.python_version(),
+            "numpy": numpy.__version__,
+            "scipy": scipy.__version__,
+        },
+    }
+
+
+class _Appender:
+    """A CSV file that rows are added to; its columns are those of the first row."""
+
+    def __init__(self, path: Path, files: ExitStack) -> None:
+        stream = path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        self._writer = csv.writer(files.enter_context(stream))
+        self._columns: tuple[str, ...] = ()
+
+    def append(self, rows: Iterable[Row], columns: tuple[str, ...] = ()) -> None:
+        for row in rows:
+            if not self._columns:
+                self._columns = columns or tuple(row)
+                self._writer.writerow(self._columns)
+            self._writer.writerow([_cell(row[column]) for column in self._columns])
+        if not self._columns and columns:
+            self._columns = columns
+            self._writer.writerow(columns)
+
+
+def _write_rows(path: Path, rows: Iterable[Row], columns: tuple[str, ...] = ()) -> None:
+    with ExitStack() as files:
+        _Appender(path, files).append(rows, columns)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,146 @@
+"""Findings beside the most similar normal tissue that the model has seen, as in the paper's figure 6.
+
+Pillow is imported when something is drawn, so that programs which may lack it can import this.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..detection.findings import Finding, Findings
+from ..detection.nearest import Comparison, NormalTissue
+from ..detection.score_map import ScoreMap
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+TILE = 64
+"""Pixels along the side of a patch, which is 13.5 mm of the patient."""
+
+GAP, LABEL, FOOT, BETWEEN = 2, 46, 18, 14
+"""Pixels between tiles, for the names of the images, for the distances, and between the finding and the others."""
+
+MOST = 24
+"""Findings in one picture, those with the highest peaks."""
+
+CHANNELS = ("T1", "FLAIR")
+HEADING = "Most similar normal tissue that the model has seen"
+BLACK, LEAST_WHITE = -0.2, 1.2
+"""Scaled intensities (0 and 1: the 5th and 95th percentile of the brain) that are drawn black, and white at least."""
+
+FINDING_COLOUR, NORMAL_COLOUR = (255, 90, 80), (110, 200, 110)
+
+
+def draw_comparison(
+    comparison: Comparison, *, tile: int = TILE, foot: bool = True, name: str = "finding"
+) -> Image.Image:
+    """A patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
+
+    Args:
+        tile: pixels along the side of a patch.
+        foot: write the distances below, and the name of what is compared.
+
+    Returns:
+        An RGB picture.
+    """
+    from PIL import Image, ImageDraw
+
+    from . import drawing
+
+    patches = [comparison.patch, *comparison.neighbours]
+    width, height = size_of(len(patches), tile, foot=foot)
+    canvas = Image.new("RGB", (width, height))
+    pen = ImageDraw.Draw(canvas)
+    small = drawing.font(12)
+    for row, channel in enumerate(CHANNELS):
+        y = row * (tile + GAP)
+        white = max(LEAST_WHITE, *(float(patch[row].max()) for patch in patches))
+        pen.text((LABEL - 6, y + tile / 2), channel, fill=drawing.QUIET, font=small, anchor="rm")
+        for place, patch in enumerate(patches):
+            x = _left(place, tile)
+            canvas.paste(drawing.grey_tile(patch[row], (BLACK, white), (tile, tile)), (x, y))
+            colour = NORMAL_COLOUR if place else FINDING_COLOUR
+            pen.rectangle((x, y, x + tile - 1, y + tile - 1), outline=colour)
+    if foot:
+        y = 2 * (tile + GAP) + 1
+        pen.text((_left(0, tile) + tile / 2, y), name, fill=FINDING_COLOUR, font=small, anchor="ma")
+        for place, distance in enumerate(comparison.distances, start=1):
+            middle = _left(place, tile) + tile / 2
+            pen.text((middle, y), f"{distance:.2f}", fill=NORMAL_COLOUR, font=small, anchor="ma")
+    return canvas
+
+
+def size_of(patches: int, tile: int = TILE, *, foot: bool = True) -> tuple[int, int]:
+    """Width and height of the picture of so many patches, the finding's among them."""
+    return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + (FOOT if foot else 0)
+
+
+def explanation(comparison: Comparison) -> str:
+    """What the distances mean, in one sentence."""
+    usual, rare = comparison.usual
+    return (
+        f"Distance in latent space; normal tissue of other people lies {usual:.2f} from the nearest, and 5 % of it "
+        f"more than {rare:.2f}."
+    )
+
+
+def draw_nearest(
+    scores: ScoreMap, findings: Findings, tissue: NormalTissue, header: Sequence[str]
+) -> Image.Image | None:
+    """The highest patch of each finding beside its nearest normal patches, at most `MOST` findings.
+
+    Args:
+        scores, findings: of one scan; the findings derived from the scores.
+        tissue: of the model that scored it.
+        header: lines above.
+
+    Returns:
+        An RGB picture; None where there is no finding.
+    """
+    from PIL import Image, ImageDraw
+
+    from . import drawing
+
+    if not findings.items:
+        return None
+    highest = sorted(findings.items, key=lambda finding: -finding.peak_score)[:MOST]
+    compared = [(finding, tissue.of_patch(scores, finding.peak_patch)) for finding in highest]
+    columns = 1 if len(compared) < 5 else 2
+    rows = -(-len(compared) // columns)
+    width, height = size_of(1 + len(compared[0][1].neighbours))
+    across, down, top = width + 28, height + 40, 58 + 20 * len(header)
+    canvas = Image.new("RGB", (max(columns * across, 620) + 8, top + rows * down))
+    pen = ImageDraw.Draw(canvas)
+    pen.text(
+        (10, 8),
+        HEADING,
+        fill="white",
+        font=drawing.font(18, bold=True),
+    )
+    for line, text in enumerate([*header, explanation(compared[0][1])]):
+        short = drawing.shortened(text, drawing.font(13), canvas.width - 20)
+        pen.text((10, 34 + 20 * line), short, fill=drawing.QUIET, font=drawing.font(13))
+    for place, (finding, comparison) in enumerate(compared):
+        x, y = 10 + across * (place // rows), top + down * (place % rows)
+        title = drawing.shortened(_title(finding), drawing.font(13), width)
+        pen.text((x, y), title, fill="white", font=drawing.font(13))
+        canvas.paste(draw_comparison(comparison), (x, y + 20))
+    return canvas
+
+
+def _title(finding: Finding) -> str:
+    return f"{finding.number}: {finding.side}, {finding.region}; {finding.volume_ml:.2f} ml, score {finding.peak_score:.1f}"
+
+
+def _left(place: int, tile: int) -> int:
+    """Where a patch begins: 0 is the finding, the others follow after some room."""
+    return LABEL + place * (tile + GAP) + (BETWEEN if place else 0)
+
+
+def as_png(picture: Image.Image) -> bytes:
+    """A picture as the content of a PNG file."""
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()

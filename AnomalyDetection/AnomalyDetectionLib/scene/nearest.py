@@ -1,0 +1,66 @@
+"""The most similar normal tissue to a finding of a result, looked up in the model that made it.
+
+Nothing of it is in the scene: the prepared images are, and the model's file has the patches. So it works for any
+threshold, and in a scene that was saved and opened, wherever that model is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from ..detection.nearest import Comparison, NormalTissue
+from ..errors import InputError
+from ..model.bundled import find_model
+from .result import Result, findings_of, provenance_of, score_map_of
+
+
+def comparison_of(result: Result, number: int) -> Comparison:
+    """The highest patch of a finding beside the normal patches nearest to it.
+
+    Raises:
+        InputError: the model is not here any more or has no library of normal patches, a volume of the result has
+            lost its voxels, or a Python package that reads the model is missing.
+        KeyError: there is no such finding.
+    """
+    tissue = tissue_of(result)
+    finding = {item.number: item for item in findings_of(result).items}[number]
+    return tissue.of_patch(score_map_of(result), finding.peak_patch)
+
+
+def tissue_of(result: Result) -> NormalTissue:
+    """The normal tissue that the model of a result has seen.
+
+    Raises:
+        InputError: as for `comparison_of`.
+    """
+    model = provenance_of(result).get("model")
+    if not isinstance(model, dict) or "sha256" not in model:
+        raise InputError("This result does not say which model made it.")
+    name = str(model.get("name", ""))
+    try:
+        path = find_model(str(model.get("file", name)))
+    except InputError:
+        raise InputError(
+            f'The file of the model "{name}", which made this result, is not here any more.'
+        ) from None
+    sha256, tissue = _tissue(path, path.stat().st_mtime_ns, path.stat().st_size)
+    if sha256 != model["sha256"]:
+        raise InputError(f'The model "{name}" has been replaced since it made this result.')
+    if tissue is None:
+        raise InputError(f'The model "{name}" holds no normal tissue to compare with.')
+    return tissue
+
+
+@lru_cache(maxsize=2)
+def _tissue(path: Path, _modified: int, _size: int) -> tuple[str, NormalTissue | None]:
+    """The hash of a model file and the normal tissue in it, once as long as the file stays as it is."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest(), NormalTissue.read(path)
+    except ImportError as error:
+        raise InputError(
+            f"The Python package {error.name} is not installed: the next detection asks for what it needs."
+        ) from error
+    except OSError as error:
+        raise InputError(f"The model file {path} cannot be read ({error.strerror}).") from error

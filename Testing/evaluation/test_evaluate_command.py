@@ -1,0 +1,311 @@
+"""`evaluate` on a cohort written by hand: three small heads, and all that can be wrong with others."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib import cli
+from AnomalyDetectionLib.evaluation.store import Store
+from AnomalyDetectionLib.imaging.bids import BRAIN_MASK, CONFOUNDER_MAP, INFARCTS, image_path, truth_path
+from conftest import run_command
+from synthetic_study import FLAIR_GRID, ellipsoid
+
+# A brain as large as a person's, in few voxels.
+HEAD = replace(FLAIR_GRID, spacing=(1.6, 1.7, 7.0), origin=(-79.0, -92.6, -42.0))
+
+BROKEN = {
+    "sub-04": "no FLAIR",
+    "sub-05": "damaged",
+    "sub-06": "no truth",
+    "sub-07": "label map of infarcts",
+}
+TABLES = (
+    "categories", "differences", "errors", "findings", "lesion_free", "lesions", "methods", "scans", "sensitivity",
+    "strata",
+)  # fmt: skip
+
+
+def boxes(*places):
+    """Label map of boxes of 2 slices x 8 x 8 voxels, numbered from 1."""
+    labels = np.zeros(FLAIR_GRID.shape, np.uint8)
+    for number, (s, r, c) in enumerate(places, start=1):
+        labels[s : s + 2, r : r + 8, c : c + 8] = number
+    return labels
+
+
+def write_subject(cohort, name, infarcts, wmh=None, seed=0):
+    """T1, FLAIR and truth of a small head; infarcts and hyperintensities are bright on the FLAIR."""
+    rng = np.random.default_rng(seed)
+    brain = ellipsoid(FLAIR_GRID)  # in voxels; HEAD makes it larger
+    bright = infarcts > 0 if wmh is None else (infarcts > 0) | (wmh > 0)
+    for suffix, level in (("T1w", 300.0), ("FLAIR", np.where(bright, 500.0, 200.0))):
+        image = np.where(brain, level, 5.0) + rng.normal(0, 15, brain.shape)
+        path = image_path(cohort, name, suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(HEAD.image(image.astype(np.float32)), str(path))
+    for part, array in ((BRAIN_MASK, brain), (INFARCTS, infarcts), (CONFOUNDER_MAP, wmh)):
+        if array is not None:
+            path = truth_path(cohort, name, part)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(HEAD.image(array.astype(np.uint8)), str(path))
+    lines = ["index\tkind\tregion\tside\tcavitated\tvolume_ml"]
+    lines += ["1\tlacunar\tdeep grey\tleft\tyes\t2.4", "2\tcortical\tcortex\tright\tno\t2.4"][
+        : infarcts.max()
+    ]
+    truth_path(cohort, name, INFARCTS, ".tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Three subjects of two people: two with infarcts, one without."""
+    cohort = tmp_path_factory.mktemp("cohort") / "köhörte 队列"
+    write_subject(cohort, "sub-01", boxes((3, 30, 40), (7, 60, 50)), wmh=boxes((4, 70, 30)), seed=1)
+    write_subject(cohort, "sub-02", boxes((5, 50, 60)), seed=2)
+    write_subject(cohort, "sub-03", boxes(), seed=3)
+    truth_path(cohort, "sub-03", INFARCTS).unlink()
+    (cohort / "participants.tsv").write_text(
+        "participant_id\tpatient\tanatomy\tsource\tlesion_free\n"
+        "sub-01\tAda\treal\tclinic\tno\nsub-02\tBob\treal\tclinic\tno\nsub-03\tAda\treal\tclinic\tyes\n",
+        encoding="utf-8",
+    )
+    return cohort
+
+
+@pytest.fixture(scope="module")
+def broken(whole, tmp_path_factory):
+    """The same, and four more that cannot be used, each for a reason of its own."""
+    cohort = tmp_path_factory.mktemp("broken") / "cohort"
+    shutil.copytree(whole, cohort)
+    for name in BROKEN:
+        write_subject(cohort, name, boxes((5, 50, 60)), seed=9)
+    image_path(cohort, "sub-04", "FLAIR").unlink()
+    flair = image_path(cohort, "sub-05", "FLAIR")
+    flair.write_bytes(flair.read_bytes()[:5000])
+    truth_path(cohort, "sub-06", INFARCTS).unlink()
+    truth_path(cohort, "sub-07", INFARCTS).write_bytes(b"nothing")
+    return cohort
+
+
+@pytest.fixture(scope="module")
+def done(broken, a_random_model, tmp_path_factory):
+    """The command on it, as a user runs it."""
+    output = tmp_path_factory.mktemp("evaluated") / "résultats"
+    arguments = ["evaluate", broken, "--output", output, "--model", a_random_model, "--device", "cpu"]
+    return run_command(*arguments, "--percentiles", "40,60", "--progress", "json", output=output)
+
+
+def evaluate(*arguments):
+    """In this process; returns the exit code."""
+    with pytest.raises(SystemExit) as left:
+        cli.main(["evaluate", *map(str, arguments), "--progress", "none", "--device", "cpu"])
+    return left.value.code
+
+
+def rows(folder, name):
+    with (folder / "tables" / f"{name}.csv").open(newline="", encoding="utf-8") as content:
+        return list(csv.DictReader(content))
+
+
+def tables(folder):
+    return {name: (folder / "tables" / f"{name}.csv").read_bytes() for name in TABLES}
+
+
+def test_what_cannot_be_used_is_a_row_in_the_errors_and_the_rest_goes_on(done):
+    assert done.code == 0, done.stderr
+    errors = {row["subject"]: row["reason"] for row in rows(done.output, "errors")}
+    assert set(errors) == set(BROKEN)
+    for subject, reason in BROKEN.items():
+        assert reason in errors[subject]
+    assert {row["subject"] for row in rows(done.output, "scans")} == {"sub-01", "sub-02", "sub-03"}
+
+
+def test_a_program_can_follow_the_progress(done):
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    fractions = [line["fraction"] for line in lines]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    assert "3 scans evaluated; 4 could not be" in lines[-1]["message"]
+
+
+def test_every_table_says_of_how_many_patients_it_is(done):
+    assert sorted(path.stem for path in (done.output / "tables").iterdir()) == sorted(TABLES)
+    for name in ("methods", "sensitivity", "differences"):
+        assert {row["patients"] for row in rows(done.output, name)} == {"2"}, name
+    page = (done.output / "summary.md").read_text("utf-8")
+    assert page.startswith("**Simulated infarcts in 3 scans of 2 people")
+    assert page.count("2 patients") >= 5
+
+
+def test_the_baselines_stand_in_the_same_table_and_find_bright_infarcts(done):
+    methods = rows(done.output, "methods")
+    assert next(row["method"] for row in methods) == "random"
+    assert {row["method"] for row in methods} == {"random", "bright FLAIR", "dark FLAIR"}
+    bright = next(row for row in rows(done.output, "sensitivity")
+                  if (row["method"], row["criterion"], row["wmh"]) == ("bright FLAIR", "one-to-one", "counted")
+                  and row["false_positives"] == "0.5")  # fmt: skip
+    # all three infarcts are found; the only false positive in three scans is the hyperintensity
+    assert float(bright["sensitivity"]) == 1
+    ignored = [row for row in rows(done.output, "sensitivity") if row["wmh"] == "ignored"]
+    assert all(row["lesions"] == "3" for row in ignored)
+
+
+def test_what_bright_flair_finds_has_the_category_that_it_is(done):
+    found = {
+        (row["subject"], row["category"])
+        for row in rows(done.output, "findings")
+        if row["method"] == "bright FLAIR"
+    }
+    assert {("sub-01", "infarct"), ("sub-02", "infarct")} <= found
+    counts = {
+        r["category"]: int(r["findings"])
+        for r in rows(done.output, "categories")
+        if r["method"] == "bright FLAIR"
+    }
+    assert sum(counts.values()) == sum(
+        row["method"] == "bright FLAIR" for row in rows(done.output, "findings")
+    )
+
+
+def test_every_lesion_is_listed_for_every_method(done):
+    lesions = rows(done.output, "lesions")
+    for method in ("random", "bright FLAIR", "dark FLAIR"):
+        own = [row for row in lesions if row["method"] == method]
+        assert [(row["subject"], row["lesion"], row["kind"]) for row in own] == [
+            ("sub-01", "1", "lacunar"),
+            ("sub-01", "2", "cortical"),
+            ("sub-02", "1", "lacunar"),
+        ]
+    volumes = {float(row["volume_ml"]) for row in lesions}
+    assert list(volumes) == pytest.approx([128 * HEAD.voxel_ml], rel=1e-4)
+
+
+def test_false_positives_on_scans_without_lesions_have_rows_of_their_own(done):
+    free = [row for row in rows(done.output, "lesion_free") if row["scans_are"] == "without infarct"]
+    assert {(row["scans"], row["patients"], row["lesions"]) for row in free} == {("1", "1", "0")}
+    assert all(row["false_positives"] == row["findings"] for row in free)
+
+
+def test_the_figures_are_there(done):
+    for name in ("froc.png", "strata.png"):
+        image = sitk.ReadImage(str(done.output / name))
+        assert min(image.GetSize()) > 300
+
+
+def test_all_percentiles_are_kept(done):
+    scores = Store(done.output).read_scores("random", "sub-01")
+    assert scores.percentiles.tolist() == [40, 50, 60]
+    assert np.isfinite(scores.scores).all()
+    assert (scores.scores[0] <= scores.scores[1]).all()
+    assert not np.array_equal(scores.lattice(40), scores.lattice(60), equal_nan=True)
+    with pytest.raises(ValueError, match="was not scored"):
+        scores.lattice(45)
+
+
+def test_a_second_run_computes_nothing_again_and_gives_the_same_tables(done, broken, a_random_model):
+    before = tables(done.output)
+    stored = {path: path.stat().st_mtime_ns for path in done.output.rglob("*.npz")}
+    assert len(stored) >= 3 * 5  # truth, images, scores and two baselines of each
+    assert evaluate(broken, "--output", done.output, "--model", a_random_model) == 0
+    assert {path: path.stat().st_mtime_ns for path in done.output.rglob("*.npz")} == stored
+    assert tables(done.output) == before
+
+
+def test_another_seed_gives_other_intervals_and_the_same_figures(done, broken, a_random_model, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(done.output, output)
+    assert evaluate(broken, "--output", output, "--model", a_random_model, "--seed", 5) == 0
+    names = {"sensitivity_low", "sensitivity_high"}
+    for one, other in zip(rows(done.output, "sensitivity"), rows(output, "sensitivity"), strict=True):
+        assert {k: v for k, v in one.items() if k not in names} == {
+            k: v for k, v in other.items() if k not in names
+        }
+
+
+def test_what_changed_or_was_damaged_is_made_anew(done, broken, a_random_model, tmp_path):
+    cohort, output = tmp_path / "cohort", tmp_path / "out"
+    shutil.copytree(broken, cohort)
+    shutil.copytree(done.output, output)
+    labels = boxes((3, 30, 40), (7, 60, 50))
+    labels[labels == 2] = 0
+    sitk.WriteImage(HEAD.image(labels), str(truth_path(cohort, "sub-01", INFARCTS)))
+    truth_path(cohort, "sub-01", INFARCTS, ".tsv").unlink()
+    damaged = output / "scores" / "random" / "sub-02.npz"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    untouched = output / "scores" / "random" / "sub-01.npz"
+    before = untouched.stat().st_mtime_ns
+    assert evaluate(cohort, "--output", output, "--model", a_random_model, "--subjects", "sub-01,02") == 0
+    assert untouched.stat().st_mtime_ns == before
+    assert [row["subject"] for row in rows(output, "lesions") if row["method"] == "random"] == [
+        "sub-01",
+        "sub-02",
+    ]
+    assert not rows(output, "errors")
+
+
+def test_one_patient_has_no_interval(done, broken, a_random_model, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(done.output, output)
+    assert evaluate(broken, "--output", output, "--model", a_random_model, "--subjects", "sub-01") == 0
+    for row in rows(output, "methods"):
+        assert row["patients"] == "1"
+        assert row["sensitivity"] != ""
+        assert row["sensitivity_low"] == row["findings_high"] == ""
+    assert "1 patient, 1 scan, 2 infarcts. No intervals" in (output / "summary.md").read_text("utf-8")
+
+
+def test_a_cohort_without_any_lesion_has_false_positives_and_no_sensitivity(
+    done, broken, a_random_model, tmp_path
+):
+    output = tmp_path / "out"
+    shutil.copytree(done.output, output)
+    assert evaluate(broken, "--output", output, "--model", a_random_model, "--subjects", "sub-03") == 0
+    assert {(row["lesions"], row["sensitivity"]) for row in rows(output, "methods")} == {("0", "")}
+    assert all(row["false_positives"] == row["findings"] != "" for row in rows(output, "methods"))
+    assert rows(output, "lesions") == []
+
+
+def test_where_no_scan_can_be_evaluated_the_command_fails_and_says_why(
+    broken, a_random_model, tmp_path, capfd
+):
+    output = tmp_path / "out"
+    assert (
+        evaluate(
+            broken, "--output", output, "--model", a_random_model, "--subjects", "sub-04", "--subjects", "06"
+        )
+        == 2
+    )
+    said = capfd.readouterr().err
+    assert "No scan of" in said
+    assert "sub-04 has no FLAIR" in said
+    assert [row["subject"] for row in rows(output, "errors")] == ["sub-04", "sub-06"]
+    assert not (output / "summary.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [("missing", "does not exist"), ("empty", "holds no subject"), ("file", "is a file")],
+)
+def test_a_wrong_cohort_is_told_in_one_sentence(what, message, tmp_path, a_random_model, capfd):
+    cohort = tmp_path / "cohort"
+    if what == "empty":
+        cohort.mkdir()
+    elif what == "file":
+        cohort.write_text("no cohort")
+    assert evaluate(cohort, "--output", tmp_path / "out", "--model", a_random_model) == 2
+    said = capfd.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_options_that_make_no_sense_are_told(whole, a_random_model, tmp_path, capfd):
+    given = [whole, "--output", tmp_path / "out", "--model", a_random_model]
+    assert evaluate(*given, "--percentiles", "40,many") == 2
+    assert "numbers from 0 to 100" in capfd.readouterr().err
+    assert evaluate(*given, "--subjects", "sub-01,sub-77") == 2
+    assert "no subject sub-77" in capfd.readouterr().err
+    assert evaluate(*given, "--model", a_random_model) == 2
+    assert "given twice" in capfd.readouterr().err

@@ -1,0 +1,94 @@
+"""One finding to one lesion, worked out by hand and beside two libraries."""
+
+import numpy as np
+import pytest
+from AnomalyDetectionLib.evaluation.matching import one_to_one
+
+
+def matched(overlap, lesions, findings, **settings):
+    return one_to_one(np.array(overlap, float), np.array(lesions), np.array(findings), **settings).tolist()
+
+
+def test_an_overlap_of_a_tenth_of_the_union_is_enough():
+    # 10 shared, union 60 + 50 - 10 = 100: exactly 0.1. With 51: union 101, below.
+    assert matched([[10]], [60], [50]) == [0]
+    assert matched([[10]], [60], [51]) == [-1]
+
+
+def test_a_huge_finding_does_not_count_as_one_lesions_own():
+    # all 20 voxels of the lesion inside a finding of 500: 20 / 500 = 0.04
+    assert matched([[20]], [20], [500]) == [-1]
+
+
+def test_a_finding_serves_one_lesion_only():
+    # both lie in the finding of 50: 20 / 50 and 15 / 50
+    assert matched([[20], [15]], [20, 15], [50]) == [0, -1]
+
+
+def test_as_many_as_possible_comes_before_the_best_overlap():
+    # Lesion 0 with finding 0: 30 / (40 + 40 - 30) = 0.6, with finding 1: 10 / (40 + 20 - 10) = 0.2.
+    # Lesion 1 with finding 0: 10 / (20 + 40 - 10) = 0.2, with nothing else. The best single pair (0.6) leaves one
+    # lesion without; 0.2 + 0.2 serves both.
+    assert matched([[30, 10], [10, 0]], [40, 20], [40, 20]) == [1, 0]
+
+
+def test_of_equally_many_pairs_the_greatest_overlap_is_taken():
+    # 0-0: 20/60, 0-1: 10/50, 1-0: 10/50, 1-1: 10/30. Straight 0.33 + 0.33, crossed 0.2 + 0.2.
+    assert matched([[20, 10], [10, 10]], [40, 20], [40, 20]) == [0, 1]
+
+
+def test_nothing_there_or_nothing_found_matches_nothing():
+    assert matched(np.zeros((0, 2)), [], [3, 4]) == []
+    assert matched(np.zeros((2, 0)), [3, 4], []) == [-1, -1]
+    assert matched([[0]], [3], [4]) == [-1]
+
+
+def cuboids(rng, count, shape=(8, 40, 40), shift=0):
+    """Numbered cuboids in a row of places of 8 x 8, so that they never touch one another."""
+    labels = np.zeros(shape, np.uint8)
+    for number in range(count):
+        row, column = divmod(number, 4)
+        r, c = row * 10 + 1 + shift, column * 10 + 1 + shift
+        depth, height, width = rng.integers(2, 7, 3)
+        labels[1 : 1 + depth, r : r + height, c : c + width] = number + 1
+    return labels
+
+
+def counts(lesions, findings):
+    overlap = np.zeros((lesions.max() + 1, findings.max() + 1))
+    np.add.at(overlap, (lesions.ravel(), findings.ravel()), 1)
+    return overlap[1:, 1:], overlap.sum(axis=1)[1:], overlap.sum(axis=0)[1:]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_as_many_are_matched_as_picai_eval_matches(seed, capsys):
+    evaluation = pytest.importorskip("picai_eval.eval", reason="picai-eval is not installed")
+    rng = np.random.default_rng(seed)
+    lesions, findings = cuboids(rng, 12), cuboids(rng, 12, shift=2)
+    mine = one_to_one(*counts(lesions, findings))
+    results, *_ = evaluation.evaluate_case(
+        findings.astype(np.float32), (lesions > 0).astype(int), min_overlap=0.1
+    )
+    theirs = sorted(overlap for is_lesion, _, overlap in results if is_lesion and overlap > 0)
+    overlap, lesion_voxels, finding_voxels = counts(lesions, findings)
+    pairs = [(i, j) for i, j in enumerate(mine) if j >= 0]
+    iou = [overlap[i, j] / (lesion_voxels[i] + finding_voxels[j] - overlap[i, j]) for i, j in pairs]
+    assert 0 < len(iou) < 12
+    assert sorted(iou) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_as_many_are_matched_as_panoptica_matches(seed):
+    panoptica = pytest.importorskip("panoptica", reason="panoptica is not installed")
+    from panoptica.metrics import Metric
+
+    rng = np.random.default_rng(seed)
+    lesions, findings = cuboids(rng, 12), cuboids(rng, 12, shift=2)
+    evaluator = panoptica.Panoptica_Evaluator(
+        expected_input=panoptica.InputType.UNMATCHED_INSTANCE,
+        instance_matcher=panoptica.NaiveThresholdMatching(matching_metric=Metric.IOU, matching_threshold=0.1),
+        instance_metrics=[Metric.IOU],
+        verbose=False,
+    )
+    result = evaluator.evaluate(findings, lesions)["ungrouped"]
+    assert int((one_to_one(*counts(lesions, findings)) >= 0).sum()) == result.tp

@@ -1,0 +1,184 @@
+"""A cohort of simulated subjects on disk: complete, repeatable, and readable as BIDS."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.bids import CONFOUNDERS, INFARCT_COLUMNS, read_bids
+from AnomalyDetectionLib.simulation import cohort as module
+from AnomalyDetectionLib.simulation.cohort import CohortSettings, simulate_cohort
+from made_up_host import MadeUpHeads, made_up_host
+
+SETTINGS = CohortSettings(subjects=3, lesion_free=1, seed=4, most=2, artefacts=0.5)
+
+
+def quiet(stage: str, fraction: float, message: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def host():
+    return made_up_host((2.0, 2.0, 4.0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, host):
+    output = tmp_path_factory.mktemp("cohorts") / "a cohort"
+    assert simulate_cohort(output, MadeUpHeads(host), SETTINGS, quiet) == (4, 0)
+    return output
+
+
+def contents(folder):
+    """Bytes by path."""
+    return {
+        path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as content:
+        return list(csv.DictReader(content, delimiter="\t"))
+
+
+def test_it_is_read_back_as_a_cohort_with_truth(folder):
+    scans, problems = read_bids(folder)
+    assert problems == ()
+    assert [scan.subject for scan in scans] == ["sub-001", "sub-002", "sub-003", "sub-free01"]
+    assert [scan.patient for scan in scans] == ["person 0", "person 1", "person 0", "person 0"]
+    assert [scan.lesion_free for scan in scans] == [False, False, False, True]
+    for scan in scans:
+        assert None not in (scan.infarcts, scan.infarct_table, scan.confounders, scan.brain_mask)
+        assert scan.participant["anatomy"] == "real"
+
+
+def test_the_table_of_infarcts_tells_what_the_label_map_holds(folder):
+    for scan in read_bids(folder)[0]:
+        labels = nibabel.load(scan.infarcts)
+        flair = nibabel.load(scan.flair)
+        assert labels.get_data_dtype() == np.uint16
+        assert labels.shape == flair.shape
+        assert np.allclose(labels.affine, flair.affine)
+        table = rows(scan.infarct_table)
+        array = np.asarray(labels.dataobj)
+        assert sorted({*np.unique(array)} - {0}) == [int(row["index"]) for row in table]
+        assert len(table) == int(scan.participant["infarcts"])
+        assert (len(table) == 0) == scan.lesion_free
+        for row in table:
+            assert {*INFARCT_COLUMNS, "shape"} == {*row}
+            voxels = (array == int(row["index"])).sum() * 2 * 2 * 4 / 1000
+            assert voxels == pytest.approx(float(row["voxel_volume_ml"]), abs=1e-4)
+        assert np.asarray(nibabel.load(scan.confounders).dataobj).max() in {0, *CONFOUNDERS}
+
+
+def test_a_lesion_free_real_scan_is_as_it_was_given(folder, host):
+    scan = read_bids(folder)[0][-1]
+    for path, image in ((scan.t1, host.t1), (scan.flair, host.flair)):
+        assert path.read_bytes() == image.scan.to_bytes()
+        assert json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())[
+            "Simulated"
+        ].startswith("nothing")
+
+
+def test_every_image_says_that_it_is_simulated(folder):
+    for scan in read_bids(folder)[0][:-1]:
+        about = json.loads(scan.t1.with_name(scan.t1.name.replace(".nii.gz", ".json")).read_text())
+        assert "infarcts" in about["Simulated"]
+        assert about["Seed"] == 4
+    assert "simulated" in (folder / "README").read_text()
+
+
+def test_the_same_seed_gives_the_same_bytes(folder, host, tmp_path):
+    simulate_cohort(tmp_path / "again", MadeUpHeads(host), SETTINGS, quiet)
+    assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_a_subject_depends_on_the_seed_and_its_number_alone(folder, host, tmp_path):
+    simulate_cohort(tmp_path / "two", MadeUpHeads(host), replace(SETTINGS, subjects=2, lesion_free=0), quiet)
+    before = contents(folder)
+    images = {path: content for path, content in contents(tmp_path / "two").items() if "sub-" in str(path)}
+    assert len(images) == 2 * 10
+    assert all(before[path] == content for path, content in images.items())
+
+
+def test_another_seed_gives_other_infarcts(folder, host, tmp_path):
+    simulate_cohort(
+        tmp_path / "other", MadeUpHeads(host), replace(SETTINGS, subjects=1, lesion_free=0, seed=5), quiet
+    )
+    first, other = (
+        read_bids(place)[0][0].infarct_table.read_bytes() for place in (folder, tmp_path / "other")
+    )
+    assert first != other
+
+
+def test_the_same_command_goes_on_where_it_was_left_off(folder, host, tmp_path):
+    output, heads = tmp_path / "cohort", MadeUpHeads(host)
+    assert simulate_cohort(output, heads, replace(SETTINGS, subjects=1, lesion_free=0), quiet) == (1, 0)
+    assert simulate_cohort(output, heads, SETTINGS, quiet) == (3, 1)
+    assert simulate_cohort(output, heads, SETTINGS, quiet) == (0, 4)
+    assert heads.asked == ["sub-001", "sub-003", "sub-free01", "sub-002"]
+    assert contents(output) == contents(folder)
+
+
+def test_an_error_in_the_middle_leaves_whole_subjects_and_nothing_else(folder, host, tmp_path, monkeypatch):
+    output, made = tmp_path / "cohort", []
+
+    def failing(*arguments, **options):
+        made.append(module_make(*arguments, **options))
+        if len(made) == 2:
+            raise OSError(28, "No space left on device", str(output / "x"))
+        return made[-1]
+
+    module_make = module.make_subject
+    monkeypatch.setattr(module, "make_subject", failing)
+    with pytest.raises(OSError, match="No space"):
+        simulate_cohort(output, MadeUpHeads(host), SETTINGS, quiet)
+    scans, problems = read_bids(output)
+    assert problems == ()
+    assert [scan.subject for scan in scans] == ["sub-001"]
+    assert not list(output.glob(".unfinished*"))
+    monkeypatch.undo()
+    simulate_cohort(output, MadeUpHeads(host), SETTINGS, quiet)
+    assert contents(output) == contents(folder)
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(host, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="something else"):
+        simulate_cohort(tmp_path, MadeUpHeads(host), SETTINGS, quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_cohort_of_other_settings_is_not_mixed_with(folder, host):
+    before = contents(folder)
+    with pytest.raises(InputError, match="other settings"):
+        simulate_cohort(folder, MadeUpHeads(host), replace(SETTINGS, seed=9), quiet)
+    assert contents(folder) == before
+
+
+def test_more_lesion_free_subjects_than_scans_are_refused(host, tmp_path):
+    with pytest.raises(InputError, match="only 2 scans"):
+        simulate_cohort(tmp_path / "cohort", MadeUpHeads(host), replace(SETTINGS, lesion_free=3), quiet)
+    assert not (tmp_path / "cohort").exists()
+
+
+def test_progress_goes_from_nothing_to_nearly_all(host, tmp_path):
+    told = []
+    simulate_cohort(
+        tmp_path / "cohort", MadeUpHeads(host), replace(SETTINGS, subjects=2), lambda *line: told.append(line)
+    )
+    assert [fraction for _, fraction, _ in told] == pytest.approx([0, 1 / 3, 2 / 3])
+    assert {name for _, _, name in told} == {"sub-001", "sub-002", "sub-free01"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"subjects": 0, "lesion_free": 0}, {"fewest": 0}, {"fewest": 4, "most": 3}]
+)
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"cohort|infarcts"):
+        replace(SETTINGS, **wrong)
