@@ -431,9 +431,7 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
 @click.option(
     "--anatomy",
     type=click.Choice(["real", "icbm152", "synthseg"]),
-    default="icbm152",
-    show_default=True,
-    help="Whose heads: --sources, made from a template, or made from --labels.",
+    help="Whose heads: --sources, made from a template, or from --labels.  [default: as these are given]",
 )
 @click.option(
     "--sources",
@@ -441,9 +439,16 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
     metavar="TABLE",
     help="CSV or TSV of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
-@click.option("--root", type=_PATH, default=Path(), help="Folder that the table's paths start from.")
+@click.option(
+    "--root",
+    type=_PATH,
+    default=Path(),
+    help="Folder that the table's paths start from.  [default: this one]",
+)
 @click.option("--labels", type=_PATH, metavar="DIR", help="Whole-head label maps, as SynthSeg's.")
-@click.option("--shapes", type=_PATH, metavar="DIR", help="Lesion masks in MNI space that lend their shape.")
+@click.option(
+    "--shapes", type=_PATH, metavar="DIR", help="Masks *_lesion.nii.gz in MNI space that lend shapes."
+)
 @click.option(
     "--spacing",
     type=(click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
@@ -476,14 +481,17 @@ def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **optio
     Example:
 
     \b
-      anomaly-detection simulate --subjects 50 --sources scans.tsv --anatomy real --output cohort
+      anomaly-detection simulate --subjects 50 --sources scans.tsv --output cohort
     """
     _check_output(output)
     if subjects is not None:
         from .simulation.command import simulate_from_options
 
-        with _progress("bar") as report:
-            sentence = simulate_from_options(output, seed, subjects, options, report)
+        try:
+            with _progress("bar") as report:
+                sentence = simulate_from_options(output, seed, subjects, options, report)
+        except KeyboardInterrupt:
+            raise InputError(f"Stopped; the same command goes on with the cohort in {output}.") from None
         click.echo(sentence)
         return
     from .imaging.writing import atomic_folder

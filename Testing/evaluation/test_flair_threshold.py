@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.flair_threshold import bright_findings, flair_brightness
-from synthetic_study import empty_lattice, prepared_study
+from AnomalyDetectionLib.evaluation.flair_threshold import bright_findings
+from synthetic_study import prepared_study
 
 
 @pytest.fixture
@@ -53,15 +53,3 @@ def test_without_voxels_to_flag_there_are_no_findings(study):
 
 def test_more_voxels_than_the_brain_has_flag_all_of_it(study):
     np.testing.assert_array_equal(bright_findings(study, 10**9) > 0, study.brain)
-
-
-def test_brightness_of_a_cell_is_the_mean_of_its_voxels(study):
-    like = empty_lattice(study)
-    got = flair_brightness(study, (2, 2), 4, like)
-    assert got.shape == like.shape
-    np.testing.assert_array_equal(np.isnan(got), np.isnan(like))
-    assert got[5, 10, 10] == pytest.approx(2.0)  # the spot of 4 x 4 is this cell, rows and columns 40 to 43
-    assert got[5, 10, 11] == pytest.approx(0.5)
-    # Row 60 begins the cell of rows 60 to 63; columns 50 and 51 end one cell, 52 to 54 lie in the next.
-    assert got[5, 15, 12] == pytest.approx((2 * 1.5 + 14 * 0.5) / 16)
-    assert got[5, 15, 13] == pytest.approx((3 * 1.5 + 13 * 0.5) / 16)

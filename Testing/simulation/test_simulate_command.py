@@ -8,6 +8,7 @@ import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.simulation import command
 from AnomalyDetectionLib.simulation.command import simulate_from_options
+from conftest import run_command
 
 OPTIONS = {
     "anatomy": "icbm152",
@@ -68,7 +69,7 @@ def test_a_table_of_real_scans_is_read_from_its_root(tmp_path, monkeypatch):
     (shapes / "b_lesion.nii.gz").touch()
     (shapes / "atlas.nii.gz").touch()
     sentence = run(
-        tmp_path, anatomy="real", sources=table, root=tmp_path, shapes=shapes, infarcts="3", lesion_free=1
+        tmp_path, anatomy=None, sources=table, root=tmp_path, shapes=shapes, infarcts="3", lesion_free=1
     )
     assert "2 subjects" in sentence
     assert "1 were there" in sentence
@@ -77,3 +78,11 @@ def test_a_table_of_real_scans_is_read_from_its_root(tmp_path, monkeypatch):
     settings = seen["settings"]
     assert (settings.fewest, settings.most, settings.subjects, settings.lesion_free) == (3, 3, 2, 1)
     assert [path.name for path in settings.shapes] == ["b_lesion.nii.gz"]
+
+
+def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path):
+    output = tmp_path / "cohort"
+    run = run_command("simulate", "--subjects", "1", "--anatomy", "real", "--output", output, output=output)
+    assert run.code == 2
+    assert run.stderr.strip() == "Real anatomy needs scans: give a table of them with --sources."
+    assert not output.exists()

@@ -60,7 +60,9 @@ def score(
     if settings.back_projection == "mean":
         shape, size = study.grid.shape, model.network.patch_size
         painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
-        scores = np.where(lattice.inside, at_centres(painted, lattice.first, settings.stride), np.nan).astype(np.float32)
+        scores = np.where(lattice.inside, at_centres(painted, lattice.first, settings.stride), np.nan).astype(
+            np.float32
+        )
     else:
         painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
     image = to_flair_grid(painted, study)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from ..imaging.prepared import PreparedStudy
 from .curves import ScanCurve, scan_curves
@@ -42,15 +41,6 @@ def baseline_curves(truth: ScanTruth, baseline: str) -> tuple[ScanCurve, ...]:
     on_voxels = truth.on_voxels()
     smallest = [smallest_voxels(on_voxels, ml) for ml in SMALLEST_ML]
     return scan_curves(baseline_scores(truth, baseline), on_voxels, THRESHOLDS, smallest=smallest)
-
-
-def flair_brightness(
-    study: PreparedStudy, first: tuple[int, int], stride: int, like: np.ndarray
-) -> np.ndarray:
-    """Mean scaled FLAIR of each lattice cell: a score on the same lattice as the model's, NaN where that is."""
-    smooth = ndimage.uniform_filter(study.flair, (1, stride, stride))
-    values = smooth[:, first[0] :: stride, first[1] :: stride].astype(np.float32)
-    return np.where(np.isfinite(like), values, np.nan)
 
 
 def bright_findings(study: PreparedStudy, flagged_voxels: int, smallest: int = 4) -> np.ndarray:

@@ -51,7 +51,8 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def _heads(options: Mapping[str, Any], output: Path) -> Heads:
-    anatomy, sources, labels = options["anatomy"], options["sources"], options["labels"]
+    sources, labels = options["sources"], options["labels"]
+    anatomy = options["anatomy"] or ("real" if sources else "synthseg" if labels else "icbm152")
     if anatomy == "real":
         if sources is None:
             raise InputError("Real anatomy needs scans: give a table of them with --sources.")

@@ -274,8 +274,8 @@ def _composition(
     # The rim lies where the infarct meets living tissue, not where it opens to the fluid round the brain.
     living = brain.mask[box] & ~mask & (brain.csf[box] < 0.5)
     depth = ndimage.distance_transform_edt(~living, sampling=spacing)
-    thickness = plan.rim_mm or float(np.clip(0.24 * radius, 0.7, 2.6))
-    thickness = thickness * np.exp(0.35 * smooth_noise(rng, mask.shape, spacing, max(2.0, 0.6 * radius)))
+    rim = plan.rim_mm or float(np.clip(0.24 * radius, 0.7, 2.6))
+    thickness = rim * np.exp(0.35 * smooth_noise(rng, mask.shape, spacing, max(2.0, 0.6 * radius)))
     # Neighbouring voxels are about a millimetre apart: the first layer of the infarct is at that depth.
     cavity = np.clip((depth - 0.5 - thickness) / 0.8 + 0.5, 0, 1).astype(np.float32)
     return weight, cavity
