@@ -692,6 +692,24 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
     )
 
 
+@models.command("add-results")
+@click.argument("model", metavar="NAME|FILE")
+@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
+@_DEBUG
+def add_results(model: str, evaluation: Path, debug: bool) -> None:
+    """Put what `evaluate` measured into a model's card, in place of what it said before."""
+    import dataclasses
+
+    from .evaluation.card import results_for_card
+    from .model.model_file import find_model, load_model, save_model
+
+    path = find_model(model)
+    loaded = load_model(model)
+    results = results_for_card(evaluation, loaded)
+    save_model(dataclasses.replace(loaded, card={**loaded.card, "results": results}), path)
+    click.echo(f"The results are in the card of {path}.")
+
+
 # --- doctor -------------------------------------------------------------------------------------------------
 
 

@@ -152,7 +152,7 @@ def missed(
         else:
             gone = list(
                 compare_missed(
-                    infarcts, store, name, loaded.sha256, tissue, prepared,
+                    infarcts, store, name, loaded.fingerprint, tissue, prepared,
                     lambda subject, done: report("comparing", done, subject),
                 )
             )  # fmt: skip

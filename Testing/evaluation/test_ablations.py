@@ -33,7 +33,7 @@ def model(a_random_model):
 
 def differing(model, name, **settings):
     """A model whose card says that it was trained with these settings."""
-    return replace(model, name=name, sha256=name, card={"training settings": {"batch_size": 64, **settings}})
+    return replace(model, name=name, card={"training settings": {"batch_size": 64, **settings}})
 
 
 def test_another_reading_of_stored_scores_is_that_of_a_model_with_these_settings(scans, model, tmp_path):

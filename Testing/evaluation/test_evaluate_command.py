@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.evaluation.store import Store
 from AnomalyDetectionLib.imaging.bids import BRAIN_MASK, CONFOUNDER_MAP, INFARCTS, image_path, truth_path
+from AnomalyDetectionLib.model.model_file import load_model, save_model
 from conftest import run_command
 from synthetic_study import FLAIR_GRID, ellipsoid
 
@@ -309,3 +310,27 @@ def test_options_that_make_no_sense_are_told(whole, a_random_model, tmp_path, ca
     assert "no subject sub-77" in capfd.readouterr().err
     assert evaluate(*given, "--model", a_random_model) == 2
     assert "given twice" in capfd.readouterr().err
+
+
+def test_the_results_go_into_the_models_card_and_leave_its_scores_as_they_are(done, a_random_model, tmp_path):
+    path = tmp_path / "model.safetensors"
+    shutil.copy(a_random_model, path)
+    before = load_model(str(path))
+    with pytest.raises(SystemExit) as left:
+        cli.main(["models", "add-results", str(path), str(done.output)])
+    assert left.value.code == 0
+    after = load_model(str(path))
+    assert after.fingerprint == before.fingerprint
+    assert "Simulated" in after.card["results"]["how"] or "simulated" in after.card["results"]["how"]
+    assert set(after.card["results"]["at the operating points"]) == {"random", "bright FLAIR"}
+    assert after.card["summary"] == before.card["summary"]
+
+
+def test_results_of_another_model_do_not_get_into_the_card(done, a_random_model, tmp_path, capfd):
+    path = tmp_path / "model.safetensors"
+    other = load_model(str(a_random_model))
+    save_model(replace(other, median=other.median + 1), path)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["models", "add-results", str(path), str(done.output)])
+    assert left.value.code == 2
+    assert "other models" in capfd.readouterr().err

@@ -1,7 +1,6 @@
 """Experiment 3 on infarcts set down by hand: which are missed, where, how large, and what they look like."""
 
 import csv
-import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +25,7 @@ from AnomalyDetectionLib.evaluation.missed import (
 from AnomalyDetectionLib.evaluation.prepared_scans import PreparedScans
 from AnomalyDetectionLib.evaluation.store import LatticeScores, Store
 from AnomalyDetectionLib.evaluation.truth import Lesion, ScanTruth
-from AnomalyDetectionLib.model.model_file import save_model
+from AnomalyDetectionLib.model.model_file import load_model, save_model
 from AnomalyDetectionLib.model.settings import ScoringSettings
 from AnomalyDetectionLib.reporting.missed_report import examples, in_words, write_missed
 from AnomalyDetectionLib.simulation.anatomy import Region
@@ -184,10 +183,10 @@ def test_fluid_is_dark_on_both_images():
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model in a file, its hash and its normal tissue."""
+    """A model in a file, its fingerprint and its normal tissue."""
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
     save_model(a_model_with_library(), path)
-    return path, hashlib.sha256(path.read_bytes()).hexdigest(), NormalTissue.read(path)
+    return path, load_model(str(path)).fingerprint, NormalTissue.read(path)
 
 
 @pytest.fixture
@@ -233,9 +232,9 @@ def of_sub_1(evaluation):
 
 
 def test_the_highest_patch_that_holds_a_part_of_the_infarct_is_compared(stored, evaluation, study, model):
-    _path, sha256, tissue = model
+    _path, fingerprint, tissue = model
     prepared = PreparedScans(stored)
-    first, third = compare_missed(of_sub_1(evaluation), stored, "small", sha256, tissue, prepared)
+    first, third = compare_missed(of_sub_1(evaluation), stored, "small", fingerprint, tissue, prepared)
     assert (first.infarct.number, third.infarct.number) == (1, 3), "the second was found"
     assert first.centre == (5, FIRST[0] + STRIDE * 11, FIRST[1] + STRIDE * 8)
     wanted = tissue.nearest(tissue.patch_at(study, first.centre))

@@ -82,7 +82,7 @@ def test_scores_come_back_and_become_lattices(study, tmp_path):
     back = store.read_scores("a model / of mine", "sub-01")
     assert store.methods() == ("a_model_of_mine",)
     assert same(back.scores, scores)
-    assert (back.scoring, back.model_sha256, back.patch_size) == (ScoringSettings(), "abc", 15)
+    assert (back.scoring, back.model_fingerprint, back.patch_size) == (ScoringSettings(), "abc", 15)
     lattice = back.lattice()
     assert np.isfinite(lattice).sum() == patches
     assert lattice[np.isfinite(lattice)].tolist() == scores[1].tolist()
@@ -146,10 +146,14 @@ def test_models_of_one_name_are_told_apart(a_random_model):
     from AnomalyDetectionLib.model.model_file import load_model
 
     model = load_model(str(a_random_model))
-    other = replace(model, sha256="f" * 64)
+    other = replace(model, median=model.median + 1)
+    bright = replace(model, name=BRIGHT)
     assert list(method_names([model])) == ["random"]
-    assert list(method_names([model, other])) == [f"random-{model.sha256[:6]}", "random-ffffff"]
-    assert list(method_names([replace(model, name=BRIGHT, sha256="a" * 64)])) == [f"{BRIGHT}-aaaaaa"]
+    assert list(method_names([model, other])) == [
+        f"random-{model.fingerprint[:6]}",
+        f"random-{other.fingerprint[:6]}",
+    ]
+    assert list(method_names([bright])) == [f"{BRIGHT}-{model.fingerprint[:6]}"]
     with pytest.raises(InputError, match="given twice"):
         method_names([model, model])
 

@@ -121,3 +121,16 @@ def test_a_pickle_is_refused_without_being_opened(tmp_path):
     torch.save({"format": json.dumps("model")}, path)
     with pytest.raises(InputError, match="cannot be read"):
         load_model(str(path))
+
+
+def test_the_fingerprint_is_of_what_scores_depend_on_and_not_of_the_card(a_random_model):
+    model = load_model(str(a_random_model))
+    same = dataclasses.replace(model, name="other", card={"summary": "words"}, sha256="")
+    assert same.fingerprint == model.fingerprint
+    name = next(iter(model.weights))
+    others = (
+        dataclasses.replace(model, weights={**model.weights, name: model.weights[name] + 1}),
+        dataclasses.replace(model, deviation=model.deviation * 2),
+        dataclasses.replace(model, scoring=dataclasses.replace(model.scoring, percentile=60)),
+    )
+    assert len({model.fingerprint, *(other.fingerprint for other in others)}) == 4

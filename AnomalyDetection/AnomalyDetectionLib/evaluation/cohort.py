@@ -45,7 +45,7 @@ def method_names(models: Sequence[Model]) -> dict[str, Model]:
     names = [folder_name(model.name) for model in models]
     for model in models:
         alone = names.count(folder_name(model.name)) == 1 and model.name not in BASELINES
-        name = model.name if alone else f"{model.name}-{model.sha256[:6]}"
+        name = model.name if alone else f"{model.name}-{model.fingerprint[:6]}"
         if name in named:
             raise InputError(f"The model {model.name} is given twice: give it once.")
         named[name] = model
@@ -209,7 +209,7 @@ def _store_truth(
 def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, model: Model,
                   percentiles: Sequence[float], images: str, device: str) -> None:  # fmt: skip
     wanted = sorted({model.scoring.percentile, *map(float, percentiles)})
-    key = {"images": images, "model": model.sha256, "scoring": asdict(model.scoring)}
+    key = {"images": images, "model": model.fingerprint, "scoring": asdict(model.scoring)}
     there = store.scores_key(method, scan.subject) or {}
     if {**there, "percentiles": None} == {**key, "percentiles": None}:
         if set(wanted) <= set(there["percentiles"]):
@@ -221,7 +221,7 @@ def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, m
         np.array(wanted, np.float32),
         scores,
         model.scoring,
-        model.sha256,
+        model.fingerprint,
         model.network.patch_size,
         prepared.brain,
     )

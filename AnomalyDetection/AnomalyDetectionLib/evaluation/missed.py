@@ -214,7 +214,7 @@ def compare_missed(
     infarcts: Sequence[Infarct],
     store: Store,
     method: str,
-    model_sha256: str,
+    model_fingerprint: str,
     tissue: NormalTissue,
     prepared: Callable[[str], PreparedStudy],
     progress: Callable[[str, float], None] | None = None,
@@ -225,7 +225,7 @@ def compare_missed(
         infarcts: those that were found are left out.
         store: of the evaluation.
         method: the model's name in it.
-        model_sha256: of the model that `tissue` belongs to.
+        model_fingerprint: of the model that `tissue` belongs to.
         prepared: the prepared images of a subject.
         progress: called with the subject and the fraction done.
 
@@ -238,7 +238,7 @@ def compare_missed(
         if progress is not None:
             progress(subject, done / len(subjects))
         scores, truth = store.read_scores(method, subject), store.read_truth(subject)
-        if scores.model_sha256 != model_sha256:
+        if scores.model_fingerprint != model_fingerprint:
             raise InputError(
                 f"The evaluation {store.folder} was made with another model file of the name '{method}': give that "
                 "one, or evaluate again."

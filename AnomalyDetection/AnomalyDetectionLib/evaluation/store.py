@@ -48,7 +48,7 @@ class LatticeScores:
         percentiles: (P,) ascending.
         scores: float32 (P, patches) in the order of `PatchLattice.centres()`.
         scoring: the model's settings; its percentile is among `percentiles`.
-        model_sha256: of the model file.
+        model_fingerprint: of the model.
         patch_size: voxels along the side of a patch.
         brain: bool on the model's grid, which the patches lie in.
     """
@@ -56,7 +56,7 @@ class LatticeScores:
     percentiles: np.ndarray
     scores: np.ndarray
     scoring: ScoringSettings
-    model_sha256: str
+    model_fingerprint: str
     patch_size: int
     brain: np.ndarray
 
@@ -229,7 +229,7 @@ class Store:
         """Store a scan's scores."""
         plain = {
             "scoring": asdict(scores.scoring),
-            "model_sha256": scores.model_sha256,
+            "model_fingerprint": scores.model_fingerprint,
             "patch_size": scores.patch_size,
             "shape": list(scores.brain.shape),
         }
@@ -254,7 +254,7 @@ class Store:
             percentiles=arrays["percentiles"],
             scores=arrays["scores"],
             scoring=ScoringSettings(**plain["scoring"]),
-            model_sha256=plain["model_sha256"],
+            model_fingerprint=plain["model_fingerprint"],
             patch_size=plain["patch_size"],
             brain=np.unpackbits(arrays["brain"], count=int(np.prod(shape))).reshape(shape) > 0,
         )

@@ -74,6 +74,18 @@ class Model:
     sha256: str = ""
     library: NormalLibrary | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that scores depend on: weights, statistics and settings, but not the card or the library."""
+        digest = hashlib.sha256()
+        tensors = {**self.weights, "median": self.median, "deviation": self.deviation}
+        for name in sorted(tensors):
+            digest.update(name.encode())
+            digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+        settings = [dataclasses.asdict(s) for s in (self.network, self.preparation, self.scoring)]
+        digest.update(json.dumps(settings, sort_keys=True).encode())
+        return digest.hexdigest()
+
     def generator(self) -> Generator:
         """The network with its weights, in evaluation mode."""
         generator = Generator(self.network)

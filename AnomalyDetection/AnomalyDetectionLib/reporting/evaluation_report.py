@@ -150,7 +150,7 @@ def _record(evaluation: Evaluation) -> dict[str, Any]:
     """What the tables were made with; no dates, so that two runs are the same."""
     request = evaluation.request
     return {
-        "models": {name: model.sha256 for name, model in evaluation.models.items()},
+        "models": {name: model.fingerprint for name, model in evaluation.models.items()},
         "subjects": [scan.subject for scan in evaluation.scans],
         "patients": sorted({scan.patient for scan in evaluation.scans}),
         "failed": [asdict(failure) for failure in evaluation.failures],

@@ -83,7 +83,9 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         "",
         *_category_table(tables.categories),
         "",
-        "Models: " + ", ".join(f"{name} ({m.sha256[:12]})" for name, m in evaluation.models.items()) + ".",
+        "Models: "
+        + ", ".join(f"{name} ({m.fingerprint[:12]})" for name, m in evaluation.models.items())
+        + ".",
         "",
     ]
     return "\n".join(lines)
