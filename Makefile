@@ -42,11 +42,11 @@ lint: $(VENV)/.lint ## Check style, formatting and types
 	@$(RUN) -m mypy
 
 reproduce: $(VENV)/.test ## The paper's experiments in small, as one page in reproduce-output/ (under an hour)
-	@$(RUN) -m snakemake --snakefile Experiments/Snakefile --configfile Experiments/reduced.yaml --cores 2 --quiet rules
+	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/reduced.yaml
 	@echo "The page: reproduce-output/index.html"
 
 experiments: $(VENV)/.test ## The same in full, into Experiments/results/ (hours; on a cluster see Experiments/profiles)
-	@$(RUN) -m snakemake --snakefile Experiments/Snakefile --configfile Experiments/full.yaml --cores 2 --quiet rules
+	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/full.yaml
 
 pictures: $(VENV)/.test ## Render icon, screenshots and the README's pictures anew, from the real scene
 	@$(RUN) Testing/pictures.py

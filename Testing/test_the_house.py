@@ -20,6 +20,8 @@ SKIPPED = {
     "demo-output",
     "bench-output",
     "runs",
+    "reproduce-output",
+    ".snakemake",
 }
 TEXT = {".py", ".md", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml", ".cfg", ""}
 
@@ -175,7 +177,7 @@ def test_nothing_is_pickled():
     assert not guilty
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-all", "lint", "bench", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-all", "lint", "reproduce", "bench", "clean"])
 def test_make_help_names_the_target(target):
     page = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert f"make {target} " in page

@@ -19,8 +19,13 @@ def draw_froc(counts: SweepCounts, path: Path) -> None:
 
     Along a line the percentile rises from left to right. The inset names the percentiles for a latent size of 100.
     """
-    figure = _figure(7.2, 4.6)
-    axes = figure.subplots()
+    figure = _figure(7.6, 4.4)
+    # The inset stands beside the curves, where it hides none of them, whichever corner they leave free.
+    places = figure.subplot_mosaic(
+        [["curves", "legend"], ["curves", "inset"]], width_ratios=(2.3, 1), height_ratios=(1.15, 1)
+    )
+    axes, inset = places["curves"], places["inset"]
+    places["legend"].set_axis_off()
     points = at_threshold(counts)
     centre = _nearest(counts.latent_sizes, published.BEST_LATENT_SIZE)
     for size, colour in zip(counts.latent_sizes, _shades(len(counts.latent_sizes)), strict=True):
@@ -35,14 +40,8 @@ def draw_froc(counts: SweepCounts, path: Path) -> None:
     axes.set(xlabel="suspected anomalies a scan", ylabel="infarcts found (%)", ylim=(-2, 102))
     right = 1.04 * max(star[0], *(p.findings for p in points))
     axes.set_xlim(-0.02 * right, right)
-    axes.legend(title="latent size", frameon=False, fontsize=8, title_fontsize=8, loc="upper left",
-                bbox_to_anchor=(1.0, 1.0))  # fmt: skip
-    drawn = [
-        (x / right, y / 100)
-        for size in counts.latent_sizes
-        for x, y in zip(*_filled(_places([p for p in points if p.latent_size == size])), strict=True)
-    ]
-    inset = axes.inset_axes(_free_corner([*drawn, (star[0] / right, star[1] / 100)]), zorder=1)
+    places["legend"].legend(*axes.get_legend_handles_labels(), title="latent size", frameon=False, fontsize=8,
+                            title_fontsize=8, loc="upper left", borderaxespad=0)  # fmt: skip
     line = [p for p in points if p.latent_size == centre]
     colour = _shades(len(counts.latent_sizes))[counts.latent_sizes.index(centre)]
     inset.plot(*_places(line), "-o", color=colour, lw=1.6, ms=3)
@@ -148,24 +147,6 @@ def _frame(axes: Any, place: Any, colour: str, style: str) -> None:
 
 def _places(line: list[Performance]) -> tuple[list[float], list[float]]:
     return [p.findings for p in line], [100 * p.sensitivity for p in line]
-
-
-def _filled(line: tuple[list[float], list[float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Points along the lines between the points, too."""
-    steps = np.linspace(0, len(line[0]) - 1, 10 * len(line[0]))
-    return tuple(np.interp(steps, range(len(values)), values) for values in line)  # type: ignore[return-value]
-
-
-def _free_corner(drawn: list[tuple[float, float]]) -> tuple[float, float, float, float]:
-    """Where an inset hides least of what is drawn: left, bottom, width and height in parts of the axes."""
-    wide, high = 0.38, 0.36
-    corners = [(0.59, 0.09), (0.07, 0.55), (0.59, 0.55)]
-
-    def hidden(corner: tuple[float, float]) -> int:
-        left, bottom = corner[0] - 0.06, corner[1] - 0.08  # with the labels of its axes
-        return sum(left < x < corner[0] + wide and bottom < y < corner[1] + high + 0.08 for x, y in drawn)
-
-    return (*min(corners, key=hidden), wide, high)
 
 
 def _name_percentiles(axes: Any, line: list[Performance]) -> None:

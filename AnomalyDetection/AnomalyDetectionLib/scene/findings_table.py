@@ -25,7 +25,7 @@ CATEGORIES = (
     "calcification",
     "bone",
 )
-"""What a finding may turn out to be (paper, table 3): category 1 is the first; 0 is unreviewed."""
+"""What a finding may turn out to be (paper, table 2): category 1 is the first; 0 is unreviewed."""
 
 DECISIONS = ("", "accepted", "rejected")
 
