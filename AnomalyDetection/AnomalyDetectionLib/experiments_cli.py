@@ -114,6 +114,9 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     "--cohort", type=_PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
 )
 @click.option("--slices", is_flag=True, help="Draw whole slices, too; such a picture is one of the patient.")
+@click.option(
+    "--no-patches", is_flag=True, help="Draw no tissue of the patients at all, for results to be published."
+)
 @_OUTPUT
 @_DEBUG
 def missed(
@@ -122,6 +125,7 @@ def missed(
     method: str | None,
     cohort: Path | None,
     slices: bool,
+    no_patches: bool,
     output: Path,
     debug: bool,
 ) -> None:
@@ -158,8 +162,9 @@ def missed(
             )  # fmt: skip
         with atomic_folder(output) as beside:
             write_missed(
-                infarcts, gone, beside, said=about["simulated"], slices_of=prepared if slices else None
-            )
+                infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
+                slices_of=prepared if slices else None,
+            )  # fmt: skip
             write_about({**about, "method": name, "missed": in_words(infarcts, gone, tissue)}, beside)
     without = (
         "" if tissue is not None else f" The model {name} has no library of normal patches to compare with."

@@ -338,3 +338,11 @@ def test_the_command_writes_all_and_says_what_was_simulated(stored, evaluation, 
     assert "2 of 3 infarcts were missed" in done.stdout
     assert (tmp_path / "out" / "missed_neighbours.png").stat().st_size > 5000
     assert "set down by hand" in (tmp_path / "out" / "about.json").read_text()
+
+
+def test_results_to_be_published_show_no_tissue_of_patients(tmp_path):
+    infarcts = read_infarcts(with_table(tmp_path / "e", TABLE), "small")
+    gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
+    write_missed(infarcts, gone, tmp_path, patches=False)
+    assert (tmp_path / "missed.png").is_file()
+    assert not (tmp_path / "missed_neighbours.png").exists()

@@ -36,6 +36,7 @@ def write_missed(
     folder: Path,
     *,
     said: str = "",
+    patches: bool = True,
     slices_of: Callable[[str], PreparedStudy] | None = None,
 ) -> None:
     """Write missed.csv, missed_by_region.csv, missed.png and, where there was a comparison, missed_neighbours.png.
@@ -44,6 +45,7 @@ def write_missed(
         infarcts: all of the cohort.
         missed: those of them that were missed.
         said: what was simulated, in a sentence; it stands on every picture.
+        patches: whether to draw missed_neighbours.png, which shows tissue of the patients.
         slices_of: the prepared images of a subject: the picture then shows, as the paper's, where in the slice the
             infarct lies. Such a picture is one of the patient; without it, it shows patches alone.
 
@@ -53,7 +55,7 @@ def write_missed(
     _write(folder / "missed.csv", missed_rows(missed))
     _write(folder / "missed_by_region.csv", region_rows(infarcts))
     draw_volumes_and_regions(infarcts, folder / "missed.png", said)
-    picture = draw_neighbours(examples(missed), said, slices_of)
+    picture = draw_neighbours(examples(missed), said, slices_of) if patches else None
     if picture is not None:
         (folder / "missed_neighbours.png").write_bytes(as_png(picture))
 
