@@ -45,7 +45,7 @@ reproduce: $(VENV)/.test ## The paper's experiments in small, as one page in rep
 	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/reduced.yaml
 	@echo "The page: reproduce-output/index.html"
 
-experiments: $(VENV)/.test ## The same in full, into Experiments/results/ (hours; on a cluster see Experiments/profiles)
+experiments: $(VENV)/.test ## The same in full, into runs/results/ (hours; on a cluster see Experiments/profiles)
 	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/full.yaml
 
 pictures: $(VENV)/.test ## Render icon, screenshots and the README's pictures anew, from the real scene
