@@ -44,7 +44,13 @@ class Reading:
 READINGS = (
     Reading("back-projection", "mean of overlapping patches", {"back_projection": "mean"}),
     Reading("isolated patch", "kept", {"min_patches": 1}),
-    Reading("neighbours", "in-plane 8", {"neighbourhood": "8"}),
+    Reading("smallest finding", "8 patches (0.4 ml)", {"min_patches": 8}),
+    Reading(
+        "smallest finding, back-projection",
+        "8 patches, mean of overlapping patches",
+        {"min_patches": 8, "back_projection": "mean"},
+    ),
+    Reading("neighbours of a finding", "in-plane 8", {"neighbourhood": "8"}),
     Reading("factor 0.6745", "left out", {"z_factor": 1.0}),
     Reading("percentile N", "25", {"percentile": 25.0}),
     Reading("percentile N", "75", {"percentile": 75.0}),
@@ -57,7 +63,7 @@ READINGS = (
         {"back_projection": "mean", "percentile": 90.0, "statistics": "scan"},
     ),
 )
-"""One at a time, but for the last."""
+"""One at a time, but for the two that say otherwise."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .curves import ScanCurve, scan_curves
 from .latent_sweep import SweepCounts
 from .store import Store
 
-FLAGGED = np.geomspace(2e-4, 0.2, 70)
+FLAGGED = np.geomspace(2e-6, 0.2, 120)
 """Shares of all the cohort's patches that the thresholds of a setting let through."""
 
 _BINS = np.geomspace(1e-3, 1e4, 4001)

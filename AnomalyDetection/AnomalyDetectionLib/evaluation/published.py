@@ -18,7 +18,6 @@ FINDINGS = 1953
 MEDIAN_ML, SMALLEST_ML, LARGEST_ML = 0.44, 0.036, 156.0
 """Volumes of the infarcts of the test set."""
 
-LATENT_SIZES = (50, 75, 100, 150, 200, 300, 400)
 PERCENTILES = tuple(range(10, 80, 5))
 THRESHOLD = 3.0
 

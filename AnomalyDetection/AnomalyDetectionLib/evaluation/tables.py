@@ -70,22 +70,24 @@ def difference_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[
     models = [method for method in methods if method.smallest_ml is None]
     pairs = [(model, bright) for model in models] + [(model, models[0]) for model in models[1:]]
     for one, other in pairs:
-        sums = [patient_sums(method.curves) for method in (one, other)]
-        values = np.subtract(*(sensitivity_at(s)[0] for s in sums))
-        resampled = np.subtract(*(sensitivity_at(s, RATES, weights) for s in sums))
-        low, high = _interval(resampled, weights)
-        for k, rate in enumerate(RATES):
-            yield {
-                "method": one.name,
-                "less": other.name,
-                "false_positives": rate,
-                "patients": len(set(one.curves.patients)),
-                "lesions": len(one.curves.lesions),
-                "difference": _plain(values[k]),
-                "difference_low": _plain(low[k]),
-                "difference_high": _plain(high[k]),
-                "resamples_above_0": _plain((resampled[:, k] > 0).mean()),
-            }
+        for ignored in (False, True):
+            sums = [patient_sums(method.curves, ignore_wmh=ignored) for method in (one, other)]
+            values = np.subtract(*(sensitivity_at(s)[0] for s in sums))
+            resampled = np.subtract(*(sensitivity_at(s, RATES, weights) for s in sums))
+            low, high = _interval(resampled, weights)
+            for k, rate in enumerate(RATES):
+                yield {
+                    "method": one.name,
+                    "less": other.name,
+                    "wmh": "ignored" if ignored else "counted",
+                    "false_positives": rate,
+                    "patients": len(set(one.curves.patients)),
+                    "lesions": len(one.curves.lesions),
+                    "difference": _plain(values[k]),
+                    "difference_low": _plain(low[k]),
+                    "difference_high": _plain(high[k]),
+                    "resamples_above_0": _plain((resampled[:, k] > 0).mean()),
+                }
 
 
 def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:

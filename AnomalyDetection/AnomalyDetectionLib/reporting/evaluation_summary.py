@@ -146,9 +146,9 @@ def _rate_table(rows: Sequence[Row]) -> list[str]:
 
 def _difference_table(rows: Sequence[Row]) -> list[str]:
     body = []
-    for pair in dict.fromkeys((row["method"], row["less"]) for row in rows):
-        own = [row for row in rows if (row["method"], row["less"]) == pair]
-        body.append([f"{pair[0]} less {pair[1]}", *(_points(row) for row in own)])
+    for pair in dict.fromkeys((row["method"], row["less"], row["wmh"]) for row in rows):
+        own = [row for row in rows if (row["method"], row["less"], row["wmh"]) == pair]
+        body.append([f"{pair[0]} less {pair[1]}, WMH {pair[2]}", *(_points(row) for row in own)])
     return _table(["percentage points", *(f"at {rate:g}" for rate in RATES)], body)
 
 

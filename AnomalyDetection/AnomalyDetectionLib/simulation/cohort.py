@@ -299,8 +299,13 @@ def _readme(heads: Heads) -> str:
 
 
 def _read_participants(output: Path) -> list[dict[str, str]]:
-    with (output / "participants.tsv").open(newline="", encoding="utf-8") as content:
-        return list(csv.DictReader(content, delimiter="\t"))
+    try:
+        with (output / "participants.tsv").open(newline="", encoding="utf-8") as content:
+            return list(csv.DictReader(content, delimiter="\t"))
+    except (
+        FileNotFoundError
+    ):  # a workflow takes it away when the command was interrupted: all are made again, the same
+        return []
 
 
 def _tsv(columns: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> bytes:
