@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,6 +31,15 @@ def shared_data(*parts: str) -> Path:
 @pytest.fixture(name="shared_data", scope="session")
 def _shared_data():
     return shared_data
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_they_were():
+    """The command, run within the tests' process, sets its own handlers for the rest of its life."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,13 @@ from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, res
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.evaluation.cohort import cohort_curves, method_names
 from AnomalyDetectionLib.evaluation.curves import ANY, COVERED, ONE_TO_ONE
-from AnomalyDetectionLib.evaluation.flair_threshold import BRIGHT, DARK, baseline_curves, baseline_scores
+from AnomalyDetectionLib.evaluation.flair_threshold import (
+    BRIGHT,
+    DARK,
+    SMALLEST_ML,
+    baseline_curves,
+    baseline_scores,
+)
 from AnomalyDetectionLib.evaluation.froc import operating_point
 from AnomalyDetectionLib.evaluation.overlap import match
 from AnomalyDetectionLib.evaluation.store import LatticeScores, Store, folder_name, preparation_name
@@ -108,7 +114,7 @@ def test_curves_of_the_baselines_come_back(truth, tmp_path):
     curves = baseline_curves(truth, BRIGHT)
     store.write_curves(BRIGHT, "sub-01", curves, {})
     back = store.read_curves(BRIGHT, "sub-01")
-    assert len(back) == len(curves) == 3
+    assert len(back) == len(curves) == len(SMALLEST_ML)
     for one, other in zip(curves, back, strict=True):
         assert all(same(value, getattr(other, name)) for name, value in vars(one).items())
 
