@@ -11,6 +11,7 @@ from AnomalyDetectionLib.model import model_file
 from AnomalyDetectionLib.model.model_file import Model, bundled_models, load_model, save_model
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -46,7 +47,7 @@ def test_a_model_comes_back_as_it_was_saved(model, tmp_path):
 
 def test_the_bundled_model_loads_by_its_name_and_says_what_it_is():
     assert bundled_models(), "the extension ships no model"
-    model = load_model()
+    model = load_model("paper")
     assert model.network == NetworkSettings(output_activation=model.network.output_activation)
     assert model.network.latent_size == 100
     for entry in ("trained on", "licences", "command", "seed", "duration", "curves", "results"):
@@ -95,9 +96,63 @@ def test_a_model_that_needs_a_later_setting_says_so_to_earlier_programs(model, t
         load_model(str(tmp_path / "model.safetensors"))
 
 
+def with_statistics(model):
+    statistics = TissueStatistics(
+        torch.rand(CLASSES, 50), torch.rand(CLASSES, 50) + 0.1, torch.rand(CLASSES, 50, 50).half()
+    )
+    return dataclasses.replace(model, tissue_statistics=statistics)
+
+
+def test_statistics_by_tissue_come_back_and_earlier_programs_read_the_file_without_them(model, tmp_path):
+    path, made = tmp_path / "model.safetensors", with_statistics(model)
+    save_model(made, path)
+    back = load_model(str(path))
+    for name, tensor in made.tissue_statistics.tensors().items():
+        assert torch.equal(back.tissue_statistics.tensors()[name], tensor)
+    assert header_of(path)["version"] == "1"
+    assert back.fingerprint == model.fingerprint, "they do not change how the model scores"
+    save_model(dataclasses.replace(back, tissue_statistics=None), path)
+    assert load_model(str(path)).tissue_statistics is None
+
+
+def test_a_model_that_scores_with_statistics_by_tissue_has_them_in_its_fingerprint(model):
+    scoring = dataclasses.replace(model.scoring, distance="mahalanobis")
+    one, other = (dataclasses.replace(with_statistics(model), scoring=scoring) for _ in range(2))
+    assert one.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("median", torch.rand(CLASSES, 20)),
+        ("whitening", torch.rand(3, 50, 50).half()),
+        ("whitening", torch.rand(CLASSES, 50, 50)),
+    ],
+)
+def test_statistics_by_tissue_that_do_not_fit_are_refused(model, tmp_path, name, wrong):
+    path = tmp_path / "model.safetensors"
+    save_model(with_statistics(model), path)
+    with safe_open(path, framework="pt") as content:
+        tensors = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118
+    save_file({**tensors, f"readings.{name}": wrong}, path, header_of(path))
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        load_model(str(path))
+
+
+@pytest.mark.parametrize("setting", [{"distance": "mahalanobis"}, {"min_excess": 2.5}])
+def test_settings_of_the_third_version_are_left_out_of_files_that_do_not_need_them(model, tmp_path, setting):
+    path = tmp_path / "model.safetensors"
+    save_model(model, path)
+    assert not {*setting} & {*json.loads(header_of(path)["scoring"])}
+    changed = dataclasses.replace(model, scoring=dataclasses.replace(model.scoring, **setting))
+    save_model(changed, path)
+    assert header_of(path)["version"] == "3"
+    assert load_model(str(path)).scoring == changed.scoring
+
+
 def test_a_newer_model_asks_for_an_update(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(model_file, "_version_of", lambda model: 99)
     save_model(model, tmp_path / "newer.safetensors")
+    monkeypatch.setattr(model_file, "VERSION", 0)
     with pytest.raises(InputError, match="newer format"):
         load_model(str(tmp_path / "newer.safetensors"))
 
@@ -121,6 +176,10 @@ def test_a_pickle_is_refused_without_being_opened(tmp_path):
     torch.save({"format": json.dumps("model")}, path)
     with pytest.raises(InputError, match="cannot be read"):
         load_model(str(path))
+
+
+def test_the_papers_model_is_the_one_that_was_measured():
+    assert load_model("paper").fingerprint.startswith("9a3057e418b6")
 
 
 def test_the_fingerprint_is_of_what_scores_depend_on_and_not_of_the_card(a_random_model):

@@ -1,13 +1,38 @@
-"""Where models and sample lie, and which file a model's name stands for; without torch."""
+"""Where models and sample lie, which file a model's name stands for, and what it is in short; without torch."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
 
 DEFAULT_MODEL = "paper"
+"""The model that is used where none is named: by every command, the panel and the tests. The others follow it."""
+
 SUFFIX = ".safetensors"
+PAPER_KIND = "paper"
+"""The kind of model whose scores are percentiles over a patch's latent elements (see `model_file`)."""
+
+_LONGEST_HEADER = 10_000_000
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model is, for who chooses among several.
+
+    Attributes:
+        name: as `--model` takes it.
+        title: some words for a list.
+        summary: a sentence or two; may be empty.
+        kind: "paper" or "context".
+    """
+
+    name: str
+    title: str
+    summary: str
+    kind: str
 
 
 def resources() -> Path:
@@ -39,3 +64,16 @@ def find_model(name_or_path: str) -> Path:
     raise InputError(
         f"There is no model '{name_or_path}': give the path of a model file, or one of the bundled models ({names})."
     )
+
+
+def model_info(path: Path) -> ModelInfo:
+    """What the header of a model file says, without its tensors; of a file that cannot be read, its name."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _LONGEST_HEADER)))["__metadata__"]
+        card = json.loads(header["card"])
+        name, kind = str(header["name"]), str(header.get("kind", PAPER_KIND))
+        return ModelInfo(name, str(card.get("title") or name), str(card.get("summary", "")), kind)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ModelInfo(path.stem, path.stem, "", PAPER_KIND)

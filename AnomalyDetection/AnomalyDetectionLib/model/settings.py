@@ -43,7 +43,10 @@ class ScoringSettings:
         stride: voxels between patch centres on the model's grid.
         percentile: N, over the modified Z-scores of the latent elements.
         statistics: median and median absolute deviation of the latent elements over the "training" patches (as
-            in the paper), or over the patches of the "scan" itself.
+            in the paper), over the patches of the "scan" itself, or over the training patches of the same
+            "tissue" (see `TissueStatistics`).
+        distance: "percentile" of the latent elements' modified Z-scores (paper), or "mahalanobis", which knows how
+            the elements vary together; then the percentile does not count.
         z_factor: 0.6745 (Iglewicz and Hoaglin), or 1.
         threshold: scores above it are suspected anomalies.
         back_projection: "cell", the stride x stride cell round the patch centre, or "mean", the mean of
@@ -51,6 +54,8 @@ class ScoringSettings:
         neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice: what makes two
             patches one finding.
         min_patches: findings of fewer patches are dropped (paper: a single isolated patch, so 2).
+        min_excess: so are findings of which all patches together exceed the threshold by less, the sum of
+            score - threshold: few patches must score high, many need not. 0: the paper, none.
     """
 
     stride: int = 4
@@ -61,6 +66,8 @@ class ScoringSettings:
     back_projection: str = "cell"
     neighbourhood: str = "26"
     min_patches: int = 2
+    distance: str = "percentile"
+    min_excess: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
@@ -70,8 +77,12 @@ class ScoringSettings:
             raise ValueError(f"the percentile must lie between 0 and 100, not at {self.percentile:g}")
         if not (self.z_factor > 0 and self.threshold > 0 and self.min_patches >= 1):
             raise ValueError("z_factor and threshold must be positive, and a finding has at least one patch")
-        if self.statistics not in ("training", "scan"):
-            raise ValueError(f"statistics is 'training' or 'scan', not {self.statistics!r}")
+        if not 0 <= self.min_excess < float("inf"):
+            raise ValueError(f"min_excess must be 0 or more, not {self.min_excess:g}")
+        if self.statistics not in ("training", "scan", "tissue"):
+            raise ValueError(f"statistics is 'training', 'scan' or 'tissue', not {self.statistics!r}")
+        if self.distance not in ("percentile", "mahalanobis"):
+            raise ValueError(f"distance is 'percentile' or 'mahalanobis', not {self.distance!r}")
         if self.back_projection not in ("cell", "mean"):
             raise ValueError(f"back_projection is 'cell' or 'mean', not {self.back_projection!r}")
         if self.neighbourhood not in ("26", "8"):

@@ -1,13 +1,15 @@
-"""Tensors and a header into one .safetensors file, completely or not at all."""
+"""Tensors and a header in one .safetensors file, which is written completely or not at all."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from ..errors import InputError
 
 
 def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path) -> None:
@@ -27,3 +29,18 @@ def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path
         raise OSError(number, str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Header and tensors of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as content:
+            return content.metadata() or {}, {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(
+            f"The model file {path} cannot be read: it is truncated, damaged, or not a .safetensors file; get it anew."
+        ) from error

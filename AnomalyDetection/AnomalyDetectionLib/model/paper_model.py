@@ -1,0 +1,114 @@
+"""The paper's model: a GANomaly network, the statistics of its latent differences, and its card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..imaging.settings import PreparationSettings
+from . import library as normal_library
+from .bundled import PAPER_KIND
+from .library import NormalLibrary
+from .networks import Generator
+from .rates import RateCurve
+from .settings import NetworkSettings, ScoringSettings
+from .stored_settings import fingerprint, from_json, needed_version, plain
+from .tissue_statistics import TissueStatistics, needs_tissue_statistics
+
+_WEIGHTS = "generator."
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model of the paper's kind and all that belongs to it.
+
+    Attributes:
+        name: short, as `--model` takes it.
+        sha256: of the file; empty for a model that has not been written yet.
+        weights: the generator's state.
+        median, deviation: float32 (latent_size,), of z - z_hat over the training patches.
+        network, preparation, scoring: the settings that made it and that its use needs.
+        card: for people: what it was trained on, licences, command, seed, duration, curves, results.
+        library: normal patches it was trained on, for comparison; None in files of earlier versions. Programs
+            of those versions read files that have it, and do not see it.
+        tissue_statistics: for other readings of the scores than the paper's; None where nobody added them, and
+            likewise.
+        rates: findings a normal scan by threshold; None where nobody counted them, and likewise.
+    """
+
+    kind: ClassVar[str] = PAPER_KIND
+
+    name: str
+    weights: dict[str, Tensor]
+    median: Tensor
+    deviation: Tensor
+    network: NetworkSettings
+    preparation: PreparationSettings
+    scoring: ScoringSettings
+    card: dict[str, Any]
+    sha256: str = ""
+    library: NormalLibrary | None = None
+    tissue_statistics: TissueStatistics | None = None
+    rates: RateCurve | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that scores depend on: weights, statistics and settings, but not the card or the library."""
+        tensors = {**self.weights, "median": self.median, "deviation": self.deviation}
+        if needs_tissue_statistics(self.scoring) and self.tissue_statistics is not None:
+            tensors |= self.tissue_statistics.tensors()
+        return fingerprint(tensors, self.network, self.preparation, self.scoring)
+
+    def generator(self) -> Generator:
+        """The network with its weights, in evaluation mode."""
+        generator = Generator(self.network)
+        generator.load_state_dict(self.weights)
+        return generator.eval()
+
+    def own_parts(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
+        """What only this kind has in a file: tensors, header, and the earliest version that can say it."""
+        tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
+        tensors |= {"median": self.median, "deviation": self.deviation}
+        header = {"network": json.dumps(plain(self.network))}
+        if self.library is not None:
+            arrays, entry = normal_library.to_file(self.library)
+            tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
+            header |= entry
+        if self.tissue_statistics is not None:
+            tensors |= self.tissue_statistics.tensors()
+        return tensors, header, needed_version(self.network, self.preparation, self.scoring)
+
+    @classmethod
+    def of_parts(cls, header: Mapping[str, str], tensors: Mapping[str, Tensor], **common: Any) -> Model:
+        """The model of a file.
+
+        Args:
+            common: what every kind has.
+
+        Raises:
+            KeyError, RuntimeError, TypeError, ValueError: it is damaged.
+        """
+        network = from_json(NetworkSettings, header["network"])
+        arrays = {name: tensors[name].numpy() for name in normal_library.array_names(header)}
+        model = cls(
+            weights={
+                name.removeprefix(_WEIGHTS): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(_WEIGHTS)
+            },
+            median=tensors["median"],
+            deviation=tensors["deviation"],
+            network=network,
+            library=normal_library.from_file(arrays, header, network.latent_size),
+            tissue_statistics=TissueStatistics.of_tensors(tensors, network.latent_size),
+            **common,
+        )
+        if model.median.shape != (network.latent_size,) or model.deviation.shape != model.median.shape:
+            raise ValueError("statistics do not fit the latent size")
+        model.generator()
+        return model

@@ -1,0 +1,168 @@
+"""What a score means: how many findings a normal scan has above it; without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+
+DEFAULT_BUDGET = 2.0
+"""Findings a normal scan that a default threshold may have."""
+
+_HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
+_LEAST = 0.1  # findings in all normal scans together: the curve is not extended beyond
+
+
+@dataclass(frozen=True, eq=False)
+class RateCurve:
+    """Findings a normal scan, by threshold.
+
+    Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
+    between the last two, down to a tenth of a finding in all the scans together: what is rarer, so few scans
+    cannot tell. Below the first point a normal scan has at least as many.
+
+    Attributes:
+        scores: float64 (points,), thresholds, ascending.
+        per_scan: float64 (points,), findings a normal scan above each, positive, never rising.
+        scans: how many normal scans were counted.
+        min_patches: findings of fewer patches were not counted.
+        variation: SD of the rate from person to person as a share of the rate, beyond chance.
+    """
+
+    scores: np.ndarray
+    per_scan: np.ndarray
+    scans: int
+    min_patches: int
+    variation: float
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, with ValueError: curves also come from strangers' model files."""
+        if self.scores.ndim != 1 or self.scores.shape != self.per_scan.shape or len(self.scores) < 2:
+            raise ValueError("a curve of rates has two points or more, each a score and a rate")
+        if not (np.isfinite(self.scores).all() and np.isfinite(self.per_scan).all()):
+            raise ValueError("the curve of rates is not finite")
+        if (np.diff(self.scores) <= 0).any() or (np.diff(self.per_scan) > 0).any() or self.per_scan[-1] <= 0:
+            raise ValueError("rates must be positive, and not rise with the score")
+        if not self.per_scan[-1] < self.per_scan[-2]:
+            raise ValueError("the last rate must lie below the one before")
+        if self.scans < 1 or self.min_patches < 1 or not (0 <= self.variation < math.inf):
+            raise ValueError("a curve of rates comes from at least one scan")
+
+    @property
+    def least(self) -> float:
+        """The smallest rate that the curve tells; of what is rarer it says this."""
+        return _LEAST / self.scans
+
+    @property
+    def most(self) -> float:
+        """The largest rate that the curve tells."""
+        return float(self.per_scan[0])
+
+    def rate(self, score: float) -> float:
+        """Findings a normal scan at this threshold, `least` or more."""
+        logs = np.log(self.per_scan)
+        if score > self.scores[-1]:
+            slope = (logs[-1] - logs[-2]) / (self.scores[-1] - self.scores[-2])
+            log = logs[-1] + slope * (score - self.scores[-1])
+        else:
+            log = np.interp(score, self.scores, logs)
+        return max(float(np.exp(log)), self.least)
+
+    def interval(self, score: float) -> tuple[float, float]:
+        """Where the rate lies with 95 % confidence, from the number of scans and how much people differ."""
+        rate = self.rate(score)
+        error = math.sqrt((1 / rate + self.variation**2) / self.scans)
+        return rate * math.exp(-1.96 * error), rate * math.exp(1.96 * error)
+
+    def threshold_for(self, per_scan: float) -> float:
+        """The lowest threshold with at most so many findings a normal scan.
+
+        Raises:
+            InputError: the curve does not reach so far.
+        """
+        if not self.least <= per_scan <= self.most:
+            raise InputError(
+                f"{per_scan:g} findings a normal scan cannot be promised: from {self.scans} normal "
+                f"{'scan' if self.scans == 1 else 'scans'}, this model knows the thresholds for {self.least:.2g} to "
+                f"{self.most:.3g}."
+            )
+        logs, wanted = np.log(self.per_scan), math.log(per_scan)
+        k = int(np.argmax(logs <= wanted)) if logs[-1] <= wanted else len(logs) - 1
+        if k == 0 or logs[k] == wanted:
+            return float(self.scores[k])
+        share = (wanted - logs[k - 1]) / (logs[k] - logs[k - 1])
+        return float(self.scores[k - 1] + share * (self.scores[k] - self.scores[k - 1]))
+
+
+def in_words(rate: float) -> str:
+    """A rate for people: 12, 2.4, 0.31, 0.02, under 0.01."""
+    if rate < 0.01:
+        return "under 0.01"
+    return f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}" if rate >= 0.95 else f"{rate:.2f}"
+
+
+def plain(curve: RateCurve) -> dict[str, Any]:
+    """A curve as plain values, for JSON."""
+    return {
+        "scores": [round(float(value), 5) for value in curve.scores],
+        "per_scan": [float(f"{value:.5g}") for value in curve.per_scan],
+        **_about(curve),
+    }
+
+
+def from_plain(values: Mapping[str, Any] | None) -> RateCurve | None:
+    """The curve of plain values; None for None.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged.
+    """
+    if values is None:
+        return None
+    return _made(np.array(values["scores"], np.float64), np.array(values["per_scan"], np.float64), values)
+
+
+def to_file(curve: RateCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The curve as arrays of a model file, and as an entry of its header; nothing for None."""
+    if curve is None:
+        return {}, {}
+    return {_SCORES: curve.scores, _PER_SCAN: curve.per_scan}, {_HEADER: json.dumps(_about(curve))}
+
+
+def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
+    """The arrays that the curve of a model file is in; none, where the header speaks of none."""
+    return (_SCORES, _PER_SCAN) if _HEADER in header else ()
+
+
+def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> RateCurve | None:
+    """The curve of a model file; None where it has none.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged.
+    """
+    if _HEADER not in header:
+        return None
+    return _made(arrays[_SCORES], arrays[_PER_SCAN], json.loads(header[_HEADER]))
+
+
+def _about(curve: RateCurve) -> dict[str, Any]:
+    return {
+        "scans": curve.scans,
+        "min_patches": curve.min_patches,
+        "variation": round(curve.variation, 4),
+    }
+
+
+def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> RateCurve:
+    return RateCurve(
+        scores.astype(np.float64),
+        per_scan.astype(np.float64),
+        int(about["scans"]),
+        int(about["min_patches"]),
+        float(about["variation"]),
+    )
