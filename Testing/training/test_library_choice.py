@@ -127,6 +127,12 @@ def test_scans_that_are_not_those_of_the_model_are_refused(model, scan_file, gon
         with_library(model, without(read_scans(scan_file), gone))
 
 
+def test_a_library_needs_people_who_were_held_out(model, scan_file):
+    card = {**model.card, "trained on": {**model.card["trained on"], "held out for training-validation": []}}
+    with pytest.raises(InputError, match="nobody held out"):
+        with_library(dataclasses.replace(model, card=card), read_scans(scan_file))
+
+
 def test_scans_prepared_otherwise_are_refused(model, scan_file):
     other = dataclasses.replace(read_scans(scan_file), preparation=PreparationSettings(in_plane_mm=1.5))
     with pytest.raises(InputError, match="prepared otherwise"):

@@ -127,3 +127,32 @@ def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):
     )
     assert run.code == 2
     assert "UTF-8" in run.stderr
+
+
+def test_a_model_is_fine_tuned_on_a_handful_of_scans_and_says_from_which(scan_file, tmp_path):
+    first = train(scan_file, tmp_path / "first", "--max-epochs", 1, "--name", "first")
+    assert first.code == 0, first.stderr
+    start = tmp_path / "first" / "first.safetensors"
+    arguments = [
+        "train", "--scans", scan_file, "--from", start, "--output", tmp_path / "tuned", "--name", "tuned",
+        "--leave-out", "B", "--leave-out", "C", "--patches", 512, "--validation-patches", 128, "--device", "cpu",
+    ]  # fmt: skip
+    left_off = run_command(*arguments, "--minutes", 0.0001, output=tmp_path)
+    assert "Left off" in left_off.stdout, left_off.stderr
+    run = run_command(*arguments, output=tmp_path)
+    assert run.code == 0, run.stderr
+    model, before = (load_model(str(path)) for path in (tmp_path / "tuned" / "tuned.safetensors", start))
+    assert model.network == before.network
+    assert model.card["fine-tuned from"]["name"] == "first"
+    assert model.card["fine-tuned from"]["fingerprint"] == before.fingerprint
+    assert (
+        model.card["training settings"]["learning_rate"] < before.card["training settings"]["learning_rate"]
+    )
+    assert [epoch["number"] for epoch in model.card["curves"]] == [1, 2, 3]
+    assert model.card["curves"][0]["reconstruction"] < before.card["curves"][0]["reconstruction"]
+    assert not np.allclose(model.median, before.median)
+    refused = run_command(*arguments, "--latent-size", 16, output=tmp_path)
+    assert refused.code == 2
+    assert "--latent-size belongs to the network" in refused.stderr
+    other = run_command(*arguments[:3], "--output", tmp_path / "tuned", "--held-out", "B", output=tmp_path)
+    assert other.code == 2  # another run lies in that folder

@@ -74,6 +74,36 @@ def test_it_stops_when_the_validation_loss_has_stopped_falling(scan_file, tmp_pa
     assert trained.history.epochs[-1].number == trained.history.best.number + 2
 
 
+def test_fine_tuning_that_is_cut_goes_on_to_the_same_weights(scan_file, tmp_path):
+    (tmp_path / "first").mkdir()
+    once = dataclasses.replace(TINY, max_epochs=1)
+    first = train(scan_file, tmp_path / "first", once)
+    start = make_model("first", first, once, ScoringSettings(), "train", {})
+    settings = dataclasses.replace(
+        once, held_out=(), start=start.fingerprint, max_epochs=2, learning_rate=1e-4
+    )
+    results = []
+    for name, seconds in (("whole", float("inf")), ("cut", 0.0)):
+        (tmp_path / name).mkdir()
+        done = None
+        while done is None:
+            done = train(scan_file, tmp_path / name, settings, start=start, stop_after_seconds=seconds)
+        results.append(done)
+    for name, weight in results[0].weights.items():
+        assert torch.equal(weight, results[1].weights[name]), name
+    assert {scan.patient for scan in results[0].scans} == {"A", "B"}
+    # It starts where the model was: nearer to it than another training comes.
+    distance = [
+        sum(
+            float((weight - start.weights[n]).abs().sum())
+            for n, weight in weights.items()
+            if "running" not in n
+        )
+        for weights in (results[0].weights, Generator(TINY.network).state_dict())
+    ]
+    assert distance[0] < 0.3 * distance[1]
+
+
 def test_a_run_cut_anywhere_goes_on_to_the_same_weights(scan_file, tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..model.model_file import SUFFIX, save_model
+from ..model.model_file import SUFFIX, Model, load_paper_model, save_model
 from ..model.settings import NetworkSettings, ScoringSettings
+from ..model.tissue_statistics import needs_tissue_statistics
 from .curves import draw_curves
 from .loop import Moment, train
 from .processes import launch
@@ -20,15 +21,27 @@ from .settings import TrainingSettings
 Progress = Callable[[str, float, str], None]
 
 
-def settings_of(options: dict[str, Any]) -> TrainingSettings:
-    """The settings that the command line's options stand for."""
+FINE_TUNING = {"max_epochs": 3, "learning_rate": 0.0002}
+FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
+"""What is taken where the options do not say: with a model to start from, and without one."""
+
+
+def settings_of(options: dict[str, Any], start: Model | None = None) -> TrainingSettings:
+    """The settings that the command line's options stand for.
+
+    Args:
+        start: the model to start from, whose network it is then; None: random weights.
+    """
+    usual = FROM_RANDOM if start is None else FINE_TUNING
+    options = options | {name: value for name, value in usual.items() if options[name] is None}
+    network = NetworkSettings(
+        latent_size=options["latent_size"],
+        widths=options["widths"],
+        output_activation=options["output_activation"],
+        features=options["features"],
+    )
     return TrainingSettings(
-        network=NetworkSettings(
-            latent_size=options["latent_size"],
-            widths=options["widths"],
-            output_activation=options["output_activation"],
-            features=options["features"],
-        ),
+        network=network if start is None else start.network,
         augmentation=Augmentation(
             gain=options["gain"], shift=options["shift"], noise=options["noise"], blur=options["blur"]
         ),
@@ -44,6 +57,7 @@ def settings_of(options: dict[str, Any]) -> TrainingSettings:
         max_epochs=options["max_epochs"],
         precision=options["precision"],
         seed=options["seed"],
+        start=None if start is None else start.fingerprint,
     )
 
 
@@ -58,13 +72,14 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
     """
     from ..detection.device import resolve_device
 
-    settings = settings_of(options)
+    start = load_paper_model(options["start"], "This training") if options["start"] else None
+    settings = settings_of(options, start)
     name = options["name"]
     if not name or Path(name).name != name:
         raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
     if options["minutes"] and options["devices"] > 1:
         raise InputError("--minutes is for a single process; leave it out, or --devices.")
-    about = _read_about(options["about"])
+    about = read_about(options["about"])
     device = resolve_device(options["device"])
     folder: Path = options["output"]
     try:
@@ -82,14 +97,18 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
 
     minutes = options["minutes"]
     trained = train(
-        options["scans"], folder, settings, device=processes.device(device), processes=processes, report=report,
+        options["scans"], folder, settings, start=start, device=processes.device(device), processes=processes, report=report,
         stop_after_seconds=60 * minutes if minutes else float("inf"),
     )  # fmt: skip
     if trained is None:
         return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
     path = folder / f"{name}{SUFFIX}"
     if processes.is_first:
-        model = make_model(name, trained, settings, ScoringSettings(), command, about)
+        plain = start is not None and not needs_tissue_statistics(
+            start.scoring
+        )  # these are not estimated here
+        scoring = start.scoring if start is not None and plain else ScoringSettings()
+        model = make_model(name, trained, settings, scoring, command, about, start)
         save_model(model, path)
         draw_curves(trained.history, folder / "curves.png")
     best = trained.history.best
@@ -100,7 +119,12 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
     )
 
 
-def _read_about(path: Path | None) -> dict[str, Any]:
+def read_about(path: Path | None) -> dict[str, Any]:
+    """What a person has to say of a model, from a JSON file; nothing without one.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
     if path is None:
         return {}
     try:

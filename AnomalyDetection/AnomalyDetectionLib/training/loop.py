@@ -17,11 +17,12 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..imaging.settings import PreparationSettings
+from ..model.paper_model import Model
 from . import checkpoint
 from .checkpoint import Position
 from .processes import Processes
 from .sampling import Augmentation, PatchSource
-from .scan_file import TrainingScan, read_scans, split_patients
+from .scan_file import ScanFile, TrainingScan, read_scans, split_patients
 from .settings import Epoch, History, TrainingSettings
 from .trainer import Trainer
 
@@ -79,6 +80,7 @@ def train(
     folder: Path,
     settings: TrainingSettings,
     *,
+    start: Model | None = None,
     device: str = "cpu",
     processes: Processes | None = None,
     report: Callable[[Moment], None] | None = None,
@@ -91,6 +93,8 @@ def train(
         scan_file: prepared scans, see `scan_file.write_scans`.
         folder: receives the checkpoint.
         settings: of the run; those of a run that is gone on with must be the same.
+        start: the model that `settings.start` names, whose generator a new run begins with; the discriminator of a
+            model is not kept, and begins anew.
         device: "cpu", "cuda", or any other that torch knows.
         processes: several that train as one; None for this process alone.
         report: called every few batches.
@@ -106,7 +110,11 @@ def train(
     """
     processes = processes or Processes()
     content = read_scans(scan_file)
-    training, validation = split_patients(content.scans, settings.held_out, settings.left_out)
+    training, validation = _split(content, settings)
+    if start is not None and start.preparation != content.preparation:
+        raise InputError(
+            f"These scans were prepared otherwise than the model {start.name} wants them: prepare them for it."
+        )
     scans_sha256 = hashlib.sha256(scan_file.read_bytes()).hexdigest()
     if settings.training_patches < settings.batch_size or settings.batch_size % processes.count:
         raise InputError(
@@ -116,6 +124,8 @@ def train(
     source = _source(training, settings, settings.training_patches, settings.seed, device)
     measured = _source(validation, settings, settings.validation_patches, settings.seed + 1, device)
     trainer = Trainer(settings, torch.device(device), processes)
+    if start is not None:
+        trainer.generator.load_state_dict(start.weights)
     random = torch.Generator(device=device).manual_seed(settings.seed + 2)
     path = folder / CHECKPOINT
     if path.exists():
@@ -140,6 +150,18 @@ def train(
         content.preparation,
         content.notes,
     )
+
+
+def _split(content: ScanFile, settings: TrainingSettings) -> tuple[list[TrainingScan], list[TrainingScan]]:
+    """Scans to train on and to measure on; with a handful of scans, a model may be fine-tuned on all of them."""
+    if settings.start is None or settings.held_out:
+        return split_patients(content.scans, settings.held_out, settings.left_out)
+    everyone = [scan for scan in content.scans if scan.patient not in settings.left_out]
+    if not everyone:
+        raise InputError(
+            "All patients of the file of prepared scans are left out: nobody is left to train on."
+        )
+    return everyone, everyone
 
 
 def _source(

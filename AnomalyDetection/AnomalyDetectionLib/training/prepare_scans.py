@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from ..detection.patches import network_images
 from ..errors import InputError
+from ..imaging.flair_grid import to_flair_grid
 from ..imaging.geometry import to_lps_axes
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
@@ -28,7 +29,10 @@ BRIGHT_VOXELS = 6
 
 @dataclass(frozen=True)
 class ScanEntry:
-    """One row of the table. Paths are absolute; brain mask and lesion mask may be missing."""
+    """One row of the table. Paths are absolute; brain mask and lesion mask may be missing.
+
+    `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal.
+    """
 
     name: str
     patient: str
@@ -36,10 +40,11 @@ class ScanEntry:
     flair: Path
     brain_mask: Path | None
     lesions: Path | None
+    healthy: bool = False
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
-    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask and lesions.
+    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions and healthy ("yes").
 
     Args:
         table: CSV, or TSV if its name ends so.
@@ -67,7 +72,7 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
 
     return [
         ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
-                  optional(row, "brain_mask"), optional(row, "lesions"))
+                  optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes")
         for row in rows
     ]  # fmt: skip
 
@@ -98,13 +103,25 @@ def prepare_scan(
 ) -> TrainingScan:
     """Prepare one scan as detection would, and mark where its tissue is normal-appearing."""
     study = prepare(read_study(entry.t1, entry.flair, entry.brain_mask), settings, device)
-    lesion = bright_clusters(study.flair, study.brain)
+    lesion = np.zeros(study.brain.shape, bool) if entry.healthy else bright_clusters(study.flair, study.brain)
+    known = np.zeros(study.brain.shape, bool)
     if entry.lesions is not None:
         mask = read_volume(entry.lesions, role="lesion mask", mask=True).image
         lesion |= on_model_grid(mask, study)
+        known = marked_on_model_grid(mask, study)
     normal = normal_centres(study.brain, lesion, patch_size)
     t1, flair = network_images(study, settings.outside_brain)
-    return TrainingScan(entry.name, entry.patient, t1, flair, study.brain, normal)
+    return TrainingScan(
+        entry.name,
+        entry.patient,
+        t1,
+        flair,
+        study.brain,
+        normal,
+        lesion & study.brain,
+        study.grid.spacing[2],
+        known,
+    )
 
 
 def bright_clusters(flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
@@ -123,3 +140,14 @@ def on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
     """A mask in FLAIR space as bool on the model's grid: every voxel of which it fills a tenth."""
     on_flair = sitk.Resample(mask, study.flair_grid.empty_image(), sitk.Transform(), sitk.sitkNearestNeighbor)
     return flair_to_model_grid(to_lps_axes(on_flair), study.grid, order=1) > 0.1
+
+
+def marked_on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
+    """A mask in FLAIR space as bool on the model's grid: the voxels that a marked FLAIR voxel of the brain lies in.
+
+    What is painted on these voxels touches the mask on the FLAIR's grid, and nothing else does.
+    """
+    numbers = np.arange(1, study.brain.size + 1, dtype=np.int32).reshape(study.brain.shape)
+    number = sitk.GetArrayViewFromImage(to_flair_grid(numbers, study))
+    marked = sitk.GetArrayViewFromImage(study.flair_grid.resampled(mask)) > 0
+    return np.isin(numbers, number[marked & (number > 0)])

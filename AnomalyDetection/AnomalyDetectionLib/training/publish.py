@@ -12,7 +12,7 @@ from ..model.settings import ScoringSettings
 from .library import CANDIDATES, HELD_OUT, build_library
 from .loop import Trained
 from .sampling import PatchSource
-from .scan_file import ScanFile
+from .scan_file import ScanFile, TrainingScan
 from .settings import TrainingSettings
 from .statistics import latent_statistics
 
@@ -24,12 +24,14 @@ def make_model(
     scoring: ScoringSettings,
     command: str,
     about: dict[str, Any],
+    start: Model | None = None,
 ) -> Model:
     """The model of a run: its best epoch, the latent statistics and a library of its training patches, and the card.
 
     Args:
         command: that trained it, as one would type it.
         about: what a person has to say, such as licences; added to the card.
+        start: the model that it was fine-tuned from. What its card says about itself stays in it.
     """
     generator = Generator(settings.network)
     generator.load_state_dict(trained.weights)
@@ -38,7 +40,7 @@ def make_model(
     built = build_library(generator, trained.source, trained.measured, seed=settings.seed)
     best = trained.history.best
     assert best is not None  # a finished run has an epoch
-    card = {
+    card: dict[str, Any] = {
         **about,
         "trained on": {
             "scans": [scan.name for scan in trained.scans],
@@ -60,6 +62,9 @@ def make_model(
         "training settings": dataclasses.asdict(settings),
         "curves": [dataclasses.asdict(epoch) for epoch in trained.history.epochs],
     }
+    if start is not None:
+        known = {name: start.card[name] for name in ("licences", "trained on") if name in start.card}
+        card["fine-tuned from"] = {"name": start.name, "fingerprint": start.fingerprint, **known}
     return Model(
         name,
         trained.weights,
@@ -81,6 +86,29 @@ def with_library(model: Model, scans: ScanFile) -> Model:
             others are not looked at.
 
     Raises:
+        InputError: as for `scans_of`, or nobody was held out.
+    """
+    training, held_out = scans_of(model, scans)
+    if not held_out:
+        raise InputError(
+            f"The model {model.name} was trained with nobody held out, and a library is measured on such people: train it "
+            "anew with --held-out."
+        )
+    parts = ((training, CANDIDATES), (held_out, HELD_OUT))
+    seed = int(model.card.get("seed", 0))
+    sampling = str(model.card.get("training settings", {}).get("sampling", "brain"))
+    source, measured = (
+        PatchSource(part, model.network.patch_size, count, seed=seed + k, sampling=sampling, device="cpu")
+        for k, (part, count) in enumerate(parts)
+    )
+    built = build_library(model.generator(), source, measured, seed=seed)
+    return dataclasses.replace(model, library=built.library, card={**model.card, "library": built.note()})
+
+
+def scans_of(model: Model, scans: ScanFile) -> tuple[list[TrainingScan], list[TrainingScan]]:
+    """The scans that a model was trained on, and those of the people held out, by its card.
+
+    Raises:
         InputError: the card does not say which scans these are, they are not there, or they were prepared
             otherwise than the model wants them.
     """
@@ -88,8 +116,6 @@ def with_library(model: Model, scans: ScanFile) -> Model:
         trained = model.card["trained on"]
         training = [str(name) for name in trained["scans"]]
         held_out = [str(patient) for patient in trained["held out for training-validation"]]
-        settings = model.card["training settings"]
-        seed, sampling = int(model.card["seed"]), str(settings["sampling"])
     except (KeyError, TypeError, ValueError):
         raise InputError(
             f"The card of the model {model.name} does not say which scans it was trained on: train it anew."
@@ -101,18 +127,12 @@ def with_library(model: Model, scans: ScanFile) -> Model:
         )
     missing = [name for name in training if name not in {scan.name for scan in scans.scans}]
     missing += [patient for patient in held_out if patient not in {scan.patient for scan in scans.scans}]
-    if missing or not training or not held_out:
+    if missing or not training:
         raise InputError(
             f"These are not the scans that the model {model.name} was trained on (missing: "
             f"{', '.join(missing) or 'all'}); give the file that it was trained on."
         )
-    parts = (
-        ([scan for scan in scans.scans if scan.name in training], CANDIDATES),
-        ([scan for scan in scans.scans if scan.patient in held_out], HELD_OUT),
+    return (
+        [scan for scan in scans.scans if scan.name in training],
+        [scan for scan in scans.scans if scan.patient in held_out],
     )
-    source, measured = (
-        PatchSource(part, model.network.patch_size, count, seed=seed + k, sampling=sampling, device="cpu")
-        for k, (part, count) in enumerate(parts)
-    )
-    built = build_library(model.generator(), source, measured, seed=seed)
-    return dataclasses.replace(model, library=built.library, card={**model.card, "library": built.note()})

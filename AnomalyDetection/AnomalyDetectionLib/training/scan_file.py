@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from ..errors import InputError
 from ..imaging.settings import PreparationSettings
 
 STEP = 1 / 256
-FORMAT = "anomaly-detection scans 1"
+FORMAT = "anomaly-detection scans 2"
+_EARLIER = "anomaly-detection scans 1"
+"""The same without lesions."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,10 @@ class TrainingScan:
         t1, flair: float32 (slices, rows, columns), scaled.
         brain: bool, same shape.
         normal: bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here.
+        lesion: bool, same shape: what was kept out; None in files that do not say.
+        slice_mm: between slices; what is aimed at, in files that do not say.
+        known: bool, same shape: voxels that the scan's own lesion mask marks, nothing beyond; None in files that do not
+            say.
     """
 
     name: str
@@ -38,6 +45,9 @@ class TrainingScan:
     flair: np.ndarray
     brain: np.ndarray
     normal: np.ndarray
+    lesion: np.ndarray | None = None
+    slice_mm: float = PreparationSettings.slice_mm
+    known: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,12 @@ def write_scans(
             steps = np.clip(np.rint(image / STEP), -32768, 32767).astype(np.int16)
             # Patches reach 7 voxels beyond the brain; what lies further out is never read.
             arrays[f"{number}/{name}"] = np.where(_reach(scan.brain), steps, 0).astype(np.int16)
-        arrays[f"{number}/masks"] = scan.brain.astype(np.uint8) + 2 * scan.normal.astype(np.uint8)
-        index.append({"name": scan.name, "patient": scan.patient})
+        masks = scan.brain.astype(np.uint8) + 2 * scan.normal.astype(np.uint8)
+        arrays[f"{number}/masks"] = masks if scan.lesion is None else masks + 4 * scan.lesion.astype(np.uint8)
+        if scan.known is not None:
+            arrays[f"{number}/masks"] += 8 * scan.known.astype(np.uint8)
+        known = {"known": scan.known is not None}
+        index.append({"name": scan.name, "patient": scan.patient, "slice_mm": scan.slice_mm, **known})
     header = json.dumps(
         {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
     )
@@ -82,9 +96,12 @@ def read_scans(path: Path) -> ScanFile:
     try:
         with np.load(path, allow_pickle=False) as content:
             header = json.loads(content["header"].tobytes())
-            if header["format"] != FORMAT:
+            if header["format"] not in (FORMAT, _EARLIER):
                 raise KeyError(header["format"])
-            scans = tuple(_read_one(content, number, entry) for number, entry in enumerate(header["scans"]))
+            lesions = header["format"] == FORMAT
+            scans = tuple(
+                _read_one(content, number, entry, lesions) for number, entry in enumerate(header["scans"])
+            )
             return ScanFile(scans, PreparationSettings(**header["preparation"]), header["notes"])
     except FileNotFoundError:
         raise InputError(
@@ -96,12 +113,25 @@ def read_scans(path: Path) -> ScanFile:
         ) from error
 
 
-def _read_one(content: np.lib.npyio.NpzFile, number: int, entry: dict[str, str]) -> TrainingScan:
+def _read_one(
+    content: np.lib.npyio.NpzFile, number: int, entry: dict[str, Any], lesions: bool
+) -> TrainingScan:
     t1, flair = (
         content[f"{number}/{name}"].astype(np.float32) * np.float32(STEP) for name in ("t1", "flair")
     )
     masks = content[f"{number}/masks"]
-    return TrainingScan(entry["name"], entry["patient"], t1, flair, masks % 2 == 1, masks >= 2)
+    brain, normal, lesion, known = ((masks & bit) > 0 for bit in (1, 2, 4, 8))
+    return TrainingScan(
+        entry["name"],
+        entry["patient"],
+        t1,
+        flair,
+        brain,
+        normal,
+        lesion if lesions else None,
+        float(entry.get("slice_mm", PreparationSettings.slice_mm)),
+        known if entry.get("known") else None,
+    )
 
 
 def _reach(brain: np.ndarray, voxels: int = 8) -> np.ndarray:

@@ -27,6 +27,8 @@ class TrainingSettings:
         max_epochs: stop after so many epochs even if the loss still falls; 0: no limit.
         precision: "32", or "bf16" for autocast of the convolutions.
         seed: of weights, patch positions, order, flips and soft labels.
+        start: fingerprint of the model whose generator it starts from (fine-tuning); None: from random weights. Then no
+            patient need be held out; without, the loss is measured on other patches of the training patients.
     """
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -44,6 +46,7 @@ class TrainingSettings:
     max_epochs: int = 0
     precision: str = "32"
     seed: int = 0
+    start: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""`anomaly-detection calibrate` and `models add-rates`: from scans in a table or a file to a new model file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ..detection.device import resolve_device
+from ..errors import InputError
+from ..model.model_file import AnyModel, find_model, load_model, save_model
+from .calibration import MOST_SCANS, Calibration, CalibrationSettings, calibrate, with_rates
+from .normal_scans import score_normal_scan
+from .prepare_scans import prepare_scans, read_table
+from .scan_file import ScanFile, read_scans
+
+Progress = Callable[[str, float, str], None]
+
+_PREPARED = 0.5  # of the time
+
+
+def calibrate_to_scans(
+    model: str,
+    output: Path,
+    *,
+    table: Path | None,
+    root: Path,
+    prepared: Path | None,
+    settings: CalibrationSettings,
+    device: str,
+    progress: Progress,
+) -> Calibration:
+    """Calibrate a model and write the new one, named after its file.
+
+    Args:
+        table, root: of the scans, as of `prepare`; or
+        prepared: a file that `prepare` wrote.
+
+    Raises:
+        InputError: model, scans, budget or place cannot be used. Nothing was written then.
+    """
+    check_place(output)
+    loaded, on = load_model(model), resolve_device(device)
+    scans = _scans(loaded, table, root, prepared, on, progress)
+    begin = _PREPARED if prepared is None else 0.0
+    done = calibrate(
+        loaded,
+        scans,
+        output.name.removesuffix(output.suffix),
+        settings,
+        device=on,
+        progress=lambda line, part: progress("calibrating", begin + (1 - begin) * part, line),
+    )
+    save_model(done.model, output)
+    return done
+
+
+def add_rates(
+    model: str, prepared: Path, patients: tuple[str, ...], output: Path | None, progress: Progress
+) -> AnyModel:
+    """Count the findings of normal scans by threshold, and write the model with them; its scores stay.
+
+    Args:
+        prepared: a file that `prepare` wrote.
+        patients: whose scans of it; empty: everyone's.
+
+    Raises:
+        InputError: model, scans or place cannot be used.
+    """
+    path = output or find_model(model)
+    check_place(path)
+    loaded, scans = load_model(model), read_scans(prepared)
+    missing = sorted({*patients} - {scan.patient for scan in scans.scans})
+    if missing:
+        raise InputError(f"The file of prepared scans has no patient {', '.join(missing)}.")
+    chosen = [scan for scan in scans.scans if not patients or scan.patient in patients]
+    trained = {*loaded.card.get("trained on", {}).get("scans", ())}
+    known = sorted(scan.name for scan in chosen if scan.name in trained)
+    if known:
+        raise InputError(
+            f"The model {loaded.name} was trained on {', '.join(known)}: rates need people that it has never seen."
+        )
+    if scans.preparation != loaded.preparation:
+        raise InputError(f"These scans were prepared otherwise than the model {loaded.name} wants them.")
+    scored = []
+    for number, scan in enumerate(chosen):
+        progress("scoring", number / len(chosen), scan.name)
+        scored.append(score_normal_scan(scan, loaded, scans.preparation))
+    people = len({scan.patient for scan in chosen})
+    made = with_rates(loaded, scored, f"{people} {'person' if people == 1 else 'people'} not trained on")
+    save_model(made, path)
+    return made
+
+
+def check_place(output: Path) -> None:
+    """Find out before the work whether the model has a place to go.
+
+    Raises:
+        InputError: it has none.
+    """
+    if not output.parent.is_dir():
+        raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
+    if output.suffix != ".safetensors":
+        raise InputError(f"The model file {output} must end in .safetensors; choose another --output.")
+
+
+def _scans(
+    model: AnyModel, table: Path | None, root: Path, prepared: Path | None, device: str, progress: Progress
+) -> ScanFile:
+    if (table is None) == (prepared is None):
+        raise InputError(
+            "Give the normal scans either as a table (--scans) or as a file from `prepare` (--prepared)."
+        )
+    if prepared is not None:
+        return read_scans(prepared)
+    assert table is not None
+    entries = read_table(table, root)
+    if len(entries) > MOST_SCANS:
+        raise InputError(f"Calibration takes 1 to {MOST_SCANS} normal scans, and {table} has {len(entries)}.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scans.npz"
+        prepare_scans(
+            entries,
+            path,
+            model.preparation,
+            device=device,
+            progress=lambda name, part: progress("preparing", _PREPARED * part, name),
+        )
+        return read_scans(path)
