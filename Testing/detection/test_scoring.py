@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from AnomalyDetectionLib.detection.detector import lattice_scores, score
+from AnomalyDetectionLib.detection import detector
+from AnomalyDetectionLib.detection.detector import lattice_scores, score, scoring_settings
+from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.model import anatomy
 from AnomalyDetectionLib.model.model_file import Model
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
 from plain_reference import cut, images_of, latent_difference, scores_one_by_one
 from scipy import ndimage
 from synthetic_study import FLAIR_GRID, MODEL_GRID, prepared_study
@@ -241,6 +245,121 @@ def test_progress_ends_at_one(study, model):
     told = []
     score(study, model, progress=lambda stage, fraction: told.append((stage, fraction)))
     fractions = [fraction for _, fraction in told]
-    assert {stage for stage, _ in told} == {"scoring"}
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["anatomy", "scoring"]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
+
+
+def tissue_of(study):
+    """Three tissues, side by side, one of which has no statistics of its own."""
+    return np.broadcast_to(np.arange(study.brain.shape[2]) // 30 % 3 + 1, study.brain.shape).astype(np.uint8)
+
+
+def with_statistics(model, seed=9):
+    """Statistics that are uneven from tissue to tissue."""
+    draw = torch.Generator().manual_seed(seed)
+    size = len(model.median)
+
+    def uneven(tensor):
+        return torch.stack(
+            [tensor * (0.5 + torch.rand(tensor.shape, generator=draw)) for _ in range(CLASSES)]
+        )
+
+    whitening = torch.randn(CLASSES, size, size, generator=draw) / size
+    statistics = TissueStatistics(uneven(model.median), uneven(model.deviation), whitening.half())
+    return replace(model, tissue_statistics=statistics)
+
+
+def plain_differences(study, model):
+    centres = np.argwhere(study.brain[:, 2::4, 2::4]) * (1, 4, 4) + (0, 2, 2)
+    patches = torch.from_numpy(np.stack([cut(*images_of(study, "zero"), centre) for centre in centres]))
+    return centres, latent_difference(patches, model.weights, "tanh").double()
+
+
+def test_with_statistics_by_tissue_a_patch_is_compared_with_its_own_tissue(study, model):
+    model, tissue = with_statistics(model), tissue_of(study)
+    settings = ScoringSettings(statistics="tissue")
+    _, (got,) = lattice_scores(study, model, (50,), settings=settings, anatomy=tissue)
+    centres, difference = plain_differences(study, model)
+    label = tissue[tuple(centres.T)].astype(int)
+    statistics = model.tissue_statistics
+    z = (0.6745 * (difference - statistics.median[label]) / statistics.deviation[label]).abs().numpy()
+    np.testing.assert_allclose(got, np.percentile(z, 50, axis=1), rtol=RELATIVE, atol=1e-5)
+
+
+@pytest.mark.parametrize("statistics", ["training", "tissue"])
+def test_the_mahalanobis_distance_is_the_length_of_the_whitened_deviations(study, model, statistics):
+    model, tissue = with_statistics(model), tissue_of(study)
+    settings = ScoringSettings(statistics=statistics, distance="mahalanobis")
+    _, (got, same) = lattice_scores(study, model, (50, 75), settings=settings, anatomy=tissue)
+    np.testing.assert_array_equal(got, same, "it has no percentile")
+    centres, difference = plain_differences(study, model)
+    label = tissue[tuple(centres.T)].astype(int) if statistics == "tissue" else np.zeros(len(centres), int)
+    own = model.tissue_statistics
+    median, deviation = (
+        (own.median[label], own.deviation[label])
+        if statistics == "tissue"
+        else (model.median, model.deviation)
+    )
+    z = 0.6745 * (difference - median) / deviation
+    expected = torch.einsum("ni,nij->nj", z, own.whitening.double()[label]).norm(dim=1)
+    np.testing.assert_allclose(got, expected, rtol=RELATIVE, atol=1e-5)
+
+
+def test_the_tissue_is_found_where_nobody_gives_it(study, model, monkeypatch):
+    model, tissue = with_statistics(model), tissue_of(study)
+    monkeypatch.setattr(detector, "segment_anatomy", lambda study, device: tissue)
+    settings = ScoringSettings(statistics="tissue")
+    _, given = lattice_scores(study, model, (50,), settings=settings, anatomy=tissue)
+    lattice, found = lattice_scores(study, model, (50,), settings=settings)
+    np.testing.assert_array_equal(found, given)
+    np.testing.assert_array_equal(score(study, model, statistics="tissue").lattice, lattice.spread(found[0]))
+
+
+def test_without_the_network_for_the_anatomy_less_is_known_and_the_scores_are_the_same(
+    study, model, monkeypatch, tmp_path
+):
+    with_it = score(study, model)
+    monkeypatch.setattr(detector, "anatomy_file", lambda: tmp_path / "missing.safetensors")
+    without = score(study, model)
+    assert with_it.anatomy is not None
+    assert without.anatomy is None
+    np.testing.assert_array_equal(without.lattice, with_it.lattice)
+    found = derive_findings(without, threshold=float(np.nanmedian(without.lattice)), min_patches=2).items
+    assert found
+    assert all(finding.region for finding in found)
+
+
+def test_statistics_by_tissue_need_the_network_for_the_anatomy(study, model, monkeypatch, tmp_path):
+    anatomy.anatomy_model.cache_clear()
+    for place in (detector, anatomy):
+        monkeypatch.setattr(place, "anatomy_file", lambda: tmp_path / "missing.safetensors")
+    with pytest.raises(InputError, match="anatomy network"):
+        score(study, with_statistics(model), statistics="tissue")
+
+
+def test_statistics_by_tissue_leave_the_papers_scores_as_they_are(study, model):
+    changed = with_statistics(model)
+    assert score(study, changed).lattice.tobytes() == score(study, model).lattice.tobytes()
+    assert changed.fingerprint == model.fingerprint
+
+
+@pytest.mark.parametrize("reading", [{"statistics": "tissue"}, {"distance": "mahalanobis"}])
+def test_a_reading_that_the_model_has_no_statistics_for_is_refused_before_the_work(study, model, reading):
+    with pytest.raises(InputError, match=r"has no statistics by tissue.*add-statistics"):
+        scoring_settings(model, **reading)
+    with pytest.raises(InputError, match="has no statistics by tissue"):
+        score(study, model, **reading)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"distance": "l2"}, "distance is"),
+        ({"min_excess": -1}, "min_excess"),
+        ({"statistics": "mean"}, "'tissue'"),
+    ],
+)
+def test_readings_that_make_no_sense_are_refused(model, change, said):
+    with pytest.raises(InputError, match=said):
+        scoring_settings(model, **change)

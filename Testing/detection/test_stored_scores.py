@@ -180,3 +180,24 @@ def test_findings_are_derived_without_the_network_and_its_libraries():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_anatomy_is_kept_with_the_brain_mask(scores):
+    anatomy = np.where(
+        scores.study.brain, np.random.default_rng(1).integers(0, 8, scores.study.brain.shape), 0
+    )
+    seen = replace(scores, anatomy=anatomy.astype(np.uint8))
+    restored = restore(store(seen))
+    np.testing.assert_array_equal(restored.anatomy, seen.anatomy)
+    np.testing.assert_array_equal(restored.study.brain, seen.study.brain)
+    assert_same_findings(restored, seen)
+
+
+def test_a_score_map_of_before_the_anatomy_has_none_and_its_old_words(scores):
+    stored = store(scores)
+    record = {name: value for name, value in stored.record.items() if name != "anatomy"}
+    restored = restore(StoredScores(stored.images, record))
+    assert restored.anatomy is None
+    regions = {item.region for item in derive_findings(restored, threshold=3.0, min_patches=2).items}
+    assert regions
+    assert all(region.endswith((", deep", ", superficial")) for region in regions)

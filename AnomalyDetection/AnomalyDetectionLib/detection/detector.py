@@ -13,52 +13,61 @@ import torch
 from ..errors import InputError
 from ..imaging.flair_grid import to_flair_grid
 from ..imaging.prepared import PreparedStudy
+from ..model.anatomy import anatomy_file
 from ..model.folding import LatentDifference
-from ..model.model_file import Model
+from ..model.model_file import AnyModel, ContextModel, Model
 from ..model.settings import ScoringSettings
+from .anatomy import segment_anatomy
+from .context import context_scores
 from .lattice import at_centres, mean_of_patches, paint_cells
 from .patches import PatchGatherer, PatchLattice
 from .score_map import ScoreMap
-from .scoring import patch_scores
+from .scoring import patch_scores, tissue_statistics_of
 
 BATCH = 1024
 
 
 def score(
     study: PreparedStudy,
-    model: Model,
+    model: AnyModel,
     *,
     device: str = "cpu",
     percentile: float | None = None,
     stride: int | None = None,
+    statistics: str | None = None,
+    distance: str | None = None,
+    min_excess: float | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> ScoreMap:
     """Score every patch of a brain.
 
     Args:
         study: prepared with the model's preparation settings.
-        model: a trained model.
+        model: a trained model, of either kind.
         device: "cpu", "cuda" or "mps".
-        percentile, stride: None: the model's own.
-        progress: called with "scoring" and the fraction done.
+        percentile, stride, statistics, distance: None: the model's own. Of the paper's kind of model only.
+        min_excess: None: the model's own.
+        progress: called with "anatomy", then "scoring", and the fraction done.
 
     Raises:
-        InputError: a percentile or stride that makes no sense, or a brain that holds no patch.
+        InputError: settings that make no sense or that the model has no statistics for, or a brain that holds no
+            patch; statistics by tissue, and the network that tells the tissues apart is missing; it is damaged.
     """
+    settings = scoring_settings(
+        model, percentile=percentile, stride=stride, statistics=statistics, distance=distance, min_excess=min_excess
+    )  # fmt: skip
+    if progress is not None:
+        progress("anatomy", 0.0)
     begin = time.perf_counter()
-    changes: dict[str, Any] = {"percentile": percentile, "stride": stride}
-    try:
-        settings = replace(
-            model.scoring, **{name: value for name, value in changes.items() if value is not None}
-        )
-    except ValueError as error:
-        raise InputError(f"These scoring settings cannot be used: {error}.") from error
+    known = settings.statistics == "tissue" or anatomy_file().is_file()  # else less is said of the findings
+    anatomy = segment_anatomy(study, device) if known else None
+    seen = time.perf_counter()
     lattice, values = lattice_scores(
-        study, model, (settings.percentile,), settings=settings, device=device, progress=progress
-    )
+        study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
+    )  # fmt: skip
     scores = lattice.spread(values[0])
     if settings.back_projection == "mean":
-        shape, size = study.grid.shape, model.network.patch_size
+        shape, size = study.grid.shape, patch_size(model)
         painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
         scores = np.where(lattice.inside, at_centres(painted, lattice.first, settings.stride), np.nan).astype(
             np.float32
@@ -66,40 +75,81 @@ def score(
     else:
         painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
     image = to_flair_grid(painted, study)
-    return ScoreMap(scores, lattice.first, image, study, settings, {"scoring": time.perf_counter() - begin})
+    seconds = {"anatomy": seen - begin, "scoring": time.perf_counter() - seen}
+    rates = model.rates if settings == model.scoring else None  # counted with the model's own settings
+    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates)
+
+
+def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
+    """A model's scoring settings with what is given instead of its own.
+
+    Args:
+        changes: settings by name; None: the model's own.
+
+    Raises:
+        InputError: that makes no sense, or not for this kind of model, or the model has no statistics for it.
+    """
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if isinstance(model, ContextModel):
+        for name, value in changes.items():
+            if name != "min_excess" and value != getattr(model.scoring, name):
+                raise InputError(
+                    f"--{name} belongs to the paper's kind of model, and the model {model.name} is of the kind "
+                    f"'{model.kind}': leave it out, or choose the paper's model."
+                )
+    try:
+        settings = replace(model.scoring, **changes)
+    except ValueError as error:
+        raise InputError(f"These scoring settings cannot be used: {error}.") from error
+    if isinstance(model, Model):
+        tissue_statistics_of(model, settings)
+    return settings
+
+
+def patch_size(model: AnyModel) -> int:
+    """Voxels along the side of what one score is about: a patch, or a cell."""
+    return model.network.patch_size if isinstance(model, Model) else model.scoring.stride
 
 
 @torch.inference_mode()
 def lattice_scores(
     study: PreparedStudy,
-    model: Model,
+    model: AnyModel,
     percentiles: Sequence[float],
     *,
     settings: ScoringSettings | None = None,
     device: str = "cpu",
+    anatomy: np.ndarray | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[PatchLattice, np.ndarray]:
     """Scores of every patch at several percentiles, from one pass through the network.
 
     Args:
         study, model, device, progress: as for `score`.
-        percentiles: N, each 0 to 100.
-        settings: stride, statistics and factor; None: the model's own.
+        percentiles: N, each 0 to 100. Another kind of model than the paper's has none: it gives one row.
+        settings: stride, statistics, distance and factor; None: the model's own.
+        anatomy: of `segment_anatomy`, for statistics "tissue"; None: it is found here, where it is needed.
 
     Returns:
-        The lattice, and float32 (percentiles, patches) in the order of its centres.
+        The lattice, and float32 (percentiles or 1, patches) in the order of its centres.
 
     Raises:
-        InputError: a brain that holds no patch.
+        InputError: a brain that holds no patch, or a model without the statistics that the settings need.
     """
     settings = settings or model.scoring
     lattice = PatchLattice.over(study.brain, settings.stride)
-    centres = torch.from_numpy(lattice.centres()).to(device)
-    if not len(centres):
+    if not lattice.inside.any():
         raise InputError("The brain mask is too small to hold a single patch; check the mask.")
+    if isinstance(model, ContextModel):
+        return lattice, context_scores(study, model, device=device, progress=progress)[None]
+    centres = torch.from_numpy(lattice.centres()).to(device)
     network = LatentDifference(model.generator()).to(device)
     gather = PatchGatherer(study, model.network.patch_size, model.preparation.outside_brain, device)
     torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would part CPU and GPU by more than 1e-4
+    tissue: torch.Tensor | None = None
+    if settings.statistics == "tissue":
+        anatomy = segment_anatomy(study, device) if anatomy is None else anatomy
+        tissue = torch.from_numpy(anatomy[tuple(lattice.centres().T)].astype(np.int64)).to(device)
     whole_scan = settings.statistics == "scan"
     rows, differences = [], []
     for first in range(0, len(centres), BATCH):
@@ -107,7 +157,8 @@ def lattice_scores(
         if whole_scan:
             differences.append(difference)
         else:
-            rows.append(patch_scores(difference, model, percentiles, settings))
+            part = None if tissue is None else tissue[first : first + BATCH]
+            rows.append(patch_scores(difference, model, percentiles, settings, part))
         if progress is not None:
             progress("scoring", min(1.0, (first + BATCH) / len(centres)))
     if whole_scan:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -10,8 +11,11 @@ from scipy import ndimage
 
 from ..errors import InputError
 from ..imaging.flair_grid import to_flair_grid
+from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
 from .evidence import relative_intensities
+from .hints import UNKNOWN, hints_of
+from .lasting import lasting_scores
 from .lattice import paint_cells
 from .score_map import ScoreMap
 
@@ -32,11 +36,15 @@ class Finding:
         peak_score, mean_score: over its patches.
         centroid_ras: mm, the Slicer and NIfTI convention.
         side: "left", "right" or "midline" of the patient.
-        region: where in the brain its centroid lies, such as "anterior superior, deep" (see `region`).
+        region: where in the brain it lies, such as "anterior superior, periventricular white matter" (see `region`
+            and `brain_parts`).
         t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the
             mean of the brain tissue round it that is not suspected (see `evidence`); NaN if there is none.
         peak_patch: lattice index (slice, row, column) of its highest patch, the first in array order of
             equals. It stays with the finding when the threshold changes (see `numbering`).
+        hint: what it may be, one of `hints.HINTS`; hint_evidence: why, in words and numbers.
+        rate: findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
+            vanish, a normal scan would have so many. None where the scores do not know their rates.
     """
 
     number: int
@@ -50,6 +58,9 @@ class Finding:
     t1_relative: float
     flair_relative: float
     peak_patch: tuple[int, int, int]
+    hint: str = UNKNOWN
+    hint_evidence: str = ""
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,15 @@ class Findings:
     threshold: float
     min_patches: int
 
+    def without(self, hints: Collection[str]) -> Findings:
+        """Those of other hints; they keep their numbers."""
+        if not any(finding.hint in hints for finding in self.items):
+            return self
+        items = tuple(finding for finding in self.items if finding.hint not in hints)
+        voxels = sitk.GetArrayViewFromImage(self.labels)
+        kept = np.where(np.isin(voxels, [finding.number for finding in items]), voxels, 0).astype(np.uint16)
+        return replace(self, items=items, labels=Grid.of(self.labels).image(kept))
+
 
 def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> Findings:
     """Suspected anomalies: connected patches that score above a threshold (paper, "Anomaly scoring").
@@ -76,14 +96,18 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
     coarse that grid.
 
     Args:
-        scores: the scored brain; `scores.settings.neighbourhood` says which patches touch.
+        scores: the scored brain; `scores.settings` say which patches touch (`neighbourhood`), and by how much those
+            of a finding have to exceed the threshold together (`min_excess`).
         threshold: patches that score above it are suspected.
         min_patches: connected groups of fewer patches are dropped (paper: the single isolated patch).
 
     Raises:
         InputError: if there are more findings than a uint16 label map can number.
     """
-    groups = connected_patches(scores.lattice, threshold, min_patches, scores.settings.neighbourhood)
+    settings = scores.settings
+    groups = connected_patches(
+        scores.lattice, threshold, min_patches, settings.neighbourhood, settings.min_excess
+    )
     count = int(groups.max(initial=0))
     if count > np.iinfo(np.uint16).max:
         raise InputError(
@@ -104,6 +128,9 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
     above = (scores.lattice > threshold).astype(np.uint16)
     suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
     ratios = relative_intensities(cells, count, study, suspected)
+    hints = hints_of(cells, count, study, scores.appearance)
+    parts = None if scores.parts is None else scores.parts.names(cells, count)
+    rates = _rates(scores, groups, count, threshold)
     items = tuple(
         Finding(
             number=number,
@@ -113,14 +140,27 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
             mean_score=float(means[k]),
             centroid_ras=_lps_to_ras(centroids[k]),
             side=scores.midline.side(centroids[k]),
-            region=scores.regions.name(centroids[k]),
+            region=scores.regions.name(centroids[k], None if parts is None else parts[k]),
             t1_relative=ratios[k][0],
             flair_relative=ratios[k][1],
             peak_patch=highest[k],
+            hint=hints[k].name,
+            hint_evidence=hints[k].sentence,
+            rate=rates[k],
         )
         for k, number in enumerate(numbers)
     )
     return Findings(items, study.flair_grid.image(labels), threshold, min_patches)
+
+
+def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -> list[float | None]:
+    """Of groups 1 to `count`; by the curve's own rule of what a finding is, whatever the slider's is."""
+    curve = scores.rates
+    if curve is None:
+        return [None] * count
+    settings = replace(scores.settings, min_patches=curve.min_patches)
+    lasting = lasting_scores(scores.lattice, groups, count, settings, threshold)
+    return [curve.rate(score) for score in lasting]
 
 
 def _lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
@@ -128,7 +168,11 @@ def _lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
 
 
 def connected_patches(
-    lattice: np.ndarray, threshold: float, min_patches: int, neighbourhood: str = "26"
+    lattice: np.ndarray,
+    threshold: float,
+    min_patches: int,
+    neighbourhood: str = "26",
+    min_excess: float = 0.0,
 ) -> np.ndarray:
     """The lattice elements of each finding.
 
@@ -136,17 +180,20 @@ def connected_patches(
         lattice: scores (slices, lattice rows, lattice columns); NaN where no patch was scored.
         threshold, min_patches: as for `derive_findings`.
         neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice.
+        min_excess: groups whose patches exceed the threshold by less, added up, are dropped.
 
     Returns:
         int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
         equal peaks, the finding with more patches goes first, then the one met first in array order.
     """
-    groups, count = ndimage.label(lattice > threshold, structure=NEIGHBOURS[neighbourhood])
+    above = lattice > threshold
+    groups, count = ndimage.label(above, structure=NEIGHBOURS[neighbourhood])
     if count == 0:
         return groups.astype(np.int32)
     patches = np.bincount(groups.ravel())[1:]
     peaks = np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1)))
-    kept = [k for k in range(count) if patches[k] >= min_patches]
+    excess = np.bincount(groups[above], weights=lattice[above].astype(np.float64) - threshold)[1:]
+    kept = [k for k in range(count) if patches[k] >= min_patches and excess[k] >= min_excess]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)
     for place, k in enumerate(kept, start=1):

@@ -25,7 +25,7 @@ from ..model.settings import NetworkSettings
 from .score_map import ScoreMap
 
 if TYPE_CHECKING:
-    from ..model.model_file import Model
+    from ..model.model_file import AnyModel
 
 COUNT = 5
 """How many neighbours are shown."""
@@ -67,9 +67,11 @@ class NormalTissue:
         self._squares = np.square(self._latents).sum(1)
 
     @classmethod
-    def of(cls, model: Model) -> NormalTissue | None:
-        """That of a model; None where it has no library."""
-        if model.library is None:
+    def of(cls, model: AnyModel) -> NormalTissue | None:
+        """That of a model; None where it has no library, as no model but those of the paper's kind has."""
+        from ..model.paper_model import Model
+
+        if not isinstance(model, Model) or model.library is None:
             return None
         weights = {name: model.weights[name].numpy() for name in NAMES}
         return cls(PlainEncoder(weights, model.network), model.library, model.preparation.outside_brain)

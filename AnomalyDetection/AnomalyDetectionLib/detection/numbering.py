@@ -49,8 +49,9 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
     """
     if known is None:
         return findings, Numbering(tuple(finding.peak_patch for finding in findings.items))
+    settings = scores.settings
     groups = connected_patches(
-        scores.lattice, findings.threshold, findings.min_patches, scores.settings.neighbourhood
+        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood, settings.min_excess
     )
     number_of_group: dict[int, int] = {}
     in_order = sorted(range(len(known.peaks)), key=lambda k: (-float(scores.lattice[known.peaks[k]]), k))

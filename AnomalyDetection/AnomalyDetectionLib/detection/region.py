@@ -1,4 +1,7 @@
-"""Roughly where in the brain a point lies, in words: what a table of findings can say without an atlas."""
+"""Roughly where in the brain a point lies, in words: what a table of findings can say without an atlas.
+
+Which part of the brain that is, is told from the images (see `brain_parts`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from scipy import ndimage
 
 from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
+from .brain_parts import NO_THIRDS
 from .midline import Midline
 
 SUPERFICIAL_MM = 10.0
@@ -63,18 +67,26 @@ class BrainRegions:
             step,
         )
 
-    def name(self, lps: np.ndarray) -> str:
+    def name(self, lps: np.ndarray, part: str | None = None) -> str:
         """Where a point (LPS mm) lies, such as "anterior superior, deep" or "central, superficial".
 
         The middle third of either direction is left out; "central" is the middle of both.
+
+        Args:
+            part: the part of the brain (see `brain_parts`), which is said instead of the depth: "anterior superior,
+                cortex", or "cerebellum" alone. None: not known.
         """
+        if part in NO_THIRDS:
+            return part
         thirds = [
             _third(float(lps @ self.anterior), self.front_mm, "posterior", "anterior"),
             _third(float(lps @ self.superior), self.height_mm, "inferior", "superior"),
         ]
+        where = " ".join(third for third in thirds if third) or "central"
+        if part is not None:
+            return f"{where}, {part}"
         index = self.grid.indices(np.asarray(lps)[None])[0][::-1] / self.step + 1
         depth = float(ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")[0])
-        where = " ".join(third for third in thirds if third) or "central"
         return f"{where}, {'superficial' if depth < SUPERFICIAL_MM else 'deep'}"
 
 

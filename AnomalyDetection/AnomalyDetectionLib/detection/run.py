@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from ..errors import InputError
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
 from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study
-from ..model.model_file import Model, load_model
-from .detector import score
+from ..model.model_file import AnyModel, load_model
+from ..model.settings import ScoringSettings
+from .detector import score, scoring_settings
 from .device import resolve_device
 from .findings import Findings, derive_findings
 from .score_map import ScoreMap
@@ -29,6 +32,7 @@ _MESSAGES = {
     "resampling": "Bringing both to the model's grid",
     "bias field": "Correcting the bias field",
     "scaling": "Scaling the intensities",
+    "anatomy": "Telling the parts of the brain apart",
     "scoring": "Scoring the patches",
     "findings": "Collecting the findings",
     "writing": "Writing the results",
@@ -51,7 +55,8 @@ class DetectionRequest:
             holds several.
         model: a bundled model's name, or a model file; None: the default model.
         device: "auto", "cpu", "cuda" or "mps".
-        threshold, percentile, min_patches, stride: None: the model's own setting.
+        threshold, min_patches, percentile, stride, statistics, distance, min_excess: None: the model's own setting.
+        budget: findings that a normal scan may have, which the threshold follows from; None: `threshold` counts.
         register: align T1 and FLAIR where they do not line up.
         bias_correction: N4 on each image.
     """
@@ -67,8 +72,18 @@ class DetectionRequest:
     percentile: float | None = None
     min_patches: int | None = None
     stride: int | None = None
+    budget: float | None = None
+    statistics: str | None = None
+    distance: str | None = None
+    min_excess: float | None = None
     register: bool = True
     bias_correction: bool = True
+
+    @property
+    def scoring(self) -> dict[str, Any]:
+        """What is asked for of the scoring settings that `score` takes, by name."""
+        names = ("percentile", "stride", "statistics", "distance", "min_excess")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ class Detection:
 
     request: DetectionRequest
     study: Study
-    model: Model
+    model: AnyModel
     preparation: PreparationSettings
     device: str
     scores: ScoreMap
@@ -114,6 +129,8 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     device = resolve_device(request.device)
     with stage("reading", 0.0):
         model = load_model() if request.model is None else load_model(request.model)
+        settings = scoring_settings(model, **request.scoring)  # a mistake is said before the work
+        asked = _threshold(request, model, settings)
         study = read_study(
             request.t1,
             request.flair,
@@ -124,21 +141,20 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     preparation = _preparation(model.preparation, request)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
-    report("scoring", SCORING_BEGINS, "; ".join(remarks(prepared)) or None)
+    report("anatomy", SCORING_BEGINS, "; ".join(remarks(prepared)) or None)
     scores = score(
         prepared,
         model,
         device=device,
-        percentile=request.percentile,
-        stride=request.stride,
+        **request.scoring,
         progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
     )
     seconds |= scores.seconds
     with stage("findings", FINDINGS_BEGIN):
-        threshold, min_patches = request.threshold, request.min_patches
+        min_patches = request.min_patches
         findings = derive_findings(
             scores,
-            threshold=model.scoring.threshold if threshold is None else threshold,
+            threshold=asked,
             min_patches=model.scoring.min_patches if min_patches is None else min_patches,
         )
     return Detection(request, study, model, preparation, device, scores, findings, seconds)
@@ -149,8 +165,13 @@ def message_of(stage: str) -> str:
     return _MESSAGES.get(stage, stage.capitalize())
 
 
-def remarks(study: PreparedStudy) -> tuple[str, ...]:
-    """What a reader has to know about the preparation, if anything: a sentence each, without full stops."""
+def remarks(study: PreparedStudy, scores: ScoreMap | None = None) -> tuple[str, ...]:
+    """What a reader has to know about the preparation, if anything: a sentence each, without full stops.
+
+    Args:
+        study: prepared.
+        scores: its scores, for what the anatomy says about the brain mask; None: not scored yet.
+    """
     alignment, said = study.alignment, []
     if alignment.registered:
         said.append(
@@ -161,6 +182,8 @@ def remarks(study: PreparedStudy) -> tuple[str, ...]:
         said.append(
             f"The T1 does not reach {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
         )
+    if scores is not None and scores.mask_check is not None:
+        said.extend(scores.mask_check.doubts)
     return tuple(said)
 
 
@@ -176,6 +199,24 @@ class _Reporter:
 
     def part(self, begin: float, end: float) -> Callable[[str, float], None]:
         return lambda stage, fraction: self(stage, begin + (end - begin) * fraction)
+
+
+def _threshold(request: DetectionRequest, model: AnyModel, settings: ScoringSettings) -> float:
+    """The threshold that was asked for: as a score, as findings a normal scan, or not at all."""
+    if request.budget is None:
+        return model.scoring.threshold if request.threshold is None else request.threshold
+    if request.threshold is not None:
+        raise InputError("--budget and --threshold both set the threshold: leave out one of them.")
+    if model.rates is None:
+        raise InputError(
+            f"The model {model.name} does not know how many findings normal scans have: calibrate it with some of yours "
+            "('anomaly-detection calibrate'), or give --threshold."
+        )
+    if settings != model.scoring or request.min_patches not in (None, model.rates.min_patches):
+        raise InputError(
+            "--budget goes by the model's own settings: leave out the other settings of the scoring, or give --threshold."
+        )
+    return model.rates.threshold_for(request.budget)
 
 
 def _preparation(settings: PreparationSettings, request: DetectionRequest) -> PreparationSettings:

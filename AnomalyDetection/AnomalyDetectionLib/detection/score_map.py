@@ -9,7 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.prepared import PreparedStudy
+from ..model.rates import RateCurve
 from ..model.settings import ScoringSettings
+from .appearance import Appearance
+from .brain_parts import BrainParts
+from .mask_check import MaskCheck
 from .midline import Midline
 from .region import BrainRegions
 
@@ -27,6 +31,9 @@ class ScoreMap:
         study: the prepared study that was scored.
         settings: the scoring settings, stride and percentile among them.
         seconds: time by stage.
+        anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
+            maps that earlier versions stored.
+        rates: findings a normal scan by threshold, of the model at these settings; None where they are not known.
     """
 
     lattice: np.ndarray
@@ -35,6 +42,8 @@ class ScoreMap:
     study: PreparedStudy
     settings: ScoringSettings
     seconds: dict[str, float] = field(default_factory=dict)
+    anatomy: np.ndarray | None = None
+    rates: RateCurve | None = None
 
     @cached_property
     def midline(self) -> Midline:
@@ -42,6 +51,21 @@ class ScoreMap:
         return Midline.of(self.study)
 
     @cached_property
+    def appearance(self) -> Appearance:
+        """What the tissue looks like, for hints; nor does this."""
+        return Appearance.of(self.study, self.midline, self.anatomy)
+
+    @cached_property
     def regions(self) -> BrainRegions:
         """Where in the brain a point lies; nor does this."""
         return BrainRegions.of(self.study, self.midline)
+
+    @cached_property
+    def mask_check(self) -> MaskCheck | None:
+        """What speaks against the brain mask; None where the anatomy is not known."""
+        return None if self.anatomy is None else MaskCheck.of(self.study, self.anatomy)
+
+    @cached_property
+    def parts(self) -> BrainParts | None:
+        """In which part of the brain a finding lies; nor does this. None where the anatomy is not known."""
+        return None if self.anatomy is None else BrainParts(self.anatomy, self.study.grid)

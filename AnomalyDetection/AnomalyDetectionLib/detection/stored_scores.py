@@ -21,6 +21,7 @@ from ..imaging.grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.volume import as_text
 from ..imaging.writing import write_image
+from ..model import rates
 from ..model.settings import ScoringSettings
 from .score_map import ScoreMap
 
@@ -42,7 +43,8 @@ class StoredScores:
             score: float32 on the FLAIR's grid. brain: uint8 on it.
             patch_scores: float32, one voxel a patch, centred where the patch is; NaN where there is none.
             prepared_t1, prepared_flair: float32 on the model's grid, bias-corrected and scaled.
-            prepared_brain: uint8 on it.
+            prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus the `AnatomyLabel`, or 1 where the
+                record says that the anatomy is not known.
         record: what JSON can hold: grids, settings, scales, alignment, times.
     """
 
@@ -59,7 +61,7 @@ def store(scores: ScoreMap) -> StoredScores:
         "patch_scores": _lattice_grid(scores).image(scores.lattice),
         "prepared_t1": study.grid.image(study.t1),
         "prepared_flair": study.grid.image(study.flair),
-        "prepared_brain": study.grid.image(study.brain.astype(np.uint8)),
+        "prepared_brain": study.grid.image(_brain_with_anatomy(scores)),
     }
     record = {
         "format": _FORMAT,
@@ -72,6 +74,8 @@ def store(scores: ScoreMap) -> StoredScores:
         "flair_scale": asdict(study.flair_scale),
         "alignment": asdict(study.alignment),
         "uncovered": study.uncovered,
+        "anatomy": scores.anatomy is not None,
+        "rates": None if scores.rates is None else rates.plain(scores.rates),
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
     # Through JSON once, so that what is kept in memory is what a file or a scene would give back.
@@ -101,6 +105,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         flair_scale = IntensityScale(**record["flair_scale"])
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
         uncovered = float(record["uncovered"])
+        curve = rates.from_plain(record.get("rates"))
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
         first = (int(first[0]), int(first[1]))
@@ -135,6 +140,8 @@ def restore(stored: StoredScores) -> ScoreMap:
         study=study,
         settings=settings,
         seconds=scoring,
+        anatomy=_anatomy(arrays["prepared_brain"]) if record.get("anatomy") else None,
+        rates=curve,
     )
 
 
@@ -172,6 +179,16 @@ def read_stored(folder: Path) -> StoredScores:
         except RuntimeError as error:
             raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
     return StoredScores(images, record)
+
+
+def _brain_with_anatomy(scores: ScoreMap) -> np.ndarray:
+    """One image for both: the anatomy is OUTSIDE beyond the brain mask, and may be in it."""
+    brain = scores.study.brain.astype(np.uint8)
+    return brain if scores.anatomy is None else brain * (scores.anatomy + np.uint8(1))
+
+
+def _anatomy(brain: np.ndarray) -> np.ndarray:
+    return np.maximum(brain.astype(np.uint8), 1) - np.uint8(1)
 
 
 def _lattice_grid(scores: ScoreMap) -> Grid:

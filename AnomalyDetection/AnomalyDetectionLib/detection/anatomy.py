@@ -1,0 +1,79 @@
+"""Which part of the brain each voxel belongs to, seen in the images themselves.
+
+By a small network that was trained on simulated images alone (see `training.anatomy_simulation`). Where its file is
+missing, detection works without it and says less, but for statistics by tissue, which need it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from ..imaging.prepared import PreparedStudy
+
+if TYPE_CHECKING:
+    from ..model.anatomy import AnatomyModel
+
+
+class AnatomyLabel(IntEnum):
+    """The parts of the brain that are told apart; the values of an anatomy image."""
+
+    OUTSIDE = 0
+    CSF = 1  # of sulci and cisterns
+    VENTRICLES = 2  # all four, with the choroid plexus
+    CORTEX = 3  # with hippocampus and amygdala
+    WHITE_MATTER = 4  # of the cerebrum
+    DEEP_GREY = 5  # caudate, putamen, pallidum, accumbens and thalamus
+    CEREBELLUM = 6  # its cortex and its white matter
+    BRAIN_STEM = 7  # midbrain with the ventral diencephalon, pons, medulla
+
+
+LEAST_PIECE_ML = 0.3
+"""Smaller pieces of what is large in every brain are taken for what the network holds second likeliest."""
+_IN_ONE_PIECE = (
+    AnatomyLabel.VENTRICLES,
+    AnatomyLabel.DEEP_GREY,
+    AnatomyLabel.CEREBELLUM,
+    AnatomyLabel.BRAIN_STEM,
+)
+
+
+def segment_anatomy(
+    study: PreparedStudy, device: str = "cpu", model: AnatomyModel | None = None
+) -> np.ndarray:
+    """The part of the brain that each voxel belongs to.
+
+    Args:
+        study: prepared with the default preparation.
+        device: "cpu", "cuda" or "mps".
+        model: None: the one that ships with the program.
+
+    Returns:
+        uint8 (slices, rows, columns) on `study.grid`, values of `AnatomyLabel`; OUTSIDE beyond the brain mask,
+        and within it where the mask holds what is no brain.
+
+    Raises:
+        InputError: the network's file is missing or damaged.
+    """
+    from ..model.anatomy import anatomy_model, class_scores
+
+    model = model or anatomy_model()
+    scores = class_scores(model, study.t1, study.flair, study.brain, study.grid.spacing[2], device)
+    labels = scores.argmax(axis=0).astype(np.uint8)
+    labels[~study.brain] = AnatomyLabel.OUTSIDE
+    for part in _IN_ONE_PIECE:
+        island = _islands(labels == part, study.grid.voxel_ml)
+        scores[part][island] = -np.inf
+        labels[island] = scores[:, island].argmax(axis=0)
+    return labels
+
+
+def _islands(mask: np.ndarray, voxel_ml: float) -> np.ndarray:
+    """The small pieces of a mask: a hole in the white matter is no ventricle."""
+    pieces, _ = ndimage.label(mask, np.ones((3, 3, 3), bool))
+    small = np.bincount(pieces.ravel()) * voxel_ml < LEAST_PIECE_ML
+    small[0] = False
+    return small[pieces]

@@ -1,0 +1,76 @@
+"""How far a threshold can rise before a finding is none any more: the score that its rate is read off at.
+
+A peak would not do: one patch alone is no finding, however high, so normal scans are counted by groups that last.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from ..model.settings import ScoringSettings
+
+_NEAR = [(s, i, j) for s in (-1, 0, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+
+
+def lasting_scores(
+    lattice: np.ndarray, groups: np.ndarray, count: int, scoring: ScoringSettings, threshold: float
+) -> list[float]:
+    """Of each group, the highest threshold at which a part of it is still a finding by the rules of the settings.
+
+    Args:
+        lattice: scores (slices, lattice rows, lattice columns).
+        groups: int, same shape: 1 to `count`, as of `connected_patches`; 0 elsewhere.
+        scoring: their min_patches, min_excess and neighbourhood count.
+        threshold: that the groups were found with: what a group has that is smaller than the settings ask for.
+    """
+    flat = np.flatnonzero(groups)
+    owner, scores = groups.ravel()[flat], lattice.ravel()[flat].astype(np.float64)
+    order = np.lexsort((-scores, owner))
+    flat, scores = flat[order], scores[order]
+    ends = np.searchsorted(owner[order], np.arange(1, count + 2))
+    near = [step for step in _NEAR if scoring.neighbourhood == "26" or step[0] == 0]
+    places = np.stack(np.unravel_index(flat, lattice.shape), axis=1)
+    return [
+        _lasting(places[a:b].tolist(), scores[a:b].tolist(), near, scoring, threshold)
+        for a, b in pairwise(ends.tolist())
+    ]
+
+
+def _lasting(
+    places: list[list[int]],
+    scores: list[float],
+    near: list[tuple[int, int, int]],
+    scoring: ScoringSettings,
+    threshold: float,
+) -> float:
+    """Patches join from the highest down, until some that touch are enough."""
+    part: dict[tuple[int, ...], int] = {}  # patch: the part of the group that it is in
+    members: list[list[tuple[int, ...]]] = []
+    sums: list[float] = []
+    for k, (place, score) in enumerate(zip(map(tuple, places), scores, strict=True)):
+        touched = {
+            part[there]
+            for there in ((place[0] + s, place[1] + i, place[2] + j) for s, i, j in near)
+            if there in part
+        }
+        members.append([place, *(patch for other in touched for patch in members[other])])
+        sums.append(score + sum(sums[other] for other in touched))
+        for other in touched:
+            members[other], sums[other] = [], 0.0
+        for patch in members[k]:
+            part[patch] = k
+        below = scores[k + 1] if k + 1 < len(scores) else threshold
+        # With thresholds from this score down to the next, the parts are these.
+        lasting = max(
+            (
+                min(score, (total - scoring.min_excess) / len(patches))
+                for patches, total in zip(members, sums, strict=True)
+                if len(patches) >= scoring.min_patches
+            ),
+            default=-np.inf,
+        )
+        if lasting >= below:
+            return lasting
+    return threshold
