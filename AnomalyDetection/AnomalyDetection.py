@@ -117,13 +117,7 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", "AnomalyDetection.Result")
         self.logic = AnomalyDetectionLogic()
-        self.panel = Panel(
-            self.ui,
-            slicer.mrmlScene,
-            sceneLogics(),
-            self.logic.start,
-            self.resourcePath(""),
-        )
+        self.panel = Panel(self.ui, slicer.mrmlScene, sceneLogics(), self.logic.start)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
@@ -367,12 +361,13 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         ui.undoButton.click()
         self.assertEqual(unreviewed(result.table), count)
         ui.acceptButton.click()
+        own = ui.thresholdSlider.value
         ui.thresholdSlider.value = 6.0
         widget.panel.display.rederive()
         fewer = rows(result.table)
         self.assertLess(len(fewer), count)
         self.assertEqual({row.number: row.decision for row in fewer}.get(first, "accepted"), "accepted")
-        ui.thresholdSlider.value = 3.0
+        ui.thresholdSlider.value = own
         widget.panel.display.rederive()
         self.assertEqual(len(rows(result.table)), count)
         before = slicer.app.layoutManager().layout if slicer.app.layoutManager() else None

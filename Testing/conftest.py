@@ -103,3 +103,27 @@ def a_random_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "random.safetensors"
     save_model(model, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def a_context_model(tmp_path_factory):
+    """The other kind of model with random weights, as a file. Its threshold parts the cells of a scan in two."""
+    import torch
+    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
+    from AnomalyDetectionLib.model.model_file import ContextModel, save_model
+    from AnomalyDetectionLib.model.settings import ScoringSettings
+
+    torch.manual_seed(1)
+    settings = ContextSettings(neighbours=1, widths=(4, 6))
+    model = ContextModel(
+        name="surroundings",
+        weights=ContextNetwork(settings).state_dict(),
+        settings=settings,
+        preparation=PreparationSettings(),
+        scoring=ScoringSettings(stride=2, threshold=1.0, min_patches=4),
+        card={"title": "Surroundings (random)", "summary": "random weights that see whole slices"},
+    )
+    path = tmp_path_factory.mktemp("model") / "surroundings.safetensors"
+    save_model(model, path)
+    return path

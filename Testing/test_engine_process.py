@@ -119,7 +119,7 @@ def test_a_run_reports_its_stages_in_order_and_leaves_its_results(folder, quick)
     assert run.error == ""
     stages = list(dict.fromkeys(progress.stage for progress in heard))
     assert stages == [
-        "reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "scoring", "findings",
+        "reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "anatomy", "scoring", "findings",
         "writing", "done",
     ]  # fmt: skip
     fractions = [progress.fraction for progress in heard]

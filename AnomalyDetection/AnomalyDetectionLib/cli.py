@@ -23,10 +23,13 @@ from types import FrameType
 from typing import Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from . import __version__
 from .errors import InputError
 from .experiments_cli import experiment
+from .model.bundled import DEFAULT_MODEL
+from .training_cli import train_context
 
 PROGRAM = "anomaly-detection"
 USER_ERROR, OWN_ERROR = 2, 1
@@ -88,7 +91,11 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the full error report 
 @click.option(
     "--flair-series", metavar="SERIES", help="Which DICOM series (number, UID or description), if several."
 )
-@click.option("--model", metavar="NAME|FILE", help="A model that ships with the program, or a model file.")
+@click.option(
+    "--model",
+    metavar="NAME|FILE",
+    help=f"A model that ships with the program (see `models`), or a model file.  [default: {DEFAULT_MODEL}]",
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -102,6 +109,13 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the full error report 
     type=click.FloatRange(min=0, min_open=True),
     callback=_finite,
     help="Scores above it are suspected.  [default: the model's, 3 as in the paper]",
+)
+@click.option(
+    "--budget",
+    metavar="FINDINGS",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
+    help="Set the threshold so that a normal scan has so many findings; instead of --threshold.",
 )
 @click.option(
     "--percentile",
@@ -122,8 +136,34 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the full error report 
     type=click.IntRange(min=1, max=15),
     help="Voxels between patches; fewer are finer and slower.  [default: the model's, 4 as in the paper]",
 )
+@click.option(
+    "--statistics",
+    type=click.Choice(["training", "scan", "tissue"]),
+    help="What a patch is compared with: training patches, the scan's own, or training patches of the same tissue."
+    "  [default: the model's, training as in the paper]",
+)
+@click.option(
+    "--distance",
+    type=click.Choice(["percentile", "mahalanobis"]),
+    help="From the latent elements' deviations to one score.  [default: the model's, percentile as in the paper]",
+)
+@click.option(
+    "--min-excess",
+    metavar="SCORE",
+    type=click.FloatRange(min=0),
+    callback=_finite,
+    help="Drop findings whose patches exceed the threshold by less together.  [default: the model's, 0 as in the paper]",
+)
 @click.option("--no-registration", is_flag=True, help="Trust that T1 and FLAIR line up as they are.")
 @click.option("--no-bias-correction", is_flag=True, help="The images have no bias field, or none any more.")
+@click.option(
+    "--hide",
+    "hide",
+    type=click.Choice(["cavity-like", "wmh-like", "edge-or-artefact", "unknown"]),
+    multiple=True,
+    help="Leave findings of this hint out of the images; the tables list them all. Give several. In tests on simulated "
+    "infarcts, hiding wmh-like also hid about 1 in 4 findings on infarcts.",
+)
 @click.option(
     "--keep-scores",
     is_flag=True,
@@ -148,11 +188,16 @@ def detect(
     model: str | None,
     device: str,
     threshold: float | None,
+    budget: float | None,
     percentile: float | None,
     min_patches: int | None,
     stride: int | None,
+    statistics: str | None,
+    distance: str | None,
+    min_excess: float | None,
     no_registration: bool,
     no_bias_correction: bool,
+    hide: tuple[str, ...],
     keep_scores: bool,
     parent: int | None,
     progress: str,
@@ -182,8 +227,9 @@ def detect(
         call_when_gone(parent, _Stop.from_thread)
     with _progress(progress) as report:
         _check_output(output)
+        from .detection.hints import HINTS
         from .detection.run import DetectionRequest, remarks, run_detection
-        from .reporting.results import summary, write_results
+        from .reporting.results import NEAREST, summary, write_results
 
         request = DetectionRequest(
             t1=t1,
@@ -194,18 +240,27 @@ def detect(
             model=model,
             device=device,
             threshold=threshold,
+            budget=budget,
             percentile=percentile,
             min_patches=min_patches,
             stride=stride,
+            statistics=statistics,
+            distance=distance,
+            min_excess=min_excess,
             register=not no_registration,
             bias_correction=not no_bias_correction,
         )
         detection = run_detection(request, report)
-        write_results(detection, output, report, keep_scores=keep_scores)
+        hidden = tuple(name for name in HINTS if name.replace(" ", "-").lower() in hide)
+        write_results(detection, output, report, keep_scores=keep_scores, hide=hidden)
         report("done", 1.0, summary(detection, output))
     if progress != "json":
-        for remark in remarks(detection.scores.study):
+        for remark in remarks(detection.scores.study, detection.scores):
             click.echo(remark + ".")
+        if detection.model.library is None:
+            click.echo(
+                f"The model {detection.model.name} holds no normal tissue to compare findings with: no {NEAREST}."
+            )
         click.echo(summary(detection, output))
 
 
@@ -264,7 +319,16 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
 )
 @click.option("--name", default="model", show_default=True, help="Of the model, and of its file.")
 @click.option(
-    "--held-out", multiple=True, metavar="PATIENT", help="Patient for training-validation; give several."
+    "--from",
+    "start",
+    metavar="NAME|FILE",
+    help="Fine-tune this model, instead of starting from random weights; its network is kept.",
+)
+@click.option(
+    "--held-out",
+    multiple=True,
+    metavar="PATIENT",
+    help="Patient for training-validation; give several. With --from there may be none.",
 )
 @click.option(
     "--leave-out", multiple=True, metavar="PATIENT", help="Patient not to be used at all (for testing)."
@@ -317,9 +381,7 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     "--learning-rate",
     type=click.FloatRange(0, 1, min_open=True),
     callback=_finite,
-    default=0.001,
-    show_default=True,
-    help="Adam's.",
+    help="Adam's.  [default: 0.001, with --from 0.0002]",
 )
 @click.option(
     "--beta1",
@@ -341,7 +403,9 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     help="Epochs without a better one.",
 )
 @click.option(
-    "--max-epochs", type=click.IntRange(min=0), default=0, help="Stop after so many.  [default: no limit]"
+    "--max-epochs",
+    type=click.IntRange(min=0),
+    help="Stop after so many.  [default: 0, no limit; with --from 3]",
 )
 @click.option(
     "--minutes",
@@ -384,9 +448,18 @@ def train(**options: Any) -> None:
 
     Stops when the generator loss on the held-out patients has not fallen for some epochs, and keeps the best
     epoch. Ctrl-C leaves a checkpoint behind; the same command goes on from it.
+
+    With --from, a model is fine-tuned on scans of another scanner; `calibrate` takes minutes instead, and should
+    follow, for a fine-tuned model does not know its rates.
     """
     from .training.command import train_from_options
 
+    context = click.get_current_context()
+    for name in ("latent_size", "widths", "output_activation", "features") if options["start"] else ():
+        if context.get_parameter_source(name) != ParameterSource.DEFAULT:
+            raise InputError(
+                f"--{name.replace('_', '-')} belongs to the network, which --from keeps: leave it out."
+            )
     # Of several processes that train as one, the first speaks.
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
@@ -398,6 +471,145 @@ def train(**options: Any) -> None:
         ) from None
     if first and options["progress"] != "json":
         click.echo(sentence)
+
+
+@command_line.command(short_help="Fit a model to a scanner with a handful of normal scans.")
+@click.option(
+    "--model", metavar="NAME|FILE", default=DEFAULT_MODEL, show_default=True, help="The model to start from."
+)
+@click.option(
+    "--scans",
+    type=_PATH,
+    metavar="TABLE",
+    help="1 to 20 normal scans: CSV with the columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
+)
+@click.option(
+    "--root",
+    type=_PATH,
+    default=Path(),
+    help="Folder that the table's paths start from.  [default: this one]",
+)
+@click.option("--prepared", type=_PATH, metavar="FILE", help="Instead of a table: scans from `prepare`.")
+@click.option(
+    "--output", type=_PATH, required=True, metavar="FILE", help="Model file to write (.safetensors)."
+)
+@click.option(
+    "--budget",
+    metavar="FINDINGS",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
+    default=2.0,
+    show_default=True,
+    help="Findings that a normal scan may have; sets the threshold.",
+)
+@click.option(
+    "--keep-statistics",
+    is_flag=True,
+    help="Set the threshold only, and leave the latent statistics (of the paper's kind of model) as they are.",
+)
+@click.option(
+    "--prior-scans",
+    type=click.FloatRange(min=0),
+    callback=_finite,
+    default=2.0,
+    show_default=True,
+    help="As how many scans the model's own statistics count beside the new ones.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    show_default=True,
+    help="Where to compute.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["bar", "json", "none"]),
+    default="bar",
+    show_default=True,
+    help="As for detect.",
+)
+@_DEBUG
+def calibrate(
+    model: str,
+    scans: Path | None,
+    root: Path,
+    prepared: Path | None,
+    output: Path,
+    budget: float,
+    keep_statistics: bool,
+    prior_scans: float,
+    device: str,
+    progress: str,
+    debug: bool,
+) -> None:
+    """Fit a model to a scanner: how many findings its normal scans have, and which threshold keeps to a budget.
+
+    Normal scans are of people without the lesions that are searched for; where they have others, such as white matter
+    hyperintensities, give their masks, and findings there are not counted. Takes minutes, without training. Writes a
+    new model file for `detect --model`.
+
+    Example:
+
+    \b
+      anomaly-detection calibrate --scans normal.csv --root scans --output ours.safetensors
+    """
+    from .training.calibration import CalibrationSettings
+    from .training.calibration_command import calibrate_to_scans
+
+    settings = CalibrationSettings(budget=budget, statistics=not keep_statistics, prior_scans=prior_scans)
+    with _progress(progress) as report:
+        done = calibrate_to_scans(
+            model, output, table=scans, root=root, prepared=prepared, settings=settings, device=device,
+            progress=report,
+        )  # fmt: skip
+        sentence = f"{done.in_words()} Model in {output}."
+        report("done", 1.0, sentence)
+    if progress != "json":
+        click.echo(sentence)
+
+
+@command_line.command(
+    "train-anatomy", short_help="Train the network that tells the parts of the brain apart."
+)
+@click.option(
+    "--labels", type=_PATH, required=True, metavar="DIR", help="Whole-head label maps, as SynthSeg's."
+)
+@click.option("--output", type=_PATH, required=True, metavar="FILE", help="Network to write (.safetensors).")
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="How long to train."
+)
+@click.option(
+    "--held-out",
+    metavar="MAPS",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="How many label maps, the last by name, are kept for validation.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option(
+    "--progress", type=click.Choice(["bar", "json", "none"]), default="bar", show_default=True,
+    help="bar for people, json (one object a line: stage, fraction, message) for programs.",
+)  # fmt: skip
+@_DEBUG
+def train_anatomy(
+    labels: Path, output: Path, steps: int, held_out: int, seed: int, progress: str, debug: bool
+) -> None:
+    """Train the network that tells the parts of the brain apart, on images simulated from label maps.
+
+    No scan is needed. The network is written at every eighth of the run. The heads that are made from the maps
+    first are kept beside it, for the next run.
+    """
+    from .training import anatomy_training
+
+    settings = anatomy_training.AnatomyTraining(steps=steps, held_out=held_out, seed=seed)
+    command = shlex.join([PROGRAM, *sys.argv[1:]])
+    with _progress(progress) as report:
+        dice = anatomy_training.train_anatomy(labels, output, settings, command, report)
+    if progress != "json":
+        said = ", ".join(f"{part.replace('_', ' ')} {value:.2f}" for part, value in dice.items())
+        click.echo(f"Dice on the maps held out: {said}; network in {output}.")
 
 
 # --- simulate -----------------------------------------------------------------------------------------------
@@ -537,7 +749,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     "models",
     metavar="NAME|FILE",
     multiple=True,
-    default=("paper",),
+    default=(DEFAULT_MODEL,),
     show_default=True,
     help="A model that ships with the program, or a model file; give several to compare.",
 )
@@ -629,6 +841,7 @@ def evaluate(
 
 
 command_line.add_command(experiment)
+command_line.add_command(train_context)
 
 
 # --- models -------------------------------------------------------------------------------------------------
@@ -674,14 +887,14 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
     Findings are then shown beside the most similar normal tissue. Only scans that the model's card names as
     trained on are taken. `train` does this by itself.
     """
-    from .model.model_file import find_model, load_model, save_model
+    from .model.model_file import find_model, load_paper_model, save_model
     from .training.publish import with_library
     from .training.scan_file import read_scans
 
     path = output or find_model(model)
     if not path.parent.is_dir():
         raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
-    made = with_library(load_model(model), read_scans(scans))
+    made = with_library(load_paper_model(model, "The library of normal patches"), read_scans(scans))
     save_model(made, path)
     assert made.library is not None
     note = made.card["library"]
@@ -689,6 +902,73 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
         f"{len(made.library)} normal patches ({note['bytes'] / 1e6:.1f} MB) in {path}; mean distance of held-out patches"
         f" to the nearest {note['mean distance of held-out patches to the nearest']:g}, of as many at random"
         f" {note['the same, of as many patches at random']:g}."
+    )
+
+
+@models.command("add-statistics")
+@click.argument("model", metavar="NAME|FILE")
+@click.option(
+    "--scans", type=_PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
+)
+@click.option("--output", type=_PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@_DEBUG
+def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) -> None:
+    """Give a model statistics by tissue, for `detect --statistics tissue` and `--distance mahalanobis`.
+
+    Only scans that the model's card names as trained on are taken. Its usual scores stay what they are.
+    """
+    from .model.model_file import find_model, load_paper_model, save_model
+    from .training.scan_file import read_scans
+    from .training.tissue import with_tissue_statistics
+
+    path = output or find_model(model)
+    if not path.parent.is_dir():
+        raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
+    loaded = load_paper_model(model, "What is known of normal tissue by its kind")
+    with _progress("bar") as report:
+        made = with_tissue_statistics(
+            loaded, read_scans(scans), lambda name, done: report("scoring", done, name)
+        )
+    save_model(made, path)
+    patches = made.card["statistics by tissue"]["patches"]
+    click.echo(
+        f"Statistics of {sum(patches.values())} normal patches in {path}: "
+        + ", ".join(f"{tissue} {count}" for tissue, count in patches.items())
+        + "."
+    )
+
+
+@models.command("add-rates")
+@click.argument("model", metavar="NAME|FILE")
+@click.option(
+    "--scans", type=_PATH, required=True, metavar="FILE", help="Normal scans from `prepare`, not trained on."
+)
+@click.option(
+    "--patient",
+    "patients",
+    multiple=True,
+    metavar="PATIENT",
+    help="Only these; give several.  [default: all]",
+)
+@click.option("--output", type=_PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@_DEBUG
+def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool) -> None:
+    """Let a model know how many findings normal scans have above each threshold.
+
+    Findings then say how many like them a normal scan has, and `detect --budget` works. Scores and threshold stay what
+    they are. The scans must be of people that the model was not trained on.
+    """
+    from .model.rates import in_words
+    from .training.calibration_command import add_rates as add
+
+    with _progress("bar") as report:
+        made = add(model, scans, patients, output, report)
+    curve, own = made.rates, made.scoring.threshold
+    assert curve is not None
+    low, high = map(in_words, curve.interval(own))
+    click.echo(
+        f"Above its threshold of {own:g} the model {made.name} has {in_words(curve.rate(own))} ({low} to {high}) findings "
+        f"in a normal scan, by {curve.scans} of them."
     )
 
 

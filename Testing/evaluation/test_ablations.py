@@ -5,24 +5,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.findings import derive_findings
+from AnomalyDetectionLib.evaluation import cohort
 from AnomalyDetectionLib.evaluation.ablations import READINGS, Reading, ablations, differences
 from AnomalyDetectionLib.evaluation.cohort import cohort_curves, store_cohort
 from AnomalyDetectionLib.evaluation.froc import operating_point
 from AnomalyDetectionLib.evaluation.store import Store
 from AnomalyDetectionLib.imaging.bids import read_bids
 from AnomalyDetectionLib.model.model_file import load_model
+from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
 from AnomalyDetectionLib.reporting.ablation_table import write_ablations
 from test_evaluate_command import boxes, write_subject
 
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory):
-    cohort = tmp_path_factory.mktemp("ablations") / "cohort"
+    folder = tmp_path_factory.mktemp("ablations") / "cohort"
     for number in range(2):
-        write_subject(cohort, f"sub-{number}", boxes((1, 20, 20), (3, 40, 40)), seed=number)
-    return read_bids(cohort)[0]
+        write_subject(folder, f"sub-{number}", boxes((1, 20, 20), (3, 40, 40)), seed=number)
+    return read_bids(folder)[0]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,7 @@ def differing(model, name, **settings):
 
 def test_another_reading_of_stored_scores_is_that_of_a_model_with_these_settings(scans, model, tmp_path):
     changes = {"back_projection": "mean", "min_patches": 1, "z_factor": 1.0, "neighbourhood": "8"}
+    changes |= {"min_excess": 0.02}
     changed = replace(model, name="changed", scoring=replace(model.scoring, **changes))
     subjects, _ = store_cohort(scans, tmp_path, {"plain": model, "changed": changed})
     store = Store(tmp_path, model.preparation)
@@ -47,15 +51,39 @@ def test_another_reading_of_stored_scores_is_that_of_a_model_with_these_settings
         np.testing.assert_array_equal(getattr(read, name), getattr(computed, name))
 
 
-@pytest.mark.parametrize("changes", [{"stride": 2}, {"statistics": "scan"}])
+@pytest.mark.parametrize("changes", [{"stride": 2}, {"statistics": "scan"}, {"distance": "mahalanobis"}])
 def test_what_needs_the_network_is_not_read_from_stored_scores(scans, model, tmp_path, changes):
     subjects, _ = store_cohort(scans[:1], tmp_path, {"plain": model})
     with pytest.raises(ValueError, match="network"):
         cohort_curves(Store(tmp_path, model.preparation), "plain", subjects, scoring=changes)
 
 
-def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, tmp_path):
+def with_statistics(model):
+    """Statistics by tissue, as those of a model that got them."""
+    size = len(model.median)
+    whitening = (torch.eye(size) / size**0.5).half().expand(CLASSES, -1, -1)
+    median, deviation = (tensor.expand(CLASSES, -1) for tensor in (model.median, model.deviation))
+    return replace(model, tissue_statistics=TissueStatistics(median, deviation, whitening))
+
+
+def test_readings_that_need_statistics_by_tissue_are_left_out_of_a_model_without(scans, model, tmp_path):
+    readings = [Reading("distance", "Mahalanobis", {"distance": "mahalanobis"}), READINGS[0]]
+    rows, failures = ablations(scans, tmp_path, model, readings=readings)
+    assert failures == ()
+    assert [row.question for row in rows[1:]] == ["back-projection"]
+
+
+def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, tmp_path, monkeypatch):
+    labelled = []
+
+    def all_white_matter(study, _device):
+        labelled.append(study)
+        return np.full(study.brain.shape, 4, np.uint8)
+
+    monkeypatch.setattr(cohort, "segment_anatomy", all_white_matter)
+    model = with_statistics(model)
     rows, failures = ablations(scans, tmp_path, model)
+    assert len(labelled) == len(scans), "once a scan, for all readings"
     assert failures == ()
     assert [row.value for row in rows[1:]] == [reading.value for reading in READINGS]
     assert rows[0].difference is None

@@ -312,6 +312,51 @@ def test_options_that_make_no_sense_are_told(whole, a_random_model, tmp_path, ca
     assert "given twice" in capfd.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def both(whole, a_random_model, a_context_model, tmp_path_factory):
+    """An evaluation of a model of either kind."""
+    output = tmp_path_factory.mktemp("evaluated") / "both"
+    models = ["--model", a_random_model, "--model", a_context_model]
+    assert evaluate(whole, "--output", output, *models, "--percentiles", "40") == 0
+    return output
+
+
+def test_models_of_either_kind_are_compared_on_one_store(both):
+    paper, context = (Store(both).read_scores(name, "sub-01") for name in ("random", "surroundings"))
+    assert paper.percentiles.tolist() == [40, 50]
+    assert (context.percentiles.tolist(), context.scoring.stride) == ([50], 2)
+    assert context.scores.shape[1] > 3 * paper.scores.shape[1]
+    assert {row["method"] for row in rows(both, "methods")} == {
+        "random", "surroundings", "bright FLAIR", "dark FLAIR",
+    }  # fmt: skip
+    assert {row["less"] for row in rows(both, "differences") if row["method"] == "surroundings"} == {
+        "random", "bright FLAIR",
+    }  # fmt: skip
+
+
+def test_the_misses_of_a_context_model_are_told_without_normal_tissue(
+    both, a_context_model, tmp_path, capsys
+):
+    options = ["--model", str(a_context_model), "--no-patches", "--output", str(tmp_path / "missed")]
+    with pytest.raises(SystemExit) as left:
+        cli.main(["experiment", "missed", str(both), *options])
+    assert left.value.code == 0
+    assert "The model surroundings has no library of normal patches" in capsys.readouterr().out
+
+
+def test_experiments_on_the_papers_method_refuse_another_kind_of_model(
+    whole, a_context_model, tmp_path, capfd
+):
+    for arguments in (
+        ["ablations", whole, "--model", a_context_model, "--store", tmp_path / "store"],
+        ["ablations", whole, "--trained", a_context_model, "--store", tmp_path / "store"],
+    ):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["experiment", *map(str, arguments), "--output", str(tmp_path / "out")])
+        assert left.value.code == 2
+        assert "belongs to the paper's kind of model, and the model surroundings" in capfd.readouterr().err
+
+
 def test_the_results_go_into_the_models_card_and_leave_its_scores_as_they_are(done, a_random_model, tmp_path):
     path = tmp_path / "model.safetensors"
     shutil.copy(a_random_model, path)

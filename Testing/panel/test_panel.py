@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -132,8 +133,9 @@ def test_an_empty_scene_disables_detect_and_says_what_to_do(panel):
 
 
 def test_each_slider_has_decimals_of_its_own(panel):
+    """Two for the threshold, as the bundled models' own have."""
     sliders = panel.ui.thresholdSlider, panel.ui.minimumSizeSlider, panel.ui.opacitySlider
-    assert [slider.decimals for slider in sliders] == [1, 0, 2]
+    assert [slider.decimals for slider in sliders] == [2, 0, 2]
 
 
 def test_the_sample_can_be_run_at_once(sample):
@@ -187,6 +189,44 @@ def test_a_result_is_no_input(detected):
     detected.ui.t1Selector.choose(detected.panel.result.score)
     assert not detected.ui.detectButton.enabled
     assert "result of an earlier detection" in detected.ui.inputsMessageLabel.text
+
+
+@pytest.fixture
+def two_models(slicer_app, monkeypatch, a_random_model, a_context_model):
+    """A module that comes with a model of each kind; the first is its default."""
+    from AnomalyDetectionLib.model import bundled
+    from AnomalyDetectionLib.panel import advanced
+
+    monkeypatch.setattr(bundled, "DEFAULT_MODEL", a_random_model.stem)
+    for module in (bundled, advanced):
+        monkeypatch.setattr(module, "bundled_models", lambda: [a_random_model, a_context_model])
+    monkeypatch.setattr(advanced, "DEFAULT_MODEL", a_random_model.stem)
+
+
+def test_models_are_chosen_by_their_titles_the_default_first(two_models, panel):
+    ui = panel.ui
+    assert [ui.modelSelector.itemText(place) for place in range(3)] == [
+        "random", "Surroundings (random)", "A model file",
+    ]  # fmt: skip
+    assert ui.modelSelector.currentIndex == 0
+    assert ui.modelSelector.toolTip == "random weights"
+    ui.modelSelector.currentIndex = 1
+    assert ui.modelSelector.toolTip == "random weights that see whole slices"
+    assert panel.panel.advanced.model() == "surroundings"
+
+
+def test_what_means_nothing_to_a_model_cannot_be_set_for_it(two_models, panel):
+    ui, advanced = panel.ui, panel.panel.advanced
+    ui.percentileSpinBox.value = 60
+    ui.strideSpinBox.value = 3
+    assert (advanced.percentile(), advanced.stride()) == (60, 3)
+    ui.modelSelector.currentIndex = 1
+    assert not ui.percentileSpinBox.enabled
+    assert not ui.strideSpinBox.enabled
+    assert (advanced.percentile(), advanced.stride()) == (None, None)
+    ui.modelSelector.currentIndex = 0
+    assert ui.percentileSpinBox.enabled
+    assert (advanced.percentile(), advanced.stride()) == (60, 3)
 
 
 def test_a_model_file_that_is_not_there_stops_a_run(sample):
@@ -539,6 +579,43 @@ def test_a_note_that_is_being_typed_is_kept_when_the_findings_change(detected, s
     assert review_of(detected, number).note == "half a note"
 
 
+def test_findings_of_a_hint_are_hidden_and_come_back(detected, slicer_app):
+    from AnomalyDetectionLib.panel.review import HINT, HINT_SHORT
+
+    result, review = detected.panel.result, detected.panel.review
+    before = numbers(detected)
+    hint = review_of(detected, before[0]).hint
+    of_hint = [number for number in before if review_of(detected, number).hint == hint]
+    assert cell(detected, HINT, before[0]) == HINT_SHORT[hint]
+    assert review_of(detected, before[0]).hint_evidence in detected.ui.hintLabel.text
+    slicer_app.press("3")
+    review._hint_boxes[hint].click()
+    assert numbers(detected) == [number for number in before if number not in of_hint]
+    assert f"{len(of_hint)} more hidden" in detected.ui.findingsSummaryLabel.text
+    display = result.segmentation.GetDisplayNode()
+    shown = [number for number in before if display.GetSegmentVisibility(f"Segment_{number}")]
+    assert shown == numbers(detected)
+    slicer_app.press("N")
+    assert review.selected == numbers(detected)[0]
+    review._hint_boxes[hint].click()
+    assert numbers(detected) == before
+    assert review_of(detected, before[0]).category == 3
+
+
+def test_what_is_hidden_is_remembered_with_its_result(detected, slicer_app, tmp_path):
+    review = detected.panel.review
+    hint = review_of(detected, numbers(detected)[0]).hint
+    review._hint_boxes[hint].click()
+    shown, own = numbers(detected), detected.ui.thresholdSlider.value
+    detected.ui.thresholdSlider.value = own + 0.4
+    detected.panel.display.rederive()
+    assert hint not in {review_of(detected, number).hint for number in numbers(detected)}
+    detected.ui.thresholdSlider.value = own
+    detected.panel.display.rederive()
+    assert numbers(detected) == shown
+    assert not review._hint_boxes[hint].checked
+
+
 def test_keys_do_nothing_when_another_module_is_open(detected, slicer_app):
     number = detected.panel.review.selected
     slicer_app.leave()
@@ -554,7 +631,7 @@ def test_keys_do_nothing_when_another_module_is_open(detected, slicer_app):
 def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_app):
     from AnomalyDetectionLib.scene.result import settings_of
 
-    before = numbers(detected)
+    before, own = numbers(detected), detected.ui.thresholdSlider.value
     number = detected.panel.review.selected
     slicer_app.type("3")
     detected.ui.thresholdSlider.value = 6.0
@@ -562,8 +639,8 @@ def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_ap
     fewer = numbers(detected)
     assert len(fewer) < len(before)
     assert set(fewer) <= set(before)
-    detected.ui.thresholdSlider.value = 3.0
-    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == 3.0, 5)
+    detected.ui.thresholdSlider.value = own
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == own, 5)
     assert numbers(detected) == before
     assert review_of(detected, number).category == 3
     segments = detected.panel.result.segmentation.GetSegmentation().GetNumberOfSegments()
@@ -580,20 +657,65 @@ def test_the_minimum_size_says_its_volume_and_drops_small_findings(detected, sli
     assert len(numbers(detected)) < len(before)
 
 
+def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
+    from AnomalyDetectionLib.model.rates import RateCurve, plain
+    from AnomalyDetectionLib.panel.review import RATE
+    from AnomalyDetectionLib.scene.result_record import read_record, record_text
+
+    panel, ui = detected.panel, detected.ui
+
+    def tell(rates):
+        record = read_record(panel.result.record)
+        scores = {**record.scores, "rates": rates}
+        panel.result.record.SetText(record_text(dataclasses.replace(record, scores=scores)))
+
+    tell(None)
+    ui.minimumSizeSlider.value = 2.0
+    ui.thresholdSlider.value = 4.5
+    panel.display.rederive()
+    assert ui.normalRateLabel.text == ""
+    assert ui.findingsTable.isColumnHidden(RATE)
+    tell(plain(RateCurve(np.array([1.0, 7.0]), np.array([64.0, 1.0]), 10, 2, 0.5)))
+    ui.thresholdSlider.value = 4.0
+    assert ui.normalRateLabel.text.startswith("about 8.0 findings in a normal scan")
+    ui.thresholdSlider.value = 5.0
+    assert ui.normalRateLabel.text.startswith("about 4.0 findings in a normal scan")
+    panel.display.rederive()
+    assert not ui.findingsTable.isColumnHidden(RATE)
+    assert all(review_of(detected, number).per_normal_scan <= 4.0 for number in numbers(detected))
+    assert "A normal scan has about" in ui.findingsTable.item(0, RATE).toolTip()
+    ui.minimumSizeSlider.value = 8.0
+    assert ui.normalRateLabel.text.startswith("at most about 4.0")
+    ui.minimumSizeSlider.value = 1.0
+    assert ui.normalRateLabel.text.startswith("more than 4.0")
+
+
 def test_each_result_keeps_its_own_threshold(detected, slicer_app):
     from AnomalyDetectionLib.scene.result import settings_of
 
-    first = detected.panel.result
+    first, own = detected.panel.result, detected.ui.thresholdSlider.value
     detected.ui.addResultCheckBox.click()
     detect(detected, slicer_app)
     second = detected.panel.result
     detected.ui.thresholdSlider.value = 6.0
     slicer_app.wait(lambda: settings_of(second)[0] == 6.0, 5)
     detected.ui.resultSelector.choose(first.score)
-    assert detected.ui.thresholdSlider.value == 3.0
+    assert detected.ui.thresholdSlider.value == own
     slicer_app.rest(0.3)
-    assert settings_of(first)[0] == 3.0
+    assert settings_of(first)[0] == own
     assert settings_of(second)[0] == 6.0
+
+
+def test_the_threshold_slider_reaches_the_low_thresholds_of_another_kind_of_model(detected, monkeypatch):
+    from AnomalyDetectionLib.panel import display
+
+    monkeypatch.setattr(display, "settings_of", lambda result: (3.0, 2))
+    detected.panel.display.take(detected.panel.result)
+    assert detected.ui.thresholdSlider.minimum == 0.5
+    monkeypatch.setattr(display, "settings_of", lambda result: (0.3, 4))
+    detected.panel.display.take(detected.panel.result)
+    assert detected.ui.thresholdSlider.value == 0.3
+    assert detected.ui.thresholdSlider.minimum < 0.1
 
 
 def test_opacity_and_overlay_follow_the_panel(detected):

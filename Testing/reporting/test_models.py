@@ -25,9 +25,29 @@ def test_a_model_that_does_not_load_is_in_the_list_with_the_reason(monkeypatch, 
     broken.write_bytes(b"broken")
     monkeypatch.setattr(models, "bundled_models", lambda: [a_random_model, broken])
     good, bad = models.model_list().splitlines()
-    assert good.startswith("random  sha256 ")
+    assert good.startswith("random  kind paper  sha256 ")
     assert good.endswith("random weights")
     assert bad.startswith("broken.safetensors: does not load")
+
+
+def test_the_list_says_of_each_model_what_kind_it_is_and_which_is_the_default(monkeypatch, a_context_model):
+    monkeypatch.setattr(models, "bundled_models", lambda: [a_context_model])
+    monkeypatch.setattr(models, "DEFAULT_MODEL", a_context_model.stem)
+    (line,) = models.model_list().splitlines()
+    assert line.startswith("surroundings  kind context, the default  Surroundings (random)  sha256 ")
+    assert line.endswith("random weights that see whole slices")
+
+
+def test_the_card_of_a_context_model_shows_its_settings(a_context_model):
+    page = models.model_card(str(a_context_model))
+    for fact in (
+        "kind: context",
+        "neighbours: 1",
+        "widths: 4, 6",
+        "stride: 2",
+        "title: Surroundings (random)",
+    ):
+        assert fact in page
 
 
 def test_the_card_shows_what_is_known_and_every_setting(a_random_model):

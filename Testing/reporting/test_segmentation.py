@@ -41,7 +41,8 @@ def test_each_finding_is_a_named_coloured_segment_with_a_terminology(findings, w
         key = f"Segment{index}_"
         assert written.GetMetaData(key + "LabelValue") == str(finding.number)
         assert written.GetMetaData(key + "Layer") == "0"
-        assert f"anomaly {finding.number}, {finding.side}" in written.GetMetaData(key + "Name")
+        name = f"Suspected anomaly {finding.number} ({finding.hint}), {finding.side}, "
+        assert written.GetMetaData(key + "Name").startswith(name)
         assert written.GetMetaData(key + "Extent") == "0 99 0 109 0 11"
         tags = written.GetMetaData(key + "Tags")
         for code in ("SCT^49755003^", "SCT^52988006^Lesion", "SCT^12738006^Brain"):

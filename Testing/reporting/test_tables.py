@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 import SimpleITK as sitk
@@ -17,7 +18,21 @@ def two_findings():
     return Findings(
         (
             Finding(
-                1, 1.23456, 9, 6.5, 4.25, (-10.04, 20.0, 30.0), "left", "anterior, deep", 0.75, 1.5, (3, 4, 5)
+                *(
+                    1,
+                    1.23456,
+                    9,
+                    6.5,
+                    4.25,
+                    (-10.04, 20.0, 30.0),
+                    "left",
+                    "anterior, deep",
+                    0.75,
+                    1.5,
+                    (3, 4, 5),
+                ),
+                hint="cavity-like",
+                hint_evidence="0.3 ml core, as dark as fluid",
             ),
             Finding(
                 2, 0.05, 2, 3.25, 3.125, (1.0, -2.0, 3.0), "midline", "central, deep", NAN, NAN, (0, 1, 2)
@@ -38,6 +53,8 @@ def test_the_table_has_a_heading_and_a_line_a_finding(two_findings, tmp_path):
     assert float(rows[0]["volume_ml"]) == pytest.approx(1.235)
     assert [float(rows[0][f"centroid_{axis}_mm"]) for axis in "ras"] == [-10.0, 20.0, 30.0]
     assert rows[1]["t1_relative"] == ""
+    assert [row["hint"] for row in rows] == ["cavity-like", "unknown"]
+    assert rows[0]["hint_evidence"] == "0.3 ml core, as dark as fluid"
 
 
 def test_without_findings_the_table_is_its_heading(tmp_path):
@@ -59,3 +76,14 @@ def test_the_record_is_strict_json_with_the_provenance_first(two_findings, tmp_p
     assert record["count"] == 2
     assert record["findings"][0]["centroid_ras_mm"] == [-10.04, 20.0, 30.0]
     assert record["findings"][1]["t1_relative"] is None
+
+
+def test_the_rate_of_a_finding_is_in_both_and_empty_where_it_is_not_known(two_findings, tmp_path):
+    first, second = two_findings.items
+    findings = replace(two_findings, items=(replace(first, rate=0.31234), second))
+    write_csv(findings, tmp_path / "findings.csv")
+    write_json(findings, {}, tmp_path / "findings.json")
+    with (tmp_path / "findings.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["per_normal_scan"] for row in csv.DictReader(file)] == ["0.312", ""]
+    record = json.loads((tmp_path / "findings.json").read_text("utf-8"))
+    assert [finding["per_normal_scan"] for finding in record["findings"]] == [0.3123, None]

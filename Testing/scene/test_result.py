@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -556,17 +557,19 @@ def test_the_sample_follows_its_sliders_and_comes_back(a_slicer_scene, sample_ru
     folder = sample_run.output / "score_map"
     if not folder.exists():
         pytest.skip("the run has not kept its scores")
-    result = a_result_of_the_sample(a_slicer_scene, read_stored(folder))
+    record = json.loads((sample_run.output / "findings.json").read_text("utf-8"))
+    own, least = record["threshold"], record["min_patches"]
+    result = a_result_of_the_sample(a_slicer_scene, read_stored(folder), own, least)
     assert [item.number for item in findings_of(result).items] == numbers(result)
     before = rows(result.table)
-    for threshold in (2.0, 4.0, 3.0):
-        rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=threshold, min_patches=2)
+    for threshold in (own / 1.5, own * 1.5, own):
+        rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=threshold, min_patches=least)
     assert rows(result.table) == before
     engine = sitk.GetArrayFromImage(sitk.ReadImage(str(sample_run.output / "suspected_anomalies.nii.gz")))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(findings_of(result).labels), engine)
 
 
-def a_result_of_the_sample(made, stored):
+def a_result_of_the_sample(made, stored, threshold, min_patches):
     nodes = []
     for name in ("T1", "FLAIR"):
         image = sitk.ReadImage(str(SAMPLE / f"simulated_{name}.nii.gz"))
@@ -582,8 +585,8 @@ def a_result_of_the_sample(made, stored):
         flair=nodes[1],
         stored=stored,
         provenance={},
-        threshold=3.0,
-        min_patches=2,
+        threshold=threshold,
+        min_patches=min_patches,
     )
 
 

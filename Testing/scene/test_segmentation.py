@@ -67,7 +67,7 @@ def test_there_is_a_segment_for_each_finding_with_its_name_colour_and_terminolog
     assert list(segments(shown.node)) == ["Segment_1", "Segment_2", "Segment_3"]
     for finding, segment in zip(findings.items, segments(shown.node).values(), strict=True):
         assert segment.GetName() == (
-            f"Suspected anomaly {finding.number}, {finding.side}, {finding.volume_ml:.2f} ml"
+            f"Suspected anomaly {finding.number} ({finding.hint}), {finding.side}, {finding.volume_ml:.2f} ml"
         )
         assert segment.GetColor() == pytest.approx(finding_colour(finding.number))
         tag = vtk.reference("")

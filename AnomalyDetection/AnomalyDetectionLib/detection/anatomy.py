@@ -64,10 +64,14 @@ def segment_anatomy(
     scores = class_scores(model, study.t1, study.flair, study.brain, study.grid.spacing[2], device)
     labels = scores.argmax(axis=0).astype(np.uint8)
     labels[~study.brain] = AnatomyLabel.OUTSIDE
-    for part in _IN_ONE_PIECE:
-        island = _islands(labels == part, study.grid.voxel_ml)
-        scores[part][island] = -np.inf
-        labels[island] = scores[:, island].argmax(axis=0)
+    islands = True
+    while islands:  # what one part loses may be a small piece of another; it cannot come back, so this ends
+        islands = False
+        for part in _IN_ONE_PIECE:
+            island = _islands(labels == part, study.grid.voxel_ml)
+            scores[part][island] = -np.inf
+            labels[island] = scores[:, island].argmax(axis=0)
+            islands |= bool(island.any())
     return labels
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..model.model_file import Model
+from ..model.model_file import AnyModel
 
 
-def results_for_card(evaluation: Path, model: Model) -> dict[str, Any]:
+def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
     """The main figures of an evaluation, with what was simulated said.
 
     Args:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..detection.detector import lattice_scores
+from ..detection.anatomy import segment_anatomy
+from ..detection.detector import lattice_scores, patch_size
 from ..errors import InputError
 from ..imaging.bids import BidsScan
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
-from ..model.model_file import Model
+from ..model.model_file import AnyModel, ContextModel
+from ..model.stored_settings import identity
 from .curves import CohortCurves, gather, scan_curves, threshold_grid
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name
@@ -35,13 +37,13 @@ class Failure:
     reason: str
 
 
-def method_names(models: Sequence[Model]) -> dict[str, Model]:
+def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
     """The models by the names they go by: their own, with a piece of their hash where two have the same.
 
     Raises:
         InputError: if a model is given twice.
     """
-    named: dict[str, Model] = {}
+    named: dict[str, AnyModel] = {}
     names = [folder_name(model.name) for model in models]
     for model in models:
         alone = names.count(folder_name(model.name)) == 1 and model.name not in BASELINES
@@ -55,7 +57,7 @@ def method_names(models: Sequence[Model]) -> dict[str, Model]:
 def store_cohort(
     scans: Sequence[BidsScan],
     folder: Path,
-    models: Mapping[str, Model],
+    models: Mapping[str, AnyModel],
     *,
     percentiles: Sequence[float] = (),
     device: str = "cpu",
@@ -129,8 +131,9 @@ def cohort_curves(
             least = settings.min_patches if min_patches is None else min_patches
             lattice, on_cells = scores.lattice(percentile), truth.on_cells(settings.stride)
             curves = scan_curves(
-                lattice, on_cells, thresholds, smallest=(least,), neighbourhood=settings.neighbourhood
-            )
+                lattice, on_cells, thresholds, smallest=(least,), neighbourhood=settings.neighbourhood,
+                min_excess=settings.min_excess,
+            )  # fmt: skip
             yield truth.facts, curves[0]
 
     return gather(parts())
@@ -152,7 +155,7 @@ def baseline_cohort_curves(
 
 
 def _store_scan(
-    scan: BidsScan, folder: Path, models: Mapping[str, Model], percentiles: Sequence[float], device: str
+    scan: BidsScan, folder: Path, models: Mapping[str, AnyModel], percentiles: Sequence[float], device: str
 ) -> None:
     """Store what is missing of one scan."""
     check_truth_is_there(scan)
@@ -181,6 +184,7 @@ class _Prepared:
         self._scan, self._store, self._device = scan, store, device
         self._key = {"images": images, "preparation": preparation_name(store.preparation)}
         self._study: PreparedStudy | None = None
+        self._anatomy: np.ndarray | None = None
 
     def __call__(self) -> PreparedStudy:
         if self._study is None:
@@ -192,6 +196,12 @@ class _Prepared:
                 self._study = prepare(study, self._store.preparation, self._device)
                 self._store.write_prepared(subject, self._study, self._key)
         return self._study
+
+    def anatomy(self) -> np.ndarray:
+        """Of `segment_anatomy`, once for all models."""
+        if self._anatomy is None:
+            self._anatomy = segment_anatomy(self(), self._device)
+        return self._anatomy
 
 
 def _store_truth(
@@ -206,23 +216,26 @@ def _store_truth(
             store.write_curves(baseline, scan.subject, curves, curves_key)
 
 
-def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, model: Model,
+def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, model: AnyModel,
                   percentiles: Sequence[float], images: str, device: str) -> None:  # fmt: skip
-    wanted = sorted({model.scoring.percentile, *map(float, percentiles)})
-    key = {"images": images, "model": model.fingerprint, "scoring": asdict(model.scoring)}
+    own = model.scoring.percentile
+    # Another kind of model than the paper's has one score a patch, and no percentiles of it.
+    wanted = [own] if isinstance(model, ContextModel) else sorted({own, *map(float, percentiles)})
+    key = {"images": images, "model": model.fingerprint, "scoring": identity(model.scoring)}
     there = store.scores_key(method, scan.subject) or {}
     if {**there, "percentiles": None} == {**key, "percentiles": None}:
         if set(wanted) <= set(there["percentiles"]):
             return
         wanted = sorted({*wanted, *there["percentiles"]})
     prepared = study()
-    _, scores = lattice_scores(prepared, model, wanted, device=device)
+    anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
+    _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
     stored = LatticeScores(
         np.array(wanted, np.float32),
         scores,
         model.scoring,
         model.fingerprint,
-        model.network.patch_size,
+        patch_size(model),
         prepared.brain,
     )
     store.write_scores(method, scan.subject, stored, {**key, "percentiles": wanted})

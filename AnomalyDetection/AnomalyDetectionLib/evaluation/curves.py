@@ -20,16 +20,19 @@ LEAST_COVERED = 0.1
 SWEEP_ENDS = 0.25
 """A scan's curve ends where more than this share of its brain is flagged; below, it keeps its last values."""
 
-_LOWEST, _HIGHEST, _STEP = 0.05, 500.0, 1.02
+_LOWEST, _FROM, _HIGHEST, _STEP = 0.002, 0.05, 500.0, 1.02
 
 
 def threshold_grid(*also: float) -> np.ndarray:
-    """Thresholds from 0.05 to 500 in steps of 2 %, ascending, and those named.
+    """Thresholds from 0.002 to 500 in steps of 2 %, ascending, and those named.
 
     The grid does not depend on the scores, so that curves of scans, models and percentiles can be put together.
     """
-    steps = int(np.ceil(np.log(_HIGHEST / _LOWEST) / np.log(_STEP)))
-    return np.unique(np.concatenate([np.round(_LOWEST * _STEP ** np.arange(steps + 1), 6), also]))
+    below, above = (int(np.ceil(np.log(end / _FROM) / np.log(_STEP))) for end in (_LOWEST, _HIGHEST))
+    powers = _STEP ** np.arange(below, above + 1)
+    return np.unique(
+        np.concatenate([np.where(powers < 1, _FROM * powers, np.round(_FROM * powers, 6)), also])
+    )
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def scan_curves(
     *,
     smallest: Sequence[int] = (2,),
     neighbourhood: str = "26",
+    min_excess: float = 0.0,
 ) -> tuple[ScanCurve, ...]:
     """What is found in a scan at every threshold.
 
@@ -143,7 +147,7 @@ def scan_curves(
         truth: on the same elements.
         thresholds: ascending.
         smallest: findings of fewer elements are dropped; one curve for each value.
-        neighbourhood: as of `ScoringSettings`.
+        neighbourhood, min_excess: as of `ScoringSettings`.
 
     Raises:
         ValueError: if scores and truth are on different elements.
@@ -154,12 +158,13 @@ def scan_curves(
     above = sweep.counts(thresholds)
     for t in range(len(thresholds) - 1, -1, -1):
         same = above[t] == (above[t + 1] if t + 1 < len(thresholds) else 0)
-        groups = None if same else sweep.above(float(thresholds[t]))
+        # The same elements are the same findings, unless they have to exceed the threshold by something.
+        groups = None if same and min_excess == 0 else sweep.above(float(thresholds[t]))
         for curve, least in zip(curves, smallest, strict=True):
             if groups is None:
                 curve.hold(t)
             else:
-                curve.count(t, groups, least)
+                curve.count(t, groups, groups.kept(least, min_excess))
         if groups is not None and groups.voxels.sum() > flagged_most:
             for curve in curves:
                 curve.hold_below(t)
@@ -183,10 +188,8 @@ class _Counter:
             flagged_ml=np.zeros(count, np.float32),
         )
 
-    def count(self, t: int, groups: Groups, smallest: int) -> None:
+    def count(self, t: int, groups: Groups, kept: np.ndarray) -> None:
         truth, curve = self._truth, self._curve
-        kept = groups.sizes >= smallest
-        kept[0] = False
         hit = kept[groups.infarct_owner]
         owner, (_, lesion, shared) = groups.infarct_owner[hit], truth.infarcts[:, hit]
         lesions = len(truth.lesions)
@@ -199,8 +202,8 @@ class _Counter:
                 np.add.at(overlap, (lesion, column), shared)
                 curve.one_to_one[t] = one_to_one(overlap, truth.lesion_voxels, groups.voxels[touching]) >= 0
         curve.findings[t] = kept.sum()
+        curve.flagged_ml[t] = truth.voxel_ml * groups.voxels[kept].sum()
         kept[owner] = False
-        curve.flagged_ml[t] = truth.voxel_ml * groups.voxels[groups.sizes >= smallest].sum()
         curve.false_positives[t] = kept.sum()
         kept[groups.confounder_owner[truth.confounders[1] == WMH]] = False
         curve.false_positives_no_wmh[t] = kept.sum()

@@ -43,7 +43,12 @@ class PatientSums:
 
 
 def patient_sums(
-    curves: CohortCurves, criterion: str = ANY, among: np.ndarray | None = None, *, ignore_wmh: bool = False
+    curves: CohortCurves,
+    criterion: str = ANY,
+    among: np.ndarray | None = None,
+    *,
+    ignore_wmh: bool = False,
+    by_volume: bool = False,
 ) -> PatientSums:
     """Sum a cohort's counts by patient.
 
@@ -51,16 +56,18 @@ def patient_sums(
         criterion: one of `CRITERIA`.
         among: bool (L,), the lesions that count; None: all. False positives are those of all scans.
         ignore_wmh: findings on white matter hyperintensities are no false positives.
+        by_volume: each lesion counts as much as its volume, so that sensitivity is the share of the volume found.
     """
     patient = np.unique(curves.patients, return_inverse=True)[1]
     count = int(patient.max(initial=-1)) + 1
     counting = np.ones(len(curves.lesions), bool) if among is None else among
     owner = patient[curves.lesion_scan[counting]]
     false_positives = curves.false_positives_no_wmh if ignore_wmh else curves.false_positives
+    each = curves.lesion_ml[counting] if by_volume else np.ones(int(counting.sum()))
     return PatientSums(
         scans=np.bincount(patient, minlength=count),
-        lesions=np.bincount(owner, minlength=count),
-        found=_by(owner, curves.found(criterion)[:, counting], count),
+        lesions=np.bincount(owner, weights=each, minlength=count),
+        found=_by(owner, curves.found(criterion)[:, counting] * each, count),
         false_positives=_by(patient, false_positives, count),
         flagged_ml=_by(patient, curves.flagged_ml, count),
         brain_ml=np.bincount(patient, weights=curves.brain_ml, minlength=count),

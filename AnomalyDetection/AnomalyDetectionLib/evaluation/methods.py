@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..model.model_file import Model
+from ..model.model_file import AnyModel
 from .cohort import baseline_cohort_curves, cohort_curves
 from .curves import CohortCurves
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_scores, smallest_voxels
@@ -44,12 +45,13 @@ class Scored:
     scores: np.ndarray
     smallest: int
     neighbourhood: str
+    min_excess: float = 0.0
 
 
 def compared_methods(
     folder: Path,
     subjects: Sequence[str],
-    models: Mapping[str, Model],
+    models: Mapping[str, AnyModel],
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[Method, ...]:
     """The models in their order, then the baselines, from what is stored.
@@ -66,16 +68,13 @@ def compared_methods(
         InputError: if something is not stored, or damaged.
     """
     methods: list[Method] = []
-    readers: dict[str, _Truths] = {}
+    readers: dict[str, Truths] = {}
     for place, (name, model) in enumerate(models.items()):
         if progress is not None:
             progress(name, place / len(models))
         store = Store(folder, model.preparation)
-        curves = cohort_curves(store, name, subjects)
-        own = f"own threshold {model.scoring.threshold:g}"
-        own_point = own, curves.at(model.scoring.threshold)
-        truths = readers.setdefault(preparation_name(model.preparation), _Truths(store))
-        methods.append(Method(name, curves, (own_point,), None, _model_scores(store, truths, name)))
+        truths = readers.setdefault(preparation_name(model.preparation), Truths(store))
+        methods.append(model_method(store, truths, name, subjects, model.scoring.threshold))
     first, at = methods[0], methods[0].points[0][1]
     rate, flagged = (
         float(values[at].mean()) for values in (first.curves.false_positives, first.curves.flagged_ml)
@@ -83,21 +82,77 @@ def compared_methods(
     store = Store(folder, next(iter(models.values())).preparation)
     truths = next(iter(readers.values()))
     for baseline in BASELINES:
-        every = baseline_cohort_curves(store, baseline, first.curves.scans)
-        # Chosen on this very cohort, in the baseline's favour.
-        size = int(np.argmax([sensitivity_at(patient_sums(c), (1, 2, 4, 8)).mean() for c in every]))
-        places = (
-            (f"false positives of {first.name}", threshold_at(every[size], rate)),
-            (f"flagged volume of {first.name}", threshold_flagging(every[size], flagged)),
-        )
-        points = tuple((what, place) for what, place in places if place is not None)
-        points = points or (("highest threshold", len(THRESHOLDS) - 1),)
-        scored = _baseline_scores(truths, baseline, SMALLEST_ML[size])
-        methods.append(Method(baseline, every[size], points, SMALLEST_ML[size], scored))
+        methods.append(baseline_method(store, truths, baseline, first, (rate, flagged)))
     return tuple(methods)
 
 
-class _Truths:
+def baseline_method(
+    store: Store,
+    truths: Truths,
+    baseline: str,
+    first: Method,
+    like: tuple[float, float],
+    judged: Callable[[CohortCurves], float] | None = None,
+) -> Method:
+    """A baseline with the smallest size of its findings chosen on this very cohort, in its favour.
+
+    Args:
+        first: the model that it is set beside.
+        like: false positives a scan and flagged ml of its operating points: those of the first model.
+        judged: what the size is chosen by; None: the mean sensitivity at 1, 2, 4 and 8 false positives a scan.
+
+    Raises:
+        InputError: if something is not stored, or damaged.
+    """
+    every = baseline_cohort_curves(store, baseline, first.curves.scans)
+    judged = judged or (lambda curves: float(sensitivity_at(patient_sums(curves), (1, 2, 4, 8)).mean()))
+    size = int(np.argmax([judged(curves) for curves in every]))
+    rate, flagged = like
+    places = (
+        (f"false positives of {first.name}", threshold_at(every[size], rate)),
+        (f"flagged volume of {first.name}", threshold_flagging(every[size], flagged)),
+    )
+    points = tuple((what, place) for what, place in places if place is not None)
+    points = points or (("highest threshold", len(THRESHOLDS) - 1),)
+    scored = _baseline_scores(truths, baseline, SMALLEST_ML[size])
+    return Method(baseline, every[size], points, SMALLEST_ML[size], scored)
+
+
+def model_method(
+    store: Store,
+    truths: Truths,
+    stored_as: str,
+    subjects: Sequence[str],
+    threshold: float,
+    *,
+    name: str | None = None,
+    scoring: Mapping[str, Any] | None = None,
+) -> Method:
+    """A model as a method, from its stored scores.
+
+    Args:
+        threshold: of its operating point.
+        name: None: as it is stored.
+        scoring: settings to read the scores with instead of the model's own, by name.
+
+    Raises:
+        InputError: if something is not stored, or damaged.
+    """
+    curves = cohort_curves(store, stored_as, subjects, scoring=scoring)
+    point = f"own threshold {threshold:g}", curves.at(threshold)
+
+    def scored(subject: str) -> Scored:
+        scores = store.read_scores(stored_as, subject).read_with(scoring or {})
+        settings = scores.scoring
+        return Scored(
+            truths.on_cells(subject, settings.stride), scores.lattice(), settings.min_patches, settings.neighbourhood,
+            settings.min_excess,
+        )  # fmt: skip
+
+    return Method(name or stored_as, curves, (point,), None, scored)
+
+
+class Truths:
     """The truth of the scan that was asked for last; several methods ask for one scan after another."""
 
     def __init__(self, store: Store) -> None:
@@ -118,17 +173,7 @@ class _Truths:
         return self._cells[stride]
 
 
-def _model_scores(store: Store, truths: _Truths, name: str) -> Callable[[str], Scored]:
-    def scored(subject: str) -> Scored:
-        scores = store.read_scores(name, subject)
-        settings = scores.scoring
-        truth = truths.on_cells(subject, settings.stride)
-        return Scored(truth, scores.lattice(), settings.min_patches, settings.neighbourhood)
-
-    return scored
-
-
-def _baseline_scores(truths: _Truths, baseline: str, smallest_ml: float) -> Callable[[str], Scored]:
+def _baseline_scores(truths: Truths, baseline: str, smallest_ml: float) -> Callable[[str], Scored]:
     def scored(subject: str) -> Scored:
         truth = truths.truth(subject)
         on_voxels = truth.on_voxels()

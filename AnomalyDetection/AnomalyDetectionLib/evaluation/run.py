@@ -11,7 +11,7 @@ import numpy as np
 from ..detection.device import resolve_device
 from ..errors import InputError
 from ..imaging.bids import BidsScan, read_bids
-from ..model.model_file import Model, load_model
+from ..model.model_file import AnyModel, load_model
 from .bootstrap import RESAMPLES, patient_weights
 from .cohort import Failure, method_names, store_cohort
 from .methods import Method, compared_methods
@@ -60,7 +60,7 @@ class Evaluation:
     """
 
     request: EvaluationRequest
-    models: Mapping[str, Model]
+    models: Mapping[str, AnyModel]
     scans: tuple[BidsScan, ...]
     failures: tuple[Failure, ...]
     methods: tuple[Method, ...]

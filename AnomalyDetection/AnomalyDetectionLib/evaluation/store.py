@@ -40,6 +40,10 @@ _MARGIN = 8
 """Voxels kept round the brain within the slices: patches reach 7 beyond it."""
 
 
+NEEDS_NETWORK = ("stride", "statistics", "distance")
+"""Scoring settings that scores do not follow from which were stored with others."""
+
+
 @dataclass(frozen=True)
 class LatticeScores:
     """Scores of one scan by one model, at several percentiles.
@@ -61,13 +65,13 @@ class LatticeScores:
     brain: np.ndarray
 
     def read_with(self, scoring: Mapping[str, Any]) -> LatticeScores:
-        """The same scores under other settings, by name: all but stride and statistics follow from what is stored.
+        """The same scores under other settings, by name: all but `NEEDS_NETWORK` follow from what is stored.
 
         Raises:
             ValueError: if they do not follow.
         """
-        if {"stride", "statistics"} & {*scoring}:
-            raise ValueError("another stride or other statistics need the network again")
+        if {*NEEDS_NETWORK} & {*scoring}:
+            raise ValueError("another stride, other statistics or another distance need the network again")
         settings = replace(self.scoring, **scoring)
         return replace(
             self, scores=self.scores * (settings.z_factor / self.scoring.z_factor), scoring=settings

@@ -183,7 +183,12 @@ def lesion_and_finding_rows(
             peaks = lesion_peaks(scored.scores, scored.truth)
             lesions += _lesions_of_scan(method.name, method.curves, s, place, peaks)
             for finding in categorised_findings(
-                scored.scores, scored.truth, threshold, scored.smallest, scored.neighbourhood
+                scored.scores,
+                scored.truth,
+                threshold,
+                scored.smallest,
+                scored.neighbourhood,
+                scored.min_excess,
             ):
                 names = {"subject": subject, "patient": patient, "method": method.name}
                 findings.append({**names, **vars(finding)})

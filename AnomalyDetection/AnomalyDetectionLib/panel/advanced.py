@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
+from ..model.bundled import DEFAULT_MODEL, PAPER_KIND, bundled_models, model_info
 from .devices import Devices
 from .messages import say
 
-DEFAULT_MODEL = "paper"
 DEVICES = (("auto", "Automatic (GPU if there is one)"), ("cpu", "CPU"), ("gpu", "GPU"))
 
 
@@ -21,9 +22,11 @@ class Advanced:
         self._panel = panel
         self._filling = True
         ui = panel.ui
-        self._models = sorted(path.stem for path in (Path(panel.resources) / "Models").glob("*.safetensors"))
-        for name in self._models:
-            ui.modelSelector.addItem(_("{name} (comes with the module)").format(name=name))
+        paths = bundled_models()
+        self._models = [path.stem for path in paths]
+        for place, info in enumerate(map(model_info, paths)):
+            ui.modelSelector.addItem(info.title)
+            ui.modelSelector.setItemData(place, info.summary, qt.Qt.ToolTipRole)
         ui.modelSelector.addItem(_("A model file"))
         for _name, text in DEVICES:
             ui.deviceSelector.addItem(_(text))
@@ -46,6 +49,16 @@ class Advanced:
         """The engine's name of the device."""
         chosen = str(self._panel.parameters.device) or "auto"
         return self._devices.gpu() if chosen == "gpu" else chosen
+
+    def percentile(self) -> float | None:
+        """Of the latent elements' deviations; None: the model's own, or it has none."""
+        chosen = float(self._panel.parameters.percentile)
+        return chosen if chosen >= 0 and self._is_papers() else None
+
+    def stride(self) -> int | None:
+        """Voxels between patches; None: the model's own."""
+        chosen = int(self._panel.parameters.stride)
+        return chosen if chosen >= 1 and self._is_papers() else None
 
     def problem(self) -> str:
         """What stands in the way of a run, or nothing."""
@@ -70,6 +83,11 @@ class Advanced:
         ui.modelFileEdit.visible = is_file
         if str(parameters.modelFile) != ui.modelFileEdit.currentPath:
             ui.modelFileEdit.currentPath = str(parameters.modelFile)
+        ui.modelSelector.toolTip = model_info(Path(self._file())).summary or _(
+            "A model that comes with the module, or a model file."
+        )
+        for widget in (ui.percentileLabel, ui.percentileSpinBox, ui.strideLabel, ui.strideSpinBox):
+            widget.enabled = self._is_papers()
         devices = [name for name, _text in DEVICES]
         ui.deviceSelector.currentIndex = (
             devices.index(parameters.device) if parameters.device in devices else 0
@@ -79,6 +97,15 @@ class Advanced:
     def stop(self) -> None:
         """Stop looking for devices."""
         self._devices.stop()
+
+    def _file(self) -> str:
+        """The file of the chosen model, whether it is there or not."""
+        model = self.model() or DEFAULT_MODEL
+        return next((str(path) for path in bundled_models() if path.stem == model), model)
+
+    def _is_papers(self) -> bool:
+        """Whether percentile and stride mean something to the chosen model."""
+        return model_info(Path(self._file())).kind == PAPER_KIND
 
     # The index is read and not taken from the signal: Qt 5 has two signals of the name, one with a text.
     def _model_chosen(self) -> None:

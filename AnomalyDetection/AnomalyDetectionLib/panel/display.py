@@ -8,9 +8,13 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
+from ..model.rates import in_words
 from ..scene import layout, overlay, slice_views
-from ..scene.result import Result, centre_of, rederive, results_in, settings_of
+from ..scene.result import Result, centre_of, rates_of, rederive, results_in, settings_of
 from .messages import say
+
+LEAST_THRESHOLD = 0.5
+"""Where the slider begins, unless a model's own threshold is nearly as low."""
 
 REST_MS = 120
 """How long a slider rests before the findings follow, so that dragging it stays fluent."""
@@ -43,6 +47,8 @@ class Display:
         if result is None:
             return
         threshold, min_patches = settings_of(result)
+        # Scores of one kind of model are deviations, of the other log-odds: their thresholds differ in size.
+        self._panel.ui.thresholdSlider.minimum = min(LEAST_THRESHOLD, threshold / 5)
         for slider, value in (
             (self._panel.ui.thresholdSlider, threshold),
             (self._panel.ui.minimumSizeSlider, float(min_patches)),
@@ -73,6 +79,7 @@ class Display:
         )
         node = self._panel.layout_node
         ui.layoutBackButton.enabled = node is not None and layout.is_side_by_side(node)
+        say(ui.normalRateLabel, "" if result is None else self._findings_in_a_normal_scan(result))
         if result is None:
             say(ui.minimumVolumeLabel, "")
         else:
@@ -161,6 +168,25 @@ class Display:
         """Nothing hidden is left behind, and no slider is waited for."""
         self._timer.stop()
         self.restore_overlay()
+
+    def _findings_in_a_normal_scan(self, result: Result) -> str:
+        """What the threshold on the slider means, or nothing where the model does not know."""
+        curve, ui = rates_of(result), self._panel.ui
+        if curve is None:
+            return ""
+        threshold, size = ui.thresholdSlider.value, round(ui.minimumSizeSlider.value)
+        rate = in_words(curve.rate(threshold))
+        if threshold < curve.scores[0] or size < curve.min_patches:
+            return _("more than {rate} findings in a normal scan at this threshold, besides WMH").format(
+                rate=rate
+            )
+        if size > curve.min_patches:
+            return _("at most about {rate} findings in a normal scan at this threshold, besides WMH").format(
+                rate=rate
+            )
+        low, high = map(in_words, curve.interval(threshold))
+        text = _("about {rate} findings in a normal scan at this threshold, besides WMH ({low} to {high})")
+        return text.format(rate=rate, low=low, high=high)
 
     def _smallest_ml(self, result: Result) -> float:
         """The volume of the cells of as many patches as the slider says."""

@@ -28,15 +28,14 @@ class Panel:
         scene: vtkMRMLScene.
         logics: that belong to it.
         start: starts a run, as `AnomalyDetectionLogic.start`.
-        resources: the module's Resources folder.
 
     Attributes:
         parameters: the parameter node wrapper; None while a scene is closed.
     """
 
-    def __init__(self, ui: Any, scene: Any, logics: Logics, start: Any, resources: str) -> None:
+    def __init__(self, ui: Any, scene: Any, logics: Logics, start: Any) -> None:
         self.ui, self.scene, self.logics = ui, scene, logics
-        self.start, self.resources = start, resources
+        self.start = start
         self.parameters: Any = None
         self._shown: tuple[Any, ...] | None = None
         self._choosing = False

@@ -10,7 +10,7 @@ WORTH_SAYING = 0.005  # of the brain without T1
 
 
 def remarks(result: Result) -> list[str]:
-    """Sentences about registration and missing parts; none for most scans."""
+    """Sentences about registration, missing parts and the brain mask; none for most scans."""
     provenance, said = provenance_of(result), []
     alignment = provenance.get("alignment", {})
     if alignment.get("registered"):
@@ -27,4 +27,4 @@ def remarks(result: Result) -> list[str]:
                 share=100 * missing
             )
         )
-    return said
+    return said + [f"{doubt}." for doubt in provenance.get("brain_mask_doubts", [])]

@@ -8,15 +8,20 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from ..detection.hints import CAVITY, EDGE, UNKNOWN, WMH
+from ..model.rates import in_words
 from ..scene import findings_table, slice_views
-from ..scene.result import Result, centre_of
+from ..scene.result import Result, centre_of, hidden_hints, hide_hints
 from ..scene.segmentation import emphasise, name_segments
 from .messages import say
 from .nearest import Nearest
 
-COLUMNS = ("No.", "ml", "Peak", "Side", "Category", "", "Region", "Note")
-NUMBER, VOLUME, PEAK, SIDE, CATEGORY, DECISION, REGION, NOTE = range(len(COLUMNS))
+COLUMNS = ("No.", "ml", "Peak", "Rate", "Side", "Hint", "Category", "", "Region", "Note")
+NUMBER, VOLUME, PEAK, RATE, SIDE, HINT, CATEGORY, DECISION, REGION, NOTE = range(len(COLUMNS))
 DECISIONS = {"": "", "accepted": "✓", "rejected": "✗"}
+HINT_SHORT = {CAVITY: "● cavity", WMH: "○ WMH", EDGE: "▫ edge", UNKNOWN: "◇ unknown"}
+"""The hints in the table and beside their check boxes; the symbol is what is seen at a glance."""
+
 ROW_PIXELS = 22
 SHORT = ("", "WMH", "normal", "infarct, known", "infarct, new", "artefact", "vessel", "calcification", "bone")
 """The categories in the table, where there is little room; the buttons and tooltips have the whole words."""
@@ -33,6 +38,9 @@ class Review:
         table = ui.findingsTable
         table.setColumnCount(len(COLUMNS))
         table.setHorizontalHeaderLabels([_(name) for name in COLUMNS])
+        table.horizontalHeaderItem(RATE).setToolTip(
+            _("Findings like it, or more unusual, in a normal scan, besides white matter hyperintensities")
+        )
         table.verticalHeader().visible = False
         table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
         table.setWordWrap(False)
@@ -47,6 +55,7 @@ class Review:
         ui.noteEdit.editingFinished.connect(self.keep_note)
         ui.noteEdit.returnPressed.connect(self._leave_note)
         self._category_buttons = self._make_category_buttons()
+        self._hint_boxes = self._make_hint_boxes()
         self._nearest = Nearest(panel)
         self.take(None)
 
@@ -62,8 +71,8 @@ class Review:
 
     def refill(self) -> None:
         """Fill the table anew from the scene; the selection stays where it can."""
-        result, table = self._panel.result, self._panel.ui.findingsTable
-        rows = [] if result is None else findings_table.rows(result.table)
+        table = self._panel.ui.findingsTable
+        rows = self._shown_rows()
         self._filling = True
         table.setSortingEnabled(False)
         table.setRowCount(len(rows))
@@ -72,6 +81,7 @@ class Review:
         table.setSortingEnabled(True)
         for column in range(len(COLUMNS) - 1):
             table.resizeColumnToContents(column)
+        table.setColumnHidden(RATE, all(row.per_normal_scan is None for row in rows))
         self._filling = False
         numbers = [row.number for row in rows]
         self._select_row(self._selected if self._selected in numbers else None)
@@ -154,6 +164,55 @@ class Review:
             buttons.append((category, button))
         return buttons
 
+    def _make_hint_boxes(self) -> dict[str, Any]:
+        """A box for each hint: whether its findings are shown."""
+        row = self._panel.ui.hintsWidget.layout()
+        boxes = {}
+        for hint, short in HINT_SHORT.items():
+            box = qt.QCheckBox(_(short))
+            box.setChecked(True)
+            tip = _("Show the findings that are {hint}: in this table, in the slices and in 3D.").format(
+                hint=_(hint)
+            )
+            if hint == WMH:
+                tip += " " + _(
+                    "In tests on simulated infarcts, hiding them also hid about 1 in 4 findings on infarcts."
+                )
+            box.setToolTip(tip)
+            box.clicked.connect(self._hide_unchecked)
+            row.addWidget(box)
+            boxes[hint] = box
+        return boxes
+
+    def _hide_unchecked(self) -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        self.keep_note()
+        hide_hints(result, [hint for hint, box in self._hint_boxes.items() if not box.checked])
+        self.refill()
+        if self._selected is None:
+            emphasise(result.segmentation, None)
+
+    def _shown_rows(self) -> list[findings_table.Row]:
+        """The findings that are there and not hidden."""
+        result = self._panel.result
+        if result is None:
+            return []
+        hidden = hidden_hints(result)
+        return [row for row in findings_table.rows(result.table) if row.hint not in hidden]
+
+    def _refresh_hints(self, result: Result | None) -> None:
+        """The boxes say how many findings there are of each hint, and whether they are shown."""
+        self._panel.ui.hintsWidget.visible = result is not None
+        if result is None:
+            return
+        hints = [row.hint for row in findings_table.rows(result.table)]
+        hidden = hidden_hints(result)
+        for hint, box in self._hint_boxes.items():
+            box.setText(f"{_(HINT_SHORT[hint])} {hints.count(hint)}")
+            box.setChecked(hint not in hidden)
+
     def _setter(self, category: int) -> Callable[[], None]:
         def set_it() -> None:
             self.set_category(category)
@@ -165,13 +224,17 @@ class Review:
             row.number,
             round(row.volume_ml, 2),
             round(row.peak_score, 2),
+            "" if row.per_normal_scan is None else float(in_words(row.per_normal_scan)),
             _(row.side),
+            _(HINT_SHORT.get(row.hint, row.hint)),
             _(SHORT[row.category]),
             DECISIONS[row.decision],
             row.region,
             row.note,
         )
         tips = {
+            RATE: _about_rate(row.per_normal_scan),
+            HINT: _hint_in_words(row),
             CATEGORY: _(findings_table.CATEGORIES[row.category - 1]) if row.category else _("unreviewed"),
             DECISION: _(row.decision or "neither accepted nor rejected"),
         }
@@ -182,7 +245,7 @@ class Review:
                 item = qt.QTableWidgetItem()
                 table.setItem(place, column, item)
             item.setData(qt.Qt.DisplayRole, value)
-            if column in (NUMBER, VOLUME, PEAK):
+            if column in (NUMBER, VOLUME, PEAK, RATE):
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             item.setToolTip(tips.get(column, str(value)))
 
@@ -276,6 +339,8 @@ class Review:
         for category, button in self._category_buttons:
             button.setChecked(row is not None and row.category == category)
         ui.noteEdit.text = "" if row is None else row.note
+        self._refresh_hints(result)
+        say(ui.hintLabel, "" if row is None else _hint_in_words(row))
         numbers = self._numbers()
         ui.nextButton.enabled = bool(numbers) and self._selected != numbers[-1]
         ui.previousButton.enabled = bool(numbers) and self._selected != numbers[0]
@@ -289,15 +354,35 @@ class Review:
             if score is not None and score.GetScene() is not None:
                 return _("A part of this result was deleted: detect anomalies again.")
             return _("No result yet.")
-        rows = findings_table.rows(result.table)
+        rows = self._shown_rows()
+        hidden = len(findings_table.rows(result.table)) - len(rows)
+        if hidden and not rows:
+            return _("All {hidden} suspected anomalies are hidden.").format(hidden=hidden)
         if not rows:
             return _("No suspected anomaly at this threshold.")
         if len(rows) == 1:
             text = _("1 suspected anomaly, {volume:.1f} ml; {unreviewed} unreviewed")
         else:
             text = _("{count} suspected anomalies, {volume:.1f} ml together; {unreviewed} unreviewed")
+        if hidden:
+            text += _("; {hidden} more hidden")
         return text.format(
             count=len(rows),
             volume=sum(row.volume_ml for row in rows),
-            unreviewed=findings_table.unreviewed(result.table),
+            unreviewed=sum(not row.reviewed for row in rows),
+            hidden=hidden,
         )
+
+
+def _hint_in_words(row: findings_table.Row) -> str:
+    """The hint with its evidence."""
+    return f"{_(row.hint)}: {row.hint_evidence}" if row.hint_evidence else _(row.hint)
+
+
+def _about_rate(rate: float | None) -> str:
+    """What the number in the column says."""
+    if rate is None:
+        return _("The model does not know how many findings normal scans have.")
+    return _(
+        "A normal scan has about {rate} findings like this one, or more unusual, besides white matter hyperintensities."
+    ).format(rate=in_words(rate))

@@ -111,7 +111,7 @@ def _devices() -> Iterator[str]:
 
 
 def _models() -> Iterator[str]:
-    from ..model.model_file import bundled_models, load_model
+    from ..model.model_file import DEFAULT_MODEL, bundled_models, load_model
 
     paths = bundled_models()
     if not paths:
@@ -120,7 +120,8 @@ def _models() -> Iterator[str]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         try:
             model = load_model(str(path))
-            yield f"{model.name}: loads, sha256 {digest}"
+            default = ", the default" if path.stem == DEFAULT_MODEL else ""
+            yield f"{model.name}: loads (kind {model.kind}{default}), sha256 {digest}"
         except Exception as error:
             yield f"{path.name}: does not load ({error}), sha256 {digest}"
 

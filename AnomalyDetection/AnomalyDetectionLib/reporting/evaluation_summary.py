@@ -132,7 +132,7 @@ def _method_table(rows: Sequence[Row]) -> list[str]:
             "",
         ]
     )
-    return _table(heads, body)
+    return table(heads, body)
 
 
 def _rate_table(rows: Sequence[Row]) -> list[str]:
@@ -141,7 +141,7 @@ def _rate_table(rows: Sequence[Row]) -> list[str]:
         for method in dict.fromkeys(row["method"] for row in rows):
             own = [r for r in rows if (r["method"], r["wmh"], r["criterion"]) == (method, wmh, ANY)]
             body.append([method, wmh, *(_share(row, "sensitivity") for row in own)])
-    return _table(["method", "findings on WMH", *(f"at {rate:g}" for rate in RATES)], body)
+    return table(["method", "findings on WMH", *(f"at {rate:g}" for rate in RATES)], body)
 
 
 def _difference_table(rows: Sequence[Row]) -> list[str]:
@@ -149,7 +149,7 @@ def _difference_table(rows: Sequence[Row]) -> list[str]:
     for pair in dict.fromkeys((row["method"], row["less"], row["wmh"]) for row in rows):
         own = [row for row in rows if (row["method"], row["less"], row["wmh"]) == pair]
         body.append([f"{pair[0]} less {pair[1]}, WMH {pair[2]}", *(_points(row) for row in own)])
-    return _table(["percentage points", *(f"at {rate:g}" for rate in RATES)], body)
+    return table(["percentage points", *(f"at {rate:g}" for rate in RATES)], body)
 
 
 def _strata_table(rows: Sequence[Row]) -> list[str]:
@@ -160,7 +160,7 @@ def _strata_table(rows: Sequence[Row]) -> list[str]:
         first = own[methods[0]]
         body.append([f"{stratum}: {name}", first["lesions"], first["patients"],
                      *(_share(own[method], "sensitivity") for method in methods)])  # fmt: skip
-    return _table(["infarcts", "number", "patients", *methods], body)
+    return table(["infarcts", "number", "patients", *methods], body)
 
 
 def _free_table(rows: Sequence[Row]) -> list[str]:
@@ -173,7 +173,7 @@ def _free_table(rows: Sequence[Row]) -> list[str]:
         ]
         for row in rows
     ]  # fmt: skip
-    return _table(
+    return table(
         ["method", "at", "scans", "patients", "false positives a scan", "WMH ignored", "flagged ml"], body
     )
 
@@ -183,7 +183,7 @@ def _category_table(rows: Sequence[Row]) -> list[str]:
     for method in dict.fromkeys(row["method"] for row in rows):
         own = {row["category"]: row for row in rows if row["method"] == method}
         body.append([method, *(_category(own[category]) for category in CATEGORIES)])
-    return _table(["findings a scan", *CATEGORIES], body)
+    return table(["findings a scan", *CATEGORIES], body)
 
 
 def _category(row: Row) -> str:
@@ -217,7 +217,8 @@ def _points(row: Row) -> str:
     )
 
 
-def _table(heads: Iterable[str], body: Iterable[Iterable[object]]) -> list[str]:
+def table(heads: Iterable[str], body: Iterable[Iterable[object]]) -> list[str]:
+    """A table in Markdown, line by line."""
     heads = list(heads)
     rows = [heads, ["---"] * len(heads), *body]
     return ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]

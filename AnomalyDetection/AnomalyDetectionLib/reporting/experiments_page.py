@@ -309,7 +309,10 @@ def _missed(folder: Path) -> Iterator[str]:
 
 def _ablations(folder: Path) -> Iterator[str]:
     yield _simulated(_about(folder))
-    yield paragraph("What the paper leaves open, one change at a time, all else equal.")
+    yield paragraph(
+        "What the paper leaves open, one change at a time, all else equal; and what else the same scores could be read by, "
+        "alone and together. Measured on these people, not chosen on them."
+    )
     yield _plain_table(_rows(folder / "ablations.csv"))
 
 

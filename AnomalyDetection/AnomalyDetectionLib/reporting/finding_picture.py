@@ -27,7 +27,7 @@ TILE_WIDTH = 340
 LEAST_CLOSE_MM = 60.0
 """The closer look shows at least this much, and the finding with as much again round it."""
 
-GAP, TOP, LEGEND_WIDTH = 4, 84, 140
+GAP, TOP, LEGEND_WIDTH = 4, 104, 140
 BOX_COLOUR, OTHERS_COLOUR = (120, 200, 255), (150, 150, 150)
 LEGEND = "red: suspected\nwhite: this finding\ngrey: others\nblue: the closer\nlook below"
 COLUMNS = ("T1", "FLAIR", "FLAIR and score")
@@ -92,6 +92,10 @@ def draw_finding(
     title, line = _title(finding), _line(finding, findings)
     pen.text((GAP + 4, 6), title, fill="white", font=drawing.font(20, bold=True))
     pen.text((GAP + 4, 34), line, fill="white", font=drawing.font(14))
+    why = drawing.shortened(
+        f"{finding.hint}: {finding.hint_evidence}", drawing.font(13), canvas.width - 2 * GAP - 8
+    )
+    pen.text((GAP + 4, 57), why, fill=drawing.QUIET, font=drawing.font(13))
     pen.text(
         (canvas.width - 8, 10),
         drawing.CREDIT,
@@ -117,7 +121,7 @@ def draw_finding(
 
 
 def _title(finding: Finding) -> str:
-    return f"Suspected anomaly {finding.number}: {finding.side}, {finding.region}"
+    return f"Suspected anomaly {finding.number}, {finding.hint}: {finding.side}, {finding.region}"
 
 
 def _line(finding: Finding, findings: Findings) -> str:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import InputError
-from ..model.model_file import Model, bundled_models, load_model
+from ..model.model_file import DEFAULT_MODEL, AnyModel, bundled_models, load_model
+from ..model.rates import in_words
 
 
 def model_list() -> str:
@@ -18,7 +19,10 @@ def model_list() -> str:
         except InputError as error:
             lines.append(f"{path.name}: does not load: {error}")
             continue
-        lines.append(f"{model.name}  sha256 {model.sha256[:16]}  {model.card.get('summary', '')}".rstrip())
+        default = ", the default" if path.stem == DEFAULT_MODEL else ""
+        title, summary = (model.card.get(entry, "") for entry in ("title", "summary"))
+        parts = (f"{model.name}  kind {model.kind}{default}", title, f"sha256 {model.sha256[:16]}", summary)
+        lines.append("  ".join(part for part in parts if part))
     return "\n".join(lines) or "No model ships with this installation; give a model file with --model."
 
 
@@ -31,16 +35,35 @@ def model_card(path_or_name: str) -> str:
     Raises:
         InputError: if there is no such model or it cannot be read.
     """
-    model: Model = load_model(path_or_name)
+    model = load_model(path_or_name)
     content = {
         "model": model.name,
+        "kind": model.kind,
         "sha256": model.sha256,
+        "findings a normal scan": _rates(model),
         "card": model.card,
         "preparation": asdict(model.preparation),
         "network": asdict(model.network),
         "scoring": asdict(model.scoring),
     }
     return "\n".join(_lines(content))
+
+
+def _rates(model: AnyModel) -> str:
+    """What the model's own threshold means, and which thresholds other budgets have."""
+    curve, own = model.rates, model.scoring.threshold
+    if curve is None:
+        return "not known; 'anomaly-detection calibrate' counts them on normal scans"
+    low, high = map(in_words, curve.interval(own))
+    others = ", ".join(
+        f"{budget:g} at {curve.threshold_for(budget):.2f}"
+        for budget in (0.5, 1, 2, 4, 8)
+        if curve.least <= budget <= curve.most
+    )
+    return (
+        f"{in_words(curve.rate(own))} ({low} to {high}) at its threshold of {own:g}; {others}; counted on {curve.scans} "
+        f"normal {'scan' if curve.scans == 1 else 'scans'}"
+    )
 
 
 def _lines(content: dict[str, Any], indent: str = "") -> list[str]:

@@ -52,6 +52,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
                 "threshold": detection.findings.threshold,
                 "min_patches": detection.findings.min_patches,
             },
+            "findings_in_a_normal_scan": _rates(detection),
             "brain_mask": "given" if request.brain_mask else "deepbet",
         },
         "inputs": {
@@ -60,6 +61,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "brain_mask": _input(detection.study.brain_mask) if detection.study.brain_mask else None,
         },
         "brain_without_t1": round(prepared.uncovered, 4),
+        "brain_mask_doubts": list(check.doubts) if (check := detection.scores.mask_check) else [],
         "alignment": {
             "registered": alignment.registered,
             "shift_mm": round(alignment.shift_mm, 3),
@@ -80,6 +82,19 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seconds": {stage: round(value, 2) for stage, value in detection.seconds.items()},
         },
+    }
+
+
+def _rates(detection: Detection) -> dict[str, Any] | None:
+    """What the threshold means; None where the model does not know."""
+    curve, threshold = detection.scores.rates, detection.findings.threshold
+    if curve is None:
+        return None
+    return {
+        "at_threshold": round(curve.rate(threshold), 4),
+        "interval_95": [round(value, 4) for value in curve.interval(threshold)],
+        "counted_on_scans": curve.scans,
+        "of_at_least_patches": curve.min_patches,
     }
 
 

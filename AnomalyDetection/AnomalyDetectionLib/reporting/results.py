@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from ..detection.findings import Findings
+from ..detection.hints import HINTS
 from ..detection.nearest import NormalTissue
 from ..detection.run import WRITING_BEGINS, Detection, message_of
 from ..detection.stored_scores import FOLDER, write_stored
 from ..imaging.writing import atomic_folder, write_image
+from ..model.rates import in_words
 from .nearest_picture import draw_nearest
 from .overlay import write_overlay
 from .provenance import provenance
@@ -27,6 +30,7 @@ def write_results(
     progress: Callable[[str, float, str], None] | None = None,
     *,
     keep_scores: bool = False,
+    hide: Collection[str] = (),
 ) -> None:
     """Write images, segmentation, tables and pictures.
 
@@ -36,6 +40,7 @@ def write_results(
         progress: called with the stage, the fraction of the whole run done, and a line for people.
         keep_scores: write the score map, too, into the folder `FOLDER` (see `stored_scores`), so that
             findings can be derived again without the network.
+        hide: hints; findings of these are left out of the images, and are in the tables all the same.
 
     Raises:
         InputError: if the folder cannot be written.
@@ -44,20 +49,21 @@ def write_results(
     if progress is not None:
         progress("writing", WRITING_BEGINS, message_of("writing"))
     begin = time.perf_counter()
+    shown, header = detection.findings.without(hide), header_of(detection, hide)
     with atomic_folder(folder) as beside:
         write_image(detection.scores.image, beside / SCORE)
-        write_image(detection.findings.labels, beside / LABELS)
-        write_segmentation(detection.findings, beside / SEGMENTATION)
-        write_overlay(detection.scores, detection.findings, header_of(detection), beside / OVERLAY)
+        write_image(shown.labels, beside / LABELS)
+        write_segmentation(shown, beside / SEGMENTATION)
+        write_overlay(detection.scores, shown, header, beside / OVERLAY)
         tissue = NormalTissue.of(detection.model)
         if tissue is not None:
-            nearest = draw_nearest(detection.scores, detection.findings, tissue, header_of(detection)[1:])
+            nearest = draw_nearest(detection.scores, shown, tissue, header[1:])
             if nearest is not None:
                 nearest.save(beside / NEAREST)
         if keep_scores:
             write_stored(detection.scores, beside / FOLDER)
         write_csv(detection.findings, beside / TABLE)
-        record = provenance(detection)
+        record = {**provenance(detection), "hidden_in_images": sorted(hide)}
         record["run"]["seconds"]["writing"] = round(time.perf_counter() - begin, 2)
         write_json(detection.findings, record, beside / RECORD)
 
@@ -65,28 +71,59 @@ def write_results(
 def summary(detection: Detection, folder: Path) -> str:
     """How many suspected anomalies, the largest of them, and where the files are, in one line."""
     items = detection.findings.items
+    usual = _in_a_normal_scan(detection)
     if not items:
-        return f"No suspected anomaly (score above {detection.findings.threshold:g}); results are in {folder}"
+        return f"No suspected anomaly (score above {detection.findings.threshold:g}){usual}; results are in {folder}"
     largest = max(items, key=lambda finding: finding.volume_ml)
     where = "at the midline" if largest.side == "midline" else f"on the {largest.side}"
     count = "1 suspected anomaly" if len(items) == 1 else f"{len(items)} suspected anomalies"
     return (
-        f"{count}; the largest has {largest.volume_ml:.2f} ml {where} (number {largest.number}, "
+        f"{count}{usual}; the largest has {largest.volume_ml:.2f} ml {where} (number {largest.number}, "
         f"score {largest.peak_score:.1f}); results are in {folder}"
     )
 
 
-def header_of(detection: Detection) -> list[str]:
-    """The lines above the picture."""
+def header_of(detection: Detection, hide: Collection[str] = ()) -> list[str]:
+    """The lines above the picture.
+
+    Args:
+        hide: hints whose findings it does not show.
+    """
     findings = detection.findings
     count = len(findings.items)
     total = sum(finding.volume_ml for finding in findings.items)
+    usual = _in_a_normal_scan(detection)
     return [
         f"{count} suspected {'anomaly' if count == 1 else 'anomalies'}, {total:.1f} ml together",
+        *_by_hint(findings, hide),
         f"T1: {_name(detection.study.t1.path)}    FLAIR: {_name(detection.study.flair.path)}",
-        f"Model: {detection.model.name} ({detection.model.sha256[:8]})    score above {findings.threshold:g},"
-        f" at least {findings.min_patches} connected patches",
+        f"Model: {detection.model.name} ({detection.model.sha256[:8]})    score above {findings.threshold:g}{usual},"
+        f" at least {findings.min_patches} connected patches{_together(detection)}",
     ]
+
+
+def _together(detection: Detection) -> str:
+    """By how much the patches of a finding have to exceed the threshold; nothing where they need not."""
+    least = detection.scores.settings.min_excess
+    return f", together {least:g} above that" if least else ""
+
+
+def _by_hint(findings: Findings, hide: Collection[str]) -> list[str]:
+    """Which findings have which hint, as one line; none where nothing was found."""
+    parts = []
+    for hint in HINTS:
+        numbers = [str(finding.number) for finding in findings.items if finding.hint == hint]
+        if numbers:
+            parts.append(f"{hint}{' (hidden)' if hint in hide else ''}: {', '.join(numbers)}")
+    return ["    ".join(parts)] if parts else []
+
+
+def _in_a_normal_scan(detection: Detection) -> str:
+    """What the threshold means, in brackets; nothing where the model does not know."""
+    curve, findings = detection.scores.rates, detection.findings
+    if curve is None or findings.min_patches != curve.min_patches:
+        return ""
+    return f" (a normal scan has about {in_words(curve.rate(findings.threshold))} findings besides WMH)"
 
 
 def _name(path: Path | None) -> str:

@@ -27,7 +27,7 @@ TERMINOLOGY = (
 
 def segment_name(finding: Finding) -> str:
     """How a finding is called in a list of segments."""
-    return f"Suspected anomaly {finding.number}, {finding.side}, {finding.volume_ml:.2f} ml"
+    return f"Suspected anomaly {finding.number} ({finding.hint}), {finding.side}, {finding.volume_ml:.2f} ml"
 
 
 def write_segmentation(findings: Findings, path: Path) -> None:

@@ -15,6 +15,7 @@ COLUMNS = (
     "volume_ml",
     "peak_score",
     "mean_score",
+    "per_normal_scan",
     "patches",
     "side",
     "region",
@@ -23,8 +24,11 @@ COLUMNS = (
     "centroid_s_mm",
     "t1_relative",
     "flair_relative",
+    "hint",
+    "hint_evidence",
 )
-"""The columns of findings.csv. Centroids are RAS: right, anterior and superior are positive."""
+"""The columns of findings.csv. Centroids are RAS: right, anterior and superior are positive.
+`per_normal_scan`: findings like it, or more unusual, in a normal scan, besides white matter hyperintensities; empty where the model does not know."""
 
 
 def write_csv(findings: Findings, path: Path) -> None:
@@ -69,6 +73,7 @@ def _row(finding: Finding) -> list[str | int]:
         f"{finding.volume_ml:.3f}",
         f"{finding.peak_score:.3f}",
         f"{finding.mean_score:.3f}",
+        "" if finding.rate is None else f"{finding.rate:.3g}",
         finding.patches,
         finding.side,
         finding.region,
@@ -77,6 +82,8 @@ def _row(finding: Finding) -> list[str | int]:
             "" if math.isnan(ratio) else f"{ratio:.3f}"
             for ratio in (finding.t1_relative, finding.flair_relative)
         ),
+        finding.hint,
+        finding.hint_evidence,
     ]
 
 
@@ -86,12 +93,15 @@ def _record(finding: Finding) -> dict[str, Any]:
         "volume_ml": round(finding.volume_ml, 6),
         "peak_score": round(finding.peak_score, 5),
         "mean_score": round(finding.mean_score, 5),
+        "per_normal_scan": None if finding.rate is None else float(f"{finding.rate:.4g}"),
         "patches": finding.patches,
         "side": finding.side,
         "region": finding.region,
         "centroid_ras_mm": [round(mm, 3) for mm in finding.centroid_ras],
         "t1_relative": round(finding.t1_relative, 5),
         "flair_relative": round(finding.flair_relative, 5),
+        "hint": finding.hint,
+        "hint_evidence": finding.hint_evidence,
     }
 
 

@@ -28,7 +28,7 @@ from ..reporting.tables import COLUMNS
 from .findings_table import CATEGORIES, Row, rows
 from .logics import Logics
 from .nearest import comparison_of
-from .result import Result, findings_of, score_map_of
+from .result import Result, findings_of, hidden_hints, score_map_of
 from .segmentation import segment_id
 from .volumes import (
     RAS_LPS,
@@ -199,8 +199,13 @@ def export_pictures(
 
 
 def _chosen(result: Result, accepted_only: bool) -> list[int]:
-    """The numbers of the findings that are there now, or of those that were accepted."""
-    return [row.number for row in rows(result.table) if row.decision == "accepted" or not accepted_only]
+    """The numbers of the findings that are shown now, or of those that were accepted, shown or not."""
+    hidden = hidden_hints(result)
+    return [
+        row.number
+        for row in rows(result.table)
+        if row.decision == "accepted" or not (accepted_only or row.hint in hidden)
+    ]
 
 
 def _wanted(result: Result, accepted_only: bool) -> list[int]:
@@ -210,7 +215,7 @@ def _wanted(result: Result, accepted_only: bool) -> list[int]:
         raise InputError(
             "No finding is accepted yet: accept findings in the table, or export all of them."
             if accepted_only
-            else "There is no finding to export: lower the threshold or the minimum size."
+            else "There is no finding to export: lower the threshold or the minimum size, or show what is hidden."
         )
     return numbers
 
@@ -297,6 +302,7 @@ def _cells(row: Row, to_now: np.ndarray) -> list[str | int]:
         "volume_ml": f"{row.volume_ml:.3f}",
         "peak_score": f"{row.peak_score:.3f}",
         "mean_score": f"{row.mean_score:.3f}",
+        "per_normal_scan": "" if row.per_normal_scan is None else f"{row.per_normal_scan:.3g}",
         "patches": row.patches,
         "side": row.side,
         "region": row.region,
@@ -305,6 +311,8 @@ def _cells(row: Row, to_now: np.ndarray) -> list[str | int]:
         "centroid_s_mm": f"{centroid[2]:.1f}",
         "t1_relative": _number(row.t1_relative),
         "flair_relative": _number(row.flair_relative),
+        "hint": row.hint,
+        "hint_evidence": row.hint_evidence,
         "category": CATEGORIES[row.category - 1] if row.category else "unreviewed",
         "decision": row.decision,
         "note": _text(row.note),

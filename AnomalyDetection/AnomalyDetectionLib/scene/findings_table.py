@@ -8,12 +8,14 @@ or a cell are written with a backslash.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..detection.findings import Finding, Findings
+from ..detection.hints import UNKNOWN
 
 CATEGORIES = (
     "white matter hyperintensity",
@@ -44,7 +46,9 @@ class Row:
     Attributes:
         number: of the finding; it stays when the threshold changes.
         volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as of `Finding`.
+        hint, hint_evidence: as of `Finding`; "unknown" and "" in tables of earlier versions.
         centroid_ras: mm, where it was when the result was made.
+        per_normal_scan: the finding's rate: findings like it, or more unusual, in a normal scan; None: not known.
         category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
         decision: "", "accepted" or "rejected".
         note: any text.
@@ -61,6 +65,9 @@ class Row:
     centroid_ras: tuple[float, float, float]
     t1_relative: float
     flair_relative: float
+    per_normal_scan: float | None = None
+    hint: str = UNKNOWN
+    hint_evidence: str = ""
     category: int = 0
     decision: str = ""
     note: str = ""
@@ -186,6 +193,9 @@ def _unreviewed_row(finding: Finding) -> Row:
         centroid_ras=finding.centroid_ras,
         t1_relative=finding.t1_relative,
         flair_relative=finding.flair_relative,
+        hint=finding.hint,
+        hint_evidence=finding.hint_evidence,
+        per_normal_scan=finding.rate,
     )
 
 
@@ -241,6 +251,9 @@ _COLUMNS: dict[str, type] = {
     "centroid_s_mm": float,
     "t1_relative": float,
     "flair_relative": float,
+    "hint": str,
+    "hint_evidence": str,
+    "per_normal_scan": float,
     "category": str,
     "decision": str,
     "note": str,
@@ -253,6 +266,8 @@ def _column(name: str, written: list[Row]) -> Iterable[Any]:
         return [row.centroid_ras[_CENTROID.index(name)] for row in written]
     if name in ("category", "note", "present"):
         return [_cell(name, getattr(row, name)) for row in written]
+    if name == "per_normal_scan":
+        return [math.nan if row.per_normal_scan is None else row.per_normal_scan for row in written]
     return [getattr(row, name) for row in written]
 
 
@@ -281,11 +296,20 @@ def _row(cells: dict[str, Any]) -> Row:
         centroid_ras=(float(cells[_CENTROID[0]]), float(cells[_CENTROID[1]]), float(cells[_CENTROID[2]])),
         t1_relative=float(cells["t1_relative"]),
         flair_relative=float(cells["flair_relative"]),
+        hint=cells.get("hint") or UNKNOWN,  # earlier scenes have none
+        hint_evidence=cells.get("hint_evidence") or "",
+        per_normal_scan=_known(cells.get("per_normal_scan")),
         category=CATEGORIES.index(category) + 1 if category in CATEGORIES else 0,
         decision=cells["decision"] if cells["decision"] in DECISIONS else "",
         note=_unescaped(cells["note"]),
         present=cells["present"] != "no",
     )
+
+
+def _known(cell: Any) -> float | None:
+    """A number; None for NaN, and for the column that earlier scenes do not have."""
+    value = math.nan if cell in (None, "") else float(cell)
+    return None if math.isnan(value) else value
 
 
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\"}

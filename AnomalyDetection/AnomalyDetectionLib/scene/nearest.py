@@ -49,7 +49,7 @@ def tissue_of(result: Result) -> NormalTissue:
     if sha256 != model["sha256"]:
         raise InputError(f'The model "{name}" has been replaced since it made this result.')
     if tissue is None:
-        raise InputError(f'The model "{name}" holds no normal tissue to compare with.')
+        raise InputError(f'The model "{name}", which made this result, holds none.')
     return tissue
 
 

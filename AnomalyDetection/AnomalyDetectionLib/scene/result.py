@@ -7,17 +7,20 @@ network, also after the scene was saved and opened.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..detection.findings import Findings, derive_findings
+from ..detection.hints import HINTS
 from ..detection.numbering import Numbering, keep_numbers
 from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import IMAGES, StoredScores, restore
 from ..errors import InputError
+from ..model import rates
+from ..model.rates import RateCurve
 from .carry_over import carried_numbering
 from .findings_table import forget_all, rows, write_rows
 from .logics import Logics
@@ -36,7 +39,7 @@ from .result_nodes import (
     results_in,
 )
 from .result_record import Record, read_record, record_text
-from .segmentation import remove_findings, show_findings
+from .segmentation import hide_findings, remove_findings, show_findings
 from .volumes import array_of, ijk_to_ras
 
 __all__ = [
@@ -44,7 +47,10 @@ __all__ = [
     "add_result",
     "centre_of",
     "findings_of",
+    "hidden_hints",
+    "hide_hints",
     "provenance_of",
+    "rates_of",
     "rederive",
     "remove_forgotten",
     "remove_result",
@@ -93,7 +99,8 @@ def add_result(
     old = _what_was_found(replace, flair)
     known = None if old is None else carried_numbering(*old, findings, scores)
     findings, numbering = keep_numbers(findings, scores, known)
-    text = record_text(Record(threshold, min_patches, numbering, provenance, stored.record))
+    hidden = () if replace is None else hidden_hints(replace)
+    text = record_text(Record(threshold, min_patches, numbering, provenance, stored.record, hidden))
     if replace is None:
         result = new_nodes(scene, t1, flair, keep_intermediate)
     else:
@@ -172,6 +179,11 @@ def settings_of(result: Result) -> tuple[float, int]:
     return record.threshold, record.min_patches
 
 
+def rates_of(result: Result) -> RateCurve | None:
+    """What the scores mean, as findings a normal scan by threshold; None where that is not known."""
+    return rates.from_plain(read_record(result.record).scores.get("rates"))
+
+
 def provenance_of(result: Result) -> dict[str, Any]:
     """Where the scores come from: model, settings, versions, device, inputs."""
     return dict(read_record(result.record).provenance)
@@ -209,9 +221,29 @@ def centre_of(result: Result, number: int) -> np.ndarray:
     return np.array(world)
 
 
+def hidden_hints(result: Result) -> tuple[str, ...]:
+    """The hints whose findings are not shown."""
+    return read_record(result.record).hidden
+
+
+def hide_hints(result: Result, hints: Collection[str]) -> None:
+    """Show the findings of all hints but these, in every view; all keep their number and review."""
+    record = read_record(result.record)
+    if set(record.hidden) != set(hints):
+        hidden = tuple(hint for hint in HINTS if hint in hints)
+        result.record.SetText(record_text(dataclasses.replace(record, hidden=hidden)))
+    _hide(result)
+
+
+def _hide(result: Result) -> None:
+    hidden = hidden_hints(result)
+    hide_findings(result.segmentation, [row.number for row in rows(result.table) if row.hint in hidden])
+
+
 def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> None:
     write_rows(result.table, findings)
     show_findings(result.segmentation, findings, result.flair, result.table)
+    _hide(result)
     show_scores(scene, logics, result.score, findings.threshold)
 
 

@@ -19,6 +19,7 @@ class Record:
         threshold, min_patches: what the findings that are shown were derived with.
         numbering: all numbers that findings of these scores have had.
         provenance: model, settings, versions, device, inputs; plain values.
+        hidden: hints whose findings are not shown.
         scores: the record of the stored scores (see `detection.stored_scores`).
     """
 
@@ -27,6 +28,7 @@ class Record:
     numbering: Numbering
     provenance: Mapping[str, Any]
     scores: Mapping[str, Any]
+    hidden: tuple[str, ...] = ()
 
 
 def record_text(record: Record) -> str:
@@ -39,6 +41,7 @@ def record_text(record: Record) -> str:
         "threshold": record.threshold,
         "min_patches": record.min_patches,
         "numbers": record.numbering.peaks,
+        "hidden": record.hidden,
         "provenance": record.provenance,
         "scores": record.scores,
     }
@@ -59,6 +62,7 @@ def read_record(text_node: Any) -> Record:
             numbering=Numbering(tuple((int(s), int(i), int(j)) for s, i, j in content["numbers"])),
             provenance=content["provenance"],
             scores=content["scores"],
+            hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # earlier scenes have none
         )
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f'"{text_node.GetName()}" is damaged: detect anomalies again.') from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ BESIDE = 0.3
 
 _REJECTED = ", rejected"
 _EMPHASISED = "AnomalyDetection.Emphasised"
+_HIDDEN = "AnomalyDetection.Hidden"
 
 
 def segment_id(number: int) -> str:
@@ -81,10 +83,29 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
         segmentation_node.EndModify(modifying)
 
 
+def hide_findings(segmentation_node: Any, numbers: Collection[int]) -> None:
+    """Hide the segments of these findings, in the slices and in 3D, and show those that were hidden so before.
+
+    What the user has hidden otherwise stays hidden.
+    """
+    display = segmentation_node.GetDisplayNode()
+    if display is None:
+        return
+    before = set((segmentation_node.GetAttribute(_HIDDEN) or "").split())
+    wanted = {segment_id(number) for number in numbers}
+    modifying = display.StartModify()
+    for identifier in segmentation_node.GetSegmentation().GetSegmentIDs():
+        if identifier in wanted or identifier in before:
+            display.SetSegmentVisibility(identifier, identifier not in wanted)
+    display.EndModify(modifying)
+    segmentation_node.SetAttribute(_HIDDEN, " ".join(sorted(wanted)) or None)
+
+
 def remove_findings(segmentation_node: Any) -> None:
     """Leave no segment, and nothing of how one was shown: for findings that have to do with none of these."""
     modifying = segmentation_node.StartModify()
     emphasise(segmentation_node, None)
+    hide_findings(segmentation_node, ())
     segmentation_node.GetSegmentation().RemoveAllSegments()
     segmentation_node.EndModify(modifying)
 

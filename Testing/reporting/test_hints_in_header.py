@@ -1,0 +1,33 @@
+"""The line of the overlay's header that tells hints at a glance."""
+
+from types import SimpleNamespace
+
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.findings import Finding, Findings
+from AnomalyDetectionLib.detection.hints import CAVITY, EDGE, WMH
+from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.reporting.results import header_of
+
+
+def detection(*hints):
+    items = tuple(
+        Finding(n, 1.0, 4, 5.0, 4.0, (0.0, 0.0, 0.0), "left", "deep", 1.0, 1.0, (0, 0, 0), hint=hint)
+        for n, hint in enumerate(hints, start=1)
+    )
+    volume = SimpleNamespace(path=None)
+    return SimpleNamespace(
+        findings=Findings(items, sitk.Image(2, 2, 2, sitk.sitkUInt16), 3.0, 2),
+        study=SimpleNamespace(t1=volume, flair=volume),
+        model=SimpleNamespace(name="paper", sha256="0" * 64),
+        scores=SimpleNamespace(rates=None, settings=ScoringSettings()),
+    )
+
+
+def test_findings_are_listed_by_hint_and_hidden_ones_said_to_be():
+    header = header_of(detection(WMH, CAVITY, WMH, EDGE), hide=[WMH])
+    assert header[0].startswith("4 suspected anomalies")
+    assert header[1].split("    ") == ["cavity-like: 2", "WMH-like (hidden): 1, 3", "edge or artefact: 4"]
+
+
+def test_without_findings_there_is_no_such_line():
+    assert header_of(detection())[1].startswith("T1:")
