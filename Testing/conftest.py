@@ -33,13 +33,17 @@ def _shared_data():
     return shared_data
 
 
+_HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
 @pytest.fixture(autouse=True)
 def _signals_as_they_were():
-    """The command, run within the tests' process, sets its own handlers for the rest of its life."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    """The command, run within the tests' process (also by a module's fixture), sets handlers for the rest of its life."""
+    for when in ("before", "after"):
+        for number, handler in _HANDLERS.items():
+            signal.signal(number, handler)
+        if when == "before":
+            yield
 
 
 @dataclass(frozen=True)

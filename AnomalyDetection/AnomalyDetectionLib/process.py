@@ -239,6 +239,8 @@ def arguments_for(
 
 # How the engine's sentences, which speak to the command line, are said to somebody in front of the panel.
 _PHRASES = (
+    (r" \('anomaly-detection calibrate'\)", ""),
+    (r"add them with 'anomaly-detection models add-statistics', or leave", "choose another model, or leave"),
     (r"; see `[^`]*--help`", ""),
     (r"; run again with --debug and report it together with what `[^`]*` prints", "; report it with what is under Details"),
     (r"give the T1 with --t1 and the FLAIR with --flair", "choose two different volumes"),

@@ -49,7 +49,7 @@ def test_findings_come_back_from_stored_scores(study, model):
 
 @pytest.mark.parametrize(("option", "value"), [("percentile", 40.0), ("stride", 4)])
 def test_settings_of_the_papers_model_are_refused_in_words(model, option, value):
-    with pytest.raises(InputError, match=rf"--{option} belongs to the paper's kind of model"):
+    with pytest.raises(InputError, match=rf"The setting '{option}' belongs to the paper's kind of model"):
         scoring_settings(model, **{option: value})
     assert scoring_settings(model, **{option: getattr(model.scoring, option)}) == model.scoring
 

@@ -94,7 +94,7 @@ def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
         for name, value in changes.items():
             if name != "min_excess" and value != getattr(model.scoring, name):
                 raise InputError(
-                    f"--{name} belongs to the paper's kind of model, and the model {model.name} is of the kind "
+                    f"The setting '{name}' belongs to the paper's kind of model, and the model {model.name} is of the kind "
                     f"'{model.kind}': leave it out, or choose the paper's model."
                 )
     try:
