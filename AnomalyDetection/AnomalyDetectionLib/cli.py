@@ -29,6 +29,7 @@ from . import __version__
 from .errors import InputError
 from .experiments_cli import experiment
 from .model.bundled import DEFAULT_MODEL
+from .options import ABOUT, DEBUG, PATH, PROGRESS
 from .training_cli import train_context
 
 PROGRAM = "anomaly-detection"
@@ -69,21 +70,17 @@ def _variation(name: str, text: str) -> Callable[[Any], Any]:
     return click.option(name, type=amount, callback=_finite, default=0.0, show_default=True, help=text)
 
 
-_PATH = click.Path(path_type=Path)
-_DEBUG = click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
-
-
 @command_line.command(short_help="Find suspected anomalies in a T1 and a FLAIR.")
 @click.option(
     "--t1",
-    type=_PATH,
+    type=PATH,
     required=True,
     help="T1-weighted image: NIfTI, NRRD or MetaImage file, or DICOM folder.",
 )
-@click.option("--flair", type=_PATH, required=True, help="FLAIR image of the same head, likewise.")
-@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for the results.")
+@click.option("--flair", type=PATH, required=True, help="FLAIR image of the same head, likewise.")
+@click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
 @click.option(
-    "--brain-mask", type=_PATH, help="Image that is not 0 inside the brain. Default: find the brain."
+    "--brain-mask", type=PATH, help="Image that is not 0 inside the brain. Default: find the brain."
 )
 @click.option(
     "--t1-series", metavar="SERIES", help="Which DICOM series (number, UID or description), if several."
@@ -177,7 +174,7 @@ _DEBUG = click.option("--debug", is_flag=True, help="Show the full error report 
     show_default=True,
     help="bar for people, json (one object a line: stage, fraction, message) for programs.",
 )
-@_DEBUG
+@DEBUG
 def detect(
     t1: Path,
     flair: Path,
@@ -270,17 +267,17 @@ def detect(
 @command_line.command(short_help="Prepare scans for training: a table of them into one file.")
 @click.option(
     "--table",
-    type=_PATH,
+    type=PATH,
     required=True,
     help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
 @click.option(
     "--root",
-    type=_PATH,
+    type=PATH,
     default=Path(),
     help="Folder that the table's paths start from.  [default: this one]",
 )
-@click.option("--output", type=_PATH, required=True, metavar="FILE", help="File to write, such as scans.npz.")
+@click.option("--output", type=PATH, required=True, metavar="FILE", help="File to write, such as scans.npz.")
 @click.option(
     "--outside-brain",
     type=click.Choice(["zero", "keep"]),
@@ -288,7 +285,7 @@ def detect(
     show_default=True,
     help="What patches hold beyond the brain mask: nothing, or skull and all.",
 )
-@_DEBUG
+@DEBUG
 def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bool) -> None:
     """Prepare scans for training and put them into one compact file.
 
@@ -313,9 +310,9 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
 
 
 @command_line.command(short_help="Train a model on prepared scans; interrupt and resume at will.")
-@click.option("--scans", type=_PATH, required=True, metavar="FILE", help="Scans from `prepare`.")
+@click.option("--scans", type=PATH, required=True, metavar="FILE", help="Scans from `prepare`.")
 @click.option(
-    "--output", type=_PATH, required=True, metavar="DIR", help="Folder of the run: checkpoint, curves, model."
+    "--output", type=PATH, required=True, metavar="DIR", help="Folder of the run: checkpoint, curves, model."
 )
 @click.option("--name", default="model", show_default=True, help="Of the model, and of its file.")
 @click.option(
@@ -429,20 +426,12 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     show_default=True,
     help="Processes (GPUs) that train as one.",
 )
-@click.option(
-    "--about", type=_PATH, metavar="FILE", help="JSON added to the model's card: licences, description."
-)
+@ABOUT
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random."
 )
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    show_default=True,
-    help="As for detect.",
-)
-@_DEBUG
+@PROGRESS
+@DEBUG
 def train(**options: Any) -> None:
     """Train the paper's model, or go on with the run that the output folder holds.
 
@@ -479,19 +468,19 @@ def train(**options: Any) -> None:
 )
 @click.option(
     "--scans",
-    type=_PATH,
+    type=PATH,
     metavar="TABLE",
     help="1 to 20 normal scans: CSV with the columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
 @click.option(
     "--root",
-    type=_PATH,
+    type=PATH,
     default=Path(),
     help="Folder that the table's paths start from.  [default: this one]",
 )
-@click.option("--prepared", type=_PATH, metavar="FILE", help="Instead of a table: scans from `prepare`.")
+@click.option("--prepared", type=PATH, metavar="FILE", help="Instead of a table: scans from `prepare`.")
 @click.option(
-    "--output", type=_PATH, required=True, metavar="FILE", help="Model file to write (.safetensors)."
+    "--output", type=PATH, required=True, metavar="FILE", help="Model file to write (.safetensors)."
 )
 @click.option(
     "--budget",
@@ -522,14 +511,8 @@ def train(**options: Any) -> None:
     show_default=True,
     help="Where to compute.",
 )
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    show_default=True,
-    help="As for detect.",
-)
-@_DEBUG
+@PROGRESS
+@DEBUG
 def calibrate(
     model: str,
     scans: Path | None,
@@ -573,9 +556,9 @@ def calibrate(
     "train-anatomy", short_help="Train the network that tells the parts of the brain apart."
 )
 @click.option(
-    "--labels", type=_PATH, required=True, metavar="DIR", help="Whole-head label maps, as SynthSeg's."
+    "--labels", type=PATH, required=True, metavar="DIR", help="Whole-head label maps, as SynthSeg's."
 )
-@click.option("--output", type=_PATH, required=True, metavar="FILE", help="Network to write (.safetensors).")
+@click.option("--output", type=PATH, required=True, metavar="FILE", help="Network to write (.safetensors).")
 @click.option(
     "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="How long to train."
 )
@@ -592,7 +575,7 @@ def calibrate(
     "--progress", type=click.Choice(["bar", "json", "none"]), default="bar", show_default=True,
     help="bar for people, json (one object a line: stage, fraction, message) for programs.",
 )  # fmt: skip
-@_DEBUG
+@DEBUG
 def train_anatomy(
     labels: Path, output: Path, steps: int, held_out: int, seed: int, progress: str, debug: bool
 ) -> None:
@@ -623,7 +606,7 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
 
 
 @command_line.command(short_help="Make a patient, or a cohort, with known infarcts.")
-@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for images and truth.")
+@click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for images and truth.")
 @click.option(
     "--seed",
     metavar="NUMBER",
@@ -647,19 +630,19 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
 )
 @click.option(
     "--sources",
-    type=_PATH,
+    type=PATH,
     metavar="TABLE",
     help="CSV or TSV of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
 @click.option(
     "--root",
-    type=_PATH,
+    type=PATH,
     default=Path(),
     help="Folder that the table's paths start from.  [default: this one]",
 )
-@click.option("--labels", type=_PATH, metavar="DIR", help="Whole-head label maps, as SynthSeg's.")
+@click.option("--labels", type=PATH, metavar="DIR", help="Whole-head label maps, as SynthSeg's.")
 @click.option(
-    "--shapes", type=_PATH, metavar="DIR", help="Masks *_lesion.nii.gz in MNI space that lend shapes."
+    "--shapes", type=PATH, metavar="DIR", help="Masks *_lesion.nii.gz in MNI space that lend shapes."
 )
 @click.option(
     "--spacing",
@@ -681,7 +664,7 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
 @_share("--perivascular", "Share with enlarged perivascular spaces.", 0.4)
 @_share("--sulci", "Share with widened sulci.", 0.3)
 @_share("--artefacts", "Share with motion, ghosts or ringing.", 0.15)
-@_DEBUG
+@DEBUG
 def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **options: Any) -> None:
     """Simulate chronic infarcts whose every voxel is known.
 
@@ -740,9 +723,9 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 
 @command_line.command(short_help="How much models and baselines find in a cohort with truth.")
-@click.argument("cohort", type=_PATH)
+@click.argument("cohort", type=PATH)
 @click.option(
-    "--output", type=_PATH, required=True, metavar="DIR", help="Folder for scores, tables and figures."
+    "--output", type=PATH, required=True, metavar="DIR", help="Folder for scores, tables and figures."
 )
 @click.option(
     "--model",
@@ -771,14 +754,8 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap over patients."
 )
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    show_default=True,
-    help="As for detect.",
-)
-@_DEBUG
+@PROGRESS
+@DEBUG
 def evaluate(
     cohort: Path,
     output: Path,
@@ -856,7 +833,7 @@ def models(context: click.Context) -> None:
 
 
 @models.command("list")
-@_DEBUG
+@DEBUG
 def list_models(debug: bool = False) -> None:
     """Name, hash and purpose of each model that ships with the program."""
     from .reporting.models import model_list
@@ -866,7 +843,7 @@ def list_models(debug: bool = False) -> None:
 
 @models.command("show")
 @click.argument("model", metavar="NAME|FILE")
-@_DEBUG
+@DEBUG
 def show_model(model: str, debug: bool) -> None:
     """The card of a model: data, licences, settings, measured results."""
     from .reporting.models import model_card
@@ -877,10 +854,10 @@ def show_model(model: str, debug: bool) -> None:
 @models.command("add-library")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
-    "--scans", type=_PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
+    "--scans", type=PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
 )
-@click.option("--output", type=_PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
-@_DEBUG
+@click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@DEBUG
 def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> None:
     """Give a model a library of the normal patches that it was trained on, or choose it anew.
 
@@ -908,10 +885,10 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
 @models.command("add-statistics")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
-    "--scans", type=_PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
+    "--scans", type=PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
 )
-@click.option("--output", type=_PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
-@_DEBUG
+@click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@DEBUG
 def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) -> None:
     """Give a model statistics by tissue, for `detect --statistics tissue` and `--distance mahalanobis`.
 
@@ -941,7 +918,7 @@ def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) ->
 @models.command("add-rates")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
-    "--scans", type=_PATH, required=True, metavar="FILE", help="Normal scans from `prepare`, not trained on."
+    "--scans", type=PATH, required=True, metavar="FILE", help="Normal scans from `prepare`, not trained on."
 )
 @click.option(
     "--patient",
@@ -950,8 +927,8 @@ def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) ->
     metavar="PATIENT",
     help="Only these; give several.  [default: all]",
 )
-@click.option("--output", type=_PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
-@_DEBUG
+@click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@DEBUG
 def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool) -> None:
     """Let a model know how many findings normal scans have above each threshold.
 
@@ -974,8 +951,8 @@ def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path |
 
 @models.command("add-results")
 @click.argument("model", metavar="NAME|FILE")
-@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
-@_DEBUG
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
+@DEBUG
 def add_results(model: str, evaluation: Path, debug: bool) -> None:
     """Put what `evaluate` measured into a model's card, in place of what it said before."""
     import dataclasses
@@ -994,7 +971,7 @@ def add_results(model: str, evaluation: Path, debug: bool) -> None:
 
 
 @command_line.command(short_help="One page about this machine, for a bug report.")
-@_DEBUG
+@DEBUG
 def doctor(debug: bool) -> None:
     """What a maintainer asks for first: machine, versions, devices, models. Add it to a bug report."""
     from .reporting.doctor import examination
@@ -1003,7 +980,7 @@ def doctor(debug: bool) -> None:
 
 
 @command_line.command(hidden=True)
-@_DEBUG
+@DEBUG
 def devices(debug: bool) -> None:
     """The devices of this machine for programs: a JSON object a line (device, name), the fastest first."""
     from .detection.device import available_devices, device_name

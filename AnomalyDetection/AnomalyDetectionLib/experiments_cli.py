@@ -12,13 +12,12 @@ import click
 
 from .errors import InputError
 from .model.bundled import DEFAULT_MODEL
+from .options import DEBUG, PATH
 
 if TYPE_CHECKING:
     from .model.model_file import Model
 
-_PATH = click.Path(path_type=Path)
-_DEBUG = click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
-_OUTPUT = click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for the results.")
+_OUTPUT = click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
 
 
 @click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
@@ -37,17 +36,17 @@ def experiment() -> None:
 
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
-@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
 @click.option(
     "--model",
     "models",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     metavar="FILE",
     help="A model of the sweep, to tell how it was trained; give all.",
 )
 @_OUTPUT
-@_DEBUG
+@DEBUG
 def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool) -> None:
     """The paper's figure 4, and the best latent size, percentile and threshold at equal false positives.
 
@@ -74,10 +73,10 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
 
 
 @experiment.command(short_help="Experiment 2: what the suspected anomalies are.")
-@click.argument("tables", type=_PATH, nargs=-1, required=True, metavar="EVALUATION|TABLE...")
+@click.argument("tables", type=PATH, nargs=-1, required=True, metavar="EVALUATION|TABLE...")
 @click.option("--method", metavar="NAME", help="Of the evaluation's methods.  [default: the first model]")
 @_OUTPUT
-@_DEBUG
+@DEBUG
 def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug: bool) -> None:
     """The paper's table 2: suspected anomalies by category, beside the paper's own.
 
@@ -114,15 +113,15 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
 
 
 @experiment.command(short_help="Hints against the truth.")
-@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
 @click.option("--method", default=DEFAULT_MODEL, show_default=True, help="A model of the evaluation.")
 @click.option(
-    "--cohort", type=_PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
+    "--cohort", type=PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
 )
 @click.option("--threshold", type=click.FloatRange(min=0, min_open=True), help="[default: the model's]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @_OUTPUT
-@_DEBUG
+@DEBUG
 def hints(
     evaluation: Path,
     method: str,
@@ -155,18 +154,18 @@ def hints(
 
 
 @experiment.command(short_help="Experiment 3: the missed infarcts.")
-@click.argument("evaluation", type=_PATH, metavar="EVALUATION")
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
 @click.option("--model", default="paper", show_default=True, help="Whose misses: a model of the evaluation.")
 @click.option("--method", metavar="NAME", help="What the evaluation calls it.  [default: the model's name]")
 @click.option(
-    "--cohort", type=_PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
+    "--cohort", type=PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
 )
 @click.option("--slices", is_flag=True, help="Draw whole slices, too; such a picture is one of the patient.")
 @click.option(
     "--no-patches", is_flag=True, help="Draw no tissue of the patients at all, for results to be published."
 )
 @_OUTPUT
-@_DEBUG
+@DEBUG
 def missed(
     evaluation: Path,
     model: str,
@@ -221,24 +220,24 @@ def missed(
 
 
 @experiment.command(short_help="What each open question of the method is worth.")
-@click.argument("cohort", type=_PATH, metavar="COHORT")
+@click.argument("cohort", type=PATH, metavar="COHORT")
 @click.option("--model", default="paper", show_default=True, help="Whose scores are read differently.")
 @click.option(
-    "--alike", type=_PATH, metavar="FILE", help="The model that --trained ones differ from in one setting."
+    "--alike", type=PATH, metavar="FILE", help="The model that --trained ones differ from in one setting."
 )
 @click.option(
-    "--trained", type=_PATH, multiple=True, metavar="FILE", help="Model of another setting; give several."
+    "--trained", type=PATH, multiple=True, metavar="FILE", help="Model of another setting; give several."
 )
 @click.option(
     "--store",
-    type=_PATH,
+    type=PATH,
     required=True,
     metavar="DIR",
     help="Output of `evaluate`, or to be; scores go there.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @_OUTPUT
-@_DEBUG
+@DEBUG
 def ablations(
     cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str, output: Path,
     debug: bool,
@@ -280,19 +279,19 @@ def ablations(
 
 @experiment.command(short_help="A model against the rule by which it becomes the default.")
 @click.option(
-    "--store", type=_PATH, required=True, metavar="DIR", help="Output of `evaluate` with both models."
+    "--store", type=PATH, required=True, metavar="DIR", help="Output of `evaluate` with both models."
 )
 @click.option("--model", default="context", show_default=True, help="That is to become the default.")
 @click.option("--against", default="paper", show_default=True, help="The model that it has to surpass.")
 @click.option(
     "--real",
-    type=_PATH,
+    type=PATH,
     metavar="DIR",
     help="Output of `evaluate` with both on real lesions: there it must be no worse.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
 @_OUTPUT
-@_DEBUG
+@DEBUG
 def promotion(
     store: Path, model: str, against: str, real: Path | None, seed: int, output: Path, debug: bool
 ) -> None:
@@ -325,12 +324,12 @@ def promotion(
 
 
 @experiment.command(short_help="All results on one page.")
-@click.argument("results", type=_PATH, metavar="RESULTS")
+@click.argument("results", type=PATH, metavar="RESULTS")
 @click.option("--title", default="The experiments of the paper", show_default=True)
 @click.option(
     "--link", "links", multiple=True, metavar="NAME=ADDRESS", help="To other results; give several."
 )
-@_DEBUG
+@DEBUG
 def page(
     results: Path,
     title: str,
@@ -352,9 +351,9 @@ def page(
 
 
 @experiment.command("training-table", short_help="A lesion-free cohort as a table for `prepare`.")
-@click.argument("cohort", type=_PATH, metavar="COHORT")
-@click.option("--output", type=_PATH, required=True, metavar="FILE", help="CSV to write.")
-@_DEBUG
+@click.argument("cohort", type=PATH, metavar="COHORT")
+@click.option("--output", type=PATH, required=True, metavar="FILE", help="CSV to write.")
+@DEBUG
 def training_table(cohort: Path, output: Path, debug: bool) -> None:
     """List the lesion-free scans of COHORT as `prepare` reads them, confounders as lesions to keep out."""
     from .evaluation.training_table import write_training_table

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from .errors import InputError
-
-_PATH = click.Path(path_type=Path)
+from .options import ABOUT, DEBUG, PATH, PROGRESS
 
 
 class _Widths(click.ParamType):
@@ -28,9 +26,9 @@ class _Widths(click.ParamType):
 
 @click.command("train-context", short_help="Train the context detector.")
 @click.option(
-    "--scans", type=_PATH, required=True, multiple=True, metavar="FILE", help="From `prepare`; give several."
+    "--scans", type=PATH, required=True, multiple=True, metavar="FILE", help="From `prepare`; give several."
 )
-@click.option("--output", type=_PATH, required=True, metavar="DIR", help="Folder for checkpoint and model.")
+@click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for checkpoint and model.")
 @click.option("--name", default="context", show_default=True, help="Of the model, and of its file.")
 @click.option(
     "--held-out", multiple=True, required=True, metavar="PATIENT", help="To fit the fusion on; several."
@@ -39,7 +37,7 @@ class _Widths(click.ParamType):
     "--leave-out", multiple=True, metavar="PATIENT", help="For testing: not looked at; give several."
 )
 @click.option(
-    "--outlines", type=_PATH, metavar="DIR", help="Masks of real lesions, 1 mm, that lend their shapes."
+    "--outlines", type=PATH, metavar="DIR", help="Masks of real lesions, 1 mm, that lend their shapes."
 )
 @click.option(
     "--from", "from_model", metavar="NAME|FILE", help="Fine-tune this model instead of starting anew."
@@ -59,20 +57,12 @@ class _Widths(click.ParamType):
     help="Highest.",
 )
 @click.option("--device", default="cpu", type=click.Choice(["cpu", "cuda", "mps"]), show_default=True)
-@click.option(
-    "--about", type=_PATH, metavar="FILE", help="JSON added to the model's card: licences, description."
-)
+@ABOUT
 @click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of all that is random."
 )
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    show_default=True,
-    help="As for detect.",
-)
-@click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
+@PROGRESS
+@DEBUG
 def train_context(**options: Any) -> None:
     """Train the context detector on normal scans, into which lesions are painted, or go on with a run.
 
