@@ -14,7 +14,7 @@ from AnomalyDetectionLib.evaluation.category_table import (
 )
 from AnomalyDetectionLib.reporting.tables import COLUMNS
 from AnomalyDetectionLib.scene.export import REVIEW_COLUMNS
-from AnomalyDetectionLib.scene.findings_table import CATEGORIES
+from AnomalyDetectionLib.detection.review import CATEGORIES
 
 TRUTH = {
     "sub-01": ["infarct", "white matter hyperintensity", "normal tissue", "widened sulcus"],

@@ -16,20 +16,7 @@ from typing import Any
 
 from ..detection.findings import Finding, Findings
 from ..detection.hints import UNKNOWN
-
-CATEGORIES = (
-    "white matter hyperintensity",
-    "normal tissue",
-    "infarct, known",
-    "infarct, not known before",
-    "image artefact",
-    "blood vessel",
-    "calcification",
-    "bone",
-)
-"""What a finding may turn out to be (paper, table 2): category 1 is the first; 0 is unreviewed."""
-
-DECISIONS = ("", "accepted", "rejected")
+from ..detection.review import CATEGORIES, DECISIONS, ReviewedFinding
 
 MOST_STEPS = 200
 """So many changes can be undone."""
@@ -77,6 +64,24 @@ class Row:
     def reviewed(self) -> bool:
         """Whether someone has given it a category or a decision."""
         return self.category != 0 or self.decision != ""
+
+    def as_reviewed(self) -> ReviewedFinding:
+        """The same for reports, without what only the table needs."""
+        return ReviewedFinding(
+            number=self.number,
+            volume_ml=self.volume_ml,
+            peak_score=self.peak_score,
+            mean_score=self.mean_score,
+            side=self.side,
+            region=self.region,
+            centroid_ras=self.centroid_ras,
+            hint=self.hint,
+            hint_evidence=self.hint_evidence,
+            rate=self.per_normal_scan,
+            category=self.category,
+            decision=self.decision,
+            note=self.note,
+        )
 
 
 def rows(table_node: Any, *, all: bool = False) -> list[Row]:

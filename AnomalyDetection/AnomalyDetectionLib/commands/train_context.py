@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from .errors import InputError
-from .options import ABOUT, DEBUG, PATH, PROGRESS
+from ..errors import InputError
+from .options import ABOUT, DEBUG, PATH, PROGRAM, PROGRESS
+from .progress import progress_of
 
 
 class _Widths(click.ParamType):
@@ -69,11 +70,10 @@ def train_context(**options: Any) -> None:
     A stopped run goes on from its checkpoint in the output folder, with the same command. Afterwards `calibrate`
     gives the model its rates and its operating point.
     """
-    from .cli import PROGRAM, _progress
-    from .training.context_command import train_context_from_options
+    from ..training.context_command import train_context_from_options
 
     try:
-        with _progress(options["progress"]) as report:
+        with progress_of(options["progress"]) as report:
             sentence = train_context_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
     except KeyboardInterrupt:
         raise InputError(

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .errors import InputError
-from .model.bundled import DEFAULT_MODEL
+from ..errors import InputError
+from ..model.bundled import DEFAULT_MODEL
 from .options import DEBUG, PATH
+from .progress import check_output, progress_of
 
 if TYPE_CHECKING:
-    from .model.model_file import Model
+    from ..model.model_file import Model
 
 _OUTPUT = click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
 
@@ -53,19 +54,18 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
     EVALUATION is the output of `evaluate` with the models latent-050, latent-075 and so on (whichever there are) and
     with --percentiles. Counting takes some seconds a scan.
     """
-    from .cli import _check_output, _progress
-    from .evaluation.latent_sweep_counting import count_sweep, latent_models
-    from .evaluation.store import Store
-    from .imaging.writing import atomic_folder
-    from .model.model_file import load_paper_model
-    from .reporting.experiment_about import what_was_evaluated
-    from .reporting.sweep_report import best_in_words, write_sweep
+    from ..evaluation.latent_sweep_counting import count_sweep, latent_models
+    from ..evaluation.store import Store
+    from ..imaging.writing import atomic_folder
+    from ..model.model_file import load_paper_model
+    from ..reporting.experiment_about import what_was_evaluated
+    from ..reporting.sweep_report import best_in_words, write_sweep
 
     about = what_was_evaluated(evaluation)
     trained = [load_paper_model(str(path), "The sweep of latent sizes") for path in models]
-    _check_output(output)
+    check_output(output)
     store = Store(evaluation)
-    with _progress("bar") as report:
+    with progress_of("bar") as report:
         counts = count_sweep(store, latent_models(store), report)
     with atomic_folder(output) as beside:
         write_sweep(counts, beside, about=about, models=trained)
@@ -83,9 +83,9 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     From the truth: give the output of `evaluate`. From a reader: give the tables (CSV, one a scan) that the module
     for 3D Slicer exported, or a folder that holds nothing else.
     """
-    from .evaluation.category_table import from_evaluation, from_readers_tables, write_categories
-    from .imaging.writing import atomic_folder
-    from .reporting.experiment_about import what_was_evaluated, write_about
+    from ..evaluation.category_table import from_evaluation, from_readers_tables, write_categories
+    from ..imaging.writing import atomic_folder
+    from ..reporting.experiment_about import what_was_evaluated, write_about
 
     if len(tables) == 1 and (tables[0] / "tables").is_dir():
         counted = from_evaluation(tables[0], method)
@@ -132,17 +132,16 @@ def hints(
     debug: bool,
 ) -> None:
     """What the findings of a model really are, against what the hints say: a table, and the evidence of each."""
-    from .cli import _check_output, _progress
-    from .detection.device import resolve_device
-    from .evaluation.hint_table import hinted_findings, in_words, write_hints
-    from .evaluation.prepared_scans import PreparedScans
-    from .evaluation.store import Store
-    from .imaging.writing import atomic_folder
-    from .reporting.experiment_about import what_was_evaluated, write_about
+    from ..detection.device import resolve_device
+    from ..evaluation.hint_table import hinted_findings, in_words, write_hints
+    from ..evaluation.prepared_scans import PreparedScans
+    from ..evaluation.store import Store
+    from ..imaging.writing import atomic_folder
+    from ..reporting.experiment_about import what_was_evaluated, write_about
 
     about, store = what_was_evaluated(evaluation), Store(evaluation)
-    _check_output(output)
-    with _progress("bar") as report:
+    check_output(output)
+    with progress_of("bar") as report:
         found = hinted_findings(
             store, method, PreparedScans(store, cohort), threshold=threshold, device=resolve_device(device),
             progress=lambda subject, done: report("hints", done, subject),
@@ -181,23 +180,22 @@ def missed(
     EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
     library; without one (see `models add-library`) they are left out.
     """
-    from .cli import _check_output, _progress
-    from .detection.nearest import NormalTissue
-    from .evaluation.missed import Missed, compare_missed, read_infarcts
-    from .evaluation.prepared_scans import PreparedScans
-    from .evaluation.store import Store
-    from .imaging.writing import atomic_folder
-    from .model.model_file import load_model
-    from .reporting.experiment_about import what_was_evaluated, write_about
-    from .reporting.missed_report import in_words, write_missed
+    from ..detection.nearest import NormalTissue
+    from ..evaluation.missed import Missed, compare_missed, read_infarcts
+    from ..evaluation.prepared_scans import PreparedScans
+    from ..evaluation.store import Store
+    from ..imaging.writing import atomic_folder
+    from ..model.model_file import load_model
+    from ..reporting.experiment_about import what_was_evaluated, write_about
+    from ..reporting.missed_report import in_words, write_missed
 
     about, loaded = what_was_evaluated(evaluation), load_model(model)
     name = method or loaded.name
     infarcts = read_infarcts(evaluation, name)
-    _check_output(output)
+    check_output(output)
     tissue, store = NormalTissue.of(loaded), Store(evaluation, loaded.preparation)
     prepared = PreparedScans(store, cohort)
-    with _progress("bar") as report:
+    with progress_of("bar") as report:
         if tissue is None:
             gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
         else:
@@ -248,24 +246,23 @@ def ablations(
     activation, widths, features and so on by models that were trained for it (--trained), beside one that was trained
     alike without the change (--alike).
     """
-    from .cli import _check_output, _progress
-    from .detection.device import resolve_device
-    from .evaluation.ablations import ablations as measure
-    from .imaging.bids import read_bids
-    from .imaging.writing import atomic_folder
-    from .model.model_file import load_paper_model
-    from .reporting.ablation_table import write_ablations
-    from .reporting.evaluation_report import what_was_simulated
-    from .reporting.experiment_about import write_about
+    from ..detection.device import resolve_device
+    from ..evaluation.ablations import ablations as measure
+    from ..imaging.bids import read_bids
+    from ..imaging.writing import atomic_folder
+    from ..model.model_file import load_paper_model
+    from ..reporting.ablation_table import write_ablations
+    from ..reporting.evaluation_report import what_was_simulated
+    from ..reporting.experiment_about import write_about
 
     scans, _ = read_bids(cohort)
-    _check_output(output)
+    check_output(output)
 
     def load(model: str | Path) -> Model:
         return load_paper_model(str(model), "The table of the method's open questions")
 
     own, others = load(model), [load(path) for path in trained]
-    with _progress("bar") as report:
+    with progress_of("bar") as report:
         rows, failures = measure(
             scans, store, own, others, None if alike is None else load(alike),
             device=resolve_device(device), progress=lambda line, done: report("scoring", done, line),
@@ -302,17 +299,16 @@ def promotion(
     the default operating point; 10 points over the other model, as it is and without its small findings, and over bright
     FLAIR for infarcts of 0.05 to 1 ml, with an interval above 0.
     """
-    from .cli import _check_output, _progress
-    from .evaluation.promotion import promotion as measure
-    from .imaging.writing import atomic_folder
-    from .model.model_file import load_model
-    from .reporting.experiment_about import what_was_evaluated, write_about
-    from .reporting.promotion_table import PAGE, in_words, write_promotion
+    from ..evaluation.promotion import promotion as measure
+    from ..imaging.writing import atomic_folder
+    from ..model.model_file import load_model
+    from ..reporting.experiment_about import what_was_evaluated, write_about
+    from ..reporting.promotion_table import PAGE, in_words, write_promotion
 
     about = what_was_evaluated(store)
     said_of_real = "" if real is None else str(what_was_evaluated(real)["simulated"])
-    _check_output(output)
-    with _progress("bar") as report:
+    check_output(output)
+    with progress_of("bar") as report:
         result = measure(
             store, load_model(model), load_model(against), real=real, seed=seed,
             progress=lambda line, done: report("counting", done, line),
@@ -341,7 +337,7 @@ def page(
     RESULTS has the folders sweep, categories, missed and ablations of the other commands, and evaluation, a copy of
     summary.json, the figures and tables of `evaluate`; or some of them.
     """
-    from .reporting.experiments_page import write_page
+    from ..reporting.experiments_page import write_page
 
     named = [link.partition("=") for link in links]
     if any(not address for _, _, address in named):
@@ -356,7 +352,7 @@ def page(
 @DEBUG
 def training_table(cohort: Path, output: Path, debug: bool) -> None:
     """List the lesion-free scans of COHORT as `prepare` reads them, confounders as lesions to keep out."""
-    from .evaluation.training_table import write_training_table
+    from ..evaluation.training_table import write_training_table
 
     count = write_training_table(cohort, output)
     click.echo(f"{count} lesion-free scans in {output}.")

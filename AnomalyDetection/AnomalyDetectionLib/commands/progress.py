@@ -1,0 +1,108 @@
+"""How all commands report how far they are, and how they notice that they are to stop."""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+from ..errors import InputError
+
+LEAST_FREE_MB = 50
+
+Progress = Callable[[str, float, str], None]
+"""Called with the stage, the fraction of the whole run done, and a line for people."""
+
+
+def check_output(folder: Path) -> None:
+    """Find out before the work, not after it, whether the results can be written."""
+    from ..imaging.writing import atomic_folder
+
+    class NoError(Exception):
+        pass
+
+    with contextlib.suppress(NoError), atomic_folder(folder) as beside:
+        if shutil.disk_usage(beside).free < LEAST_FREE_MB * 2**20:
+            raise InputError(
+                f"The disk of the output folder {folder} is full: free at least {LEAST_FREE_MB} MB."
+            )
+        raise NoError
+
+
+@contextlib.contextmanager
+def progress_of(kind: str) -> Iterator[Progress]:
+    """A listener of the chosen kind. Meanwhile standard output belongs to it alone."""
+    stdout = sys.stdout
+    # Libraries print what they like; a program that reads our lines must not stumble over it.
+    with contextlib.redirect_stdout(sys.stderr):
+        if kind == "json":
+            yield _unless_stopped(_json_lines(stdout))
+        elif kind == "bar":
+            with _bar() as report:
+                yield _unless_stopped(report)
+        else:
+            yield _unless_stopped(lambda stage, fraction, message: None)
+
+
+def _json_lines(stream: TextIO) -> Progress:
+    def report(stage: str, fraction: float, message: str) -> None:
+        line = {"stage": stage, "fraction": round(fraction, 4), "message": message}
+        stream.write(json.dumps(line, ensure_ascii=True) + "\n")
+        stream.flush()
+
+    return report
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Progress]:
+    from tqdm import tqdm
+
+    layout = "{desc:<34}{percentage:3.0f}% |{bar:30}| {elapsed}{postfix}"
+    with tqdm(
+        total=100, desc="Starting", bar_format=layout, file=sys.stderr, leave=False, disable=None
+    ) as bar:
+
+        def report(stage: str, fraction: float, message: str) -> None:
+            short = len(message) < 34
+            bar.set_description_str(message if short else stage.capitalize(), refresh=False)
+            bar.set_postfix_str("" if short else message, refresh=False)
+            bar.n = 100 * fraction
+            bar.refresh()
+
+        yield report
+
+
+class Stop:
+    """Whether the user, or another program, asked this one to end.
+
+    The KeyboardInterrupt alone is not enough: raised inside a library's callback, or one that catches
+    everything, it is lost. So it is raised again with the next report of progress.
+    """
+
+    asked = False
+
+    @classmethod
+    def ask(cls, _signal: int, _frame: FrameType | None) -> None:
+        cls.asked = True
+        raise KeyboardInterrupt
+
+    @staticmethod
+    def from_thread() -> None:
+        """The same from another thread; the main one notices between two steps of Python code."""
+        _thread.interrupt_main(signal.SIGTERM)
+
+
+def _unless_stopped(report: Progress) -> Progress:
+    def checked(stage: str, fraction: float, message: str) -> None:
+        if Stop.asked:
+            raise KeyboardInterrupt
+        report(stage, fraction, message)
+
+    return checked
