@@ -19,8 +19,11 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made-in 2>/dev/null)" = "$$(pwd -P)" ] && $(RU
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: anew
 endif
 
+# Two processes share the tests; more would each load torch and the sample anew.
+PYTEST := $(RUN) -m pytest -n 2 --dist worksteal
+
 .PHONY: anew
-.PHONY: help demo test test-all lint reproduce experiments pictures bench clean
+.PHONY: help demo test test-all fuzz lint reproduce experiments pictures bench clean
 
 help: ## Say what can be made
 	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,10 +34,13 @@ demo: $(VENV)/.demo ## Detect anomalies in the built-in sample, into demo-output
 	@echo "Pictures: $(DEMO)/overlay.png; in 3D Slicer open the FLAIR and $(DEMO)/suspected_anomalies.seg.nrrd"
 
 test: $(VENV)/.test ## Run the tests (minutes)
-	@$(RUN) -m pytest
+	@$(PYTEST)
 
 test-all: $(VENV)/.test ## Run the slow tests as well
-	@$(RUN) -m pytest -m "slow or not slow"
+	@$(PYTEST) -m "slow or not slow"
+
+fuzz: $(VENV)/.test ## Feed the readers 1,000 malformed files, for ten minutes at most
+	@$(RUN) Testing/fuzz/fuzz.py --seconds 600 --inputs 1000
 
 lint: $(VENV)/.lint ## Check style, formatting and types
 	@$(RUN) -m ruff check .

@@ -8,4 +8,4 @@ doors to the same call. A scan passes through four immutable values, one way::
 Research use only; not a medical device.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

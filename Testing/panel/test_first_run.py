@@ -91,7 +91,7 @@ def test_the_list_is_that_of_the_package_less_what_slicer_has(a_slicer_applicati
     declared = {line for line in re.findall(r'"(.+?)"', block[1]) if names([line])[0] not in SLICERS_OWN}
     listed = {package.requirement for package in first_run.PACKAGES}
     assert declared <= listed
-    assert set(names(listed - declared)) == {"connected-components-3d", "fill_voids", "pandas"}
+    assert set(names(listed - declared)) == {"connected-components-3d", "fill_voids", "pandas", "pyjpegls"}
 
 
 def test_what_deepbet_needs_is_in_the_list_but_for_its_window_toolkit(a_slicer_application):

@@ -51,11 +51,15 @@ TORCH_WITH_GPU_GB = 2.5
 DEEPBET = Package("deepbet", "1.0.2", 10)
 OTHERS = (
     Package("click", "8.1", 0.1),
+    Package("filelock", "3.12", 0.1),
+    Package("highdicom", "0.27", 1.1),  # Slicer 5.12 has it, and pydicom
     Package("matplotlib", "3.8", 17, compiled=True),
     Package("nibabel", "5", 3.5),
     Package("pillow", "10", 7, compiled=True),
+    Package("pydicom", "3", 2.5),
     Package("safetensors", "0.4", 0.5, compiled=True),
     Package("tqdm", "4.66", 0.1),
+    Package("pyjpegls", "1", 2.7, compiled=True),  # imported by highdicom
     # imported by deepbet
     Package("connected-components-3d", "3", 5, compiled=True),
     Package("fill_voids", "2", 2.5, compiled=True),

@@ -1,0 +1,1 @@
+# Packing is not part of the stand-in.
