@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from AnomalyDetectionLib.detection.review import CATEGORIES
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.evaluation import published
 from AnomalyDetectionLib.evaluation.category_table import (
@@ -14,7 +15,6 @@ from AnomalyDetectionLib.evaluation.category_table import (
 )
 from AnomalyDetectionLib.reporting.tables import COLUMNS
 from AnomalyDetectionLib.scene.export import REVIEW_COLUMNS
-from AnomalyDetectionLib.detection.review import CATEGORIES
 
 TRUTH = {
     "sub-01": ["infarct", "white matter hyperintensity", "normal tissue", "widened sulcus"],

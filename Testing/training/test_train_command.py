@@ -114,7 +114,7 @@ def test_a_run_folder_that_cannot_be_made_is_named(scan_file, tmp_path):
     (tmp_path / "file").write_text("")
     run = train(scan_file, tmp_path / "file" / "run")
     assert run.code == 2
-    assert "cannot be made" in run.stderr
+    assert "cannot be written" in run.stderr
 
 
 def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+import click
+
 from ..errors import InputError
 
 LEAST_FREE_MB = 50
@@ -22,18 +24,19 @@ Progress = Callable[[str, float, str], None]
 
 
 def check_output(folder: Path) -> None:
-    """Find out before the work, not after it, whether the results can be written."""
-    from ..imaging.writing import atomic_folder
+    """Find out before the work, not after it, whether the results can be written.
 
-    class NoError(Exception):
-        pass
+    Until the command ends, no other run can write into the folder.
+    """
+    from ..imaging.writing import reserved
 
-    with contextlib.suppress(NoError), atomic_folder(folder) as beside:
-        if shutil.disk_usage(beside).free < LEAST_FREE_MB * 2**20:
+    with contextlib.ExitStack() as here:
+        command = click.get_current_context(silent=True)
+        (here.enter_context if command is None else command.with_resource)(reserved(folder))
+        if shutil.disk_usage(folder).free < LEAST_FREE_MB * 2**20:
             raise InputError(
                 f"The disk of the output folder {folder} is full: free at least {LEAST_FREE_MB} MB."
             )
-        raise NoError
 
 
 @contextlib.contextmanager

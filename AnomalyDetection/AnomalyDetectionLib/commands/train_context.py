@@ -10,7 +10,7 @@ import click
 
 from ..errors import InputError
 from .options import ABOUT, DEBUG, PATH, PROGRAM, PROGRESS
-from .progress import progress_of
+from .progress import check_output, progress_of
 
 
 class _Widths(click.ParamType):
@@ -72,6 +72,7 @@ def train_context(**options: Any) -> None:
     """
     from ..training.context_command import train_context_from_options
 
+    check_output(options["output"])
     try:
         with progress_of(options["progress"]) as report:
             sentence = train_context_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)

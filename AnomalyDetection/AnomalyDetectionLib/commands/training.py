@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
 from .options import ABOUT, DEBUG, PATH, PROGRAM, PROGRESS, finite
-from .progress import progress_of
+from .progress import check_output, progress_of
 
 
 def _variation(name: str, text: str) -> Callable[[Any], Any]:
@@ -211,6 +211,8 @@ def train(**options: Any) -> None:
             )
     # Of several processes that train as one, the first speaks.
     first = os.environ.get("LOCAL_RANK", "0") == "0"
+    if first:
+        check_output(options["output"])
     try:
         with progress_of(options["progress"] if first else "none") as report:
             sentence = train_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)

@@ -92,7 +92,7 @@ def from_readers_tables(tables: Sequence[Path]) -> CategoryCounts:
         InputError: a table is missing, is none of findings, or names a category that there is not.
     """
     parts = [
-        counted((row["category"] for row in read_rows(table, ("number", "category"))), 1, str(table))
+        counted((row["category"] or "" for row in read_rows(table, ("number", "category"))), 1, str(table))
         for table in tables
     ]
     together: Counter[str] = Counter()
@@ -115,7 +115,7 @@ def counted(labels: Iterable[str], scans: int, where: str) -> CategoryCounts:
     unknown = sorted(set(counts) - set(published.CATEGORIES))
     if unknown:
         raise InputError(
-            f"{where} has the category '{unknown[0]}': use those of the paper ({'; '.join(published.CATEGORIES)})."
+            f"{where} has the category '{unknown[0][:100]}': use those of the paper ({'; '.join(published.CATEGORIES)})."
         )
     return CategoryCounts(scans, dict(counts), unreviewed)
 

@@ -12,14 +12,15 @@ other than the default settings lie in a sub-folder named after these settings.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from ..errors import InputError
 from ..imaging.grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.settings import PreparationSettings
+from ..imaging.whole_file import whole_file
 from ..model.settings import ScoringSettings
 from .curves import ScanCurve
 from .truth import Lesion, ScanTruth
@@ -100,6 +102,25 @@ class LatticeScores:
         return scores
 
 
+_Answer = TypeVar("_Answer")
+
+
+def _or_damaged(read: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """A reader of stored values that says in one sentence that they are not what they should be."""
+
+    @functools.wraps(read)
+    def reader(store: Store, *names: str) -> _Answer:
+        try:
+            return read(store, *names)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+            raise InputError(
+                f"What is stored of {names[-1]} in {store.folder} is damaged: delete the folder, and run 'anomaly-detection "
+                "evaluate' again."
+            ) from error
+
+    return reader
+
+
 class Store:
     """Reads and writes the files of an evaluation; holds nothing in memory."""
 
@@ -152,6 +173,7 @@ class Store:
             confounders=truth.confounders,
         )
 
+    @_or_damaged
     def read_truth(self, subject: str) -> ScanTruth:
         """A scan's truth.
 
@@ -202,6 +224,7 @@ class Store:
             flair_brain=study.flair_brain.astype(np.uint8),
         )
 
+    @_or_damaged
     def read_prepared(self, subject: str) -> PreparedStudy:
         """Prepared images; 0 beyond the box round the brain that was kept.
 
@@ -246,6 +269,7 @@ class Store:
             brain=np.packbits(scores.brain),
         )
 
+    @_or_damaged
     def read_scores(self, method: str, subject: str) -> LatticeScores:
         """A scan's scores.
 
@@ -280,6 +304,7 @@ class Store:
         }
         _write(self._path(f"curves/{folder_name(baseline)}", subject), key, {"curves": len(curves)}, **arrays)
 
+    @_or_damaged
     def read_curves(self, baseline: str, subject: str) -> tuple[ScanCurve, ...]:
         """A scan's curves by a baseline.
 
@@ -339,12 +364,8 @@ def _write(path: Path, key: dict[str, Any], plain: dict[str, Any], **arrays: np.
     header = json.dumps({"version": VERSION, "key": key, "plain": plain}).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Under a name of its own, for several processes may write into one store.
-    partial = path.with_name(f".{path.stem}-{os.getpid()}.npz")
-    try:
-        np.savez_compressed(partial, header=np.frombuffer(header, np.uint8), **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path, f"-{os.getpid()}") as partial, partial.open("wb") as file:
+        np.savez_compressed(file, header=np.frombuffer(header, np.uint8), **arrays)  # type: ignore[arg-type]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:

@@ -7,49 +7,85 @@ import errno
 import os
 import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import SimpleITK as sitk
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from . import journal
+from .folder_lock import LOCK, only_writer
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 #: Errors that mean that there is no space left, for anybody, for this user or in this file.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def atomic_folder(output: Path) -> Iterator[Path]:
-    """A folder to write into, whose files move to `output` when the block ends well.
+def reserved(output: Path) -> Iterator[None]:
+    """Be the only program that writes into a folder, for as long as the block lasts.
 
-    Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
-    it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
-    nothing, too: an interrupt takes effect after it.
+    The folder is made where it is missing, and removed again if nothing came into it. What a run that was killed
+    has left in it is put in order first (see `journal`).
 
     Raises:
-        InputError: if the folder cannot be written or the disk is full.
+        InputError: if another run writes into it, or it cannot be written.
     """
     output = Path(output)
     with _explained(output):
         created = _make(output)
     try:
+        with contextlib.ExitStack() as held:
+            with _explained(output):
+                if held.enter_context(only_writer(output)):
+                    with _signals_held():
+                        journal.recover(output)
+            yield
+    finally:
+        _remove_empty(created)
+
+
+@contextmanager
+def atomic_folder(output: Path, gone: Iterable[PurePosixPath] = ()) -> Iterator[Path]:
+    """A folder to write into, whose files move to `output` when the block ends well.
+
+    Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
+    it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
+    nothing, too: an interrupt takes effect after it, and if the process is killed or the power fails in the midst
+    of it, the next `reserved` or `atomic_folder` of this folder completes it.
+
+    Args:
+        output: the folder; no other program may write into it meanwhile.
+        gone: files, relative to `output`, that belong to what is replaced: they are removed with the same move,
+            unless they are written anew.
+
+    Raises:
+        InputError: if the folder cannot be written, the disk is full, or another run writes into it.
+    """
+    output = Path(output)
+    with reserved(output):
         with _explained(output):
-            working = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=output))
+            new = journal.begin(output)
         try:
             with _explained_inside(output):
-                yield working
+                yield new
             with _signals_held(), _explained(output):
-                _move_all(working, output)
-                shutil.rmtree(working, ignore_errors=True)
+                journal.commit(new, output, gone)
         finally:
-            shutil.rmtree(working, ignore_errors=True)
-    except BaseException:
-        _remove_empty(created)
-        raise
+            journal.discard(new)
+
+
+def recover(output: Path) -> None:
+    """Before a folder of results is read: put in order what a run that was killed has left in it.
+
+    Without effect where there is nothing to do, the folder is missing, or a run is writing into it.
+    """
+    if (Path(output) / LOCK).exists() or any(Path(output).glob(f"{journal.PREFIX}*")):
+        with contextlib.suppress(InputError), reserved(output):
+            pass
 
 
 def write_image(image: sitk.Image, path: Path) -> None:
@@ -58,6 +94,8 @@ def write_image(image: sitk.Image, path: Path) -> None:
     Raises:
         OSError: if it cannot be written, such as for want of space.
     """
+    import SimpleITK as sitk  # training writes, too, on machines that have it not
+
     size = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
     try:
         sitk.WriteImage(image, str(path), useCompression=True)
@@ -77,34 +115,6 @@ def _is_whole(path: Path, size: int) -> bool:
         file.seek(max(0, file.tell() - 4))
         length = int.from_bytes(file.read(), "little")
     return length in {(header + size) % 2**32 for header in (352, 544)}
-
-
-def _move_all(working: Path, output: Path) -> None:
-    """Move every file of a folder to its place in another on the same disk; on failure all is as before."""
-    files = sorted(path for path in working.rglob("*") if path.is_file())
-    replaced = Path(tempfile.mkdtemp(dir=working))
-    moves = [
-        (file, output / file.relative_to(working), replaced / str(number))
-        for number, file in enumerate(files)
-    ]
-    created: list[Path] = []
-    try:
-        for _, target, old in moves:
-            if target.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-            created += _make(target.parent)
-            if target.exists() or target.is_symlink():
-                target.replace(old)
-        for file, target, _ in moves:
-            file.replace(target)
-    except BaseException:
-        for file, target, old in moves:
-            if not file.exists():
-                target.unlink(missing_ok=True)
-            if old.exists() or old.is_symlink():
-                old.replace(target)
-        _remove_empty(created)
-        raise
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from scipy import ndimage
 from ..detection.anatomy import AnatomyLabel
 from ..errors import InputError
 from ..imaging.reading import read_volume
+from ..imaging.whole_file import whole_file
 
 SPACING_MM = (1.0, 0.9, 0.9)
 """Of a head's array: slices are thin, so that thick ones can be averaged from them."""
@@ -95,9 +96,8 @@ def deformed_head(path: Path, rng: np.random.Generator) -> LabelledHead:
 def write_heads(heads: dict[str, LabelledHead], path: Path) -> None:
     """Put heads into one compressed file, for `read_heads`."""
     packed = {name: head.tissue | (head.brain * np.uint8(_MASK_BIT)) for name, head in heads.items()}
-    partial = path.with_name(path.name + ".partial.npz")
-    np.savez_compressed(partial, **packed)  # type: ignore[arg-type]
-    partial.replace(path)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **packed)  # type: ignore[arg-type]
 
 
 def read_heads(path: Path) -> dict[str, LabelledHead]:
@@ -109,9 +109,9 @@ def read_heads(path: Path) -> dict[str, LabelledHead]:
     try:
         with np.load(path, allow_pickle=False) as content:
             packed = {name: content[name] for name in content.files}
-    except (OSError, ValueError) as error:
+        return {name: LabelledHead(p & (_MASK_BIT - 1), p >= _MASK_BIT) for name, p in packed.items()}
+    except Exception as error:  # a damaged archive raises almost anything
         raise InputError(f"{path} cannot be read as heads: remove it, and it is made anew.") from error
-    return {name: LabelledHead(p & (_MASK_BIT - 1), p >= _MASK_BIT) for name, p in packed.items()}
 
 
 def _deformed(native: np.ndarray, spacing: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.settings import PreparationSettings
+from ..imaging.whole_file import whole_file
 
 STEP = 1 / 256
 FORMAT = "anomaly-detection scans 2"
@@ -79,12 +80,8 @@ def write_scans(
     header = json.dumps(
         {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
     )
-    partial = path.with_name(path.name + ".partial.npz")
-    try:
-        np.savez_compressed(partial, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 
 
 def read_scans(path: Path) -> ScanFile:
