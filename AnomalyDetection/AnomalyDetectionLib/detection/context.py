@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..imaging.brain_place import BrainPlace, mirrored
+from ..imaging.memory import in_batches
 from ..imaging.prepared import PreparedStudy
 from ..model.context_model import ContextModel
 from ..model.context_network import (
@@ -116,7 +118,6 @@ def context_features(
     even = tuple(slice(n // STRIDE * STRIDE) for n in brain.shape[1:])
     margin = ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN))
     t1, flair, brain = (np.pad(array[:, even[0], even[1]], margin) for array in (t1, flair, brain))
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.backends.cudnn.allow_tf32 = False  # CPU and GPU are to agree
     extent = BrainPlace.of(brain)
     images = np.stack([t1, flair], axis=1) * brain[:, None]
@@ -134,13 +135,20 @@ def context_features(
     occupied = np.flatnonzero(brain.any(axis=(1, 2)))
     size = ((rows.stop - rows.start) // STRIDE, (columns.stop - columns.start) // STRIDE)
     maps = np.zeros((3, brain.shape[0], *size), np.float32)
-    for first in range(0, len(occupied), _BATCH):
-        chosen = torch.from_numpy(occupied[first : first + _BATCH])
-        stack = torch.stack([around[chosen + k] for k in range(2 * n + 1)], dim=1)
-        slices = _Shown(stack, mask[chosen], places[chosen], sides[chosen])
-        maps[:, chosen.numpy()] = _answers(network, slices, device)
-        if progress is not None:
-            progress("scoring", min(1.0, (first + _BATCH) / len(occupied)))
+
+    def answers(device: str) -> Callable[[slice], None]:
+        placed = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        def answer(part: slice) -> None:
+            chosen = torch.from_numpy(occupied[part])
+            stack = torch.stack([around[chosen + k] for k in range(2 * n + 1)], dim=1)
+            slices = _Shown(stack, mask[chosen], places[chosen], sides[chosen])
+            maps[:, chosen.numpy()] = _answers(placed, slices, device)
+
+        return answer
+
+    said = None if progress is None else partial(progress, "scoring")
+    in_batches(answers, len(occupied), _BATCH, device, "The scoring", said)
     cells = tuple(slice(part.start // STRIDE, part.stop // STRIDE) for part in (rows, columns))
     whole = np.zeros((3, *(n // STRIDE if axis else n for axis, n in enumerate(brain.shape))), np.float32)
     whole[:, :, cells[0], cells[1]] = maps

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from ..errors import InputError
 from ..imaging.flair_grid import to_flair_grid
+from ..imaging.memory import in_batches
 from ..imaging.prepared import PreparedStudy
 from ..model.anatomy import anatomy_file
 from ..model.folding import LatentDifference
@@ -142,25 +144,35 @@ def lattice_scores(
         raise InputError("The brain mask is too small to hold a single patch; check the mask.")
     if isinstance(model, ContextModel):
         return lattice, context_scores(study, model, device=device, progress=progress)[None]
-    centres = torch.from_numpy(lattice.centres()).to(device)
-    network = LatentDifference(model.generator()).to(device)
-    gather = PatchGatherer(study, model.network.patch_size, model.preparation.outside_brain, device)
+    centres = torch.from_numpy(lattice.centres())
     torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would part CPU and GPU by more than 1e-4
     tissue: torch.Tensor | None = None
     if settings.statistics == "tissue":
         anatomy = segment_anatomy(study, device) if anatomy is None else anatomy
-        tissue = torch.from_numpy(anatomy[tuple(lattice.centres().T)].astype(np.int64)).to(device)
+        tissue = torch.from_numpy(anatomy[tuple(lattice.centres().T)].astype(np.int64))
     whole_scan = settings.statistics == "scan"
-    rows, differences = [], []
-    for first in range(0, len(centres), BATCH):
-        difference = network(gather(centres[first : first + BATCH]))
-        if whole_scan:
-            differences.append(difference)
-        else:
-            part = None if tissue is None else tissue[first : first + BATCH]
-            rows.append(patch_scores(difference, model, percentiles, settings, part))
-        if progress is not None:
-            progress("scoring", min(1.0, (first + BATCH) / len(centres)))
-    if whole_scan:
-        rows.append(patch_scores(torch.cat(differences), model, percentiles, settings))
-    return lattice, torch.cat(rows, dim=1).cpu().numpy()
+
+    def scorer(device: str) -> Callable[[slice], torch.Tensor]:
+        network = LatentDifference(model.generator()).to(device)
+        gather = PatchGatherer(study, model.network.patch_size, model.preparation.outside_brain, device)
+
+        def scores_of(part: slice) -> torch.Tensor:
+            """Scores (percentiles, n); with statistics "scan" the differences (n, latent_size)."""
+            difference = network(gather(centres[part].to(device)))
+            if whole_scan:
+                return difference.cpu()
+            here = None if tissue is None else tissue[part].to(device)
+            return patch_scores(difference, model, percentiles, settings, here).cpu()
+
+        return scores_of
+
+    said = None if progress is None else partial(progress, "scoring")
+    parts = in_batches(scorer, len(centres), BATCH, device, "The scoring", said)
+    rows = (
+        patch_scores(torch.cat(parts), model, percentiles, settings)
+        if whole_scan
+        else torch.cat(parts, dim=1)
+    )
+    if not torch.isfinite(rows).all():
+        raise InputError("The model gives scores that are no numbers: it is damaged; get it anew.")
+    return lattice, rows.numpy()

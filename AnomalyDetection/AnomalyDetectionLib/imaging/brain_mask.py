@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from functools import partial
 
 import nibabel
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import ndimage
 
 from ..errors import InputError
 from .grid import Grid
+from .memory import on_device
 from .volume import Volume, name_of
 
 #: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
@@ -42,7 +44,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
-        mask = _deepbet(small, device)
+        mask = on_device(partial(_deepbet, small), device, "The search for the brain")
     except (AssertionError, ValueError):  # deepbet's ways of saying that it found nothing at all
         mask = np.zeros(Grid.of(small).shape, bool)
     stripped = _nonzero_region(small)

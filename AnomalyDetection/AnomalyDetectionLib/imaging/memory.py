@@ -1,0 +1,129 @@
+"""When the memory of the device runs out: smaller batches, then the CPU; and it is said.
+
+What is said goes to whoever listens (`listening`), for the code that runs out is far below the one that reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+SMALLEST_SHARE = 16
+"""A batch of a sixteenth of the usual that does not fit: there is no use in trying smaller ones on that device."""
+
+# How torch's allocators, CUDA's libraries, Metal, ITK and C++ say it.
+_SAYS = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED|bad_alloc|Failed to allocate memory",
+    re.IGNORECASE,
+)
+
+Result = TypeVar("Result")
+
+_listeners: ContextVar[tuple[Callable[[str], None], ...]] = ContextVar("listeners", default=())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, be it the computer's or the device's."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and _SAYS.search(str(error)) is not None
+
+
+@contextmanager
+def listening(listener: Callable[[str], None]) -> Iterator[None]:
+    """Hear of what did not fit, in sentences without full stops, as long as the block lasts."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+def on_device(work: Callable[[str], Result], device: str, what: str) -> Result:
+    """Do something on a device, and on the CPU if its memory does not suffice.
+
+    Args:
+        work: called with the device.
+        what: it is, as the subject of a sentence: "The brain extraction".
+
+    Raises:
+        MemoryError, RuntimeError: what `work` raises, if it is about something else, or on the CPU.
+    """
+    try:
+        return work(device)
+    except Exception as error:
+        if device == "cpu" or not is_out_of_memory(error):
+            raise
+    _release(device)
+    _say(f"The memory of the GPU was not enough. {what} went to the CPU")
+    return work("cpu")
+
+
+def in_batches(
+    made: Callable[[str], Callable[[slice], Result]],
+    count: int,
+    size: int,
+    device: str,
+    what: str,
+    progress: Callable[[float], None] | None = None,
+) -> list[Result]:
+    """Do something in batches: where one does not fit into the device's memory, in smaller ones, in the end on the CPU.
+
+    Args:
+        made: given a device, makes what is called with the places of a batch. The results must not lie on the device:
+            they would fill it.
+        count: of the places.
+        size: of a batch, to begin with.
+        device: "cpu", "cuda" or "mps".
+        what: it is, as the subject of a sentence: "The scoring".
+        progress: called with the fraction done.
+
+    Returns:
+        The results in the order of their places.
+
+    Raises:
+        MemoryError, RuntimeError: of `made` or what it made, if it is about something else, or on the CPU.
+    """
+    results: list[Result] = []
+    first, smallest = 0, max(1, size // SMALLEST_SHARE)
+    part = size
+    while True:
+        try:
+            work = made(device)
+            while first < count:
+                results.append(work(slice(first, min(first + part, count))))
+                first += part
+                if progress is not None:
+                    progress(min(1.0, first / count))
+            return results
+        except Exception as error:
+            if not is_out_of_memory(error) or (device == "cpu" and part <= smallest):
+                raise
+        work = None  # type: ignore[assignment]  # what it holds on the device is to go
+        _release(device)
+        if part > smallest:
+            part = max(smallest, part // 2)
+            _say(
+                f"The memory of the {'computer' if device == 'cpu' else 'GPU'} was short. {what} went on in smaller batches"
+            )
+        else:
+            _say(f"The memory of the GPU was not enough. {what} went on on the CPU")
+            device, part = "cpu", size
+
+
+def _say(sentence: str) -> None:
+    for listener in _listeners.get():
+        listener(sentence)
+
+
+def _release(device: str) -> None:
+    """Give back what is held on a device and not used any more."""
+    import torch
+
+    if device == "cuda" and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif device == "mps" and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
