@@ -62,7 +62,7 @@ bench: $(VENV)-bench/.bench ## Measure times, memory and patches a second, into 
 	@$(VENV)-bench/bin/python Testing/benchmarks/scene_speed.py
 
 clean: ## Remove the environment and everything that was made
-	rm -rf $(VENV) $(VENV)-bench $(DEMO) reproduce-output runs/reproduce .snakemake bench-output build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(VENV)-bench $(DEMO) reproduce-output fuzz-output runs/reproduce .snakemake bench-output build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -type d -prune -exec rm -rf {} +
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,10 +58,29 @@ class Run:
     output: Path
 
 
-def run_command(*arguments: object, output: Path, timeout: float = 300, **options: object) -> Run:
+@cache
+def _without_network() -> tuple[str, ...]:
+    """What runs a program in a network of its own that leads nowhere; nothing where the system has no such thing."""
+    command = ("unshare", "--map-root-user", "--net")
+    try:
+        works = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        works = False
+    return command if works else ()
+
+
+def run_command(
+    *arguments: object, output: Path, timeout: float = 300, without_network: bool = False, **options: object
+) -> Run:
     """Run `python -m AnomalyDetectionLib` as a process of its own, as a user would."""
     done = subprocess.run(
-        [sys.executable, "-m", "AnomalyDetectionLib", *map(str, arguments)],
+        [
+            *(_without_network() if without_network else ()),
+            sys.executable,
+            "-m",
+            "AnomalyDetectionLib",
+            *map(str, arguments),
+        ],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -79,8 +100,18 @@ def sample_run(tmp_path_factory):
     if not list((REPOSITORY / "AnomalyDetection" / "Resources" / "Models").glob("*.safetensors")):
         pytest.skip("no model is bundled")
     output = tmp_path_factory.mktemp("sample") / "résultats 结果"
+    offline = {"OFFLINE_LOG": str(tmp_path_factory.mktemp("offline") / "log.txt")}
+    offline["PYTHONPATH"] = os.pathsep.join(
+        [str(REPOSITORY / "Testing" / "offline"), os.environ.get("PYTHONPATH", "")]
+    )
     arguments = ["detect", "--t1", t1, "--flair", flair, "--output", output, "--device", "cpu"]
-    return run_command(*arguments, "--keep-scores", "--progress", "json", output=output)
+    run = run_command(
+        *(*arguments, "--keep-scores", "--progress", "json"),
+        output=output, without_network=True, env={**os.environ, **offline},
+    )  # fmt: skip
+    log = Path(offline["OFFLINE_LOG"])
+    assert not log.exists(), f"the run looked for a network:\n{log.read_text('utf-8')}"
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import re
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,18 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import InputError
+from .compressed_voxels import are_whole
+from .text_header import MOST_VOXELS, check_header, data_files
 
-SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+TEXT_HEADERS = (".nrrd", ".nhdr", ".mha", ".mhd")
+SUFFIXES = (".nii", ".nii.gz", *TEXT_HEADERS)
 
-_DAMAGE = (ImageFileError, WrapStructError, HeaderDataError, gzip.BadGzipFile)
+_LONGEST_HEADER = 1 << 20
+
+_MOST_MM = 1e6  # no voxel is so large, or lies so far away
+_MOST_OF_QUATERNION = 1.1  # its vector's squared length, 1 and what rounding adds
+
+_DAMAGE = (ImageFileError, WrapStructError, HeaderDataError, gzip.BadGzipFile, LookupError)
 
 #: A sheared voxel grid is straightened if that moves no voxel centre by more than this.
 SHEAR_TOLERANCE_MM = 0.5
@@ -39,11 +47,12 @@ def read(path: Path, *, role: str) -> sitk.Image:
             "(.nrrd, .nhdr), MetaImage (.mha, .mhd) or a folder of DICOM images."
         )
     path.open("rb").close()  # says why, if it cannot be opened
+    check_header(path, role=role)
     damaged = f"The {role} {path} is damaged or incomplete: copy or download it again."
     if name.endswith((".nii", ".nii.gz")):
         try:
             finite = _check_nifti(path)
-        except (*_DAMAGE, EOFError, ValueError, zlib.error) as error:
+        except (*_DAMAGE, EOFError, ValueError, OverflowError, zlib.error) as error:
             raise InputError(damaged) from error
         if not finite:
             raise InputError(
@@ -51,23 +60,36 @@ def read(path: Path, *, role: str) -> sitk.Image:
             )
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # the checks here say it in better words
     try:
+        _check_size(path, role=role)
+        if name.endswith(TEXT_HEADERS) and not are_whole(path):
+            raise InputError(damaged)
         return sitk.ReadImage(str(path))
     except RuntimeError as error:
-        if "orthonormal" in str(error):
+        if "orthonormal" in str(error) and name.endswith((".nii", ".nii.gz")):
             return _straightened(path, role=role)
         raise InputError(damaged) from error
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
     """The file, and after it the one with the voxels, if its header names one (.mhd, .nhdr)."""
-    pattern = {".mhd": rb"^ElementDataFile *= *(.+?)\s*$", ".nhdr": rb"^data ?file: *(.+?)\s*$"}.get(
-        path.suffix.lower()
-    )
-    if pattern is None:
-        return (path,)
-    found = re.search(pattern, path.read_bytes()[: 1 << 16], re.MULTILINE | re.IGNORECASE)
-    data = path.parent / found.group(1).decode("utf-8", "replace") if found else path
-    return (path, data) if data != path and data.is_file() else (path,)
+    return (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
+
+
+def _check_size(path: Path, *, role: str) -> None:
+    """Refuse what no computer could hold, before it is tried; by what the header says.
+
+    Raises:
+        RuntimeError: ITK cannot read the header.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    size = reader.GetSize()
+    if math.prod(size) * reader.GetNumberOfComponents() > MOST_VOXELS:
+        raise InputError(
+            f"The {role} {path} says that it has {' x '.join(map(str, size))} voxels, more than can be used (500 million): "
+            "give the original scan."
+        )
 
 
 def _check_nifti(path: Path) -> bool:
@@ -85,13 +107,17 @@ def _check_nifti(path: Path) -> bool:
         header = header_type(start[: header_type.template_dtype.itemsize], check=False)
         if int(header["sizeof_hdr"]) != header_type.template_dtype.itemsize:
             raise ValueError("not a NIfTI header")
-        voxels = int(np.prod([int(n) for n in header.get_data_shape()]))
+        if not _has_place(header):
+            raise ValueError("it lies nowhere")
+        voxels = math.prod(int(n) for n in header.get_data_shape())
         dtype = header.get_data_dtype()
         # Header extensions may lie before the voxels, and anything after them.
         offset = max(int(header["vox_offset"]), header_type.template_dtype.itemsize)
         expected = offset + voxels * dtype.itemsize
         length, finite, rest, block = 0, True, b"", start
-        while block:
+        while (
+            block and length <= expected + _LONGEST_HEADER
+        ):  # what lies beyond is not read, however long it is
             if dtype.kind in "fc":
                 part = rest + block[max(0, offset - length) : max(0, expected - length)]
                 whole = len(part) // dtype.itemsize * dtype.itemsize
@@ -102,6 +128,21 @@ def _check_nifti(path: Path) -> bool:
     if length < expected:
         raise EOFError(f"{length} of {expected} bytes")
     return finite
+
+
+def _has_place(header: Any) -> bool:
+    """Whether what a header says of the geometry are numbers that ITK's search for a rotation ends with."""
+    fields = [header["pixdim"][1:4]]
+    if int(header["qform_code"]) > 0:
+        fields += [header[f"quatern_{axis}"] for axis in "bcd"] + [
+            header[f"qoffset_{axis}"] for axis in "xyz"
+        ]
+        if sum(float(header[f"quatern_{axis}"]) ** 2 for axis in "bcd") > _MOST_OF_QUATERNION:
+            return False
+    if int(header["sform_code"]) > 0:
+        fields += [header[f"srow_{axis}"] for axis in "xyz"]
+    numbers = np.concatenate([np.ravel(np.asarray(field, np.float64)) for field in fields])
+    return bool(np.isfinite(numbers).all() and np.abs(numbers).max() < _MOST_MM)
 
 
 def _straightened(path: Path, *, role: str) -> sitk.Image:

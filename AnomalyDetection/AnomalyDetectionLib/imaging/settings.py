@@ -31,8 +31,10 @@ class PreparationSettings:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
-        if not (self.in_plane_mm > 0 and self.slice_mm > 0):
-            raise ValueError("spacings of the model's grid must be positive")
+        if not (
+            0.1 <= self.in_plane_mm <= 10 and 0.1 <= self.slice_mm <= 20
+        ):  # a finer grid would fill the memory
+            raise ValueError("spacings of the model's grid lie between 0.1 and 10 mm, slices up to 20 mm")
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
             raise ValueError("percentiles must rise from low to high, between 0 and 100")
         if self.outside_brain not in ("zero", "keep"):

@@ -6,6 +6,7 @@ A small U-Net (see `slice_unet`) that reads T1 and FLAIR slice by slice with the
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..imaging.memory import in_batches
 from .bundled import SUFFIX, resources
 from .slice_unet import SliceUNet, pad_to
 from .tensor_file import read_tensors, write_tensors
@@ -110,14 +112,21 @@ def class_scores(
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     t1, flair, brain = (np.pad(array[box], ((1, 1), (0, 0), (0, 0))) for array in (t1, flair, brain))
     height_mm = (high[0] - low[0] - np.arange(len(brain), dtype=np.float32)) * slice_mm
-    network = model.network().to(device)
     _, rows, columns = brain.shape
-    for first in range(0, len(brain) - 2, _BATCH):
-        part = slice(first, first + _BATCH + 2)
-        inputs = torch.from_numpy(anatomy_inputs(t1[part], flair[part], brain[part], height_mm[part]))
-        answer = network(pad_to(inputs.to(device), network.multiple))[:, :, :rows, :columns]
-        here = slice(low[0] + first, low[0] + first + len(answer))
-        scores[:, here, box[1], box[2]] = answer.transpose(0, 1).cpu().numpy()
+
+    def answers(device: str) -> Callable[[slice], None]:
+        network = model.network().to(device)
+
+        def answer(slices: slice) -> None:
+            part = slice(slices.start, slices.stop + 2)
+            inputs = torch.from_numpy(anatomy_inputs(t1[part], flair[part], brain[part], height_mm[part]))
+            found = network(pad_to(inputs.to(device), network.multiple))[:, :, :rows, :columns]
+            here = slice(low[0] + slices.start, low[0] + slices.stop)
+            scores[:, here, box[1], box[2]] = found.transpose(0, 1).cpu().numpy()
+
+        return answer
+
+    in_batches(answers, len(brain) - 2, _BATCH, device, "Telling the parts of the brain apart")
     return scores
 
 
@@ -143,7 +152,7 @@ def load_anatomy(path: Path) -> AnatomyModel:
         InputError: the file is missing, damaged, or something else.
     """
     try:
-        header, weights = read_tensors(path)
+        header, weights, _ = read_tensors(path)
         if (header["format"], header["version"]) != (FORMAT, VERSION):
             raise KeyError("format")
         if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):

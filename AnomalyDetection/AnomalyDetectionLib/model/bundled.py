@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, printable
 
 DEFAULT_MODEL = "paper"
 """The model that is used where none is named: by every command, the panel and the tests. The others follow it."""
@@ -15,7 +15,11 @@ SUFFIX = ".safetensors"
 PAPER_KIND = "paper"
 """The kind of model whose scores are percentiles over a patch's latent elements (see `model_file`)."""
 
+MOST_BYTES = 256 << 20
+"""Larger files are no models; a file may also say that it is larger than what it takes on the disk."""
+
 _LONGEST_HEADER = 10_000_000
+_LONGEST_LINE = 1000
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,12 @@ def model_info(path: Path) -> ModelInfo:
             header = json.loads(file.read(min(length, _LONGEST_HEADER)))["__metadata__"]
         card = json.loads(header["card"])
         name, kind = str(header["name"]), str(header.get("kind", PAPER_KIND))
-        return ModelInfo(name, str(card.get("title") or name), str(card.get("summary", "")), kind)
+        title, summary = str(card.get("title") or name), str(card.get("summary", ""))
+        return ModelInfo(_short(name), _short(title), _short(summary), kind)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ModelInfo(path.stem, path.stem, "", PAPER_KIND)
+
+
+def _short(text: str) -> str:
+    """A stranger's text for a list: not endless, nothing unseen, and no markup, which tooltips would follow."""
+    return printable(text[:_LONGEST_LINE].replace("<", "‹"))

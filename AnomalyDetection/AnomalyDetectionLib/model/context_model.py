@@ -14,6 +14,7 @@ from .context_network import STRIDE, ContextNetwork, ContextSettings
 from .rates import RateCurve
 from .settings import ScoringSettings
 from .stored_settings import fingerprint, from_json, needed_version, plain
+from .tensor_file import check_weights
 
 _WEIGHTS = "network."
 _VERSION = 3
@@ -95,5 +96,5 @@ class ContextModel:
             if name.startswith(_WEIGHTS)
         }
         model = cls(weights=weights, settings=from_json(ContextSettings, header["network"]), **common)
-        model.context_network()
+        check_weights(model.weights, lambda: ContextNetwork(model.settings))
         return model

@@ -16,6 +16,7 @@ MOST_BYTES = 3_000_000
 """What a library may add to a model file."""
 
 _FEW = 1_000  # bytes for the header's line, and for the table of contents
+_MOST = 1e6  # no intensity or distance is larger
 _PATCH = (2, 15, 15)
 _HEADER, _PATCHES, _LATENTS = "library", "library.patches", "library.latents"
 
@@ -53,6 +54,8 @@ class NormalLibrary:
         pairs = (self.low, self.step, self.usual)
         if any(len(pair) != 2 for pair in pairs) or not np.isfinite(pairs).all():
             raise ValueError("the library's scales are not pairs of finite numbers")
+        if np.abs(pairs).max() > _MOST:
+            raise ValueError("the library's scales make no sense")
         if min(self.step) <= 0 or not 0 <= self.usual[0] <= self.usual[1]:
             raise ValueError("the library's scales or usual distances are out of range")
 

@@ -6,14 +6,13 @@ model, and what they share is written and read here.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..imaging.settings import PreparationSettings
 from . import rates
 from .bundled import DEFAULT_MODEL, SUFFIX, bundled_models, find_model, resources
@@ -26,6 +25,8 @@ from .tensor_file import read_tensors, write_tensors
 FORMAT = "anomaly-detection model"
 VERSION = 3
 """The newest that is read. What needs no later setting is written as version 1, for programs of that time."""
+
+_LONGEST_NAME, _LONGEST_CARD, _DEEPEST_CARD = 100, 1_000_000, 20
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -76,13 +77,15 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
         InputError: there is no such model, or the file is truncated, foreign, damaged, or of a newer version.
     """
     path = find_model(name_or_path)
-    header, tensors = read_tensors(path)
+    header, tensors, digest = read_tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(
             f"{path} is not a model of AnomalyDetection; 'anomaly-detection models' lists those there are."
         )
     try:
         version = int(header["version"])
+        if version < 1:
+            raise ValueError("the version makes no sense")
         if version > VERSION:
             raise InputError(
                 f"The model {path} is of a newer format ({version}) than this AnomalyDetection can read ({VERSION}); "
@@ -90,12 +93,16 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
             )
         kind = _KINDS.get(header.get("kind", Model.kind))
         if kind is None:
-            raise ValueError(f"the kind of model '{header['kind']}' is not known")
+            raise ValueError(f"the kind of model '{printable(header['kind'][:50])}' is not known")
+        if not _is_name(header["name"]):
+            raise ValueError("its name is no name")
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
             raise ValueError("weights that are not finite")
+        if len(header["card"]) > _LONGEST_CARD:
+            raise ValueError("the card is too long")
         card = json.loads(header["card"])
-        if not isinstance(card, dict):
-            raise ValueError("the card has no entries")
+        if not isinstance(card, dict) or not _is_shallow(card):
+            raise ValueError("the card has no entries, or they hold too many others")
         curve = {name: tensors[name].numpy() for name in rates.array_names(header)}
         return kind.of_parts(
             header,
@@ -104,14 +111,34 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
             preparation=from_json(PreparationSettings, header["preparation"]),
             scoring=from_json(ScoringSettings, header["scoring"]),
             card=card,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            sha256=digest,
             rates=rates.from_file(curve, header),
         )
     except InputError:
         raise
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError) as error:
+        reason = (
+            printable(str(error).strip().splitlines()[0][:200])
+            if str(error).strip()
+            else type(error).__name__
+        )
         raise InputError(f"The model {path} is damaged or incomplete ({reason}); get it anew.") from error
+
+
+def _is_shallow(value: object, depth: int = 0) -> bool:
+    """Whether entries within entries end soon."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth <= _DEEPEST_CARD and all(_is_shallow(entry, depth + 1) for entry in inner)
+
+
+def _is_name(name: str) -> bool:
+    """Whether a stranger's model may be called so: it is shown, and part of the names of files."""
+    return (
+        0 < len(name) <= _LONGEST_NAME
+        and name.isprintable()
+        and not set(name) & set("/\\:")
+        and name.strip(". ") != ""
+    )
 
 
 def load_paper_model(name_or_path: str, purpose: str) -> Model:

@@ -18,6 +18,7 @@ from .networks import Generator
 from .rates import RateCurve
 from .settings import NetworkSettings, ScoringSettings
 from .stored_settings import fingerprint, from_json, needed_version, plain
+from .tensor_file import check_weights
 from .tissue_statistics import TissueStatistics, needs_tissue_statistics
 
 _WEIGHTS = "generator."
@@ -110,5 +111,5 @@ class Model:
         )
         if model.median.shape != (network.latent_size,) or model.deviation.shape != model.median.shape:
             raise ValueError("statistics do not fit the latent size")
-        model.generator()
+        check_weights(model.weights, lambda: Generator(network))
         return model

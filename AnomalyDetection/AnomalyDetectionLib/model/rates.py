@@ -16,6 +16,7 @@ DEFAULT_BUDGET = 2.0
 """Findings a normal scan that a default threshold may have."""
 
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
+_MOST = 1e6  # no score, rate or number of scans is larger
 _LEAST = 0.1  # findings in all normal scans together: the curve is not extended beyond
 
 
@@ -51,8 +52,10 @@ class RateCurve:
             raise ValueError("rates must be positive, and not rise with the score")
         if not self.per_scan[-1] < self.per_scan[-2]:
             raise ValueError("the last rate must lie below the one before")
-        if self.scans < 1 or self.min_patches < 1 or not (0 <= self.variation < math.inf):
-            raise ValueError("a curve of rates comes from at least one scan")
+        if max(np.abs(self.scores).max(), self.per_scan.max()) > _MOST:
+            raise ValueError("the curve of rates has numbers that make no sense")
+        if not (1 <= self.scans <= _MOST and 1 <= self.min_patches <= _MOST and 0 <= self.variation <= _MOST):
+            raise ValueError("a curve of rates comes from at least one scan, and from no more than 1e6")
 
     @property
     def least(self) -> float:

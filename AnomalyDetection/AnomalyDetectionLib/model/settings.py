@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_MAPS = 4096
+"""Of a layer of a network, as of latent elements: more would be no model of this kind, but fill the memory."""
+
+_MOST = 1e6
+"""No score, factor or count of a setting is larger."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -27,8 +33,10 @@ class NetworkSettings:
         """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
         if self.patch_size != 15:
             raise ValueError(f"the networks take patches of 15 x 15 voxels, not {self.patch_size}")
-        if self.latent_size < 1 or len(self.widths) != 2 or min(self.widths) < 1:
-            raise ValueError("latent size and widths must be at least 1")
+        if len(self.widths) != 2 or not all(
+            1 <= size <= MOST_MAPS for size in (self.latent_size, *self.widths)
+        ):
+            raise ValueError(f"latent size and widths lie between 1 and {MOST_MAPS}")
         if self.output_activation not in ("tanh", "none"):
             raise ValueError(f"output_activation is 'tanh' or 'none', not {self.output_activation!r}")
         if self.features not in ("penultimate", "all"):
@@ -75,10 +83,14 @@ class ScoringSettings:
             raise ValueError(f"the stride must lie between 1 and 15 voxels, not at {self.stride}")
         if not 0 <= self.percentile <= 100:
             raise ValueError(f"the percentile must lie between 0 and 100, not at {self.percentile:g}")
-        if not (self.z_factor > 0 and self.threshold > 0 and self.min_patches >= 1):
-            raise ValueError("z_factor and threshold must be positive, and a finding has at least one patch")
-        if not 0 <= self.min_excess < float("inf"):
-            raise ValueError(f"min_excess must be 0 or more, not {self.min_excess:g}")
+        if not (
+            0 < self.z_factor <= _MOST and 0 < self.threshold <= _MOST and 1 <= self.min_patches <= _MOST
+        ):
+            raise ValueError(
+                "z_factor and threshold must be positive, and a finding has at least one patch; no more than 1e6"
+            )
+        if not 0 <= self.min_excess <= _MOST:
+            raise ValueError("min_excess must be 0 or more, and no more than 1e6")
         if self.statistics not in ("training", "scan", "tissue"):
             raise ValueError(f"statistics is 'training', 'scan' or 'tissue', not {self.statistics!r}")
         if self.distance not in ("percentile", "mahalanobis"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..model.model_file import DEFAULT_MODEL, AnyModel, bundled_models, load_model
 from ..model.rates import in_words
 
@@ -23,7 +23,10 @@ def model_list() -> str:
         title, summary = (model.card.get(entry, "") for entry in ("title", "summary"))
         parts = (f"{model.name}  kind {model.kind}{default}", title, f"sha256 {model.sha256[:16]}", summary)
         lines.append("  ".join(part for part in parts if part))
-    return "\n".join(lines) or "No model ships with this installation; give a model file with --model."
+    return (
+        printable("\n".join(lines))
+        or "No model ships with this installation; give a model file with --model."
+    )
 
 
 def model_card(path_or_name: str) -> str:
@@ -46,7 +49,7 @@ def model_card(path_or_name: str) -> str:
         "network": asdict(model.network),
         "scoring": asdict(model.scoring),
     }
-    return "\n".join(_lines(content))
+    return printable("\n".join(_lines(content)))
 
 
 def _rates(model: AnyModel) -> str:
@@ -79,5 +82,8 @@ def _lines(content: dict[str, Any], indent: str = "") -> list[str]:
         elif isinstance(value, (list, tuple)):
             lines.append(f"{indent}{key}: {', '.join(str(item) for item in value)}")
         else:
-            lines.append(f"{indent}{key}: {value}")
+            text = str(value).replace(
+                "\n", f"\n{indent}  "
+            )  # that no line of a card looks like one of another level
+            lines.append(f"{indent}{key}: {text}")
     return lines

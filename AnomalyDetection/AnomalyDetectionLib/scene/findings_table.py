@@ -17,6 +17,7 @@ from typing import Any
 from ..detection.findings import Finding, Findings
 from ..detection.hints import UNKNOWN
 from ..detection.review import CATEGORIES, DECISIONS, ReviewedFinding
+from ..errors import InputError
 
 MOST_STEPS = 200
 """So many changes can be undone."""
@@ -85,7 +86,11 @@ class Row:
 
 
 def rows(table_node: Any, *, all: bool = False) -> list[Row]:
-    """The findings in the table by number; with `all` also those that have vanished at this threshold."""
+    """The findings in the table by number; with `all` also those that have vanished at this threshold.
+
+    Raises:
+        InputError: the table, which may be another person's, is damaged.
+    """
     table = table_node.GetTable()
     columns = {
         name: table.GetColumnByName(name)
@@ -93,10 +98,13 @@ def rows(table_node: Any, *, all: bool = False) -> list[Row]:
     }
     if "number" not in columns:
         return []
-    found = [
-        _row({name: column.GetValue(index) for name, column in columns.items()})
-        for index in range(table.GetNumberOfRows())
-    ]
+    try:
+        found = [
+            _row({name: column.GetValue(index) for name, column in columns.items()})
+            for index in range(table.GetNumberOfRows())
+        ]
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(f'"{table_node.GetName()}" is damaged: detect anomalies again.') from error
     return sorted((row for row in found if all or row.present), key=lambda row: row.number)
 
 
@@ -224,7 +232,22 @@ def _write(table_node: Any, number: int, field: str, value: int | str, history: 
 
 
 def _history(table_node: Any) -> list[Any]:
-    return json.loads(table_node.GetAttribute(_HISTORY) or "[]")
+    """The changes so far: number, field, old and new value of each; none where that is damaged."""
+    try:
+        history = json.loads(table_node.GetAttribute(_HISTORY) or "[]")
+        return history if all(_is_change(*change) for change in history) else []
+    except (ValueError, TypeError, RecursionError):
+        return []
+
+
+def _is_change(number: Any, field: Any, old: Any, new: Any) -> bool:
+    if type(number) is not int:
+        return False
+    if field == "category":
+        return all(type(value) is int and 0 <= value <= len(CATEGORIES) for value in (old, new))
+    if field == "decision":
+        return old in DECISIONS and new in DECISIONS
+    return field == "note" and isinstance(old, str) and isinstance(new, str)
 
 
 def _write_table(table_node: Any, written: list[Row]) -> None:

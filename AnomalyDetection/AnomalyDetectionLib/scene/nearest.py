@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..detection.nearest import Comparison, NormalTissue
 from ..errors import InputError
-from ..model.bundled import find_model
+from ..model.bundled import MOST_BYTES, find_model
 from .result import Result, findings_of, provenance_of, score_map_of
 
 
@@ -54,8 +54,10 @@ def tissue_of(result: Result) -> NormalTissue:
 
 
 @lru_cache(maxsize=2)
-def _tissue(path: Path, _modified: int, _size: int) -> tuple[str, NormalTissue | None]:
+def _tissue(path: Path, _modified: int, size: int) -> tuple[str, NormalTissue | None]:
     """The hash of a model file and the normal tissue in it, once as long as the file stays as it is."""
+    if size > MOST_BYTES:
+        raise InputError(f"The model file {path} is larger than any model.")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest(), NormalTissue.read(path)
     except ImportError as error:

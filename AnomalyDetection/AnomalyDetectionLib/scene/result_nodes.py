@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
 from ..imaging.grid import Grid
+from .findings_table import rows
 from .hierarchy import place_beside
 from .nodes import nodes_of_class
 from .result_record import read_record
@@ -96,6 +97,7 @@ def result_of(score_node: Any) -> Result | None:
     result = Result(score=score_node, **nodes)
     try:
         read_record(result.record)
+        rows(result.table, all=True)
     except InputError:
         return None
     return result

@@ -60,9 +60,9 @@ def read_record(text_node: Any) -> Record:
             threshold=float(content["threshold"]),
             min_patches=int(content["min_patches"]),
             numbering=Numbering(tuple((int(s), int(i), int(j)) for s, i, j in content["numbers"])),
-            provenance=content["provenance"],
-            scores=content["scores"],
+            provenance=dict(content["provenance"]),
+            scores=dict(content["scores"]),
             hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # earlier scenes have none
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f'"{text_node.GetName()}" is damaged: detect anomalies again.') from error

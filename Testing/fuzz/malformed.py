@@ -1,0 +1,860 @@
+"""Malformed inputs of every kind that the program reads: valid ones, changed by a seeded generator.
+
+`KINDS` has a function for each kind of input: given a folder and random numbers it writes one and returns its path.
+Everything lies within that folder, but for what hostile inputs point at (`CANARY`, beside it, and files of the system).
+"""
+
+# Names that are not UTF-8 are bytes, which pathlib does not take.
+# ruff: noqa: PTH101, PTH102, PTH103, PTH118, PTH119, PTH211
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import math
+import os
+import random
+import re
+import struct
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK as sitk
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+CANARY = "canary.raw"
+"""A file in the folder above that of an input: nothing may read or change it."""
+
+Random = random.Random
+
+#: Numbers that are trouble somewhere.
+_NUMBERS = (
+    *("0", "-1", "1", "2", "3", "255", "256", "32768", "65535", "65536", "2147483647", "2147483648", "4294967295"),
+    *("4294967296", "9223372036854775807", "18446744073709551616", "-9223372036854775808", "1e308", "1e-308", "1e999"),
+    *("nan", "-nan", "inf", "-inf", "1e30", "0x10", "1.5", "", " ", "9" * 400, "٣", "1,5", "true", "null"),
+)  # fmt: skip
+_TEXTS = (
+    *("", "\0", "\n", "\x1b[2J\x1b]0;owned\x07", "../../etc/passwd", "/etc/passwd", "C:\\Windows\\win.ini", "%s%n%x"),
+    *("{0.__class__}", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "\ud800", "ø" * 300, "A" * 200_000, "\u202e"),
+    *("$(touch pwned)", "`id`", "; rm -rf .", "__import__('os').system('id')", "NaN", "null", "[]", "{}", "-"),
+)  # fmt: skip
+
+
+def flipped(content: bytes, rng: Random, at_most: int = 12, within: int | None = None) -> bytes:
+    """Some bytes replaced; `within`: of the first so many."""
+    changed = bytearray(content)
+    for _ in range(rng.randint(1, at_most)):
+        if changed:
+            place = rng.randrange(min(len(changed), within or len(changed)))
+            changed[place] = rng.choice(
+                (0, 0xFF, 0x7F, 0x80, rng.randrange(256), changed[place] ^ (1 << rng.randrange(8)))
+            )
+    return bytes(changed)
+
+
+def cut(content: bytes, rng: Random) -> bytes:
+    """The first part of it, sometimes nothing."""
+    return content[: rng.choice((0, 1, 4, len(content) - 1, rng.randrange(len(content) + 1)))]
+
+
+def spliced(content: bytes, rng: Random) -> bytes:
+    """A piece twice, left out, or moved."""
+    if len(content) < 4:
+        return content * 2
+    a, b = sorted(rng.randrange(len(content)) for _ in range(2))
+    piece = content[a:b][:65536]
+    return rng.choice(
+        (content[:a] + content[b:], content[:b] + piece + content[b:], piece + content, content + piece)
+    )
+
+
+def damaged(content: bytes, rng: Random, header: int | None = None) -> bytes:
+    """Damaged somehow as bytes; mostly in the header."""
+    how = rng.random()
+    if how < 0.55:
+        return flipped(content, rng, within=header if rng.random() < 0.8 else None)
+    if how < 0.8:
+        return cut(content, rng)
+    return spliced(content, rng)
+
+
+def fields_changed(text: str, rng: Random, others: tuple[str, ...] = ()) -> str:
+    """A header of lines with some values replaced, lines missing, twice, or in another order."""
+    lines = text.split("\n")
+    for _ in range(rng.randint(1, 3)):
+        if not lines:
+            break
+        place = rng.randrange(len(lines))
+        how = rng.random()
+        if how < 0.7:
+            match = re.match(r"([^:=]*[:=]+ ?)(.*)", lines[place])
+            if match:
+                values = match[2].split(" ")
+                values[rng.randrange(len(values))] = rng.choice((*_NUMBERS, *_TEXTS[:12], *others))
+                lines[place] = match[1] + " ".join(values)
+        elif how < 0.8:
+            del lines[place]
+        elif how < 0.9:
+            lines.insert(rng.randrange(len(lines) + 1), lines[place])
+        else:
+            lines.insert(place, rng.choice((*others, *_TEXTS[:8])))
+    return "\n".join(lines)
+
+
+def absurd(value: object, rng: Random, depth: int = 0) -> object:
+    """Plain values with some of them replaced by what makes no sense."""
+    if isinstance(value, dict) and value and (depth == 0 or rng.random() < 0.7):
+        changed = dict(value)
+        name = rng.choice(list(changed))
+        how = rng.random()
+        if how < 0.12:
+            del changed[name]
+        elif how < 0.2:
+            changed[rng.choice(("__class__", "extra", "", "é", "self"))] = 1
+        else:
+            changed[name] = absurd(changed[name], rng, depth + 1)
+        return changed
+    if isinstance(value, list) and value and rng.random() < 0.6:
+        changed = list(value)
+        changed[rng.randrange(len(changed))] = absurd(changed[0], rng, depth + 1)
+        return changed
+    return rng.choice(
+        (
+            *(0, -1, 1, 2**31, 2**63, 10**30, 10**400, 1e308, -1e308, 1e-300, 0.5, math.nan, math.inf, -math.inf),
+            *(None, True, False, [], {}, [0], [[1]], {"a": 1}, [10**9, 10**9], [1e-9, 2], *_TEXTS[:14]),
+        )
+    )  # fmt: skip
+
+
+def as_json(value: object, rng: Random) -> str:
+    """JSON, sometimes damaged or very deep."""
+    how = rng.random()
+    text = json.dumps(value, ensure_ascii=rng.random() < 0.5)
+    if how < 0.06:
+        return "[" * 200_000
+    if how < 0.12:
+        return '{"a":' * 5_000 + "1" + "}" * 5_000
+    if how < 0.2:
+        return flipped(text.encode("utf-8", "replace"), rng).decode("latin-1")
+    return text
+
+
+# --- image files
+
+
+def an_image(rng: Random) -> sitk.Image:
+    """A small volume that can be read."""
+    shape = tuple(rng.randint(5, 9) for _ in range(3))
+    voxels = np.random.default_rng(rng.randrange(2**32)).integers(1, 900, shape)
+    image = sitk.GetImageFromArray(voxels.astype(rng.choice((np.int16, np.uint16, np.float32, np.uint8))))
+    image.SetSpacing((0.9, 0.9, 4.0))
+    return image
+
+
+def _bytes_of(image: sitk.Image, folder: Path, name: str, compressed: bool) -> bytes:
+    path = folder / name
+    sitk.WriteImage(image, str(path), useCompression=compressed)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def nifti(folder: Path, rng: Random) -> Path:
+    """NIfTI-1, compressed or not."""
+    content = bytearray(_bytes_of(an_image(rng), folder, "made.nii", False))
+    how = rng.random()
+    if how < 0.6:  # a field of the header
+        header = nibabel.Nifti1Header(bytes(content[:348]), check=False)
+        names = ("dim", "pixdim", "datatype", "bitpix", "vox_offset", "scl_slope", "scl_inter", "sform_code",
+                 "qform_code", "srow_x", "srow_y", "srow_z", "quatern_b", "quatern_c", "qoffset_x", "sizeof_hdr",
+                 "magic", "xyzt_units", "intent_code", "slice_end", "cal_max")  # fmt: skip
+        for name in rng.sample(names, rng.randint(1, 3)):
+            offset, kind = header.template_dtype.fields[name][1], header.template_dtype.fields[name][0]
+            for place in range(offset, offset + kind.itemsize, max(1, kind.base.itemsize)):
+                if rng.random() < 0.5:
+                    size = kind.base.itemsize
+                    new = rng.choice(
+                        (b"\0" * 8, b"\xff" * 8, b"\xff\x7f" * 4, b"\0\x80" * 4, struct.pack("<f", math.nan) * 2,
+                         struct.pack("<f", math.inf) * 2, struct.pack("<f", 1e30) * 2, struct.pack("<f", -1e-30) * 2,
+                         rng.randbytes(8), struct.pack("<f", 1e9) * 2, b"\x01\0" * 4)
+                    )  # fmt: skip
+                    content[place : place + size] = new[:size]
+        made = bytes(content)
+    else:
+        made = damaged(bytes(content), rng, 352)
+    if rng.random() < 0.5:
+        path = folder / "image.nii.gz"
+        packed = gzip.compress(made, 1)
+        if rng.random() < 0.3:
+            packed = damaged(packed, rng, 20)
+        elif rng.random() < 0.05:  # a bomb: 1 GB of nothing in 1 MB
+            packed += gzip.compress(bytes(1 << 26), 9) * 16
+        path.write_bytes(packed)
+        return path
+    path = folder / "image.nii"
+    path.write_bytes(made)
+    return path
+
+
+_ELSEWHERE = ("/etc/passwd", f"../{CANARY}", f"./../{CANARY}", "/dev/zero", "/dev/stdin", "/proc/self/mem", ".", "LIST",
+              "%03d.raw 1 9 1", "local", "LOCAL", f"sub/../../{CANARY}", "\\\\server\\share", "image.mhd", "image.nhdr",
+              "made.raw", "missing.raw", "skip:-1")  # fmt: skip
+
+
+def _with_header(content: bytes, ends: bytes, rng: Random, others: tuple[str, ...]) -> bytes:
+    place = content.find(ends)
+    place = len(content) if place < 0 else place
+    if rng.random() < 0.65:
+        header = fields_changed(content[:place].decode("latin-1"), rng, others)
+        return header.encode("utf-8", "surrogatepass") + content[place:]
+    return damaged(content, rng, place)
+
+
+def nrrd(folder: Path, rng: Random) -> Path:
+    """NRRD with its voxels, or a header with a data file."""
+    detached = rng.random() < 0.5
+    content = _bytes_of(an_image(rng), folder, "made.nrrd", rng.random() < 0.5)
+    header, _, voxels = content.partition(b"\n\n")
+    fields = (
+        "data file: " + rng.choice(_ELSEWHERE),
+        "datafile: " + rng.choice(_ELSEWHERE),
+        "data file: LIST\nx\ny",
+    )
+    others = (*fields, "encoding: hex", "encoding: bzip2", "encoding: ascii", "endian: big", "sizes: 99999 99999 9999",
+              "dimension: 16", "dimension: 3", "type: block", "block size: 4294967295", "line skip: 4294967295",
+              "byte skip: -1", "byte skip: 9223372036854775807", "space dimension: 99", "kinds: complex")  # fmt: skip
+    if detached:
+        voxel_file = "made.raw"
+        (folder / voxel_file).write_bytes(voxels if rng.random() < 0.7 else cut(voxels, rng))
+        if rng.random() < 0.6:
+            voxel_file = rng.choice(_ELSEWHERE)
+        content = header + f"\ndata file: {voxel_file}\n".encode()
+        if rng.random() < 0.5:
+            content = _with_header(content, b"\n\n", rng, others)
+        path = folder / rng.choice(("image.nhdr", "image.nrrd"))
+    else:
+        content = _with_header(content, b"\n\n", rng, others)
+        path = folder / "image.nrrd"
+    path.write_bytes(content)
+    return path
+
+
+def metaimage(folder: Path, rng: Random) -> Path:
+    """MetaImage with its voxels, or a header with a data file."""
+    content = _bytes_of(an_image(rng), folder, "made.mha", rng.random() < 0.5)
+    mark = b"ElementDataFile = LOCAL\n"
+    place = content.find(mark)
+    header, voxels = content[:place], content[place + len(mark) :]
+    others = ("DimSize = 99999 99999 9999", "NDims = 99", "NDims = 0", "NDims = -1", "HeaderSize = -1", "HeaderSize = 99999999",
+              "CompressedDataSize = 99999999999", "CompressedDataSize = -5", "ElementNumberOfChannels = 1000000",
+              "ElementType = MET_OTHER", "BinaryDataByteOrderMSB = True", "CompressedData = True",
+              "ElementDataFile = " + rng.choice(_ELSEWHERE), "BinaryData = False")  # fmt: skip
+    if rng.random() < 0.5:
+        (folder / "made.raw").write_bytes(voxels if rng.random() < 0.7 else cut(voxels, rng))
+        voxel_file = "made.raw" if rng.random() < 0.4 else rng.choice(_ELSEWHERE)
+        made = header + f"ElementDataFile = {voxel_file}\n".encode()
+        if rng.random() < 0.5:
+            made = _with_header(made, b"\0\0\0", rng, others)
+        path = folder / rng.choice(("image.mhd", "image.mha"))
+    else:
+        made = _with_header(header, b"ElementDataFile", rng, others) + mark + voxels
+        if rng.random() < 0.3:
+            made = damaged(made, rng, len(header))
+        path = folder / "image.mha"
+    path.write_bytes(made)
+    return path
+
+
+def drawn_header(folder: Path, rng: Random) -> Path:
+    """A NRRD or MetaImage header whose lines and values hypothesis draws, with voxels behind it."""
+    from hypothesis import HealthCheck, Phase, given, seed, settings
+    from hypothesis import strategies as st
+
+    value = (
+        st.text(max_size=12)
+        | st.integers().map(str)
+        | st.floats().map(str)
+        | st.sampled_from(("3", "7 8 9", *_ELSEWHERE))
+    )
+    suffix = rng.choice((".nrrd", ".mha"))
+    if suffix == ".nrrd":
+        usual = (
+            "type: short",
+            "dimension: 3",
+            "sizes: 7 8 9",
+            "encoding: raw",
+            "endian: little",
+            "spacings: 1 1 4",
+        )
+        first, last = ["NRRD0004"], ["", ""]
+    else:
+        usual = (
+            "NDims = 3",
+            "DimSize = 7 8 9",
+            "ElementType = MET_SHORT",
+            "ElementSpacing = 1 1 4",
+            "HeaderSize = 0",
+        )
+        first, last = ["ObjectType = Image"], ["ElementDataFile = LOCAL", ""]
+    line = st.tuples(
+        st.sampled_from(usual).map(lambda field: re.match(r"[^:=]*[:=] ?", field)[0]), value
+    ).map("".join)
+    made: list[list[str]] = []
+
+    @seed(rng.getrandbits(32))
+    @settings(
+        max_examples=4,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(st.sampled_from(usual) | line, max_size=9))
+    def draw(lines: list[str]) -> None:
+        made.append(lines)  # the first is the simplest there is
+
+    draw()
+    lines = [*usual, *made[-1]] if rng.random() < 0.5 else made[-1]
+    path = folder / f"image{suffix}"
+    path.write_bytes(
+        "\n".join((*first, *lines, *last)).encode("utf-8", "surrogatepass") + bytes(range(1, 127)) * 8
+    )
+    return path
+
+
+# --- DICOM
+
+
+def dicom(folder: Path, rng: Random) -> Path:
+    """A folder with a series, classic or enhanced, some of its files damaged."""
+    import pydicom
+    from made_dicom import classic_series, enhanced_series
+
+    voxels = np.random.default_rng(rng.randrange(2**32)).integers(1, 900, (6, 9, 8)).astype(np.int16)
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((0.9, 0.9, 4.0))
+    place = folder / "series"
+    place.mkdir()
+    if rng.random() < 0.35:
+        files = [Path(enhanced_series(place, image, kind="FLAIR"))]
+    else:
+        files = list(classic_series(place, image, kind="FLAIR"))
+    for _ in range(rng.randint(1, 3)):
+        file = rng.choice(files)
+        if not file.is_file():
+            continue
+        content = file.read_bytes()
+        how = rng.random()
+        if how < 0.3:
+            file.write_bytes(damaged(content, rng, 2000))
+        elif how < 0.38:
+            file.write_bytes(_with_length(content, rng))
+        elif how < 0.42:
+            file.unlink()
+        elif how < 0.46:
+            file.write_bytes(content[:132] + _deep_sequence(rng.choice((50, 3000))) + content[132:])
+        elif how < 0.5:
+            (place / "more.dcm").write_bytes(damaged(content, rng))
+        else:
+            try:
+                _change_attribute(pydicom.dcmread(file, force=True), rng).save_as(file)
+            except Exception:  # pydicom refuses to write some of it
+                file.write_bytes(damaged(content, rng, 2000))
+    return place
+
+
+_IMPORTANT = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "SamplesPerPixel",
+              "NumberOfFrames", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
+              "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "RescaleSlope", "RescaleIntercept", "PixelData",
+              "PhotometricInterpretation", "SpecificCharacterSet", "SeriesDescription", "InversionTime", "EchoTime",
+              "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "StudyDate", "PatientName",
+              "InstanceNumber", "SeriesNumber", "FrameOfReferenceUID", "ImageType", "Modality")  # fmt: skip
+
+
+def _change_attribute(made: object, rng: Random) -> object:
+    import pydicom
+
+    assert isinstance(made, pydicom.Dataset)
+    name = rng.choice(_IMPORTANT)
+    if rng.random() < 0.25 and name in made:
+        delattr(made, name)
+        return made
+    element = made.get(pydicom.datadict.tag_for_keyword(name))
+    frames = made.get("PerFrameFunctionalGroupsSequence")
+    if frames and rng.random() < 0.4:
+        how = rng.randrange(4)
+        if how == 0:
+            del frames[rng.randrange(len(frames))]
+        elif how == 1:
+            frames[rng.randrange(len(frames))] = pydicom.Dataset()
+        elif how == 2 and "PlanePositionSequence" in frames[0]:
+            frames[0].PlanePositionSequence[0].ImagePositionPatient = [math.nan, 1e30, 0]
+        else:
+            frames.append(frames[0])
+        return made
+    kind = pydicom.datadict.dictionary_VR(name)
+    with pydicom.config.disable_value_validation():
+        if kind == "US":
+            setattr(made, name, rng.choice((0, 1, 7, 16, 17, 255, 65535)))
+        elif kind == "DS":
+            count = 1 if element is None or element.VM <= 1 else element.VM
+            raw = "\\".join(
+                rng.choice((*_NUMBERS[:20], "nan", "inf", "abc", "1e400"))
+                for _ in range(rng.choice((count, 0, 1, 9)))
+            )
+            made[name] = pydicom.dataelem.RawDataElement(
+                pydicom.tag.Tag(pydicom.datadict.tag_for_keyword(name)), "DS", len(raw), raw.encode()[:60], 0, False, True
+            )  # fmt: skip
+        elif kind == "SQ":
+            setattr(made, name, [])
+        elif kind in ("OW", "OB or OW", "OB"):
+            made.PixelData = cut(bytes(made.get("PixelData", b"")), rng)
+        else:
+            value = rng.choice((*_NUMBERS, *_TEXTS)).encode("utf-8", "replace")[:1000]
+            value += b" " * (len(value) % 2)
+            made[name] = pydicom.dataelem.RawDataElement(
+                pydicom.tag.Tag(pydicom.datadict.tag_for_keyword(name)), kind.split(" ")[0], len(value), value, 0, False, True
+            )  # fmt: skip
+    return made
+
+
+def _with_length(content: bytes, rng: Random) -> bytes:
+    """An element's length replaced: undefined, huge, or odd."""
+    places = [
+        m.start() + 4 for m in re.finditer(rb"(?:DS|IS|UI|LO|SH|CS|US|OW|SQ)[\x00-\xff]{2}", content[:6000])
+    ]
+    if not places:
+        return damaged(content, rng)
+    changed = bytearray(content)
+    place = rng.choice(places) - 2
+    changed[place : place + 2] = rng.choice((b"\xff\xff", b"\0\0", b"\x01\0", b"\xfe\xff"))
+    if rng.random() < 0.4:
+        at = content.find(b"\xe0\x7f\x10\x00")
+        if at > 0:
+            changed[at + 8 : at + 12] = rng.choice(
+                (b"\xff\xff\xff\xff", b"\xfe\xff\xff\xff", b"\0\0\0\x80", b"\0\0\0\0")
+            )
+    return bytes(changed)
+
+
+def _deep_sequence(depth: int) -> bytes:
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    return (struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + item) * depth
+
+
+# --- models
+
+
+def model(folder: Path, rng: Random) -> Path:
+    """A model file: header, JSON of the settings, or tensors changed."""
+    import torch
+    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.model import rates as rate_file
+    from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
+    from AnomalyDetectionLib.model.library import NormalLibrary
+    from AnomalyDetectionLib.model.model_file import ContextModel, Model, save_model
+    from AnomalyDetectionLib.model.networks import Generator
+    from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+
+    curve = rate_file.RateCurve(np.array([1.0, 2.0]), np.array([5.0, 1.0]), 4, 2, 0.5)
+    common = {
+        "name": "made",
+        "preparation": PreparationSettings(),
+        "card": {"title": "t", "summary": "s", "n": [1, {"a": 2}]},
+        "rates": curve,
+    }
+    path = folder / "model.safetensors"
+    torch.manual_seed(0)
+    if rng.random() < 0.5:
+        network = NetworkSettings(latent_size=4, widths=(2, 3))
+        zeros = np.zeros
+        library = NormalLibrary(
+            zeros((3, 2, 15, 15), np.uint8), zeros((3, 4), np.float16), (0.0, 0.0), (0.1, 0.1), (0.1, 0.2)
+        )
+        save_model(
+            Model(weights=Generator(network).state_dict(), median=torch.zeros(4), deviation=torch.ones(4), network=network,
+                  scoring=ScoringSettings(), library=library, **common),
+            path,
+        )  # fmt: skip
+    else:
+        settings = ContextSettings(neighbours=1, widths=(2, 3))
+        scoring = ScoringSettings(stride=2, min_patches=4)
+        save_model(
+            ContextModel(
+                weights=ContextNetwork(settings).state_dict(), settings=settings, scoring=scoring, **common
+            ),
+            path,
+        )
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    if rng.random() < 0.15:
+        if rng.random() < 0.5:
+            content = (
+                rng.choice((0, 1, 2**31, 2**63, 2**64 - 1, length - 1, length + 1, 10**8)).to_bytes(
+                    8, "little"
+                )
+                + content[8:]
+            )
+        else:
+            content = damaged(content, rng, length)
+        path.write_bytes(content)
+        return path
+    header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
+    about = header["__metadata__"]
+    how = rng.random()
+    if how < 0.55:  # settings, card, rates, library: JSON within the header
+        for _ in range(rng.randint(1, 2)):
+            name = rng.choice([n for n in about if n not in ("format",)])
+            try:
+                value = json.loads(about[name])
+            except (ValueError, RecursionError):  # it was changed already
+                about[name] = rng.choice((*_TEXTS, *_NUMBERS))
+                continue
+            about[name] = as_json(absurd(value, rng), rng)
+    elif how < 0.8:  # the table of tensors
+        name = rng.choice([n for n in header if n != "__metadata__"])
+        entry = header[name]
+        field = rng.choice(("dtype", "shape", "data_offsets", "name"))
+        if field == "dtype":
+            entry["dtype"] = rng.choice(
+                ("F16", "F64", "I64", "I8", "U8", "BOOL", "BF16", "F8_E4M3", "C64", "X9", "", None)
+            )
+        elif field == "shape":
+            entry["shape"] = rng.choice(
+                ([], [0], [2**31, 2**31], [10**9, 25], [-1], [1.5], [2**64], "x", entry["shape"][::-1])
+            )
+        elif field == "data_offsets":
+            start, end = entry["data_offsets"]
+            entry["data_offsets"] = rng.choice(
+                ([0, 10**11], [start, end + 4], [end, start], [-4, 0], [2**63, 2**63 + 4], [start], [0, 0])
+            )
+        else:
+            header[rng.choice(("../x", "generator." + "a" * 5000, "library.patches", "readings.median"))] = (
+                header.pop(name)
+            )
+    else:  # numbers that are no numbers
+        body = bytearray(body)
+        for _ in range(rng.randint(1, 6)):
+            place = rng.randrange(len(body) // 4) * 4
+            body[place : place + 4] = struct.pack("<f", rng.choice((math.nan, math.inf, 1e38, -1e38, 1e-45)))
+        body = bytes(body)
+    text = json.dumps(header, ensure_ascii=rng.random() < 0.5).encode("utf-8", "surrogatepass")
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(body))
+    return path
+
+
+# --- tables and records
+
+
+def _table_text(columns: tuple[str, ...], rows: list[list[str]], rng: Random, separator: str) -> bytes:
+    columns_now, rows = list(columns), [list(row) for row in rows]
+    for _ in range(rng.randint(1, 3)):
+        how = rng.random()
+        if how < 0.55:
+            row = rng.choice(rows)
+            row[rng.randrange(len(row))] = rng.choice((*_NUMBERS, *_TEXTS))
+        elif how < 0.7:
+            columns_now[rng.randrange(len(columns_now))] = rng.choice(("", "x", columns_now[0], *_TEXTS[:6]))
+        elif how < 0.8:
+            rng.choice(rows).extend(["more"] * rng.choice((1, 5000)))
+        elif how < 0.9:
+            del rng.choice(rows)[1:]
+        else:
+            rows.append(['"unfinished'])
+    text = "\n".join(separator.join(row) for row in ([*columns_now], *rows)).encode("utf-8", "surrogatepass")
+    return damaged(text, rng) if rng.random() < 0.25 else text
+
+
+def bids(folder: Path, rng: Random) -> Path:
+    """A cohort with a damaged table, record or layout."""
+    root = folder / "cohort"
+    for subject in ("sub-01", "sub-02"):
+        anat = root / subject / "anat"
+        anat.mkdir(parents=True)
+        for name in ("T1w", "FLAIR"):
+            (anat / f"{subject}_{name}.nii.gz").write_bytes(b"not looked at")
+    rows = [["sub-01", "p1", "yes"], ["sub-02", "p2", "no"]]
+    columns = ("participant_id", "patient", "lesion_free")
+    (root / "participants.tsv").write_bytes(_table_text(columns, rows, rng, "\t"))
+    description = {"Name": "x", "BIDSVersion": "1.10", "DatasetType": "raw"}
+    (root / "dataset_description.json").write_text(
+        as_json(absurd(description, rng), rng), "utf-8", "surrogatepass"
+    )
+    how = rng.random()
+    if how < 0.3:
+        (root / "sub-03").mkdir()
+    elif how < 0.4:
+        (root / "sub-é\nx").mkdir()
+    elif how < 0.5:
+        (root / "sub-04").symlink_to("../..")
+    elif how < 0.6:
+        (root / "sub-01" / "anat" / "sub-01_run-2_FLAIR.nii.gz").mkdir()
+    return root
+
+
+_RUNS = (
+    "run-1",
+    "run-01",
+    "run-2",
+    "run-²",
+    "run-٣",
+    "run-",
+    "run--1",
+    "run-x",
+    "run-" + "9" * 90,
+    "run-½",
+    "run",
+    "RUN-1",
+)
+_ODD = (
+    b"sub-\xff\xfe",
+    "sub-é\nx".encode(),
+    b"sub-\x1b[2J",
+    b"sub-",
+    b"sub- ",
+    b"sub-01_ses-1",
+    b"sub-" + b"a" * 150,
+)
+_ODD_SESSIONS = (b"ses-1", b"ses-\xff", "ses-²".encode(), b"ses-", b"ses-a\tb", "ses-\u202e".encode())
+
+
+def layout(folder: Path, rng: Random) -> Path:
+    """A dataset with odd names, not all of them UTF-8, odd runs, and files and folders in each other's place."""
+    root = os.fsencode(folder / "dataset")
+    for subject in (b"sub-01", *rng.sample(_ODD, 2)):
+        place = os.path.join(root, subject)
+        if rng.random() < 0.4:
+            place = os.path.join(place, rng.choice(_ODD_SESSIONS))
+        anat = os.path.join(place, b"anat")
+        with contextlib.suppress(OSError):  # systems that have no such names
+            os.makedirs(place, exist_ok=True)
+            how = rng.random()
+            if how < 0.1:
+                Path(os.fsdecode(anat)).write_bytes(b"a file")
+                continue
+            if how < 0.2:
+                os.symlink(rng.choice((b"anat", b"../..", b"/dev", b"absent")), anat)
+                continue
+            os.mkdir(anat)
+            for suffix in ("T1w", "FLAIR"):
+                for _ in range(rng.randint(0, 3)):
+                    entities = rng.choice(
+                        (
+                            "",
+                            f"_{rng.choice(_RUNS)}",
+                            f"_{rng.choice(_RUNS)}",
+                            "_acq-",
+                            "_ce-1",
+                            "_part-phase",
+                        )
+                    )
+                    name = os.path.join(
+                        anat, subject + f"{entities}_{suffix}{rng.choice(('.nii.gz', '.nii'))}".encode()
+                    )
+                    if rng.random() < 0.1:
+                        os.mkdir(name)
+                    elif rng.random() < 0.1:
+                        os.symlink(rng.choice((b"absent", os.path.basename(name), b"/dev/zero")), name)
+                    else:
+                        Path(os.fsdecode(name)).write_bytes(b"not looked at")
+            if rng.random() < 0.15:
+                os.chmod(rng.choice((anat, place)), rng.choice((0, 0o200, 0o400)))
+    return Path(os.fsdecode(root))
+
+
+def findings_table(folder: Path, rng: Random) -> Path:
+    """A reader's CSV, as the panel exports it."""
+    columns = ("number", "volume_ml", "peak_score", "category", "decision", "note", "hint")
+    rows = [
+        ["1", "0.5", "4.2", "infarct", "accepted", "", "unknown"],
+        ["2", "1.5", "3.2", "unreviewed", "", "x", "unknown"],
+    ]
+    path = folder / "findings.csv"
+    path.write_bytes(_table_text(columns, rows, rng, ","))
+    return path
+
+
+def scan_table(folder: Path, rng: Random) -> Path:
+    """A CSV of scans to train on."""
+    path = folder / "scans.csv"
+    rows = [
+        ["a", "p1", "a_T1.nii.gz", "a_FLAIR.nii.gz", ""],
+        ["b", "p2", "b_T1.nii.gz", "b_FLAIR.nii.gz", "m.nii.gz"],
+    ]
+    path.write_bytes(_table_text(("name", "patient", "t1", "flair", "brain_mask"), rows, rng, ","))
+    return path
+
+
+def infarct_table(folder: Path, rng: Random) -> Path:
+    """The TSV of a cohort's infarcts."""
+    path = folder / "infarcts.tsv"
+    rows = [["1", "a", "lacune", "yes", "cortex", "left", "0.5", "0.5", "1", "2", "3"]]
+    columns = ("index", "name", "kind", "cavitated", "region", "side", "volume_ml", "voxel_volume_ml", "centroid_r_mm",
+               "centroid_a_mm", "centroid_s_mm")  # fmt: skip
+    path.write_bytes(_table_text(columns, rows, rng, "\t"))
+    return path
+
+
+_FINDING = {"number": 1, "volume_ml": 0.5, "peak_score": 4.0}
+
+
+def record(folder: Path, rng: Random) -> Path:
+    """A findings.json as an earlier run would have left it."""
+    made = {"notice": "x", "findings": [_FINDING], "count": 1, "threshold": 3.0, "run": {"files": ["findings.json", "overlay.png"]},
+            "inputs": {"t1": {"path": "a"}}}  # fmt: skip
+    if rng.random() < 0.4:
+        made["run"] = {
+            "files": [rng.choice((*_TEXTS, f"../{CANARY}", "/etc/hosts", ".", "..", "a/../../b")), 3, None]
+        }
+    path = folder / "findings.json"
+    path.write_text(as_json(made if rng.random() < 0.4 else absurd(made, rng), rng), "utf-8", "surrogatepass")
+    return path
+
+
+def npz(folder: Path, rng: Random) -> Path:
+    """Stored arrays: of prepared scans (scans.npz), of an evaluation (subject.npz); pickled objects among them."""
+    kind = rng.choice(("scans.npz", "subject.npz", "heads.npz"))
+    header = {"format": "anomaly-detection scans 2", "scans": [{"name": "a", "patient": "p", "slice_mm": 4.0, "known": False}],
+              "preparation": {"in_plane_mm": 0.9}, "notes": "n", "version": 1, "key": {}, "plain": {"shape": [2, 3, 4]}}  # fmt: skip
+    text = as_json(absurd(header, rng) if rng.random() < 0.7 else header, rng)
+    arrays = {"header": np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)}
+    for name in ("0/t1", "0/flair", "0/masks", "a"):
+        arrays[name] = np.zeros(
+            rng.choice(((2, 3, 4), (2,), ())), rng.choice((np.int16, np.uint8, np.float64))
+        )
+    if rng.random() < 0.2:
+        arrays[rng.choice(("0/t1", "header", "a"))] = np.array([_Pickled()], dtype=object)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    content = buffer.getvalue()
+    if rng.random() < 0.1:  # an array that says it is huge
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }"
+            archive.writestr("header.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head)
+        content = buffer.getvalue()
+    path = folder / kind
+    path.write_bytes(damaged(content, rng) if rng.random() < 0.3 else content)
+    return path
+
+
+class _Pickled:
+    """What a pickle would run; nobody may."""
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        import os
+
+        return os.system, ("touch pickled-code-ran",)
+
+
+def stored_scores(folder: Path, rng: Random) -> Path:
+    """A folder of a score map with a damaged record or image."""
+    place = folder / "score_map"
+    place.mkdir()
+    grid = {
+        "size": [6, 6, 5],
+        "spacing": [1.0, 1.0, 4.0],
+        "origin": [0, 0, 0],
+        "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1],
+    }
+    made = {
+        "format": "AnomalyDetection score map", "version": 1, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
+        "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
+        "flair_scale": {"low": 0, "high": 1}, "uncovered": 0.0, "anatomy": False, "rates": None,
+        "alignment": {"registered": False, "shift_mm": 0, "rotation_deg": 0, "matrix": [1.0] * 16},
+        "seconds": {"preparation": {}, "scoring": {}},
+    }  # fmt: skip
+    text = as_json(absurd(made, rng), rng)
+    (place / "score_map.json").write_text(text, "utf-8", "surrogatepass")
+    for name in ("score", "brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain"):
+        image = sitk.GetImageFromArray(np.ones((5, 6, 6), np.uint8 if "brain" in name else np.float32))
+        sitk.WriteImage(image, str(place / f"{name}.nrrd"), useCompression=True)
+    if rng.random() < 0.4:
+        victim = place / "score.nrrd"
+        victim.write_bytes(
+            _with_header(victim.read_bytes(), b"\n\n", rng, ("data file: " + rng.choice(_ELSEWHERE),))
+        )
+    return place
+
+
+def scene(folder: Path, rng: Random) -> Path:
+    """What the tables and records of a saved scene hold, as JSON: cells by column, history, record."""
+    columns = {"number": 1, "volume_ml": 0.5, "peak_score": 4.0, "mean_score": 3.0, "patches": 4, "side": "left",
+               "region": "cortex", "centroid_r_mm": 1.0, "centroid_a_mm": 1.0, "centroid_s_mm": 1.0, "t1_relative": 1.0,
+               "flair_relative": 1.0, "hint": "unknown", "hint_evidence": "", "per_normal_scan": 0.1,
+               "category": "unreviewed", "decision": "", "note": "a\\nb", "present": "yes"}  # fmt: skip
+    rows = [dict(columns), dict(columns, number=2)]
+    for _ in range(rng.randint(1, 3)):
+        rng.choice(rows)[rng.choice(list(columns))] = rng.choice((*_NUMBERS, *_TEXTS[:15]))
+    if rng.random() < 0.2:
+        missing = rng.choice(list(columns))
+        for row in rows:
+            row.pop(missing, None)
+    history = [[1, "category", 0, 3], [2, "note", "", "x"], [1, "decision", "", "accepted"]]
+    kept = {
+        "threshold": 3.0,
+        "min_patches": 2,
+        "numbers": [[0, 1, 2]],
+        "hidden": [],
+        "provenance": {},
+        "scores": {},
+    }
+    made = {
+        "rows": rows,
+        "history": as_json(absurd(history, rng) if rng.random() < 0.7 else history, rng),
+        "record": as_json(absurd(kept, rng), rng),
+    }
+    path = folder / "scene.json"
+    path.write_text(json.dumps(made), "utf-8")
+    return path
+
+
+def cohort_results(folder: Path, rng: Random) -> Path:
+    """The folder of a cohort's results with a damaged record or table."""
+    from made_records import make_records
+
+    out = folder / "out"
+    make_records(out, folder / "bids", 2, rng.randrange(1000))
+    victim = rng.choice(
+        [
+            *out.glob("sub-*/anat/*.json"),
+            *out.glob("sub-*/anat/*.json"),
+            *out.rglob("*.json"),
+            out / "errors.csv",
+        ]
+    )
+    if victim.suffix == ".csv":
+        rows = [["sub-01", "", "reading", "x"], ["sub-02", "ses-1", "scoring", "y"]]
+        victim.write_bytes(_table_text(("subject", "session", "stage", "reason"), rows, rng, ","))
+    else:
+        made = absurd(json.loads(victim.read_text("utf-8")), rng)
+        victim.write_text(as_json(made, rng), "utf-8", "surrogatepass")
+    return out
+
+
+KINDS: dict[str, Callable[[Path, Random], Path]] = {
+    "NIfTI": nifti,
+    "NRRD": nrrd,
+    "MetaImage": metaimage,
+    "header by hypothesis": drawn_header,
+    "DICOM": dicom,
+    "model": model,
+    "BIDS": bids,
+    "layout of a dataset": layout,
+    "findings table": findings_table,
+    "table of scans": scan_table,
+    "table of infarcts": infarct_table,
+    "record of a result": record,
+    "stored arrays": npz,
+    "stored scores": stored_scores,
+    "scene": scene,
+    "cohort results": cohort_results,
+}

@@ -1,0 +1,325 @@
+"""Reads inputs as the program would, one a line of standard input, and says what came of each: run by `fuzz.py`.
+
+A crash, a hang or too much memory is for the one who started this process to notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+MOST_MEMORY = 6 << 30
+MOST_FILE = 1 << 26
+
+
+class Read(BaseException):
+    """The input was read; what would follow is not this test's matter. No library catches it."""
+
+
+def main(good: Path) -> None:
+    """Answer each line {"kind", "path"} with a line {"outcome", "detail", "seconds"}.
+
+    Args:
+        good: a folder with a T1 and a FLAIR that can be used.
+    """
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # libraries print what they like
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE, MOST_FILE))
+    readers = _readers(good)
+    out.write('{"ready": true}\n')
+    out.flush()
+    for line in sys.stdin:
+        case = json.loads(line)
+        path = Path(case["path"])
+        os.chdir(path.parent)
+        before = time.perf_counter()
+        outcome, detail = _outcome(readers[case["kind"]], path)
+        seconds = time.perf_counter() - before
+        out.write(
+            json.dumps({"outcome": outcome, "detail": detail[:2000], "seconds": round(seconds, 3)}) + "\n"
+        )
+        out.flush()
+
+
+def _outcome(read: Callable[[Path], None], path: Path) -> tuple[str, str]:
+    from AnomalyDetectionLib.errors import InputError, printable
+
+    before = _listing(path.parent)
+    try:
+        read(path)
+        outcome, detail = "read", ""
+    except Read:
+        outcome, detail = "read", ""
+    except InputError as error:
+        outcome, detail = "refused", printable(str(error)) if read.__name__ == "<lambda>" else str(error)
+    except MemoryError as error:
+        outcome, detail = "wrong", f"MemoryError: {error}"
+    except BaseException as error:
+        import traceback
+
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        outcome, detail = (
+            "wrong",
+            f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+        )
+    if outcome == "refused":
+        first = detail.split("\n")[0]  # series are listed after it
+        if len(first) < 20 or "Traceback" in detail:
+            outcome = "wrong"
+        if "Not enough memory" in detail or "Something went wrong" in detail:
+            outcome = "wrong"
+        if any((ord(character) < 32 and character != "\n") or ord(character) == 127 for character in detail):
+            outcome, detail = "wrong", f"control characters in the sentence: {detail!r}"
+    after = _listing(path.parent)
+    if after != before:
+        outcome, detail = "wrong", f"files changed: {sorted(after ^ before)}; {detail}"
+    return outcome, detail
+
+
+def _listing(folder: Path) -> set[tuple[str, int]]:
+    """What is in the case's folder, and beside it."""
+    there = set()
+    for place in (folder, folder.parent):
+        for path in place.rglob("*") if place == folder else place.iterdir():
+            with contextlib.suppress(OSError):
+                there.add((str(path), path.stat().st_size if path.is_file() else -1))
+    return there
+
+
+def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
+    import AnomalyDetectionLib.detection.run as whole_run
+    from AnomalyDetectionLib import cli
+    from AnomalyDetectionLib.detection.detector import score
+    from AnomalyDetectionLib.detection.findings import derive_findings
+    from AnomalyDetectionLib.detection.nearest import NormalTissue
+    from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
+    from AnomalyDetectionLib.errors import InputError
+    from AnomalyDetectionLib.evaluation.category_table import from_readers_tables
+    from AnomalyDetectionLib.evaluation.store import Store
+    from AnomalyDetectionLib.evaluation.truth import _table
+    from AnomalyDetectionLib.imaging.bids import read_bids
+    from AnomalyDetectionLib.imaging.writing import atomic_folder
+    from AnomalyDetectionLib.model.bundled import model_info
+    from AnomalyDetectionLib.model.model_file import load_model
+    from AnomalyDetectionLib.reporting.result_files import files_of_result
+    from AnomalyDetectionLib.training.anatomy_heads import read_heads
+    from AnomalyDetectionLib.training.prepare_scans import read_table
+    from AnomalyDetectionLib.training.scan_file import read_scans
+    from synthetic_study import prepared_study
+
+    def read(*_arguments: object, **_options: object) -> None:
+        raise Read
+
+    def command(*arguments: object) -> None:
+        """The command line within this process, up to where images have been read; its refusal as an InputError."""
+        said = io.StringIO()
+        with (
+            mock.patch.object(whole_run, "prepare", read),
+            contextlib.redirect_stderr(said),
+            contextlib.redirect_stdout(said),
+        ):
+            try:
+                cli.main([str(argument) for argument in arguments])
+            except SystemExit as left:
+                check_text(said.getvalue())
+                if left.code == 2:
+                    raise InputError(said.getvalue().strip()) from None
+                if left.code not in (0, None):
+                    raise RuntimeError(said.getvalue().strip()) from None
+
+    def check_text(text: str) -> None:
+        if any(
+            (ord(character) < 32 and character not in "\n\r") or ord(character) == 127 for character in text
+        ):
+            raise RuntimeError(f"control characters for the terminal: {text[:300]!r}")
+
+    def detect(path: Path, flair: Path | None = None, **options: object) -> None:
+        more = [word for name, value in options.items() for word in (f"--{name}", value)]
+        command("detect", "--t1", path, "--flair", flair or good / "FLAIR.nii.gz", "--output", path.parent / "results",
+                "--progress", "none", "--device", "cpu", *more)  # fmt: skip
+
+    def dicom(path: Path) -> None:
+        """The folder as a study and as a series."""
+        for arguments in (("series", path), ("detect", "--study", path, "--output", path.parent / "results")):
+            with contextlib.suppress(InputError, Read):
+                command(*arguments)
+        detect(path)
+
+    def model(path: Path) -> None:
+        model_info(path)
+        command("models", "show", path)
+        made = load_model(str(path))
+        tissue = NormalTissue.read(path)
+        if tissue is not None:
+            tissue.nearest(tissue.patches()[0])
+        with mock.patch("AnomalyDetectionLib.detection.detector.anatomy_file", return_value=Path("absent")):
+            scores = score(prepared_study(), made)
+        derive_findings(scores, threshold=made.scoring.threshold, min_patches=made.scoring.min_patches)
+        detect(good / "T1.nii.gz", model=path)
+
+    def record(path: Path) -> None:
+        """A new result takes the place of the one that the record tells of."""
+        content = path.read_bytes()
+        with atomic_folder(path.parent, files_of_result(path.parent)) as beside:
+            (beside / path.name).write_bytes(content)
+
+    def arrays(path: Path) -> None:
+        if path.name == "scans.npz":
+            read_scans(path)
+        elif path.name == "heads.npz":
+            read_heads(path)
+        else:
+            store = Store(path.parent.parent)
+            with (
+                mock.patch.object(Store, "_path", return_value=path),
+                mock.patch.object(Store, "_scores_path", return_value=path),
+            ):
+                for way in (store.read_truth, store.read_prepared):
+                    with contextlib.suppress(InputError):
+                        way("subject")
+                for way in (store.read_scores, store.read_curves):
+                    with contextlib.suppress(InputError):
+                        way("method", "subject")
+
+    def scene(path: Path) -> None:
+        from AnomalyDetectionLib.scene import findings_table, result_record
+
+        content = json.loads(path.read_text("utf-8"))
+        table = _TableNode(content["rows"], content["history"])
+        findings_table.rows(table, all=True)
+        findings_table.can_undo(table)
+        with contextlib.suppress(KeyError):
+            findings_table.undo(table)
+        result_record.read_record(_TextNode(content["record"]))
+
+    def layout(path: Path) -> None:
+        """Every session is a scan or a row, whatever is asked for; the rows are those of errors.csv."""
+        from AnomalyDetectionLib.cohort.failures import CHOOSING, Failure, Failures
+        from AnomalyDetectionLib.cohort.selection import RUNS, Wanted, select_scans
+
+        for runs in RUNS:
+            found = select_scans(path, Wanted(runs=runs))
+            with tempfile.TemporaryDirectory() as output:
+                failures = Failures(Path(output), Path(output) / "work")
+                rows = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in found.problems]
+                failures.add(*rows)
+                rows = failures.rows()
+            if len(rows) != len(found.problems):
+                raise RuntimeError(f"{len(found.problems)} problems, {len(rows)} rows")
+
+    def cohort(path: Path) -> None:
+        from AnomalyDetectionLib.cohort.dataset import WORK, Dataset
+        from AnomalyDetectionLib.cohort.failures import Failures
+        from AnomalyDetectionLib.cohort.selection import read_filter
+        from AnomalyDetectionLib.cohort.summaries import read_summaries
+
+        dataset = Dataset.open(path)
+        list(read_summaries(dataset))
+        Failures(path, path / WORK).rows()
+        for record in dataset.records():
+            with contextlib.suppress(InputError):
+                read_filter(record)
+
+    return {
+        "NIfTI": detect,
+        "NRRD": detect,
+        "MetaImage": detect,
+        "header by hypothesis": detect,
+        "DICOM": dicom,
+        "model": model,
+        "BIDS": lambda path: (read_bids(path), None)[1],
+        "layout of a dataset": layout,
+        "findings table": lambda path: (from_readers_tables([path]), None)[1],
+        "table of scans": lambda path: (read_table(path, path.parent), None)[1],
+        "table of infarcts": lambda path: (_table(path), None)[1],
+        "record of a result": record,
+        "stored arrays": arrays,
+        "stored scores": lambda path: (restore(read_stored(path)), None)[1],
+        "scene": scene,
+        "cohort results": cohort,
+    }
+
+
+class _Column:
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def GetValue(self, index: int) -> Any:  # noqa: N802
+        return self._values[index]
+
+    def GetNumberOfTuples(self) -> int:  # noqa: N802
+        return len(self._values)
+
+
+class _TableNode:
+    """As much of a vtkMRMLTableNode as is read from it."""
+
+    def __init__(self, rows: list[dict[str, Any]], history: str) -> None:
+        names = list(rows[0]) if rows else []
+        self._columns = {name: _Column([row.get(name, "") for row in rows]) for name in names}
+        self._rows, self._attributes = len(rows), {"AnomalyDetection.History": history}
+
+    def GetTable(self) -> _TableNode:  # noqa: N802
+        return self
+
+    def GetName(self) -> str:  # noqa: N802
+        return "Findings"
+
+    def GetNumberOfColumns(self) -> int:  # noqa: N802
+        return len(self._columns)
+
+    def GetNumberOfRows(self) -> int:  # noqa: N802
+        return self._rows
+
+    def GetColumnName(self, index: int) -> str:  # noqa: N802
+        return list(self._columns)[index]
+
+    def GetColumnIndex(self, name: str) -> int:  # noqa: N802
+        return list(self._columns).index(name)
+
+    def GetColumnByName(self, name: str) -> _Column | None:  # noqa: N802
+        return self._columns.get(name)
+
+    def GetAttribute(self, name: str) -> str | None:  # noqa: N802
+        return self._attributes.get(name)
+
+    def SetAttribute(self, name: str, value: str) -> None:  # noqa: N802
+        self._attributes[name] = value
+
+    def SetCellText(self, *_: object) -> None:  # noqa: N802
+        pass
+
+    def StartModify(self) -> bool:  # noqa: N802
+        return False
+
+    def EndModify(self, _: bool) -> None:  # noqa: N802
+        pass
+
+
+class _TextNode:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def GetText(self) -> str:  # noqa: N802
+        return self._text
+
+    def GetName(self) -> str:  # noqa: N802
+        return "Record"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    main(Path(sys.argv[1]))
