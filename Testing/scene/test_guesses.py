@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 import numpy as np
 import pytest
 import slicer
-from AnomalyDetectionLib.scene.guesses import guess_inputs, is_enhanced, kind_of_name, other_contrast
+from AnomalyDetectionLib.imaging.dicom_sequence import MrSequence
+from AnomalyDetectionLib.imaging.series_names import is_enhanced, kind_of_name, other_contrast
+from AnomalyDetectionLib.scene.guesses import Guess, guess_inputs
 from slicer_scene import add_like, add_volume
 
 T1_NAMES = """
@@ -220,6 +225,11 @@ def volumes(scene, *names):
     return [add_volume(scene, array, np.eye(4), name) for name in names]
 
 
+def guessed(scene):
+    guess = guess_inputs(scene)
+    return guess.t1, guess.flair
+
+
 def hierarchy(scene):
     return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
 
@@ -238,40 +248,40 @@ def study(scene, patient, name, *nodes, descriptions=None):
 
 
 def test_an_empty_scene_gives_no_guess(a_slicer_scene):
-    assert guess_inputs(a_slicer_scene.scene) == (None, None)
+    assert guessed(a_slicer_scene.scene) == (None, None)
 
 
 def test_t1_and_flair_are_found_in_either_order(a_slicer_scene):
     flair, _, t1 = volumes(a_slicer_scene.scene, "FLAIR", "T2", "T1")
-    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+    assert guessed(a_slicer_scene.scene) == (t1, flair)
 
 
 def test_one_alone_is_guessed_alone(a_slicer_scene):
     (flair, _) = volumes(a_slicer_scene.scene, "FLAIR", "Volume")
-    assert guess_inputs(a_slicer_scene.scene) == (None, flair)
+    assert guessed(a_slicer_scene.scene) == (None, flair)
     a_slicer_scene.scene.RemoveNode(flair)
     (t1,) = volumes(a_slicer_scene.scene, "T1")
-    assert guess_inputs(a_slicer_scene.scene) == (t1, None)
+    assert guessed(a_slicer_scene.scene) == (t1, None)
 
 
 def test_a_t1_before_contrast_medium_goes_first(a_slicer_scene):
     t1, _, flair = volumes(a_slicer_scene.scene, "t1_se_tra", "t1_se_tra_KM", "t2_tirm_tra_dark-fluid")
-    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+    assert guessed(a_slicer_scene.scene) == (t1, flair)
 
 
 def test_a_t1_after_contrast_medium_is_better_than_none(a_slicer_scene):
     t1, flair = volumes(a_slicer_scene.scene, "T1 post Gd", "FLAIR")
-    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+    assert guessed(a_slicer_scene.scene) == (t1, flair)
 
 
 def test_the_newest_goes_first(a_slicer_scene):
     _, _, t1, flair = volumes(a_slicer_scene.scene, "T1", "FLAIR", "T1_1", "FLAIR_1")
-    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+    assert guessed(a_slicer_scene.scene) == (t1, flair)
 
 
 def test_two_of_the_same_examination_by_their_names_go_together(a_slicer_scene):
     t1, _, flair = volumes(a_slicer_scene.scene, "sub-01_T1w", "sub-02_T1w", "sub-01_FLAIR")
-    assert guess_inputs(a_slicer_scene.scene) == (t1, flair)
+    assert guessed(a_slicer_scene.scene) == (t1, flair)
 
 
 def test_two_of_the_same_study_go_before_newer_ones_of_different_studies(a_slicer_scene):
@@ -279,7 +289,7 @@ def test_two_of_the_same_study_go_before_newer_ones_of_different_studies(a_slice
     t1, flair, later = volumes(scene, "4: t1_se_tra", "3: t2_tirm_tra_dark-fluid", "9: t1_se_tra")
     study(scene, "Doe^Jane", "2019", t1, flair)
     study(scene, "Doe^Jane", "2023", later)
-    assert guess_inputs(scene) == (t1, flair)
+    assert guessed(scene) == (t1, flair)
 
 
 def test_volumes_of_different_patients_are_never_a_pair(a_slicer_scene):
@@ -287,14 +297,14 @@ def test_volumes_of_different_patients_are_never_a_pair(a_slicer_scene):
     t1, flair = volumes(scene, "T1", "FLAIR")
     study(scene, "Doe^Jane", "2019", t1)
     study(scene, "Roe^Richard", "2019", flair)
-    assert guess_inputs(scene) == (None, flair)
+    assert guessed(scene) == (None, flair)
 
 
 def test_the_series_description_in_the_subject_hierarchy_counts(a_slicer_scene):
     scene = a_slicer_scene.scene
     one, other = volumes(scene, "IM_0001", "IM_0002")
     study(scene, "Doe^Jane", "2019", one, other, descriptions=["3: FLAIR", "4: T1 SE"])
-    assert guess_inputs(scene) == (other, one)
+    assert guessed(scene) == (other, one)
 
 
 def test_a_ct_is_not_a_scan_whatever_it_is_called(a_slicer_scene):
@@ -302,7 +312,7 @@ def test_a_ct_is_not_a_scan_whatever_it_is_called(a_slicer_scene):
     (node,) = volumes(scene, "T1 spine level")
     study(scene, "Doe^Jane", "2019", node)
     hierarchy(scene).SetItemAttribute(hierarchy(scene).GetItemByDataNode(node), "DICOM.Modality", "CT")
-    assert guess_inputs(scene) == (None, None)
+    assert guessed(scene) == (None, None)
 
 
 def test_results_label_maps_colours_hidden_and_flat_volumes_are_never_guessed(a_slicer_scene):
@@ -319,4 +329,83 @@ def test_results_label_maps_colours_hidden_and_flat_volumes_are_never_guessed(a_
         np.zeros((5, 5, 5, 3), np.uint8), None, "T1 colours", "vtkMRMLVectorVolumeNode"
     )
     scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "T1 empty")
-    assert guess_inputs(scene) == (t1, flair)
+    assert guessed(scene) == (t1, flair)
+
+
+# -- volumes whose DICOM images are known
+
+
+FLAIR_TIMES = MrSequence(scanning=("SE", "IR"), echo_time=93.0, repetition_time=9000.0, inversion_time=2500.0)
+T1_TIMES = MrSequence(scanning=("GR", "IR"), echo_time=2.3, repetition_time=2300.0, inversion_time=900.0)
+T2_TIMES = MrSequence(scanning=("SE",), echo_time=100.0, repetition_time=5000.0)
+
+
+def loaded(scene, **series):
+    """Nodes of one study with the DICOM series they are from, and the function that knows how those were taken."""
+    nodes = volumes(scene, *series)
+    taken = {}
+    for node, sequence in zip(nodes, series.values(), strict=True):
+        node.SetAttribute("DICOM.instanceUIDs", f"1.2.{len(taken)}.1 1.2.{len(taken)}.2")
+        taken[node.GetID()] = sequence
+    study(scene, "Doe^Jane", "2019", *nodes)
+    return nodes, lambda node: taken.get(node.GetID())
+
+
+def test_how_the_images_were_taken_goes_before_their_names(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    (flair, t1, _), taken = loaded(scene, Serie_1=FLAIR_TIMES, Serie_2=T1_TIMES, Serie_3=T2_TIMES)
+    guess = guess_inputs(scene, taken)
+    assert (guess.t1, guess.flair) == (t1, flair)
+    assert guess.flair_why.startswith('FLAIR: "Serie_1" (inversion recovery, spin echo: TE 93 ms')
+    assert "the only T1" in guess.t1_why
+    assert guessed(scene) == (None, None)
+
+
+def test_a_name_that_its_images_contradict_is_not_believed(a_slicer_scene):
+    (_, _), taken = loaded(
+        a_slicer_scene.scene,
+        T1=replace(T2_TIMES, description="T1"),
+        FLAIR=replace(T1_TIMES, description="FLAIR"),
+    )
+    assert guess_inputs(a_slicer_scene.scene, taken) == Guess(None, None)
+
+
+def test_of_two_equally_good_series_none_is_taken_and_that_is_said(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    (_, _, flair), taken = loaded(scene, one=T1_TIMES, other=T1_TIMES, third=FLAIR_TIMES)
+    guess = guess_inputs(scene, taken)
+    assert (guess.t1, guess.flair) == (None, flair)
+    assert guess.t1_why == '2 T1 series are equally good ("one", "other"): choose one.'
+
+
+def test_a_native_series_goes_before_one_after_contrast_medium_and_the_reason_is_told(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    after = replace(T1_TIMES, agent="Gadovist")
+    (t1, _, _), taken = loaded(scene, a=T1_TIMES, b=after, c=FLAIR_TIMES)
+    guess = guess_inputs(scene, taken)
+    assert guess.t1 is t1
+    assert "preferred to the other T1: no contrast medium named" in guess.t1_why
+
+
+def test_a_series_taken_after_one_with_contrast_medium_is_not_native(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    first, then, later = (datetime(2024, 1, 31, hour) for hour in (10, 11, 12))
+    (t1, _, _, flair), taken = loaded(
+        scene,
+        a=replace(T1_TIMES, begun=first),
+        b=replace(T1_TIMES, begun=then, agent="Gadovist"),
+        c=replace(T1_TIMES, begun=later),
+        d=replace(FLAIR_TIMES, begun=later),
+    )
+    guess = guess_inputs(scene, taken)
+    assert (guess.t1, guess.flair) == (t1, flair)
+    assert 'taken after "b", which had Gadovist' in guess.flair_why
+
+
+def test_a_series_that_was_loaded_twice_is_no_choice(a_slicer_scene):
+    scene = a_slicer_scene.scene
+    (_, newer, flair), taken = loaded(scene, a=T1_TIMES, b=T1_TIMES, c=FLAIR_TIMES)
+    for node in scene.GetNodesByName("a"), scene.GetNodesByName("b"):
+        node.GetItemAsObject(0).SetAttribute("DICOM.instanceUIDs", "1.2.3")
+    guess = guess_inputs(scene, taken)
+    assert (guess.t1, guess.flair) == (newer, flair)

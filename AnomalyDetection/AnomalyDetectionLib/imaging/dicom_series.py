@@ -1,264 +1,251 @@
-"""A series of DICOM images as one volume (GDCM)."""
+"""A series of DICOM images as one volume, classic or enhanced."""
 
 from __future__ import annotations
 
-import math
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .dicom_complete import images_meant
+from .dicom_headers import MR_CLASSES, Folder, Frame, Instance, read_folder, read_header
+from .dicom_identity import Identity, patients_of
+from .dicom_kind import Judgement, given_before, kind_of_images
+from .dicom_pixels import read_pixels
+from .dicom_stack import Stack, stack
 from .volume import as_text, is_utf8
-
-#: DICOM attributes: SeriesInstanceUID, SeriesNumber, SeriesDescription, ImagePositionPatient,
-#: ImageOrientationPatient (PS3.6).
-_UID, _NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
-_CHARACTERS = "0008|0005"  # SpecificCharacterSet
-_POSITION, _ORIENTATION = "0020|0032", "0020|0037"
-
-#: TransferSyntaxUID, SOPClassUID; Rows, Columns, SamplesPerPixel, NumberOfFrames, BitsAllocated.
-_SYNTAX, _CLASS = "0002|0010", "0008|0016"
-_ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS = "0028|0010", "0028|0011", "0028|0002", "0028|0008", "0028|0100"
-_WANTED = (
-    *(_UID, _NUMBER, _DESCRIPTION, _POSITION, _ORIENTATION),
-    *(_CHARACTERS, _SYNTAX, _CLASS, _ROWS, _COLUMNS, _SAMPLES, _FRAMES, _BITS),
-)
-
-#: Python's names of the character sets that a series may be described in (PS3.3, C.12.1.1.2).
-_CODECS = {
-    **{"": "ascii", "6": "ascii", "13": "shift_jis", "192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"},
-    **{"100": "latin_1", "101": "iso8859_2", "109": "iso8859_3", "110": "iso8859_4", "144": "iso8859_5"},
-    **{"127": "iso8859_6", "126": "iso8859_7", "138": "iso8859_8", "148": "iso8859_9", "203": "iso8859_15"},
-    **{"166": "tis_620", "87": "iso2022_jp", "159": "iso2022_jp_2", "149": "euc_kr", "58": "gb2312"},
-}
-
-#: The same for what follows an escape sequence (code extensions, PS3.3, C.12.1.1.2).
-_ESCAPED = {
-    **{b"(B": "ascii", b"(J": "shift_jis", b")I": "shift_jis", b"$)C": "euc_kr", b"$)A": "gb2312"},
-    **{b"-A": "latin_1", b"-B": "iso8859_2", b"-C": "iso8859_3", b"-D": "iso8859_4", b"-L": "iso8859_5"},
-    **{b"-G": "iso8859_6", b"-F": "iso8859_7", b"-H": "iso8859_8", b"-M": "iso8859_9", b"-b": "iso8859_15"},
-    **{b"-T": "tis_620", b"$B": "iso2022_jp", b"$@": "iso2022_jp", b"$(D": "iso2022_jp_2"},
-}
-_ESCAPE = re.compile(rb"\x1b(\$[()][A-D]|\$[@B]|[()-][A-Zb])")
-
-#: Slice positions may differ by this share of the slice spacing from an even row.
-UNEVEN = 0.1
 
 
 @dataclass(frozen=True)
 class Series:
-    """The images of one DICOM series, in slice order."""
+    """The images of one DICOM series.
 
-    files: tuple[Path, ...]
-    uid: str
-    number: str
-    description: str
+    Attributes:
+        instances: at least one; those of one SOP class.
+        unreadable: files beside them that seem to belong to it, but whose header cannot be read.
+        chosen: why it was taken, for a series that was not named by the user; "" otherwise.
+        earlier: that it was taken after another series that had contrast medium, in words; "" where that is not known.
+    """
+
+    instances: tuple[Instance, ...]
+    unreadable: tuple[Path, ...] = ()
+    chosen: str = ""
+    earlier: str = ""
+
+    @property
+    def uid(self) -> str:
+        """SeriesInstanceUID."""
+        return self.instances[0].series
+
+    @property
+    def number(self) -> str:
+        """SeriesNumber; "" where there is none."""
+        return self.instances[0].number
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription; "" where there is none."""
+        return self.instances[0].description
 
     @property
     def name(self) -> str:
         """How to name it to a person."""
         return self.description or f"series {self.number or self.uid}"
 
+    @property
+    def folder(self) -> Path:
+        """Where its first image lies."""
+        return self.instances[0].file.parent
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file is a DICOM image (PS3.10: "DICM" after a preamble of 128 bytes)."""
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """All its slices, in the order of the files."""
+        return tuple(frame for instance in self.instances for frame in instance.frames)
+
+    @property
+    def is_mr(self) -> bool:
+        """Whether these are MR images, and not captured screens or maps."""
+        return self.instances[0].sop_class in MR_CLASSES
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """Which contrast it has, and why."""
+        return kind_of_images([instance.sequence for instance in self.instances], earlier=self.earlier)
+
+    @property
+    def identity(self) -> Identity:
+        """Patient and study of its first image."""
+        return self.instances[0].identity
+
+    @cached_property
+    def missing(self) -> tuple[int, int] | None:
+        """How many images there are, and how many there should be, where these seem to differ."""
+        meant = images_meant(self.instances)
+        return None if meant is None else (len(self.instances), meant)
+
+    @cached_property
+    def problem(self) -> str:
+        """Why it is no volume, by its headers alone; "" if it is one."""
+        return f"Series {self.name!r} {self.defect}" if self.defect else ""
+
+    @cached_property
+    def defect(self) -> str:
+        """The same without the name of the series: "has a gap: ..."."""
+        try:
+            self.stack("-")
+        except InputError as error:
+            return str(error).removeprefix("- ")
+        return ""
+
+    def stack(self, name: str) -> Stack:
+        """Its slices in order.
+
+        Args:
+            name: how to call it in messages.
+
+        Raises:
+            InputError: if they do not make one volume, or a file cannot be read.
+        """
+        if not self.uid:
+            raise InputError(
+                f"{name} has images without the attribute SeriesInstanceUID ({as_text(self.instances[0].file)}), so nobody "
+                "knows which belong together: export it again."
+            )
+        patients = patients_of(instance.identity for instance in self.instances)
+        if len(patients) > 1:
+            different = "; ".join(patients[0][0].contradictions(patients[1][0]))
+            raise InputError(
+                f"{name} has images of {len(patients)} patients ({different}): give the images of one."
+            )
+        if self.unreadable:
+            raise InputError(
+                f"{name} has images that are damaged or do not belong together "
+                f"({as_text(self.unreadable[0])}): export it again."
+            )
+        return stack(self.frames, name)
+
+
+def series_of(folder: Folder) -> tuple[Series, ...]:
+    """The series of images of a folder, by number. What is no image, such as a report, is left out."""
+    groups: dict[tuple[str, str], list[Instance]] = {}
+    for instance in folder.instances:
+        if instance.frames:
+            groups.setdefault((instance.series, instance.sop_class), []).append(instance)
+    series_beside: dict[Path, set[str]] = {}
+    for instance in folder.instances:
+        series_beside.setdefault(instance.file.parent, set()).add(instance.series)
+    contents = {file: _content(file) for file in folder.unreadable} if groups else {}
+    found = []
+    for (uid, _), instances in groups.items():
+        lost = tuple(
+            file
+            for file, content in contents.items()
+            if (uid and uid.encode() in content) or series_beside.get(file.parent) == {uid}
+        )
+        ordered = sorted(instances, key=lambda instance: (instance.order, str(instance.file)))
+        found.append(Series(tuple(ordered), lost))
+    return in_time(sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid)))
+
+
+def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
+    """The same series, each told whether an earlier one of its study had contrast medium (`Series.earlier`)."""
+    studies: dict[tuple[str, ...], list[int]] = {}
+    for place, each in enumerate(found):
+        if each.is_mr:
+            who = each.identity
+            studies.setdefault((who.study,) if who.study else (who.patient_id, who.study_date), []).append(
+                place
+            )
+    said = list(found)
+    for places in studies.values():
+        called = [f"series {found[n].number}" if found[n].number else "another series" for n in places]
+        taken = [found[n].instances[0].sequence for n in places]
+        for place, earlier in zip(places, given_before(list(zip(called, taken, strict=True))), strict=True):
+            if earlier:
+                said[place] = replace(said[place], earlier=earlier)
+    return tuple(said)
+
+
+def _content(file: Path) -> bytes:
+    """All of a file; nothing where it may not be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def named(found: Iterable[Series], name: str) -> list[Series]:
+    """The series of that number, UID or description (case does not matter)."""
+    wanted = name.strip().casefold()
+    return [s for s in found if wanted in (s.uid, s.number, s.description.casefold())]
 
 
 def choose(path: Path, *, role: str, series: str | None) -> Series:
     """The one series meant by a folder (or by one image in it).
 
     Args:
-        path: a folder, searched with its sub-folders where it holds no images itself, or a DICOM image.
+        path: a folder, searched with its sub-folders, or a DICOM image, which stands for the images of its series in
+            its own folder. Series that lie in sub-folders alone count where the folder itself holds no images, or
+            where they are named.
         series: number, UID or description (case does not matter), where there are several.
 
     Raises:
         InputError: if there is no series, or none or several that could be meant; it lists them.
     """
     if path.is_file():
-        uid = _headers(path)[_UID]
-        return next(
-            (s for s in _series_in(path.parent) if s.uid == uid and path in s.files), _series((path,))
-        )
-    found = _series_in(path)
-    if not found:
-        for folder in sorted(p for p in path.rglob("*") if p.is_dir() and is_utf8(p)):
-            found += _series_in(folder)
+        instance = read_header(path)
+        if instance is None or not instance.frames:
+            raise InputError(f"The DICOM image {path} is damaged or holds no image: export it again.")
+        beside = series_of(read_folder(path.parent, below=False))
+        return next((s for s in beside if path in [i.file for i in s.instances]), Series((instance,)))
+    everywhere = series_of(read_folder(path))
+    here = tuple(s for s in everywhere if any(i.file.parent == path for i in s.instances))
+    found = here if here and (series is None or named(here, series)) else everywhere
     if not found:
         raise InputError(
             f"The {role} folder {path} holds no DICOM images: give a folder that does, or a file."
         )
-    option = f"--{role.lower()}-series"
-    if series is not None:
-        wanted = series.strip().casefold()
-        matching = [s for s in found if wanted in (s.uid, s.number, s.description.casefold())]
-        if len(matching) == 1:
-            return matching[0]
-        problem = "none" if not matching else f"{len(matching)}"
-        raise InputError(
-            f"The {role} folder {path} has {problem} of its series called {series!r}: choose one of these by "
-            f"its number, description or UID.\n{_listed(matching or found)}"
-        )
-    if len(found) > 1:
+    if series is None and len(found) == 1:
+        return found[0]
+    if series is None:
+        option = f"--{role.lower()}-series"
         raise InputError(
             f"The {role} folder {path} holds {len(found)} series: choose one with {option} and its number, "
-            f"description or UID.\n{_listed(found)}"
+            f"description or UID.\n{listed(found)}"
         )
-    return found[0]
+    matching = named(found, series)
+    if len(matching) == 1:
+        return matching[0]
+    problem = "none" if not matching else f"{len(matching)}"
+    raise InputError(
+        f"The {role} folder {path} has {problem} of its series called {series!r}: choose one of these by "
+        f"its number, description or UID.\n{listed(matching or found)}"
+    )
 
 
-def read(series: Series, *, role: str) -> sitk.Image:
-    """The volume of a series.
+def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...]]:
+    """The volume of a series (float32, LPS), and its files in slice order.
 
     Raises:
-        InputError: if an image is damaged, or the slices are not evenly spaced (one is missing, twice there,
-            or of another orientation).
+        InputError: if an image is damaged, or the slices do not make one volume (one is missing, twice there, or of
+            another orientation or size).
     """
-    files = [str(file) for file in series.files]
-    folder = series.files[0].parent
-    try:
-        if not all(_is_whole(file) for file in series.files) or _has_unreadable(series):
-            raise RuntimeError("truncated")
-        if len(files) == 1:
-            return sitk.ReadImage(files[0])  # one slice, or a multi-frame object that is a volume
-        _check_positions(series, role=role)
-        reader = sitk.ImageSeriesReader()
-        reader.SetFileNames(files)
-        return reader.Execute()
-    except RuntimeError as error:
-        raise InputError(
-            f"The {role} series {series.name!r} in {folder} has images that are damaged or do not belong "
-            "together: export it again."
-        ) from error
+    for instance in series.instances:
+        if not is_utf8(instance.file):
+            raise InputError(
+                f"The name of a DICOM image is not valid UTF-8 ({as_text(instance.file)}): rename it."
+            )
+    name = f"The {role} series {series.name!r} in {series.folder}"
+    made = series.stack(name)
+    image = made.grid.image(read_pixels(made.frames, name))
+    return image, tuple(dict.fromkeys(frame.file for frame in made.frames))
 
 
-def _series_in(folder: Path) -> list[Series]:
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    found = []
-    for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)):
-        files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
-        if files:
-            found.append(_series(tuple(Path(file) for file in files)))
-    return sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid))
-
-
-def _series(files: tuple[Path, ...]) -> Series:
-    headers = _headers(files[0])
-    return Series(files, headers[_UID], headers[_NUMBER], headers[_DESCRIPTION])
-
-
-def _headers(file: Path) -> dict[str, str]:
-    if not is_utf8(file):
-        raise InputError(f"The name of a DICOM image is not valid UTF-8 ({as_text(file)}): rename it.")
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(file))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise InputError(f"The DICOM image {file} is damaged: export it again.") from error
-    values = {key: reader.GetMetaData(key) if reader.HasMetaDataKey(key) else "" for key in _WANTED}
-    characters = values[_CHARACTERS]
-    return {key: _text(value, characters).strip("\0 ") for key, value in values.items()}
-
-
-def _text(value: str, characters: str) -> str:
-    """A text as it was meant, of what ITK gives: the bytes, read as UTF-8, with surrogates for what is not.
-
-    Args:
-        characters: SpecificCharacterSet.
-    """
-    content = value.encode("utf-8", "surrogateescape")
-    if content.isascii() and b"\x1b" not in content:
-        return value
-    sets = [re.sub(r"^ISO.*IR ", "", name.strip("\0 ")) for name in characters.split("\\")]
-    # Some writers leave out the escape sequence of the only set that is not ASCII.
-    codec = next((_CODECS[name] for name in sets if _CODECS.get(name, "ascii") != "ascii"), "ascii")
-    if codec == "ascii" and b"\x1b" not in content:
-        # The set is not named, or wrongly: UTF-8 hardly ever comes about by chance, and any bytes are Latin 1.
-        try:
-            return content.decode("utf-8")
-        except UnicodeDecodeError:
-            return content.decode("latin_1")
-    first, *rest = _ESCAPE.split(content)
-    text = first.decode(codec, "replace")
-    for escape, part in zip(rest[::2], rest[1::2], strict=True):
-        codec = _ESCAPED.get(escape, "ascii")
-        if codec.startswith("iso2022"):
-            part = b"\x1b" + escape + part
-        text += part.decode(codec, "replace")
-    return text
-
-
-def _is_whole(file: Path) -> bool:
-    """Whether all the pixels are there: of a truncated file GDCM takes what it finds in memory instead."""
-    headers = _headers(file)
-    if headers[_SYNTAX] not in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"):
-        return True  # compressed, and the decoder would notice; or big endian, which is retired
-    counts = [int(headers[key] or 1) for key in (_ROWS, _COLUMNS, _SAMPLES, _FRAMES)]
-    length = math.prod(counts) * int(headers[_BITS] or 16) // 8
-    content = file.read_bytes()
-    # PixelData (7FE0,0010) of that length (padded to be even), with or without its value representation.
-    for size in (length, length + length % 2):
-        for kind in (b"OW\0\0", b"OB\0\0", b""):
-            start = content.rfind(b"\xe0\x7f\x10\x00" + kind + size.to_bytes(4, "little"))
-            if start >= 0:
-                return start + 8 + len(kind) + length <= len(content)
-    return False
-
-
-def _has_unreadable(series: Series) -> bool:
-    """Whether a damaged image of the series lies beside it: GDCM passes over those without a word."""
-    kind = _headers(series.files[0])[_CLASS].encode()
-    for file in series.files[0].parent.iterdir():
-        if file in series.files or not file.is_file() or not is_dicom(file):
-            continue
-        content = file.read_bytes()
-        # An image of this series, and no report or presentation state that only refers to it.
-        if series.uid.encode() in content and kind in content[:1024]:
-            try:
-                _headers(file)
-            except InputError:
-                return True
-    return False
-
-
-def _check_positions(series: Series, *, role: str) -> None:
-    headers = [_headers(file) for file in series.files]
-    name = f"The {role} series {series.name!r} in {series.files[0].parent}"
-    try:
-        positions = np.asarray([[float(v) for v in h[_POSITION].split("\\")] for h in headers])
-        cosines = np.asarray([[float(v) for v in h[_ORIENTATION].split("\\")] for h in headers])
-        normal = np.cross(cosines[0, :3], cosines[0, 3:])
-    except (ValueError, IndexError) as error:
-        raise InputError(
-            f"{name} does not say where its slices lie: export it again from the scanner."
-        ) from error
-    if np.abs(cosines - cosines[0]).max() > 1e-3:
-        raise InputError(
-            f"{name} holds slices of different orientations (a localiser?): choose another series."
-        )
-    steps = np.diff(positions, axis=0)
-    along = np.abs(steps @ normal)
-    spacing = float(np.median(along))
-    if along.min() < UNEVEN * spacing or spacing == 0:
-        raise InputError(
-            f"{name} holds several images of the same slice (several echoes or time points?): export "
-            "a series with one image a slice."
-        )
-    if np.abs(along - spacing).max() > UNEVEN * spacing:
-        where = int(np.argmax(np.abs(along - spacing)))
-        raise InputError(
-            f"{name} has a gap: slices {where + 1} and {where + 2} are {along[where]:.1f} mm apart, the "
-            f"others {spacing:.1f} mm; export it again with all slices."
-        )
-    if np.linalg.norm(steps - np.outer(steps @ normal, normal), axis=1).max() > UNEVEN * spacing:
-        raise InputError(f"{name} is a sheared stack (gantry tilt): resample it to an ordinary grid first.")
-
-
-def _listed(found: list[Series]) -> str:
-    return "\n".join(f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.files)} images)" for s in found)
+def listed(found: Sequence[Series]) -> str:
+    """One line for each series: number, description, images."""
+    return "\n".join(
+        f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.frames)} images)" for s in found
+    )

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
+
+if TYPE_CHECKING:
+    from .dicom_series import Series
 
 
 @dataclass(frozen=True)
@@ -17,12 +21,19 @@ class Volume:
         path: the file or DICOM folder it was read from; None when it came from memory.
         sha256: of the file's bytes (for DICOM: of the files' bytes in slice order); None from memory.
         description: how to name it to a person, such as the file name or the DICOM series description.
+        files: the DICOM instances it was read from, in slice order (one for a multi-frame object); empty for other
+            formats.
+        chosen: why this DICOM series was taken of its study; "" where the user named it.
+        series: that DICOM series, with what its headers say; None for other formats.
     """
 
     image: sitk.Image
     path: Path | None = None
     sha256: str | None = None
     description: str = ""
+    files: tuple[Path, ...] = ()
+    chosen: str = ""
+    series: Series | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ..imaging.dicom_headers import read_header
+from ..imaging.dicom_sequence import MrSequence
 from ..scene.checks import problems, warnings
-from ..scene.guesses import guess_inputs
+from ..scene.guesses import Guess, guess_inputs
+from .dicom_files import instance_files
 from .messages import say
 from .sample_data import load_sample
 
@@ -21,6 +24,8 @@ class Inputs:
         self._checked: tuple[Any, ...] = ()
         self._problems: list[str] = []
         self._warnings: list[str] = []
+        self._guess = Guess(None, None)
+        self._sequences: dict[str, MrSequence | None] = {}
         panel.ui.loadSampleButton.clicked.connect(self.load_sample)
 
     def guess(self) -> None:
@@ -28,7 +33,8 @@ class Inputs:
         parameters = self._panel.parameters
         if parameters is None or (parameters.t1 is not None and parameters.flair is not None):
             return
-        t1, flair = guess_inputs(self._panel.scene)
+        guess = self._guess = guess_inputs(self._panel.scene, self._sequence_of)
+        t1, flair = guess.t1, guess.flair
         if parameters.t1 is None and t1 is not None and t1 is not parameters.flair:
             parameters.t1 = t1
         if parameters.flair is None and flair is not None and flair is not parameters.t1:
@@ -49,11 +55,11 @@ class Inputs:
                 self._panel.ui.inputsMessageLabel, _("Load a T1 and a FLAIR of the same head, or the sample.")
             )
         elif self._problems:
-            say(self._panel.ui.inputsMessageLabel, self._problems[0], "error")
+            say(self._panel.ui.inputsMessageLabel, "\n".join([self._problems[0], *self._taken()]), "error")
         elif self._warnings:
-            say(self._panel.ui.inputsMessageLabel, "\n".join(self._warnings), "warning")
+            say(self._panel.ui.inputsMessageLabel, "\n".join([*self._warnings, *self._taken()]), "warning")
         else:
-            say(self._panel.ui.inputsMessageLabel, "")
+            say(self._panel.ui.inputsMessageLabel, "\n".join(self._taken()))
 
     def load_sample(self) -> None:
         """The button "Load the sample": its volumes become the inputs."""
@@ -66,6 +72,29 @@ class Inputs:
     def forget(self) -> None:
         """The volumes may have changed though the nodes are the same."""
         self._checked = ()
+
+    def _taken(self) -> list[str]:
+        """What was taken by its DICOM attributes and why, for boxes that still hold it; why a box was left empty."""
+        parameters, guess = self._panel.parameters, self._guess
+        return [
+            why
+            for box, node, why in (
+                (parameters.t1, guess.t1, guess.t1_why),
+                (parameters.flair, guess.flair, guess.flair_why),
+            )
+            if why and box is node
+        ]
+
+    def _sequence_of(self, node: Any) -> MrSequence | None:
+        """How the images of a node were taken; None where it is not from DICOM, or the files are not there."""
+        identifiers = node.GetAttribute("DICOM.instanceUIDs")
+        if not identifiers:
+            return None
+        if identifiers not in self._sequences:
+            files = instance_files(node)
+            header = read_header(files[0]) if files else None
+            self._sequences[identifiers] = None if header is None else header.sequence
+        return self._sequences[identifiers]
 
     def _check(self) -> None:
         """Look at the volumes, but only when something about them has changed."""

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .guesses import is_enhanced, is_ours, kind_of, names_of, other_contrast, patient_of
+from ..imaging.series_names import is_enhanced, other_contrast
+from .guesses import is_ours, kind_of, names_of, patient_of
 from .rough_contrast import SWAPPED_BELOW, look
 from .volumes import array_view, grid_of, ijk_to_ras, matrix_between, not_linear, quoted
 

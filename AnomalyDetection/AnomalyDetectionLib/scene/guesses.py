@@ -1,235 +1,70 @@
-"""Which volumes of the scene are the T1 and the FLAIR, by what they are called.
+"""Which volumes of the scene are the T1 and the FLAIR: by how they were taken where that is known, else by name.
 
 In Slicer a DICOM series is called by its number and description ("3: t2_tirm_tra_dark-fluid"), in the volume's
-name and in the subject hierarchy, where patient and study are its parents.
+name and in the subject hierarchy, where patient and study are its parents. How it was taken is in its images, which
+Slicer's database knows the files of.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.dicom_choice import Offer, Role, best
+from ..imaging.dicom_kind import given_before, kind_of_sequence
+from ..imaging.dicom_sequence import MrSequence
+from ..imaging.series_names import is_enhanced, is_reformatted, kind_of_name, rest_of
 from .nodes import nodes_of_class
+from .volumes import grid_of, quoted
 
 #: Nodes that this extension makes carry an attribute whose name begins so.
 OURS = "AnomalyDetection."
 
-#: What such a node is called, for one that lost its attributes (exported, and loaded again from a file).
-_OUR_NAMES = re.compile(
-    r"^(anomaly[ _]score|suspected[ _]anomal|findings\b|prepared[ _]|patch[ _]scores?\b)", re.IGNORECASE
-)
 
-_FLAIR = {"flair", "tirm", "darkfluid", "dafl", "darkfl", "df", "flairs", "brainviewflair"}
-_T1 = {
-    *(
-        "t1",
-        "t1w",
-        "t1wi",
-        "t1tfe",
-        "t1ffe",
-        "t1se",
-        "t1tse",
-        "t1fse",
-        "t1mpr",
-        "t1mprage",
-        "t1space",
-        "st1w",
-    ),
-    *("t1weighted", "t1vibe", "t1gre", "t1flair", "t1fl", "t1w3d", "t1n", "t1c", "t1ce", "t1gd", "t1post"),
-    *(
-        "mprage",
-        "mpr",
-        "mp2rage",
-        "mpra",
-        "memprage",
-        "bravo",
-        "fspgr",
-        "spgr",
-        "irspgr",
-        "irfspgr",
-        "efgre3d",
-    ),
-    *(
-        "tfl3d",
-        "tfl",
-        "turboflash",
-        "vibe",
-        "3dt1",
-        "3dtfe",
-        "3dt1w",
-        "3dt1tfe",
-        "t13d",
-        "t1irtfe",
-        "mprrage",
-    ),
-}
-#: Fast gradient-echo T1s by a name that other contrasts have too; they count where nothing else is named.
-_WEAK_T1 = {"tfe", "thrive", "lava", "mpr"}
-_OTHER_CONTRAST = {
-    *(
-        "t2",
-        "t2w",
-        "t2wi",
-        "t2star",
-        "pd",
-        "pdw",
-        "dwi",
-        "dti",
-        "adc",
-        "trace",
-        "swi",
-        "swan",
-        "bold",
-        "fmri",
-    ),
-    *(
-        "tof",
-        "mra",
-        "mrv",
-        "asl",
-        "cbf",
-        "cbv",
-        "mtt",
-        "ttp",
-        "perf",
-        "perfusion",
-        "dsc",
-        "dce",
-        "stir",
-        "ciss",
-    ),
-    *("fiesta", "drive", "gre", "hemo", "epi", "fa", "qsm", "phase", "b1000", "b0"),
-}
-#: Made from a scan, or no scan of the brain.
-_NO_SCAN = {
-    *("seg", "segmentation", "label", "labels", "labelmap", "mask", "brainmask", "wmh", "lesion", "lesions"),
-    *(
-        "truth",
-        "gt",
-        "dlmuse",
-        "aseg",
-        "aparc",
-        "prob",
-        "probability",
-        "score",
-        "scores",
-        "anomaly",
-        "anomalies",
-    ),
-    *(
-        "map",
-        "maps",
-        "mapping",
-        "t1map",
-        "t2map",
-        "rho",
-        "t1rho",
-        "inv1",
-        "inv2",
-        "sub",
-        "subtraction",
-        "diff",
-    ),
-    *("loc", "localizer", "localiser", "scout", "survey", "aascout", "3plane", "plane", "cal", "calibration"),
-    *("phoenixzipreport", "screen", "screenshot", "fusion", "fused", "report", "spine", "lspine", "cspine"),
-    *("bias", "field", "warp", "distance", "atlas", "template", "mip", "wmhs", "jacobian"),
-}
-_ENHANCED = {
-    *(
-        "gd",
-        "gad",
-        "gado",
-        "gadolinium",
-        "gadovist",
-        "dotarem",
-        "magnevist",
-        "prohance",
-        "ce",
-        "km",
-        "kontrast",
-    ),
-    *(
-        "contrast",
-        "post",
-        "postcontrast",
-        "postgad",
-        "postgd",
-        "postgado",
-        "mdc",
-        "pc",
-        "t1c",
-        "t1ce",
-        "t1gd",
-    ),
-    *("t1post", "t1km", "enhanced", "kontrastmittel", "cm", "cont", "contraste", "civ"),
-}
-_PLAIN = re.compile(
-    r"\b(?:pre|non|no|without|w/?o|wo|ohne|nativ(?:e)?|sans|sin|senza|vor|before|un)[\W_]*"
-    r"(?:gd|gad\w*|ce|km|kontrast\w*|contrast\w*|mdc|iv|cm|enhanced|injection)?(?=$|[\W_])",
-    re.IGNORECASE,
-)
-_PLUS_C = re.compile(r"(?:\+\s?(?:c|gd|km|ce|mdc|contrast)|\bc\+)(?![a-z])", re.IGNORECASE)
+@dataclass(frozen=True)
+class Guess:
+    """The T1 and the FLAIR volume node that the user most likely means; None for one that is not there, or not sure.
 
-#: What stands after these words is where an image was brought to: "FLAIR in T1 space" is a FLAIR.
-_BROUGHT_TO = re.compile(
-    r"(?<=[\W_])(?:to|in|on|onto|into|reg|registered|coreg|coregistered|aligned|resampled|2)(?=[\W_])",
-    re.IGNORECASE,
-)
-_SERIES_NUMBER = re.compile(r"^\s*(?:series\s*)?\d+\s*:\s*", re.IGNORECASE)
-
-
-def kind_of_name(name: str) -> Literal["t1", "flair"] | None:
-    """What a volume called so most likely is.
-
-    A T1 FLAIR is a T1. A T2 that is not called FLAIR, dark fluid or TIRM is neither, nor are parameter maps,
-    label maps, localisers, and the like.
+    Attributes:
+        t1, flair: scalar volume nodes.
+        t1_why, flair_why: what is known of their DICOM series and why it was taken, or why none was; "" for volumes
+            that are known by their names alone.
     """
-    if _OUR_NAMES.match(name.strip()):
-        return None
-    name = re.sub(r"^\s*sub-", "", _SERIES_NUMBER.sub("", name))  # "sub-01" is a BIDS subject, no subtraction
-    words = _words(name)
-    if _NO_SCAN & words:
-        return None
-    before = _BROUGHT_TO.split(f" {name} ", maxsplit=1)[0]
-    return _kind(_words(before)) or _kind(words)
+
+    t1: Any | None
+    flair: Any | None
+    t1_why: str = ""
+    flair_why: str = ""
 
 
-def is_enhanced(name: str) -> bool:
-    """Whether a name says that contrast medium was given."""
-    if _PLUS_C.search(name):
-        return True
-    rest = _PLAIN.sub(" ", _SERIES_NUMBER.sub("", name).replace("_", " "))
-    return bool(_ENHANCED & _words(rest))
-
-
-def other_contrast(name: str) -> str | None:
-    """The contrast other than T1 and FLAIR that a name speaks of, such as "T2"; None if it is no such name."""
-    if kind_of_name(name) is not None:
-        return None
-    found = _OTHER_CONTRAST & _words(_SERIES_NUMBER.sub("", name))
-    return sorted(found)[0].upper() if found else None
-
-
-def guess_inputs(scene: Any) -> tuple[Any | None, Any | None]:
-    """The T1 and the FLAIR volume node that the user most likely means; None for one that is not there.
+def guess_inputs(scene: Any, sequence_of: Callable[[Any], MrSequence | None] = lambda _node: None) -> Guess:
+    """What the boxes of the inputs should hold.
 
     Two of the same study go before two of the same patient or folder, before two that are not known to belong
     together; volumes of different patients are never a pair. Among these a T1 before contrast medium goes
-    first, then originals before reformats, then the newest.
+    first, then originals before reformats, then the newest. Where it is known how the images were taken, that tells
+    what they are, and not their names; of several series that are equally good none is taken.
+
+    Args:
+        sequence_of: how a volume node's DICOM images were taken; None for nodes from other formats.
     """
-    candidates = [_candidate(scene, node, place) for place, node in enumerate(_scans(scene))]
-    t1s = [each for each in candidates if each.kind == "t1"]
-    flairs = [each for each in candidates if each.kind == "flair"]
-    pairs = [(t1, flair) for t1, flair in product(t1s, flairs) if not _strangers(t1, flair)]
-    if pairs:
-        t1, flair = max(pairs, key=lambda pair: _rank(*pair))
-        return t1.node, flair.node
-    if flairs:  # the FLAIR is the reference of all that follows; a T1 of somebody else is no help
-        return None, max(flairs, key=_own_rank).node
-    return (max(t1s, key=_own_rank).node, None) if t1s else (None, None)
+    nodes = _scans(scene)
+    sequences = [sequence_of(node) for node in nodes]
+    earlier = _given_before(nodes, sequences)
+    candidates = [
+        _candidate(node, place, sequence, earlier[place])
+        for place, (node, sequence) in enumerate(zip(nodes, sequences, strict=True))
+    ]
+    t1, flair = _likely(candidates)
+    t1_node, t1_why = _settled(t1, candidates, "T1")
+    flair_node, flair_why = _settled(flair, candidates, "FLAIR")
+    return Guess(t1_node, flair_node, t1_why, flair_why)
 
 
 def names_of(node: Any) -> list[str]:
@@ -264,27 +99,86 @@ class _Candidate:
     study: int | None
     folder: str | None
     stem: frozenset[str]  # the words of the name that do not tell the contrast
+    series: str  # which DICOM images; the same for a series that was loaded twice
+    offer: Offer | None  # what its DICOM series is
 
 
-def _candidate(scene: Any, node: Any, place: int) -> _Candidate:
+def _given_before(nodes: Sequence[Any], sequences: Sequence[MrSequence | None]) -> list[str]:
+    """For each node, that it was taken after another loaded one of its study that had contrast medium; else ""."""
+    said = [""] * len(nodes)
+    studies: dict[tuple[int, str] | None, list[tuple[int, str, MrSequence]]] = {}
+    for place, (node, sequence) in enumerate(zip(nodes, sequences, strict=True)):
+        if sequence is not None:
+            studies.setdefault(_ancestor(node, "Study"), []).append((place, quoted(node), sequence))
+    for known in studies.values():
+        for (place, _, _), earlier in zip(known, given_before([each[1:] for each in known]), strict=True):
+            said[place] = earlier
+    return said
+
+
+def _candidate(node: Any, place: int, sequence: MrSequence | None, earlier: str) -> _Candidate:
     names = names_of(node)
     text = " ".join(names)
     patient, study = _ancestor(node, "Patient"), _ancestor(node, "Study")
     storage = node.GetStorageNode()
     file = storage.GetFileName() if storage is not None else None
+    offer = _offer(node, sequence, earlier)
+    kinds = {"T1": "t1", "FLAIR": "flair"}
     return _Candidate(
         node=node,
         place=place,
-        kind=kind_of(node),
-        enhanced=is_enhanced(text),
-        reformatted=bool({"mpr", "range", "reformat", "reformatted", "ref", "mpv"} & _words(text)),
+        kind=kinds.get(offer.judgement.kind) if offer else kind_of(node),
+        enhanced=offer.judgement.after_contrast if offer else is_enhanced(text),
+        reformatted=offer.judgement.derived if offer else is_reformatted(text),
         patient=patient[0] if patient else None,
         study=study[0] if study else None,
         folder=str(Path(file).parent) if file else None,
-        stem=frozenset(_words(names[0]) - _T1 - _FLAIR - _OTHER_CONTRAST - _ENHANCED)
-        if names
-        else frozenset(),
+        stem=rest_of(names[0]) if names else frozenset(),
+        series=node.GetAttribute("DICOM.instanceUIDs") or node.GetID(),
+        offer=offer,
     )
+
+
+def _offer(node: Any, sequence: MrSequence | None, earlier: str) -> Offer | None:
+    if sequence is None:
+        return None
+    try:
+        return Offer(kind_of_sequence(sequence, earlier=earlier), grid_of(node, np.eye(4)), sequence)
+    except InputError:  # no grid: checked when it is chosen
+        return None
+
+
+def _likely(candidates: Sequence[_Candidate]) -> tuple[_Candidate | None, _Candidate | None]:
+    """The T1 and the FLAIR that belong together best."""
+    t1s = [each for each in candidates if each.kind == "t1"]
+    flairs = [each for each in candidates if each.kind == "flair"]
+    pairs = [(t1, flair) for t1, flair in product(t1s, flairs) if not _strangers(t1, flair)]
+    if pairs:
+        return max(pairs, key=lambda pair: _rank(*pair))
+    if flairs:  # the FLAIR is the reference of all that follows; a T1 of somebody else is no help
+        return None, max(flairs, key=_own_rank)
+    return (max(t1s, key=_own_rank) if t1s else None), None
+
+
+def _settled(
+    likely: _Candidate | None, candidates: Sequence[_Candidate], role: Role
+) -> tuple[Any | None, str]:
+    """The node among all of that kind and study whose DICOM series is the best, and why; none if there are several."""
+    if likely is None or likely.offer is None:
+        return (None if likely is None else likely.node), ""
+    rivals = {
+        each.series: each  # the newest of a series that was loaded twice
+        for each in candidates
+        if each.kind == likely.kind and each.study == likely.study and each.offer is not None
+    }
+    known = list(rivals.values())
+    offers = [each.offer for each in known if each.offer is not None]
+    places, reason = best(offers, role)
+    if len(places) > 1:
+        names = ", ".join(quoted(known[place].node) for place in places)
+        return None, f"{len(places)} {role} series are equally good ({names}): choose one."
+    chosen = known[places[0]]
+    return chosen.node, f"{role}: {quoted(chosen.node)} ({offers[places[0]].judgement.why}; {reason})."
 
 
 def is_ours(node: Any) -> bool:
@@ -334,31 +228,6 @@ def _rank(t1: _Candidate, flair: _Candidate) -> tuple[Any, ...]:
 
 def _own_rank(one: _Candidate) -> tuple[Any, ...]:
     return not one.enhanced, not one.reformatted, one.place
-
-
-def _kind(words: set[str]) -> Literal["t1", "flair"] | None:
-    if _T1 & words - _WEAK_T1:
-        return "t1"
-    if _FLAIR & words or {"dark", "fluid"} <= words or {"da", "fl"} <= words:
-        return "flair"
-    if _OTHER_CONTRAST & words:
-        return None
-    return "t1" if _WEAK_T1 & words and "3d" in words | {word[:2] for word in words} else None
-
-
-def _words(name: str) -> set[str]:
-    """The words of a name in lower case, also those that are run together ("T2FLAIR", "FLAIRSag")."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name)  # SagFlair
-    words = [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
-    joined = {word for word in re.split(r"[\W_]+", name.lower()) if word}
-    pieces: set[str] = set()
-    for word in [*words, *joined]:
-        pieces.add(word)
-        pieces |= {word[: -len("space")], "space"} if word.endswith("space") and word != "space" else set()
-        pieces |= set(re.findall(r"flair|mprage|t1w?(?=flair|mprage|tfe)|tirm|mp2rage|bravo|darkfluid", word))
-        if match := re.match(r"(s?3?d?)(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|$))", word):
-            pieces.add(match[2])
-    return pieces
 
 
 def _item(node: Any) -> tuple[Any, int]:

@@ -1,0 +1,53 @@
+"""`anomaly-detection series`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..errors import InputError, printable
+from .options import DEBUG, PATH
+
+HEAD = ("No.", "Description", "Kind", "Images", "Voxels", "Why")
+
+
+@click.command(short_help="List the DICOM series of a study and what detect would take.")
+@click.argument("folder", type=PATH, metavar="DIR")
+@DEBUG
+def series(folder: Path, debug: bool) -> None:
+    """List the DICOM series of a folder with its sub-folders, and which T1 and FLAIR `detect --study` would take.
+
+    Only headers are read. What a series is follows from how it was taken (echo, repetition and inversion time,
+    pulses, contrast medium); its name counts where these are silent.
+    """
+    from ..imaging.dicom_study import check_patient, choose_pair, read_studies, row
+
+    studies = read_studies(folder)
+    for study in studies:
+        _say(f"Study {study.name}\n  UID {study.uid}\n")
+        _say(_table([HEAD, *map(row, study.series)]))
+        if study.no_images:
+            _say(f"Besides, no images: {', '.join(study.no_images)}.")
+        try:
+            lines = choose_pair(check_patient(study)).lines
+            option = f" --study-uid {study.uid}" if len(studies) > 1 else ""
+            _say(f"\ndetect --study{option} takes\n" + "\n".join(f"  {line}" for line in lines))
+        except InputError as error:
+            _say(f"\ndetect --study cannot choose. {error}")
+        if study is not studies[-1]:
+            _say()
+
+
+def _say(text: str = "") -> None:
+    click.echo(printable(text))  # descriptions are whatever somebody wrote into the headers
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns in line; the last one may be long."""
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEAD) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]])
+        for cells in rows
+    )

@@ -1,0 +1,256 @@
+"""What the headers of DICOM instances say: patient, study, series, sequence, and where each frame lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .dicom_identity import Identity
+from .dicom_sequence import MrSequence
+from .dicom_values import item_of, numbers_of, text_of
+from .volume import is_utf8
+
+#: Objects that hold one image a file, and those that may hold a whole volume (PS3.4, B.5).
+CLASSIC_MR = "1.2.840.10008.5.1.4.1.1.4"
+ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
+LEGACY_ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.4"
+MR_CLASSES = (CLASSIC_MR, ENHANCED_MR, LEGACY_ENHANCED_MR)
+_DIRECTORY = "1.2.840.10008.1.3.10"
+
+_TAGS = (
+    *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID"),
+    *("SeriesNumber", "SeriesDescription", "StudyDescription", *Identity.TAGS),
+    *("InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "NumberOfFrames"),
+    *("ImagesInAcquisition", "NumberOfTemporalPositions"),
+    *(
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "PixelSpacing",
+    ),
+    *(
+        "RescaleSlope",
+        "RescaleIntercept",
+        "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+    ),
+    *MrSequence.TAGS,
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice as its header describes it.
+
+    Attributes:
+        file, place: the file and the number of the frame in it, from 0.
+        instance: SOPInstanceUID.
+        rows, columns: size in pixels; 0 where the header does not say it.
+        position: LPS mm of the centre of the first pixel; None where it does not say it.
+        axes: direction cosines of a row (where columns go), then of a column; None likewise.
+        spacing: mm between rows, then between columns; None likewise.
+        slope, intercept: value = stored value * slope + intercept.
+        echo, time, what: echo time, temporal position and kind of image (M, P, ...), as text, to tell apart images
+            of the same place.
+    """
+
+    file: Path
+    place: int
+    instance: str
+    rows: int
+    columns: int
+    position: tuple[float, ...] | None
+    axes: tuple[float, ...] | None
+    spacing: tuple[float, ...] | None
+    slope: float
+    intercept: float
+    echo: str
+    time: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The header of one file.
+
+    Attributes:
+        file: where it is.
+        sop_class: SOPClassUID.
+        modality: such as "MR".
+        identity: patient and study.
+        study_description: of the study.
+        series, number, description: the series' UID ("" for a header without), number and description.
+        order: InstanceNumber; 0 where there is none.
+        meant: ImagesInAcquisition; 0 where there is none.
+        volumes, echo: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
+        sequence: how the image was taken.
+        frames: its slices; empty for what is no image.
+    """
+
+    file: Path
+    sop_class: str
+    modality: str
+    identity: Identity
+    study_description: str
+    series: str
+    number: str
+    description: str
+    order: int
+    meant: int
+    volumes: int
+    echo: int
+    sequence: MrSequence
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All DICOM instances of a folder, and the DICOM files in it whose header cannot be read."""
+
+    instances: tuple[Instance, ...]
+    unreadable: tuple[Path, ...]
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes; or, as some write it, without)."""
+    with path.open("rb") as stream:
+        start = stream.read(132)
+    return start[128:] == b"DICM" or _without_preamble(start)
+
+
+def read_folder(folder: Path, *, below: bool = True) -> Folder:
+    """The headers of all DICOM files of a folder; other files, DICOMDIR, links to folders and folders whose name is
+    not UTF-8 are passed over.
+
+    Args:
+        below: its sub-folders, too.
+
+    Raises:
+        OSError: if the folder cannot be read.
+    """
+    instances, unreadable = [], []
+    for file in _files(folder, below=below):
+        try:
+            if file.name.upper() == "DICOMDIR" or not is_dicom(file):
+                continue
+        except OSError:
+            unreadable.append(file)
+            continue
+        instance = read_header(file)
+        if instance is None:
+            unreadable.append(file)
+        elif instance.sop_class != _DIRECTORY:
+            instances.append(instance)
+    return Folder(tuple(instances), tuple(unreadable))
+
+
+def read_header(file: Path) -> Instance | None:
+    """The header of a DICOM file; None where it cannot be read."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        return _instance(file, header)
+    except Exception:
+        # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
+        return None
+
+
+def _without_preamble(start: bytes) -> bool:
+    """Whether a file begins with an attribute of the group 0008, as little endian data sets without a head do."""
+    if len(start) < 132 or start[:2] != b"\x08\x00" or start[3] != 0:
+        return False
+    return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256  # its kind, or its length
+
+
+def _files(folder: Path, *, below: bool) -> Iterator[Path]:
+    if not below:
+        yield from sorted(path for path in folder.iterdir() if path.is_file())
+        return
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if is_utf8(Path(name)))
+        yield from (path for name in sorted(names) if (path := Path(top, name)).is_file())
+
+
+def _instance(file: Path, header: Any) -> Instance | None:
+    # A directory of a disc has its class in the file's head only.
+    sop_class = text_of(header, "SOPClassUID") or text_of(header.file_meta, "MediaStorageSOPClassUID")
+    series = text_of(header, "SeriesInstanceUID")
+    if not sop_class or (sop_class in MR_CLASSES and not series and "Rows" not in header):
+        return None  # cut off before it says where it belongs
+    shared, frames = _groups(header)
+    return Instance(
+        file=file,
+        sop_class=sop_class,
+        modality=text_of(header, "Modality"),
+        identity=Identity.of(header),
+        study_description=text_of(header, "StudyDescription"),
+        series=series,
+        number=text_of(header, "SeriesNumber"),
+        description=text_of(header, "SeriesDescription"),
+        order=_count(header, "InstanceNumber", 0),
+        meant=_count(header, "ImagesInAcquisition", 0),
+        volumes=_count(header, "NumberOfTemporalPositions", 1),
+        echo=_count(header, "EchoNumbers", 1),
+        sequence=MrSequence.of(header, [*frames[:1], shared]),
+        frames=_frames(file, header, shared, frames),
+    )
+
+
+def _count(header: Any, keyword: str, otherwise: int) -> int:
+    return int((numbers_of(header, keyword, 1) or (otherwise,))[0])
+
+
+def _groups(header: Any) -> tuple[Any, list[Any]]:
+    """The shared functional groups, and those of each frame; empty ones for a classic image."""
+    from pydicom.dataset import Dataset
+
+    shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    return shared[0], list(header.get("PerFrameFunctionalGroupsSequence") or [])
+
+
+def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Frame, ...]:
+    rows, columns = (int((numbers_of(header, name, 1) or (0,))[0]) for name in ("Rows", "Columns"))
+    if "Rows" not in header and "Columns" not in header and text_of(header, "SOPClassUID") not in MR_CLASSES:
+        return ()  # a report, a presentation state, ...
+    count = int((numbers_of(header, "NumberOfFrames", 1) or (1,))[0])
+    if groups and len(groups) != count:
+        raise ValueError("the frames are not all described")
+
+    def frame(place: int, sources: tuple[Any, ...]) -> Frame:
+        def first(group: str, keyword: str, size: int) -> tuple[float, ...] | None:
+            return next(
+                (found for s in sources if (found := numbers_of(item_of(s, group), keyword, size))),
+                numbers_of(header, keyword, size) if not groups and count == 1 else None,
+            )
+
+        def said(group: str, keyword: str, classic: str) -> str:
+            found = next((t for s in sources if (t := text_of(item_of(s, group), keyword))), "")
+            return found if groups else text_of(header, classic)
+
+        scale = "PixelValueTransformationSequence"
+        return Frame(
+            file=file,
+            place=place,
+            instance=text_of(header, "SOPInstanceUID"),
+            rows=rows,
+            columns=columns,
+            position=first("PlanePositionSequence", "ImagePositionPatient", 3),
+            axes=first("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+            spacing=first("PixelMeasuresSequence", "PixelSpacing", 2),
+            slope=(first(scale, "RescaleSlope", 1) or (1.0,))[0],
+            intercept=(first(scale, "RescaleIntercept", 1) or (0.0,))[0],
+            echo=said("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
+            time=said("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
+            what=said("MRImageFrameTypeSequence", "FrameType", "ImageType"),
+        )
+
+    if groups:
+        return tuple(frame(place, (group, shared)) for place, group in enumerate(groups))
+    # Without functional groups nobody knows where several frames lie; two of them are enough to say so.
+    return tuple(frame(place, ()) for place in range(min(max(count, 1), 2)))
