@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from .findings import Finding
+import numpy as np
+import SimpleITK as sitk
+
+from ..imaging.grid import Grid
+from .findings import Finding, Findings
+from .midline import Midline
 
 CATEGORIES = (
     "white matter hyperintensity",
@@ -28,10 +34,12 @@ class ReviewedFinding:
     Attributes:
         number: of the finding; a voxel's value in the label map that goes with it.
         volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, rate: as of `Finding`.
-            Where a reader has corrected the voxels by hand, volume and centroid are still those of the detection.
+            All are those of the detection, unless `corrected`.
         category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
         decision: one of `DECISIONS`.
         note: any text.
+        corrected: whether a reader has corrected the voxels by hand; volume, centroid and side are those of the
+            correction then (see `as_corrected`).
     """
 
     number: int
@@ -47,6 +55,7 @@ class ReviewedFinding:
     category: int = 0
     decision: str = ""
     note: str = ""
+    corrected: bool = False
 
     @classmethod
     def of(cls, finding: Finding) -> ReviewedFinding:
@@ -68,3 +77,40 @@ class ReviewedFinding:
     def category_name(self) -> str:
         """In words; "unreviewed" for none."""
         return CATEGORIES[self.category - 1] if self.category else "unreviewed"
+
+    @property
+    def judged(self) -> bool:
+        """Whether a reader has said what it is, or accepted or rejected it."""
+        return bool(self.category or self.decision)
+
+
+def as_corrected(
+    reviewed: Sequence[ReviewedFinding], findings: Findings, voxels: np.ndarray, midline: Midline
+) -> list[ReviewedFinding]:
+    """The findings as their voxels are now: of those that differ, volume, centroid and side are those of the voxels.
+
+    Args:
+        findings: as they were detected.
+        voxels: (slices, rows, columns) on their grid, a voxel's value is the number of its finding.
+        midline: of the brain, in the space of the findings' grid.
+    """
+    grid = Grid.of(findings.labels)
+    detected = sitk.GetArrayViewFromImage(findings.labels)
+    changed = voxels != detected
+    numbers = set(np.unique(voxels[changed])) | set(np.unique(detected[changed]))
+    now = []
+    for finding in reviewed:
+        index = (
+            np.argwhere(voxels == finding.number)[:, ::-1] if finding.number in numbers else np.empty((0, 3))
+        )
+        if len(index):
+            centre = grid.points(index).mean(axis=0)
+            finding = replace(
+                finding,
+                volume_ml=len(index) * grid.voxel_ml,
+                centroid_ras=(-float(centre[0]), -float(centre[1]), float(centre[2])),
+                side=midline.side(centre),
+                corrected=True,
+            )
+        now.append(finding)
+    return now

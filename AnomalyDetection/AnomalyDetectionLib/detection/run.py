@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..imaging.dicom_series import Series
+from ..imaging.memory import listening
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
@@ -20,6 +22,8 @@ from ..model.settings import ScoringSettings
 from .detector import score, scoring_settings
 from .device import resolve_device
 from .findings import Findings, derive_findings
+from .quality.checks import check_images, check_mask
+from .quality.warning import QualityWarning
 from .score_map import ScoreMap
 
 Progress = Callable[[str, float, str], None]
@@ -32,6 +36,7 @@ _MESSAGES = {
     "resampling": "Bringing both to the model's grid",
     "bias field": "Correcting the bias field",
     "scaling": "Scaling the intensities",
+    "quality": "Checking the quality of the images",
     "anatomy": "Telling the parts of the brain apart",
     "scoring": "Scoring the patches",
     "findings": "Collecting the findings",
@@ -52,7 +57,7 @@ class DetectionRequest:
         t1, flair: image files or DICOM folders.
         brain_mask: image file; None: the brain is found.
         t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it
-            holds several.
+            holds several; or the series itself, as `dicom_study` chose it.
         model: a bundled model's name, or a model file; None: the default model.
         device: "auto", "cpu", "cuda" or "mps".
         threshold, min_patches, percentile, stride, statistics, distance, min_excess: None: the model's own setting.
@@ -64,8 +69,8 @@ class DetectionRequest:
     t1: Path
     flair: Path
     brain_mask: Path | None = None
-    t1_series: str | None = None
-    flair_series: str | None = None
+    t1_series: str | Series | None = None
+    flair_series: str | Series | None = None
     model: str | None = None
     device: str = "auto"
     threshold: float | None = None
@@ -98,6 +103,8 @@ class Detection:
         device: "cpu", "cuda" or "mps".
         scores, findings: the third and fourth of the four values; `scores.study` is the second.
         seconds: time by stage, in the order of the stages.
+        fallbacks: what did not fit into the memory of the device, and how it was done instead: sentences without
+            full stops.
     """
 
     request: DetectionRequest
@@ -108,6 +115,12 @@ class Detection:
     scores: ScoreMap
     findings: Findings
     seconds: dict[str, float] = field(default_factory=dict)
+    fallbacks: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that a reader has to know about the run: a sentence each, without full stops."""
+        return (*remarks(self.scores.study, self.scores), *self.fallbacks)
 
 
 def run_detection(request: DetectionRequest, progress: Progress | None = None) -> Detection:
@@ -116,8 +129,21 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     Raises:
         InputError: if the images, the mask, the model or the device cannot be used.
     """
-    seconds: dict[str, float] = {}
     report = _Reporter(progress)
+    said: list[str] = []
+
+    def hear(sentence: str) -> None:
+        if sentence not in said:
+            said.append(sentence)
+        report.aside(sentence)
+
+    with listening(hear):
+        detection = _detected(request, report)
+    return replace(detection, fallbacks=tuple(said))
+
+
+def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
+    seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(name: str, begins: float) -> Iterator[None]:
@@ -141,7 +167,9 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     preparation = _preparation(model.preparation, request)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
-    report("anatomy", SCORING_BEGINS, "; ".join(remarks(prepared)) or None)
+    with stage("quality", SCORING_BEGINS):
+        quality = check_images(study, prepared)
+    report("anatomy", SCORING_BEGINS, "; ".join(remarks(prepared, quality=quality)) or None)
     scores = score(
         prepared,
         model,
@@ -149,6 +177,7 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
         **request.scoring,
         progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
     )
+    scores = replace(scores, quality=quality + check_mask(prepared, scores.anatomy))
     seconds |= scores.seconds
     with stage("findings", FINDINGS_BEGIN):
         min_patches = request.min_patches
@@ -160,17 +189,30 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     return Detection(request, study, model, preparation, device, scores, findings, seconds)
 
 
+def check_request(request: DetectionRequest) -> None:
+    """Find out before many scans are read whether model and settings go together; device and images are not looked at.
+
+    Raises:
+        InputError: they do not.
+    """
+    model = load_model() if request.model is None else load_model(request.model)
+    _threshold(request, model, scoring_settings(model, **request.scoring))
+
+
 def message_of(stage: str) -> str:
     """A stage's name as a line for people."""
     return _MESSAGES.get(stage, stage.capitalize())
 
 
-def remarks(study: PreparedStudy, scores: ScoreMap | None = None) -> tuple[str, ...]:
-    """What a reader has to know about the preparation, if anything: a sentence each, without full stops.
+def remarks(
+    study: PreparedStudy, scores: ScoreMap | None = None, *, quality: Sequence[QualityWarning] = ()
+) -> tuple[str, ...]:
+    """What a reader has to know about the scan and its preparation, if anything: a sentence each, without full stops.
 
     Args:
         study: prepared.
-        scores: its scores, for what the anatomy says about the brain mask; None: not scored yet.
+        scores: its scores, with what the checks say of it; None: not scored yet.
+        quality: what they say so far.
     """
     alignment, said = study.alignment, []
     if alignment.registered:
@@ -182,9 +224,7 @@ def remarks(study: PreparedStudy, scores: ScoreMap | None = None) -> tuple[str, 
         said.append(
             f"The T1 does not reach {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
         )
-    if scores is not None and scores.mask_check is not None:
-        said.extend(scores.mask_check.doubts)
-    return tuple(said)
+    return (*said, *(warning.sentence for warning in (quality if scores is None else scores.quality)))
 
 
 class _Reporter:
@@ -192,10 +232,16 @@ class _Reporter:
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
+        self._last = ("reading", 0.0)
 
     def __call__(self, stage: str, fraction: float, message: str | None = None) -> None:
+        self._last = stage, fraction
         if self._progress is not None:
             self._progress(stage, fraction, message or message_of(stage))
+
+    def aside(self, message: str) -> None:
+        """Something to know, wherever the run is."""
+        self(*self._last, message)
 
     def part(self, begin: float, end: float) -> Callable[[str, float], None]:
         return lambda stage, fraction: self(stage, begin + (end - begin) * fraction)

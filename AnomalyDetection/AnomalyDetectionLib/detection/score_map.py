@@ -13,8 +13,8 @@ from ..model.rates import RateCurve
 from ..model.settings import ScoringSettings
 from .appearance import Appearance
 from .brain_parts import BrainParts
-from .mask_check import MaskCheck
 from .midline import Midline
+from .quality.warning import QualityWarning
 from .region import BrainRegions
 
 
@@ -34,6 +34,8 @@ class ScoreMap:
         anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
             maps that earlier versions stored.
         rates: findings a normal scan by threshold, of the model at these settings; None where they are not known.
+        quality: reasons to trust the result less; none in score maps that earlier versions stored, and where the images
+            as they were read are not at hand.
     """
 
     lattice: np.ndarray
@@ -44,6 +46,7 @@ class ScoreMap:
     seconds: dict[str, float] = field(default_factory=dict)
     anatomy: np.ndarray | None = None
     rates: RateCurve | None = None
+    quality: tuple[QualityWarning, ...] = ()
 
     @cached_property
     def midline(self) -> Midline:
@@ -59,11 +62,6 @@ class ScoreMap:
     def regions(self) -> BrainRegions:
         """Where in the brain a point lies; nor does this."""
         return BrainRegions.of(self.study, self.midline)
-
-    @cached_property
-    def mask_check(self) -> MaskCheck | None:
-        """What speaks against the brain mask; None where the anatomy is not known."""
-        return None if self.anatomy is None else MaskCheck.of(self.study, self.anatomy)
 
     @cached_property
     def parts(self) -> BrainParts | None:

@@ -19,10 +19,12 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..imaging.grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
+from ..imaging.text_header import check_header
 from ..imaging.volume import as_text
 from ..imaging.writing import write_image
 from ..model import rates
 from ..model.settings import ScoringSettings
+from .quality.warning import from_plain
 from .score_map import ScoreMap
 
 FOLDER = "score_map"
@@ -76,6 +78,7 @@ def store(scores: ScoreMap) -> StoredScores:
         "uncovered": study.uncovered,
         "anatomy": scores.anatomy is not None,
         "rates": None if scores.rates is None else rates.plain(scores.rates),
+        "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
     # Through JSON once, so that what is kept in memory is what a file or a scene would give back.
@@ -106,10 +109,11 @@ def restore(stored: StoredScores) -> ScoreMap:
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
         uncovered = float(record["uncovered"])
         curve = rates.from_plain(record.get("rates"))
+        quality = from_plain(record.get("quality", ()))  # earlier versions stored none
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
         first = (int(first[0]), int(first[1]))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
         raise InputError("The record of the score map is damaged: detect anomalies again.") from error
     shapes = {
         "score": flair_grid.shape,
@@ -142,6 +146,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         seconds=scoring,
         anatomy=_anatomy(arrays["prepared_brain"]) if record.get("anatomy") else None,
         rates=curve,
+        quality=quality,
     )
 
 
@@ -167,7 +172,7 @@ def read_stored(folder: Path) -> StoredScores:
     path = folder / RECORD
     try:
         record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
     if not isinstance(record, dict):
         raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.")
@@ -175,8 +180,9 @@ def read_stored(folder: Path) -> StoredScores:
     for name in IMAGES:
         path = folder / f"{name}.nrrd"
         try:
+            check_header(path, role="image")
             images[name] = sitk.ReadImage(str(path))
-        except RuntimeError as error:
+        except (RuntimeError, OSError, InputError) as error:
             raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
     return StoredScores(images, record)
 
@@ -201,11 +207,22 @@ def _lattice_grid(scores: ScoreMap) -> Grid:
 
 
 def _grid(record: dict[str, Any]) -> Grid:
-    size, spacing, origin = (tuple(record[name]) for name in ("size", "spacing", "origin"))
-    direction = tuple(float(value) for value in record["direction"])
+    spacing, origin, direction = (
+        tuple(float(value) for value in record[name]) for name in ("spacing", "origin", "direction")
+    )
+    size = tuple(int(value) for value in record["size"])
     if not (len(size) == len(spacing) == len(origin) == 3 and len(direction) == 9):
         raise ValueError("a grid has three axes")
-    return Grid(size, spacing, origin, direction)
+    if min(size) < 1 or min(spacing) <= 0 or not np.isfinite((*spacing, *origin, *direction)).all():
+        raise ValueError("a grid lies somewhere")
+    if abs(np.linalg.det(np.reshape(direction, (3, 3)))) < 1e-6:
+        raise ValueError("a grid's axes point in three directions")
+    return Grid(
+        (size[0], size[1], size[2]),
+        (spacing[0], spacing[1], spacing[2]),
+        (origin[0], origin[1], origin[2]),
+        direction,
+    )
 
 
 def _array(images: Mapping[str, sitk.Image], name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -10,7 +10,7 @@ WORTH_SAYING = 0.005  # of the brain without T1
 
 
 def remarks(result: Result) -> list[str]:
-    """Sentences about registration, missing parts and the brain mask; none for most scans."""
+    """Sentences about registration, missing parts, the quality of the images and too little memory; none for most scans."""
     provenance, said = provenance_of(result), []
     alignment = provenance.get("alignment", {})
     if alignment.get("registered"):
@@ -27,4 +27,8 @@ def remarks(result: Result) -> list[str]:
                 share=100 * missing
             )
         )
-    return said + [f"{doubt}." for doubt in provenance.get("brain_mask_doubts", [])]
+    doubts = [warning["sentence"] for warning in provenance.get("quality", [])]
+    # Scenes of earlier versions.
+    doubts += provenance.get("brain_mask_doubts", [])
+    doubts += provenance.get("device_fallbacks", [])
+    return said + [f"{doubt}." for doubt in doubts]

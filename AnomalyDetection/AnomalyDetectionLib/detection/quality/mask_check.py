@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.prepared import PreparedStudy
-from .anatomy import AnatomyLabel
+from ...imaging.prepared import PreparedStudy
+from ..anatomy import AnatomyLabel
+from .warning import QualityWarning
 
 MOST_NOT_BRAIN, MOST_BEYOND = 0.06, 0.20
 """What is doubted. Right masks of five real scans had at most 0.02 and 0.15. Of the same masks moved by 20 mm, grown by
@@ -55,8 +56,8 @@ class MaskCheck:
         return cls(not_brain, float(alike.mean()))
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """What to tell the reader, if anything: a sentence each, without full stops."""
+    def warnings(self) -> tuple[QualityWarning, ...]:
+        """What to tell the reader, if anything."""
         said = []
         if self.not_brain > MOST_NOT_BRAIN:
             said.append(
@@ -66,4 +67,5 @@ class MaskCheck:
             said.append(
                 f"Beyond {100 * self.beyond:.0f} % of the brain mask's edge there seems to be more brain: check the mask"
             )
-        return tuple(said)
+        measured = {"not_brain": round(self.not_brain, 4), "beyond": round(self.beyond, 4)}
+        return tuple(QualityWarning("brain mask", sentence, measured) for sentence in said)

@@ -1,0 +1,25 @@
+"""Whether the brain that was found is as large as brains are."""
+
+from __future__ import annotations
+
+from ...imaging.prepared import PreparedStudy
+from .warning import QualityWarning
+
+USUAL_ML = (900.0, 2200.0)
+"""Of an adult, with the fluid round it. Masks of 25 real scans had 1256 to 1875 ml."""
+
+
+def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
+    """A warning of an unusual volume."""
+    volume_ml = float(study.flair_brain.sum()) * study.flair_grid.voxel_ml
+    if USUAL_ML[0] <= volume_ml <= USUAL_ML[1]:
+        return ()
+    size = "small" if volume_ml < USUAL_ML[0] else "large"
+    return (
+        QualityWarning(
+            "brain volume",
+            f"The brain that was found is {size} ({volume_ml:.0f} ml, usually {USUAL_ML[0]:.0f} to {USUAL_ML[1]:.0f}): check the"
+            " brain mask and the field of view",
+            {"ml": round(volume_ml, 1)},
+        ),
+    )

@@ -1,0 +1,71 @@
+"""All checks of a scan, in the order in which they are told."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...imaging.prepared import PreparedStudy
+from ...imaging.volume import Study
+from . import (
+    brain_volume,
+    contrast_medium,
+    contrasts,
+    field_of_view,
+    headers,
+    intensities,
+    mask_check,
+    motion,
+    noise,
+    slice_gaps,
+    spacing,
+)
+from .acquired import Acquired
+from .warning import QualityWarning
+
+LEAST_ML = 50.0
+"""With less of a brain an image cannot be judged. `prepare` refuses such scans."""
+
+
+def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning, ...]:
+    """What can be said before the network runs.
+
+    Args:
+        study: as it was read.
+        prepared: the same, prepared.
+    """
+    t1, flair = (Acquired.of(study, prepared, role) for role in ("T1", "FLAIR"))
+    told = headers.check(study)
+    contrast = contrasts.Contrasts.of(prepared)
+    other = [warning.measured["image"] for warning in contrast.of_each]
+    # What the header says of an image need not be said a second time by its pixels.
+    medium = not any(w.name == "contrast medium" and w.measured["image"] == "T1" for w in told)
+    images = [*check_image(t1, medium=medium and "T1" not in other), *check_image(flair)]
+    noisy = any(warning.name == "noise" for warning in images)
+    kinds = [warning.measured["image"] for warning in told if warning.name == "contrast"]
+    seen = contrast.of_each or (() if noisy or kinds else contrast.of_both)
+    said = [warning for warning in seen if warning.measured.get("image") not in kinds]
+    return (*told, *said, *field_of_view.check(flair), *brain_volume.check(prepared), *images)
+
+
+def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning, ...]:
+    """What can be said of one image by itself.
+
+    Args:
+        medium: whether a T1 is looked at for contrast medium; other sequences have other bright structures.
+    """
+    brain_ml = float(image.distinct.brain.sum()) * float(np.prod(image.distinct.spacing)) / 1000
+    if brain_ml < LEAST_ML:
+        return ()
+    noisy, ghosts = noise.check(image), motion.check_ghosts(image)
+    said = [*spacing.check(image), *slice_gaps.check(image), *noisy, *ghosts, *intensities.check(image)]
+    if not noisy:
+        said += motion.check_slices(image)
+    # Noise and ghosts look like thin bright structures, too.
+    if image.role == "T1" and medium and not noisy and not ghosts:
+        said += contrast_medium.check(image)
+    return tuple(said)
+
+
+def check_mask(prepared: PreparedStudy, anatomy: np.ndarray | None) -> tuple[QualityWarning, ...]:
+    """What the anatomy network says of the brain mask; nothing where it did not run (see `ScoreMap.anatomy`)."""
+    return () if anatomy is None else mask_check.MaskCheck.of(prepared, anatomy).warnings

@@ -1,0 +1,125 @@
+"""What the DICOM headers of T1 and FLAIR say against them: other studies, contrast medium, reformats, other sequences."""
+
+from __future__ import annotations
+
+from ...imaging.dicom_series import Series, in_time
+from ...imaging.volume import Study
+from .warning import QualityWarning
+
+
+def check(study: Study) -> tuple[QualityWarning, ...]:
+    """All warnings by header; none for images that are not from DICOM. They name no person and no date."""
+    given = [
+        (role, volume.series) for role, volume in (("T1", study.t1), ("FLAIR", study.flair)) if volume.series
+    ]
+    # Of two folders each knows its own series alone; which came first shows beside the other.
+    placed = in_time([series for _, series in given])
+    said = list(_studies(study))
+    for (role, series), beside in zip(given, placed, strict=True):
+        said += [
+            *_kind(role, series),
+            *_medium(role, beside),
+            *_derived(role, series),
+            *_missing(role, series),
+        ]
+    return tuple(said)
+
+
+def _studies(study: Study) -> tuple[QualityWarning, ...]:
+    if study.t1.series is None or study.flair.series is None:
+        return ()
+    one, other = study.t1.series.identity, study.flair.series.identity
+    if not one.other_study(other):
+        return ()
+    days = one.days_from(other)
+    apart = (
+        "" if days is None else " of the same day" if days == 0 else f", {days} day{'s' * (days > 1)} apart"
+    )
+    return (
+        QualityWarning(
+            "different studies",
+            f"T1 and FLAIR are of different studies{apart}: what changed in between looks like an anomaly, give a pair of "
+            "one study if there is one",
+            {} if days is None else {"days": days},
+        ),
+    )
+
+
+def _kind(role: str, series: Series) -> tuple[QualityWarning, ...]:
+    judgement = series.judgement
+    if not series.is_mr:
+        looks = "is no MR series by its header"
+    elif judgement.kind == role or judgement.silent or _may_be_flair(role, series):
+        return ()
+    else:
+        how = "its name alone" if judgement.by_name else "its header"
+        times = f" ({judgement.times})" if judgement.times and not judgement.by_name else ""
+        what = {"derived": "a map or a projection", "localiser": "a localiser"}.get(
+            judgement.kind, judgement.kind
+        )
+        if what != "other":
+            looks = f"looks like {what} by {how}{times}"
+        elif judgement.reasons[0].startswith("contradicts itself"):
+            looks = f"contradicts itself: its times tell another contrast than its name or type{times}"
+        else:
+            looks = f"is no {role} by its header{times}"
+    return (
+        QualityWarning(
+            "contrast",
+            f"The series given as {role} {looks}: check that it is the right one",
+            {"image": role, "kind": judgement.kind},
+        ),
+    )
+
+
+def _may_be_flair(role: str, series: Series) -> bool:
+    """Whether it has the times of a T2 but need not be one: some headers tell no inversion. The pixels know better."""
+    sequence = series.instances[0].sequence
+    return (
+        role == "FLAIR"
+        and series.judgement.kind == "T2"
+        and not sequence.inverted
+        and not series.judgement.by_name
+    )
+
+
+def _medium(role: str, series: Series) -> tuple[QualityWarning, ...]:
+    judgement = series.judgement
+    if not judgement.after_contrast:
+        return ()
+    agent = next((i.sequence.agent for i in series.instances if i.sequence.agent), "")
+    how = f"contrast medium: {agent}" if agent else series.earlier or "contrast medium by its name"
+    return (
+        QualityWarning(
+            "contrast medium",
+            f"The {role} was taken after contrast medium by its header ({how}): the model learnt mostly from {role} without "
+            "it, give that one if there is one",
+            {"image": role, "by": how},
+        ),
+    )
+
+
+def _derived(role: str, series: Series) -> tuple[QualityWarning, ...]:
+    if not series.judgement.derived:
+        return ()
+    types = "\\".join(series.instances[0].sequence.image_type[:4]) or "by its name"
+    return (
+        QualityWarning(
+            "derived series",
+            f"The {role} was computed from other images ({types}), as a reformat is: give the original series if there is one",
+            {"image": role, "image_type": types},
+        ),
+    )
+
+
+def _missing(role: str, series: Series) -> tuple[QualityWarning, ...]:
+    if series.missing is None:
+        return ()
+    have, meant = series.missing
+    return (
+        QualityWarning(
+            "incomplete series",
+            f"The {role} series may be incomplete: {have} of {meant} images by its headers, check that none was lost",
+            {"image": role, "images": have, "expected": meant},
+        ),
+    )

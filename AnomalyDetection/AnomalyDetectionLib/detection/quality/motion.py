@@ -1,0 +1,134 @@
+"""Motion: copies of the head in the air beside it, and slices that were taken in different places."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from .acquired import Acquired
+from .warning import QualityWarning
+
+MOST_GHOST = 0.03
+"""Of the brain's intensity. It was at most 0.017 on 19 good pairs."""
+
+MOST_UNEVEN = 0.88
+"""Step to the next slice, in terms of that to the one after it. It was 0.67 to 0.82 on 19 good pairs and 9 simulated
+ones."""
+
+_AIR_FROM_MM = 32.0  # from the brain, upper half of the head: beyond thick scalps
+_LEAST_MM2 = 300.0
+_SLICES = 24
+
+
+def ghost(image: Acquired) -> float | None:
+    """How much brighter the air is on two opposite sides of the head than elsewhere, in terms of the brain.
+
+    Motion and pulsation leave copies and streaks along the phase-encoding direction on both sides. Noise is as bright
+    everywhere, and the nose is on one side alone.
+
+    Returns:
+        None where there is no air round the head, as in scans without skull, with a tight field of view, or with one
+        value in the place of the air.
+    """
+    brain = image.brain
+    tissue = float(np.median(image.values[brain]))
+    if tissue <= 0:
+        return None
+    with_brain = np.flatnonzero(brain.any(axis=(1, 2)))
+    upper = with_brain[len(with_brain) // 2 : int(0.92 * len(with_brain))]
+    found = []
+    for s in upper[:: max(1, len(upper) // _SLICES)]:
+        levels = _air_levels(image.values[s], brain[s], image.spacing[1:])
+        if len(levels) > 1:
+            found.append((max(levels) - min(levels)) / tissue)
+    # Of a 2D scan, only a package of slices may be spoiled.
+    return float(np.quantile(found, 0.75)) if len(found) >= 3 else None
+
+
+def _air_levels(plane: np.ndarray, brain: np.ndarray, spacing: tuple[float, float]) -> list[float]:
+    """Mean intensity of the air in front of and behind the head, left and right of it, and in the corners.
+
+    Of two sides and of the corners the darker one, none where there is too little air.
+    """
+    if brain.sum() < 100 or brain.all() or np.ptp(plane[~brain]) == 0:
+        return []
+    far = ndimage.distance_transform_edt(~brain, sampling=spacing) > _AIR_FROM_MM
+    filled = _filled(plane)
+    rows, columns = np.flatnonzero(brain.any(axis=1)), np.flatnonzero(brain.any(axis=0))
+    before, beside_r, behind = slice(None, rows[0]), slice(rows[0], rows[-1] + 1), slice(rows[-1] + 1, None)
+    left, beside_c, right = (
+        slice(None, columns[0]),
+        slice(columns[0], columns[-1] + 1),
+        slice(columns[-1] + 1, None),
+    )
+
+    def level(r: slice, c: slice) -> float | None:
+        beyond, real = far[r, c], far[r, c] & ~filled[r, c]
+        if 2 * real.sum() < beyond.sum():
+            return None
+        air = plane[r, c][real]
+        return float(air.mean()) if air.size * spacing[0] * spacing[1] > _LEAST_MM2 else None
+
+    opposite = (
+        (level(before, beside_c), level(behind, beside_c)),
+        (level(beside_r, left), level(beside_r, right)),
+    )
+    corners = [level(r, c) for r in (before, behind) for c in (left, right)]
+    levels = [min(a, b) for a, b in opposite if a is not None and b is not None]
+    known = [corner for corner in corners if corner is not None]
+    return levels + ([min(known)] if known else [])
+
+
+def _filled(plane: np.ndarray) -> np.ndarray:
+    """Which pixels were filled in: areas of one exact value. They lack the noise of real air, and would seem darker.
+
+    Defacing, the correction of gradients and reslicing leave them.
+    """
+    alike = ndimage.maximum_filter(plane, 3, mode="nearest") == ndimage.minimum_filter(
+        plane, 3, mode="nearest"
+    )
+    return ndimage.binary_dilation(alike, np.ones((3, 3)))
+
+
+def unevenness(image: Acquired) -> float | None:
+    """How different neighbouring slices are, in terms of slices two apart; None with too few slices.
+
+    Well below 1 in a still head. Where every other slice was taken while the head lay elsewhere, neighbours differ as
+    much as slices two apart, or more.
+    """
+    near, far = image.distinct.steps
+    if len(far) < 2:
+        return None
+    ratio = near[1:-1] / np.maximum((far[:-1] + far[1:]) / 2, 1e-6)
+    ratio = ratio[np.isfinite(ratio)]
+    return float(np.median(ratio)) if len(ratio) >= 5 else None
+
+
+def check_ghosts(image: Acquired) -> tuple[QualityWarning, ...]:
+    """A warning of copies of the head beside it."""
+    ghosts = ghost(image)
+    if ghosts is None or ghosts <= MOST_GHOST:
+        return ()
+    return (
+        QualityWarning(
+            "motion",
+            f"The {image.role} has streaks or copies of the head in the air beside it ({100 * ghosts:.0f} % of the brain's"
+            f" intensity, good scans have less than {100 * MOST_GHOST:.0f} %): look for motion before believing findings",
+            {"image": image.role, "ghost": round(ghosts, 4)},
+        ),
+    )
+
+
+def check_slices(image: Acquired) -> tuple[QualityWarning, ...]:
+    """A warning of slices taken in different places. Strong noise makes all slices differ alike, and is no motion."""
+    uneven = unevenness(image)
+    if uneven is None or uneven <= MOST_UNEVEN:
+        return ()
+    return (
+        QualityWarning(
+            "motion between slices",
+            f"Neighbouring slices of the {image.role} do not fit together (they differ {uneven:.2f} times as much as slices"
+            f" two apart, in good scans less than {MOST_UNEVEN:.2f}): look for motion between slices",
+            {"image": image.role, "unevenness": round(uneven, 3)},
+        ),
+    )

@@ -1,0 +1,152 @@
+"""Brain that lies between the slices: gaps that the header tells of, and slices that are missing or empty."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ...imaging.volume import Volume
+from .acquired import Acquired
+from .warning import QualityWarning
+
+MOST_GAP = 0.2
+"""Share of the brain that lies in gaps between slices. A choice: a fifth unseen is worth saying; gaps of a tenth or a
+fifth of the thickness are usual."""
+
+JUMP_FROM, JUMP_OF_LARGEST = 1.4, 1.22
+"""A step between slices, in terms of the median and of the largest of the four beside it, from which one is taken to be
+missing. They were at most 1.30 and 1.21 on 19 good pairs and 9 simulated ones. A single thin slice is often missing
+without such a jump."""
+
+_ABSURD_MM = 100.0
+_FROM = ("below", "the front", "the right")
+
+
+def gap_share(volume: Volume) -> tuple[float, float, float] | None:
+    """Slice thickness, distance of the slices (mm) and the share of the latter that no slice shows.
+
+    From the DICOM attributes SliceThickness and SpacingBetweenSlices, or those of the same names in the JSON file beside
+    a NIfTI file (BIDS). Some scanners write the mere gap into the latter: the volume's own distance counts if it is larger.
+
+    Returns:
+        None where the thickness is not known.
+    """
+    thickness, apart = _from_dicom(volume) if volume.files else _from_sidecar(volume.path)
+    if thickness is None or not 0 < thickness < _ABSURD_MM:
+        return None
+    distance = float(volume.image.GetSpacing()[2])
+    if apart is not None and apart < _ABSURD_MM:
+        distance = max(distance, apart)
+    return thickness, distance, max(0.0, 1.0 - thickness / distance)
+
+
+def jump(image: Acquired) -> tuple[float, int] | None:
+    """The largest step between neighbouring slices in terms of those beside it, and how many slices lie before it.
+
+    Returns:
+        None if none is `JUMP_OF_LARGEST`. Slices are counted from below, from the front or from the right.
+    """
+    near, _ = image.distinct.steps
+    ratios = np.full(len(near), np.nan)
+    for k in range(2, len(near) - 2):
+        beside = near[[k - 2, k - 1, k + 1, k + 2]]
+        if (
+            np.isfinite(near[k])
+            and np.isfinite(beside).all()
+            and near[k] > JUMP_OF_LARGEST * beside.max() > 0
+        ):
+            ratios[k] = near[k] / np.median(beside)
+    if not np.isfinite(ratios).any():
+        return None
+    where = int(np.nanargmax(ratios))
+    return float(ratios[where]), int(np.flatnonzero(image.own)[where + 1])
+
+
+def empty_slices(image: Acquired) -> int:
+    """Slices of one single value between slices that show something of the brain."""
+    values, brain = image.slices
+    with_brain = np.flatnonzero(brain.any(axis=(1, 2)))
+    if not len(with_brain):
+        return 0
+    return sum(bool(np.ptp(plane) == 0) for plane in values[with_brain[0] : with_brain[-1] + 1])
+
+
+def check(image: Acquired) -> tuple[QualityWarning, ...]:
+    """Warnings of gaps, of missing and of empty slices."""
+    said = []
+    known = gap_share(image.volume)
+    if known is not None and known[2] > MOST_GAP:
+        thickness, distance, share = known
+        said.append(
+            QualityWarning(
+                "slice gaps",
+                f"The {image.role} has gaps: slices of {thickness:.1f} mm every {distance:.1f} mm leave {100 * share:.0f} % of the"
+                " brain unseen, where lesions may hide",
+                {
+                    "image": image.role,
+                    "thickness_mm": thickness,
+                    "distance_mm": distance,
+                    "unseen": round(share, 3),
+                },
+            )
+        )
+    empty = empty_slices(image)
+    if empty:
+        said.append(
+            QualityWarning(
+                "empty slices",
+                f"{empty} {'slice' if empty == 1 else 'slices'} of the {image.role} within the brain {'is' if empty == 1 else 'are'}"
+                " empty: export the scan again",
+                {"image": image.role, "slices": empty},
+            )
+        )
+        return tuple(said)  # they are jumps of their own
+    found = jump(image)
+    if found is not None and found[0] > JUMP_FROM:
+        ratio, after = found
+        said.append(
+            QualityWarning(
+                "missing slice",
+                f"The {image.role} jumps after slice {after} from {_FROM[image.across]} ({ratio:.1f} times the step of the slices beside"
+                " it): a slice may be missing, and then all beyond it lies in the wrong place; check the export",
+                {"image": image.role, "after_slice": after, "step_ratio": round(ratio, 2)},
+            )
+        )
+    return tuple(said)
+
+
+def _from_dicom(volume: Volume) -> tuple[float | None, float | None]:
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(volume.files[0], stop_before_pixels=True)
+        for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
+            for item in header.get(groups, ())[:1]:
+                for measures in item.get("PixelMeasuresSequence", ())[:1]:
+                    return _number(measures.get("SliceThickness")), _number(
+                        measures.get("SpacingBetweenSlices")
+                    )
+        return _number(header.get("SliceThickness")), _number(header.get("SpacingBetweenSlices"))
+    except (OSError, pydicom.errors.InvalidDicomError, AttributeError, TypeError, ValueError, KeyError):
+        return None, None
+
+
+def _from_sidecar(path: Path | None) -> tuple[float | None, float | None]:
+    if path is None or not path.name.endswith((".nii", ".nii.gz")):
+        return None, None
+    try:
+        text = path.with_name(path.name.split(".nii")[0] + ".json").read_text("utf-8")
+        content = json.loads(text)
+        return _number(content.get("SliceThickness")), _number(content.get("SpacingBetweenSlices"))
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None, None
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) else None

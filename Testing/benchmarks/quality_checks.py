@@ -1,0 +1,434 @@
+"""Which faults the quality checks notice in scans made so, and what they say of good scans.
+
+Development people set the thresholds; test people are looked at once, for false alarms alone. Where the shared data and
+simulated heads are:
+
+    python Testing/benchmarks/quality_checks.py --data ../shared/data --heads runs/heads/cal --output Experiments/results/quality
+
+Faults that leave the geometry as it is are made with the brain mask and the alignment of the good scan at hand; other
+sequences are made on the prepared images. Cut and coarse scans go the whole way again, brain extraction included.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.anatomy import segment_anatomy
+from AnomalyDetectionLib.detection.quality import contrast_medium, contrasts, motion, slice_gaps
+from AnomalyDetectionLib.detection.quality.acquired import Acquired, Role, brain_on
+from AnomalyDetectionLib.detection.quality.checks import check_image, check_images, check_mask
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.bids import read_bids
+from AnomalyDetectionLib.imaging.contrast import check_contrasts
+from AnomalyDetectionLib.imaging.geometry import lps_axes
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.intensity import intensity_scale
+from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.imaging.reading import read_study
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.volume import Study
+from AnomalyDetectionLib.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
+from scipy import ndimage
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import degraded_scans as made
+
+DEVELOPMENT = (
+    *(f"nichart/Subj{n}" for n in (1, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16, 17, 18, 21)),
+    *(f"openms_long/patient{p}" for p in ("01/study1", "01/study2", "03/study2", "04/study1")),
+)
+TEST = (
+    *(f"nichart/Subj{n}" for n in (2, 14, 19)),
+    "openms_long/patient20/study2",
+    "openms_mni/patient07",
+    "openms_mni/patient19",
+)
+ENHANCED = ("openms_long/patient01/study2", "openms_long/patient03/study2")
+"""T1 with bright plexus, deep veins and sinus, judged by eye."""
+SPOILED = ("sub-free06", "sub-free07")
+"""Of the simulated heads: these have an artefact and are no good scans."""
+
+SOME = (
+    *("nichart/Subj4", "nichart/Subj5", "nichart/Subj17"),
+    *("openms_long/patient01/study1", "openms_long/patient04/study1", "sub-free01", "sub-free08"),
+)
+WHOLE_WAY = ("cut", "coarse", "exchanged")
+"""Faults made with these go the whole way again, which takes its time: on some scans."""
+NOTES = (
+    "- patient01/study1: its T1 ends in the cerebellum, and 12 mm above that the FLAIR really is cut. Subj5: the brain extraction",
+    "  drew the mask in at the cut; and there is no air in front of and behind the head to see ghosts in.",
+    "- The FLAIR of nichart repeat each slice two or three times. Noise that is added makes the copies differ, which then looks like",
+    "  missing slices; noise of a scanner would be copied with them.",
+    "- Whether a T1 was taken after contrast medium, and which heads are spoilt, was judged by eye and by the simulation's own record.",
+    "- A pair that is refused (exchanged, twice the same) counts as noticed.",
+)
+REFUSED = "refused"
+ZEROS, MILD_NOISE = 14, 0.05  # voxels at each end; of the contrast, about 3 % of the brain's intensity
+COLUMNS = ("scan", "group", "fault", "level", "expected", "noticed", "said", "seconds")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A good scan: as read, and prepared."""
+
+    name: str
+    group: str
+    study: Study
+    prepared: PreparedStudy
+
+    def image(self, role: Role) -> sitk.Image:
+        """The image as it was read."""
+        return (self.study.t1 if role == "T1" else self.study.flair).image
+
+    def brain(self, role: Role) -> np.ndarray:
+        """On the image's own grid."""
+        return brain_on(self.study, self.prepared, role)
+
+    def axes(self, role: Role) -> dict[str, int]:
+        """Array axes of slices (those nearest to transversal) and of the phase encoding (front to back)."""
+        (_, back, up), _ = lps_axes(Grid.of(self.image(role)))
+        return {"through": 2 - up, "phase": 2 - back}
+
+    def changed(self, role: Role, image: sitk.Image) -> Study:
+        """With another image in the place of one."""
+        if role == "T1":
+            return replace(self.study, t1=replace(self.study.t1, image=image))
+        return replace(self.study, flair=replace(self.study.flair, image=image))
+
+
+def names(study: Study, prepared: PreparedStudy) -> tuple[str, ...]:
+    """What the checks call the faults that they find."""
+    return tuple(warning.name for warning in check_images(study, prepared))
+
+
+def whole_way(study: Study) -> tuple[str, ...]:
+    """The same of a study that is prepared anew; a refusal is an answer, too."""
+    try:
+        return names(study, prepare(study, PreparationSettings()))
+    except InputError:
+        return (REFUSED,)
+
+
+def same_place(role: Role, change: Callable[[Scan, Role], sitk.Image]) -> Callable[[Scan], tuple[str, ...]]:
+    """A fault that leaves the geometry as it is."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        image = Acquired.of(scan.changed(role, change(scan, role)), scan.prepared, role)
+        return tuple(warning.name for warning in check_image(image))
+
+    return answer
+
+
+def without_slices(role: Role, count: int) -> Callable[[Scan], tuple[str, ...]]:
+    """Slices missing from the middle of the brain. Of a FLAIR whose slices are repeated, as many of the true ones."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        image = Acquired.of(scan.study, scan.prepared, role)
+        own, across = np.flatnonzero(image.own), image.across
+        middle = np.median(np.flatnonzero(image.slices[1].any(axis=(1, 2))))
+        first = int(np.searchsorted(own, middle))
+        gone = range(own[first], own[first + count])
+        less = replace(
+            image,
+            values=np.delete(image.values, gone, axis=across),
+            brain=np.delete(image.brain, gone, axis=across),
+        )
+        return tuple(warning.name for warning in slice_gaps.check(less))
+
+    return answer
+
+
+def cut(axis: str, mm_of_brain: float) -> Callable[[Scan], tuple[str, ...]]:
+    """T1 and FLAIR end so far within the brain, at its top, its lower end or on one side."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        study = scan.study
+        flair, brain = scan.image("FLAIR"), scan.prepared.flair_brain
+        order, flips = lps_axes(Grid.of(flair))
+        along = order[0] if axis == "side" else order[2]
+        flipped = flips[0] if axis == "side" else flips[2]
+        inside = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != 2 - along)))
+        voxels = round(mm_of_brain / flair.GetSpacing()[along])
+        at_end = (axis != "lower end") != flipped
+        if at_end:
+            below, above = 0, flair.GetSize()[along] - 1 - int(inside[-1]) + voxels
+        else:
+            below, above = int(inside[0]) + voxels, 0
+        return whole_way(
+            replace(study, flair=replace(study.flair, image=made.cropped(flair, along, below, above)))
+        )
+
+    return answer
+
+
+def filled_in(role: Role, along: int) -> Callable[[Scan], tuple[str, ...]]:
+    """A good scan with noisy air, whose outermost voxels are 0: at the sides (0), or in front and behind (1)."""
+
+    def change(scan: Scan, role: Role) -> sitk.Image:
+        order, _ = lps_axes(Grid.of(scan.image(role)))
+        noisy = made.noisy(scan.image(role), scan.brain(role), MILD_NOISE)
+        return made.zero_margins(noisy, order[along], ZEROS)
+
+    return same_place(role, change)
+
+
+def coarse(in_plane: float | None, across: float | None) -> Callable[[Scan], tuple[str, ...]]:
+    """A FLAIR of larger voxels."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        image = scan.image("FLAIR")
+        order, _ = lps_axes(Grid.of(image))
+        spacing = list(image.GetSpacing())
+        for axis in order[:2]:
+            spacing[axis] = in_plane or spacing[axis]
+        spacing[order[2]] = across or spacing[order[2]]
+        return whole_way(scan.changed("FLAIR", made.coarse(image, (spacing[0], spacing[1], spacing[2]))))
+
+    return answer
+
+
+def another_sequence(role: Role, tr: float, te: float) -> Callable[[Scan], tuple[str, ...]]:
+    """A spin echo in the place of one image, made of the T1, with its noise."""
+    signals = tuple(made.spin_echo(tissue, tr, te) for tissue in (CSF, GREY_MATTER, WHITE_MATTER))
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        study = scan.prepared
+        values = made.of_another_sequence(study.t1, study.brain, signals)
+        noise = 0.02 * max(signals) * np.random.default_rng(0).standard_normal(values.shape)
+        return of_prepared(scan, role, (values + noise).astype(np.float32))
+
+    return answer
+
+
+def the_other(role: Role) -> Callable[[Scan], tuple[str, ...]]:
+    """Twice the same sequence, with noise of its own each time."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        other, scale = (
+            (scan.prepared.flair, scan.prepared.flair_scale)
+            if role == "T1"
+            else (scan.prepared.t1, scan.prepared.t1_scale)
+        )
+        noise = 0.05 * np.random.default_rng(0).standard_normal(other.shape)
+        return of_prepared(scan, role, scale.invert((other + noise).astype(np.float32)))
+
+    return answer
+
+
+def exchanged(scan: Scan) -> tuple[str, ...]:
+    """T1 as FLAIR and FLAIR as T1."""
+    return whole_way(Study(scan.study.flair, scan.study.t1))
+
+
+def of_prepared(scan: Scan, role: Role, values: np.ndarray) -> tuple[str, ...]:
+    """The contrasts' warnings with another image (scanner's units) on the model's grid."""
+    study, key = scan.prepared, role.lower()
+    scale = intensity_scale(values, study.brain, 5, 95, name=role)
+    changed = replace(study, **{key: scale.apply(values), f"{key}_scale": scale})
+    try:
+        check_contrasts(changed.t1, changed.flair, study.brain, study.grid, t1_name="T1", flair_name="FLAIR")
+    except InputError:
+        return (REFUSED,)
+    found = contrasts.Contrasts.of(changed)
+    return tuple(warning.name for warning in found.of_each or found.of_both)
+
+
+def enhanced(strength: float) -> Callable[[Scan], tuple[str, ...]]:
+    """A T1 with painted vessels and plexus."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        t1 = Acquired.of(scan.study, scan.prepared, "T1")
+        painted = made.after_contrast(t1.values, t1.brain, t1.spacing, strength)
+        return tuple(warning.name for warning in contrast_medium.check(replace(t1, values=painted)))
+
+    return answer
+
+
+def between_slices(role: Role, mm: float) -> Callable[[Scan], tuple[str, ...]]:
+    """Every other (true) slice is displaced."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        image = Acquired.of(scan.study, scan.prepared, role).distinct
+        values, _ = image.slices
+        shifted = values.copy()
+        shift = [0.0, *(mm * np.sqrt(0.5) / spacing for spacing in image.in_plane)]
+        shifted[1::2] = ndimage.shift(values[1::2], shift, order=1)
+        moved = replace(image, values=np.moveaxis(shifted, 0, image.across))
+        return tuple(warning.name for warning in motion.check_slices(moved))
+
+    return answer
+
+
+ROLES: tuple[Role, Role] = ("FLAIR", "T1")
+FAULTS: list[tuple[str, str, str, Callable[[Scan], tuple[str, ...]]]] = [
+    *(
+        (f"noise on the {role}", f"{level:g} of the contrast", "noise",
+         same_place(role, lambda scan, role, level=level: made.noisy(scan.image(role), scan.brain(role), level)))
+        for role in ROLES for level in (0.1, 0.2)
+    ),
+    *(
+        (f"ghosts on the {role}", f"every other line {100 * level:.0f} % weaker", "motion",
+         same_place(role, lambda scan, role, level=level: made.ghosted(scan.image(role), level, 2, scan.axes(role)["phase"])))
+        for role in ROLES for level in (0.2, 0.5)
+    ),
+    *(
+        (f"good {role} with zeros {where}", f"{ZEROS} voxels at each end, mild noise: no warning wanted", "",
+         filled_in(role, along))
+        for role in ROLES for along, where in ((0, "at the sides"), (1, "in front and behind"))
+    ),
+    *(
+        (f"motion on the {role}", f"{mm:g} mm and degrees, {100 * share:.0f} % of the lines", "motion",
+         same_place(role, lambda scan, role, mm=mm, share=share: made.moved(scan.image(role), mm, share, 1, **scan.axes(role))))
+        for role in ROLES for mm, share in ((2, 0.3), (5, 0.5))
+    ),
+    *(
+        (f"motion between slices of the {role}", f"{mm:g} mm", "motion between slices", between_slices(role, mm))
+        for role in ROLES for mm in (1.5, 3)
+    ),
+    *(
+        (f"slices missing from the {role}", f"{count}", "missing slice", without_slices(role, count))
+        for role in ROLES for count in (1, 2)
+    ),
+    *(
+        ("FLAIR cut at the top", f"{mm:g} mm of brain", "field of view", cut("top", mm)) for mm in (12, 25)
+    ),
+    *(
+        ("FLAIR cut on one side", f"{mm:g} mm of brain", "field of view", cut("side", mm)) for mm in (12, 25)
+    ),
+    ("FLAIR cut at the lower end", "45 mm of brain and brain stem", "field of view", cut("lower end", 45)),
+    ("FLAIR cut at the lower end", "12 mm: brain stem, no warning wanted", "", cut("lower end", 12)),
+    ("coarse FLAIR", "3 mm wide", "spacing", coarse(3, None)),
+    ("coarse FLAIR", "slices 8 mm apart", "spacing", coarse(None, 8)),
+    ("T2 as FLAIR", "TR 4000, TE 100", "contrast", another_sequence("FLAIR", 4000, 100)),
+    ("proton density as FLAIR", "TR 3000, TE 15", "contrast", another_sequence("FLAIR", 3000, 15)),
+    ("T1 as FLAIR", "", "contrast", the_other("FLAIR")),
+    ("T2 as T1", "TR 4000, TE 100", "contrast", another_sequence("T1", 4000, 100)),
+    ("proton density as T1", "TR 3000, TE 15", "contrast", another_sequence("T1", 3000, 15)),
+    ("FLAIR as T1", "", "contrast", the_other("T1")),
+    ("T1 and FLAIR exchanged", "", REFUSED, exchanged),
+    *(
+        ("T1 after contrast medium (painted)", f"vessels {strength:g} of white matter", "contrast medium", enhanced(strength))
+        for strength in (1.6, 2.0)
+    ),
+    ("FLAIR cut off", "above the 97th percentile", "cut off intensities",
+     same_place("FLAIR", lambda scan, role: made.clipped(scan.image(role), scan.brain(role), 97))),
+]  # fmt: skip
+
+
+def scans(data: Path, heads: Path | None, people: str) -> Iterator[Scan]:
+    """The good scans, prepared one after the other."""
+    places = [(place, "real", data / place / "T1.nii.gz", data / place / "FLAIR.nii.gz")
+              for place in (DEVELOPMENT if people == "development" else TEST)]  # fmt: skip
+    if heads is not None:
+        places += [(scan.subject, "simulated", scan.t1, scan.flair) for scan in read_bids(heads)[0]]
+    for name, group, t1, flair in places:
+        study = read_study(t1, flair)
+        yield Scan(name, group, study, prepare(study, PreparationSettings()))
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=click.Path(path_type=Path), required=True)
+@click.option("--heads", type=click.Path(path_type=Path), help="A cohort of simulated heads (BIDS).")
+@click.option("--people", type=click.Choice(["development", "test"]), default="development")
+@click.option("--output", type=click.Path(path_type=Path), required=True)
+def main(data: Path, heads: Path | None, people: str, output: Path) -> None:
+    """Write one row for every scan and fault; `summary` makes the table of them."""
+    rows = []
+    for scan in scans(data, heads if people == "development" else None, people):
+        begin = time.perf_counter()
+        warnings = check_images(scan.study, scan.prepared)
+        seconds = time.perf_counter() - begin
+        said = [w.name for w in warnings + check_mask(scan.prepared, segment_anatomy(scan.prepared))]
+        expected = "contrast medium" if scan.name in ENHANCED else "motion" if scan.name in SPOILED else ""
+        rows.append(
+            [scan.name, scan.group, "none", "", expected, expected in said, "; ".join(said), f"{seconds:.2f}"]
+        )
+        click.echo(" ".join(map(str, rows[-1])))
+        if people == "development" and not expected:
+            for fault, level, wanted, make in FAULTS:
+                if make.__qualname__.startswith(WHOLE_WAY) and scan.name not in SOME:
+                    continue
+                found = make(scan)
+                noticed = (
+                    wanted in found or (wanted == "contrast" and REFUSED in found) if wanted else bool(found)
+                )
+                rows.append([scan.name, scan.group, fault, level, wanted, noticed, "; ".join(found), ""])
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / f"{people}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+    summary(output)
+
+
+def summary(folder: Path) -> None:
+    """The tables of both groups of people, as Markdown."""
+    rows = {people: _read(folder / f"{people}.csv") for people in ("development", "test")}
+    made_so = [row for row in rows["development"] if row["fault"] != "none"]
+    whole = [row for found in rows.values() for row in found if row["fault"] == "none"]
+    lines = [
+        "# Quality checks",
+        "",
+        "Made by `Testing/benchmarks/quality_checks.py`; each scan is in the CSV files.",
+        "",
+    ]
+    lines += ["## Good scans", "", "| scans | number | without a warning | warnings |", "|---|---|---|---|"]
+    for people, found in rows.items():
+        for group in ("real", "simulated"):
+            good = [
+                row
+                for row in found
+                if row["fault"] == "none" and row["group"] == group and not row["expected"]
+            ]
+            if good:
+                said = "; ".join(f"{row['scan']}: {row['said']}" for row in good if row["said"]) or "-"
+                quiet = sum(not row["said"] for row in good)
+                lines.append(f"| {group}, {people} people | {len(good)} | {quiet} | {said} |")
+    lines += [
+        "",
+        "## Faults that are really there",
+        "",
+        "| scan | what | noticed | all warnings |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['scan']} | {row['expected']} | {'yes' if row['noticed'] == 'True' else 'no'} | {row['said'] or '-'} |"
+        for row in whole
+        if row["expected"]
+    ]
+    lines += ["", "## Scans made so", "", "Noticed of all; warnings beside the expected one in how many.", ""]
+    lines += ["| fault | level | real scans | simulated heads | other warnings |", "|---|---|---|---|---|"]
+    for key in dict.fromkeys((row["fault"], row["level"]) for row in made_so):
+        same = [row for row in made_so if (row["fault"], row["level"]) == key]
+        cells = []
+        for group in ("real", "simulated"):
+            of = [row for row in same if row["group"] == group]
+            cells.append(f"{sum(row['noticed'] == 'True' for row in of)} of {len(of)}" if of else "-")
+        others = Counter(
+            name for row in same for name in set(row["said"].split("; ")) - {"", row["expected"], REFUSED}
+        )
+        beside = ", ".join(f"{name} {count}" for name, count in sorted(others.items())) or "-"
+        lines.append(f"| {key[0]} | {key[1] or '-'} | {' | '.join(cells)} | {beside} |")
+    lines += ["", *NOTES]
+    (folder / "quality.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,357 @@
+"""Each fault is noticed in a scan made so, and nothing is said of the same scan without it."""
+
+import json
+from dataclasses import replace
+
+import degraded_scans as made
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.quality import (
+    brain_volume,
+    contrast_medium,
+    contrasts,
+    field_of_view,
+    intensities,
+    motion,
+    noise,
+    slice_gaps,
+    spacing,
+)
+from AnomalyDetectionLib.detection.quality.acquired import Acquired
+from AnomalyDetectionLib.detection.quality.checks import check_image, check_images
+from AnomalyDetectionLib.detection.quality.warning import QualityWarning
+from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.intensity import intensity_scale
+from AnomalyDetectionLib.imaging.reading import read_study, read_volume
+from AnomalyDetectionLib.imaging.volume import Volume
+from AnomalyDetectionLib.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
+from conftest import SAMPLE
+from good_scan import GoodScan
+from made_dicom import classic_series, enhanced_series
+
+ROLES = ("T1", "FLAIR")
+SPIN_ECHO = {"T2": (4000, 100), "proton density": (3000, 15)}
+
+
+@pytest.fixture(scope="module")
+def good(sample_run):
+    assert sample_run.code == 0, sample_run.stderr
+    study = read_study(SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz")
+    return GoodScan(study, restore(read_stored(sample_run.output / "score_map")))
+
+
+def names(warnings):
+    return [warning.name for warning in warnings]
+
+
+def test_nothing_is_said_of_a_good_scan(good):
+    assert check_images(good.study, good.prepared) == ()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_strong_noise_is_noticed_and_measured(role, good):
+    noisy = good.acquired(role, made.noisy(good.image(role), good.brain(role), 0.2))
+    (warning,) = noise.check(noisy)
+    assert (warning.name, warning.measured["image"]) == ("noise", role)
+    assert warning.measured["noise"] == pytest.approx(
+        0.18, abs=0.04
+    )  # less: the spread of the brain grows, too
+    assert f"The {role} is noisy" in warning.sentence
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_more_noise_measures_more(role, good):
+    measured = [
+        noise.relative_noise(good.acquired(role, made.noisy(good.image(role), good.brain(role), level)))
+        for level in (0.0, 0.06, 0.12)
+    ]
+    assert measured == sorted(measured)
+    assert measured[0] < 0.05
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_ghosts_beside_the_head_are_noticed(role, good):
+    ghosted = good.acquired(role, made.ghosted(good.image(role), 0.3))
+    assert names(motion.check_ghosts(ghosted)) == ["motion"]
+
+
+def test_a_head_that_moved_is_noticed(good):
+    moved = good.acquired("FLAIR", made.moved(good.image("FLAIR"), 5, 0.5, seed=1))
+    assert names(motion.check_ghosts(moved)) == ["motion"]
+
+
+def test_without_air_round_the_head_ghosts_are_not_judged(good):
+    image = good.image("FLAIR")
+    stripped = made.like(image, np.where(good.brain("FLAIR"), sitk.GetArrayFromImage(image), 0))
+    assert motion.ghost(good.acquired("FLAIR", stripped)) is None
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("voxels", [14, 22])
+def test_zeros_round_noisy_air_are_no_ghosts(role, axis, voxels, good):
+    """Defacing, gradient correction and reslicing leave them; real air has noise in it."""
+    noisy = made.noisy(good.image(role), good.brain(role), 0.06)
+    assert motion.check_ghosts(good.acquired(role, made.zero_margins(noisy, axis, voxels))) == ()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_ghosts_are_noticed_beside_zeros(axis, good):
+    ghosted = made.ghosted(good.image("FLAIR"), 0.3)
+    assert names(motion.check_ghosts(good.acquired("FLAIR", made.zero_margins(ghosted, axis, 6)))) == [
+        "motion"
+    ]
+
+
+def test_slices_taken_in_two_places_are_noticed(good):
+    moved = good.acquired("FLAIR", made.moved_between_slices(good.image("FLAIR"), 5))
+    assert names(motion.check_slices(moved)) == ["motion between slices"]
+
+
+def test_two_missing_slices_are_noticed_where_they_are(good):
+    image, brain = good.image("FLAIR"), good.brain("FLAIR")
+    fewer = made.without_slices(image, 20, 2)
+    (warning,) = slice_gaps.check(good.flair_of(fewer, np.delete(brain, (20, 21), axis=0)))
+    assert warning.name == "missing slice"
+    assert warning.measured["after_slice"] == 20
+    assert "after slice 20 from below" in warning.sentence
+
+
+def test_repeated_slices_are_no_missing_ones(good):
+    """Resampled to the nearest neighbour, thick slices are there two and three times."""
+    image, brain = good.image("FLAIR"), good.brain("FLAIR")
+    times = np.tile([2, 3], image.GetSize()[2] // 2)
+    repeated = sitk.GetImageFromArray(np.repeat(sitk.GetArrayFromImage(image), times, axis=0))
+    repeated.SetSpacing((*image.GetSpacing()[:2], 1.6))
+    repeated.SetDirection(image.GetDirection())
+    acquired = good.flair_of(repeated, np.repeat(brain, times, axis=0))
+    assert slice_gaps.check(acquired) == ()
+    assert motion.check_slices(acquired) == ()
+    assert acquired.distinct.spacing[0] == pytest.approx(4.0)
+
+
+def test_empty_slices_are_counted(good):
+    (warning,) = slice_gaps.check(good.acquired("T1", made.emptied(good.image("T1"), 15, 2)))
+    assert (warning.name, warning.measured["slices"]) == ("empty slices", 2)
+
+
+@pytest.mark.parametrize(("thickness", "expected"), [(4.0, []), (3.4, []), (3.0, ["slice gaps"])])
+def test_a_gap_in_the_sidecar_is_noticed(thickness, expected, good, tmp_path):
+    flair = replace(good.acquired("FLAIR").volume, path=tmp_path / "sub_FLAIR.nii.gz")
+    (tmp_path / "sub_FLAIR.json").write_text(json.dumps({"SliceThickness": thickness}), encoding="utf-8")
+    assert names(slice_gaps.check(replace(good.acquired("FLAIR"), volume=flair))) == expected
+
+
+@pytest.mark.parametrize(
+    "content", ["[1, 2]", "{", '{"SliceThickness": "thin"}', '{"SliceThickness": NaN}', ""]
+)
+def test_a_strange_sidecar_says_nothing(content, good, tmp_path):
+    (tmp_path / "sub_FLAIR.json").write_text(content, encoding="utf-8")
+    assert (
+        slice_gaps.gap_share(replace(good.acquired("FLAIR").volume, path=tmp_path / "sub_FLAIR.nii")) is None
+    )
+
+
+@pytest.mark.parametrize("write", [classic_series, enhanced_series])
+def test_a_gap_in_dicom_is_noticed(write, tmp_path):
+    image = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 500, (6, 32, 32)).astype(np.int16))
+    image.SetSpacing((1.0, 1.0, 6.0))
+    files = write(tmp_path / "series", image)
+    for file in files if isinstance(files, list) else [files]:
+        header = pydicom.dcmread(file)
+        for groups in header.get("SharedFunctionalGroupsSequence", [header]):
+            groups.get("PixelMeasuresSequence", [groups])[0].SliceThickness = 4.0
+        header.save_as(file)
+    volume = read_volume(tmp_path / "series", role="FLAIR")
+    assert volume.files
+    assert slice_gaps.gap_share(volume) == pytest.approx((4.0, 6.0, 1 / 3))
+
+
+def cut(good, axis, below, above):
+    image, brain = good.image("FLAIR"), good.brain("FLAIR")
+    kept = made.cropped(image, axis, below, above)
+    mask = made.cropped(Grid.of(image).image(brain.astype(np.uint8)), axis, below, above)
+    return good.flair_of(kept, sitk.GetArrayFromImage(mask) > 0)
+
+
+@pytest.mark.parametrize(
+    ("axis", "below", "above", "where"),
+    [(2, 0, 9, "top"), (2, 14, 0, "lower end"), (0, 50, 0, "right"), (1, 0, 60, "back")],
+)
+def test_a_cut_brain_is_noticed_where_it_is_cut(axis, below, above, where, good):
+    (warning,) = field_of_view.check(cut(good, axis, below, above))
+    assert list(warning.measured["cut_cm2"]) == [where]
+    assert f"at the {where}" in warning.sentence
+
+
+def test_the_end_of_the_brain_stem_may_be_cut(good):
+    lowest = int(np.flatnonzero(good.brain("FLAIR").any(axis=(1, 2)))[0])
+    assert field_of_view.check(cut(good, 2, lowest + 2, 0)) == ()
+
+
+def test_empty_outer_slices_are_no_field_of_view(good):
+    image, brain = good.image("FLAIR"), good.brain("FLAIR")
+    top = int(np.flatnonzero(brain.any(axis=(1, 2)))[-1])
+    emptied = made.emptied(image, top - 5, image.GetSize()[2] - top + 5)
+    cut_brain = brain.copy()
+    cut_brain[top - 5 :] = False
+    assert names(field_of_view.check(good.flair_of(emptied, cut_brain))) == ["field of view"]
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1), (2, 1, 0)])
+@pytest.mark.parametrize("flips", [(False, False, True), (True, True, False)])
+def test_the_order_of_the_voxels_in_the_file_does_not_matter(order, flips, good):
+    image, brain = (
+        good.image("FLAIR"),
+        Grid.of(good.image("FLAIR")).image(good.brain("FLAIR").astype(np.uint8)),
+    )
+    turned, mask = (sitk.Flip(sitk.PermuteAxes(each, order), flips) for each in (image, brain))
+    acquired, straight = good.flair_of(turned, sitk.GetArrayFromImage(mask) > 0), good.acquired("FLAIR")
+    np.testing.assert_array_equal(acquired.values, straight.values)
+    np.testing.assert_array_equal(acquired.brain, straight.brain)
+    assert acquired.spacing == pytest.approx(straight.spacing)
+    assert acquired.across == straight.across
+
+
+def with_another(good, role, values):
+    study, name = good.prepared, role.lower()
+    scale = intensity_scale(values, study.brain, 5, 95, name=role)
+    return replace(study, **{name: scale.apply(values), f"{name}_scale": scale})
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("sequence", SPIN_ECHO)
+def test_another_sequence_in_the_place_of_one_is_noticed(role, sequence, good):
+    signals = tuple(
+        made.spin_echo(tissue, *SPIN_ECHO[sequence]) for tissue in (CSF, GREY_MATTER, WHITE_MATTER)
+    )
+    image = made.of_another_sequence(good.prepared.t1, good.prepared.brain, signals)
+    (warning,) = contrasts.Contrasts.of(with_another(good, role, image)).of_each
+    assert (warning.name, warning.measured["image"]) == ("contrast", role)
+    assert sequence in warning.sentence
+
+
+def test_two_t1_are_noticed(good):
+    """Where noise keeps `check_contrasts` from seeing that they are the same."""
+    study = good.prepared
+    noise_of_its_own = 0.1 * np.random.default_rng(0).standard_normal(study.t1.shape)
+    twice = study.t1_scale.invert((study.t1 + noise_of_its_own).astype(np.float32))
+    found = contrasts.Contrasts.of(with_another(good, "FLAIR", twice))
+    assert found.of_each == ()
+    (warning,) = found.of_both
+    assert "hardly differ" in warning.sentence
+
+
+def test_noise_that_hides_the_contrast_is_called_noise(good):
+    random = np.random.default_rng(0)
+    lost = {
+        name: getattr(good.prepared, name) + random.normal(0, 1.5, good.prepared.t1.shape)
+        for name in ("t1", "flair")
+    }
+    prepared = replace(good.prepared, **{name: image.astype(np.float32) for name, image in lost.items()})
+    assert contrasts.Contrasts.of(prepared).of_both
+    noisy = made.noisy(good.image("FLAIR"), good.brain("FLAIR"), 0.3)
+    study = replace(good.study, flair=replace(good.study.flair, image=noisy))
+    assert names(check_images(study, prepared)) == ["noise"]
+
+
+def series_of(folder, role, **attributes):
+    """A DICOM series whose header says so; its images do not matter."""
+    grid = Grid((8, 8, 6), (20.0, 20.0, 20.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    classic_series(folder, grid.image(np.arange(384, dtype=np.int16).reshape(grid.shape)), **attributes)
+    return read_volume(folder, role=role).series
+
+
+def test_contrast_medium_that_the_header_names_is_told_once(good, tmp_path, monkeypatch):
+    seen = QualityWarning("contrast medium", "seen", {"image": "T1"})
+    monkeypatch.setattr(contrast_medium, "check", lambda _t1: (seen,))
+    assert check_images(good.study, good.prepared) == (seen,)
+    series = series_of(tmp_path, "T1", kind="T1", ContrastBolusAgent="Gadovist")
+    study = replace(good.study, t1=replace(good.study.t1, series=series))
+    (warning,) = check_images(study, good.prepared)
+    assert "Gadovist" in warning.sentence
+
+
+def test_another_sequence_that_the_header_names_is_told_once(good, tmp_path):
+    signals = tuple(made.spin_echo(tissue, 3000, 15) for tissue in (CSF, GREY_MATTER, WHITE_MATTER))
+    image = made.of_another_sequence(good.prepared.t1, good.prepared.brain, signals)
+    prepared = with_another(good, "FLAIR", image)
+    assert [w.measured["image"] for w in check_images(good.study, prepared)] == ["FLAIR"]
+    study = replace(
+        good.study, flair=replace(good.study.flair, series=series_of(tmp_path, "FLAIR", kind="PD"))
+    )
+    (warning,) = check_images(study, prepared)
+    assert warning.sentence.startswith("The series given as FLAIR looks like PD by its header (TE 14 ms")
+
+
+def test_a_t1_after_contrast_medium_is_noticed(good):
+    t1 = good.acquired("T1")
+    assert contrast_medium.check(t1) == ()
+    painted = made.after_contrast(t1.values, t1.brain, t1.spacing, 1.8)
+    (warning,) = contrast_medium.check(replace(t1, values=painted))
+    assert warning.measured["bright_mm3"] > contrast_medium.MOST_BRIGHT_MM3
+
+
+@pytest.mark.parametrize(("mm", "key"), [((3.0, 3.0, 4.0), "in_plane_mm"), ((0.9, 0.9, 8.0), "across_mm")])
+def test_coarse_voxels_are_noticed(mm, key, good):
+    image = made.coarse(good.image("FLAIR"), mm)
+    brain = Grid.of(good.image("FLAIR")).image(good.brain("FLAIR").astype(np.uint8))
+    mask = sitk.GetArrayFromImage(Grid.of(image).resampled(brain)) > 0
+    (warning,) = spacing.check(good.flair_of(image, mask))
+    assert warning.measured[key] == pytest.approx(max(mm) if key == "across_mm" else 3.0)
+
+
+def test_cut_off_intensities_and_few_levels_are_noticed(good):
+    image, brain = good.image("T1"), good.brain("T1")
+    assert names(intensities.check(good.acquired("T1", made.clipped(image, brain, 95)))) == [
+        "cut off intensities"
+    ]
+    values = sitk.GetArrayFromImage(image)
+    step = np.percentile(values[brain], 95) / 8
+    coarse = np.where(values < values[brain].max(), np.round(values / step) * step, values)
+    assert names(intensities.check(good.acquired("T1", made.like(image, coarse)))) == ["few grey levels"]
+
+
+def test_a_small_brain_is_noticed(good):
+    half = good.prepared.flair_brain.copy()
+    half[:, :, half.shape[2] // 2 :] = False
+    (warning,) = brain_volume.check(replace(good.prepared, flair_brain=half))
+    assert warning.name == "brain volume"
+    assert "small" in warning.sentence
+
+
+def test_sentences_are_one_plain_line_each(good):
+    image, brain = good.image("FLAIR"), good.brain("FLAIR")
+    bad = made.emptied(made.noisy(made.ghosted(image, 0.5), brain, 0.25), 15)
+    study = replace(good.study, flair=replace(good.study.flair, image=bad))
+    warnings = check_images(study, good.prepared)
+    assert {"noise", "empty slices"} <= set(names(warnings))
+    for warning in warnings:
+        assert "\n" not in warning.sentence
+        assert not warning.sentence.endswith(".")
+        assert "--" not in warning.sentence
+        assert "`" not in warning.sentence
+        json.dumps(warning.plain, allow_nan=False)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_check_stumbles_over_a_strange_image(seed):
+    random = np.random.default_rng(seed)
+    shape = tuple(int(n) for n in random.integers(5, 50, 3))
+    mm = tuple(float(each) for each in np.exp(random.uniform(np.log(0.3), np.log(12), 3)))
+    values = [
+        random.normal(0, 1, shape),
+        random.integers(0, 3, shape),
+        np.abs(random.normal(100, 5, shape)),
+        np.where(random.random(shape) < 0.9, 0, -50),
+        np.arange(shape[0])[:, None, None] * np.ones(shape),
+    ][seed % 5].astype(np.float32)
+    brain = random.random(shape) < random.choice([0.05, 0.5, 1.0])
+    for role in ROLES:
+        image = Acquired(role, Volume(Grid(shape[::-1], (1, 1, 1), (0, 0, 0), tuple(np.eye(3).ravel())).image(values)),
+                         values, brain, mm, seed % 3)  # fmt: skip
+        for warning in (*check_image(image), *field_of_view.check(image)):
+            json.dumps(warning.plain, allow_nan=False)

@@ -1,0 +1,94 @@
+"""Where the warnings of a scan end up."""
+
+import json
+from dataclasses import replace
+
+import degraded_scans as made
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.detector import score
+from AnomalyDetectionLib.detection.quality.warning import QualityWarning, from_plain
+from AnomalyDetectionLib.detection.run import remarks
+from AnomalyDetectionLib.detection.stored_scores import StoredScores, read_stored, restore, store
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.reporting.report import NAME as REPORT
+from conftest import SAMPLE, run_command
+from synthetic_study import empty_lattice, prepared_study, scored
+
+NOISE = QualityWarning("noise", "The FLAIR is noisy (noise is 20 % of it)", {"image": "FLAIR", "noise": 0.2})
+
+
+@pytest.fixture(scope="module")
+def scores():
+    study = prepared_study()
+    return replace(scored(study, empty_lattice(study)), quality=(NOISE,))
+
+
+def test_a_warning_survives_json():
+    assert from_plain(json.loads(json.dumps([NOISE.plain]))) == (NOISE,)
+
+
+def test_stored_scores_bring_their_warnings_back(scores):
+    assert restore(store(scores)).quality == (NOISE,)
+
+
+def test_scores_stored_by_an_earlier_version_have_no_warnings(scores):
+    stored = store(scores)
+    record = {key: value for key, value in stored.record.items() if key != "quality"}
+    assert restore(StoredScores(stored.images, record)).quality == ()
+
+
+@pytest.mark.parametrize(
+    "damaged", [3, ["noise"], [{"name": "noise"}], [{**NOISE.plain, "measured": 3}], None]
+)
+def test_damaged_warnings_are_a_damaged_record(damaged, scores):
+    stored = store(scores)
+    with pytest.raises(InputError, match="damaged"):
+        restore(StoredScores(stored.images, {**stored.record, "quality": damaged}))
+
+
+def test_warnings_are_among_the_remarks(scores):
+    assert NOISE.sentence in remarks(scores.study, scores)
+    assert NOISE.sentence in remarks(scores.study, quality=[NOISE])
+    assert NOISE.sentence not in remarks(scores.study)
+
+
+def test_the_checks_are_a_stage_of_the_run_and_find_nothing_in_the_sample(sample_run):
+    stages = [json.loads(line)["stage"] for line in sample_run.stdout.splitlines() if line.startswith("{")]
+    assert stages.index("quality") < stages.index("anatomy")
+    record = json.loads((sample_run.output / "findings.json").read_text("utf-8"))
+    assert record["quality"] == []
+    assert record["run"]["seconds"]["quality"] > 0
+
+
+def test_a_noisy_scan_is_warned_of_while_it_runs_and_in_its_results(sample_run, a_random_model, tmp_path):
+    study = restore(read_stored(sample_run.output / "score_map")).study
+    mask, noisy, output = tmp_path / "mask.nii.gz", tmp_path / "FLAIR.nii.gz", tmp_path / "out"
+    sitk.WriteImage(study.flair_grid.image(study.flair_brain.astype("uint8")), str(mask))
+    flair = sitk.ReadImage(str(SAMPLE / "simulated_FLAIR.nii.gz"))
+    sitk.WriteImage(made.noisy(flair, study.flair_brain, 0.2), str(noisy))
+    inputs = ["--t1", SAMPLE / "simulated_T1.nii.gz", "--flair", noisy, "--brain-mask", mask]
+    settings = [
+        "--model",
+        a_random_model,
+        "--device",
+        "cpu",
+        "--stride",
+        8,
+        "--no-bias-correction",
+        "--no-registration",
+    ]
+    done = run_command("detect", *inputs, *settings, "--progress", "json", "--output", output, output=output)
+    assert done.code == 0, done.stderr
+    anatomy = next(json.loads(line) for line in done.stdout.splitlines() if '"anatomy"' in line)
+    assert "The FLAIR is noisy" in anatomy["message"]
+    warning, *_ = json.loads((output / "findings.json").read_text("utf-8"))["quality"]
+    assert warning["name"] == "noise"
+    assert warning["measured"]["image"] == "FLAIR"
+    assert "The FLAIR is noisy" in (output / REPORT).read_text("utf-8")
+
+
+def test_scores_without_images_have_no_warnings(a_random_model):
+    from AnomalyDetectionLib.model.model_file import load_model
+
+    assert score(prepared_study(), load_model(str(a_random_model))).quality == ()
