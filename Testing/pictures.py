@@ -8,8 +8,11 @@ stand-ins for Slicer's widgets. Only captions are added.
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -57,6 +60,7 @@ def main() -> None:
         save(two_contrasts(shown), pictures / "side_by_side.png")
         save(three_views(shown), pictures / "orthogonal_views.png")
         save(screenshot(shown), pictures / "screenshot.png")
+        save(report(results), pictures / "report.png")
         save(thumbnail(shown), icons / "AnomalyDetection_sample.png")
         drawn = icon(shown)  # last: it changes how the result is shown
         drawn.save(icons / "AnomalyDetection.png", optimize=True)
@@ -206,6 +210,40 @@ def panel(number: int) -> Image.Image:
             return picture
         finally:
             slicer_application.stop()
+
+
+def report(results: Path, width: int = 1000) -> Image.Image:
+    """The head of the report with its table, and its first finding, as Chromium shows them."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"):
+        options.add_argument(flag)
+    with tempfile.TemporaryDirectory() as profile:
+        options.add_argument(f"--user-data-dir={profile}")
+        browser = webdriver.Chrome(
+            options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
+        )
+        try:
+            size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.get((results / "report.html").resolve().as_uri())
+            where = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.top, box.bottom]"
+            edges = [browser.execute_script(where, name) for name in (".wide", "article")]
+            parts = []
+            for top, bottom in ((0, edges[0][1] + 14), (edges[1][0] - 14, edges[1][1] + 24)):
+                clip = {"x": 0, "y": top, "width": width, "height": bottom - top, "scale": 1}
+                made = browser.execute_cdp_cmd(
+                    "Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True}
+                )
+                parts.append(Image.open(io.BytesIO(base64.b64decode(made["data"]))).convert("RGB"))
+        finally:
+            browser.quit()
+    canvas = Image.new("RGB", (width, sum(part.height for part in parts)), "white")
+    for part, y in zip(parts, (0, parts[0].height), strict=True):
+        canvas.paste(part, (0, y))
+    return canvas
 
 
 def thumbnail(shown: Shown) -> Image.Image:

@@ -14,7 +14,7 @@ def detection(*hints):
         Finding(n, 1.0, 4, 5.0, 4.0, (0.0, 0.0, 0.0), "left", "deep", 1.0, 1.0, (0, 0, 0), hint=hint)
         for n, hint in enumerate(hints, start=1)
     )
-    volume = SimpleNamespace(path=None)
+    volume = SimpleNamespace(path=None, files=(), description="")
     return SimpleNamespace(
         findings=Findings(items, sitk.Image(2, 2, 2, sitk.sitkUInt16), 3.0, 2),
         study=SimpleNamespace(t1=volume, flair=volume),

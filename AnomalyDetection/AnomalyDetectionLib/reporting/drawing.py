@@ -50,9 +50,11 @@ def on_model_grid(image: sitk.Image, scores: ScoreMap) -> np.ndarray:
     return sitk.GetArrayFromImage(nearest)
 
 
-def grey_range(image: np.ndarray, brain: np.ndarray, scale: IntensityScale) -> tuple[float, float]:
-    """What is drawn black, no signal at all, and white, what few voxels of the brain exceed."""
-    white = float(np.percentile(image[brain], 99.7)) if brain.any() else 1.0
+def grey_range(
+    image: np.ndarray, brain: np.ndarray, scale: IntensityScale, percentile: float = 99.7
+) -> tuple[float, float]:
+    """What is drawn black, no signal at all, and white, what few voxels of the brain exceed (percentile)."""
+    white = float(np.percentile(image[brain], percentile)) if brain.any() else 1.0
     return float(scale.apply(np.zeros(1))[0]), white
 
 

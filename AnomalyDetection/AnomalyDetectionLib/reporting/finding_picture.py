@@ -61,7 +61,7 @@ def draw_finding(
     labels = drawing.labels_on_model_grid(findings, scores)
     s = int(np.argmax(np.count_nonzero(labels == number, axis=(1, 2))))
     whole = drawing.window_of(study.brain | (labels > 0), dx, dy)
-    close = _close_window(labels[s] == number, dx, dy)
+    close = close_window(labels[s] == number, dx, dy)
 
     score = drawing.scores_on_model_grid(scores)[s]
     t1_grey = drawing.grey_range(study.t1, study.brain, study.t1_scale)
@@ -132,7 +132,7 @@ def _line(finding: Finding, findings: Findings) -> str:
     )
 
 
-def _close_window(inside: np.ndarray, dx: float, dy: float) -> Window:
+def close_window(inside: np.ndarray, dx: float, dy: float) -> Window:
     """A square round a finding in its slice, moved where the image ends."""
     box = ndimage.find_objects(inside.astype(np.uint8))[0]
     extent_mm = [(part.stop - part.start) * mm for part, mm in zip(box, (dy, dx), strict=True)]

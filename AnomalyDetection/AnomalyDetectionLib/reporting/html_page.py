@@ -6,24 +6,38 @@ import base64
 import html
 import re
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 _NUMBER = re.compile(r"[-+−–±]?[\d.,]*([–-][\d.,]+)?(\s?%)?(\s.*)?")
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """The page.
+def page(title: str, parts: Iterable[str], *, style: str = "", running: str = "") -> str:
+    """The page. A browser lets it run no script and load nothing (Content Security Policy).
 
     Args:
         title: plain text.
         parts: HTML, from the functions below.
+        style: CSS after that of all pages.
+        running: plain text at the foot of every printed page.
     """
     body = "\n".join(parts)
+    rules = f"{_STYLE}{style}"
+    foot = f'<footer class="running"><p>{html.escape(running)}</p></footer>\n' if running else ""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(rules)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
-        "</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{rules}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        f"{foot}</body>\n</html>\n"
+    )
+
+
+def _policy(rules: str) -> str:
+    """Pictures from the page itself, this style and no other, nothing else: also where a text got past the escaping."""
+    digest = base64.b64encode(sha256(rules.encode("utf-8")).digest()).decode("ascii")
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -41,44 +41,52 @@ def write_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str], p
 
 def draw_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str]) -> Image.Image:
     """The montage as an RGB picture; see `write_overlay`."""
-    labels = drawing.labels_on_model_grid(findings, scores)
-    tiles = _tiles(scores, labels, findings)
-    width, height = tiles[0].size
-    columns = min(TILES_A_ROW, len(tiles))
-    rows = -(-len(tiles) // columns)
-    montage_width = max(columns * width, 700)
+    montage = draw_montage(scores, findings)
+    montage_width = max(montage.width, 700)
     top = 46 + 22 * len(header)
-    canvas = Image.new("RGB", (montage_width + LEGEND_WIDTH, max(top + rows * height, top + 320) + 12))
+    canvas = Image.new("RGB", (montage_width + LEGEND_WIDTH, max(top + montage.height, top + 320) + 12))
     _write_header(canvas, header)
-    for place, tile in enumerate(tiles):
-        canvas.paste(tile, ((place % columns) * width, top + (place // columns) * height))
+    canvas.paste(montage, (0, top))
     drawing.draw_legend(canvas, montage_width + 24, top + 40, findings.threshold, LEGEND)
     return canvas
 
 
-def slices_to_show(brain: np.ndarray, labels: np.ndarray) -> list[int]:
-    """Evenly chosen slices of the brain, and those with findings, from the lowest to the highest.
+def draw_montage(
+    scores: ScoreMap, findings: Findings, *, even: int = EVEN_SLICES, most: int = MOST_SLICES
+) -> Image.Image:
+    """The slices alone, `TILES_A_ROW` in a row, as an RGB picture; see `slices_to_show`."""
+    tiles = _tiles(scores, findings, even, most)
+    width, height = tiles[0].size
+    columns = min(TILES_A_ROW, len(tiles))
+    canvas = Image.new("RGB", (columns * width, -(-len(tiles) // columns) * height))
+    for place, tile in enumerate(tiles):
+        canvas.paste(tile, ((place % columns) * width, (place // columns) * height))
+    return canvas
 
-    Where that is more than `MOST_SLICES`, the largest slice of each finding goes first, in the order of
+
+def slices_to_show(
+    brain: np.ndarray, labels: np.ndarray, even: int = EVEN_SLICES, most: int = MOST_SLICES
+) -> list[int]:
+    """So many evenly chosen slices of the brain, and those with findings, from the lowest to the highest.
+
+    Where that is more than `most`, the largest slice of each finding goes first, in the order of
     their numbers, then the even choice, then what else has a finding.
     """
     with_brain = np.flatnonzero(brain.any(axis=(1, 2)))
     if len(with_brain) == 0:
         return [brain.shape[0] // 2]
-    even = with_brain[
-        np.linspace(0, len(with_brain) - 1, min(EVEN_SLICES, len(with_brain))).round().astype(int)
-    ]
+    spread = with_brain[np.linspace(0, len(with_brain) - 1, min(even, len(with_brain))).round().astype(int)]
     largest = [
         int(np.argmax(np.count_nonzero(labels == number, axis=(1, 2))))
         for number in np.unique(labels[labels > 0])
     ]
     others = np.flatnonzero((labels > 0).any(axis=(1, 2)))
-    in_order = dict.fromkeys([*largest, *map(int, even), *map(int, others)])
-    return sorted(list(in_order)[:MOST_SLICES])
+    in_order = dict.fromkeys([*largest, *map(int, spread), *map(int, others)])
+    return sorted(list(in_order)[:most])
 
 
-def _tiles(scores: ScoreMap, labels: np.ndarray, findings: Findings) -> list[Image.Image]:
-    study = scores.study
+def _tiles(scores: ScoreMap, findings: Findings, even: int, most: int) -> list[Image.Image]:
+    study, labels = scores.study, drawing.labels_on_model_grid(findings, scores)
     dx, dy, _ = study.grid.spacing
     window = drawing.window_of(study.brain | (labels > 0), dx, dy)
     size = (
@@ -88,7 +96,7 @@ def _tiles(scores: ScoreMap, labels: np.ndarray, findings: Findings) -> list[Ima
     score = drawing.scores_on_model_grid(scores)
     grey = drawing.grey_range(study.flair, study.brain, study.flair_scale)
     tiles = []
-    for s in slices_to_show(study.brain, labels):
+    for s in slices_to_show(study.brain, labels, even, most):
         tile = drawing.grey_tile(study.flair[s][window], grey, size)
         tile = drawing.with_scores(tile, score[s][window], findings.threshold)
         drawing.outline(tile, labels[s][window])

@@ -16,15 +16,9 @@ from ..detection.run import Detection
 from ..imaging.grid import Grid
 from ..imaging.volume import Volume
 from ..model.bundled import DEFAULT_MODEL
+from .notice import LIMITS, NOTICE
 
-NOTICE = "Research use only. Not a medical device; not for diagnosis."
-
-LIMITS = (
-    "A suspected anomaly is tissue that the model did not learn as normal: besides infarcts that is white"
-    " matter hyperintensity, image artefact, and normal tissue at the border of cerebrospinal fluid.",
-    "Small lesions are often missed: in the original publication nearly all missed infarcts were under 1 ml.",
-    "Scanners and sequences unlike those of the training data shift all scores; see the model's card.",
-)
+__all__ = ["LIMITS", "NOTICE", "provenance"]
 
 
 def provenance(detection: Detection) -> dict[str, Any]:
@@ -61,7 +55,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "brain_mask": _input(detection.study.brain_mask) if detection.study.brain_mask else None,
         },
         "brain_without_t1": round(prepared.uncovered, 4),
-        "brain_mask_doubts": list(check.doubts) if (check := detection.scores.mask_check) else [],
+        "quality": [warning.plain for warning in detection.scores.quality],
         "alignment": {
             "registered": alignment.registered,
             "shift_mm": round(alignment.shift_mm, 3),
@@ -71,6 +65,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
         "brain_ml": round(float(prepared.flair_brain.sum()) * prepared.flair_grid.voxel_ml, 1),
         "patches_scored": int(numpy.isfinite(detection.scores.lattice).sum()),
         "device": detection.device,
+        "device_fallbacks": list(detection.fallbacks),
         "versions": {
             "AnomalyDetection": __version__,
             "python": platform.python_version(),
@@ -103,6 +98,8 @@ def _input(volume: Volume) -> dict[str, Any]:
     return {
         "path": str(volume.path) if volume.path else None,
         "description": volume.description,
+        "dicom_files": len(volume.files),
+        "chosen": volume.chosen or None,
         "sha256": volume.sha256,
         "grid": {
             "size": list(grid.size),

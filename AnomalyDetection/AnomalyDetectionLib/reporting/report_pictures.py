@@ -1,0 +1,238 @@
+"""The pictures of a report: each finding on T1 and FLAIR, and the slices in a row.
+
+The pictures are bare grey JPEG; outline, sides, slice and scale are drawn over them as SVG, sharp on any paper, and can be
+taken off to see what is underneath. Radiological convention, as in `drawing`.
+
+Pillow is imported when something is drawn, so that programs which may lack it can import this.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..detection.findings import Findings
+from ..detection.score_map import ScoreMap
+from .finding_picture import close_window
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .drawing import Window
+
+PIXELS = 480
+"""Height of a picture, and the width of a closer look."""
+
+QUALITY = 84
+WHITE = 99.9
+"""The percentile of the brain that is drawn white: bright lesions are to show what is inside them."""
+
+EVEN_SLICES, MOST_SLICES = 12, 24
+BAR_MM = {"whole": 50.0, "close": 20.0}
+EDGE, LETTER = 10, 19
+"""Distance of the lettering from the edge, and its size, in pixels of the picture."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture and what is drawn over it.
+
+    Attributes:
+        name: what it shows, "T1" or "FLAIR".
+        jpeg: the content of the file, grey.
+        width, height: pixels.
+        marks: SVG elements in these pixels, of the classes finding, others, box, bar and letter.
+        alternative: what is to be seen, for those who cannot see it.
+    """
+
+    name: str
+    jpeg: bytes
+    width: int
+    height: int
+    marks: str
+    alternative: str
+
+
+class KeyPictures:
+    """Pictures of the findings of one scan: FLAIR's whole slice, and a closer look at T1 and FLAIR.
+
+    The slice is the one of the model's grid that holds most of the finding.
+    """
+
+    def __init__(self, scores: ScoreMap, findings: Findings) -> None:
+        from . import drawing
+
+        self._study = scores.study
+        self._dx, self._dy, _ = self._study.grid.spacing
+        self._labels = drawing.labels_on_model_grid(findings, scores)
+        shown = self._study.brain | (self._labels > 0)
+        self._whole = drawing.window_of(shown, self._dx, self._dy)
+        study, brain = self._study, self._study.brain
+        self._grey = {
+            "T1": (study.t1, drawing.grey_range(study.t1, brain, study.t1_scale, WHITE)),
+            "FLAIR": (study.flair, drawing.grey_range(study.flair, brain, study.flair_scale, WHITE)),
+        }
+
+    @property
+    def aspect(self) -> float:
+        """Width over height of a whole slice; closer looks are square."""
+        height_mm, width_mm = self._extent_mm(self._whole)
+        return width_mm / height_mm
+
+    def position(self, number: int) -> str:
+        """How high a finding lies in its slice, such as "S 34 mm" (RAS)."""
+        s = self._slice(number)
+        rows, columns = np.nonzero(self._labels[s] == number)
+        point = self._study.grid.points(np.array([[columns.mean(), rows.mean(), s]]))[0]
+        return in_letters(point[2], "SI") + " mm"
+
+    def of(self, number: int) -> tuple[Tile, Tile, Tile]:
+        """FLAIR's whole slice, T1 and FLAIR from nearby, of one of the findings."""
+        s, position = self._slice(number), self.position(number)
+        close = close_window(self._labels[s] == number, self._dx, self._dy)
+        what = f"finding {number} outlined, slice at {position}"
+        return (
+            self._tile("FLAIR", s, self._whole, number, position, f"FLAIR, whole slice, {what}", close),
+            self._tile("T1", s, close, number, position, f"T1, {what}"),
+            self._tile("FLAIR", s, close, number, position, f"FLAIR, {what}"),
+        )
+
+    def _slice(self, number: int) -> int:
+        return int(np.argmax(np.count_nonzero(self._labels == number, axis=(1, 2))))
+
+    def _tile(
+        self,
+        name: str,
+        s: int,
+        window: Window,
+        number: int,
+        position: str,
+        alternative: str,
+        box: Window | None = None,
+    ) -> Tile:
+        from PIL import Image
+
+        from . import drawing
+
+        height_mm, width_mm = self._extent_mm(window)
+        if box is None:  # a square, black where the image ends
+            scale = PIXELS / max(height_mm, width_mm)
+            size = PIXELS, PIXELS
+        else:
+            scale = PIXELS / height_mm
+            size = max(round(width_mm * scale), 1), PIXELS
+        inner = max(round(width_mm * scale), 1), max(round(height_mm * scale), 1)
+        left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+        volume, grey = self._grey[name]
+        canvas = Image.new("L", size)
+        canvas.paste(drawing.grey_tile(volume[s][window], grey, inner).convert("L"), (left, top))
+
+        across, down = self._dx * scale, self._dy * scale
+        inside = self._labels[s][window]
+        marks = [
+            _path("others", (inside > 0) & (inside != number), across, down, left, top, inside),
+            _path("finding", inside == number, across, down, left, top),
+        ]
+        if box is not None:
+            x, y = ((part.start - whole.start) for part, whole in zip(box[::-1], window[::-1], strict=True))
+            wide, high = ((part.stop - part.start) for part in box[::-1])
+            marks.append(
+                _clipped_box(
+                    (x * across, y * down, (x + wide) * across, (y + high) * down), size, left=left, top=top
+                )
+            )
+        marks += _lettering(name, position, size)
+        marks += _scale_bar(BAR_MM["close" if box is None else "whole"], scale, size)
+        return Tile(name, _jpeg(canvas), *size, "".join(marks), alternative)
+
+    def _extent_mm(self, window: Window) -> tuple[float, float]:
+        rows, columns = window
+        return (rows.stop - rows.start) * self._dy, (columns.stop - columns.start) * self._dx
+
+
+def overview(scores: ScoreMap, findings: Findings) -> tuple[bytes, int, int]:
+    """The slices with findings and some between, under scores and outlines: JPEG, its width and height."""
+    from .overlay import draw_montage
+
+    montage = draw_montage(scores, findings, even=EVEN_SLICES, most=MOST_SLICES)
+    return _jpeg(montage), montage.width, montage.height
+
+
+def in_letters(mm: float, letters: str) -> str:
+    """A coordinate with the direction's letter instead of a sign: in_letters(-25.2, "RL") is "L 25"."""
+    return f"{letters[mm < -0.5]} {abs(round(mm))}"
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "JPEG", quality=QUALITY, optimize=True)
+    return content.getvalue()
+
+
+def _path(
+    kind: str,
+    inside: np.ndarray,
+    across: float,
+    down: float,
+    left: float,
+    top: float,
+    labels: np.ndarray | None = None,
+) -> str:
+    """The border of a mask (rows, columns) as an SVG path; with `labels` also those between neighbours in it."""
+    if not inside.any():
+        return ""
+    values = np.where(inside, 1 if labels is None else labels, 0)
+    steps = [
+        f"M{left + a * across:.1f} {top + row * down:.1f}H{left + b * across:.1f}"
+        for row, a, b in _runs(values)
+    ]
+    steps += [
+        f"M{left + column * across:.1f} {top + a * down:.1f}V{top + b * down:.1f}"
+        for column, a, b in _runs(values.T)
+    ]
+    return f'<path class="{kind}" d="{"".join(steps)}"/>'
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Where a row differs from the one above it: its index, and where each stretch begins and ends."""
+    padded = np.pad(values, ((1, 1), (0, 0)))
+    differs = np.pad((padded[1:] != padded[:-1]).astype(np.int8), ((0, 0), (1, 1)))
+    steps = np.diff(differs, axis=1)
+    for row in np.flatnonzero(steps.any(axis=1)):
+        begins, ends = np.flatnonzero(steps[row] == 1), np.flatnonzero(steps[row] == -1)
+        yield from ((int(row), int(a), int(b)) for a, b in zip(begins, ends, strict=True))
+
+
+def _clipped_box(
+    edges: tuple[float, float, float, float], size: tuple[int, int], *, left: int, top: int
+) -> str:
+    x, y = max(edges[0] + left, 1), max(edges[1] + top, 1)
+    right, bottom = min(edges[2] + left, size[0] - 1), min(edges[3] + top, size[1] - 1)
+    return f'<rect class="box" x="{x:.1f}" y="{y:.1f}" width="{right - x:.1f}" height="{bottom - y:.1f}" rx="2"/>'
+
+
+def _lettering(name: str, position: str, size: tuple[int, int]) -> Iterator[str]:
+    """The name of the image, the slice, and the patient's directions."""
+    width, height = size
+    foot = height - EDGE
+    yield _text(EDGE, EDGE + LETTER - 4, name)
+    yield _text(EDGE, foot, position)
+    yield _text(width / 2, EDGE + LETTER - 4, "A", "middle")
+    yield _text(width / 2, foot, "P", "middle")
+    yield _text(EDGE, height / 2 + LETTER / 3, "R")
+    yield _text(width - EDGE, height / 2 + LETTER / 3, "L", "end")
+
+
+def _scale_bar(mm: float, scale: float, size: tuple[int, int]) -> Iterator[str]:
+    right, y = size[0] - EDGE, size[1] - EDGE
+    yield f'<path class="bar" d="M{right - mm * scale:.1f} {y}H{right}"/>'
+    yield _text(right, y - 7, f"{mm:g} mm", "end")
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text class="letter" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'

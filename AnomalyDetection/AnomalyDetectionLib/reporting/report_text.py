@@ -1,0 +1,275 @@
+"""What a report says in words: the result, whose it is, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..detection.findings import Findings
+from ..detection.hints import HINTS
+from ..detection.review import CATEGORIES, ReviewedFinding
+from ..imaging.dicom_patient import NOBODY, PatientLine
+from ..model.rates import RateCurve, in_words
+from .report_pictures import in_letters
+
+SEXES = {"F": "female", "M": "male", "O": "other"}
+
+
+def result_in_words(
+    reviewed: Sequence[ReviewedFinding], findings: Findings, rates: RateCurve | None, brain_ml: float
+) -> str:
+    """What was found and what a normal scan has, as one paragraph in which **words** are strong.
+
+    Args:
+        reviewed: what the report is about.
+        findings: for the settings they were derived with.
+        rates: of the scores.
+        brain_ml: the volume that was looked at.
+    """
+    sentences = [_found(reviewed, findings, brain_ml)]
+    if reviewed:
+        sentences += [_largest(reviewed), _by_hint(reviewed)]
+    return " ".join([*sentences, *_normally(rates, findings)])
+
+
+def review_in_words(reviewed: Sequence[ReviewedFinding], brain_ml: float) -> str:
+    """What a reader has made of the findings, as one paragraph in which **words** are strong; "" for nothing."""
+    seen = [finding for finding in reviewed if finding.decision or finding.category]
+    if not seen:
+        return ""
+    said = (
+        f"A reader has reviewed {'all' if len(seen) == len(reviewed) else f'{len(seen)} of {len(reviewed)}'}"
+    )
+    for decision in ("accepted", "rejected"):
+        group = [finding for finding in reviewed if finding.decision == decision]
+        if group:
+            share = f", {_share(group, brain_ml)} of the brain" if decision == "accepted" else ""
+            said += f"{', ' if said.endswith(')') else ': '}**{len(group)} {decision}** ({_ml(group)}{share})"
+    by_category = []
+    for number, name in enumerate(CATEGORIES, start=1):
+        group = [finding for finding in reviewed if finding.category == number]
+        if group:
+            by_category.append(f"{len(group)} {name} ({_ml(group)})")
+    return f"{said}. By category: {'; '.join(by_category)}." if by_category else f"{said}."
+
+
+def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: float) -> str:
+    rule = (
+        f"(score above {findings.threshold:g}, at least {_counted(findings.min_patches, 'connected patch')})"
+    )
+    if not reviewed:
+        return f"**No suspected anomaly** in {brain_ml:,.0f} ml of brain {rule}."
+    return (
+        f"**{_counted(len(reviewed), 'suspected anomaly')}** {rule}, {'together ' if len(reviewed) > 1 else ''}"
+        f"**{_ml(reviewed)}**: **{_share(reviewed, brain_ml)}** of the {brain_ml:,.0f} ml of brain."
+    )
+
+
+def _largest(reviewed: Sequence[ReviewedFinding]) -> str:
+    largest = max(reviewed, key=lambda finding: finding.volume_ml)
+    return f"The largest is number {largest.number} with {largest.volume_ml:.2f} ml: {place(largest)}."
+
+
+def _by_hint(reviewed: Sequence[ReviewedFinding]) -> str:
+    groups = [(hint, [finding for finding in reviewed if finding.hint == hint]) for hint in HINTS]
+    return f"By hint: {', '.join(f'{len(group)} {hint} ({_ml(group)})' for hint, group in groups if group)}."
+
+
+def _normally(rates: RateCurve | None, findings: Findings) -> Iterator[str]:
+    """What a normal scan has; nothing where the model does not know."""
+    if rates is None or rates.min_patches != findings.min_patches:
+        return
+    rate, counted = rates.rate(findings.threshold), f"counted on {_counted(rates.scans, 'normal scan')}"
+    if rate >= rates.most:
+        said = f"more than **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
+    elif rate <= rates.least:
+        said = (
+            f"at most about **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
+        )
+    else:
+        low, high = (in_words(value) for value in rates.interval(findings.threshold))
+        said = (
+            f"about **{in_words(rate)}** findings besides white matter hyperintensities (95 % interval {low} to {high},"
+            f" {counted})"
+        )
+    yield f"With this threshold a normal scan has {said}."
+
+
+def place(finding: ReviewedFinding) -> str:
+    """Side and region, as one reads them."""
+    side = "at the midline" if finding.side == "midline" else finding.side
+    return ", ".join(part for part in (side, finding.region) if part)
+
+
+def about(rate: float) -> str:
+    """A rate as one says it: "about 0.9", "about 12", "under 0.01"."""
+    return in_words(rate) if rate < 0.01 else f"about {in_words(rate) if rate >= 0.95 else f'{rate:.1g}'}"
+
+
+def centre(finding: ReviewedFinding) -> str:
+    """The centroid with letters for signs: "L 25, A 25, S 39"."""
+    pairs = zip(finding.centroid_ras, ("RL", "AP", "SI"), strict=True)
+    return ", ".join(in_letters(mm, letters) for mm, letters in pairs)
+
+
+def patient_rows(patient: PatientLine | None) -> list[tuple[str, str]]:
+    """Whose result it is: what the images say of patient and study, without what they do not."""
+    who = NOBODY if patient is None else patient
+    rows = (
+        ("Patient", who.name),
+        ("Patient ID", who.patient_id),
+        ("Born", who.birth_date),
+        ("Sex", SEXES.get(who.sex, who.sex)),
+        ("Study date", who.study_date),
+        ("Study", who.study_description),
+        ("Accession number", who.accession),
+    )
+    return [(name, value) for name, value in rows if value]
+
+
+def image_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The names of the images, as far as the record has them."""
+    rows = []
+    for name, key in (("T1", "t1"), ("FLAIR", "flair")):
+        block = _block(record, "inputs", key)
+        text = str(block.get("volume") or block.get("description") or block.get("path") or "")
+        if text:
+            rows.append((name, text))
+    return rows
+
+
+def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple[str, str]]:
+    """Settings, model, versions, device, inputs, alignment and times; without what the record does not have.
+
+    Args:
+        record: as of `provenance.provenance`, or of a result in a scene; parts may be missing.
+        findings: their threshold and least size count, which may have been changed since the run.
+    """
+    rows = [
+        ("Model", _model(record)),
+        ("Findings", f"score above {findings.threshold:g}, {_least(findings)}"),
+        ("Scores", _scoring(_block(record, "settings", "scoring"))),
+        ("Preparation", _preparation(_block(record, "settings", "preparation"))),
+        *((name, _input(_block(record, "inputs", key))) for name, key in _INPUTS),
+        ("Brain", _brain(record)),
+        ("Alignment", _alignment(_block(record, "alignment"))),
+        ("Computed on", str(record.get("device", ""))),
+        ("Versions", ", ".join(f"{name} {value}" for name, value in _block(record, "versions").items())),
+        ("Finished", str(_block(record, "run").get("finished_utc", "")).replace("T", " ")),
+        ("Times", _times(_block(record, "run", "seconds"))),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+_COMPARED = {
+    "training": "the patches of the normal scans it was trained on",
+    "tissue": "patches of the same tissue in the normal scans it was trained on",
+    "scan": "the other patches of this scan",
+}
+
+_INPUTS = (("T1", "t1"), ("FLAIR", "flair"), ("Brain mask", "brain_mask"))
+
+
+def _block(record: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """A block of blocks of a record; empty where it is not there, as in results of earlier versions."""
+    value: Any = record
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _model(record: Mapping[str, Any]) -> str:
+    model = _block(record, "model")
+    digest = f", SHA256 {model['sha256']}" if model.get("sha256") else ""
+    return f"{model['name']}{digest}" if model.get("name") else ""
+
+
+def _least(findings: Findings) -> str:
+    return f"at least {_counted(findings.min_patches, 'connected patch')}"
+
+
+def _scoring(scoring: Mapping[str, Any]) -> str:
+    if not scoring:
+        return ""
+    parts = [
+        f"a patch every {scoring['stride']} voxels" if "stride" in scoring else "",
+        f"percentile {scoring['percentile']:g}" if "percentile" in scoring else "",
+        f"compared with {_COMPARED.get(str(scoring['statistics']), scoring['statistics'])}"
+        if "statistics" in scoring
+        else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _preparation(settings: Mapping[str, Any]) -> str:
+    if not settings:
+        return ""
+    parts = []
+    if "in_plane_mm" in settings and "slice_mm" in settings:
+        parts.append(
+            f"brought to {settings['in_plane_mm']:g} x {settings['in_plane_mm']:g} mm in the slice and about"
+            f" {settings['slice_mm']:g} mm between slices"
+        )
+    if "bias_correction" in settings:
+        parts.append(
+            "bias field corrected (N4)" if settings["bias_correction"] else "bias field not corrected"
+        )
+    return ", ".join(parts)
+
+
+def _input(block: Mapping[str, Any]) -> str:
+    grid = block.get("grid")
+    parts = [str(block.get("volume") or block.get("path") or block.get("description") or "")]
+    if isinstance(grid, Mapping):
+        size = " x ".join(str(n) for n in grid.get("size", ()))
+        spacing = " x ".join(f"{float(mm):.2f}" for mm in grid.get("spacing_mm", ()))
+        parts.append(f"{size} voxels of {spacing} mm")
+    parts += [f"SHA256 {block['sha256']}" if block.get("sha256") else "", str(block.get("chosen") or "")]
+    return ", ".join(part for part in parts if part)
+
+
+def _brain(record: Mapping[str, Any]) -> str:
+    how = {"given": "mask given", "deepbet": "found by deepbet"}
+    mask = _block(record, "settings").get("brain_mask")
+    parts = [how.get(str(mask), "")]
+    if "brain_ml" in record:
+        parts.append(f"{float(record['brain_ml']):,.0f} ml")
+    if "patches_scored" in record:
+        parts.append(f"{int(record['patches_scored']):,} patches scored")
+    return ", ".join(part for part in parts if part)
+
+
+def _alignment(alignment: Mapping[str, Any]) -> str:
+    if not alignment:
+        return ""
+    if not alignment.get("registered"):
+        return "T1 and FLAIR as their headers say"
+    return (
+        f"T1 registered rigidly to the FLAIR: moved by {float(alignment['shift_mm']):.1f} mm, turned by"
+        f" {float(alignment['rotation_deg']):.1f} degrees"
+    )
+
+
+def _times(seconds: Mapping[str, Any]) -> str:
+    if not seconds:
+        return ""
+    total = sum(float(value) for value in seconds.values())
+    stages = ", ".join(f"{stage} {float(value):.1f}" for stage, value in seconds.items())
+    return f"{total:.1f} s ({stages})"
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = {"suspected anomaly": "suspected anomalies", "connected patch": "connected patches"}
+    return f"{count} {noun if count == 1 else plural.get(noun, noun + 's')}"
+
+
+def _ml(group: Sequence[ReviewedFinding]) -> str:
+    total = sum(finding.volume_ml for finding in group)
+    return f"{total:.1f} ml" if total >= 1 else f"{total:.2f} ml"
+
+
+def _share(group: Sequence[ReviewedFinding], brain_ml: float) -> str:
+    if brain_ml <= 0:
+        return "an unknown share"
+    percent = 100 * sum(finding.volume_ml for finding in group) / brain_ml
+    return "under 0.01 %" if percent < 0.01 else f"{percent:.2f} %" if percent < 0.995 else f"{percent:.1f} %"

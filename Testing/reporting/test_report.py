@@ -1,0 +1,396 @@
+"""The report: what it says, what it keeps to itself, and that it needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from AnomalyDetectionLib.detection.hints import UNKNOWN
+from AnomalyDetectionLib.imaging.dicom_patient import NOBODY
+from AnomalyDetectionLib.model.rates import RateCurve
+from AnomalyDetectionLib.reporting.notice import NOTICE
+from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html, write_report
+from AnomalyDetectionLib.reporting.report_pictures import BAR_MM, PIXELS, KeyPictures, in_letters
+from made_reports import JANE, OLD_INFARCT, RECORD, SMALL_ONE, a_scan, many_patches, parsed, reviewed
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def scan():
+    """Scores with two findings."""
+    return a_scan(OLD_INFARCT | SMALL_ONE)
+
+
+def written(scan, **changes):
+    """The report of a scan as a tree."""
+    scores, findings = scan
+    options = {"scores": scores, "findings": findings, "reviewed": reviewed(findings), "record": RECORD}
+    return parsed(report_html(**{**options, **changes}))
+
+
+def cells(page):
+    """The rows of the table of findings that are findings, as lists of texts."""
+    table = page.all("table", "findings")[0]
+    rows = [
+        row
+        for body in table.all("tbody")
+        if body.attributes.get("class") != "total"
+        for row in body.all("tr")
+    ]
+    return [[cell.text for cell in row.all("td")] for row in rows]
+
+
+def test_it_says_things_in_the_order_of_a_reader(scan):
+    page = written(scan, remarks=["T1 and FLAIR did not line up"])
+    headings = [element.text for level in ("h1", "h2") for element in page.all(level)]
+    assert headings == [
+        "Suspected anomalies of the brain",
+        "Before trusting this",
+        "Findings",
+        "Overview",
+        "Pictures of the findings",
+        "Limits",
+        "How this was made",
+    ]
+    text = page.all("main")[0].text
+    assert (
+        text.index(NOTICE) < text.index("2 suspected anomalies") < text.index("T1 and FLAIR did not line up.")
+    )
+    assert NOTICE in page.all("footer", "running")[0].text
+
+
+def test_it_needs_nothing_but_itself_and_runs_nothing(scan):
+    page = written(scan)
+    assert not any(
+        page.all(name) for name in ("script", "link", "iframe", "object", "form", "base", "a:link")
+    )
+    for element in page.all():
+        assert not any(name.startswith("on") or name == "style" for name in element.attributes)
+        assert element.attributes.get("href", "#").startswith("#")
+        assert element.attributes.get("src", "data:image/jpeg;base64,").startswith("data:image/jpeg;base64,")
+    style = page.all("style")[0].text
+    assert not re.search(r"@import|url\(|expression", style)
+    policy = next(e for e in page.all("meta") if e.attributes.get("http-equiv") == "Content-Security-Policy")
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+    assert policy.attributes["content"] == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_links_lead_to_places_on_the_page(scan):
+    page = written(scan)
+    places = {element.attributes["id"] for element in page.all() if "id" in element.attributes}
+    targets = [element.attributes["href"][1:] for element in page.all("a")]
+    assert targets == ["finding-1", "finding-2"]
+    assert set(targets) <= places
+
+
+def test_the_burden_is_told_in_millilitres_and_as_a_share_of_the_brain(scan):
+    scores, findings = scan
+    text = written(scan).all("p", "result")[0].text
+    total = sum(finding.volume_ml for finding in findings.items)
+    brain = scores.study.flair_brain.sum() * scores.study.flair_grid.voxel_ml
+    assert f"together {total:.2f} ml: {100 * total / brain:.2f} % of the {brain:,.0f} ml of brain" in text
+    assert "The largest is number 1" in text
+    assert f"By hint: 2 {UNKNOWN}" in text
+
+
+def test_what_a_normal_scan_has_is_said_where_it_is_known(scan):
+    scores, findings = scan
+    assert "normal scan" not in written(scan).all("p", "result")[0].text
+    curve = RateCurve(np.array([2.0, 4.0, 6.0]), np.array([8.0, 2.0, 0.5]), 12, 1, 0.3)
+    text = written((replace(scores, rates=curve), findings)).all("p", "result")[0].text
+    low, high = curve.interval(3.0)
+    assert (
+        f"a normal scan has about 4.0 findings besides white matter hyperintensities (95 % interval {low:.1f} to"
+        in text
+    )
+    assert "counted on 12 normal scans" in text
+    assert high < 9.95
+    beyond = replace(findings, min_patches=2)  # another rule of what a finding is
+    assert "normal scan" not in written((replace(scores, rates=curve), beyond)).all("p", "result")[0].text
+
+
+def test_every_finding_is_a_row_with_its_figures(scan):
+    _, findings = scan
+    for row, finding in zip(cells(written(scan)), findings.items, strict=True):
+        assert row[:3] == [str(finding.number), f"{finding.volume_ml:.2f}", f"{finding.peak_score:.1f}"]
+        assert row[3:5] == [finding.side, finding.region]
+        right, front, up = (float(part[2:]) * (-1 if part[0] in "LPI" else 1) for part in row[5].split(", "))
+        assert np.allclose((right, front, up), finding.centroid_ras, atol=0.51)
+        assert row[6] == finding.hint
+
+
+def test_a_coordinate_is_a_letter_and_a_number():
+    assert [in_letters(mm, "RL") for mm in (25.2, -25.2, 0.3, -0.3, -0.6)] == [
+        "R 25",
+        "L 25",
+        "R 0",
+        "R 0",
+        "L 1",
+    ]
+
+
+def test_what_a_reader_has_decided_is_said(scan):
+    _, findings = scan
+    first, second = reviewed(findings)
+    first = replace(first, category=4, decision="accepted", note="Compare with 2019.\nNew?")
+    page = written(scan, reviewed=[first, replace(second, decision="rejected")])
+    said = page.all("p", "result")[1].text
+    assert said.startswith(f"A reader has reviewed all: 1 accepted ({first.volume_ml:.2f} ml, ")
+    assert f"1 rejected ({second.volume_ml:.2f} ml)" in said
+    assert f"By category: 1 infarct, not known before ({first.volume_ml:.2f} ml)." in said
+    rows = cells(page)
+    assert rows[0][-1] == "accepted: infarct, not known before"
+    assert rows[1] == ["", "Compare with 2019.\nNew?"]
+    assert rows[2][-1] == "rejected"
+    assert "Compare with 2019." in page.all("article")[0].text
+
+
+def test_an_unreviewed_scan_has_no_empty_columns_for_a_review(scan):
+    page = written(scan)
+    heads = [head.text for head in page.all("th")]
+    assert heads == ["No.", "Volume, ml", "Peak score", "Side", "Region", "Centre, mm", "Hint"]
+    assert "No reader has reviewed the findings." in page.all("caption")[0].text
+    assert len(page.all("p", "result")) == 1
+
+
+def test_whose_it_is_stands_on_top_and_on_every_sheet(scan):
+    page = written(scan, patient=JANE)
+    about = page.all("dl", "about")[0].text
+    assert all(
+        word in about for word in ("Doe, Jane", "MRN-417", "1948-02-11", "female", "2025-11-03", "ACC-77")
+    )
+    assert "Doe, Jane" in page.all("title")[0].text
+    foot = page.all("footer", "running")[0].text
+    assert all(word in foot for word in ("Doe, Jane", "MRN-417", NOTICE))
+    assert "do not say whose they are (no DICOM)" in written(scan).all("p", "about")[0].text
+    assert "do not say whose they are." in written(scan, patient=NOBODY).all("p", "about")[0].text
+
+
+def test_how_rare_a_finding_is_stands_in_words_and_rounded(scan):
+    _, findings = scan
+    for rate, words in (
+        (0.86, "about 0.9"),
+        (0.023, "about 0.02"),
+        (12.2, "about 12"),
+        (0.004, "under 0.01"),
+    ):
+        rated = [replace(finding, rate=rate) for finding in reviewed(findings)]
+        page = written(scan, reviewed=rated)
+        assert f"findings like it in a normal scan: {words} " in page.all("article")[0].text
+
+
+def test_an_anonymous_report_tells_nothing_of_whose_it_is(scan):
+    _, findings = scan
+    first, second = reviewed(findings)
+    told = {"patient": JANE, "reviewed": [replace(first, note="Mrs Doe fell in 2019", category=4), second]}
+    scores, _ = scan
+    options = {"scores": scores, "findings": findings, "record": RECORD, **told}
+    secrets = (
+        "Doe",
+        "Jane",
+        "MRN",
+        "1948",
+        "2025",
+        "ACC-77",
+        "follow-up",
+        "clinic",
+        "nii",
+        "2026",
+        "fell",
+        "private",
+    )
+    open_text, text = report_html(**options), report_html(**options, anonymous=True)
+    assert all(secret in open_text for secret in secrets if secret != "private")
+    without_pictures = re.sub(r"base64,[^\"]+", "", text)
+    assert not [secret for secret in secrets if secret.lower() in without_pictures.lower()]
+    assert "11" * 32 in text
+    assert "infarct, not known before" in text
+
+
+NASTY = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><svg onload=alert(1)>",
+    "</title><b>bold</b>",
+    "--> <!-- ]]> &lt;i&gt; **strong** `'",
+)
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_text_is_text_wherever_it_comes_from(scan, nasty):
+    _, findings = scan
+    first, second = reviewed(findings)
+    first = replace(
+        first, note=nasty, region=nasty, side=nasty, hint=nasty, hint_evidence=nasty, decision="accepted"
+    )
+    record = {
+        "model": {"name": nasty, "sha256": nasty},
+        "limits": [nasty],
+        "inputs": {"t1": {"path": nasty, "description": nasty, "sha256": nasty}, "flair": {"volume": nasty}},
+        "device": nasty,
+        "versions": {nasty: nasty},
+        "run": {"finished_utc": nasty, "seconds": {nasty: 1.0}},
+    }
+    who = replace(JANE, name=nasty, patient_id=nasty, study_description=nasty, sex=nasty)
+    page = written(
+        scan, reviewed=[first, second], record=record, patient=who, remarks=[nasty], selection=nasty
+    )
+    plain = written(
+        scan, reviewed=[replace(first, note="a", region="a", side="a", hint="a"), second], patient=JANE
+    )
+    assert {element.name for element in page.all()} <= {element.name for element in plain.all()} | {
+        "section",
+        "ul",
+        "li",
+    }
+    assert not any(name.startswith("on") for element in page.all() for name in element.attributes)
+    assert nasty in page.all("title")[0].text
+    assert nasty in page.all("footer")[0].text
+    assert nasty in page.all("dl", "about")[0].text
+    assert nasty in page.all("dl", "provenance")[0].text
+    assert [row for row in cells(page) if row == ["", nasty]]
+
+
+def test_a_name_that_is_no_text_can_be_written(scan, tmp_path):
+    scores, findings = scan
+    record = {"inputs": {"t1": {"path": "scan\udcff.nii"}}}
+    path = tmp_path / "report.html"
+    write_report(path, scores=scores, findings=findings, reviewed=reviewed(findings), record=record)
+    assert "scan&#56575;.nii" in path.read_text("utf-8")
+
+
+def test_a_record_of_an_earlier_version_is_enough(scan):
+    for record in ({}, {"model": "none"}, {"inputs": None, "run": 3, "alignment": {}}):
+        page = written(scan, record=record)
+        assert "score above 3, at least 1 connected patch" in page.all("dl", "provenance")[0].text
+
+
+def test_where_it_comes_from_is_told(scan):
+    text = written(scan).all("dl", "provenance")[0].text
+    for words in (
+        "paper, SHA256 abab",
+        "/clinic/Doe_Jane/T1.nii.gz, 200 x 244 x 38 voxels of 0.90 x 0.90 x 4.00 mm, SHA256 1111",
+        "moved by 5.8 mm, turned by 2.2 degrees",
+        "compared with the patches of the normal scans it was trained on",
+        "found by deepbet, 112 ml, 1,234 patches scored",
+        "3.5 s (reading 0.1, scoring 3.4)",
+        "2026-11-23 14:52:07",
+    ):
+        assert words in text
+
+
+def test_without_findings_there_is_a_report_all_the_same():
+    page = written(a_scan({}))
+    text = page.all("p", "result")[0].text
+    assert text.startswith("No suspected anomaly in")
+    assert [head.text for head in page.all("h2")] == ["Overview", "Limits", "How this was made"]
+    assert len(page.all("img")) == 1
+    assert "is not thereby a normal scan" in page.all("ul", "limits")[0].text
+
+
+def test_many_findings_are_all_in_the_table_and_the_file_stays_small(tmp_path):
+    scores, findings = a_scan(many_patches(60))
+    path = tmp_path / "report.html"
+    write_report(path, scores=scores, findings=findings, reviewed=reviewed(findings), record=RECORD)
+    assert path.stat().st_size < 5_000_000
+    page = parsed(path.read_text("utf-8"))
+    assert len(cells(page)) == 60
+    assert len(page.all("article")) == MOST_PICTURES
+    assert f"the other {60 - MOST_PICTURES} are in the table" in page.all("p", "lead")[0].text
+    assert len(page.all("a")) == MOST_PICTURES
+
+
+def test_what_was_accepted_has_pictures_first_and_what_was_rejected_last():
+    scores, findings = a_scan(many_patches(30))
+    all_of_them = reviewed(findings)
+    all_of_them[-1] = replace(all_of_them[-1], decision="accepted")
+    all_of_them[0] = replace(all_of_them[0], decision="rejected")
+    page = parsed(report_html(scores=scores, findings=findings, reviewed=all_of_them, record=RECORD))
+    pictured = [article.attributes["id"] for article in page.all("article")]
+    assert pictured == [f"finding-{n}" for n in (*range(2, 25), 30)]
+
+
+def test_what_was_hidden_is_in_the_table_and_has_no_picture(scan):
+    scores, findings = scan
+    shown = replace(findings, items=findings.items[:1])
+    page = written((scores, shown), reviewed=reviewed(findings))
+    assert len(cells(page)) == 2
+    assert len(page.all("article")) == 1
+    assert "Left out of the pictures, as was asked for: 2." in page.all("p", "lead")[0].text
+
+
+def test_each_finding_has_its_slice_and_a_closer_look_at_both_images(scan):
+    for article in written(scan).all("article"):
+        names = [tile.all("text")[0].text for tile in article.all("figure", "tile")]
+        assert names == ["FLAIR", "T1", "FLAIR"]
+        for tile in article.all("figure", "tile"):
+            image = tile.all("img")[0].attributes
+            picture = Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2])))
+            assert picture.size == (int(image["width"]), int(image["height"]))
+            assert picture.mode == "L"
+            assert tile.all("svg")[0].attributes["viewbox"] == f"0 0 {picture.width} {picture.height}"
+            assert [text.text for text in tile.all("text")][2:6] == ["A", "P", "R", "L"]
+
+
+def corners(path: str) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of an SVG path of straight lines along the axes."""
+    x = [float(n) for n in re.findall(r"[MH](-?[\d.]+)", path)]
+    y = [float(n) for n in re.findall(r"(?:M-?[\d.]+ |V)(-?[\d.]+)", path)]
+    return min(x), min(y), max(x), max(y)
+
+
+def test_the_outline_lies_round_the_finding_and_the_bar_is_as_long_as_it_says(scan):
+    scores, findings = scan
+    pictures = KeyPictures(scores, findings)
+    for number, patches in ((1, OLD_INFARCT), (2, SMALL_ONE)):
+        whole, t1, flair = pictures.of(number)
+        assert t1.marks.replace(">T1<", ">FLAIR<") == flair.marks
+        left, top, right, bottom = corners(re.search(r'class="finding" d="([^"]+)"', flair.marks)[1])
+        bar = corners(re.search(r'class="bar" d="([^"]+)"', flair.marks)[1])
+        pixel_mm = BAR_MM["close"] / (bar[2] - bar[0])
+        width_mm, height_mm = len(patches) * 4 * 0.9, 4 * 0.9
+        assert (right - left) * pixel_mm == pytest.approx(width_mm, abs=1.0)
+        assert (bottom - top) * pixel_mm == pytest.approx(height_mm, abs=1.0)
+        # In the middle of the closer look, unless the image ends there.
+        assert abs((left + right) / 2 - PIXELS / 2) * pixel_mm < 12
+        box = re.search(
+            r'class="box" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', whole.marks
+        )
+        x, y, wide, high = map(float, box.groups())
+        outer = corners(re.search(r'class="finding" d="([^"]+)"', whole.marks)[1])
+        assert x <= outer[0] < outer[2] <= x + wide
+        assert y <= outer[1] < outer[3] <= y + high
+
+
+def test_the_picture_shows_what_is_there():
+    scores, findings = a_scan(OLD_INFARCT)
+    study = scores.study
+    bright = study.flair.copy()
+    row, column = 2 + 4 * 10, 2 + 4 * 5
+    bright[5, row - 2 : row + 2, column - 2 : column + 14] += 3.0
+    pictures = KeyPictures(replace(scores, study=replace(study, flair=bright)), findings)
+    _, t1, flair = pictures.of(1)
+    left, top, right, bottom = (
+        round(n) for n in corners(re.search(r'class="finding" d="([^"]+)"', flair.marks)[1])
+    )
+    grey = np.asarray(Image.open(io.BytesIO(flair.jpeg)), float)
+    inside = grey[top + 4 : bottom - 4, left + 4 : right - 4]
+    assert inside.mean() > 240 > 200 > np.median(grey)
+    assert np.ptp(np.asarray(Image.open(io.BytesIO(t1.jpeg)), float)[top:bottom, left:right]) < 10
+
+
+def test_the_sample_has_a_report_in_its_results(sample_run):
+    assert sample_run.code == 0, sample_run.stderr
+    path = sample_run.output / "report.html"
+    assert 100_000 < path.stat().st_size < 5_000_000
+    page = parsed(path.read_text("utf-8"))
+    assert len(page.all("article")) == len(cells(page)) > 3
+    assert "simulated_FLAIR.nii.gz" in page.all("p", "images")[0].text
+    assert "a normal scan has about" in page.all("p", "result")[0].text
