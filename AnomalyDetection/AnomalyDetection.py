@@ -84,6 +84,7 @@ class AnomalyDetectionParameterNode:
     showOverlay: bool = True
     showOutlines: bool = True
     acceptedOnly: bool = False
+    anonymousReport: bool = False
     model: str = ""
     modelFile: str = ""
     device: str = "auto"

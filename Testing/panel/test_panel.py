@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from conftest import REPOSITORY
 
 MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
@@ -153,6 +154,58 @@ def test_volumes_are_guessed_by_their_names_when_the_module_is_opened(slicer_app
     widget = slicer_app.open(module)
     assert widget.ui.t1Selector.currentNode() is t1
     assert widget.ui.flairSelector.currentNode() is flair
+
+
+@pytest.fixture
+def a_dicom_study(slicer_app, tmp_path, monkeypatch):
+    """Loads volumes as if from Slicer's DICOM database: a kind of series for each name."""
+    import types
+
+    import slicer
+    from made_dicom import classic_series
+
+    files = {}
+    database = types.SimpleNamespace(isOpen=True, fileForInstance=lambda uid: files.get(uid, ""))
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+
+    def load(**kinds):
+        nodes = []
+        for name, kind in kinds.items():
+            node = a_volume(name)
+            uid = f"1.2.{len(files)}"
+            files[uid] = str(
+                classic_series(tmp_path / name, sitk.Image(8, 8, 2, sitk.sitkInt16), kind=kind)[0]
+            )
+            node.SetAttribute("DICOM.instanceUIDs", uid)
+            nodes.append(node)
+        return nodes
+
+    return load
+
+
+def test_dicom_volumes_are_guessed_by_how_they_were_taken_and_it_is_said(slicer_app, a_dicom_study):
+    module = slicer_app.load_module(MODULE)
+    flair, t1, other = a_dicom_study(first="FLAIR", second="T1", third="T2")
+    widget = slicer_app.open(module)
+    assert (widget.ui.t1Selector.currentNode(), widget.ui.flairSelector.currentNode()) == (t1, flair)
+    said = widget.ui.inputsMessageLabel.text
+    assert 'T1: "second" (inversion recovery, gradient echo' in said
+    assert 'FLAIR: "first" (inversion recovery, spin echo' in said
+    widget.ui.t1Selector.choose(other)
+    assert 'T1: "second"' not in widget.ui.inputsMessageLabel.text
+    assert 'FLAIR: "first"' in widget.ui.inputsMessageLabel.text
+
+
+def test_two_equally_good_dicom_volumes_leave_the_box_empty_and_it_is_said(slicer_app, a_dicom_study):
+    module = slicer_app.load_module(MODULE)
+    (flair, t1, _) = a_dicom_study(first="FLAIR", second="T1", third="T1")
+    widget = slicer_app.open(module)
+    assert (widget.ui.t1Selector.currentNode(), widget.ui.flairSelector.currentNode()) == (None, flair)
+    assert (
+        '2 T1 series are equally good ("second", "third"): choose one.' in widget.ui.inputsMessageLabel.text
+    )
+    widget.ui.t1Selector.choose(t1)
+    assert "equally good" not in widget.ui.inputsMessageLabel.text
 
 
 def test_a_guess_never_goes_over_the_users_own_choice(panel, slicer_app):
@@ -797,6 +850,85 @@ def test_everything_is_exported(detected, slicer_app, tmp_path):
     lines = (folder / "c.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + len(numbers(detected))
     assert len(list(folder.rglob("*.png"))) == len(numbers(detected))
+
+
+def test_a_report_is_exported_with_the_review_and_without_names_if_wanted(detected, slicer_app, tmp_path):
+    from AnomalyDetectionLib.scene.result import provenance_of
+
+    detected.panel.review.select(1)
+    detected.panel.review.set_category(4)
+    slicer_app.dialogs.paths = [tmp_path / "open", tmp_path / "anonymous.html"]
+    detected.ui.exportReportButton.click()
+    assert detected.ui.exportMessageLabel.text.endswith("open.html"), detected.ui.exportMessageLabel.text
+    detected.ui.anonymousReportCheckBox.click()
+    detected.ui.exportReportButton.click()
+    text = (tmp_path / "open.html").read_text("utf-8")
+    anonymous = (tmp_path / "anonymous.html").read_text("utf-8")
+    assert "infarct, not known before" in text
+    name = provenance_of(detected.panel.result)["inputs"]["flair"]["volume"]
+    assert name in text
+    assert name not in anonymous
+
+
+def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
+    detected, slicer_app, tmp_path, monkeypatch
+):
+    import types
+
+    import slicer
+    from made_dicom import classic_series
+
+    flair = detected.panel.result.flair
+    image = sitk.Image(16, 16, 3, sitk.sitkFloat32)
+    file = classic_series(tmp_path / "series", image)[0]
+    flair.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
+    files = {"1.2.3": str(file), "1.2.4": str(file)}
+    database = types.SimpleNamespace(isOpen=True, fileForInstance=lambda uid: files.get(uid, ""))
+    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    slicer_app.dialogs.paths = [tmp_path / "known.html", tmp_path / "gone.html"]
+    detected.ui.exportReportButton.click()
+    files.pop("1.2.4")  # no longer in the database
+    detected.ui.exportReportButton.click()
+    assert "Doe, Jane" in (tmp_path / "known.html").read_text("utf-8")
+    assert "do not say whose" in (tmp_path / "gone.html").read_text("utf-8")
+
+
+def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
+    detected, slicer_app, tmp_path, monkeypatch
+):
+    pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
+    from AnomalyDetectionLib.scene.volumes import image_of
+    from made_dicom import classic_series
+
+    from panel.stand_ins.dicom import DicomDatabase, use
+
+    flair = detected.panel.result.flair
+    slicer_app.dialogs.paths = [tmp_path]
+    detected.ui.exportDicomButton.click()
+    assert "was not loaded from Slicer's DICOM database" in detected.ui.exportMessageLabel.text
+
+    database = DicomDatabase(classic_series(tmp_path / "flair", image_of(flair)))
+    use(database, monkeypatch)
+    flair.SetAttribute("DICOM.instanceUIDs", " ".join(database.files))
+    slicer_app.dialogs.paths = [tmp_path, tmp_path]
+    detected.ui.exportDicomButton.click()
+    assert detected.ui.exportMessageLabel.text.startswith("Written"), detected.ui.exportMessageLabel.text
+    (folder,) = tmp_path.glob("*_DICOM")
+    assert sorted(file.name for file in folder.iterdir()) == [SEGMENTATION, REPORT]
+    assert database.imported == []
+    slicer_app.app.applicationLogic().GetUserInformation().SetName("Ann Reader")
+    detected.panel.review.select(1)
+    detected.panel.review.set_category(4)
+    detected.ui.dicomDatabaseCheckBox.checked = True
+    detected.ui.exportDicomButton.click()
+    assert b"Ann Reader" in (folder / REPORT).read_bytes()
+    assert "Added to Slicer's DICOM database" in detected.ui.exportMessageLabel.text
+    assert database.imported == [(str(folder), True)]
+    database.isOpen = False
+    slicer_app.dialogs.paths = [tmp_path]
+    detected.ui.exportDicomButton.click()
+    assert "was not loaded from" in detected.ui.exportMessageLabel.text
 
 
 def test_a_chooser_that_is_cancelled_writes_nothing(detected, tmp_path):

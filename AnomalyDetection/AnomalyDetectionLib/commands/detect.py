@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import printable
 from ..model.bundled import DEFAULT_MODEL
 from .options import DEBUG, PATH, finite
 from .progress import Stop, check_output, progress_of
+
+if TYPE_CHECKING:
+    from ..imaging.dicom_series import Series
 
 
 @click.command(short_help="Find suspected anomalies in a T1 and a FLAIR.")
 @click.option(
     "--t1",
     type=PATH,
-    required=True,
     help="T1-weighted image: NIfTI, NRRD or MetaImage file, or DICOM folder.",
 )
-@click.option("--flair", type=PATH, required=True, help="FLAIR image of the same head, likewise.")
+@click.option("--flair", type=PATH, help="FLAIR image of the same head, likewise.")
+@click.option(
+    "--study",
+    type=PATH,
+    metavar="DIR",
+    help="DICOM folder of a whole study, instead of --t1 and --flair: both are found by their attributes.",
+)
+@click.option("--study-uid", metavar="UID", help="Which study of that folder, if several.")
 @click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
 @click.option(
     "--brain-mask", type=PATH, help="Image that is not 0 inside the brain. Default: find the brain."
@@ -107,6 +119,22 @@ from .progress import Stop, check_output, progress_of
     is_flag=True,
     help="Write all patch scores and prepared images, too, into DIR/score_map.",
 )
+@click.option(
+    "--dicom",
+    is_flag=True,
+    help="Write the findings as DICOM objects, too, that refer to the FLAIR's DICOM images.",
+)
+@click.option(
+    "--dicom-reference",
+    type=PATH,
+    metavar="DIR",
+    help="The same for a FLAIR that was made from DICOM images: the folder of that series.",
+)
+@click.option(
+    "--anonymous",
+    is_flag=True,
+    help="Name no patient, date, path or file of the images in the results.",
+)
 @click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
 @click.option(
     "--progress",
@@ -117,8 +145,10 @@ from .progress import Stop, check_output, progress_of
 )
 @DEBUG
 def detect(
-    t1: Path,
-    flair: Path,
+    t1: Path | None,
+    flair: Path | None,
+    study: Path | None,
+    study_uid: str | None,
     output: Path,
     brain_mask: Path | None,
     t1_series: str | None,
@@ -137,6 +167,9 @@ def detect(
     no_bias_correction: bool,
     hide: tuple[str, ...],
     keep_scores: bool,
+    dicom: bool,
+    dicom_reference: Path | None,
+    anonymous: bool,
     parent: int | None,
     progress: str,
     debug: bool,
@@ -151,30 +184,58 @@ def detect(
       suspected_anomalies.nii.gz     label map: number of the finding
       suspected_anomalies.seg.nrrd   the same as a segmentation for 3D Slicer
       findings.csv, findings.json    the findings as a table, and with all that led to them
+      report.html                    all of it for people, with pictures; prints well
       overlay.png                    the slices that matter, in colour
       nearest_normal.png             each finding beside the most similar normal tissue
+      suspected_anomalies.seg.dcm    with --dicom: the findings as a DICOM segmentation
+      suspected_anomalies.sr.dcm     with --dicom: and as a structured report
 
     Example:
 
     \b
       anomaly-detection detect --t1 T1.nii.gz --flair FLAIR.nii.gz --output results
+      anomaly-detection detect --study DICOM --output results
     """
+    if study is None and (t1 is None or flair is None):
+        absent = "--t1" if t1 is None else "--flair"
+        raise click.UsageError(f"Missing option '{absent}': give --t1 and --flair, or --study.")
+    if study is not None and not (t1 is None and flair is None):
+        raise click.UsageError("--study finds T1 and FLAIR itself: leave out --t1 and --flair, or --study.")
+    if study is None and study_uid is not None:
+        raise click.UsageError("--study-uid chooses among the studies of a --study folder: give that, too.")
+    if anonymous and (dicom or dicom_reference is not None):
+        raise click.UsageError("DICOM objects name the patient: leave out --anonymous, or --dicom.")
+    if anonymous and keep_scores:
+        raise click.UsageError(
+            "The images kept with the scores show the face: leave out --anonymous, or --keep-scores."
+        )
     if parent is not None:  # a program that ended by accident cannot stop the run that it started
         from ..parent import call_when_gone
 
         call_when_gone(parent, Stop.from_thread)
+    if study is not None:
+        taken = _of_study(study, study_uid, t1_series, flair_series)
+    else:
+        assert t1 is not None
+        assert flair is not None
+        taken = _Taken(t1, flair, t1_series, flair_series)
+    if progress != "json" and taken.lines:
+        click.echo(printable("\n".join(taken.lines)), err=True)
     with progress_of(progress) as report:
+        if taken.lines:
+            report("reading", 0.0, "; ".join(taken.lines))
         check_output(output)
         from ..detection.hints import HINTS
-        from ..detection.run import DetectionRequest, remarks, run_detection
+        from ..detection.run import DetectionRequest, run_detection
+        from ..reporting.dicom_objects import source_of_flair
         from ..reporting.results import NEAREST, summary, write_results
 
         request = DetectionRequest(
-            t1=t1,
-            flair=flair,
+            t1=taken.t1,
+            flair=taken.flair,
             brain_mask=brain_mask,
-            t1_series=t1_series,
-            flair_series=flair_series,
+            t1_series=taken.t1_series,
+            flair_series=taken.flair_series,
             model=model,
             device=device,
             threshold=threshold,
@@ -188,15 +249,52 @@ def detect(
             register=not no_registration,
             bias_correction=not no_bias_correction,
         )
+        source = None
+        if dicom or dicom_reference is not None:  # a mistake is said before the work
+            source = source_of_flair(
+                request.flair,
+                series=request.flair_series,
+                reference=dicom_reference,
+                t1=request.t1,
+                t1_series=request.t1_series,
+            )
         detection = run_detection(request, report)
         hidden = tuple(name for name in HINTS if name.replace(" ", "-").lower() in hide)
-        write_results(detection, output, report, keep_scores=keep_scores, hide=hidden)
+        said = write_results(
+            detection,
+            output,
+            report,
+            keep_scores=keep_scores,
+            hide=hidden,
+            dicom=source,
+            anonymous=anonymous,
+        )
         report("done", 1.0, summary(detection, output))
     if progress != "json":
-        for remark in remarks(detection.scores.study, detection.scores):
+        for remark in detection.remarks:
             click.echo(remark + ".")
+        for sentence in said:
+            click.echo(sentence + ".")
         if detection.model.library is None:
             click.echo(
                 f"The model {detection.model.name} holds no normal tissue to compare findings with: no {NEAREST}."
             )
         click.echo(summary(detection, output))
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """The T1 and the FLAIR of a run, and what to say about how they were found."""
+
+    t1: Path
+    flair: Path
+    t1_series: str | Series | None
+    flair_series: str | Series | None
+    lines: tuple[str, ...] = ()
+
+
+def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _Taken:
+    from ..imaging.dicom_study import choose_pair, the_study
+
+    pair = choose_pair(the_study(folder, uid), t1_series, flair_series)
+    return _Taken(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)

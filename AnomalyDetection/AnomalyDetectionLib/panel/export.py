@@ -1,9 +1,9 @@
-"""Export: segmentation, label map, table, pictures. DICOM will stand beside them."""
+"""Export: segmentation, label map, table, pictures, report, DICOM objects."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,14 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
+from ..imaging.dicom_patient import PatientLine, patient_line
 from ..scene import export
+from ..scene.dicom import export_dicom
+from ..scene.report import export_report
 from ..scene.result import Result
+from .dicom_files import add_to_database, instance_files
 from .messages import say
+from .remarks import remarks
 
 LAST_FOLDER = "AnomalyDetection/ExportFolder"
 
@@ -29,6 +34,8 @@ class Export:
         ui.exportLabelsButton.clicked.connect(self.labels)
         ui.exportTableButton.clicked.connect(self.table)
         ui.exportPicturesButton.clicked.connect(self.pictures)
+        ui.exportReportButton.clicked.connect(self.report)
+        ui.exportDicomButton.clicked.connect(self.dicom)
         say(ui.exportMessageLabel, "")
 
     def refresh(self) -> None:
@@ -39,6 +46,8 @@ class Export:
             ui.exportLabelsButton,
             ui.exportTableButton,
             ui.exportPicturesButton,
+            ui.exportReportButton,
+            ui.exportDicomButton,
         ):
             button.enabled = there
 
@@ -80,11 +89,65 @@ class Export:
                 folder,
             )
 
-    def _to_file(self, kind: str, suffix: str, write: Callable[[Result, Path], Any]) -> None:
+    def report(self) -> None:
+        """Ask for a file and write the report, reviews included."""
+        anonymous = bool(self._panel.parameters.anonymousReport)
+        self._to_file(
+            _("Report (*.html)"),
+            ".html",
+            lambda result, path: export_report(
+                result,
+                path,
+                patient=self._patient(result),
+                anonymous=anonymous,
+                accepted_only=self._accepted_only(),
+                remarks=remarks(result),
+            ),
+            "report" if anonymous else "",  # what a result is called may name the patient
+        )
+
+    def dicom(self) -> None:
+        """Ask for a folder and write the DICOM objects; add them to Slicer's database where that is wanted."""
         result = self._panel.result
         if result is None:
             return
-        start = Path(self._last_folder()) / (_file_name(result.segmentation.GetName()) + suffix)
+        chosen = qt.QFileDialog.getExistingDirectory(
+            slicer.util.mainWindow(), _("Folder for the DICOM objects"), self._last_folder()
+        )
+        if not chosen:
+            return
+        folder = Path(chosen) / (_file_name(result.segmentation.GetName()) + "_DICOM")
+        said: list[str] = []
+
+        def write() -> None:
+            written = export_dicom(
+                result,
+                instance_files(result.flair),
+                folder,
+                accepted_only=self._accepted_only(),
+                remarks=remarks(result),
+                reader=_reader(),
+            )
+            said.extend(f"{sentence}." for sentence in written.remarks)
+            if self._panel.ui.dicomDatabaseCheckBox.checked:
+                said.append(
+                    _("Added to Slicer's DICOM database.")
+                    if add_to_database(folder)
+                    else _("The DICOM database did not take them: import the folder in the DICOM module.")
+                )
+
+        self._write(write, folder, said)
+
+    def _patient(self, result: Result) -> PatientLine | None:
+        """Whose images they are, where the FLAIR is from Slicer's DICOM database."""
+        files = instance_files(result.flair)
+        return patient_line(files[0]) if files else None
+
+    def _to_file(self, kind: str, suffix: str, write: Callable[[Result, Path], Any], name: str = "") -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        start = Path(self._last_folder()) / ((name or _file_name(result.segmentation.GetName())) + suffix)
         chosen = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), _("Export"), str(start), kind)
         if isinstance(chosen, (tuple, list)):  # with the filter that was chosen, in some bindings of Qt
             chosen = chosen[0]
@@ -99,7 +162,7 @@ class Export:
             slicer.util.confirmOkCancelDisplay(_("{path} is there already. Replace it?").format(path=path))
         )
 
-    def _write(self, write: Callable[[], Any], path: Path) -> None:
+    def _write(self, write: Callable[[], Any], path: Path, said: Sequence[str] = ()) -> None:
         try:
             with slicer.util.WaitCursor():
                 write()
@@ -107,7 +170,8 @@ class Export:
             say(self._panel.ui.exportMessageLabel, str(error), "error")
             return
         slicer.app.userSettings().setValue(LAST_FOLDER, str(path.parent))
-        say(self._panel.ui.exportMessageLabel, _("Written: {path}").format(path=path), "good")
+        good = _("Written: {path}").format(path=path)
+        say(self._panel.ui.exportMessageLabel, " ".join([good, *said]), "good")
 
     def _drawing(self, done: int, count: int) -> None:
         """Say how far the pictures are: a hundred of them take some ten seconds."""
@@ -122,6 +186,11 @@ class Export:
 
     def _last_folder(self) -> str:
         return str(slicer.app.userSettings().value(LAST_FOLDER) or Path.home())
+
+
+def _reader() -> str:
+    """The name in Slicer's settings (User); "" where none is given."""
+    return str(slicer.app.applicationLogic().GetUserInformation().GetName() or "")
 
 
 def _file_name(name: str) -> str:

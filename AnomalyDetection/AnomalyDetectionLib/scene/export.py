@@ -4,7 +4,7 @@ Images stand where they stand in the scene: in world space, with the FLAIR's par
 transform is not linear no image file could hold it, and they are in the FLAIR's own space, as its file is.
 
 The segments are taken as they are in the scene, so what the user has corrected in the Segment Editor is in the
-files. DICOM SEG and SR have their place here too: `_numbered` gives them voxels, `rows` gives them the review.
+files. The report and DICOM objects are made in `report` and `dicom`, from `numbered_voxels` and `rows` as well.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def export_segmentation(
     """
     import slicer
 
-    path = _with_suffix(path, ".seg.nrrd")
-    wanted = _wanted(result, accepted_only)
-    labels, to_files = _numbered(result, wanted)
+    path = with_suffix(path, ".seg.nrrd")
+    wanted = numbers_wanted(result, accepted_only)
+    labels, to_files = numbered_voxels(result, wanted)
     segments = result.segmentation.GetSegmentation()
     image = oriented_image(labels, to_files @ ijk_to_ras(result.score))
     binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
@@ -111,9 +111,9 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
     Raises:
         InputError: if none is accepted, or the file cannot be written.
     """
-    path = Path(path) if Path(path).name.lower().endswith(".nii") else _with_suffix(path, ".nii.gz")
-    numbers = _wanted(result, True) if accepted_only else _chosen(result, False)
-    labels, to_files = _numbered(result, numbers)
+    path = Path(path) if Path(path).name.lower().endswith(".nii") else with_suffix(path, ".nii.gz")
+    numbers = numbers_wanted(result, True) if accepted_only else numbers_chosen(result, False)
+    labels, to_files = numbered_voxels(result, numbers)
     image = grid_of(result.score, to_files).image(labels)
     with atomic_folder(path.parent) as beside:
         write_image(image, beside / path.name)
@@ -137,8 +137,8 @@ def export_table(result: Result, path: Path) -> Path:
     Raises:
         InputError: if the file cannot be written.
     """
-    path = _with_suffix(path, ".csv")
-    to_now = _to_world_now(result)
+    path = with_suffix(path, ".csv")
+    to_now = to_world_now(result)
     with (
         atomic_folder(path.parent) as beside,
         (beside / path.name).open("w", newline="", encoding="utf-8-sig", errors="backslashreplace") as file,
@@ -173,18 +173,11 @@ def export_pictures(
         InputError: if there is no finding, a package that draws is missing, the result's volumes have lost
             their voxels, or the folder cannot be written.
     """
-    try:
-        import PIL  # noqa: F401
+    need_drawing()
+    from ..reporting.finding_picture import draw_finding
 
-        from ..reporting.finding_picture import draw_finding
-    except ImportError as error:
-        package = "matplotlib" if "matplotlib" in (error.name or "") else "pillow"
-        raise InputError(
-            f"Pictures need the Python package {package}, which is not installed: install what "
-            "the module asks for (first-run dialog), then export again."
-        ) from error
     scores, findings = score_map_of(result), findings_of(result)
-    numbers = _wanted(result, accepted_only)
+    numbers = numbers_wanted(result, accepted_only)
     names = [f"finding_{number:03d}.png" for number in numbers]
     with atomic_folder(Path(folder)) as beside:
         for done, (number, name) in enumerate(zip(numbers, names, strict=True)):
@@ -198,7 +191,24 @@ def export_pictures(
     return [Path(folder) / name for name in names]
 
 
-def _chosen(result: Result, accepted_only: bool) -> list[int]:
+def need_drawing() -> None:
+    """Make sure that pictures can be drawn.
+
+    Raises:
+        InputError: a package that draws is missing.
+    """
+    try:
+        import matplotlib  # noqa: F401
+        import PIL  # noqa: F401
+    except ImportError as error:
+        package = "matplotlib" if "matplotlib" in (error.name or "") else "pillow"
+        raise InputError(
+            f"Pictures need the Python package {package}, which is not installed: install what "
+            "the module asks for (first-run dialog), then export again."
+        ) from error
+
+
+def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
     """The numbers of the findings that are shown now, or of those that were accepted, shown or not."""
     hidden = hidden_hints(result)
     return [
@@ -208,9 +218,9 @@ def _chosen(result: Result, accepted_only: bool) -> list[int]:
     ]
 
 
-def _wanted(result: Result, accepted_only: bool) -> list[int]:
+def numbers_wanted(result: Result, accepted_only: bool) -> list[int]:
     """The same, where none is no file."""
-    numbers = _chosen(result, accepted_only)
+    numbers = numbers_chosen(result, accepted_only)
     if not numbers:
         raise InputError(
             "No finding is accepted yet: accept findings in the table, or export all of them."
@@ -220,7 +230,7 @@ def _wanted(result: Result, accepted_only: bool) -> list[int]:
     return numbers
 
 
-def _numbered(result: Result, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
+def numbered_voxels(result: Result, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
     """The segments of these findings as one array on the FLAIR's grid.
 
     Returns:
@@ -279,7 +289,7 @@ def _pasted(part: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> np.n
     return whole
 
 
-def _to_world_now(result: Result) -> np.ndarray:
+def to_world_now(result: Result) -> np.ndarray:
     """From RAS of the run, in which the table is, to RAS of the world as it is now (4, 4)."""
     to_world = matrix_between(result.score, None)
     if to_world is None:
@@ -329,7 +339,7 @@ def _text(note: str) -> str:
     return f"'{note}" if note[:1] in ("=", "+", "-", "@", "\t", "\r") else note
 
 
-def _with_suffix(path: Path, suffix: str) -> Path:
+def with_suffix(path: Path, suffix: str) -> Path:
     """The path with this suffix; of one that has a part of it (".nrrd" of ".seg.nrrd") that is replaced."""
     path = Path(path)
     if path.name.lower().endswith(suffix):

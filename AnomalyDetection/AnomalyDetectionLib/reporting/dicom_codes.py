@@ -1,0 +1,133 @@
+"""What DICOM objects about findings call things: codes of SNOMED CT and DICOM, and of our own where there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from highdicom.sr.coding import CodedConcept
+from pydicom.sr.coding import Code
+
+from ..detection.hints import CAVITY, EDGE, UNKNOWN, WMH
+from ..detection.review import ReviewedFinding
+
+SCHEME, SCHEME_NAME = "99ANODET", "AnomalyDetection extension for 3D Slicer"
+"""The designator and the name of our own codes; "99" at its beginning marks a private scheme (PS3.16, section 8)."""
+
+
+def own(value: str, meaning: str) -> CodedConcept:
+    """A code of our own.
+
+    Args:
+        value: at most 16 characters.
+        meaning: at most 64.
+    """
+    return CodedConcept(value, SCHEME, meaning)
+
+
+BRAIN = Code("12738006", "SCT", "Brain")
+BRAIN_MRI = Code("24590-2", "LN", "Brain MRI")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+MORPHOLOGY = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+LESION = Code("52988006", "SCT", "Lesion")
+SUSPECTED = Code("415684004", "SCT", "Suspected")
+MILLILITRE = Code("mL", "UCUM", "Milliliter")
+NO_UNITS = Code("1", "UCUM", "no units")
+VOLUME = Code("118565006", "SCT", "Volume")
+CENTRE = Code("128138", "DCM", "Center of Mass")
+COMMENT = Code("121106", "DCM", "Comment")
+NONE = Code("260413007", "SCT", "None")
+QUALITATIVE = Code("C0034375", "UMLS", "Qualitative Evaluations")
+FINDINGS_PER_SCAN = Code("{findings}/{scan}", "UCUM", "findings per normal scan")
+
+PEAK_SCORE = own("PEAKSCORE", "Peak anomaly score")
+MEAN_SCORE = own("MEANSCORE", "Mean anomaly score")
+RATE = own("RATE", "Findings like it in a normal scan")
+CERTAINTY = own("CERTAINTY", "Certainty of the finding")
+REGION = own("REGION", "Region of the brain")
+HINT = own("HINT", "What it may be, by its contrast")
+HINT_EVIDENCE = own("HINTEVIDENCE", "Reasons for the hint")
+CATEGORY = own("CATEGORY", "Reader's category")
+KNOWN_BEFORE = own("KNOWNBEFORE", "Known before this reading")
+DECISION = own("DECISION", "Reader's decision")
+ANY_FINDING = own("ANYFINDING", "Suspected anomalies")
+
+DECISIONS = {
+    "": own("UNDECIDED", "no decision yet"),
+    "accepted": own("ACCEPTED", "accepted"),
+}
+"""What a reader has rejected is not written."""
+HINTS = {
+    CAVITY: own("CAVITY", CAVITY),
+    WMH: own("WMH", WMH),
+    EDGE: own("EDGE", EDGE),
+    UNKNOWN: own("UNKNOWN", UNKNOWN),
+}
+
+_LATERALITY = {"left": Code("7771000", "SCT", "Left"), "right": Code("24028007", "SCT", "Right")}
+_MIDLINE = Code("261129000", "SCT", "Midline")
+_THIRDS = {
+    "anterior": Code("255549009", "SCT", "Anterior"),
+    "posterior": Code("255551008", "SCT", "Posterior"),
+    "superior": Code("264217000", "SCT", "Superior"),
+    "inferior": Code("261089000", "SCT", "Inferior"),
+}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a finding of a category is: the category and the type of a segmented property (PS3.16, CID 7150, 7151)."""
+
+    category: Code
+    type: Code
+
+
+_TISSUE, _ANATOMY = Code("85756007", "SCT", "Tissue"), Code("91723000", "SCT", "Anatomical Structure")
+_SUSPECTED = _Kind(MORPHOLOGY, LESION)
+_KINDS = {
+    1: _Kind(MORPHOLOGY, Code("110702", "DCM", "White Matter T2 Hyperintensity")),
+    2: _Kind(_TISSUE, Code("17621005", "SCT", "Normal")),
+    3: _Kind(MORPHOLOGY, Code("55641003", "SCT", "Infarct")),
+    4: _Kind(MORPHOLOGY, Code("55641003", "SCT", "Infarct")),
+    5: _Kind(
+        Code("309825002", "SCT", "Spatial and Relational Concept"), Code("111207", "DCM", "Image artifact(s)")
+    ),
+    6: _Kind(_ANATOMY, Code("59820001", "SCT", "Blood Vessel")),
+    7: _Kind(MORPHOLOGY, Code("18115005", "SCT", "Pathologic calcification")),
+    8: _Kind(_TISSUE, Code("3138006", "SCT", "Bone")),
+}
+"""By the categories of `detection.review`, 1 to 8."""
+
+_KNOWN = {3: Code("373066001", "SCT", "Yes"), 4: Code("373067005", "SCT", "No")}
+"""Categories that say whether the infarct was known; their SNOMED code does not."""
+
+
+def property_category(finding: ReviewedFinding) -> Code:
+    """Which sort of thing was segmented: an altered structure, unless the reader says otherwise."""
+    return _KINDS.get(finding.category, _SUSPECTED).category
+
+
+def property_type(finding: ReviewedFinding) -> Code:
+    """What was segmented: a lesion, or what the reader says that it is."""
+    return _KINDS.get(finding.category, _SUSPECTED).type
+
+
+def reader_category(finding: ReviewedFinding) -> Code | None:
+    """The reader's category; None where the finding is unreviewed."""
+    return _KINDS[finding.category].type if finding.category else None
+
+
+def known_before(finding: ReviewedFinding) -> Code | None:
+    """Yes or no, for a category that says so."""
+    return _KNOWN.get(finding.category)
+
+
+def laterality(finding: ReviewedFinding) -> Code | None:
+    """Left or right; None in the midline."""
+    return _LATERALITY.get(finding.side)
+
+
+def region_modifiers(finding: ReviewedFinding) -> list[Code]:
+    """Side and thirds of the brain, for the anatomic region; of a corrected outline the thirds are not known."""
+    side = _LATERALITY.get(finding.side, _MIDLINE if finding.side == "midline" else None)
+    words = [] if finding.corrected else finding.region.split(",")[0].split()
+    return [code for code in (side, *map(_THIRDS.get, words)) if code is not None]

@@ -1,0 +1,232 @@
+"""Findings as DICOM objects that go to an archive: a Segmentation and a structured report that refers to it.
+
+The only door to highdicom, which Slicer brings along from 5.12 on: a sentence says where it is missing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.review import ReviewedFinding
+from ..errors import InputError
+from ..imaging.dicom_headers import is_dicom
+from ..imaging.dicom_series import Series, choose, read
+from ..imaging.reading import read_volume
+from .dicom_algorithm import Algorithm
+from .notice import NOTICE
+
+if TYPE_CHECKING:
+    from .dicom_source import DicomSource
+
+SEGMENTATION, REPORT = "suspected_anomalies.seg.dcm", "suspected_anomalies.sr.dcm"
+
+UNKNOWN_READER = "Reader^not identified"
+"""DICOM name of an observer whose name is not known: what a person said is not to pass for the model's word."""
+
+LEAST_CORRELATION = 0.9
+"""Of a FLAIR with the DICOM series it is said to be made from: of real scans it was at least 0.99 after a bias correction,
+and at most 0.88 with the T1 of the same head."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        files: the segmentation, where there is a finding, and the report.
+        remarks: what is to be said about them, a sentence each without a full stop.
+    """
+
+    files: tuple[Path, ...]
+    remarks: tuple[str, ...]
+
+
+def dicom_source(files: Sequence[Path]) -> DicomSource:
+    """The DICOM images of a FLAIR, checked (see `DicomSource.of`).
+
+    Raises:
+        InputError: they cannot be referred to, or a package is missing.
+    """
+    _require_packages()
+    from .dicom_source import DicomSource
+
+    return DicomSource.of(files)
+
+
+def source_of_flair(
+    flair: Path,
+    *,
+    series: str | Series | None = None,
+    reference: Path | None = None,
+    t1: Path | None = None,
+    t1_series: str | Series | None = None,
+) -> DicomSource:
+    """The DICOM images of a FLAIR that is to be searched, checked before the work.
+
+    Args:
+        flair: a DICOM folder or image; or any other image, together with `reference`.
+        series: which series, as for `read_volume`; of the reference's folder, where there is one.
+        reference: folder of the DICOM series that the FLAIR was made from.
+        t1, t1_series: the T1 that goes with it: if that is DICOM, a reference has to be of the same patient.
+
+    Raises:
+        InputError: there are none, they cannot be referred to, they are of another patient than the T1, or the FLAIR
+            does not lie on their voxels or shows something else.
+    """
+    _require_packages()
+    for path, role in ((flair, "FLAIR"), (reference, "DICOM reference")):
+        if path is not None and not path.exists():
+            raise InputError(f"The {role} {path} does not exist: check the path.")
+    if reference is None and not (flair.is_dir() or is_dicom(flair)):
+        raise InputError(
+            f"The FLAIR {flair} is no DICOM, so no DICOM objects can refer to it: name the folder of the DICOM "
+            "series it was made from with --dicom-reference, or leave out --dicom."
+        )
+    if isinstance(series, Series) and reference is None:
+        chosen = series
+    else:
+        name = None if isinstance(series, Series) else series
+        chosen = choose(reference or flair, role="FLAIR", series=name)
+    source = dicom_source([instance.file for instance in chosen.instances])
+    if reference is not None:
+        _require_same_patient(chosen, reference, t1, t1_series)
+        image = read_volume(flair, role="FLAIR", series=series).image
+        here = source.matched(image, f"The FLAIR {flair}")
+        there = source.matched(read(chosen, role="DICOM reference")[0], f"The DICOM reference {reference}")
+        alike = _correlation(here, there)
+        if alike < LEAST_CORRELATION:
+            raise InputError(
+                f"The FLAIR {flair} and the DICOM series {chosen.name!r} in {reference} have the same voxels, but "
+                f"show other things (correlation {alike:.2f}): name the folder of the FLAIR's own series."
+            )
+    return source
+
+
+def _require_same_patient(
+    chosen: Series, reference: Path, t1: Path | None, t1_series: str | Series | None
+) -> None:
+    if t1 is None or not (t1.is_dir() or (t1.is_file() and is_dicom(t1))):
+        return
+    other = t1_series if isinstance(t1_series, Series) else choose(t1, role="T1", series=t1_series)
+    if different := chosen.identity.contradictions(other.identity):
+        raise InputError(
+            f"The DICOM reference {reference} and the T1 {t1} are of different patients ({'; '.join(different)}): "
+            "name the folder of the FLAIR's own series."
+        )
+
+
+def _correlation(here: np.ndarray, there: np.ndarray) -> float:
+    """Of two images, where the first is not 0: it may have been skull-stripped or defaced."""
+    inside = here != 0
+    if np.ptp(here[inside]) == 0 or np.ptp(there[inside]) == 0:
+        return 0.0
+    return float(np.corrcoef(here[inside], there[inside])[0, 1])
+
+
+def write_dicom(
+    source: DicomSource,
+    labels: sitk.Image,
+    findings: Sequence[ReviewedFinding],
+    algorithm: Algorithm,
+    folder: Path,
+    *,
+    name: str = "The FLAIR",
+    remarks: Sequence[str] = (),
+    left_out: int = 0,
+    reader: str = "",
+) -> Written:
+    """Write `SEGMENTATION` and `REPORT` into a folder that exists. Without a finding there is only a report.
+
+    Args:
+        source: the DICOM images of the FLAIR.
+        labels: uint16 on the FLAIR's voxels, whichever way its axes run; a voxel's value is its finding's number.
+        findings: those to write. What a reader has rejected, or has no voxel, is left out, and that is said.
+        algorithm: what found them.
+        name: how to call what the labels lie on, for an error.
+        remarks: what a reader of the report has to know, sentences without full stops.
+        left_out: how many other findings there are, which the report says.
+        reader: name of the person whose categories, decisions and notes these are, where there are any; "" where it
+            is not known, which the report says.
+
+    Raises:
+        InputError: the labels do not lie on the source's voxels, or a package is missing.
+        OSError: a file cannot be written.
+    """
+    _require_packages()
+    from .dicom_report import report_of
+    from .dicom_segmentation import segmentation_of
+
+    voxels = source.matched(labels, name)
+    there = set(np.unique(voxels).tolist())
+    kept = [finding for finding in findings if finding.decision != "rejected"]
+    chosen = sorted((f for f in kept if f.number in there), key=lambda finding: finding.number)
+    notes = list(source.remarks)
+    rejected, without = len(findings) - len(kept), len(kept) - len(chosen)
+    if rejected:
+        notes.append(
+            f"{_findings(rejected)} that the reader rejected {'was' if rejected == 1 else 'were'} left out of the "
+            "DICOM objects"
+        )
+    if without:
+        notes.append(
+            f"{_findings(without)} without a voxel in the images {'is' if without == 1 else 'are'} not in the DICOM objects"
+        )
+    said = [*remarks, *notes]
+    if left_out:
+        said.append(f"{_findings(left_out)} of this scan {'was' if left_out == 1 else 'were'} left out")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is as the images have it, such as a name of one part
+        segmentation = segmentation_of(source, voxels, chosen, algorithm) if chosen else None
+        report = report_of(
+            source,
+            segmentation,
+            voxels,
+            chosen,
+            algorithm,
+            remarks=[NOTICE, *(f"{sentence}." for sentence in said)],
+            all_there=not (rejected or without or left_out),
+            reader=_observer(reader, findings),
+        )
+        files = []
+        for made, file in ((segmentation, SEGMENTATION), (report, REPORT)):
+            if made is not None:
+                made.save_as(folder / file, enforce_file_format=True)
+                files.append(folder / file)
+    if segmentation is None:
+        notes.append("There is no finding for a DICOM segmentation, only a report that says so")
+    return Written(tuple(files), tuple(notes))
+
+
+def _observer(reader: str, findings: Sequence[ReviewedFinding]) -> str | None:
+    """Who has reviewed the findings, or drawn some of them, as a DICOM name; None where nobody has."""
+    if not any(finding.judged or finding.note.strip() or finding.corrected for finding in findings):
+        return None
+    from .dicom_value_rules import person_name
+
+    name = person_name(reader)
+    if name is None:
+        return UNKNOWN_READER
+    return name if "^" in name else f"{name[:63]}^"  # one part alone is a retired form of names
+
+
+def _findings(count: int) -> str:
+    return f"{count} finding{'' if count == 1 else 's'}"
+
+
+def _require_packages() -> None:
+    try:
+        import highdicom  # noqa: F401
+        import pydicom  # noqa: F401
+    except ImportError as error:
+        package = "pydicom" if (error.name or "").startswith("pydicom") else "highdicom"
+        raise InputError(
+            f"DICOM objects need the Python package {package}, which is not installed: install what the module "
+            "asks for (first-run dialog), then try again."
+        ) from error

@@ -1,0 +1,293 @@
+"""Findings as a DICOM structured report: a Measurement Report (PS3.16, TID 1500), a group of measurements a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from highdicom import UID
+from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from highdicom.seg import Segmentation
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodeContentItem,
+    CodedConcept,
+    Comprehensive3DSR,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    GraphicTypeValues3D,
+    ImageContentItem,
+    LanguageOfContentItemAndDescendants,
+    Measurement,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+    PersonObserverIdentifyingAttributes,
+    QualitativeEvaluation,
+    ReferencedSegment,
+    RelationshipTypeValues,
+    Scoord3DContentItem,
+    SourceSeriesForSegmentation,
+    TextContentItem,
+    TrackingIdentifier,
+    UIDRefContentItem,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
+)
+from pydicom.sr.coding import Code
+
+from ..detection.review import ReviewedFinding
+from . import dicom_codes as say
+from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
+from .dicom_cleaning import UTF_8
+from .dicom_source import DicomSource
+
+SERIES_NUMBER, DESCRIPTION = 9002, "Suspected anomalies, report (research use only)"
+
+CORRECTED = "Outline corrected by hand; scores, hint and region are those of the detection."
+
+_CONTAINS = RelationshipTypeValues.CONTAINS
+_ENGLISH = CodedConcept("en-GB", "RFC5646", "English (United Kingdom)")
+_DEVICE, _PERSON = CodedConcept("121007", "DCM", "Device"), CodedConcept("121006", "DCM", "Person")
+_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
+_LIBRARY, _LIBRARY_GROUP = (
+    Code("111028", "DCM", "Image Library"),
+    Code("126200", "DCM", "Image Library Group"),
+)
+_MODALITY, _MR = Code("121139", "DCM", "Modality"), Code("MR", "DCM", "Magnetic Resonance")
+_FRAME_OF_REFERENCE, _SOURCE = (
+    Code("112227", "DCM", "Frame of Reference UID"),
+    Code("260753009", "SCT", "Source"),
+)
+_PROCEDURE = Code("121058", "DCM", "Procedure reported")
+
+
+def report_of(
+    source: DicomSource,
+    segmentation: Segmentation | None,
+    voxels: np.ndarray,
+    findings: Sequence[ReviewedFinding],
+    algorithm: Algorithm,
+    *,
+    remarks: Sequence[str] = (),
+    all_there: bool = True,
+    reader: str | None = None,
+) -> Comprehensive3DSR:
+    """A Comprehensive 3D SR document about findings, unverified and preliminary.
+
+    Volume and centroid are those of the segment as it is, whoever has drawn it. Without findings it has no group and
+    says that there is none.
+
+    Args:
+        source: the FLAIR.
+        segmentation: of these findings in this order; None where there is no finding.
+        voxels: as for `segmentation_of`.
+        findings: each with a voxel.
+        algorithm: what found them.
+        remarks: what a reader has to know, a sentence each.
+        all_there: False where findings were left out: the document is partial then, as it is while a finding in it
+            is unreviewed.
+        reader: DICOM name of the person whose categories, decisions and notes these are; None where there are none.
+    """
+    context = ObservationContext(
+        observer_person_context=_person(reader), observer_device_context=_device(algorithm)
+    )
+    language = LanguageOfContentItemAndDescendants(_ENGLISH)
+    if segmentation is not None:
+        root = MeasurementReport(
+            observation_context=context,
+            procedure_reported=say.BRAIN_MRI,
+            imaging_measurements=[
+                _group(place, finding, source, segmentation, voxels, algorithm)
+                for place, finding in enumerate(findings, start=1)
+            ],
+            title=_REPORT,
+            language_of_content_item_and_descendants=language,
+        )[0]
+    else:
+        root = _nothing_found(context, language)
+    root.ContentSequence.insert(len(root.ContentSequence) - 1, _library(source))
+    for sentence in remarks:
+        root.ContentSequence.append(_text(say.COMMENT, sentence))
+    made = Comprehensive3DSR(
+        evidence=[*source.images, *([] if segmentation is None else [segmentation])],
+        content=root,
+        series_instance_uid=UID(),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=UID(),
+        instance_number=1,
+        manufacturer=MAKER,
+        is_complete=all_there and all(finding.judged for finding in findings),
+        is_final=False,
+        is_verified=False,
+        manufacturer_model_name=NAME,
+        software_versions=algorithm.version,
+        device_serial_number=algorithm.fingerprint[:64],
+        series_description=DESCRIPTION,
+        content_qualification="RESEARCH",
+        coding_schemes=[
+            CodingSchemeIdentificationItem(say.SCHEME, name=say.SCHEME_NAME, responsible_organization=MAKER)
+        ],
+    )
+    made.SpecificCharacterSet = UTF_8
+    return made
+
+
+def _device(algorithm: Algorithm) -> ObserverContext:
+    return ObserverContext(
+        observer_type=_DEVICE,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=algorithm.device_uid,
+            name=f"{NAME} {algorithm.version}",
+            manufacturer_name=MAKER,
+            model_name=algorithm.model,
+            serial_number=algorithm.fingerprint,
+        ),
+    )
+
+
+def _person(name: str | None) -> ObserverContext | None:
+    if name is None:
+        return None
+    return ObserverContext(
+        observer_type=_PERSON,
+        observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=name),
+    )
+
+
+def _library(source: DicomSource) -> ContainerContentItem:
+    """The images that the report is about (TID 1600), which some viewers look for."""
+    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
+    group = ContainerContentItem(name=_LIBRARY_GROUP, relationship_type=_CONTAINS)
+    group.ContentSequence = ContentSequence(
+        [
+            CodeContentItem(_MODALITY, _MR, relationship_type=context),
+            UIDRefContentItem(_FRAME_OF_REFERENCE, source.frame_of_reference, relationship_type=context),
+            *(
+                ImageContentItem(
+                    name=_SOURCE,
+                    referenced_sop_class_uid=image.SOPClassUID,
+                    referenced_sop_instance_uid=image.SOPInstanceUID,
+                    relationship_type=_CONTAINS,
+                )
+                for image in source.images
+            ),
+        ]
+    )
+    library = ContainerContentItem(name=_LIBRARY, relationship_type=_CONTAINS)
+    library.ContentSequence = ContentSequence([group])
+    return library
+
+
+def _nothing_found(
+    context: ObservationContext, language: LanguageOfContentItemAndDescendants
+) -> ContainerContentItem:
+    """The same document with one evaluation in place of measurements (TID 1500, row 12)."""
+    root = ContainerContentItem(name=_REPORT, template_id="1500")
+    root.ContentSequence = ContentSequence()
+    root.ContentSequence.extend(language)
+    root.ContentSequence.extend(context)
+    root.ContentSequence.append(
+        CodeContentItem(_PROCEDURE, say.BRAIN_MRI, relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD)
+    )
+    evaluations = ContainerContentItem(name=say.QUALITATIVE, relationship_type=_CONTAINS)
+    evaluations.ContentSequence = ContentSequence(
+        [CodeContentItem(say.ANY_FINDING, say.NONE, relationship_type=_CONTAINS)]
+    )
+    root.ContentSequence.append(evaluations)
+    return root
+
+
+def _group(
+    place: int,
+    finding: ReviewedFinding,
+    source: DicomSource,
+    segmentation: Segmentation,
+    voxels: np.ndarray,
+    algorithm: Algorithm,
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+    """The measurements of one finding (TID 1411), with where it lies, the reader's word on it and a note."""
+    inside = voxels == finding.number
+    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=algorithm.tracking_uid(source.series_uid, finding.number),
+            identifier=tracking_id(finding.number),
+        ),
+        referenced_segment=ReferencedSegment(
+            sop_class_uid=segmentation.SOPClassUID,
+            sop_instance_uid=segmentation.SOPInstanceUID,
+            segment_number=place,
+            source_series=SourceSeriesForSegmentation(referenced_series_instance_uid=source.series_uid),
+        ),
+        finding_category=say.property_category(finding),
+        finding_type=say.property_type(finding),
+        finding_sites=[FindingSite(anatomic_location=say.BRAIN, laterality=say.laterality(finding))],
+        algorithm_id=AlgorithmIdentification(
+            name=NAME,
+            version=algorithm.version,
+            parameters=["; ".join(f"{name}={value}" for name, value in algorithm.all_parameters.items())],
+        ),
+        measurements=_measurements(finding, np.count_nonzero(inside) * source.grid.voxel_ml),
+        qualitative_evaluations=_evaluations(finding),
+    )
+    group[0].ContentSequence.extend(_where_and_why(finding, source, inside))
+    return group
+
+
+def _measurements(finding: ReviewedFinding, volume_ml: float) -> list[Measurement]:
+    made = [
+        Measurement(name=say.VOLUME, value=_rounded(volume_ml), unit=say.MILLILITRE),
+        Measurement(name=say.PEAK_SCORE, value=_rounded(finding.peak_score), unit=say.NO_UNITS),
+        Measurement(name=say.MEAN_SCORE, value=_rounded(finding.mean_score), unit=say.NO_UNITS),
+    ]
+    if finding.rate is not None:
+        made.append(Measurement(name=say.RATE, value=_rounded(finding.rate), unit=say.FINDINGS_PER_SCAN))
+    return made
+
+
+def _evaluations(finding: ReviewedFinding) -> list[QualitativeEvaluation]:
+    """What it may be; and the reader's word, or that it is but suspected as long as there is none."""
+    pairs: list[tuple[CodedConcept, Code | CodedConcept | None]] = [
+        (say.CERTAINTY, None if finding.judged else say.SUSPECTED),
+        (say.HINT, say.HINTS.get(finding.hint)),
+        (say.CATEGORY, say.reader_category(finding)),
+        (say.KNOWN_BEFORE, say.known_before(finding)),
+        (say.DECISION, say.DECISIONS[finding.decision]),
+    ]
+    return [QualitativeEvaluation(name, value) for name, value in pairs if value is not None]
+
+
+def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.ndarray) -> list[ContentItem]:
+    """The centre as a point, and what only words can say."""
+    made: list[ContentItem] = [
+        Scoord3DContentItem(
+            name=say.CENTRE,
+            graphic_type=GraphicTypeValues3D.POINT,
+            graphic_data=np.array([source.centroid(inside)]),
+            frame_of_reference_uid=source.frame_of_reference,
+            relationship_type=_CONTAINS,
+        )
+    ]
+    where = f"{finding.side}, {finding.region}".strip(", ")
+    for name, words in (
+        (say.REGION, where),
+        (say.HINT_EVIDENCE, finding.hint_evidence),
+        (say.COMMENT, CORRECTED if finding.corrected else ""),
+        (say.COMMENT, finding.note),
+    ):
+        if words.strip():
+            made.append(_text(name, words))
+    return made
+
+
+def _text(name: Code | CodedConcept, words: str) -> TextContentItem:
+    """A text of any language and length; control characters other than line ends are none."""
+    lines = ["".join(c if c.isprintable() else " " for c in line) for line in words.splitlines()]
+    return TextContentItem(name=name, value="\r\n".join(lines).strip(), relationship_type=_CONTAINS)
+
+
+def _rounded(value: float) -> float:
+    """Four digits are more than a measurement is sure of, and fit into a decimal string."""
+    return float(f"{value:.4g}")

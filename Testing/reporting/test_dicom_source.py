@@ -1,0 +1,279 @@
+"""What DICOM images lack or have wrong: named, all of it, before the work; or cleaned, and said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from AnomalyDetectionLib.errors import InputError
+from made_dicom import change, duplicate, turn
+from made_findings import ALGORITHM, made, oblique
+from pydicom import config
+
+pytest.importorskip("highdicom", reason="highdicom is not installed")
+
+from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION, dicom_source, write_dicom
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # it says what we spoil
+
+NEEDED = (
+    *(
+        "StudyInstanceUID",
+        "SeriesInstanceUID",
+        "FrameOfReferenceUID",
+        "SOPInstanceUID",
+        "SOPClassUID",
+    ),
+    *("Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+)
+EMPTY_IF_MISSING = (
+    *(
+        "PatientName",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyDate",
+        "StudyTime",
+        "StudyID",
+        "AccessionNumber",
+    ),
+    "ReferringPhysicianName",
+)
+
+
+@pytest.fixture
+def classic(tmp_path):
+    return made(tmp_path / "source", "classic", oblique())
+
+
+@pytest.fixture
+def enhanced(tmp_path):
+    return made(tmp_path / "source", "enhanced", oblique())
+
+
+def spoil(file, **values):
+    """Write values that pydicom itself would refuse; None removes."""
+    mode, config.settings.writing_validation_mode = config.settings.writing_validation_mode, config.IGNORE
+    try:
+        change(file, **values)
+    finally:
+        config.settings.writing_validation_mode = mode
+
+
+def without(file, *keywords):
+    """The same as a file that lacks these, its file meta information too."""
+    image = pydicom.dcmread(file)
+    for keyword in keywords:
+        del image[keyword]
+    image.save_as(file)
+
+
+@pytest.mark.parametrize("keyword", NEEDED)
+def test_a_missing_attribute_is_named_with_its_file(keyword, classic):
+    without(classic.files[2], keyword)
+    with pytest.raises(InputError) as caught:
+        dicom_source(classic.files)
+    assert f"{keyword} is missing in {classic.files[2]}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "PixelSpacing"])
+def test_what_is_there_and_empty_is_not_called_missing(keyword, classic):
+    change(classic.files[1], **{keyword: ""})
+    with pytest.raises(InputError, match=f"{keyword} is empty in .*{classic.files[1].name}"):
+        dicom_source(classic.files)
+
+
+@pytest.mark.parametrize(("value", "said"), [("", "is empty"), (None, "is missing")])
+def test_a_patient_without_an_identifier_has_objects_without_one_and_it_is_said(
+    value, said, classic, tmp_path
+):
+    for file in classic.files:
+        change(file, PatientID=value)
+    source = dicom_source(classic.files)
+    (remark,) = source.remarks
+    assert remark.startswith(f"PatientID {said} in the FLAIR's DICOM images and was left empty")
+    write_dicom(source, classic.labels, classic.findings, ALGORITHM, tmp_path)
+    for name in (SEGMENTATION, REPORT):
+        assert pydicom.dcmread(tmp_path / name)["PatientID"].value == ""
+
+
+def test_an_identifier_that_only_some_images_have_is_refused(classic):
+    change(classic.files[2], PatientID="")
+    with pytest.raises(InputError, match=f"PatientID is empty in .*{classic.files[2].name}"):
+        dicom_source(classic.files)
+
+
+def test_every_missing_attribute_is_named_at_once(classic):
+    for file in classic.files:
+        without(file, *NEEDED)
+    with pytest.raises(InputError) as caught:
+        dicom_source(classic.files)
+    for keyword in NEEDED:
+        assert f"{keyword} is missing in {classic.files[0]} and 4 more" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("StudyInstanceUID", "no identifier"),
+        ("FrameOfReferenceUID", "1.02.3"),
+        ("PatientID", "P" * 65),
+        ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7"),  # a captured screen
+        ("ImagePositionPatient", ["1", "2"]),
+        ("ImageOrientationPatient", ["1", "0", "0", "1", "0", "0"]),
+        ("PixelSpacing", ["0", "1"]),
+        ("Rows", 0),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(keyword, value, classic):
+    spoil(classic.files[1], **{keyword: value})
+    with pytest.raises(InputError, match=rf"{keyword} cannot be used \(.*in .*{classic.files[1].name}"):
+        dicom_source(classic.files)
+
+
+@pytest.mark.parametrize("groups", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
+def test_functional_groups_that_are_missing_are_named(groups, enhanced):
+    without(enhanced.files[0], groups)
+    with pytest.raises(InputError) as caught:
+        dicom_source(enhanced.files)
+    expected = "PixelSpacing" if groups.startswith("Shared") else groups
+    assert f"{expected} is missing" in str(caught.value)
+
+
+def test_a_frame_that_does_not_say_where_it_lies_is_named(enhanced):
+    image = pydicom.dcmread(enhanced.files[0])
+    del image.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence
+    image.save_as(enhanced.files[0])
+    with pytest.raises(InputError, match="ImagePositionPatient is missing"):
+        dicom_source(enhanced.files)
+
+
+def test_orientation_and_spacing_may_be_told_for_each_frame(tmp_path):
+    these = made(tmp_path / "source", "enhanced", oblique(), shared_orientation=False)
+    assert np.allclose(dicom_source(these.files).grid.spacing, these.grid.spacing, atol=1e-4)
+
+
+def test_images_of_two_series_or_patients_are_refused(classic):
+    change(classic.files[3], PatientID="ANOTHER", SeriesInstanceUID="1.2.3")
+    with pytest.raises(InputError) as caught:
+        dicom_source(classic.files)
+    for keyword in ("PatientID", "SeriesInstanceUID"):
+        assert f"{keyword} is not that of {classic.files[0].name} in {classic.files[3]}" in str(caught.value)
+
+
+def test_the_same_instance_twice_is_refused(classic):
+    copy = duplicate(classic.files, 1, same_instance=True)
+    with pytest.raises(InputError, match="SOPInstanceUID is that of"):
+        dicom_source([*classic.files, copy])
+
+
+def test_slices_that_are_no_volume_are_refused(classic):
+    with pytest.raises(InputError, match="no volume of evenly spaced slices"):
+        dicom_source([classic.files[0], *classic.files[2:]])
+    with pytest.raises(InputError, match="a single slice"):
+        dicom_source(classic.files[:1])
+    turn(classic.files, 2)
+    with pytest.raises(InputError, match="several orientations"):
+        dicom_source(classic.files)
+
+
+def test_what_may_be_empty_is_left_empty_and_said(classic, tmp_path):
+    for file in classic.files:
+        without(file, *EMPTY_IF_MISSING)
+    source = dicom_source(classic.files)
+    (remark,) = source.remarks
+    assert remark.startswith("In the FLAIR's DICOM images missing and left empty: ")
+    written = write_dicom(source, classic.labels, classic.findings, ALGORITHM, tmp_path)
+    assert remark in written.remarks
+    for name in (SEGMENTATION, REPORT):
+        object_ = pydicom.dcmread(tmp_path / name)
+        for keyword in EMPTY_IF_MISSING:
+            assert keyword in remark
+            assert not object_[keyword].value
+
+
+def test_values_that_scanners_should_not_write_are_cleaned_and_said(classic, tmp_path):
+    for file in classic.files:
+        spoil(
+            file,
+            PatientName="Doe^Jane^" + "x" * 80,
+            PatientSex="female",
+            PatientAge="about 50",
+            StudyDate="2024.01.31",
+            StudyTime="quarter past",
+            AccessionNumber="A" * 30,
+            StudyDescription="d" * 90,
+            Manufacturer="M" * 80,
+            PatientWeight="70.125",
+            PatientIdentityRemoved="YES",
+        )
+        file.write_bytes(file.read_bytes().replace(b"70.125", b"heavy!"))
+    source = dicom_source(classic.files)
+    said = " ".join(source.remarks)
+    for keyword in (
+        "PatientName",
+        "PatientSex",
+        "PatientAge",
+        "StudyDate",
+        "AccessionNumber",
+        "StudyDescription",
+        "PatientWeight",
+    ):
+        assert keyword in said
+    assert (
+        "AccessionNumber of the FLAIR's DICOM images is longer than DICOM allows (16 characters) and was left empty: "
+        "the objects are not linked to the order" in said
+    )
+    write_dicom(source, classic.labels, classic.findings, ALGORITHM, tmp_path)
+    for name in (SEGMENTATION, REPORT):
+        object_ = pydicom.dcmread(tmp_path / name)
+        assert str(object_.PatientName).startswith("Doe^Jane^x")
+        assert (object_.PatientSex, object_.StudyDate, object_.AccessionNumber) == ("", "", "")
+        assert len(object_.StudyDescription) == 64
+
+
+def test_long_decimals_are_shortened_and_stay_where_they_are(classic):
+    for file in classic.files:
+        image = pydicom.dcmread(file)
+        position = [f"{float(v):.13f}00000" for v in image.ImagePositionPatient]
+        spoil(file, ImagePositionPatient=position)
+    source = dicom_source(classic.files)
+    assert all(len(str(v)) <= 16 for image in source.images for v in image.ImagePositionPatient)
+    assert np.allclose(source.grid.origin, classic.grid.origin, atol=1e-6)
+
+
+def test_slices_whose_orientation_differs_in_the_last_digits_are_one_volume(classic, tmp_path):
+    image = pydicom.dcmread(classic.files[2])
+    axes = [f"{float(value) + 2e-6:.8f}" for value in image.ImageOrientationPatient]
+    change(classic.files[2], ImageOrientationPatient=axes, PixelSpacing=["0.9000001", "0.7000001"])
+    written = write_dicom(dicom_source(classic.files), classic.labels, classic.findings, ALGORITHM, tmp_path)
+    assert [file.name for file in written.files] == [SEGMENTATION, REPORT]
+
+
+@pytest.mark.parametrize(
+    ("characters", "name"),
+    [
+        ("ISO_IR 100", "Müller^Jörg"),
+        ("ISO_IR 144", "Люкceмбypг"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+    ],
+)
+def test_names_of_any_character_set_are_kept(characters, name, tmp_path):
+    from made_dicom import MadeStudy
+
+    study = MadeStudy(patient_name=name)
+    these = made(tmp_path / "source", "classic", oblique(), characters=characters, study=study)
+    write_dicom(dicom_source(these.files), these.labels, these.findings, ALGORITHM, tmp_path)
+    for file in (SEGMENTATION, REPORT):
+        object_ = pydicom.dcmread(tmp_path / file)
+        assert object_.SpecificCharacterSet == "ISO_IR 192"
+        assert str(object_.PatientName) == name
+
+
+def test_a_file_that_is_gone_or_no_dicom_is_said(classic):
+    classic.files[1].write_bytes(b"no image")
+    with pytest.raises(InputError, match="cannot be read: export it again"):
+        dicom_source(classic.files)
+    classic.files[1].unlink()
+    with pytest.raises(InputError, match="is not there any more"):
+        dicom_source(classic.files)
