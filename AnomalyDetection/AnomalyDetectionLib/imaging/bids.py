@@ -117,7 +117,7 @@ def read_bids(folder: Path) -> tuple[tuple[BidsScan, ...], tuple[BidsProblem, ..
         raise InputError(
             f"The cohort {folder} holds no subject: give a folder in the layout of BIDS, with folders sub-*."
         )
-    participants, problems = _participants(folder / "participants.tsv")
+    participants, problems = read_participants(folder / "participants.tsv")
     scans: list[BidsScan] = []
     for subject in subjects:
         sessions = sorted(p for p in subject.iterdir() if p.is_dir() and p.name.startswith("ses-"))
@@ -141,7 +141,7 @@ def _scan(cohort: Path, subject: str, place: Path, participant: dict[str, str]) 
     name = subject if place.name == subject else f"{subject}_{place.name}"
     images: dict[str, Path] = {}
     for suffix, what in (("T1w", "T1"), ("FLAIR", "FLAIR")):
-        found = _files(place / "anat", f"_{suffix}")
+        found = files_with_suffix(place / "anat", f"_{suffix}")
         if not found:
             return BidsProblem(name, f"{name} has no {what}: no file *_{suffix}.nii.gz in {place / 'anat'}.")
         if len(found) > 1:
@@ -151,7 +151,7 @@ def _scan(cohort: Path, subject: str, place: Path, participant: dict[str, str]) 
     truth = cohort / "derivatives" / "truth" / place.relative_to(cohort) / "anat"
     labels: dict[str, Path | None] = {}
     for key in (BRAIN_MASK, INFARCTS, CONFOUNDER_MAP):
-        found = _files(truth, f"_{key.removeprefix('space-FLAIR_')}")
+        found = files_with_suffix(truth, f"_{key.removeprefix('space-FLAIR_')}")
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             return BidsProblem(name, f"{name} has {len(found)} label maps of one kind ({names}): keep one.")
@@ -171,27 +171,44 @@ def _scan(cohort: Path, subject: str, place: Path, participant: dict[str, str]) 
     )
 
 
-def _files(folder: Path, stem_end: str) -> list[Path]:
-    """The NIfTI files of a folder whose name before .nii ends so."""
+def files_with_suffix(folder: Path, stem_end: str) -> list[Path]:
+    """The NIfTI files of a folder, by name, whose name before .nii ends so; none where there is no folder."""
     if not folder.is_dir():
         return []
     ends = tuple(stem_end + ending for ending in _ENDINGS)
     return sorted(p for p in folder.iterdir() if p.name.startswith("sub-") and p.name.endswith(ends))
 
 
-def _participants(table: Path) -> tuple[dict[str, dict[str, str]], list[BidsProblem]]:
-    """The rows of participants.tsv by participant_id; none where there is no such file."""
+def read_participants(table: Path) -> tuple[dict[str, dict[str, str]], list[BidsProblem]]:
+    """The rows of participants.tsv by participant_id, with "sub-" where it was left out; none where there is no such file."""
     if not table.exists():
         return {}, []
     try:
         with table.open(newline="", encoding="utf-8-sig") as content:
-            rows = list(csv.DictReader(content, delimiter="\t"))
+            try:
+                rows = list(csv.DictReader(content, delimiter="\t"))
+            except UnicodeDecodeError as error:
+                raise ValueError("it is not text in UTF-8: save it as such") from error
         if rows and "participant_id" not in rows[0]:
             raise ValueError("it has no column participant_id")
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return {}, [BidsProblem(table.name, f"participants.tsv cannot be used ({reason}), and was left out.")]
-    return {
-        row["participant_id"]: {k: v for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
-        for row in rows
-    }, []
+    people: dict[str, dict[str, str]] = {}
+    doubled: list[str] = []
+    for row in rows:
+        label = (row["participant_id"] or "").strip()
+        if not label:
+            continue
+        name = label if label.startswith("sub-") else f"sub-{label}"
+        doubled += [name] if name in people else []
+        people[name] = {k: v for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
+    problems = []
+    if doubled:
+        names = ", ".join(dict.fromkeys(doubled))
+        problems.append(
+            BidsProblem(
+                table.name, f"participants.tsv has more than one row of {names}: the last one counts."
+            )
+        )
+    return people, problems

@@ -1,0 +1,414 @@
+"""The folder that a cohort's results are in: a BIDS derivatives dataset.
+
+    dataset_description.json            what made it, and from what
+    .bidsignore                         what the BIDS rules do not know
+    code/settings.json                  what all scans were analysed with
+    sub-XX[/ses-YY]/                    a scan's results, whole or not there (see `scan`)
+    errors.csv                          scans without a result, and why
+    group*                              what `group` makes
+    logs/                               of scans that failed for no reason of their own, and of killed jobs
+    .work/                              what is being worked at; nothing in it is needed any more
+
+Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io, "Derivatives".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from .. import __version__
+from ..errors import InputError
+from ..imaging.whole_file import synchronise
+from . import sidecars
+from .failures import Failures
+from .files import file_sha256, locked, printable, write_whole
+from .selection import CohortScan
+from .settings import CohortSettings
+
+BIDS_VERSION = "1.10.0"
+DESCRIPTION, IGNORE, README, SETTINGS = (
+    "dataset_description.json",
+    ".bidsignore",
+    "README",
+    "code/settings.json",
+)
+WORK, LOGS = ".work", "logs"
+_RAW = "bids:raw:"
+_OLD = ".old-"
+_COMPARED = 5
+"""Results that are looked at to know a dataset that has moved."""
+RECORD = "space-FLAIR_desc-anomaly_dseg.json"
+"""The file of a scan that everything else about it is told in; as all of them, after the scan's name."""
+
+_IGNORED = (
+    "errors.csv",
+    "group*",
+    "logs",
+    "figures",
+    "score_map",
+    "*_statmap.*",
+    "*.seg.nrrd",
+    "*_report.html",
+)
+_README = """Suspected anomalies on T1 and FLAIR brain MRI, found by AnomalyDetection (anomaly-detection bids).
+
+Research use only. Not a medical device; not for diagnosis.
+
+sub-*/[ses-*/]anat/  *_dseg: the findings, as a label image on the FLAIR's own grid, as a table (tsv), and with all that
+                     led to them (json); *_statmap: score of every voxel; *_mask: where anomalies were looked for
+sub-*/[ses-*/]figures/  pictures; *_report.html beside it: the report
+errors.csv           scans without a result, and why
+group*               tables, figures and pages of the whole group
+code/settings.json   what all scans were analysed with
+"""
+_IN_WORDS = {
+    "model_sha256": "model",
+    "version": "version of the program",
+    "register": "registration",
+    "bias_correction": "bias correction",
+    "keep_scores": "--keep-scores",
+    "pictures": "--no-pictures",
+    "hide": "--hide",
+    "filter": "--bids-filter-file",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The results of a cohort.
+
+    Attributes:
+        folder: of the dataset.
+        source: the BIDS dataset that the scans come from.
+        settings: what they are analysed with.
+    """
+
+    folder: Path
+    source: Path
+    settings: CohortSettings
+
+    @classmethod
+    def begin(cls, folder: Path, source: Path, settings: CohortSettings) -> Dataset:
+        """Make the folder, or go on with one that was made with the same settings.
+
+        Raises:
+            InputError: if it holds something else, or results of other settings or of another dataset, or cannot be
+                written.
+        """
+        made = cls._checked(folder.absolute(), source.absolute(), settings)
+        try:
+            with locked(made.work / "begin"):
+                cls._checked(made.folder, made.source, settings)  # another run may have begun it meanwhile
+                made._write()
+            made._recover()
+        except OSError as error:
+            raise InputError(
+                f"The output folder {folder} cannot be written ({error.strerror}): choose another."
+            ) from error
+        return made
+
+    @classmethod
+    def _checked(cls, folder: Path, source: Path, settings: CohortSettings) -> Dataset:
+        """The dataset, if it may be made or gone on with; nothing is written."""
+        if folder.resolve() == source.resolve():
+            raise InputError(f"{folder} is the dataset itself: give another folder for the results, such as {source}/derivatives/anomaly.")  # fmt: skip
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"The output folder {folder} is a file: give a folder.")
+        if (folder / SETTINGS).exists():
+            before = cls.open(folder)
+            if different := _differences(before.settings, settings):
+                raise InputError(
+                    f"{folder} holds results with another {different}: give the same settings to go on, or another folder."
+                )
+            before.at(source)
+            made = cls(folder, source, settings)
+        else:
+            made = cls(folder, source, settings)
+            if folder.exists() and any(p.name not in {WORK, "code"} for p in folder.iterdir()):
+                raise InputError(
+                    f"{folder} holds something else: give an empty or new folder for the results."
+                )
+        return made
+
+    def at(self, source: Path) -> Dataset:
+        """The same, if the results are of the dataset at `source`: the same place, or the same images at another one.
+
+        Raises:
+            InputError: they are another's.
+        """
+        source = source.absolute()
+        if self.source.resolve() == source.resolve():
+            return replace(self, source=source)
+        if _exists(self.source):
+            raise InputError(
+                f"{self.folder} holds results of the dataset {self.source}: give another folder."
+            )
+        if all(_holds_inputs_of(path, source) for path in islice(self.records(), _COMPARED)):
+            return replace(self, source=source)
+        raise InputError(f"{self.folder} holds results of the dataset {self.source}, which is gone, and the images in {source} are others: give another folder.")  # fmt: skip
+
+    @classmethod
+    def open(cls, folder: Path) -> Dataset:
+        """A dataset that was begun before.
+
+        Raises:
+            InputError: if it was not, or its settings are damaged.
+        """
+        path = folder / SETTINGS
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            return cls(
+                folder.absolute(), Path(content["source"]), CohortSettings.from_plain(content["settings"])
+            )
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{folder} holds no results of a cohort: run the level participant first."
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"{path} cannot be read ({error}): give another folder for the results."
+            ) from error
+
+    @property
+    def work(self) -> Path:
+        """For what is being worked at."""
+        return self.folder / WORK
+
+    @property
+    def logs(self) -> Path:
+        """For what went wrong."""
+        return self.folder / LOGS
+
+    @property
+    def failures(self) -> Failures:
+        """The scans without a result."""
+        return Failures(self.folder, self.work)
+
+    def place(self, scan: CohortScan) -> Path:
+        """The folder of a scan's results."""
+        return self.folder / scan.subject / scan.session if scan.session else self.folder / scan.subject
+
+    def record(self, scan: CohortScan) -> Path:
+        """The file that says that a scan is finished."""
+        return self.place(scan) / "anat" / f"{scan.name}_{RECORD}"
+
+    def records(self) -> Iterator[Path]:
+        """Of all scans that are finished, by name."""
+        for subject in sorted(p for p in self.folder.glob("sub-*") if p.is_dir()):
+            sessions = sorted(p for p in subject.glob("ses-*") if p.is_dir())
+            for place in (subject, *sessions):
+                name = subject.name if place == subject else f"{subject.name}_{place.name}"
+                path = place / "anat" / f"{name}_{RECORD}"
+                if path.is_file():
+                    yield path
+
+    def from_source(self, path: Path) -> str:
+        """How a file of the dataset that the scans come from is named in this one: a BIDS URI; of others, the name."""
+        try:
+            return f"{_RAW}{path.relative_to(self.source).as_posix()}"
+        except ValueError:
+            return path.name
+
+    def holds(self, named: str) -> bool:
+        """Whether a file that `from_source` named is in the dataset that the scans come from; of others: yes."""
+        return not named.startswith(_RAW) or _exists(self.source / named.removeprefix(_RAW))
+
+    def inputs(self, scan: CohortScan, sha256: dict[str, str]) -> dict[str, Any]:
+        """What a scan's results were made from, to know it again."""
+        files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
+        return {name: {"file": self.from_source(p), **_stamp(p), "sha256": sha256.get(name, "")} for name, p in files.items() if p}  # fmt: skip
+
+    def is_finished(self, scan: CohortScan) -> bool:
+        """Whether there is a complete result of the same images with the same settings.
+
+        Images count as the same if size and time of their files are, or else what is in them.
+        """
+        try:
+            cohort = json.loads(self.record(scan).read_text("utf-8"))["cohort"]
+            if cohort["settings"] != self.settings.fingerprint:
+                return False
+            before = cohort["inputs"]
+            now = self.inputs(scan, {})
+            if before.keys() != now.keys():
+                return False
+            files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
+            return all(_is_same(path, now[name], before[name]) for name, path in files.items() if path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return False
+
+    def publish(self, working: Path, scan: CohortScan) -> None:
+        """Put a finished folder into its place in one step; an older result goes, once the new one is on the disk.
+
+        What was written is on the disk before, so that a power cut leaves it whole; `recover` puts an older one back.
+
+        Raises:
+            OSError: it cannot be put there; the older one is in its place then.
+        """
+        for path in (*working.rglob("*"), working):
+            synchronise(path)
+        place = self.place(scan)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        synchronise(place.parent.parent)
+        if not place.exists():
+            working.rename(place)
+            synchronise(place.parent)
+            return
+        old = Path(tempfile.mkdtemp(prefix=f"{scan.name}{_OLD}", dir=self.work)) / "old"
+        place.rename(old)
+        try:
+            working.rename(place)
+        except BaseException:
+            old.rename(place)
+            raise
+        _bring_sessions(old, place)
+        for folder in (place, place.parent, old.parent, self.work):
+            synchronise(folder)
+        shutil.rmtree(old.parent, ignore_errors=True)
+
+    def recover(self, name: str) -> None:
+        """Put back what a process that was killed had taken away from its place, and remove what else it left.
+
+        Only who holds the scan's lock, surely, may do this.
+
+        Args:
+            name: of the scan.
+        """
+        for left in [p for p in self.work.iterdir() if p.name.partition(".")[0] == name]:
+            old = left / "old"
+            if left.name.startswith(f"{name}{_OLD}") and old.is_dir():
+                place = self.folder.joinpath(*name.split("_"))
+                if place.exists():
+                    _bring_sessions(old, place)
+                else:
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    old.rename(place)
+                synchronise(place.parent)
+            shutil.rmtree(left, ignore_errors=True)
+
+    def _recover(self) -> None:
+        """All results that are not in their places, but of scans that are being worked at."""
+        for name in {p.name.partition(".")[0] for p in self.work.glob(f"*{_OLD}*")}:
+            with locked(self.work / "locks" / name, wait=False) as lock:
+                if lock.sure:
+                    self.recover(name)
+
+    def without_folders(self, value: Any) -> Any:
+        """The same text, or plain values, without the folders of this machine that are known here: nobody else's business."""
+        if isinstance(value, dict):
+            return {name: self.without_folders(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.without_folders(item) for item in value]
+        if not isinstance(value, str):
+            return value
+        roots = {self.source, self.folder}
+        roots |= {Path(self.settings.brain_masks), Path(self.settings.model).parent}
+        roots |= {root.resolve() for root in roots if root.is_absolute()}
+        for root in sorted(
+            (r for r in roots if r.is_absolute() and r != r.parent), key=lambda r: -len(str(r))
+        ):
+            value = value.replace(f"{root}{os.sep}", "")
+            value = re.sub(re.escape(str(root)) + r"(?!\w)", root.name.replace("\\", r"\\"), value)
+        return value
+
+    def _write(self) -> None:
+        self.work.mkdir(parents=True, exist_ok=True)
+        (self.folder / SETTINGS).parent.mkdir(exist_ok=True)
+        files = {  # the settings first: they say whose folder it is, also if nothing else gets written
+            SETTINGS: _json({"source": str(self.source), "settings": self.settings.plain()}),
+            README: _README,
+            IGNORE: "\n".join(_IGNORED) + "\n",
+            DESCRIPTION: _json(self._description()),
+            **{f"{name}.json": _json(content) for name, content in sidecars.common().items()},
+        }
+        for name, text in files.items():
+            path = self.folder / name
+            if not path.exists() or path.read_text("utf-8") != text:
+                write_whole(path, text)
+
+    def _description(self) -> dict[str, Any]:
+        link = quote(printable(self.source.name))  # where it lies on this machine is nobody else's business
+        if self.folder.resolve().is_relative_to(self.source.resolve()):
+            link = Path(os.path.relpath(self.source.resolve(), self.folder.resolve())).as_posix()
+        about: Any = {}
+        try:
+            about = json.loads((self.source / DESCRIPTION).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            about = {}
+        about = about if isinstance(about, dict) else {}
+        source = {"URL": link}
+        if about.get("DatasetDOI"):
+            source["DOI"] = str(about["DatasetDOI"])
+        return {
+            "Name": f"Suspected anomalies in {about.get('Name') or self.source.name}",
+            "BIDSVersion": BIDS_VERSION,
+            "DatasetType": "derivative",
+            "GeneratedBy": [
+                {
+                    "Name": "AnomalyDetection",
+                    "Version": __version__,
+                    "Description": "anomaly-detection bids. Research use only. Not a medical device; not for diagnosis.",
+                    "Model": {"Name": Path(self.settings.model).stem, "SHA256": self.settings.model_sha256},
+                    "Settings": self.settings.fingerprint,
+                }
+            ],
+            "SourceDatasets": [source],
+            "DatasetLinks": {"raw": link},
+        }
+
+
+def _differences(before: CohortSettings, now: CohortSettings) -> str:
+    """Which settings that results depend on are others, in words; empty: none."""
+    old, new = before.in_results, now.in_results
+    names = [name for name in new if old.get(name) != new[name]]
+    return " and another ".join(_IN_WORDS.get(name, "--" + name.replace("_", "-")) for name in names)
+
+
+def _bring_sessions(old: Path, place: Path) -> None:
+    """A result of a subject without sessions does not carry away those that it had before."""
+    for session in [p for p in old.glob("ses-*") if p.is_dir() and not (place / p.name).exists()]:
+        session.rename(place / session.name)
+
+
+def _holds_inputs_of(record: Path, source: Path) -> bool:
+    """Whether a dataset holds the images that a result was made from."""
+    try:
+        for described in json.loads(record.read_text("utf-8"))["cohort"]["inputs"].values():
+            if described["file"].startswith(_RAW):
+                path = source / described["file"].removeprefix(_RAW)
+                if path.stat().st_size != described["bytes"] or file_sha256(path) != described["sha256"]:
+                    return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+    return True
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder on the way may not be read
+        return False
+
+
+def _stamp(path: Path) -> dict[str, int]:
+    found = path.stat()
+    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
+def _is_same(path: Path, now: dict[str, Any], before: dict[str, Any]) -> bool:
+    if now["file"] != before["file"] or now["bytes"] != before["bytes"]:
+        return False
+    return now["mtime_ns"] == before["mtime_ns"] or file_sha256(path) == before["sha256"]
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,167 @@
+"""The level "group": tables, figures, and pages with every scan; from the records alone, in little memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.bids import read_participants
+from .dataset import Dataset
+from .files import locked
+from .group_figures import draw_by_age, draw_by_sex, draw_spread
+from .group_pages import INDEX, PAGES, write_index, write_pages
+from .group_tables import FindingsTable, write_scans
+from .outliers import Unusual, find_unusual
+from .summaries import OutOfDate, ScanSummary, read_summaries
+
+Progress = Callable[[str, float, str], None]
+
+_READ, _TABLES = 0.55, 0.65  # of the time, till the records are read and till the tables are written
+
+
+def write_group(folder: Path, source: Path, report: Progress) -> str:
+    """Make everything of a group anew; returns a sentence about it.
+
+    Args:
+        folder: of the results.
+        source: the BIDS dataset, for its participants.tsv.
+
+    Raises:
+        InputError: if there is no result, or the folder cannot be written.
+    """
+    dataset = Dataset.open(folder)
+    if not source.is_dir():
+        raise InputError(f"The dataset {source} does not exist: give the one that the results are of.")
+    dataset = dataset.at(source)
+    people, problems = read_participants(source / "participants.tsv")
+    try:
+        with locked(dataset.work / "group") as lock:
+            if lock.sure:
+                for left in dataset.work.glob("group.*"):  # by a run that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+            return _write(dataset, people, [problem.problem for problem in problems], report)
+    except OSError as error:
+        raise InputError(f"The output folder {folder} cannot be written ({error.strerror}): free some space, or check its rights.") from error  # fmt: skip
+
+
+def _write(
+    dataset: Dataset, people: Mapping[str, Mapping[str, str]], remarks: Sequence[str], report: Progress
+) -> str:
+    report("group", 0.0, "Reading the records")
+    scans: list[ScanSummary] = []
+    damaged: list[str] = []
+    old: list[OutOfDate] = []
+    expected = max(1, sum(1 for _ in dataset.folder.glob("sub-*")))
+    with FindingsTable(dataset.folder) as table:
+        for found in read_summaries(dataset):
+            if isinstance(found, str):
+                damaged.append(found)
+                continue
+            if isinstance(found, OutOfDate):
+                old.append(found)
+                continue
+            scans.append(found[0])
+            table.add(found[1])
+            if len(scans) % 100 == 0:
+                report("group", min(_READ, _READ * len(scans) / expected), f"{len(scans)} records read")
+        if not scans and old:
+            raise InputError(f"{dataset.folder} holds no results that are up to date ({old[0].name} {old[0].reason}): run the level participant first.")  # fmt: skip
+        if not scans:
+            raise InputError(f"{dataset.folder} holds no results: run the level participant first.")
+    if people and (unknown := sum(scan.subject not in people for scan in scans)):
+        remarks = [*remarks, f"{unknown} of {len(scans)} scans have no row in participants.tsv."]
+    unusual = find_unusual(scans)
+    report("group", _READ, "Writing the tables")
+    write_scans(dataset.folder, scans, unusual, people)
+    in_order = sorted(zip(scans, unusual, strict=True), key=_unusual_first)
+    made = Path(tempfile.mkdtemp(prefix="group.", dir=dataset.work))
+    try:
+        _pages(dataset, made, in_order, people, damaged, old, remarks, report)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    said = f"{len(scans)} scans, {sum(scan.findings for scan in scans)} findings: {dataset.folder / INDEX}."
+    if damaged:
+        first = ", ".join(damaged[:3]) + (" and more" if len(damaged) > 3 else "")
+        said += f" {len(damaged)} records cannot be read ({first}): delete their folders and run participant again."
+    if old:
+        first = ", ".join(item.name for item in old[:3]) + (" and more" if len(old) > 3 else "")
+        said += f" {len(old)} results are out of date and were left out ({first}): see the page."
+    return " ".join([said, *remarks])
+
+
+def _pages(
+    dataset: Dataset,
+    made: Path,
+    scans: Sequence[tuple[ScanSummary, tuple[Unusual, ...]]],
+    people: Mapping[str, Mapping[str, str]],
+    damaged: Sequence[str],
+    old: Sequence[OutOfDate],
+    remarks: Sequence[str],
+    report: Progress,
+) -> None:
+    """Figures and pages: first those with the scans, all at once in the place of earlier ones; then what leads to them."""
+    pages, figures = made / PAGES, made / "figures"
+    pages.mkdir()
+    figures.mkdir()
+    names = write_pages(
+        pages, scans, lambda done: report("group", _TABLES + (0.98 - _TABLES) * done, "Writing the pages")
+    )
+    summaries = [scan for scan, _ in scans]
+    drawn = [
+        (
+            figures / "spread.png",
+            "How many findings a scan has, and how much they are together.",
+            "Two histograms",
+        )
+    ]
+    draw_spread(summaries, drawn[0][0])
+    if known := draw_by_age(summaries, people, figures / "age.png"):
+        drawn.append(
+            (
+                figures / "age.png",
+                f"Against age, of {known} scans whose age is known.",
+                "Points of volume against age",
+            )
+        )
+    elif known := draw_by_sex(summaries, people, figures / "sex.png"):
+        drawn.append((figures / "sex.png", f"By sex, of {known} scans.", "A box for each sex"))
+    target = dataset.folder / PAGES
+    if target.exists():
+        target.rename(made / "old")
+    pages.rename(target)
+    failures = [row._replace(reason=dataset.without_folders(row.reason)) for row in dataset.failures.rows()]
+    about = f"{len(scans)} scans of {len({scan.subject for scan in summaries})} subjects"
+    facts = _facts(dataset, summaries, len(failures), damaged)
+    facts += [("out of date, left out", f"{len(old)}")] if old else []
+    facts += [("people", remark) for remark in remarks]
+    write_index(
+        dataset.folder, f"Suspected anomalies: {about}", scans, failures, names, drawn, facts, old,
+    )  # fmt: skip
+
+
+def _facts(
+    dataset: Dataset, scans: Sequence[ScanSummary], failed: int, damaged: Sequence[str]
+) -> list[tuple[str, str]]:
+    burden = np.array([scan.burden_ml for scan in scans])
+    low, middle, high = np.percentile(burden, [25, 50, 75])
+    findings = np.array([scan.findings for scan in scans])
+    rows = [
+        ("scans with a result", f"{len(scans)} of {len({scan.subject for scan in scans})} subjects"),
+        ("without", f"{failed}" + (f", and {len(damaged)} whose record cannot be read" if damaged else "")),
+        ("findings a scan", f"median {np.median(findings):g}, {findings.min()} to {findings.max()}"),
+        ("their volume a scan", f"median {middle:.1f} ml, half of the scans {low:.1f} to {high:.1f} ml, highest {burden.max():.1f} ml"),
+        ("model", ", ".join(sorted({scan.model for scan in scans}))),
+        ("time a scan", f"median {np.median([scan.seconds for scan in scans]):.0f} s"),
+        ("from", dataset.source.name),
+    ]  # fmt: skip
+    return rows
+
+
+def _unusual_first(item: tuple[ScanSummary, tuple[Unusual, ...]]) -> tuple[int, float, str]:
+    scan, unusual = item
+    return -(len(scan.warnings) + len(unusual)), -max((abs(u.z) for u in unusual), default=0.0), scan.name

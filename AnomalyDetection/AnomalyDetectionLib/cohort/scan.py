@@ -1,0 +1,241 @@
+"""One scan of a cohort: detect, arrange the results as BIDS, and put them into their place in one step.
+
+sub-XX[/ses-YY]/
+    anat/sub-XX_space-FLAIR_desc-anomaly_statmap.nii.gz      score of every voxel
+    anat/sub-XX_space-FLAIR_desc-anomaly_dseg.nii.gz         label image: number of the finding
+    anat/sub-XX_space-FLAIR_desc-anomaly_dseg.tsv            the findings
+    anat/sub-XX_space-FLAIR_desc-anomaly_dseg.json           the same with all that led to them
+    anat/sub-XX_space-FLAIR_desc-anomaly.seg.nrrd            the same as a segmentation for 3D Slicer
+    anat/sub-XX_space-FLAIR_desc-brain_mask.nii.gz           where anomalies were looked for
+    figures/sub-XX_desc-*                                    thumbnail, overlay, nearest normal tissue
+    sub-XX_report.html                                       the report
+    score_map/                                               with --keep-scores
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tempfile
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..detection.run import Detection, run_detection
+from ..errors import InputError
+from ..imaging.memory import is_out_of_memory
+from ..imaging.prepared import IntensityScale
+from ..imaging.volume import Volume
+from ..imaging.writing import write_image
+from ..reporting import results
+from ..reporting.segmentation import segment_name
+from . import sidecars
+from .batch import BUSY, DONE, FAILED, THERE
+from .dataset import Dataset
+from .failures import Failure
+from .files import locked
+from .selection import CohortScan
+from .thumbnail import write_thumbnail
+
+LEAST_FREE_MB = 100
+"""Of the disk, for a scan to be begun."""
+
+_PICTURES = {results.OVERLAY: "desc-overlay_FLAIR.png", results.NEAREST: "desc-nearest_FLAIR.png"}
+REPORT, REPORT_NAME = "report.html", "report.html"
+THUMBNAIL = "desc-thumbnail_FLAIR.jpg"
+
+
+def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
+    """Analyse a scan; what goes wrong with it is a row in errors.csv, and no exception.
+
+    Args:
+        wait: if another process is at this scan, until it has ended; False: leave it to that one.
+
+    Returns:
+        One of `DONE`, `THERE`, `FAILED`, `BUSY`.
+
+    Raises:
+        InputError: the dataset's folder cannot be written, which concerns all scans.
+    """
+    with locked(dataset.work / "locks" / scan.name, wait=wait) as ours:
+        if not ours:
+            return BUSY
+        if ours.sure:  # what is there was left by a process that was killed: the lock says that it is gone
+            dataset.recover(scan.name)
+        if dataset.is_finished(scan):
+            dataset.failures.remove([scan.name])
+            return THERE
+        _check_disk(dataset)
+        stages = ["starting"]
+        working = Path(tempfile.mkdtemp(prefix=f"{scan.name}.", dir=dataset.work))
+        try:
+            _analyse(dataset, scan, working, stages)
+        except Exception as error:
+            _check_disk(dataset)
+            if isinstance(error, OSError) and _is_about(error, dataset.folder):
+                raise InputError(
+                    f"The output folder {dataset.folder} cannot be written ({error.strerror}): check its rights, and run "
+                    "the same again."
+                ) from error
+            failure = Failure(scan.subject, scan.session, stages[-1], _reason(dataset, scan, error))
+            dataset.failures.add(failure)
+            return FAILED
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+        dataset.failures.remove([scan.name])
+        _log(dataset, scan).unlink(missing_ok=True)
+        return DONE
+
+
+def _analyse(dataset: Dataset, scan: CohortScan, working: Path, stages: list[str]) -> None:
+    settings = dataset.settings
+
+    def progress(stage: str, _fraction: float, _message: str) -> None:
+        stages.append(stage)
+
+    before = dataset.inputs(scan, {})
+    detection = _without_folders(run_detection(settings.request(scan), progress), dataset)
+    made, arranged = working / "made", working / "arranged"
+    results.write_results(detection, made, progress, keep_scores=settings.keep_scores, hide=settings.hide)
+    arranged.mkdir()
+    _arrange(dataset, scan, detection, made, arranged, before)
+    stages.append("writing")
+    dataset.publish(arranged, scan)
+
+
+def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
+    """The same, whose images are named as in their dataset: where that lies on this machine is nobody else's business."""
+
+    def named(volume: Volume) -> Volume:
+        path = volume.path
+        if path is None:
+            return volume
+        inside = path.is_relative_to(dataset.source)
+        return replace(volume, path=path.relative_to(dataset.source) if inside else Path(path.name))
+
+    study = detection.study
+    mask = None if study.brain_mask is None else named(study.brain_mask)
+    return replace(
+        detection, study=replace(study, t1=named(study.t1), flair=named(study.flair), brain_mask=mask)
+    )
+
+
+def _arrange(
+    dataset: Dataset, scan: CohortScan, detection: Detection, made: Path, place: Path, before: dict[str, Any]
+) -> None:
+    """The files of a run under the names that BIDS has for them."""
+    anat, figures = place / "anat", place / "figures"
+    anat.mkdir()
+    figures.mkdir()
+
+    def named(name: str) -> Path:
+        return anat / f"{scan.name}_{name}"
+
+    flair, t1 = dataset.from_source(scan.flair), dataset.from_source(scan.t1)
+    (made / results.SCORE).rename(named(f"{sidecars.SCORE}.nii.gz"))
+    (made / results.LABELS).rename(named(f"{sidecars.LABELS}.nii.gz"))
+    (made / results.SEGMENTATION).rename(named("space-FLAIR_desc-anomaly.seg.nrrd"))
+    study = detection.scores.study
+    write_image(study.flair_grid.image(study.flair_brain.astype(np.uint8)), named(f"{sidecars.BRAIN}.nii.gz"))
+    for name in (sidecars.SCORE, sidecars.BRAIN):
+        _write_json(named(f"{name}.json"), sidecars.of_image(flair, t1))
+    _write_table(made / results.TABLE, detection, named(f"{sidecars.LABELS}.tsv"))
+    write_thumbnail(detection, figures / f"{scan.name}_{THUMBNAIL}")
+    if dataset.settings.pictures:
+        for name, new in _PICTURES.items():
+            if (made / name).exists():
+                (made / name).rename(figures / f"{scan.name}_{new}")
+        if (made / REPORT).exists():
+            (made / REPORT).rename(place / f"{scan.name}_{REPORT_NAME}")
+    if (made / results.FOLDER).exists():
+        (made / results.FOLDER).rename(place / results.FOLDER)
+    record = json.loads((made / results.RECORD).read_text("utf-8"))
+    _write_json(named(f"{sidecars.LABELS}.json"), _record(dataset, scan, detection, record, before))
+
+
+def _record(
+    dataset: Dataset, scan: CohortScan, detection: Detection, record: dict[str, Any], before: dict[str, Any]
+) -> dict[str, Any]:
+    """All about a scan: the sidecar's own keys, those of findings.json, and what a cohort needs to know."""
+    flair, t1 = dataset.from_source(scan.flair), dataset.from_source(scan.t1)
+    for role, described in record["inputs"].items():
+        if described is not None:
+            described["path"] = before[role]["file"]
+            before[role]["sha256"] = described["sha256"]
+    record["run"].pop("files", None)  # they have other names here
+    record["model"]["file"] = Path(record["model"]["file"]).name
+    study = detection.scores.study
+    told: dict[str, Any] = dataset.without_folders(record)
+    return {
+        **sidecars.of_image(flair, t1),
+        "cohort": {
+            "subject": scan.subject,
+            "session": scan.session,
+            "settings": dataset.settings.fingerprint,
+            "inputs": before,
+            "contrast": {"t1": _contrast(study.t1_scale), "flair": _contrast(study.flair_scale)},
+        },
+        **told,
+    }
+
+
+def _contrast(scale: IntensityScale) -> float:
+    """Between the darkest and the brightest tissue of the brain: difference by sum, 0 to 1."""
+    total = abs(scale.high) + abs(scale.low)
+    return round((scale.high - scale.low) / total, 4) if total else 0.0
+
+
+def _write_table(table: Path, detection: Detection, path: Path) -> None:
+    """findings.csv as BIDS has it: separated by tabs, beginning with index and name, n/a for what is not there."""
+    names = {str(finding.number): segment_name(finding) for finding in detection.findings.items}
+    columns = ["index", "name", *sidecars.finding_columns()]
+    with (
+        table.open(newline="", encoding="utf-8") as source,
+        path.open("w", newline="", encoding="utf-8") as target,
+    ):
+        rows = csv.DictReader(source)
+        out = csv.writer(target, delimiter="\t", lineterminator="\n")
+        out.writerow(columns)
+        for row in rows:
+            row = {**row, "index": row["number"], "name": names[row["number"]]}
+            out.writerow([row.get(name) or "n/a" for name in columns])
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _reason(dataset: Dataset, scan: CohortScan, error: Exception) -> str:
+    """Why a scan has no result, in one line; of the program's own errors, the whole story is in the logs."""
+    if isinstance(error, InputError):
+        return str(error)
+    if is_out_of_memory(error):
+        return "Not enough memory: run fewer scans at once (--jobs), or use --device cpu if it was the GPU's."
+    if isinstance(error, FileNotFoundError) and not (scan.t1.exists() and scan.flair.exists()):
+        return f"{error.filename} is not there any more."
+    dataset.logs.mkdir(exist_ok=True)
+    log = _log(dataset, scan)
+    log.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
+    return f"Something went wrong inside the program ({type(error).__name__}: {error}); see {log.name} in {dataset.logs}."
+
+
+def _check_disk(dataset: Dataset) -> None:
+    """A full disk is no scan's fault."""
+    if shutil.disk_usage(dataset.work).free < LEAST_FREE_MB * 2**20:
+        raise InputError(
+            f"The disk of the output folder {dataset.folder} is full: free some space, and run the same again."
+        )
+
+
+def _log(dataset: Dataset, scan: CohortScan) -> Path:
+    return dataset.logs / f"{scan.name}.txt"
+
+
+def _is_about(error: OSError, folder: Path) -> bool:
+    name = error.filename
+    return isinstance(name, (str, bytes)) and Path(str(name)).absolute().is_relative_to(folder)

@@ -1,0 +1,69 @@
+"""What the JSON files beside images and tables say, after the BIDS rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+SCORE, LABELS, BRAIN = (
+    "space-FLAIR_desc-anomaly_statmap",
+    "space-FLAIR_desc-anomaly_dseg",
+    "space-FLAIR_desc-brain_mask",
+)
+"""Images, after the scan's name. A score is no probability, so the first has the suffix of statistical maps, which
+the BIDS rules do not know yet."""
+
+_WORDS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
+    {
+        "number": ("Number of the finding; 1 has the highest peak score", None),
+        "volume_ml": ("Volume on the FLAIR's grid", "mL"),
+        "peak_score": ("Highest anomaly score of its patches", None),
+        "mean_score": ("Mean anomaly score of its patches", None),
+        "per_normal_scan": ("Findings like it, or more unusual, in a normal scan, besides white matter hyperintensities", None),
+        "patches": ("Patches that it is made of", None),
+        "side": ("left, right or midline of the patient", None),
+        "region": ("Where in the brain it lies", None),
+        "centroid_r_mm": ("Centroid, right is positive", "mm"),
+        "centroid_a_mm": ("Centroid, anterior is positive", "mm"),
+        "centroid_s_mm": ("Centroid, superior is positive", "mm"),
+        "t1_relative": ("Mean T1 intensity divided by that of the tissue round it", None),
+        "flair_relative": ("Mean FLAIR intensity divided by that of the tissue round it", None),
+        "hint": ("What it may be: cavity-like, WMH-like, edge or artefact, unknown", None),
+        "hint_evidence": ("Why", None),
+    }
+)  # fmt: skip
+
+
+def column(description: str, unit: str | None = None) -> dict[str, str]:
+    """What a data dictionary says about a column."""
+    return {"Description": description} | ({"Units": unit} if unit else {})
+
+
+def finding_columns() -> dict[str, dict[str, str]]:
+    """Of the table of a scan's findings, in its order; index and name, which BIDS itself explains, stand before them."""
+    from ..reporting.tables import COLUMNS  # with what makes findings: what only runs others does without
+
+    return {name: column(*_WORDS.get(name, (name, None))) for name in COLUMNS if name != "number"}
+
+
+def common() -> dict[str, dict[str, Any]]:
+    """The files at the top of the dataset that hold for all scans (BIDS: inheritance), by name without .json."""
+    return {
+        SCORE: {"Description": "Anomaly score of every voxel of the brain, 0 outside; above the threshold it is suspected."},
+        LABELS: {
+            "Description": "Suspected anomalies; the value is the finding's number. Research use only.",
+            "Manual": False,
+            **finding_columns(),
+        },
+        BRAIN: {"Description": "Where anomalies were looked for.", "Type": "Brain"},
+    }  # fmt: skip
+
+
+def of_image(flair: str, t1: str) -> dict[str, Any]:
+    """The sidecar of an image on the FLAIR's grid.
+
+    Args:
+        flair, t1: BIDS URIs.
+    """
+    return {"SpatialReference": flair, "Sources": [flair, t1]}

@@ -1,0 +1,20 @@
+"""`python -m AnomalyDetectionLib.cohort.snakemake_process PID ...`: Snakemake, which ends when process PID is gone."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..parent import call_when_gone
+
+
+def main() -> None:
+    """Run Snakemake with the arguments after the first."""
+    call_when_gone(int(sys.argv[1]), lambda: os._exit(1))
+    from snakemake.cli import main as snakemake
+
+    snakemake(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What a group is told about each scan, read from its record; a few hundred bytes a scan, and no images."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .dataset import Dataset
+from .failures import Failure
+from .files import printable
+
+WITHOUT_T1_IS_WORTH_SAYING = 0.005
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """What is told about a finding; its values as of `Finding`, in the record's own words."""
+
+    name: str
+    subject: str
+    session: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ScanSummary:
+    """What is told about a scan.
+
+    Attributes:
+        name, subject, session: as of `CohortScan`.
+        findings: how many.
+        burden_ml: their volume together.
+        brain_ml: of the brain that was looked at.
+        largest_ml, peak_score: of the findings; 0 without any.
+        counts, volumes_ml: by "hint", "side" and "part" (of the brain), then by its name.
+        shift_mm, rotation_deg: how T1 and FLAIR lay to each other.
+        t1_contrast, flair_contrast: between the darkest and the brightest tissue, 0 to 1.
+        seconds: that the analysis took.
+        finished: when, UTC.
+        model: name and the first digits of its fingerprint.
+        warnings: of the analysis itself: what speaks against trusting it, a sentence each.
+        folder: of its results.
+    """
+
+    name: str
+    subject: str
+    session: str
+    findings: int
+    burden_ml: float
+    brain_ml: float
+    largest_ml: float
+    peak_score: float
+    counts: Mapping[str, Mapping[str, int]]
+    volumes_ml: Mapping[str, Mapping[str, float]]
+    shift_mm: float
+    rotation_deg: float
+    t1_contrast: float
+    flair_contrast: float
+    seconds: float
+    finished: str
+    model: str
+    warnings: tuple[str, ...]
+    folder: Path
+
+    @property
+    def burden_percent(self) -> float:
+        """Of the brain."""
+        return 100 * self.burden_ml / self.brain_ml if self.brain_ml else math.nan
+
+
+class OutOfDate(NamedTuple):
+    """A result that does not count any more, and why."""
+
+    name: str
+    reason: str
+
+
+def read_summaries(
+    dataset: Dataset,
+) -> Iterator[tuple[ScanSummary, tuple[FindingRow, ...]] | OutOfDate | str]:
+    """Scan after scan, by name: a summary and its findings, what does not count, or a record that cannot be read."""
+    failed = {row.name: row for row in dataset.failures.rows()}
+    for path in dataset.records():
+        try:
+            record = json.loads(path.read_text("utf-8"))
+            summary, findings = _summary(record, path.parents[1])
+            if reason := _out_of_date(dataset, record["cohort"], failed.get(summary.name)):
+                yield OutOfDate(summary.name, reason)
+            else:
+                yield summary, findings
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            yield path.relative_to(dataset.folder).as_posix()
+
+
+def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: Failure | None) -> str:
+    """Why a result is not one of the dataset as it is now; empty: it is."""
+    if failure is not None:
+        return "has a row in errors.csv: the last attempt to analyse it anew failed"
+    if cohort["settings"] != dataset.settings.fingerprint:
+        return "was made with other settings than code/settings.json"
+    for role in ("t1", "flair"):
+        described = cohort["inputs"].get(role)
+        if described and not dataset.holds(described["file"]):
+            return f"its image {printable(described['file'])} is not in the dataset any more"
+    return ""
+
+
+def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[FindingRow, ...]]:
+    cohort, findings = record["cohort"], record["findings"]
+    subject, session = str(cohort["subject"]), str(cohort["session"])
+    name = f"{subject}_{session}" if session else subject
+    counts: dict[str, Counter[str]] = {"hint": Counter(), "side": Counter(), "part": Counter()}
+    volumes: dict[str, Counter[str]] = {"hint": Counter(), "side": Counter(), "part": Counter()}
+    for finding in findings:
+        kinds = {"hint": finding["hint"], "side": finding["side"], "part": part_of(finding["region"])}
+        for kind, value in kinds.items():
+            counts[kind][value] += 1
+            volumes[kind][value] += finding["volume_ml"]  # type: ignore[assignment]  # a Counter of floats
+    alignment, contrast = record["alignment"], cohort["contrast"]
+    summary = ScanSummary(
+        name=name,
+        subject=subject,
+        session=session,
+        findings=len(findings),
+        burden_ml=sum(float(finding["volume_ml"]) for finding in findings),
+        brain_ml=float(record["brain_ml"]),
+        largest_ml=max((float(finding["volume_ml"]) for finding in findings), default=0.0),
+        peak_score=max((float(finding["peak_score"]) for finding in findings), default=0.0),
+        counts=counts,
+        volumes_ml=volumes,  # type: ignore[arg-type]
+        shift_mm=float(alignment["shift_mm"]),
+        rotation_deg=float(alignment["rotation_deg"]),
+        t1_contrast=float(contrast["t1"]),
+        flair_contrast=float(contrast["flair"]),
+        seconds=round(sum(record["run"]["seconds"].values()), 2),
+        finished=str(record["run"]["finished_utc"]),
+        model=f"{record['model']['name']} ({record['model']['sha256'][:8]})",
+        warnings=_warnings(record),
+        folder=folder,
+    )
+    return summary, tuple(FindingRow(name, subject, session, finding) for finding in findings)
+
+
+def part_of(region: str) -> str:
+    """The part of the brain in a finding's region: "cortex" of "superior, cortex"."""
+    return region.rpartition(", ")[2]
+
+
+def _warnings(record: dict[str, Any]) -> tuple[str, ...]:
+    said = [str(warning["sentence"]) for warning in record.get("quality") or ()]
+    if (without := float(record.get("brain_without_t1") or 0)) >= WITHOUT_T1_IS_WORTH_SAYING:
+        said.append(f"The T1 does not reach {100 * without:.0f} % of the brain")
+    return tuple(dict.fromkeys(sentence.rstrip(".") for sentence in said))

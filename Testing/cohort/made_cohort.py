@@ -1,0 +1,86 @@
+"""A BIDS dataset of heads made of formulas, as small as the detection takes them, and a model for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+from AnomalyDetectionLib.cohort.dataset import Dataset
+from conftest import Run, run_command
+from synthetic_head import SyntheticHead, axial_grid
+
+GRID = axial_grid((3.0, 3.0, 8.0), (64, 72, 20))
+MASKS = "derivatives/brains"
+
+
+def add_subject(dataset: Path, subject: str, session: str = "") -> None:
+    """T1, FLAIR and brain mask."""
+    study = SyntheticHead().study(GRID, GRID)
+    name = f"{subject}_{session}" if session else subject
+    for root, suffix, volume in (
+        (dataset, "T1w", study.t1),
+        (dataset, "FLAIR", study.flair),
+        (dataset / MASKS, "space-FLAIR_desc-brain_mask", study.brain_mask),
+    ):
+        path = root / subject / session / "anat" / f"{name}_{suffix}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(sitk.Cast(volume.image, sitk.sitkFloat32), str(path), True)
+
+
+def cut_off(path: Path) -> None:
+    """The first half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def small_model(path: Path) -> Path:
+    """Random weights on a coarse grid: some findings, whatever they are, in no time."""
+    import torch
+    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.model.model_file import Model, save_model
+    from AnomalyDetectionLib.model.networks import Generator
+    from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+
+    torch.manual_seed(1)
+    network = NetworkSettings(latent_size=8, widths=(4, 8))
+    model = Model(
+        name="random",
+        weights=Generator(network).state_dict(),
+        median=torch.zeros(8),
+        deviation=torch.full((8,), 1e-3),
+        network=network,
+        preparation=PreparationSettings(in_plane_mm=3.0, slice_mm=8.0, bias_correction=False, register="off"),
+        scoring=ScoringSettings(threshold=0.5),
+        card={"summary": "random weights"},
+    )
+    save_model(model, path)
+    return path
+
+
+def command(
+    dataset: Path, output: Path, model: Path, *more: object, levels: tuple[str, ...] = ("participant",)
+) -> list[str]:
+    """The arguments of a run over such a dataset."""
+    fixed = [
+        "--model",
+        model,
+        "--brain-masks",
+        dataset / MASKS,
+        "--device",
+        "cpu",
+        "--progress",
+        "none",
+        "--no-pictures",
+    ]
+    return ["bids", *map(str, (dataset, output, *levels, *fixed, *more))]
+
+
+def run(
+    dataset: Path, output: Path, model: Path, *more: object, levels: tuple[str, ...] = ("participant",)
+) -> Run:
+    """The command as a user runs it."""
+    return run_command(*command(dataset, output, model, *more, levels=levels), output=output)
+
+
+def opened(output: Path) -> Dataset:
+    """The results, as the command sees them."""
+    return Dataset.open(output)

@@ -1,0 +1,136 @@
+"""What `group` makes of the records of many scans."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from AnomalyDetectionLib.cohort.group import write_group
+from AnomalyDetectionLib.cohort.group_tables import value_of
+from AnomalyDetectionLib.cohort.outliers import LIMIT, find_unusual, modified_z
+from AnomalyDetectionLib.cohort.summaries import read_summaries
+from AnomalyDetectionLib.errors import InputError
+from made_cohort import opened
+from made_records import make_records
+
+SCANS = 230
+
+
+def strange(number: int, record: dict) -> None:
+    if number == 100:
+        record["brain_ml"] = 700.0
+    if number == 150:
+        record["quality"] = [
+            {"name": "noise", "sentence": "The FLAIR is noisy & <b>dark</b>", "measured": {}}
+        ]
+    if number == 200:
+        record["findings"] = []
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """230 made-up scans, three of them special, and what was said of the group."""
+    place = tmp_path_factory.mktemp("group")
+    out, source = place / "out", place / "source"
+    make_records(out, source, SCANS, change=strange)
+    return out, source, write_group(out, source, lambda stage, fraction, message: None)
+
+
+def rows(table):
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_the_modified_z_score_does_not_heed_the_outlier_itself():
+    values = np.array([1.0, 2, 3, 4, 5, 1000])
+    z = modified_z(values)
+    assert z[5] > 100
+    assert np.abs(z[:5]).max() < 2
+    assert modified_z(np.array([2.0, 2, 2, 2])).tolist() == [0, 0, 0, 0]
+    mostly_the_same = modified_z(np.array([2.0, 2, 2, 2, 2, 9, np.nan]))
+    assert mostly_the_same[5] > LIMIT / 2
+    assert np.isnan(mostly_the_same[6])
+
+
+def test_a_brain_of_half_the_size_is_unusual_and_a_small_group_has_no_outliers(made):
+    scans = [found[0] for found in read_summaries(opened(made[0]))]
+    unusual = find_unusual(scans)
+    assert re.match(
+        r"Unusually low: the volume of the brain, 700 ml; usual is 1[45]\d\d ml", unusual[99][0].sentence
+    )
+    assert find_unusual(scans[97:103]) == [()] * 6
+    together = dataclasses.replace(scans[0], shift_mm=1.9)
+    assert not any("shift" in item.sentence for item in find_unusual([together, *scans])[0]), (
+        "less than 2 mm is nothing"
+    )
+
+
+def test_warnings_and_outliers_come_first_on_the_pages_and_every_scan_comes_once(made):
+    out = made[0]
+    first, second = ((out / "group_pages" / f"scans-000{k}.html").read_text("utf-8") for k in (1, 2))
+    names = re.findall(r"<strong>(?:<a[^>]*>)?(sub-\d+)", first + second)
+    assert len(names) == len({*names}) == SCANS
+    assert {"sub-00100", "sub-00150"} <= {*names[:12]}
+    assert first.count('src="data:image/jpeg') == 200
+    assert second.count('src="data:image/jpeg') == 30
+    assert "noisy &amp; &lt;b&gt;dark" in first
+    assert not re.search(r'(src|href)="https?:', first), "nothing is fetched"
+    index = (out / "group.html").read_text("utf-8")
+    assert 'href="group_pages/scans-0002.html"' in index
+
+
+def test_tables_have_every_scan_and_say_what_is_not_known(made):
+    table = rows(made[0] / "group_scans.tsv")
+    assert len(table) == SCANS
+    assert table[149]["warnings"] == "1"
+    assert table[149]["warning_text"].startswith("The FLAIR is noisy")
+    none = table[199]
+    assert (none["findings"], none["burden_ml"], none["session_id"], none["warning_text"]) == (
+        "0",
+        "0",
+        "n/a",
+        "n/a",
+    )
+    one = table[0]
+    for kind in ("hint", "side", "part"):
+        parts = [int(value) for name, value in one.items() if name.startswith(f"findings_{kind}_")]
+        assert sum(parts) == int(one["findings"])
+
+
+def test_a_group_made_again_leaves_nothing_of_the_one_before(made, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(made[0], out)
+    for number in range(20, SCANS + 1):
+        shutil.rmtree(out / f"sub-{number:05d}")
+    record = out / "sub-00003" / "anat" / "sub-00003_space-FLAIR_desc-anomaly_dseg.json"
+    record.write_text(record.read_text("utf-8")[:300])
+    (made[1] / "participants.tsv").rename(tmp_path / "participants.tsv")
+    try:
+        said = write_group(out, made[1], lambda stage, fraction, message: None)
+    finally:
+        (tmp_path / "participants.tsv").rename(made[1] / "participants.tsv")
+    assert said.startswith("18 scans")
+    assert "1 records cannot be read (sub-00003/anat/" in said
+    assert [path.name for path in (out / "group_pages").iterdir()] == ["scans-0001.html"]
+    assert "age" not in rows(out / "group_scans.tsv")[0]
+    assert "age" not in json.loads((out / "group_scans.json").read_text("utf-8"))
+    assert not list((out / ".work").glob("group*"))
+
+
+def test_a_group_of_nothing_is_refused(made, tmp_path):
+    with pytest.raises(InputError, match="no results of a cohort"):
+        write_group(tmp_path, tmp_path, lambda stage, fraction, message: None)
+    make_records(tmp_path / "out", tmp_path / "source", 0)
+    with pytest.raises(InputError, match="holds no results"):
+        write_group(tmp_path / "out", tmp_path / "source", lambda stage, fraction, message: None)
+
+
+def test_cells_of_participants_are_found_however_they_are_spelt():
+    assert value_of({"Age": " 63 ", "gender": "F"}, "age") == "63"
+    assert value_of({"Age": " 63 ", "gender": "F"}, "sex") == "F"
+    assert value_of({"sex": "N/A"}, "sex") == ""
