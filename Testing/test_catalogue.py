@@ -97,12 +97,18 @@ def set_address(copy, address):
 
 
 def test_the_public_address_is_put_everywhere_also_a_second_time(copy):
-    for address in ("https://github.com/somebody/SlicerAnomalyDetection.git", "https://github.com/other/slicer-ad/"):
+    for address in (
+        "https://github.com/somebody/SlicerAnomalyDetection.git",
+        "https://github.com/other/slicer-ad/",
+    ):
         done = set_address(copy, address)
         assert done.returncode == 0, done.stderr
         address = address.removesuffix("/").removesuffix(".git")
         text = (copy / "CMakeLists.txt").read_text("utf-8")
-        assert json.loads((copy / "catalogue" / "AnomalyDetection.json").read_text("utf-8"))["scm_url"] == address
+        assert (
+            json.loads((copy / "catalogue" / "AnomalyDetection.json").read_text("utf-8"))["scm_url"]
+            == address
+        )
         assert cmake("EXTENSION_HOMEPAGE", text) == address
         raw = address.replace("github.com", "raw.githubusercontent.com")
         pictures = [cmake("EXTENSION_ICONURL", text), *cmake("EXTENSION_SCREENSHOTURLS", text).split()]
@@ -110,7 +116,9 @@ def test_the_public_address_is_put_everywhere_also_a_second_time(copy):
         assert ".invalid" not in text
 
 
-@pytest.mark.parametrize("address", ["https://example.org/SlicerX", "https://github.com/somebody/AnomalyDetection", "x"])
+@pytest.mark.parametrize(
+    "address", ["https://example.org/SlicerX", "https://github.com/somebody/AnomalyDetection", "x"]
+)
 def test_an_address_that_the_catalogue_would_refuse_is_refused(copy, address):
     before = (copy / "CMakeLists.txt").read_bytes()
     done = set_address(copy, address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import re
 import signal
 import struct
 import subprocess
@@ -26,6 +27,7 @@ OUTPUTS = {
     "suspected_anomalies.seg.nrrd",
     "findings.csv",
     "findings.json",
+    "report.html",
     "overlay.png",
 }
 
@@ -375,7 +377,12 @@ def test_the_same_command_gives_the_same_result(sample_run, tmp_path):
     assert done.stdout.count("results are in") == 1
     assert str(again) in done.stdout
     assert {path.name for path in again.iterdir()} == outputs()
-    for name in outputs() - {"findings.json"}:
+    when = r"<dt>(Finished|Times)</dt><dd>[^<]+</dd>"
+    pages = [
+        re.sub(when, "", (folder / "report.html").read_text("utf-8")) for folder in (again, sample_run.output)
+    ]
+    assert pages[0] == pages[1]
+    for name in outputs() - {"findings.json", "report.html"}:
         assert (again / name).read_bytes() == (sample_run.output / name).read_bytes(), name
     records = [
         json.loads((folder / "findings.json").read_text("utf-8")) for folder in (again, sample_run.output)

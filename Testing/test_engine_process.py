@@ -119,8 +119,8 @@ def test_a_run_reports_its_stages_in_order_and_leaves_its_results(folder, quick)
     assert run.error == ""
     stages = list(dict.fromkeys(progress.stage for progress in heard))
     assert stages == [
-        "reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "anatomy", "scoring", "findings",
-        "writing", "done",
+        "reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "quality", "anatomy", "scoring",
+        "findings", "writing", "done",
     ]  # fmt: skip
     fractions = [progress.fraction for progress in heard]
     assert fractions == sorted(fractions)
@@ -165,11 +165,27 @@ def test_cancel_while_the_brain_is_looked_for_leaves_no_process_and_no_file(fold
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("wait", [0.0, pytest.param(0.7, marks=pytest.mark.slow)])
+STAGES = (
+    "reading",
+    "brain mask",
+    "alignment",
+    "resampling",
+    "bias field",
+    "scaling",
+    "scoring",
+    "findings",
+    "writing",
+)
+
+
 @pytest.mark.parametrize(
-    "stage",
-    ["reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "scoring", "findings", "writing"],
-)  # fmt: skip
+    ("stage", "wait"),
+    [
+        ("brain mask", 0.0),
+        ("bias field", 0.0),
+        *(pytest.param(stage, wait, marks=pytest.mark.slow) for stage in STAGES for wait in (0.1, 0.7)),
+    ],
+)
 def test_cancel_in_a_stage_of_a_run_with_everything_leaves_nothing(stage, wait, folder, quick):
     run = start(folder, quick(brain_mask=None, register=True, bias_correction=True, stride=2, model=None))
     wait_for(run, stage)

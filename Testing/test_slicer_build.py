@@ -23,7 +23,15 @@ def tree(tmp_path_factory):
         pytest.skip("what cmake builds with (make, cc) is not here")
     build, installed = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("installed")
     steps = (
-        [cmake, "-S", REPOSITORY, "-B", build, f"-DSlicer_DIR={STAND_IN}", f"-DCMAKE_INSTALL_PREFIX={installed}"],
+        [
+            cmake,
+            "-S",
+            REPOSITORY,
+            "-B",
+            build,
+            f"-DSlicer_DIR={STAND_IN}",
+            f"-DCMAKE_INSTALL_PREFIX={installed}",
+        ],
         [cmake, "--build", build],
         [cmake, "--install", build],
     )

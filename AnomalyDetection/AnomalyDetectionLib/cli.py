@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from . import __version__
+from .commands.bids import bids, bids_batch
 from .commands.detect import detect
 from .commands.doctor import devices, doctor
 from .commands.evaluate import evaluate
@@ -23,10 +24,12 @@ from .commands.experiments import experiment
 from .commands.models import models
 from .commands.options import PROGRAM
 from .commands.progress import Stop
+from .commands.series import series
 from .commands.simulate import simulate
 from .commands.train_context import train_context
 from .commands.training import calibrate, prepare, train, train_anatomy
-from .errors import InputError
+from .errors import InputError, printable
+from .imaging.memory import is_out_of_memory
 
 USER_ERROR, OWN_ERROR = 2, 1
 
@@ -51,7 +54,7 @@ def command_line(context: click.Context) -> None:
 
 
 for _command in (
-    *(detect, simulate, evaluate, experiment, models, doctor, devices),
+    *(detect, series, bids, bids_batch, simulate, evaluate, experiment, models, doctor, devices),
     *(prepare, train, train_context, train_anatomy, calibrate),
 ):
     command_line.add_command(_command)
@@ -77,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         sentence, code = _what_to_say(error)
-        click.echo(sentence, err=True)
+        click.echo(printable(sentence), err=True)
         sys.exit(code)
     except KeyboardInterrupt:
         click.echo("Stopped; nothing was written.", err=True)
@@ -106,7 +109,7 @@ def _what_to_say(error: Exception) -> tuple[str, int]:
             f"The Python package {error.name} is not installed here: install what {PROGRAM} needs.",
             USER_ERROR,
         )
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return (
             "Not enough memory: close other programs, or use --device cpu if it was the GPU's.",
             USER_ERROR,

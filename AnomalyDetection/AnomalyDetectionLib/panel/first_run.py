@@ -51,7 +51,6 @@ TORCH_WITH_GPU_GB = 2.5
 DEEPBET = Package("deepbet", "1.0.2", 10)
 OTHERS = (
     Package("click", "8.1", 0.1),
-    Package("filelock", "3.12", 0.1),
     Package("highdicom", "0.27", 1.1),  # Slicer 5.12 has it, and pydicom
     Package("matplotlib", "3.8", 17, compiled=True),
     Package("nibabel", "5", 3.5),
