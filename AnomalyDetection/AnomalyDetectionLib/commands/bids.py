@@ -10,7 +10,7 @@ import click
 
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
-from .options import DEBUG, PATH, PROGRESS, finite
+from .options import DEBUG, PATH, PROGRESS, detection_options
 from .progress import progress_of
 
 SOME_FAILED = 3
@@ -94,40 +94,7 @@ class _WithLabels(click.Command):
     show_default=True,
     help="As for detect.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="Where to compute; auto takes a GPU if there is one.",
-)
-@click.option(
-    "--threshold",
-    metavar="SCORE",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=finite,
-    help="As for detect.",
-)
-@click.option(
-    "--budget",
-    metavar="FINDINGS",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=finite,
-    help="As for detect.",
-)
-@click.option(
-    "--percentile", metavar="N", type=click.FloatRange(0, 100), callback=finite, help="As for detect."
-)
-@click.option("--min-patches", metavar="COUNT", type=click.IntRange(min=1), help="As for detect.")
-@click.option("--stride", metavar="VOXELS", type=click.IntRange(min=1, max=15), help="As for detect.")
-@click.option("--no-registration", is_flag=True, help="Trust that T1 and FLAIR line up as they are.")
-@click.option("--no-bias-correction", is_flag=True, help="The images have no bias field, or none any more.")
-@click.option(
-    "--hide",
-    type=click.Choice(["cavity-like", "wmh-like", "edge-or-artefact", "unknown"]),
-    multiple=True,
-    help="As for detect.",
-)
+@detection_options
 @click.option("--keep-scores", is_flag=True, help="As for detect: some 8 MB more a scan.")
 @click.option(
     "--no-pictures",
