@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .group_tables import value_of
 from .summaries import ScanSummary
@@ -33,6 +33,8 @@ def draw_spread(scans: Sequence[ScanSummary], path: Path) -> None:
     right.hist(burden, bins=min(40, max(8, len(scans) // 4)), color=COLOURS[0], ec="white", lw=0.4)
     right.set(xlabel="volume of the findings a scan (ml)", ylabel="scans")
     _millilitres(right, burden.max(initial=0), "x")
+    for axes in (left, right):
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))  # there are no half scans
     _save(figure, path)
 
 
