@@ -138,7 +138,7 @@ def kills(
     targets: list[tuple[str, Callable[[psutil.Process], list[psutil.Process]]]] = [
         ("every process of the run", lambda main: [main, *main.children(recursive=True)]),
         ("the command alone", lambda main: [main]),
-        ("the two largest of its processes", lambda main: [chance.choice(_deepest(main))]),
+        ("one of its two largest processes", lambda main: [chance.choice(_deepest(main))]),
     ]
     for number, (what, choose) in enumerate([*targets, ("nothing", lambda main: [])], start=1):
         begin = time.perf_counter()
