@@ -165,7 +165,7 @@ def overview(scores: ScoreMap, findings: Findings) -> tuple[bytes, int, int]:
 
 def in_letters(mm: float, letters: str) -> str:
     """A coordinate with the direction's letter instead of a sign: in_letters(-25.2, "RL") is "L 25"."""
-    return f"{letters[mm < -0.5]} {abs(round(mm))}"
+    return f"{letters[int(mm < -0.5)]} {abs(round(mm))}"
 
 
 def _jpeg(picture: Image.Image) -> bytes:
