@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.review import ReviewedFinding
 from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.reporting.dicom_algorithm import Algorithm
 from made_dicom import MadeStudy, classic_series, enhanced_series
 
@@ -85,6 +86,6 @@ def points(voxels: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 def points_of(labels: sitk.Image, number: int) -> np.ndarray:
     """Where the voxels of a finding lie (LPS mm); sorted."""
-    index = np.argwhere(sitk.GetArrayViewFromImage(labels) == number)[:, ::-1]
+    index = np.argwhere(voxels_of(labels) == number)[:, ::-1]
     found = Grid.of(labels).points(index)
     return found[np.lexsort(found.round(2).T)]

@@ -21,6 +21,7 @@ from AnomalyDetectionLib.detection.stored_scores import (
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.prepared import Alignment
+from AnomalyDetectionLib.imaging.voxels import voxels_of
 from synthetic_study import (
     FIRST,
     FLAIR_GRID,
@@ -64,7 +65,7 @@ def assert_same(restored, scores):
         scores.seconds,
     )
     assert Grid.of(restored.image) == Grid.of(scores.image)
-    np.testing.assert_array_equal(*map(sitk.GetArrayViewFromImage, (restored.image, scores.image)))
+    np.testing.assert_array_equal(*map(voxels_of, (restored.image, scores.image)))
     before, after = vars(scores.study), vars(restored.study)
     assert before.keys() == after.keys()
     for name, value in before.items():
@@ -81,7 +82,7 @@ def assert_same_findings(restored, scores):
         here = derive_findings(scores, threshold=threshold, min_patches=min_patches)
         assert there.items == here.items
         assert Grid.of(there.labels) == Grid.of(here.labels)
-        np.testing.assert_array_equal(*map(sitk.GetArrayViewFromImage, (there.labels, here.labels)))
+        np.testing.assert_array_equal(*map(voxels_of, (there.labels, here.labels)))
 
 
 def test_what_is_restored_is_what_was_stored_and_gives_the_same_findings(scores):

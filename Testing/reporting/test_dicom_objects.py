@@ -30,6 +30,7 @@ from made_findings import ALGORITHM, finding, flair_on, labels_on, made, oblique
 
 hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
 import pydicom  # noqa: E402
+from AnomalyDetectionLib.imaging.voxels import voxels_of  # noqa: E402
 from pydicom.uid import UID  # noqa: E402
 
 KINDS = ("classic", "enhanced")
@@ -125,7 +126,7 @@ def test_labels_whose_axes_run_another_way_are_brought_to_the_images(kind, axes,
 def test_only_frames_with_a_voxel_are_there_and_each_names_its_source(written):
     folder, these = written
     object_ = pydicom.dcmread(folder / SEGMENTATION)
-    voxels = sitk.GetArrayViewFromImage(these.labels)
+    voxels = voxels_of(these.labels)
     frames = sum(int((plane == number).any()) for plane in voxels for number in (1, 3))
     assert object_.NumberOfFrames == frames < 2 * len(voxels)
     assert object_.SegmentationType == "BINARY"
@@ -188,7 +189,7 @@ def test_the_report_has_a_group_of_measurements_a_finding(written):
     assert group.finding_sites[0].value.meaning == "Brain"
     assert group.finding_sites[0].laterality.meaning == "Left"
     measured = {m.name.meaning: (m.value, m.unit.value) for m in group.get_measurements()}
-    voxels = np.count_nonzero(sitk.GetArrayViewFromImage(these.labels) == 1)
+    voxels = np.count_nonzero(voxels_of(these.labels) == 1)
     assert measured["Volume"] == (pytest.approx(voxels * these.grid.voxel_ml, rel=1e-3), "mL")
     assert measured["Peak anomaly score"] == (5.432, "1")
     assert measured["Findings like it in a normal scan"] == (0.25, "{findings}/{scan}")

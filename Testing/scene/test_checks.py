@@ -8,6 +8,7 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from AnomalyDetectionLib.imaging import reading
+from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.scene import checks
 from AnomalyDetectionLib.scene.checks import problems, warnings
 from AnomalyDetectionLib.scene.rough_contrast import SWAPPED_BELOW, look
@@ -279,7 +280,7 @@ def test_real_pairs_are_told_from_swapped_ones(shared_data):
             matrix = np.eye(4)
             matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
             matrix[:3, 3] = image.GetOrigin()
-            sides.append((sitk.GetArrayViewFromImage(image), RAS_LPS @ matrix))
+            sides.append((voxels_of(image), RAS_LPS @ matrix))
         t1, flair = sides
         assert look(*t1, *flair).white_matter > SWAPPED_BELOW, pair
         assert look(*flair, *t1).white_matter < SWAPPED_BELOW, pair

@@ -253,7 +253,7 @@ class _Pool:
         """By tissue, and not on both sides of the brain."""
         border = (self.from_it_mm > 0) & (self.from_it_mm <= BORDER_MM)
         closed = np.count_nonzero(self.tissue & border) >= (1 - MOST_OPEN) * np.count_nonzero(border)
-        return closed and self.one_sided.sum() >= (1 - MOST_MIRRORED) * self.pool.sum()
+        return bool(closed and self.one_sided.sum() >= (1 - MOST_MIRRORED) * self.pool.sum())
 
     @property
     def half_width_mm(self) -> float:

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..imaging.flair_grid import to_flair_grid
 from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
+from ..imaging.voxels import voxels_of
 from .evidence import relative_intensities
 from .hints import UNKNOWN, hints_of
 from .lasting import lasting_scores
@@ -83,7 +84,7 @@ class Findings:
         if not any(finding.hint in hints for finding in self.items):
             return self
         items = tuple(finding for finding in self.items if finding.hint not in hints)
-        voxels = sitk.GetArrayViewFromImage(self.labels)
+        voxels = voxels_of(self.labels)
         kept = np.where(np.isin(voxels, [finding.number for finding in items]), voxels, 0).astype(np.uint16)
         return replace(self, items=items, labels=Grid.of(self.labels).image(kept))
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError
 from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
 from .findings import Findings, connected_patches
 from .score_map import ScoreMap
 
@@ -71,6 +71,6 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
                 )
         lookup[finding.number] = number
         renumbered.append(replace(finding, number=number))
-    labels = Grid.of(findings.labels).image(lookup[sitk.GetArrayViewFromImage(findings.labels)])
+    labels = Grid.of(findings.labels).image(lookup[voxels_of(findings.labels)])
     items = tuple(sorted(renumbered, key=lambda finding: finding.number))
     return replace(findings, items=items, labels=labels), Numbering(tuple(peaks))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
 from .findings import Finding, Findings
 from .midline import Midline
 
@@ -95,7 +95,7 @@ def as_corrected(
         midline: of the brain, in the space of the findings' grid.
     """
     grid = Grid.of(findings.labels)
-    detected = sitk.GetArrayViewFromImage(findings.labels)
+    detected = voxels_of(findings.labels)
     changed = voxels != detected
     numbers = set(np.unique(voxels[changed])) | set(np.unique(detected[changed]))
     now = []

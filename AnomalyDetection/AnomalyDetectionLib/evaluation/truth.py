@@ -23,6 +23,7 @@ from ..imaging.flair_grid import to_flair_grid
 from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_volume
+from ..imaging.voxels import voxels_of
 
 WMH = 1
 """The value of white matter hyperintensities in a confounder map (`CONFOUNDERS`)."""
@@ -214,7 +215,7 @@ def _labels(path: Path | None, role: str, study: PreparedStudy) -> np.ndarray:
     image = read_volume(path, role=role, mask=True).image
     if not _same(Grid.of(image), study.flair_grid):
         image = study.flair_grid.resampled(image)
-    return np.rint(sitk.GetArrayViewFromImage(image)).astype(np.int64).ravel()
+    return np.rint(voxels_of(image)).astype(np.int64).ravel()
 
 
 def _same(one: Grid, other: Grid) -> bool:

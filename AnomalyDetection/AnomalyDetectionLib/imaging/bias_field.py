@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .grid import Grid
+from .voxels import voxels_of
 
 #: The field is estimated on voxels of about this size (mm): it is smooth, and a finer grid left more of it.
 IN_PLANE_MM, SLICE_MM = 5.4, 8.0
@@ -37,7 +38,7 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
         )
     ]
     small_mask = sitk.Shrink(mask, shrink)
-    if not sitk.GetArrayViewFromImage(small_mask).any():
+    if not voxels_of(small_mask).any():
         return array
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(ITERATIONS)

@@ -16,6 +16,7 @@ from ..errors import InputError
 from .grid import Grid
 from .memory import on_device
 from .volume import Volume, name_of
+from .voxels import voxels_of
 
 #: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
 #: end leaves room for scans that cover only a part of it.
@@ -82,7 +83,7 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """
     name = name_of(mask, "The brain mask")
     binary = sitk.Cast(mask.image != 0, sitk.sitkUInt8)
-    given_ml = float(sitk.GetArrayViewFromImage(binary).sum()) * Grid.of(binary).voxel_ml
+    given_ml = float(voxels_of(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
         raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")
     on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
@@ -108,7 +109,7 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     affine = np.eye(4)
     affine[:3, :3] = np.asarray(image.GetDirection()).reshape(3, 3) * np.asarray(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
-    array = sitk.GetArrayViewFromImage(image).astype(np.float32).transpose(2, 1, 0)
+    array = voxels_of(image).astype(np.float32).transpose(2, 1, 0)
     nifti = nibabel.Nifti1Image(array, to_ras @ affine)
     with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):
         _, mask, _ = BrainExtraction(no_gpu=device == "cpu").run(nifti)
@@ -117,14 +118,14 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
 
 def _share_on_head(brain: np.ndarray, image: sitk.Image) -> float:
     """The share of a mask's voxels that are brighter than air, CSF and bone."""
-    array = sitk.GetArrayViewFromImage(image)
+    array = voxels_of(image)
     tissue = float(np.median(array[array > array.mean()]))
     return float((array[brain] > 0.25 * tissue).mean()) if brain.any() else 0.0
 
 
 def _nonzero_region(image: sitk.Image) -> np.ndarray | None:
     """The region of a scan whose skull was removed (most of it exactly one background value), or None."""
-    array = sitk.GetArrayViewFromImage(image)
+    array = voxels_of(image)
     region = array != array[0, 0, 0]
     ml = float(region.sum()) * Grid.of(image).voxel_ml
     region = ndimage.binary_fill_holes(region)

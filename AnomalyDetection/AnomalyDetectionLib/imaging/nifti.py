@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from .grid import Grid
 from .volume import Volume
+from .voxels import voxels_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def nifti_scan(volume: Volume) -> NiftiScan:
 
 def nifti_of(image: sitk.Image) -> NiftiScan:
     """An image from memory; whole numbers become int16 or int32."""
-    array = sitk.GetArrayViewFromImage(image)
+    array = voxels_of(image)
     if np.issubdtype(array.dtype, np.floating) and bool(np.all(array == np.round(array))):
         small = float(array.min()) >= -32768 and float(array.max()) <= 32767
         image = sitk.Cast(image, sitk.sitkInt16 if small else sitk.sitkInt32)

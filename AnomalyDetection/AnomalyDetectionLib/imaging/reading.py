@@ -14,6 +14,7 @@ from . import dicom_series, file_image
 from .dicom_headers import is_dicom
 from .dicom_series import Series
 from .volume import Study, Volume, as_text, is_utf8
+from .voxels import voxels_of
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5
@@ -132,7 +133,7 @@ def _checked(image: sitk.Image, name: str, *, mask: bool) -> sitk.Image:
         )
     _check_geometry(image, name)
     image = sitk.Cast(image, sitk.sitkFloat32)
-    voxels = sitk.GetArrayViewFromImage(image)
+    voxels = voxels_of(image)
     low, high = float(voxels.min()), float(voxels.max())  # NaN where any voxel is
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(voxels.size - np.isfinite(voxels).sum())

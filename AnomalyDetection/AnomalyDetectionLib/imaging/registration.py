@@ -12,6 +12,7 @@ from .grid import Grid
 from .prepared import Alignment
 from .settings import PreparationSettings
 from .volume import Volume, name_of
+from .voxels import voxels_of
 
 #: A registration that moves the brain by less than this on average is not applied: the headers are as good.
 MIN_SHIFT_MM = 1.0
@@ -110,7 +111,7 @@ def _starts(moving: sitk.Image, points: np.ndarray) -> list[list[float]]:
     """Translations (mm) to start from: none, middle on middle, and top of the brain below top of the head."""
     centre = points.mean(axis=0)
     middle = moving.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in moving.GetSize()])
-    head = _points(moving, sitk.GetArrayViewFromImage(moving) > 0.2)
+    head = _points(moving, voxels_of(moving) > 0.2)
     top = float(np.percentile(head[:, 2], 99.8))
     upper = head[head[:, 2] > top - HEAD_MM].mean(axis=0)
     below_top = [upper[0], upper[1], top - SCALP_MM - float(np.ptp(points[:, 2])) / 2]

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from .grid import Grid
+from .voxels import voxels_of
 
 #: Full width at half maximum of a Gaussian over its standard deviation.
 FWHM = 2.3548
@@ -42,7 +43,7 @@ def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.nda
     # Only the part of the slice that is needed, and a few voxels for smoothing and spline.
     low = [max(0, int(start[axis]) - 16) for axis in (0, 1)]
     high = [int(start[axis] + grid.size[axis] * step[axis]) + 16 for axis in (0, 1)]
-    array = sitk.GetArrayViewFromImage(image)
+    array = voxels_of(image)
     array = array[first : first + grid.size[2] * averaged, low[1] : high[1], low[0] : high[0]]
     if averaged > 1:
         grouped = array.reshape(grid.size[2], averaged, *array.shape[1:])
@@ -101,7 +102,7 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
         sampled = sitk.Resample(
             coefficients, placed.empty_image(), to_t1, sitk.sitkBSplineResampler, 0.0, sitk.sitkFloat32
         )
-        total += sitk.GetArrayViewFromImage(sampled)  # a view: the image must outlive it
+        total += voxels_of(sampled)
     return total / np.float32(len(heights))
 
 
@@ -177,4 +178,4 @@ def _same_voxels(image: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> bool:
 def _cut(image: sitk.Image, grid: Grid) -> np.ndarray:
     x, y, z = (round(float(value)) for value in Grid.of(image).indices(np.asarray([grid.origin]))[0])
     width, height, depth = grid.size
-    return sitk.GetArrayViewFromImage(image)[z : z + depth, y : y + height, x : x + width]
+    return voxels_of(image)[z : z + depth, y : y + height, x : x + width]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..detection.findings import Findings
 from ..detection.numbering import Numbering
 from ..detection.score_map import ScoreMap
+from ..imaging.voxels import voxels_of
 
 
 def carried_numbering(
@@ -42,7 +42,7 @@ def carried_numbering(
 
 def _by_overlap(old: Findings, new: Findings) -> list[tuple[int, int]]:
     """Pairs of numbers, old and new, that share voxels; those that share most of them first."""
-    before, now = sitk.GetArrayViewFromImage(old.labels), sitk.GetArrayViewFromImage(new.labels)
+    before, now = voxels_of(old.labels), voxels_of(new.labels)
     shared = (before > 0) & (now > 0)
     pairs, voxels = np.unique(np.stack([before[shared], now[shared]], axis=1), axis=0, return_counts=True)
     return [(int(pairs[k, 0]), int(pairs[k, 1])) for k in np.argsort(-voxels, kind="stable")]

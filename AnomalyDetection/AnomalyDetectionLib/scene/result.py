@@ -19,6 +19,7 @@ from ..detection.numbering import Numbering, keep_numbers
 from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import IMAGES, StoredScores, restore
 from ..errors import InputError
+from ..imaging.voxels import voxels_of
 from ..model import rates
 from ..model.rates import RateCurve
 from .carry_over import carried_numbering
@@ -207,7 +208,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
         return np.array(row.centroid_ras)
     centroid = np.array([row.centroid_ras]) * (-1, -1, 1)
     index = grid.indices(centroid)[0]
-    labels = sitk.GetArrayViewFromImage(findings_of(result).labels)
+    labels = voxels_of(findings_of(result).labels)
     nearest = np.rint(index).astype(int)[::-1]
     inside = bool(np.all((nearest >= 0) & (nearest < labels.shape)))
     if not inside or labels[tuple(nearest)] != number:  # only then all voxels are worth a look

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
 from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
 from .findings_table import rows
 from .hierarchy import place_beside
 from .nodes import nodes_of_class
@@ -182,7 +182,7 @@ def _reference(role: str) -> str:
 
 
 def _array(stored: StoredScores, role: str) -> np.ndarray:
-    return sitk.GetArrayViewFromImage(stored.images[role])
+    return voxels_of(stored.images[role])
 
 
 def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:

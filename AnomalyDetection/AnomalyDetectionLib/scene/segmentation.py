@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..detection.findings import Findings
+from ..imaging.voxels import voxels_of
 from ..reporting.colours import finding_colour
 from ..reporting.segmentation import TERMINOLOGY, segment_name
 from .findings_table import rows
@@ -166,5 +166,5 @@ def _oriented_image(findings: Findings, flair_node: Any) -> Any:
     """The label map as vtkOrientedImageData in the FLAIR node's own space."""
     highest = max((finding.number for finding in findings.items), default=0)
     kind = np.uint8 if highest <= np.iinfo(np.uint8).max else np.uint16
-    labels = sitk.GetArrayViewFromImage(findings.labels).astype(kind)
+    labels = voxels_of(findings.labels).astype(kind)
     return oriented_image(labels, ijk_to_ras(flair_node))

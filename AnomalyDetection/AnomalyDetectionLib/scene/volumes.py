@@ -14,6 +14,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
 from .logics import Logics
 
 #: RAS to LPS and back: the first two axes run the other way.
@@ -331,8 +332,8 @@ def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -
         label = _image(node, to_space)
         label = sitk.Cast(label != 0, sitk.sitkUInt8)
     mask = label if _alike(Grid.of(label), grid) else grid.resampled(label)
-    if not sitk.GetArrayViewFromImage(mask).any():
-        empty = not sitk.GetArrayViewFromImage(label).any()
+    if not voxels_of(mask).any():
+        empty = not voxels_of(label).any()
         raise InputError(
             f"The brain mask {quoted(node)} is empty: choose another, or none."
             if empty

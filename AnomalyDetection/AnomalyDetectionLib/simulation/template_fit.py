@@ -6,6 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
 from .anatomy import template_image
 
 #: Voxel size (mm) that the registration works at.
@@ -30,7 +31,7 @@ def template_affine(t1: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     fixed = sitk.Clamp(fixed / level, sitk.sitkFloat32, 0.0, 1.3)
     start = sitk.AffineTransform(3)
     points = grid.points(np.argwhere(brain)[::97, ::-1])
-    array = sitk.GetArrayViewFromImage(template)
+    array = voxels_of(template)
     target = Grid.of(template).points(np.argwhere(array > 0)[::97, ::-1])
     scale = target.std(axis=0) / points.std(axis=0)
     start.SetMatrix(np.diag(scale).ravel().tolist())

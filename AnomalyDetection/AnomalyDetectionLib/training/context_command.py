@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError
 from ..imaging.reading import read_volume
 from ..imaging.settings import PreparationSettings
+from ..imaging.voxels import voxels_of
 from ..model.context_model import ContextModel
 from ..model.context_network import STRIDE, ContextNetwork, ContextSettings
 from ..model.model_file import SUFFIX, load_model, save_model
@@ -160,7 +160,7 @@ def _outlines(folder: Path | None) -> list[np.ndarray]:
     found: list[np.ndarray] = []
     for file in files[:: max(1, len(files) // 300)]:
         mask = read_volume(file, role="lesion mask", mask=True).image
-        found += read_outlines([sitk.GetArrayViewFromImage(mask) > 0])
+        found += read_outlines([voxels_of(mask) > 0])
     return found[:MOST_OUTLINES]
 
 

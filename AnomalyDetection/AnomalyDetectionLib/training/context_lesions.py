@@ -128,7 +128,7 @@ def paint_lesion(
     soft = float(rng.uniform(0.5, 1.6)) if rng.random() < 0.8 else float(rng.uniform(1.6, 4.0))
     spared = rng.random() < 0.5 and kind not in ("fluid", "foreign")
     content = _content(kind, block, rng)
-    whole = np.zeros(block.target[rows, columns].shape, np.float32)
+    whole: np.ndarray = np.zeros(block.target[rows, columns].shape, np.float32)
     change = 0.0
     for s in range(len(block.images)):
         weight = np.zeros((y.shape[0], x.shape[1]), np.float32)

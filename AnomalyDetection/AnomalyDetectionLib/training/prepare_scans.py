@@ -20,6 +20,7 @@ from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.resampling import flair_to_model_grid
 from ..imaging.settings import PreparationSettings
+from ..imaging.voxels import voxels_of
 from .scan_file import TrainingScan, normal_centres, write_scans
 
 BRIGHT = 1.2
@@ -148,6 +149,6 @@ def marked_on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
     What is painted on these voxels touches the mask on the FLAIR's grid, and nothing else does.
     """
     numbers = np.arange(1, study.brain.size + 1, dtype=np.int32).reshape(study.brain.shape)
-    number = sitk.GetArrayViewFromImage(to_flair_grid(numbers, study))
-    marked = sitk.GetArrayViewFromImage(study.flair_grid.resampled(mask)) > 0
+    number = voxels_of(to_flair_grid(numbers, study))
+    marked = voxels_of(study.flair_grid.resampled(mask)) > 0
     return np.isin(numbers, number[marked & (number > 0)])

@@ -15,6 +15,7 @@ from ...imaging.grid import Grid
 from ...imaging.prepared import PreparedStudy
 from ...imaging.registration import transform_of
 from ...imaging.volume import Study, Volume
+from ...imaging.voxels import voxels_of
 
 Role = Literal["T1", "FLAIR"]
 
@@ -60,7 +61,7 @@ class Acquired:
         return cls(
             role,
             volume,
-            sitk.GetArrayViewFromImage(volume.image).transpose(axes)[turn],
+            voxels_of(volume.image).transpose(axes)[turn],
             brain.transpose(axes)[turn],
             (spacing[0], spacing[1], spacing[2]),
             int(np.argmax(spacing)) if thick else axes.index(0),

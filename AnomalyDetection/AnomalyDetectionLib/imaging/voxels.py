@@ -1,0 +1,24 @@
+"""The voxels of an image without a copy of them, to be kept for as long as one likes."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+
+def voxels_of(image: sitk.Image) -> np.ndarray:
+    """The values of an image as a read-only array (slices, rows, columns) on the image's own memory.
+
+    Use it in place of `SimpleITK.GetArrayViewFromImage`: since SimpleITK 2.5.7 such a view no longer keeps its image alive,
+    and reads freed memory where nothing else does. This one keeps what it shows: it stays right when the image is
+    dropped, or changed in place (SimpleITK then gives the image a memory of its own).
+    """
+    return np.asarray(_Voxels(image))
+
+
+class _Voxels:
+    """What numpy holds on to as the owner of the memory."""
+
+    def __init__(self, image: sitk.Image) -> None:
+        self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__  # noqa: TID251
+        self._image = sitk.Image(image)  # shares the memory
