@@ -1,5 +1,8 @@
 """Sensitivity at a number of false positives, worked out by hand and beside a library."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from AnomalyDetectionLib.evaluation.bootstrap import interval, patient_weights
@@ -177,32 +180,24 @@ def test_paired_differences_vary_less_than_each_method_does():
 
 
 def test_where_findings_do_not_merge_the_curve_is_picai_evals():
-    metrics = pytest.importorskip("picai_eval", reason="picai-eval is not installed")
-    rng = np.random.default_rng(5)
-    scans, results = [], {}
-    for scan in range(12):
-        # Peaks of one element, each beside an element that was not scored: a candidate has one confidence. A lesion
-        # whose peak is 0 is never found, which picai_eval wants to be told as one of no confidence.
-        peaks = rng.integers(0, 9, 8)
-        lesions = rng.random(8) < 0.4
-        scores = "".join(f"{peak}." for peak in peaks)
-        labels, number = "", 0
-        for is_lesion in lesions:
-            number += is_lesion
-            labels += f"{number}." if is_lesion else ".."
+    """Its answers were recorded by record_other_libraries.py."""
+    recorded = json.loads(Path(__file__).with_name("other_libraries.json").read_text("utf-8"))["froc"]
+    scans = []
+    for scan, candidates in enumerate(recorded["scans"]):
+        # Peaks of one element, each beside an element that was not scored: a candidate has one confidence.
+        scores = "".join(f"{peak}." for peak in candidates["peaks"])
+        numbers = np.cumsum(candidates["lesions"])
+        labels = "".join(
+            f"{number}." if is_lesion else ".."
+            for number, is_lesion in zip(numbers, candidates["lesions"], strict=True)
+        )
         scans.append((f"p{scan}", scores, labels))
-        results[str(scan)] = [
-            (int(is_lesion), float(peak), float(is_lesion and peak > 0))
-            for peak, is_lesion in zip(peaks, lesions, strict=True)
-            if is_lesion or peak > 0
-        ]
     curves = cohort_of(scans, np.arange(0.5, 9))
-    theirs = metrics.Metrics(results)
     false_positives, found = froc_curve(curves)
-    points = list(zip(theirs.lesion_FPR, theirs.lesion_TPR, strict=True))[:-1]  # the last is at infinity
+    points = recorded["picai-eval: (false positives a scan, share of lesions)"]
     assert len(points) == 8
     for rate, share in points:
         place = np.flatnonzero(np.isclose(false_positives, rate))
         assert found[place].max() == pytest.approx(share)
-    for rate in (0.5, 1, 2, 4):
-        assert at(curves, rate, criterion=ONE_TO_ONE)[0] == pytest.approx(theirs.lesion_TPR_at_FPR(rate))
+    for rate, share in recorded["picai-eval: share at false positives"].items():
+        assert at(curves, float(rate), criterion=ONE_TO_ONE)[0] == pytest.approx(share)

@@ -1,5 +1,8 @@
 """One finding to one lesion, worked out by hand and beside two libraries."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from AnomalyDetectionLib.evaluation.matching import one_to_one
@@ -43,52 +46,19 @@ def test_nothing_there_or_nothing_found_matches_nothing():
     assert matched([[0]], [3], [4]) == [-1]
 
 
-def cuboids(rng, count, shape=(8, 40, 40), shift=0):
-    """Numbered cuboids in a row of places of 8 x 8, so that they never touch one another."""
-    labels = np.zeros(shape, np.uint8)
-    for number in range(count):
-        row, column = divmod(number, 4)
-        r, c = row * 10 + 1 + shift, column * 10 + 1 + shift
-        depth, height, width = rng.integers(2, 7, 3)
-        labels[1 : 1 + depth, r : r + height, c : c + width] = number + 1
-    return labels
+RECORDED = json.loads(Path(__file__).with_name("other_libraries.json").read_text("utf-8"))
 
 
-def counts(lesions, findings):
-    overlap = np.zeros((lesions.max() + 1, findings.max() + 1))
-    np.add.at(overlap, (lesions.ravel(), findings.ravel()), 1)
-    return overlap[1:, 1:], overlap.sum(axis=1)[1:], overlap.sum(axis=0)[1:]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_as_many_are_matched_as_picai_eval_matches(seed, capsys):
-    evaluation = pytest.importorskip("picai_eval.eval", reason="picai-eval is not installed")
-    rng = np.random.default_rng(seed)
-    lesions, findings = cuboids(rng, 12), cuboids(rng, 12, shift=2)
-    mine = one_to_one(*counts(lesions, findings))
-    results, *_ = evaluation.evaluate_case(
-        findings.astype(np.float32), (lesions > 0).astype(int), min_overlap=0.1
+@pytest.mark.parametrize("case", RECORDED["matching"])
+def test_as_many_are_matched_as_picai_eval_and_panoptica_match(case):
+    """Their answers were recorded by record_other_libraries.py."""
+    overlap, lesions, findings = (
+        np.array(case[name], float)
+        for name in ("shared voxels, a lesion a row", "voxels of the lesions", "voxels of the findings")
     )
-    theirs = sorted(overlap for is_lesion, _, overlap in results if is_lesion and overlap > 0)
-    overlap, lesion_voxels, finding_voxels = counts(lesions, findings)
+    mine = one_to_one(overlap, lesions, findings)
     pairs = [(i, j) for i, j in enumerate(mine) if j >= 0]
-    iou = [overlap[i, j] / (lesion_voxels[i] + finding_voxels[j] - overlap[i, j]) for i, j in pairs]
+    iou = [overlap[i, j] / (lesions[i] + findings[j] - overlap[i, j]) for i, j in pairs]
     assert 0 < len(iou) < 12
-    assert sorted(iou) == pytest.approx(theirs)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_as_many_are_matched_as_panoptica_matches(seed):
-    panoptica = pytest.importorskip("panoptica", reason="panoptica is not installed")
-    from panoptica.metrics import Metric
-
-    rng = np.random.default_rng(seed)
-    lesions, findings = cuboids(rng, 12), cuboids(rng, 12, shift=2)
-    evaluator = panoptica.Panoptica_Evaluator(
-        expected_input=panoptica.InputType.UNMATCHED_INSTANCE,
-        instance_matcher=panoptica.NaiveThresholdMatching(matching_metric=Metric.IOU, matching_threshold=0.1),
-        instance_metrics=[Metric.IOU],
-        verbose=False,
-    )
-    result = evaluator.evaluate(findings, lesions)["ungrouped"]
-    assert int((one_to_one(*counts(lesions, findings)) >= 0).sum()) == result.tp
+    assert sorted(iou) == pytest.approx(case["picai-eval: overlaps of the pairs"])
+    assert len(iou) == case["panoptica: pairs"]

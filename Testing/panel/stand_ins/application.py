@@ -248,6 +248,9 @@ class Application(Signals):
         if self._layouts is not None:
             self._layouts.close()
         self.processEvents()
+        self._qt.sendPostedEvents(
+            None, QtCore.QEvent.DeferredDelete
+        )  # which Qt does in the loop that there is none of
         DIALOGS.clear()
 
     def mrmlScene(self) -> Any:
