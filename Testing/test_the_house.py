@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 
 import pytest
 from conftest import REPOSITORY
@@ -145,11 +144,7 @@ def test_what_slicer_may_lack_is_not_imported_when_the_module_is_opened():
     guilty = [
         p.name for p in library_files(in_folders=("scene", "panel")) if heavy.search(p.read_text("utf-8"))
     ]
-    code = "import sys, AnomalyDetectionLib.scene.detection_job, AnomalyDetectionLib.scene.export;"
-    code += "print(sorted({'torch', 'deepbet', 'nibabel', 'matplotlib', 'PIL', 'click', 'safetensors'} & {*sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not guilty
-    assert loaded.strip().splitlines()[-1] == "[]"
 
 
 def _code_matches(path, pattern):

@@ -89,5 +89,5 @@ if __name__ == "__main__":
         "matching": [matching(seed) for seed in range(5)],
         "froc": froc(),
     }
-    text = json.dumps(record, indent=1)
+    text = json.dumps(record)
     RECORD.write_text(text + "\n", encoding="utf-8")

@@ -18,7 +18,6 @@ from ..detection.review import ReviewedFinding
 from ..errors import InputError
 from ..imaging.dicom_headers import is_dicom
 from ..imaging.dicom_series import Series, choose, read
-from ..imaging.reading import read_volume
 from .dicom_algorithm import Algorithm
 from .notice import NOTICE
 
@@ -97,6 +96,8 @@ def source_of_flair(
     source = dicom_source([instance.file for instance in chosen.instances])
     if reference is not None:
         _require_same_patient(chosen, reference, t1, t1_series)
+        from ..imaging.reading import read_volume  # asks for nibabel, which Slicer does not bring
+
         image = read_volume(flair, role="FLAIR", series=series).image
         here = source.matched(image, f"The FLAIR {flair}")
         there = source.matched(read(chosen, role="DICOM reference")[0], f"The DICOM reference {reference}")

@@ -1,0 +1,61 @@
+"""Open the module where nothing but what Slicer brings is installed, and import every file of its panel and bridge.
+
+Usage: python .ci/bare_slicer.py, in an environment of .ci/slicer_brings.txt
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULE = ROOT / "AnomalyDetection"
+NOT_BROUGHT = (
+    "torch",
+    "click",
+    "highdicom",
+    "nibabel",
+    "deepbet",
+    "pandas",
+    "safetensors",
+    "tqdm",
+    "matplotlib",
+    "PIL",
+)
+OF_VTK = ("matplotlib", "PIL")  # its wheel asks for them, what Slicer builds does not
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.path[:0] = [str(MODULE), str(ROOT / "Testing")]
+
+there = [name for name in NOT_BROUGHT if name not in OF_VTK and find_spec(name)]
+assert not there, f"this is no bare Slicer, it has {', '.join(there)}"
+
+from panel.stand_ins.slicer_application import SlicerApplication  # noqa: E402
+
+names = [
+    ".".join(path.relative_to(MODULE).with_suffix("").parts)
+    for part in ("panel", "scene")
+    for path in sorted((MODULE / "AnomalyDetectionLib" / part).glob("*.py"))
+]
+with tempfile.TemporaryDirectory() as folder:
+    slicer = SlicerApplication(Path(folder))
+    try:
+        panel = slicer.open(slicer.load_module(MODULE / "AnomalyDetection.py"))
+        for name in names:
+            importlib.import_module(name)
+        panel.ui.loadSampleButton.click()
+        assert panel.ui.detectButton.enabled, f"the sample cannot be run: {panel.ui.inputsMessageLabel.text}"
+        missing = importlib.import_module("AnomalyDetectionLib.panel.first_run").missing_requirements()
+    finally:
+        slicer.stop()
+    assert not slicer.errors, "\n".join(slicer.errors)
+
+loaded = [name for name in NOT_BROUGHT if sys.modules.get(name)]
+assert not loaded, f"loaded by the panel or the bridge: {', '.join(loaded)}"
+print(
+    f"{len(names)} files imported, the panel opened; to be installed at the first run: {', '.join(missing)}"
+)
