@@ -1,6 +1,7 @@
 """One change at a time: rows that follow from stored scores, from the network again, and from other trainings."""
 
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -34,28 +35,44 @@ def model(a_random_model):
     return replace(model, scoring=replace(model.scoring, threshold=0.05))
 
 
+@pytest.fixture(scope="module")
+def stored(scans, model, tmp_path_factory):
+    """A store of the cohort, prepared and scored with the model."""
+    folder = tmp_path_factory.mktemp("stored")
+    subjects, failures = store_cohort(scans, folder, {model.name: model})
+    assert len(subjects) == len(scans), failures
+    return folder
+
+
+@pytest.fixture
+def a_store(stored, tmp_path):
+    """A copy of it."""
+    shutil.copytree(stored, tmp_path / "store")
+    return tmp_path / "store"
+
+
 def differing(model, name, **settings):
     """A model whose card says that it was trained with these settings."""
     return replace(model, name=name, card={"training settings": {"batch_size": 64, **settings}})
 
 
-def test_another_reading_of_stored_scores_is_that_of_a_model_with_these_settings(scans, model, tmp_path):
+def test_another_reading_of_stored_scores_is_that_of_a_model_with_these_settings(scans, model, a_store):
     changes = {"back_projection": "mean", "min_patches": 1, "z_factor": 1.0, "neighbourhood": "8"}
     changes |= {"min_excess": 0.02}
     changed = replace(model, name="changed", scoring=replace(model.scoring, **changes))
-    subjects, _ = store_cohort(scans, tmp_path, {"plain": model, "changed": changed})
-    store = Store(tmp_path, model.preparation)
-    read = cohort_curves(store, "plain", subjects, scoring=changes)
+    subjects, _ = store_cohort(scans, a_store, {model.name: model, "changed": changed})
+    store = Store(a_store, model.preparation)
+    read = cohort_curves(store, model.name, subjects, scoring=changes)
     computed = cohort_curves(store, "changed", subjects)
     for name in ("coverage", "findings", "false_positives", "flagged_ml"):
         np.testing.assert_array_equal(getattr(read, name), getattr(computed, name))
 
 
 @pytest.mark.parametrize("changes", [{"stride": 2}, {"statistics": "scan"}, {"distance": "mahalanobis"}])
-def test_what_needs_the_network_is_not_read_from_stored_scores(scans, model, tmp_path, changes):
-    subjects, _ = store_cohort(scans[:1], tmp_path, {"plain": model})
+def test_what_needs_the_network_is_not_read_from_stored_scores(scans, model, a_store, changes):
+    subjects, _ = store_cohort(scans[:1], a_store, {model.name: model})
     with pytest.raises(ValueError, match="network"):
-        cohort_curves(Store(tmp_path, model.preparation), "plain", subjects, scoring=changes)
+        cohort_curves(Store(a_store, model.preparation), model.name, subjects, scoring=changes)
 
 
 def with_statistics(model):
@@ -66,14 +83,14 @@ def with_statistics(model):
     return replace(model, tissue_statistics=TissueStatistics(median, deviation, whitening))
 
 
-def test_readings_that_need_statistics_by_tissue_are_left_out_of_a_model_without(scans, model, tmp_path):
+def test_readings_that_need_statistics_by_tissue_are_left_out_of_a_model_without(scans, model, a_store):
     readings = [Reading("distance", "Mahalanobis", {"distance": "mahalanobis"}), READINGS[0]]
-    rows, failures = ablations(scans, tmp_path, model, readings=readings)
+    rows, failures = ablations(scans, a_store, model, readings=readings)
     assert failures == ()
     assert [row.question for row in rows[1:]] == ["back-projection"]
 
 
-def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, tmp_path, monkeypatch):
+def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, a_store, monkeypatch):
     labelled = []
 
     def all_white_matter(study, _device):
@@ -82,7 +99,7 @@ def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, tmp_path, mo
 
     monkeypatch.setattr(cohort, "segment_anatomy", all_white_matter)
     model = with_statistics(model)
-    rows, failures = ablations(scans, tmp_path, model)
+    rows, failures = ablations(scans, a_store, model)
     assert len(labelled) == len(scans), "once a scan, for all readings"
     assert failures == ()
     assert [row.value for row in rows[1:]] == [reading.value for reading in READINGS]
@@ -91,16 +108,16 @@ def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, tmp_path, mo
     assert all(row.lesions == rows[0].lesions for row in rows)
 
 
-def test_a_reading_that_changes_nothing_differs_by_nothing(scans, model, tmp_path):
-    rows, _ = ablations(scans, tmp_path, model, readings=[Reading("stride", "4", {"stride": 4})])
+def test_a_reading_that_changes_nothing_differs_by_nothing(scans, model, a_store):
+    rows, _ = ablations(scans, a_store, model, readings=[Reading("stride", "4", {"stride": 4})])
     assert rows[1].difference == (0, 0, 0)
     assert rows[1].sensitivity == rows[0].sensitivity
 
 
-def test_trained_models_are_compared_with_the_one_that_was_trained_alike(scans, model, tmp_path):
+def test_trained_models_are_compared_with_the_one_that_was_trained_alike(scans, model, a_store):
     alike = differing(model, "alike", features="penultimate")
     other = differing(model, "other", features="all")
-    rows, _ = ablations(scans, tmp_path, model, [other], alike, readings=[])
+    rows, _ = ablations(scans, a_store, model, [other], alike, readings=[])
     assert [(row.question, row.value) for row in rows[1:]] == [
         ("trained alike", "the model alike"),
         ("features", "all"),
@@ -122,8 +139,8 @@ def test_the_differences_are_named_with_their_values(model):
     assert differences(one, one) == ("nothing", "")
 
 
-def test_the_table_has_a_line_a_row_and_the_differences_in_points(scans, model, tmp_path):
-    rows, _ = ablations(scans, tmp_path, model, readings=READINGS[:1])
+def test_the_table_has_a_line_a_row_and_the_differences_in_points(scans, model, a_store, tmp_path):
+    rows, _ = ablations(scans, a_store, model, readings=READINGS[:1])
     write_ablations([rows[0], replace(rows[1], difference=(0.125, -0.05, 0.3))], tmp_path / "table.csv")
     with (tmp_path / "table.csv").open(encoding="utf-8") as file:
         first, second = csv.DictReader(file)
@@ -135,9 +152,9 @@ def test_the_table_has_a_line_a_row_and_the_differences_in_points(scans, model, 
     )
 
 
-def test_the_row_of_the_paper_counts_what_detection_finds(scans, model, tmp_path):
-    subjects, _ = store_cohort(scans, tmp_path, {model.name: model})
-    store = Store(tmp_path, model.preparation)
+def test_the_row_of_the_paper_counts_what_detection_finds(scans, model, a_store):
+    subjects, _ = store_cohort(scans, a_store, {model.name: model})
+    store = Store(a_store, model.preparation)
     point = operating_point(cohort_curves(store, model.name, subjects), model.scoring.threshold)
     findings = 0
     for subject in subjects:
