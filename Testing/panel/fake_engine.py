@@ -1,6 +1,6 @@
 """In the place of the engine: `python fake_engine.py WHAT FOLDER -m AnomalyDetectionLib detect ...`.
 
-record: run the real engine and keep a copy of its results in FOLDER; replay: give those again, at once;
+replay: give the results of FOLDER, at once;
 slow: start a child and never end; fail: say one sentence and end; die: be killed by the system.
 """
 
@@ -18,13 +18,6 @@ from pathlib import Path
 
 def main(what: str, recording: Path, arguments: list[str]) -> int:
     output = Path(arguments[arguments.index("--output") + 1])
-    if what == "record":
-        code = subprocess.run(
-            [sys.executable, "-m", "AnomalyDetectionLib", *arguments], check=False
-        ).returncode
-        if code == 0:
-            shutil.copytree(output, recording, dirs_exist_ok=True)
-        return code
     report("read", 0.1, "Reading the images")
     if what == "replay":
         report("score", 0.9, "Scoring patches")

@@ -40,21 +40,13 @@ def sample(panel):
     return panel
 
 
-@pytest.fixture(scope="session")
-def recording(tmp_path_factory):
-    """Where the real engine's results for the sample are kept once it has run."""
-    return tmp_path_factory.mktemp("recording") / "results"
-
-
 @pytest.fixture
-def engine(monkeypatch, recording, tmp_path):
-    """Which engine runs: `engine("replay")` gives the recorded results of the real one, which runs if need be."""
+def engine(monkeypatch, request, tmp_path):
+    """Which engine runs: `engine("replay")` gives the results that the real one left of the sample."""
     from AnomalyDetectionLib.panel import python
 
     def choose(what: str) -> None:
-        if what == "replay" and not recording.exists():
-            what = "record"
-        folder = recording if what in ("record", "replay") else tmp_path
+        folder = request.getfixturevalue("sample_run").output if what == "replay" else tmp_path
         command = [sys.executable, str(FAKE_ENGINE), what, str(folder)]
         monkeypatch.setattr(python, "python_command", lambda: command)
 
@@ -295,10 +287,9 @@ def test_a_model_file_that_is_not_there_stops_a_run(sample):
 # -- a run
 
 
-def test_the_sample_goes_through_the_real_engine(sample, engine, slicer_app):
+def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     import slicer
 
-    engine("record")
     sample.ui.detectButton.click()
     assert visible(sample.ui.progressWidget)
     assert not sample.ui.detectButton.enabled

@@ -1,0 +1,114 @@
+"""What decides whether the tests mean anything: skips, deprecations, and the versions that they run on."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+from conftest import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+CASES = """
+import warnings
+import pytest
+
+def test_passes(): pass
+@pytest.mark.skip(reason="nothing is unwritable to root")
+def test_listed(): pass
+def test_unlisted(): pytest.skip("I do not feel like it")
+@pytest.mark.skipif(True, reason="nor does this")
+def test_unlisted_mark(): pass
+@pytest.mark.xfail(reason="known")
+def test_known(): raise ValueError
+def test_missing(): pytest.importorskip("no_such_package")
+def test_deprecated(): warnings.warn("old", DeprecationWarning)
+def test_going(): warnings.warn("soon", FutureWarning)
+@pytest.mark.xfail(reason="thought so")
+def test_unexpectedly_passes(): pass
+"""
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_a_skip_that_is_not_listed_and_what_is_deprecated_fail(tmp_path, ci):
+    (tmp_path / "test_cases.py").write_text(CASES, encoding="utf-8")
+    (tmp_path / "test_left_out.py").write_text(
+        "import pytest\npytest.importorskip('no_such')", encoding="utf-8"
+    )
+    command = f"-m pytest -c {REPOSITORY / 'pyproject.toml'} -p conftest -p no:cacheprovider -rA"
+    done = subprocess.run(
+        [
+            sys.executable,
+            *command.split(),
+            "--continue-on-collection-errors",
+            "--rootdir",
+            tmp_path,
+            tmp_path,
+        ],
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(REPOSITORY / "Testing")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    failed = set(
+        re.findall(r"^(?:FAILED|ERROR) .*?(test_\w+)(?:\.py)?(?: - .*)?$", done.stdout, re.MULTILINE)
+    )
+    always = {"test_deprecated", "test_going", "test_unexpectedly_passes"}
+    in_ci = {"test_unlisted", "test_unlisted_mark", "test_missing", "test_left_out"}
+    assert failed == (always | in_ci if ci else always), done.stdout
+    assert "I do not feel like it" in done.stdout, "the reasons are printed"
+
+
+def test_older_packages_are_named():
+    older = runpy.run_path(str(REPOSITORY / ".ci" / "not_older.py"))["older"]
+    here = metadata.version("numpy")
+    assert older(f"numpy=={here}\nSimpleITK==1.0\n", ["numpy", "simpleitk"]) == []
+    assert older("numpy==99.0\n", ["numpy"]) == [f"numpy is {here} here, and 99.0 there."]
+    assert "not among" in older("", ["numpy"])[0]
+    assert "not installed" in older("no-such-thing==1\n", ["no-such-thing"])[0]
+
+
+def requirements(extra: str = "") -> dict[str, Requirement]:
+    found = {}
+    for line in metadata.requires("slicer-anomaly-detection") or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            found[requirement.name.lower()] = requirement
+    return found
+
+
+def pins(name: str) -> dict[str, str]:
+    """The lines of a constraints file."""
+    text = (REPOSITORY / "constraints" / name).read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines), (
+        "no addresses, paths or local versions"
+    )
+    return {package.lower(): version for package, _, version in (line.partition("==") for line in lines)}
+
+
+@pytest.mark.parametrize("extra", ["", "simulation", "training", "evaluation", "test", "lint"])
+def test_the_tested_versions_are_written_down_and_are_what_is_promised(extra):
+    tested = pins("tested.txt")
+    wrong = [
+        f"{requirement} and {tested.get(name)}"
+        for name, requirement in requirements(extra).items()
+        if name not in tested or not requirement.specifier.contains(tested[name])
+    ]
+    assert not wrong
+
+
+def test_the_oldest_versions_that_are_tested_are_those_that_are_promised():
+    oldest = pins("oldest.txt")
+    promised = {
+        name: next(part.version for part in requirement.specifier if part.operator == ">=")
+        for name, requirement in requirements("test").items()
+    }
+    assert {name: Version(version) for name, version in promised.items()} == {
+        name: Version(oldest[name]) for name in promised
+    }
