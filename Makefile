@@ -23,7 +23,7 @@ endif
 PYTEST := $(RUN) -m pytest -n 2 --dist worksteal
 
 .PHONY: anew
-.PHONY: help demo test test-all fuzz lint reproduce experiments pictures bench clean
+.PHONY: help demo test test-all fuzz lint constraints reproduce experiments pictures bench clean
 
 help: ## Say what can be made
 	@awk -F ': .*## ' '/^[a-z-]+: .*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,10 @@ lint: $(VENV)/.lint ## Check style, formatting and types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+
+constraints: $(VENV)/.test $(VENV)/.lint ## Write down the versions that the tests run on, into constraints/tested.txt
+	@{ echo "# What the tests ran on, all extras, with $$($(RUN) -V). To have the same: pip install -c constraints/tested.txt ..."; \
+		$(RUN) -m pip freeze --exclude-editable | sed -n 's/^\([A-Za-z0-9._-]*==[0-9A-Za-z.]*\).*/\1/p'; } >constraints/tested.txt
 
 reproduce: $(VENV)/.test ## The paper's experiments in small, as one page in reproduce-output/ (under an hour)
 	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/reduced.yaml
@@ -76,7 +80,7 @@ $(VENV)/.test: pyproject.toml
 	@.ci/environment $(VENV) "[simulation,training,evaluation,test]" "$(TORCH)" && touch $@
 
 $(VENV)/.lint: pyproject.toml
-	@.ci/environment $(VENV) "[simulation,training,evaluation,test,lint]" "$(TORCH)" && touch $@
+	@.ci/environment $(VENV) "[lint]" "$(TORCH)" && touch $@
 
 # In an environment of its own, and anomalib without the fifty packages it asks for: its GANomaly needs torch alone.
 $(VENV)-bench/.bench: pyproject.toml

@@ -176,7 +176,9 @@ def test_nothing_is_pickled():
     assert not guilty
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-all", "lint", "reproduce", "bench", "clean"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "test-all", "lint", "constraints", "reproduce", "bench", "clean"]
+)
 def test_make_help_names_the_target(target):
     page = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert f"make {target} " in page

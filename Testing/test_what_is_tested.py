@@ -10,8 +10,10 @@ import sys
 from importlib import metadata
 
 import pytest
+from AnomalyDetectionLib.reporting import doctor
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 CASES = """
@@ -74,12 +76,11 @@ def test_older_packages_are_named():
 
 
 def requirements(extra: str = "") -> dict[str, Requirement]:
-    found = {}
-    for line in metadata.requires("slicer-anomaly-detection") or []:
-        requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
-            found[requirement.name.lower()] = requirement
-    return found
+    """What pyproject.toml asks for on this Python, by name."""
+    tomllib = pytest.importorskip("tomllib", reason="tomllib comes with Python 3.11")
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else ())]
+    return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
 
 
 def pins(name: str) -> dict[str, str]:
@@ -89,7 +90,10 @@ def pins(name: str) -> dict[str, str]:
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines), (
         "no addresses, paths or local versions"
     )
-    return {package.lower(): version for package, _, version in (line.partition("==") for line in lines)}
+    return {
+        canonicalize_name(package): version
+        for package, _, version in (line.partition("==") for line in lines)
+    }
 
 
 @pytest.mark.parametrize("extra", ["", "simulation", "training", "evaluation", "test", "lint"])
@@ -112,3 +116,13 @@ def test_the_oldest_versions_that_are_tested_are_those_that_are_promised():
     assert {name: Version(version) for name, version in promised.items()} == {
         name: Version(oldest[name]) for name in promised
     }
+
+
+def test_doctor_prints_every_package_that_a_run_goes_through():
+    named_by_others = {
+        "connected-components-3d",
+        "fill_voids",
+        "pandas",
+        "pyjpegls",
+    }  # of deepbet and highdicom
+    assert {canonicalize_name(name) for name in doctor.PACKAGES} == set(requirements()) | named_by_others

@@ -19,16 +19,25 @@ from .. import __version__
 
 PACKAGES = (
     "torch",
-    "SimpleITK",
     "numpy",
     "scipy",
+    "SimpleITK",
+    "pydicom",
+    "highdicom",
+    "pyjpegls",
     "deepbet",
+    "connected-components-3d",
+    "fill_voids",
+    "pandas",
     "nibabel",
     "safetensors",
     "matplotlib",
     "pillow",
+    "click",
+    "tqdm",
 )
-OPTIONAL_PACKAGES = ("nilearn", "lightning-fabric")
+"""What a run goes through: what pyproject.toml asks for, and what that asks for without naming a version."""
+OPTIONAL_PACKAGES = ("nilearn", "lightning-fabric", "snakemake")
 
 
 def examination() -> str:
