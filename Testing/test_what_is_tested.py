@@ -121,7 +121,7 @@ def test_the_oldest_versions_that_are_tested_are_those_that_are_promised():
 def test_doctor_prints_every_package_that_a_run_goes_through():
     named_by_others = {
         "connected-components-3d",
-        "fill_voids",
+        "fill-voids",
         "pandas",
         "pyjpegls",
     }  # of deepbet and highdicom
