@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +161,18 @@ def read_header(file: Path) -> Instance | None:
     import pydicom
 
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
         return _instance(file, header)
     except Exception:
         # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
         return None
+
+
+@cache
+def _tags() -> list[Any]:
+    from pydicom.tag import Tag
+
+    return [Tag(each) for each in _TAGS]
 
 
 def _without_preamble(start: bytes) -> bool:

@@ -29,7 +29,7 @@ _NAMED: dict[Kind, set[str]] = {
 _SOMETHING_ELSE = {
     *("tof", "mra", "mrv", "angio", "asl", "pcasl", "cbf", "cbv", "mtt", "ttp", "perf"),
     *("perfusion", "dsc", "dce", "bold", "fmri", "stir", "dir", "psir", "b1map", "fieldmap", "mt"),
-    *("spectro", "svs", "csi", "phase", "pca", "elasto"),
+    *("spectro", "svs", "csi", "phase", "pha", "pca", "elasto"),
 }
 _DIFFUSION_TYPES = {"ADC", "TRACEW", "TRACE", "FA", "DIFFUSION", "DIFFUSION_MAP", "EADC", "TENSOR"}
 _COMPUTED_TYPES = {
