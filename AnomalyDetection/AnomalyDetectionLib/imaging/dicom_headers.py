@@ -197,7 +197,13 @@ def _instance(file: Path, header: Any) -> Instance | None:
     series = text_of(header, "SeriesInstanceUID")
     if not sop_class or (sop_class in MR_CLASSES and not series and "Rows" not in header):
         return None  # cut off before it says where it belongs
-    shared, frames = _groups(header)
+    shared, groups = _groups(header)
+    frames = _frames(file, header, shared, groups)
+    # Of frames of several parts of the complex image those of the magnitude tell how it was taken.
+    first = next((frame.place for frame in frames if not frame.part), 0)
+    sequence = MrSequence.of(header, [*groups[first : first + 1], shared])
+    if groups and any(not frame.part for frame in frames):
+        sequence = sequence.of_magnitude
     return Instance(
         file=file,
         sop_class=sop_class,
@@ -211,8 +217,8 @@ def _instance(file: Path, header: Any) -> Instance | None:
         meant=_count(header, "ImagesInAcquisition", 0),
         volumes=_count(header, "NumberOfTemporalPositions", 1),
         echo=_count(header, "EchoNumbers", 1),
-        sequence=MrSequence.of(header, [*frames[:1], shared]),
-        frames=_frames(file, header, shared, frames),
+        sequence=sequence,
+        frames=frames,
     )
 
 

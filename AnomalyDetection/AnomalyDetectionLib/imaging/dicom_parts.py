@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import InputError
 from .dicom_headers import Frame, Instance
 from .dicom_pixels import read_pixels
-from .dicom_sequence import COMPLEX_PARTS, part_of
+from .dicom_sequence import COMPLEX_PARTS
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def sorted_out(instances: Sequence[Instance]) -> Sorted:
         found = ", ".join(f"{count} {part}" for part, count in parts.items())
         magnitude = " (the magnitude is taken)" if {*parts} & {*COMPLEX_PARTS} else ""
         notes.append(f"images left out: {found}{magnitude}")
-        instances = tuple(_as_magnitude(instance) for instance in kept)
+        instances = kept
     copies = _copies([frame for instance in instances for frame in instance.frames])
     if copies:
         instances = _kept(instances, lambda frame: (frame.file, frame.place) not in copies)
@@ -55,16 +55,6 @@ def _kept(instances: Sequence[Instance], counts: Callable[[Frame], bool]) -> tup
     """The instances with those of their frames that count, as far as they have any."""
     left = (replace(each, frames=tuple(filter(counts, each.frames))) for each in instances)
     return tuple(instance for instance in left if instance.frames)
-
-
-def _as_magnitude(instance: Instance) -> Instance:
-    """What an object says of all its frames may be true of the first one only, which may be a phase image."""
-    sequence = instance.sequence
-    types = sequence.image_type
-    if part_of(types):
-        types = (*types[:2], *(each for each in types[2:] if not part_of(("", "", each))))
-    component = "" if part_of((), sequence.component) else sequence.component
-    return replace(instance, sequence=replace(sequence, image_type=types, component=component))
 
 
 def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:

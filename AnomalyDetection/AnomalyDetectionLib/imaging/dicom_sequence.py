@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -174,6 +174,13 @@ class MrSequence:
             body_part=text_of(header, "BodyPartExamined").upper(),
             begun=_begun(header, groups),
         )
+
+    @property
+    def of_magnitude(self) -> MrSequence:
+        """The same without the words for another part: what is said of a whole object may be true of some frames."""
+        kept = tuple(each for each in self.image_type[2:] if not part_of(("", "", each)))
+        component = "" if part_of((), self.component) else self.component
+        return replace(self, image_type=(*self.image_type[:2], *kept), component=component)
 
     @property
     def inverted(self) -> bool:
