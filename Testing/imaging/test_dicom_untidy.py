@@ -448,6 +448,8 @@ def xa(file: Path, types: list[str], *, form: str) -> None:
             inside = pydicom.Dataset()
             inside.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
             frame.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0xFE, "SQ", [inside])
+    if form == "implicit":
+        image.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
     image.save_as(file)
 
 
@@ -456,7 +458,7 @@ def head(seed: int) -> sitk.Image:
     return grid.image(np.random.default_rng(seed).integers(0, 900, grid.shape).astype(np.int16))
 
 
-@pytest.mark.parametrize("form", ["enhanced", "frame type", "classic", "moved"])
+@pytest.mark.parametrize("form", ["enhanced", "implicit", "frame type", "classic", "moved"])
 @pytest.mark.parametrize("better", [3, 4])
 def test_of_one_xa_acquisition_the_normalised_images_are_taken(
     tmp_path: Path, form: str, better: int

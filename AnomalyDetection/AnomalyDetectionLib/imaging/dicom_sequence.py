@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from .dicom_values import first_number_of, item_of, private_words, text_of
+from .dicom_values import first_number_of, item_of, private_items, private_words, text_of
 
 #: What stands in ContrastBolusAgent where none was given.
 _NO_AGENT = {
@@ -35,10 +35,11 @@ _NOTHING_GIVEN = re.compile(
     re.IGNORECASE,
 )
 
-#: Attributes of makers' own: Siemens' ImageType, for which an enhanced object has no room ("M\\NORM\\DIS2D"), the
-#: same for people ("p2 M/NORM/DIS2D"), and which part of the complex image it is, of GE (PS3.5, 7.8: group, creator,
-#: element).
+#: Attributes of makers' own (PS3.5, 7.8: group, creator, element): Siemens' ImageType, for which an enhanced object
+#: has no room ("M\\NORM\\DIS2D"), the functional group of a frame that holds it there, the same for people
+#: ("p2 M/NORM/DIS2D"); and which part of the complex image it is, of GE.
 _SIEMENS_TYPE = (0x0021, "SIEMENS MR SDI 02", 0x75)
+_SIEMENS_GROUPS = (0x0021, "SIEMENS MR SDI 02", 0xFE)
 _SIEMENS_TEXT = (0x0051, "SIEMENS MR HEADER", 0x16)
 _GE_PART = (0x0043, "GEMS_PARM_01", 0x2F)
 
@@ -202,20 +203,11 @@ def component_of(header: Any, groups: Sequence[Any] = ()) -> str:
 def _makers_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
     found: list[str] = []
     for each in (header, *groups):
-        for inside in (each, *_private_items(each)):
+        for inside in (each, *private_items(each, *_SIEMENS_GROUPS)):
             found += private_words(inside, *_SIEMENS_TYPE)
         found += re.split(r"[/ ]", " ".join(private_words(each, *_SIEMENS_TEXT)))
         found += _words(item_of(each, "MRImageFrameTypeSequence"), "FrameType")
     return tuple(dict.fromkeys(filter(None, found)))
-
-
-def _private_items(groups: Any) -> list[Any]:
-    """The items of Siemens' own functional groups: (0021,xxFE)."""
-    group, creator, _ = _SIEMENS_TYPE
-    try:
-        return list(groups.private_block(group, creator)[0xFE].value)
-    except Exception:  # none of Siemens, or nothing there
-        return []
 
 
 def _scanning(header: Any, inverted: bool) -> tuple[str, ...]:

@@ -65,16 +65,39 @@ def written(header: Any, keyword: str) -> str:
     return _one_line("\\".join(map(str, value)) if several else str(value))
 
 
-def private_words(header: Any, group: int, creator: str, element: int) -> tuple[str, ...]:
-    """The words, in capitals, of a maker's own attribute, wherever its block lies; none where it is not there."""
+def private_of(header: Any, group: int, creator: str, element: int) -> Any:
+    """The value of a maker's own attribute, wherever its block lies; None where it is not there."""
+    tags = header.keys()
+    if all(tag >> 16 != group for tag in tags):  # most have none, and looking for a block is slow
+        return None
     try:
-        value = header.private_block(group, creator)[element].value
+        return header.private_block(group, creator)[element].value
     except Exception:  # no such block or attribute, or one that is malformed
+        return None
+
+
+def private_words(header: Any, group: int, creator: str, element: int) -> tuple[str, ...]:
+    """The words of such an attribute, in capitals."""
+    value = private_of(header, group, creator, element)
+    if value is None:
         return ()
     if isinstance(value, bytes):
         value = value.decode("latin_1")
     values = [value] if isinstance(value, (str, int, float)) else list(value)
     return tuple(word for each in values for word in _one_line(str(each)).upper().split("\\") if word)
+
+
+def private_items(header: Any, group: int, creator: str, element: int) -> list[Any]:
+    """The data sets of a maker's own sequence; none where it is not there."""
+    from pydicom.values import convert_SQ
+
+    value = private_of(header, group, creator, element)
+    try:
+        if isinstance(value, bytes):  # written without its kind: implicit, then, as all of its file
+            value = convert_SQ(value, is_implicit_VR=True, is_little_endian=True)
+        return [item for item in value or () if hasattr(item, "private_block")]
+    except Exception:  # something else
+        return []
 
 
 def item_of(groups: Any, name: str) -> Any:
