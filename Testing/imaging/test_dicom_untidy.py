@@ -92,6 +92,14 @@ def test_a_copy_that_is_damaged_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, "several images of the same slice|damaged")
 
 
+def test_equal_copies_do_not_hide_that_a_slice_is_missing_at_the_end(tmp_path: Path) -> None:
+    files = classic_series(tmp_path, IMAGE, ImagesInAcquisition=6)
+    duplicate(files, 2)
+    drop(files, 5)
+    (series,) = the_study(tmp_path).series
+    assert series.missing == (5, 6)
+
+
 # Magnitude among other parts of the complex image
 
 PARTS = [
@@ -242,6 +250,11 @@ def test_decimal_commas_are_read(tmp_path: Path) -> None:
     assert_same_space(volume.image, GRID, VOXELS, within=0.03)
     assert volume.series is not None
     assert volume.series.judgement.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
+
+
+def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path: Path) -> None:
+    raw(enhanced_series(tmp_path, IMAGE), NumberOfFrames=b"IS:six")
+    refused(tmp_path, "holds no DICOM images")
 
 
 @pytest.mark.parametrize("kind", ["FD", "FL", "LO", "UT", "LT", "UN"])

@@ -67,7 +67,7 @@ def write_dicom(
             image.Rows, image.Columns = GRID.size[1], GRID.size[0]
             image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
             image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
-            image.PixelData = array[k].tobytes()
+            image.PixelData = (array[k] + copy).astype(array.dtype).tobytes()
             pydicom.dcmwrite(name, image, enforce_file_format=True)
     return folder
 

@@ -256,8 +256,9 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
     rows, columns = _count(header, "Rows", 0), _count(header, "Columns", 0)
     if "Rows" not in header and "Columns" not in header and text_of(header, "SOPClassUID") not in MR_CLASSES:
         return ()  # a report, a presentation state, ...
-    count = max(_count(header, "NumberOfFrames", 0 if written(header, "NumberOfFrames") else 1), 0)
-    if count == 0 or (groups and len(groups) != count):
+    count = max(_count(header, "NumberOfFrames", 1), 1)
+    told = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
+    if not told or (groups and len(groups) != count):
         raise ValueError("the frames are not all described")
     instance = text_of(header, "SOPInstanceUID")
 

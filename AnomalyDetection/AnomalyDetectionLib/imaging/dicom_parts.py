@@ -21,10 +21,12 @@ class Sorted:
     Attributes:
         instances: at least one, with those of their frames that count.
         notes: what was left out and why, in words.
+        beside: how many images of another part, or of no volume, were left out.
     """
 
     instances: tuple[Instance, ...]
     notes: tuple[str, ...] = ()
+    beside: int = 0
 
 
 def sorted_out(instances: Sequence[Instance]) -> Sorted:
@@ -48,7 +50,7 @@ def sorted_out(instances: Sequence[Instance]) -> Sorted:
     if copies:
         instances = _kept(instances, lambda frame: (frame.file, frame.place) not in copies)
         notes.append(f"equal copies of images left out: {len(copies)}")
-    return Sorted(tuple(instances), tuple(notes))
+    return Sorted(tuple(instances), tuple(notes), parts.total() if kept else 0)
 
 
 def _kept(instances: Sequence[Instance], counts: Callable[[Frame], bool]) -> tuple[Instance, ...]:

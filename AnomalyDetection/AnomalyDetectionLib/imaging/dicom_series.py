@@ -30,6 +30,7 @@ class Series:
         unreadable: files beside them that seem to belong to it, but whose header cannot be read.
         chosen: why it was taken, for a series that was not named by the user; "" otherwise.
         notes: what was done to its images while they were read, in words: equal copies left out, say.
+        beside: how many images of another part than the magnitude were left out.
         earlier: that it was taken after another series that had contrast medium, in words; "" where that is not known.
     """
 
@@ -38,6 +39,7 @@ class Series:
     chosen: str = ""
     earlier: str = ""
     notes: tuple[str, ...] = ()
+    beside: int = 0
 
     @property
     def uid(self) -> str:
@@ -89,8 +91,8 @@ class Series:
     @cached_property
     def missing(self) -> tuple[int, int] | None:
         """How many images there are, and how many there should be, where these seem to differ."""
-        # Of a series of several kinds of images the others count in its numbers.
-        meant = None if self.notes else images_meant(self.instances)
+        # Images of other parts count in the numbers of the headers.
+        meant = None if self.beside else images_meant(self.instances)
         return None if meant is None else (len(self.instances), meant)
 
     @cached_property
@@ -155,7 +157,7 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
             or (file.parent in series_beside and series_beside[file.parent] <= uids)
         )
         several = (f"put together from {count} series UIDs",) if count > 1 else ()
-        found.append(Series(made.instances, lost, notes=(*several, *made.notes)))
+        found.append(Series(made.instances, lost, notes=(*several, *made.notes), beside=made.beside))
     return in_time(sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid)))
 
 
