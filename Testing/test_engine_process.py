@@ -417,7 +417,7 @@ def test_the_engines_sentences_are_said_in_the_words_of_the_panel(engine, panel)
 def test_arguments_name_only_what_was_asked_for():
     arguments = arguments_for(Path("out"), t1=Path("a"), flair=Path("b"))
     assert arguments == [
-        "detect", "--keep-scores", "--t1", "a", "--flair", "b", "--output", "out", "--device", "auto",
+        "detect", "--keep-scores", "--no-pictures", "--t1", "a", "--flair", "b", "--output", "out", "--device", "auto",
         "--progress", "json",
     ]  # fmt: skip
     more = arguments_for(

@@ -203,7 +203,7 @@ def arguments_for(
     bias_correction: bool = True,
     parent: int | None = None,
 ) -> list[str]:
-    """The engine's arguments for a detection that keeps its scores and reports its progress for a program.
+    """The engine's arguments for a detection that keeps its scores, draws nothing, and reports to a program.
 
     Args:
         folder: for the results; it appears whole or not at all.
@@ -226,7 +226,7 @@ def arguments_for(
         "--parent": parent,
         "--progress": "json",
     }
-    arguments = ["detect", "--keep-scores"]
+    arguments = ["detect", "--keep-scores", "--no-pictures"]
     for option, value in values.items():
         if value is not None:
             arguments += [option, str(value)]

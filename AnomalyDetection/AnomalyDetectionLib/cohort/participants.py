@@ -65,7 +65,24 @@ def run_participants(
     failures.add(
         *(Failure(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
     )
+    for sentence in (incomplete := _incomplete(dataset, [scan for scan in left if scan not in unfinished])):
+        report("missing", 1.0, f"{sentence}.")
+    remarks += incomplete
     return Outcome(len(left) - len(unfinished), before, len(unfinished) + len(problems), tuple(remarks))
+
+
+def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
+    """A sentence a thing about what could not be made of the results of these scans."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for scan in scans:
+        for one in dataset.missing(scan):
+            lacking.setdefault((one.what, one.reason), []).append(scan.name)
+    said = []
+    for (what, reason), names in lacking.items():
+        first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+        count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
+        said.append(f"{what} is missing of {count}, whose findings are there all the same ({first}): {reason}")
+    return said
 
 
 def _gone(dataset: Dataset, known: set[str]) -> list[str]:
