@@ -61,6 +61,7 @@ class EngineRun:
         self._ended: float | None = None
         self._cancelled = False
         self._kept_log: str | None = None
+        self._kept_error = ""
         self._read = 0  # bytes of the progress file
         self._process: subprocess.Popen[bytes] | None = None
         self._not_started = ""
@@ -82,7 +83,8 @@ class EngineRun:
         if code is not None and self._ended is None:
             self._ended = time.monotonic()
             _end_group(self._process.pid)  # a launcher that was killed leaves the Python it started
-            self._kept_log = self._log_file()  # whoever owns the folder may remove it now
+            # Whoever owns the folder may remove it now.
+            self._kept_log, self._kept_error = self._log_file(), _last_error(self.records)
         if self._cancelled:
             return "cancelled"
         if code is None:
@@ -102,16 +104,21 @@ class EngineRun:
         return self._log_file() if self._kept_log is None else self._kept_log
 
     @property
-    def output(self) -> str:
-        """All that the engine wrote to standard output."""
+    def records(self) -> list[dict[str, Any]]:
+        """What the engine wrote to standard output: its records, without the lines that others wrote there."""
         try:
-            return (self._folder / PROGRESS).read_text("utf-8", errors="replace")
+            lines = (self._folder / PROGRESS).read_bytes().splitlines()
         except OSError:
-            return ""
+            return []
+        return [record for line in lines if (record := _record(line)) is not None]
 
     @property
     def error(self) -> str:
-        """Why the run failed, in one sentence; empty as long as it did not."""
+        """Why the run failed, in one sentence; empty as long as it did not.
+
+        It is the engine's own record or, where that had no time for one, what its exit code means. What it and its
+        libraries print is for people to read, and nothing is read from it.
+        """
         state = self.state
         if state == "cancelled":
             return "Cancelled; nothing of the run is left."
@@ -127,9 +134,10 @@ class EngineRun:
             )
         if code < 0 or code >= 0xC0000000:  # from there on they are Windows's names for crashes
             return f"The engine crashed or was ended by another program (code {code}): try again."
-        lines = [line.strip() for line in self.log.splitlines() if line.strip()]
-        if lines:
-            return lines[-1]
+        if self._kept_error:
+            return self._kept_error
+        if self.log.strip():
+            return f"The engine broke off before it could say why (code {code}): see the log, and report it."
         return (
             f"The engine ended without a word (code {code}), perhaps because the memory ran out: close other "
             "programs and try again."
@@ -248,6 +256,7 @@ _PHRASES = (
     (r"give a mask with --brain-mask", "choose a brain mask"),
     (r"leave out --brain-mask", "leave the brain mask out"),
     (r"leave --device at auto", "leave the device at auto"),
+    (r"see the log", "see Details"),
     (r"use --device cpu", "choose the CPU as device"),
     (r"; '[\w-]+ models' lists those there are", "; choose one of the bundled models"),
     (r"give the path of a model file", "choose a model file"),
@@ -312,13 +321,26 @@ def _environment(given: Mapping[str, str] | None, library: Path) -> dict[str, st
     return environment
 
 
-def _progress(line: bytes) -> Progress | None:
-    """A report, or None for what a library wrote to standard output on its own."""
+def _record(line: bytes) -> dict[str, Any] | None:
+    """A line of the engine's, or None for what a library wrote to standard output on its own."""
     try:
-        report = json.loads(line)
-        return Progress(str(report["stage"]), float(report["fraction"]), str(report["message"]))
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _progress(line: bytes) -> Progress | None:
+    record = _record(line)
+    try:
+        return record and Progress(str(record["stage"]), float(record["fraction"]), str(record["message"]))
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _last_error(records: Sequence[Mapping[str, Any]]) -> str:
+    said = [record.get("message") for record in records if record.get("stage") == "error"]
+    return next((text for text in reversed(said) if isinstance(text, str)), "")
 
 
 def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:

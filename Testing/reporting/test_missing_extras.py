@@ -5,15 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.detection.run import DetectionRequest, run_detection
-from AnomalyDetectionLib.reporting import dicom_objects, extras, results
+from AnomalyDetectionLib.reporting import extras, results
 from AnomalyDetectionLib.reporting.dicom_objects import dicom_source
 from AnomalyDetectionLib.reporting.result_files import files_of_result
 from AnomalyDetectionLib.reporting.results import write_results
@@ -102,7 +100,7 @@ def test_what_cannot_be_made_is_missing_and_said_and_all_else_is_there(
 
     def fail(*_args, **_keywords):
         there = files_in(folder)  # the result is on the disk before anything of it is begun
-        assert RESULT <= {path for path in there if not path.startswith(".")}
+        assert {path for path in there if not path.startswith(".")} >= RESULT
         raise IndexError("too many\nindices")
 
     monkeypatch.setattr(f"{module}.{name}", fail)
@@ -217,7 +215,9 @@ def test_without_pictures_nothing_is_drawn(detection, source, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("progress", ["json", "none"])
-def test_the_command_ends_well_and_says_what_is_missing(progress, scan, a_random_model, tmp_path, monkeypatch):
+def test_the_command_ends_well_and_says_what_is_missing(
+    progress, scan, a_random_model, tmp_path, monkeypatch
+):
     def fail(*_args, **_keywords):
         raise IndexError("no such letter")
 
@@ -238,7 +238,15 @@ def test_the_command_ends_well_and_says_what_is_missing(progress, scan, a_random
 
 
 def test_a_wrong_option_is_refused_before_the_work(scan, a_random_model, tmp_path):
-    arguments = ["--t1", scan / "T1.nii.gz", "--flair", scan / "mask.nii.gz", "--output", tmp_path / "r", "--dicom"]
+    arguments = [
+        "--t1",
+        scan / "T1.nii.gz",
+        "--flair",
+        scan / "mask.nii.gz",
+        "--output",
+        tmp_path / "r",
+        "--dicom",
+    ]
     done = CliRunner().invoke(detect, list(map(str, arguments)))
     assert done.exit_code == 1  # raised to `main`, which makes a sentence of it
     assert "no DICOM objects can refer to it" in str(done.exception)

@@ -81,7 +81,9 @@ def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
     for (what, reason), names in lacking.items():
         first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
         count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
-        said.append(f"{what} is missing of {count}, whose findings are there all the same ({first}): {reason}")
+        said.append(
+            f"{what} is missing of {count}, whose findings are there all the same ({first}): {reason}"
+        )
     return said
 
 

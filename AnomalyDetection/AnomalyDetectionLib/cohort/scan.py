@@ -98,7 +98,8 @@ def _analyse(dataset: Dataset, scan: CohortScan, working: Path, stages: list[str
     settings = dataset.settings
 
     def progress(stage: str, _fraction: float, _message: str) -> None:
-        stages.append(stage)
+        if stage != "missing":  # said of a stage that has ended
+            stages.append(stage)
 
     before = dataset.inputs(scan, {})
     detection = _without_folders(run_detection(settings.request(scan), progress), dataset)

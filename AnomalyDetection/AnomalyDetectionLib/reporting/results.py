@@ -105,7 +105,9 @@ def write_results(
             write_image(shown.labels, beside / LABELS)
             write_segmentation(shown, beside / SEGMENTATION)
             write_csv(detection.findings, beside / TABLE)
-            result = list_files(beside)  # the record among them, which comes last: it lists all that was written
+            result = list_files(
+                beside
+            )  # the record among them, which comes last: it lists all that was written
             waiting = [Missing(extra.what, extra.files, NOT_REACHED) for extra in extras]
             write_record(beside, result, waiting)
         return _made_of_it(extras, folder, result, write_record, report, anonymous=anonymous)
