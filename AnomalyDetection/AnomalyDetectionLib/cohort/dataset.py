@@ -29,7 +29,6 @@ from urllib.parse import quote
 from .. import __version__
 from ..errors import InputError
 from ..imaging.whole_file import synchronise
-from ..reporting.extras import Missing
 from . import sidecars
 from .failures import Failures
 from .files import file_sha256, locked, printable, write_whole
@@ -246,14 +245,6 @@ class Dataset:
             return all(_is_same(path, now[name], before[name]) for name, path in files.items() if path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
-
-    def missing(self, scan: CohortScan) -> tuple[Missing, ...]:
-        """What could not be made of a scan's result; nothing where that is not known."""
-        try:
-            record = json.loads(self.record(scan).read_text("utf-8"))
-            return tuple(Missing.of(one) for one in record.get("missing", ()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return ()
 
     def publish(self, working: Path, scan: CohortScan) -> None:
         """Put a finished folder into its place in one step; an older result goes, once the new one is on the disk.
