@@ -18,7 +18,8 @@ import psutil
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.process import EngineRun, Progress, arguments_for, plain_words
+from AnomalyDetectionLib.plain_words import plain_words
+from AnomalyDetectionLib.process import EngineRun, Progress, arguments_for
 from conftest import REPOSITORY, SAMPLE
 
 LIBRARY = REPOSITORY / "AnomalyDetection"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from functools import partial
 
 import nibabel
@@ -120,7 +121,7 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
 
         def __init__(self) -> None:
             super().__init__(no_gpu=device == "cpu")
-            place = self.bbox_model
+            place: Callable[[torch.Tensor], torch.Tensor] = self.bbox_model  # type: ignore[has-type]
             self.bbox_model = lambda x: _unless_empty(place(x))
 
         @staticmethod

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..detection.stored_scores import FOLDER, read_stored
 from ..errors import InputError
-from ..process import EngineRun, Progress, arguments_for, plain_words
+from ..plain_words import plain_words
+from ..process import EngineRun, Progress, arguments_for
 from ..reporting.extras import Missing
 from .logics import Logics
 from .result import Result, add_result, settings_of
