@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import platform
 import re
 import signal
 import struct
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -363,6 +365,10 @@ def test_the_record_says_where_the_result_comes_from(sample_run):
         assert len(record["inputs"][role]["sha256"]) == 64
         assert record["inputs"][role]["path"].endswith(".nii.gz")
     assert {"AnomalyDetection", "python", "torch", "SimpleITK", "numpy"} <= set(record["versions"])
+    for package in ("scipy", "deepbet", "pydicom", "highdicom"):
+        assert record["versions"][package] == metadata.version(package)
+    assert record["platform"] == platform.platform()
+    assert record["missing"] == []
     assert record["alignment"]["registered"] is False
     assert record["settings"]["scoring"]["threshold"] == record["threshold"]
     assert record["count"] == len(record["findings"])

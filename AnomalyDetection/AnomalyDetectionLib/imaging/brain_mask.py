@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from functools import partial
 
 import nibabel
@@ -14,7 +15,7 @@ from scipy import ndimage
 
 from ..errors import InputError
 from .grid import Grid
-from .memory import on_device
+from .memory import is_out_of_memory, on_device
 from .volume import Volume, name_of
 
 #: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
@@ -38,15 +39,22 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
         bool (slices, rows, columns) on the FLAIR's own grid.
 
     Raises:
-        InputError: if no brain of a plausible volume is found.
+        InputError: if no brain of a plausible volume is found, or it could not be looked for.
     """
     image = flair.image
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
         mask = on_device(partial(_deepbet, small), device, "The search for the brain")
-    except (AssertionError, ValueError):  # deepbet's ways of saying that it found nothing at all
+    except _NothingFoundError:
         mask = np.zeros(Grid.of(small).shape, bool)
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, ImportError):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({said}): give a mask with --brain-mask."
+        ) from error
     stripped = _nonzero_region(small)
     if stripped is not None:  # deepbet looks for a skull, and may go beyond what was left or miss it
         mask = mask & stripped if mask.sum() > 0.8 * stripped.sum() else stripped
@@ -101,8 +109,31 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     return brain
 
 
+class _NothingFoundError(Exception):
+    """The networks saw no brain."""
+
+
 def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     from deepbet import BrainExtraction
+
+    class Extraction(BrainExtraction):  # type: ignore[misc]
+        """deepbet trips over an empty mask (ValueError, AssertionError); here that is told from other mistakes."""
+
+        def __init__(self) -> None:
+            super().__init__(no_gpu=device == "cpu")
+            place: Callable[[torch.Tensor], torch.Tensor] = self.bbox_model  # type: ignore[has-type]
+            self.bbox_model = lambda x: _unless_empty(place(x))
+
+        @staticmethod
+        def get_bbox(x: torch.Tensor, threshold: float = 0.02) -> tuple[torch.Tensor, torch.Tensor]:
+            if not all((x.mean(dims) > threshold).any() for dims in ((1, 2), (0, 2), (0, 1))):
+                raise _NothingFoundError
+            return BrainExtraction.get_bbox(x, threshold)  # type: ignore[no-any-return]
+
+        def postprocess(self, mask: np.ndarray, n_dilate: int = 0) -> np.ndarray:
+            if not mask[self.bbox].any():
+                raise _NothingFoundError
+            return super().postprocess(mask, n_dilate)  # type: ignore[no-any-return]
 
     to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts towards L and P, NIfTI towards R and A
     affine = np.eye(4)
@@ -111,8 +142,15 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     array = sitk.GetArrayViewFromImage(image).astype(np.float32).transpose(2, 1, 0)
     nifti = nibabel.Nifti1Image(array, to_ras @ affine)
     with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):
-        _, mask, _ = BrainExtraction(no_gpu=device == "cpu").run(nifti)
+        _, mask, _ = Extraction().run(nifti)
     return np.asarray(mask.dataobj).astype(bool).transpose(2, 1, 0)
+
+
+def _unless_empty(found: torch.Tensor) -> torch.Tensor:
+    """The output (1, 2, ...) of deepbet's first network, if that sees a brain anywhere."""
+    if not bool((found[0, 1] > 0.5).any()):
+        raise _NothingFoundError
+    return found
 
 
 def _share_on_head(brain: np.ndarray, image: sitk.Image) -> float:

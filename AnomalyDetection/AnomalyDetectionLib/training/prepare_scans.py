@@ -32,6 +32,7 @@ class ScanEntry:
     """One row of the table. Paths are absolute; brain mask and lesion mask may be missing.
 
     `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal.
+    `simulated`: no scan of a person.
     """
 
     name: str
@@ -41,10 +42,11 @@ class ScanEntry:
     brain_mask: Path | None
     lesions: Path | None
     healthy: bool = False
+    simulated: bool = False
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
-    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions and healthy ("yes").
+    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes") and simulated ("yes").
 
     Args:
         table: CSV, or TSV if its name ends so.
@@ -72,7 +74,8 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
 
     return [
         ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
-                  optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes")
+                  optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes",
+                  row.get("simulated") == "yes")
         for row in rows
     ]  # fmt: skip
 
@@ -121,6 +124,7 @@ def prepare_scan(
         lesion & study.brain,
         study.grid.spacing[2],
         known,
+        entry.simulated,
     )
 
 
