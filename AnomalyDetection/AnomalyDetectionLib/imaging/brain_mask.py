@@ -15,6 +15,7 @@ from scipy import ndimage
 from ..errors import InputError
 from .grid import Grid
 from .memory import on_device
+from .same_voxels import placed_on
 from .volume import Volume, name_of
 
 #: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
@@ -67,11 +68,19 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     return mask
 
 
+def is_probability(mask: Volume) -> bool:
+    """Whether a mask holds fractions between 0 and 1, as probabilities are and what was interpolated: brain from 0.5."""
+    values = sitk.GetArrayViewFromImage(mask.image)
+    within = float(values.min()) >= 0 and float(values.max()) <= 1
+    return within and bool(((values > 0) & (values < 1)).any())
+
+
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """A mask that the user gave, on the FLAIR's grid.
 
     Args:
-        mask: on any grid, in the FLAIR's physical space; voxels other than 0 are brain.
+        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels other than 0 are
+            brain, or those from 0.5 (see `is_probability`).
         flair: the FLAIR.
 
     Returns:
@@ -81,7 +90,8 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
         InputError: if the mask is empty, too small, or does not lie on the head.
     """
     name = name_of(mask, "The brain mask")
-    binary = sitk.Cast(mask.image != 0, sitk.sitkUInt8)
+    image = placed_on(mask, Grid.of(flair.image), flair.header)
+    binary = sitk.Cast(image >= 0.5 if is_probability(mask) else image != 0, sitk.sitkUInt8)
     given_ml = float(sitk.GetArrayViewFromImage(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
         raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")

@@ -76,9 +76,9 @@ def write_results(
     shown, header = detection.findings.without(hide), header_of(detection, hide, anonymous=anonymous)
     said: tuple[str, ...] = ()
     with reserved(folder), atomic_folder(folder, files_of_result(folder)) as beside:
-        write_image(detection.scores.image, beside / SCORE)
-        write_image(shown.labels, beside / LABELS)
-        write_segmentation(shown, beside / SEGMENTATION)
+        write_image(detection.scores.image, beside / SCORE, on=detection.study.flair)
+        write_image(shown.labels, beside / LABELS, on=detection.study.flair)
+        write_segmentation(shown, beside / SEGMENTATION, on=detection.study.flair)
         write_overlay(detection.scores, shown, header, beside / OVERLAY)
         tissue = NormalTissue.of(detection.model)
         if tissue is not None:
