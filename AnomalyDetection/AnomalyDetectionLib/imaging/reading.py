@@ -161,7 +161,7 @@ def _with_right_angles(image: sitk.Image, name: str, role: str) -> tuple[sitk.Im
     if least_angle(matrix) < LEAST_ANGLE:
         raise InputError(f"{name} has {NOT_RIGHT_ANGLED}")
     grid, off_mm = Grid.nearest(image.GetSize(), matrix)
-    if off_mm > 0:
+    if off_mm > 1e-3:
         image.SetOrigin(grid.origin)
         image.SetDirection(grid.direction)
     return image, (sheared(role, off_mm),) if off_mm > SAME_PLACE_MM else ()

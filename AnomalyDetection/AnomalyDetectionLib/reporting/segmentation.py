@@ -10,10 +10,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..detection.findings import Finding, Findings
-from ..imaging.grid import SAME_PLACE_MM, Grid, apart_mm
+from ..imaging.grid import Grid, apart_mm
 from ..imaging.volume import Volume
 from ..imaging.writing import write_image
 from .colours import finding_colour
+
+_ROUNDING_MM = 1e-3
 
 TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -46,7 +48,7 @@ def write_segmentation(findings: Findings, path: Path, on: Volume | None = None)
     image = sitk.Image(findings.labels)
     if on is not None and on.header is not None and on.header.itk is not None:
         seen = on.header.itk
-        if apart_mm(seen.size, seen.matrix, Grid.of(image).matrix) > SAME_PLACE_MM:
+        if apart_mm(seen.size, seen.matrix, Grid.of(image).matrix) > _ROUNDING_MM:
             image.SetSpacing(seen.spacing)
             image.SetOrigin(seen.origin)
             image.SetDirection(seen.direction)
