@@ -44,10 +44,16 @@ def twice(packed: bytes) -> bytes:
     return gzip.compress(gzip.compress(packed))
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, twice], ids=["plain", "gzip", "bzip2", "twice"])
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "A.NII.GZ", "a.nrrd", "a.NRRD", "a.nrrd.gz", "a.mha", "scan", "a.img.bak"])
+@pytest.mark.parametrize(
+    "pack", [bytes, gzip.compress, bz2.compress, twice], ids=["plain", "gzip", "bzip2", "twice"]
+)
+@pytest.mark.parametrize(
+    "name", ["a.nii", "a.nii.gz", "A.NII.GZ", "a.nrrd", "a.NRRD", "a.nrrd.gz", "a.mha", "scan", "a.img.bak"]
+)
 @pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha"])
-def test_what_a_file_holds_counts_and_not_what_it_is_called(tmp_path: Path, suffix: str, name: str, pack: object) -> None:
+def test_what_a_file_holds_counts_and_not_what_it_is_called(
+    tmp_path: Path, suffix: str, name: str, pack: object
+) -> None:
     (tmp_path / name).write_bytes(pack(content(tmp_path, suffix)))  # type: ignore[operator]
     is_the_scan(tmp_path / name)
 
@@ -59,7 +65,9 @@ def test_suffixes_may_be_capitals(tmp_path: Path, suffix: str) -> None:
     is_the_scan(tmp_path / f"scan{suffix}")
 
 
-@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.Nifti2Pair])
+@pytest.mark.parametrize(
+    "kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.Nifti2Pair]
+)
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
 def test_every_kind_of_nifti_is_read(tmp_path: Path, kind: type, shape: tuple[int, ...]) -> None:
     affine = np.diag([-1, -1, 1, 1.0]) @ GRID.matrix
@@ -85,7 +93,16 @@ def test_a_pair_may_be_compressed_and_one_half_alone_says_what_is_missing(tmp_pa
     assert one.sha256 is not None
 
 
-def nrrd(path: Path, *, sizes: str, kinds: str, directions: str, encoding: str = "raw", data: bytes = b"", more: str = "") -> Path:
+def nrrd(
+    path: Path,
+    *,
+    sizes: str,
+    kinds: str,
+    directions: str,
+    encoding: str = "raw",
+    data: bytes = b"",
+    more: str = "",
+) -> Path:
     header = (
         f"NRRD0004\ntype: short\nendian: little\nspace: left-posterior-superior\nspace origin: (-31.5,12.25,70)\n"
         f"dimension: {len(sizes.split())}\nsizes: {sizes}\nkinds: {kinds}\nspace directions: {directions}\n"
@@ -104,13 +121,24 @@ AXES = "(0.9,0,0) (0,1.1,0) (0,0,4)"
 def test_a_sequence_of_one_frame_is_that_frame(tmp_path: Path, name: str, encoding: str, last: bool) -> None:
     pack = {"raw": bytes, "gzip": gzip.compress, "bzip2": bz2.compress}[encoding]
     sizes, kinds, directions = ("12 14 9 1", "domain domain domain list", f"{AXES} none") if last else ("1 12 14 9", "list domain domain domain", f"none {AXES}")  # fmt: skip
-    is_the_scan(nrrd(tmp_path / name, sizes=sizes, kinds=kinds, directions=directions, encoding=encoding, data=pack(voxels().tobytes())))
+    is_the_scan(
+        nrrd(
+            tmp_path / name,
+            sizes=sizes,
+            kinds=kinds,
+            directions=directions,
+            encoding=encoding,
+            data=pack(voxels().tobytes()),
+        )
+    )
 
 
 @pytest.mark.parametrize("last", [False, True])
 def test_a_sequence_of_several_frames_says_how_many(tmp_path: Path, last: bool) -> None:
     sizes, kinds, directions = ("12 14 9 3", "domain domain domain list", f"{AXES} none") if last else ("3 12 14 9", "list domain domain domain", f"none {AXES}")  # fmt: skip
-    path = nrrd(tmp_path / "a.seq.nrrd", sizes=sizes, kinds=kinds, directions=directions, data=voxels().tobytes() * 3)
+    path = nrrd(
+        tmp_path / "a.seq.nrrd", sizes=sizes, kinds=kinds, directions=directions, data=voxels().tobytes() * 3
+    )
     with pytest.raises(InputError, match="series of 3 volumes"):
         read_volume(path, role="T1")
 
@@ -118,13 +146,31 @@ def test_a_sequence_of_several_frames_says_how_many(tmp_path: Path, last: bool) 
 @pytest.mark.parametrize("encoding", ["bz2", "bzip2", "BZip2"])
 def test_bzip2_voxels_in_a_file_of_their_own_are_read(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.raw.bz2").write_bytes(bz2.compress(voxels().tobytes()))
-    is_the_scan(nrrd(tmp_path / "a.nhdr", sizes="12 14 9", kinds="domain domain domain", directions=AXES, encoding=encoding, more="data file: a.raw.bz2\n"))
+    is_the_scan(
+        nrrd(
+            tmp_path / "a.nhdr",
+            sizes="12 14 9",
+            kinds="domain domain domain",
+            directions=AXES,
+            encoding=encoding,
+            more="data file: a.raw.bz2\n",
+        )
+    )
 
 
-@pytest.mark.parametrize("damage", [lambda c: c[:-9], lambda c: c[:40], lambda c: b"", lambda c: c[:60] + b"x" + c[61:]])
+@pytest.mark.parametrize(
+    "damage", [lambda c: c[:-9], lambda c: c[:40], lambda c: b"", lambda c: c[:60] + b"x" + c[61:]]
+)
 def test_damaged_bzip2_voxels_are_refused(tmp_path: Path, damage: object) -> None:
     data = damage(bz2.compress(voxels().tobytes()))  # type: ignore[operator]
-    path = nrrd(tmp_path / "a.nrrd", sizes="12 14 9", kinds="domain domain domain", directions=AXES, encoding="bzip2", data=data)
+    path = nrrd(
+        tmp_path / "a.nrrd",
+        sizes="12 14 9",
+        kinds="domain domain domain",
+        directions=AXES,
+        encoding="bzip2",
+        data=data,
+    )
     with pytest.raises(InputError, match="damaged or incomplete"):
         read_volume(path, role="T1")
 
@@ -132,13 +178,22 @@ def test_damaged_bzip2_voxels_are_refused(tmp_path: Path, damage: object) -> Non
 def test_more_is_not_unpacked_than_the_header_says(tmp_path: Path) -> None:
     bomb = bz2.compress(bytes(1 << 24)) * 40
     for data in (bz2.compress(voxels().tobytes()) + bomb, bomb):
-        path = nrrd(tmp_path / "a.nrrd", sizes="12 14 9", kinds="domain domain domain", directions=AXES, encoding="bzip2", data=data)
+        path = nrrd(
+            tmp_path / "a.nrrd",
+            sizes="12 14 9",
+            kinds="domain domain domain",
+            directions=AXES,
+            encoding="bzip2",
+            data=data,
+        )
         with pytest.raises(InputError, match="damaged"):
             read_volume(path, role="T1")
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_segmentation_is_a_mask_unless_its_segments_overlap_and_never_a_scan(tmp_path: Path, layers: int) -> None:
+def test_a_segmentation_is_a_mask_unless_its_segments_overlap_and_never_a_scan(
+    tmp_path: Path, layers: int
+) -> None:
     mask = (voxels() > 400).astype(np.uint8)
     image = GRID.image(mask) if layers == 1 else sitk.Compose(GRID.image(mask), GRID.image(mask))
     for number in range(layers):
@@ -166,7 +221,11 @@ def test_a_link_whose_content_was_not_fetched_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "pointer", ["version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "/annex/objects/SHA256E-s9--0.nii.gz\n"]
+    "pointer",
+    [
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "/annex/objects/SHA256E-s9--0.nii.gz\n",
+    ],
 )
 @pytest.mark.parametrize("name", ["T1.nii.gz", "T1.nrrd"])
 def test_a_pointer_to_what_was_not_fetched_says_so(tmp_path: Path, pointer: str, name: str) -> None:
@@ -191,7 +250,9 @@ def test_one_image_in_two_wrappings_is_still_two_files_of_a_study(tmp_path: Path
     assert study.t1.sha256 != study.flair.sha256
 
 
-def test_reading_leaves_nothing_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_leaves_nothing_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr("tempfile.tempdir", os.fspath(place))

@@ -60,7 +60,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
             > 0
         )
     volume_ml = float(mask.sum()) * Grid.of(image).voxel_ml
-    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, image) > LEAST_ON_HEAD):
+    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, flair) > LEAST_ON_HEAD):
         raise InputError(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
             f"{volume_ml:.0f} ml): check that it is a head scan, or give a mask with --brain-mask."
@@ -98,7 +98,7 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     brain = sitk.GetArrayFromImage(on_flair) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
-    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair.image) < LEAST_ON_HEAD:
+    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair) < LEAST_ON_HEAD:
         raise InputError(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
             "physical space, or leave out --brain-mask."
@@ -125,9 +125,10 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     return np.asarray(mask.dataobj).astype(bool).transpose(2, 1, 0)
 
 
-def _share_on_head(brain: np.ndarray, image: sitk.Image) -> float:
-    """The share of a mask's voxels that are brighter than air, CSF and bone."""
-    array = sitk.GetArrayViewFromImage(image)
+def _share_on_head(brain: np.ndarray, flair: Volume) -> float:
+    """The share of a mask's voxels that are brighter than air, CSF and bone, of those that hold a number."""
+    array = sitk.GetArrayViewFromImage(flair.image)
+    brain = brain if flair.unknown is None else brain & ~flair.unknown
     tissue = float(np.median(array[array > array.mean()]))
     return float((array[brain] > 0.25 * tissue).mean()) if brain.any() else 0.0
 
