@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -78,6 +79,20 @@ def test_every_kind_of_nifti_is_read(tmp_path: Path, kind: type, shape: tuple[in
     image.to_filename(tmp_path / ("scan.img" if pair else "scan.nii.gz"))
     for name in ("scan.hdr", "scan.img") if pair else ("scan.nii.gz",):
         is_the_scan(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize(("said", "gap"), [(0, 0), (0, 4), (1, 4), (-16, 0), (None, 4), (1040, None)])
+def test_voxels_are_found_wherever_the_header_says_that_they_begin(
+    tmp_path: Path, kind: type, said: int | None, gap: int | None
+) -> None:
+    made = kind(voxels().T, np.diag([-1, -1, 1, 1.0]) @ GRID.matrix).to_bytes()
+    length, place, form = (348, 108, "<f") if kind is nibabel.Nifti1Image else (540, 168, "<q")
+    header, data = bytearray(made[:length]), voxels().tobytes()
+    struct.pack_into(form, header, place, length + 4 if said is None else said)
+    before = 1040 - length if gap is None else gap
+    (tmp_path / "a.nii").write_bytes(bytes(header) + bytes(before) + data)
+    is_the_scan(tmp_path / "a.nii")
 
 
 def test_a_pair_may_be_compressed_and_one_half_alone_says_what_is_missing(tmp_path: Path) -> None:

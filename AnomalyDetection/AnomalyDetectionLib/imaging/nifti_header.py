@@ -105,10 +105,17 @@ class NiftiHeader:
         return vector or self.dtype.kind not in "fiu"
 
     @property
-    def offset(self) -> int:
-        """Where the voxels begin in their file. Header extensions may lie before them."""
+    def offset(self) -> tuple[int, int]:
+        """Where the voxels begin in their file, and by how much later they may begin; 0 but where the header is wrong.
+
+        Header extensions may lie before them. Some programs write nothing here, with the four bytes that tell of
+        extensions or without: then the length of the file knows.
+        """
         said = int(self.fields["vox_offset"])
-        return max(said, self.fields.template_dtype.itemsize) if not self.is_pair else max(said, 0)
+        if self.is_pair:
+            return max(said, 0), 0
+        least = int(self.fields.single_vox_offset)
+        return (said, 0) if said >= least else (least - 4, 4)
 
     @property
     def is_nifti2(self) -> bool:

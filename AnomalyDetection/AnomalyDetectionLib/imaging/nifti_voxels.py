@@ -74,16 +74,20 @@ def read_stored(path: Path, header: NiftiHeader) -> np.ndarray:
         raise InputError(
             f"{path} says that it has {size} voxels, more than can be used (500 million): give the original scan."
         )
-    with _voxels(path, header) as stream:
+    start, later = header.offset
+    with _voxels(path, header, start) as stream:
         content, wanted = bytearray(), count * header.dtype.itemsize
-        while len(content) < wanted and (block := stream.read(min(_BLOCK, wanted - len(content)))):
+        most = wanted + later
+        while len(content) < most and (block := stream.read(min(_BLOCK, most - len(content)))):
             content += block
+        if len(content) == most:
+            del content[:later]
         if len(content) < wanted:
             raise EOFError(f"{len(content)} of {wanted} bytes")
         beyond = 0  # what follows is not read, however long it is
         while beyond <= _LOOKED_AT and (block := stream.read(1 << 16)):
             beyond += len(block)
-    return np.frombuffer(content, header.dtype).reshape(header.shape[::-1])
+    return np.frombuffer(content, header.dtype, count).reshape(header.shape[::-1])
 
 
 def values_of(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
@@ -95,13 +99,10 @@ def values_of(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
 
 
 @contextmanager
-def _voxels(path: Path, header: NiftiHeader) -> Iterator[BinaryIO]:
-    """The stream that the voxels come from, at their beginning."""
+def _voxels(path: Path, header: NiftiHeader, start: int) -> Iterator[BinaryIO]:
+    """The stream that the voxels come from, at `start`."""
     pair = pair_of(path) if header.is_pair else None
     with unpacked(path if pair is None else pair[1]) as stream:
-        left = (
-            header.offset if pair is not None else max(header.offset, header.fields.template_dtype.itemsize)
-        )
-        while left > 0 and (block := stream.read(min(_BLOCK, left))):
-            left -= len(block)
+        while start > 0 and (block := stream.read(min(_BLOCK, start))):
+            start -= len(block)
         yield stream
