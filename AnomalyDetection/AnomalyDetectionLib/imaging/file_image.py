@@ -17,7 +17,7 @@ from .compressed_voxels import are_whole
 from .grid import Grid
 from .nifti_header import NiftiHeader
 from .nifti_voxels import DAMAGE, half_of_pair, pair_of, read_header, read_stored, values_of
-from .packed import META, NIFTI, NRRD, archive_of, content_of, is_fetched, is_packed
+from .packed import META, NIFTI, NRRD, archive_of, content_of, is_fetched, is_packed, is_packed_twice
 from .plain_copy import plain_copy
 from .text_header import MOST_VOXELS, check_header, data_files
 from .volume import Remark
@@ -129,7 +129,8 @@ def several_volumes(name: str, size: tuple[int, ...]) -> str:
 
 
 def _with_itk(header: NiftiHeader, path: Path) -> NiftiHeader:
-    return header if header.is_nifti2 else replace(header, itk=_by_itk(path))  # ITK does not read NIfTI-2
+    """The header with where ITK shows the image; it reads neither NIfTI-2 nor what was packed twice."""
+    return header if header.is_nifti2 or is_packed_twice(path) else replace(header, itk=_by_itk(path))
 
 
 def _by_itk(path: Path) -> Grid | None:

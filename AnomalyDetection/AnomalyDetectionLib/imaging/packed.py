@@ -56,7 +56,19 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
 def is_packed(path: Path) -> bool:
     """Whether the whole file is packed (gzip, bzip2), and not only its voxels."""
     with path.open("rb") as file:
-        start = file.read(3)
+        return _is_packed(file.read(3))
+
+
+def is_packed_twice(path: Path) -> bool:
+    """Whether a file is packed by gzip, and what is in it is packed again; false where it is damaged."""
+    try:
+        with gzip.open(path) as file:
+            return _is_packed(file.read(3))
+    except UNPACKING:
+        return False
+
+
+def _is_packed(start: bytes) -> bool:
     return start[:2] == b"\x1f\x8b" or start == b"BZh"
 
 
