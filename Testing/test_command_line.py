@@ -104,9 +104,9 @@ BAD_IMAGES = {
         lambda folder, good: array_file(folder / "zero.nii.gz", np.zeros((9, 40, 40), np.float32)),
         "0",
     ),
-    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _with(np.nan)), "NaN"),
+    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _all(np.nan)), "NaN"),
     "single slice": (lambda folder, good: array_file(folder / "slice.nii.gz", _noise((1, 40, 40))), "slice"),
-    "infinite": (lambda folder, good: array_file(folder / "inf.nii.gz", _with(np.inf)), "not numbers"),
+    "infinite": (lambda folder, good: array_file(folder / "inf.nii.gz", _all(np.inf)), "not numbers"),
     "4D": (lambda folder, good: _four_dimensions(folder / "4d.nii.gz"), "volumes"),
     "colour": (lambda folder, good: _colour(folder / "rgb.nii.gz"), "colour"),
 }
@@ -121,10 +121,8 @@ def _noise(shape):
     return np.random.default_rng(0).random(shape).astype(np.float32) + 1
 
 
-def _with(value):
-    array = _noise((9, 40, 40))
-    array[4, 20, 20] = value
-    return array
+def _all(value):
+    return np.full((9, 40, 40), value, np.float32)
 
 
 def _colour(path):

@@ -158,7 +158,8 @@ def _arrange(
     (made / results.LABELS).rename(named(f"{sidecars.LABELS}.nii.gz"))
     (made / results.SEGMENTATION).rename(named("space-FLAIR_desc-anomaly.seg.nrrd"))
     study = detection.scores.study
-    write_image(study.flair_grid.image(study.flair_brain.astype(np.uint8)), named(f"{sidecars.BRAIN}.nii.gz"))
+    brain = study.flair_grid.image(study.flair_brain.astype(np.uint8))
+    write_image(brain, named(f"{sidecars.BRAIN}.nii.gz"), on=detection.study.flair)
     for name in (sidecars.SCORE, sidecars.BRAIN):
         _write_json(named(f"{name}.json"), sidecars.of_image(flair, t1))
     _write_table(made / results.TABLE, detection, named(f"{sidecars.LABELS}.tsv"))

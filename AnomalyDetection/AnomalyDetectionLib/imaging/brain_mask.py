@@ -16,6 +16,7 @@ from scipy import ndimage
 from ..errors import InputError
 from .grid import Grid
 from .memory import is_out_of_memory, on_device
+from .same_voxels import placed_on
 from .volume import Volume, name_of
 
 #: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
@@ -67,7 +68,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
             > 0
         )
     volume_ml = float(mask.sum()) * Grid.of(image).voxel_ml
-    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, image) > LEAST_ON_HEAD):
+    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, flair) > LEAST_ON_HEAD):
         raise InputError(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
             f"{volume_ml:.0f} ml): check that it is a head scan, or give a mask with --brain-mask."
@@ -75,11 +76,19 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     return mask
 
 
+def is_probability(mask: Volume) -> bool:
+    """Whether a mask holds fractions between 0 and 1, as probabilities are and what was interpolated: brain from 0.5."""
+    values = sitk.GetArrayViewFromImage(mask.image)
+    within = float(values.min()) >= 0 and float(values.max()) <= 1
+    return within and bool(((values > 0) & (values < 1)).any())
+
+
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """A mask that the user gave, on the FLAIR's grid.
 
     Args:
-        mask: on any grid, in the FLAIR's physical space; voxels other than 0 are brain.
+        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels other than 0 are
+            brain, or those from 0.5 (see `is_probability`).
         flair: the FLAIR.
 
     Returns:
@@ -89,14 +98,15 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
         InputError: if the mask is empty, too small, or does not lie on the head.
     """
     name = name_of(mask, "The brain mask")
-    binary = sitk.Cast(mask.image != 0, sitk.sitkUInt8)
+    image = placed_on(mask, Grid.of(flair.image), flair.header)
+    binary = sitk.Cast(image >= 0.5 if is_probability(mask) else image != 0, sitk.sitkUInt8)
     given_ml = float(sitk.GetArrayViewFromImage(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
         raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")
     on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     brain = sitk.GetArrayFromImage(on_flair) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
-    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair.image) < LEAST_ON_HEAD:
+    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair) < LEAST_ON_HEAD:
         raise InputError(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
             "physical space, or leave out --brain-mask."
@@ -153,9 +163,10 @@ def _unless_empty(found: torch.Tensor) -> torch.Tensor:
     return found
 
 
-def _share_on_head(brain: np.ndarray, image: sitk.Image) -> float:
-    """The share of a mask's voxels that are brighter than air, CSF and bone."""
-    array = sitk.GetArrayViewFromImage(image)
+def _share_on_head(brain: np.ndarray, flair: Volume) -> float:
+    """The share of a mask's voxels that are brighter than air, CSF and bone, of those that hold a number."""
+    array = sitk.GetArrayViewFromImage(flair.image)
+    brain = brain if flair.unknown is None else brain & ~flair.unknown
     tissue = float(np.median(array[array > array.mean()]))
     return float((array[brain] > 0.25 * tissue).mean()) if brain.any() else 0.0
 

@@ -101,9 +101,9 @@ def write_results(
 
     with reserved(folder):
         with atomic_folder(folder, files_of_result(folder)) as beside:
-            write_image(detection.scores.image, beside / SCORE)
-            write_image(shown.labels, beside / LABELS)
-            write_segmentation(shown, beside / SEGMENTATION)
+            write_image(detection.scores.image, beside / SCORE, on=detection.study.flair)
+            write_image(shown.labels, beside / LABELS, on=detection.study.flair)
+            write_segmentation(shown, beside / SEGMENTATION, on=detection.study.flair)
             write_csv(detection.findings, beside / TABLE)
             result = list_files(
                 beside

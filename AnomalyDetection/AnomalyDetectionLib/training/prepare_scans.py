@@ -19,6 +19,7 @@ from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.resampling import flair_to_model_grid
+from ..imaging.same_voxels import placed_on
 from ..imaging.settings import PreparationSettings
 from .scan_file import TrainingScan, normal_centres, write_scans
 
@@ -105,11 +106,13 @@ def prepare_scan(
     entry: ScanEntry, settings: PreparationSettings, patch_size: int, device: str
 ) -> TrainingScan:
     """Prepare one scan as detection would, and mark where its tissue is normal-appearing."""
-    study = prepare(read_study(entry.t1, entry.flair, entry.brain_mask), settings, device)
+    given = read_study(entry.t1, entry.flair, entry.brain_mask)
+    study = prepare(given, settings, device)
     lesion = np.zeros(study.brain.shape, bool) if entry.healthy else bright_clusters(study.flair, study.brain)
     known = np.zeros(study.brain.shape, bool)
     if entry.lesions is not None:
-        mask = read_volume(entry.lesions, role="lesion mask", mask=True).image
+        lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
+        mask = placed_on(lesions, study.flair_grid, given.flair.header)
         lesion |= on_model_grid(mask, study)
         known = marked_on_model_grid(mask, study)
     normal = normal_centres(study.brain, lesion, patch_size)
