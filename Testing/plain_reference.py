@@ -1,4 +1,4 @@
-"""The score of a patch, written a second time, straight from METHOD.md: slow, plain, and nothing shared.
+"""The score of a patch, written a second time, straight from docs/method.md: slow, plain, and nothing shared.
 
 It takes only numbers from a model (weights, statistics, settings), none of the library's code, so that a
 mistake in the folded, batched scorer cannot hide in both.
@@ -38,7 +38,7 @@ def cut(t1: np.ndarray, flair: np.ndarray, centre: np.ndarray, size: int = 15) -
 
 @torch.no_grad()
 def latent_difference(patches: Tensor, weights: Mapping[str, Tensor], output_activation: str) -> Tensor:
-    """z - z_hat, (n, latent size), of patches (n, 2, 15, 15): METHOD.md's table of layers, in order."""
+    """z - z_hat, (n, latent size), of patches (n, 2, 15, 15): docs/method.md's table of layers, in order."""
 
     def normalise(x: Tensor, layer: str) -> Tensor:
         mean, variance = weights[f"{layer}.running_mean"], weights[f"{layer}.running_var"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import platform
 import re
 import signal
 import struct
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -102,9 +104,9 @@ BAD_IMAGES = {
         lambda folder, good: array_file(folder / "zero.nii.gz", np.zeros((9, 40, 40), np.float32)),
         "0",
     ),
-    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _with(np.nan)), "NaN"),
+    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _all(np.nan)), "NaN"),
     "single slice": (lambda folder, good: array_file(folder / "slice.nii.gz", _noise((1, 40, 40))), "slice"),
-    "infinite": (lambda folder, good: array_file(folder / "inf.nii.gz", _with(np.inf)), "not numbers"),
+    "infinite": (lambda folder, good: array_file(folder / "inf.nii.gz", _all(np.inf)), "not numbers"),
     "4D": (lambda folder, good: _four_dimensions(folder / "4d.nii.gz"), "volumes"),
     "colour": (lambda folder, good: _colour(folder / "rgb.nii.gz"), "colour"),
 }
@@ -119,10 +121,8 @@ def _noise(shape):
     return np.random.default_rng(0).random(shape).astype(np.float32) + 1
 
 
-def _with(value):
-    array = _noise((9, 40, 40))
-    array[4, 20, 20] = value
-    return array
+def _all(value):
+    return np.full((9, 40, 40), value, np.float32)
 
 
 def _colour(path):
@@ -363,6 +363,10 @@ def test_the_record_says_where_the_result_comes_from(sample_run):
         assert len(record["inputs"][role]["sha256"]) == 64
         assert record["inputs"][role]["path"].endswith(".nii.gz")
     assert {"AnomalyDetection", "python", "torch", "SimpleITK", "numpy"} <= set(record["versions"])
+    for package in ("scipy", "deepbet", "pydicom", "highdicom"):
+        assert record["versions"][package] == metadata.version(package)
+    assert record["platform"] == platform.platform()
+    assert record["missing"] == []
     assert record["alignment"]["registered"] is False
     assert record["settings"]["scoring"]["threshold"] == record["threshold"]
     assert record["count"] == len(record["findings"])

@@ -18,7 +18,8 @@ import psutil
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.process import EngineRun, Progress, arguments_for, plain_words
+from AnomalyDetectionLib.plain_words import plain_words
+from AnomalyDetectionLib.process import EngineRun, Progress, arguments_for
 from conftest import REPOSITORY, SAMPLE
 
 LIBRARY = REPOSITORY / "AnomalyDetection"
@@ -286,6 +287,40 @@ def test_a_program_that_ends_without_a_word_still_has_a_sentence(folder):
     assert "7" in run.error
 
 
+SAYS = 'import json, sys; print("noise"); print(json.dumps({record})); print("a last word", file=sys.stderr); sys.exit(2)'
+
+
+def test_the_last_line_of_the_log_does_not_take_the_place_of_the_engines_sentence(folder):
+    record = {"stage": "error", "message": "The T1 is a photograph: give an MRI.", "code": 2}
+    run = EngineRun([sys.executable, "-c", SAYS.format(record=record)], [], folder, library=LIBRARY)
+    run.wait()
+    assert run.error == "The T1 is a photograph: give an MRI."
+    assert run.log.strip() == "a last word"
+    assert run.poll() == [], "an error is no progress"
+
+
+def test_nothing_is_read_from_what_a_library_prints(folder):
+    says = "import sys; print('RuntimeWarning: invalid value', file=sys.stderr); sys.exit(3)"
+    run = EngineRun([sys.executable, "-c", says], [], folder, library=LIBRARY)
+    run.wait()
+    assert "RuntimeWarning" not in run.error
+    assert "code 3" in run.error
+    assert "Details" in plain_words(run.error, {})
+
+
+def test_every_mistake_is_a_record_where_records_were_asked_for(folder):
+    for arguments in (["detect", "--progress=json"], ["detect", "--no-such-option", "--progress", "json"]):
+        run = start(folder, arguments)
+        run.wait()
+        [record] = [record for record in run.records if record["stage"] == "error"]
+        assert record["code"] == 2
+        assert run.error == record["message"]
+        assert run.error in run.log
+    run = start(folder, ["detect", "--progress", "none"])
+    run.wait()
+    assert run.records == []
+
+
 def test_a_package_that_is_missing_is_named(folder, quick, tmp_path):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
@@ -415,7 +450,7 @@ def test_the_engines_sentences_are_said_in_the_words_of_the_panel(engine, panel)
 def test_arguments_name_only_what_was_asked_for():
     arguments = arguments_for(Path("out"), t1=Path("a"), flair=Path("b"))
     assert arguments == [
-        "detect", "--keep-scores", "--t1", "a", "--flair", "b", "--output", "out", "--device", "auto",
+        "detect", "--keep-scores", "--no-pictures", "--t1", "a", "--flair", "b", "--output", "out", "--device", "auto",
         "--progress", "json",
     ]  # fmt: skip
     more = arguments_for(

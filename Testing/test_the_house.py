@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 
@@ -182,3 +183,30 @@ def test_nothing_is_pickled():
 def test_make_help_names_the_target(target):
     page = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert f"make {target} " in page
+
+
+def test_every_document_that_the_code_cites_is_there_with_the_section_it_cites():
+    cited = re.compile(r'([\w/.]*\w\.md)(?:, ("[^"]+"(?: and "[^"]+")*))?')
+    missing, count = [], 0
+    for path in (*(MODULE / "AnomalyDetectionLib").rglob("*.py"), *(REPOSITORY / "Testing").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds)]
+        texts += [
+            line for line in path.read_text("utf-8").splitlines() if line.lstrip().startswith(('"""', "#"))
+        ]
+        for name, sections in {
+            found
+            for text in texts
+            for found in cited.findall(text)
+            if "docs/" in found[0] or "METHOD" in found[0]
+        }:
+            document, count = REPOSITORY / name, count + 1
+            headings = (
+                re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.M) if document.is_file() else None
+            )
+            wanted = re.findall(r'"([^"]+)"', sections)
+            if headings is None or not {*wanted} <= {*headings}:
+                missing.append(f"{path.name}: {name} {sections}")
+    assert not missing
+    assert count > 8

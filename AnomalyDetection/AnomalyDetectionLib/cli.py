@@ -23,15 +23,16 @@ from .commands.evaluate import evaluate
 from .commands.experiments import experiment
 from .commands.models import models
 from .commands.options import PROGRAM
-from .commands.progress import Stop
+from .commands.progress import Stop, say_error
 from .commands.series import series
 from .commands.simulate import simulate
 from .commands.train_context import train_context
 from .commands.training import calibrate, prepare, train, train_anatomy
-from .errors import InputError, printable
+from .errors import InputError
 from .imaging.memory import is_out_of_memory
 
 USER_ERROR, OWN_ERROR = 2, 1
+STOPPED = "Stopped; nothing was written."
 
 
 @click.group(
@@ -64,7 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
     0: done. 2: something the user gave cannot be used, or the user stopped the run; one sentence on
-    standard error says what. 1: an error of the program's own.
+    standard error says what. 1: an error of the program's own. With `--progress json` the sentence is a record
+    on standard output as well: {"stage": "error", "message": ..., "code": ...}.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
@@ -80,10 +82,10 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         sentence, code = _what_to_say(error)
-        click.echo(printable(sentence), err=True)
+        say_error(sentence, code, arguments)
         sys.exit(code)
-    except KeyboardInterrupt:
-        click.echo("Stopped; nothing was written.", err=True)
+    except KeyboardInterrupt as stop:
+        say_error(str(stop) or STOPPED, USER_ERROR, arguments)
         sys.exit(USER_ERROR)
 
 
@@ -92,7 +94,7 @@ def _what_to_say(error: Exception) -> tuple[str, int]:
     if isinstance(error, InputError):
         return str(error), USER_ERROR
     if isinstance(error, click.exceptions.Abort):
-        return "Stopped; nothing was written.", USER_ERROR
+        return str(error.__cause__ or "") or STOPPED, USER_ERROR  # a run that has written something says so
     if isinstance(error, click.ClickException):
         context: Any = getattr(error, "ctx", None)
         path = context.command_path if context is not None else PROGRAM

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -61,6 +60,7 @@ class EngineRun:
         self._ended: float | None = None
         self._cancelled = False
         self._kept_log: str | None = None
+        self._kept_error = ""
         self._read = 0  # bytes of the progress file
         self._process: subprocess.Popen[bytes] | None = None
         self._not_started = ""
@@ -82,7 +82,8 @@ class EngineRun:
         if code is not None and self._ended is None:
             self._ended = time.monotonic()
             _end_group(self._process.pid)  # a launcher that was killed leaves the Python it started
-            self._kept_log = self._log_file()  # whoever owns the folder may remove it now
+            # Whoever owns the folder may remove it now.
+            self._kept_log, self._kept_error = self._log_file(), _last_error(self.records)
         if self._cancelled:
             return "cancelled"
         if code is None:
@@ -102,16 +103,21 @@ class EngineRun:
         return self._log_file() if self._kept_log is None else self._kept_log
 
     @property
-    def output(self) -> str:
-        """All that the engine wrote to standard output."""
+    def records(self) -> list[dict[str, Any]]:
+        """What the engine wrote to standard output: its records, without the lines that others wrote there."""
         try:
-            return (self._folder / PROGRESS).read_text("utf-8", errors="replace")
+            lines = (self._folder / PROGRESS).read_bytes().splitlines()
         except OSError:
-            return ""
+            return []
+        return [record for line in lines if (record := _record(line)) is not None]
 
     @property
     def error(self) -> str:
-        """Why the run failed, in one sentence; empty as long as it did not."""
+        """Why the run failed, in one sentence; empty as long as it did not.
+
+        It is the engine's own record or, where that had no time for one, what its exit code means. What it and its
+        libraries print is for people to read, and nothing is read from it.
+        """
         state = self.state
         if state == "cancelled":
             return "Cancelled; nothing of the run is left."
@@ -127,9 +133,10 @@ class EngineRun:
             )
         if code < 0 or code >= 0xC0000000:  # from there on they are Windows's names for crashes
             return f"The engine crashed or was ended by another program (code {code}): try again."
-        lines = [line.strip() for line in self.log.splitlines() if line.strip()]
-        if lines:
-            return lines[-1]
+        if self._kept_error:
+            return self._kept_error
+        if self.log.strip():
+            return f"The engine broke off before it could say why (code {code}): see the log, and report it."
         return (
             f"The engine ended without a word (code {code}), perhaps because the memory ran out: close other "
             "programs and try again."
@@ -203,7 +210,7 @@ def arguments_for(
     bias_correction: bool = True,
     parent: int | None = None,
 ) -> list[str]:
-    """The engine's arguments for a detection that keeps its scores and reports its progress for a program.
+    """The engine's arguments for a detection that keeps its scores, draws nothing, and reports to a program.
 
     Args:
         folder: for the results; it appears whole or not at all.
@@ -226,7 +233,7 @@ def arguments_for(
         "--parent": parent,
         "--progress": "json",
     }
-    arguments = ["detect", "--keep-scores"]
+    arguments = ["detect", "--keep-scores", "--no-pictures"]
     for option, value in values.items():
         if value is not None:
             arguments += [option, str(value)]
@@ -235,51 +242,6 @@ def arguments_for(
     if not bias_correction:
         arguments.append("--no-bias-correction")
     return arguments
-
-
-# How the engine's sentences, which speak to the command line, are said to somebody in front of the panel.
-_PHRASES = (
-    (r" \('anomaly-detection calibrate'\)", ""),
-    (r"add them with 'anomaly-detection models add-statistics', or leave", "choose another model, or leave"),
-    (r"; see `[^`]*--help`", ""),
-    (r"; run again with --debug and report it together with what `[^`]*` prints", "; report it with what is under Details"),
-    (r"give the T1 with --t1 and the FLAIR with --flair", "choose two different volumes"),
-    (r"exchange --t1 and --flair", "exchange the T1 volume and the FLAIR volume"),
-    (r"give a mask with --brain-mask", "choose a brain mask"),
-    (r"leave out --brain-mask", "leave the brain mask out"),
-    (r"leave --device at auto", "leave the device at auto"),
-    (r"use --device cpu", "choose the CPU as device"),
-    (r"; '[\w-]+ models' lists those there are", "; choose one of the bundled models"),
-    (r"give the path of a model file", "choose a model file"),
-    (r"check the path", "load it again"),
-    (r"--t1-series", "T1 series"),
-    (r"--flair-series", "FLAIR series"),
-    (r"--t1\b", "T1 volume"),
-    (r"--flair\b", "FLAIR volume"),
-    (r"--no-registration\b", "Registration"),
-    (r"--no-bias-correction\b", "Bias field correction"),
-    (r"--min-patches\b", "Minimum size"),
-    (r"--output\b", "Output folder"),
-    (r"--([a-z])([a-z-]*)", lambda option: option[1].upper() + option[2].replace("-", " ")),
-)  # fmt: skip
-
-
-def plain_words(sentence: str, names: Mapping[str, str]) -> str:
-    """A sentence of the engine in the words of the panel: volumes instead of files, boxes instead of options.
-
-    Args:
-        sentence: such as `EngineRun.error`.
-        names: for each path that the engine was given, the name of the volume it came from.
-    """
-    # Names are put in last: they may hold anything, options and paths among it.
-    places = {path: f"\0{place}\0" for place, path in enumerate(names)}
-    for path in sorted(names, key=len, reverse=True):
-        sentence = sentence.replace(path, places[path])
-    for pattern, words in _PHRASES:
-        sentence = re.sub(pattern, words, sentence)
-    for path, name in names.items():
-        sentence = sentence.replace(places[path], f'"{name}"')
-    return sentence
 
 
 def _start(
@@ -312,13 +274,26 @@ def _environment(given: Mapping[str, str] | None, library: Path) -> dict[str, st
     return environment
 
 
-def _progress(line: bytes) -> Progress | None:
-    """A report, or None for what a library wrote to standard output on its own."""
+def _record(line: bytes) -> dict[str, Any] | None:
+    """A line of the engine's, or None for what a library wrote to standard output on its own."""
     try:
-        report = json.loads(line)
-        return Progress(str(report["stage"]), float(report["fraction"]), str(report["message"]))
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _progress(line: bytes) -> Progress | None:
+    record = _record(line) or {}
+    try:
+        return Progress(str(record["stage"]), float(record["fraction"]), str(record["message"]))
     except (ValueError, TypeError, KeyError):
         return None
+
+
+def _last_error(records: Sequence[Mapping[str, Any]]) -> str:
+    said = [record.get("message") for record in records if record.get("stage") == "error"]
+    return next((text for text in reversed(said) if isinstance(text, str)), "")
 
 
 def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:

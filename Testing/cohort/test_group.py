@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +136,22 @@ def test_cells_of_participants_are_found_however_they_are_spelt():
     assert value_of({"Age": " 63 ", "gender": "F"}, "age") == "63"
     assert value_of({"Age": " 63 ", "gender": "F"}, "sex") == "F"
     assert value_of({"sex": "N/A"}, "sex") == ""
+
+
+def test_pages_that_cannot_take_their_place_leave_those_before_them_there(made, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shutil.copytree(made[0], out)
+    (out / "group_pages" / "mine.txt").write_text("as before")
+    rename = Path.rename
+
+    def fail(path, target):
+        if Path(target) == out / "group_pages" and path.name == "group_pages":
+            raise OSError(errno.EIO, "no", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_group(out, made[1], lambda stage, fraction, message: None)
+    assert (out / "group_pages" / "mine.txt").read_text() == "as before"
+    assert (out / "group_pages" / "scans-0001.html").is_file()
+    assert not list((out / ".work").glob("group*"))

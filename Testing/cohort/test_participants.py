@@ -16,18 +16,20 @@ from pathlib import Path
 import psutil
 import pytest
 from AnomalyDetectionLib.cohort.dataset import Dataset
+from AnomalyDetectionLib.cohort.group import write_group
+from AnomalyDetectionLib.cohort.participants import run_participants
 from AnomalyDetectionLib.cohort.scan import analyse
-from AnomalyDetectionLib.cohort.selection import select_scans
+from AnomalyDetectionLib.cohort.selection import Wanted, select_scans
 from AnomalyDetectionLib.cohort.settings import CohortSettings
+from AnomalyDetectionLib.cohort.workflow import Workflow
 from AnomalyDetectionLib.errors import InputError
-from made_cohort import add_subject, command, cut_off, opened, run, small_model
+from made_cohort import MASKS, add_subject, command, cut_off, opened, run, small_model
 
 HALF_FOLDERS = (
     "anat/*_dseg.json",
     "anat/*_dseg.nii.gz",
     "anat/*_statmap.nii.gz",
     "anat/*_dseg.tsv",
-    "figures/*.jpg",
 )
 
 
@@ -163,7 +165,7 @@ def test_group_has_a_line_a_scan_and_a_line_a_finding(killed):
         heads = (output / f"{table}.tsv").read_text("utf-8").splitlines()[0].split("\t")
         assert list(json.loads((output / f"{table}.json").read_text("utf-8"))) == heads
     page = (output / "group_pages" / "scans-0001.html").read_text("utf-8")
-    assert page.count("data:image/jpeg;base64,") == 3
+    assert page.count("(no thumbnail)") == 3, "it was run without pictures"
     assert "sub-03" in (output / "group.html").read_text("utf-8"), "the page tells who is without a result"
 
 
@@ -267,3 +269,58 @@ def test_a_full_disk_ends_the_run_and_is_no_scans_fault(dataset, tmp_path, monke
         analyse(there, good)
     assert there.failures.rows() == []
     assert [path.name for path in there.folder.glob("sub-*")] == []
+
+
+def test_a_report_that_cannot_be_made_costs_no_scan_its_result_and_is_said(
+    dataset, model, tmp_path, monkeypatch
+):
+    def fail(*_args, **_keywords):
+        raise IndexError("no such letter")
+
+    monkeypatch.setattr("AnomalyDetectionLib.reporting.report.report_html", fail)
+    monkeypatch.setattr("AnomalyDetectionLib.cohort.thumbnail.draw_thumbnail", fail)
+    masks = dataset / MASKS
+    settings = CohortSettings(model=str(model), device="cpu", brain_masks=str(masks))
+    there = Dataset.begin(tmp_path / "out", dataset, settings)
+    wanted = select_scans(dataset, Wanted(subjects=("02",), brain_masks=masks))
+    [scan] = wanted.scans
+    heard = []
+
+    def run_here(_dataset, scans, **_options):
+        assert [analyse(there, one) for one in scans] == ["done"]
+
+    monkeypatch.setattr("AnomalyDetectionLib.cohort.participants.run_scans", run_here)
+    outcome = run_participants(there, wanted, Workflow(jobs=1), lambda *said: heard.append(said))
+    assert (outcome.now, outcome.failed) == (1, 0)
+    assert there.is_finished(scan)
+    record = json.loads(there.record(scan).read_text("utf-8"))
+    assert [one["files"] for one in record["missing"]] == [
+        ["sub-02_report.html"],
+        ["figures/sub-02_desc-thumbnail_FLAIR.jpg"],
+    ]
+    assert {path.name for path in (there.place(scan) / "figures").iterdir()} == {
+        "sub-02_desc-overlay_FLAIR.png"
+    }
+    assert len(outcome.remarks) == 2
+    assert outcome.remarks[0].startswith(
+        "The report is missing of 1 scan, whose findings are there all the same"
+    )
+    assert [message for stage, _, message in heard if stage == "missing"] == [
+        f"{remark}." for remark in outcome.remarks
+    ]
+    assert "no such letter" in (there.logs / "sub-02.txt").read_text("utf-8")
+    write_group(there.folder, dataset, lambda *said: None)
+    assert "The report is missing" in (there.folder / "group.html").read_text("utf-8")
+    assert "The thumbnail is missing" in (there.folder / "group_scans.tsv").read_text("utf-8")
+    monkeypatch.undo()  # whatever hindered it is gone
+    there.record(scan).unlink()
+    assert analyse(there, scan) == "done"
+    assert json.loads(there.record(scan).read_text("utf-8"))["missing"] == []
+    assert (there.place(scan) / "sub-02_report.html").is_file()
+    assert (there.place(scan) / "figures" / "sub-02_desc-thumbnail_FLAIR.jpg").is_file()
+    assert not (there.logs / "sub-02.txt").exists()
+
+
+def test_without_pictures_no_scan_of_a_cohort_has_one(killed):
+    output, _, _ = killed
+    assert not [path for path in output.glob("sub-*/**/*") if path.suffix in (".png", ".jpg", ".html")]

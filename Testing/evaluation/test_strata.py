@@ -1,4 +1,4 @@
-"""Lesions sorted into the classes of METHOD.md."""
+"""Lesions sorted into the classes of docs/method.md."""
 
 import numpy as np
 import pytest

@@ -9,6 +9,7 @@ Everything lies within that folder, but for what hostile inputs point at (`CANAR
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
@@ -269,6 +270,33 @@ def metaimage(folder: Path, rng: Random) -> Path:
             made = damaged(made, rng, len(header))
         path = folder / "image.mha"
     path.write_bytes(made)
+    return path
+
+
+def wrapped(folder: Path, rng: Random) -> Path:
+    """An image, sound or malformed, packed once or more and under any name; sometimes half of a pair."""
+    if rng.random() < 0.3:
+        pair = rng.choice((nibabel.Nifti1Pair, nibabel.Nifti2Pair, nibabel.Spm99AnalyzeImage))
+        pair(np.ones((6, 7, 8), np.int16) * np.arange(8, dtype=np.int16), np.eye(4)).to_filename(
+            folder / "image.img"
+        )
+        (folder / "image.mat").unlink(missing_ok=True)
+        victim = folder / rng.choice(("image.hdr", "image.img"))
+        victim.write_bytes(damaged(victim.read_bytes(), rng, 100))
+        if rng.random() < 0.2:
+            (folder / rng.choice(("image.hdr", "image.img"))).unlink()
+        left = sorted(folder.glob("image.*"))
+        return rng.choice(left)
+    made = rng.choice((nifti, nrrd, metaimage))(folder, rng)
+    content = made.read_bytes()
+    for _ in range(rng.randint(0, 3)):
+        content = rng.choice((lambda b: gzip.compress(b, 1), bz2.compress))(content)
+        if rng.random() < 0.2:
+            content = damaged(content, rng, 20)
+    path = folder / rng.choice(
+        ("image.nii", "image.NII.GZ", "image.nrrd", "image.nhdr", "image.mha", "image.seq.nrrd", "x.gz", "x")
+    )
+    path.write_bytes(content)
     return path
 
 
@@ -845,6 +873,7 @@ KINDS: dict[str, Callable[[Path, Random], Path]] = {
     "NRRD": nrrd,
     "MetaImage": metaimage,
     "header by hypothesis": drawn_header,
+    "wrapped image": wrapped,
     "DICOM": dicom,
     "model": model,
     "BIDS": bids,

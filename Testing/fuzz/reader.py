@@ -237,6 +237,7 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
         "NIfTI": detect,
         "NRRD": detect,
         "MetaImage": detect,
+        "wrapped image": detect,
         "header by hypothesis": detect,
         "DICOM": dicom,
         "model": model,

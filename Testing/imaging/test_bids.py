@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from AnomalyDetectionLib.cohort.selection import select_scans
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.bids import (
     BRAIN_MASK,
@@ -12,6 +13,7 @@ from AnomalyDetectionLib.imaging.bids import (
     INFARCTS,
     image_path,
     read_bids,
+    said_of_set_aside,
     truth_path,
 )
 
@@ -134,3 +136,27 @@ def test_a_folder_that_is_no_cohort_is_refused_in_a_sentence(tmp_path):
         read_bids(touch(tmp_path / "file"))
     with pytest.raises(InputError, match="holds no subject"):
         read_bids(tmp_path)
+
+
+@pytest.mark.parametrize("beside", [(), ("ce-gad_T1w", "part-phase_T1w", "part-phase_FLAIR")])
+@pytest.mark.parametrize("native", [True, False])
+def test_every_reader_takes_the_native_images_and_says_what_it_left_aside(tmp_path, beside, native):
+    """The rule is one: the readers of the experiments and of the BIDS App agree, scan by scan."""
+    for session in ("", "ses-1"):
+        anat = tmp_path / "sub-01" / session / "anat" if session else tmp_path / "sub-02" / "anat"
+        start = f"sub-01_{session}" if session else "sub-02"
+        for name in (*(("T1w", "part-mag_FLAIR") if native else ("ce-gad_T1w", "FLAIR")), *beside):
+            touch(anat / f"{start}_{name}.nii.gz")
+    scans, problems = read_bids(tmp_path)
+    selected = select_scans(tmp_path)
+    assert [(scan.t1, scan.flair) for scan in scans] == [(scan.t1, scan.flair) for scan in selected.scans]
+    assert [problem.subject for problem in problems] == [problem.name for problem in selected.problems]
+    if native:
+        assert [scan.t1.name for scan in scans] == ["sub-01_ses-1_T1w.nii.gz", "sub-02_T1w.nii.gz"]
+        aside = [name for scan in scans for name in scan.set_aside]
+        assert tuple(aside) == selected.set_aside
+        assert len(aside) == 2 * len(beside)
+        assert bool(said_of_set_aside(aside)) == bool(beside)
+    else:
+        assert "contrast agent" in problems[0].problem
+        assert "contrast agent" in selected.problems[0].reason

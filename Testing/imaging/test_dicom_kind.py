@@ -69,6 +69,13 @@ def taken(
         ("T1", taken("t1_tse_dixon_tra_in", "SE", (10, 600, None), image_type=("ORIGINAL", "PRIMARY", "M", "IN_PHASE"))),
         ("T1", taken("Ax T1 fat sat vibe", "SE", (10, 600, None))),
         ("T1", taken("T1 post op", "SE", (10, 600, None))),
+        ("T1", taken("t1_vibe_post op", "GR", (2.4, 5.6, None))),
+        ("T1", taken("T1 NO PHASE WRAP", "SE", (10, 600, None))),
+        ("T1", taken("Ax T1 in-plane", "SE", (10, 600, None))),
+        ("FLAIR", taken("AX FLAIR NO PHASE WRAP", "SE IR", (120, 8000, 2400))),
+        ("FLAIR", taken("POST FOSSA", "SE IR", (120, 8000, 2400))),
+        ("T1", taken("MP-RAGE")),
+        ("other", taken("T1 phase", "SE", (10, 600, None))),
         ("other", taken("t1_tse_dixon_tra_opp", "SE", (10, 600, None), image_type=("ORIGINAL", "PRIMARY", "M", "OPP_PHASE"))),
         ("other", taken("T1 mDIXON", "SE", (10, 600, None), image_type=("DERIVED", "PRIMARY", "F", "F", "DERIVED"))),
         ("other", taken("T1 mDIXON", "SE", (10, 600, None), image_type=("DERIVED", "PRIMARY", "FF", "FF", "DERIVED"))),
@@ -140,6 +147,11 @@ def test_contrast_medium_is_known_by_the_agent_and_by_the_name() -> None:
     assert "Gadovist" in given.why
     assert kind_of_sequence(taken("t1_se_tra_KM", "SE", (9, 500, None))).after_contrast
     assert not kind_of_sequence(taken("t1_se_tra nativ", "SE", (9, 500, None))).after_contrast
+
+
+@pytest.mark.parametrize("name", ["T1 post op", "T1 POST FOSSA", "t1_vibe postop", "T1 6 months post"])
+def test_what_came_after_something_else_is_not_after_contrast_medium(name: str) -> None:
+    assert kind_of_sequence(taken(name, "SE", (9, 500, None))).label == "T1"
 
 
 def test_a_reformat_keeps_its_contrast_and_is_called_derived() -> None:

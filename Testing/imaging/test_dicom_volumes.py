@@ -164,16 +164,16 @@ def test_a_missing_slice_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "enhanced", r"has a gap: slices 3 and 4 are 8\.0 mm apart")
 
 
-def test_a_slice_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+def test_two_different_images_of_one_slice_are_refused(tmp_path: Path) -> None:
     copy = duplicate(classic_series(tmp_path / "other", IMAGE), 2)
+    change(copy, PixelData=VOXELS[0].tobytes())
     refused(tmp_path / "other", f"several images of the same slice.*{copy.name}")
-    duplicate(classic_series(tmp_path / "same", IMAGE), 2, same_instance=True)
-    refused(tmp_path / "same", "the same image under two names")
-    files = classic_series(tmp_path / "copied", IMAGE)
-    (tmp_path / "copied" / "backup").mkdir()
-    shutil.copy(files[2], tmp_path / "copied" / "backup")
-    refused(tmp_path / "copied", f"the same image under two names: .*backup/{files[2].name}")
-    enhanced_series(tmp_path / "enhanced", IMAGE, frame_order=[0, 1, 2, 2, 3, 4, 5])
+    files = classic_series(tmp_path / "below", IMAGE)
+    (tmp_path / "below" / "backup").mkdir()
+    change(Path(shutil.copy(files[2], tmp_path / "below" / "backup")), PixelData=VOXELS[0].tobytes())
+    refused(tmp_path / "below", f"two different images of one SOPInstanceUID: .*backup/{files[2].name}")
+    file = enhanced_series(tmp_path / "enhanced", IMAGE, frame_order=[0, 1, 2, 2, 3, 4, 5])
+    change(file, PixelData=VOXELS[[0, 1, 2, 0, 3, 4, 5]].tobytes())
     refused(tmp_path / "enhanced", "several images of the same slice .frames 3 and 4")
 
 

@@ -16,7 +16,7 @@ import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging import whole_file as whole_file_module
 from AnomalyDetectionLib.imaging.folder_lock import LOCK
-from AnomalyDetectionLib.imaging.journal import PREFIX
+from AnomalyDetectionLib.imaging.journal import MARK, PREFIX
 from AnomalyDetectionLib.imaging.whole_file import whole_file
 from AnomalyDetectionLib.imaging.writing import atomic_folder, recover, reserved
 
@@ -140,12 +140,30 @@ def test_a_journal_that_leads_outside_the_folder_is_not_followed(tmp_path: Path)
     output = old_result(tmp_path / "out")
     hostile = output / f"{PREFIX}x"
     (hostile / "new").mkdir(parents=True)
+    (hostile / MARK).touch()
     for name in ("../secret", str(tmp_path / "secret")):
         (hostile / "new").mkdir(parents=True, exist_ok=True)
+        (hostile / MARK).touch()
         (hostile / "commit.json").write_text(f'{{"files": [], "gone": ["{name}"]}}')
         recover(output)
         assert (tmp_path / "secret").read_text() == "keep"
         assert contents(output) == OLD
+
+
+@pytest.mark.parametrize("name", [".unfinished-novel", f"{PREFIX}novel", f"{PREFIX}novel/new"])
+@pytest.mark.parametrize("work", [recover, write_new], ids=["reading", "writing"])
+def test_a_folder_of_the_users_own_stays_whatever_it_is_called(
+    tmp_path: Path, name: str, work: Callable[[Path], object]
+) -> None:
+    mine = tmp_path / name
+    mine.mkdir(parents=True)
+    (mine / "chapter 1.txt").write_text("mine")
+    (mine / "commit.json").write_text('{"files": [], "gone": ["notes.txt"]}')
+    (tmp_path / "notes.txt").write_text("mine")
+    work(tmp_path)
+    assert (mine / "chapter 1.txt").read_text() == "mine"
+    assert (mine / "commit.json").exists()
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_what_belongs_to_an_earlier_result_goes_only_where_it_lies_in_the_folder(tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
     elif what == "fail":
         print("a line of the log", file=sys.stderr)
         t1 = arguments[arguments.index("--t1") + 1]
-        print(f"{t1} holds the same value everywhere: give another --t1.", file=sys.stderr)
+        sentence = f"{t1} holds the same value everywhere: give another --t1."
+        print(json.dumps({"stage": "error", "message": sentence, "code": 2}), flush=True)
+        print(sentence, file=sys.stderr)
+        print("and a library's last words", file=sys.stderr)
         return 2
     elif what == "die":
         os.kill(os.getpid(), signal.SIGKILL)

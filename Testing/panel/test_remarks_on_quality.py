@@ -33,3 +33,8 @@ def test_what_did_not_fit_into_the_memory_is_said(said):
     assert said(device_fallbacks=["The brain extraction went to the CPU"]) == [
         "The brain extraction went to the CPU."
     ]
+
+
+def test_what_is_missing_of_a_result_is_said(said):
+    missing = {"what": "The report", "files": ["report.html"], "reason": "the disk is full"}
+    assert said(missing=[missing]) == ["The report is missing (report.html): the disk is full."]

@@ -57,6 +57,18 @@ simulated_T1
 T1_brain
 T1 pre contrast
 T1 post Gd
+T1 post op
+T1 POST FOSSA
+T1 NO PHASE WRAP
+AX T1 PHASE A/P
+T1 IN PHASE
+T1 in-plane
+t1postop
+MP-RAGE
+MP RAGE
+mp_rage_sag
+MP2-RAGE UNI
+T1增强
 T1_in_FLAIR_space
 ax t1 nativ
 T1-weighted
@@ -102,6 +114,9 @@ FLAIR in T1 space
 FLAIR_to_T1
 FLAIR_reg_T1
 FLAIR post Gd
+FLAIR post-op
+AX FLAIR NO PHASE WRAP
+fluid attenuated inversion recovery
 t2_flair_fs_tra
 TIRM
 SagFlair
@@ -128,6 +143,11 @@ T1rho
 t1_mp2rage_sag_INV1
 t1_mp2rage_sag_INV2
 T1 SUB
+T1 phase
+t1_mprage_Pha
+T1 opposed phase
+3 plane
+POST FOSSA
 WMH_auto_FLAIRspace
 DLMUSE_T1space
 brainmask_FLAIR_deepbet
@@ -182,6 +202,33 @@ T1 mdc
 T1 post-contrast
 AX T1 FS +GD
 T1W contrast
+T1 MPRAGE post kontrast
+AX T1 POST
+T1 POST 3D
+T1 POST SAG
+T1 POST FS
+T1 5 min post
+T1 POST RT ORBIT
+T1 post radial vibe
+T1 post op POST GD
+t1_postop_KM
+T1 pre-op +GD
+T1 POST GAMMA KNIFE
+T1 KM
+t1KM
+T1 - KM
+t1 mit KM
+T1POST
+T1POSTGD
+T1+
+T1 w con
+T1 WITH CONTRAST
+T1 PRE+POST
+T1 com contraste
+T1 ENH
+CE MPRAGE
+MP-RAGE +C
+T1增强
 """.strip().splitlines(),
 )
 def test_a_name_tells_contrast_medium(name):
@@ -207,6 +254,32 @@ t1_mprage_sag_p2_iso
 sub-01_T1w
 Ax T1 FLAIR
 T1 scanned
+T1 post op
+T1 post-op
+T1_POST_OP
+T1PostOp
+t1postop
+T1 postoperativ
+T1 post surgery
+T1 post treatment
+T1 post-RT
+T1 post stroke
+T1 6 months post
+T1 post 3 weeks
+T1 post op pre KM
+T1 POST FOSSA
+T1 posterior fossa
+T1 ANT-POST
+T1 pre-op
+T1 NON-CON
+T1 C-
+T1 -KM
+T1 sem contraste
+T1 high contrast
+T1 FOV 24 cm
+T1 unenhanced
+T1 precontrast
+T1 NO PHASE WRAP
 """.strip().splitlines(),
 )
 def test_a_name_without_contrast_medium_is_not_misread(name):

@@ -44,7 +44,7 @@ def test_white_matter_and_fluid_have_their_own_levels():
     for channel in range(2):
         assert levels.of(signals.WHITE_MATTER, channel) == pytest.approx(levels.white[channel])
         assert levels.of(signals.CSF, channel) == pytest.approx(levels.csf[channel])
-    # METHOD's table: the rim is 0.67 and 1.66 of white matter, CSF 0.26 and 0.05.
+    # The table of docs/method.md: the rim is 0.67 and 1.66 of white matter, CSF 0.26 and 0.05.
     assert levels.of(signals.GLIOTIC_RIM, 0) == pytest.approx(10 + 90 * (0.67 - 0.26) / 0.74, abs=1.0)
     assert levels.of(signals.GLIOTIC_RIM, 1) == pytest.approx(20 + 50 * (1.66 - 0.05) / 0.95, abs=1.0)
 

@@ -1,4 +1,4 @@
-"""The signal equations against METHOD's table and values worked out by hand."""
+"""The signal equations against the table of docs/method.md and values worked out by hand."""
 
 import math
 
@@ -41,7 +41,7 @@ def test_the_gradient_echo_agrees_with_one_worked_out_by_hand():
 def test_flair_nulls_the_t1_whose_inversion_recovery_crosses_zero_at_ti():
     # Without recovery limits (TR infinite), TI = T1 ln 2.
     assert flair(Tissue(1, 2000 / math.log(2), 1e9, 1), tr=1e9) == pytest.approx(0, abs=1e-9)
-    # With TR 6000 the null lies near 4.2 s, as METHOD says.
+    # With TR 6000 the null lies near 4.2 s, as docs/method.md says.
     nulled = min(range(3000, 5000, 10), key=lambda t1: flair(Tissue(1, t1, 1e9, 1)))
     assert nulled == pytest.approx(4200, abs=100)
 

@@ -17,6 +17,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.training.context_sampling import ContextScan
 from AnomalyDetectionLib.training.curves import draw_curves
 from AnomalyDetectionLib.training.loop import CHECKPOINT, train
 from AnomalyDetectionLib.training.publish import make_model
@@ -299,6 +300,32 @@ def test_scans_come_back_from_their_file_to_half_a_step(tmp_path):
     assert content.notes == "note"
     np.testing.assert_allclose(back.t1[scan.brain], scan.t1[scan.brain], atol=1 / 512)
     np.testing.assert_array_equal(back.normal, scan.normal)
+
+
+@pytest.mark.parametrize("with_lesions", [True, False])
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_file_says_which_scans_are_simulated_whether_they_have_lesions_or_not(
+    tmp_path, with_lesions, simulated
+):
+    scan = a_scan("A", 0)
+    lesion = np.zeros_like(scan.brain)
+    lesion[:, 10:20, 10:20] = with_lesions
+    scan = dataclasses.replace(scan, lesion=lesion, known=lesion, simulated=simulated)
+    write_scans([scan], tmp_path / "s.npz", PreparationSettings(), "note")
+    [back] = read_scans(tmp_path / "s.npz").scans
+    assert back.simulated == simulated
+    assert ContextScan.of(back).real == (not simulated)
+
+
+def test_of_older_files_what_holds_no_lesion_is_taken_for_simulated(tmp_path, monkeypatch):
+    scans = [a_scan("A", 0), a_scan("B", 1)]
+    scans = [dataclasses.replace(scan, lesion=scan.brain & (scan.patient == "A")) for scan in scans]
+    dump = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda value: dump(value).replace('"simulated"', '"not known then"'))
+    write_scans(scans, tmp_path / "s.npz", PreparationSettings(), "note")
+    back = read_scans(tmp_path / "s.npz").scans
+    assert [scan.simulated for scan in back] == [not scan.lesion.any() for scan in scans]
+    assert {scan.simulated for scan in back} == {False, True}
 
 
 @pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY"])

@@ -131,9 +131,15 @@ def _pages(
     elif known := draw_by_sex(summaries, people, figures / "sex.png"):
         drawn.append((figures / "sex.png", f"By sex, of {known} scans.", "A box for each sex"))
     target = dataset.folder / PAGES
+    old_pages = made / "old"
     if target.exists():
-        target.rename(made / "old")
-    pages.rename(target)
+        target.rename(old_pages)
+    try:
+        pages.rename(target)
+    except BaseException:
+        if old_pages.exists():
+            old_pages.rename(target)
+        raise
     failures = [row._replace(reason=dataset.without_folders(row.reason)) for row in dataset.failures.rows()]
     about = f"{len(scans)} scans of {len({scan.subject for scan in summaries})} subjects"
     facts = _facts(dataset, summaries, len(failures), damaged)

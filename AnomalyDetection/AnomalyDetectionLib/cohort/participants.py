@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import InputError
+from ..imaging.bids import said_of_set_aside
+from ..reporting.extras import Missing
 from .batch import limit_threads, run_scans
 from .dataset import RECORD, Dataset
 from .failures import CHOOSING, Failure
@@ -47,6 +51,7 @@ def run_participants(
         InputError: the folder cannot be written, or the workflow cannot be begun.
     """
     remarks = [f"{name} has neither a T1 nor a FLAIR" for name in selection.without]
+    remarks += said_of_set_aside(selection.set_aside, "; --bids-filter-file says otherwise")
     failures = dataset.failures
     problems = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
     report("looking", 0.0, "Looking what is there already")
@@ -65,7 +70,34 @@ def run_participants(
     failures.add(
         *(Failure(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
     )
+    for sentence in (incomplete := _incomplete(dataset, [scan for scan in left if scan not in unfinished])):
+        report("missing", 1.0, f"{sentence}.")
+    remarks += incomplete
     return Outcome(len(left) - len(unfinished), before, len(unfinished) + len(problems), tuple(remarks))
+
+
+def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
+    """A sentence a thing about what could not be made of the results of these scans."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for scan in scans:
+        for one in _missing(dataset.record(scan)):
+            lacking.setdefault((one.what, one.reason), []).append(scan.name)
+    said = []
+    for (what, reason), names in lacking.items():
+        first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+        count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
+        said.append(
+            f"{what} is missing of {count}, whose findings are there all the same ({first}): {reason}"
+        )
+    return said
+
+
+def _missing(record: Path) -> list[Missing]:
+    """What could not be made of a scan's result; nothing where that is not known."""
+    try:
+        return [Missing.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
 
 
 def _gone(dataset: Dataset, known: set[str]) -> list[str]:

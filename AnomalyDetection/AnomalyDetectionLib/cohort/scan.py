@@ -10,6 +10,9 @@ sub-XX[/ses-YY]/
     figures/sub-XX_desc-*                                    thumbnail, overlay, nearest normal tissue
     sub-XX_report.html                                       the report
     score_map/                                               with --keep-scores
+
+Pictures, report and kept scores that cannot be made are missing, which the record says, and cost no scan its result. The
+folder appears in one step all the same: what a run was killed in the midst of is done again by the next.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import shutil
 import tempfile
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,20 +36,20 @@ from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume
 from ..imaging.writing import write_image
 from ..reporting import results
+from ..reporting.extras import Extra, Missing, make_extras
 from ..reporting.segmentation import segment_name
 from . import sidecars
 from .batch import BUSY, DONE, FAILED, THERE
-from .dataset import Dataset
+from .dataset import RECORD, Dataset
 from .failures import Failure
 from .files import locked
 from .selection import CohortScan
-from .thumbnail import write_thumbnail
 
 LEAST_FREE_MB = 100
 """Of the disk, for a scan to be begun."""
 
 _PICTURES = {results.OVERLAY: "desc-overlay_FLAIR.png", results.NEAREST: "desc-nearest_FLAIR.png"}
-REPORT, REPORT_NAME = "report.html", "report.html"
+REPORT, REPORT_NAME = results.REPORT, "report.html"
 THUMBNAIL = "desc-thumbnail_FLAIR.jpg"
 
 
@@ -87,7 +91,6 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
         finally:
             shutil.rmtree(working, ignore_errors=True)
         dataset.failures.remove([scan.name])
-        _log(dataset, scan).unlink(missing_ok=True)
         return DONE
 
 
@@ -95,16 +98,31 @@ def _analyse(dataset: Dataset, scan: CohortScan, working: Path, stages: list[str
     settings = dataset.settings
 
     def progress(stage: str, _fraction: float, _message: str) -> None:
-        stages.append(stage)
+        if stage != "missing":  # said of a stage that has ended
+            stages.append(stage)
 
     before = dataset.inputs(scan, {})
     detection = _without_folders(run_detection(settings.request(scan), progress), dataset)
     made, arranged = working / "made", working / "arranged"
-    results.write_results(detection, made, progress, keep_scores=settings.keep_scores, hide=settings.hide)
+    written = results.write_results(
+        detection,
+        made,
+        progress,
+        keep_scores=settings.keep_scores,
+        hide=settings.hide,
+        pictures=settings.pictures,
+    )
     arranged.mkdir()
-    _arrange(dataset, scan, detection, made, arranged, before)
+    missing = [*written.missing, *_arrange(dataset, scan, detection, made, arranged)]
+    record = json.loads((made / results.RECORD).read_text("utf-8"))
+    record = _record(dataset, scan, detection, record, before, missing)
+    _write_json(arranged / "anat" / f"{scan.name}_{RECORD}", record)
     stages.append("writing")
     dataset.publish(arranged, scan)
+    if missing:
+        _write_log(dataset, scan, "\n".join(f"{one.sentence}.\n{one.details}" for one in missing))
+    else:
+        _log(dataset, scan).unlink(missing_ok=True)
 
 
 def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
@@ -125,9 +143,9 @@ def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
 
 
 def _arrange(
-    dataset: Dataset, scan: CohortScan, detection: Detection, made: Path, place: Path, before: dict[str, Any]
-) -> None:
-    """The files of a run under the names that BIDS has for them."""
+    dataset: Dataset, scan: CohortScan, detection: Detection, made: Path, place: Path
+) -> list[Missing]:
+    """The files of a run under the names that BIDS has for them; returns what could not be made besides."""
     anat, figures = place / "anat", place / "figures"
     anat.mkdir()
     figures.mkdir()
@@ -140,25 +158,43 @@ def _arrange(
     (made / results.LABELS).rename(named(f"{sidecars.LABELS}.nii.gz"))
     (made / results.SEGMENTATION).rename(named("space-FLAIR_desc-anomaly.seg.nrrd"))
     study = detection.scores.study
-    write_image(study.flair_grid.image(study.flair_brain.astype(np.uint8)), named(f"{sidecars.BRAIN}.nii.gz"))
+    brain = study.flair_grid.image(study.flair_brain.astype(np.uint8))
+    write_image(brain, named(f"{sidecars.BRAIN}.nii.gz"), on=detection.study.flair)
     for name in (sidecars.SCORE, sidecars.BRAIN):
         _write_json(named(f"{name}.json"), sidecars.of_image(flair, t1))
     _write_table(made / results.TABLE, detection, named(f"{sidecars.LABELS}.tsv"))
-    write_thumbnail(detection, figures / f"{scan.name}_{THUMBNAIL}")
-    if dataset.settings.pictures:
-        for name, new in _PICTURES.items():
-            if (made / name).exists():
-                (made / name).rename(figures / f"{scan.name}_{new}")
-        if (made / REPORT).exists():
-            (made / REPORT).rename(place / f"{scan.name}_{REPORT_NAME}")
-    if (made / results.FOLDER).exists():
-        (made / results.FOLDER).rename(place / results.FOLDER)
-    record = json.loads((made / results.RECORD).read_text("utf-8"))
-    _write_json(named(f"{sidecars.LABELS}.json"), _record(dataset, scan, detection, record, before))
+    for name, new in _names(scan).items():
+        if (made / name).exists():
+            (made / name).rename(place / new)
+    if not dataset.settings.pictures:
+        return []
+
+    def thumbnail(folder: Path) -> tuple[str, ...]:
+        from .thumbnail import write_thumbnail
+
+        write_thumbnail(detection, folder / _thumbnail(scan))
+        return ()
+
+    return make_extras([Extra("The thumbnail", (_thumbnail(scan),), thumbnail)], place, lambda _: None)[1]
+
+
+def _names(scan: CohortScan) -> dict[str, str]:
+    """Where what is made of a result lies, under the names that a single run gives it."""
+    pictures = {name: f"figures/{scan.name}_{new}" for name, new in _PICTURES.items()}
+    return {**pictures, REPORT: f"{scan.name}_{REPORT_NAME}", results.FOLDER: results.FOLDER}
+
+
+def _thumbnail(scan: CohortScan) -> str:
+    return f"figures/{scan.name}_{THUMBNAIL}"
 
 
 def _record(
-    dataset: Dataset, scan: CohortScan, detection: Detection, record: dict[str, Any], before: dict[str, Any]
+    dataset: Dataset,
+    scan: CohortScan,
+    detection: Detection,
+    record: dict[str, Any],
+    before: dict[str, Any],
+    missing: Sequence[Missing],
 ) -> dict[str, Any]:
     """All about a scan: the sidecar's own keys, those of findings.json, and what a cohort needs to know."""
     flair, t1 = dataset.from_source(scan.flair), dataset.from_source(scan.t1)
@@ -167,6 +203,9 @@ def _record(
             described["path"] = before[role]["file"]
             before[role]["sha256"] = described["sha256"]
     record["run"].pop("files", None)  # they have other names here
+    names = _names(scan)
+    here = [replace(one, files=tuple(names.get(name, name) for name in one.files)) for one in missing]
+    record["missing"] = [one.plain for one in here]
     record["model"]["file"] = Path(record["model"]["file"]).name
     study = detection.scores.study
     told: dict[str, Any] = dataset.without_folders(record)
@@ -218,10 +257,15 @@ def _reason(dataset: Dataset, scan: CohortScan, error: Exception) -> str:
         return "Not enough memory: run fewer scans at once (--jobs), or use --device cpu if it was the GPU's."
     if isinstance(error, FileNotFoundError) and not (scan.t1.exists() and scan.flair.exists()):
         return f"{error.filename} is not there any more."
+    log = _write_log(dataset, scan, "".join(traceback.format_exception(error)))
+    return f"Something went wrong inside the program ({type(error).__name__}: {error}); see {log.name} in {dataset.logs}."
+
+
+def _write_log(dataset: Dataset, scan: CohortScan, text: str) -> Path:
     dataset.logs.mkdir(exist_ok=True)
     log = _log(dataset, scan)
-    log.write_text("".join(traceback.format_exception(error)), encoding="utf-8", errors="backslashreplace")
-    return f"Something went wrong inside the program ({type(error).__name__}: {error}); see {log.name} in {dataset.logs}."
+    log.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return log
 
 
 def _check_disk(dataset: Dataset) -> None:

@@ -3,7 +3,8 @@
 Only names are looked at, no voxels. Of each session (of each subject, where there are no sessions), in `anat/`:
 
 - images with the suffix T1w and FLAIR count, as .nii.gz or .nii, and those with contrast agent (`ce-`) or of another
-  part of the signal than its magnitude (`part-phase`) only if the filter asks for them;
+  part of the signal than its magnitude (`part-phase`) only if the filter asks for them (`imaging.bids.plain_images`,
+  the same for every command); which were left out beside one that counts is said;
 - the filter (after the convention of `--bids-filter-file`) leaves those whose entities are as it says;
 - of images that differ in nothing but `run-`, the first or the last is taken if that was asked for;
 - every name begins with the names of the folders that it lies in;
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..imaging.bids import files_with_suffix
+from ..imaging.bids import SPECIAL, entities_of, files_with_suffix, plain_images
 from .files import printable
 
 RUNS = ("refuse", "first", "last")
@@ -90,11 +91,13 @@ class Selection:
         scans: to be analysed.
         problems: what cannot be.
         without: sessions that hold neither a T1w nor a FLAIR, of subjects that have a scan in another one.
+        set_aside: names of images after contrast agent, or of another part of the signal, beside one that was taken.
     """
 
     scans: tuple[CohortScan, ...]
     problems: tuple[NoScan, ...]
     without: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,13 +165,8 @@ def select_scans(
         names = ", ".join(sorted(sessions))
         raise InputError(f"No subject of {dataset} has the session {names}: check --session-label.")
     problems.sort(key=lambda problem: problem.name)
-    return Selection(tuple(scans), tuple(problems), tuple(without))
-
-
-def entities_of(path: Path) -> dict[str, str]:
-    """The entities of a BIDS name, by their short names: "sub-1_run-02_T1w.nii.gz" has sub and run."""
-    parts = path.name.split(".")[0].split("_")[:-1]
-    return {key: value for key, _, value in (part.partition("-") for part in parts) if value}
+    aside = [name for scan in scans for name in _set_aside(scan, wanted)]
+    return Selection(tuple(scans), tuple(problems), tuple(without), tuple(aside))
 
 
 def read_filter(path: Path) -> Filter:
@@ -293,16 +291,21 @@ def _scan(dataset: Path, subject: Path, folder: Path, session: str, wanted: Want
 
 def _filtered(images: Sequence[Path], rules: Mapping[str, tuple[str | None, ...]]) -> list[Path]:
     """Those that the filter leaves; with contrast agent, or other than magnitude, only if it asks for them."""
-    left = []
-    for image in images:
-        entities = entities_of(image)
-        if "ce" in entities and "ce" not in rules:
-            continue
-        if entities.get("part", "mag") != "mag" and "part" not in rules:
-            continue
-        if all(_matches(entities.get(name), values) for name, values in rules.items()):
-            left.append(image)
-    return left
+    return [
+        image
+        for image in plain_images(images, rules)
+        if all(_matches(entities_of(image).get(name), values) for name, values in rules.items())
+    ]
+
+
+def _set_aside(scan: CohortScan, wanted: Wanted) -> list[str]:
+    """What lies beside a scan's images and does not count as they do."""
+    names: list[str] = []
+    for suffix, taken in (("T1w", scan.t1), ("FLAIR", scan.flair)):
+        there = files_with_suffix(taken.parent, f"_{suffix}")
+        counting = plain_images(there, wanted.entities.get(suffix, {}))
+        names += [printable(path.name) for path in there if path not in counting]
+    return names
 
 
 def _matches(value: str | None, allowed: Collection[str | None]) -> bool:
@@ -329,7 +332,7 @@ def _ambiguous(what: str, found: Sequence[Path], left: Sequence[Path]) -> str:
     names = ", ".join(printable(path.name) for path in (left or found))
     if left:
         return f"{len(left)} {what} images ({names}): say which one counts with --bids-filter-file, or --runs"
-    return f"no {what} that counts: {names} is left out by the filter, or shows a contrast agent or another part of the signal"
+    return f"no {what} that counts: {names} is left out by the filter, or {SPECIAL}"
 
 
 def _with_hint(missing: Sequence[_Missing], found: Sequence[CohortScan | NoScan]) -> list[NoScan]:

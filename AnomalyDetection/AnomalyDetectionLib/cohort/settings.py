@@ -28,7 +28,7 @@ class CohortSettings:
         model_sha256: of its file.
         hide: hints whose findings are left out of the images.
         keep_scores: also keep what findings are derived from.
-        pictures: also draw overlay, nearest normal tissue and report; the thumbnail is always drawn.
+        pictures: also draw thumbnail, overlay, nearest normal tissue and report.
         brain_masks: where they are taken from, an absolute path; empty: the brain is found.
         runs: as of `Wanted`.
         filter: what the BIDS filter says, as `plain_filter` writes it.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..reporting.extras import Missing
 from .dataset import Dataset
 from .failures import Failure
 from .files import printable
@@ -155,4 +156,5 @@ def _warnings(record: dict[str, Any]) -> tuple[str, ...]:
     said = [str(warning["sentence"]) for warning in record.get("quality") or ()]
     if (without := float(record.get("brain_without_t1") or 0)) >= WITHOUT_T1_IS_WORTH_SAYING:
         said.append(f"The T1 does not reach {100 * without:.0f} % of the brain")
+    said += [Missing.of(one).sentence for one in record.get("missing") or ()]
     return tuple(dict.fromkeys(sentence.rstrip(".") for sentence in said))

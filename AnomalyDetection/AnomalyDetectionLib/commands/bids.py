@@ -97,11 +97,6 @@ class _WithLabels(click.Command):
 @detection_options
 @click.option("--keep-scores", is_flag=True, help="As for detect: some 8 MB more a scan.")
 @click.option(
-    "--no-pictures",
-    is_flag=True,
-    help="No report, overlay and nearest normal tissue; thumbnails all the same.",
-)
-@click.option(
     "--jobs",
     "--n-cpus",
     type=click.IntRange(min=1),

@@ -117,6 +117,7 @@ def detect(
     no_registration: bool,
     no_bias_correction: bool,
     hide: tuple[str, ...],
+    no_pictures: bool,
     keep_scores: bool,
     dicom: bool,
     dicom_reference: Path | None,
@@ -140,6 +141,9 @@ def detect(
       nearest_normal.png             each finding beside the most similar normal tissue
       suspected_anomalies.seg.dcm    with --dicom: the findings as a DICOM segmentation
       suspected_anomalies.sr.dcm     with --dicom: and as a structured report
+
+    The first five are on the disk before the others are begun. If one of the others cannot be made, that is said
+    here and under "missing" in findings.json, and the run ends well all the same.
 
     Example:
 
@@ -211,7 +215,7 @@ def detect(
             )
         detection = run_detection(request, report)
         hidden = tuple(name for name in HINTS if name.replace(" ", "-").lower() in hide)
-        said = write_results(
+        written = write_results(
             detection,
             output,
             report,
@@ -219,14 +223,18 @@ def detect(
             hide=hidden,
             dicom=source,
             anonymous=anonymous,
+            pictures=not no_pictures,
         )
         report("done", 1.0, summary(detection, output))
+    if debug:
+        for one in written.missing:
+            click.echo(one.details, err=True)
     if progress != "json":
         for remark in detection.remarks:
             click.echo(remark + ".")
-        for sentence in said:
+        for sentence in (*written.remarks, *(one.sentence for one in written.missing)):
             click.echo(sentence + ".")
-        if detection.model.library is None:
+        if detection.model.library is None and not no_pictures:
             click.echo(
                 f"The model {detection.model.name} holds no normal tissue to compare findings with: no {NEAREST}."
             )

@@ -19,8 +19,11 @@ def doctor(debug: bool) -> None:
 
 
 @click.command(hidden=True)
+@click.option(
+    "--progress", type=click.Choice(["json"]), default="json", help="json: an error is a record, too."
+)
 @DEBUG
-def devices(debug: bool) -> None:
+def devices(progress: str, debug: bool) -> None:
     """The devices of this machine for programs: a JSON object a line (device, name), the fastest first."""
     from ..detection.device import available_devices, device_name
 

@@ -106,6 +106,8 @@ def evaluate(
         device=device,
         seed=seed,
     )
+    from ..imaging.bids import said_of_set_aside
+
     with progress_of(progress) as report:
         try:
             evaluation = run_evaluation(request, report)
@@ -123,6 +125,8 @@ def evaluate(
         sentence = (
             f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}."
         )
+        aside = said_of_set_aside([name for scan in evaluation.scans for name in scan.set_aside])
+        sentence = " ".join([sentence, *(f"{said}." for said in aside)])
         report("done", 1.0, sentence)
     if progress != "json":
         click.echo(sentence)

@@ -85,6 +85,11 @@ _DETECTION = (
         help="Leave findings of this hint out of the images; the tables list them all. Give several. In tests on simulated "
         "infarcts, hiding wmh-like also hid about 1 in 4 findings on infarcts.",
     ),
+    click.option(
+        "--no-pictures",
+        is_flag=True,
+        help="Draw nothing: no report, no overlay, no nearest normal tissue; of bids, no thumbnail either.",
+    ),
 )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import itertools
 import json
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, printable
 
 LEAST_FREE_MB = 50
 
@@ -61,6 +62,21 @@ def _json_lines(stream: TextIO) -> Progress:
         stream.flush()
 
     return report
+
+
+def say_error(sentence: str, code: int, arguments: Sequence[str]) -> None:
+    """Why a command ends: a line for people on standard error, and a record for a program that asked for records.
+
+    Args:
+        sentence: with a full stop.
+        code: with which it will exit.
+        arguments: of the command line, with `--progress json` or without.
+    """
+    given = [*arguments, ""]
+    if "--progress=json" in given or ("--progress", "json") in itertools.pairwise(given):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            print(json.dumps({"stage": "error", "message": sentence, "code": code}), flush=True)
+    click.echo(printable(sentence), err=True)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,8 @@ def _variation(name: str, text: str) -> Callable[[Any], Any]:
     "--table",
     type=PATH,
     required=True,
-    help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
+    help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy (yes: without any) "
+    "and simulated (yes: no scan of a person).",
 )
 @click.option(
     "--root",

@@ -222,7 +222,7 @@ def remarks(
         )
     if study.uncovered >= WORTH_SAYING:
         said.append(
-            f"The T1 does not reach {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
+            f"T1 and FLAIR do not both show {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
         )
     return (*said, *(warning.sentence for warning in (quality if scores is None else scores.quality)))
 

@@ -1,4 +1,4 @@
-"""What each open question of the method is worth: one change at a time, all else equal (METHOD.md, "Left open").
+"""What each open question of the method is worth: one change at a time, all else equal (docs/method.md, "Left open").
 
 Two kinds of change. Some need a training of their own: these models are trained alike, apart from the one setting,
 and stand beside one that was trained alike without it. The others only read the scores of a model differently.

@@ -12,7 +12,7 @@ from .matching import one_to_one
 from .truth import WMH, ElementTruth, Lesion, ScanFacts
 
 ANY, ONE_TO_ONE, COVERED = CRITERIA = ("any overlap", "one-to-one", "10 % covered")
-"""How a lesion counts as found (METHOD.md, "Left open"): it shares a voxel with a finding; it has a finding of
+"""How a lesion counts as found (docs/method.md, "Left open"): it shares a voxel with a finding; it has a finding of
 its own at an intersection over union of at least 0.1; findings cover a tenth of it. The first is the default."""
 
 LEAST_COVERED = 0.1

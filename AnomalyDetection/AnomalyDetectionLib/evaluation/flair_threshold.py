@@ -1,4 +1,4 @@
-"""The baseline that any claim must beat: bright FLAIR, thresholded within the brain (METHOD.md, "Baselines")."""
+"""The baseline that any claim must beat: bright FLAIR, thresholded within the brain (docs/method.md, "Baselines")."""
 
 from __future__ import annotations
 

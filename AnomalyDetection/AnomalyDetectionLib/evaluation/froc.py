@@ -10,7 +10,7 @@ import numpy as np
 from .curves import ANY, CRITERIA, CohortCurves
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""False positives a scan at which sensitivities are given (METHOD.md, "Baselines")."""
+"""False positives a scan at which sensitivities are given (docs/method.md, "Baselines")."""
 
 MOST_FLAGGED = 0.1
 """Thresholds at which more than this share of the brain is flagged on average are no operating points. Else a

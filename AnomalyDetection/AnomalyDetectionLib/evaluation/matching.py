@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 LEAST_IOU = 0.1
-"""Least intersection over union of a finding and a lesion that are matched (METHOD.md, "Left open")."""
+"""Least intersection over union of a finding and a lesion that are matched (docs/method.md, "Left open")."""
 
 
 def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: np.ndarray,

@@ -1,4 +1,4 @@
-"""What was found of what is there: lesions and findings matched by any overlap (METHOD.md, "Left open")."""
+"""What was found of what is there: lesions and findings matched by any overlap (docs/method.md, "Left open")."""
 
 from __future__ import annotations
 

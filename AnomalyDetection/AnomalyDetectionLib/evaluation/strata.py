@@ -9,7 +9,7 @@ import numpy as np
 from .truth import Lesion
 
 SIZES = ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0), (1.0, np.inf))
-"""Volumes in millilitres, from (inclusive) to (METHOD.md, "Baselines")."""
+"""Volumes in millilitres, from (inclusive) to (docs/method.md, "Baselines")."""
 
 STRATA = ("size", "kind", "region", "cavitated")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..imaging.bids import read_bids
 
-COLUMNS = ("name", "patient", "t1", "flair", "brain_mask", "lesions")
+COLUMNS = ("name", "patient", "t1", "flair", "brain_mask", "lesions", "simulated")
 
 
 def write_training_table(cohort: Path, table: Path) -> int:
@@ -33,6 +33,8 @@ def write_training_table(cohort: Path, table: Path) -> int:
         for scan in scans:
             paths = (scan.t1, scan.flair, scan.brain_mask, scan.confounders)
             anatomy = scan.participant.get("anatomy", "")
-            name = scan.subject if anatomy in ("", "real") else f"{scan.subject} (simulated, {anatomy})"
-            rows.writerow([name, scan.subject, *("" if path is None else path.resolve() for path in paths)])
+            simulated = anatomy not in ("", "real")
+            name = f"{scan.subject} (simulated, {anatomy})" if simulated else scan.subject
+            files = ("" if path is None else path.resolve() for path in paths)
+            rows.writerow([name, scan.subject, *files, "yes" if simulated else ""])
     return len(scans)

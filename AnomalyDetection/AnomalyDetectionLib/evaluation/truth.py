@@ -19,10 +19,12 @@ from ..detection.lattice import paint_cells
 from ..detection.patches import PatchLattice
 from ..errors import InputError
 from ..imaging.bids import CONFOUNDERS, BidsScan
+from ..imaging.file_image import header_of
 from ..imaging.flair_grid import to_flair_grid
 from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_volume
+from ..imaging.same_voxels import placed_on
 from ..imaging.voxels import voxels_of
 
 WMH = 1
@@ -170,8 +172,8 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
     numbers = np.arange(1, study.brain.size + 1, dtype=np.int32).reshape(study.brain.shape)
     stands_for = sitk.GetArrayFromImage(to_flair_grid(numbers, study)).ravel()
     voxels = np.bincount(stands_for, minlength=numbers.size + 1)[1:].reshape(study.brain.shape)
-    infarcts = _labels(scan.infarcts, "label map of infarcts", study)
-    confounders = _labels(scan.confounders, "label map of confounders", study)
+    infarcts = _labels(scan.infarcts, "label map of infarcts", scan, study)
+    confounders = _labels(scan.confounders, "label map of confounders", scan, study)
     confounders[~np.isin(confounders, list(CONFOUNDERS))] = 0
     lesions, sizes = _lesions(scan, infarcts, study.flair_grid.voxel_ml)
     index_of = np.zeros(int(infarcts.max(initial=0)) + 1, np.int64)
@@ -208,13 +210,15 @@ def check_truth_is_there(scan: BidsScan) -> None:
         )
 
 
-def _labels(path: Path | None, role: str, study: PreparedStudy) -> np.ndarray:
+def _labels(path: Path | None, role: str, scan: BidsScan, study: PreparedStudy) -> np.ndarray:
     """A label map as integers on the FLAIR's grid, flat; zeros where there is none."""
     if path is None:
         return np.zeros(int(np.prod(study.flair_grid.shape)), np.int64)
-    image = read_volume(path, role=role, mask=True).image
+    labels = read_volume(path, role=role, mask=True)
+    image = labels.image
     if not _same(Grid.of(image), study.flair_grid):
-        image = study.flair_grid.resampled(image)
+        placed = placed_on(labels, study.flair_grid, header_of(scan.flair))
+        image = study.flair_grid.resampled(placed)
     return np.rint(voxels_of(image)).astype(np.int64).ravel()
 
 

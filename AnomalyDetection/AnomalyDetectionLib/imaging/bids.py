@@ -2,12 +2,15 @@
 
 Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io; of a subject only the images with
 the suffixes T1w and FLAIR are looked for. The truth lies on the FLAIR's grid.
+
+Which images count, wherever a dataset is read (`plain_images`): the native T1, not the one after contrast agent
+(`ce-`), and the magnitude, not another part of the signal (`part-phase`); and it is said which were left out.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -60,6 +63,7 @@ class BidsScan:
         infarct_table: TSV of `INFARCT_COLUMNS`; None: not given.
         confounders: label map on the FLAIR's grid, values as of `CONFOUNDERS`; None: not given.
         participant: the subject's row of participants.tsv (empty where there is none).
+        set_aside: names of images beside these that do not count (see `plain_images`).
     """
 
     subject: str
@@ -71,6 +75,7 @@ class BidsScan:
     infarct_table: Path | None = None
     confounders: Path | None = None
     participant: dict[str, str] = field(default_factory=dict)
+    set_aside: tuple[str, ...] = ()
 
     @property
     def lesion_free(self) -> bool:
@@ -140,14 +145,20 @@ def _scan(cohort: Path, subject: str, place: Path, participant: dict[str, str]) 
     """The scan in a subject's or session's folder, or what keeps it from being used."""
     name = subject if place.name == subject else f"{subject}_{place.name}"
     images: dict[str, Path] = {}
+    aside: list[str] = []
     for suffix, what in (("T1w", "T1"), ("FLAIR", "FLAIR")):
-        found = files_with_suffix(place / "anat", f"_{suffix}")
-        if not found:
+        there = files_with_suffix(place / "anat", f"_{suffix}")
+        found = plain_images(there)
+        if not there:
             return BidsProblem(name, f"{name} has no {what}: no file *_{suffix}.nii.gz in {place / 'anat'}.")
+        if not found:
+            names = ", ".join(path.name for path in there)
+            return BidsProblem(name, f"{name} has no {what} that counts: {names} {SPECIAL}.")
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             return BidsProblem(name, f"{name} has {len(found)} {what} images ({names}): keep one of them.")
         images[suffix] = found[0]
+        aside += [path.name for path in there if path not in found]
     truth = cohort / "derivatives" / "truth" / place.relative_to(cohort) / "anat"
     labels: dict[str, Path | None] = {}
     for key in (BRAIN_MASK, INFARCTS, CONFOUNDER_MAP):
@@ -168,6 +179,7 @@ def _scan(cohort: Path, subject: str, place: Path, participant: dict[str, str]) 
         infarct_table=table if table is not None and table.is_file() else None,
         confounders=labels[CONFOUNDER_MAP],
         participant=participant,
+        set_aside=tuple(aside),
     )
 
 
@@ -177,6 +189,41 @@ def files_with_suffix(folder: Path, stem_end: str) -> list[Path]:
         return []
     ends = tuple(stem_end + ending for ending in _ENDINGS)
     return sorted(p for p in folder.iterdir() if p.name.startswith("sub-") and p.name.endswith(ends))
+
+
+def entities_of(path: Path) -> dict[str, str]:
+    """The entities of a BIDS name, by their short names: "sub-1_run-02_T1w.nii.gz" has sub and run."""
+    parts = path.name.split(".")[0].split("_")[:-1]
+    return {key: value for key, _, value in (part.partition("-") for part in parts) if value}
+
+
+SPECIAL = "shows a contrast agent (ce-), or another part of the signal than its magnitude (part-)"
+
+
+def plain_images(images: Sequence[Path], asked: Collection[str] = ()) -> list[Path]:
+    """Those without contrast agent that show the magnitude.
+
+    Args:
+        asked: the entities "ce" and "part", where somebody has said which of their values count.
+    """
+    entities = [(image, entities_of(image)) for image in images]
+    return [
+        image
+        for image, of in entities
+        if ("ce" in asked or "ce" not in of) and ("part" in asked or of.get("part", "mag") == "mag")
+    ]
+
+
+def said_of_set_aside(names: Sequence[str], remedy: str = "") -> list[str]:
+    """A sentence without a full stop about images that do not count, beside some that do; none where there is none."""
+    if not names:
+        return []
+    first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+    images = "1 image" if len(names) == 1 else f"{len(names)} images"
+    return [
+        f"{images} after contrast agent (ce-), or of another part of the signal (part-), left aside for the native one: "
+        f"{first}{remedy}"
+    ]
 
 
 def read_participants(table: Path) -> tuple[dict[str, dict[str, str]], list[BidsProblem]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from functools import partial
 
 import nibabel
@@ -14,7 +15,8 @@ from scipy import ndimage
 
 from ..errors import InputError
 from .grid import Grid
-from .memory import on_device
+from .memory import is_out_of_memory, on_device
+from .same_voxels import placed_on
 from .volume import Volume, name_of
 from .voxels import voxels_of
 
@@ -39,15 +41,22 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
         bool (slices, rows, columns) on the FLAIR's own grid.
 
     Raises:
-        InputError: if no brain of a plausible volume is found.
+        InputError: if no brain of a plausible volume is found, or it could not be looked for.
     """
     image = flair.image
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
         mask = on_device(partial(_deepbet, small), device, "The search for the brain")
-    except (AssertionError, ValueError):  # deepbet's ways of saying that it found nothing at all
+    except _NothingFoundError:
         mask = np.zeros(Grid.of(small).shape, bool)
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, ImportError):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({said}): give a mask with --brain-mask."
+        ) from error
     stripped = _nonzero_region(small)
     if stripped is not None:  # deepbet looks for a skull, and may go beyond what was left or miss it
         mask = mask & stripped if mask.sum() > 0.8 * stripped.sum() else stripped
@@ -60,7 +69,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
             > 0
         )
     volume_ml = float(mask.sum()) * Grid.of(image).voxel_ml
-    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, image) > LEAST_ON_HEAD):
+    if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, flair) > LEAST_ON_HEAD):
         raise InputError(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
             f"{volume_ml:.0f} ml): check that it is a head scan, or give a mask with --brain-mask."
@@ -68,11 +77,19 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     return mask
 
 
+def is_probability(mask: Volume) -> bool:
+    """Whether a mask holds fractions between 0 and 1, as probabilities are and what was interpolated: brain from 0.5."""
+    values = voxels_of(mask.image)
+    within = float(values.min()) >= 0 and float(values.max()) <= 1
+    return within and bool(((values > 0) & (values < 1)).any())
+
+
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """A mask that the user gave, on the FLAIR's grid.
 
     Args:
-        mask: on any grid, in the FLAIR's physical space; voxels other than 0 are brain.
+        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels other than 0 are
+            brain, or those from 0.5 (see `is_probability`).
         flair: the FLAIR.
 
     Returns:
@@ -82,14 +99,15 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
         InputError: if the mask is empty, too small, or does not lie on the head.
     """
     name = name_of(mask, "The brain mask")
-    binary = sitk.Cast(mask.image != 0, sitk.sitkUInt8)
+    image = placed_on(mask, Grid.of(flair.image), flair.header)
+    binary = sitk.Cast(image >= 0.5 if is_probability(mask) else image != 0, sitk.sitkUInt8)
     given_ml = float(voxels_of(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
         raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")
     on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     brain = sitk.GetArrayFromImage(on_flair) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
-    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair.image) < LEAST_ON_HEAD:
+    if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair) < LEAST_ON_HEAD:
         raise InputError(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
             "physical space, or leave out --brain-mask."
@@ -102,8 +120,31 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     return brain
 
 
+class _NothingFoundError(Exception):
+    """The networks saw no brain."""
+
+
 def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     from deepbet import BrainExtraction
+
+    class Extraction(BrainExtraction):  # type: ignore[misc]
+        """deepbet trips over an empty mask (ValueError, AssertionError); here that is told from other mistakes."""
+
+        def __init__(self) -> None:
+            super().__init__(no_gpu=device == "cpu")
+            place: Callable[[torch.Tensor], torch.Tensor] = self.bbox_model  # type: ignore[has-type]
+            self.bbox_model = lambda x: _unless_empty(place(x))
+
+        @staticmethod
+        def get_bbox(x: torch.Tensor, threshold: float = 0.02) -> tuple[torch.Tensor, torch.Tensor]:
+            if not all((x.mean(dims) > threshold).any() for dims in ((1, 2), (0, 2), (0, 1))):
+                raise _NothingFoundError
+            return BrainExtraction.get_bbox(x, threshold)  # type: ignore[no-any-return]
+
+        def postprocess(self, mask: np.ndarray, n_dilate: int = 0) -> np.ndarray:
+            if not mask[self.bbox].any():
+                raise _NothingFoundError
+            return super().postprocess(mask, n_dilate)  # type: ignore[no-any-return]
 
     to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts towards L and P, NIfTI towards R and A
     affine = np.eye(4)
@@ -112,13 +153,21 @@ def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
     array = voxels_of(image).astype(np.float32).transpose(2, 1, 0)
     nifti = nibabel.Nifti1Image(array, to_ras @ affine)
     with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):
-        _, mask, _ = BrainExtraction(no_gpu=device == "cpu").run(nifti)
+        _, mask, _ = Extraction().run(nifti)
     return np.asarray(mask.dataobj).astype(bool).transpose(2, 1, 0)
 
 
-def _share_on_head(brain: np.ndarray, image: sitk.Image) -> float:
-    """The share of a mask's voxels that are brighter than air, CSF and bone."""
-    array = voxels_of(image)
+def _unless_empty(found: torch.Tensor) -> torch.Tensor:
+    """The output (1, 2, ...) of deepbet's first network, if that sees a brain anywhere."""
+    if not bool((found[0, 1] > 0.5).any()):
+        raise _NothingFoundError
+    return found
+
+
+def _share_on_head(brain: np.ndarray, flair: Volume) -> float:
+    """The share of a mask's voxels that are brighter than air, CSF and bone, of those that hold a number."""
+    array = voxels_of(flair.image)
+    brain = brain if flair.unknown is None else brain & ~flair.unknown
     tissue = float(np.median(array[array > array.mean()]))
     return float((array[brain] > 0.25 * tissue).mean()) if brain.any() else 0.0
 

@@ -19,7 +19,7 @@ WHOLE_BRAIN = 130.0
 CLEARLY = 0.15
 
 
-#: What Siemens writes into ImageType for a corrected image: of coil sensitivity, and of distortion.
+#: What Siemens writes into its image type for a corrected image: of coil sensitivity, and of distortion.
 _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
 
@@ -82,7 +82,9 @@ def _corrections(one: Offer, other: Offer) -> str:
         return ""
     if one.sequence.begun != other.sequence.begun:
         return ""
-    mine, its = ({*offer.sequence.image_type} & _CORRECTED for offer in (one, other) if offer.sequence)
+    mine, its = (
+        {*taken.image_type, *taken.makers_type} & _CORRECTED for taken in (one.sequence, other.sequence)
+    )
     return f"corrected ({', '.join(sorted(mine - its))})" if its < mine else ""
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .dicom_identity import Identity
-from .dicom_sequence import MrSequence
-from .dicom_values import item_of, numbers_of, text_of
+from .dicom_sequence import MrSequence, component_of, part_of
+from .dicom_values import first_number_of, item_of, numbers_of, text_of, written
 from .volume import is_utf8
 
 #: Objects that hold one image a file, and those that may hold a whole volume (PS3.4, B.5).
@@ -36,6 +37,7 @@ _TAGS = (
     *(
         "RescaleSlope",
         "RescaleIntercept",
+        "ModalityLUTSequence",
         "SharedFunctionalGroupsSequence",
         "PerFrameFunctionalGroupsSequence",
     ),
@@ -57,6 +59,9 @@ class Frame:
         slope, intercept: value = stored value * slope + intercept.
         echo, time, what: echo time, temporal position and kind of image (M, P, ...), as text, to tell apart images
             of the same place.
+        part: why it is not the image itself among others that are: "phase", "real part", "localiser", ...; "" for one
+            that is.
+        broken: attributes of these that are there but cannot be read, with what they hold: "RescaleSlope 'x'".
     """
 
     file: Path
@@ -72,6 +77,8 @@ class Frame:
     echo: str
     time: str
     what: str
+    part: str = ""
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,11 +161,18 @@ def read_header(file: Path) -> Instance | None:
     import pydicom
 
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
         return _instance(file, header)
     except Exception:
         # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
         return None
+
+
+@cache
+def _tags() -> list[Any]:
+    from pydicom.tag import Tag
+
+    return [Tag(each) for each in _TAGS]
 
 
 def _without_preamble(start: bytes) -> bool:
@@ -183,7 +197,13 @@ def _instance(file: Path, header: Any) -> Instance | None:
     series = text_of(header, "SeriesInstanceUID")
     if not sop_class or (sop_class in MR_CLASSES and not series and "Rows" not in header):
         return None  # cut off before it says where it belongs
-    shared, frames = _groups(header)
+    shared, groups = _groups(header)
+    frames = _frames(file, header, shared, groups)
+    # Of frames of several parts of the complex image those of the magnitude tell how it was taken.
+    first = next((frame.place for frame in frames if not frame.part), 0)
+    sequence = MrSequence.of(header, [*groups[first : first + 1], shared])
+    if groups and any(not frame.part for frame in frames):
+        sequence = sequence.of_magnitude
     return Instance(
         file=file,
         sop_class=sop_class,
@@ -197,13 +217,14 @@ def _instance(file: Path, header: Any) -> Instance | None:
         meant=_count(header, "ImagesInAcquisition", 0),
         volumes=_count(header, "NumberOfTemporalPositions", 1),
         echo=_count(header, "EchoNumbers", 1),
-        sequence=MrSequence.of(header, [*frames[:1], shared]),
-        frames=_frames(file, header, shared, frames),
+        sequence=sequence,
+        frames=frames,
     )
 
 
 def _count(header: Any, keyword: str, otherwise: int) -> int:
-    return int((numbers_of(header, keyword, 1) or (otherwise,))[0])
+    number = first_number_of(header, keyword)
+    return otherwise if number is None else int(number)
 
 
 def _groups(header: Any) -> tuple[Any, list[Any]]:
@@ -214,43 +235,81 @@ def _groups(header: Any) -> tuple[Any, list[Any]]:
     return shared[0], list(header.get("PerFrameFunctionalGroupsSequence") or [])
 
 
+#: Where an enhanced object tells what lies in a classic image itself (PS3.3, C.7.6.16), and how many numbers it is.
+_PLACED = {
+    "position": ("PlanePositionSequence", "ImagePositionPatient", 3),
+    "axes": ("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+    "spacing": ("PixelMeasuresSequence", "PixelSpacing", 2),
+    "slope": ("PixelValueTransformationSequence", "RescaleSlope", 1),
+    "intercept": ("PixelValueTransformationSequence", "RescaleIntercept", 1),
+}
+
+#: Images that lie among those of a series without being of its volume, by their image type.
+_ASIDE = {"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"} | {
+    **{"SCREEN SAVE": "captured screen", "CSA REPORT": "report"},
+}
+
+
 def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Frame, ...]:
-    rows, columns = (int((numbers_of(header, name, 1) or (0,))[0]) for name in ("Rows", "Columns"))
+    from pydicom.dataset import Dataset
+
+    rows, columns = _count(header, "Rows", 0), _count(header, "Columns", 0)
     if "Rows" not in header and "Columns" not in header and text_of(header, "SOPClassUID") not in MR_CLASSES:
         return ()  # a report, a presentation state, ...
-    count = int((numbers_of(header, "NumberOfFrames", 1) or (1,))[0])
-    if groups and len(groups) != count:
+    count = max(_count(header, "NumberOfFrames", 1), 1)
+    told = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
+    if not told or (groups and len(groups) != count):
         raise ValueError("the frames are not all described")
+    instance = text_of(header, "SOPInstanceUID")
 
     def frame(place: int, sources: tuple[Any, ...]) -> Frame:
-        def first(group: str, keyword: str, size: int) -> tuple[float, ...] | None:
-            return next(
-                (found for s in sources if (found := numbers_of(item_of(s, group), keyword, size))),
-                numbers_of(header, keyword, size) if not groups and count == 1 else None,
-            )
-
         def said(group: str, keyword: str, classic: str) -> str:
             found = next((t for s in sources if (t := text_of(item_of(s, group), keyword))), "")
             return found if groups else text_of(header, classic)
 
-        scale = "PixelValueTransformationSequence"
+        placed: dict[str, tuple[float, ...] | None] = {}
+        broken = ["ModalityLUTSequence"] if header.get("ModalityLUTSequence") else []
+        for name, (group, keyword, size) in _PLACED.items():
+            # Some writers leave what is the same for all frames where a classic image has it.
+            items = [
+                *(item_of(s, group) for s in sources),
+                *([header] if count == 1 or name != "position" else []),
+            ]
+            told = next((item for item in items if written(item, keyword)), None)
+            placed[name] = None if told is None else _place(told, keyword, size)
+            if told is not None and placed[name] is None:
+                broken.append(f"{keyword} {written(told, keyword)!r}")
+        what = said("MRImageFrameTypeSequence", "FrameType", "ImageType")
+        types = tuple(word.strip().upper() for word in what.split("\\"))
+        # The frame's own word counts before that of the whole object, which may be MIXED.
+        component = component_of(Dataset(), sources) or component_of(header)
         return Frame(
             file=file,
             place=place,
-            instance=text_of(header, "SOPInstanceUID"),
+            instance=instance,
             rows=rows,
             columns=columns,
-            position=first("PlanePositionSequence", "ImagePositionPatient", 3),
-            axes=first("PlaneOrientationSequence", "ImageOrientationPatient", 6),
-            spacing=first("PixelMeasuresSequence", "PixelSpacing", 2),
-            slope=(first(scale, "RescaleSlope", 1) or (1.0,))[0],
-            intercept=(first(scale, "RescaleIntercept", 1) or (0.0,))[0],
+            position=placed["position"],
+            axes=placed["axes"],
+            spacing=placed["spacing"],
+            slope=(placed["slope"] or (1.0,))[0],
+            intercept=(placed["intercept"] or (0.0,))[0],
             echo=said("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
             time=said("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
-            what=said("MRImageFrameTypeSequence", "FrameType", "ImageType"),
+            what=what,
+            part=part_of(types, component) or next((_ASIDE[each] for each in types if each in _ASIDE), ""),
+            broken=tuple(broken),
         )
 
     if groups:
         return tuple(frame(place, (group, shared)) for place, group in enumerate(groups))
     # Without functional groups nobody knows where several frames lie; two of them are enough to say so.
-    return tuple(frame(place, ()) for place in range(min(max(count, 1), 2)))
+    return tuple(frame(place, ()) for place in range(min(count, 2)))
+
+
+def _place(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
+    """The numbers of an attribute of `_PLACED`; None where they cannot be what it means."""
+    found = numbers_of(item, keyword, size)
+    if found is None and keyword == "PixelSpacing" and (single := numbers_of(item, keyword, 1)):
+        found = (*single, *single)  # square pixels
+    return None if keyword == "RescaleSlope" and found == (0.0,) else found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .dicom_sequence import MrSequence
+from .dicom_sequence import MrSequence, part_of
 from .series_names import is_enhanced, is_localiser, is_no_scan, is_reformatted, kind_of_name, words_of
 
 Kind = Literal["T1", "FLAIR", "T2", "PD", "DWI/ADC", "SWI", "localiser", "derived", "other"]
@@ -29,7 +29,7 @@ _NAMED: dict[Kind, set[str]] = {
 _SOMETHING_ELSE = {
     *("tof", "mra", "mrv", "angio", "asl", "pcasl", "cbf", "cbv", "mtt", "ttp", "perf"),
     *("perfusion", "dsc", "dce", "bold", "fmri", "stir", "dir", "psir", "b1map", "fieldmap", "mt"),
-    *("spectro", "svs", "csi", "phase", "pca", "elasto"),
+    *("spectro", "svs", "csi", "phase", "pha", "pca", "elasto"),
 }
 _DIFFUSION_TYPES = {"ADC", "TRACEW", "TRACE", "FA", "DIFFUSION", "DIFFUSION_MAP", "EADC", "TENSOR"}
 _COMPUTED_TYPES = {
@@ -41,10 +41,6 @@ _COMPUTED_TYPES = {
 _TOLD: dict[str, Kind] = {
     **{"FLUID_ATTENUATED": "FLAIR", "T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "T2_STAR": "SWI"},
 }
-_PARTS = {"P": "phase", "PHASE": "phase", "PHASE MAP": "phase", "R": "real part", "REAL": "real part"} | {
-    **{"I": "imaginary part", "IMAGINARY": "imaginary part", "VELOCITY MAP": "velocity"},
-}
-
 
 #: Parts of a Dixon acquisition that do not look like an ordinary image of its contrast, in ImageType and in names.
 _DIXON_TYPES = {
@@ -217,9 +213,8 @@ def _excluded(sequence: MrSequence) -> tuple[Kind, str] | None:
         return "DWI/ADC", f"image type {found[0]}"
     if found := sorted(types & _COMPUTED_TYPES):
         return "derived", f"image type {found[0]}"
-    parts = [_PARTS[each] for each in (*sequence.image_type[2:], sequence.component) if each in _PARTS]
-    if parts:
-        return "other", f"shows the {parts[0]}, not the magnitude"
+    if part := part_of(sequence.image_type, sequence.component):
+        return "other", f"shows the {part}, not the magnitude"
     if dixon := _dixon_part(sequence, words):
         return "other", f"shows the {dixon} (Dixon)"
     if sequence.b_value is not None and (sequence.b_value > 0 or sequence.contrast == "DIFFUSION"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from .dicom_values import item_of, numbers_of, text_of
+from .dicom_values import first_number_of, item_of, private_items, private_words, text_of
 
 #: What stands in ContrastBolusAgent where none was given.
 _NO_AGENT = {
@@ -35,6 +35,40 @@ _NOTHING_GIVEN = re.compile(
     re.IGNORECASE,
 )
 
+#: Attributes of makers' own (PS3.5, 7.8: group, creator, element): Siemens' ImageType, for which an enhanced object
+#: has no room ("M\\NORM\\DIS2D"), the functional group of a frame that holds it there, the same for people
+#: ("p2 M/NORM/DIS2D"); and which part of the complex image it is, of GE.
+_SIEMENS_TYPE = (0x0021, "SIEMENS MR SDI 02", 0x75)
+_SIEMENS_GROUPS = (0x0021, "SIEMENS MR SDI 02", 0xFE)
+_SIEMENS_TEXT = (0x0051, "SIEMENS MR HEADER", 0x16)
+_GE_PART = (0x0043, "GEMS_PARM_01", 0x2F)
+
+_PARTS = {
+    **{"P": "phase", "PHASE": "phase", "PHASE MAP": "phase", "PHASE_MAP": "phase", "1": "phase"},
+    **{"R": "real part", "REAL": "real part", "2": "real part"},
+    **{"I": "imaginary part", "IMAGINARY": "imaginary part", "3": "imaginary part"},
+    **{"VELOCITY MAP": "velocity", "VELOCITY": "velocity"},
+}
+COMPLEX_PARTS = frozenset(_PARTS.values())
+
+
+def part_of(image_type: Sequence[str], component: str = "") -> str:
+    """Which part of the complex image it shows: one of `COMPLEX_PARTS`; "" for the magnitude.
+
+    Args:
+        image_type: ImageType or FrameType, in capitals; Philips also writes "P_FFE".
+        component: ComplexImageComponent, in capitals; or GE's number for it.
+    """
+    said = [
+        *(each for value in image_type[2:] if not value.isdigit() for each in (value, _letter(value))),
+        component,
+    ]
+    return next((_PARTS[each] for each in said if each in _PARTS), "")
+
+
+def _letter(value: str) -> str:
+    return value[0] if value[1:2] == "_" else ""
+
 
 @dataclass(frozen=True)
 class MrSequence:
@@ -47,7 +81,8 @@ class MrSequence:
         variant: SequenceVariant, such as "MP" (magnetisation prepared).
         echo_time, repetition_time, inversion_time: ms; the first where there are several.
         contrast: AcquisitionContrast of an enhanced object, such as "FLUID_ATTENUATED".
-        component: ComplexImageComponent of an enhanced object.
+        makers_type: what else its maker's own attributes and the frame type say of the image, such as "NORM".
+        component: ComplexImageComponent, or what stands for it.
         agent: the contrast medium that was given; "" for none.
         b_value: s/mm^2.
         time_of_flight: whether it says that it shows flowing blood.
@@ -66,14 +101,15 @@ class MrSequence:
     inversion_time: float | None = None
     contrast: str = ""
     component: str = ""
+    makers_type: tuple[str, ...] = ()
     agent: str = ""
     b_value: float | None = None
     time_of_flight: bool = False
     body_part: str = ""
     begun: datetime | None = None
 
-    #: The attributes that `of` looks at, by keyword.
-    TAGS: ClassVar[tuple[str, ...]] = (
+    #: The attributes that `of` looks at, by keyword, or by number with those that say where makers' blocks lie.
+    TAGS: ClassVar[tuple[str | int, ...]] = (
         *("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName", "ImageType"),
         *("ScanningSequence", "SequenceVariant", "EchoPulseSequence", "EchoPlanarPulseSequence"),
         *("EchoTime", "RepetitionTime", "InversionTime", "AcquisitionContrast", "ComplexImageComponent"),
@@ -93,6 +129,12 @@ class MrSequence:
             "SeriesTime",
             "StudyDate",
         ),
+        *(
+            tag
+            for group, _, element in (_SIEMENS_TYPE, _SIEMENS_TEXT, _GE_PART)
+            for block in range(0x10, 0x20)
+            for tag in (group << 16 | block, group << 16 | block << 8 | element)
+        ),
     )
 
     @classmethod
@@ -104,11 +146,10 @@ class MrSequence:
         """
 
         def number(keyword: str, group: str, inside: str) -> float | None:
-            found = numbers_of(header, keyword, 1)
-            for each in groups:
-                value = text_of(item_of(each, group), inside).split("\\")[0]
-                found = found or _number(value)
-            return found[0] if found else None
+            sources = [(header, keyword), *((item_of(each, group), inside) for each in groups)]
+            return next(
+                (n for source, name in sources if (n := first_number_of(source, name)) is not None), None
+            )
 
         modifiers = [item_of(each, "MRModifierSequence") for each in groups]
         inverted = any(text_of(each, "InversionRecovery") == "YES" for each in modifiers)
@@ -125,7 +166,8 @@ class MrSequence:
             ),
             inversion_time=number("InversionTime", "MRModifierSequence", "InversionTimes") or None,
             contrast=text_of(header, "AcquisitionContrast").upper(),
-            component=text_of(header, "ComplexImageComponent").upper(),
+            component=component_of(header, groups),
+            makers_type=_makers_type(header, groups),
             agent=_agent(header, groups),
             b_value=number("DiffusionBValue", "MRDiffusionSequence", "DiffusionBValue"),
             time_of_flight=text_of(header, "TimeOfFlightContrast") == "YES"
@@ -133,6 +175,13 @@ class MrSequence:
             body_part=text_of(header, "BodyPartExamined").upper(),
             begun=_begun(header, groups),
         )
+
+    @property
+    def of_magnitude(self) -> MrSequence:
+        """The same without the words for another part: what is said of a whole object may be true of some frames."""
+        kept = tuple(each for each in self.image_type[2:] if not part_of(("", "", each)))
+        component = "" if part_of((), self.component) else self.component
+        return replace(self, image_type=(*self.image_type[:2], *kept), component=component)
 
     @property
     def inverted(self) -> bool:
@@ -144,11 +193,21 @@ def _words(header: Any, keyword: str) -> tuple[str, ...]:
     return tuple(word.strip().upper() for word in text_of(header, keyword).split("\\") if word.strip())
 
 
-def _number(text: str) -> tuple[float, ...] | None:
-    try:
-        return (float(text),)
-    except ValueError:
-        return None
+def component_of(header: Any, groups: Sequence[Any] = ()) -> str:
+    """ComplexImageComponent of a data set or its functional groups, in capitals, or GE's number for it; "" for none."""
+    types = [item_of(each, "MRImageFrameTypeSequence") for each in groups]
+    told = (text_of(each, "ComplexImageComponent").upper() for each in (header, *types))
+    return next(filter(None, told), "") or "".join(private_words(header, *_GE_PART))
+
+
+def _makers_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
+    found: list[str] = []
+    for each in (header, *groups):
+        for inside in (each, *private_items(each, *_SIEMENS_GROUPS)):
+            found += private_words(inside, *_SIEMENS_TYPE)
+        found += re.split(r"[/ ]", " ".join(private_words(each, *_SIEMENS_TEXT)))
+        found += _words(item_of(each, "MRImageFrameTypeSequence"), "FrameType")
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _scanning(header: Any, inverted: bool) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -13,6 +14,7 @@ from ..errors import InputError
 from .dicom_complete import images_meant
 from .dicom_headers import MR_CLASSES, Folder, Frame, Instance, read_folder, read_header
 from .dicom_identity import Identity, patients_of
+from .dicom_joining import joined
 from .dicom_kind import Judgement, given_before, kind_of_images
 from .dicom_pixels import read_pixels
 from .dicom_stack import Stack, stack
@@ -27,6 +29,8 @@ class Series:
         instances: at least one; those of one SOP class.
         unreadable: files beside them that seem to belong to it, but whose header cannot be read.
         chosen: why it was taken, for a series that was not named by the user; "" otherwise.
+        notes: what was done to its images while they were read, in words: equal copies left out, say.
+        beside: how many images of another part than the magnitude were left out.
         earlier: that it was taken after another series that had contrast medium, in words; "" where that is not known.
     """
 
@@ -34,10 +38,12 @@ class Series:
     unreadable: tuple[Path, ...] = ()
     chosen: str = ""
     earlier: str = ""
+    notes: tuple[str, ...] = ()
+    beside: int = 0
 
     @property
     def uid(self) -> str:
-        """SeriesInstanceUID."""
+        """SeriesInstanceUID; of the first image where there are several."""
         return self.instances[0].series
 
     @property
@@ -77,13 +83,16 @@ class Series:
 
     @property
     def identity(self) -> Identity:
-        """Patient and study of its first image."""
-        return self.instances[0].identity
+        """Patient and study of its first image; no StudyInstanceUID where its images have several."""
+        first = self.instances[0].identity
+        one_study = all(instance.identity.study == first.study for instance in self.instances)
+        return first if one_study else replace(first, study="")
 
     @cached_property
     def missing(self) -> tuple[int, int] | None:
         """How many images there are, and how many there should be, where these seem to differ."""
-        meant = images_meant(self.instances)
+        # Images of other parts count in the numbers of the headers.
+        meant = None if self.beside else images_meant(self.instances)
         return None if meant is None else (len(self.instances), meant)
 
     @cached_property
@@ -139,14 +148,16 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
         series_beside.setdefault(instance.file.parent, set()).add(instance.series)
     contents = {file: _content(file) for file in folder.unreadable} if groups else {}
     found = []
-    for (uid, _), instances in groups.items():
+    for made, count in joined(list(groups.values())):
+        uids = {instance.series for instance in made.instances}
         lost = tuple(
             file
             for file, content in contents.items()
-            if (uid and uid.encode() in content) or series_beside.get(file.parent) == {uid}
+            if any(uid and uid.encode() in content for uid in uids)
+            or (file.parent in series_beside and series_beside[file.parent] <= uids)
         )
-        ordered = sorted(instances, key=lambda instance: (instance.order, str(instance.file)))
-        found.append(Series(tuple(ordered), lost))
+        several = (f"put together from {count} series UIDs",) if count > 1 else ()
+        found.append(Series(made.instances, lost, notes=(*several, *made.notes), beside=made.beside))
     return in_time(sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid)))
 
 
@@ -180,7 +191,11 @@ def _content(file: Path) -> bytes:
 def named(found: Iterable[Series], name: str) -> list[Series]:
     """The series of that number, UID or description (case does not matter)."""
     wanted = name.strip().casefold()
-    return [s for s in found if wanted in (s.uid, s.number, s.description.casefold())]
+    return [
+        s
+        for s in found
+        if wanted in (s.number, s.description.casefold()) or any(i.series == wanted for i in s.instances)
+    ]
 
 
 def choose(path: Path, *, role: str, series: str | None) -> Series:
@@ -200,7 +215,10 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         if instance is None or not instance.frames:
             raise InputError(f"The DICOM image {path} is damaged or holds no image: export it again.")
         beside = series_of(read_folder(path.parent, below=False))
-        return next((s for s in beside if path in [i.file for i in s.instances]), Series((instance,)))
+        within = (s for s in beside if path in [i.file for i in s.instances])
+        # A copy of another file, or a phase image beside magnitudes: it stands for the others.
+        same = (s for s in beside if instance.series in [i.series for i in s.instances])
+        return next(chain(within, same, [Series((instance,))]))
     everywhere = series_of(read_folder(path))
     here = tuple(s for s in everywhere if any(i.file.parent == path for i in s.instances))
     found = here if here and (series is None or named(here, series)) else everywhere
@@ -210,6 +228,9 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         )
     if series is None and len(found) == 1:
         return found[0]
+    scans = [s for s in found if s.is_mr and s.judgement.kind != "localiser"]
+    if series is None and len(scans) == 1:
+        return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
     if series is None:
         option = f"--{role.lower()}-series"
         raise InputError(

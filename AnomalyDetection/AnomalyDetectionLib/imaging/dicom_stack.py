@@ -44,13 +44,18 @@ def stack(frames: Sequence[Frame], name: str) -> Stack:
         name: of the series, for messages: "The FLAIR series 'x' in folder".
 
     Raises:
-        InputError: if they differ in size, orientation or spacing, if one is missing or twice there, or if their
-            places are not told or are sheared.
+        InputError: if they differ in size, orientation or spacing, if one is missing or twice there, if their places
+            are not told or are sheared, or if an attribute that they need cannot be read.
     """
     if len({(frame.rows, frame.columns) for frame in frames}) > 1:
         sizes = sorted({f"{frame.columns} x {frame.rows}" for frame in frames})
         raise InputError(
             f"{name} has slices of different sizes ({', '.join(sizes)} pixels): export one volume as a series."
+        )
+    if broken := next((frame for frame in frames if frame.broken), None):
+        raise InputError(
+            f"{name} has an attribute that cannot be read ({broken.broken[0]} in {as_text(Path(broken.file.name))}), "
+            "so its voxels or their places are not known: export it again from the scanner."
         )
     placed = [frame for frame in frames if frame.position and frame.axes and frame.spacing]
     if len(placed) < len(frames) or not frames[0].rows or not frames[0].columns:
@@ -135,7 +140,9 @@ def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:
     if one.file == other.file:
         return f"frames {one.place + 1} and {other.place + 1} of {one.file.name}"
     same = (
-        "the same image under two names" if one.instance == other.instance else f"{len(places)} of them twice"
+        "two different images of one SOPInstanceUID"
+        if one.instance and one.instance == other.instance
+        else f"{len(places)} of them twice"
     )
     apart = one.file.parent != other.file.parent
     names = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .dicom_choice import Offer, Role, best
-from .dicom_headers import Folder, Instance, read_folder
+from .dicom_headers import Folder, read_folder
 from .dicom_identity import Identity, patients_of
 from .dicom_series import Series, named, series_of
 
@@ -77,7 +77,7 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
             f"The study {folder} cannot be read ({error.strerror or error}): check that you may read it."
         ) from error
     found = series_of(headers)
-    keys = dict.fromkeys(_key(s.instances[0]) for s in found if s.is_mr)
+    keys = dict.fromkeys(_key(s.identity) for s in found if s.is_mr)
     if not keys:
         raise InputError(
             f"The study {folder} holds no MR images: give the folder that holds its DICOM images."
@@ -167,19 +167,20 @@ def row(series: Series) -> tuple[str, str, str, str, str, str]:
     )
 
 
-def _key(instance: Instance) -> tuple[str, ...]:
+def _key(who: Identity) -> tuple[str, ...]:
     """What the images of one study have in common."""
-    who: Identity = instance.identity
     return (who.study,) if who.study else ("", who.patient_id, who.name, who.birth_date, who.study_date)
 
 
 def _study(folder: Path, key: tuple[str, ...], found: Sequence[Series], headers: Folder) -> DicomStudy:
-    mine = tuple(s for s in found if _key(s.instances[0]) == key)
+    mine = tuple(s for s in found if _key(s.identity) == key)
     first = next(s for s in mine if s.is_mr).instances[0]
-    others = Counter(i.modality or "other" for i in headers.instances if _key(i) == key and not i.frames)
+    others = Counter(
+        i.modality or "other" for i in headers.instances if _key(i.identity) == key and not i.frames
+    )
     return DicomStudy(
         folder=folder,
-        uid=first.identity.study,
+        uid=next(s for s in mine if s.is_mr).identity.study,
         date=first.identity.study_date,
         description=first.study_description,
         patient=next((who for s in mine if (who := s.identity.patient_id)), ""),
@@ -228,11 +229,12 @@ def _why(series: Series) -> str:
     if not series.is_mr:
         return f"no MR images ({series.instances[0].modality or 'modality not told'})"
     judgement = series.judgement
+    why = "; ".join([judgement.why, *series.notes])
     if series.problem and judgement.kind in ("T1", "FLAIR"):
-        return f"{judgement.why}; cannot be used: it {series.defect.rstrip('.')}"
+        return f"{why}; cannot be used: it {series.defect.rstrip('.')}"
     if series.missing is not None and judgement.kind in ("T1", "FLAIR"):
-        return f"{judgement.why}; may be incomplete: {series.missing[0]} of {series.missing[1]} images"
-    return judgement.why
+        return f"{why}; may be incomplete: {series.missing[0]} of {series.missing[1]} images"
+    return why
 
 
 def _voxels(series: Series) -> str:
@@ -245,4 +247,6 @@ def _voxels(series: Series) -> str:
 def _line(role: Role, series: Series) -> str:
     number = f"series {series.number}" if series.number else series.uid
     name = f" {series.description!r}" if series.description else ""
-    return f"{role}: {number}{name}, {len(series.frames)} images ({series.chosen})"
+    return (
+        f"{role}: {number}{name}, {len(series.frames)} images ({'; '.join([series.chosen, *series.notes])})"
+    )

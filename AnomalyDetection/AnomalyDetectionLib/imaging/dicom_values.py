@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-#: Value representations that are in the data set's own character set (PS3.5, 6.1.2.2).
+#: Value representations of binary numbers (PS3.5, 6.2), and those that are in the data set's own character set (PS3.5, 6.1.2.2).
+_BINARY = {"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD"}
 _WORDS = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 
 
@@ -37,13 +38,66 @@ def text_of(header: Any, keyword: str) -> str:
 
 
 def numbers_of(header: Any, keyword: str, count: int) -> tuple[float, ...] | None:
-    """So many finite numbers of a data set; None where they are not there, or are something else."""
-    try:
-        value = header.get(keyword)
-        values = tuple(float(v) for v in (value if hasattr(value, "__iter__") else [value]))
-    except Exception:
-        return None
+    """So many finite numbers of a data set; None where they are not there, or are something else.
+
+    They are taken as they were meant: with decimal commas, or as text where the standard wants binary numbers, and
+    the other way round.
+    """
+    values = _numbers(header, keyword)
     return values if len(values) == count and all(map(math.isfinite, values)) else None
+
+
+def first_number_of(header: Any, keyword: str) -> float | None:
+    """The first of the numbers of a data set; None where there is none."""
+    values = _numbers(header, keyword)
+    return values[0] if values and math.isfinite(values[0]) else None
+
+
+def written(header: Any, keyword: str) -> str:
+    """What stands in a data set, whatever it is, for messages; "" where nothing does."""
+    element = header.get_item(keyword)
+    value = getattr(element, "value", None)
+    if isinstance(value, bytes):
+        return _one_line(value.decode("latin_1"))
+    if value is None or (isinstance(value, Sequence) and not value):
+        return ""
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return _one_line("\\".join(map(str, value)) if several else str(value))
+
+
+def private_of(header: Any, group: int, creator: str, element: int) -> Any:
+    """The value of a maker's own attribute, wherever its block lies; None where it is not there."""
+    tags = header.keys()
+    if all(tag >> 16 != group for tag in tags):  # most have none, and looking for a block is slow
+        return None
+    try:
+        return header.private_block(group, creator)[element].value
+    except Exception:  # no such block or attribute, or one that is malformed
+        return None
+
+
+def private_words(header: Any, group: int, creator: str, element: int) -> tuple[str, ...]:
+    """The words of such an attribute, in capitals."""
+    value = private_of(header, group, creator, element)
+    if value is None:
+        return ()
+    if isinstance(value, bytes):
+        value = value.decode("latin_1")
+    values = [value] if isinstance(value, (str, int, float)) else list(value)
+    return tuple(word for each in values for word in _one_line(str(each)).upper().split("\\") if word)
+
+
+def private_items(header: Any, group: int, creator: str, element: int) -> list[Any]:
+    """The data sets of a maker's own sequence; none where it is not there."""
+    from pydicom.values import convert_SQ
+
+    value = private_of(header, group, creator, element)
+    try:
+        if isinstance(value, bytes):  # written without its kind: implicit, then, as all of its file
+            value = convert_SQ(value, is_implicit_VR=True, is_little_endian=True)
+        return [item for item in value or () if hasattr(item, "private_block")]
+    except Exception:  # something else
+        return []
 
 
 def item_of(groups: Any, name: str) -> Any:
@@ -52,6 +106,34 @@ def item_of(groups: Any, name: str) -> Any:
 
     items = groups.get(name)
     return items[0] if items else Dataset()
+
+
+def _numbers(header: Any, keyword: str) -> tuple[float, ...]:
+    """All numbers of an attribute; none where one of them is none."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        element = header.get_item(keyword)
+        value, kind = getattr(element, "value", None), str(getattr(element, "VR", None) or "UN")
+        if isinstance(value, bytes):
+            if (dictionary_VR(keyword) if kind == "UN" else kind) in _BINARY:
+                value = header.get(keyword)
+            else:
+                value = value.decode("ascii").strip("\0 ")
+        if isinstance(value, str):
+            return _numbers_in(value)
+        if value is None:
+            return ()
+        return tuple(float(v) for v in (value if hasattr(value, "__iter__") else [value]))
+    except Exception:  # of a malformed value pydicom raises whatever its parts do
+        return ()
+
+
+def _numbers_in(text: str) -> tuple[float, ...]:
+    """The numbers of a text, parted by backslashes; a comma is a decimal one unless there are points, too."""
+    mark = "." if "." not in text else "\\"
+    pieces = text.replace(",", mark).split("\\")
+    return tuple(float(piece) for piece in pieces) if text.strip() else ()
 
 
 def _codecs(header: Any) -> list[str]:

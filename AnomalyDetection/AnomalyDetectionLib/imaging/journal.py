@@ -1,6 +1,7 @@
 """Several files into a folder as if at once: whatever happens, there are all of the old ones or all of the new.
 
-    .unfinished-XXXX/       a run's own folder in that of the results
+    .anomaly-detection-unfinished-XXXX/   a run's own folder in that of the results
+        anomaly-detection.mark            says whose it is: without it, nobody but its owner removes anything
         new/                what it writes
         commit.json         from the moment that this is there (one rename), the new files count
         old/                what they took the place of, until all of them are in theirs
@@ -8,6 +9,9 @@
 A run that ends before the commit has changed nothing; what it left is removed by the next one. A run that is killed
 after it is completed by the next one: moving the files into place can be done again from any point. A move that
 fails while the run is alive (a file that is open in another program) is undone. All this needs the folder's lock.
+
+The folder of the results may be anybody's, such as Documents. What does not carry the mark is left alone, whatever it
+is called.
 """
 
 from __future__ import annotations
@@ -23,19 +27,22 @@ from pathlib import Path, PurePosixPath
 
 from .whole_file import synchronise
 
-PREFIX = ".unfinished-"
+PREFIX = ".anomaly-detection-unfinished-"
+MARK = "anomaly-detection.mark"
+_FOR_PEOPLE = "AnomalyDetection made this folder, and removes it.\n"
 _NEW, _OLD, _COMMIT = "new", "old", "commit.json"
 
 
 def begin(output: Path) -> Path:
     """A folder to write into; `commit` and `discard` take it."""
-    new = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output)) / _NEW
+    working = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
     try:
-        new.mkdir()
+        (working / MARK).write_text(_FOR_PEOPLE, encoding="utf-8")
+        (working / _NEW).mkdir()
     except BaseException:
-        discard(new)
+        shutil.rmtree(working, ignore_errors=True)
         raise
-    return new
+    return working / _NEW
 
 
 def commit(new: Path, output: Path, gone: Iterable[PurePosixPath] = ()) -> None:
@@ -55,7 +62,7 @@ def commit(new: Path, output: Path, gone: Iterable[PurePosixPath] = ()) -> None:
     for name in names:
         if (output / name).is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(output / name))
-    for path in [*new.rglob("*"), new]:
+    for path in [*new.rglob("*"), new, working / MARK]:
         synchronise(path)
     (working / _OLD).mkdir()
     partial = working / f"{_COMMIT}.partial"
@@ -76,8 +83,8 @@ def commit(new: Path, output: Path, gone: Iterable[PurePosixPath] = ()) -> None:
 
 def discard(new: Path) -> None:
     """Remove what a run wrote; without effect after its commit."""
-    if not (new.parent / _COMMIT).exists():
-        shutil.rmtree(new.parent, ignore_errors=True)
+    if not (new.parent / _COMMIT).exists() and _is_marked(new.parent):
+        _remove(new.parent)
 
 
 def recover(output: Path) -> None:
@@ -89,6 +96,10 @@ def recover(output: Path) -> None:
     for working in sorted(output.glob(f"{PREFIX}*")):
         if working.is_symlink() or not working.is_dir():
             continue
+        if not _is_marked(working):
+            with contextlib.suppress(OSError):  # empty, its maker was killed before it could mark it
+                working.rmdir()
+            continue
         record = _record(working / _COMMIT, output)
         if record is not None:
             names, leaving = record
@@ -96,7 +107,7 @@ def recover(output: Path) -> None:
             _settle(working, output, names, leaving, [])
             _finish(working, output, names, leaving)
         else:
-            shutil.rmtree(working, ignore_errors=True)
+            _remove(working)
 
 
 def _settle(working: Path, output: Path, names: list[str], leaving: list[str], created: list[Path]) -> None:
@@ -142,6 +153,21 @@ def _finish(working: Path, output: Path, names: list[str], leaving: list[str]) -
         (working / _COMMIT).unlink()
     except OSError:
         return
+    _remove(working)
+
+
+def _is_marked(working: Path) -> bool:
+    return (working / MARK).is_file()
+
+
+def _remove(working: Path) -> None:
+    """All of a marked folder, the mark last: killed in between, the next run still knows whose it is."""
+    with contextlib.suppress(OSError):
+        for path in working.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != MARK:
+                path.unlink()
     shutil.rmtree(working, ignore_errors=True)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import SimpleITK as sitk
 
 from .grid import Grid
+from .nifti_header import NiftiHeader
+from .nifti_voxels import read_header, read_stored
 from .volume import Volume
 from .voxels import voxels_of
 
@@ -26,6 +27,7 @@ class NiftiScan:
         stored: (slices, rows, columns), in the file's own type; value = stored * slope + intercept.
         slope, intercept: 1 and 0 where the file does not scale its voxels.
         grid: LPS.
+        zero: the value that is no signal (see `Volume.zero`); `values` are counted from it.
     """
 
     header: Any
@@ -33,11 +35,14 @@ class NiftiScan:
     slope: float
     intercept: float
     grid: Grid
+    zero: float = 0.0
 
     @property
     def values(self) -> np.ndarray:
         """The grey values: float32 (slices, rows, columns)."""
-        return (self.stored.astype(np.float32) * np.float32(self.slope)) + np.float32(self.intercept)
+        return self.stored.astype(np.float32) * np.float32(self.slope) + np.float32(
+            self.intercept - self.zero
+        )
 
     def with_values(self, values: np.ndarray, where: np.ndarray) -> NiftiScan:
         """The scan with new grey values at some voxels; all others keep every bit.
@@ -45,12 +50,12 @@ class NiftiScan:
         Integers are rounded, and what their type cannot hold is brought to its limits.
         """
         stored = self.stored.copy()
-        new = (values[where].astype(np.float64) - self.intercept) / self.slope
+        new = (values[where].astype(np.float64) + self.zero - self.intercept) / self.slope
         if np.issubdtype(stored.dtype, np.integer):
             limits = np.iinfo(stored.dtype)
             new = np.clip(np.round(new), limits.min, limits.max)
         stored[where] = new.astype(stored.dtype)
-        return NiftiScan(self.header, stored, self.slope, self.intercept, self.grid)
+        return replace(self, stored=stored)
 
     def with_labels(self, labels: np.ndarray) -> NiftiScan:
         """A label map (slices, rows, columns) with this scan's geometry."""
@@ -63,16 +68,35 @@ class NiftiScan:
     def to_bytes(self) -> bytes:
         """The compressed file, without the header extensions of the original; the same every time."""
         header = self.header.copy()
-        header.set_data_dtype(self.stored.dtype)
-        header.set_data_shape(self.stored.shape[::-1])
-        header["magic"] = header.single_magic
-        header["vox_offset"] = header.single_vox_offset
         header["scl_slope"], header["scl_inter"] = self.slope, self.intercept
-        voxels = np.ascontiguousarray(self.stored).astype(
-            self.stored.dtype.newbyteorder(header.endianness), copy=False
-        )
-        # No name and no time: they are in gzip's header.
-        return gzip.compress(header.binaryblock + bytes(4) + voxels.tobytes(), 6, mtime=0)
+        return _file(header, self.stored)
+
+
+def nifti_bytes(image: sitk.Image, place: NiftiHeader) -> bytes:
+    """An image of the same voxels as a NIfTI file's, as a compressed file that lies where that one does.
+
+    It has both places of that file with their codes, so that every program shows the two one upon the other,
+    whichever it follows.
+
+    Raises:
+        ValueError: the image has other voxels.
+    """
+    array = sitk.GetArrayFromImage(image)
+    if array.shape != place.size[::-1]:
+        raise ValueError(f"an image of {array.shape[::-1]} voxels does not lie on one of {place.size}")
+    header = place.of_labels()
+    header["scl_slope"], header["scl_inter"] = 1.0, 0.0
+    return _file(header, array)
+
+
+def _file(header: Any, stored: np.ndarray) -> bytes:
+    header.set_data_dtype(stored.dtype)
+    header.set_data_shape(stored.shape[::-1])
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    voxels = np.ascontiguousarray(stored).astype(stored.dtype.newbyteorder(header.endianness), copy=False)
+    # No name and no time: they are in gzip's header.
+    return gzip.compress(header.binaryblock + bytes(4) + voxels.tobytes(), 6, mtime=0)
 
 
 def nifti_scan(volume: Volume) -> NiftiScan:
@@ -80,10 +104,14 @@ def nifti_scan(volume: Volume) -> NiftiScan:
 
     What is no NIfTI file gets the header that ITK makes for it; whole numbers become int16 or int32.
     """
-    name = "" if volume.path is None else volume.path.name.lower()
-    if volume.path is not None and volume.path.is_file() and name.endswith((".nii", ".nii.gz")):
-        return _load(volume.path, Grid.of(volume.image))
-    return nifti_of(volume.image)
+    if volume.header is None or volume.path is None:
+        return nifti_of(volume.image)
+    stored = read_stored(volume.path, volume.header)
+    slope, intercept = volume.header.scale
+    stored = np.ascontiguousarray(stored.reshape(volume.header.size[::-1]))
+    return NiftiScan(
+        volume.header.fields.copy(), stored, slope, intercept, Grid.of(volume.image), volume.zero
+    )
 
 
 def nifti_of(image: sitk.Image) -> NiftiScan:
@@ -95,17 +123,5 @@ def nifti_of(image: sitk.Image) -> NiftiScan:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.nii"
         sitk.WriteImage(image, str(path))
-        return _load(path, Grid.of(image))
-
-
-def _load(path: Path, grid: Grid) -> NiftiScan:
-    nifti: Any = nibabel.load(path)
-    stored = np.asarray(nifti.dataobj.get_unscaled())
-    stored = stored.reshape(stored.shape[:3]).transpose(2, 1, 0)
-    return NiftiScan(
-        nifti.header.copy(),
-        np.ascontiguousarray(stored),
-        float(nifti.dataobj.slope),
-        float(nifti.dataobj.inter),
-        grid,
-    )
+        header = read_header(path)
+        return NiftiScan(header.fields.copy(), read_stored(path, header), 1.0, 0.0, Grid.of(image))

@@ -18,7 +18,7 @@ from .grid import Grid
 from .intensity import intensity_scale
 from .prepared import PreparedStudy
 from .registration import align, transform_of
-from .resampling import covered_by_t1, flair_to_model_grid, t1_to_model_grid
+from .resampling import covered_by_t1, flair_to_model_grid, known_in_both, t1_to_model_grid
 from .settings import PreparationSettings
 from .volume import Study, name_of
 
@@ -39,7 +39,7 @@ def prepare(
 ) -> PreparedStudy:
     """A study on the model's grid: aligned, masked, bias-corrected, scaled (paper, "Preprocessing").
 
-    What the T1 does not show of the brain is left out of it.
+    What the T1 does not show of the brain is left out of it, and so is where an image holds no numbers.
 
     Args:
         study: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space.
@@ -71,6 +71,7 @@ def prepare(
         to_t1, t1_grid = transform_of(alignment), Grid.of(study.t1.image)
         whole_brain = flair_brain
         flair_brain = whole_brain & covered_by_t1(t1_grid, Grid.of(study.flair.image), to_t1)
+        flair_brain &= known_in_both(study, to_t1)
         uncovered = 1.0 - float(flair_brain.sum() / whole_brain.sum())
         _check_cover(study, uncovered)
         flair_image = to_lps_axes(study.flair.image)
@@ -110,6 +111,11 @@ def prepare(
 def _check_cover(study: Study, uncovered: float) -> None:
     """Refuses a T1 that shows too little of the brain."""
     if uncovered > MOST_UNCOVERED:
+        if study.t1.unknown is not None or study.flair.unknown is not None:
+            raise InputError(
+                f"{100 * uncovered:.0f} % of the brain has no numbers (NaN or infinite) in {name_of(study.t1, 'the T1')} or "
+                f"{name_of(study.flair, 'the FLAIR')}, or is not shown by the T1: export the images again."
+            )
         raise InputError(
             f"{name_of(study.t1, 'The T1')} does not show {100 * uncovered:.0f} % of the brain in "
             f"{name_of(study.flair, 'the FLAIR')}: give a T1 of the whole brain."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,11 @@ from ..errors import InputError
 from . import dicom_series, file_image
 from .dicom_headers import is_dicom
 from .dicom_series import Series
-from .volume import Study, Volume, as_text, is_utf8
-from .voxels import voxels_of
+from .file_image import FileImage, several_values, several_volumes
+from .grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
+from .nifti_header import NOT_RIGHT_ANGLED, sheared
+from .values import from_zero
+from .volume import Remark, Study, Volume, as_text, is_utf8
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5
@@ -60,8 +62,8 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     """One volume from a file, or from a folder of DICOM images.
 
     Args:
-        path: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, a DICOM image or a folder of them. Of a single DICOM
-            image the whole series that it belongs to is read.
+        path: NIfTI or Analyze (.nii, .nii.gz, .hdr with .img), .nrrd, .nhdr, .mha, .mhd, a DICOM image or a folder of
+            them. Of a single DICOM image the whole series that it belongs to is read.
         role: what it is to be, for messages: "T1", "FLAIR", "brain mask".
         series: the number, UID or description of the DICOM series, where there are several; or the series itself,
             found before, so that the folder is not searched again.
@@ -69,11 +71,16 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
 
     Raises:
         InputError: if it is missing, unreadable or truncated, has not three dimensions or not one value a
-            voxel, has a single slice, NaN or infinite voxels, or nothing but one value.
+            voxel, has a single slice, or nothing but one value.
     """
     path = Path(path)
     if not is_utf8(path):
         raise InputError(f"The path of the {role} is not valid UTF-8 ({as_text(path)}): rename it.")
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"The {role} {path} is a link whose content is not here: fetch it first (such as with git annex get or "
+            "datalad get), or give the file itself."
+        )
     if not path.exists():
         raise InputError(f"The {role} {path} does not exist: check the path.")
     if not (path.is_file() or path.is_dir()):
@@ -84,19 +91,21 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
             chosen = (
                 series if isinstance(series, Series) else dicom_series.choose(path, role=role, series=series)
             )
-            image, files = dicom_series.read(chosen, role=role)
+            pixels, files = dicom_series.read(chosen, role=role)
+            found = FileImage(pixels)
             digest, description, why = _sha256(files), chosen.name, chosen.chosen
         else:
-            image, files = file_image.read(path, role=role), ()
+            found, files = file_image.read(path, role=role), ()
             digest, description, why = _sha256(file_image.files_of(path)), path.name, ""
     except OSError as error:
         raise InputError(
             f"The {role} {path} cannot be read ({error.strerror or error}): check that the file is there and "
             "that you may read it."
         ) from error
-    return Volume(
-        _checked(image, f"The {role} {path}", mask=mask), path, digest, description, files, why, chosen
-    )
+    image, remarks = _checked(found.image, f"The {role} {path}", role, mask=mask)
+    image, unknown, zero = _valued(image, f"The {role} {path}", mask=mask)
+    said = (*found.remarks, *remarks)
+    return Volume(image, path, digest, description, files, why, chosen, found.header, said, unknown, zero)
 
 
 def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
@@ -110,48 +119,80 @@ def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
         )
 
 
-def _checked(image: sitk.Image, name: str, *, mask: bool) -> sitk.Image:
+def _checked(image: sitk.Image, name: str, role: str, *, mask: bool) -> tuple[sitk.Image, tuple[Remark, ...]]:
     """The image in three dimensions and float32, if it is fit for use."""
+    segments = image.HasMetaDataKey("Segment0_ID")
+    if segments and not mask:
+        raise InputError(
+            f"{name} is a segmentation, not a scan: give the images as they came from the scanner."
+        )
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
         image = image[(*[slice(None)] * (image.GetDimension() - 1), 0)]
-    size = image.GetSize()
-    if image.GetNumberOfComponentsPerPixel() > 1 or "complex" in image.GetPixelIDTypeAsString():
+    if "vector" in image.GetPixelIDTypeAsString() and image.GetNumberOfComponentsPerPixel() == 1:
+        image = sitk.VectorIndexSelectionCast(image, 0)
+    size, count = image.GetSize(), image.GetNumberOfComponentsPerPixel()
+    if segments and (count > 1 or image.GetDimension() > 3):
         raise InputError(
-            f"{name} has several values per voxel ({image.GetPixelIDTypeAsString()}), such as colours: give "
-            "the grey-value images as they came from the scanner."
+            f"{name} is a segmentation whose segments overlap (in {max(count, size[-1] if len(size) > 3 else 1)} layers): "
+            "save the brain alone, as a label map."
         )
+    if count > 1 and "list" in [image.GetMetaData(k) for k in image.GetMetaDataKeys() if "NRRD_kinds" in k]:
+        raise InputError(several_volumes(name, (*size, count)))
+    if count > 1 or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(several_values(name, image.GetPixelIDTypeAsString()))
     if image.GetDimension() > 3:
-        raise InputError(
-            f"{name} is a series of {math.prod(size[3:])} volumes ({' x '.join(map(str, size))} voxels): "
-            "give one volume."
-        )
+        raise InputError(several_volumes(name, size))
     if image.GetDimension() < 3 or min(size) == 1:
         raise InputError(f"{name} is a single slice: give the whole volume.")
     if min(size) < FEWEST_VOXELS:
         raise InputError(
             f"{name} has only {' x '.join(map(str, size))} voxels: give a volume that covers the brain."
         )
+    image, remarks = _with_right_angles(image, name, role)
     _check_geometry(image, name)
-    image = sitk.Cast(image, sitk.sitkFloat32)
-    voxels = voxels_of(image)
-    low, high = float(voxels.min()), float(voxels.max())  # NaN where any voxel is
-    if not (np.isfinite(low) and np.isfinite(high)):
-        bad = int(voxels.size - np.isfinite(voxels).sum())
-        raise InputError(f"{name} has {bad} voxels that are not numbers (NaN or infinite): export it again.")
-    if low == high and not mask:
-        what = "empty: all voxels are 0" if low == 0 else f"constant: all voxels are {low:g}"
+    return sitk.Cast(image, sitk.sitkFloat32), remarks
+
+
+def _with_right_angles(image: sitk.Image, name: str, role: str) -> tuple[sitk.Image, tuple[Remark, ...]]:
+    """An image on the nearest grid with right angles, and by how much that moves it, where it does."""
+    matrix = Grid.of(image).matrix
+    if not np.isfinite(matrix).all() or not np.linalg.norm(matrix[:3, :3], axis=0).all():
+        raise InputError(f"{name} has no usable geometry in its header: convert it from DICOM again.")
+    if least_angle(matrix) < LEAST_ANGLE:
+        raise InputError(f"{name} has {NOT_RIGHT_ANGLED}")
+    grid, off_mm = Grid.nearest(image.GetSize(), matrix)
+    if off_mm > 1e-3:
+        image.SetOrigin(grid.origin)
+        image.SetDirection(grid.direction)
+    return image, (sheared(role, off_mm),) if off_mm > SAME_PLACE_MM else ()
+
+
+def _valued(image: sitk.Image, name: str, *, mask: bool) -> tuple[sitk.Image, np.ndarray | None, float]:
+    """The image with finite values that begin at 0, where there was no number, and what was taken off (see `from_zero`).
+
+    A mask keeps its own values; what is no number in it is 0.
+    """
+    voxels = sitk.GetArrayFromImage(image)
+    if not np.isfinite(voxels).any():
+        raise InputError(f"{name} has only voxels that are not numbers (NaN or infinite): export it again.")
+    if mask:
+        return Grid.of(image).image(np.nan_to_num(voxels, posinf=0.0, neginf=0.0)), None, 0.0
+    values, unknown, zero = from_zero(voxels)
+    if float(values.min()) == float(values.max()):
+        value = float(values.flat[0]) + zero
+        what = "empty: all voxels are 0" if value == 0 else f"constant: all voxels are {value:g}"
         raise InputError(f"{name} is {what}: give the original scan.")
-    return image
+    if values is voxels:
+        return image, None, 0.0
+    return Grid.of(image).image(values), unknown, zero
 
 
 def _check_geometry(image: sitk.Image, name: str) -> None:
     """Refuse voxels that lie nowhere, or whose size no scan has."""
     numbers = np.array((*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()))
-    spacing, direction = np.array(image.GetSpacing()), np.array(image.GetDirection()).reshape(3, 3)
+    spacing = np.array(image.GetSpacing())
     if not np.isfinite(numbers).all() or np.abs(image.GetOrigin()).max() > FARTHEST_MM:
         raise InputError(f"{name} has no usable geometry in its header: convert it from DICOM again.")
-    if not np.allclose(direction @ direction.T, np.eye(3), atol=1e-2):
-        raise InputError(f"{name} has axes that are not at right angles: resample it to an ordinary grid.")
     if spacing.min() < SMALLEST_MM or spacing.max() > LARGEST_MM:
         raise InputError(
             f"{name} has voxels of {' x '.join(f'{mm:.3g}' for mm in spacing)} mm, which no scan has: check its header."

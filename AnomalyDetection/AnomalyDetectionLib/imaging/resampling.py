@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from .grid import Grid
+from .volume import Study
 from .voxels import voxels_of
 
 #: Full width at half maximum of a Gaussian over its standard deviation.
@@ -132,6 +133,24 @@ def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarr
                 # The outermost voxels reach half a voxel out; on the very edge ITK gives 0.
                 covered[number] &= (place > -0.5 + 1e-6) & (place < t1.size[axis] - 0.5 - 1e-6)
     return covered
+
+
+def known_in_both(study: Study, to_t1: sitk.AffineTransform) -> np.ndarray:
+    """Where neither T1 nor FLAIR holds what is no number (NaN), nor a neighbour of that: splines reach over it.
+
+    Returns:
+        bool (slices, rows, columns) on the FLAIR's grid.
+    """
+    grid = Grid.of(study.flair.image)
+    known = np.ones(grid.shape, bool)
+    for volume, transform in ((study.t1, to_t1), (study.flair, sitk.Transform())):
+        if volume.unknown is None:
+            continue
+        wide = ndimage.binary_dilation(volume.unknown, np.ones((1, 3, 3), bool))
+        image = Grid.of(volume.image).image(wide.astype(np.float32))
+        there = sitk.Resample(image, grid.empty_image(), transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+        known &= sitk.GetArrayFromImage(there) <= 0
+    return known
 
 
 def _through(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarray:

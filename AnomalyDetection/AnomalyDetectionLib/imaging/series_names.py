@@ -140,41 +140,73 @@ _NO_SCAN = {
     *("phoenixzipreport", "screen", "screenshot", "fusion", "fused", "report", "spine", "lspine", "cspine"),
     *("bias", "field", "warp", "distance", "atlas", "template", "mip", "wmhs", "jacobian"),
 }
-_ENHANCED = {
-    *(
-        "gd",
-        "gad",
-        "gado",
-        "gadolinium",
-        "gadovist",
-        "dotarem",
-        "magnevist",
-        "prohance",
-        "ce",
-        "km",
-        "kontrast",
-    ),
-    *(
-        "contrast",
-        "post",
-        "postcontrast",
-        "postgad",
-        "postgd",
-        "postgado",
-        "mdc",
-        "pc",
-        "t1c",
-        "t1ce",
-        "t1gd",
-    ),
-    *("t1post", "t1km", "enhanced", "kontrastmittel", "cm", "cont", "contraste", "civ"),
-}
+_AGENTS = (
+    r"gd(?:dtpa|dota|bopta)?|gad\w*|gbca|dotarem|magnevist|prohance|omniscan|multihance|clariscan|elucirem|vueway"
+    r"|ablavar|primovist|eovist|cyclolux|dota(?:gita|graf)"
+)
+_PULSES = r"(?:t1w?|flair|mprage|vibe|bravo)"
+#: A word that says that contrast medium was given; "c" and "con" do so only where they are joined to another.
+_MEDIUM = re.compile(
+    rf"{_PULSES}?(?:post)?(?:{_AGENTS}|km|ce|cm|mdc|pc|cont|civ|enh|enhanced|enhancement|contrast\w*|kontrast\w*|контраст\w*)"
+    rf"|{_PULSES}?post(?:inj\w*)?|(?:{_PULSES}|post|{_PULSES}post)(?:c|con)|ce(?:t1w?|mprage)",
+)
 _PLAIN = re.compile(
-    r"\b(?:pre|non|no|without|w/?o|wo|ohne|nativ(?:e)?|sans|sin|senza|vor|before|un)[\W_]*"
-    r"(?:gd|gad\w*|ce|km|kontrast\w*|contrast\w*|mdc|iv|cm|enhanced|injection)?(?=$|[\W_])",
+    r"(?:\b(?:pre|non|no|without|w/?o|wo|ohne|nativ(?:e)?|sans|sin|sem|senza|zonder|utan|uden|uten|bez|без|vor|before"
+    r"|avant|un)[\W_]*|(?<=\s)[-\N{EN DASH}\N{MINUS SIGN}])"
+    rf"(?:{_AGENTS}|ce|c|km|con|kontrast\w*|contrast\w*|контраст\w*|mdc|iv|cm|enh\w*|injection)?(?=$|[\W_])",
     re.IGNORECASE,
 )
-_PLUS_C = re.compile(r"(?:\+\s?(?:c|gd|km|ce|mdc|contrast)|\bc\+)(?![a-z])", re.IGNORECASE)
+_PLUS_C = re.compile(
+    rf"(?:\+\s?(?:c|con|{_AGENTS}|km|ce|mdc|contrast)|\bc\+)(?![a-z])|\bt1w?\s?\+\s*$|\bw/?\s?con\b"
+    r"|(?<!非)(?:增强|增強|造影)(?!前)",
+    re.IGNORECASE,
+)
+
+#: What parts words; Chinese and Japanese signs stand next to Latin ones without a blank.
+_BETWEEN = r"[\W_\u2e80-\u9fff]+"
+
+_SIDES = r"[aprlsihf](?:\s|[^\w\s]){0,2}[aprlsihf]\b"
+_TIME = r"\d+\s?(?:days?|tage?|w|wks?|weeks?|wochen?|mo|mos|mths?|months?|monate?|y|yrs?|years?|jahre?)\b"
+#: What comes before or after something other than contrast medium, and other things that are called posterior.
+_EVENT = (
+    rf"(?:op\b|ops\b|oper\w*|surg\w*|chirurg\w*|rese[ck]\w*|crani\w*|treat\w*|tx\b|rx\b|xrt\b|ther\w*"
+    r"|radi(?:ation|o)\w*|irrad\w*|bestrahl\w*|chemo\w*|stroke|infar[ck]\w*|isch\w*|ictal|seizure\w*"
+    r"|trauma\w*|tbi\b|concuss\w*|proc\w*|biops\w*|bx\b|shunt\w*|evd\b|etv\b|embol\w*|thromb\w*"
+    r"|t[pn][ak]\b|lys[ei]\w*|mortem|part[ua]\w*|natal|interv\w*|rehab\w*|train\w*|exerc\w*"
+    r"|arrest|covid\w*|transpl\w*|implant\w*|evac\w*|drain\w*|fos\w*|circ\w*|horn|limb|commis\w*"
+    rf"|{_TIME})"
+)
+#: Phrases that mean something else than their words, and how to write those that are often spelt apart.
+_PHRASES = [
+    (re.compile(pattern, re.IGNORECASE), meant)
+    for pattern, meant in (
+        (r"\bmp\W*rage", "mprage"),
+        (r"\bmp\W*2\W*rage", "mp2rage"),
+        (r"\bme\W*mp\W*rage", "memprage"),
+        (r"\bturbo\W*flash", "turboflash"),
+        (r"\bfluid\W*attenuat\w*(?:\W*inversion\W*recovery)?", "flair"),
+        (r"\bt[- ]([12])(?=w|\b)", r"t\1"),
+        (rf"(?<![a-z])(?:pre|post|intra|peri)\W*{_EVENT}", " "),
+        # Without a hyphen these are plans for what is to come, with contrast medium.
+        (r"(?<![a-z])post-?(?:rt|srs|gk|gamma\w*|dbs|coil\w*|clip\w*|stent\w*|lp|ect|tms)\b", " "),
+        (rf"\b{_TIME}\W*post\b|\bant(?:erior)?\W*post\b|\bpost\W*ant(?:erior)?\b", " "),
+        (r"\b\d+\s?cm\b", " "),
+        (r"\bphase\W*contrast\b", " phase "),
+        (r"\b(?:high|low|best|good|tissue|gr[ae]y)\W*contrast\b", " "),
+        (r"\b(?:no|non|anti|without|w/?o)\W*phase\W*wrap\w*", " "),
+        (
+            rf"\bphase\W*(?:over\w*|os\b|wrap\w*|fov|enc\w*|dir\w*|res\w*|swap\w*|samp\w*|steps?\b|\d|i+\b|{_SIDES})",
+            " ",
+        ),
+        (
+            r"\b(?:swap\w*|freq\w*|in|arterial|venous|delayed|early|late)\W*(?:and\W*)?phase\b|\bmulti\W*phase\b",
+            " ",
+        ),
+        (r"\bphased\b", " "),
+        (r"\b(?:in|through|ax\w*|sag\w*|cor\w*|tra\w*|obl\w*)\W*planes?\b", " "),
+        (r"\bfield\W*of\W*view\b|\b(?:high|low|full|large|small|wide)\W*field\b", " "),
+    )
+]
 
 #: What stands after these words is where an image was brought to: "FLAIR in T1 space" is a FLAIR.
 _BROUGHT_TO = re.compile(
@@ -196,16 +228,16 @@ def kind_of_name(name: str) -> Literal["t1", "flair"] | None:
         return None
     name = _SERIES_NUMBER.sub("", name)
     words = words_of(name)
+    if {"phase", "pha"} & words:
+        return None
     before = _BROUGHT_TO.split(f" {name} ", maxsplit=1)[0]
     return _kind(words_of(before)) or _kind(words)
 
 
 def is_enhanced(name: str) -> bool:
     """Whether a name says that contrast medium was given."""
-    if _PLUS_C.search(name):
-        return True
-    rest = _PLAIN.sub(" ", _SERIES_NUMBER.sub("", name).replace("_", " "))
-    return bool(_ENHANCED & words_of(rest))
+    name = _as_meant(_SERIES_NUMBER.sub("", name))
+    return bool(_PLUS_C.search(name)) or any(map(_MEDIUM.fullmatch, words_of(_PLAIN.sub(" ", name))))
 
 
 def other_contrast(name: str) -> str | None:
@@ -235,7 +267,8 @@ def is_no_scan(name: str) -> bool:
 
 def rest_of(name: str) -> frozenset[str]:
     """The words of a name that do not tell the contrast."""
-    return frozenset(words_of(name) - _T1 - _FLAIR - _OTHER_CONTRAST - _ENHANCED)
+    rest = words_of(name) - _T1 - _FLAIR - _OTHER_CONTRAST
+    return frozenset(word for word in rest if not _MEDIUM.fullmatch(word))
 
 
 def _kind(words: set[str]) -> Literal["t1", "flair"] | None:
@@ -249,15 +282,36 @@ def _kind(words: set[str]) -> Literal["t1", "flair"] | None:
 
 
 def words_of(name: str) -> set[str]:
-    """The words of a name in lower case, also those that are run together ("T2FLAIR", "FLAIRSag")."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name)  # SagFlair
-    words = [word for word in re.split(r"[\W_]+", spaced.lower()) if word]
-    joined = {word for word in re.split(r"[\W_]+", name.lower()) if word}
+    """The words of a name in lower case, also those that are run together ("T2FLAIR", "FLAIRSag").
+
+    Phrases whose words mean something else, such as "post op" and "no phase wrap", are left out.
+    """
+    name = _as_meant(name)
+    spaced = _spaced(name)
+    words = [word for word in re.split(_BETWEEN, spaced.lower()) if word]
+    joined = {word for word in re.split(_BETWEEN, name.lower()) if word}
     pieces: set[str] = set()
     for word in [*words, *joined]:
         pieces.add(word)
         pieces |= {word[: -len("space")], "space"} if word.endswith("space") and word != "space" else set()
         pieces |= set(re.findall(r"flair|mprage|t1w?(?=flair|mprage|tfe)|tirm|mp2rage|bravo|darkfluid", word))
-        if match := re.match(r"(s?3?d?)(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|$))", word):
+        if match := re.match(
+            r"(s?3?d?)(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|post|gad|gd|km|fs|ax|sag|cor|tra|$))",
+            word,
+        ):
             pieces.add(match[2])
     return pieces
+
+
+def _spaced(name: str) -> str:
+    """With words apart that only capitals part: "SagFlair"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name)
+
+
+def _as_meant(name: str) -> str:
+    """Without phrases whose words mean something else, and with those written together that are spelt apart."""
+    name = name.replace("_", " ")
+    for pattern, meant in _PHRASES:
+        apart = _spaced(name)
+        name = pattern.sub(meant, apart) if pattern.search(apart) else pattern.sub(meant, name)
+    return name

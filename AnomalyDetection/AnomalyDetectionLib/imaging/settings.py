@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PreparationSettings:
-    """How a study is brought to the network; kept in the model file (METHOD.md, "Fixed by the paper").
+    """How a study is brought to the network; kept in the model file (docs/method.md, "Fixed by the paper").
 
     Attributes:
         in_plane_mm: voxel size of the model's grid within a slice (paper: 0.9).

@@ -36,8 +36,11 @@ _ELEMENT_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "F
 _ELEMENT = re.compile(r"MET_U?(CHAR|SHORT|INT|LONG|LONG_LONG|FLOAT|DOUBLE)(_ARRAY)?")
 
 
-def check_header(path: Path, *, role: str) -> None:
+def check_header(path: Path, *, role: str, shown: Path | None = None) -> None:
     """Make sure that the header of a NRRD or MetaImage file makes sense and names no file but one beside it.
+
+    Args:
+        shown: the file's name for messages, where it is a copy.
 
     Raises:
         InputError: it does not; it is damaged, hostile, or of a kind that no scan of a brain has.
@@ -45,15 +48,16 @@ def check_header(path: Path, *, role: str) -> None:
     """
     if path.suffix.lower() not in _META + _NRRD:
         return
+    shown = shown or path
     for name in data_files(path):
         if re.search(r"%\d*d", name) or name.upper().startswith("LIST"):
             raise InputError(
-                f"The voxels of the {role} {path} are spread over several files: convert it to a single one."
+                f"The voxels of the {role} {shown} are spread over several files: convert it to a single one."
             )
         parts = re.split(r"[/\\]", name)
         if parts[0] == "" or ".." in parts or ":" in name or not _is_beside(path, name):
             raise InputError(
-                f"The {role} {path} names a file for its voxels that is missing or not in its own folder ({name[:100]}): put "
+                f"The {role} {shown} names a file for its voxels that is missing or not in its own folder ({name[:100]}): put "
                 "both into one folder, and the name alone into the header."
             )
     length = sum(file.stat().st_size for file in (path, *(path.parent / name for name in data_files(path))))
@@ -63,7 +67,9 @@ def check_header(path: Path, *, role: str) -> None:
         else:
             _check_nrrd(list(_of_nrrd(_beginning(path))), length)
     except (ValueError, OverflowError) as error:
-        raise InputError(f"The {role} {path} is damaged or incomplete: copy or download it again.") from error
+        raise InputError(
+            f"The {role} {shown} is damaged or incomplete: copy or download it again."
+        ) from error
 
 
 def _is_beside(path: Path, name: str) -> bool:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import SimpleITK as sitk
 
 if TYPE_CHECKING:
     from .dicom_series import Series
+    from .nifti_header import NiftiHeader
+
+
+class Remark(NamedTuple):
+    """What reading a file gave reason to doubt; it becomes a `QualityWarning`, whose fields these are."""
+
+    name: str
+    sentence: str
+    measured: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,11 @@ class Volume:
             formats.
         chosen: why this DICOM series was taken of its study; "" where the user named it.
         series: that DICOM series, with what its headers say; None for other formats.
+        header: of a NIfTI file; None for other formats.
+        remarks: what has to be said of the file.
+        unknown: bool (slices, rows, columns), where the file holds no number (NaN, infinite); None: nowhere. The image
+            has its lowest value there.
+        zero: what was taken off the file's values, so that 0 in the image is no signal.
     """
 
     image: sitk.Image
@@ -34,6 +50,10 @@ class Volume:
     files: tuple[Path, ...] = ()
     chosen: str = ""
     series: Series | None = None
+    header: NiftiHeader | None = None
+    remarks: tuple[Remark, ...] = ()
+    unknown: np.ndarray | None = None
+    zero: float = 0.0
 
 
 @dataclass(frozen=True)

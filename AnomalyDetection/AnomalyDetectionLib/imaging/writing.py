@@ -20,6 +20,8 @@ from .folder_lock import LOCK, only_writer
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
+    from .volume import Volume
+
 #: Errors that mean that there is no space left, for anybody, for this user or in this file.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -88,12 +90,20 @@ def recover(output: Path) -> None:
             pass
 
 
-def write_image(image: sitk.Image, path: Path) -> None:
+def write_image(image: sitk.Image, path: Path, on: Volume | None = None) -> None:
     """An image to a file, compressed; the suffix tells the format.
+
+    Args:
+        on: the scan that it has the voxels of: a NIfTI file that lies on one takes over all that its header says of places.
 
     Raises:
         OSError: if it cannot be written, such as for want of space.
     """
+    if on is not None and on.header is not None and path.name.endswith(".nii.gz"):
+        from .nifti import nifti_bytes
+
+        path.write_bytes(nifti_bytes(image, on.header))
+        return
     import SimpleITK as sitk  # training writes, too, on machines that have it not
 
     size = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()

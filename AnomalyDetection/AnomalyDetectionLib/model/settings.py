@@ -13,7 +13,7 @@ _MOST = 1e6
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """The architecture (METHOD.md, "Shapes" and "Left open").
+    """The architecture (docs/method.md, "Shapes" and "Left open").
 
     Attributes:
         patch_size: voxels along the side of a transversal patch (paper: 15).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -54,7 +53,9 @@ class Devices:
         self._folder = Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=slicer.app.temporaryPath))
         try:
             library = Path(__file__).resolve().parents[2]
-            self._run = EngineRun(python_command(), ["devices"], self._folder, library=library)
+            self._run = EngineRun(
+                python_command(), ["devices", "--progress", "json"], self._folder, library=library
+            )
         except (InputError, OSError) as error:
             self._end(str(error))
             return
@@ -74,9 +75,12 @@ class Devices:
         if run.state != "done":
             self._end(run.error)
             return
-        self._found = [json.loads(line) for line in run.output.splitlines() if line.strip()]
-        gpus = [device["name"] for device in self._found if device["device"] != "cpu"]
-        cpus = [device["name"] for device in self._found if device["device"] == "cpu"]
+        self._found = [record for record in run.records if {"device", "name"} <= record.keys()]
+        if not self._found:
+            self._end(_("What devices there are could not be found out; the CPU can be used."))
+            return
+        gpus = [str(device["name"]) for device in self._found if device["device"] != "cpu"]
+        cpus = [str(device["name"]) for device in self._found if device["device"] == "cpu"]
         found = _("Found: {devices}.").format(devices=", ".join([*gpus, *cpus]))
         self._end(found if gpus else found + " " + _("No GPU; the CPU is used."))
 

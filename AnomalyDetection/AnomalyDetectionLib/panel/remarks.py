@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
+from ..reporting.extras import Missing
 from ..scene.result import Result, provenance_of
 
 WORTH_SAYING = 0.005  # of the brain without T1
@@ -31,4 +32,5 @@ def remarks(result: Result) -> list[str]:
     # Scenes of earlier versions.
     doubts += provenance.get("brain_mask_doubts", [])
     doubts += provenance.get("device_fallbacks", [])
+    doubts += [Missing.of(one).sentence for one in provenance.get("missing", [])]
     return said + [f"{doubt}." for doubt in doubts]

@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..detection.hints import CAVITY, EDGE, UNKNOWN, WMH
-from ..model.rates import in_words
+from ..model.rates import as_number, in_words
 from ..scene import findings_table, slice_views
 from ..scene.result import Result, centre_of, hidden_hints, hide_hints
 from ..scene.segmentation import emphasise, name_segments
@@ -224,7 +224,7 @@ class Review:
             row.number,
             round(row.volume_ml, 2),
             round(row.peak_score, 2),
-            "" if row.per_normal_scan is None else float(in_words(row.per_normal_scan)),
+            "" if row.per_normal_scan is None else as_number(row.per_normal_scan),
             _(row.side),
             _(HINT_SHORT.get(row.hint, row.hint)),
             _(SHORT[row.category]),
@@ -383,6 +383,7 @@ def _about_rate(rate: float | None) -> str:
     """What the number in the column says."""
     if rate is None:
         return _("The model does not know how many findings normal scans have.")
+    about = in_words(rate) if rate < 0.01 else _("about {rate}").format(rate=in_words(rate))
     return _(
-        "A normal scan has about {rate} findings like this one, or more unusual, besides white matter hyperintensities."
-    ).format(rate=in_words(rate))
+        "A normal scan has {about} findings like this one, or more unusual, besides white matter hyperintensities."
+    ).format(about=about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict
 from datetime import datetime, timezone
+from importlib import metadata
 from typing import Any
 
 import numpy
@@ -19,6 +20,9 @@ from ..model.bundled import DEFAULT_MODEL
 from .notice import LIMITS, NOTICE
 
 __all__ = ["LIMITS", "NOTICE", "provenance"]
+
+PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "matplotlib", "pillow", "safetensors")
+"""What results and what is made of them depend on, besides the three that name their versions themselves."""
 
 
 def provenance(detection: Detection) -> dict[str, Any]:
@@ -64,6 +68,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
         },
         "brain_ml": round(float(prepared.flair_brain.sum()) * prepared.flair_grid.voxel_ml, 1),
         "patches_scored": int(numpy.isfinite(detection.scores.lattice).sum()),
+        "platform": platform.platform(),
         "device": detection.device,
         "device_fallbacks": list(detection.fallbacks),
         "versions": {
@@ -72,12 +77,21 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "torch": str(torch.__version__),
             "SimpleITK": SimpleITK.Version.VersionString(),
             "numpy": numpy.__version__,
+            **{name: _version(name) for name in PACKAGES},
         },
         "run": {
             "finished_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seconds": {stage: round(value, 2) for stage, value in detection.seconds.items()},
         },
     }
+
+
+def _version(package: str) -> str | None:
+    """None where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _rates(detection: Detection) -> dict[str, Any] | None:

@@ -154,7 +154,10 @@ def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple
         ("Brain", _brain(record)),
         ("Alignment", _alignment(_block(record, "alignment"))),
         ("Computed on", str(record.get("device", ""))),
-        ("Versions", ", ".join(f"{name} {value}" for name, value in _block(record, "versions").items())),
+        (
+            "Versions",
+            ", ".join(f"{name} {value}" for name, value in _block(record, "versions").items() if value),
+        ),
         ("Finished", str(_block(record, "run").get("finished_utc", "")).replace("T", " ")),
         ("Times", _times(_block(record, "run", "seconds"))),
     ]

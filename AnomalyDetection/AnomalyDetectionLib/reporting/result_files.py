@@ -12,12 +12,13 @@ from .dicom_objects import SEGMENTATION as DICOM_SEGMENTATION
 from .report import NAME as REPORT
 
 RECORD = "findings.json"
+SCORE, LABELS = "anomaly_score.nii.gz", "suspected_anomalies.nii.gz"
 
 _MOST_BYTES = 50_000_000
 
 #: What results of versions hold whose record does not list its files.
 _EARLIER = (
-    *("anomaly_score.nii.gz", "suspected_anomalies.nii.gz", "suspected_anomalies.seg.nrrd"),
+    *(SCORE, LABELS, "suspected_anomalies.seg.nrrd"),
     *("findings.csv", RECORD, "overlay.png", "nearest_normal.png"),
     *(f"{FOLDER}/{name}.nrrd" for name in IMAGES),
     f"{FOLDER}/{SCORE_RECORD}",
@@ -36,14 +37,21 @@ def list_files(folder: Path) -> list[str]:
 
 def files_of_result(folder: Path) -> tuple[PurePosixPath, ...]:
     """The files of the result that is in a folder, relative to it; none where there is no result."""
-    path = folder / RECORD
+    names = _listed(folder / RECORD)
+    if names is None and all((folder / name).is_file() for name in (SCORE, LABELS)):
+        names = sorted(_ANY)  # a result whose record is gone or damaged
+    return tuple(PurePosixPath(name) for name in names or ())
+
+
+def _listed(path: Path) -> list[str] | None:
+    """The files that a record lists; None where there is none of ours."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return ()
+            return None
         record = json.loads(path.read_text("utf-8"))
         if "findings" not in record or "notice" not in record:
-            return ()
+            return None
         names = record.get("run", {}).get("files", _EARLIER)
-        return tuple(PurePosixPath(name) for name in names if isinstance(name, str) and name in _ANY)
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):  # it is no record of ours
-        return ()
+        return [name for name in names if isinstance(name, str) and name in _ANY]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return None

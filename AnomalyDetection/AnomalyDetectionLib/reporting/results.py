@@ -1,11 +1,13 @@
-"""All that a run leaves behind, in one folder that appears whole or not at all."""
+"""All that a run leaves behind, in one folder: first the result, whole, then what is made of it."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..detection.findings import Findings
 from ..detection.hints import HINTS
@@ -13,87 +15,179 @@ from ..detection.nearest import NormalTissue
 from ..detection.review import ReviewedFinding
 from ..detection.run import WRITING_BEGINS, Detection, message_of
 from ..detection.stored_scores import FOLDER, write_stored
+from ..errors import InputError
 from ..imaging.dicom_patient import patient_line
 from ..imaging.volume import Volume
 from ..imaging.writing import atomic_folder, reserved, write_image
 from ..model.rates import in_words
 from .anonymous import anonymous_record
-from .dicom_algorithm import Algorithm
-from .dicom_objects import write_dicom
-from .nearest_picture import draw_nearest
-from .overlay import write_overlay
+from .dicom_objects import REPORT as DICOM_REPORT
+from .dicom_objects import SEGMENTATION as DICOM_SEGMENTATION
+from .extras import NOT_REACHED, Extra, Missing, make_extras
 from .provenance import provenance
-from .report import NAME as REPORT
-from .report import write_report
-from .result_files import RECORD, files_of_result, list_files
+from .result_files import LABELS, RECORD, REPORT, SCORE, files_of_result, list_files
 from .segmentation import write_segmentation
 from .tables import write_csv, write_json
 
 if TYPE_CHECKING:
     from .dicom_source import DicomSource
 
-SCORE, LABELS = "anomaly_score.nii.gz", "suspected_anomalies.nii.gz"
 SEGMENTATION, OVERLAY, NEAREST = "suspected_anomalies.seg.nrrd", "overlay.png", "nearest_normal.png"
 TABLE = "findings.csv"
+
+Progress = Callable[[str, float, str], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is to be said of a result that was written.
+
+    Attributes:
+        remarks: about the DICOM objects, a sentence each without a full stop.
+        missing: what was asked for and could not be made of it.
+    """
+
+    remarks: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 def write_results(
     detection: Detection,
     folder: Path,
-    progress: Callable[[str, float, str], None] | None = None,
+    progress: Progress | None = None,
     *,
     keep_scores: bool = False,
     hide: Collection[str] = (),
     dicom: DicomSource | None = None,
     anonymous: bool = False,
-) -> tuple[str, ...]:
-    """Write images, segmentation, tables and pictures.
+    pictures: bool = True,
+) -> Written:
+    """Write images, segmentation, tables and record; and when these are on the disk, what is made of them.
 
-    They take the place of all files of an earlier result in the folder; others stay.
+    They take the place of all files of an earlier result in the folder, pictures and all; others stay.
 
     `NEAREST` is written where the model has a library of normal patches and there is a finding to compare.
 
     Args:
-        progress: called with the stage, the fraction of the whole run done, and a line for people.
+        progress: called with the stage, the fraction of the whole run done, and a line for people; with the stage
+            "missing" for what could not be made.
         keep_scores: write the score map, too, into the folder `FOLDER` (see `stored_scores`), so that
             findings can be derived again without the network.
         hide: hints; findings of these are left out of the images, and are in the tables all the same.
         dicom: the DICOM images of the FLAIR: the findings shown are written as DICOM objects as well.
         anonymous: name no patient, date, path or file of the images anywhere but in DICOM objects. What is kept of
             the scores shows the whole head, face included, all the same.
-
-    Returns:
-        What is to be said about the DICOM objects, a sentence each without a full stop.
+        pictures: draw overlay, nearest normal tissue and report; False: nothing is drawn at all.
 
     Raises:
         InputError: if the folder cannot be written.
         OSError: if the disk is full. Nothing half-written is left then.
+        KeyboardInterrupt: stopped. It has a text if the result is there already.
     """
-    if progress is not None:
-        progress("writing", WRITING_BEGINS, message_of("writing"))
+    report = progress or (lambda stage, fraction, message: None)
+    report("writing", WRITING_BEGINS, message_of("writing"))
     begin = time.perf_counter()
-    images = detection.study.flair.files or (() if dicom is None else dicom.files)
-    shown, header = detection.findings.without(hide), header_of(detection, hide, anonymous=anonymous)
-    said: tuple[str, ...] = ()
-    with reserved(folder), atomic_folder(folder, files_of_result(folder)) as beside:
-        write_image(detection.scores.image, beside / SCORE)
-        write_image(shown.labels, beside / LABELS)
-        write_segmentation(shown, beside / SEGMENTATION)
-        write_overlay(detection.scores, shown, header, beside / OVERLAY)
+    shown = detection.findings.without(hide)
+    record = {**provenance(detection), "hidden_in_images": sorted(hide)}
+    if anonymous:
+        record = anonymous_record(record)
+    extras = _extras(detection, shown, record, hide, keep_scores, pictures, dicom, anonymous)
+
+    def write_record(beside: Path, files: Collection[str], missing: Sequence[Missing]) -> None:
+        run = {**record["run"], "files": sorted(files)}
+        run["seconds"] = {**run["seconds"], "writing": round(time.perf_counter() - begin, 2)}
+        told = {**record, "missing": [one.plain for one in missing], "run": run}
+        write_json(detection.findings, told, beside / RECORD)
+
+    with reserved(folder):
+        with atomic_folder(folder, files_of_result(folder)) as beside:
+            write_image(detection.scores.image, beside / SCORE, on=detection.study.flair)
+            write_image(shown.labels, beside / LABELS, on=detection.study.flair)
+            write_segmentation(shown, beside / SEGMENTATION, on=detection.study.flair)
+            write_csv(detection.findings, beside / TABLE)
+            result = list_files(
+                beside
+            )  # the record among them, which comes last: it lists all that was written
+            waiting = [Missing(extra.what, extra.files, NOT_REACHED) for extra in extras]
+            write_record(beside, result, waiting)
+        return _made_of_it(extras, folder, result, write_record, report, anonymous=anonymous)
+
+
+def _made_of_it(
+    extras: Sequence[Extra],
+    folder: Path,
+    result: Collection[str],
+    write_record: Callable[[Path, Collection[str], Sequence[Missing]], None],
+    report: Progress,
+    *,
+    anonymous: bool,
+) -> Written:
+    """Make what is made of a result that is in its folder, and tell its record."""
+    if not extras:
+        return Written()
+    step = (1 - WRITING_BEGINS) / (len(extras) + 1)
+
+    def begin(place: int) -> None:
+        what = extras[place].what
+        report("writing", WRITING_BEGINS + step * (place + 1), f"Writing {what[0].lower()}{what[1:]}")
+
+    said: Sequence[str] = ()
+    try:
+        with atomic_folder(folder) as beside:
+            said, missing = make_extras(extras, beside, begin, anonymous=anonymous)
+            write_record(beside, {*result, *list_files(beside)}, missing)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped; the findings are in {folder}, and what could not be made of them any more is listed in {RECORD}."
+        ) from None
+    except Exception as error:  # they could not be brought to their place, so none of them is there
+        said, missing = (), [Missing.because(extra, error, anonymous=anonymous) for extra in extras]
+        with contextlib.suppress(InputError, OSError), atomic_folder(folder) as beside:
+            write_record(beside, result, missing)
+    for one in missing:
+        report("missing", 1 - step, one.sentence)
+    return Written(tuple(said), tuple(missing))
+
+
+def _extras(
+    detection: Detection,
+    shown: Findings,
+    record: dict[str, Any],
+    hide: Collection[str],
+    keep_scores: bool,
+    pictures: bool,
+    dicom: DicomSource | None,
+    anonymous: bool,
+) -> list[Extra]:
+    """What is to be made of a result, in this order."""
+    scores, header = detection.scores, header_of(detection, hide, anonymous=anonymous)
+
+    def kept(folder: Path) -> Sequence[str]:
+        write_stored(scores, folder / FOLDER)
+        return ()
+
+    def overlay(folder: Path) -> Sequence[str]:
+        from .overlay import write_overlay
+
+        write_overlay(scores, shown, header, folder / OVERLAY)
+        return ()
+
+    def nearest(folder: Path) -> Sequence[str]:
+        from .nearest_picture import draw_nearest
+
         tissue = NormalTissue.of(detection.model)
-        if tissue is not None:
-            nearest = draw_nearest(detection.scores, shown, tissue, header[1:])
-            if nearest is not None:
-                nearest.save(beside / NEAREST)
-        if keep_scores:
-            write_stored(detection.scores, beside / FOLDER)
-        write_csv(detection.findings, beside / TABLE)
-        record = {**provenance(detection), "hidden_in_images": sorted(hide)}
-        if anonymous:
-            record = anonymous_record(record)
+        picture = None if tissue is None else draw_nearest(scores, shown, tissue, header[1:])
+        if picture is not None:
+            picture.save(folder / NEAREST)
+        return ()
+
+    def report(folder: Path) -> Sequence[str]:
+        from .report import write_report
+
+        images = detection.study.flair.files or (() if dicom is None else dicom.files)
         write_report(
-            beside / REPORT,
-            scores=detection.scores,
+            folder / REPORT,
+            scores=scores,
             findings=shown,
             reviewed=[ReviewedFinding.of(finding) for finding in detection.findings.items],
             record=record,
@@ -101,20 +195,33 @@ def write_results(
             anonymous=anonymous,
             remarks=detection.remarks,
         )
-        if dicom is not None:
-            said = write_dicom(
-                dicom,
-                shown.labels,
-                [ReviewedFinding.of(finding) for finding in shown.items],
-                Algorithm.of(record),
-                beside,
-                remarks=detection.remarks,
-                left_out=len(detection.findings.items) - len(shown.items),
-            ).remarks
-        record["run"]["seconds"]["writing"] = round(time.perf_counter() - begin, 2)
-        record["run"]["files"] = list_files(beside)  # the record comes last: it lists all that was written
-        write_json(detection.findings, record, beside / RECORD)
-    return said
+        return ()
+
+    def dicom_objects(folder: Path) -> Sequence[str]:
+        from .dicom_algorithm import Algorithm
+        from .dicom_objects import write_dicom
+
+        assert dicom is not None
+        return write_dicom(
+            dicom,
+            shown.labels,
+            [ReviewedFinding.of(finding) for finding in shown.items],
+            Algorithm.of(record),
+            folder,
+            remarks=detection.remarks,
+            left_out=len(detection.findings.items) - len(shown.items),
+        ).remarks
+
+    planned = [Extra("The score map", (FOLDER,), kept)] if keep_scores else []
+    if pictures:
+        planned += [
+            Extra("The overview picture", (OVERLAY,), overlay),
+            Extra("The picture of the nearest normal tissue", (NEAREST,), nearest),
+            Extra("The report", (REPORT,), report),
+        ]
+    if dicom is not None:
+        planned.append(Extra("The set of DICOM objects", (DICOM_SEGMENTATION, DICOM_REPORT), dicom_objects))
+    return planned
 
 
 def summary(detection: Detection, folder: Path) -> str:

@@ -10,8 +10,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..detection.findings import Finding, Findings
+from ..imaging.grid import Grid, apart_mm
+from ..imaging.volume import Volume
 from ..imaging.writing import write_image
 from .colours import finding_colour
+
+_ROUNDING_MM = 1e-3
 
 TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -30,15 +34,24 @@ def segment_name(finding: Finding) -> str:
     return f"Suspected anomaly {finding.number} ({finding.hint}), {finding.side}, {finding.volume_ml:.2f} ml"
 
 
-def write_segmentation(findings: Findings, path: Path) -> None:
+def write_segmentation(findings: Findings, path: Path, on: Volume | None = None) -> None:
     """Write the findings on the FLAIR's own grid (LPS), gzip-compressed, all in one layer.
 
     Without findings the file holds an empty image and no segment.
+
+    Args:
+        on: the FLAIR. Where 3D Slicer shows its file elsewhere than most programs do, the segmentation goes with it.
 
     Raises:
         OSError: if the file cannot be written.
     """
     image = sitk.Image(findings.labels)
+    if on is not None and on.header is not None and on.header.itk is not None:
+        seen = on.header.itk
+        if apart_mm(seen.size, seen.matrix, Grid.of(image).matrix) > _ROUNDING_MM:
+            image.SetSpacing(seen.spacing)
+            image.SetOrigin(seen.origin)
+            image.SetDirection(seen.direction)
     for key, value in _header(findings).items():
         image.SetMetaData(key, value)
     write_image(image, path)

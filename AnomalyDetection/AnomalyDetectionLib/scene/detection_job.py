@@ -13,7 +13,9 @@ from typing import Any
 
 from ..detection.stored_scores import FOLDER, read_stored
 from ..errors import InputError
-from ..process import EngineRun, Progress, arguments_for, plain_words
+from ..plain_words import plain_words
+from ..process import EngineRun, Progress, arguments_for
+from ..reporting.extras import Missing
 from .logics import Logics
 from .result import Result, add_result, settings_of
 from .volumes import study_files
@@ -161,6 +163,8 @@ class DetectionJob:
                     )
             folder = self._folder / RESULTS
             provenance = json.loads((folder / "findings.json").read_text("utf-8"))
+            if not (folder / FOLDER).is_dir():  # the scene's result is made of it
+                raise InputError("; ".join(Missing.of(one).sentence for one in provenance["missing"]) + ".")
             threshold, min_patches = provenance["threshold"], provenance["min_patches"]
             replace = self._still_there()
             if replace is not None and _same_model(replace, provenance):

@@ -1,6 +1,6 @@
 """What CSF, grey and white matter look like in a scan, and from that, what a lesion would.
 
-METHOD.md, "Simulating infarcts": the signal equations say where a tissue lies between those three; their
+docs/method.md, "Simulating infarcts": the signal equations say where a tissue lies between those three; their
 levels are read off the scan, so that a lesion of a post-contrast T1 or of a low-contrast FLAIR looks like one
 of that scanner.
 """

@@ -20,6 +20,7 @@ from ..imaging.intensity import intensity_scale
 from ..imaging.nifti import NiftiScan, nifti_scan
 from ..imaging.registration import align, transform_of
 from ..imaging.resampling import covered_by_t1
+from ..imaging.same_voxels import placed_on
 from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study, Volume, name_of
 from ..training.prepare_scans import bright_clusters
@@ -128,9 +129,8 @@ def _analyse(study: Study, lesions: Volume | None, anatomy: Brain | None) -> Hos
 
     known: np.ndarray = np.zeros(flair_grid.shape, bool)
     if lesions is not None:
-        known = (
-            sitk.GetArrayFromImage(flair_grid.resampled(sitk.Cast(lesions.image != 0, sitk.sitkUInt8))) > 0
-        )
+        marked = placed_on(lesions, flair_grid, study.flair.header)
+        known = sitk.GetArrayFromImage(flair_grid.resampled(sitk.Cast(marked != 0, sitk.sitkUInt8))) > 0
     scale = intensity_scale(even[1], inside, 5.0, 95.0, name=name_of(study.flair, "the FLAIR"))
     bright = bright_clusters(scale.apply(even[1]), inside)
     lesion = _on_grid(flair_grid.image(known.astype(np.float32)), grid, sitk.Transform()) > 0.05

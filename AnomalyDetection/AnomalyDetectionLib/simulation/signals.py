@@ -24,7 +24,7 @@ class Tissue:
     t2_star: float
 
 
-# METHOD table. The lesion rows are design values without a citable source at 1.5 T.
+# The table of docs/method.md, "Simulating infarcts". The lesion rows are design values without a citable source at 1.5 T.
 WHITE_MATTER = Tissue(0.70, 600, 75, 60)
 GREY_MATTER = Tissue(0.82, 950, 92, 65)
 CSF = Tissue(1.00, 4300, 1800, 900)

@@ -48,7 +48,7 @@ class ContextScan:
         levels: of its tissues.
         place: the brain's extent.
         slice_mm: distance of its slices.
-        real: whether it is a scan of a person, and not a simulated head, which is known to be without lesions.
+        real: whether it is a scan of a person, and not a simulated head.
     """
 
     images: np.ndarray
@@ -78,7 +78,7 @@ class ContextScan:
             levels,
             BrainPlace.of(scan.brain),
             scan.slice_mm,
-            bool(scan.lesion.any()),
+            not scan.simulated,
         )
 
 

@@ -19,6 +19,7 @@ from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.resampling import flair_to_model_grid
+from ..imaging.same_voxels import placed_on
 from ..imaging.settings import PreparationSettings
 from ..imaging.voxels import voxels_of
 from .scan_file import TrainingScan, normal_centres, write_scans
@@ -33,6 +34,7 @@ class ScanEntry:
     """One row of the table. Paths are absolute; brain mask and lesion mask may be missing.
 
     `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal.
+    `simulated`: no scan of a person.
     """
 
     name: str
@@ -42,10 +44,11 @@ class ScanEntry:
     brain_mask: Path | None
     lesions: Path | None
     healthy: bool = False
+    simulated: bool = False
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
-    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions and healthy ("yes").
+    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes") and simulated ("yes").
 
     Args:
         table: CSV, or TSV if its name ends so.
@@ -73,7 +76,8 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
 
     return [
         ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
-                  optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes")
+                  optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes",
+                  row.get("simulated") == "yes")
         for row in rows
     ]  # fmt: skip
 
@@ -103,11 +107,13 @@ def prepare_scan(
     entry: ScanEntry, settings: PreparationSettings, patch_size: int, device: str
 ) -> TrainingScan:
     """Prepare one scan as detection would, and mark where its tissue is normal-appearing."""
-    study = prepare(read_study(entry.t1, entry.flair, entry.brain_mask), settings, device)
+    given = read_study(entry.t1, entry.flair, entry.brain_mask)
+    study = prepare(given, settings, device)
     lesion = np.zeros(study.brain.shape, bool) if entry.healthy else bright_clusters(study.flair, study.brain)
     known = np.zeros(study.brain.shape, bool)
     if entry.lesions is not None:
-        mask = read_volume(entry.lesions, role="lesion mask", mask=True).image
+        lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
+        mask = placed_on(lesions, study.flair_grid, given.flair.header)
         lesion |= on_model_grid(mask, study)
         known = marked_on_model_grid(mask, study)
     normal = normal_centres(study.brain, lesion, patch_size)
@@ -122,6 +128,7 @@ def prepare_scan(
         lesion & study.brain,
         study.grid.spacing[2],
         known,
+        entry.simulated,
     )
 
 

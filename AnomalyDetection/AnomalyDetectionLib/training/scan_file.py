@@ -38,6 +38,8 @@ class TrainingScan:
         slice_mm: between slices; what is aimed at, in files that do not say.
         known: bool, same shape: voxels that the scan's own lesion mask marks, nothing beyond; None in files that do not
             say.
+        simulated: whether it is a simulated head, and no scan of a person; in files that do not say, what holds no
+            lesion is taken for one.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TrainingScan:
     lesion: np.ndarray | None = None
     slice_mm: float = PreparationSettings.slice_mm
     known: np.ndarray | None = None
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def write_scans(
         arrays[f"{number}/masks"] = masks if scan.lesion is None else masks + 4 * scan.lesion.astype(np.uint8)
         if scan.known is not None:
             arrays[f"{number}/masks"] += 8 * scan.known.astype(np.uint8)
-        known = {"known": scan.known is not None}
-        index.append({"name": scan.name, "patient": scan.patient, "slice_mm": scan.slice_mm, **known})
+        said = {"known": scan.known is not None, "simulated": scan.simulated}
+        index.append({"name": scan.name, "patient": scan.patient, "slice_mm": scan.slice_mm, **said})
     header = json.dumps(
         {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
     )
@@ -128,6 +131,7 @@ def _read_one(
         lesion if lesions else None,
         float(entry.get("slice_mm", PreparationSettings.slice_mm)),
         known if entry.get("known") else None,
+        bool(entry.get("simulated", lesions and not lesion.any())),
     )
 
 

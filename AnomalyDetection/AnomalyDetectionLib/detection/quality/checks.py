@@ -11,6 +11,7 @@ from . import (
     contrast_medium,
     contrasts,
     field_of_view,
+    files,
     headers,
     intensities,
     mask_check,
@@ -34,7 +35,7 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
         prepared: the same, prepared.
     """
     t1, flair = (Acquired.of(study, prepared, role) for role in ("T1", "FLAIR"))
-    told = headers.check(study)
+    told = (*files.check(study), *headers.check(study))
     contrast = contrasts.Contrasts.of(prepared)
     other = [warning.measured["image"] for warning in contrast.of_each]
     # What the header says of an image need not be said a second time by its pixels.

@@ -21,6 +21,7 @@ def check(study: Study) -> tuple[QualityWarning, ...]:
             *_medium(role, beside),
             *_derived(role, series),
             *_missing(role, series),
+            *_tidied(role, series),
         ]
     return tuple(said)
 
@@ -121,5 +122,18 @@ def _missing(role: str, series: Series) -> tuple[QualityWarning, ...]:
             "incomplete series",
             f"The {role} series may be incomplete: {have} of {meant} images by its headers, check that none was lost",
             {"image": role, "images": have, "expected": meant},
+        ),
+    )
+
+
+def _tidied(role: str, series: Series) -> tuple[QualityWarning, ...]:
+    if not series.notes:
+        return ()
+    return (
+        QualityWarning(
+            "tidied series",
+            f"The {role} series was not a plain volume and was tidied up ({'; '.join(series.notes)}): look whether the "
+            "right images were taken",
+            {"image": role, "notes": list(series.notes)},
         ),
     )

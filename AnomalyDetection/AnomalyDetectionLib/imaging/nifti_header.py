@@ -1,0 +1,347 @@
+"""What a NIfTI header says of an image, and where it places it; as most programs read it, not as one of them does.
+
+A header may hold two places (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no place at all.
+Nothing of this is decided in silence: what was followed is said, and all places are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.quaternions import quat2mat
+
+from ..errors import InputError
+from .grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, apart_mm, least_angle
+from .volume import Remark
+
+_MOST_MM = 1e6  # no voxel is so large, or lies so far away
+_MOST_OF_QUATERNION = 1.1  # its vector's squared length, 1 and what rounding adds
+_USUAL_MM = (0.1, 20.0)
+_UNITS = {1: 1000.0, 3: 0.001}  # metres and micrometres, in mm
+
+#: Intents of several values a voxel (NIfTI-1, codes 1003 to 1009 and 2003 to 2004).
+_SEVERAL_VALUES = (1003, 1004, 1005, 1006, 1007, 1009, 2003, 2004)
+
+NOT_RIGHT_ANGLED = "axes that are not at right angles: resample it to an ordinary grid."
+
+_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+#: What is taken over into another file that is to lie where this one does.
+_PLACE_FIELDS = (
+    *("dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+)
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which says less.
+
+    Attributes:
+        fields: nibabel's; not to be changed.
+        analyze: whether it knows of no places.
+        itk: where ITK, and with it 3D Slicer, places the image; None: it does not open the file.
+    """
+
+    fields: Any
+    analyze: bool = False
+    itk: Grid | None = None
+
+    @classmethod
+    def parse(cls, start: bytes, *, pair: bool = False) -> NiftiHeader:
+        """The header at the beginning of a file.
+
+        Args:
+            start: at least the header's bytes.
+            pair: whether the voxels are in a file of their own (.hdr and .img).
+
+        Raises:
+            ValueError, OverflowError, nibabel's errors: it is no header, or makes no sense.
+        """
+        second = start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+        kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
+        fields: Any = kind(start[: kind.template_dtype.itemsize], check=False)
+        if int(fields["sizeof_hdr"]) != kind.template_dtype.itemsize:
+            raise ValueError("no NIfTI header")
+        analyze = not bytes(fields["magic"]).startswith((b"n+", b"ni"))
+        if analyze:
+            if not pair:
+                raise ValueError("no NIfTI header")
+            fields["sform_code"] = fields["qform_code"] = fields["intent_code"] = fields["xyzt_units"] = 0
+            fields["scl_inter"] = 0
+        header = cls(fields, analyze)
+        header._check()
+        return header
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along x, y, z and further axes, without those of length 1 at the end; three at least."""
+        count = int(self.fields["dim"][0])
+        sizes = [int(n) for n in self.fields["dim"][1 : 1 + count]]
+        while len(sizes) > 3 and sizes[-1] == 1:
+            sizes.pop()
+        return tuple(sizes + [1] * (3 - len(sizes)))
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Voxels along x, y, z."""
+        x, y, z = self.shape[:3]
+        return x, y, z
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of a voxel as it is stored."""
+        return np.dtype(self.fields.get_data_dtype())
+
+    @property
+    def of_several_values(self) -> bool:
+        """Whether a voxel holds several values, such as a colour."""
+        vector = len(self.shape) > 3 and int(self.fields["intent_code"]) in _SEVERAL_VALUES
+        return vector or self.dtype.kind not in "fiu"
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """Where the voxels begin in their file, and by how much later they may begin; 0 but where the header is wrong.
+
+        Header extensions may lie before them. Some programs write nothing here, with the four bytes that tell of
+        extensions or without: then the length of the file knows.
+        """
+        said = int(self.fields["vox_offset"])
+        if self.is_pair:
+            return max(said, 0), 0
+        least = int(self.fields.single_vox_offset)
+        return (said, 0) if said >= least else (least - 4, 4)
+
+    @property
+    def is_nifti2(self) -> bool:
+        """Whether it is a NIfTI-2 header."""
+        return isinstance(self.fields, nibabel.Nifti2Header)
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the voxels are in a file of their own."""
+        return not bytes(self.fields["magic"]).startswith(b"n+")
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Slope and intercept: value = stored * slope + intercept; 1 and 0 where the file does not scale its voxels."""
+        slope, intercept = float(self.fields["scl_slope"]), float(self.fields["scl_inter"])
+        if slope == 0 or not math.isfinite(slope):
+            return 1.0, 0.0
+        return slope, intercept if math.isfinite(intercept) else 0.0
+
+    @cached_property
+    def sform(self) -> np.ndarray | None:
+        """Index to LPS mm, (4, 4); None where there is none, or none that places anything."""
+        if int(self.fields["sform_code"]) <= 0:
+            return None
+        matrix = np.eye(4)
+        matrix[:3] = [self.fields[f"srow_{axis}"] for axis in "xyz"]
+        return self._lps(matrix)
+
+    @cached_property
+    def qform(self) -> np.ndarray | None:
+        """The same of the qform."""
+        return self._turned() if int(self.fields["qform_code"]) > 0 else None
+
+    @cached_property
+    def sizes(self) -> tuple[np.ndarray, bool]:
+        """Voxel sizes (mm) by pixdim, and whether it names them all; what it does not name is 1 mm.
+
+        A sign means nothing: the file format has sizes only, and other programs take it away as well.
+        """
+        sizes = np.abs(np.asarray(self.fields["pixdim"][1:4], np.float64))
+        return np.where(sizes > 0, sizes, 1.0) * _unit(sizes, self.fields), bool((sizes > 0).all())
+
+    @property
+    def places(self) -> tuple[np.ndarray, ...]:
+        """All matrices (4, 4), index to LPS mm, that some program places this image by."""
+        found = [self.sform, self.qform, None if self.itk is None else self.itk.matrix]
+        if self.sform is None and self.qform is None:
+            found += [self._nowhere(), _TO_LPS @ self.fields.get_base_affine()]
+        return tuple(matrix for matrix in found if matrix is not None)
+
+    def place(self, role: str) -> tuple[Grid, tuple[Remark, ...]]:
+        """Where the image lies, and what has to be said of that.
+
+        The sform counts, as it does for most programs, unless it is sheared and the qform is not.
+
+        Args:
+            role: "T1", "FLAIR" or "brain mask".
+
+        Raises:
+            InputError: its axes nearly coincide.
+        """
+        matrix, followed = self._followed()
+        if least_angle(matrix) < LEAST_ANGLE:
+            raise InputError(f"The {role} has {NOT_RIGHT_ANGLED}")
+        grid, off_mm = Grid.nearest(self.size, matrix)
+        said = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
+        said = [*said, *self._disagreement(role, followed)] or self._sizes_differ(role, grid, followed)
+        if not followed:
+            said = [self._unknown(role)]
+        return grid, tuple(said + self._seen_elsewhere(role, matrix, bool(said)))
+
+    def of_labels(self) -> Any:
+        """A new NIfTI-1 header, whose image lies where this one does: both places, with their codes, as they are.
+
+        Type, shape and magic are the writer's to set.
+        """
+        made: Any = nibabel.Nifti1Header()
+        made["pixdim"] = 1
+        for name in _PLACE_FIELDS:
+            made[name] = self.fields[name]
+        if self.analyze:
+            made["dim_info"] = 0
+            for name in _PLACE_FIELDS[5:]:
+                made[name] = 0
+        made["pixdim"][4:] = 0
+        return made
+
+    def _check(self) -> None:
+        count = int(self.fields["dim"][0])
+        if not 1 <= count <= 7 or any(int(n) < 1 for n in self.fields["dim"][1 : 1 + count]):
+            raise ValueError("no number of voxels")
+        if not self.dtype.itemsize:
+            raise ValueError("voxels without a size")
+        numbers = [self.fields["pixdim"][1:4]]
+        if int(self.fields["qform_code"]) > 0:
+            vector = np.array([float(self.fields[f"quatern_{axis}"]) for axis in "bcd"])
+            if not float(vector @ vector) <= _MOST_OF_QUATERNION:  # ITK would look for a rotation for ever
+                raise ValueError("no rotation")
+            numbers.append(np.array([float(self.fields[f"qoffset_{axis}"]) for axis in "xyz"]))
+        if int(self.fields["sform_code"]) > 0:
+            numbers += [self.fields[f"srow_{axis}"] for axis in "xyz"]
+        flat = np.concatenate([np.ravel(np.asarray(part, np.float64)) for part in numbers])
+        if not (np.isfinite(flat).all() and np.abs(flat).max() < _MOST_MM):
+            raise ValueError("it lies nowhere")
+
+    def _lps(self, matrix: np.ndarray) -> np.ndarray | None:
+        spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+        if not (spacing > 1e-6).all() or abs(np.linalg.det(matrix[:3, :3] / spacing)) < 1e-3:
+            return None
+        matrix = matrix.copy()
+        matrix[:3] *= _unit(spacing, self.fields)
+        return _TO_LPS @ matrix
+
+    def _turned(self) -> np.ndarray:
+        vector = np.array([float(self.fields[f"quatern_{axis}"]) for axis in "bcd"])
+        square = float(vector @ vector)
+        if square > 1:
+            vector, square = vector / math.sqrt(square), 1.0
+        sizes, _ = self.sizes
+        raw = np.abs(np.asarray(self.fields["pixdim"][1:4], np.float64))
+        matrix = np.eye(4)
+        matrix[:3, :3] = quat2mat([math.sqrt(max(0.0, 1 - square)), *vector]) * sizes
+        if float(self.fields["pixdim"][0]) < 0:
+            matrix[:3, 2] *= -1
+        matrix[:3, 3] = [float(self.fields[f"qoffset_{axis}"]) for axis in "xyz"]
+        matrix[:3, 3] *= _unit(raw, self.fields)
+        return _TO_LPS @ matrix
+
+    def _nowhere(self) -> np.ndarray:
+        """Where nothing is said: the first voxel at 0, axes to L, P and S; as ITK and 3D Slicer show it."""
+        return np.diag([*self.sizes[0], 1.0])
+
+    def _followed(self) -> tuple[np.ndarray, str]:
+        if self.sform is not None:
+            straight = Grid.nearest(self.size, self.sform)[1] <= SAME_PLACE_MM
+            if straight or self.qform is None:
+                return self.sform, "sform"
+        if self.qform is not None:
+            return self.qform, "qform"
+        return self._nowhere(), ""
+
+    def _disagreement(self, role: str, followed: str) -> list[Remark]:
+        if self.sform is None or self.qform is None:
+            return []
+        mm = apart_mm(self.size, self.sform, self.qform)
+        if mm <= SAME_PLACE_MM:
+            return []
+        other = "qform" if followed == "sform" else "sform"
+        why = ", whose axes are not at right angles" if followed == "qform" else ""
+        return [
+            _remark(
+                f"The header of the {role} places it in two ways that disagree by up to {mm:.1f} mm (sform and qform): the "
+                f"{followed} was followed, not the {other}{why}; check that sides and places are right",
+                role,
+                mm,
+                followed,
+            )
+        ]
+
+    def _sizes_differ(self, role: str, grid: Grid, followed: str) -> list[Remark]:
+        sizes, named = self.sizes
+        if followed == "sform" and self.qform is None:
+            mm = float(np.abs((sizes - grid.spacing) * (np.array(self.size) - 1)).max())
+            if mm <= SAME_PLACE_MM:
+                return []
+            sentence = (
+                f"The header of the {role} tells two sizes of a voxel, {_times(sizes)} mm (pixdim) and "
+                f"{_times(grid.spacing)} mm (sform), {mm:.1f} mm apart over the image: the sform was followed; check that "
+                "volumes are right"
+            )
+            return [_remark(sentence, role, mm, followed)]
+        if followed == "qform" and not named:
+            sentence = (
+                f"The header of the {role} does not tell the size of a voxel along each axis: 1 mm was taken where it does "
+                "not, so volumes and shapes may be wrong; convert it from DICOM again"
+            )
+            return [_remark(sentence, role, 0.0, followed)]
+        return []
+
+    def _unknown(self, role: str) -> Remark:
+        what = "an Analyze file" if self.analyze else "its sform and qform codes are 0"
+        sizes = "" if self.sizes[1] else ", nor how large its voxels are"
+        return _remark(
+            f"The header of the {role} does not say how the head lies{sizes} ({what}): left and right, front and back, up "
+            "and down are unknown, and every side and direction in this result may be wrong; convert it from DICOM again",
+            role,
+            0.0,
+            "",
+        )
+
+    def _seen_elsewhere(self, role: str, matrix: np.ndarray, said: bool) -> list[Remark]:
+        if self.itk is None:
+            return []
+        mm = apart_mm(self.size, matrix, self.itk.matrix)
+        if mm <= SAME_PLACE_MM:
+            return []
+        why = "" if said else ", for the signs of its voxel sizes or its units"
+        sentence = (
+            f"3D Slicer shows the {role} up to {mm:.1f} mm from where this result places it{why}: coordinates are of the "
+            "latter, and the result's image files lie on the scan in either"
+        )
+        return [
+            Remark("header geometry", sentence, {"image": role, "mm": round(mm, 2), "program": "3D Slicer"})
+        ]
+
+
+def sheared(role: str, off_mm: float) -> Remark:
+    """What is said of an image whose axes were brought to right angles, which moved it by so much at most."""
+    sentence = (
+        f"The voxel axes of the {role} are not at right angles by its header: it was read with right angles, which moves it "
+        f"by up to {off_mm:.1f} mm; resample it to an ordinary grid, or give the original DICOM images"
+    )
+    return _remark(sentence, role, off_mm, "right angles")
+
+
+def _unit(sizes: np.ndarray, fields: Any) -> float:
+    """Millimetres in the header's unit. Many that claim another one mean mm: then that gives no size of a voxel."""
+    factor = _UNITS.get(int(fields["xyzt_units"]) & 7, 1.0)
+    plausible = (sizes * factor >= _USUAL_MM[0]) & (sizes * factor <= _USUAL_MM[1])
+    return factor if plausible[sizes > 0].all() else 1.0
+
+
+def _times(sizes: Any) -> str:
+    return " x ".join(f"{size:.3g}" for size in sizes)
+
+
+def _remark(sentence: str, role: str, mm: float, followed: str) -> Remark:
+    measured = {"image": role, "mm": round(mm, 2), "followed": followed or "neither"}
+    return Remark("header geometry", sentence, measured)

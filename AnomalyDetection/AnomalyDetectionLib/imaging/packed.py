@@ -1,0 +1,114 @@
+"""What a file holds, by its content and not by its name: packed once or twice, or called by another format's name."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+NIFTI, NRRD, META = "NIfTI", "NRRD", "MetaImage"
+
+#: What unpacking a damaged file raises.
+UNPACKING = (EOFError, OSError, zlib.error, ValueError)
+
+#: So many times a file may be packed. More is nobody's mistake.
+_MOST_LAYERS = 3
+
+_ARCHIVES = {
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "rar",
+    b"\xfd7zX": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+_SIZES_OF_NIFTI = (348, 540)
+_META_BEGINS = re.compile(rb"\s*(ObjectType|NDims)\s*=", re.IGNORECASE)
+_NOT_FETCHED = (b"version https://git-lfs.github.com/", b"/annex/objects/")
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """A stream of what a file holds once it is unpacked (gzip, bzip2), however often it was packed.
+
+    Raises:
+        OSError: it cannot be opened.
+        UNPACKING: while it is read, if it is damaged.
+    """
+    with ExitStack() as held:
+        stream: BinaryIO = held.enter_context(path.open("rb"))
+        for _ in range(_MOST_LAYERS):
+            start = stream.read(3)
+            stream.seek(0)
+            if start[:2] == b"\x1f\x8b":
+                stream = held.enter_context(cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb")))
+            elif start == b"BZh":
+                stream = held.enter_context(cast(BinaryIO, bz2.BZ2File(stream)))
+            else:
+                break
+        yield stream
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the whole file is packed (gzip, bzip2), and not only its voxels."""
+    with path.open("rb") as file:
+        return _is_packed(file.read(3))
+
+
+def is_packed_twice(path: Path) -> bool:
+    """Whether a file is packed by gzip, and what is in it is packed again; false where it is damaged."""
+    try:
+        with gzip.open(path) as file:
+            return _is_packed(file.read(3))
+    except UNPACKING:
+        return False
+
+
+def _is_packed(start: bytes) -> bool:
+    return start[:2] == b"\x1f\x8b" or start == b"BZh"
+
+
+def content_of(path: Path) -> str:
+    """The format of what a file holds: `NIFTI` (or Analyze), `NRRD`, `META`, or "" where it is none of these.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    start = _beginning(path)
+    sizes = {int.from_bytes(start[:4], order) for order in ("little", "big")}  # type: ignore[arg-type]
+    if sizes & set(_SIZES_OF_NIFTI):
+        return NIFTI
+    if start.startswith(b"NRRD"):
+        return NRRD
+    return META if _META_BEGINS.match(start) else ""
+
+
+def archive_of(path: Path) -> str:
+    """What kind of archive a file is that has to be unpacked by hand, such as "zip"; "" where it is none.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return _ARCHIVES.get(_beginning(path)[:4], "")
+
+
+def is_fetched(path: Path) -> bool:
+    """Whether a file is itself, and not what Git LFS or git-annex leaves in its place until it is fetched.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    return not any(mark in _beginning(path)[:300] for mark in _NOT_FETCHED)
+
+
+def _beginning(path: Path) -> bytes:
+    path.open("rb").close()  # says why, if it cannot be opened
+    try:
+        with unpacked(path) as stream:
+            return stream.read(512)
+    except UNPACKING:
+        return b""

@@ -1,0 +1,35 @@
+"""Masks that were drawn on a scan's own voxels, whichever of the places in the headers they were written with."""
+
+from __future__ import annotations
+
+import SimpleITK as sitk
+
+from .grid import SAME_PLACE_MM, Grid, apart_mm
+from .nifti_header import NiftiHeader
+from .volume import Volume
+
+
+def placed_on(mask: Volume, grid: Grid, header: NiftiHeader | None) -> sitk.Image:
+    """A mask's image where its scan lies.
+
+    A mask of as many voxels as its scan has, any of whose places (sform, qform, what ITK makes of them) is one of the
+    scan's, is of the same voxels: it gets the scan's grid, voxel for voxel. Other masks stay where they are, in
+    physical space.
+
+    Args:
+        grid: of the scan, as it was read.
+        header: the scan's, where it is a NIfTI file.
+    """
+    if mask.image.GetSize() != grid.size:
+        return mask.image
+    its, scans = (
+        [place.matrix, *(() if said is None else said.places)]
+        for place, said in ((Grid.of(mask.image), mask.header), (grid, header))
+    )
+    if not any(apart_mm(grid.size, one, other) <= SAME_PLACE_MM for one in its for other in scans):
+        return mask.image
+    image = sitk.Image(mask.image)
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    return image
