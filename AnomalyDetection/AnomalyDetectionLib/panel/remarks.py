@@ -30,5 +30,6 @@ def remarks(result: Result) -> list[str]:
     doubts = [warning["sentence"] for warning in provenance.get("quality", [])]
     # Scenes of earlier versions.
     doubts += provenance.get("brain_mask_doubts", [])
-    doubts += provenance.get("device_fallbacks", [])
-    return said + [f"{doubt}." for doubt in doubts]
+    fallbacks = provenance.get("device_fallbacks", [])
+    # What may make the whole result worthless comes first.
+    return [f"{doubt}." for doubt in doubts] + said + [f"{sentence}." for sentence in fallbacks]

@@ -39,12 +39,21 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
     other = [warning.measured["image"] for warning in contrast.of_each]
     # What the header says of an image need not be said a second time by its pixels.
     medium = not any(w.name == "contrast medium" and w.measured["image"] == "T1" for w in told)
-    images = [*check_image(t1, medium=medium and "T1" not in other), *check_image(flair)]
+    swapped = contrast.swapped
+    images = [*check_image(t1, medium=medium and "T1" not in other and not swapped), *check_image(flair)]
     noisy = any(warning.name == "noise" for warning in images)
     kinds = [warning.measured["image"] for warning in told if warning.name == "contrast"]
     seen = contrast.of_each or (() if noisy or kinds else contrast.of_both)
     said = [warning for warning in seen if warning.measured.get("image") not in kinds]
-    return (*told, *said, *field_of_view.check(flair), *brain_volume.check(prepared), *images)
+    # What may make the whole result worthless comes first.
+    return (
+        *swapped,
+        *told,
+        *(() if swapped else said),
+        *field_of_view.check(flair),
+        *brain_volume.check(prepared),
+        *images,
+    )
 
 
 def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning, ...]:
