@@ -34,7 +34,9 @@ def main(labels: Path) -> None:
     mean = np.mean(shapes, axis=0)
     mean = (mean + mean[..., ::-1]) / 2
     about = ABOUT.format(len(shapes))
-    np.savez_compressed(resources() / "Networks" / "brain_shape.npz", shape=mean.astype(np.float16), about=np.array(about))
+    np.savez_compressed(
+        resources() / "Networks" / "brain_shape.npz", shape=mean.astype(np.float16), about=np.array(about)
+    )
     click.echo(about)
 
 

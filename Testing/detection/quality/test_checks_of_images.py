@@ -22,25 +22,15 @@ from AnomalyDetectionLib.detection.quality import (
 from AnomalyDetectionLib.detection.quality.acquired import Acquired
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
-from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
-from AnomalyDetectionLib.imaging.reading import read_study, read_volume
-from AnomalyDetectionLib.imaging.volume import Study, Volume
+from AnomalyDetectionLib.imaging.reading import read_volume
+from AnomalyDetectionLib.imaging.volume import Volume
 from AnomalyDetectionLib.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
-from conftest import SAMPLE
-from good_scan import GoodScan
 from made_dicom import classic_series, enhanced_series
 
 ROLES = ("T1", "FLAIR")
 SPIN_ECHO = {"T2": (4000, 100), "proton density": (3000, 15)}
-
-
-@pytest.fixture(scope="module")
-def good(sample_run):
-    assert sample_run.code == 0, sample_run.stderr
-    study = read_study(SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz")
-    return GoodScan(study, restore(read_stored(sample_run.output / "score_map")))
 
 
 def names(warnings):
@@ -232,45 +222,6 @@ def test_another_sequence_in_the_place_of_one_is_noticed(role, sequence, good):
     (warning,) = contrasts.Contrasts.of(with_another(good, role, image)).of_each
     assert (warning.name, warning.measured["image"]) == ("contrast", role)
     assert sequence in warning.sentence
-
-
-def exchanged(prepared):
-    return replace(
-        prepared,
-        t1=prepared.flair,
-        flair=prepared.t1,
-        t1_scale=prepared.flair_scale,
-        flair_scale=prepared.t1_scale,
-    )
-
-
-def test_swapped_images_are_noticed_and_nothing_else_is_said_of_their_contrasts(good):
-    (warning,) = check_images(Study(good.study.flair, good.study.t1), exchanged(good.prepared))
-    assert warning.name == "swapped"
-    assert warning.measured["score"] < contrasts.SWAPPED_BELOW
-    assert "exchange them and run again" in warning.sentence
-
-
-@pytest.mark.parametrize("radius_mm", [25, 40])
-def test_a_large_lesion_does_not_make_a_right_pair_look_swapped(radius_mm, good):
-    """Bright on FLAIR, dark on T1 and deep in the brain, it turns a plain correlation round."""
-    study = good.prepared
-    index = np.argwhere(study.brain)
-    points = study.grid.points(index[:, ::-1])
-    middle = points.mean(axis=0) + np.array((25, 0, 10))
-    lesion = np.zeros(study.brain.shape, bool)
-    lesion[tuple(index[np.linalg.norm(points - middle, axis=1) < radius_mm].T)] = True
-    t1 = study.t1_scale.invert(np.where(lesion, 0.45, study.t1))
-    flair = study.flair_scale.invert(np.where(lesion, 2.5, study.flair))
-    found = contrasts.Contrasts.of(
-        with_another(replace(good, scores=with_study(good, with_another(good, "FLAIR", flair))), "T1", t1)
-    )
-    assert found.swapped == ()
-    assert found.order.score > 0.2
-
-
-def with_study(good, study):
-    return replace(good.scores, study=study)
 
 
 def test_two_t1_are_noticed(good):

@@ -13,9 +13,11 @@ from . import (
     field_of_view,
     headers,
     intensities,
+    large_fluid,
     mask_check,
     motion,
     noise,
+    orientation,
     slice_gaps,
     spacing,
 )
@@ -47,11 +49,13 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
     said = [warning for warning in seen if warning.measured.get("image") not in kinds]
     # What may make the whole result worthless comes first.
     return (
+        *orientation.check(prepared),
         *swapped,
         *told,
         *(() if swapped else said),
         *field_of_view.check(flair),
         *brain_volume.check(prepared),
+        *large_fluid.check(prepared),
         *images,
     )
 
