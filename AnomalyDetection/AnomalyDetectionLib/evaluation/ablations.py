@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..imaging.bids import BidsScan
+from ..imaging.unusable import Unusable
 from ..model.model_file import Model
 from ..model.tissue_statistics import needs_tissue_statistics
-from ..unusable import Unusable
 from .bootstrap import interval, patient_weights
 from .cohort import cohort_curves, store_cohort
 from .curves import CohortCurves

@@ -16,9 +16,9 @@ from ..imaging.bids import BidsScan
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
+from ..imaging.unusable import Unusable
 from ..model.model_file import AnyModel, ContextModel
 from ..model.stored_settings import identity
-from ..unusable import Unusable
 from .curves import CohortCurves, gather, scan_curves, threshold_grid
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name

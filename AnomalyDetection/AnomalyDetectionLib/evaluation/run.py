@@ -11,8 +11,8 @@ import numpy as np
 from ..detection.device import resolve_device
 from ..errors import InputError
 from ..imaging.bids import BidsScan, read_bids
+from ..imaging.unusable import Unusable
 from ..model.model_file import AnyModel, load_model
-from ..unusable import Unusable
 from .bootstrap import RESAMPLES, patient_weights
 from .cohort import method_names, store_cohort
 from .methods import Method, compared_methods

@@ -22,8 +22,8 @@ from ..imaging.bids import (
     image_path,
     truth_path,
 )
+from ..imaging.unusable import Unusable, write_unusable
 from ..imaging.writing import atomic_folder
-from ..unusable import Unusable, write_unusable
 from .heads import Head, Heads
 from .plans import random_plans
 from .subject import Confounding, Subject, make_subject, random_confounding

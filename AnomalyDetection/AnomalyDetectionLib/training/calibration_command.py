@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..detection.device import resolve_device
 from ..errors import InputError
+from ..imaging.unusable import in_words, write_unusable
 from ..model.model_file import AnyModel, find_model, load_model, save_model
-from ..unusable import in_words, write_unusable
 from .calibration import MOST_SCANS, CalibrationSettings, calibrate, with_rates
 from .normal_scans import score_normal_scan
 from .prepare_scans import prepare_scans, read_table

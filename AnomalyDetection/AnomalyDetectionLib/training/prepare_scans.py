@@ -20,7 +20,7 @@ from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.resampling import flair_to_model_grid
 from ..imaging.settings import PreparationSettings
-from ..unusable import Unusable
+from ..imaging.unusable import Unusable
 from .scan_file import TrainingScan, normal_centres, write_scans
 
 BRIGHT = 1.2

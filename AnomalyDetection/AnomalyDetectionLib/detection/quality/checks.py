@@ -70,9 +70,11 @@ def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning
     if brain_ml < LEAST_ML:
         return ()
     noisy, ghosts = noise.check(image), motion.check_ghosts(image)
-    said = [*spacing.check(image), *slice_gaps.check(image), *noisy, *ghosts, *intensities.check(image)]
-    if not noisy:
-        said += motion.check_slices(image)
+    moved = () if noisy else motion.check_slices(image)
+    gaps = slice_gaps.check(image)
+    if moved:  # then slices jump without any missing
+        gaps = tuple(warning for warning in gaps if warning.name != "missing slice")
+    said = [*spacing.check(image), *gaps, *noisy, *ghosts, *intensities.check(image), *moved]
     # Noise and ghosts look like thin bright structures, too.
     if image.role == "T1" and medium and not noisy and not ghosts:
         said += contrast_medium.check(image)

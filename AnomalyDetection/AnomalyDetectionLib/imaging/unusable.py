@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InputError
-from .imaging.whole_file import whole_file
+from ..errors import InputError
+from .whole_file import whole_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
