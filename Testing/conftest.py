@@ -144,6 +144,18 @@ def sample_run(made_once):
 
 
 @pytest.fixture(scope="session")
+def good(sample_run):
+    """The sample as it was read, and all that `sample_run` made of it: a scan whose images can be spoilt."""
+    from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
+    from AnomalyDetectionLib.imaging.reading import read_study
+    from good_scan import GoodScan
+
+    assert sample_run.code == 0, sample_run.stderr
+    study = read_study(SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz")
+    return GoodScan(study, restore(read_stored(sample_run.output / "score_map")))
+
+
+@pytest.fixture(scope="session")
 def a_random_model(tmp_path_factory):
     """A model file with random weights: enough to get through the command, not to find anything."""
     import torch

@@ -164,11 +164,6 @@ def test_the_same_image_twice_is_refused(command, scans, tmp_path):
     assert_refused(command(t1=scans[1]), tmp_path, mentions="same")
 
 
-def test_t1_and_flair_swapped_are_recognised(command, tmp_path):
-    t1, flair = (SAMPLE / f"simulated_{name}.nii.gz" for name in ("FLAIR", "T1"))
-    assert_refused(command(t1=t1, flair=flair), tmp_path, mentions="swapped")
-
-
 def test_a_brain_mask_elsewhere_is_refused(command, scans, tmp_path):
     far = sitk.ReadImage(str(scans[1])) > 0
     far.SetOrigin([value + 500 for value in far.GetOrigin()])

@@ -12,6 +12,7 @@ sequences are made on the prepared images. Cut and coarse scans go the whole way
 from __future__ import annotations
 
 import csv
+import pickle
 import sys
 import time
 from collections import Counter
@@ -23,12 +24,19 @@ import click
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
-from AnomalyDetectionLib.detection.quality import contrast_medium, contrasts, motion, slice_gaps
+from AnomalyDetectionLib.detection.quality import (
+    contrast_medium,
+    contrasts,
+    large_fluid,
+    motion,
+    orientation,
+    slice_gaps,
+)
 from AnomalyDetectionLib.detection.quality.acquired import Acquired, Role, brain_on
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images, check_mask
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.bids import read_bids
-from AnomalyDetectionLib.imaging.contrast import check_contrasts
+from AnomalyDetectionLib.imaging.contrast import refuse_the_same
 from AnomalyDetectionLib.imaging.geometry import lps_axes
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
@@ -70,7 +78,7 @@ NOTES = (
     "- The FLAIR of nichart repeat each slice two or three times. Noise that is added makes the copies differ, which then looks like",
     "  missing slices; noise of a scanner would be copied with them.",
     "- Whether a T1 was taken after contrast medium, and which heads are spoilt, was judged by eye and by the simulation's own record.",
-    "- A pair that is refused (exchanged, twice the same) counts as noticed.",
+    "- A pair that is refused (twice the same) counts as noticed. The people of lgg have tumours: a cyst that is told is there.",
 )
 REFUSED = "refused"
 ZEROS, MILD_NOISE = 14, 0.05  # voxels at each end; of the contrast, about 3 % of the brain's intensity
@@ -225,6 +233,53 @@ def the_other(role: Role) -> Callable[[Scan], tuple[str, ...]]:
     return answer
 
 
+TURNS = {
+    "upside down": ((0, 1, 2), (-1, 1, 1)),
+    "back to front": ((0, 1, 2), (1, -1, 1)),
+    "slices coronal": ((1, 0, 2), (1, -1, 1)),
+    "slices sagittal": ((2, 1, 0), (1, 1, -1)),
+    "by 90 degrees in the slice": ((0, 2, 1), (1, 1, -1)),
+}
+
+
+def turned(order: tuple[int, ...], directions: tuple[int, ...]) -> Callable[[Scan], tuple[str, ...]]:
+    """The voxels turned under a header that stays: on the prepared images, with the brain mask of the good scan."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        study = scan.prepared
+        steps = tuple(slice(None, None, step) for step in directions)
+        t1, flair, brain = (
+            np.ascontiguousarray(each.transpose(order)[steps])
+            for each in (study.t1, study.flair, study.brain)
+        )
+        mm = tuple(study.grid.spacing[::-1][axis] for axis in order)[::-1]
+        grid = Grid(brain.shape[::-1], mm, (0.0,) * 3, tuple(np.eye(3).ravel().tolist()))
+        found = orientation.check(replace(study, t1=t1, flair=flair, brain=brain, grid=grid))
+        return tuple(warning.name for warning in found)
+
+    return answer
+
+
+def with_cavity(ml: float) -> Callable[[Scan], tuple[str, ...]]:
+    """A ball of fluid in the left hemisphere, on the prepared images."""
+
+    def answer(scan: Scan) -> tuple[str, ...]:
+        study = scan.prepared
+        index = np.argwhere(study.brain)
+        points = study.grid.points(index[:, ::-1])
+        radius = (ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)
+        middle = (points.max(axis=0) + points.min(axis=0)) / 2 + np.array((max(radius, 30.0), 0.0, 15.0))
+        inside = tuple(index[np.linalg.norm(points - middle, axis=1) < radius].T)
+        changed = {}
+        for name in ("t1", "flair"):
+            image = getattr(study, name).copy()
+            image[inside] = np.percentile(image[study.brain], 2)
+            changed[name] = intensity_scale(image, study.brain, 5, 95, name=name).apply(image)
+        return tuple(warning.name for warning in large_fluid.check(replace(study, **changed)))
+
+    return answer
+
+
 def exchanged(scan: Scan) -> tuple[str, ...]:
     """T1 as FLAIR and FLAIR as T1."""
     return whole_way(Study(scan.study.flair, scan.study.t1))
@@ -236,11 +291,11 @@ def of_prepared(scan: Scan, role: Role, values: np.ndarray) -> tuple[str, ...]:
     scale = intensity_scale(values, study.brain, 5, 95, name=role)
     changed = replace(study, **{key: scale.apply(values), f"{key}_scale": scale})
     try:
-        check_contrasts(changed.t1, changed.flair, study.brain, study.grid, t1_name="T1", flair_name="FLAIR")
+        refuse_the_same(changed.t1, changed.flair, study.brain, t1_name="T1", flair_name="FLAIR")
     except InputError:
         return (REFUSED,)
     found = contrasts.Contrasts.of(changed)
-    return tuple(warning.name for warning in found.of_each or found.of_both)
+    return tuple(warning.name for warning in found.swapped or found.of_each or found.of_both)
 
 
 def enhanced(strength: float) -> Callable[[Scan], tuple[str, ...]]:
@@ -315,7 +370,9 @@ FAULTS: list[tuple[str, str, str, Callable[[Scan], tuple[str, ...]]]] = [
     ("T2 as T1", "TR 4000, TE 100", "contrast", another_sequence("T1", 4000, 100)),
     ("proton density as T1", "TR 3000, TE 15", "contrast", another_sequence("T1", 3000, 15)),
     ("FLAIR as T1", "", "contrast", the_other("T1")),
-    ("T1 and FLAIR exchanged", "", REFUSED, exchanged),
+    ("T1 and FLAIR exchanged", "", "swapped", exchanged),
+    *(("turned head", name, "orientation", turned(*turn)) for name, turn in TURNS.items()),
+    *(("cavity on one side", f"{ml:g} ml", "large fluid", with_cavity(ml)) for ml in (60, 179)),
     *(
         ("T1 after contrast medium (painted)", f"vessels {strength:g} of white matter", "contrast medium", enhanced(strength))
         for strength in (1.6, 2.0)
@@ -325,26 +382,42 @@ FAULTS: list[tuple[str, str, str, Callable[[Scan], tuple[str, ...]]]] = [
 ]  # fmt: skip
 
 
-def scans(data: Path, heads: Path | None, people: str) -> Iterator[Scan]:
+def scans(data: Path, heads: Path | None, people: str, kept: Path | None = None) -> Iterator[Scan]:
     """The good scans, prepared one after the other."""
-    places = [(place, "real", data / place / "T1.nii.gz", data / place / "FLAIR.nii.gz")
-              for place in (DEVELOPMENT if people == "development" else TEST)]  # fmt: skip
+    named = {"development": DEVELOPMENT, "test": TEST}.get(people)
+    if named is None:
+        named = tuple(f"lgg/{folder.name}" for folder in sorted((data / "lgg").glob("TCGA_*")))
+    places = [(place, "real", data / place / "T1.nii.gz", data / place / "FLAIR.nii.gz") for place in named]
     if heads is not None:
         places += [(scan.subject, "simulated", scan.t1, scan.flair) for scan in read_bids(heads)[0]]
     for name, group, t1, flair in places:
         study = read_study(t1, flair)
-        yield Scan(name, group, study, prepare(study, PreparationSettings()))
+        yield Scan(name, group, study, _prepared(study, kept and kept / f"{name.replace('/', '_')}.pickle"))
+
+
+def _prepared(study: Study, kept: Path | None) -> PreparedStudy:
+    """Prepared once: preparing takes far longer than all checks."""
+    if kept is not None and kept.is_file():
+        return pickle.loads(kept.read_bytes())
+    prepared = prepare(study, PreparationSettings())
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(pickle.dumps(prepared))
+    return prepared
 
 
 @click.command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path), required=True)
 @click.option("--heads", type=click.Path(path_type=Path), help="A cohort of simulated heads (BIDS).")
-@click.option("--people", type=click.Choice(["development", "test"]), default="development")
+@click.option("--people", type=click.Choice(["development", "test", "lgg"]), default="development")
+@click.option(
+    "--kept", type=click.Path(path_type=Path), help="Folder to keep prepared scans in, and to take them from."
+)
 @click.option("--output", type=click.Path(path_type=Path), required=True)
-def main(data: Path, heads: Path | None, people: str, output: Path) -> None:
+def main(data: Path, heads: Path | None, people: str, kept: Path | None, output: Path) -> None:
     """Write one row for every scan and fault; `summary` makes the table of them."""
     rows = []
-    for scan in scans(data, heads if people == "development" else None, people):
+    for scan in scans(data, heads if people == "development" else None, people, kept):
         begin = time.perf_counter()
         warnings = check_images(scan.study, scan.prepared)
         seconds = time.perf_counter() - begin
@@ -373,7 +446,7 @@ def main(data: Path, heads: Path | None, people: str, output: Path) -> None:
 
 def summary(folder: Path) -> None:
     """The tables of both groups of people, as Markdown."""
-    rows = {people: _read(folder / f"{people}.csv") for people in ("development", "test")}
+    rows = {people: _read(folder / f"{people}.csv") for people in ("development", "test", "lgg")}
     made_so = [row for row in rows["development"] if row["fault"] != "none"]
     whole = [row for found in rows.values() for row in found if row["fault"] == "none"]
     lines = [

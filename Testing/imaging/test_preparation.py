@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.bias_field import correct_bias
 from AnomalyDetectionLib.imaging.brain_mask import extract_brain, given_brain
+from AnomalyDetectionLib.imaging.contrast import ContrastOrder
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
@@ -96,10 +97,15 @@ def test_a_negative_mask_value_is_brain_too(synthetic_study: Study) -> None:
     assert np.array_equal(given_brain(negative, synthetic_study.flair), expected)
 
 
-def test_swapped_images_are_recognised(synthetic_study: Study) -> None:
-    swapped = Study(synthetic_study.flair, synthetic_study.t1, synthetic_study.brain_mask)
-    with pytest.raises(InputError, match=r"swapped.*exchange --t1 and --flair"):
-        prepare(swapped, COARSE)
+def test_swapped_images_are_no_reason_to_refuse(synthetic_study: Study, prepared: PreparedStudy) -> None:
+    """What heuristics suspect is said by the checks of quality."""
+    swapped = prepare(Study(synthetic_study.flair, synthetic_study.t1, synthetic_study.brain_mask), COARSE)
+    right, wrong = (
+        ContrastOrder.of(study.t1, study.flair, study.brain, study.grid.spacing[1::-1])
+        for study in (prepared, swapped)
+    )
+    assert right.score > 0.1
+    assert wrong.score == pytest.approx(-right.score, abs=0.05)
 
 
 def test_the_same_image_twice_is_recognised(synthetic_study: Study) -> None:

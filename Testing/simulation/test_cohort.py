@@ -147,6 +147,26 @@ def test_an_error_in_the_middle_leaves_whole_subjects_and_nothing_else(folder, h
     assert contents(output) == contents(folder)
 
 
+class _OneIsLost(MadeUpHeads):
+    def head(self, number, subject, seed):
+        if self.batch(number) == 1:
+            raise InputError("The T1 of person 1 is gone; give it again.")
+        return super().head(number, subject, seed)
+
+
+def test_a_scan_that_cannot_be_used_is_a_row_and_the_other_subjects_are_made(folder, host, tmp_path):
+    output = tmp_path / "cohort"
+    assert simulate_cohort(output, _OneIsLost(host), SETTINGS, quiet) == (3, 0)
+    assert [scan.subject for scan in read_bids(output)[0]] == ["sub-001", "sub-003", "sub-free01"]
+    errors = output / "derivatives" / "truth" / "errors.csv"
+    assert errors.read_text().splitlines() == [
+        "subject,reason",
+        "sub-002,The T1 of person 1 is gone; give it again.",
+    ]
+    assert simulate_cohort(output, MadeUpHeads(host), SETTINGS, quiet) == (1, 3)
+    assert contents(output) == contents(folder)
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(host, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="something else"):

@@ -1,14 +1,18 @@
 """`prepare` and `train` as one types them, on scans small enough for seconds."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.cli import command_line
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
+from AnomalyDetectionLib.training import prepare_scans
 from AnomalyDetectionLib.training.prepare_scans import bright_clusters, prepare_scan, read_table
-from AnomalyDetectionLib.training.scan_file import write_scans
+from AnomalyDetectionLib.training.scan_file import read_scans, write_scans
+from click.testing import CliRunner
 from conftest import SAMPLE, run_command
 from test_training import a_scan
 
@@ -156,3 +160,56 @@ def test_a_model_is_fine_tuned_on_a_handful_of_scans_and_says_from_which(scan_fi
     assert "--latent-size belongs to the network" in refused.stderr
     other = run_command(*arguments[:3], "--output", tmp_path / "tuned", "--held-out", "B", output=tmp_path)
     assert other.code == 2  # another run lies in that folder
+
+
+def _with_good_scans(monkeypatch, *good):
+    """Scans of these names need not be read: they are made up."""
+    read = prepare_scans.prepare_scan
+    made = {name: a_scan(name, k) for k, name in enumerate(good)}
+    monkeypatch.setattr(
+        prepare_scans, "prepare_scan", lambda entry, *more: made.get(entry.name) or read(entry, *more)
+    )
+
+
+def test_a_scan_that_cannot_be_used_is_a_row_and_the_others_are_prepared(monkeypatch, tmp_path):
+    table, output = tmp_path / "table.csv", tmp_path / "scans.npz"
+    table.write_text("name,patient,t1,flair\nfirst,A,-,-\nlost,B,no_T1.nii,no_FLAIR.nii\nlast,C,-,-\n")
+    _with_good_scans(monkeypatch, "first", "last")
+    run = CliRunner().invoke(command_line, ["prepare", "--table", str(table), "--output", str(output)])
+    assert run.exit_code == 0, run.output
+    assert "2 scans prepared for training" in run.stdout
+    assert f"1 could not be used, see {tmp_path / 'scans_errors.csv'}" in run.stdout
+    assert [scan.patient for scan in read_scans(output).scans] == ["first", "last"]
+    with (tmp_path / "scans_errors.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["subject"] == "lost"
+    assert "no_T1.nii" in row["reason"]
+    # Once the table is put right, nothing is left of it.
+    table.write_text("name,patient,t1,flair\nfirst,A,-,-\n")
+    assert (
+        CliRunner()
+        .invoke(command_line, ["prepare", "--table", str(table), "--output", str(output)])
+        .exit_code
+        == 0
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scans.npz", "table.csv"]
+
+
+def test_a_table_without_any_usable_scan_writes_nothing(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("name,patient,t1,flair\nlost,B,no_T1.nii,no_FLAIR.nii\n")
+    run = run_command("prepare", "--table", table, "--output", tmp_path / "scans.npz", output=tmp_path)
+    assert run.code == 2
+    assert "None of the 1 scans can be used; the first:" in run.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_full_disk_is_no_fault_of_a_scan(monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prepare_scans, "prepare_scan", full)
+    (tmp_path / "table.csv").write_text("name,patient,t1,flair\na,A,-,-\n")
+    entries = read_table(tmp_path / "table.csv", tmp_path)
+    with pytest.raises(OSError, match="No space"):
+        prepare_scans.prepare_scans(entries, tmp_path / "scans.npz", PreparationSettings())

@@ -50,23 +50,27 @@ def _variation(name: str, text: str) -> Callable[[Any], Any]:
 def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bool) -> None:
     """Prepare scans for training and put them into one compact file.
 
-    Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
+    A scan that cannot be used is left out; it is a row in FILE_errors.csv, which says why. Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
     """
     from ..imaging.settings import PreparationSettings
+    from ..imaging.unusable import in_words, write_unusable
     from ..training.prepare_scans import prepare_scans, read_table
 
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
     entries = read_table(table, root)
     with progress_of("bar") as report:
-        prepare_scans(
+        unusable = prepare_scans(
             entries,
             output,
             PreparationSettings(outside_brain=outside_brain),
             progress=lambda name, done: report("preparing", done, name),
         )
+    errors = output.with_name(f"{output.stem}_errors.csv")
+    write_unusable(errors, unusable)
     click.echo(
-        f"{len(entries)} scans prepared for training in {output} ({output.stat().st_size / 1e6:.0f} MB)."
+        f"{len(entries) - len(unusable)} scans prepared for training in {output}"
+        f" ({output.stat().st_size / 1e6:.0f} MB){in_words(unusable, errors)}."
     )
 
 
@@ -305,11 +309,10 @@ def calibrate(
 
     settings = CalibrationSettings(budget=budget, statistics=not keep_statistics, prior_scans=prior_scans)
     with progress_of(progress) as report:
-        done = calibrate_to_scans(
+        sentence = calibrate_to_scans(
             model, output, table=scans, root=root, prepared=prepared, settings=settings, device=device,
             progress=report,
         )  # fmt: skip
-        sentence = f"{done.in_words()} Model in {output}."
         report("done", 1.0, sentence)
     if progress != "json":
         click.echo(sentence)

@@ -224,7 +224,8 @@ def remarks(
         said.append(
             f"T1 and FLAIR do not both show {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
         )
-    return (*said, *(warning.sentence for warning in (quality if scores is None else scores.quality)))
+    doubts = quality if scores is None else scores.quality
+    return (*(warning.sentence for warning in doubts), *said)  # what may make all of it worthless comes first
 
 
 class _Reporter:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..imaging.bids import BidsScan
+from ..imaging.unusable import Unusable
 from ..model.model_file import Model
 from ..model.tissue_statistics import needs_tissue_statistics
 from .bootstrap import interval, patient_weights
-from .cohort import Failure, cohort_curves, store_cohort
+from .cohort import cohort_curves, store_cohort
 from .curves import CohortCurves
 from .froc import RATES, operating_point, patient_sums, sensitivity_at
 from .store import NEEDS_NETWORK, Store
@@ -121,7 +122,7 @@ def ablations(
     readings: Sequence[Reading] = READINGS,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> tuple[tuple[Ablation, ...], tuple[Failure, ...]]:
+) -> tuple[tuple[Ablation, ...], tuple[Unusable, ...]]:
     """Change one thing at a time, and measure.
 
     Args:

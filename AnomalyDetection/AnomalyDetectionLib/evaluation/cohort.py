@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ..imaging.bids import BidsScan
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
+from ..imaging.unusable import Unusable
 from ..model.model_file import AnyModel, ContextModel
 from ..model.stored_settings import identity
 from .curves import CohortCurves, gather, scan_curves, threshold_grid
@@ -27,14 +26,6 @@ from .truth import ScanFacts, check_truth_is_there, scan_truth
 
 Progress = Callable[[str, float], None]
 """Called with a line for people and the fraction done."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A scan that could not be evaluated, and why: one sentence."""
-
-    subject: str
-    reason: str
 
 
 def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
@@ -62,7 +53,7 @@ def store_cohort(
     percentiles: Sequence[float] = (),
     device: str = "cpu",
     progress: Progress | None = None,
-) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
+) -> tuple[tuple[str, ...], tuple[Unusable, ...]]:
     """Prepare and score every scan of a cohort, as far as that is not stored yet.
 
     Args:
@@ -86,12 +77,8 @@ def store_cohort(
         try:
             _store_scan(scan, folder, models, percentiles, device)
             stored.append(scan.subject)
-        except InputError as error:
-            failures.append(Failure(scan.subject, str(error)))
         except Exception as error:  # one scan must not take the others with it
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            failures.append(Failure(scan.subject, f"Something went wrong ({type(error).__name__}: {error})."))
+            failures.append(Unusable.by(scan.subject, error))
     return tuple(stored), tuple(failures)
 
 

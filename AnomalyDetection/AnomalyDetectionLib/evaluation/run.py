@@ -11,9 +11,10 @@ import numpy as np
 from ..detection.device import resolve_device
 from ..errors import InputError
 from ..imaging.bids import BidsScan, read_bids
+from ..imaging.unusable import Unusable
 from ..model.model_file import AnyModel, load_model
 from .bootstrap import RESAMPLES, patient_weights
-from .cohort import Failure, method_names, store_cohort
+from .cohort import method_names, store_cohort
 from .methods import Method, compared_methods
 
 Progress = Callable[[str, float, str], None]
@@ -62,7 +63,7 @@ class Evaluation:
     request: EvaluationRequest
     models: Mapping[str, AnyModel]
     scans: tuple[BidsScan, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[Unusable, ...]
     methods: tuple[Method, ...]
     weights: np.ndarray
 
@@ -85,7 +86,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
     device = resolve_device(request.device)
     models = method_names([load_model(name) for name in request.models])
     scans, problems = read_bids(request.cohort)
-    failures = [Failure(problem.subject, problem.problem) for problem in problems]
+    failures = [Unusable(problem.subject, problem.problem) for problem in problems]
     if request.subjects:
         scans, failures = _only(request, scans, failures)
     done, failed = store_cohort(
@@ -105,8 +106,8 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
 
 
 def _only(
-    request: EvaluationRequest, scans: Sequence[BidsScan], failures: Sequence[Failure]
-) -> tuple[tuple[BidsScan, ...], list[Failure]]:
+    request: EvaluationRequest, scans: Sequence[BidsScan], failures: Sequence[Unusable]
+) -> tuple[tuple[BidsScan, ...], list[Unusable]]:
     """The scans that were named, and what is wrong with any of them."""
     there = {scan.subject for scan in scans} | {failure.subject for failure in failures}
     missing = sorted(set(request.subjects) - there)

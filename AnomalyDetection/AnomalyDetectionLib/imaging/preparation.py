@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from .bias_field import correct_bias
 from .brain_mask import extract_brain, given_brain
-from .contrast import check_contrasts
+from .contrast import refuse_the_same
 from .geometry import model_grid, to_lps_axes
 from .grid import Grid
 from .intensity import intensity_scale
@@ -47,7 +47,7 @@ def prepare(
         progress: called with a stage's name and the fraction done as each stage begins.
 
     Raises:
-        InputError: if T1 and FLAIR are swapped, cannot be the same head, show no brain or have no contrast,
+        InputError: if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no contrast,
             the T1 misses more than `MOST_UNCOVERED` of the brain, or the given mask does not fit.
     """
     seconds: dict[str, float] = {}
@@ -92,7 +92,7 @@ def prepare(
         t1_scale = intensity_scale(t1, brain, *percentiles, name=t1_name)
         flair_scale = intensity_scale(flair, brain, *percentiles, name=flair_name)
         t1, flair = t1_scale.apply(t1), flair_scale.apply(flair)
-        check_contrasts(t1, flair, brain, grid, t1_name=t1_name, flair_name=flair_name)
+        refuse_the_same(t1, flair, brain, t1_name=t1_name, flair_name=flair_name)
     return PreparedStudy(
         t1=t1,
         flair=flair,

@@ -138,7 +138,7 @@ class Detect:
             self._say_failed(sentence.format(reason=error), f"{log}\n{traceback.format_exc()}")
             return
         self._panel.show(result)
-        said = [_("Done in {seconds} s.").format(seconds=round(took)), *remarks(result)]
+        said = [*remarks(result), _("Done in {seconds} s.").format(seconds=round(took))]
         say(self._panel.ui.outcomeLabel, "\n".join(said), "good" if len(said) == 1 else "warning")
         self._panel.refresh()
 

@@ -31,6 +31,7 @@ def remarks(result: Result) -> list[str]:
     doubts = [warning["sentence"] for warning in provenance.get("quality", [])]
     # Scenes of earlier versions.
     doubts += provenance.get("brain_mask_doubts", [])
-    doubts += provenance.get("device_fallbacks", [])
-    doubts += [Missing.of(one).sentence for one in provenance.get("missing", [])]
-    return said + [f"{doubt}." for doubt in doubts]
+    others = provenance.get("device_fallbacks", [])
+    others += [Missing.of(one).sentence for one in provenance.get("missing", [])]
+    # What may make the whole result worthless comes first.
+    return [f"{doubt}." for doubt in doubts] + said + [f"{sentence}." for sentence in others]

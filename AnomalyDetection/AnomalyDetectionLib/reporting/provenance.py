@@ -36,6 +36,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
     request = detection.request
     return {
         "notice": NOTICE,
+        "quality": [warning.plain for warning in detection.scores.quality],
         "limits": list(LIMITS),
         "model": {
             "name": detection.model.name,
@@ -59,7 +60,6 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "brain_mask": _input(detection.study.brain_mask) if detection.study.brain_mask else None,
         },
         "brain_without_t1": round(prepared.uncovered, 4),
-        "quality": [warning.plain for warning in detection.scores.quality],
         "alignment": {
             "registered": alignment.registered,
             "shift_mm": round(alignment.shift_mm, 3),

@@ -116,9 +116,9 @@ def report_html(
         heading(TITLE, 1),
         paragraph(NOTICE, "research"),
         _about(record, patient, anonymous),
+        _warnings(remarks),
         paragraph(result_in_words(reviewed, findings, scores.rates, brain_ml), "result"),
         *(paragraph(said, "result") for said in (review_in_words(reviewed, brain_ml), selection) if said),
-        _warnings(remarks),
     ]
     if reviewed:
         parts += [heading("Findings"), _table(reviewed, pictured, notes=not anonymous)]

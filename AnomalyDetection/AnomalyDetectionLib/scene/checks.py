@@ -66,7 +66,7 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
     except InputError:
         return []
     found = []
-    found += _swapped(t1_node, flair_node, seen.white_matter)
+    found += _swapped(t1_node, flair_node, seen.order)
     found += _strangers(t1_node, flair_node)
     if seen.covered < COVERED_FROM:
         found.append(
@@ -169,11 +169,11 @@ def _reaches(one: np.ndarray, one_size: np.ndarray, other: np.ndarray, other_siz
     return bool(np.any(np.all((index > -0.5) & (index < other_size - 0.5), axis=1)))
 
 
-def _swapped(t1_node: Any, flair_node: Any, white_matter: float) -> list[str]:
+def _swapped(t1_node: Any, flair_node: Any, order: float) -> list[str]:
     t1_is, flair_is = kind_of(t1_node), kind_of(flair_node)
     if t1_is == "flair" and flair_is == "t1":
         by = "by their names"
-    elif white_matter < SWAPPED_BELOW:
+    elif order < SWAPPED_BELOW:
         by = "by what they show"
     else:
         return _misnamed(t1_node, t1_is, "T1", "flair") + _misnamed(flair_node, flair_is, "FLAIR", "t1")

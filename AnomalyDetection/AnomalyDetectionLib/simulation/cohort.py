@@ -22,6 +22,7 @@ from ..imaging.bids import (
     image_path,
     truth_path,
 )
+from ..imaging.unusable import Unusable, write_unusable
 from ..imaging.writing import atomic_folder
 from .heads import Head, Heads
 from .plans import random_plans
@@ -91,7 +92,7 @@ def simulate_cohort(
     """Make a cohort, or go on with one that was begun with the same settings.
 
     Each subject is there completely or not at all. More subjects can be added later by the same command
-    with a larger number.
+    with a larger number. A subject whose scan cannot be used is left out: a row in derivatives/truth/errors.csv.
 
     Args:
         output: made if it is not there.
@@ -102,7 +103,7 @@ def simulate_cohort(
 
     Raises:
         InputError: if the folder holds something else, there are fewer real scans than lesion-free subjects
-            wanted, a scan cannot be used, or the folder cannot be written.
+            wanted, no scan can be used, or the folder cannot be written.
     """
     if heads.limit is not None and settings.lesion_free > heads.limit:
         raise InputError(
@@ -118,11 +119,16 @@ def simulate_cohort(
     left = [task for task in tasks if task.name not in there]
     # Subjects that share a head follow each other; it is analysed once.
     left.sort(key=lambda task: (heads.batch(task.number), task.lesion_free, task.number))
+    unusable: list[Unusable] = []
     for done, task in enumerate(left):
         report("simulating", done / len(left), task.name)
         seed = np.random.SeedSequence([settings.seed, int(task.lesion_free), task.number])
         place, disease, rest = seed.spawn(3)
-        head = heads.head(task.number, task.name, place)
+        try:
+            head = heads.head(task.number, task.name, place)
+        except Exception as error:  # one scan must not take the others with it
+            unusable.append(Unusable.by(task.name, error))
+            continue
         subject, confounding = _subject(head, heads, task, settings, disease, rest)
         there[task.name] = _participant(task, head, heads, subject, settings)
         with atomic_folder(output) as beside:
@@ -132,7 +138,15 @@ def simulate_cohort(
             (beside / "participants.tsv").write_bytes(
                 _tsv(PARTICIPANT_COLUMNS, [there[name] for name in sorted(there)])
             )
-    return len(left), len(tasks) - len(left)
+    if left and len(unusable) == len(tasks):
+        raise InputError(f"None of the scans can be used; the first: {unusable[0].reason}")
+    write_unusable(errors_of(output), unusable)
+    return len(left) - len(unusable), len(tasks) - len(left)
+
+
+def errors_of(output: Path) -> Path:
+    """Where it is written which subjects of a cohort could not be made, and why."""
+    return output / "derivatives" / "truth" / "errors.csv"
 
 
 def _subject(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..training.prepare_scans import read_table
-from .cohort import CohortSettings, Progress, simulate_cohort
+from .cohort import CohortSettings, Progress, errors_of, simulate_cohort
 from .heads import Heads, RealHeads
 from .simulated_heads import LabelHeads, TemplateHeads
 
@@ -38,6 +38,9 @@ def simulate_from_options(
     )
     made, there = simulate_cohort(output, heads, settings, report)
     before = f"; {there} were there already" if there else ""
+    failed = subjects + options["lesion_free"] - made - there
+    if failed:
+        before += f"; {failed} could not be made, see {errors_of(output)}"
     return f"{made} subjects simulated into {output}{before}."
 
 

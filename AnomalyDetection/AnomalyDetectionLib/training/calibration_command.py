@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..detection.device import resolve_device
 from ..errors import InputError
+from ..imaging.unusable import in_words, write_unusable
 from ..model.model_file import AnyModel, find_model, load_model, save_model
-from .calibration import MOST_SCANS, Calibration, CalibrationSettings, calibrate, with_rates
+from .calibration import MOST_SCANS, CalibrationSettings, calibrate, with_rates
 from .normal_scans import score_normal_scan
 from .prepare_scans import prepare_scans, read_table
 from .scan_file import ScanFile, read_scans
@@ -29,19 +30,24 @@ def calibrate_to_scans(
     settings: CalibrationSettings,
     device: str,
     progress: Progress,
-) -> Calibration:
+) -> str:
     """Calibrate a model and write the new one, named after its file.
+
+    A scan of the table that cannot be used is left out; it is a row in the file's name with _errors.csv beside it.
 
     Args:
         table, root: of the scans, as of `prepare`; or
         prepared: a file that `prepare` wrote.
+
+    Returns:
+        What was done, for people.
 
     Raises:
         InputError: model, scans, budget or place cannot be used. Nothing was written then.
     """
     check_place(output)
     loaded, on = load_model(model), resolve_device(device)
-    scans = _scans(loaded, table, root, prepared, on, progress)
+    scans, left_out = _scans(loaded, table, root, prepared, output, on, progress)
     begin = _PREPARED if prepared is None else 0.0
     done = calibrate(
         loaded,
@@ -52,7 +58,7 @@ def calibrate_to_scans(
         progress=lambda line, part: progress("calibrating", begin + (1 - begin) * part, line),
     )
     save_model(done.model, output)
-    return done
+    return f"{done.in_words()} Model in {output}{left_out}."
 
 
 def add_rates(
@@ -105,25 +111,33 @@ def check_place(output: Path) -> None:
 
 
 def _scans(
-    model: AnyModel, table: Path | None, root: Path, prepared: Path | None, device: str, progress: Progress
-) -> ScanFile:
+    model: AnyModel,
+    table: Path | None,
+    root: Path,
+    prepared: Path | None,
+    output: Path,
+    device: str,
+    progress: Progress,
+) -> tuple[ScanFile, str]:
     if (table is None) == (prepared is None):
         raise InputError(
             "Give the normal scans either as a table (--scans) or as a file from `prepare` (--prepared)."
         )
     if prepared is not None:
-        return read_scans(prepared)
+        return read_scans(prepared), ""
     assert table is not None
     entries = read_table(table, root)
     if len(entries) > MOST_SCANS:
         raise InputError(f"Calibration takes 1 to {MOST_SCANS} normal scans, and {table} has {len(entries)}.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scans.npz"
-        prepare_scans(
+        unusable = prepare_scans(
             entries,
             path,
             model.preparation,
             device=device,
             progress=lambda name, part: progress("preparing", _PREPARED * part, name),
         )
-        return read_scans(path)
+        errors = output.with_name(f"{output.stem}_errors.csv")
+        write_unusable(errors, unusable)
+        return read_scans(path), in_words(unusable, errors)

@@ -21,6 +21,7 @@ from ..imaging.reading import read_study, read_volume
 from ..imaging.resampling import flair_to_model_grid
 from ..imaging.same_voxels import placed_on
 from ..imaging.settings import PreparationSettings
+from ..imaging.unusable import Unusable
 from ..imaging.voxels import voxels_of
 from .scan_file import TrainingScan, normal_centres, write_scans
 
@@ -83,24 +84,39 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
 
 
 def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, *, patch_size: int = 15,
-                  device: str = "cpu", progress: Callable[[str, float], None] | None = None) -> None:  # fmt: skip
-    """Prepare all scans of a table and write them into one file.
+                  device: str = "cpu", progress: Callable[[str, float], None] | None = None) -> tuple[Unusable, ...]:  # fmt: skip
+    """Prepare all scans of a table and write them into one file; a scan that cannot be used is left out.
 
     What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or
     a cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed.
+
+    Returns:
+        The scans that were left out, and why.
+
+    Raises:
+        InputError: no scan of the table can be used. Nothing was written then.
     """
+    unusable: list[Unusable] = []
 
     def scans() -> Iterator[TrainingScan]:
         for number, entry in enumerate(entries):
             if progress is not None:
                 progress(entry.name, number / len(entries))
-            yield prepare_scan(entry, settings, patch_size, device)
+            try:
+                scan = prepare_scan(entry, settings, patch_size, device)
+            except Exception as error:  # one scan must not take the others with it
+                unusable.append(Unusable.by(entry.name, error))
+            else:
+                yield scan
+        if len(unusable) == len(entries):
+            raise InputError(f"None of the {len(entries)} scans can be used; the first: {unusable[0].reason}")
 
     notes = (
-        f"{len(entries)} scans; patch centres whose {patch_size} x {patch_size} patch touches the lesion mask or a cluster "
+        f"Patch centres whose {patch_size} x {patch_size} patch touches the lesion mask or a cluster "
         f"of {BRIGHT_VOXELS} or more voxels with a scaled FLAIR above {BRIGHT:g} were kept out"
     )
     write_scans(scans(), output, settings, notes)
+    return tuple(unusable)
 
 
 def prepare_scan(

@@ -22,25 +22,15 @@ from AnomalyDetectionLib.detection.quality import (
 from AnomalyDetectionLib.detection.quality.acquired import Acquired
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
-from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
-from AnomalyDetectionLib.imaging.reading import read_study, read_volume
+from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Volume
 from AnomalyDetectionLib.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
-from conftest import SAMPLE
-from good_scan import GoodScan
 from made_dicom import classic_series, enhanced_series
 
 ROLES = ("T1", "FLAIR")
 SPIN_ECHO = {"T2": (4000, 100), "proton density": (3000, 15)}
-
-
-@pytest.fixture(scope="module")
-def good(sample_run):
-    assert sample_run.code == 0, sample_run.stderr
-    study = read_study(SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz")
-    return GoodScan(study, restore(read_stored(sample_run.output / "score_map")))
 
 
 def names(warnings):
@@ -235,7 +225,7 @@ def test_another_sequence_in_the_place_of_one_is_noticed(role, sequence, good):
 
 
 def test_two_t1_are_noticed(good):
-    """Where noise keeps `check_contrasts` from seeing that they are the same."""
+    """Where noise keeps the preparation from seeing that they are the same."""
     study = good.prepared
     noise_of_its_own = 0.1 * np.random.default_rng(0).standard_normal(study.t1.shape)
     twice = study.t1_scale.invert((study.t1 + noise_of_its_own).astype(np.float32))

@@ -47,6 +47,13 @@ def test_damaged_warnings_are_a_damaged_record(damaged, scores):
         restore(StoredScores(stored.images, {**stored.record, "quality": damaged}))
 
 
+def test_doubts_of_the_images_stand_before_what_was_done_with_them(scores):
+    moved = replace(scores.study, alignment=replace(scores.study.alignment, registered=True))
+    first, second = remarks(moved, scores)
+    assert first == NOISE.sentence
+    assert second.startswith("T1 and FLAIR did not line up")
+
+
 def test_warnings_are_among_the_remarks(scores):
     assert NOISE.sentence in remarks(scores.study, scores)
     assert NOISE.sentence in remarks(scores.study, quality=[NOISE])
@@ -61,16 +68,15 @@ def test_the_checks_are_a_stage_of_the_run_and_find_nothing_in_the_sample(sample
     assert record["run"]["seconds"]["quality"] > 0
 
 
-def test_a_noisy_scan_is_warned_of_while_it_runs_and_in_its_results(sample_run, a_random_model, tmp_path):
+def quick_run(sample_run, model, tmp_path, t1, flair, *, progress):
+    """`detect` with the sample's brain mask and a random model, as quick as it can be."""
     study = restore(read_stored(sample_run.output / "score_map")).study
-    mask, noisy, output = tmp_path / "mask.nii.gz", tmp_path / "FLAIR.nii.gz", tmp_path / "out"
+    mask, output = tmp_path / "mask.nii.gz", tmp_path / "out"
     sitk.WriteImage(study.flair_grid.image(study.flair_brain.astype("uint8")), str(mask))
-    flair = sitk.ReadImage(str(SAMPLE / "simulated_FLAIR.nii.gz"))
-    sitk.WriteImage(made.noisy(flair, study.flair_brain, 0.2), str(noisy))
-    inputs = ["--t1", SAMPLE / "simulated_T1.nii.gz", "--flair", noisy, "--brain-mask", mask]
+    inputs = ["--t1", t1, "--flair", flair, "--brain-mask", mask, "--output", output]
     settings = [
         "--model",
-        a_random_model,
+        model,
         "--device",
         "cpu",
         "--stride",
@@ -78,8 +84,34 @@ def test_a_noisy_scan_is_warned_of_while_it_runs_and_in_its_results(sample_run, 
         "--no-bias-correction",
         "--no-registration",
     ]
-    done = run_command("detect", *inputs, *settings, "--progress", "json", "--output", output, output=output)
+    done = run_command("detect", *inputs, *settings, "--progress", progress, output=output)
     assert done.code == 0, done.stderr
+    return done
+
+
+def test_swapped_images_are_analysed_and_what_stands_first_is_that_they_seem_to_be(
+    sample_run, a_random_model, tmp_path
+):
+    t1, flair = (SAMPLE / f"simulated_{name}.nii.gz" for name in ("FLAIR", "T1"))
+    done = quick_run(sample_run, a_random_model, tmp_path, t1, flair, progress="none")
+    first = "T1 and FLAIR seem to be swapped"
+    assert done.stdout.startswith(first)
+    assert "exchange them and run again" in done.stdout.splitlines()[0]
+    record = json.loads((done.output / "findings.json").read_text("utf-8"))
+    assert record["quality"][0]["name"] == "swapped"
+    assert list(record)[:2] == ["notice", "quality"]
+    report = (done.output / REPORT).read_text("utf-8")
+    assert report.index(first) < report.index('class="result"')
+
+
+def test_a_noisy_scan_is_warned_of_while_it_runs_and_in_its_results(sample_run, a_random_model, tmp_path):
+    study = restore(read_stored(sample_run.output / "score_map")).study
+    noisy = tmp_path / "FLAIR.nii.gz"
+    flair = sitk.ReadImage(str(SAMPLE / "simulated_FLAIR.nii.gz"))
+    sitk.WriteImage(made.noisy(flair, study.flair_brain, 0.2), str(noisy))
+    t1 = SAMPLE / "simulated_T1.nii.gz"
+    done = quick_run(sample_run, a_random_model, tmp_path, t1, noisy, progress="json")
+    output = done.output
     anatomy = next(json.loads(line) for line in done.stdout.splitlines() if '"anatomy"' in line)
     assert "The FLAIR is noisy" in anatomy["message"]
     warning, *_ = json.loads((output / "findings.json").read_text("utf-8"))["quality"]

@@ -80,9 +80,12 @@ class Acquired:
 
     @cached_property
     def own(self) -> np.ndarray:
-        """Which slices do not repeat the one before them; resampling to the nearest neighbour leaves such repetitions."""
+        """Which slices do not repeat the one before them; resampling to the nearest neighbour leaves such repetitions.
+
+        Slices that show nothing, as at the ends of many scans, repeat nothing.
+        """
         values, _ = self.slices
-        differ = [not np.array_equal(a, b) for a, b in pairwise(values)]
+        differ = [not np.array_equal(a, b) or bool(np.ptp(b) == 0) for a, b in pairwise(values)]
         return np.array([True, *differ])
 
     @cached_property

@@ -14,9 +14,11 @@ from . import (
     files,
     headers,
     intensities,
+    large_fluid,
     mask_check,
     motion,
     noise,
+    orientation,
     slice_gaps,
     spacing,
 )
@@ -40,12 +42,23 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
     other = [warning.measured["image"] for warning in contrast.of_each]
     # What the header says of an image need not be said a second time by its pixels.
     medium = not any(w.name == "contrast medium" and w.measured["image"] == "T1" for w in told)
-    images = [*check_image(t1, medium=medium and "T1" not in other), *check_image(flair)]
+    swapped = contrast.swapped
+    images = [*check_image(t1, medium=medium and "T1" not in other and not swapped), *check_image(flair)]
     noisy = any(warning.name == "noise" for warning in images)
     kinds = [warning.measured["image"] for warning in told if warning.name == "contrast"]
     seen = contrast.of_each or (() if noisy or kinds else contrast.of_both)
     said = [warning for warning in seen if warning.measured.get("image") not in kinds]
-    return (*told, *said, *field_of_view.check(flair), *brain_volume.check(prepared), *images)
+    # What may make the whole result worthless comes first.
+    return (
+        *orientation.check(prepared),
+        *swapped,
+        *told,
+        *(() if swapped else said),
+        *field_of_view.check(flair),
+        *brain_volume.check(prepared),
+        *large_fluid.check(prepared),
+        *images,
+    )
 
 
 def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning, ...]:
@@ -58,9 +71,11 @@ def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning
     if brain_ml < LEAST_ML:
         return ()
     noisy, ghosts = noise.check(image), motion.check_ghosts(image)
-    said = [*spacing.check(image), *slice_gaps.check(image), *noisy, *ghosts, *intensities.check(image)]
-    if not noisy:
-        said += motion.check_slices(image)
+    moved = () if noisy else motion.check_slices(image)
+    gaps = slice_gaps.check(image)
+    if moved:  # then slices jump without any missing
+        gaps = tuple(warning for warning in gaps if warning.name != "missing slice")
+    said = [*spacing.check(image), *gaps, *noisy, *ghosts, *intensities.check(image), *moved]
     # Noise and ghosts look like thin bright structures, too.
     if image.role == "T1" and medium and not noisy and not ghosts:
         said += contrast_medium.check(image)

@@ -1,7 +1,6 @@
 """Whether T1 and FLAIR look like a T1 and a FLAIR: dark fluid on both, and the opposite order of grey and white matter.
 
-A pair that is exchanged, or twice the same image, is refused before (`imaging.contrast`). What is judged here are other
-sequences. It is judged by the images and by where in the brain a voxel lies. The anatomy network is of no use for it: it finds
+Twice the same image is refused before (`imaging.contrast`). It is judged by the images and by where in the brain a voxel lies. The anatomy network is of no use for it: it finds
 its labels with the very contrasts that are in doubt. With a T2 in the place of the FLAIR, its ventricles agreed with the true
 ones by a Dice coefficient of 0.2 to 0.3; with the two exchanged, its white matter by 0.3 to 0.4.
 """
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...imaging.contrast import white_matter_contrast
+from ...imaging.contrast import ContrastOrder
 from ...imaging.prepared import PreparedStudy
 from .warning import QualityWarning
 
@@ -25,8 +24,14 @@ GREY_FLUID = 0.6
 """The fluid (5th percentile) in terms of the white or grey matter (95th). Good T1 had at most 0.43, FLAIR 0.35; proton
 density about 0.75."""
 
-LEAST_DIFFERENCE = 0.13
-"""It was 0.19 to 0.49 on good pairs; of two T1 or of two FLAIR, 0.09 and less."""
+SWAPPED_BELOW = -0.05
+"""`ContrastOrder.score`. On all 109 pairs of the shared data it was above 0; see docs/quality.md."""
+
+MOST_ALIKE = 0.85
+"""Correlation of T1 and FLAIR within the brain. On right pairs it was 0.75 at most; of two T1 or of two FLAIR, above 0.9."""
+
+LEAST_DIFFERENCE = 0.05
+"""`ContrastOrder.score`, either way: below, they cannot be told from each other."""
 
 _RIM_MM, _DEEP_MM = 2.0, 6.0
 
@@ -38,13 +43,15 @@ class Contrasts:
     Attributes:
         t1_rim, flair_rim: brightness of the brain's outermost 2 mm, where the sulci open, minus that of what lies
             deeper than 6 mm: negative where fluid is dark.
-        difference: see `imaging.contrast.white_matter_contrast`.
+        order: which of the two is the T1.
+        alike: correlation of the two within the brain.
         t1_grey_fluid, flair_grey_fluid: the 5th percentile of the brain in terms of the 95th, in the scanner's units.
     """
 
     t1_rim: float
     flair_rim: float
-    difference: float
+    order: ContrastOrder
+    alike: float
     t1_grey_fluid: float
     flair_grey_fluid: float
 
@@ -64,10 +71,31 @@ class Contrasts:
         return cls(
             rim_of(t1),
             rim_of(flair),
-            white_matter_contrast(t1, flair, brain, study.grid),
+            ContrastOrder.of(t1, flair, brain, spacing),
+            float(np.nan_to_num(np.corrcoef(t1[brain], flair[brain])[0, 1])) if brain.any() else 0.0,
             *(
                 scale.low / scale.high if scale.high > 0 else 0.0
                 for scale in (study.t1_scale, study.flair_scale)
+            ),
+        )
+
+    @property
+    def swapped(self) -> tuple[QualityWarning, ...]:
+        """A warning if each looks like the other: then nothing else is worth saying of them."""
+        score = self.order.score
+        if score >= SWAPPED_BELOW:
+            return ()
+        return (
+            QualityWarning(
+                "swapped",
+                f"T1 and FLAIR seem to be swapped ({score:.2f}, in right pairs above 0): the image given as T1 looks like a"
+                " FLAIR and the other like a T1; look at both, and if it is so, exchange them and run again, for this result"
+                " is worth nothing then",
+                {
+                    "score": round(score, 3),
+                    "depth": round(self.order.depth, 3),
+                    "tails": round(self.order.tails, 3),
+                },
             ),
         )
 
@@ -97,13 +125,14 @@ class Contrasts:
     @property
     def of_both(self) -> tuple[QualityWarning, ...]:
         """A warning if the two differ too little. Noise takes away from the difference, too."""
-        if self.difference >= LEAST_DIFFERENCE:
+        difference = abs(self.order.score)
+        if difference >= LEAST_DIFFERENCE and self.alike <= MOST_ALIKE:
             return ()
         return (
             QualityWarning(
                 "contrast",
-                f"T1 and FLAIR hardly differ in the contrast of grey and white matter ({self.difference:.2f}, usually more than"
-                f" {LEAST_DIFFERENCE}): check that both are what they are called",
-                {"difference": round(self.difference, 3)},
+                f"T1 and FLAIR hardly differ (correlation {self.alike:.2f}, usually less than {MOST_ALIKE}; contrast of grey and"
+                f" white matter {difference:.2f}, usually more than {LEAST_DIFFERENCE}): check that both are what they are called",
+                {"alike": round(self.alike, 3), "difference": round(difference, 3)},
             ),
         )

@@ -1,0 +1,139 @@
+"""Whether the head lies as the header says: upside down, back to front and turned heads, by the shape of the brain.
+
+Which way left and right are cannot be told: a brain and its mirror image are equally good brains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations, product
+from typing import TypeAlias
+
+import numpy as np
+
+from ...imaging.prepared import PreparedStudy
+from ...model.bundled import resources
+from .warning import QualityWarning
+
+CELLS = 16
+"""Along each side of the cube that a brain is compared in."""
+
+LEAST_BETTER = 0.02
+"""By so much (correlation) another way must fit better. On 56 real scans as they lie no other fitted better, the nearest was
+worse by 0.03; of brains turned in 5 ways, the true way fitted better by 0.05 and more."""
+
+_SIDE = 1.1  # of the cube, in terms of the brain's longest extent
+_MARGINAL = 0.01  # of the brain at either end of an axis: it may be a spur of the mask
+
+Turn: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+"""Order of the axes (slices, rows, columns) and the direction (1, -1) of each."""
+
+AS_IT_LIES: Turn = ((0, 1, 2), (1, 1, 1))
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How well a brain fits the shape of brains.
+
+    Attributes:
+        own: correlation as it lies.
+        best: the highest of the 24 ways to lie that can be told apart.
+        turn: that way.
+    """
+
+    own: float
+    best: float
+    turn: Turn
+
+    @classmethod
+    def of(cls, study: PreparedStudy) -> Orientation:
+        """Of a prepared study."""
+        shape = shape_of(
+            study.brain,
+            np.minimum(_by_median(study.t1, study.brain), _by_median(study.flair, study.brain)),
+            study.grid.spacing[::-1],
+        )
+        fits = {turn: _correlation(shape, usual) for turn, usual in _ways().items()}
+        turn = max(fits, key=lambda each: fits[each])
+        return cls(fits[AS_IT_LIES], fits[turn], turn)
+
+    @property
+    def how(self) -> str:
+        """The best way in words."""
+        order, directions = self.turn
+        if order != (0, 1, 2):
+            return "turned by 90 degrees, its axes in another order"
+        up, back = (direction < 0 for direction in directions[:2])
+        return " and ".join(name for name, so in (("upside down", up), ("back to front", back)) if so)
+
+
+def shape_of(brain: np.ndarray, tissue: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    """A brain in coarse cubic cells round its middle: float64 (2, CELLS, CELLS, CELLS), share of brain and mean of tissue.
+
+    Args:
+        brain: bool (slices, rows, columns).
+        tissue: same shape, 0 in fluid and about 1 in tissue.
+        spacing_mm: of slices, rows, columns.
+    """
+    spans = []
+    for axis, mm in enumerate(spacing_mm):
+        others = tuple(other for other in range(3) if other != axis)
+        total = np.cumsum(brain.sum(axis=others)) / max(int(brain.sum()), 1)
+        first, last = (int(np.searchsorted(total, share)) for share in (_MARGINAL, 1 - _MARGINAL))
+        spans.append((first * mm, (last + 1) * mm))
+    cell = _SIDE * max(high - low for low, high in spans) / CELLS
+    place, inside = [], np.ones(int(brain.sum()), bool)
+    for index, mm, (low, high) in zip(np.nonzero(brain), spacing_mm, spans, strict=True):
+        at = np.floor(((index + 0.5) * mm - (low + high) / 2) / cell + CELLS / 2).astype(np.int64)
+        inside &= (at >= 0) & (at < CELLS)
+        place.append(at)
+    flat = np.ravel_multi_index([at[inside] for at in place], (CELLS,) * 3)
+    full = cell**3 / float(np.prod(spacing_mm))
+    return np.stack(
+        [
+            np.bincount(flat, weights, CELLS**3).reshape((CELLS,) * 3) / full
+            for weights in (None, tissue[brain][inside])
+        ]
+    )
+
+
+def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
+    """A warning if the brain fits better another way round."""
+    found = Orientation.of(study)
+    if found.best - found.own < LEAST_BETTER:
+        return ()
+    return (
+        QualityWarning(
+            "orientation",
+            f"The head seems to lie {found.how}, other than the header says (the brain's shape fits {found.best:.2f} so and"
+            f" {found.own:.2f} as it lies): regions, sides and the result itself are worth little then, check the orientation"
+            " in a viewer and export the scan again; whether left and right are exchanged cannot be seen",
+            {"own": round(found.own, 3), "best": round(found.best, 3), "how": found.how},
+        ),
+    )
+
+
+@cache
+def _ways() -> dict[Turn, np.ndarray]:
+    """The usual shape in every way to lie that can be told from the others."""
+    with np.load(resources() / "Networks" / "brain_shape.npz", allow_pickle=False) as content:
+        usual = content["shape"].astype(np.float64)
+    ways: dict[Turn, np.ndarray] = {}
+    # Right and left are alike: turning the columns of the usual brain round changes nothing.
+    for order, directions in product(permutations(range(3)), product((1, -1), repeat=3)):
+        turned = usual.transpose(0, *(axis + 1 for axis in order))
+        turned = turned[(slice(None), *(slice(None, None, step) for step in directions))]
+        if directions[order.index(2)] > 0:
+            ways[order, directions] = turned
+    return ways
+
+
+def _by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """0 in fluid, 1 at the median of the brain."""
+    low, middle = np.percentile(image[brain], (5, 50))
+    return np.clip((image - low) / max(float(middle - low), 1e-6), 0.0, 1.3)
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

@@ -1,0 +1,55 @@
+"""Scans among many that cannot be used: the others go on, and a table says why."""
+
+from __future__ import annotations
+
+import csv
+import errno
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from .whole_file import whole_file
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A scan that could not be used, and why: one sentence."""
+
+    subject: str
+    reason: str
+
+    @classmethod
+    def by(cls, subject: str, error: Exception) -> Unusable:
+        """By the error that it ended with.
+
+        Raises:
+            OSError: the disk is full, which is no fault of the scan.
+        """
+        if isinstance(error, InputError):
+            return cls(subject, str(error))
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise error
+        return cls(subject, f"Something went wrong ({type(error).__name__}: {error}).")
+
+
+def write_unusable(table: Path, unusable: Sequence[Unusable]) -> None:
+    """Write a CSV table of the columns subject and reason; with none, a table of an earlier run is taken away.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not unusable:
+        table.unlink(missing_ok=True)
+        return
+    with whole_file(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("subject", "reason"))
+        writer.writerows((scan.subject, scan.reason) for scan in unusable)
+
+
+def in_words(unusable: Sequence[Unusable], table: Path) -> str:
+    """How many there are and where the reasons stand, to go on a sentence with; empty without any."""
+    return f"; {len(unusable)} could not be used, see {table}" if unusable else ""
