@@ -9,7 +9,8 @@ from .acquired import Acquired
 from .warning import QualityWarning
 
 MOST_BRIGHT_MM3 = 140.0
-"""Of 63 T1 without contrast medium, many of them with tumours, the six largest had 0 to 123; two with it had 165 and 268."""
+"""Two T1 after contrast medium had 165 and 268, the largest of seven others that were broken down 123; 73 more without it
+stayed below the limit."""
 
 _BRIGHTER, _STANDS_OUT = 1.5, 0.5  # in terms of white matter round about
 _THIN_MM = 3.5  # half of the width that stands out

@@ -12,7 +12,7 @@ MOST_GHOST = 0.03
 """Of the brain's intensity. It was at most 0.017 on 19 good pairs."""
 
 MOST_UNEVEN = 0.90
-"""Step to the next slice, in terms of that to the one after it. It was 0.89 at most on 62 good pairs, with slices up
+"""Step to the next slice, in terms of that to the one after it. It was 0.89 at most on some 47 good pairs, with slices up
 to 7.7 mm apart; 0.97 on one with strong motion."""
 
 _AIR_FROM_MM = 32.0  # from the brain, upper half of the head: beyond thick scalps
