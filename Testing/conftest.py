@@ -79,7 +79,7 @@ def _without_network() -> tuple[str, ...]:
 
 
 def run_command(
-    *arguments: object, output: Path, timeout: float = 300, without_network: bool = False, **options: object
+    *arguments: object, output: Path, timeout: float = 900, without_network: bool = False, **options: object
 ) -> Run:
     """Run `python -m AnomalyDetectionLib` as a process of its own, as a user would."""
     done = subprocess.run(
