@@ -138,10 +138,9 @@ def test_a_study_gives_what_the_same_voxels_as_nifti_give(
         assert "TI 2500 ms" in flair["chosen"]
         assert flair["description"] == "t2_tirm_tra_dark-fluid"
         assert np.allclose(score[name].GetOrigin(), score["nifti"].GetOrigin(), atol=1e-3)
-        # NIfTI keeps its geometry in 32 bits.
-        assert np.allclose(
-            sitk.GetArrayFromImage(score[name]), sitk.GetArrayFromImage(score["nifti"]), atol=0.02
-        )
+        # NIfTI keeps its geometry in 32 bits: a voxel half-way between two of the model's may go to the other.
+        one, other = (sitk.GetArrayFromImage(score[kind]) for kind in (name, "nifti"))
+        assert np.mean(np.abs(one - other) > 0.02) < 1e-4
     assert records["nifti"]["inputs"]["flair"]["chosen"] is None
 
 

@@ -16,14 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.group import write_group
-from AnomalyDetectionLib.cohort.participants import run_participants
-from AnomalyDetectionLib.cohort.scan import analyse
-from AnomalyDetectionLib.cohort.selection import Wanted, select_scans
 from AnomalyDetectionLib.cohort.settings import CohortSettings
-from AnomalyDetectionLib.cohort.workflow import Workflow
 from AnomalyDetectionLib.errors import InputError
-from made_cohort import MASKS, add_subject, command, cut_off, opened, run, small_model
+from made_cohort import add_subject, command, cut_off, opened, run, small_model
 
 HALF_FOLDERS = (
     "anat/*_dseg.json",
@@ -248,79 +243,16 @@ def test_a_scan_whose_process_is_killed_for_its_memory_is_a_row_and_the_rest_goe
     output = tmp_path / "results"
     process = begin(command(dataset, output, model, "--jobs", "1", "--participant-label", "01"))
     wait_for(lambda: any((output / ".work").glob("sub-01_ses-a.*")))
-    largest = max(psutil.Process(process.pid).children(recursive=True), key=_memory_of_its_own)
-    largest.send_signal(signal.SIGKILL)
+    wait_for(lambda: _scans(process.pid))
+    _scans(process.pid)[0].send_signal(signal.SIGKILL)
     assert process.wait(300) == 3
     assert list(records(output)) == ["sub-01_ses-b"]
     assert "memory ran out" in errors(output)["sub-01"]
     assert opened(output).failures.rows()[0].session == "ses-a"
 
 
-def _memory_of_its_own(process: psutil.Process) -> int:
-    """The process that others are copied from has its memory in common with them."""
-    return int(process.memory_full_info().uss)
-
-
-def test_a_full_disk_ends_the_run_and_is_no_scans_fault(dataset, tmp_path, monkeypatch):
-    there = Dataset.begin(tmp_path / "out", dataset, CohortSettings())
-    good = select_scans(dataset).scans[0]
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 99, 1))
-    with pytest.raises(InputError, match=r"disk of the output folder .* is full"):
-        analyse(there, good)
-    assert there.failures.rows() == []
-    assert [path.name for path in there.folder.glob("sub-*")] == []
-
-
-def test_a_report_that_cannot_be_made_costs_no_scan_its_result_and_is_said(
-    dataset, model, tmp_path, monkeypatch
-):
-    def fail(*_args, **_keywords):
-        raise IndexError("no such letter")
-
-    monkeypatch.setattr("AnomalyDetectionLib.reporting.report.report_html", fail)
-    monkeypatch.setattr("AnomalyDetectionLib.cohort.thumbnail.draw_thumbnail", fail)
-    masks = dataset / MASKS
-    settings = CohortSettings(model=str(model), device="cpu", brain_masks=str(masks))
-    there = Dataset.begin(tmp_path / "out", dataset, settings)
-    wanted = select_scans(dataset, Wanted(subjects=("02",), brain_masks=masks))
-    [scan] = wanted.scans
-    heard = []
-
-    def run_here(_dataset, scans, **_options):
-        assert [analyse(there, one) for one in scans] == ["done"]
-
-    monkeypatch.setattr("AnomalyDetectionLib.cohort.participants.run_scans", run_here)
-    outcome = run_participants(there, wanted, Workflow(jobs=1), lambda *said: heard.append(said))
-    assert (outcome.now, outcome.failed) == (1, 0)
-    assert there.is_finished(scan)
-    record = json.loads(there.record(scan).read_text("utf-8"))
-    assert [one["files"] for one in record["missing"]] == [
-        ["sub-02_report.html"],
-        ["figures/sub-02_desc-thumbnail_FLAIR.jpg"],
-    ]
-    assert {path.name for path in (there.place(scan) / "figures").iterdir()} == {
-        "sub-02_desc-overlay_FLAIR.png"
-    }
-    assert len(outcome.remarks) == 2
-    assert outcome.remarks[0].startswith(
-        "The report is missing of 1 scan, whose findings are there all the same"
-    )
-    assert [message for stage, _, message in heard if stage == "missing"] == [
-        f"{remark}." for remark in outcome.remarks
-    ]
-    assert "no such letter" in (there.logs / "sub-02.txt").read_text("utf-8")
-    write_group(there.folder, dataset, lambda *said: None)
-    assert "The report is missing" in (there.folder / "group.html").read_text("utf-8")
-    assert "The thumbnail is missing" in (there.folder / "group_scans.tsv").read_text("utf-8")
-    monkeypatch.undo()  # whatever hindered it is gone
-    there.record(scan).unlink()
-    assert analyse(there, scan) == "done"
-    assert json.loads(there.record(scan).read_text("utf-8"))["missing"] == []
-    assert (there.place(scan) / "sub-02_report.html").is_file()
-    assert (there.place(scan) / "figures" / "sub-02_desc-thumbnail_FLAIR.jpg").is_file()
-    assert not (there.logs / "sub-02.txt").exists()
-
-
-def test_without_pictures_no_scan_of_a_cohort_has_one(killed):
-    output, _, _ = killed
-    assert not [path for path in output.glob("sub-*/**/*") if path.suffix in (".png", ".jpg", ".html")]
+def _scans(pid: int) -> list[psutil.Process]:
+    """The descendants of a process that were copied from one that waits for this: they analyse the scans."""
+    children = psutil.Process(pid).children(recursive=True)
+    servers = {child.pid for child in children if any("forkserver" in part for part in child.cmdline())}
+    return [child for child in children if child.ppid() in servers]

@@ -59,7 +59,7 @@ def test_it_says_things_in_the_order_of_a_reader(scan):
     ]
     text = page.all("main")[0].text
     assert (
-        text.index(NOTICE) < text.index("2 suspected anomalies") < text.index("T1 and FLAIR did not line up.")
+        text.index(NOTICE) < text.index("T1 and FLAIR did not line up.") < text.index("2 suspected anomalies")
     )
     assert NOTICE in page.all("footer", "running")[0].text
 

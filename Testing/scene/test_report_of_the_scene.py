@@ -102,7 +102,7 @@ def test_a_correction_by_hand_counts(result, tmp_path):
     right, front, up = np.array([*matrix.MultiplyPoint((52, 51.5, 6, 1))[:3]]).round()
     letters = zip((right, front, up), ("RL", "AP", "SI"), strict=True)
     assert row[5 if len(row) == 7 else 6].text == ", ".join(
-        f"{pair[mm < 0]} {abs(mm):.0f}" for mm, pair in letters
+        f"{pair[int(mm < 0)]} {abs(mm):.0f}" for mm, pair in letters
     )
     assert f"corrected by hand ({number})" in page.all("section", "warnings")[0].text
     assert "hand" not in report_of(result, tmp_path, accepted_only=False).all("dl", "provenance")[0].text

@@ -13,6 +13,9 @@ import numpy as np
 #: Enough voxels to tell percentiles.
 _SAMPLE = 2_000_000
 
+#: Fewer voxels show no head, and nothing can be said of what is usual in them.
+_FEWEST = 4096
+
 #: A constant beyond the head has this share of the voxels, and nothing near it (in terms of the range of values).
 _PADDING_SHARE, _PADDING_GAP = 1e-3, 0.1
 
@@ -51,6 +54,8 @@ def from_zero(values: np.ndarray) -> FromZero:
     unknown = None if finite.all() else ~finite
     known = values[finite] if unknown is not None else values.ravel()
     known = known[:: max(1, known.size // _SAMPLE)]
+    if known.size < _FEWEST and unknown is None:
+        return FromZero(values, None, 0.0)
     corner = float(values.flat[0])
     replaced: list[tuple[float, float]] = []  # a value and what takes its place
     low = float(known.min())
