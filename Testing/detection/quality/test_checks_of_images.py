@@ -128,6 +128,15 @@ def test_empty_slices_are_counted(good):
     assert (warning.name, warning.measured["slices"]) == ("empty slices", 2)
 
 
+@pytest.mark.parametrize("top", [True, False])
+def test_slices_of_the_mask_that_the_image_does_not_reach_are_not_called_empty(good, top):
+    last = np.flatnonzero(good.brain("T1").any(axis=(1, 2)))[[0, -1]][int(top)]
+    first = int(last) - 1 if top else int(last)
+    assert "empty slices" not in {
+        w.name for w in slice_gaps.check(good.acquired("T1", made.emptied(good.image("T1"), first, 2)))
+    }
+
+
 @pytest.mark.parametrize(("thickness", "expected"), [(4.0, []), (3.4, []), (3.0, ["slice gaps"])])
 def test_a_gap_in_the_sidecar_is_noticed(thickness, expected, good, tmp_path):
     flair = replace(good.acquired("FLAIR").volume, path=tmp_path / "sub_FLAIR.nii.gz")

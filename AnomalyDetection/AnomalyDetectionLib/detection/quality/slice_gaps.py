@@ -64,12 +64,11 @@ def jump(image: Acquired) -> tuple[float, int] | None:
 
 
 def empty_slices(image: Acquired) -> int:
-    """Slices of one single value between slices that show something of the brain."""
+    """Slices of one single value between slices that show something of the brain; a mask may reach beyond these."""
     values, brain = image.slices
-    with_brain = np.flatnonzero(brain.any(axis=(1, 2)))
-    if not len(with_brain):
-        return 0
-    return sum(bool(np.ptp(plane) == 0) for plane in values[with_brain[0] : with_brain[-1] + 1])
+    empty = np.array([np.ptp(plane) == 0 for plane in values])
+    shown = np.flatnonzero(brain.any(axis=(1, 2)) & ~empty)
+    return int(np.count_nonzero(empty[shown[0] : shown[-1]])) if len(shown) else 0
 
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:
