@@ -56,9 +56,9 @@ OTHERS = (
     Package("nibabel", "5", 3.5),
     Package("pillow", "10", 7, compiled=True),
     Package("pydicom", "3.0.1", 2.5),
-    Package("safetensors", "0.4", 0.5, compiled=True),
+    Package("safetensors", "0.5", 0.5, compiled=True),
     Package("tqdm", "4.66", 0.1),
-    Package("pyjpegls", "1.2", 2.7, compiled=True),  # imported by highdicom
+    Package("pyjpegls", "1.3", 2.7, compiled=True),  # imported by highdicom
     # imported by deepbet
     Package("connected-components-3d", "3.10.3", 5, compiled=True),
     Package("fill_voids", "2.0.5", 2.5, compiled=True),
