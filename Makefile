@@ -1,4 +1,4 @@
-# Everything a newcomer needs, on a machine with make and Python 3.10 to 3.12: `make demo`, `make test`.
+# Everything a newcomer needs, on a machine with make and Python 3.10 to 3.13: `make demo`, `make test`.
 # The environment is made once, in .venv; stamps inside it say what is already installed.
 
 SHELL := /bin/sh

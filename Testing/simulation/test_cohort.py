@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.bids import CONFOUNDERS, INFARCT_COLUMNS, read_bids
+from AnomalyDetectionLib.imaging.writing import reserved
 from AnomalyDetectionLib.simulation import cohort as module
 from AnomalyDetectionLib.simulation.cohort import CohortSettings, simulate_cohort
 from made_up_host import MadeUpHeads, made_up_host
@@ -202,3 +203,12 @@ def test_progress_goes_from_nothing_to_nearly_all(host, tmp_path):
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match=r"cohort|infarcts"):
         replace(SETTINGS, **wrong)
+
+
+def test_a_folder_that_the_command_holds_for_itself_counts_as_new(tmp_path, host):
+    output = tmp_path / "cohort"
+    with reserved(output):
+        assert simulate_cohort(
+            output, MadeUpHeads(host), replace(SETTINGS, subjects=1, lesion_free=0), quiet
+        ) == (1, 0)
+    assert [row["participant_id"] for row in rows(output / "participants.tsv")] == ["sub-001"]
