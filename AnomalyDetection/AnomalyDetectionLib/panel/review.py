@@ -8,7 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..detection.hints import CAVITY, EDGE, UNKNOWN, WMH
+from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from ..model.rates import as_number, in_words
 from ..scene import findings_table, slice_views
 from ..scene.result import Result, centre_of, hidden_hints, hide_hints
@@ -19,7 +19,13 @@ from .nearest import Nearest
 COLUMNS = ("No.", "ml", "Peak", "Rate", "Side", "Hint", "Category", "", "Region", "Note")
 NUMBER, VOLUME, PEAK, RATE, SIDE, HINT, CATEGORY, DECISION, REGION, NOTE = range(len(COLUMNS))
 DECISIONS = {"": "", "accepted": "✓", "rejected": "✗"}
-HINT_SHORT = {CAVITY: "● cavity", WMH: "○ WMH", EDGE: "▫ edge", UNKNOWN: "◇ unknown"}
+HINT_SHORT = {
+    INFARCT_LIKE: "● infarct",
+    WMH_LIKE: "○ WMH",
+    OTHER_ANOMALY: "◆ other",
+    EDGE: "▫ normal",
+    UNKNOWN: "◇ unknown",
+}
 """The hints in the table and beside their check boxes; the symbol is what is seen at a glance."""
 
 ROW_PIXELS = 22
@@ -174,7 +180,7 @@ class Review:
             tip = _("Show the findings that are {hint}: in this table, in the slices and in 3D.").format(
                 hint=_(hint)
             )
-            if hint == WMH:
+            if hint == WMH_LIKE:
                 tip += " " + _(
                     "In tests on simulated infarcts, hiding them also hid about 1 in 4 findings on infarcts."
                 )

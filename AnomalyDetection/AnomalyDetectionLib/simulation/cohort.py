@@ -22,6 +22,7 @@ from ..imaging.bids import (
     image_path,
     truth_path,
 )
+from ..imaging.folder_lock import LOCK
 from ..imaging.unusable import Unusable, write_unusable
 from ..imaging.writing import atomic_folder
 from .heads import Head, Heads
@@ -267,7 +268,7 @@ def _begin(output: Path, heads: Heads, settings: CohortSettings) -> None:
         }
     )
     record = output / "derivatives" / "truth" / "dataset_description.json"
-    if output.is_dir() and any(output.iterdir()):
+    if output.is_dir() and any(path.name != LOCK for path in output.iterdir()):
         try:
             same = record.read_bytes() == truth
         except OSError:
