@@ -173,19 +173,19 @@ def test_bzip2_voxels_in_a_file_of_their_own_are_read(tmp_path: Path, encoding: 
     )
 
 
+def bzip2_nrrd(path: Path, data: bytes) -> Path:
+    """An NRRD file of 12 x 14 x 9 voxels with these compressed bytes."""
+    return nrrd(
+        path, sizes="12 14 9", kinds="domain domain domain", directions=AXES, encoding="bzip2", data=data
+    )
+
+
 @pytest.mark.parametrize(
     "damage", [lambda c: c[:-9], lambda c: c[:40], lambda c: b"", lambda c: c[:60] + b"x" + c[61:]]
 )
 def test_damaged_bzip2_voxels_are_refused(tmp_path: Path, damage: object) -> None:
     data = damage(bz2.compress(voxels().tobytes()))  # type: ignore[operator]
-    path = nrrd(
-        tmp_path / "a.nrrd",
-        sizes="12 14 9",
-        kinds="domain domain domain",
-        directions=AXES,
-        encoding="bzip2",
-        data=data,
-    )
+    path = bzip2_nrrd(tmp_path / "a.nrrd", data)
     with pytest.raises(InputError, match="damaged or incomplete"):
         read_volume(path, role="T1")
 
@@ -193,14 +193,7 @@ def test_damaged_bzip2_voxels_are_refused(tmp_path: Path, damage: object) -> Non
 def test_more_is_not_unpacked_than_the_header_says(tmp_path: Path) -> None:
     bomb = bz2.compress(bytes(1 << 24)) * 40
     for data in (bz2.compress(voxels().tobytes()) + bomb, bomb):
-        path = nrrd(
-            tmp_path / "a.nrrd",
-            sizes="12 14 9",
-            kinds="domain domain domain",
-            directions=AXES,
-            encoding="bzip2",
-            data=data,
-        )
+        path = bzip2_nrrd(tmp_path / "a.nrrd", data)
         with pytest.raises(InputError, match="damaged"):
             read_volume(path, role="T1")
 
