@@ -39,8 +39,8 @@ class AnomalyDetection(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Marks what looks unusual on a T1 and a FLAIR of the brain: chronic infarcts first of all, and white"
             " matter hyperintensities and whatever else is not normal tissue. Choose the two volumes, click"
-            " <b>Detect anomalies</b>, go through the findings with N and P, give each a category with the keys"
-            " 1 to 8, and export.<br><br><b>Research use only. Not a medical device; not for diagnosis.</b>"
+            " <b>Detect anomalies</b>, give each finding a category with the keys 1 to 8, go on with U (next"
+            " unreviewed), N and P, and export.<br><br><b>Research use only. Not a medical device; not for diagnosis.</b>"
         )
         self.parent.acknowledgementText = _(
             "The method is that of van Hespen KM, Zwanenburg JJM, Dankbaar JW, Geerlings MI, Hendrikse J, Kuijf"
@@ -124,7 +124,16 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
+        # Before the boxes see it, which would take the next volume by themselves.
+        self.addObserver(
+            slicer.mrmlScene,
+            slicer.mrmlScene.NodeAboutToBeRemovedEvent,
+            self.onNodeAboutToBeRemoved,
+            priority=100.0,
+        )
         self.initializeParameterNode()
+        if self.parent.isEntered:  # reloaded while it is open: nobody calls enter() then
+            self.enter()
 
     def cleanup(self) -> None:
         """Called when Slicer closes, or the module is reloaded."""
@@ -160,6 +169,10 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onNodeAddedOrRemoved(self, caller: Any, event: Any) -> None:
         self.panel.nodes_changed()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAboutToBeRemoved(self, caller: Any, event: Any, node: Any) -> None:
+        self.panel.node_goes(node)
 
     def initializeParameterNode(self) -> None:
         """Follow the scene's parameter node; there is one as long as the module is open."""
@@ -315,6 +328,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         for test in (
             self.test_the_logic_finds_the_infarcts_of_the_sample,
             self.test_the_panel_from_click_to_review,
+            self.test_edits_by_hand_stay_and_are_taken_back,
             self.test_a_review_survives_saving_and_opening_the_scene,
         ):
             try:
@@ -371,12 +385,41 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         ui.thresholdSlider.value = own
         widget.panel.display.rederive()
         self.assertEqual(len(rows(result.table)), count)
-        before = slicer.app.layoutManager().layout if slicer.app.layoutManager() else None
-        if before is not None:
-            ui.sideBySideButton.click()
-            self.assertNotEqual(slicer.app.layoutManager().layout, before)
+        ui.nextUnreviewedButton.click()
+        self.assertNotEqual(review.selected, first)
+        if slicer.app.layoutManager() is not None:
+            arranged = slicer.app.layoutManager().layout
             ui.layoutBackButton.click()
-            self.assertEqual(slicer.app.layoutManager().layout, before)
+            self.assertNotEqual(slicer.app.layoutManager().layout, arranged)
+            ui.threeDButton.click()
+            self.assertEqual(
+                slicer.app.layoutManager().layout, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+            )
+            ui.sideBySideButton.click()
+            self.assertEqual(slicer.app.layoutManager().layout, arranged)
+
+    def test_edits_by_hand_stay_and_are_taken_back(self) -> None:
+        from AnomalyDetectionLib.scene.findings_table import rows
+
+        widget = self.detectedSample()
+        panel, ui = widget.panel, widget.ui
+        result, number = panel.result, panel.review.selected
+        row = next(row for row in rows(result.table) if row.number == number)
+        segment = f"Segment_{number}"
+        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(result.segmentation, segment, result.flair)
+        voxels[:, :, : voxels.shape[2] // 2] = 0
+        voxels[2, 2, 2] = 1
+        slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, result.segmentation, segment, result.flair)
+        panel.by_hand.take()
+        edited = next(row for row in rows(result.table) if row.number == number)
+        self.assertEqual(edited.edited, "changed")
+        self.assertNotAlmostEqual(edited.volume_ml, row.volume_ml)
+        ui.thresholdSlider.value = ui.thresholdSlider.value + 2
+        panel.display.rederive()
+        kept = slicer.util.arrayFromSegmentBinaryLabelmap(result.segmentation, segment, result.flair)
+        self.assertTrue(np.array_equal(kept, voxels))
+        ui.undoButton.click()
+        self.assertEqual(next(row for row in rows(result.table) if row.number == number).edited, "")
 
     def test_a_review_survives_saving_and_opening_the_scene(self) -> None:
         from AnomalyDetectionLib.scene.findings_table import rows

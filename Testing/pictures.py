@@ -26,11 +26,11 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.detection.stored_scores import read_stored
 from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
-from AnomalyDetectionLib.scene.result import Result, add_result, centre_of
-from AnomalyDetectionLib.scene.segmentation import emphasise
+from AnomalyDetectionLib.scene.places import centre_of
+from AnomalyDetectionLib.scene.result import Result, add_result
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, set_overlay_opacity, show_result
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
-from slice_rendering import SliceView, Window
+from slice_rendering import Drawing, SliceView, Window, prepare_for_views
 from slicer_scene import SlicerScene, add_volume, make_scene
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -40,6 +40,9 @@ ICONS = REPOSITORY / "AnomalyDetection" / "Resources" / "Icons"
 LARGEST = 1
 CREDIT = "Simulated sample. Research use only, not a medical device."
 GREY = (190, 190, 190)
+LAPTOP = 1366, 768
+PANEL, TOP, BOTTOM, HELP, PROBE = 380, 62, 24, 26, 96
+"""Pixels of Slicer's window: the panel's width, menus and toolbars, status bar, help above and data probe below."""
 
 
 def main() -> None:
@@ -59,13 +62,15 @@ def main() -> None:
         save(one_slice(shown), pictures / "slice_view.png")
         save(two_contrasts(shown), pictures / "side_by_side.png")
         save(three_views(shown), pictures / "orthogonal_views.png")
-        save(screenshot(shown), pictures / "screenshot.png")
         save(report(results), pictures / "report.png")
         save(thumbnail(shown), icons / "AnomalyDetection_sample.png")
         drawn = icon(shown)  # last: it changes how the result is shown
         drawn.save(icons / "AnomalyDetection.png", optimize=True)
         drawn.save(pictures / "AnomalyDetection.png", optimize=True)
         shown.window.close()
+        shown.made.scene.Clear(True)
+        width, height = LAPTOP
+        save(screenshot(LAPTOP, results=results).crop((0, TOP, width, height)), pictures / "screenshot.png")
 
 
 def detect(folder: Path) -> None:
@@ -164,52 +169,66 @@ def three_views(shown: Shown) -> Image.Image:
     return picture
 
 
-def screenshot(shown: Shown) -> Image.Image:
-    """The panel and the views: what a reader has before him, less the frame of Slicer's window."""
-    number = 2
-    beside = panel(number)
-    height = beside.height
-    views = Image.new("RGB", (844, height), (38, 38, 38))
-    emphasise(shown.result.segmentation, number)
-    views.paste(marked(shown.view("Red", (540, height), number), "Axial"), (0, 0))
-    set_legend_visible(shown.made.logics, shown.result.score, False)
-    half = height // 2 - 2
-    for y, name, label in ((0, "Green", "Coronal"), (half + 4, "Yellow", "Sagittal")):
-        views.paste(marked(shown.view(name, (300, half), number), label), (544, y))
-    set_legend_visible(shown.made.logics, shown.result.score, True)
-    emphasise(shown.result.segmentation, None)
-    canvas = Image.new("RGB", (beside.width + 4 + views.width, height + 24), (38, 38, 38))
-    canvas.paste(beside, (0, 0))
-    canvas.paste(views, (beside.width + 4, 0))
-    ImageDraw.Draw(canvas).text((8, height + 4), CREDIT, fill=(255, 200, 90), font=font(13))
-    return canvas
+def screenshot(size: tuple[int, int], number: int = 2, results: Path | None = None) -> Image.Image:
+    """What a reader has before him after Detect anomalies: the panel and the views, in a window of a size.
 
-
-def panel(number: int) -> Image.Image:
-    """The module's panel after Detect anomalies on the sample, while a finding is looked at."""
+    Of the frame of Slicer's window only the room that it takes is drawn. `results` of a run save another one.
+    """
     from panel.stand_ins.slicer_application import SlicerApplication
 
+    width, height = size
+    inner = height - TOP - BOTTOM
     with tempfile.TemporaryDirectory() as folder:
         slicer_application = SlicerApplication(Path(folder))
         try:
             module = slicer_application.load_module(REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py")
+            slicer_application.app.window.resize(PANEL, inner - HELP - PROBE)
             widget = slicer_application.open(module)
+            if results is not None:
+                replay(results)
             widget.ui.loadSampleButton.click()
             widget.ui.detectButton.click()
             slicer_application.wait(lambda: not widget.panel.detect.running, 300)
+            widget.ui.outcomeLabel.text = "Done."  # the time is that of whatever machine draws this
+            slicer_application.rest(0.1)
+            manager = slicer_application.app.layoutManager()
+            names = manager.sliceViewNames()
+            logics = {name: manager.sliceWidget(name).sliceLogic() for name in names}
+            across = (width - PANEL - 4 * len(names)) // len(names)
+            for logic in logics.values():
+                logic.ResizeSliceNode(across, inner)
+            widget.panel.views.side_by_side()
+            slicer_application.rest(0.1)
             for looked_at, category in ((1, 4), (3, 4)):
                 widget.panel.review.select(looked_at)
                 widget.panel.review.set_category(category)
                 widget.panel.review.accept()
             widget.panel.review.select(number)
-            slicer_application.rest()
+            slicer_application.rest(0.5)
+            prepare_for_views(slicer_application.scene, slicer_application.logics.application)
+            canvas = Image.new("RGB", size, (38, 38, 38))
+            beside = slicer_application.app.window.grab()
             path = Path(folder) / "panel.png"
-            widget.parent.grab().save(str(path))
-            picture = Image.open(path).convert("RGB")
-            picture.load()
-            return picture
+            beside.save(str(path))
+            canvas.paste(Image.open(path).convert("RGB"), (0, TOP + HELP))
+            for place, name in enumerate(names):
+                drawn = Drawing(logics[name].GetSliceNode())
+                drawn.render(logics[name], across, inner)
+                logics[name].GetSliceNode().Modified()  # markups take their places in a window of this size
+                picture = drawn.render(logics[name], across, inner)
+                canvas.paste(Image.fromarray(picture), (PANEL + 4 + place * (across + 4), TOP))
         finally:
             slicer_application.stop()
+    ImageDraw.Draw(canvas).text((8, height - BOTTOM + 4), CREDIT, fill=(255, 200, 90), font=font(13))
+    return canvas
+
+
+def replay(results: Path) -> None:
+    """Let the panel's next run give these results."""
+    from AnomalyDetectionLib.panel import python
+
+    engine = Path(__file__).parent / "panel" / "fake_engine.py"
+    python.python_command = lambda: [sys.executable, str(engine), "replay", str(results)]
 
 
 def report(results: Path, width: int = 1000) -> Image.Image:

@@ -13,7 +13,11 @@ DISPLAYABLE_MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLColorLegendDisplayableManager",
+    "vtkMRMLMarkupsDisplayableManager",
 )
+
+
+_KEPT: list[Any] = []
 
 
 class SliceView:
@@ -47,10 +51,11 @@ class SliceView:
             self.logic.SetSliceNode(node)
         self.node = node
         application.GetSliceLogics().AddItem(self.logic)
+        node.SetMappedInLayout(1)  # a view that somebody looks at; a `Window` knows better
         if orientation is not None:
             node.SetOrientation(orientation)
 
-        self._drawing: _Drawing | None = None  # a window is worth its time only where somebody looks
+        self._drawing: Drawing | None = None  # a window is worth its time only where somebody looks
         self.resize(*size)
 
     @property
@@ -74,7 +79,7 @@ class SliceView:
     def render(self) -> np.ndarray:
         """The view as a picture: uint8 (height, width, 3), the top row first."""
         if self._drawing is None:
-            self._drawing = _Drawing(self.node)
+            self._drawing = Drawing(self.node)
         return self._drawing.render(self.logic, *self.size)
 
     def ras(self) -> np.ndarray:
@@ -104,8 +109,8 @@ class SliceView:
         return values
 
 
-class _Drawing:
-    """The window of a slice view."""
+class Drawing:
+    """The window of a slice view: draws what its slice logic has."""
 
     def __init__(self, node: Any) -> None:
         self._renderer = vtk.vtkRenderer()
@@ -126,6 +131,7 @@ class _Drawing:
         self._managers.SetMRMLDisplayableNode(node)
 
     def render(self, logic: Any, width: int, height: int) -> np.ndarray:
+        """The view as a picture: uint8 (height, width, 3), the top row first."""
         self._window.SetSize(width, height)
         connection = logic.GetImageDataConnection()
         self._image.SetVisibility(connection is not None)
@@ -156,6 +162,7 @@ class Window:
         self._logic = slicer.vtkMRMLLayoutLogic()  # makes the view nodes of a layout
         self._logic.SetMRMLScene(scene)
         self.layout = self._logic.GetLayoutNode()
+        self.layout.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: map_views(scene, self._logic))
         self.layout.SetViewArrangement(self.layout.SlicerLayoutFourUpView)
 
     @property
@@ -187,11 +194,25 @@ def prepare_for_views(scene: Any, application: Any) -> None:
     if application.GetSliceLogics() is None:
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         application.SetSliceLogics(vtk.vtkCollection())
+    if application.GetModuleLogic("Markups") is None:
+        markups = slicer.vtkSlicerMarkupsLogic()
+        markups.SetMRMLApplicationLogic(application)
+        markups.SetMRMLScene(scene)
+        application.SetModuleLogic("Markups", markups)
+        _KEPT.append(markups)  # the application logic does not
     factory = _factory()
     factory.SetMRMLApplicationLogic(application)
     for name in DISPLAYABLE_MANAGERS:
         if not factory.IsDisplayableManagerRegistered(name):
             factory.RegisterDisplayableManager(name)
+
+
+def map_views(scene: Any, layout: Any) -> None:
+    """Tell every view node whether the layout shows it, as Slicer's view factories do at each change of layout."""
+    views = layout.GetViewNodes()
+    shown = {views.GetItemAsObject(index).GetID() for index in range(views.GetNumberOfItems())}
+    for node in slicer.util.getNodesByClass("vtkMRMLAbstractViewNode", scene):
+        node.SetMappedInLayout(int(node.GetID() in shown))
 
 
 def _factory() -> Any:

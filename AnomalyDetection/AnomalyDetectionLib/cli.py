@@ -17,6 +17,7 @@ import click
 
 from . import __version__
 from .commands.bids import bids, bids_batch
+from .commands.compare import compare
 from .commands.detect import detect
 from .commands.doctor import devices, doctor
 from .commands.evaluate import evaluate
@@ -28,6 +29,7 @@ from .commands.series import series
 from .commands.simulate import simulate
 from .commands.train_context import train_context
 from .commands.training import calibrate, prepare, train, train_anatomy
+from .commands.worklist import worklist
 from .errors import InputError
 from .imaging.memory import is_out_of_memory
 
@@ -55,7 +57,20 @@ def command_line(context: click.Context) -> None:
 
 
 for _command in (
-    *(detect, series, bids, bids_batch, simulate, evaluate, experiment, models, doctor, devices),
+    *(
+        detect,
+        series,
+        compare,
+        bids,
+        bids_batch,
+        worklist,
+        simulate,
+        evaluate,
+        experiment,
+        models,
+        doctor,
+        devices,
+    ),
     *(prepare, train, train_context, train_anatomy, calibrate),
 ):
     command_line.add_command(_command)

@@ -24,14 +24,17 @@ def call_when_gone(process: int, callback: Callable[[], None]) -> None:
         if sys.platform == "win32":
             _wait_on_windows(process)
         else:
-            while _is_there(process):
+            while is_there(process):
                 time.sleep(EVERY_S)
         callback()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def _is_there(process: int) -> bool:
+def is_there(process: int) -> bool:
+    """Whether a process of this number is running."""
+    if sys.platform == "win32":
+        return _wait_on_windows(process, 0)
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -41,16 +44,18 @@ def _is_there(process: int) -> bool:
     return True
 
 
-def _wait_on_windows(process: int) -> None:
-    """Wait till a process has ended; there, signal 0 would end it."""
+def _wait_on_windows(process: int, milliseconds: int = 0xFFFFFFFF) -> bool:
+    """Wait till a process has ended, but no longer than this; whether it is running still. Signal 0 would end it."""
     import ctypes
 
-    synchronise, forever = 0x00100000, 0xFFFFFFFF
+    synchronise, still_running = 0x00100000, 0x102
     kernel: Any = getattr(ctypes, "WinDLL")("kernel32", use_last_error=True)  # noqa: B009  typed on Windows only
     kernel.OpenProcess.restype = ctypes.c_void_p
     kernel.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
     kernel.CloseHandle.argtypes = [ctypes.c_void_p]
     handle = kernel.OpenProcess(synchronise, False, process)
-    if handle:
-        kernel.WaitForSingleObject(handle, forever)
-        kernel.CloseHandle(handle)
+    if not handle:
+        return False
+    running: bool = kernel.WaitForSingleObject(handle, milliseconds) == still_running
+    kernel.CloseHandle(handle)
+    return running

@@ -23,7 +23,8 @@ from AnomalyDetectionLib.scene.export import (
     export_table,
 )
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
-from AnomalyDetectionLib.scene.result import centre_of, findings_of, rederive
+from AnomalyDetectionLib.scene.places import centre_of
+from AnomalyDetectionLib.scene.result import findings_of, rederive
 from AnomalyDetectionLib.scene.volumes import image_of
 from result_in_scene import a_result, many_findings
 from vtk.util.numpy_support import vtk_to_numpy

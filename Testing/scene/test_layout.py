@@ -10,6 +10,8 @@ from AnomalyDetectionLib.scene.layout import (
     SIDE_BY_SIDE,
     T1_VIEW,
     fit,
+    four_up,
+    is_arranged,
     is_side_by_side,
     put_back,
     register,
@@ -120,6 +122,20 @@ def test_side_by_side_twice_still_knows_the_layout_that_was_there(desk):
     desk.side_by_side()
     put_back(desk.layout)
     assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutOneUpRedSliceView
+
+
+def test_three_planes_with_3d_and_back_to_what_was_there_before_both(desk):
+    desk.layout.SetViewArrangement(desk.layout.SlicerLayoutConventionalView)
+    desk.side_by_side()
+    four_up(desk.layout)
+    assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutFourUpView
+    assert is_arranged(desk.layout)
+    desk.side_by_side()
+    assert desk.shown() == OWN
+    four_up(desk.layout)
+    assert put_back(desk.layout)
+    assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutConventionalView
+    assert not is_arranged(desk.layout)
 
 
 def test_a_layout_that_the_user_chose_since_stays(desk):

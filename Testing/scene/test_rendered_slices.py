@@ -9,7 +9,8 @@ import pytest
 import slicer
 from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
-from AnomalyDetectionLib.scene.result import centre_of, rederive, remove_result
+from AnomalyDetectionLib.scene.places import centre_of
+from AnomalyDetectionLib.scene.result import rederive, remove_result
 from AnomalyDetectionLib.scene.segmentation import emphasise
 from AnomalyDetectionLib.scene.slice_views import (
     HiddenOverlay,

@@ -17,9 +17,9 @@ from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, read_stored, restore
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note, undo
+from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import (
     add_result,
-    centre_of,
     findings_of,
     provenance_of,
     rederive,
@@ -599,3 +599,21 @@ def test_the_bridge_is_imported_without_what_slicer_may_not_have():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_run_derived_is_not_derived_again(a_slicer_scene, monkeypatch):
+    from AnomalyDetectionLib.scene import result as module
+
+    stored = stored_scores()
+    written = derive_findings(restore(stored), threshold=3.0, min_patches=1)
+    derived = []
+    monkeypatch.setattr(
+        module, "derive_findings", lambda *a, **k: derived.append(k) or derive_findings(*a, **k)
+    )
+    result = a_result(a_slicer_scene, stored=stored, written=lambda scores: written)
+    assert numbers(result) == [finding.number for finding in written.items]
+    findings_of(result)
+    assert derived == []
+    other = a_result(a_slicer_scene, stored=stored, threshold=4.0, written=lambda scores: written)
+    assert [k["threshold"] for k in derived] == [4.0]
+    assert settings_of(other) == (4.0, 1)

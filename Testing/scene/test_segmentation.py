@@ -14,7 +14,14 @@ from AnomalyDetectionLib.detection.stored_scores import restore
 from AnomalyDetectionLib.reporting.colours import finding_colour
 from AnomalyDetectionLib.reporting.segmentation import TERMINOLOGY
 from AnomalyDetectionLib.scene.findings_table import set_decision, write_rows
-from AnomalyDetectionLib.scene.segmentation import emphasise, emphasised, name_segments, show_findings
+from AnomalyDetectionLib.scene.segmentation import (
+    emphasise,
+    emphasised,
+    has_surfaces,
+    name_segments,
+    show_findings,
+    show_surfaces,
+)
 from result_in_scene import add_study, ijk_to_ras, many_findings, saved_and_opened, stored_scores
 from synthetic_study import FLAIR_GRID, rotated
 
@@ -183,7 +190,9 @@ def test_the_emphasised_finding_stands_out_also_among_new_ones(shown):
     assert emphasised(shown.node) == 2
     shown.show_these(findings)
     assert strengths()[1] == (1.0, 1.0)
-    assert max(strengths()[0] + strengths()[2]) < 0.5
+    for outline, fill in (strengths()[0], strengths()[2]):
+        assert 0.5 < outline < 0.8, "still seen"
+        assert fill < 0.5
     emphasise(shown.node, None)
     assert emphasised(shown.node) is None
     assert strengths() == [(1.0, 1.0)] * 3
@@ -195,11 +204,16 @@ def test_nothing_is_dimmed_for_a_finding_that_is_not_there(shown):
     assert shown.node.GetDisplayNode().GetSegmentOpacity2DOutline("Segment_1") == 1.0
 
 
-def test_a_surface_for_3d_follows_the_findings(shown):
+def test_a_surface_for_3d_follows_the_findings_and_slicer_logs_nothing_against_it(shown, capfd):
     shown.show(4.5)
-    shown.node.CreateClosedSurfaceRepresentation()
+    show_surfaces(shown.node)
     small = surface_of(shown.node, "Segment_1").GetBounds()
-    shown.show(3.0)
+    capfd.readouterr()
+    for threshold in (3.0, 7.5, 3.0):  # segments come, go and change
+        shown.show(threshold)
+        assert not has_surfaces(shown.node), "what is not true any more is not shown"
+        show_surfaces(shown.node)
+    assert "ERR" not in capfd.readouterr().err
     large = surface_of(shown.node, "Segment_1").GetBounds()
     assert large[1] - large[0] > small[1] - small[0]
     assert surface_of(shown.node, "Segment_3").GetNumberOfPoints() > 0

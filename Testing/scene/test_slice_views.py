@@ -17,7 +17,7 @@ from AnomalyDetectionLib.scene.slice_views import (
     show_outlines_of,
     show_result,
 )
-from slice_rendering import SliceView
+from slice_rendering import SliceView, Window
 from slicer_scene import add_volume
 
 THICK_SLICES = np.diag([-1.0, -1.0, 4.0, 1.0])
@@ -28,8 +28,10 @@ def a_result(scene, name=""):
     array = np.zeros((8, 40, 40), np.float32)
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", f"{name} findings")
     segmentation.CreateDefaultDisplayNodes()
+    t1 = add_volume(scene, array, THICK_SLICES, f"{name} T1")
     return SimpleNamespace(
-        t1=add_volume(scene, array, THICK_SLICES, f"{name} T1"),
+        t1=t1,
+        shown_t1=t1,
         flair=add_volume(scene, array, THICK_SLICES, f"{name} FLAIR"),
         score=add_volume(scene, array, THICK_SLICES, f"{name} score"),
         segmentation=segmentation,
@@ -96,13 +98,49 @@ def test_showing_the_overlay_shows_it_even_if_no_view_has_the_flair(a_slicer_sce
     assert is_overlay_visible(a_slicer_scene.scene, result)
 
 
-def test_a_jump_puts_the_point_into_the_middle_of_every_view(a_slicer_scene, views):
+def pan(view):
+    """What a view looks at, beside its slice: mm along its two axes."""
+    to_ras = slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
+    return to_ras[:3, :2].T @ to_ras[:3, 3]
+
+
+def test_going_to_a_point_in_sight_changes_the_slice_and_nothing_else(a_slicer_scene, views):
     show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    for view in views.values():
+        view.fit()
+    before = {name: pan(view) for name, view in views.items()}
     target = np.array([3.0, -7.0, 5.0])
     jump(a_slicer_scene.scene, target)
-    for view in views.values():
-        middle = view.ras()[49:51, 49:51].mean(axis=(0, 1))
-        assert np.allclose(middle, target, atol=1.3)  # half a pixel
+    for name, view in views.items():
+        to_ras = slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
+        assert (target - to_ras[:3, 3]) @ to_ras[:3, 2] == pytest.approx(0, abs=1e-6)
+        assert np.allclose(pan(view), before[name]), "a head that was whole stays whole"
+
+
+def test_a_point_out_of_sight_comes_into_the_middle(a_slicer_scene, views):
+    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    red = views["Red"]
+    red.fit()
+    red.node.SetFieldOfView(10, 10, 1)  # zoomed in on the middle
+    target = np.array([14.0, -13.0, 6.0])
+    jump(a_slicer_scene.scene, target, a_slicer_scene.logics.application)
+    assert np.allclose(red.ras()[49:51, 49:51].mean(axis=(0, 1)), target, atol=0.2)
+    # And from there a near one without another move.
+    before = pan(red)
+    jump(a_slicer_scene.scene, np.add(target, (1.5, 1.0, 0.0)), a_slicer_scene.logics.application)
+    assert np.allclose(pan(red), before)
+
+
+def test_views_that_are_not_shown_are_left_alone(a_slicer_scene):
+    window = Window(a_slicer_scene.scene, a_slicer_scene.logics.application)
+    window.layout.SetViewArrangement(window.layout.SlicerLayoutOneUpRedSliceView)
+    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    moved = []
+    for name, view in window.views.items():
+        view.node.AddObserver("ModifiedEvent", lambda *_, name=name: moved.append(name))
+    jump(a_slicer_scene.scene, (3.0, -7.0, 5.0), a_slicer_scene.logics.application)
+    window.close()
+    assert set(moved) == {"Red"}
 
 
 def test_a_jump_stops_in_the_middle_of_a_thick_slice(a_slicer_scene, views):
@@ -119,8 +157,8 @@ def test_a_jump_in_a_turned_view_goes_through_the_point(a_slicer_scene, views):
     red = views["Red"].node
     red.SetSliceToRASByNTP(0.0, 0.5, 0.8660254, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
     jump(a_slicer_scene.scene, (3.0, -7.0, 7.6), a_slicer_scene.logics.application)
-    place = [red.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
-    assert np.allclose(place, (3.0, -7.0, 7.6))
+    to_ras = slicer.util.arrayFromVTKMatrix(red.GetSliceToRAS())
+    assert to_ras[:3, 2] @ (to_ras[:3, 3] - (3.0, -7.0, 7.6)) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_jump_out_of_the_volume_does_no_harm(a_slicer_scene, views):

@@ -104,7 +104,8 @@ def write_list(path: Path, scans: Iterable[CohortScan]) -> None:
     lines = []
     for scan in scans:
         mask = str(scan.brain_mask) if scan.brain_mask else None
-        lines.append(json.dumps([scan.subject, scan.session, str(scan.t1), str(scan.flair), mask]))
+        images = [str(scan.t1), str(scan.flair), mask, scan.t1_series, scan.flair_series]
+        lines.append(json.dumps([scan.subject, scan.session, *images]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -112,8 +113,8 @@ def read_list(path: Path) -> list[CohortScan]:
     """The reverse of `write_list`."""
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
     return [
-        CohortScan(subject, session, Path(t1), Path(flair), Path(mask) if mask else None)
-        for subject, session, t1, flair, mask in rows
+        CohortScan(subject, session, Path(t1), Path(flair), Path(mask) if mask else None, *series)
+        for subject, session, t1, flair, mask, *series in rows
     ]
 
 

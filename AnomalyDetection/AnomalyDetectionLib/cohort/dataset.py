@@ -59,6 +59,7 @@ _IGNORED = (
     "*_statmap.*",
     "*.seg.nrrd",
     "*_report.html",
+    "*_review*",
 )
 _README = """Suspected anomalies on T1 and FLAIR brain MRI, found by AnomalyDetection (anomaly-detection bids).
 
@@ -374,9 +375,10 @@ def _differences(before: CohortSettings, now: CohortSettings) -> str:
 
 
 def _bring_sessions(old: Path, place: Path) -> None:
-    """A result of a subject without sessions does not carry away those that it had before."""
-    for session in [p for p in old.glob("ses-*") if p.is_dir() and not (place / p.name).exists()]:
-        session.rename(place / session.name)
+    """A result does not carry away the sessions that its subject had before, nor what a reader has written beside it."""
+    sessions = [path for path in old.glob("ses-*") if path.is_dir()]
+    for left in [p for p in (*sessions, *old.glob("*_review*")) if not (place / p.name).exists()]:
+        left.rename(place / left.name)
 
 
 def _holds_inputs_of(record: Path, source: Path) -> bool:

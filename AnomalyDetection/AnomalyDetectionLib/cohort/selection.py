@@ -55,6 +55,7 @@ class CohortScan:
         session: "ses-YY"; empty where the subject has no sessions.
         t1, flair: image files.
         brain_mask: image file, not 0 inside the brain, in the FLAIR's space; None: the brain is to be found.
+        t1_series, flair_series: UIDs, where `t1` and `flair` are folders of DICOM images.
     """
 
     subject: str
@@ -62,6 +63,8 @@ class CohortScan:
     t1: Path
     flair: Path
     brain_mask: Path | None = None
+    t1_series: str | None = None
+    flair_series: str | None = None
 
     @property
     def name(self) -> str:

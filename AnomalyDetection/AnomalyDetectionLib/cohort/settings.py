@@ -55,7 +55,14 @@ class CohortSettings:
 
     def request(self, scan: CohortScan) -> DetectionRequest:
         """What to detect in a scan."""
-        return replace(self.plain_request(), t1=scan.t1, flair=scan.flair, brain_mask=scan.brain_mask)
+        return replace(
+            self.plain_request(),
+            t1=scan.t1,
+            flair=scan.flair,
+            brain_mask=scan.brain_mask,
+            t1_series=scan.t1_series,
+            flair_series=scan.flair_series,
+        )
 
     def plain_request(self) -> DetectionRequest:
         """The same without images, to see whether model and settings go together."""

@@ -22,10 +22,15 @@ class Numbering:
     """Every number that a finding of one score map ever had.
 
     Attributes:
-        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to.
+        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to; None for a number
+            that a reader has given to a finding of his own, and that no other takes.
     """
 
-    peaks: tuple[tuple[int, int, int], ...]
+    peaks: tuple[tuple[int, int, int] | None, ...]
+
+    def with_readers(self) -> tuple[Numbering, int]:
+        """The numbering with one more number, for a finding that the reader adds; and that number."""
+        return Numbering((*self.peaks, None)), len(self.peaks) + 1
 
 
 def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) -> tuple[Findings, Numbering]:
@@ -54,15 +59,15 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
         scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood, settings.min_excess
     )
     number_of_group: dict[int, int] = {}
-    in_order = sorted(range(len(known.peaks)), key=lambda k: (-float(scores.lattice[known.peaks[k]]), k))
-    for k in in_order:
-        number_of_group.setdefault(int(groups[known.peaks[k]]), k + 1)
+    detected = [(peak, number) for number, peak in enumerate(known.peaks, start=1) if peak is not None]
+    for peak, number in sorted(detected, key=lambda known: (-float(scores.lattice[known[0]]), known[1])):
+        number_of_group.setdefault(int(groups[peak]), number)
     peaks = list(known.peaks)
     renumbered = []
     lookup = np.zeros(max((finding.number for finding in findings.items), default=0) + 1, np.uint16)
     for finding in sorted(findings.items, key=lambda finding: finding.number):
-        number = number_of_group.get(int(groups[finding.peak_patch]))
-        if number is None:
+        number = number_of_group.get(int(groups[finding.peak_patch]), 0)
+        if not number:
             peaks.append(finding.peak_patch)
             number = len(peaks)
             if number > np.iinfo(np.uint16).max:

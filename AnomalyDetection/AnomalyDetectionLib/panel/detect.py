@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from ..scene.detection_job import DetectionJob
 from ..scene.detection_job import Inputs as DetectionInputs
-from ..scene.result import Result, results_in
+from ..scene.result import Result, results_in, would_lose_review
 from . import first_run
 from .messages import say
 from .remarks import remarks
@@ -68,7 +68,11 @@ class Detect:
         if not self._panel.ui.detectButton.enabled:
             return
         self._outcome_of = self._pair()
-        if not self._installed():
+        if not self.installed():
+            return
+        self._panel.by_hand.take(adopt=True)
+        replace = self._to_replace()
+        if replace is not None and would_lose_review(replace) and not self._may_be_lost():
             return
         self._set_log("")
         say(self._panel.ui.outcomeLabel, "")
@@ -76,7 +80,7 @@ class Detect:
         self._panel.ui.detectButton.enabled = False
         try:
             with slicer.util.WaitCursor():
-                self._job = self._panel.start(self._inputs(), replace=self._to_replace())
+                self._job = self._panel.start(self._inputs(), replace=replace)
         except (InputError, OSError) as error:
             say(self._panel.ui.outcomeLabel, str(error), "error")
         finally:
@@ -124,7 +128,9 @@ class Detect:
     def _end(self, job: DetectionJob) -> None:
         self._timer.stop()
         self._job = None
-        self._panel.review.keep_note()  # the findings are about to change under who is typing it
+        self._panel.by_hand.take(
+            adopt=True
+        )  # the findings are about to change under who is typing or painting
         self._outcome_of = self._pair()
         log, took = job.log, job.seconds
         try:
@@ -137,7 +143,7 @@ class Detect:
             sentence = _("The result could not be brought into the scene ({reason}); nothing was changed.")
             self._say_failed(sentence.format(reason=error), f"{log}\n{traceback.format_exc()}")
             return
-        self._panel.show(result)
+        self._panel.show(result, arrange=True)
         said = [*remarks(result), _("Done in {seconds} s.").format(seconds=round(took))]
         say(self._panel.ui.outcomeLabel, "\n".join(said), "good" if len(said) == 1 else "warning")
         self._panel.refresh()
@@ -147,11 +153,19 @@ class Detect:
         self._set_log(log or _("The program wrote nothing."))
         self._panel.refresh()
 
+    def _may_be_lost(self) -> bool:
+        """Ask before a review goes that nothing of the new result could take over."""
+        text = _(
+            "The FLAIR has other voxels than when it was analysed: your review of its findings and what you have"
+            ' edited of them will be lost. Detect anew? ("Keep the earlier result" under Inputs keeps them.)'
+        )
+        return bool(slicer.util.confirmOkCancelDisplay(text))
+
     def _pair(self) -> tuple[Any, ...]:
         parameters = self._panel.parameters
         return () if parameters is None else (parameters.t1, parameters.flair)
 
-    def _installed(self) -> bool:
+    def installed(self) -> bool:
         """Whether the engine can run; asks, and installs what is missing."""
         missing = first_run.missing_requirements()
         if not missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,26 @@ def add_to_database(folder: Path) -> bool:
     from DICOMLib import DICOMUtils
 
     return bool(DICOMUtils.importDicom(str(folder), database, copyFiles=True))
+
+
+def studies_in_database() -> list[dict[str, str]]:
+    """The MR studies of Slicer's database: name (patient and date), folder and StudyInstanceUID of each."""
+    database = getattr(slicer, "dicomDatabase", None)
+    if database is None or not database.isOpen:
+        return []
+    found = []
+    for patient in database.patients():
+        for study in database.studiesForPatient(patient):
+            files = [
+                file for series in database.seriesForStudy(study) for file in database.filesForSeries(series)
+            ]
+            mr = [file for file in files if database.fileValue(file, "0008,0060") == "MR"]
+            if not mr:
+                continue
+            name = database.fileValue(mr[0], "0010,0010").replace("^", " ").strip()
+            parts = (name or database.fileValue(mr[0], "0010,0020"), database.fileValue(mr[0], "0008,0020"))
+            folder = os.path.commonpath([Path(file).parent for file in mr])
+            found.append(
+                {"name": " ".join(part for part in parts if part), "folder": folder, "study_uid": study}
+            )
+    return found

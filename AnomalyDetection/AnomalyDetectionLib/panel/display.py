@@ -1,4 +1,4 @@
-"""Display: threshold and size, overlay, outlines, the bare image, and the arrangement of the views."""
+"""Display: threshold and size, overlay, outlines, and the bare image."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..model.rates import in_words
-from ..scene import layout, overlay, slice_views
-from ..scene.result import Result, centre_of, rates_of, rederive, results_in, settings_of
+from ..scene import overlay, slice_views
+from ..scene.result import Result, rates_of, rederive, results_in, settings_of, why_fixed
 from .messages import say
 
 LEAST_THRESHOLD = 0.5
@@ -31,6 +31,7 @@ class Display:
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self.rederive)
         ui = panel.ui
+        self._tips = {widget: widget.toolTip for widget in (ui.thresholdSlider, ui.minimumSizeSlider)}
         ui.thresholdSlider.valueChanged.connect(self._slider_moved)
         ui.minimumSizeSlider.valueChanged.connect(self._slider_moved)
         ui.opacitySlider.valueChanged.connect(self._opacity_changed)
@@ -38,8 +39,6 @@ class Display:
         ui.showOutlinesCheckBox.toggled.connect(self._outlines_toggled)
         ui.hideOverlayButton.pressed.connect(self.hide_overlay)
         ui.hideOverlayButton.released.connect(self.restore_overlay)
-        ui.sideBySideButton.clicked.connect(self.side_by_side)
-        ui.layoutBackButton.clicked.connect(self.layout_back)
 
     def take(self, result: Result | None) -> None:
         """Another result is shown: the sliders take its settings."""
@@ -70,18 +69,13 @@ class Display:
             ui.hideOverlayButton,
         ):
             widget.enabled = result is not None
-        parameters = self._panel.parameters
-        ui.sideBySideButton.enabled = (
-            self._panel.layout_node is not None
-            and parameters is not None
-            and parameters.t1 is not None
-            and parameters.flair is not None
-        )
-        node = self._panel.layout_node
-        ui.layoutBackButton.enabled = node is not None and layout.is_side_by_side(node)
+        fixed = "" if result is None else why_fixed(result)
+        for widget in (ui.thresholdSlider, ui.minimumSizeSlider):
+            widget.enabled = result is not None and not fixed
+            widget.toolTip = fixed or self._tips[widget]
         say(ui.normalRateLabel, "" if result is None else self._findings_in_a_normal_scan(result))
-        if result is None:
-            say(ui.minimumVolumeLabel, "")
+        if result is None or fixed:
+            say(ui.minimumVolumeLabel, fixed)
         else:
             say(ui.minimumVolumeLabel, _("that is about {ml:.2f} ml").format(ml=self._smallest_ml(result)))
 
@@ -98,6 +92,14 @@ class Display:
         self._overlay_toggled(ui.showOverlayCheckBox.checked)
         self._outlines_toggled(ui.showOutlinesCheckBox.checked)
 
+    def show_nothing(self) -> None:
+        """No result is shown: what is left of others in the views would lie on an image that is not theirs."""
+        for result in results_in(self._panel.scene):
+            slice_views.set_overlay_visible(self._panel.scene, result, False)
+            overlay.set_legend_visible(self._panel.logics, result.score, False)
+            result.segmentation.CreateDefaultDisplayNodes()
+            result.segmentation.GetDisplayNode().SetVisibility(False)
+
     def rederive(self) -> None:
         """The findings follow the sliders."""
         self._timer.stop()
@@ -108,7 +110,7 @@ class Display:
         threshold, min_patches = settings_of(result)
         if wanted == (round(threshold, 3), min_patches):
             return
-        self._panel.review.keep_note()
+        self._panel.by_hand.take(adopt=True)
         try:
             rederive(
                 self._panel.scene, self._panel.logics, result, threshold=wanted[0], min_patches=wanted[1]
@@ -118,6 +120,7 @@ class Display:
             self.take(result)  # the sliders go back
             return
         self._panel.review.refill()
+        self._panel.views.findings_changed()
         self.refresh()
 
     def hide_overlay(self) -> None:
@@ -130,39 +133,6 @@ class Display:
         hidden, self._hidden = self._hidden, None
         if hidden is not None:
             hidden.restore()
-
-    def side_by_side(self) -> None:
-        """T1 and FLAIR side by side, the overlay on the FLAIR."""
-        parameters, result = self._panel.parameters, self._panel.result
-        t1, flair, score, at = parameters.t1, parameters.flair, None, None
-        if result is not None:
-            t1, flair, score = result.t1 or t1, result.flair, result.score
-            selected = self._panel.review.selected
-            at = None if selected is None else centre_of(result, selected).tolist()
-        layout.side_by_side(
-            self._panel.scene,
-            self._panel.logics.application,
-            self._panel.layout_node,
-            t1=t1,
-            flair=flair,
-            score=score,
-            opacity=self._panel.ui.opacitySlider.value,
-            at=at,
-        )
-        if result is not None and not self._panel.ui.showOverlayCheckBox.checked:
-            slice_views.set_overlay_visible(self._panel.scene, result, False)
-        # New views get their size only when the window is drawn; before that they cannot be filled.
-        qt.QTimer.singleShot(
-            0, lambda: layout.fit(self._panel.scene, self._panel.logics.application, flair, at=at)
-        )
-        self._panel.review.show_selected()
-        self.refresh()
-
-    def layout_back(self) -> None:
-        """The layout that was there before."""
-        layout.put_back(self._panel.layout_node)
-        self._panel.review.show_selected()
-        self.refresh()
 
     def forget(self) -> None:
         """Nothing hidden is left behind, and no slider is waited for."""

@@ -50,6 +50,17 @@ class Export:
             ui.exportDicomButton,
         ):
             button.enabled = there
+        result = self._panel.result
+        of_dicom = result is not None and bool(result.flair.GetAttribute("DICOM.instanceUIDs"))
+        ui.exportDicomButton.enabled = of_dicom
+        ui.exportDicomButton.toolTip = (
+            _("Save the findings with your review as DICOM objects (a segmentation and a structured report).")
+            if of_dicom or result is None
+            else _(
+                "The FLAIR was not loaded from Slicer's DICOM database: load its series with the DICOM module, then"
+                " detect anomalies in that."
+            )
+        )
 
     def segmentation(self) -> None:
         """Ask for a file and write the segmentation."""

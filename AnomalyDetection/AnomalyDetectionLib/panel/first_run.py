@@ -100,12 +100,14 @@ def explain(missing: Sequence[str]) -> str:
         size = max(1, round(sum(package.size_mb for package in others)))
         names = ", ".join(package.name for package in others)
         lines.append(_("- {names}: about {mb} MB together").format(names=names, mb=size))
+    where = _("pypi.org and pytorch.org") if TORCH in packages else "pypi.org"
+    time = _("some minutes") if TORCH in packages else _("a minute or two")
     lines += [
         "",
         _(
-            "They are downloaded once, from pypi.org and pytorch.org, and kept in this Slicer. No image leaves"
-            " this computer. It takes some minutes, and Slicer waits for it."
-        ),
+            "They are downloaded once, from {where}, and kept in this Slicer. No image leaves this computer. It"
+            " takes {time}, and Slicer waits for it."
+        ).format(where=where, time=time),
         "",
         _("Download and install them now?"),
     ]
@@ -158,7 +160,7 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
     except (
         Exception
     ) as error:  # pip, the network, a proxy, a full disk: whatever it was, the way out is the same
-        raise _failure(str(error)) from error
+        raise _failure(_reason(error)) from error
     importlib.invalidate_caches()
     left = missing_requirements()
     if left:
@@ -276,6 +278,14 @@ def _install_alone(requirement: str) -> None:
 
 def _can_import(name: str) -> bool:
     return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def _reason(error: Exception) -> str:
+    """What pip itself says, where it was pip that failed: its last line about an error; else the error's own words."""
+    said = getattr(error, "output", None) or getattr(error, "stderr", None) or ""
+    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    errors = [line.partition("ERROR:")[2].strip() for line in said.splitlines() if "ERROR:" in line]
+    return next((line for line in reversed(errors) if line), str(error))
 
 
 def _failure(reason: str) -> InstallationError:

@@ -11,6 +11,7 @@ from ..imaging.dicom_headers import read_header
 from ..imaging.dicom_sequence import MrSequence
 from ..scene.checks import problems, warnings
 from ..scene.guesses import Guess, guess_inputs
+from ..scene.titles import title_of
 from .dicom_files import instance_files
 from .messages import say
 from .sample_data import load_sample
@@ -46,8 +47,10 @@ class Inputs:
         return self._problems
 
     def refresh(self) -> None:
-        """Say below the boxes what is wrong, or what to look at."""
+        """Say below the boxes what is wrong, or what to look at; and whose images the result is of."""
         self._check()
+        result = self._panel.result
+        say(self._panel.ui.studyLabel, "" if result is None else title_of(self._panel.scene, result))
         parameters = self._panel.parameters
         nothing_chosen = parameters is None or (parameters.t1 is None and parameters.flair is None)
         if nothing_chosen:
@@ -68,6 +71,10 @@ class Inputs:
             parameters = self._panel.parameters
             parameters.t1, parameters.flair, parameters.brainMask = t1, flair, None
         self._panel.refresh()
+
+    def fold(self, folded: bool) -> None:
+        """A result is shown: the boxes fold to the line that names its images; without one they unfold."""
+        self._panel.ui.inputsCollapsibleButton.collapsed = folded
 
     def forget(self) -> None:
         """The volumes may have changed though the nodes are the same."""

@@ -1,4 +1,4 @@
-"""Keys: next, previous, categories, accept, reject, undo, and the bare image while a key is held."""
+"""Keys: next, previous, next unreviewed, categories, accept, reject, undo, 3D, next patient, and the bare image while a key is held."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import qt
 import slicer
+
+from ..scene import layout
 
 HOLD = "H"
 """The bare image is shown as long as this key is held."""
@@ -29,9 +31,13 @@ class Keys:
         actions: dict[str, Callable[[], None]] = {
             "N": review.next,
             "P": review.previous,
+            "U": review.next_unreviewed,
             "A": review.accept,
             "R": review.reject,
             "Ctrl+Shift+Z": review.undo,
+            "M": self._panel.by_hand.add,
+            "D": self._three_d,
+            "Shift+N": self._panel.worklist.next,
             HOLD: self._hold,
         }
         actions |= {str(category): self._categorise(category) for category in range(9)}
@@ -55,6 +61,14 @@ class Keys:
             self._panel.review.set_category(category)
 
         return categorise
+
+    def _three_d(self) -> None:
+        """3D, or back from it."""
+        ui = self._panel.ui
+        if ui.layoutBackButton.enabled and not layout.is_side_by_side(self._panel.layout_node):
+            self._panel.views.back()
+        elif ui.threeDButton.enabled:
+            self._panel.views.three_d()
 
     def _hold(self) -> None:
         self._panel.display.hide_overlay()

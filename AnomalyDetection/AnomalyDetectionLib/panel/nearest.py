@@ -6,13 +6,17 @@ import base64
 from html import escape
 from typing import Any
 
+import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..scene.nearest import comparison_of
 from .messages import say
 
-TILE = 48
+REST_MS = 150
+"""How long a finding is looked at before it is compared: going through them stays fluent."""
+
+TILE = 38
 """Pixels along the side of a patch, so that six of them fit into a narrow panel."""
 
 
@@ -21,13 +25,35 @@ class Nearest:
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
+        self._number: int | None = None
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self._compare)
         say(panel.ui.nearestLabel, "")
 
     def show(self, number: int | None) -> None:
-        """Compare a finding; None: there is none to compare."""
-        result, label = self._panel.result, self._panel.ui.nearestLabel
-        if result is None or number is None:
+        """Compare a finding, as soon as it has been looked at for a moment; None: there is none to compare."""
+        self._number = number
+        label = self._panel.ui.nearestLabel
+        if number is None or self._panel.result is None:
+            label.minimumHeight = 0
             say(label, "")
+            self._timer.stop()
+            return
+        if label.visible:  # what is below stays where it is meanwhile
+            label.minimumHeight = label.height
+        label.text = ""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Compare nothing any more."""
+        self._timer.stop()
+
+    def _compare(self) -> None:
+        result, label, number = self._panel.result, self._panel.ui.nearestLabel, self._number
+        label.minimumHeight = 0
+        if result is None or number is None:
             return
         try:
             say(label, self._picture(result, number))

@@ -5,19 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 import qt
+import slicer
+from slicer.i18n import tr as _
 
 from ..scene.logics import Logics
-from ..scene.result import Result, remove_forgotten, result_of, results_in
+from ..scene.remains import orphans_in, remove_orphans
+from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
 from .advanced import Advanced
+from .by_hand import ByHand
+from .comparison import EarlierResult
 from .detect import Detect
 from .display import Display
 from .export import Export
 from .inputs import Inputs
 from .keys import Keys
+from .result_folders import ResultFolders
 from .review import Review
+from .views import Views
+from .worklist import Worklist
 
 SETTLE_MS = 200
 """How long the scene has to be quiet before new volumes are looked at: a study comes as many nodes."""
+
+
+IDLE_MS = 1500
+"""How long after a result is shown what the first move of a slider needs is made ready."""
 
 
 class Panel:
@@ -38,18 +50,28 @@ class Panel:
         self.start = start
         self.parameters: Any = None
         self._shown: tuple[Any, ...] | None = None
+        self._flair: Any = None
         self._choosing = False
         self.advanced = Advanced(self)
         self.inputs = Inputs(self)
         self.display = Display(self)
+        self.views = Views(self)
+        self.by_hand = ByHand(self)
+        self.earlier = EarlierResult(self)
         self.review = Review(self)
         self.export = Export(self)
         self.detect = Detect(self)
+        self.folders = ResultFolders(self)
+        self.worklist = Worklist(self)
         self.keys = Keys(self)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(SETTLE_MS)
         self._timer.timeout.connect(self._nodes_settled)
+        self._idle = qt.QTimer()
+        self._idle.setSingleShot(True)
+        self._idle.setInterval(IDLE_MS)
+        self._idle.timeout.connect(self._prepare)
         ui.resultSelector.nodeActivated.connect(self._result_chosen)
 
     @property
@@ -59,63 +81,178 @@ class Panel:
 
     @property
     def result(self) -> Result | None:
-        """The result that is shown and reviewed."""
-        node = None if self.parameters is None else self.parameters.result
-        # The parameter node remembers a node that was deleted until it is told.
-        return None if node is None or node.GetScene() is None else result_of(node)
+        """The result that is shown and reviewed: of the FLAIR that is chosen, and of no other."""
+        result = self._chosen_result()
+        return result if result is not None and result.flair is self.parameters.flair else None
 
     def set_parameters(self, parameters: Any) -> None:
         """Follow another parameter node; None: the scene is being closed."""
         self.parameters = parameters
         self._shown = None
         if parameters is not None:
-            if self.result is None:
+            result = self._chosen_result()
+            if result is None:
                 found = results_in(self.scene)
-                self._choose(found[-1].score if found else None)
+                result = found[-1] if found else None
+                self._choose(None if result is None else result.score)
+            if result is not None and parameters.flair is None:
+                parameters.flair = result.flair
+                if parameters.t1 is None:
+                    parameters.t1 = result.t1
             self.inputs.guess()
+            self._flair = parameters.flair
         self.refresh()
 
     def refresh(self) -> None:
         """Make everything on the panel agree with the parameter node and the scene."""
+        self._follow_flair()
         result = self.result
         shown = () if result is None else (result.score.GetID(), result.table.GetID())
         if shown != self._shown:
-            self._shown = shown
+            first, self._shown = self._shown is None, shown
+            self.by_hand.follow(result)
             self.display.take(result)
             self.review.take(result)
+            self.earlier.take(result)
+            self.views.take(result)
+            if result is None and not first:
+                self.display.show_nothing()
+            self.inputs.fold(result is not None)
         self.inputs.refresh()
         self.detect.refresh()
         self.display.refresh()
+        self.views.refresh()
         self.export.refresh()
+        self.earlier.refresh()
         self.advanced.refresh()
 
     def nodes_changed(self) -> None:
         """Nodes came or went; there may be more to come."""
         self._timer.start()
 
-    def show(self, result: Result) -> None:
-        """Make a result the one that is shown, in the panel and in the views."""
+    def node_goes(self, node: Any) -> None:
+        """A node is about to be removed: a box that holds it is emptied, before it takes the next one by itself."""
+        parameters = self.parameters
+        if parameters is None or self.scene.IsClosing():
+            return
+        for name in ("t1", "flair", "brainMask"):
+            if getattr(parameters, name) is node:
+                setattr(parameters, name, None)
+
+    def show(self, result: Result, *, arrange: bool = False) -> None:
+        """Make a result the one that is shown, in the panel and in the views.
+
+        Args:
+            arrange: it has just arrived: the views are put side by side, unless the user keeps a layout.
+        """
         self._shown = ()
         self._choose(result.score)
+        self.parameters.flair = self._flair = result.flair
+        if result.t1 is not None:
+            self.parameters.t1 = result.t1
         self.refresh()
         self.display.show_in_views()
-        self.review.select_first()
+        if arrange:
+            self.views.arrange()
+        self._idle.start()
+        if self.review.selected is None and self.review.table.numbers:
+            self.review.select_first()
+        else:
+            self.review.show_selected()
+
+    def why_no_result(self) -> str:
+        """What to say where findings would be."""
+        result = self._chosen_result()
+        if result is not None and self.parameters.flair is not None:
+            return _('No result of "{name}" yet. The result of "{other}" is not shown over it.').format(
+                name=self.parameters.flair.GetName(), other=result.flair.GetName()
+            )
+        score = None if self.parameters is None else self.parameters.result
+        if result is None and score is not None and score.GetScene() is not None:
+            return _("A part of this result was deleted: detect anomalies again.")
+        return _("No result yet.")
 
     def enter(self) -> None:
         """The module is opened."""
         self.inputs.guess()
         self.refresh()
+        self.by_hand.take(adopt=True)
         self.keys.connect()
+        self.views.connect()
 
     def exit(self) -> None:
         """Another module is opened; a run goes on."""
         self.keys.disconnect()
+        self.views.disconnect()
+
+    def close_scene(self) -> None:
+        """The scene is about to be closed."""
+        self._idle.stop()
+        self.folders.stop()
+        self.earlier.stop()
+        self.detect.stop()
+        self.display.forget()
+        self.by_hand.stop()
+        self._timer.stop()
+        self.set_parameters(None)
+
+    def cleanup(self) -> None:
+        """The panel is about to be deleted."""
+        self._idle.stop()
+        self.folders.stop()
+        self.worklist.stop()
+        self.earlier.stop()
+        self._timer.stop()
+        self.advanced.stop()
+        self.keys.disconnect()
+        self.views.stop()
+        self.by_hand.stop()
+        self.detect.stop()
+        self.display.forget()
+        self.review.nearest.stop()
+
+    def _chosen_result(self) -> Result | None:
+        node = None if self.parameters is None else self.parameters.result
+        # The parameter node remembers a node that was deleted until it is told.
+        return None if node is None or node.GetScene() is None else result_of(node)
+
+    def _follow_flair(self) -> None:
+        """Another FLAIR was chosen: its own result is shown, if it has one."""
+        flair = None if self.parameters is None else self.parameters.flair
+        if flair is self._flair or self.scene.IsBatchProcessing():
+            return
+        self._flair = flair
+        own = [result for result in results_in(self.scene) if result.flair is flair]
+        if own:
+            shown = self.result
+            self.show(own[-1] if shown is None else shown)
+
+    def _prepare(self) -> None:
+        result = self.result
+        if result is not None:
+            prepare_for_sliders(result)
 
     def _nodes_settled(self) -> None:
         remove_forgotten(self.scene)
+        self._ask_about_orphans()
         if self.parameters is not None:
             self.inputs.guess()
             self.refresh()
+            self.views.connect_if_connected()
+
+    def _ask_about_orphans(self) -> None:
+        """A volume was deleted, and its result has lost what it lies on."""
+        orphans = orphans_in(self.scene)
+        if not orphans:
+            return
+        for node in orphans:
+            if node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(False)
+        text = _(
+            "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
+            " and its findings with your review?"
+        )
+        remove_orphans(self.scene, orphans, bool(slicer.util.confirmYesNoDisplay(text)))
 
     def _result_chosen(self, node: Any) -> None:
         """The user chose a result: the views follow."""
@@ -134,18 +271,3 @@ class Panel:
             self.parameters.result = score
         finally:
             self._choosing = False
-
-    def close_scene(self) -> None:
-        """The scene is about to be closed."""
-        self.detect.stop()
-        self.display.forget()
-        self._timer.stop()
-        self.set_parameters(None)
-
-    def cleanup(self) -> None:
-        """The panel is about to be deleted."""
-        self._timer.stop()
-        self.advanced.stop()
-        self.keys.disconnect()
-        self.detect.stop()
-        self.display.forget()

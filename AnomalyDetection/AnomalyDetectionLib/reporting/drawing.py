@@ -163,7 +163,9 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     """The font of all pictures."""
     # Matplotlib brings the font files; its own text engine would first build a font cache for seconds.
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
+    # Pillow's other layout engine draws garbage within Slicer, where Qt has loaded another FreeType before it.
+    return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _nearest_voxel(scores: ScoreMap, ras: tuple[float, float, float]) -> tuple[int, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..detection.findings import Findings
@@ -23,16 +25,18 @@ def carried_numbering(
         new, new_scores: of the second, on the same FLAIR grid (the volume itself may have been moved).
     """
     peak_of_new = {finding.number: finding.peak_patch for finding in new.items}
-    peaks: dict[int, tuple[int, int, int]] = {}
+    peaks: dict[int, tuple[int, int, int] | None] = {}
     for before, now in _by_overlap(old, new):
         if before not in peaks and now in peak_of_new:
             peaks[before] = peak_of_new.pop(now)
     scored = np.argwhere(np.isfinite(new_scores.lattice))
-    taken = set(peaks.values())
+    taken: set[Any] = set(peaks.values())
     free = np.array([patch for patch in map(tuple, scored.tolist()) if patch not in taken])
     places = _patch_points(new_scores, free)
     for number, peak in enumerate(old_numbering.peaks, start=1):
-        if number not in peaks:
+        if peak is None:
+            peaks[number] = None
+        elif number not in peaks:
             index = old_scores.study.flair_grid.indices(_patch_points(old_scores, np.array([peak])))
             point = new_scores.study.flair_grid.points(index)
             nearest = free[np.argmin(np.sum((places - point) ** 2, axis=1))].tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,14 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..detection.findings import Findings
+from ..detection.score_map import ScoreMap
+from ..detection.stored_appearance import take_appearance
 from ..detection.stored_scores import FOLDER, read_stored
+from ..detection.written_findings import read_findings
 from ..errors import InputError
+from ..parent import is_there
 from ..plain_words import plain_words
 from ..process import EngineRun, Progress, arguments_for
 from ..reporting.extras import Missing
 from .logics import Logics
 from .result import Result, add_result, settings_of
 from .volumes import study_files
+
+PREFIX = "AnomalyDetection-"
+"""Of the names of runs' folders; the number of the process that they belong to follows."""
+
+RECORD, LABELS = "findings.json", "suspected_anomalies.nii.gz"
+"""What the engine writes beside its scores: as of `reporting.result_files`, which needs packages that Slicer may lack."""
 
 RESULTS = "results"
 """The folder of the engine's results within that of the run."""
@@ -81,7 +93,8 @@ class DetectionJob:
     ) -> None:
         self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
         self._names: dict[str, str] = {}
-        self._folder = _new_folder(temporary)
+        remove_leftovers(temporary)
+        self._folder = new_folder(temporary)
         try:
             files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder, logics=logics)
             self._names = {
@@ -135,8 +148,8 @@ class DetectionJob:
         return self._run.log
 
     def poll(self) -> list[Progress]:
-        """The progress since the last call; never waits."""
-        return self._run.poll()
+        """The progress since the last call, in the words of the panel; never waits."""
+        return [dataclasses.replace(step, message=self._in_words(step.message)) for step in self._run.poll()]
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> None:
         """Until the run has ended."""
@@ -162,7 +175,7 @@ class DetectionJob:
                         f"{node.GetName()} was removed from the scene during the run: nothing was changed."
                     )
             folder = self._folder / RESULTS
-            provenance = json.loads((folder / "findings.json").read_text("utf-8"))
+            provenance = json.loads((folder / RECORD).read_text("utf-8"))
             if not (folder / FOLDER).is_dir():  # the scene's result is made of it
                 raise InputError("; ".join(Missing.of(one).sentence for one in provenance["missing"]) + ".")
             threshold, min_patches = provenance["threshold"], provenance["min_patches"]
@@ -170,6 +183,7 @@ class DetectionJob:
             if replace is not None and _same_model(replace, provenance):
                 # Who has moved the sliders for this pair wants them where they are.
                 threshold, min_patches = settings_of(replace)
+            _hide_mask(self._inputs.brain_mask)
             return add_result(
                 self._scene,
                 self._logics,
@@ -181,9 +195,22 @@ class DetectionJob:
                 min_patches=min_patches,
                 replace=replace,
                 keep_intermediate=self._inputs.keep_intermediate,
+                written=self._written,
             )
         finally:
             self._remove_folder()
+
+    def _in_words(self, message: str) -> str:
+        """Without the paths of temporary files, which mean nothing to anybody."""
+        if str(self._folder / RESULTS) in message:  # the summary, which the panel gives itself
+            return "Bringing the result into the scene"
+        return plain_words(message, self._names)
+
+    def _written(self, scores: ScoreMap) -> Findings | None:
+        """What the run found, and how its tissue looks, so that nothing is done twice."""
+        folder = self._folder / RESULTS
+        take_appearance(scores, folder / FOLDER)
+        return read_findings(folder / RECORD, folder / LABELS, scores)
 
     def _still_there(self) -> Result | None:
         """The result to be replaced, unless it is gone or belongs to another FLAIR."""
@@ -205,19 +232,33 @@ class DetectionJob:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _new_folder(temporary: Path | None) -> Path:
-    """A folder of the run's own.
+def remove_leftovers(temporary: Path | None) -> None:
+    """Remove the folders of runs whose program has ended without doing so: they hold a patient's head."""
+    for folder in Path(temporary or tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdecimal() and folder.is_dir() and not folder.is_symlink() and not is_there(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_folder(temporary: Path | None) -> Path:
+    """A folder of the run's own; its name says whose, for who has to clear it up.
 
     Raises:
         InputError: it cannot be made.
     """
     try:
-        return Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=temporary))
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary))
     except OSError as error:
         raise InputError(
             f"The folder for temporary files ({temporary}) cannot be used ({error.strerror}): choose another one "
             "(Edit, Application Settings)."
         ) from error
+
+
+def _hide_mask(node: Any) -> None:
+    """A brain mask that is a segmentation would stay as it was drawn, filled, over everything."""
+    if node is not None and node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
+        node.GetDisplayNode().SetVisibility(False)
 
 
 def _same_model(result: Result, provenance: dict[str, Any]) -> bool:

@@ -14,33 +14,24 @@ import errno
 import math
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError
-from ..imaging.grid import Grid
 from ..imaging.writing import atomic_folder, write_image
 from ..reporting.tables import COLUMNS
-from .findings_table import CATEGORIES, Row, rows
+from .findings_table import CATEGORIES, DELETED, Row, rows
 from .logics import Logics
 from .nearest import comparison_of
 from .result import Result, findings_of, hidden_hints, score_map_of
+from .segment_voxels import numbered_voxels
 from .segmentation import segment_id
-from .volumes import (
-    RAS_LPS,
-    from_oriented_image,
-    grid_of,
-    grid_under,
-    ijk_to_ras,
-    matrix_between,
-    oriented_image,
-)
+from .volumes import RAS_LPS, grid_of, ijk_to_ras, matrix_between, oriented_image
 
-REVIEW_COLUMNS = ("category", "decision", "note")
+REVIEW_COLUMNS = ("category", "decision", "note", "edited")
 """The columns that a table has besides those of the engine's findings.csv."""
 
 
@@ -214,7 +205,7 @@ def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
     return [
         row.number
         for row in rows(result.table)
-        if row.decision == "accepted" or not (accepted_only or row.hint in hidden)
+        if row.edited != DELETED and (row.decision == "accepted" or not (accepted_only or row.hint in hidden))
     ]
 
 
@@ -228,65 +219,6 @@ def numbers_wanted(result: Result, accepted_only: bool) -> list[int]:
             else "There is no finding to export: lower the threshold or the minimum size, or show what is hidden."
         )
     return numbers
-
-
-def numbered_voxels(result: Result, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The segments of these findings as one array on the FLAIR's grid.
-
-    Returns:
-        uint16 (slices, rows, columns), a voxel's value is its finding's number; and the RAS matrix (4, 4) from
-        the FLAIR's own space to that of the files.
-    """
-    import slicer
-
-    to_world = matrix_between(result.score, None)
-    to_files = np.eye(4) if to_world is None else to_world
-    grid_of(result.score, to_files)  # refuses a transform that shears
-    grid = grid_of(result.score, np.eye(4))
-    to_score = matrix_between(result.segmentation, result.score)
-    if to_score is None:
-        raise InputError(
-            f'"{result.segmentation.GetName()}" and "{result.score.GetName()}" stand under different transforms '
-            "that are not linear: put both under the same (Transforms module)."
-        )
-    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    segments = result.segmentation.GetSegmentation()
-    shared: dict[int, tuple[Any, dict[int, int]]] = {}  # segments share label maps: each is read once
-    for number in sorted(numbers):
-        segment = segments.GetSegment(segment_id(number))
-        image = segment.GetRepresentation(binary) if segment is not None else None
-        if image is not None and image.GetNumberOfPoints() > 0:
-            values = shared.setdefault(id(image), (image, {}))[1]
-            values[int(segment.GetLabelValue())] = number
-    labels = np.zeros(grid.shape, np.uint16)
-    for image, values in shared.values():
-        found = _on_grid(image, values, to_score, grid)
-        labels = np.maximum(labels, found)
-    return labels, to_files
-
-
-def _on_grid(image: Any, numbers: dict[int, int], to_score: np.ndarray, grid: Grid) -> np.ndarray:
-    """One label map of a segmentation, renumbered, on the score volume's own grid (uint16)."""
-    values, matrix = from_oriented_image(image)
-    table = np.zeros(max(int(values.max()), *numbers) + 1, np.uint16)
-    table[list(numbers)] = list(numbers.values())
-    found = table[values.astype(np.intp)]
-    source = grid_under(values.shape, to_score @ matrix)
-    steps = grid.indices(source.points(np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])))
-    start = np.rint(steps[0])
-    if np.allclose(steps, start + np.vstack([np.zeros(3), np.eye(3)]), rtol=0, atol=1e-3):
-        return _pasted(found, start.astype(int)[::-1], grid.shape)
-    return sitk.GetArrayFromImage(grid.resampled(source.image(found)))
-
-
-def _pasted(part: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A part of an array in its place in the whole; what lies outside is cut off."""
-    whole = np.zeros(shape, part.dtype)
-    low, high = np.maximum(start, 0), np.minimum(start + part.shape, shape)
-    if np.all(high > low):
-        into = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        whole[into] = part[tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
-    return whole
 
 
 def to_world_now(result: Result) -> np.ndarray:
@@ -326,6 +258,7 @@ def _cells(row: Row, to_now: np.ndarray) -> list[str | int]:
         "category": CATEGORIES[row.category - 1] if row.category else "unreviewed",
         "decision": row.decision,
         "note": _text(row.note),
+        "edited": row.edited,
     }
     return [values[name] for name in (*COLUMNS, *REVIEW_COLUMNS)]
 

@@ -1,88 +1,46 @@
 """The findings as a table node: what was measured, and what the radiologist decided.
 
-The node is the only place where a review is kept, so that it is saved with the scene and outlives the
-module. Slicer saves tables as tab-separated text without quoting: characters of a note that would break a line
-or a cell are written with a backslash.
+The node is the only place where a review is kept, so that it is saved with the scene and outlives the module.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..detection.findings import Finding, Findings
-from ..detection.hints import UNKNOWN
-from ..detection.review import CATEGORIES, DECISIONS, ReviewedFinding
+from ..detection.review import CATEGORIES, DECISIONS
 from ..errors import InputError
+from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, Row, cell_of, column_of, row_of
+
+__all__ = [
+    "ADDED",
+    "CATEGORIES",
+    "CHANGED",
+    "DELETED",
+    "Row",
+    "add_row",
+    "can_undo",
+    "forget_all",
+    "replace_rows",
+    "rows",
+    "set_category",
+    "set_decision",
+    "set_edit",
+    "set_note",
+    "undo",
+    "unreviewed",
+    "write_rows",
+]
 
 MOST_STEPS = 200
 """So many changes can be undone."""
 
 _HISTORY = "AnomalyDetection.History"
-_UNREVIEWED = "unreviewed"
-_CENTROID = ("centroid_r_mm", "centroid_a_mm", "centroid_s_mm")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One finding with its review.
-
-    Attributes:
-        number: of the finding; it stays when the threshold changes.
-        volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as of `Finding`.
-        hint, hint_evidence: as of `Finding`; "unknown" and "" in tables of earlier versions.
-        centroid_ras: mm, where it was when the result was made.
-        per_normal_scan: the finding's rate: findings like it, or more unusual, in a normal scan; None: not known.
-        category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
-        decision: "", "accepted" or "rejected".
-        note: any text.
-        present: False for a finding that has vanished at this threshold and is kept for its review.
-    """
-
-    number: int
-    volume_ml: float
-    peak_score: float
-    mean_score: float
-    patches: int
-    side: str
-    region: str
-    centroid_ras: tuple[float, float, float]
-    t1_relative: float
-    flair_relative: float
-    per_normal_scan: float | None = None
-    hint: str = UNKNOWN
-    hint_evidence: str = ""
-    category: int = 0
-    decision: str = ""
-    note: str = ""
-    present: bool = True
-
-    @property
-    def reviewed(self) -> bool:
-        """Whether someone has given it a category or a decision."""
-        return self.category != 0 or self.decision != ""
-
-    def as_reviewed(self) -> ReviewedFinding:
-        """The same for reports, without what only the table needs."""
-        return ReviewedFinding(
-            number=self.number,
-            volume_ml=self.volume_ml,
-            peak_score=self.peak_score,
-            mean_score=self.mean_score,
-            side=self.side,
-            region=self.region,
-            centroid_ras=self.centroid_ras,
-            hint=self.hint,
-            hint_evidence=self.hint_evidence,
-            rate=self.per_normal_scan,
-            category=self.category,
-            decision=self.decision,
-            note=self.note,
-        )
+_EDIT = "edit"
+_MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side", "present")
+"""What a change of the outline changes of a row."""
 
 
 def rows(table_node: Any, *, all: bool = False) -> list[Row]:
@@ -100,7 +58,7 @@ def rows(table_node: Any, *, all: bool = False) -> list[Row]:
         return []
     try:
         found = [
-            _row({name: column.GetValue(index) for name, column in columns.items()})
+            row_of({name: column.GetValue(index) for name, column in columns.items()})
             for index in range(table.GetNumberOfRows())
         ]
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
@@ -146,15 +104,42 @@ def set_note(table_node: Any, number: int, note: str) -> None:
     _change(table_node, number, "note", note)
 
 
+def set_edit(table_node: Any, changed: Row) -> None:
+    """Keep what the reader has made of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
+
+    Raises:
+        KeyError: there is no such finding.
+    """
+    old = _measured(_known_row(table_node, changed.number))
+    new = _measured(changed)
+    if old != new:
+        _write_edit(
+            table_node, changed.number, new, [*_history(table_node), (changed.number, _EDIT, old, new)]
+        )
+
+
+def add_row(table_node: Any, added: Row) -> None:
+    """Add a finding of the reader's own; one step for `undo`, which hides it again."""
+    gone = replace(added, edited=DELETED, present=False)
+    _write_table(table_node, [*rows(table_node, all=True), gone])
+    set_edit(table_node, added)
+
+
 def undo(table_node: Any) -> int | None:
-    """Take back the last change of category, decision or note; the finding's number, None if there is none."""
+    """Take back the last change of category, decision, note or outline; the finding's number, None if there is none.
+
+    What was changed of an outline is in the table only until `result.show_again` brings it into the views.
+    """
     history = _history(table_node)
     known = {row.number for row in rows(table_node, all=True)}
     while history:
         number, field, old, _ = history.pop()
         if number in known:
-            _write(table_node, number, field, old, history)
-            return number
+            if field == _EDIT:
+                _write_edit(table_node, number, old, history)
+            else:
+                _write(table_node, number, field, old, history)
+            return int(number)
     return None
 
 
@@ -167,12 +152,17 @@ def write_rows(table_node: Any, findings: Findings) -> None:
     """Bring the table to these findings. A finding whose number is known keeps its review.
 
     A finding that is no longer there leaves the table, unless it has a review, or had one that can be
-    brought back with `undo`.
+    brought back with `undo`. One that the reader has edited stays as it is, also where it was deleted.
     """
     known = {row.number: row for row in rows(table_node, all=True)}
     touched = {number for number, *_ in _history(table_node)}
-    written = []
+    edited = [row for row in known.values() if row.edited]
+    for row in edited:
+        del known[row.number]
+    written = list(edited)
     for finding in findings.items:
+        if any(row.number == finding.number for row in edited):
+            continue
         before = known.pop(finding.number, None)
         row = _unreviewed_row(finding)
         if before is not None:
@@ -194,6 +184,14 @@ def forget_all(table_node: Any) -> None:
     table_node.EndModify(modifying)
 
 
+def replace_rows(table_node: Any, written: list[Row]) -> None:
+    """Put these findings, with their review, in the place of all that are there; nothing is left to undo."""
+    modifying = table_node.StartModify()
+    table_node.RemoveAttribute(_HISTORY)
+    _write_table(table_node, sorted(written, key=lambda row: row.number))
+    table_node.EndModify(modifying)
+
+
 def _unreviewed_row(finding: Finding) -> Row:
     return Row(
         number=finding.number,
@@ -212,11 +210,34 @@ def _unreviewed_row(finding: Finding) -> Row:
     )
 
 
-def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
+def _known_row(table_node: Any, number: int) -> Row:
     row = next((row for row in rows(table_node, all=True) if row.number == number), None)
     if row is None:
         raise KeyError(f"there is no finding {number} in {table_node.GetName()}")
-    old = getattr(row, field)
+    return row
+
+
+def _measured(row: Row) -> list[Any]:
+    """What JSON gives back as it was."""
+    return [
+        list(value) if isinstance(value, tuple) else value
+        for value in (getattr(row, name) for name in _MEASURED)
+    ]
+
+
+def _write_edit(table_node: Any, number: int, measured: list[Any], history: list[Any]) -> None:
+    """One row and the history, as one modification of the node."""
+    fields = dict(zip(_MEASURED, measured, strict=True))
+    fields["centroid_ras"] = tuple(fields["centroid_ras"])
+    modifying = table_node.StartModify()
+    written = [replace(row, **fields) if row.number == number else row for row in rows(table_node, all=True)]
+    _write_table(table_node, written)
+    table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
+    table_node.EndModify(modifying)
+
+
+def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
+    old = getattr(_known_row(table_node, number), field)
     if old != new:
         _write(table_node, number, field, new, [*_history(table_node), (number, field, old, new)])
 
@@ -226,7 +247,7 @@ def _write(table_node: Any, number: int, field: str, value: int | str, history: 
     modifying = table_node.StartModify()
     numbers = table_node.GetTable().GetColumnByName("number")
     index = next(k for k in range(numbers.GetNumberOfTuples()) if int(numbers.GetValue(k)) == number)
-    table_node.SetCellText(index, table_node.GetColumnIndex(field), _cell(field, value))
+    table_node.SetCellText(index, table_node.GetColumnIndex(field), cell_of(field, value))
     table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
     table_node.EndModify(modifying)
 
@@ -247,110 +268,34 @@ def _is_change(number: Any, field: Any, old: Any, new: Any) -> bool:
         return all(type(value) is int and 0 <= value <= len(CATEGORIES) for value in (old, new))
     if field == "decision":
         return old in DECISIONS and new in DECISIONS
+    if field == _EDIT:
+        return all(_is_measured(value) for value in (old, new))
     return field == "note" and isinstance(old, str) and isinstance(new, str)
+
+
+def _is_measured(value: Any) -> bool:
+    edited, voxels, detected, volume_ml, centroid, side, present = value
+    numbers = [volume_ml, *centroid]
+    return (
+        edited in EDITS
+        and all(isinstance(text, str) for text in (voxels, detected, side))
+        and type(present) is bool
+        and len(numbers) == 4
+        and all(type(number) in (int, float) for number in numbers)
+    )
 
 
 def _write_table(table_node: Any, written: list[Row]) -> None:
     import vtk
 
     table = vtk.vtkTable()
-    for name, kind in _COLUMNS.items():
+    for name, kind in COLUMNS.items():
         column = {int: vtk.vtkIntArray, float: vtk.vtkDoubleArray, str: vtk.vtkStringArray}[kind]()
         column.SetName(name)
-        for value in _column(name, written):
+        for value in column_of(name, written):
             column.InsertNextValue(value)
         table.AddColumn(column)
     modifying = table_node.StartModify()
     table_node.SetAndObserveTable(table)
     table_node.SetLocked(True)  # only the setters above keep history and table together
     table_node.EndModify(modifying)
-
-
-_COLUMNS: dict[str, type] = {
-    "number": int,
-    "volume_ml": float,
-    "peak_score": float,
-    "mean_score": float,
-    "patches": int,
-    "side": str,
-    "region": str,
-    "centroid_r_mm": float,
-    "centroid_a_mm": float,
-    "centroid_s_mm": float,
-    "t1_relative": float,
-    "flair_relative": float,
-    "hint": str,
-    "hint_evidence": str,
-    "per_normal_scan": float,
-    "category": str,
-    "decision": str,
-    "note": str,
-    "present": str,
-}
-
-
-def _column(name: str, written: list[Row]) -> Iterable[Any]:
-    if name in _CENTROID:
-        return [row.centroid_ras[_CENTROID.index(name)] for row in written]
-    if name in ("category", "note", "present"):
-        return [_cell(name, getattr(row, name)) for row in written]
-    if name == "per_normal_scan":
-        return [math.nan if row.per_normal_scan is None else row.per_normal_scan for row in written]
-    return [getattr(row, name) for row in written]
-
-
-def _cell(field: str, value: Any) -> str:
-    """A value of the review as the text of its cell."""
-    if field == "category":
-        return CATEGORIES[value - 1] if value else _UNREVIEWED
-    if field == "note":
-        return _escaped(value)
-    if field == "present":
-        return "yes" if value else "no"
-    return str(value)
-
-
-def _row(cells: dict[str, Any]) -> Row:
-    """A row from its cells, which may all be text: a table that was opened without its types is."""
-    category = cells["category"]
-    return Row(
-        number=int(cells["number"]),
-        volume_ml=float(cells["volume_ml"]),
-        peak_score=float(cells["peak_score"]),
-        mean_score=float(cells["mean_score"]),
-        patches=int(cells["patches"]),
-        side=cells["side"],
-        region=cells["region"],
-        centroid_ras=(float(cells[_CENTROID[0]]), float(cells[_CENTROID[1]]), float(cells[_CENTROID[2]])),
-        t1_relative=float(cells["t1_relative"]),
-        flair_relative=float(cells["flair_relative"]),
-        hint=cells.get("hint") or UNKNOWN,  # earlier scenes have none
-        hint_evidence=cells.get("hint_evidence") or "",
-        per_normal_scan=_known(cells.get("per_normal_scan")),
-        category=CATEGORIES.index(category) + 1 if category in CATEGORIES else 0,
-        decision=cells["decision"] if cells["decision"] in DECISIONS else "",
-        note=_unescaped(cells["note"]),
-        present=cells["present"] != "no",
-    )
-
-
-def _known(cell: Any) -> float | None:
-    """A number; None for NaN, and for the column that earlier scenes do not have."""
-    value = math.nan if cell in (None, "") else float(cell)
-    return None if math.isnan(value) else value
-
-
-_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\"}
-_FROM_NAME = {escaped[1]: character for character, escaped in _NAMED.items()}
-
-
-def _escaped(note: str) -> str:
-    # Slicer's reader takes a double quote anywhere for the start of a quoted cell, and # for that of a remark.
-    return re.sub(r'[\x00-\x1f\x7f"#\\]', lambda m: _NAMED.get(m[0], f"\\x{ord(m[0]):02x}"), note)
-
-
-def _unescaped(cell: str) -> str:
-    def character(match: re.Match[str]) -> str:
-        return chr(int(match[1][1:], 16)) if match[1][0] == "x" else _FROM_NAME[match[1]]
-
-    return re.sub(r"\\(x[0-9a-f]{2}|[nrt\\])", character, cell)

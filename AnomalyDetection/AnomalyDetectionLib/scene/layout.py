@@ -1,4 +1,4 @@
-"""T1 and FLAIR side by side, and back to the layout that was there.
+"""T1 and FLAIR side by side, three planes with 3D, and back to the layout that was there.
 
 The two views are our own, so that Slicer's Red, Green and Yellow stay as the user left them, and they form
 a view group of their own, so that scrolling in them moves no other view.
@@ -19,6 +19,7 @@ OPACITY = 0.4
 """Of the overlay, unless said otherwise: colours that can be told apart, anatomy that still shows."""
 
 _FORMER = "AnomalyDetection.FormerLayout"
+_ARRANGED = "AnomalyDetection.ArrangedLayout"
 _VIEW_GROUP = 2021
 _THICK = 1.5  # slices this much thicker than a pixel is wide were acquired as slices
 
@@ -77,9 +78,7 @@ def side_by_side(
         at: the slices through this point, RAS of the world, mm; None: through the middle of the FLAIR.
     """
     register(layout_node)
-    if not is_side_by_side(layout_node):
-        layout_node.SetAttribute(_FORMER, str(layout_node.GetViewArrangement()))
-        layout_node.SetViewArrangement(SIDE_BY_SIDE)
+    _arrange(layout_node, SIDE_BY_SIDE)
     for name, background, foreground in ((T1_VIEW, t1, None), (FLAIR_VIEW, flair, score)):
         composite = scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
         if composite is not None:  # there is one as soon as the view is there
@@ -114,21 +113,42 @@ def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None 
             logic.SnapSliceOffsetToIJK()
 
 
+def four_up(layout_node: Any) -> None:
+    """Three planes and 3D, Slicer's own layout. Remembers the one that was there, as `side_by_side` does."""
+    _arrange(layout_node, layout_node.SlicerLayoutFourUpView)
+
+
+def is_arranged(layout_node: Any) -> bool:
+    """Is the layout now one that this module has arranged, and from which it can go back?"""
+    arranged = layout_node.GetAttribute(_ARRANGED) or str(SIDE_BY_SIDE)  # earlier scenes knew only one
+    return bool(layout_node.GetAttribute(_FORMER)) and arranged == str(layout_node.GetViewArrangement())
+
+
 def put_back(layout_node: Any) -> bool:
-    """Back to the layout that was there before `side_by_side`.
+    """Back to the layout that was there before `side_by_side` or `four_up`.
 
     Returns:
-        False if the layout is not side by side: the user has chosen another since, and it stays.
+        False if the layout is neither: the user has chosen another since, and it stays.
     """
+    ours = is_arranged(layout_node) or is_side_by_side(layout_node)
     former = layout_node.GetAttribute(_FORMER)
-    layout_node.RemoveAttribute(_FORMER)
-    if not is_side_by_side(layout_node):
+    for attribute in (_FORMER, _ARRANGED):
+        layout_node.RemoveAttribute(attribute)
+    if not ours:
         return False
     arrangement = int(former) if former else layout_node.SlicerLayoutFourUpView
     # Another module's layout may be unknown now, where the scene was opened without that module.
     known = arrangement != layout_node.SlicerLayoutNone and layout_node.IsLayoutDescription(arrangement)
     layout_node.SetViewArrangement(arrangement if known else layout_node.SlicerLayoutFourUpView)
     return True
+
+
+def _arrange(layout_node: Any, arrangement: int) -> None:
+    """Another layout; the one to go back to is the last that was not ours."""
+    if not (is_arranged(layout_node) or is_side_by_side(layout_node)):
+        layout_node.SetAttribute(_FORMER, str(layout_node.GetViewArrangement()))
+    layout_node.SetAttribute(_ARRANGED, str(arrangement))
+    layout_node.SetViewArrangement(arrangement)
 
 
 def slice_orientation(volume: Any) -> str:

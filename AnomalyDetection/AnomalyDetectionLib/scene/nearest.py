@@ -13,7 +13,7 @@ from pathlib import Path
 from ..detection.nearest import Comparison, NormalTissue
 from ..errors import InputError
 from ..model.bundled import MOST_BYTES, find_model
-from .result import Result, findings_of, provenance_of, score_map_of
+from .result import Result, findings_of, provenance_of, score_map_of, why_fixed
 
 
 def comparison_of(result: Result, number: int) -> Comparison:
@@ -21,9 +21,11 @@ def comparison_of(result: Result, number: int) -> Comparison:
 
     Raises:
         InputError: the model is not here any more or has no library of normal patches, a volume of the result has
-            lost its voxels, or a Python package that reads the model is missing.
+            lost its voxels, its patches were not kept, or a Python package that reads the model is missing.
         KeyError: there is no such finding.
     """
+    if why_fixed(result):
+        raise InputError("the score map was not kept with this result.")
     tissue = tissue_of(result)
     finding = {item.number: item for item in findings_of(result).items}[number]
     return tissue.of_patch(score_map_of(result), finding.peak_patch)

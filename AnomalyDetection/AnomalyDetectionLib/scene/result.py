@@ -6,8 +6,9 @@ network, also after the scene was saved and opened.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ from ..detection.numbering import Numbering, keep_numbers
 from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import IMAGES, StoredScores, restore
 from ..errors import InputError
-from ..imaging.voxels import voxels_of
 from ..model import rates
 from ..model.rates import RateCurve
+from ..reporting.result_scores import WHY_FIXED, WITHOUT_PATCHES
 from .carry_over import carried_numbering
 from .findings_table import forget_all, rows, write_rows
+from .hand_edits import with_edits
 from .logics import Logics
 from .overlay import show_scores
 from .result_nodes import (
@@ -38,18 +40,22 @@ from .result_nodes import (
     remove_result,
     result_of,
     results_in,
+    with_aligned_t1,
 )
 from .result_record import Record, read_record, record_text
 from .segmentation import hide_findings, remove_findings, show_findings
+from .titles import name_scores
 from .volumes import array_of, ijk_to_ras
+from .windows import brain_windows, show_window
 
 __all__ = [
     "Result",
     "add_result",
-    "centre_of",
+    "detected_in",
     "findings_of",
     "hidden_hints",
     "hide_hints",
+    "prepare_for_sliders",
     "provenance_of",
     "rates_of",
     "rederive",
@@ -59,6 +65,9 @@ __all__ = [
     "results_in",
     "score_map_of",
     "settings_of",
+    "show_again",
+    "why_fixed",
+    "would_lose_review",
 ]
 
 
@@ -74,6 +83,7 @@ def add_result(
     min_patches: int,
     replace: Result | None = None,
     keep_intermediate: bool = False,
+    written: Callable[[ScoreMap], Findings | None] | None = None,
 ) -> Result:
     """Bring scores into the scene, with findings, overlay and table. A failure leaves the scene as it was.
 
@@ -87,6 +97,8 @@ def add_result(
         replace: a result whose nodes are used again. Where its findings overlap the new ones, these take over
             number and review, if it is on the same grid; else nothing of it is kept. None: new nodes.
         keep_intermediate: whether the volumes that findings are derived from are shown among the volumes.
+        written: gives the findings that the run itself derived from its scores, so that it is not done twice;
+            they count where they have this threshold and least size.
 
     Raises:
         InputError: the scores are damaged or do not fit the FLAIR, or give more findings than can be numbered.
@@ -96,7 +108,9 @@ def add_result(
         raise InputError(
             f'"{flair.GetName()}" no longer has the size it was analysed with: detect anomalies again.'
         )
-    findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
+    findings = None if written is None else written(scores)
+    if findings is None or (findings.threshold, findings.min_patches) != (threshold, min_patches):
+        findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
     old = _what_was_found(replace, flair)
     known = None if old is None else carried_numbering(*old, findings, scores)
     findings, numbering = keep_numbers(findings, scores, known)
@@ -108,19 +122,24 @@ def add_result(
         result = dataclasses.replace(replace, t1=t1, flair=flair)
     try:
         fill_volumes(result, stored)
+        t1_grid = (dict(provenance).get("inputs") or {}).get("t1", {}).get("grid")
+        result = with_aligned_t1(scene, result, stored.record, t1_grid)
         if replace is not None and old is None:
             forget_all(result.table)
             remove_findings(result.segmentation)
             name_nodes(scene, result)
         connect(result)
         result.record.SetText(text)
-        _show(scene, logics, result, findings)
+        _remember(result, scores, findings)
+        show_again(scene, logics, result)
         place(scene, result, keep_intermediate)
+        name_scores(scene, result)
     except BaseException:
         if replace is None:
             remove_result(scene, result)
         raise
-    _remember(result, scores, findings)
+    for volume, window in zip((result.shown_t1, flair), brain_windows(scores.study), strict=True):
+        show_window(volume, window)
     return result
 
 
@@ -130,9 +149,11 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
     They keep their numbers and their review, also those that had vanished for a while.
 
     Raises:
-        InputError: there would be more findings than can be numbered, or a volume of the result has lost its
-            voxels. Nothing was changed then.
+        InputError: there would be more findings than can be numbered, a volume of the result has lost its voxels,
+            or its scores were opened without their patches. Nothing was changed then.
     """
+    if reason := why_fixed(result):
+        raise InputError(reason)
     scores = score_map_of(result)
     findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
     record = read_record(result.record)
@@ -140,19 +161,49 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
     record = dataclasses.replace(record, threshold=threshold, min_patches=min_patches, numbering=numbering)
     result.record.SetText(record_text(record))
     follow_flair(result)
-    _show(scene, logics, result, findings)
     _remember(result, scores, findings)
+    return show_again(scene, logics, result)
+
+
+def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
+    """Bring table, segments and colours to the findings as they are known: after an edit was taken back, or made.
+
+    Raises:
+        InputError: a volume of the result has lost its voxels.
+    """
+    findings = findings_of(result)
+    _show(scene, logics, result, findings)
     return findings
 
 
 def findings_of(result: Result) -> Findings:
-    """The findings as they are now, with their numbers.
+    """The findings as they are now, with their numbers, and with what the reader has edited of them.
+
+    Raises:
+        InputError: a volume of the result has lost its voxels.
+    """
+    detected, known = detected_in(result), rows(result.table, all=True)
+    if not any(row.edited for row in known):
+        return detected
+    memory = _memory(result)
+    state = (memory.settings, [row for row in known if row.edited])
+    if memory.edited is None or memory.edits != state:
+        numbering = read_record(result.record).numbering
+        memory.edited, memory.edits = with_edits(detected, known, score_map_of(result), numbering), state
+    return memory.edited
+
+
+def detected_in(result: Result) -> Findings:
+    """The findings as the detection has them at these settings, whatever the reader has edited.
 
     Raises:
         InputError: a volume of the result has lost its voxels.
     """
     memory, record = _memory(result), read_record(result.record)
-    if memory.findings is None or memory.settings != _settings(record):
+    fixed = why_fixed(result)
+    if memory.findings is None and fixed:
+        raise InputError(fixed)
+    if memory.findings is None or (memory.settings != _settings(record) and not fixed):
         scores = score_map_of(result)
         derived = derive_findings(scores, threshold=record.threshold, min_patches=record.min_patches)
         findings, _ = keep_numbers(derived, scores, record.numbering)
@@ -174,6 +225,21 @@ def score_map_of(result: Result) -> ScoreMap:
     return memory.scores
 
 
+def prepare_for_sliders(result: Result) -> None:
+    """Find out now what the next threshold will ask for, so that its first step is as quick as the others."""
+    with contextlib.suppress(InputError):  # the volumes were not saved with the scene
+        scores = score_map_of(result)
+        _ = scores.midline, scores.appearance, scores.regions, scores.parts
+
+
+def would_lose_review(result: Result) -> bool:
+    """Whether another run on its FLAIR would drop what a reader has reviewed or edited: the grid is another one."""
+    if not any(row.reviewed or row.note or row.edited for row in rows(result.table)):
+        return False
+    image, scores = result.flair.GetImageData(), result.score.GetImageData()
+    return image is None or scores is None or image.GetDimensions() != scores.GetDimensions()
+
+
 def settings_of(result: Result) -> tuple[float, int]:
     """Threshold and least number of patches of the findings that are shown."""
     record = read_record(result.record)
@@ -185,41 +251,14 @@ def rates_of(result: Result) -> RateCurve | None:
     return rates.from_plain(read_record(result.record).scores.get("rates"))
 
 
+def why_fixed(result: Result) -> str:
+    """Why threshold and least size cannot be changed; "" where they can."""
+    return WHY_FIXED if read_record(result.record).scores.get(WITHOUT_PATCHES) else ""
+
+
 def provenance_of(result: Result) -> dict[str, Any]:
     """Where the scores come from: model, settings, versions, device, inputs."""
     return dict(read_record(result.record).provenance)
-
-
-def centre_of(result: Result, number: int) -> np.ndarray:
-    """A point in the middle of a finding: RAS of the world as it is now, mm, (3,).
-
-    It lies in the finding also where that is bent round its centroid. For a finding that has vanished it is
-    where that was. Without the result's volumes, which were not saved with the scene, it is where it was found.
-
-    Raises:
-        KeyError: there is no such finding.
-    """
-    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
-    if row is None:
-        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
-    try:
-        grid = score_map_of(result).study.flair_grid
-    except InputError:
-        return np.array(row.centroid_ras)
-    centroid = np.array([row.centroid_ras]) * (-1, -1, 1)
-    index = grid.indices(centroid)[0]
-    labels = voxels_of(findings_of(result).labels)
-    nearest = np.rint(index).astype(int)[::-1]
-    inside = bool(np.all((nearest >= 0) & (nearest < labels.shape)))
-    if not inside or labels[tuple(nearest)] != number:  # only then all voxels are worth a look
-        voxels = np.argwhere(labels == number)[:, ::-1]
-        if len(voxels) > 0:
-            distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
-            index = voxels[np.argmin(distance)]
-    local = ijk_to_ras(result.score) @ [*index, 1.0]
-    world = [0.0, 0.0, 0.0]
-    result.score.TransformPointToWorld(local[:3].tolist(), world)
-    return np.array(world)
 
 
 def hidden_hints(result: Result) -> tuple[str, ...]:
@@ -259,7 +298,7 @@ def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreM
         scores = score_map_of(result)
         if scores.study.flair_grid.shape != array_of(flair).shape:
             return None
-        return findings_of(result), scores, read_record(result.record).numbering
+        return detected_in(result), scores, read_record(result.record).numbering
     except InputError:
         return None
 
@@ -280,6 +319,8 @@ class _Memory:
         self.scores: ScoreMap | None = None
         self.findings: Findings | None = None
         self.settings: tuple[Any, ...] = ()
+        self.edited: Findings | None = None
+        self.edits: tuple[Any, ...] = ()
 
 
 def _memory(result: Result) -> _Memory:

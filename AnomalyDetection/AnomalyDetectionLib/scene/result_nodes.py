@@ -7,6 +7,7 @@ in a scene that was saved and opened.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
 from ..imaging.grid import Grid
 from ..imaging.voxels import voxels_of
+from .aligned_t1 import NAME as ALIGNED_T1
+from .aligned_t1 import place_aligned_t1, was_registered
 from .findings_table import rows
 from .hierarchy import place_beside
 from .nodes import nodes_of_class
@@ -35,10 +38,13 @@ _NODES = {
 }
 """What a result is made of: names, which the FLAIR's name is added to, and classes."""
 
+SHOWING = ("brain_surface", "numbers", "earlier_flair")
+"""What a result gets when it is shown: made when it is needed, and lost without harm."""
+
 INTERMEDIATE_FOLDER = "Intermediate volumes"
 
 _RESULT = "AnomalyDetection.Result"
-_ROLE = "AnomalyDetection.Role"
+ROLE = "AnomalyDetection.Role"
 _INTERMEDIATE = tuple(name for name in IMAGES if name != "score")
 
 
@@ -55,6 +61,8 @@ class Result:
         record: vtkMRMLTextNode, JSON: how the scores were made, the settings and the numbers of the findings.
         brain, patch_scores, prepared_t1, prepared_flair, prepared_brain: volumes that findings are derived
             from, hidden from the user unless they were asked for.
+        aligned_t1: vtkMRMLScalarVolumeNode, the T1 where the registration of the run puts it; None where the
+            run moved nothing, and in scenes of earlier versions.
     """
 
     score: Any
@@ -68,14 +76,22 @@ class Result:
     prepared_t1: Any
     prepared_flair: Any
     prepared_brain: Any
+    aligned_t1: Any = None
 
     @property
     def own_nodes(self) -> list[Any]:
         """All nodes but the inputs."""
-        return [getattr(self, role) for role in _ROLES if role not in ("flair", "t1")]
+        nodes = [getattr(self, role) for role in _ROLES if role not in ("flair", "t1")]
+        return [node for node in nodes if node is not None]
+
+    @property
+    def shown_t1(self) -> Any:
+        """The T1 that lies on the FLAIR's tissue; None where there is none any more."""
+        return self.t1 if self.aligned_t1 is None else self.aligned_t1
 
 
 _ROLES = tuple(field.name for field in dataclasses.fields(Result))
+_OPTIONAL = ("t1", "aligned_t1")
 
 
 def results_in(scene: Any) -> list[Result]:
@@ -91,8 +107,8 @@ def result_of(score_node: Any) -> Result | None:
     """The result of a score volume; None if it is none, or not complete any more (the T1 may be missing)."""
     if score_node is None or score_node.GetAttribute(_RESULT) != "1":
         return None
-    nodes = {role: score_node.GetNodeReference(_reference(role)) for role in _ROLES if role != "score"}
-    if any(node is None for role, node in nodes.items() if role != "t1"):
+    nodes = {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
+    if any(node is None for role, node in nodes.items() if role not in _OPTIONAL):
         return None
     result = Result(score=score_node, **nodes)
     try:
@@ -110,7 +126,7 @@ def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Resul
         node = scene.CreateNodeByClass(node_class)
         node.UnRegister(None)
         node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
-        node.SetAttribute(_ROLE, role)
+        node.SetAttribute(ROLE, role)
         node.SetHideFromEditors(role in _INTERMEDIATE and not keep_intermediate)
         made[role] = scene.AddNode(node)
     return Result(flair=flair, t1=t1, **made)
@@ -125,9 +141,22 @@ def name_nodes(scene: Any, result: Result) -> None:
 def connect(result: Result) -> None:
     """Let the score volume refer to all other nodes."""
     for role in _ROLES:
+        node = getattr(result, role)
         if role != "score":
-            result.score.SetNodeReferenceID(_reference(role), getattr(result, role).GetID())
+            result.score.SetNodeReferenceID(reference_of(role), None if node is None else node.GetID())
     result.score.SetAttribute(_RESULT, "1")
+
+
+def place_aside(result: Result, role: str, node: Any) -> None:
+    """Let a node that was made for showing a result belong to it: found again, and removed with it."""
+    node.SetAttribute(ROLE, role)
+    result.score.SetNodeReferenceID(reference_of(role), node.GetID())
+
+
+def aside(result: Result) -> list[Any]:
+    """The nodes that were made for showing a result."""
+    nodes = [result.score.GetNodeReference(reference_of(role)) for role in SHOWING]
+    return [node for node in nodes if node is not None]
 
 
 def fill_volumes(result: Result, stored: StoredScores) -> None:
@@ -140,8 +169,32 @@ def fill_volumes(result: Result, stored: StoredScores) -> None:
         fill(node, data, result.flair, matrix)
 
 
+def with_aligned_t1(scene: Any, result: Result, scores: Mapping[str, Any], t1_grid: Any) -> Result:
+    """The result with the T1 as the run aligned it, where the run moved it; without one, where it did not.
+
+    Args:
+        scores, t1_grid: as for `place_aligned_t1`.
+    """
+    node = result.aligned_t1
+    if not was_registered(scores):
+        if node is not None:
+            remove_node(scene, node)
+        return dataclasses.replace(result, aligned_t1=None)
+    if node is None:
+        node = scene.AddNewNodeByClass(
+            "vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(f"{ALIGNED_T1} ({result.flair.GetName()})")
+        )
+        node.SetAttribute(ROLE, "aligned_t1")
+    place_aligned_t1(node, result.t1, result.flair, scores, t1_grid)
+    place_beside(scene, node, result.flair)
+    return dataclasses.replace(result, aligned_t1=node)
+
+
 def follow_flair(result: Result) -> None:
-    """Put what lies on the FLAIR's voxels where the FLAIR is now."""
+    """Put what lies on the FLAIR's voxels, or on its tissue, where the FLAIR is now."""
+    if result.aligned_t1 is not None:
+        moved = ijk_to_ras(result.flair) @ np.linalg.inv(ijk_to_ras(result.score))
+        stand_under(result.aligned_t1, result.flair, moved @ ijk_to_ras(result.aligned_t1))
     for node in (result.score, result.brain):
         stand_under(node, result.flair)
 
@@ -160,8 +213,8 @@ def place(scene: Any, result: Result, keep_intermediate: bool) -> None:
 
 def remove_result(scene: Any, result: Result) -> None:
     """Take a result out of the scene, with all that belongs to its nodes; the inputs stay."""
-    for node in result.own_nodes:
-        _remove(scene, node)
+    for node in [*aside(result), *result.own_nodes]:
+        remove_node(scene, node)
 
 
 def remove_forgotten(scene: Any) -> None:
@@ -170,14 +223,15 @@ def remove_forgotten(scene: Any) -> None:
     if scene.IsBatchProcessing():  # being opened or closed: the score volume may be still to come
         return
     volumes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")  # label maps among them
-    used = {node.GetNodeReferenceID(_reference(role)) for node in volumes for role in _INTERMEDIATE}
+    used = {node.GetNodeReferenceID(reference_of(role)) for node in volumes for role in _INTERMEDIATE}
     for node in volumes:
-        hidden = node.GetAttribute(_ROLE) in _INTERMEDIATE and node.GetHideFromEditors()
+        hidden = node.GetAttribute(ROLE) in _INTERMEDIATE and node.GetHideFromEditors()
         if hidden and node.GetID() not in used:
-            _remove(scene, node)
+            remove_node(scene, node)
 
 
-def _reference(role: str) -> str:
+def reference_of(role: str) -> str:
+    """The reference role by which a score volume refers to a node of its result."""
     return f"AnomalyDetection.{role}"
 
 
@@ -196,7 +250,7 @@ def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:
     return ijk_to_ras(flair) @ np.linalg.inv(affine(flair_grid)) @ affine(grid)
 
 
-def _remove(scene: Any, node: Any) -> None:
+def remove_node(scene: Any, node: Any) -> None:
     """A node with its display and storage nodes, and its place in the subject hierarchy."""
     import slicer
 

@@ -59,10 +59,17 @@ def read_record(text_node: Any) -> Record:
         return Record(
             threshold=float(content["threshold"]),
             min_patches=int(content["min_patches"]),
-            numbering=Numbering(tuple((int(s), int(i), int(j)) for s, i, j in content["numbers"])),
+            numbering=Numbering(tuple(map(_peak, content["numbers"]))),
             provenance=dict(content["provenance"]),
             scores=dict(content["scores"]),
             hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # earlier scenes have none
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f'"{text_node.GetName()}" is damaged: detect anomalies again.') from error
+
+
+def _peak(patch: Any) -> tuple[int, int, int] | None:
+    if patch is None:  # of the reader's own finding
+        return None
+    s, i, j = patch
+    return int(s), int(i), int(j)

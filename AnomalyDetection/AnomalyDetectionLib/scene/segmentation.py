@@ -19,8 +19,8 @@ OUTLINE_PIXELS = 2
 FILL, OUTLINE = 0.12, 1.0
 """Opacities in the slice views: the tissue inside stays readable."""
 
-BESIDE = 0.3
-"""What a finding keeps of its opacity while another is emphasised."""
+BESIDE_OUTLINE, BESIDE_FILL = 0.7, 0.3
+"""What a finding keeps of its opacities while another is emphasised: its outline is still seen on any tissue."""
 
 _REJECTED = ", rejected"
 _EMPHASISED = "AnomalyDetection.Emphasised"
@@ -36,7 +36,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     """Bring a segmentation to these findings: segments, names, colours, terminology, geometry.
 
     Segments that were there and still are keep how they are shown. A surface that was made of them (Show 3D)
-    is made anew. Rejected findings stay visible, and say so in their name.
+    goes: `show_surfaces` makes it anew. Rejected findings stay visible, and say so in their name.
 
     Args:
         segmentation_node: vtkMRMLSegmentationNode.
@@ -48,9 +48,9 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
 
     converter = slicer.vtkSegmentationConverter
     binary = converter.GetSegmentationBinaryLabelmapRepresentationName()
-    surface = converter.GetSegmentationClosedSurfaceRepresentationName()
     segmentation = segmentation_node.GetSegmentation()
-    with_surface = segmentation.ContainsRepresentation(surface)
+    # First, and on its own: Slicer logs errors for segments that go or change while they have a surface.
+    segmentation_node.RemoveClosedSurfaceRepresentation()
     labels = _oriented_image(findings, flair_node)
     there = set(segmentation.GetSegmentIDs())
     wanted = {segment_id(finding.number): finding for finding in findings.items}
@@ -74,13 +74,25 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
             segmentation.ReorderSegments(list(wanted))
         segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(flair_node)
         segmentation_node.SetAndObserveTransformNodeID(flair_node.GetTransformNodeID())
-        if with_surface:
-            segmentation.CreateRepresentation(surface, True)
         name_segments(segmentation_node, table_node)
         _show(segmentation_node)
         emphasise(segmentation_node, emphasised(segmentation_node))
     finally:
         segmentation_node.EndModify(modifying)
+
+
+def show_surfaces(segmentation_node: Any) -> None:
+    """Make surfaces of the findings as they are, for 3D; where there are some already nothing happens."""
+    if segmentation_node.GetSegmentation().GetNumberOfSegments() > 0:
+        segmentation_node.CreateClosedSurfaceRepresentation()
+
+
+def has_surfaces(segmentation_node: Any) -> bool:
+    """Whether the findings have surfaces."""
+    import slicer
+
+    surface = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+    return bool(segmentation_node.GetSegmentation().ContainsRepresentation(surface))
 
 
 def hide_findings(segmentation_node: Any, numbers: Collection[int]) -> None:
@@ -134,9 +146,9 @@ def emphasise(segmentation_node: Any, number: int | None) -> None:
     one = segment_id(number) if number is not None else None
     modifying = display.StartModify()
     for identifier in identifiers:
-        strength = 1.0 if one not in identifiers or identifier == one else BESIDE
-        display.SetSegmentOpacity2DOutline(identifier, strength)
-        display.SetSegmentOpacity2DFill(identifier, strength)
+        strong = one not in identifiers or identifier == one
+        display.SetSegmentOpacity2DOutline(identifier, 1.0 if strong else BESIDE_OUTLINE)
+        display.SetSegmentOpacity2DFill(identifier, 1.0 if strong else BESIDE_FILL)
     display.EndModify(modifying)
     segmentation_node.SetAttribute(_EMPHASISED, None if number is None else str(number))
 

@@ -17,6 +17,9 @@ from .nodes import nodes_of_class
 if TYPE_CHECKING:
     from .result import Result
 
+EDGE = 0.08
+"""Of a view's width and height: what lies so near its border counts as out of sight."""
+
 
 def show_result(scene: Any, result: Result, opacity: float = OPACITY) -> None:
     """The FLAIR with the scores over it, in every slice view; the T1 in its own.
@@ -31,7 +34,7 @@ def show_result(scene: Any, result: Result, opacity: float = OPACITY) -> None:
         if composite.GetLayoutName() != T1_VIEW:
             show_volumes(composite, result.flair, result.score, opacity)
         else:
-            show_volumes(composite, result.t1, None, opacity)
+            show_volumes(composite, result.shown_t1, None, opacity)
     update_legend(result)
 
 
@@ -97,7 +100,9 @@ def update_legend(result: Result) -> None:
 
 
 def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
-    """Move every slice view so that a point is in its middle.
+    """Move the slice views of the layout to the slice that holds a point; they pan only if it is out of sight.
+
+    Views that are not shown are left alone: moving one costs as much as moving one that is seen.
 
     Args:
         scene: vtkMRMLScene.
@@ -106,12 +111,35 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
             the middle of the slice that holds the point: between two thick slices Slicer would show a
             mixture of both.
     """
-    for node in nodes_of_class(scene, "vtkMRMLSliceNode"):
-        node.JumpSliceByCentering(*ras)
+    for node in shown_slice_nodes(scene):
+        modifying = node.StartModify()
+        if _in_sight(node, ras):
+            node.JumpSliceByOffsetting(*ras)
+        else:
+            node.JumpSliceByCentering(*ras)
         logic = application.GetSliceLogic(node) if application is not None else None
         # 1 is the first slice; negative: the view is turned against the volume, or outside it.
         if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
             logic.SnapSliceOffsetToIJK()
+        node.EndModify(modifying)
+
+
+def shown_slice_nodes(scene: Any) -> list[Any]:
+    """The slice nodes whose views are in the layout."""
+    return [node for node in nodes_of_class(scene, "vtkMRMLSliceNode") if node.IsMappedInLayout()]
+
+
+def _in_sight(node: Any, ras: Sequence[float]) -> bool:
+    """Whether a point is within a slice view, and not at its very edge, once the view shows its slice."""
+    import vtk
+
+    to_xy = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(node.GetXYToRAS(), to_xy)
+    place = to_xy.MultiplyPoint((*ras, 1.0))
+    return all(
+        EDGE * size <= where <= (1 - EDGE) * size
+        for where, size in zip(place[:2], node.GetDimensions()[:2], strict=True)
+    )
 
 
 @dataclass(frozen=True)

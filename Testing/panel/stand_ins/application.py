@@ -10,6 +10,7 @@ from typing import Any
 import slicer
 import vtk
 from PySide6 import QtCore, QtWidgets
+from slice_rendering import map_views
 
 from .dialogs import DIALOGS
 
@@ -35,11 +36,24 @@ class Signals:
             slot(*values)
 
 
+class SliceView:
+    """What a mouse meets: the interactor of a slice view."""
+
+    def __init__(self) -> None:
+        self._interactor = vtk.vtkRenderWindowInteractor()
+
+    def interactor(self) -> Any:
+        return self._interactor
+
+
 class SliceWidget:
     """One slice view of the layout, without a window."""
 
-    def __init__(self, logic: Any) -> None:
-        self._logic = logic
+    def __init__(self, logic: Any, view: SliceView) -> None:
+        self._logic, self._view = logic, view
+
+    def sliceView(self) -> SliceView:
+        return self._view
 
     def sliceLogic(self) -> Any:
         return self._logic
@@ -60,6 +74,11 @@ class LayoutManager:
         application_logic.SetSliceLogics(vtk.vtkCollection())
         application_logic.SetViewLogics(vtk.vtkCollection())
         self._logics: dict[str, Any] = {}
+        self._views: dict[str, SliceView] = {}
+        if scene.GetFirstNodeByClass("vtkMRMLCrosshairNode") is None:
+            crosshair = slicer.vtkMRMLCrosshairNode()
+            crosshair.SetCrosshairName("default")
+            scene.AddNode(crosshair)
         self._following = False
         self._layout = slicer.vtkMRMLLayoutLogic()
         self._layout.SetMRMLApplicationLogic(application_logic)
@@ -68,6 +87,7 @@ class LayoutManager:
             scene.AddObserver(event, lambda caller, event: self._follow())
             for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.EndBatchProcessEvent)
         ]
+        self._layout.GetLayoutNode().AddObserver(vtk.vtkCommand.ModifiedEvent, self._layout_changed)
         self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         self._follow()
 
@@ -76,6 +96,10 @@ class LayoutManager:
             self._scene.RemoveObserver(tag)
         for logic in (*self._logics.values(), self._layout):
             logic.SetMRMLScene(None)
+
+    def _layout_changed(self, *_: Any) -> None:
+        if self._layout.GetMRMLScene() is not None:
+            map_views(self._scene, self._layout)
 
     def layoutLogic(self) -> Any:
         return self._layout
@@ -94,7 +118,14 @@ class LayoutManager:
         return [node.GetLayoutName() for node in nodes if node.IsA("vtkMRMLSliceNode")]
 
     def sliceWidget(self, name: str) -> SliceWidget | None:
-        return SliceWidget(self._logics[name]) if name in self._logics else None
+        if name not in self._logics:
+            return None
+        return SliceWidget(self._logics[name], self._views.setdefault(name, SliceView()))
+
+    @property
+    def threeDViewCount(self) -> int:
+        """The stand-in draws none."""
+        return 0
 
     def mrmlSliceLogics(self) -> Any:
         return self._application_logic.GetSliceLogics()

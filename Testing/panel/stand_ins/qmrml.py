@@ -234,6 +234,9 @@ class qMRMLNodeComboBox(QWidget):
     def _on_about_to_be_removed(self, node: Any) -> None:
         if node.GetID() in self._ids:
             self.nodeAboutToBeRemoved.emit(node)
+            if node.GetID() == self._current:  # its row goes, and Qt takes the one beside it
+                row = self._ids.index(node.GetID())
+                self.combo.setCurrentIndex(row + 1 if row + 1 < len(self._ids) else row - 1)
 
     def _on_index(self, row: int) -> None:
         identifier = self._ids[row] if 0 <= row < len(self._ids) else ""

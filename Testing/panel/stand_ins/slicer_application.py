@@ -13,7 +13,7 @@ from typing import Any
 import slicer
 import slicer.util
 from PySide6 import QtCore, QtTest, QtWidgets
-from slicer_scene import make_scene
+from slicer_scene import SlicerScene, make_scene
 
 from . import attributes, parameter_node_wrapper, scripted_module
 from .application import Application
@@ -45,6 +45,7 @@ class SlicerApplication:
         slicer.modules = SimpleNamespace(
             colors=_module_with(self.logics.colors),
             segmentations=_module_with(self.logics.segmentations),
+            volumes=_module_with(_volumes_logic(made)),
         )
         self.app = Application(folder)
         slicer.app = self.app
@@ -123,6 +124,13 @@ class SlicerApplication:
 
     def _note(self, *raised: Any) -> None:
         self.errors.append("".join(traceback.format_exception(*raised)))
+
+
+def _volumes_logic(made: SlicerScene) -> Any:
+    logic = slicer.vtkSlicerVolumesLogic()
+    logic.SetMRMLApplicationLogic(made.logics.application)
+    logic.SetMRMLScene(made.scene)
+    return logic
 
 
 def _module_with(logic: Any) -> Any:

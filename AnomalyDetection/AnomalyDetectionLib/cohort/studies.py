@@ -1,0 +1,175 @@
+"""The studies in a folder, whatever its layout: a BIDS dataset, a folder a study (files or DICOM), a list of them.
+
+Every study becomes a scan of a cohort, so that all of a cohort's care (one at a time, killed or not, again or not) is
+theirs, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InputError
+from ..imaging.dicom_headers import is_dicom
+from ..imaging.dicom_study import DicomStudy, check_patient, choose_pair, read_studies
+from ..imaging.series_names import is_enhanced, kind_of_name
+from ..imaging.volume import as_text
+from .dataset import SETTINGS
+from .selection import CohortScan, NoScan, Wanted, select_scans
+
+IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+class Study(NamedTuple):
+    """A study by its name, and its scan or why it has none."""
+
+    name: str
+    scan: CohortScan | NoScan
+
+
+def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
+    """The studies of a folder, or of a list, one after another as they are found.
+
+    Args:
+        source: a BIDS dataset; a folder with a folder a study, which holds a T1 and a FLAIR by their names, or the
+            DICOM images of the study; a folder that is such a study itself; or a JSON file, a list of
+            {"name", "folder", "study_uid"} of DICOM studies.
+        wanted: what counts in a BIDS dataset.
+
+    Raises:
+        InputError: there is no study in it.
+    """
+    known: set[str] = set()
+    count = 0
+    for name, scan in _found(Path(source), wanted):
+        count += 1
+        yield Study(name, _named(name, scan, known))
+    if count == 0:
+        raise InputError(
+            f"{as_text(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
+        )
+
+
+def is_bids(folder: Path) -> bool:
+    """Whether a folder is a dataset in the layout of BIDS."""
+    return any(path.is_dir() for path in folder.glob("sub-*/anat")) or any(
+        path.is_dir() for path in folder.glob("sub-*/ses-*/anat")
+    )
+
+
+def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortScan | NoScan]]:
+    if source.is_file():
+        for one in _listed(source):
+            yield from _dicom(str(one["name"]), Path(one["folder"]), str(one["study_uid"]))
+        return
+    if not source.is_dir():
+        raise InputError(f"{as_text(source)} does not exist: choose a folder.")
+    if is_bids(source):
+        selection = select_scans(source, wanted)
+        both: list[CohortScan | NoScan] = [*selection.scans, *selection.problems]
+        yield from ((scan.name, scan) for scan in sorted(both, key=lambda scan: scan.name))
+        return
+    try:
+        inside = sorted(path for path in source.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{as_text(source)} cannot be read ({error.strerror}): check its rights.") from error
+    if any(path.is_file() and (_is_image(path) or is_dicom(path)) for path in inside):
+        yield from _study(source)
+        return
+    for folder in inside:
+        if folder.is_dir() and not (folder / SETTINGS).exists():  # results of a cohort are no study
+            yield from _study(folder)
+
+
+def _study(folder: Path) -> Iterator[tuple[str, CohortScan | NoScan]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    images = [path for path in files if _is_image(path)]
+    if images:
+        yield folder.name, _by_names(folder, images)
+    elif any(is_dicom(path) for path in files):
+        yield from _dicom(folder.name, folder, "")
+
+
+def _by_names(folder: Path, images: list[Path]) -> CohortScan | NoScan:
+    """The T1 and the FLAIR among image files, by what they are called."""
+    chosen: list[Path] = []
+    for kind, what in (("t1", "T1"), ("flair", "FLAIR")):
+        found = [path for path in images if kind_of_name(_stem(path)) == kind]
+        plain = [path for path in found if not is_enhanced(_stem(path))] or found
+        if len(plain) != 1:
+            names = ", ".join(path.name for path in plain)
+            said = (
+                f"several could be the {what} ({names}): leave one" if plain else f"no file is called {what}"
+            )
+            return NoScan(folder.name, "", f"{said}; there are {', '.join(path.name for path in images[:6])}")
+        chosen.append(plain[0])
+    return CohortScan(folder.name, "", chosen[0].absolute(), chosen[1].absolute())
+
+
+def _dicom(name: str, folder: Path, uid: str) -> Iterator[tuple[str, CohortScan | NoScan]]:
+    """The studies of a folder of DICOM images; the one with a UID, where one is given."""
+    try:
+        studies = [study for study in read_studies(folder) if uid in ("", study.uid)]
+        if not studies:
+            raise InputError(f"The study is not in {as_text(folder)} any more.")
+    except InputError as error:
+        yield name, NoScan(name, "", str(error))
+        return
+    for study in studies:
+        called = f"{name} {study.date}".strip() if len(studies) > 1 else name
+        yield called, _pair_of(called, study)
+
+
+def _pair_of(name: str, study: DicomStudy) -> CohortScan | NoScan:
+    try:
+        pair = choose_pair(check_patient(study))
+    except InputError as error:
+        return NoScan(name, "", str(error))
+    t1, flair = pair.t1.folder.absolute(), pair.flair.folder.absolute()
+    return CohortScan(name, "", t1, flair, t1_series=pair.t1.uid, flair_series=pair.flair.uid)
+
+
+def _named(name: str, scan: CohortScan | NoScan, known: set[str]) -> CohortScan | NoScan:
+    """The same under a name that BIDS allows, another one for each study, the same every time."""
+    subject = scan.subject
+    if not re.fullmatch(r"sub-[0-9A-Za-z]+", subject):
+        letters = "".join(re.findall(r"[0-9A-Za-z]", name))
+        short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+        # Names that differ only in signs, or have none but signs, are told apart by what they are made of.
+        subject = f"sub-{letters}" if letters == name else f"sub-{letters}{short}"
+    base, number = subject, 1
+    while f"{subject} {scan.session}".lower() in known:
+        number += 1
+        subject = f"{base}x{number}"
+    known.add(f"{subject} {scan.session}".lower())
+    if isinstance(scan, NoScan):
+        return NoScan(subject, scan.session, " ".join(scan.reason.split()))
+    return CohortScan(
+        subject, scan.session, scan.t1, scan.flair, scan.brain_mask, scan.t1_series, scan.flair_series
+    )
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return [{"study_uid": "", **one, "name": one["name"], "folder": one["folder"]} for one in content]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"The list of studies {as_text(path)} is damaged: choose the studies again."
+        ) from error
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith(IMAGES)
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for suffix in sorted(IMAGES, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name

@@ -1,0 +1,148 @@
+"""A worklist: the studies of a folder, analysed one after another as a cohort, while somebody reads what is done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from .. import __version__
+from ..errors import InputError
+from ..model.bundled import DEFAULT_MODEL, find_model
+from ..reporting.worklist import DONE, FAILED, RUNNING, WAITING, Entry, Worklist, write_worklist
+from .batch import FAILED as SCAN_FAILED
+from .batch import limit_threads, run_scans
+from .dataset import SETTINGS, Dataset
+from .failures import CHOOSING, Failure
+from .files import file_sha256
+from .selection import CohortScan, NoScan, Wanted
+from .settings import CohortSettings
+from .studies import studies_in
+from .workflow import cores
+
+Progress = Callable[[str, float, str], None]
+
+
+def list_studies(source: Path, results: Path, report: Progress) -> tuple[Worklist, dict[str, CohortScan]]:
+    """Find the studies and what is known of each; the list in the folder grows as they are found.
+
+    Args:
+        source: as for `studies_in`.
+        results: the folder of the cohort, which need not be there.
+
+    Returns:
+        The list, and the scans by name.
+
+    Raises:
+        InputError: there is no study, or the folder cannot be written.
+    """
+    before = Dataset.open(results) if (results / SETTINGS).exists() else None
+    failures = {} if before is None else {row.name: row.reason for row in before.failures.rows()}
+    worklist, scans = Worklist(), {}
+    for name, scan in studies_in(source, None if before is None else _wanted(before.settings)):
+        place = f"{scan.subject}/{scan.session}" if scan.session else scan.subject
+        if isinstance(scan, NoScan):
+            entry = Entry(name, scan.name, place, state=FAILED, reason=scan.reason)
+        else:
+            scans[scan.name] = scan
+            entry = Entry(name, scan.name, place, str(scan.t1), str(scan.flair))
+            entry = _known(entry, before, scan, failures)
+        worklist = worklist.with_entry(entry)
+        write_worklist(worklist, results)
+        report("looking", 0.0, f"Looking for the studies: {len(worklist.entries)} so far")
+    worklist = replace(worklist, complete=True)
+    write_worklist(worklist, results)
+    return worklist, scans
+
+
+def run_worklist(
+    source: Path, results: Path, report: Progress, *, model: str | None = None, device: str = "auto"
+) -> Worklist:
+    """Analyse all studies that have no result yet, one after another; the list says how far it is.
+
+    What was killed is gone on with by calling it again; a study that cannot be analysed has its reason, and is tried
+    again by the next call.
+
+    Args:
+        model, device: as for `detect`; model None: that of the results that are there, else the default.
+
+    Raises:
+        InputError: as for `list_studies`, and if the folder holds results of other settings.
+    """
+    worklist, scans = list_studies(source, results, report)
+    root = source.parent if source.is_file() else source
+    dataset = Dataset.begin(results, root, _settings(results, model, device))
+    problems = [
+        Failure(*entry.place.partition("/")[::2], CHOOSING, entry.reason)
+        for entry in worklist.entries
+        if entry.scan not in scans
+    ]
+    dataset.failures.add(*problems)
+    limit_threads(cores())
+    for place, entry in enumerate(worklist.entries):
+        scan = scans.get(entry.scan)
+        if scan is None:
+            continue
+        report("scans", place / len(worklist.entries), f"{place} of {len(worklist.entries)}: {entry.name}")
+        if not dataset.is_finished(scan):
+            worklist = worklist.with_entry(replace(entry, state=RUNNING, reason="", findings=None))
+            write_worklist(worklist, results)
+        outcome = run_scans(dataset, [scan])
+        rows = {row.name: row.reason for row in dataset.failures.rows()} if outcome[SCAN_FAILED] else {}
+        worklist = worklist.with_entry(_known(replace(entry, state=WAITING), dataset, scan, rows))
+        write_worklist(worklist, results)
+    return worklist
+
+
+def summary(worklist: Worklist, results: Path) -> str:
+    """How many studies are in which state, in one line."""
+    counts = {
+        state: sum(entry.state == state for entry in worklist.entries) for state in (DONE, FAILED, WAITING)
+    }
+    said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    count = len(worklist.entries)
+    return f"{count} stud{'y' if count == 1 else 'ies'}: {said}; results are in {results}"
+
+
+def _known(entry: Entry, dataset: Dataset | None, scan: CohortScan, failures: dict[str, str]) -> Entry:
+    """What the results say about a study."""
+    if entry.scan in failures:
+        return replace(entry, state=FAILED, reason=failures[entry.scan])
+    if dataset is None or not dataset.record(scan).is_file():
+        return entry
+    try:
+        count = int(json.loads(dataset.record(scan).read_text("utf-8"))["count"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return entry
+    return replace(entry, state=DONE, reason="", findings=count)
+
+
+def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
+    """Those of the results that are there, else those of a review: scores kept, nothing drawn."""
+    there = (results / SETTINGS).exists()
+    settings = Dataset.open(results).settings if there else CohortSettings(keep_scores=True, pictures=False)
+    name = model or settings.model or DEFAULT_MODEL
+    path = find_model(name)
+    return replace(
+        settings,
+        model=name if path.stem == name else str(path.absolute()),
+        model_sha256=file_sha256(path),
+        device=device,
+        version=__version__,
+    )
+
+
+def _wanted(settings: CohortSettings) -> Wanted:
+    """What was selected when the results were begun."""
+    try:
+        rules = json.loads(settings.filter or "{}")
+        entities = {
+            suffix: {name: tuple(values) for name, values in rule.items()} for suffix, rule in rules.items()
+        }
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            "The settings of these results are damaged: choose another folder for results."
+        ) from error
+    masks = Path(settings.brain_masks) if settings.brain_masks else None
+    return Wanted(runs=settings.runs, entities=entities, brain_masks=masks)

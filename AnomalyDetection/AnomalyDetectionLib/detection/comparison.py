@@ -1,0 +1,219 @@
+"""Two results of one patient: which findings are new, grown, shrunken, known, or gone.
+
+The earlier outlines are brought onto the later FLAIR by a rigid registration of the two FLAIRs. Findings belong
+together where they overlap there; what has split or run together is compared as one. A volume has changed where the
+difference is more than the outlines are sure of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+from scipy.sparse import csgraph, csr_matrix
+
+from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
+
+Status = Literal["new", "grown", "shrunken", "known", "gone", "not covered"]
+
+LEAST_OVERLAP = 0.1
+"""Of the smaller of two findings: less is two that touch."""
+
+NEAR_MM = 3.0
+"""Two findings without a counterpart that lie so near to each other are one: registration and outlines are no better."""
+
+OUTLINE_SHARE = 0.1
+"""How far an outline as a whole lies off, of the step in which it is drawn, one standard deviation. It was chosen on heads
+that were detected twice, turned and with more noise the second time; see docs/review.md, "Earlier result"."""
+
+SUSPICIOUS = 0.5
+"""Of the threshold. A median score above it, in the place of a finding that is new or gone, says that it nearly was, or is,
+one there, too. It was chosen on the same heads."""
+
+SURE = 1.96
+"""Standard deviations that a difference of volumes must exceed: chance does it once in 20."""
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """The findings of one result, as they are compared.
+
+    Attributes:
+        labels: number of the finding, on the FLAIR's own grid (LPS).
+        scores: anomaly scores (slices, rows, columns) on it, 0 where none were looked for.
+        threshold: above which they are findings.
+        step_mm: how finely outlines are drawn: the distance of patches on the model's grid; 0: by voxel.
+    """
+
+    labels: sitk.Image
+    scores: np.ndarray
+    threshold: float
+    step_mm: float = 0.0
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has become of findings that belong together.
+
+    Attributes:
+        later: numbers of the later result; empty: gone.
+        earlier: numbers of the earlier one; empty: new.
+        status: "not covered": where one of the two has not looked for anomalies.
+        later_ml, earlier_ml: volumes of all of them.
+        limit_ml: a difference up to this is within what the outlines are sure of.
+        score_there: of what is new or gone, the median score in that place in the other scan; None for what is in both,
+            and where nothing was looked for.
+        unsure: new or gone, but so small, or the score there so high, that a second scan of the same head may differ
+            by as much.
+    """
+
+    later: tuple[int, ...]
+    earlier: tuple[int, ...]
+    status: Status
+    later_ml: float
+    earlier_ml: float
+    limit_ml: float
+    score_there: float | None = None
+    unsure: bool = False
+
+
+def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> tuple[Change, ...]:
+    """What has become of the findings: by the later numbers, and at last what is gone.
+
+    Args:
+        to_earlier: from LPS points of the later scan to those of the earlier one.
+    """
+    now = sitk.GetArrayFromImage(later.labels)
+    before = sitk.GetArrayFromImage(_brought(earlier.labels, later.labels, to_earlier))
+    here = _volumes(later)
+    there = _volumes(earlier)
+    edges = _overlapping(now, before, here, there, Grid.of(later.labels))
+    then_there = _scores_there(earlier, later, to_earlier)
+    now_there = _scores_there(later, earlier, to_earlier.GetInverse())
+    changes = []
+    for ours, theirs in _groups(sorted(here), sorted(there), edges):
+        now_ml, then_ml = sum(here[n][0] for n in ours), sum(there[n][0] for n in theirs)
+        sigma = np.hypot(_unsure_ml(later, ours, here), _unsure_ml(earlier, theirs, there))
+        limit = SURE * float(sigma)
+        score: float | None = None
+        status: Status
+        if not theirs:
+            score = then_there.get(ours[0])
+            status = "not covered" if score is None else "new"
+        elif not ours:
+            score = now_there.get(theirs[0])
+            status = "not covered" if score is None else "gone"
+        elif abs(now_ml - then_ml) <= limit:
+            status = "known"
+        else:
+            status = "grown" if now_ml > then_ml else "shrunken"
+        threshold = (earlier if ours else later).threshold
+        unsure = score is not None and (score >= SUSPICIOUS * threshold or abs(now_ml - then_ml) <= limit)
+        changes.append(Change(ours, theirs, status, now_ml, then_ml, limit, score, unsure))
+    return tuple(sorted(changes, key=lambda change: (not change.later, change.later, change.earlier)))
+
+
+def _brought(image: sitk.Image, onto: sitk.Image, transform: sitk.Transform) -> sitk.Image:
+    return sitk.Resample(image, onto, transform, sitk.sitkNearestNeighbor, 0.0, image.GetPixelID())
+
+
+def _volumes(result: Outlined) -> dict[int, tuple[float, float]]:
+    """Of each finding: volume, and the volume of a layer round it that is one step thick, in ml."""
+    grid = Grid.of(result.labels)
+    labels = voxels_of(result.labels)
+    found = {}
+    for number, place in enumerate(ndimage.find_objects(labels.astype(np.int32)), start=1):
+        if place is None:
+            continue
+        mask = np.pad(labels[place] == number, 1)
+        layer = 0.0
+        for axis, spacing in enumerate(grid.spacing[::-1]):
+            faces = int(np.count_nonzero(np.diff(mask, axis=axis)))
+            layer += faces * grid.voxel_ml / spacing * max(spacing, result.step_mm)
+        found[number] = (float(mask.sum()) * grid.voxel_ml, layer)
+    return found
+
+
+def _unsure_ml(result: Outlined, numbers: tuple[int, ...], known: Mapping[int, tuple[float, float]]) -> float:
+    return OUTLINE_SHARE * sum(known[number][1] for number in numbers)
+
+
+def _overlapping(
+    now: np.ndarray,
+    before: np.ndarray,
+    here: Mapping[int, tuple[float, float]],
+    there: Mapping[int, tuple[float, float]],
+    grid: Grid,
+) -> set[tuple[int, int]]:
+    """Pairs of numbers, later and earlier, that belong together."""
+    edges = set()
+    shared = (now > 0) & (before > 0)
+    pairs, counts = np.unique(np.stack([now[shared], before[shared]]), axis=1, return_counts=True)
+    for (ours, theirs), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+        smaller = min(here[ours][0], there[theirs][0])
+        if count * grid.voxel_ml >= LEAST_OVERLAP * smaller:
+            edges.add((ours, theirs))
+    alone_now = [number for number in here if number not in {ours for ours, _ in edges}]
+    alone_then = [number for number in there if number not in {theirs for _, theirs in edges}]
+    lone = np.where(np.isin(before, alone_then), before, 0)
+    if alone_now and lone.any():
+        distance, nearest = ndimage.distance_transform_edt(
+            lone == 0, sampling=grid.spacing[::-1], return_indices=True
+        )
+        reach = max(NEAR_MM, *grid.spacing)
+        for number in alone_now:
+            mask = now == number
+            at = np.argmin(np.where(mask, distance, np.inf))
+            if distance.ravel()[at] <= reach:
+                edges.add((number, int(lone[tuple(axis.ravel()[at] for axis in nearest)])))
+    return edges
+
+
+def _groups(
+    later: list[int], earlier: list[int], edges: set[tuple[int, int]]
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The numbers of each group of findings that belong together."""
+    size = len(later) + len(earlier)
+    if size == 0:
+        return []
+    rows = [later.index(ours) for ours, _ in edges]
+    columns = [len(later) + earlier.index(theirs) for _, theirs in edges]
+    graph = csr_matrix((np.ones(len(edges)), (rows, columns)), shape=(size, size))
+    count, group = csgraph.connected_components(graph, directed=False)
+    return [
+        (
+            tuple(number for place, number in enumerate(later) if group[place] == k),
+            tuple(number for place, number in enumerate(earlier, len(later)) if group[place] == k),
+        )
+        for k in range(count)
+    ]
+
+
+def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> dict[int, float]:
+    """The median score in the place of each finding in the other scan; none of those that it mostly has not searched.
+
+    Args:
+        of: whose findings.
+        transform: from LPS points of `of` to those of `other`.
+    """
+    grid = Grid.of(other.labels)
+    near = ndimage.distance_transform_edt(other.scores == 0, sampling=grid.spacing[::-1]) <= NEAR_MM
+    searched, scores = (
+        sitk.GetArrayFromImage(_brought(grid.image(array), of.labels, transform))
+        for array in (near.astype(np.uint8), other.scores.astype(np.float32))
+    )
+    labels = voxels_of(of.labels)
+    numbers = np.unique(labels[labels > 0])
+    if len(numbers) == 0:
+        return {}
+    shares, medians = ndimage.mean(searched, labels, numbers), ndimage.median(scores, labels, numbers)
+    return {
+        int(number): float(score)
+        for number, share, score in zip(numbers, shares, medians, strict=True)
+        if share >= 0.5
+    }

@@ -1,0 +1,239 @@
+"""Before and after: an earlier result of the same patient, and what has become of each finding since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..detection.comparison import Change
+from ..errors import InputError
+from ..reporting.comparison import Comparison, summary
+from ..reporting.result_folder import find_image, open_folder, read_image
+from ..scene import layout
+from ..scene.comparison import (
+    change_of,
+    comparison_of,
+    earlier_of,
+    is_of_these_settings,
+    keep_comparison,
+    place_earlier,
+    show_beside,
+)
+from ..scene.comparison_job import ComparisonJob
+from ..scene.result import Result, results_in
+from ..scene.titles import title_of
+from . import python
+from .messages import say
+
+POLL_MS = 200
+
+
+class EarlierResult:
+    """The row "Earlier result" of the section Findings."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._job: ComparisonJob | None = None
+        self._earlier: Result | Path | None = None
+        self._later: Result | None = None
+        self._offered: list[Result] = []
+        self._filling = False
+        self._number: int | None = None
+        self._timer = qt.QTimer()
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        ui = panel.ui
+        ui.earlierSelector.currentIndexChanged.connect(self._chosen)
+        ui.earlierBesideButton.clicked.connect(self._beside)
+        say(ui.changeLabel, "")
+
+    @property
+    def running(self) -> bool:
+        """Whether a comparison is going on."""
+        return self._job is not None
+
+    def refresh(self) -> None:
+        """What the result can be compared with."""
+        ui, result = self._panel.ui, self._panel.result
+        ui.earlierSelector.visible = ui.earlierBesideButton.visible = result is not None
+        self._fill([] if result is None else results_in(self._panel.scene), result)
+        ui.earlierSelector.enabled = not self.running
+        there = result is not None and earlier_of(result) is not None
+        ui.earlierBesideButton.enabled = there and self._panel.layout_node is not None
+
+    def take(self, result: Result | None) -> None:
+        """Another result is shown, or none: what is known of its findings' past."""
+        if self._later is not None and (result is None or result.score is not self._later.score):
+            self.stop()
+        known = None if result is None else comparison_of(result)
+        self._panel.review.table.show_changes(None if known is None else short_words(known[0]))
+        self._panel.ui.earlierBesideButton.checked = False
+        self.show(self._number)
+
+    def show(self, number: int | None) -> None:
+        """Say what has become of a finding; None: of all."""
+        self._number = number
+        result = self._panel.result
+        known = None if result is None else comparison_of(result)
+        if result is None or known is None:
+            if not self.running:
+                say(self._panel.ui.changeLabel, "")
+            return
+        comparison, name = known
+        lines = [_("Since {name}: {summary}").format(name=name, summary=summary(comparison.changes))]
+        change = None if number is None else change_of(comparison, number)
+        if change is not None:
+            lines.insert(0, in_words(change))
+        elif number is not None:
+            lines.insert(0, _("This finding was not there when the results were compared: compare again."))
+        lines += comparison.remarks
+        if not is_of_these_settings(result, comparison):
+            lines.append(_("Threshold or least size have changed since: compare again."))
+        say(self._panel.ui.changeLabel, "\n".join(lines))
+
+    def compare(self, earlier: Result | Path) -> None:
+        """Begin to compare the result that is shown with an earlier one."""
+        result = self._panel.result
+        if result is None or self.running or not self._panel.detect.installed():
+            return
+        self._panel.by_hand.take(adopt=True)
+        try:
+            with slicer.util.WaitCursor():
+                self._job = ComparisonJob(
+                    result, earlier, python=python.python_command(), temporary=Path(slicer.app.temporaryPath)
+                )
+        except InputError as error:
+            say(self._panel.ui.changeLabel, str(error), "error")
+            return
+        self._earlier, self._later = earlier, result
+        say(self._panel.ui.changeLabel, _("Comparing: the earlier FLAIR is being aligned."))
+        self._timer.start()
+        self.refresh()
+
+    def stop(self) -> None:
+        """End the comparison that is going on, without a word."""
+        self._timer.stop()
+        job, self._job, self._later = self._job, None, None
+        if job is not None:
+            job.cancel()
+
+    def _poll(self) -> None:
+        job, result, earlier = self._job, self._later, self._earlier
+        if job is None or result is None or earlier is None:
+            return
+        if job.state == "running":
+            return
+        self._timer.stop()
+        self._job = self._later = None
+        try:
+            comparison = job.finish()
+            if self._panel.scene.IsNodePresent(result.score):
+                keep_comparison(result, comparison, self._name_of(earlier))
+                place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
+        except InputError as error:
+            say(self._panel.ui.changeLabel, str(error), "error")
+            self.refresh()
+            return
+        self.take(self._panel.result)
+        self.refresh()
+
+    def _fill(self, there: list[Result], result: Result | None) -> None:
+        others = [one for one in there if result is not None and one.score is not result.score]
+        selector = self._panel.ui.earlierSelector
+        names = [
+            _("Compare with an earlier result"),
+            *(title_of(self._panel.scene, one) for one in others),
+            _("A result folder..."),
+        ]
+        self._offered = others
+        if names == [selector.itemText(place) for place in range(selector.count)]:
+            return
+        self._filling = True
+        selector.clear()
+        for name in names:
+            selector.addItem(name)
+        self._filling = False
+
+    def _chosen(self) -> None:
+        selector = self._panel.ui.earlierSelector
+        place = selector.currentIndex
+        if self._filling or place <= 0:
+            return
+        self._filling = True
+        selector.currentIndex = 0  # it is a menu: the label below says what was compared
+        self._filling = False
+        if place <= len(self._offered):
+            self.compare(self._offered[place - 1])
+            return
+        folder = qt.QFileDialog.getExistingDirectory(
+            slicer.util.mainWindow(), _("Result folder of an earlier scan"), ""
+        )
+        if folder:
+            self.compare(Path(folder))
+
+    def _beside(self) -> None:
+        """The earlier FLAIR in the left view, or the T1 again."""
+        result, button = self._panel.result, self._panel.ui.earlierBesideButton
+        volume = None if result is None else earlier_of(result)
+        if volume is None:
+            button.checked = False
+            return
+        if not layout.is_side_by_side(self._panel.layout_node):
+            self._panel.views.side_by_side()
+        show_beside(self._panel.scene, volume if button.checked else result.shown_t1)
+
+    def _name_of(self, earlier: Result | Path) -> str:
+        if isinstance(earlier, Path):
+            return f"{earlier.parent.name}/{earlier.name}"  # the last part alone is often "results"
+        return title_of(self._panel.scene, earlier)
+
+
+def in_words(change: Change) -> str:
+    """What has become of a finding, with both volumes."""
+    text = {
+        "new": _("New: {now:.2f} ml."),
+        "gone": _("Gone: it had {then:.2f} ml."),
+        "grown": _("Grown: {now:.2f} ml, before {then:.2f} ml."),
+        "shrunken": _("Shrunken: {now:.2f} ml, before {then:.2f} ml."),
+        "known": _("Known: {now:.2f} ml, before {then:.2f} ml."),
+        "not covered": _("The other scan was not searched here."),
+    }[change.status].format(now=change.later_ml, then=change.earlier_ml)
+    if change.status in ("grown", "shrunken", "known"):
+        text += " " + _("A difference of more than {limit:.2f} ml counts.").format(limit=change.limit_ml)
+    if len(change.later) > 1 or len(change.earlier) > 1:
+        text += " " + _("Compared together: now {now}, before {then}.").format(
+            now=", ".join(map(str, change.later)), then=", ".join(map(str, change.earlier))
+        )
+    if change.unsure and change.score_there is not None:
+        text += " " + _(
+            "Not sure: it is small, or its score ({score:.1f}) was high in the other scan, too."
+        ).format(score=change.score_there)
+    return text
+
+
+def short_words(comparison: Comparison) -> dict[int, str]:
+    """For the table: what has become of each finding of the later result."""
+    short = {
+        "new": "new{doubt}",
+        "grown": "▲ {then:.2f}",
+        "shrunken": "▼ {then:.2f}",
+        "known": "= {then:.2f}",
+        "not covered": "?",
+        "gone": "",
+    }
+    return {
+        number: short[change.status].format(then=change.earlier_ml, doubt="?" if change.unsure else "")
+        for change in comparison.changes
+        for number in change.later
+    }
+
+
+def _flair_of(earlier: Result | Path) -> Any:
+    """The earlier FLAIR: its node, or its image."""
+    if isinstance(earlier, Path):
+        return read_image(find_image(open_folder(earlier), "flair"), "flair")
+    return earlier.flair

@@ -1,0 +1,66 @@
+"""A button for each hint: how many findings have it, and whether they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ..detection.hints import WMH
+from ..scene.findings_table import Row
+from .words import HINT_SHORT
+
+NARROW = 340
+"""Pixels that a panel has for them at least: where the buttons need more, they stand in two rows."""
+
+
+class HintFilter:
+    """The row of buttons above the table.
+
+    Their place never changes, however many findings there are, so that a second click meets the same button.
+
+    Args:
+        widget: QWidget with a grid layout.
+        changed: called with the hints that are to be hidden.
+    """
+
+    def __init__(self, widget: Any, changed: Callable[[list[str]], None]) -> None:
+        self._changed = changed
+        self._buttons: dict[str, Any] = {}
+        grid = widget.layout()
+        for hint, short in HINT_SHORT.items():
+            button = qt.QPushButton(f"{_(short)} 9")
+            button.setCheckable(True)
+            button.setChecked(True)
+            tip = _("Show the findings that are {hint}: in this table, in the slices and in 3D.").format(
+                hint=_(hint)
+            )
+            if hint == WMH:
+                tip += " " + _(
+                    "In tests on simulated infarcts, hiding them also hid about 1 in 4 findings on infarcts."
+                )
+            button.setToolTip(tip)
+            button.setStyleSheet("padding: 2px 0px;")
+            button.clicked.connect(self._clicked)
+            self._buttons[hint] = button
+        needed = max(button.sizeHint.width() for button in self._buttons.values())
+        columns = len(self._buttons) if needed * len(self._buttons) <= NARROW else 2
+        for place, button in enumerate(self._buttons.values()):
+            button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
+            grid.addWidget(button, place // columns, place % columns)
+
+    def refresh(self, rows: Sequence[Row], hidden: Collection[str]) -> None:
+        """Say how many findings there are of each hint, and which are hidden."""
+        hints = [row.hint for row in rows]
+        for hint, button in self._buttons.items():
+            button.setText(f"{_(HINT_SHORT[hint])} {hints.count(hint)}")
+            button.setChecked(hint not in hidden)
+
+    def button(self, hint: str) -> Any:
+        """The QPushButton of a hint."""
+        return self._buttons[hint]
+
+    def _clicked(self) -> None:
+        self._changed([hint for hint, button in self._buttons.items() if not button.checked])

@@ -1,0 +1,173 @@
+"""A result folder that is read in the module: opened, its review saved beside it by itself, and closed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..reporting.result_folder import Image, ImageNotFoundError, ResultFolder, find_image, open_folder
+from ..scene.opened_folder import Opened, close_result, open_result
+from ..scene.saved_review import save_review
+from .messages import say
+
+REST_MS = 600
+"""How long the reader rests before the review is saved."""
+
+LAST_FOLDER = "AnomalyDetection/ResultFolder"
+
+
+class ResultFolders:
+    """The button "Open a result folder", and what belongs to the folder that is open."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._opened: Opened | None = None
+        self._observed: list[tuple[Any, int]] = []
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self.save)
+        panel.ui.openResultButton.clicked.connect(self.choose)
+        say(panel.ui.worklistMessageLabel, "")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that is open."""
+        return None if self._opened is None else self._opened.folder.folder
+
+    def choose(self) -> None:
+        """Ask for a folder, and open it."""
+        settings = slicer.app.userSettings()
+        chosen = qt.QFileDialog.getExistingDirectory(
+            slicer.util.mainWindow(), _("Result folder"), str(settings.value(LAST_FOLDER) or "")
+        )
+        if chosen:
+            settings.setValue(LAST_FOLDER, str(Path(chosen).parent))
+            self.open(Path(chosen))
+
+    def open(self, folder: Path, also: Mapping[str, Path] | None = None) -> bool:
+        """Open a folder of results; the one that was open is saved and closed.
+
+        Args:
+            also: where the images "t1" and "flair" may be besides where the record says.
+
+        Returns:
+            Whether it is open.
+        """
+        try:
+            found = open_folder(folder)
+            images = self._images(found, also or {})
+            if images is None or not self.close():
+                return False
+            with slicer.util.WaitCursor():
+                opened = open_result(self._panel.scene, self._panel.logics, found, images)
+        except InputError as error:
+            self._say(str(error), "error")
+            return False
+        self._follow(opened)
+        self._panel.show(opened.result)
+        self._panel.views.arrange()
+        self._say("\n".join(opened.remarks), "warning")
+        return True
+
+    def save(self, *, seen: bool = False) -> bool:
+        """Write the review, if it has changed; False: it could not be written, which is said."""
+        self._timer.stop()
+        opened = self._there()
+        if opened is None:
+            return True
+        try:
+            saved, remarks = save_review(opened.result, opened.folder, opened.saved, seen=seen)
+        except InputError as error:
+            self._say(str(error), "error")
+            return False
+        self._opened = replace(opened, saved=saved)
+        if remarks:
+            self._say("\n".join(remarks), "warning")
+        self._panel.worklist.show()
+        return True
+
+    def close(self) -> bool:
+        """Save the review and take the result out of the scene; False: the reader wants to keep what cannot be saved."""
+        opened = self._there()
+        if opened is not None:
+            if self._panel.result is not None and self._panel.result.score is opened.result.score:
+                self._panel.by_hand.take(adopt=True)
+            if not self.save(seen=True):
+                text = _("The review of {name} cannot be saved. Close it all the same, and lose the review?")
+                if not slicer.util.confirmYesNoDisplay(text.format(name=opened.folder.name)):
+                    return False
+            self._forget()
+            close_result(self._panel.scene, opened.result)
+            self._panel.refresh()
+        self._forget()
+        return True
+
+    def stop(self) -> None:
+        """The scene or the panel goes: what was reviewed is saved."""
+        self.save(seen=True)
+        self._forget()
+
+    def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, Image] | None:
+        """T1 and FLAIR, asked for where they are not found; None: the reader has cancelled."""
+        images: dict[str, Image] = {}
+        given: Path | None = None
+        while len(images) < 2:
+            role = ("t1", "flair")[len(images)]
+            try:
+                with slicer.util.WaitCursor():
+                    images[role] = find_image(found, role, given, [also[role]] if role in also else [])
+                given = None
+            except ImageNotFoundError as error:
+                title = _("Anomaly Detection: {name}").format(name=found.name)
+                if not slicer.util.confirmOkCancelDisplay(str(error), title):
+                    return None
+                given = self._ask_for(found, role)
+                if given is None:
+                    return None
+        return images
+
+    def _ask_for(self, found: ResultFolder, role: str) -> Path | None:
+        window, title = slicer.util.mainWindow(), _("T1") if role == "t1" else _("FLAIR")
+        start = str(found.folder.parent)
+        if int(found.record["inputs"][role].get("dicom_files") or 0):
+            chosen = qt.QFileDialog.getExistingDirectory(window, title, start)
+        else:
+            chosen = qt.QFileDialog.getOpenFileName(window, title, start)
+        return Path(chosen) if chosen else None
+
+    def _there(self) -> Opened | None:
+        """What is open, unless the reader has deleted a part of it."""
+        if self._opened is None:
+            return None
+        result, scene = self._opened.result, self._panel.scene
+        nodes = (result.score, result.table, result.record, result.segmentation, result.flair)
+        return self._opened if all(scene.IsNodePresent(node) for node in nodes) else None
+
+    def _follow(self, opened: Opened) -> None:
+        self._opened = opened
+        for node in (opened.result.table, opened.result.record):
+            tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)
+            self._observed.append((node, tag))
+
+    def _forget(self) -> None:
+        self._timer.stop()
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed, self._opened = [], None
+
+    def _changed(self, *_: Any) -> None:
+        self._timer.start()
+
+    def _say(self, text: str, kind: str) -> None:
+        say(self._panel.ui.worklistMessageLabel, text, kind)
+        if text and kind == "error":
+            self._panel.ui.worklistCollapsibleButton.collapsed = False

@@ -1,0 +1,254 @@
+"""The views round the panel: how they are arranged, the numbers in them, and clicks on findings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+import vtk
+
+from ..errors import InputError
+from ..scene import finding_numbers, layout, slice_views, three_d
+from ..scene.nodes import nodes_of_class
+from ..scene.places import centre_of, finding_at
+from ..scene.result import Result
+from ..scene.segmentation import has_surfaces, show_surfaces
+
+KEEP_LAYOUT = "AnomalyDetection/KeepLayout"
+"""Setting: the user's own layout stays when a result arrives."""
+
+CLICK_PIXELS = 3
+"""A mouse that moves further between pressing and letting go has dragged something."""
+
+SURFACES_MS = 400
+"""How long the findings rest before their surfaces follow, so that a slider stays fluent with 3D shown."""
+
+
+class Views:
+    """Layouts, 3D, numbers and clicks for the result that is shown."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._observed: list[tuple[Any, int]] = []
+        self._places: finding_numbers.Places = {}
+        self._slice: int | None = None
+        self._pressed: tuple[int, int] | None = None
+        self._three_d = False
+        self._arrangement: int | None = None
+        self._surfaces = qt.QTimer()
+        self._surfaces.setSingleShot(True)
+        self._surfaces.setInterval(SURFACES_MS)
+        self._surfaces.timeout.connect(self._make_surfaces)
+        ui = panel.ui
+        ui.sideBySideButton.clicked.connect(self.side_by_side)
+        ui.threeDButton.clicked.connect(self.three_d)
+        ui.layoutBackButton.clicked.connect(self.back)
+        ui.keepLayoutCheckBox.checked = _kept_layout()
+        ui.keepLayoutCheckBox.toggled.connect(
+            lambda keep: slicer.app.userSettings().setValue(KEEP_LAYOUT, bool(keep))
+        )
+
+    def refresh(self) -> None:
+        """Only what there is can be arranged."""
+        ui, parameters, node = self._panel.ui, self._panel.parameters, self._panel.layout_node
+        pair = parameters is not None and parameters.t1 is not None and parameters.flair is not None
+        ui.sideBySideButton.enabled = node is not None and (pair or self._panel.result is not None)
+        ui.threeDButton.enabled = node is not None and self._panel.result is not None
+        ui.layoutBackButton.enabled = node is not None and layout.is_arranged(node)
+
+    def arrange(self) -> None:
+        """A result has arrived: T1 and FLAIR side by side, unless the user keeps a layout."""
+        if not _kept_layout() and self._panel.layout_node is not None:
+            self.side_by_side()
+
+    def side_by_side(self) -> None:
+        """T1 and FLAIR side by side, the overlay on the FLAIR."""
+        parameters, result = self._panel.parameters, self._panel.result
+        t1, flair, score = parameters.t1, parameters.flair, None
+        if result is not None:
+            t1, flair, score = result.shown_t1 or t1, result.flair, result.score
+        scene, application = self._panel.scene, self._panel.logics.application
+        layout.side_by_side(
+            scene,
+            application,
+            self._panel.layout_node,
+            t1=t1,
+            flair=flair,
+            score=score,
+            opacity=self._panel.ui.opacitySlider.value,
+            at=self._place(),
+        )
+        if result is not None and not self._panel.ui.showOverlayCheckBox.checked:
+            slice_views.set_overlay_visible(scene, result, False)
+        # New views get their size only when the window is drawn; before that they cannot be filled.
+        qt.QTimer.singleShot(0, lambda: self._fit(flair))
+        self._panel.refresh()
+
+    def three_d(self) -> None:
+        """Three planes and 3D with the findings within the brain."""
+        result = self._panel.result
+        if result is None or self._panel.layout_node is None:
+            return
+        self._three_d = True
+        with slicer.util.WaitCursor():
+            layout.four_up(self._panel.layout_node)
+            three_d.show_in_3d(self._panel.scene, result)
+            three_d.show_surface_of(self._panel.scene, result)
+            self._panel.display.show_in_views()
+        self._panel.review.show_selected()
+        qt.QTimer.singleShot(0, _look_at_all)
+        self._panel.refresh()
+
+    def back(self) -> None:
+        """The layout that was there before."""
+        if self._panel.layout_node is not None:
+            layout.put_back(self._panel.layout_node)
+        self._panel.review.show_selected()
+        self._panel.refresh()
+
+    def take(self, result: Result | None) -> None:
+        """Another result is shown, or none."""
+        self._surfaces.stop()
+        self._three_d = result is not None and has_surfaces(result.segmentation)
+        three_d.show_surface_of(self._panel.scene, result)
+        self.findings_changed()
+
+    def findings_changed(self) -> None:
+        """The outlines are others than before: numbers and surfaces follow."""
+        result, self._slice = self._panel.result, None
+        for node in nodes_of_class(self._panel.scene, "vtkMRMLMarkupsFiducialNode"):
+            if node.GetAttribute("AnomalyDetection.Role") == finding_numbers.NODE:
+                node.RemoveAllControlPoints()  # another result's
+        try:
+            self._places = {} if result is None else finding_numbers.number_places(result)
+        except InputError:  # the volumes were not saved with the scene
+            self._places = {}
+        self._show_numbers()
+        if self._three_d and result is not None and not has_surfaces(result.segmentation):
+            self._surfaces.start()
+
+    def connect(self) -> None:
+        """Follow slices and clicks from now on, in the views that the layout has."""
+        self.disconnect()
+        node = self._panel.layout_node
+        if node is not None:
+            self._observe(node, vtk.vtkCommand.ModifiedEvent, self._layout_changed)
+            self._arrangement = node.GetViewArrangement()
+        for slice_node in slice_views.shown_slice_nodes(self._panel.scene):
+            self._observe(slice_node, vtk.vtkCommand.ModifiedEvent, self._show_numbers)
+        for interactor in _interactors():
+            self._observe(interactor, vtk.vtkCommand.LeftButtonPressEvent, self._press)
+            self._observe(interactor, vtk.vtkCommand.LeftButtonReleaseEvent, self._let_go)
+        self._show_numbers()
+
+    def connect_if_connected(self) -> None:
+        """Nodes came or went, views among them."""
+        if self._observed:
+            self.connect()
+
+    def disconnect(self) -> None:
+        """Follow nothing."""
+        for observed, tag in self._observed:
+            observed.RemoveObserver(tag)
+        self._observed = []
+
+    def stop(self) -> None:
+        """The scene or the panel goes."""
+        self._surfaces.stop()
+        self.disconnect()
+
+    def pointed_at(self) -> list[float] | None:
+        """Where the mouse is in a slice view, else where the crosshair was put: RAS mm; None: neither."""
+        crosshair = self._panel.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+        if crosshair is None:
+            return None
+        ras = [0.0, 0.0, 0.0]
+        if crosshair.GetCursorPositionRAS(ras):
+            return ras
+        ras = list(crosshair.GetCrosshairRAS())
+        return ras if any(ras) else None
+
+    def _observe(self, thing: Any, event: Any, method: Any) -> None:
+        self._observed.append((thing, thing.AddObserver(event, method)))
+
+    def _place(self) -> list[float] | None:
+        """Where the finding is that is looked at."""
+        result, selected = self._panel.result, self._panel.review.selected
+        return None if result is None or selected is None else centre_of(result, selected).tolist()
+
+    def _fit(self, flair: Any) -> None:
+        if flair.GetScene() is not None:
+            layout.fit(self._panel.scene, self._panel.logics.application, flair, at=self._place())
+
+    def _layout_changed(self, *_: Any) -> None:
+        node = self._panel.layout_node
+        if node is not None and node.GetViewArrangement() != self._arrangement:
+            self._arrangement = node.GetViewArrangement()
+            qt.QTimer.singleShot(0, self._follow_layout)
+
+    def _follow_layout(self) -> None:
+        """Views that were not shown until now are where they were left: they go to the finding, too."""
+        if self._observed:
+            self.connect()
+            self._panel.review.show_selected()
+            self._panel.refresh()
+
+    def _show_numbers(self, *_: Any) -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        index = finding_numbers.slice_in_view(result, slice_views.shown_slice_nodes(self._panel.scene))
+        if index == self._slice:
+            return
+        self._slice = index
+        here = {} if index is None else self._places.get(index, {})
+        shown = set(self._panel.review.table.numbers)
+        finding_numbers.show_numbers(
+            self._panel.scene, result, {number: place for number, place in here.items() if number in shown}
+        )
+
+    def _make_surfaces(self) -> None:
+        if self._panel.result is not None:
+            show_surfaces(self._panel.result.segmentation)
+
+    def _press(self, interactor: Any, _event: str) -> None:
+        self._pressed = tuple(interactor.GetEventPosition())
+
+    def _let_go(self, interactor: Any, _event: str) -> None:
+        before, self._pressed = self._pressed, None
+        now = interactor.GetEventPosition()
+        result = self._panel.result
+        if (
+            before is None
+            or result is None
+            or max(abs(a - b) for a, b in zip(before, now, strict=True)) > CLICK_PIXELS
+        ):
+            return
+        ras = self.pointed_at()
+        number = None if ras is None else finding_at(result, ras)
+        if number in self._panel.review.table.numbers:
+            self._panel.review.mark(number)
+
+
+def _kept_layout() -> bool:
+    return str(slicer.app.userSettings().value(KEEP_LAYOUT) or "").lower() == "true"
+
+
+def _interactors() -> list[Any]:
+    """Of the slice views in the layout; none where there is no window."""
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return []
+    widgets = [manager.sliceWidget(name) for name in manager.sliceViewNames()]
+    return [widget.sliceView().interactor() for widget in widgets if widget is not None]
+
+
+def _look_at_all() -> None:
+    """Bring the head into the middle of the first 3D view, seen from the front."""
+    manager = slicer.app.layoutManager()
+    if manager is None or manager.threeDViewCount == 0:
+        return
+    view = manager.threeDWidget(0).threeDView()
+    view.resetFocalPoint()
+    view.resetCamera()

@@ -1,0 +1,215 @@
+"""The comparison of two result folders of one patient, and the table of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.comparison import Change, Outlined, compare
+from ..errors import InputError
+from ..imaging.grid import Grid
+from ..imaging.registration import SAME_HEAD_FROM, register
+from ..imaging.text_header import check_header
+from ..imaging.volume import as_text
+from ..imaging.whole_file import whole_file
+from .result_folder import ResultFolder, find_image, open_folder, read_image
+
+COLUMNS = (
+    "later",
+    "earlier",
+    "status",
+    "later_ml",
+    "earlier_ml",
+    "difference_ml",
+    "limit_ml",
+    "score_there",
+    "unsure",
+)
+
+Progress = Callable[[str, float, str], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What has become of the findings between two results.
+
+    Attributes:
+        changes: of the findings.
+        to_earlier: 4 x 4, row by row, LPS to LPS, from the later FLAIR to the earlier one.
+        threshold, min_patches: of the later result, as it was compared.
+        remarks: sentences about what makes the two less comparable.
+    """
+
+    changes: tuple[Change, ...]
+    to_earlier: tuple[float, ...]
+    threshold: float
+    min_patches: int
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Comparison:
+        """The reverse of `plain`.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        try:
+            changes = tuple(
+                Change(
+                    tuple(map(int, one["later"])),
+                    tuple(map(int, one["earlier"])),
+                    one["status"],
+                    float(one["later_ml"]),
+                    float(one["earlier_ml"]),
+                    float(one["limit_ml"]),
+                    None if one["score_there"] is None else float(one["score_there"]),
+                    bool(one["unsure"]),
+                )
+                for one in plain["changes"]
+            )
+            matrix = tuple(map(float, plain["to_earlier"]))
+            if len(matrix) != 16:
+                raise ValueError("a transform has 16 numbers")
+            remarks = tuple(map(str, plain["remarks"]))
+            return cls(changes, matrix, float(plain["threshold"]), int(plain["min_patches"]), remarks)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("The comparison is damaged: compare again.") from error
+
+
+def compare_folders(earlier: Path, later: Path, report: Progress | None = None) -> Comparison:
+    """Compare two results of one patient.
+
+    Args:
+        earlier, later: folders of results.
+        report: called with the stage, the fraction done, and a line for people.
+
+    Raises:
+        InputError: a folder or an image cannot be used, or the two are not of the same head.
+    """
+    say = report or (lambda stage, fraction, message: None)
+    say("reading", 0.0, "Reading both results")
+    then, now = open_folder(earlier), open_folder(later)
+    images = [read_image(find_image(each, "flair"), "flair") for each in (then, now)]
+    then_flair, now_flair = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
+    outlined_then, outlined_now = (
+        _outlined(each, image) for each, image in ((then, then_flair), (now, now_flair))
+    )
+    say("aligning", 0.2, "Aligning the earlier FLAIR to the later one")
+    transform, sharpness = register(then_flair, now_flair, outlined_now.scores != 0)
+    if sharpness < SAME_HEAD_FROM:
+        raise InputError(
+            f"The FLAIRs of {as_text(earlier)} and {as_text(later)} do not seem to show the same head: choose results of "
+            "one patient."
+        )
+    say("comparing", 0.9, "Comparing the findings")
+    changes = compare(outlined_now, outlined_then, transform)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
+    matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
+    return Comparison(changes, tuple(matrix.ravel().tolist()), *now.settings, _remarks(then, now))
+
+
+def check_suffix(path: Path) -> None:
+    """Whether a comparison can be written under this name.
+
+    Raises:
+        InputError: it is neither a table nor JSON.
+    """
+    if path.suffix.lower() not in (".csv", ".json"):
+        raise InputError(f"{as_text(path)} is neither a .csv nor a .json file: give one of these.")
+
+
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """A table (.csv), or all of it (.json).
+
+    Raises:
+        InputError: the file has another suffix, or cannot be written.
+    """
+    check_suffix(path)
+    try:
+        with whole_file(path) as partial:
+            if path.suffix.lower() == ".json":
+                partial.write_text(json.dumps(comparison.plain, indent=1) + "\n", encoding="utf-8")
+                return
+            with partial.open("w", newline="", encoding="utf-8-sig") as file:
+                table = csv.writer(file)
+                table.writerow(COLUMNS)
+                table.writerows(_cells(change) for change in comparison.changes)
+    except OSError as error:
+        raise InputError(
+            f"The comparison cannot be written to {as_text(path)} ({error.strerror}): choose another place."
+        ) from error
+
+
+def summary(changes: tuple[Change, ...]) -> str:
+    """How many of which: "2 new, 1 grown, 3 known, 1 gone"."""
+    counts = {
+        status: sum(change.status == status for change in changes)
+        for status in ("new", "grown", "shrunken", "known", "gone", "not covered")
+    }
+    return (
+        ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no finding in either"
+    )
+
+
+def _cells(change: Change) -> list[str]:
+    volumes = (change.later_ml, change.earlier_ml, change.later_ml - change.earlier_ml, change.limit_ml)
+    score = "" if change.score_there is None else f"{change.score_there:.2f}"
+    numbers = (" ".join(map(str, side)) for side in (change.later, change.earlier))
+    return [*numbers, change.status, *(f"{ml:.3f}" for ml in volumes), score, "yes" if change.unsure else ""]
+
+
+def _outlined(result: ResultFolder, flair: sitk.Image) -> Outlined:
+    grid = Grid.of(flair)
+    labels, score = (_on_grid(path, grid, result) for path in (result.labels, result.score))
+    settings = result.record.get("settings") or {}
+    step = float((settings.get("scoring") or {}).get("stride") or 0) * float(
+        (settings.get("preparation") or {}).get("in_plane_mm") or 0
+    )
+    return Outlined(grid.image(labels.astype(np.uint16)), score, result.settings[0], step)
+
+
+def _on_grid(path: Path, grid: Grid, result: ResultFolder) -> np.ndarray:
+    damaged = InputError(
+        f"The result in {as_text(result.folder)} is damaged, or not of its FLAIR: detect again."
+    )
+    try:
+        check_header(path, role="image")
+        array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    except (RuntimeError, OSError) as error:
+        raise damaged from error
+    if array.shape != grid.shape:
+        raise damaged
+    return array
+
+
+def _remarks(earlier: ResultFolder, later: ResultFolder) -> tuple[str, ...]:
+    said = []
+    models = [(each.record.get("model") or {}).get("sha256") for each in (earlier, later)]
+    if models[0] != models[1]:
+        said.append(
+            "The two results were made by different models: what looks new or grown may be the model's. Detect both with "
+            "one model to compare them."
+        )
+    elif earlier.settings != later.settings:
+        said.append(
+            "The two results have another threshold or least size: volumes differ by that alone. Compare them at the same."
+        )
+    if any(each.record.get("hidden_in_images") for each in (earlier, later)):
+        said.append("Findings that were hidden in one of the results are not compared.")
+    images = [(each.record["inputs"].get("flair") or {}).get("sha256") for each in (earlier, later)]
+    if images[0] is not None and images[0] == images[1]:
+        said.append("Both results are of the same FLAIR.")
+    return tuple(said)

@@ -1,0 +1,292 @@
+"""A folder that a run of `detect`, or a scan of `bids`, has left: what is in it, and where its images are.
+
+Free of torch and of whatever else a Slicer may lack, so that a review can begin without running anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.stored_scores import FOLDER
+from ..detection.stored_scores import RECORD as SCORE_RECORD
+from ..errors import InputError
+from ..imaging.dicom_headers import is_dicom, read_folder
+from ..imaging.dicom_series import Series, series_of
+from ..imaging.grid import Grid
+from ..imaging.text_header import check_header, data_files
+from ..imaging.volume import as_text
+from ..imaging.writing import recover
+
+ROLES = {"t1": "T1", "flair": "FLAIR"}
+_BIDS = "_space-FLAIR_desc-anomaly_"
+_RAW = "bids:raw:"
+_MOST_BYTES = 50_000_000
+
+
+class ImageNotFoundError(InputError):
+    """An image of a result is not where it was, or another one: whoever asks may pick it.
+
+    Attributes:
+        role: "t1" or "flair".
+    """
+
+    def __init__(self, role: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.role = role
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a result as it lies on the disk.
+
+    Attributes:
+        path: the file; of DICOM images their folder.
+        series: of DICOM images.
+        remark: why it may not be the one that was analysed; "" where it surely is.
+    """
+
+    path: Path
+    series: Series | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """The files of one result.
+
+    Attributes:
+        folder: that was opened.
+        name: of the scan: "sub-01_ses-2", or the folder's name.
+        record_file: findings.json, under whatever name; record: what it says.
+        score, labels: images on the FLAIR's grid.
+        score_map: the folder of the kept scores; None where they were not kept.
+        review: where the reader's review lies, or is to lie.
+    """
+
+    folder: Path
+    name: str
+    record_file: Path
+    record: Mapping[str, Any]
+    score: Path
+    labels: Path
+    score_map: Path | None
+    review: Path
+
+    @property
+    def sha256(self) -> str:
+        """Of the record: another one for every run."""
+        return hashlib.sha256(self.record_file.read_bytes()).hexdigest()
+
+    @property
+    def count(self) -> int:
+        """How many findings the run has had."""
+        return len(self.record["findings"])
+
+    @property
+    def settings(self) -> tuple[float, int]:
+        """Threshold and least number of patches of the run."""
+        return float(self.record["threshold"]), int(self.record["min_patches"])
+
+
+def open_folder(folder: Path) -> ResultFolder:
+    """What is in a folder of results. Where a run was killed while it wrote into it, it is put in order first.
+
+    Args:
+        folder: of `detect`, or of one scan of `bids` (sub-XX or sub-XX/ses-YY).
+
+    Raises:
+        InputError: it holds no result, several, or a damaged one.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{as_text(folder)} is no folder: choose the folder that a detection has written.")
+    recover(folder)
+    found = sorted(folder.glob(f"anat/*{_BIDS}dseg.json"))
+    if (folder / "findings.json").is_file():
+        record, name = folder / "findings.json", folder.resolve().name
+        score, labels = folder / "anomaly_score.nii.gz", folder / "suspected_anomalies.nii.gz"
+        review = folder / "review.json"
+    elif len(found) == 1:
+        record, name = found[0], found[0].name.removesuffix(f"{_BIDS}dseg.json")
+        score, labels = (record.with_name(f"{name}{_BIDS}{kind}.nii.gz") for kind in ("statmap", "dseg"))
+        review = folder / f"{name}_review.json"
+    else:
+        several = sorted(path.parents[1].name for path in folder.glob(f"s*/anat/*{_BIDS}dseg.json"))
+        several += sorted(path.parents[1].name for path in folder.glob(f"s*/s*/anat/*{_BIDS}dseg.json"))
+        if several:
+            raise InputError(
+                f"{as_text(folder)} holds {len(several)} result{'s' if len(several) > 1 else ''} in folders of its own "
+                f"({', '.join(several[:3])}{', ...' if len(several) > 3 else ''}): choose one of these."
+            )
+        raise InputError(
+            f"{as_text(folder)} holds no result of a detection: choose the folder that `detect` has written, or that of "
+            "one scan of `bids`."
+        )
+    stored = folder / FOLDER
+    content = _read_record(record)
+    for path in (score, labels):
+        if not path.is_file():
+            raise InputError(
+                f"The result in {as_text(folder)} is not complete ({path.name} is missing): detect again."
+            )
+    kept = stored if (stored / SCORE_RECORD).is_file() else None
+    return ResultFolder(folder, name, record, content, score, labels, kept, review)
+
+
+def find_image(
+    opened: ResultFolder, role: str, given: Path | None = None, also: Sequence[Path] = ()
+) -> Image:
+    """The image that a result was made from, known by its SHA256.
+
+    It is looked for where the record says, and beside the results.
+
+    Args:
+        role: "t1" or "flair".
+        given: by the reader; one whose content differs is taken, with a remark, if it has the same voxel grid: the same
+            image may have been stored anew.
+        also: where else it may be.
+
+    Raises:
+        ImageNotFoundError: it is not there, or another one than was analysed.
+    """
+    described = (opened.record.get("inputs") or {}).get(role) or {}
+    sha256, what = described.get("sha256"), ROLES[role]
+    candidates = [given] if given is not None else [*_candidates(opened, described.get("path")), *also]
+    there = [path for path in candidates if path.exists()]
+    for path in there:
+        for image, digest in _images_at(path, int(described.get("dicom_files") or 0)):
+            if sha256 is not None and digest() == sha256:
+                return image
+            if given is not None and _same_grid(image, described.get("grid")):
+                remark = f"The {what} {as_text(path)} is not the same file as was analysed, but has the same voxels' places"
+                return Image(image.path, image.series, remark)
+    name = described.get("path") or "which the record does not name"
+    if given is not None:
+        sentence = f"{as_text(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
+    elif there:
+        sentence = (
+            f"The {what} {as_text(there[0])} has changed since it was analysed: choose the image as it was, or detect "
+            "anomalies again."
+        )
+    else:
+        sentence = f"The {what} of this result is not where it was ({name}): choose it."
+    raise ImageNotFoundError(role, sentence)
+
+
+def read_image(image: Image, role: str) -> sitk.Image:
+    """The voxels of an image (LPS, three dimensions), in the file's own type.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if image.series is not None:
+        from ..imaging.dicom_series import read
+
+        return read(image.series, role=ROLES[role])[0]
+    try:
+        check_header(image.path, role=ROLES[role])
+        found = sitk.ReadImage(str(image.path))
+    except (RuntimeError, OSError):
+        found = _as_the_engine_does(image.path, role)
+    while found.GetDimension() > 3 and found.GetSize()[-1] == 1:
+        found = found[(*[slice(None)] * (found.GetDimension() - 1), 0)]
+    return found if found.GetDimension() == 3 else _as_the_engine_does(image.path, role)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    damaged = InputError(f"{as_text(path)} is damaged: detect anomalies again.")
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise damaged
+        record = json.loads(path.read_text("utf-8"))
+        float(record["threshold"]), int(record["min_patches"])
+        if not isinstance(record["findings"], list) or not isinstance(record.get("inputs"), dict):
+            raise damaged
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged from error
+    return dict(record)
+
+
+def _candidates(opened: ResultFolder, recorded: str | None) -> list[Path]:
+    """Where an image may be, the likeliest first."""
+    if not recorded:
+        return []
+    folder = opened.folder.absolute()
+    places: list[Path] = []
+    if recorded.startswith(_RAW):
+        inside = recorded.removeprefix(_RAW)
+        for root in (folder.parent, folder.parent.parent):  # of the results: sub-XX, or sub-XX/ses-YY
+            source = _source_of(root)
+            places += [place / inside for place in (*source, root.parent.parent, root.parent)]
+        name = Path(inside).name
+    else:
+        path = Path(recorded)
+        name = path.name or recorded.replace("\\", "/").rpartition("/")[2]
+        places += [path] if path.is_absolute() else [folder.parent / path, folder / path]
+    places += [folder / name, folder.parent / name] if name else []
+    return list(dict.fromkeys(places))
+
+
+def _source_of(root: Path) -> list[Path]:
+    """The dataset that a folder of `bids` says that it was made from."""
+    try:
+        return [Path(json.loads((root / "code" / "settings.json").read_text("utf-8"))["source"])]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _images_at(path: Path, dicom_files: int) -> list[tuple[Image, Any]]:
+    """The images at a place, each with what gives its SHA256."""
+    if path.is_dir() or is_dicom(path):
+        place = path if path.is_dir() else path.parent
+        series = [s for s in series_of(read_folder(place)) if s.is_mr and not s.problem]
+        series = [s for s in series if len(s.instances) == dicom_files] or series
+        return [(Image(place, one), lambda one=one: _sha256(_files_in_order(one))) for one in series]
+    files = (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
+    return [(Image(path), lambda: _sha256(files))]
+
+
+def _files_in_order(series: Series) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(frame.file for frame in series.stack(series.name).frames))
+
+
+def _sha256(files: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _same_grid(image: Image, recorded: Any) -> bool:
+    try:
+        grid = Grid.of(read_image(image, "flair"))
+        then = Grid(
+            tuple(recorded["size"]),
+            tuple(recorded["spacing_mm"]),
+            tuple(recorded["origin_lps_mm"]),
+            tuple(recorded["direction"]),
+        )
+    except (InputError, KeyError, TypeError):
+        return False
+    corners = np.array([[0, 0, 0], *(np.diag(grid.size) - np.eye(3))])
+    return grid.size == then.size and bool(np.allclose(grid.points(corners), then.points(corners), atol=0.05))
+
+
+def _as_the_engine_does(path: Path, role: str) -> sitk.Image:
+    try:
+        from ..imaging.reading import read_volume
+    except ImportError as error:
+        raise InputError(
+            f"The {ROLES[role]} {as_text(path)} cannot be read: convert it to NIfTI or NRRD."
+        ) from error
+    return read_volume(path, role=ROLES[role]).image

@@ -1,0 +1,169 @@
+"""The scores and findings of a result folder, with the kept score map or without.
+
+Without it there are no patches: findings cannot be derived anew then, but all that lies on the FLAIR's grid is there,
+so that they can be looked at, judged, corrected and exported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.findings import Finding, Findings
+from ..detection.score_map import ScoreMap
+from ..detection.stored_scores import StoredScores, read_stored, store
+from ..detection.written_findings import read_findings
+from ..errors import InputError
+from ..imaging.grid import Grid
+from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
+from ..imaging.text_header import check_header
+from ..imaging.volume import as_text
+from ..imaging.voxels import voxels_of
+from ..model.settings import ScoringSettings
+from .result_folder import ResultFolder
+
+WITHOUT_PATCHES = "without_patches"
+"""Key of the record of scores that were made up of what lies on the FLAIR's grid."""
+
+WHY_FIXED = (
+    "The score map was not kept with this result, so threshold and least size stay as they are: detect again with "
+    "--keep-scores, or in the module, to change them."
+)
+
+
+def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> StoredScores:
+    """The kept scores of a folder, or those without patches.
+
+    Args:
+        t1, flair: as they were analysed.
+
+    Raises:
+        InputError: a file is damaged, or not of this FLAIR.
+    """
+    if opened.score_map is not None:
+        return read_stored(opened.score_map)
+    score = _read(opened, opened.score)
+    grid = Grid.of(flair)
+    if score.GetSize() != flair.GetSize():
+        raise InputError(f"The scores in {as_text(opened.folder)} are not of this FLAIR: detect again.")
+    image = grid.image(sitk.GetArrayFromImage(score).astype(np.float32))
+    brain = voxels_of(image) != 0
+    record = opened.record
+    aligned = dict(record.get("alignment") or {})
+    matrix = tuple(map(float, aligned.get("flair_to_t1_lps") or np.eye(4).ravel()))
+    alignment = Alignment(
+        bool(aligned.get("registered")),
+        float(aligned.get("shift_mm") or 0),
+        float(aligned.get("rotation_deg") or 0),
+        matrix,
+    )
+    same = IntensityScale(0.0, 1.0)
+    study = PreparedStudy(
+        t1=_on_flair(t1, grid, alignment),
+        flair=sitk.GetArrayFromImage(flair).astype(np.float32),
+        brain=brain,
+        grid=grid,
+        flair_grid=grid,
+        flair_brain=brain,
+        t1_scale=same,
+        flair_scale=same,
+        alignment=alignment,
+    )
+    lattice = np.full((1, 1, 1), np.nan, np.float32)
+    stored = store(ScoreMap(lattice, (0, 0), image, study, _scoring(record)))
+    stored.record[WITHOUT_PATCHES] = True
+    return stored
+
+
+def findings_of_folder(opened: ResultFolder, scores: ScoreMap) -> Findings | None:
+    """The findings that a run wrote.
+
+    Without patches those that its images show, else all of them; None where they are to be derived from the patches.
+
+    Args:
+        scores: restored from `scores_of`.
+
+    Raises:
+        InputError: the files are damaged or of another size, and nothing can be derived.
+    """
+    if np.isfinite(scores.lattice).any():
+        return read_findings(opened.record_file, opened.labels, scores)
+    labels = sitk.GetArrayFromImage(_read(opened, opened.labels)).astype(np.uint16)
+    try:
+        items = tuple(finding_of(item) for item in opened.record["findings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(opened) from error
+    there = set(np.unique(labels).tolist()) - {0}
+    if labels.shape != scores.study.flair_grid.shape or there - {item.number for item in items}:
+        raise _damaged(opened)
+    shown = tuple(item for item in items if item.number in there)
+    return Findings(shown, scores.study.flair_grid.image(labels), *opened.settings)
+
+
+def finding_of(item: Mapping[str, Any]) -> Finding:
+    """A finding of findings.json; of its patches nothing is known.
+
+    Raises:
+        KeyError, ValueError, TypeError: it is damaged.
+    """
+    r, a, s = item["centroid_ras_mm"]
+    rate = item.get("per_normal_scan")
+    return Finding(
+        number=int(item["number"]),
+        volume_ml=float(item["volume_ml"]),
+        patches=int(item["patches"]),
+        peak_score=float(item["peak_score"]),
+        mean_score=float(item["mean_score"]),
+        centroid_ras=(float(r), float(a), float(s)),
+        side=str(item["side"]),
+        region=str(item["region"]),
+        t1_relative=_number(item.get("t1_relative")),
+        flair_relative=_number(item.get("flair_relative")),
+        peak_patch=(0, 0, 0),
+        hint=str(item.get("hint", "unknown")),
+        hint_evidence=str(item.get("hint_evidence", "")),
+        rate=None if rate is None else float(rate),
+    )
+
+
+def _scoring(record: Mapping[str, Any]) -> ScoringSettings:
+    """Of the run, as far as this version knows them."""
+    given = dict((record.get("settings") or {}).get("scoring") or {})
+    known = asdict(ScoringSettings())
+    try:
+        return ScoringSettings(**{name: value for name, value in given.items() if name in known})
+    except (TypeError, ValueError) as error:
+        raise InputError("The settings in the record of this result are damaged: detect again.") from error
+
+
+def _on_flair(t1: sitk.Image, grid: Grid, alignment: Alignment) -> np.ndarray:
+    """The T1 where the run's alignment puts it, on the FLAIR's grid."""
+    matrix = np.reshape(alignment.matrix, (4, 4))
+    to_t1 = sitk.AffineTransform(3)
+    to_t1.SetMatrix(matrix[:3, :3].ravel().tolist())
+    to_t1.SetTranslation(matrix[:3, 3].tolist())
+    moved = sitk.Resample(sitk.Cast(t1, sitk.sitkFloat32), grid.empty_image(), to_t1, sitk.sitkLinear, 0.0)
+    return sitk.GetArrayFromImage(moved).astype(np.float32)
+
+
+def _read(opened: ResultFolder, path: Any) -> sitk.Image:
+    try:
+        check_header(path, role="image")
+        return sitk.ReadImage(str(path))
+    except (RuntimeError, OSError) as error:
+        raise _damaged(opened) from error
+
+
+def _damaged(opened: ResultFolder) -> InputError:
+    return InputError(
+        f"The result in {as_text(opened.folder)} is damaged, or its files do not fit each other: detect again."
+    )
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,165 @@
+"""The list of studies that are gone through one after another: a file that the engine writes and the panel reads.
+
+It lies beside the results of a cohort (see `cohort.worklist`) and holds nothing that could not be found out again. The
+reviews are not in it: they lie beside the results, a file a study.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..imaging.whole_file import whole_file
+
+FILE = ".work/worklist.json"
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+STATES = (WAITING, RUNNING, DONE, FAILED)
+
+_FORMAT, _VERSION = "AnomalyDetection worklist", 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study of the list.
+
+    Attributes:
+        name: for people.
+        scan: how its result is called: "sub-01_ses-2".
+        place: the folder of its result, there or to be, below that of all results.
+        t1, flair: the images, files or folders of DICOM images; "" where they were not found.
+        state: one of `STATES`.
+        reason: why it failed.
+        findings: how many the detection has; None: none yet.
+    """
+
+    name: str
+    scan: str
+    place: str
+    t1: str = ""
+    flair: str = ""
+    state: str = WAITING
+    reason: str = ""
+    findings: int | None = None
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """All studies, in the order in which they are analysed; complete: False while they are still looked for."""
+
+    entries: tuple[Entry, ...] = ()
+    complete: bool = False
+
+    def with_entry(self, entry: Entry) -> Worklist:
+        """The same with another state of a study, or with one study more."""
+        known = any(each.scan == entry.scan for each in self.entries)
+        changed = tuple(entry if each.scan == entry.scan else each for each in self.entries)
+        return replace(self, entries=changed if known else (*changed, entry))
+
+
+def read_worklist(results: Path) -> Worklist | None:
+    """The list in a folder of results; None where there is none, or none that can be read."""
+    try:
+        content = json.loads((results / FILE).read_text("utf-8"))
+        if content["format"] != _FORMAT or content["version"] != _VERSION:
+            return None
+        entries = tuple(_entry(one) for one in content["entries"])
+        return Worklist(entries, bool(content["complete"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def write_worklist(worklist: Worklist, results: Path) -> None:
+    """Put the list into a folder of results.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    content = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "complete": worklist.complete,
+        "entries": [asdict(entry) for entry in worklist.entries],
+    }
+    path = results / FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"The results folder {results} cannot be written ({error.strerror}): choose another."
+        ) from error
+
+
+def review_file(results: Path, entry: Entry) -> Path:
+    """Where the review of a study lies, once there is one."""
+    return results / entry.place / f"{entry.scan}_review.json"
+
+
+def reviewed(results: Path, entry: Entry) -> tuple[int, int] | None:
+    """How many findings the reader has judged, and of how many; None where there is no review."""
+    try:
+        content = json.loads(review_file(results, entry).read_text("utf-8"))
+        return int(content["reviewed"]), int(content["findings"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def write_reviews(worklist: Worklist, results: Path, path: Path) -> None:
+    """A table of all reviews: a row a finding, and one for each study without any.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    rows: list[dict[str, Any]] = []
+    columns: list[str] = []
+    for entry in worklist.entries:
+        head = {"study": entry.name, "status": _status(results, entry), "reason": entry.reason}
+        table = review_file(results, entry).with_suffix(".csv")
+        found = _rows_of(table)
+        columns += [name for row in found for name in row if name not in columns]
+        rows += [{**head, **row} for row in found] or [head]
+    names = ["study", "status", "reason", *columns]
+    try:
+        with (
+            whole_file(path) as partial,
+            partial.open("w", newline="", encoding="utf-8-sig", errors="backslashreplace") as file,
+        ):
+            out = csv.DictWriter(file, names, restval="")
+            out.writeheader()
+            out.writerows(rows)
+    except OSError as error:
+        raise InputError(
+            f"The table cannot be written to {path} ({error.strerror}): choose another place."
+        ) from error
+
+
+def _status(results: Path, entry: Entry) -> str:
+    if entry.state != DONE:
+        return entry.state
+    counts = reviewed(results, entry)
+    if counts is None:
+        return "not reviewed"
+    return "reviewed" if counts[0] >= counts[1] else "partly reviewed"
+
+
+def _rows_of(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            return [{name: cell for name, cell in row.items() if name} for row in csv.DictReader(file)]
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _entry(plain: Any) -> Entry:
+    name, scan, place, t1, flair, state, reason = (
+        str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")
+    )
+    if state not in STATES or Path(place).is_absolute() or ".." in Path(place).parts:
+        raise ValueError("no entry of a worklist")
+    findings = None if plain["findings"] is None else int(plain["findings"])
+    return Entry(name, scan, place, t1, flair, state, reason, findings)

@@ -1,0 +1,152 @@
+"""The comparison of a result in the scene with an earlier one, by the engine in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..imaging.grid import Grid
+from ..plain_words import plain_words
+from ..process import EngineRun, Progress
+from ..reporting.comparison import Comparison
+from .detection_job import LABELS, RECORD, new_folder
+from .findings_table import rows
+from .result import Result, provenance_of, score_map_of, settings_of
+from .segment_voxels import segment_voxels
+from .volumes import image_of
+
+SCORE = "anomaly_score.nii.gz"
+
+
+class ComparisonJob:
+    """A comparison that is going on. The scene is left as it is.
+
+    Args:
+        later: the result that is read.
+        earlier: of the same patient: a folder of results, or another result of the scene.
+        python: the command that starts Python.
+        temporary: where the run's own folder is made; it is removed when the run has ended, however it did.
+        environment: of the process; None: this one's.
+
+    Raises:
+        InputError: a result cannot be given to the engine; nothing was started then.
+    """
+
+    def __init__(
+        self,
+        later: Result,
+        earlier: Result | Path,
+        *,
+        python: Sequence[str],
+        temporary: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folder = new_folder(temporary)
+        self._names: dict[str, str] = {}
+        try:
+            places = [self._place(earlier, "earlier"), self._place(later, "later")]
+            self._output = self._folder / "comparison.json"
+            arguments = ["compare", "--earlier", str(places[0]), "--later", str(places[1])]
+            arguments += ["--output", str(self._output), "--progress", "json", "--parent", str(os.getpid())]
+            library = Path(__file__).resolve().parents[2]
+            self._run = EngineRun(python, arguments, self._folder, library=library, environment=environment)
+        except BaseException:
+            self._remove_folder()
+            raise
+
+    @property
+    def state(self) -> str:
+        """ "running", "done", "failed" or "cancelled"."""
+        return self._run.state
+
+    @property
+    def error(self) -> str:
+        """Why it failed, in one sentence, in the words of the panel."""
+        return plain_words(self._run.error, self._names)
+
+    @property
+    def log(self) -> str:
+        """All that the engine wrote, for Details."""
+        return self._run.log
+
+    def poll(self) -> list[Progress]:
+        """The progress since the last call; never waits."""
+        return self._run.poll()
+
+    def wait(self) -> None:
+        """Until the run has ended."""
+        self._run.wait()
+
+    def cancel(self) -> None:
+        """End the run; no process and no file of it stays. Safe to call at any time, and twice."""
+        self._run.cancel(timeout=0)
+        self._remove_folder()
+
+    def finish(self) -> Comparison:
+        """The comparison of a run that is done; its folder is removed.
+
+        Raises:
+            InputError: the run failed or was cancelled.
+        """
+        try:
+            if self.state != "done":
+                raise InputError(self.error or "The comparison did not end well; see Details.")
+            return Comparison.of(json.loads(self._output.read_text("utf-8")))
+        finally:
+            self._remove_folder()
+
+    def _place(self, result: Result | Path, name: str) -> Path:
+        if isinstance(result, Path):
+            return result
+        folder = self._folder / name
+        write_for_comparison(result, folder)
+        self._names[str(folder)] = result.flair.GetName()
+        return folder
+
+    def _remove_folder(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def write_for_comparison(result: Result, folder: Path) -> None:
+    """A result of the scene as a folder that `compare` reads: the findings as they are now, edits and all.
+
+    It stands where the FLAIR stands in the scene.
+
+    Raises:
+        InputError: the result has lost its volumes, the FLAIR stands under a transform that is not linear, or the
+            folder cannot be written.
+    """
+    flair = image_of(result.flair)
+    grid = Grid.of(flair)
+    labels = segment_voxels(result, [row.number for row in rows(result.table)])
+    score = sitk.GetArrayFromImage(score_map_of(result).image)
+    threshold, min_patches = settings_of(result)
+    provenance = provenance_of(result)
+    file = folder / "FLAIR.nrrd"
+    try:
+        folder.mkdir()
+        sitk.WriteImage(flair, str(file), useCompression=False)
+        sitk.WriteImage(grid.image(labels), str(folder / LABELS))
+        sitk.WriteImage(grid.image(score), str(folder / SCORE))
+        record: dict[str, Any] = {
+            "model": provenance.get("model"),
+            "settings": provenance.get("settings"),
+            "inputs": {"flair": {"path": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}},
+            "threshold": threshold,
+            "min_patches": min_patches,
+            "findings": [],
+        }
+        (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"The results cannot be written for the comparison ({folder}): free some space on that disk, or choose "
+            "another folder for temporary files (Edit, Application Settings)."
+        ) from error

@@ -1,0 +1,157 @@
+"""The reader's hand in a result: edits are noticed, findings added, outlines put back as they were detected."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.voxels import voxels_of
+from .finding_row import ADDED, CHANGED, DELETED, Row
+from .findings_table import add_row, rows, set_edit
+from .growing import grow_lesion
+from .hand_edits import edited_row, new_row
+from .logics import Logics
+from .result import Result, detected_in, findings_of, score_map_of, show_again
+from .result_record import read_record, record_text
+from .segment_voxels import segment_voxels, voxels_of_segments
+from .segmentation import segment_id
+from .volumes import array_view, ijk_to_ras
+
+
+def take_edits(result: Result) -> list[int]:
+    """Notice what was changed of the segments since, such as in the Segment Editor: the rows follow.
+
+    A finding is edited as soon as its voxels are not those that were detected; where they are again, it is not.
+
+    Returns:
+        The numbers of the findings that were changed or deleted.
+    """
+    try:
+        found = findings_of(result)
+        present = rows(result.table)
+        there = segment_voxels(result, [row.number for row in present])
+    except InputError:  # without the volumes nothing can be said
+        return []
+    known = voxels_of(found.labels)
+    differ = known != there
+    if not differ.any():
+        return []
+    numbers = {*np.unique(known[differ]).tolist(), *np.unique(there[differ]).tolist()}
+    scores = score_map_of(result)
+    first = detected_in(result)
+    detected = voxels_of(first.labels)
+    changed = [row for row in present if row.number in numbers]
+    for row in changed:
+        mask = segment_voxels(result, [row.number]) > 0
+        if not mask.any():
+            set_edit(result.table, edited_row(row, mask, known == row.number, DELETED, scores))
+            continue
+        kind = ADDED if row.edited == ADDED or row.patches == 0 else CHANGED
+        kind = "" if np.array_equal(mask, detected == row.number) else kind
+        set_edit(result.table, edited_row(row, mask, known == row.number, kind, scores))
+    return [row.number for row in changed]
+
+
+def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
+    """Make findings of the segments that the reader has added to the segmentation; empty ones are left alone.
+
+    Returns:
+        The numbers that they get.
+
+    Raises:
+        InputError: a volume of the result has lost its voxels.
+    """
+    segmentation = result.segmentation.GetSegmentation()
+    ours = {segment_id(row.number) for row in rows(result.table)}
+    added = [name for name in segmentation.GetSegmentIDs() if name not in ours]
+    numbers = []
+    for name in added:
+        mask = voxels_of_segments(result, {1: name}) > 0
+        if mask.any():
+            segmentation.RemoveSegment(name)
+            numbers.append(_add(result, mask))
+    if numbers:
+        show_again(scene, logics, result)
+    return numbers
+
+
+def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]) -> int:
+    """Add a finding that was missed: the lesion at a point, grown to its edge.
+
+    Args:
+        ras: the point, RAS of the world, mm.
+
+    Returns:
+        Its number.
+
+    Raises:
+        InputError: the point is outside the FLAIR or in another finding, or a volume has lost its voxels.
+    """
+    local = [0.0, 0.0, 0.0]
+    result.score.TransformPointFromWorld(list(ras), local)
+    index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
+    seed = np.rint(index[2::-1]).astype(int)
+    scores = score_map_of(result)
+    study, found = scores.study, findings_of(result)
+    labels = voxels_of(found.labels)
+    if not np.all((seed >= 0) & (seed < labels.shape)):
+        raise InputError(
+            "The crosshair is outside the FLAIR: hold Shift and move the mouse over the lesion, then add it."
+        )
+    place = (int(seed[0]), int(seed[1]), int(seed[2]))
+    if labels[place]:
+        raise InputError(f"Here is finding {labels[place]} already: correct it in the Segment Editor.")
+    mask = grow_lesion(
+        array_view(result.flair),
+        voxels_of(scores.image),
+        study.flair_brain,
+        study.flair_grid.spacing,
+        place,
+    )
+    mask &= labels == 0  # what is found already stays with its finding
+    number = _add(result, mask)
+    show_again(scene, logics, result)
+    return number
+
+
+def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None:
+    """Take back all that was done to the outline of a finding by hand.
+
+    One that the reader has added is removed. Each is a step that can be undone.
+
+    Raises:
+        KeyError: there is no such finding.
+        InputError: a volume of the result has lost its voxels.
+    """
+    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
+    if row is None:
+        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    if not row.edited:
+        return
+    detected = detected_in(result)
+    mask = voxels_of(detected.labels) == number
+    if mask.any():
+        set_edit(result.table, edited_row(row, mask, mask, "", score_map_of(result)))
+    else:  # added, or below the threshold: it leaves the table
+        set_edit(result.table, dataclasses.replace(row, edited="", voxels="", detected="", present=False))
+    show_again(scene, logics, result)
+
+
+def edited_rows(result: Result) -> list[Row]:
+    """The findings that the reader has edited, deleted or added."""
+    return [row for row in rows(result.table) if row.edited]
+
+
+def _add(result: Result, mask: np.ndarray) -> int:
+    record = read_record(result.record)
+    numbering, number = record.numbering.with_readers()
+    if number > np.iinfo(np.uint16).max:
+        raise InputError("There are more findings than can be numbered.")
+    row = new_row(number, mask, score_map_of(result))
+    result.record.SetText(record_text(dataclasses.replace(record, numbering=numbering)))
+    add_row(result.table, row)
+    return number

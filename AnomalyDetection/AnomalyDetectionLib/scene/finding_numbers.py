@@ -1,0 +1,124 @@
+"""The numbers of the findings in the slice views, beside their outlines.
+
+Markups are what Slicer draws text at a place with. A point for every finding in every slice would be hundreds, which
+Slicer is slow with; so there are only those of the slice that is looked at, and they follow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..imaging.voxels import voxels_of
+from .result import Result, findings_of
+from .result_nodes import place_aside
+from .volumes import ijk_to_ras, matrix_between
+
+NODE = "numbers"
+TEXT_SCALE = 3.4
+COLOUR = (1.0, 1.0, 1.0)
+PARALLEL = 0.98
+"""Cosine between a view's normal and that of the slices from which it lies in them."""
+
+Places = Mapping[int, Mapping[int, tuple[float, float, float]]]
+"""For each slice of the FLAIR (0 is the first) and finding, where its number stands: RAS of the FLAIR's own space."""
+
+
+def number_places(result: Result) -> Places:
+    """Where the number of each finding stands in each slice: at the upper left of its outline.
+
+    Raises:
+        InputError: a volume of the result has lost its voxels.
+    """
+    findings = findings_of(result)
+    labels = voxels_of(findings.labels)
+    to_ras = ijk_to_ras(result.score)
+    places: dict[int, dict[int, tuple[float, float, float]]] = {}
+    k, j, i = np.nonzero(labels)
+    if len(k) == 0:
+        return places
+    number = labels[k, j, i].astype(np.int64)
+    key = k * 65536 + number
+    order = np.argsort(key, kind="stable")
+    keys, first = np.unique(key[order], return_index=True)
+    ends = np.append(first[1:], len(order))
+    across, down = to_ras[:3, 0], to_ras[:3, 1]
+    for one, a, b in zip(keys.tolist(), first.tolist(), ends.tolist(), strict=True):
+        at = order[a:b]
+        # On the screen the patient's right is to the left; the text begins at its point.
+        right = int(i[at].max() if across[0] > 0 else i[at].min())
+        top = int(j[at].max() if down[1] > 0 else j[at].min())
+        x, y, z = (to_ras @ [right, top, one // 65536, 1.0])[:3].tolist()
+        places.setdefault(one // 65536, {})[one % 65536] = (x, y, z)
+    return places
+
+
+def show_numbers(scene: Any, result: Result, here: Mapping[int, tuple[float, float, float]]) -> Any:
+    """Show these numbers and no others.
+
+    Args:
+        scene: vtkMRMLScene.
+        result: whose findings they are.
+        here: finding and place, as of `number_places`.
+
+    Returns:
+        vtkMRMLMarkupsFiducialNode.
+    """
+    node = result.score.GetNodeReference(f"AnomalyDetection.{NODE}")
+    if node is None:
+        node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Numbers of the findings")
+        node.SetHideFromEditors(True)
+        node.SetSaveWithScene(False)
+        node.SetLocked(True)  # a click goes through to the finding
+        place_aside(result, NODE, node)
+        node.CreateDefaultDisplayNodes()
+        _style(node.GetDisplayNode())
+    modifying = node.StartModify()
+    node.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
+    node.RemoveAllControlPoints()
+    for number, place in here.items():
+        node.AddControlPoint(place, str(number))
+    node.EndModify(modifying)
+    return node
+
+
+def _style(display: Any) -> None:
+    display.SetSaveWithScene(False)
+    modifying = display.StartModify()
+    display.SetTextScale(TEXT_SCALE)
+    display.SetGlyphTypeFromString("Vertex2D")
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(0.1)
+    display.SetColor(*COLOUR)
+    display.SetSelectedColor(*COLOUR)
+    display.SetPointLabelsVisibility(True)
+    display.SetPropertiesLabelVisibility(False)
+    display.SetVisibility3D(False)
+    text = display.GetTextProperty()
+    text.SetBold(True)
+    text.SetShadow(False)
+    text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is read on bright tissue, too
+    text.SetBackgroundOpacity(0.5)
+    display.EndModify(modifying)
+
+
+def slice_in_view(result: Result, nodes: list[Any]) -> int | None:
+    """The slice of the FLAIR (0 is the first) that a slice view shows; None: none lies in the FLAIR's slices.
+
+    Args:
+        result: whose FLAIR.
+        nodes: the slice nodes that are shown; the first that lies in the FLAIR's planes counts.
+    """
+    to_world = matrix_between(result.score, None)
+    if to_world is None:
+        return None
+    to_index = np.linalg.inv(to_world @ ijk_to_ras(result.score))
+    for node in nodes:
+        matrix = node.GetSliceToRAS()
+        normal = to_index[:3, :3] @ [matrix.GetElement(row, 2) for row in range(3)]
+        if abs(normal[2]) > PARALLEL * np.linalg.norm(normal):
+            index = to_index @ [matrix.GetElement(row, 3) for row in range(4)]
+            return round(float(index[2]))
+    return None

@@ -1,0 +1,187 @@
+"""One finding with its review, and how it is written into the cells of a table node.
+
+Slicer saves tables as tab-separated text without quoting: characters of a note that would break a line or a cell
+are written with a backslash.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..detection.hints import UNKNOWN
+from ..detection.review import CATEGORIES, DECISIONS, ReviewedFinding
+
+CHANGED, DELETED, ADDED = "changed", "deleted", "added"
+"""What a reader does to a finding by hand."""
+
+EDITS = ("", CHANGED, DELETED, ADDED)
+
+UNREVIEWED = "unreviewed"
+CENTROID = ("centroid_r_mm", "centroid_a_mm", "centroid_s_mm")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finding with its review.
+
+    Attributes:
+        number: of the finding; it stays when the threshold changes.
+        volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as of `Finding`.
+        hint, hint_evidence: as of `Finding`; "unknown" and "" in tables of earlier versions.
+        centroid_ras: mm, where it was when the result was made.
+        per_normal_scan: the finding's rate: findings like it, or more unusual, in a normal scan; None: not known.
+        category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
+        decision: "", "accepted" or "rejected".
+        note: any text.
+        edited: what the reader has done to the outline: "", `CHANGED`, `DELETED` or `ADDED` (the whole finding).
+        voxels: of a finding that was changed or added, its voxels as text (see `mask_text`).
+        detected: of one that was changed or deleted, the voxels that it had before: what is found there at another
+            threshold belongs to it, and is not shown again.
+        present: False for a finding that has vanished at this threshold and is kept for its review.
+    """
+
+    number: int
+    volume_ml: float
+    peak_score: float
+    mean_score: float
+    patches: int
+    side: str
+    region: str
+    centroid_ras: tuple[float, float, float]
+    t1_relative: float
+    flair_relative: float
+    per_normal_scan: float | None = None
+    hint: str = UNKNOWN
+    hint_evidence: str = ""
+    category: int = 0
+    decision: str = ""
+    note: str = ""
+    edited: str = ""
+    voxels: str = ""
+    detected: str = ""
+    present: bool = True
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether someone has given it a category or a decision."""
+        return self.category != 0 or self.decision != ""
+
+    def as_reviewed(self) -> ReviewedFinding:
+        """The same for reports, without what only the table needs."""
+        return ReviewedFinding(
+            number=self.number,
+            volume_ml=self.volume_ml,
+            peak_score=self.peak_score,
+            mean_score=self.mean_score,
+            side=self.side,
+            region=self.region,
+            centroid_ras=self.centroid_ras,
+            hint=self.hint,
+            hint_evidence=self.hint_evidence,
+            rate=self.per_normal_scan,
+            category=self.category,
+            decision=self.decision,
+            note=self.note,
+            corrected=self.edited in (CHANGED, ADDED),
+        )
+
+
+COLUMNS: dict[str, type] = {
+    "number": int,
+    "volume_ml": float,
+    "peak_score": float,
+    "mean_score": float,
+    "patches": int,
+    "side": str,
+    "region": str,
+    "centroid_r_mm": float,
+    "centroid_a_mm": float,
+    "centroid_s_mm": float,
+    "t1_relative": float,
+    "flair_relative": float,
+    "hint": str,
+    "hint_evidence": str,
+    "per_normal_scan": float,
+    "category": str,
+    "decision": str,
+    "note": str,
+    "edited": str,
+    "voxels": str,
+    "detected": str,
+    "present": str,
+}
+
+
+def column_of(name: str, written: list[Row]) -> Iterable[Any]:
+    """The values of a column, of these findings."""
+    if name in CENTROID:
+        return [row.centroid_ras[CENTROID.index(name)] for row in written]
+    if name in ("category", "note", "present"):
+        return [cell_of(name, getattr(row, name)) for row in written]
+    if name == "per_normal_scan":
+        return [math.nan if row.per_normal_scan is None else row.per_normal_scan for row in written]
+    return [getattr(row, name) for row in written]
+
+
+def cell_of(field: str, value: Any) -> str:
+    """A value of the review as the text of its cell."""
+    if field == "category":
+        return CATEGORIES[value - 1] if value else UNREVIEWED
+    if field == "note":
+        return _escaped(value)
+    if field == "present":
+        return "yes" if value else "no"
+    return str(value)
+
+
+def row_of(cells: dict[str, Any]) -> Row:
+    """A row from its cells, which may all be text: a table that was opened without its types is."""
+    category = cells["category"]
+    return Row(
+        number=int(cells["number"]),
+        volume_ml=float(cells["volume_ml"]),
+        peak_score=float(cells["peak_score"]),
+        mean_score=float(cells["mean_score"]),
+        patches=int(cells["patches"]),
+        side=cells["side"],
+        region=cells["region"],
+        centroid_ras=(float(cells[CENTROID[0]]), float(cells[CENTROID[1]]), float(cells[CENTROID[2]])),
+        t1_relative=float(cells["t1_relative"]),
+        flair_relative=float(cells["flair_relative"]),
+        hint=cells.get("hint") or UNKNOWN,  # earlier scenes have none
+        hint_evidence=cells.get("hint_evidence") or "",
+        per_normal_scan=_known(cells.get("per_normal_scan")),
+        category=CATEGORIES.index(category) + 1 if category in CATEGORIES else 0,
+        decision=cells["decision"] if cells["decision"] in DECISIONS else "",
+        note=_unescaped(cells["note"]),
+        edited=next((edit for edit in EDITS if edit == cells.get("edited")), ""),  # earlier scenes have none
+        voxels=cells.get("voxels") or "",
+        detected=cells.get("detected") or "",
+        present=cells["present"] != "no",
+    )
+
+
+def _known(cell: Any) -> float | None:
+    """A number; None for NaN, and for the column that earlier scenes do not have."""
+    value = math.nan if cell in (None, "") else float(cell)
+    return None if math.isnan(value) else value
+
+
+_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\"}
+_FROM_NAME = {escaped[1]: character for character, escaped in _NAMED.items()}
+
+
+def _escaped(note: str) -> str:
+    # Slicer's reader takes a double quote anywhere for the start of a quoted cell, and # for that of a remark.
+    return re.sub(r'[\x00-\x1f\x7f"#\\]', lambda m: _NAMED.get(m[0], f"\\x{ord(m[0]):02x}"), note)
+
+
+def _unescaped(cell: str) -> str:
+    def character(match: re.Match[str]) -> str:
+        return chr(int(match[1][1:], 16)) if match[1][0] == "x" else _FROM_NAME[match[1]]
+
+    return re.sub(r"\\(x[0-9a-f]{2}|[nrt\\])", character, cell)

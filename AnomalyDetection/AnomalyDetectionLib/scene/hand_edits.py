@@ -1,0 +1,196 @@
+"""What the reader has done to outlines by hand: noticed, kept at every threshold, taken back.
+
+An edited finding has its voxels in the table, beside its review; the segmentation shows them. So whatever the
+detection finds at another threshold, the reader's outlines are put over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..detection.findings import Finding, Findings, connected_patches
+from ..detection.numbering import Numbering
+from ..detection.score_map import ScoreMap
+from ..imaging.grid import Grid
+from ..imaging.voxels import voxels_of
+from .finding_row import ADDED, CHANGED, DELETED, Row
+from .mask_text import mask_of, mask_text
+
+
+def with_edits(findings: Findings, rows: Sequence[Row], scores: ScoreMap, numbering: Numbering) -> Findings:
+    """The findings with the reader's outlines over those of the detection.
+
+    What the reader has deleted is left out. Where a group of patches holds an edited finding and another one,
+    that other one gets what lies beyond the edited outline.
+
+    Args:
+        findings: as detected, with their numbers.
+        rows: of the table.
+        scores: that the findings are derived from.
+        numbering: all numbers that findings of these scores have had.
+    """
+    edited = {row.number: row for row in rows if row.edited}
+    if not edited:
+        return findings
+    labels = sitk.GetArrayFromImage(findings.labels)
+    before = {number: mask_of(row.detected, labels.shape) for number, row in edited.items()}
+    replaced = np.any(list(before.values()), axis=0)
+    detected = {item.number: item for item in findings.items}
+    for number, item in list(detected.items()):
+        if number in edited:
+            other = _other_number(number, {*edited, *detected}, replaced, findings, scores, numbering)
+            labels[labels == number] = other
+            if other:
+                labels[(labels == other) & before[number]] = 0
+                detected[other] = replace(item, number=other)
+        elif replaced[_voxel_of(item.peak_patch, scores)]:  # a part of what the reader has drawn anew
+            labels[labels == number] = 0
+    for row in edited.values():
+        if row.edited != DELETED:
+            labels[mask_of(row.voxels, labels.shape)] = row.number
+    grid = Grid.of(findings.labels)
+    voxels = np.bincount(labels.ravel(), minlength=len(numbering.peaks) + 1)
+    items = []
+    for number in sorted({*detected, *edited}):
+        found, change = detected.get(number), edited.get(number)
+        if voxels[number] == 0:
+            continue
+        if change is not None:
+            items.append(_edited_finding(change, found, scores))
+        elif found is not None:
+            volume_ml = float(voxels[number] * grid.voxel_ml)
+            cut = not np.isclose(volume_ml, found.volume_ml, atol=1e-6)
+            items.append(replace(found, volume_ml=volume_ml) if cut else found)
+    return replace(findings, items=tuple(items), labels=grid.image(labels))
+
+
+def edited_row(row: Row, mask: np.ndarray, before: np.ndarray, edited: str, scores: ScoreMap) -> Row:
+    """A row with the outline that the reader has drawn: volume, centroid and side are those of its voxels.
+
+    Args:
+        row: as it was.
+        mask: bool on the FLAIR's grid; of a deleted finding empty.
+        before: its voxels before, bool.
+        edited: `CHANGED`, `ADDED`, `DELETED`, or "" for what is as it was detected.
+        scores: of the result.
+    """
+    grid = scores.study.flair_grid
+    detected = row.detected if row.edited else mask_text(before)
+    if edited == DELETED:
+        return replace(row, edited=DELETED, voxels="", detected=detected, volume_ml=0.0)
+    index = np.argwhere(mask)[:, ::-1]
+    centre = grid.points(index).mean(axis=0)
+    return replace(
+        row,
+        edited=edited,
+        voxels=mask_text(mask) if edited else "",
+        detected=detected if edited == CHANGED else "",
+        volume_ml=len(index) * grid.voxel_ml,
+        centroid_ras=(-float(centre[0]), -float(centre[1]), float(centre[2])),
+        side=scores.midline.side(centre),
+        present=True,
+    )
+
+
+def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
+    """The row of a finding that the reader adds; its scores are those of its voxels.
+
+    Args:
+        number: not used so far.
+        mask: bool on the FLAIR's grid, not empty.
+        scores: of the result.
+    """
+    inside = voxels_of(scores.image)[mask]
+    row = Row(
+        number=number,
+        volume_ml=0.0,
+        peak_score=float(inside.max()),
+        mean_score=float(inside.mean()),
+        patches=0,
+        side="",
+        region="",
+        centroid_ras=(0.0, 0.0, 0.0),
+        t1_relative=float("nan"),
+        flair_relative=float("nan"),
+        hint_evidence="added by the reader",
+    )
+    row = edited_row(row, mask, mask, ADDED, scores)
+    return replace(row, region=scores.regions.name(np.array(row.centroid_ras) * (-1, -1, 1), None))
+
+
+def _edited_finding(row: Row, detected: Finding | None, scores: ScoreMap) -> Finding:
+    """An edited row as a finding: for pictures and reports it is one like any other."""
+    if detected is None:
+        r, a, s = row.centroid_ras
+        centre = scores.study.grid.indices(np.array([[-r, -a, s]]))[0][::-1]  # slice, row, column
+        stride = scores.settings.stride
+        patch = np.array(
+            [centre[0], (centre[1] - scores.first[0]) / stride, (centre[2] - scores.first[1]) / stride]
+        )
+        slice_, i, j = np.clip(np.rint(patch).astype(int), 0, np.array(scores.lattice.shape) - 1).tolist()
+        peak_patch = (slice_, i, j)
+    else:
+        peak_patch = detected.peak_patch
+    return Finding(
+        number=row.number,
+        volume_ml=row.volume_ml,
+        patches=row.patches,
+        peak_score=row.peak_score,
+        mean_score=row.mean_score,
+        centroid_ras=row.centroid_ras,
+        side=row.side,
+        region=row.region,
+        t1_relative=row.t1_relative,
+        flair_relative=row.flair_relative,
+        peak_patch=peak_patch,
+        hint=row.hint,
+        hint_evidence=row.hint_evidence,
+        rate=row.per_normal_scan,
+    )
+
+
+def _other_number(
+    number: int,
+    taken: Collection[int],
+    replaced: np.ndarray,
+    findings: Findings,
+    scores: ScoreMap,
+    numbering: Numbering,
+) -> int:
+    """Whose the rest of a group is that an edited finding has grown together with: another known number; 0: nobody's.
+
+    Args:
+        number: of the edited finding.
+        taken: the numbers that cannot be meant.
+        replaced: bool on the FLAIR's grid, what edited findings were detected with: a patch there is theirs.
+        findings, scores, numbering: as for `with_edits`.
+    """
+    settings = scores.settings
+    groups = connected_patches(
+        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood, settings.min_excess
+    )
+    own = numbering.peaks[number - 1]
+    if own is None:
+        return 0
+    known = [
+        (-float(scores.lattice[peak]), other)
+        for other, peak in enumerate(numbering.peaks, start=1)
+        if peak is not None
+        and other not in taken
+        and groups[peak] == groups[own] > 0
+        and not replaced[_voxel_of(peak, scores)]
+    ]
+    return min(known)[1] if known else 0
+
+
+def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, int]:
+    """The voxel (slice, row, column) of the FLAIR nearest to the middle of a patch."""
+    study, stride = scores.study, scores.settings.stride
+    row, column = (scores.first[axis] + stride * patch[axis + 1] for axis in range(2))
+    index = study.flair_grid.indices(study.grid.points(np.array([[column, row, patch[0]]])))[0][::-1]
+    z, y, x = np.clip(np.rint(index).astype(int), 0, np.array(study.flair_grid.shape) - 1).tolist()
+    return z, y, x

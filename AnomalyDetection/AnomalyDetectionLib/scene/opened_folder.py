@@ -1,0 +1,145 @@
+"""A result folder in the scene: its images, its result, and the review that was saved beside it; and out again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import SimpleITK as sitk
+
+from ..detection.numbering import Numbering
+from ..errors import InputError
+from ..imaging.grid import Grid
+from ..reporting.result_folder import Image, ResultFolder, read_image
+from ..reporting.result_scores import findings_of_folder, scores_of
+from .logics import Logics
+from .result import Result, add_result, hide_hints, remove_result, why_fixed
+from .result_nodes import remove_node
+from .result_record import read_record, record_text
+from .saved_review import Saved, restore_review
+from .volumes import RAS_LPS, affine, image_data, vtk_matrix
+
+OPENED = "AnomalyDetection.OpenedFrom"
+"""Attribute of a volume that a folder brought along: it goes with its result."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A result that was opened from a folder.
+
+    Attributes:
+        folder: that it came from, and that its review is saved in.
+        result: in the scene.
+        saved: its review on the disk.
+        remarks: sentences for the reader.
+    """
+
+    folder: ResultFolder
+    result: Result
+    saved: Saved
+    remarks: tuple[str, ...] = ()
+
+
+def open_result(scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, Image]) -> Opened:
+    """Bring a result folder into the scene: nothing is computed but what is shown.
+
+    A failure leaves the scene as it was.
+
+    Args:
+        images: "t1" and "flair", as `find_image` has found them.
+
+    Raises:
+        InputError: an image or the result is damaged, or they do not belong together.
+    """
+    voxels = {role: read_image(images[role], role) for role in ("t1", "flair")}
+    stored = scores_of(folder, voxels["t1"], voxels["flair"])
+    threshold, min_patches = folder.settings
+    nodes = {
+        role: add_image(scene, voxels[role], f"{folder.name} {name}", str(folder.folder))
+        for role, name in (("t1", "T1"), ("flair", "FLAIR"))
+    }
+    result = None
+    try:
+        result = add_result(
+            scene,
+            logics,
+            t1=nodes["t1"],
+            flair=nodes["flair"],
+            stored=stored,
+            provenance=_in_words_of_the_scene(folder.record, nodes),
+            threshold=threshold,
+            min_patches=min_patches,
+            written=lambda scores: findings_of_folder(folder, scores),
+        )
+        _number_all(result, folder)
+        hide_hints(result, [str(hint) for hint in folder.record.get("hidden_in_images") or ()])
+        saved, remarks = restore_review(scene, logics, result, folder)
+    except BaseException:
+        if result is not None:
+            remove_result(scene, result)
+        for node in nodes.values():
+            remove_node(scene, node)
+        raise
+    said = [f"{image.remark}." for image in images.values() if image.remark]
+    if why_fixed(result):
+        said.append(why_fixed(result))
+    return Opened(folder, result, saved, (*said, *remarks))
+
+
+def close_result(scene: Any, result: Result) -> None:
+    """Take a result and its images out of the scene; images that the reader has loaded himself stay."""
+    images = [
+        node
+        for node in (result.t1, result.flair)
+        if node is not None and node.GetAttribute(OPENED) is not None
+    ]
+    remove_result(scene, result)
+    for node in images:
+        if scene.IsNodePresent(node):
+            remove_node(scene, node)
+
+
+def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any:
+    """A scalar volume node of an image (LPS), named, that knows which folder it was opened from.
+
+    Raises:
+        InputError: its voxels are of a kind that the scene does not know.
+    """
+    try:
+        data = image_data(sitk.GetArrayFromImage(image))
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{name} has voxels of a kind that cannot be shown ({image.GetPixelIDTypeAsString()}): convert it."
+        ) from error
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
+    node.SetAndObserveImageData(data)
+    node.SetIJKToRASMatrix(vtk_matrix(RAS_LPS @ affine(Grid.of(image))))
+    node.SetAttribute(OPENED, opened_from)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def _number_all(result: Result, folder: ResultFolder) -> None:
+    """Without patches a number belongs to none, and those of findings that are not in the images are taken, too."""
+    if not why_fixed(result):
+        return
+    highest = max((int(item["number"]) for item in folder.record["findings"]), default=0)
+    record = read_record(result.record)
+    numbering = Numbering(((0, 0, 0),) * highest)
+    result.record.SetText(record_text(dataclasses.replace(record, numbering=numbering)))
+
+
+def _in_words_of_the_scene(record: Mapping[str, Any], nodes: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the scores come from, without what is in the table; the inputs are nodes now."""
+    kept = {key: value for key, value in record.items() if key not in ("findings", "cohort")}
+    inputs: dict[str, Any] = {}
+    for role, block in dict(kept.get("inputs") or {}).items():
+        if isinstance(block, Mapping):
+            told = {key: value for key, value in block.items() if key not in ("path", "description")}
+            node = nodes.get(role)
+            inputs[role] = {**told, "volume": node.GetName() if node is not None else None}
+        else:
+            inputs[role] = None
+    return {**kept, "inputs": inputs}

@@ -1,0 +1,96 @@
+"""Where findings lie: a point to go to, and the slice of the FLAIR."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.voxels import voxels_of
+from .findings_table import rows
+from .result import Result, findings_of, score_map_of
+from .result_record import read_record
+from .volumes import ijk_to_ras
+
+NEAR_VOXELS = 2
+"""So far beside a finding a click still means it: an outline is thin."""
+
+
+def centre_of(result: Result, number: int) -> np.ndarray:
+    """A point in the middle of a finding: RAS of the world as it is now, mm, (3,).
+
+    It lies in the finding also where that is bent round its centroid. For a finding that has vanished it is
+    where that was. Without the result's volumes, which were not saved with the scene, it is where it was found.
+
+    Raises:
+        KeyError: there is no such finding.
+    """
+    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
+    if row is None:
+        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    try:
+        grid = score_map_of(result).study.flair_grid
+    except InputError:
+        return np.array(row.centroid_ras)
+    centroid = np.array([row.centroid_ras]) * (-1, -1, 1)
+    index = grid.indices(centroid)[0]
+    findings = findings_of(result)
+    labels = voxels_of(findings.labels)
+    nearest = np.rint(index).astype(int)[::-1]
+    inside = bool(np.all((nearest >= 0) & (nearest < labels.shape)))
+    if not inside or labels[tuple(nearest)] != number:  # only then all voxels are worth a look
+        voxels = np.argwhere(labels == number)[:, ::-1]
+        if len(voxels) > 0:
+            distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
+            index = voxels[np.argmin(distance)]
+    local = ijk_to_ras(result.score) @ [*index, 1.0]
+    world = [0.0, 0.0, 0.0]
+    result.score.TransformPointToWorld(local[:3].tolist(), world)
+    return np.array(world)
+
+
+def slices_of(result: Result) -> dict[int, int]:
+    """The slice of the FLAIR in whose middle each finding lies: 1 is the lowest on the head.
+
+    Sagittal slices are counted from the patient's right, coronal ones from the back.
+    """
+    grid = read_record(result.record).scores["flair_grid"]
+    direction = np.array(grid["direction"], float).reshape(3, 3)
+    axis = 2
+    step = direction[:, axis] * grid["spacing"][axis]
+    count = int(grid["size"][axis])
+    # LPS: the patient's left, back and top are positive; the back is the first of coronal slices.
+    along = int(np.argmax(np.abs(step)))
+    upwards = step[along] * (1, -1, 1)[along] > 0
+    slices = {}
+    for row in rows(result.table, all=True):
+        lps = np.array(row.centroid_ras) * (-1, -1, 1)
+        index = round(float((lps - grid["origin"]) @ step / (step @ step)))
+        index = min(max(index, 0), count - 1)
+        slices[row.number] = index + 1 if upwards else count - index
+    return slices
+
+
+def finding_at(result: Result, ras: Sequence[float]) -> int | None:
+    """The finding at a point, or so near to it that a click may mean it; None: there is none.
+
+    Args:
+        ras: RAS of the world, mm.
+    """
+    try:
+        findings = findings_of(result)
+    except InputError:  # without the volumes of the result it is not known
+        return None
+    labels = voxels_of(findings.labels)
+    local = [0.0, 0.0, 0.0]
+    result.score.TransformPointFromWorld(list(ras), local)
+    k, j, i = np.rint((np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0])[2::-1]).astype(int).tolist()
+    if not 0 <= k < labels.shape[0]:
+        return None
+    for reach in range(NEAR_VOXELS + 1):
+        rows_, columns = (slice(max(0, at - reach), at + reach + 1) for at in (j, i))
+        near = labels[k, rows_, columns]
+        if near.size and near.any():
+            return int(near[near > 0][0])
+    return None

@@ -1,0 +1,240 @@
+"""The reader's review of a result folder: a file of its own beside the engine's, which it never touches.
+
+review.json brings everything back (threshold, numbers, decisions, outlines edited by hand); review.csv is the table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.whole_file import whole_file
+from ..reporting.result_folder import ResultFolder
+from .export import export_table
+from .finding_row import COLUMNS, Row, column_of, row_of
+from .findings_table import replace_rows, rows, unreviewed
+from .logics import Logics
+from .result import Result, rederive, score_map_of, show_again, why_fixed
+from .result_record import Record, read_record, record_text
+
+FORMAT, VERSION = "AnomalyDetection review", 1
+_MOST_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a review is known by.
+
+    Attributes:
+        content: SHA256 of what is reviewed, all but the time; what equals it need not be written again.
+        on_disk: SHA256 of the file as it was read or written last; "" where there was none.
+    """
+
+    content: str = ""
+    on_disk: str = ""
+
+
+def read_review(opened: ResultFolder) -> dict[str, Any] | None:
+    """The review that lies beside a result; None where there is none.
+
+    Raises:
+        InputError: it is damaged, or not of this version.
+    """
+    path = opened.review
+    if not path.is_file():
+        return None
+    damaged = InputError(
+        f"The review {path} is damaged: it is kept as it is, and the findings begin unreviewed."
+    )
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise damaged
+        content = json.loads(path.read_text("utf-8"))
+        if content["format"] != FORMAT or content["version"] != VERSION:
+            raise damaged
+        float(content["threshold"]), int(content["min_patches"]), list(content["rows"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged from error
+    return dict(content)
+
+
+def restore_review(
+    scene: Any, logics: Logics, result: Result, opened: ResultFolder
+) -> tuple[Saved, list[str]]:
+    """Bring the saved review of a folder into its result, which was just opened.
+
+    Returns:
+        What is on the disk, and remarks: sentences about a review that is not shown.
+    """
+    remarks: list[str] = []
+    try:
+        saved = read_review(opened)
+        if saved is not None and saved["result_sha256"] != opened.sha256:
+            remarks.append(
+                f"The review {opened.review.name} is of an earlier run of this scan: it is kept, and not shown over this one."
+            )
+        elif saved is not None:
+            _restore(scene, logics, result, saved)
+    except InputError as error:
+        remarks.append(str(error))
+    return Saved(_hash(_content(result)), _hash_of(opened.review)), remarks
+
+
+def save_review(
+    result: Result, opened: ResultFolder, before: Saved, *, seen: bool = False
+) -> tuple[Saved, list[str]]:
+    """Write the review beside its result, if anything of it has changed since.
+
+    Args:
+        result: as it is in the scene.
+        opened: the folder that it came from.
+        before: what was on the disk.
+        seen: the reader has looked at it: without any finding, that is a review as well.
+
+    A review of somebody else, of an earlier run, or a damaged one that lies there is put aside under another name.
+
+    Returns:
+        What is on the disk now, and remarks: sentences about what was put aside.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    content = _content(result)
+    present = rows(result.table)
+    nothing_found = seen and not present and not before.on_disk
+    if _hash(content) == before.content and not nothing_found:
+        return before, []
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "result_sha256": opened.sha256,
+        "saved_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "findings": len(present),
+        "reviewed": len(present) - unreviewed(result.table),
+    }
+    text = json.dumps({**head, **content}, indent=1, ensure_ascii=False) + "\n"
+    try:
+        remarks = _put_aside(opened, before)
+        with whole_file(opened.review) as partial:
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise InputError(
+            f"The review cannot be saved in {opened.folder} ({error.strerror}): save the scene, or export the table."
+        ) from error
+    try:
+        export_table(result, opened.review.with_suffix(".csv"))
+    except InputError as error:  # the review itself is safe
+        remarks.append(f"The review is saved, its table is not: {error}")
+    return Saved(_hash(content), _hash_of(opened.review)), remarks
+
+
+def _content(result: Result) -> dict[str, Any]:
+    record = read_record(result.record)
+    return {
+        "threshold": record.threshold,
+        "min_patches": record.min_patches,
+        "hidden": list(record.hidden),
+        "numbers": [None if peak is None else list(peak) for peak in record.numbering.peaks],
+        "rows": [_plain(row) for row in rows(result.table, all=True)],
+    }
+
+
+def _restore(scene: Any, logics: Logics, result: Result, saved: Mapping[str, Any]) -> None:
+    before, kept = read_record(result.record), rows(result.table, all=True)
+    try:
+        restored = [_row(one) for one in saved["rows"]]
+        told = {
+            "threshold": saved["threshold"],
+            "min_patches": saved["min_patches"],
+            "numbers": saved["numbers"],
+            "hidden": saved.get("hidden", ()),
+            "provenance": before.provenance,
+            "scores": before.scores,
+        }
+        result.record.SetText(json.dumps(told))
+        record = read_record(result.record)
+        _check(record, restored, score_map_of(result).lattice.shape)
+        replace_rows(result.table, restored)
+        same = (record.threshold, record.min_patches) == (before.threshold, before.min_patches)
+        if same and (why_fixed(result) or record.numbering == before.numbering):
+            show_again(scene, logics, result)  # nothing is derived anew
+        else:
+            rederive(scene, logics, result, threshold=record.threshold, min_patches=record.min_patches)
+    except (ValueError, KeyError, TypeError, IndexError, InputError) as error:
+        result.record.SetText(record_text(before))
+        replace_rows(result.table, kept)
+        show_again(scene, logics, result)
+        raise InputError(
+            "The saved review does not fit this result: it is kept as it is, and the findings begin unreviewed."
+        ) from error
+
+
+def _check(record: Record, restored: list[Row], lattice: tuple[int, ...]) -> None:
+    """What was written by others may say anything.
+
+    Raises:
+        ValueError: a number belongs to no patch, or a finding has no number.
+    """
+    peaks = [peak for peak in record.numbering.peaks if peak is not None]
+    if peaks and not (np.array(peaks) < lattice).all():
+        raise ValueError("a number of no patch")
+    if any(not 1 <= row.number <= len(record.numbering.peaks) for row in restored):
+        raise ValueError("a finding without a number")
+
+
+def _put_aside(opened: ResultFolder, before: Saved) -> list[str]:
+    """A review that is not the one that was opened here keeps its content, under another name."""
+    path = opened.review
+    if not path.is_file():
+        return []
+    there = _hash_of(path)
+    try:
+        saved = read_review(opened)
+        ours = there == before.on_disk and saved is not None and saved["result_sha256"] == opened.sha256
+    except (InputError, KeyError):
+        ours = False
+    if ours:
+        return []
+    aside = path.with_name(f"{path.stem}_{there[:8]}.json")
+    path.replace(aside)
+    table = path.with_suffix(".csv")
+    if table.is_file():
+        table.replace(aside.with_suffix(".csv"))
+    return [f"Another review of this scan lay there: it is kept as {aside.name}."]
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    cells = {name: next(iter(column_of(name, [row]))) for name in COLUMNS}
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in cells.items()
+    }
+
+
+def _row(cells: Mapping[str, Any]) -> Row:
+    known = {
+        name: math.nan if value is None and COLUMNS.get(name) is float else value
+        for name, value in cells.items()
+    }
+    row = row_of(known)
+    return replace(row, volume_ml=float(row.volume_ml))
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_of(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,86 @@
+"""The findings in 3D, within the surface of the brain, which is faint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .nodes import nodes_of_class
+from .result_nodes import Result, place_aside
+from .segmentation import show_surfaces
+from .volumes import ijk_to_ras, vtk_matrix
+
+SURFACE = "brain_surface"
+OPACITY, COLOUR = 0.15, (0.8, 0.8, 0.8)
+SMOOTHING, REDUCTION = 20, 0.6
+
+
+def show_in_3d(scene: Any, result: Result) -> Any:
+    """Make what 3D views show of a result, the first time it is asked for: surfaces of findings and brain.
+
+    Args:
+        scene: vtkMRMLScene.
+        result: of it.
+
+    Returns:
+        vtkMRMLModelNode of the brain's surface.
+    """
+    show_surfaces(result.segmentation)
+    result.segmentation.GetDisplayNode().SetVisibility3D(True)
+    model = result.score.GetNodeReference(f"AnomalyDetection.{SURFACE}")
+    if model is None:
+        model = scene.AddNewNodeByClass(
+            "vtkMRMLModelNode", scene.GenerateUniqueName(f"Brain surface ({result.flair.GetName()})")
+        )
+        place_aside(result, SURFACE, model)
+    model.SetAndObservePolyData(_surface(result.brain))
+    model.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
+    model.CreateDefaultDisplayNodes()
+    display = model.GetDisplayNode()
+    modifying = display.StartModify()
+    display.SetColor(*COLOUR)
+    display.SetOpacity(OPACITY)
+    display.SetVisibility2D(False)
+    display.SetVisibility(True)
+    display.EndModify(modifying)
+    return model
+
+
+def show_surface_of(scene: Any, result: Result | None) -> None:
+    """Show the brain's surface of one result alone; None: of none."""
+    for model in nodes_of_class(scene, "vtkMRMLModelNode"):
+        if model.GetAttribute("AnomalyDetection.Role") == SURFACE and model.GetDisplayNode() is not None:
+            own = result is not None and result.score.GetNodeReference(f"AnomalyDetection.{SURFACE}") is model
+            model.GetDisplayNode().SetVisibility(own)
+
+
+def _surface(brain: Any) -> Any:
+    """The smoothed surface of a label map volume, in the node's own space."""
+    import vtk
+
+    padded = vtk.vtkImageConstantPad()  # a brain that reaches the last slice has a surface there, too
+    padded.SetInputData(brain.GetImageData())
+    extent = brain.GetImageData().GetExtent()
+    padded.SetOutputWholeExtent(*(edge + (1 if place % 2 else -1) for place, edge in enumerate(extent)))
+    edges = vtk.vtkFlyingEdges3D()
+    edges.SetInputConnection(padded.GetOutputPort())
+    edges.SetValue(0, 0.5)
+    edges.ComputeNormalsOff()
+    edges.ComputeGradientsOff()
+    fewer = vtk.vtkDecimatePro()
+    fewer.SetInputConnection(edges.GetOutputPort())
+    fewer.SetTargetReduction(REDUCTION)
+    smooth = vtk.vtkWindowedSincPolyDataFilter()
+    smooth.SetInputConnection(fewer.GetOutputPort())
+    smooth.SetNumberOfIterations(SMOOTHING)
+    smooth.SetPassBand(0.01)
+    smooth.NormalizeCoordinatesOn()
+    to_ras = vtk.vtkTransform()
+    to_ras.SetMatrix(vtk_matrix(ijk_to_ras(brain)))
+    placed = vtk.vtkTransformPolyDataFilter()
+    placed.SetInputConnection(smooth.GetOutputPort())
+    placed.SetTransform(to_ras)
+    normals = vtk.vtkPolyDataNormals()
+    normals.SetInputConnection(placed.GetOutputPort())
+    normals.SplittingOff()
+    normals.Update()
+    return normals.GetOutput()

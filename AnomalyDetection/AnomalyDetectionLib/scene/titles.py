@@ -1,0 +1,60 @@
+"""Whose images a result is of, as people tell patients and results apart."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from .result_nodes import Result
+from .result_record import read_record
+
+
+def title_of(scene: Any, result: Result) -> str:
+    """Patient, study date, series and model in one line; what is not known is left out."""
+    return ", ".join(part for part in (*identity_of(scene, result.flair), model_of(result)) if part)
+
+
+def name_scores(scene: Any, result: Result) -> None:
+    """Name the score volume, which results are chosen by, after patient, FLAIR, model and time."""
+    patient, _, series = identity_of(scene, result.flair)
+    whose = ", ".join(part for part in (patient, series) if part)
+    made = model_of(result)
+    name = f"Anomaly score ({whose})" + (f", {made}" if made else "")
+    if result.score.GetName() != name:
+        result.score.SetName(scene.GenerateUniqueName(name))
+
+
+def identity_of(scene: Any, volume: Any) -> tuple[str, str, str]:
+    """Patient (name, else ID), study date (2021-04-07) and series (the volume's name) of a volume.
+
+    Slicer keeps them in the subject hierarchy of what was loaded from DICOM; of other volumes they are "".
+    """
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = 0 if hierarchy is None else hierarchy.GetItemByDataNode(volume)
+    patient = hierarchy.GetItemAncestorAtLevel(item, "Patient") if item else 0
+    study = hierarchy.GetItemAncestorAtLevel(item, "Study") if item else 0
+    name = ""
+    if patient:
+        name = (
+            hierarchy.GetItemAttribute(patient, "DICOM.PatientName").replace("^", " ").strip()
+            or hierarchy.GetItemAttribute(patient, "DICOM.PatientID")
+            or hierarchy.GetItemName(patient)
+        )
+    date = hierarchy.GetItemAttribute(study, "DICOM.StudyDate") if study else ""
+    if len(date) == 8 and date.isdigit():
+        date = f"{date[:4]}-{date[4:6]}-{date[6:]}"
+    return name, date, volume.GetName() or ""
+
+
+def model_of(result: Result) -> str:
+    """The model that made a result, and when: "paper, 29 Nov 09:58"; "" where it is not known."""
+    provenance = read_record(result.record).provenance
+    model, run = provenance.get("model"), provenance.get("run")
+    name = str(model.get("name", "")) if isinstance(model, dict) else ""
+    try:
+        finished = datetime.fromisoformat(dict(run or {})["finished_utc"]).astimezone()
+    except (KeyError, TypeError, ValueError):
+        return name
+    return ", ".join(part for part in (name, f"{finished:%d %b %H:%M}") if part)

@@ -1,0 +1,248 @@
+"""A folder of studies as a worklist: what is found, one after another, after a kill, and the table of the reviews."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.cohort.dataset import Dataset
+from AnomalyDetectionLib.cohort.selection import CohortScan
+from AnomalyDetectionLib.cohort.settings import CohortSettings
+from AnomalyDetectionLib.cohort.studies import studies_in
+from AnomalyDetectionLib.cohort.worklist import list_studies, run_worklist
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder
+from AnomalyDetectionLib.reporting.worklist import (
+    FILE,
+    Entry,
+    Worklist,
+    read_worklist,
+    review_file,
+    reviewed,
+    write_reviews,
+    write_worklist,
+)
+from cohort.made_cohort import GRID, add_subject, cut_off, small_model
+from conftest import run_command
+from made_dicom import MadeStudy, classic_series
+from synthetic_head import SyntheticHead
+
+
+def quiet(stage, fraction, message):
+    pass
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return small_model(tmp_path_factory.mktemp("model") / "random.safetensors")
+
+
+def write_study(folder, t1="T1.nii.gz", flair="FLAIR.nii.gz"):
+    study = SyntheticHead().study(GRID, GRID)
+    folder.mkdir(parents=True)
+    sitk.WriteImage(study.t1.image, str(folder / t1))
+    sitk.WriteImage(study.flair.image, str(folder / flair))
+
+
+def found_in(source):
+    return {study.name: study.scan for study in studies_in(source)}
+
+
+def test_a_folder_for_each_study_is_found_by_the_names_of_its_files(tmp_path):
+    write_study(tmp_path / "Müller, Anna", "sag_t1_mprage.nii.gz", "t2_space_FLAIR.nii.gz")
+    write_study(tmp_path / "B2" / "anat", "T1w.nrrd", "flair.nrrd")
+    (tmp_path / "B2" / "anat" / "T1_post_gd.nii.gz").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not a study")
+    found = found_in(tmp_path)
+    assert list(found) == ["B2", "Müller, Anna"]
+    assert found["B2"].name == "sub-B2"
+    assert found["B2"].t1.name == "T1w.nrrd"
+    assert found["Müller, Anna"].flair.name == "t2_space_FLAIR.nii.gz"
+    assert found["Müller, Anna"].name.startswith("sub-MllerAnna")
+
+
+def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp_path):
+    for name in ("a_b", "a-b", "ab", "AB"):
+        write_study(tmp_path / name)
+    names = {study: scan.name for study, scan in found_in(tmp_path).items()}
+    assert len({name.lower() for name in names.values()}) == 4
+    assert names == {study: scan.name for study, scan in found_in(tmp_path).items()}
+
+
+def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
+    head = SyntheticHead().study(GRID, GRID)
+    study = MadeStudy()
+    folder = tmp_path / "DICOM" / "patient"
+    classic_series(folder / "a", head.t1.image, kind="T1", study=study, number=3)
+    classic_series(folder / "b", head.flair.image, kind="FLAIR", study=study, number=4)
+    scan = found_in(tmp_path / "DICOM")["patient"]
+    assert (scan.t1, scan.flair) == (folder / "a", folder / "b")
+    assert scan.flair_series
+    listed = tmp_path / "studies.json"
+    listed.write_text(json.dumps([{"name": "Doe, Jane", "folder": str(folder), "study_uid": ""}]))
+    assert found_in(listed)["Doe, Jane"].flair == folder / "b"
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (["T1.nii.gz"], "no file is called FLAIR"),
+        (["T1.nii.gz", "FLAIR.nii.gz", "flair_2.nii.gz"], "several could be the FLAIR"),
+    ],
+)
+def test_a_study_that_is_not_clear_is_there_with_the_reason(tmp_path, files, reason):
+    (tmp_path / "one").mkdir()
+    for name in files:
+        (tmp_path / "one" / name).write_bytes(b"")
+    listed, scans = list_studies(tmp_path, tmp_path / "out", quiet)
+    assert scans == {}
+    assert (listed.entries[0].state, reason in listed.entries[0].reason) == ("failed", True)
+
+
+def test_a_folder_without_studies_is_said(tmp_path):
+    with pytest.raises(InputError, match="holds no study"):
+        list_studies(tmp_path, tmp_path / "out", quiet)
+
+
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory, model):
+    """Two studies, one of them broken, by the command; and what the list said on the way."""
+    source = tmp_path_factory.mktemp("worklist") / "studies"
+    for name in ("one", "two"):
+        write_study(source / name)
+    cut_off(source / "two" / "FLAIR.nii.gz")
+    results = source / "anomaly-detection"
+    arguments = ["worklist", source, results, "--model", model, "--device", "cpu", "--progress", "json"]
+    return run_command(*arguments, output=results), source, results
+
+
+def test_the_studies_are_analysed_and_a_broken_one_has_its_reason(analysed):
+    run, _, results = analysed
+    assert run.code == 3, run.stderr
+    entries = {entry.name: entry for entry in read_worklist(results).entries}
+    assert {name: entry.state for name, entry in entries.items()} == {
+        "one": "done",
+        "two": "failed",
+    }
+    assert "damaged" in entries["two"].reason
+    assert (
+        entries["one"].findings
+        == json.loads(Dataset.open(results).record(scan_of(entries["one"])).read_text("utf-8"))["count"]
+    )
+
+
+def scan_of(entry):
+    return CohortScan(entry.scan, "", None, None)
+
+
+def test_a_result_of_the_list_opens_with_its_images(analysed):
+    _, source, results = analysed
+    opened = open_folder(results / "sub-one")
+    assert find_image(opened, "flair").path == source / "one" / "FLAIR.nii.gz"
+    assert opened.score_map is not None
+    assert review_file(results, read_worklist(results).entries[0]) == opened.review
+
+
+def test_it_goes_on_where_it_was_and_does_nothing_twice(analysed, model):
+    _, source, results = analysed
+    record = results / "sub-one" / "anat" / "sub-one_space-FLAIR_desc-anomaly_dseg.json"
+    before = record.stat().st_mtime_ns
+    write_worklist(Worklist((Entry("one", "sub-one", "sub-one", state="running"),)), results)  # killed
+    run_worklist(source, results, quiet, model=str(model), device="cpu")
+    assert record.stat().st_mtime_ns == before
+    assert [entry.state for entry in read_worklist(results).entries] == ["done", "failed"]
+
+
+def test_what_was_made_is_known_from_the_results_alone(analysed):
+    _, source, results = analysed
+    (results / FILE).unlink()
+    listed, _ = list_studies(source, results, quiet)
+    assert [(entry.name, entry.state) for entry in listed.entries] == [
+        ("one", "done"),
+        ("two", "failed"),
+    ]
+    assert read_worklist(results) == listed
+
+
+def test_a_review_outlives_a_scan_that_is_analysed_anew(tmp_path):
+    dataset = Dataset.begin(tmp_path / "results", tmp_path / "source", CohortSettings())
+    scan = CohortScan("sub-one", "", tmp_path / "T1.nii.gz", tmp_path / "FLAIR.nii.gz")
+    for run in ("first", "second"):
+        working = dataset.work / run
+        (working / "anat").mkdir(parents=True)
+        (working / "anat" / "result.txt").write_text(run)
+        dataset.publish(working, scan)
+        if run == "first":
+            (dataset.place(scan) / "sub-one_review.json").write_text("the reader's")
+    assert (dataset.place(scan) / "anat" / "result.txt").read_text() == "second"
+    assert (dataset.place(scan) / "sub-one_review.json").read_text() == "the reader's"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_after_a_kill_the_same_command_goes_on(tmp_path, model):
+    source, results = tmp_path / "bids", tmp_path / "out"
+    for subject in ("sub-01", "sub-02"):
+        add_subject(source, subject)
+    command = [sys.executable, "-m", "AnomalyDetectionLib", "worklist", str(source), str(results)]
+    command += ["--model", str(model), "--device", "cpu", "--progress", "json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not any(e.state == "running" for e in (read_worklist(results) or Worklist()).entries):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [entry.state for entry in read_worklist(results).entries] == ["done", "done"]
+
+
+def test_the_table_of_all_reviews_has_a_row_a_finding_and_one_for_what_has_none(tmp_path):
+    entries = (
+        Entry("one", "sub-one", "sub-one", state="done", findings=2),
+        Entry("two", "sub-two", "sub-two", state="done", findings=1),
+        Entry("three", "sub-three", "sub-three", state="failed", reason="no FLAIR"),
+        Entry("four", "sub-four", "sub-four", state="done", findings=0),
+    )
+    for name, content, table in (
+        ("one", {"reviewed": 1, "findings": 2}, "number,category,note\n1,bone,é\n2,unreviewed,\n"),
+        ("four", {"reviewed": 0, "findings": 0}, "number,category,note\n"),
+    ):
+        folder = tmp_path / f"sub-{name}"
+        folder.mkdir()
+        (folder / f"sub-{name}_review.json").write_text(json.dumps(content))
+        (folder / f"sub-{name}_review.csv").write_text(table, encoding="utf-8-sig")
+    write_reviews(Worklist(entries, True), tmp_path, tmp_path / "all.csv")
+    rows = list(csv.DictReader((tmp_path / "all.csv").open(encoding="utf-8-sig", newline="")))
+    assert [(row["study"], row["status"], row["number"], row["category"], row["note"]) for row in rows] == [
+        ("one", "partly reviewed", "1", "bone", "é"),
+        ("one", "partly reviewed", "2", "unreviewed", ""),
+        ("two", "not reviewed", "", "", ""),
+        ("three", "failed", "", "", ""),
+        ("four", "reviewed", "", "", ""),
+    ]
+    assert rows[3]["reason"] == "no FLAIR"
+    assert reviewed(tmp_path, entries[1]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"format": "AnomalyDetection worklist", "version": 1, "entries": [{}], "complete": 1}'],
+)
+def test_a_damaged_list_is_none(tmp_path, text):
+    (tmp_path / ".work").mkdir()
+    (tmp_path / FILE).write_text(text)
+    assert read_worklist(tmp_path) is None
+
+
+def test_a_list_does_not_lead_out_of_its_folder(tmp_path):
+    write_worklist(Worklist((Entry("x", "sub-x", "../../etc"),), True), tmp_path)
+    assert read_worklist(tmp_path) is None

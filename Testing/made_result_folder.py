@@ -1,0 +1,150 @@
+"""A result folder as `detect` or `bids` leaves it, made of the small synthetic study: no engine is run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from AnomalyDetectionLib.detection.findings import derive_findings
+from AnomalyDetectionLib.detection.score_map import ScoreMap
+from AnomalyDetectionLib.detection.stored_scores import write_stored
+from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.reporting.tables import write_csv, write_json
+from synthetic_study import (
+    FLAIR_GRID,
+    MODEL_GRID,
+    ellipsoid,
+    empty_lattice,
+    prepared_study,
+    rotated,
+    scored,
+)
+
+SCORES = {
+    **{(5, 10, column): score for column, score in zip(range(5, 12), (9, 8, 4, 4, 4, 7, 6), strict=True)},
+    (3, 16, 8): 5.0,
+    (6, 12, 14): 3.5,
+    (6, 13, 14): 3.4,
+}
+"""As of `result_in_scene`: three findings at threshold 3."""
+
+THRESHOLD, MIN_PATCHES = 3.0, 1
+
+
+def scores_of(
+    patches: dict[tuple[int, int, int], float], grid: Grid = FLAIR_GRID, degrees: float = 0.0
+) -> ScoreMap:
+    """The synthetic study, turned round z, scored 1 everywhere but at these patches."""
+    study = prepared_study(flair_grid=grid, model_grid=rotated(MODEL_GRID, degrees), degrees=degrees)
+    lattice = empty_lattice(study)
+    for patch, score in patches.items():
+        lattice[patch] = score
+    return scored(study, lattice)
+
+
+def head_image(grid: Grid = FLAIR_GRID, seed: int = 1, degrees: float = 0.0) -> sitk.Image:
+    """A brain with some texture, float32: no two seeds give the same image."""
+    brain = ellipsoid(grid, degrees)
+    noise = np.random.default_rng(seed).uniform(50, 60, grid.shape)
+    return grid.image(np.where(brain, 4 * noise, 0).astype(np.float32))
+
+
+def result_folder(
+    place: Path,
+    patches: dict[tuple[int, int, int], float] = SCORES,
+    *,
+    keep_scores: bool = True,
+    images: dict[str, sitk.Image] | None = None,
+    image_folder: Path | None = None,
+    scan: str = "",
+    hide: tuple[str, ...] = (),
+    model: str = "paper",
+    degrees: float = 0.0,
+) -> Path:
+    """Write a result, and the images that it was made from.
+
+    Args:
+        place: the folder of the results.
+        images: "t1" and "flair".
+        image_folder: where the images lie; None: beside the folder.
+        scan: a scan of `bids`, such as "sub-01"; "": a folder of `detect`.
+        hide: hints whose findings are left out of the images.
+        degrees: by which the head is turned round z.
+    """
+    images = images or {"t1": head_image(seed=1), "flair": head_image(seed=2)}
+    image_folder = place.parent if image_folder is None else image_folder
+    inputs: dict[str, Any] = {"brain_mask": None}
+    for role, image in images.items():
+        name = {"t1": "T1w", "flair": "FLAIR"}[role]
+        path = image_folder / (f"{scan}_{name}.nii.gz" if scan else f"{name}.nii.gz")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(image, str(path))
+        inputs[role] = described(path, Grid.of(image))
+        if scan:
+            inputs[role]["path"] = f"bids:raw:{scan}/anat/{path.name}"
+    scores = scores_of(patches, Grid.of(images["flair"]), degrees)
+    findings = derive_findings(scores, threshold=THRESHOLD, min_patches=MIN_PATCHES)
+    record = {
+        "notice": "Research use only.",
+        "model": {"name": model, "file": model, "sha256": hashlib.sha256(model.encode()).hexdigest()},
+        "settings": {"scoring": {"stride": 4, "threshold": THRESHOLD, "min_patches": MIN_PATCHES}},
+        "inputs": inputs,
+        "alignment": {
+            "registered": False,
+            "shift_mm": 0.0,
+            "rotation_deg": 0.0,
+            "flair_to_t1_lps": np.eye(4).ravel().tolist(),
+        },
+        "hidden_in_images": sorted(hide),
+        "missing": [],
+        "run": {"finished_utc": "2024-03-05T10:00:00+00:00"},
+    }
+    start = f"{scan}_space-FLAIR_desc-anomaly_" if scan else ""
+    folder = place / "anat" if scan else place
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("statmap", "dseg") if scan else ("anomaly_score", "suspected_anomalies")
+    sitk.WriteImage(scores.image, str(folder / f"{start}{names[0]}.nii.gz"))
+    sitk.WriteImage(findings.without(hide).labels, str(folder / f"{start}{names[1]}.nii.gz"))
+    write_json(findings, record, folder / f"{start}{'dseg' if scan else 'findings'}.json")
+    write_csv(findings, folder / f"{start}findings.csv")
+    if keep_scores:
+        write_stored(scores, place / "score_map")
+    return place
+
+
+def described(path: Path, grid: Grid) -> dict[str, Any]:
+    """An input as the record describes it."""
+    return {
+        "path": str(path),
+        "description": path.name,
+        "dicom_files": 0,
+        "chosen": None,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "grid": {
+            "size": list(grid.size),
+            "spacing_mm": list(grid.spacing),
+            "origin_lps_mm": list(grid.origin),
+            "direction": list(grid.direction),
+        },
+    }
+
+
+def engine_files(folder: Path) -> dict[str, bytes]:
+    """All that is in a folder but reviews."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "review" not in path.name
+    }
+
+
+def record_of(path: Path) -> dict[str, Any]:
+    """What a JSON file says."""
+    return dict(json.loads(path.read_text("utf-8")))
+
+
+__all__ = ["FLAIR_GRID", "MODEL_GRID", "SCORES", "engine_files", "head_image", "record_of", "result_folder"]

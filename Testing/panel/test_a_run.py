@@ -1,0 +1,225 @@
+"""A run from the click to its result, or to the sentence that says why there is none."""
+
+from __future__ import annotations
+
+from panel.at_the_panel import a_volume, composite, detect, is_alive, leftovers, numbers, visible
+
+
+def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
+    import slicer
+
+    sample.ui.detectButton.click()
+    assert visible(sample.ui.progressWidget)
+    assert not sample.ui.detectButton.enabled
+    assert "going on" in sample.ui.detectButton.toolTip
+    stages, values = set(), []
+
+    def ended():
+        stages.add(sample.ui.stageLabel.text)
+        values.append(sample.ui.progressBar.value)
+        return not sample.panel.detect.running
+
+    slicer_app.wait(ended, 240)
+    assert values == sorted(values)
+    assert len(stages) > 1
+    assert sample.ui.outcomeLabel.text.startswith("Done")
+    result = sample.panel.result
+    assert result.score.GetName().startswith("Anomaly score (Simulated FLAIR), paper, ")
+    assert sample.ui.resultSelector.currentNode() is result.score
+    assert sample.ui.findingsTable.rowCount >= 5
+    assert result.segmentation.GetSegmentation().GetNumberOfSegments() == sample.ui.findingsTable.rowCount
+    assert composite("Red").GetBackgroundVolumeID() == result.flair.GetID()
+    assert composite("Red").GetForegroundVolumeID() == result.score.GetID()
+    assert slicer.util.arrayFromVolume(result.score).max() > 3
+    assert leftovers(slicer_app) == []
+    assert sample.ui.detectButton.enabled
+    assert not visible(sample.ui.progressWidget)
+    assert "; 0 of " in sample.ui.findingsSummaryLabel.text
+
+
+def test_only_scalar_volumes_are_offered_and_no_result(detected):
+    import slicer
+
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    offered = detected.ui.flairSelector.texts()
+    assert "labels" not in offered
+    assert "Simulated FLAIR" in offered
+    assert "labels" in detected.ui.brainMaskSelector.texts()
+
+
+def test_running_again_updates_the_result(detected, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.result import results_in
+
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    score = detected.panel.result.score
+    detect(detected, slicer_app)
+    assert detected.panel.result.score is score
+    assert len(results_in(slicer.mrmlScene)) == 1
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_a_second_result_is_added_when_asked(detected, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.result import results_in
+
+    assert visible(detected.ui.addResultCheckBox)
+    first = detected.panel.result.score
+    detected.ui.addResultCheckBox.click()
+    detect(detected, slicer_app)
+    assert len(results_in(slicer.mrmlScene)) == 2
+    assert detected.panel.result.score is not first
+    detected.ui.resultSelector.choose(first)
+    assert detected.panel.result.score is first
+
+
+def test_outlines_of_another_result_do_not_lie_on_the_one_that_is_shown(detected, slicer_app):
+    first = detected.panel.result
+    detected.ui.addResultCheckBox.click()
+    detect(detected, slicer_app)
+    second = detected.panel.result
+    assert not first.segmentation.GetDisplayNode().GetVisibility()
+    assert second.segmentation.GetDisplayNode().GetVisibility()
+    detected.ui.resultSelector.choose(first.score)
+    assert first.segmentation.GetDisplayNode().GetVisibility()
+    assert not second.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_cancel_leaves_no_process_no_file_and_no_node(sample, engine, slicer_app, tmp_path):
+    import slicer
+
+    engine("slow")
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    sample.ui.detectButton.click()
+    slicer_app.wait((tmp_path / "processes.txt").exists)
+    slicer_app.wait(lambda: sample.ui.stageLabel.text == "Reading the images")
+    sample.ui.cancelButton.click()
+    assert not sample.panel.detect.running
+    for process in (tmp_path / "processes.txt").read_text().split():
+        assert not is_alive(int(process))
+    assert leftovers(slicer_app) == []
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+    assert "Cancelled" in sample.ui.outcomeLabel.text
+    assert sample.ui.detectButton.enabled
+    assert not visible(sample.ui.progressWidget)
+
+
+def test_an_engine_that_fails_shows_its_sentence_in_the_panels_words_and_its_log(sample, engine, slicer_app):
+    engine("fail")
+    detect(sample, slicer_app)
+    sentence = sample.ui.outcomeLabel.text
+    assert '"Simulated T1" holds the same value everywhere' in sentence
+    assert "--t1" not in sentence
+    assert visible(sample.ui.detailsButton)
+    assert not visible(sample.ui.detailsText)
+    sample.ui.detailsButton.click()
+    assert visible(sample.ui.detailsText)
+    assert "a line of the log" in sample.ui.detailsText.plainText
+    assert leftovers(slicer_app) == []
+    assert sample.ui.detectButton.enabled
+
+
+def test_an_engine_that_is_killed_is_said_to_be(sample, engine, slicer_app):
+    engine("die")
+    detect(sample, slicer_app)
+    assert "memory" in sample.ui.outcomeLabel.text
+    assert sample.ui.detectButton.enabled
+
+
+def test_an_engine_that_cannot_be_started_is_said_to_be(sample, slicer_app, monkeypatch):
+    from AnomalyDetectionLib.panel import python
+
+    monkeypatch.setattr(python, "python_command", lambda: ["no-such-python"])
+    sample.ui.detectButton.click()
+    slicer_app.wait(lambda: not sample.panel.detect.running)
+    assert "no-such-python" in sample.ui.outcomeLabel.text
+
+
+def test_volumes_of_the_real_engine_that_hold_one_value_fail_with_a_sentence(panel, slicer_app):
+    panel.ui.t1Selector.choose(a_volume("flat T1", value=7))
+    panel.ui.flairSelector.choose(a_volume("flat FLAIR", value=7))
+    if panel.ui.detectButton.enabled:
+        detect(panel, slicer_app)
+        said = panel.ui.outcomeLabel.text
+    else:
+        said = panel.ui.inputsMessageLabel.text
+    assert "flat" in said
+    assert "--" not in said
+
+
+def test_a_folder_for_temporary_files_that_is_gone_is_said_for_these_volumes_only(sample, slicer_app):
+    slicer_app.app.temporaryPath = "/no/such/folder"
+    sample.ui.detectButton.click()
+    assert not sample.panel.detect.running
+    assert "temporary files" in sample.ui.outcomeLabel.text
+    sample.ui.t1Selector.choose(a_volume("another T1"))
+    assert sample.ui.outcomeLabel.text == ""
+
+
+def test_a_result_that_cannot_be_read_is_said_and_the_button_comes_back(detected, slicer_app, monkeypatch):
+    from AnomalyDetectionLib.scene import detection_job
+
+    def damaged(folder):
+        raise ValueError("score.nrrd is damaged")
+
+    before = numbers(detected)
+    monkeypatch.setattr(detection_job, "read_stored", damaged)
+    detect(detected, slicer_app)
+    assert "score.nrrd is damaged" in detected.ui.outcomeLabel.text
+    assert "Traceback" in detected.ui.detailsText.plainText
+    assert detected.ui.detectButton.enabled
+    assert not visible(detected.ui.progressWidget)
+    assert numbers(detected) == before
+
+
+def test_an_earlier_result_stays_when_a_run_fails(detected, engine, slicer_app):
+    before = numbers(detected)
+    engine("fail")
+    detect(detected, slicer_app)
+    assert numbers(detected) == before
+
+
+def test_a_run_goes_on_while_another_module_is_open(sample, engine, slicer_app):
+    engine("replay")
+    sample.ui.detectButton.click()
+    slicer_app.leave()
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    assert sample.panel.result is not None
+
+
+def test_an_input_that_is_removed_during_the_run_is_a_sentence(sample, engine, slicer_app):
+    import slicer
+
+    engine("replay")
+    sample.ui.detectButton.click()
+    slicer.mrmlScene.RemoveNode(sample.ui.flairSelector.currentNode())
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    assert "removed" in sample.ui.outcomeLabel.text
+    assert sample.panel.result is None
+
+
+def test_missing_packages_are_asked_for_once_and_a_no_starts_nothing(sample, slicer_app, monkeypatch):
+    import qt
+    from AnomalyDetectionLib.panel import first_run
+
+    monkeypatch.setattr(first_run, "missing_requirements", lambda: ["click>=8.1"])
+    slicer_app.dialogs.answers = [qt.QMessageBox.Cancel]
+    sample.ui.detectButton.click()
+    assert not sample.panel.detect.running
+    assert len(slicer_app.dialogs.shown) == 1
+    assert "Download" in slicer_app.dialogs.texts[0]
+    assert sample.ui.outcomeLabel.text
+
+
+def test_an_installation_that_fails_says_how_to_do_it_by_hand(sample, slicer_app, monkeypatch):
+    from AnomalyDetectionLib.panel import first_run
+
+    def fails(missing, *, ask, progress):
+        raise first_run.InstallationError("No network.", "fetch these wheels")
+
+    monkeypatch.setattr(first_run, "missing_requirements", lambda: ["click>=8.1"])
+    monkeypatch.setattr(first_run, "install", fails)
+    sample.ui.detectButton.click()
+    assert sample.ui.outcomeLabel.text == "No network."
+    sample.ui.detailsButton.click()
+    assert sample.ui.detailsText.plainText == "fetch these wheels"

@@ -1,0 +1,270 @@
+"""Sliders, overlay, outlines, the bare image, and the arrangement of the views."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from panel.at_the_panel import cell, composite, detect, numbers, review_of
+
+
+def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_app):
+    from AnomalyDetectionLib.scene.result import settings_of
+
+    before, own = numbers(detected), detected.ui.thresholdSlider.value
+    number = detected.panel.review.selected
+    slicer_app.type("3")
+    detected.ui.thresholdSlider.value = 6.0
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == 6.0, 5)
+    fewer = numbers(detected)
+    assert len(fewer) < len(before)
+    assert set(fewer) <= set(before)
+    detected.ui.thresholdSlider.value = own
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[0] == own, 5)
+    assert numbers(detected) == before
+    assert review_of(detected, number).category == 3
+    segments = detected.panel.result.segmentation.GetSegmentation().GetNumberOfSegments()
+    assert segments == len(before)
+
+
+def test_the_minimum_size_says_its_volume_and_drops_small_findings(detected, slicer_app):
+    from AnomalyDetectionLib.scene.result import settings_of
+
+    before = numbers(detected)
+    detected.ui.minimumSizeSlider.value = 30
+    assert "ml" in detected.ui.minimumVolumeLabel.text
+    slicer_app.wait(lambda: settings_of(detected.panel.result)[1] == 30, 5)
+    assert len(numbers(detected)) < len(before)
+
+
+def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
+    from AnomalyDetectionLib.model.rates import RateCurve, plain
+    from AnomalyDetectionLib.panel.findings_view import RATE
+    from AnomalyDetectionLib.scene.result_record import read_record, record_text
+
+    panel, ui = detected.panel, detected.ui
+
+    def tell(rates):
+        record = read_record(panel.result.record)
+        scores = {**record.scores, "rates": rates}
+        panel.result.record.SetText(record_text(dataclasses.replace(record, scores=scores)))
+
+    tell(None)
+    ui.minimumSizeSlider.value = 2.0
+    ui.thresholdSlider.value = 4.5
+    panel.display.rederive()
+    assert ui.normalRateLabel.text == ""
+    assert cell(detected, RATE, numbers(detected)[0]) == ""
+    tell(plain(RateCurve(np.array([1.0, 7.0]), np.array([64.0, 1.0]), 10, 2, 0.5)))
+    ui.thresholdSlider.value = 4.0
+    assert ui.normalRateLabel.text.startswith("about 8.0 findings in a normal scan")
+    ui.thresholdSlider.value = 5.0
+    assert ui.normalRateLabel.text.startswith("about 4.0 findings in a normal scan")
+    panel.display.rederive()
+    assert cell(detected, RATE, numbers(detected)[0]) != ""
+    assert all(review_of(detected, number).per_normal_scan <= 4.0 for number in numbers(detected))
+    assert "A normal scan has about" in ui.findingsTable.item(0, RATE).toolTip()
+    assert ui.findingsTable.isColumnHidden(RATE)
+    ui.moreColumnsCheckBox.click()
+    assert not ui.findingsTable.isColumnHidden(RATE)
+    ui.minimumSizeSlider.value = 8.0
+    assert ui.normalRateLabel.text.startswith("at most about 4.0")
+    ui.minimumSizeSlider.value = 1.0
+    assert ui.normalRateLabel.text.startswith("more than 4.0")
+
+
+def test_each_result_keeps_its_own_threshold(detected, slicer_app):
+    from AnomalyDetectionLib.scene.result import settings_of
+
+    first, own = detected.panel.result, detected.ui.thresholdSlider.value
+    detected.ui.addResultCheckBox.click()
+    detect(detected, slicer_app)
+    second = detected.panel.result
+    detected.ui.thresholdSlider.value = 6.0
+    slicer_app.wait(lambda: settings_of(second)[0] == 6.0, 5)
+    detected.ui.resultSelector.choose(first.score)
+    assert detected.ui.thresholdSlider.value == own
+    slicer_app.rest(0.3)
+    assert settings_of(first)[0] == own
+    assert settings_of(second)[0] == 6.0
+
+
+def test_the_threshold_slider_reaches_the_low_thresholds_of_another_kind_of_model(detected, monkeypatch):
+    from AnomalyDetectionLib.panel import display
+
+    monkeypatch.setattr(display, "settings_of", lambda result: (3.0, 2))
+    detected.panel.display.take(detected.panel.result)
+    assert detected.ui.thresholdSlider.minimum == 0.5
+    monkeypatch.setattr(display, "settings_of", lambda result: (0.3, 4))
+    detected.panel.display.take(detected.panel.result)
+    assert detected.ui.thresholdSlider.value == 0.3
+    assert detected.ui.thresholdSlider.minimum < 0.1
+
+
+def test_opacity_and_overlay_follow_the_panel(detected):
+    score = detected.panel.result.score
+    detected.ui.opacitySlider.value = 0.3
+    assert composite("Red").GetForegroundOpacity() == pytest.approx(0.3)
+    detected.ui.showOverlayCheckBox.click()
+    assert composite("Red").GetForegroundVolumeID() is None
+    detected.ui.showOverlayCheckBox.click()
+    assert composite("Red").GetForegroundVolumeID() == score.GetID()
+    detected.ui.showOutlinesCheckBox.click()
+    assert not detected.panel.result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_the_bare_image_is_shown_as_long_as_h_is_held(detected, slicer_app):
+    result = detected.panel.result
+    slicer_app.press("H")
+    assert composite("Red").GetForegroundVolumeID() is None
+    assert not result.segmentation.GetDisplayNode().GetVisibility()
+    slicer_app.release("H")
+    assert composite("Red").GetForegroundVolumeID() == result.score.GetID()
+    assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_what_was_hidden_before_h_stays_hidden_after_it(detected, slicer_app):
+    detected.ui.showOverlayCheckBox.click()
+    slicer_app.type("H")
+    assert composite("Red").GetForegroundVolumeID() is None
+
+
+def test_the_bare_image_button_works_with_the_mouse(detected):
+    import qt
+
+    button = detected.ui.hideOverlayButton
+    qt.QTest.mousePress(button, qt.Qt.LeftButton)
+    assert composite("Red").GetForegroundVolumeID() is None
+    qt.QTest.mouseRelease(button, qt.Qt.LeftButton)
+    assert composite("Red").GetForegroundVolumeID() == detected.panel.result.score.GetID()
+
+
+def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, slicer_app):
+    import slicer
+
+    manager = slicer.app.layoutManager()
+    before = manager.layout
+    assert not sample.ui.layoutBackButton.enabled
+    engine("replay")
+    detect(sample, slicer_app)
+    assert manager.sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]
+    result = sample.panel.result
+    assert composite("AnomalyT1").GetBackgroundVolumeID() == result.shown_t1.GetID()
+    assert composite("AnomalyT1").GetForegroundVolumeID() is None
+    assert composite("AnomalyFLAIR").GetBackgroundVolumeID() == result.flair.GetID()
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert sample.ui.layoutBackButton.enabled
+    sample.ui.layoutBackButton.click()
+    assert manager.layout == before
+    assert not sample.ui.layoutBackButton.enabled
+
+
+def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
+    import slicer
+
+    before = slicer.app.layoutManager().layout
+    sample.ui.keepLayoutCheckBox.click()
+    engine("replay")
+    detect(sample, slicer_app)
+    assert slicer.app.layoutManager().layout == before
+    assert slicer.app.userSettings().value("AnomalyDetection/KeepLayout")
+    assert composite("Red").GetForegroundVolumeID() == sample.panel.result.score.GetID()
+
+
+def test_3d_is_one_key_away_and_back(detected, slicer_app):
+    import slicer
+
+    manager = slicer.app.layoutManager()
+    detected.ui.layoutBackButton.click()
+    before = manager.layout
+    detected.ui.sideBySideButton.click()
+    slicer_app.type("D")
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    result = detected.panel.result
+    surface = "Closed surface"
+    assert result.segmentation.GetSegmentation().ContainsRepresentation(surface)
+    (brain,) = slicer.util.getNodes("Brain surface*").values()
+    assert 0 < brain.GetDisplayNode().GetOpacity() < 0.3
+    assert brain.GetDisplayNode().GetVisibility()
+    # A slider goes on being fluent: the surfaces follow when it rests.
+    detected.ui.thresholdSlider.value = 4.5
+    detected.panel.display.rederive()
+    assert not result.segmentation.GetSegmentation().ContainsRepresentation(surface)
+    slicer_app.wait(lambda: result.segmentation.GetSegmentation().ContainsRepresentation(surface), 5)
+    slicer_app.type("D")
+    assert manager.layout == before
+
+
+def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.places import centre_of
+
+    manager = slicer.app.layoutManager()
+    detected.panel.review.select(numbers(detected)[1])
+    centre = centre_of(detected.panel.result, detected.panel.review.selected)
+    green = manager.sliceWidget("Green").mrmlSliceNode()
+    assert abs(slicer.util.arrayFromVTKMatrix(green.GetSliceToRAS())[1, 3] - centre[1]) > 5
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    slicer_app.rest(0.1)
+    assert abs(slicer.util.arrayFromVTKMatrix(green.GetSliceToRAS())[1, 3] - centre[1]) < 1
+
+
+def shown_numbers(widget):
+    node = widget.panel.result.score.GetNodeReference("AnomalyDetection.numbers")
+    return {node.GetNthControlPointLabel(place) for place in range(node.GetNumberOfControlPoints())}
+
+
+def test_the_numbers_of_the_findings_stand_in_the_slice_that_is_looked_at(detected, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.result import findings_of
+
+    result, review = detected.panel.result, detected.panel.review
+    labels = sitk.GetArrayFromImage(findings_of(result).labels)
+    flair = slicer.app.layoutManager().sliceWidget("AnomalyFLAIR")
+    for number in numbers(detected)[:3]:
+        review.select(number)
+        index = flair.sliceLogic().GetSliceIndexFromOffset(flair.mrmlSliceNode().GetSliceOffset()) - 1
+        assert shown_numbers(detected) == {str(n) for n in np.unique(labels[index]) if n}
+        assert str(number) in shown_numbers(detected)
+    for name in ("AnomalyT1", "AnomalyFLAIR"):  # linked, in Slicer
+        slicer.app.layoutManager().sliceWidget(name).sliceLogic().SetSliceOffset(-1000.0)
+    assert shown_numbers(detected) == set()
+
+
+def test_a_click_on_a_finding_selects_its_row_and_moves_no_view(detected, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.places import centre_of
+
+    result, review = detected.panel.result, detected.panel.review
+    other = numbers(detected)[2]
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    view = slicer.app.layoutManager().sliceWidget("AnomalyFLAIR")
+    before = slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetSliceToRAS()).copy()
+    interactor = view.sliceView().interactor()
+
+    def click(ras, drag=0):
+        crosshair.SetCursorPositionRAS(ras)
+        interactor.SetEventInformation(100, 100, 0, 0)
+        interactor.InvokeEvent("LeftButtonPressEvent")
+        interactor.SetEventInformation(100 + drag, 100, 0, 0)
+        interactor.InvokeEvent("LeftButtonReleaseEvent")
+
+    first = review.selected
+    click(centre_of(result, other).tolist(), drag=40)
+    assert review.selected == first, "that was the mouse adjusting the window"
+    click(centre_of(result, other).tolist())
+    assert review.selected == other
+    assert detected.ui.findingsTable.currentRow() == numbers(detected).index(other)
+    click([200.0, 200.0, 0.0])
+    assert review.selected == other
+    assert np.array_equal(slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetSliceToRAS()), before)
+
+
+def test_side_by_side_works_before_a_run(sample):
+    import slicer
+
+    sample.ui.sideBySideButton.click()
+    assert slicer.app.layoutManager().sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]

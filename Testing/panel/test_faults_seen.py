@@ -1,0 +1,135 @@
+"""What a real Slicer showed to be wrong, each with its whole kind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from panel.at_the_panel import a_volume, detect, numbers, visible
+
+
+def test_a_brain_mask_given_as_a_segmentation_does_not_stay_over_everything(sample, engine, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
+
+    flair = sample.ui.flairSelector.currentNode()
+    mask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "brain by hand")
+    segment = slicer.vtkSegment()
+    voxels = np.ones(slicer.util.arrayFromVolume(flair).shape, np.uint8)
+    segment.AddRepresentation("Binary labelmap", oriented_image(voxels, ijk_to_ras(flair)))
+    mask.GetSegmentation().AddSegment(segment, "brain")
+    mask.CreateDefaultDisplayNodes()
+    sample.ui.brainMaskSelector.choose(mask)
+    engine("replay")
+    detect(sample, slicer_app)
+    assert sample.panel.result is not None
+    assert not mask.GetDisplayNode().GetVisibility()
+
+
+def test_the_line_below_the_progress_bar_shows_no_temporary_path(sample, engine, slicer_app):
+    engine("replay")
+    said = set()
+    sample.ui.detectButton.click()
+
+    def ended():
+        said.add(sample.ui.stageLabel.text)
+        return not sample.panel.detect.running
+
+    slicer_app.wait(ended, 240)
+    said.add(sample.ui.stageLabel.text)
+    assert not any(str(slicer_app.app.temporaryPath) in line for line in said)
+
+
+def test_folders_of_a_killed_slicer_are_cleared_at_the_next_run_and_those_of_others_are_not(
+    sample, engine, slicer_app
+):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    running = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    temporary = Path(slicer_app.app.temporaryPath)
+    names = (f"AnomalyDetection-{ended.pid}-x", f"AnomalyDetection-{running.pid}-x", "AnomalyDetection-mine")
+    for name in names:
+        (temporary / name).mkdir()
+        (temporary / name / "T1.nrrd").write_bytes(b"a head")
+    engine("replay")
+    detect(sample, slicer_app)
+    left = {path.name for path in temporary.glob("AnomalyDetection-*")}
+    running.communicate()
+    assert left == set(names[1:])
+
+
+def test_keys_work_after_the_module_was_reloaded_without_leaving_it(detected, slicer_app):
+    import slicer
+
+    order = numbers(detected)
+    slicer.util.reloadScriptedModule("AnomalyDetection")
+    fresh = slicer.modules.AnomalyDetectionWidget
+    fresh.panel.review.select(order[0])
+    slicer_app.type("N")
+    assert fresh.panel.review.selected == order[1]
+
+
+def test_a_second_click_on_a_hint_meets_the_same_button(detected):
+    button = detected.panel.review.hints.button("unknown")
+    place = button.geometry
+    for _ in range(2):
+        button.click()
+        assert button.geometry == place
+    assert button.checked
+
+
+@pytest.mark.parametrize("width", [380])
+def test_a_narrow_panel_shows_all_of_the_review_at_once(width, detected, slicer_app):
+    """380 pixels of width, and what a laptop's 768 leave: five rows and more, and all that a finding is given."""
+    import qt
+
+    window = slicer_app.app.window
+    window.resize(width, 560)
+    slicer_app.rest(0.4)
+    inside = window.area.viewport()
+    ui = detected.ui
+    for widget in (ui.findingsTable, ui.acceptButton, ui.rejectButton, ui.categoryButtons, ui.noteEdit):
+        corner = widget.mapTo(inside, qt.QPoint(widget.width - 1, widget.height - 1))
+        assert visible(widget)
+        assert corner.x() < inside.width, widget.objectName
+        assert corner.y() < inside.height, widget.objectName
+    rows = (ui.findingsTable.height - ui.findingsTable.horizontalHeader().height) // 22
+    assert rows >= 5
+
+
+def test_a_first_run_names_only_the_sources_of_what_is_missing():
+    from AnomalyDetectionLib.panel.first_run import explain
+
+    assert "pytorch.org" in explain(["torch>=2.2", "click>=8.1"])
+    small = explain(["click>=8.1"])
+    assert "pytorch.org" not in small
+    assert "pypi.org" in small
+
+
+def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatch):
+    from AnomalyDetectionLib.panel import first_run
+
+    said = "Collecting click\nERROR: Could not find a version that satisfies click\nERROR: No matching distribution\n"
+
+    def fails(requirements):
+        raise subprocess.CalledProcessError(1, ["pip", "install"], output=said)
+
+    monkeypatch.setattr(first_run, "_install", fails)
+    with pytest.raises(first_run.InstallationError, match="No matching distribution"):
+        first_run.install(["click>=8.1"], ask=lambda text: True, progress=print)
+
+
+def test_text_in_pictures_is_drawn_by_the_engine_that_slicer_does_not_disturb():
+    from AnomalyDetectionLib.reporting.drawing import font
+    from PIL import ImageFont
+
+    assert font(12).layout_engine == ImageFont.Layout.BASIC
+
+
+def test_another_volume_than_the_pair_does_not_move_the_boxes(sample):
+    a_volume("another")
+    assert sample.ui.t1Selector.currentNode().GetName() == "Simulated T1"

@@ -1,0 +1,175 @@
+"""A result belongs to its FLAIR: it is never shown over another, and goes with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from panel.at_the_panel import a_volume, composite, detect, numbers, review_of, visible
+
+
+@pytest.fixture
+def second_pair(detected):
+    """Another patient's volumes beside the result."""
+    return a_volume("T1 of another"), a_volume("FLAIR of another")
+
+
+def nothing_is_shown(result) -> bool:
+    foregrounds = {composite(name).GetForegroundVolumeID() for name in ("AnomalyFLAIR", "Red")}
+    return (
+        result.score.GetID() not in foregrounds and not result.segmentation.GetDisplayNode().GetVisibility()
+    )
+
+
+def test_choosing_another_pair_hides_the_result_and_its_keys_do_nothing(detected, slicer_app, second_pair):
+    result, first = detected.panel.result, numbers(detected)[0]
+    own = detected.ui.flairSelector.currentNode()
+    detected.ui.flairSelector.choose(second_pair[1])
+    assert detected.panel.result is None
+    assert detected.ui.findingsTable.rowCount == 0
+    assert nothing_is_shown(result)
+    assert "FLAIR of another" in detected.ui.findingsSummaryLabel.text
+    assert not detected.ui.inputsCollapsibleButton.collapsed
+    slicer_app.type("4")
+    slicer_app.type("A")
+    assert all(not row_reviewed(result, number) for number in (first,))
+    detected.ui.flairSelector.choose(own)
+    assert detected.panel.result.score is result.score
+    assert numbers(detected)[0] == first
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def row_reviewed(result, number):
+    from AnomalyDetectionLib.scene.findings_table import rows
+
+    return next(row for row in rows(result.table) if row.number == number).reviewed
+
+
+def test_choosing_a_result_brings_its_pair(detected, slicer_app, second_pair):
+    result = detected.panel.result
+    detected.ui.t1Selector.choose(second_pair[0])
+    detected.ui.flairSelector.choose(second_pair[1])
+    detected.ui.resultSelector.choose(result.score)
+    assert detected.ui.flairSelector.currentNode() is result.flair
+    assert detected.ui.t1Selector.currentNode() is result.t1
+    assert detected.panel.result.score is result.score
+
+
+def test_inputs_fold_to_a_line_that_names_patient_study_and_model(detected, slicer_app):
+    import slicer
+
+    assert detected.ui.inputsCollapsibleButton.collapsed
+    said = detected.ui.studyLabel.text
+    assert visible(detected.ui.studyLabel)
+    assert said.startswith("Simulated FLAIR, paper, ")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "someone")
+    study = hierarchy.CreateStudyItem(patient, "a study")
+    hierarchy.SetItemAttribute(patient, "DICOM.PatientName", "Doe^Jane")
+    hierarchy.SetItemAttribute(study, "DICOM.StudyDate", "20210407")
+    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(detected.panel.result.flair), study)
+    detected.panel.refresh()
+    assert detected.ui.studyLabel.text.startswith("Doe Jane, 2021-04-07, Simulated FLAIR, paper")
+
+
+def test_several_results_are_told_apart_by_model_and_time(detected, slicer_app):
+    detected.ui.addResultCheckBox.click()
+    detect(detected, slicer_app)
+    names = [text for text in detected.ui.resultSelector.texts() if "score" in text]
+    assert len(set(names)) == 2
+    assert all(name.startswith("Anomaly score (Simulated FLAIR), paper, ") for name in names)
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(answer, detected, slicer_app):
+    import qt
+    import slicer
+    from AnomalyDetectionLib.scene.result import results_in
+
+    result = detected.panel.result
+    slicer_app.dialogs.answers = [qt.QMessageBox.Yes if answer == "yes" else qt.QMessageBox.No]
+    slicer.mrmlScene.RemoveNode(result.flair)
+    slicer_app.rest(0.4)
+    (question,) = slicer_app.dialogs.texts
+    assert "with your review" in question
+    there = result.table.GetScene() is not None
+    assert there == (answer == "no")
+    assert result.segmentation.GetScene() is None or not result.segmentation.GetDisplayNode().GetVisibility()
+    assert results_in(slicer.mrmlScene) == []
+    slicer_app.rest(0.4)
+    assert len(slicer_app.dialogs.texts) == 1, "asked once"
+
+
+def test_a_deleted_score_volume_leaves_no_outline_behind(detected, slicer_app):
+    import qt
+    import slicer
+
+    result = detected.panel.result
+    slicer_app.dialogs.answers = [qt.QMessageBox.Yes]
+    slicer.mrmlScene.RemoveNode(result.score)
+    slicer_app.rest(0.4)
+    left = [
+        node for node in (result.segmentation, result.table, result.record, result.brain) if node.GetScene()
+    ]
+    assert left == []
+
+
+def test_a_t1_that_is_deleted_during_a_run_empties_its_box_and_no_other_takes_its_place(
+    sample, engine, slicer_app
+):
+    import slicer
+
+    engine("replay")
+    sample.ui.detectButton.click()
+    slicer.mrmlScene.RemoveNode(sample.ui.t1Selector.currentNode())
+    assert sample.ui.t1Selector.currentNode() is None
+    assert sample.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    assert "removed" in sample.ui.outcomeLabel.text
+    assert sample.ui.t1Selector.currentNode() is None
+
+
+def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detected, slicer_app):
+    number = detected.panel.review.selected
+    detected.panel.result.segmentation.GetSegmentation().RemoveSegment(f"Segment_{number}")
+    slicer_app.wait(lambda: review_of(detected, number).edited == "deleted", 5)
+    assert "✎" in detected.ui.findingsTable.item(0, 0).text()
+    detected.ui.undoButton.click()
+    assert detected.panel.result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}") is not None
+    assert review_of(detected, number).edited == ""
+
+
+def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
+    import slicer
+
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    count = len(numbers(detected))
+    crosshair.SetCursorPositionRAS([30.0, 0.0, 20.0])
+    slicer_app.type("M")
+    assert len(numbers(detected)) == count + 1, detected.ui.findingsSummaryLabel.text
+    added = detected.panel.review.selected
+    assert review_of(detected, added).edited == "added"
+    slicer_app.type("4")
+    assert review_of(detected, added).category == 4
+    for _ in range(2):
+        detected.ui.undoButton.click()
+    assert len(numbers(detected)) == count
+
+
+def test_a_run_that_would_lose_a_review_asks_first_and_others_keep_it(detected, slicer_app):
+    import qt
+    import slicer
+
+    slicer_app.type("4")
+    number, before = detected.panel.review.selected, detected.panel.result.score
+    detect(detected, slicer_app)
+    assert slicer_app.dialogs.texts == [], "nothing is lost where the voxels are the same"
+    assert review_of(detected, number).category == 4
+    flair = detected.panel.result.flair
+    slicer.util.updateVolumeFromArray(flair, slicer.util.arrayFromVolume(flair)[1:].copy())
+    slicer_app.dialogs.answers = [qt.QMessageBox.Cancel]
+    detected.ui.detectButton.click()
+    assert not detected.panel.detect.running
+    assert "will be lost" in slicer_app.dialogs.texts[-1]
+    assert detected.panel.result.score is before
+    assert review_of(detected, number).category == 4

@@ -1,0 +1,204 @@
+"""Going through the findings with keys and mouse."""
+
+from __future__ import annotations
+
+from panel.at_the_panel import cell, detect, numbers, review_of
+
+
+def test_selecting_a_row_brings_its_slice_into_the_views_that_are_shown(detected):
+    import slicer
+    from AnomalyDetectionLib.scene.places import centre_of
+
+    row = detected.ui.findingsTable.rowCount - 1
+    detected.ui.findingsTable.selectRow(row)
+    number = numbers(detected)[row]
+    assert detected.panel.review.selected == number
+    centre = centre_of(detected.panel.result, number)
+    for name in ("AnomalyT1", "AnomalyFLAIR"):
+        node = slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode()
+        to_ras = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
+        assert abs((centre - to_ras[:3, 3]) @ to_ras[:3, 2]) < 3.0, name
+    assert detected.ui.reviewWidget.enabled
+
+
+def test_eight_findings_take_at_most_twenty_keys_and_no_mouse(detected, slicer_app):
+    count, keys = len(numbers(detected)), 0
+    assert count == 8
+    assert "0 of 8 reviewed" in detected.ui.findingsSummaryLabel.text
+    while detected.ui.nextUnreviewedButton.enabled:
+        for key in ("3", "U"):
+            slicer_app.type(key)
+            keys += 1
+    assert keys <= 20
+    assert all(review_of(detected, number).category == 3 for number in numbers(detected))
+    assert "8 of 8 reviewed" in detected.ui.findingsSummaryLabel.text
+
+
+def test_next_unreviewed_passes_over_what_is_reviewed_and_comes_round(detected, slicer_app):
+    order = numbers(detected)
+    detected.panel.review.select(order[1])
+    slicer_app.type("R")
+    detected.panel.review.select(order[-1])
+    slicer_app.type("U")
+    assert detected.panel.review.selected == order[0]
+    slicer_app.type("U")
+    assert detected.panel.review.selected == order[2]
+
+
+def test_findings_are_gone_through_by_score_or_from_the_top_of_the_head(detected):
+    from AnomalyDetectionLib.panel.findings_view import SLICE
+
+    rows = [review_of(detected, number) for number in numbers(detected)]
+    assert [row.peak_score for row in rows] == sorted((row.peak_score for row in rows), reverse=True)
+    chosen = detected.panel.review.selected
+    detected.ui.orderSelector.currentIndex = 1
+    rows = [review_of(detected, number) for number in numbers(detected)]
+    heights = [row.centroid_ras[2] for row in rows]
+    slices = [int(cell(detected, SLICE, row.number)) for row in rows]
+    assert slices == sorted(slices, reverse=True)
+    assert heights[0] > heights[-1] + 20
+    assert detected.panel.review.selected == chosen
+
+
+def test_the_first_finding_is_selected_after_a_run(detected):
+    assert detected.panel.review.selected == numbers(detected)[0]
+    assert not detected.ui.previousButton.enabled
+    assert detected.ui.nextButton.enabled
+
+
+def test_n_and_p_go_through_the_findings(detected, slicer_app):
+    order = numbers(detected)
+    slicer_app.type("N")
+    assert detected.panel.review.selected == order[1]
+    slicer_app.type("N")
+    slicer_app.type("P")
+    assert detected.panel.review.selected == order[1]
+    detected.ui.nextButton.click()
+    assert detected.panel.review.selected == order[2]
+    for _ in order:
+        slicer_app.type("N")
+    assert detected.panel.review.selected == order[-1]
+    assert not detected.ui.nextButton.enabled
+
+
+def test_a_digit_gives_the_category_and_0_takes_it_back(detected, slicer_app):
+    from AnomalyDetectionLib.panel.findings_view import CATEGORY
+
+    count = len(numbers(detected))
+    number = detected.panel.review.selected
+    slicer_app.type("4")
+    assert review_of(detected, number).category == 4
+    assert "infarct" in cell(detected, CATEGORY, number)
+    assert f"1 of {count} reviewed" in detected.ui.findingsSummaryLabel.text
+    slicer_app.type("0")
+    assert review_of(detected, number).category == 0
+    assert f"0 of {count} reviewed" in detected.ui.findingsSummaryLabel.text
+
+
+def test_accept_reject_and_undo(detected, slicer_app):
+    number = detected.panel.review.selected
+    detected.ui.acceptButton.click()
+    assert review_of(detected, number).decision == "accepted"
+    assert detected.ui.acceptButton.checked
+    slicer_app.type("R")
+    assert review_of(detected, number).decision == "rejected"
+    assert not detected.ui.acceptButton.checked
+    slicer_app.type("N")
+    detected.ui.undoButton.click()
+    assert review_of(detected, number).decision == "accepted"
+    assert detected.panel.review.selected == number  # where the undone step was
+    detected.ui.undoButton.click()
+    assert review_of(detected, number).decision == ""
+    assert not detected.ui.undoButton.enabled
+
+
+def test_a_click_on_a_category_button_is_the_same_as_its_key(detected):
+    import qt
+
+    number = detected.panel.review.selected
+    buttons = detected.ui.categoryButtons.findChildren(qt.QPushButton)
+    assert len(buttons) == 9
+    next(button for button in buttons if "bone" in button.text).click()
+    assert review_of(detected, number).category == 8
+    assert [button.checked for button in buttons].count(True) == 1
+
+
+def test_a_note_is_kept_and_keys_typed_into_it_do_nothing_else(detected, slicer_app):
+    number = detected.panel.review.selected
+    detected.ui.noteEdit.setFocus()
+    detected.ui.noteEdit.setText("see prior, N 4")
+    detected.ui.noteEdit.editingFinished.emit()
+    assert review_of(detected, number).note == "see prior, N 4"
+    assert review_of(detected, number).category == 0
+
+
+def test_after_enter_in_a_note_the_keys_are_keys_again(detected):
+    import qt
+
+    number = detected.panel.review.selected
+    detected.ui.noteEdit.setFocus()
+    qt.QTest.keyClicks(detected.ui.noteEdit, "N 4")
+    qt.QTest.keyClick(detected.ui.noteEdit, qt.Qt.Key_Return)
+    assert review_of(detected, number).note == "N 4"
+    assert detected.ui.findingsTable.hasFocus()
+
+
+def test_a_note_that_is_being_typed_is_kept_when_the_findings_change(detected, slicer_app):
+    import qt
+
+    number = detected.panel.review.selected
+    detected.ui.noteEdit.setFocus()
+    qt.QTest.keyClicks(detected.ui.noteEdit, "half a")
+    detected.ui.thresholdSlider.value = 4.0
+    detected.panel.display.rederive()
+    assert review_of(detected, number).note == "half a"
+    qt.QTest.keyClicks(detected.ui.noteEdit, " note")
+    detect(detected, slicer_app)
+    assert review_of(detected, number).note == "half a note"
+
+
+def test_findings_of_a_hint_are_hidden_and_come_back(detected, slicer_app):
+    from AnomalyDetectionLib.panel.findings_view import SYMBOL
+    from AnomalyDetectionLib.panel.words import HINT_SHORT
+
+    result, review = detected.panel.result, detected.panel.review
+    before = numbers(detected)
+    hint = review_of(detected, before[0]).hint
+    of_hint = [number for number in before if review_of(detected, number).hint == hint]
+    assert cell(detected, SYMBOL, before[0]) == HINT_SHORT[hint][0]
+    assert review_of(detected, before[0]).hint_evidence in detected.ui.hintLabel.text
+    slicer_app.press("3")
+    review.hints.button(hint).click()
+    assert numbers(detected) == [number for number in before if number not in of_hint]
+    assert f"{len(of_hint)} more hidden" in detected.ui.findingsSummaryLabel.text
+    display = result.segmentation.GetDisplayNode()
+    shown = [number for number in before if display.GetSegmentVisibility(f"Segment_{number}")]
+    assert shown == numbers(detected)
+    slicer_app.press("N")
+    assert review.selected == numbers(detected)[0]
+    review.hints.button(hint).click()
+    assert numbers(detected) == before
+    assert review_of(detected, before[0]).category == 3
+
+
+def test_what_is_hidden_is_remembered_with_its_result(detected, slicer_app, tmp_path):
+    review = detected.panel.review
+    hint = review_of(detected, numbers(detected)[0]).hint
+    review.hints.button(hint).click()
+    shown, own = numbers(detected), detected.ui.thresholdSlider.value
+    detected.ui.thresholdSlider.value = own + 0.4
+    detected.panel.display.rederive()
+    assert hint not in {review_of(detected, number).hint for number in numbers(detected)}
+    detected.ui.thresholdSlider.value = own
+    detected.panel.display.rederive()
+    assert numbers(detected) == shown
+    assert not review.hints.button(hint).checked
+
+
+def test_keys_do_nothing_when_another_module_is_open(detected, slicer_app):
+    number = detected.panel.review.selected
+    slicer_app.leave()
+    slicer_app.type("N")
+    slicer_app.type("4")
+    assert detected.panel.review.selected == number
+    assert review_of(detected, number).category == 0

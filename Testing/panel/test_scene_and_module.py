@@ -1,0 +1,223 @@
+"""The panel follows the scene: closed, saved, opened, merged, reloaded, with parts deleted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from panel.at_the_panel import composite, detect, is_alive, leftovers, numbers, review_of
+
+MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
+
+
+def test_closing_the_scene_empties_the_panel(detected, slicer_app):
+    slicer_app.close_scene()
+    slicer_app.app.processEvents()
+    assert detected.ui.findingsTable.rowCount == 0
+    assert not detected.ui.detectButton.enabled
+    assert detected.panel.result is None
+    detected.ui.loadSampleButton.click()
+    assert detected.ui.detectButton.enabled
+
+
+def test_closing_the_scene_ends_a_run(sample, engine, slicer_app, tmp_path):
+    engine("slow")
+    sample.ui.detectButton.click()
+    slicer_app.wait((tmp_path / "processes.txt").exists)
+    slicer_app.close_scene()
+    for process in (tmp_path / "processes.txt").read_text().split():
+        assert not is_alive(int(process))
+    assert leftovers(slicer_app) == []
+
+
+def test_a_saved_scene_opens_with_result_and_review(detected, slicer_app, tmp_path):
+    import slicer
+
+    slicer_app.type("4")
+    slicer_app.type("N")
+    detected.ui.acceptButton.click()
+    before, first = numbers(detected), numbers(detected)[0]
+    summary = detected.ui.findingsSummaryLabel.text
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    slicer_app.app.processEvents()
+    assert detected.panel.result is not None
+    assert numbers(detected) == before
+    assert review_of(detected, first).category == 4
+    assert detected.ui.findingsSummaryLabel.text == summary
+    assert detected.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
+    assert detected.ui.undoButton.enabled
+    detected.ui.thresholdSlider.value = 6.0
+    slicer_app.wait(lambda: len(numbers(detected)) < len(before), 5)
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 1
+
+
+def test_a_run_that_ends_while_another_module_is_open_brings_its_result(sample, engine, slicer_app):
+    engine("replay")
+    sample.ui.detectButton.click()
+    slicer_app.leave()
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert sample.panel.result is not None
+    assert sample.ui.findingsTable.rowCount > 0
+
+
+def test_opening_a_scene_leaves_its_views_as_they_were_saved(detected, slicer_app, tmp_path):
+    detected.ui.showOverlayCheckBox.checked = False
+    detected.panel.review.next()
+    looked_at = detected.panel.review.selected
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    slicer_app.rest()
+    assert composite("Red").GetForegroundVolumeID() is None
+    assert not detected.ui.showOverlayCheckBox.checked
+    assert detected.panel.review.selected == looked_at  # marked, and no view moved
+
+
+def test_the_widgets_follow_one_parameter_node_at_a_time(detected, slicer_app):
+    before = detected._parameterNode
+    slicer_app.close_scene()
+    detected.ui.showOutlinesCheckBox.checked = False
+    assert detected._parameterNode is not before
+    assert detected._parameterNode.showOutlines is False
+    assert not before._guis
+
+
+def test_a_double_click_starts_one_run(sample, engine, slicer_app, monkeypatch):
+    import slicer
+
+    engine("slow")
+    started, start = [], sample.panel.start
+    monkeypatch.setattr(sample.panel, "start", lambda *a, **k: started.append(1) or start(*a, **k))
+    enter = slicer.util.WaitCursor.__enter__
+
+    def click_again(cursor):
+        sample.ui.detectButton.click()
+        return enter(cursor)
+
+    monkeypatch.setattr(slicer.util.WaitCursor, "__enter__", click_again)
+    sample.ui.detectButton.click()
+    assert started == [1]
+    sample.ui.cancelButton.click()
+
+
+def test_a_scene_with_a_result_is_added_to_one_that_has_one(detected, slicer_app, tmp_path):
+    import slicer
+    from AnomalyDetectionLib.scene.result import results_in
+
+    before = numbers(detected)
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer.util.loadScene(str(tmp_path / "study.mrb"), {"clear": False})
+    slicer_app.rest()
+    assert len(results_in(slicer.mrmlScene)) == 2
+    for result in results_in(slicer.mrmlScene):
+        detected.ui.resultSelector.choose(result.score)
+        assert numbers(detected) == before
+
+
+def test_a_scene_that_was_opened_under_another_module_is_there_when_this_one_is(
+    detected, slicer_app, tmp_path
+):
+    before = numbers(detected)
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.leave()
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert numbers(detected) == before
+    assert detected.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
+
+
+def test_settings_beyond_the_sliders_are_shown_all_the_same(detected, slicer_app):
+    from AnomalyDetectionLib.scene.result import rederive, settings_of
+
+    result = detected.panel.result
+    rederive(slicer_app.scene, slicer_app.logics, result, threshold=25.0, min_patches=60)
+    slicer_app.leave()
+    slicer_app.save_scene(Path(slicer_app.app.temporaryPath) / "far.mrb")
+    slicer_app.open_scene(Path(slicer_app.app.temporaryPath) / "far.mrb")
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    slicer_app.rest(0.3)
+    errors = list(slicer_app.errors)
+    slicer_app.errors.clear()
+    assert settings_of(detected.panel.result) == (25.0, 60)  # nobody has moved a slider
+    assert not errors
+
+
+def test_the_module_is_reloaded_over_a_result(detected, slicer_app):
+    import slicer
+
+    before = numbers(detected)
+    slicer_app.type("4")
+    slicer.util.reloadScriptedModule("AnomalyDetection")
+    fresh = slicer.modules.AnomalyDetectionWidget
+    assert fresh is not detected
+    fresh.parent.enter()
+    assert numbers(fresh) == before
+    assert review_of(fresh, before[0]).category == 4
+    slicer_app.type("N")  # once, not once for each panel
+    assert fresh.panel.review.selected in (before[0], before[1])
+
+
+def test_removing_the_result_empties_the_review(detected, slicer_app):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(detected.panel.result.score)
+    slicer_app.app.processEvents()
+    assert detected.panel.result is None
+    assert detected.ui.findingsTable.rowCount == 0
+    assert not detected.ui.exportTableButton.enabled
+
+
+@pytest.mark.parametrize("part", ["segmentation", "table"])
+def test_a_result_that_lost_a_part_says_so_and_can_be_run_again(part, detected, slicer_app, engine):
+    import slicer
+
+    slicer.mrmlScene.RemoveNode(getattr(detected.panel.result, part))
+    slicer_app.rest()
+    assert detected.panel.result is None
+    assert "deleted" in detected.ui.findingsSummaryLabel.text
+    assert detected.ui.detectButton.enabled
+    detect(detected, slicer_app)
+    assert detected.panel.result is not None
+    assert detected.ui.findingsTable.rowCount > 0
+
+
+def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
+    import slicer
+
+    result = detected.panel.result
+    hidden = [
+        result.prepared_t1,
+        result.prepared_flair,
+        result.patch_scores,
+        result.brain,
+        result.prepared_brain,
+    ]
+    slicer.mrmlScene.RemoveNode(result.table)  # an incomplete result can still be removed by its scores
+    slicer_app.rest()
+    assert all(node.GetScene() is not None for node in hidden)
+    slicer.mrmlScene.RemoveNode(result.score)
+    slicer_app.rest()
+    assert not any(node.GetScene() for node in hidden)
+
+
+def test_a_script_gets_score_and_segmentation(sample, engine):
+    import slicer
+
+    engine("replay")
+    stages = []
+    logic = sample.logic
+    t1, flair = sample.ui.t1Selector.currentNode(), sample.ui.flairSelector.currentNode()
+    score, segmentation = logic.process(t1, flair, onProgress=stages.append)
+    assert score.IsA("vtkMRMLScalarVolumeNode")
+    assert segmentation.GetSegmentation().GetNumberOfSegments() >= 5
+    assert stages
+    assert slicer.mrmlScene.GetNodeByID(score.GetID()) is score
+
+
+def test_the_modules_own_test_passes_here_too(slicer_app, engine):
+    module = slicer_app.load_module(MODULE)
+    engine("replay")
+    module.source.AnomalyDetectionTest().runTest()
