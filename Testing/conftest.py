@@ -183,21 +183,28 @@ def a_random_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def a_context_model(tmp_path_factory):
-    """The other kind of model with random weights, as a file. Its threshold parts the cells of a scan in two."""
+    """The other kind of model with random weights, as a file: some of the brain is a candidate, and most candidates findings."""
     import torch
     from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
     from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
     from AnomalyDetectionLib.model.model_file import ContextModel, save_model
     from AnomalyDetectionLib.model.settings import ScoringSettings
 
     torch.manual_seed(1)
-    settings = ContextSettings(neighbours=1, widths=(4, 6))
+    settings, candidate = ContextSettings(neighbours=1, widths=(4, 6)), CandidateSettings(width=4)
+    network = ContextNetwork(settings)
+    with torch.no_grad():
+        network.unet.last.weight *= 6.0
+        network.unet.last.bias[:4] += 2.5  # of the class "normal"
     model = ContextModel(
         name="surroundings",
-        weights=ContextNetwork(settings).state_dict(),
+        weights=network.state_dict(),
         settings=settings,
-        preparation=PreparationSettings(),
-        scoring=ScoringSettings(stride=2, threshold=1.0, min_patches=4),
+        second_look=CandidateNetwork(candidate).state_dict(),
+        candidate=candidate,
+        preparation=PreparationSettings(scaling="modes"),
+        scoring=ScoringSettings(stride=1, threshold=0.5, min_patches=1),
         card={"title": "Surroundings (random)", "summary": "random weights that see whole slices"},
     )
     path = tmp_path_factory.mktemp("model") / "surroundings.safetensors"

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.detection.context import context_scores
 from AnomalyDetectionLib.detection.detector import lattice_scores, score, scoring_settings
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.nearest import NormalTissue
 from AnomalyDetectionLib.detection.patches import PatchLattice
+from AnomalyDetectionLib.detection.second_look import judge_candidates
 from AnomalyDetectionLib.detection.stored_scores import restore, store
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model
@@ -27,12 +27,12 @@ def model(a_context_model):
     return load_model(str(a_context_model))
 
 
-def test_every_cell_of_the_brain_has_the_detectors_score(study, model):
+def test_every_voxel_of_the_brain_has_the_detectors_score(study, model):
     lattice, values = lattice_scores(study, model, (50.0,))
-    expected = PatchLattice.over(study.brain, 2)
+    expected = PatchLattice.over(study.brain, 1)
     assert lattice.shape == expected.shape
     assert values.shape == (1, int(expected.inside.sum()))
-    np.testing.assert_array_equal(values[0], context_scores(study, model))
+    np.testing.assert_array_equal(values[0], judge_candidates(study, model)[0][study.brain])
     scores = score(study, model)
     np.testing.assert_array_equal(scores.lattice[expected.inside], values[0])
     assert np.isnan(scores.lattice[~expected.inside]).all()
@@ -40,11 +40,11 @@ def test_every_cell_of_the_brain_has_the_detectors_score(study, model):
 
 def test_findings_come_back_from_stored_scores(study, model):
     scores = score(study, model)
-    threshold = float(np.nanquantile(scores.lattice, 0.9))
-    findings = derive_findings(scores, threshold=threshold, min_patches=4)
-    again = derive_findings(restore(store(scores)), threshold=threshold, min_patches=4)
+    findings = derive_findings(scores, threshold=0.3, min_patches=1)
+    again = derive_findings(restore(store(scores)), threshold=0.3, min_patches=1)
     assert findings.items
-    assert again.items == findings.items
+    assert all("%" in finding.hint_evidence for finding in findings.items)
+    assert repr(again.items) == repr(findings.items)  # some may be NaN
 
 
 @pytest.mark.parametrize(("option", "value"), [("percentile", 40.0), ("stride", 4)])

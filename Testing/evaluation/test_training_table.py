@@ -26,7 +26,6 @@ def test_only_scans_without_infarcts_are_listed_and_their_confounders_are_kept_o
     (entry,) = read_table(tmp_path / "table.csv", tmp_path / "anywhere")
     assert entry.patient == "sub-free01"
     assert "simulated" in entry.name
-    assert entry.simulated
     assert entry.lesions == truth_path(cohort, "sub-free01", CONFOUNDER_MAP).resolve()
     assert entry.brain_mask == truth_path(cohort, "sub-free01", BRAIN_MASK).resolve()
 

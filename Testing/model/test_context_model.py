@@ -29,12 +29,14 @@ def test_a_context_model_comes_back_as_it_was_saved(model, tmp_path):
     path = tmp_path / "réseau 网络.safetensors"
     save_model(model, path)
     back = load_model(str(path))
-    for name in ("name", "settings", "preparation", "scoring", "card", "fingerprint", "kind"):
+    for name, weight in model.second_look.items():
+        torch.testing.assert_close(back.second_look[name], weight, rtol=0, atol=0)
+    for name in ("name", "settings", "candidate", "preparation", "scoring", "card", "fingerprint", "kind"):
         assert getattr(back, name) == getattr(model, name)
     for name, weight in model.weights.items():
         torch.testing.assert_close(back.weights[name], weight, rtol=0, atol=0)
     inputs = torch.rand(1, model.settings.inputs, 16, 24)
-    answers = [one.context_network()(inputs).logits for one in (model, back)]
+    answers = [one.context_network()(inputs) for one in (model, back)]
     torch.testing.assert_close(*answers, rtol=0, atol=0)
     assert not back.context_network().training
 
@@ -57,13 +59,15 @@ def test_earlier_programs_say_that_a_context_model_is_too_new_for_them(a_context
         ("network", lambda text: json.dumps({**json.loads(text), "depth": 3}), "depth"),
         ("network", lambda text: json.dumps({**json.loads(text), "widths": [4, 8]}), "size mismatch|damaged"),
         ("network", lambda text: json.dumps({**json.loads(text), "neighbours": 40}), "neighbours"),
-        ("network", lambda text: text.replace("0.0", "NaN"), "NaN is not a number"),
+        ("second_look", lambda text: text.replace("1.0", "NaN"), "NaN is not a number"),
         ("network", lambda text: "[1, 2]", "no names with values"),
-        ("network", lambda text: json.dumps({**json.loads(text), "fusion": "abc"}), "setting fusion cannot be"),
-        ("network", lambda text: json.dumps({**json.loads(text), "fusion": [0, "1", 0]}), "setting fusion"),
+        ("second_look", lambda text: json.dumps({**json.loads(text), "bias": "abc"}), "setting bias cannot be"),
+        ("second_look", lambda text: json.dumps({**json.loads(text), "bias": [0.0, 0.0]}), "each class has a bias"),
+        ("second_look", lambda text: json.dumps({**json.loads(text), "temperature": 0.0}), "temperature"),
+        ("second_look", None, "second_look"),
         ("scoring", lambda text: json.dumps({**json.loads(text), "stride": 2.0}), "setting stride cannot be 2.0"),
-        ("scoring", lambda text: json.dumps({**json.loads(text), "stride": 4}), "cells of 2 x 2"),
-        ("scoring", lambda text: json.dumps({**json.loads(text), "back_projection": "mean"}), "cells of 2"),
+        ("scoring", lambda text: json.dumps({**json.loads(text), "stride": 4}), "single voxels"),
+        ("scoring", lambda text: json.dumps({**json.loads(text), "back_projection": "mean"}), "single voxels"),
         ("scoring", lambda text: json.dumps({**json.loads(text), "mood": "good"}), "mood"),
         ("scoring", lambda text: text[:-3], "damaged"),
         ("preparation", None, "preparation"),
@@ -115,10 +119,11 @@ def test_the_fingerprint_is_of_weights_and_settings_and_not_of_the_card(model):
     name = next(name for name in model.weights if name.endswith("weight"))
     others = (
         dataclasses.replace(model, weights={**model.weights, name: model.weights[name] + 1}),
-        dataclasses.replace(model, settings=dataclasses.replace(model.settings, fusion=(0.0, 1.0, 0.5))),
-        dataclasses.replace(model, scoring=ScoringSettings(stride=2, threshold=2.0)),
+        dataclasses.replace(model, settings=dataclasses.replace(model.settings, mirrored=False)),
+        dataclasses.replace(model, scoring=ScoringSettings(stride=1, threshold=0.7, min_patches=1)),
+        dataclasses.replace(model, candidate=dataclasses.replace(model.candidate, temperature=2.0)),
     )
-    assert len({model.fingerprint, *(other.fingerprint for other in others)}) == 4
+    assert len({model.fingerprint, *(other.fingerprint for other in others)}) == 5
 
 
 def test_what_only_the_papers_kind_can_do_says_so(a_context_model, a_random_model):

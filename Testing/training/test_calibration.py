@@ -14,7 +14,7 @@ from AnomalyDetectionLib.model.settings import ScoringSettings
 from AnomalyDetectionLib.training.calibration import CalibrationSettings, calibrate, with_local_statistics
 from AnomalyDetectionLib.training.normal_scans import lesion_patches, score_normal_scan
 from AnomalyDetectionLib.training.rate_curve import NormalScan, findings_above, rate_curve
-from AnomalyDetectionLib.training.scan_file import ScanFile, read_scans, write_scans
+from AnomalyDetectionLib.training.scan_file import ScanFile, write_scans
 from conftest import run_command
 from scipy import ndimage
 from test_training import a_scan
@@ -75,20 +75,18 @@ def test_the_curve_is_small_and_says_how_many_scans_it_comes_from():
 
 
 def a_scan_file(count: int = 3) -> ScanFile:
-    scans = tuple(
-        dataclasses.replace(a_scan(f"P{k}", k), known=np.zeros((4, 60, 50), bool)) for k in range(count)
-    )
-    return ScanFile(scans, PreparationSettings(), "made for a test")
+    scans = tuple(a_scan(f"P{k}", k) for k in range(count))
+    return ScanFile(scans, PreparationSettings(scaling="modes"), "made for a test")
 
 
 QUICK = CalibrationSettings(budget=2.0, patches_a_scan=500)
 
 
-@pytest.mark.parametrize("kind", ["a_random_model", "a_context_model"])
-def test_a_calibrated_model_keeps_to_the_budget_on_the_scans_it_was_calibrated_with(kind, request):
+@pytest.mark.parametrize(("kind", "budget"), [("a_random_model", 2.0), ("a_context_model", 0.3)])
+def test_a_calibrated_model_keeps_to_the_budget_on_the_scans_it_was_calibrated_with(kind, budget, request):
     model = load_model(str(request.getfixturevalue(kind)))
-    scans = a_scan_file()
-    done = calibrate(model, scans, "ours", QUICK)
+    done = calibrate(model, a_scan_file(), "ours", dataclasses.replace(QUICK, budget=budget))
+    scans = a_scan_file().scaled(model.preparation.scaling)
     made = done.model
     assert made.name == "ours"
     assert made.scoring.threshold == done.threshold[1] != model.scoring.threshold
@@ -119,32 +117,25 @@ def test_few_scans_draw_the_statistics_less_than_many(a_random_model):
 
 def test_scans_prepared_otherwise_are_refused(a_random_model):
     model = load_model(str(a_random_model))
-    scans = dataclasses.replace(a_scan_file(1), preparation=PreparationSettings(outside_brain="keep"))
+    scans = dataclasses.replace(
+        a_scan_file(1), preparation=PreparationSettings(scaling="modes", outside_brain="keep")
+    )
     with pytest.raises(InputError, match="prepared otherwise"):
         calibrate(model, scans, "ours", QUICK)
     with pytest.raises(InputError, match="1 to 20"):
         calibrate(model, dataclasses.replace(a_scan_file(1), scans=()), "ours", QUICK)
 
 
-def test_known_lesions_lie_in_the_cells_of_their_voxels():
-    known = np.zeros((4, 60, 50), bool)
-    known[1, 21, 17] = True
-    scan = dataclasses.replace(a_scan("P", 0), known=known)
+def test_known_lesions_lie_in_the_cells_of_their_voxels_and_right_beside_them():
+    lesion = np.zeros((4, 60, 50), bool)
+    lesion[1, 21, 17] = True
+    scan = dataclasses.replace(a_scan("P", 0), lesion=lesion)
     lattice = PatchLattice.over(scan.brain, 4)
     assert np.argwhere(lesion_patches(scan, lattice)).tolist() == [[1, 5, 4]]
     assert not lesion_patches(a_scan("P", 0), lattice).any()
-
-
-def test_a_file_of_scans_keeps_the_known_lesions_apart_from_what_was_kept_out(tmp_path):
-    known, lesion = np.zeros((2, 4, 60, 50), bool)
-    lesion[1, 20:25, 15:20] = True
-    known[1, 22, 17] = True
-    scan = dataclasses.replace(a_scan("P", 0), lesion=lesion, known=known)
-    write_scans([scan, a_scan("Q", 1)], tmp_path / "s.npz", PreparationSettings(), "")
-    first, second = read_scans(tmp_path / "s.npz").scans
-    assert (first.known == known).all()
-    assert (first.lesion == lesion).all()
-    assert second.known is None
+    tumour = lesion_patches(dataclasses.replace(scan, lesion_class="tumour"), lattice)
+    assert tumour[0:3].any(axis=(1, 2)).all()
+    assert tumour.sum() > 50
 
 
 def test_the_command_writes_a_model_that_says_what_was_done(a_random_model, tmp_path):

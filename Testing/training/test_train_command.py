@@ -21,7 +21,7 @@ from test_training import a_scan
 def scan_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("scans") / "scans.npz"
     scans = [a_scan("A", 0), a_scan("B", 2), a_scan("C", 3)]
-    write_scans(scans, path, PreparationSettings(), "made for a test")
+    write_scans(scans, path, PreparationSettings(scaling="modes"), "made for a test")
     return path
 
 
@@ -83,12 +83,14 @@ def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
         f"s,p,{SAMPLE / 'simulated_T1.nii.gz'},{SAMPLE / 'simulated_FLAIR.nii.gz'},{tmp_path / 'lesions.nii.gz'}\n"
     )
     (entry,) = read_table(tmp_path / "table.csv", tmp_path)
-    scan = prepare_scan(entry, PreparationSettings(bias_correction=False, register="off"), 15, "cpu")
+    scan = prepare_scan(
+        entry, PreparationSettings(bias_correction=False, register="off", scaling="modes"), 15, "cpu"
+    )
     assert 0.5 < scan.normal.sum() / scan.brain.sum() < 0.98
     assert not (scan.normal & ~scan.brain).any()
     # What lies beyond the brain is not for the network to see.
     assert not scan.t1[~scan.brain].any()
-    bright = bright_clusters(scan.flair, scan.brain)
+    bright = bright_clusters(scan.percentile_scaled().flair, scan.brain)
     centres = np.argwhere(scan.normal)
     for z, y, x in centres[:: len(centres) // 300]:
         assert not bright[z, max(0, y - 7) : y + 8, max(0, x - 7) : x + 8].any()

@@ -17,7 +17,6 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
-from AnomalyDetectionLib.training.context_sampling import ContextScan
 from AnomalyDetectionLib.training.curves import draw_curves
 from AnomalyDetectionLib.training.loop import CHECKPOINT, train
 from AnomalyDetectionLib.training.publish import make_model
@@ -42,18 +41,23 @@ def a_scan(patient: str, seed: int) -> TrainingScan:
     t1, flair = (
         ndimage.gaussian_filter(random.normal(size=(4, 60, 50)), (0, 2, 2)) * 3 + 0.5 for _ in range(2)
     )
+    t1, flair = (np.clip(image, -0.7, 3.0) for image in (t1, flair))
     brain = np.zeros(t1.shape, bool)
     brain[:, 10:50, 10:40] = True
     return TrainingScan(
-        f"{patient}{seed}", patient, t1.astype(np.float32), flair.astype(np.float32), brain, brain
-    )
+        f"{patient}{seed}", patient, (t1 * brain).astype(np.float32), (flair * brain).astype(np.float32), brain, brain,
+        np.zeros(brain.shape, bool), percentiles=(-0.2, 0.9, -0.1, 1.1),
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def scan_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("scans") / "scans.npz"
     write_scans(
-        [a_scan("A", 0), a_scan("A", 1), a_scan("B", 2)], path, PreparationSettings(), "made for a test"
+        [a_scan("A", 0), a_scan("A", 1), a_scan("B", 2)],
+        path,
+        PreparationSettings(scaling="modes"),
+        "made for a test",
     )
     return path
 
@@ -293,39 +297,38 @@ def test_a_published_model_carries_the_run_in_its_card(scan_file, tmp_path):
 
 def test_scans_come_back_from_their_file_to_half_a_step(tmp_path):
     scan = a_scan("A", 0)
-    write_scans([scan], tmp_path / "s.npz", PreparationSettings(slice_mm=5.0), "note")
+    write_scans([scan], tmp_path / "s.npz", PreparationSettings(slice_mm=5.0, scaling="modes"), "note")
     content = read_scans(tmp_path / "s.npz")
     (back,) = content.scans
     assert content.preparation.slice_mm == 5.0
     assert content.notes == "note"
-    np.testing.assert_allclose(back.t1[scan.brain], scan.t1[scan.brain], atol=1 / 512)
+    np.testing.assert_allclose(back.t1[scan.brain], scan.t1[scan.brain], atol=1 / 95)
     np.testing.assert_array_equal(back.normal, scan.normal)
 
 
-@pytest.mark.parametrize("with_lesions", [True, False])
-@pytest.mark.parametrize("simulated", [True, False])
-def test_a_file_says_which_scans_are_simulated_whether_they_have_lesions_or_not(
-    tmp_path, with_lesions, simulated
-):
+def test_the_same_file_gives_the_papers_scaling(tmp_path):
+    scan = a_scan("A", 0)
+    write_scans([scan], tmp_path / "s.npz", PreparationSettings(scaling="modes"), "note")
+    content = read_scans(tmp_path / "s.npz").scaled("percentiles")
+    (back,) = content.scans
+    assert content.preparation == PreparationSettings()
+    expected = (scan.t1 + 0.2) / 1.1
+    np.testing.assert_allclose(back.t1[scan.brain], expected[scan.brain], atol=1 / 95 / 1.1)
+    assert (back.t1[~scan.brain] == 0).all()
+    with pytest.raises(InputError, match="prepare them anew"):
+        content.scaled("modes")
+
+
+@pytest.mark.parametrize(("group", "lesion_class"), [("old", "wmh"), ("young", "tumour"), ("young", "")])
+def test_a_file_says_whose_brain_a_scan_shows_and_what_its_lesions_are(tmp_path, group, lesion_class):
     scan = a_scan("A", 0)
     lesion = np.zeros_like(scan.brain)
-    lesion[:, 10:20, 10:20] = with_lesions
-    scan = dataclasses.replace(scan, lesion=lesion, known=lesion, simulated=simulated)
-    write_scans([scan], tmp_path / "s.npz", PreparationSettings(), "note")
+    lesion[:, 10:20, 10:20] = True
+    scan = dataclasses.replace(scan, lesion=lesion, group=group, lesion_class=lesion_class)
+    write_scans([scan], tmp_path / "s.npz", PreparationSettings(scaling="modes"), "note")
     [back] = read_scans(tmp_path / "s.npz").scans
-    assert back.simulated == simulated
-    assert ContextScan.of(back).real == (not simulated)
-
-
-def test_of_older_files_what_holds_no_lesion_is_taken_for_simulated(tmp_path, monkeypatch):
-    scans = [a_scan("A", 0), a_scan("B", 1)]
-    scans = [dataclasses.replace(scan, lesion=scan.brain & (scan.patient == "A")) for scan in scans]
-    dump = json.dumps
-    monkeypatch.setattr(json, "dumps", lambda value: dump(value).replace('"simulated"', '"not known then"'))
-    write_scans(scans, tmp_path / "s.npz", PreparationSettings(), "note")
-    back = read_scans(tmp_path / "s.npz").scans
-    assert [scan.simulated for scan in back] == [not scan.lesion.any() for scan in scans]
-    assert {scan.simulated for scan in back} == {False, True}
+    assert (back.group, back.lesion_class) == (group, lesion_class)
+    np.testing.assert_array_equal(back.lesion, lesion)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK not a zip", b"\x93NUMPY"])

@@ -29,7 +29,7 @@ _WORDS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "centroid_s_mm": ("Centroid, superior is positive", "mm"),
         "t1_relative": ("Mean T1 intensity divided by that of the tissue round it", None),
         "flair_relative": ("Mean FLAIR intensity divided by that of the tissue round it", None),
-        "hint": ("What it may be: cavity-like, WMH-like, edge or artefact, unknown", None),
+        "hint": ("What it may be: infarct-like, WMH-like, other anomaly, normal tissue or artefact, unknown", None),
         "hint_evidence": ("Why", None),
     }
 )  # fmt: skip

@@ -32,20 +32,28 @@ class _Widths(click.ParamType):
 @click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for checkpoint and model.")
 @click.option("--name", default="context", show_default=True, help="Of the model, and of its file.")
 @click.option(
-    "--held-out", multiple=True, required=True, metavar="PATIENT", help="To fit the fusion on; several."
+    "--held-out",
+    multiple=True,
+    required=True,
+    metavar="PATIENT",
+    help="Patient to calibrate on; give several.",
 )
 @click.option(
     "--leave-out", multiple=True, metavar="PATIENT", help="For testing: not looked at; give several."
 )
 @click.option(
-    "--outlines", type=PATH, metavar="DIR", help="Masks of real lesions, 1 mm, that lend their shapes."
+    "--outlines",
+    type=PATH,
+    multiple=True,
+    metavar="DIR",
+    help="Masks of real lesions, 1 mm, that lend their shapes; give several.",
 )
 @click.option(
     "--from", "from_model", metavar="NAME|FILE", help="Fine-tune this model instead of starting anew."
 )
-@click.option("--widths", type=_Widths(), default="24,48,64,96", show_default=True, help="Of the U-Net.")
+@click.option("--widths", type=_Widths(), default="32,64,128,192", show_default=True, help="Of the U-Net.")
 @click.option(
-    "--steps", type=click.IntRange(min=1), default=6000, show_default=True, help="Of the optimiser."
+    "--steps", type=click.IntRange(min=1), default=20000, show_default=True, help="Of the optimiser."
 )
 @click.option(
     "--batch-size", type=click.IntRange(min=2), default=12, show_default=True, help="Slices a step."
@@ -53,7 +61,7 @@ class _Widths(click.ParamType):
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.003,
+    default=0.002,
     show_default=True,
     help="Highest.",
 )
@@ -67,8 +75,8 @@ class _Widths(click.ParamType):
 def train_context(**options: Any) -> None:
     """Train the context detector on normal scans, into which lesions are painted, or go on with a run.
 
-    A stopped run goes on from its checkpoint in the output folder, with the same command. Afterwards `calibrate`
-    gives the model its rates and its operating point.
+    A stopped run goes on from its checkpoint in the output folder, with the same command. The patients held out calibrate
+    the second look and set the threshold for one false positive a scan.
     """
     from ..training.context_command import train_context_from_options
 

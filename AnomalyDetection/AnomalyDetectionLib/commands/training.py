@@ -29,8 +29,8 @@ def _variation(name: str, text: str) -> Callable[[Any], Any]:
     "--table",
     type=PATH,
     required=True,
-    help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy (yes: without any) "
-    "and simulated (yes: no scan of a person).",
+    help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, lesion_class (wmh or tumour), "
+    "group (old or young) and healthy (yes).",
 )
 @click.option(
     "--root",
@@ -63,7 +63,7 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
         unusable = prepare_scans(
             entries,
             output,
-            PreparationSettings(outside_brain=outside_brain),
+            PreparationSettings(outside_brain=outside_brain, scaling="modes"),
             progress=lambda name, done: report("preparing", done, name),
         )
     errors = output.with_name(f"{output.stem}_errors.csv")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from ..imaging.intensity import percentile_scaled
 from ..imaging.prepared import PreparedStudy
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def segment_anatomy(
     """The part of the brain that each voxel belongs to.
 
     Args:
-        study: prepared with the default preparation.
+        study: prepared, with either scaling.
         device: "cpu", "cuda" or "mps".
         model: None: the one that ships with the program.
 
@@ -60,7 +61,7 @@ def segment_anatomy(
     """
     from ..model.anatomy import anatomy_model, class_scores
 
-    model = model or anatomy_model()
+    model, study = model or anatomy_model(), percentile_scaled(study)
     scores = class_scores(model, study.t1, study.flair, study.brain, study.grid.spacing[2], device)
     labels = scores.argmax(axis=0).astype(np.uint8)
     labels[~study.brain] = AnatomyLabel.OUTSIDE

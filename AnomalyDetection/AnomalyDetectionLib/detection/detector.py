@@ -20,11 +20,11 @@ from ..model.folding import LatentDifference
 from ..model.model_file import AnyModel, ContextModel, Model
 from ..model.settings import ScoringSettings
 from .anatomy import segment_anatomy
-from .context import context_scores
 from .lattice import at_centres, mean_of_patches, paint_cells
 from .patches import PatchGatherer, PatchLattice
 from .score_map import ScoreMap
 from .scoring import patch_scores, tissue_statistics_of
+from .second_look import judge_candidates
 
 BATCH = 1024
 
@@ -64,10 +64,16 @@ def score(
     known = settings.statistics == "tissue" or anatomy_file().is_file()  # else less is said of the findings
     anatomy = segment_anatomy(study, device) if known else None
     seen = time.perf_counter()
-    lattice, values = lattice_scores(
-        study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
-    )  # fmt: skip
-    scores = lattice.spread(values[0])
+    candidates = None
+    if isinstance(model, ContextModel):
+        lattice = PatchLattice.over(study.brain, settings.stride)
+        values, candidates = judge_candidates(study, model, device=device, progress=progress)
+        scores = lattice.spread(_finite(values)[lattice.inside])
+    else:
+        lattice, rows = lattice_scores(
+            study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
+        )  # fmt: skip
+        scores = lattice.spread(rows[0])
     if settings.back_projection == "mean":
         shape, size = study.grid.shape, patch_size(model)
         painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
@@ -79,7 +85,13 @@ def score(
     image = to_flair_grid(painted, study)
     seconds = {"anatomy": seen - begin, "scoring": time.perf_counter() - seen}
     rates = model.rates if settings == model.scoring else None  # counted with the model's own settings
-    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates)
+    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates, candidates)
+
+
+def _finite(scores: np.ndarray) -> np.ndarray:
+    if not np.isfinite(scores).all():
+        raise InputError("The model gives scores that are no numbers: it is damaged; get it anew.")
+    return scores
 
 
 def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
@@ -143,7 +155,8 @@ def lattice_scores(
     if not lattice.inside.any():
         raise InputError("The brain mask is too small to hold a single patch; check the mask.")
     if isinstance(model, ContextModel):
-        return lattice, context_scores(study, model, device=device, progress=progress)[None]
+        scores, _ = judge_candidates(study, model, device=device, progress=progress)
+        return lattice, _finite(scores)[lattice.inside][None]
     centres = torch.from_numpy(lattice.centres())
     torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would part CPU and GPU by more than 1e-4
     tissue: torch.Tensor | None = None
@@ -173,6 +186,4 @@ def lattice_scores(
         if whole_scan
         else torch.cat(parts, dim=1)
     )
-    if not torch.isfinite(rows).all():
-        raise InputError("The model gives scores that are no numbers: it is damaged; get it anew.")
-    return lattice, rows.numpy()
+    return lattice, _finite(rows.numpy())

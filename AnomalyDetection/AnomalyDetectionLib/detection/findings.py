@@ -15,9 +15,10 @@ from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
 from ..imaging.voxels import voxels_of
 from .evidence import relative_intensities
-from .hints import UNKNOWN, hints_of
+from .hints import UNKNOWN, Hint, hint_of
 from .lasting import lasting_scores
 from .lattice import paint_cells
+from .outline import lesion_voxels, smooth_labels
 from .score_map import ScoreMap
 
 NEIGHBOURS = {
@@ -89,7 +90,9 @@ class Findings:
         return replace(self, items=items, labels=Grid.of(self.labels).image(kept))
 
 
-def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> Findings:
+def derive_findings(
+    scores: ScoreMap, *, threshold: float, min_patches: int, outline: str = "lesion"
+) -> Findings:
     """Suspected anomalies: connected patches that score above a threshold (paper, "Anomaly scoring").
 
     Works from the scores alone, without the network, so that another threshold costs a fraction of a
@@ -101,6 +104,8 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
             of a finding have to exceed the threshold together (`min_excess`).
         threshold: patches that score above it are suspected.
         min_patches: connected groups of fewer patches are dropped (paper: the single isolated patch).
+        outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares round its
+            patches (paper).
 
     Raises:
         InputError: if there are more findings than a uint16 label map can number.
@@ -117,25 +122,30 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
         )
     study = scores.study
     cells = paint_cells(groups.astype(np.uint16), scores.first, scores.settings.stride, study.grid.shape)
-    labels = sitk.GetArrayFromImage(to_flair_grid(cells, study, nearest=True)).astype(np.uint16)
+    above = (scores.lattice > threshold).astype(np.uint16)
+    suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
+    if outline == "lesion":
+        # Cells of one voxel are the lesion's outline already.
+        voxels = cells if settings.stride == 1 else lesion_voxels(cells, count, study, suspected)
+        labels = smooth_labels(voxels, study)
+    else:
+        labels = sitk.GetArrayFromImage(to_flair_grid(cells, study, nearest=True)).astype(np.uint16)
     highest = _highest_patches(scores.lattice, groups, count)
     _give_each_finding_a_voxel(labels, highest, scores)
 
     numbers = range(1, count + 1)
-    voxels, centroids = _extents(labels, count, study)
+    owned, centroids = _extents(labels, count, study)
     patches = np.bincount(groups.ravel(), minlength=count + 1)[1:]
     peaks = ndimage.maximum(scores.lattice, groups, numbers)
     means = ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
-    above = (scores.lattice > threshold).astype(np.uint16)
-    suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
     ratios = relative_intensities(cells, count, study, suspected)
-    hints = hints_of(cells, count, study, scores.appearance)
+    hints = [_hint(scores, highest[k], ratios[k]) for k in range(count)]
     parts = None if scores.parts is None else scores.parts.names(cells, count)
     rates = _rates(scores, groups, count, threshold)
     items = tuple(
         Finding(
             number=number,
-            volume_ml=float(voxels[k] * study.flair_grid.voxel_ml),
+            volume_ml=float(owned[k] * study.flair_grid.voxel_ml),
             patches=int(patches[k]),
             peak_score=float(peaks[k]),
             mean_score=float(means[k]),
@@ -146,12 +156,18 @@ def derive_findings(scores: ScoreMap, *, threshold: float, min_patches: int) -> 
             flair_relative=ratios[k][1],
             peak_patch=highest[k],
             hint=hints[k].name,
-            hint_evidence=hints[k].sentence,
+            hint_evidence=hints[k].evidence,
             rate=rates[k],
         )
         for k, number in enumerate(numbers)
     )
     return Findings(items, study.flair_grid.image(labels), threshold, min_patches)
+
+
+def _hint(scores: ScoreMap, peak: tuple[int, int, int], relative: tuple[float, float]) -> Hint:
+    answers = None if scores.candidates is None else scores.candidates.at(peak)
+    brightness = f"T1 {relative[0]:.1f} x and FLAIR {relative[1]:.1f} x the tissue round it"
+    return hint_of(answers, brightness if np.isfinite(relative).all() else "no normal tissue round it")
 
 
 def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -> list[float | None]:

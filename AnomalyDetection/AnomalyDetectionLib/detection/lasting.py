@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from ..model.settings import ScoringSettings
 
@@ -25,6 +26,10 @@ def lasting_scores(
         scoring: their min_patches, min_excess and neighbourhood count.
         threshold: that the groups were found with: what a group has that is smaller than the settings ask for.
     """
+    if (
+        scoring.min_patches == 1 and scoring.min_excess == 0
+    ):  # one patch lasts as long as it is above the threshold
+        return np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1))).astype(float).tolist()
     flat = np.flatnonzero(groups)
     owner, scores = groups.ravel()[flat], lattice.ravel()[flat].astype(np.float64)
     order = np.lexsort((-scores, owner))

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from ..imaging.prepared import PreparedStudy
 from ..model.rates import RateCurve
 from ..model.settings import ScoringSettings
-from .appearance import Appearance
 from .brain_parts import BrainParts
+from .candidate_answers import CandidateAnswers
 from .midline import Midline
 from .quality.warning import QualityWarning
 from .region import BrainRegions
@@ -34,6 +34,7 @@ class ScoreMap:
         anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
             maps that earlier versions stored.
         rates: findings a normal scan by threshold, of the model at these settings; None where they are not known.
+        candidates: what the second look says of each candidate; None: this kind of model has none.
         quality: reasons to trust the result less; none in score maps that earlier versions stored, and where the images
             as they were read are not at hand.
     """
@@ -46,17 +47,13 @@ class ScoreMap:
     seconds: dict[str, float] = field(default_factory=dict)
     anatomy: np.ndarray | None = None
     rates: RateCurve | None = None
+    candidates: CandidateAnswers | None = None
     quality: tuple[QualityWarning, ...] = ()
 
     @cached_property
     def midline(self) -> Midline:
         """The brain's midsagittal plane; it does not depend on the threshold."""
         return Midline.of(self.study)
-
-    @cached_property
-    def appearance(self) -> Appearance:
-        """What the tissue looks like, for hints; nor does this."""
-        return Appearance.of(self.study, self.midline, self.anatomy)
 
     @cached_property
     def regions(self) -> BrainRegions:

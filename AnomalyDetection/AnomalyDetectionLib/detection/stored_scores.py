@@ -23,14 +23,16 @@ from ..imaging.text_header import check_header
 from ..imaging.volume import as_text
 from ..imaging.writing import write_image
 from ..model import rates
+from ..model.classes import CLASSES
 from ..model.settings import ScoringSettings
+from .candidate_answers import CandidateAnswers
 from .quality.warning import from_plain
 from .score_map import ScoreMap
 
 FOLDER = "score_map"
 """How the folder of a score map is called within that of the results."""
 
-IMAGES = ("score", "brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain")
+IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
 
 _FORMAT, _VERSION = "AnomalyDetection score map", 1
@@ -44,6 +46,7 @@ class StoredScores:
         images: by the names in `IMAGES`, LPS.
             score: float32 on the FLAIR's grid. brain: uint8 on it.
             patch_scores: float32, one voxel a patch, centred where the patch is; NaN where there is none.
+            candidates: uint16 on the model's grid, the number of the second look's candidate, or 0.
             prepared_t1, prepared_flair: float32 on the model's grid, bias-corrected and scaled.
             prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus the `AnatomyLabel`, or 1 where the
                 record says that the anatomy is not known.
@@ -61,6 +64,7 @@ def store(scores: ScoreMap) -> StoredScores:
         "score": scores.image,
         "brain": study.flair_grid.image(study.flair_brain.astype(np.uint8)),
         "patch_scores": _lattice_grid(scores).image(scores.lattice),
+        "candidates": study.grid.image(_candidate_labels(scores)),
         "prepared_t1": study.grid.image(study.t1),
         "prepared_flair": study.grid.image(study.flair),
         "prepared_brain": study.grid.image(_brain_with_anatomy(scores)),
@@ -78,6 +82,7 @@ def store(scores: ScoreMap) -> StoredScores:
         "uncovered": study.uncovered,
         "anatomy": scores.anatomy is not None,
         "rates": None if scores.rates is None else rates.plain(scores.rates),
+        "answers": None if scores.candidates is None else scores.candidates.answers.tolist(),
         "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
@@ -109,6 +114,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
         uncovered = float(record["uncovered"])
         curve = rates.from_plain(record.get("rates"))
+        answers = None if record["answers"] is None else _answers(record["answers"])
         quality = from_plain(record.get("quality", ()))  # earlier versions stored none
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
@@ -119,6 +125,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         "score": flair_grid.shape,
         "brain": flair_grid.shape,
         "patch_scores": lattice_shape,
+        "candidates": grid.shape,
         "prepared_t1": grid.shape,
         "prepared_flair": grid.shape,
         "prepared_brain": grid.shape,
@@ -146,6 +153,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         seconds=scoring,
         anatomy=_anatomy(arrays["prepared_brain"]) if record.get("anatomy") else None,
         rates=curve,
+        candidates=None if answers is None else _candidates(arrays["candidates"], answers),
         quality=quality,
     )
 
@@ -185,6 +193,25 @@ def read_stored(folder: Path) -> StoredScores:
         except (RuntimeError, OSError, InputError) as error:
             raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
     return StoredScores(images, record)
+
+
+def _candidate_labels(scores: ScoreMap) -> np.ndarray:
+    if scores.candidates is None:
+        return np.zeros(scores.study.grid.shape, np.uint16)
+    return scores.candidates.labels.astype(np.uint16)
+
+
+def _answers(record: list[list[float]]) -> np.ndarray:
+    answers = np.array(record, np.float32).reshape(-1, len(CLASSES))
+    if not np.isfinite(answers).all():
+        raise ValueError("probabilities are numbers")
+    return answers
+
+
+def _candidates(labels: np.ndarray, answers: np.ndarray) -> CandidateAnswers:
+    if labels.max(initial=0) > len(answers):
+        raise InputError("The record of the score map is damaged: detect anomalies again.")
+    return CandidateAnswers(labels.astype(np.int32), answers)
 
 
 def _brain_with_anatomy(scores: ScoreMap) -> np.ndarray:

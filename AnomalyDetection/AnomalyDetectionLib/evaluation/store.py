@@ -35,7 +35,7 @@ from ..model.settings import ScoringSettings
 from .curves import ScanCurve
 from .truth import Lesion, ScanTruth
 
-VERSION = 1
+VERSION = 2
 """Of everything stored; another version is made anew."""
 
 _MARGIN = 8

@@ -11,7 +11,10 @@ from .truth import Lesion
 SIZES = ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0), (1.0, np.inf))
 """Volumes in millilitres, from (inclusive) to (docs/method.md, "Baselines")."""
 
-STRATA = ("size", "kind", "region", "cavitated")
+CONTRASTS = ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, np.inf))
+"""Contrast to noise, from (inclusive) to: below 1 nobody can point at a lesion, above 2 everybody can."""
+
+STRATA = ("size", "contrast", "kind", "region", "cavitated")
 
 
 def size_name(volume_ml: float) -> str:
@@ -24,6 +27,16 @@ def size_name(volume_ml: float) -> str:
     raise ValueError(f"{volume_ml} is no volume")
 
 
+def contrast_name(contrast: float | None) -> str:
+    """The class of a contrast to noise, such as "1 to 2"; "" where it is not known."""
+    if contrast is None:
+        return ""
+    low, high = next(bounds for bounds in CONTRASTS if contrast < bounds[1])
+    if low == 0:
+        return f"under {high:g}"
+    return f"over {low:g}" if high == np.inf else f"{low:g} to {high:g}"
+
+
 def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
     """The lesions of each class: stratum, class, bool (lesions,).
 
@@ -32,10 +45,16 @@ def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
     result = []
     for stratum in STRATA:
         names = np.array([_class(lesion, stratum) for lesion in lesions], object)
-        classes = [size_name(low) for low, _ in SIZES] if stratum == "size" else sorted(set(names) - {""})
+        classes = sorted(set(names) - {""})
+        if stratum == "size":
+            classes = [size_name(low) for low, _ in SIZES]
+        elif stratum == "contrast":
+            classes = [contrast_name(low) for low, _ in CONTRASTS if contrast_name(low) in classes]
         result += [(stratum, name, names == name) for name in classes]
     return result
 
 
 def _class(lesion: Lesion, stratum: str) -> str:
+    if stratum == "contrast":
+        return contrast_name(lesion.contrast)
     return size_name(lesion.volume_ml) if stratum == "size" else getattr(lesion, stratum)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..imaging.bids import read_bids
 
-COLUMNS = ("name", "patient", "t1", "flair", "brain_mask", "lesions", "simulated")
+COLUMNS = ("name", "patient", "t1", "flair", "brain_mask", "lesions")
 
 
 def write_training_table(cohort: Path, table: Path) -> int:
@@ -33,8 +33,7 @@ def write_training_table(cohort: Path, table: Path) -> int:
         for scan in scans:
             paths = (scan.t1, scan.flair, scan.brain_mask, scan.confounders)
             anatomy = scan.participant.get("anatomy", "")
-            simulated = anatomy not in ("", "real")
-            name = f"{scan.subject} (simulated, {anatomy})" if simulated else scan.subject
+            name = scan.subject if anatomy in ("", "real") else f"{scan.subject} (simulated, {anatomy})"
             files = ("" if path is None else path.resolve() for path in paths)
-            rows.writerow([name, scan.subject, *files, "yes" if simulated else ""])
+            rows.writerow([name, scan.subject, *files])
     return len(scans)

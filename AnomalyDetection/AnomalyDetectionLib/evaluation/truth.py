@@ -9,11 +9,12 @@ follows from these counts exactly, without an image.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from ..detection.lattice import paint_cells
 from ..detection.patches import PatchLattice
@@ -39,6 +40,7 @@ class Lesion:
         number: its value in the label map.
         kind, region, side, cavitated: as the table of infarcts says; empty where there is none.
         volume_ml: of its voxels on the FLAIR's grid; of the table where no voxel carries its number.
+        contrast: contrast to noise (see `contrast_to_noise`); None where nothing of it or round it can be seen.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Lesion:
     side: str
     cavitated: str
     volume_ml: float
+    contrast: float | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,12 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
             index_of[lesion.number] = index
     at_infarct = _counts(infarcts, stands_for)
     at_infarct[1] = index_of[at_infarct[1]]
+    owner = np.zeros(study.brain.shape, np.int32)
+    owner.ravel()[at_infarct[0]] = at_infarct[1] + 1
+    lesions = tuple(
+        replace(lesion, contrast=contrast_to_noise(owner == index, owner > 0, study))
+        for index, lesion in enumerate(lesions, start=1)
+    )
     return ScanTruth(
         subject=scan.subject,
         patient=scan.patient,
@@ -194,6 +203,24 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
         brain=study.brain,
         flair=study.flair[study.brain].astype(np.float16),
         model_voxel_ml=study.grid.voxel_ml,
+    )
+
+
+def contrast_to_noise(lesion: np.ndarray, lesions: np.ndarray, study: PreparedStudy) -> float | None:
+    """How far a lesion stands out: the larger of T1 and FLAIR of |mean inside - mean round it| / SD round it.
+
+    Round it is what lies within three voxels in the slice, in the brain and in no lesion.
+
+    Args:
+        lesion, lesions: bool (slices, rows, columns) on the model's grid: it, and all of them.
+    """
+    inside = lesion & study.brain
+    ring = ndimage.binary_dilation(lesion, np.ones((1, 7, 7), bool)) & study.brain & ~lesions
+    if not inside.any() or np.count_nonzero(ring) < 5:
+        return None
+    return max(
+        float(abs(image[inside].mean() - image[ring].mean()) / max(float(image[ring].std()), 1e-3))
+        for image in (study.t1, study.flair)
     )
 
 

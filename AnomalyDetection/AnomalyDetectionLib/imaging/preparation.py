@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from .acquired_slices import acquired_slices, only_slices
 from .bias_field import correct_bias
 from .brain_mask import extract_brain, given_brain
 from .contrast import refuse_the_same
@@ -20,6 +21,7 @@ from .prepared import PreparedStudy
 from .registration import align, transform_of
 from .resampling import covered_by_t1, flair_to_model_grid, known_in_both, t1_to_model_grid
 from .settings import PreparationSettings
+from .tissue_modes import mode_scales
 from .volume import Study, name_of
 
 #: What a listener is told: the stage's name, and the fraction of the preparation done before it.
@@ -76,6 +78,8 @@ def prepare(
         _check_cover(study, uncovered)
         flair_image = to_lps_axes(study.flair.image)
         brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
+        acquired = acquired_slices(flair_image)
+        flair_image, brain_image = only_slices(flair_image, acquired), only_slices(brain_image, acquired)
         brain_array = sitk.GetArrayFromImage(brain_image) > 0
         grid = model_grid(Grid.of(flair_image), brain_array, settings)
         flair = flair_to_model_grid(flair_image, grid)
@@ -91,8 +95,12 @@ def prepare(
         t1_name, flair_name = name_of(study.t1, "the T1"), name_of(study.flair, "the FLAIR")
         t1_scale = intensity_scale(t1, brain, *percentiles, name=t1_name)
         flair_scale = intensity_scale(flair, brain, *percentiles, name=flair_name)
+        refuse_the_same(
+            t1_scale.apply(t1), flair_scale.apply(flair), brain, t1_name=t1_name, flair_name=flair_name
+        )
+        if settings.scaling == "modes":
+            t1_scale, flair_scale = mode_scales(t1, flair, brain)
         t1, flair = t1_scale.apply(t1), flair_scale.apply(flair)
-        refuse_the_same(t1, flair, brain, t1_name=t1_name, flair_name=flair_name)
     return PreparedStudy(
         t1=t1,
         flair=flair,

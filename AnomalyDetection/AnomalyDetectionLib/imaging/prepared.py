@@ -28,7 +28,11 @@ class Alignment:
 
 @dataclass(frozen=True)
 class IntensityScale:
-    """The linear map of one image: `low` (5th percentile in the brain) to 0 and `high` (95th) to 1."""
+    """The linear map of one image: `low` to 0 and `high` to 1.
+
+    With scaling by percentiles (paper) these are the 5th and the 95th in the brain, with scaling by modes fluid and white
+    matter.
+    """
 
     low: float
     high: float
@@ -47,8 +51,8 @@ class PreparedStudy:
     """The second of the four values.
 
     Attributes:
-        t1, flair: float32 (slices, rows, columns) on `grid`, bias-corrected and scaled so that the 5th
-            percentile in the brain is 0 and the 95th is 1. The skull is still there.
+        t1, flair: float32 (slices, rows, columns) on `grid`, bias-corrected and scaled (see
+            `IntensityScale`). The skull is still there.
         brain: bool, same shape.
         grid: the model's grid; slices are transversal, columns run to the patient's left (L), rows to
             the back (P), slices upwards (S), each along the FLAIR axis nearest to that direction.

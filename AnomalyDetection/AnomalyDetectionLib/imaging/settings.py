@@ -13,7 +13,8 @@ class PreparationSettings:
         in_plane_mm: voxel size of the model's grid within a slice (paper: 0.9).
         slice_mm: slice spacing aimed at (paper: 4.0). Whole slices of the FLAIR are averaged to come
             closest to it, and never interpolated between: patches lie within one slice.
-        low_percentile, high_percentile: of the voxels in the brain mask; mapped to 0 and 1.
+        scaling: "percentiles" of the voxels in the brain mask (paper), or the tissues' own "modes" (see `tissue_modes`).
+        low_percentile, high_percentile: mapped to 0 and 1 with scaling by percentiles.
         bias_correction: N4 on each image.
         outside_brain: what patches hold beyond the brain mask, which the paper leaves open: "zero", the level
             of CSF, or "keep", skull and all. Bright fat beside the brain is what a network that sees it
@@ -28,6 +29,7 @@ class PreparationSettings:
     bias_correction: bool = True
     outside_brain: str = "zero"
     register: str = "auto"
+    scaling: str = "percentiles"
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
@@ -39,5 +41,7 @@ class PreparationSettings:
             raise ValueError("percentiles must rise from low to high, between 0 and 100")
         if self.outside_brain not in ("zero", "keep"):
             raise ValueError(f"outside_brain is 'zero' or 'keep', not {self.outside_brain!r}")
+        if self.scaling not in ("percentiles", "modes"):
+            raise ValueError(f"scaling is 'percentiles' or 'modes', not {self.scaling!r}")
         if self.register not in ("auto", "off"):
             raise ValueError(f"register is 'auto' or 'off', not {self.register!r}")

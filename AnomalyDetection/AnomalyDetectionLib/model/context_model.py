@@ -1,4 +1,4 @@
-"""The second kind of model: the context detector, which sees whole slices with their neighbours."""
+"""The second kind of model: the context detector, which sees whole slices and looks at each candidate a second time."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..imaging.settings import PreparationSettings
-from .context_network import STRIDE, ContextNetwork, ContextSettings
+from .candidate_network import CandidateNetwork, CandidateSettings
+from .context_network import ContextNetwork, ContextSettings
 from .rates import RateCurve
 from .settings import ScoringSettings
-from .stored_settings import fingerprint, from_json, needed_version, plain
+from .stored_settings import fingerprint, from_json, plain
 from .tensor_file import check_weights
 
-_WEIGHTS = "network."
+_WEIGHTS, _SECOND_LOOK = "network.", "second_look."
 _VERSION = 3
-"""Of the file, since which there is this kind; earlier programs say that it is too new for them."""
+"""Of the file, since which there is this kind."""
 
 
 @dataclass(frozen=True)
 class ContextModel:
     """A trained context detector and all that belongs to it.
 
-    Its patches are cells of 2 x 2 voxels, each with a score of its own, so that percentile, statistics and z_factor of
-    the scoring settings mean nothing to it, and there is nothing to average between cells. It has no latent vectors,
-    and so no library of normal tissue.
+    Its scores are probabilities, one for each candidate, on every voxel of it: stride 1, one patch is a finding, and
+    percentile, statistics and z_factor of the scoring settings mean nothing to it. It has no latent vectors, and so no
+    library of normal tissue.
 
     Attributes:
         name: short, as `--model` takes it.
         sha256: of the file; empty for a model that has not been written yet.
-        weights: the network's state.
-        settings: of the network, and of how its answers become a score.
+        weights: of the network that finds candidates.
+        settings: of that network.
+        second_look: weights of the network that judges them.
+        candidate: settings of that network, its calibration among them.
         preparation, scoring: the settings that made it and that its use needs.
         card: for people: title, summary, what it was trained on, licences, command, seed, duration, results.
         rates: findings a normal scan by threshold; None where nobody counted them.
@@ -45,6 +48,8 @@ class ContextModel:
     name: str
     weights: dict[str, Tensor]
     settings: ContextSettings
+    second_look: dict[str, Tensor]
+    candidate: CandidateSettings
     preparation: PreparationSettings
     scoring: ScoringSettings
     card: dict[str, Any]
@@ -52,9 +57,13 @@ class ContextModel:
     rates: RateCurve | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: models also come from strangers' files."""
-        if self.scoring.stride != STRIDE or self.scoring.back_projection != "cell":
-            raise ValueError(f"a context model scores cells of {STRIDE} x {STRIDE} voxels, each by itself")
+        """Models also come from strangers' files: ValueError for settings that do not go with this kind."""
+        if (
+            self.scoring.stride != 1
+            or self.scoring.min_patches != 1
+            or self.scoring.back_projection != "cell"
+        ):
+            raise ValueError("a context model scores single voxels, and one is enough for a finding")
 
     @property
     def network(self) -> ContextSettings:
@@ -64,19 +73,33 @@ class ContextModel:
     @property
     def fingerprint(self) -> str:
         """A hash of all that scores depend on: weights and settings, but not the card."""
-        return fingerprint(self.weights, self.settings, self.preparation, self.scoring)
+        return fingerprint(
+            {**self.weights, **{_SECOND_LOOK + name: tensor for name, tensor in self.second_look.items()}},
+            self.settings, self.candidate, self.preparation, self.scoring,
+        )  # fmt: skip
 
     def context_network(self) -> ContextNetwork:
-        """The network with its weights, in evaluation mode."""
+        """The network that finds candidates with its weights, in evaluation mode."""
         network = ContextNetwork(self.settings)
         network.load_state_dict(self.weights)
         return network.eval()
 
+    def candidate_network(self) -> CandidateNetwork:
+        """The network that judges candidates with its weights, in evaluation mode."""
+        network = CandidateNetwork(self.candidate)
+        network.load_state_dict(self.second_look)
+        return network.eval()
+
     def own_parts(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
         """What only this kind has in a file: tensors, header, and the earliest version that can say it."""
-        tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
-        header = {"kind": self.kind, "network": json.dumps(plain(self.settings))}
-        return tensors, header, max(_VERSION, needed_version(self.preparation, self.scoring))
+        tensors = {_WEIGHTS + name: tensor for name, tensor in self.weights.items()}
+        tensors |= {_SECOND_LOOK + name: tensor for name, tensor in self.second_look.items()}
+        header = {
+            "kind": self.kind,
+            "network": json.dumps(plain(self.settings)),
+            "second_look": json.dumps(plain(self.candidate)),
+        }
+        return tensors, header, _VERSION
 
     @classmethod
     def of_parts(
@@ -90,11 +113,17 @@ class ContextModel:
         Raises:
             KeyError, RuntimeError, TypeError, ValueError: it is damaged.
         """
-        weights = {
-            name.removeprefix(_WEIGHTS): tensor
-            for name, tensor in tensors.items()
-            if name.startswith(_WEIGHTS)
-        }
-        model = cls(weights=weights, settings=from_json(ContextSettings, header["network"]), **common)
+        model = cls(
+            weights=_beginning(tensors, _WEIGHTS),
+            settings=from_json(ContextSettings, header["network"]),
+            second_look=_beginning(tensors, _SECOND_LOOK),
+            candidate=from_json(CandidateSettings, header["second_look"]),
+            **common,
+        )
         check_weights(model.weights, lambda: ContextNetwork(model.settings))
+        check_weights(model.second_look, lambda: CandidateNetwork(model.candidate))
         return model
+
+
+def _beginning(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ..detection.hints import CAVITY, EDGE, UNKNOWN, WMH
+from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from ..model.rates import in_words
 from ..scene.findings_table import ADDED, CHANGED, DELETED, Row
 
 DECISIONS = {"": "", "accepted": "✓", "rejected": "✗"}
 
-HINT_SHORT = {CAVITY: "● cavity", WMH: "○ WMH", EDGE: "▫ edge", UNKNOWN: "◇ unknown"}
+HINT_SHORT = {
+    INFARCT_LIKE: "● infarct",
+    WMH_LIKE: "○ WMH",
+    OTHER_ANOMALY: "◆ other",
+    EDGE: "▫ normal",
+    UNKNOWN: "◇ unknown",
+}
 """The hints on their buttons; the table has the symbols alone, which are what is seen at a glance."""
 
 SHORT = ("", "WMH", "normal", "infarct, known", "infarct, new", "artefact", "vessel", "calcification", "bone")

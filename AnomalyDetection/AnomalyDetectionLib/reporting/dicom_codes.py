@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from highdicom.sr.coding import CodedConcept
 from pydicom.sr.coding import Code
 
-from ..detection.hints import CAVITY, EDGE, UNKNOWN, WMH
+from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from ..detection.review import ReviewedFinding
 
 SCHEME, SCHEME_NAME = "99ANODET", "AnomalyDetection extension for 3D Slicer"
@@ -57,8 +57,9 @@ DECISIONS = {
 }
 """What a reader has rejected is not written."""
 HINTS = {
-    CAVITY: own("CAVITY", CAVITY),
-    WMH: own("WMH", WMH),
+    INFARCT_LIKE: own("INFARCT", INFARCT_LIKE),
+    WMH_LIKE: own("WMH", WMH_LIKE),
+    OTHER_ANOMALY: own("OTHER", OTHER_ANOMALY),
     EDGE: own("EDGE", EDGE),
     UNKNOWN: own("UNKNOWN", UNKNOWN),
 }

@@ -14,7 +14,6 @@ from ..detection.hints import HINTS
 from ..detection.nearest import NormalTissue
 from ..detection.review import ReviewedFinding
 from ..detection.run import WRITING_BEGINS, Detection, message_of
-from ..detection.stored_appearance import write_appearance
 from ..detection.stored_scores import FOLDER, write_stored
 from ..errors import InputError
 from ..imaging.dicom_patient import patient_line
@@ -165,7 +164,6 @@ def _extras(
 
     def kept(folder: Path) -> Sequence[str]:
         write_stored(scores, folder / FOLDER)
-        write_appearance(scores, folder / FOLDER)
         return ()
 
     def overlay(folder: Path) -> Sequence[str]:

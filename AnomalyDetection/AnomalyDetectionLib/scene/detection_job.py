@@ -14,7 +14,6 @@ from typing import Any
 
 from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
-from ..detection.stored_appearance import take_appearance
 from ..detection.stored_scores import FOLDER, read_stored
 from ..detection.written_findings import read_findings
 from ..errors import InputError
@@ -207,9 +206,8 @@ class DetectionJob:
         return plain_words(message, self._names)
 
     def _written(self, scores: ScoreMap) -> Findings | None:
-        """What the run found, and how its tissue looks, so that nothing is done twice."""
+        """What the run found, so that nothing is done twice."""
         folder = self._folder / RESULTS
-        take_appearance(scores, folder / FOLDER)
         return read_findings(folder / RECORD, folder / LABELS, scores)
 
     def _still_there(self) -> Result | None:

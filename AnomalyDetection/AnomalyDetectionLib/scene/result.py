@@ -229,7 +229,7 @@ def prepare_for_sliders(result: Result) -> None:
     """Find out now what the next threshold will ask for, so that its first step is as quick as the others."""
     with contextlib.suppress(InputError):  # the volumes were not saved with the scene
         scores = score_map_of(result)
-        _ = scores.midline, scores.appearance, scores.regions, scores.parts
+        _ = scores.midline, scores.regions, scores.parts
 
 
 def would_lose_review(result: Result) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from ..imaging.acquired_slices import acquired_slices, only_slices
 from ..imaging.reading import read_study, read_volume
 from ..training.prepare_scans import ScanEntry
 from .host import Host, analyse
@@ -81,6 +82,11 @@ class RealHeads:
             self._kept = None
             entry = self._entries[place]
             study = read_study(entry.t1, entry.flair, entry.brain_mask)
+            # A lesion painted into copies of a slice would be sharper than the scan.
+            kept = acquired_slices(study.flair.image)
+            if len(kept) < study.flair.image.GetSize()[2]:
+                flair = only_slices(study.flair.image, kept)
+                study = replace(study, flair=replace(study.flair, image=flair, path=None))
             mask = entry.lesions
             lesions = None if mask is None else read_volume(mask, role="lesion mask", mask=True)
             self._kept = place, Head(analyse(study, lesions), entry.patient, entry.name)

@@ -107,6 +107,7 @@ def calibrate(
         raise InputError(
             f"Calibration takes 1 to {MOST_SCANS} normal scans, and here are {len(scans.scans)}: give fewer."
         )
+    scans = scans.scaled(model.preparation.scaling)
     if scans.preparation != model.preparation:
         raise InputError(
             f"These scans were prepared otherwise than the model {model.name} wants them: prepare them for it, or give "

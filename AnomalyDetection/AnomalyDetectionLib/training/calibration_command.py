@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..detection.device import resolve_device
@@ -75,7 +76,8 @@ def add_rates(
     """
     path = output or find_model(model)
     check_place(path)
-    loaded, scans = load_model(model), read_scans(prepared)
+    loaded = load_model(model)
+    scans = read_scans(prepared).scaled(loaded.preparation.scaling)
     missing = sorted({*patients} - {scan.patient for scan in scans.scans})
     if missing:
         raise InputError(f"The file of prepared scans has no patient {', '.join(missing)}.")
@@ -134,7 +136,7 @@ def _scans(
         unusable = prepare_scans(
             entries,
             path,
-            model.preparation,
+            replace(model.preparation, scaling="modes"),
             device=device,
             progress=lambda name, part: progress("preparing", _PREPARED * part, name),
         )

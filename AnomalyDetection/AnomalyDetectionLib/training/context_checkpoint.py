@@ -15,17 +15,16 @@ from torch import nn
 from ..errors import InputError
 from ..model.tensor_file import write_tensors
 
-FORMAT = "anomaly-detection context checkpoint 1"
+FORMAT = "anomaly-detection context checkpoint 2"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A moment of a training: its number, the losses averaged over the last steps, and slices a second."""
+    """A moment of a training: its number, the loss averaged over the last steps, and slices a second."""
 
     number: int
-    anomaly_loss: float
-    normative_loss: float
+    loss: float
     slices_per_second: float
 
 
@@ -38,12 +37,17 @@ class Parts:
     optimiser: torch.optim.Optimizer
 
 
-def save(path: Path, parts: Parts, settings: Any, step: int, history: Sequence[Step]) -> None:
+Mined = list[list[tuple[int, ...]]]
+"""False alarms of each search: number of the scan, slice, row, column."""
+
+
+def save(path: Path, parts: Parts, settings: Any, step: int, history: Sequence[Step], mined: Mined) -> None:
     """Write the run in place of its last checkpoint, in one move.
 
     Args:
         settings: a dataclass.
         step: how many are done.
+        mined: the false alarms that samples are drawn from.
     """
     tensors = {f"network.{name}": tensor for name, tensor in parts.network.state_dict().items()}
     tensors |= {f"averaged.{name}": tensor for name, tensor in parts.averaged.state_dict().items()}
@@ -53,17 +57,18 @@ def save(path: Path, parts: Parts, settings: Any, step: int, history: Sequence[S
         "format": FORMAT,
         "settings": json.dumps(dataclasses.asdict(settings)),
         "history": json.dumps([dataclasses.asdict(moment) for moment in history]),
+        "mined": json.dumps(mined),
         "step": str(step),
     }
     write_tensors(tensors, header, path)
 
 
 @torch.no_grad()
-def load(path: Path, parts: Parts, settings: Any) -> tuple[int, list[Step]]:
+def load(path: Path, parts: Parts, settings: Any) -> tuple[int, list[Step], Mined]:
     """Put a run back as `save` left it.
 
     Returns:
-        How many steps are done, and what was reported.
+        How many steps are done, what was reported, and the false alarms that were mined.
 
     Raises:
         InputError: the file is damaged, or belongs to a run with other settings.
@@ -75,6 +80,7 @@ def load(path: Path, parts: Parts, settings: Any) -> tuple[int, list[Step]]:
         if header["format"] != FORMAT:
             raise KeyError(header["format"])
         theirs, step = json.loads(header["settings"]), int(header["step"])
+        mined = [[tuple(alarm) for alarm in alarms] for alarms in json.loads(header["mined"])]
         history = [Step(**moment) for moment in json.loads(header["history"])]
     except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(
@@ -97,4 +103,4 @@ def load(path: Path, parts: Parts, settings: Any) -> tuple[int, list[Step]]:
         raise InputError(
             f"The checkpoint {path} is incomplete ({error}); start a new run in another folder."
         ) from error
-    return step, history
+    return step, history, mined

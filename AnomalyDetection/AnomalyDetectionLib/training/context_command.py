@@ -10,34 +10,45 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ..errors import InputError
 from ..imaging.reading import read_volume
 from ..imaging.settings import PreparationSettings
 from ..imaging.voxels import voxels_of
+from ..model.candidate_network import CandidateSettings
 from ..model.context_model import ContextModel
-from ..model.context_network import STRIDE, ContextNetwork, ContextSettings
+from ..model.context_network import ContextNetwork, ContextSettings
 from ..model.model_file import SUFFIX, load_model, save_model
 from ..model.settings import ScoringSettings
+from .calibration import with_rates
+from .candidate_examples import draw_examples
+from .candidate_training import CandidateTrainingSettings, calibrated, logits_of, train_second_look
 from .command import read_about
 from .context_checkpoint import Step
-from .context_fusion import fit_fusion
-from .context_lesions import read_outlines
 from .context_loop import ContextTrainingSettings, train_context
-from .context_sampling import ContextScan
+from .lesion_scan import LesionScan
+from .lesion_shapes import read_outlines
+from .normal_scans import score_normal_scan
+from .rate_curve import NormalScan
 from .scan_file import TrainingScan, read_scans, split_patients
 
 Progress = Callable[[str, float, str], None]
 
-MIN_EXCESS = 16.0
-"""Chosen on the four people held out, with infarcts of the test cohort's generator in them: 4 to 32 were tried."""
+MOST_OUTLINES = 500
+"""Real lesions of a folder that lend their shapes, at most; more would only take memory."""
 
-MOST_OUTLINES = 1000
-"""Real lesions that lend their shapes, at most; more would only take memory."""
+PAINTED_SCANS, CALIBRATION_SCANS = 900, 150
+"""Scans that are painted for the second look to learn from, and for its calibration."""
+
+FALSE_POSITIVES = 1.0
+"""A normal scan, at the default threshold."""
+
+_SECOND_LOOK = 0.75  # of the time, before it begins
 
 
 def train_context_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
-    """Train, fit how the heads become one score, and write the model.
+    """Train both networks, calibrate the second on people held out, and write the model.
 
     Returns:
         What has been done, in one sentence.
@@ -51,7 +62,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
     about = read_about(options["about"])
     start = _start(options["from_model"])
     training, held_out, preparation = _scans(options, start)
-    outlines = _outlines(options["outlines"])
+    outlines = [outline for masks in options["outlines"] for outline in _outlines(masks)]
     settings = ContextTrainingSettings(
         network=start.settings if start else ContextSettings(widths=options["widths"]),
         steps=options["steps"],
@@ -66,10 +77,12 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         raise InputError(f"The folder {folder} cannot be made ({error.strerror}); choose another.") from error
 
     def report(step: Step) -> None:
-        progress("training", step.number / settings.steps, _describe(step, settings.steps))
+        line = f"step {step.number} of {settings.steps}: loss {step.loss:.4f}; {step.slices_per_second:.0f} slices/s"
+        progress("training", _SECOND_LOOK * step.number / settings.steps, line)
 
+    scans = [LesionScan.of(scan) for scan in training]
     weights, history = train_context(
-        [ContextScan.of(scan) for scan in training],
+        scans,
         outlines,
         folder,
         settings,
@@ -77,20 +90,15 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         device=options["device"],
         report=report,
     )
-    network = ContextNetwork(settings.network)
-    network.load_state_dict(weights)
-    network.eval()
-    fitted = fit_fusion(
-        network, [ContextScan.of(scan) for scan in held_out], outlines, seed=settings.seed + 1
-    )
     card = {
         **about,
         "trained on": {
             "scans": [scan.name for scan in training],
-            "held out for the fusion of the heads": sorted({scan.patient for scan in held_out}),
+            "held out for calibration": sorted({scan.patient for scan in held_out}),
             "left out for testing": list(options["leave_out"]),
             "slices": settings.steps * settings.batch_size,
-            "lesions": "painted, by training/context_lesions.py; none of them is from the generator of the tests",
+            "painted scans of the second look": PAINTED_SCANS,
+            "lesions": "painted, by training/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
         },
         "from model": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
@@ -99,12 +107,87 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         "training settings": json.loads(json.dumps(dataclasses.asdict(settings))),
         "curves": [dataclasses.asdict(step) for step in history],
     }
-    fresh = ScoringSettings(stride=STRIDE, threshold=1.0, min_patches=2, min_excess=MIN_EXCESS)
-    scoring = start.scoring if start else fresh
-    model = ContextModel(name, weights, fitted, preparation, scoring, card)
+    model = finished_model(
+        name, weights, settings, scans, held_out, outlines, preparation, card, options["device"], progress
+    )
     path = folder / f"{name}{SUFFIX}"
     save_model(model, path)
-    return f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}. Calibrate it next."
+    return f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
+
+
+def finished_model(
+    name: str,
+    weights: dict[str, Tensor],
+    settings: ContextTrainingSettings,
+    scans: Sequence[LesionScan],
+    held_out: Sequence[TrainingScan],
+    outlines: Sequence[np.ndarray],
+    preparation: PreparationSettings,
+    card: dict[str, Any],
+    device: str,
+    progress: Progress,
+) -> ContextModel:
+    """The second look learnt and calibrated, and the threshold set for the false positives that are aimed at.
+
+    Args:
+        weights: of the network that finds candidates.
+        scans: that it was trained on.
+        held_out: of people who were not.
+    """
+    network = ContextNetwork(settings.network)
+    network.load_state_dict(weights)
+    network.eval()
+
+    def count(first: float, last: float, of: int, what: str) -> Callable[[int], None]:
+        return lambda done: progress(
+            "second look", first + (last - first) * done / of, f"{what} {done} of {of}"
+        )
+
+    examples = draw_examples(
+        network, scans, outlines, PAINTED_SCANS, seed=settings.seed + 10, device=device,
+        progress=count(_SECOND_LOOK, 0.88, PAINTED_SCANS, "painted scan"),
+    )  # fmt: skip
+    training = CandidateTrainingSettings(network=CandidateSettings(), seed=settings.seed)
+    second = train_second_look(
+        examples,
+        training,
+        device=device,
+        report=lambda epoch, loss: progress("second look", 0.88, f"epoch {epoch}: loss {loss:.4f}"),
+    )
+    others = draw_examples(
+        network, [LesionScan.of(scan) for scan in held_out], outlines, CALIBRATION_SCANS, seed=settings.seed + 20,
+        device=device, progress=count(0.9, 0.95, CALIBRATION_SCANS, "calibration scan"),
+    )  # fmt: skip
+    candidate = calibrated(training.network, logits_of(second, others), others.label)
+    model = ContextModel(
+        name,
+        weights,
+        settings.network,
+        dict(second.state_dict()),
+        candidate,
+        preparation,
+        ScoringSettings(stride=1, threshold=0.5, min_patches=1),
+        card,
+    )
+    return at_false_positives(model, held_out, FALSE_POSITIVES, device)
+
+
+def at_false_positives(
+    model: ContextModel, scans: Sequence[TrainingScan], per_scan: float, device: str = "cpu"
+) -> ContextModel:
+    """The model with the rates of normal scans, and the threshold with so many false positives a scan.
+
+    Args:
+        scans: of people that nothing was trained on; what touches their known lesions is no false positive.
+    """
+    preparation = model.preparation
+    scored: list[NormalScan] = [score_normal_scan(scan, model, preparation, device) for scan in scans]
+    people = len({scan.patient for scan in scans})
+    made = with_rates(model, scored, f"{people} people not trained on")
+    assert isinstance(made, ContextModel)
+    assert made.rates is not None
+    threshold = float(np.ceil(1000 * made.rates.threshold_for(per_scan)) / 1000)
+    return dataclasses.replace(made, scoring=dataclasses.replace(made.scoring, threshold=threshold))
 
 
 def _start(name: str | None) -> ContextModel | None:
@@ -123,15 +206,12 @@ def _scans(
 ) -> tuple[list[TrainingScan], list[TrainingScan], PreparationSettings]:
     """The scans to train on, those held out, and how they were prepared."""
     files = [read_scans(path) for path in options["scans"]]
-    wanted = start.preparation if start else PreparationSettings()
+    wanted = start.preparation if start else PreparationSettings(scaling="modes")
     if any(file.preparation != wanted for file in files):
         raise InputError(
             "The files of scans were not prepared as this model wants them; use `prepare` as it is."
         )
     scans = [scan for file in files for scan in file.scans]
-    unmarked = next((scan.name for scan in scans if scan.lesion is None), None)
-    if unmarked is not None:
-        raise InputError(f"The scan {unmarked} does not say where its lesions are; prepare the scans anew.")
     training, held_out = split_patients(scans, options["held_out"], options["leave_out"])
     return training, held_out, files[0].preparation
 
@@ -151,9 +231,7 @@ def _digest(
     return digest.hexdigest()
 
 
-def _outlines(folder: Path | None) -> list[np.ndarray]:
-    if folder is None:
-        return []
+def _outlines(folder: Path) -> list[np.ndarray]:
     files: Sequence[Path] = sorted(folder.glob("*.nii*"))
     if not files:
         raise InputError(f"The folder {folder} holds no masks *.nii or *.nii.gz: check --outlines.")
@@ -161,11 +239,5 @@ def _outlines(folder: Path | None) -> list[np.ndarray]:
     for file in files[:: max(1, len(files) // 300)]:
         mask = read_volume(file, role="lesion mask", mask=True).image
         found += read_outlines([voxels_of(mask) > 0])
-    return found[:MOST_OUTLINES]
-
-
-def _describe(step: Step, steps: int) -> str:
-    return (
-        f"step {step.number} of {steps}: anomaly {step.anomaly_loss:.4f}, normative {step.normative_loss:.4f}; "
-        f"{step.slices_per_second:.0f} slices/s"
-    )
+    chosen = np.random.default_rng(0).permutation(len(found))[:MOST_OUTLINES]
+    return [found[k] for k in sorted(chosen)]

@@ -1,4 +1,4 @@
-"""The training of the context detector: steps, a checkpoint that a killed run goes on from, averaged weights."""
+"""The training of the context detector: steps, false alarms mined on the way, a checkpoint, averaged weights."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
-from ..model.context_network import STRIDE, ContextNetwork, ContextSettings, look
+from ..model.classes import IGNORED, NORMAL
+from ..model.context_network import ContextNetwork, ContextSettings, context_inputs
 from .context_checkpoint import Parts, Step, load, save
-from .context_lesions import HYPERINTENSE, IGNORED, NORMAL
-from .context_sampling import ContextSamples, ContextScan, Sample
+from .context_sampling import ContextSamples, FalseAlarm, Sample
+from .lesion_scan import LesionScan
+from .mining import mine_false_alarms
 
 CHECKPOINT = "context_checkpoint.safetensors"
-_SAVED_EVERY_S = 120.0
-_AVERAGING = 0.998
+_SAVED_EVERY_S = 180.0
+_AVERAGING = 0.999
 
 
 @dataclass(frozen=True)
@@ -33,28 +35,27 @@ class ContextTrainingSettings:
         network: the architecture.
         steps: of the optimiser.
         batch_size: slices a step.
-        learning_rate: at its highest; it rises over the first 3 % and falls along a cosine to 0.
+        learning_rate: at its highest; it rises over the first 2 % and falls along a cosine to 0.
         weight_decay: of AdamW.
-        normative: weight of the normative head's loss.
-        hyperintense_weight: of a cell of that class, against 1 for a normal one.
-        false_alarms: how much more a normal cell counts that is surely taken for a lesion.
+        false_alarms: how much more a normal voxel counts that is surely taken for a lesion.
+        mined_at: shares of the training at which false alarms on real normal tissue are searched for.
         seed: of weights and samples.
+        data: a hash of all that is trained on.
     """
 
     network: ContextSettings = field(default_factory=ContextSettings)
-    steps: int = 6000
+    steps: int = 20000
     batch_size: int = 12
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    normative: float = 0.2
-    hyperintense_weight: float = 2.0
     false_alarms: float = 3.0
+    mined_at: tuple[float, ...] = (0.3, 0.55, 0.8)
     seed: int = 1
     data: str = ""
 
 
 def train_context(
-    scans: Sequence[ContextScan],
+    scans: Sequence[LesionScan],
     outlines: Sequence[np.ndarray],
     folder: Path,
     settings: ContextTrainingSettings,
@@ -67,8 +68,8 @@ def train_context(
 ) -> tuple[dict[str, Tensor], tuple[Step, ...]]:
     """Train, or go on with a training that was stopped.
 
-    Samples depend on the seed and their number alone, so that a run that was stopped draws the ones it would
-    have drawn.
+    Samples depend on the seed, their number and the false alarms that were mined, so that a run that was stopped draws
+    the ones it would have drawn.
 
     Args:
         outlines: of real lesions, that lend their shapes; may be empty.
@@ -92,71 +93,63 @@ def train_context(
     )
     averaged = copy.deepcopy(network).eval()
     parts, path = Parts(network, averaged, optimiser), folder / CHECKPOINT
-    done, history = load(path, parts, settings) if path.exists() else (0, [])
-    samples = ContextSamples(
-        scans,
-        outlines,
-        settings.steps * settings.batch_size,
-        seed=settings.seed,
-        neighbours=settings.network.neighbours,
-    )
-    sums, count, begin, last_saved = np.zeros(2), 0, time.perf_counter(), time.perf_counter()
-    for number, sample in zip(
-        range(done, settings.steps), _batches(samples, done, settings.batch_size, workers), strict=False
-    ):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(number / settings.steps)
-        sample = Sample(*(getattr(sample, name).to(device) for name in Sample.__annotations__))
-        network.train()
-        anomaly, normative = context_losses(network, sample, settings)
-        optimiser.zero_grad(set_to_none=True)
-        (anomaly + settings.normative * normative).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        _average(averaged, network, min(_AVERAGING, (1 + number) / (10 + number)))
-        sums += [anomaly.item(), normative.item()]
-        count += 1
-        last = number + 1 == settings.steps
-        if count == report_every or last:
-            speed = count * settings.batch_size / (time.perf_counter() - begin)
-            history.append(Step(number + 1, float(sums[0] / count), float(sums[1] / count), speed))
-            sums, count, begin = np.zeros(2), 0, time.perf_counter()
-            if report is not None:
-                report(history[-1])
-        if last or time.perf_counter() - last_saved > _SAVED_EVERY_S:
-            save(path, parts, settings, number + 1, history)
-            last_saved = time.perf_counter()
+    done, history, mined = load(path, parts, settings) if path.exists() else (0, [], [])
+    mining = [round(share * settings.steps) for share in settings.mined_at]
+    saved = time.perf_counter()
+    while done < settings.steps:
+        if done in mining and len(mined) < 1 + mining.index(done):
+            mined.append([tuple(alarm) for alarm in mine_false_alarms(averaged, scans, device)])
+            save(path, parts, settings, done, history, mined)
+        until = min((step for step in mining if step > done), default=settings.steps)
+        samples = ContextSamples(
+            scans,
+            outlines,
+            settings.steps * settings.batch_size,
+            seed=settings.seed,
+            neighbours=settings.network.neighbours,
+            false_alarms=[FalseAlarm(*alarm) for alarms in mined for alarm in alarms],
+        )
+        sums, count, begin = 0.0, 0, time.perf_counter()
+        for sample in _batches(samples, done, until, settings.batch_size, workers):
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * _schedule(done / settings.steps)
+            sample = Sample(*(getattr(sample, name).to(device) for name in Sample.__annotations__))
+            network.train()
+            loss = context_loss(network, sample, settings)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            _average(averaged, network, min(_AVERAGING, (1 + done) / (10 + done)))
+            done += 1
+            sums += loss.item()
+            count += 1
+            if count == report_every or done == until:
+                speed = count * settings.batch_size / (time.perf_counter() - begin)
+                history.append(Step(done, sums / count, speed))
+                sums, count, begin = 0.0, 0, time.perf_counter()
+                if report is not None:
+                    report(history[-1])
+            if done == settings.steps or time.perf_counter() - saved > _SAVED_EVERY_S:
+                save(path, parts, settings, done, history, mined)
+                saved = time.perf_counter()
     return {name: tensor.detach().cpu() for name, tensor in averaged.state_dict().items()}, tuple(history)
 
 
-def context_losses(
-    network: ContextNetwork, sample: Sample, settings: ContextTrainingSettings
-) -> tuple[Tensor, Tensor]:
-    """The loss of the anomaly head, where both images are seen, and of the normative head, where one is hidden."""
-    device = sample.images.device.type
-    with torch.autocast(device, dtype=torch.bfloat16):
-        answer = look(network, sample.images, sample.brain, sample.place, sample.other_side, sample.seen)
-    both = sample.seen.all(dim=1)
+def context_loss(network: ContextNetwork, sample: Sample, settings: ContextTrainingSettings) -> Tensor:
+    """Weighted cross-entropy; what is normal and not taken for it counts more: a detector is judged by its false alarms."""
+    with torch.autocast(sample.images.device.type, dtype=torch.bfloat16):
+        logits = network(context_inputs(sample.images, sample.brain, sample.place, sample.other_side))
     target = sample.target.long()
-    counted = (target != IGNORED) & both[:, None, None]
-    each = functional.cross_entropy(answer.logits, torch.where(counted, target, 0), reduction="none")
-    # What is normal and not taken for it counts more: a detector is judged by its false alarms.
-    wrong = torch.where(target == NORMAL, 1 - answer.logits.detach().softmax(dim=1)[:, NORMAL], 0.0)
-    weight = (
-        sample.weight
-        * (0.5 + settings.false_alarms * wrong + 0.5 * (target != NORMAL))
-        * torch.where(target == HYPERINTENSE, settings.hyperintense_weight, 1.0)
-        * counted
-    )
-    anomaly = (each * weight).sum() / counted.sum().clamp_min(1)
-    observed = functional.avg_pool2d(sample.images[:, sample.images.shape[1] // 2], STRIDE)
-    normal = ((target == NORMAL) & ~both[:, None, None])[:, None] & ~sample.seen[:, :, None, None]
-    unlikely = 0.5 * ((observed - answer.mean) ** 2 * torch.exp(-answer.log_variance) + answer.log_variance)
-    return anomaly, (unlikely * normal).sum() / normal.sum().clamp_min(1)
+    counted = target != IGNORED
+    each = functional.cross_entropy(logits, torch.where(counted, target, 0), reduction="none")
+    wrong = torch.where(target == NORMAL, 1 - logits.detach().softmax(dim=1)[:, NORMAL], 0.0)
+    weight = sample.weight * (0.5 + settings.false_alarms * wrong + 0.5 * (target != NORMAL)) * counted
+    return (each * weight).sum() / counted.sum().clamp_min(1)
 
 
-def _batches(samples: ContextSamples, done: int, size: int, workers: int) -> Iterator[Sample]:
-    rest = Subset(samples, range(done * size, len(samples)))
+def _batches(samples: ContextSamples, done: int, until: int, size: int, workers: int) -> Iterator[Sample]:
+    rest = Subset(samples, range(done * size, until * size))
     loader = DataLoader(
         rest, batch_size=size, num_workers=workers, collate_fn=Sample.together,
         prefetch_factor=4 if workers else None, worker_init_fn=_one_thread,
@@ -169,7 +162,7 @@ def _one_thread(_: int) -> None:
 
 
 def _schedule(share: float) -> float:
-    return min(share / 0.03, 1.0) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-4
+    return min(share / 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-4
 
 
 @torch.no_grad()

@@ -13,100 +13,32 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ..imaging.brain_place import BrainPlace, mirrored
-from ..model.context_network import STRIDE
-from .context_distractors import bright_edge, disturb, inflow, perivascular_spaces, widen_sulci
-from .context_lesions import (
-    ANOMALOUS,
-    HYPERINTENSE,
-    IGNORED,
-    IN_PLANE_MM,
-    NORMAL,
-    Block,
-    Levels,
-    paint_lesion,
-)
-from .scan_file import TrainingScan
+from ..model.classes import IGNORED, NORMAL
+from .distractors import bright_edge, disturb, inflow, local_ghost, perivascular_spaces, widen_sulci
+from .lesion_painting import IN_PLANE_MM, Block, paint_lesion
+from .lesion_scan import LesionScan
 
 CANVAS = (208, 176)
 """Rows and columns of a training slice: a brain at 0.9 mm with a little round it."""
 
-_WITHOUT_LESION, _ONE_IMAGE = 0.15, 0.2
-_REAL = 0.7
-"""Share of slices from real scans, where there are simulated ones besides."""
-_EDGE_MM = 7.0
-_MIDDLE_MM = 5.0
+_WITHOUT_LESION, _MINED = 0.15, 0.25
+DISTRACTORS = (
+    (widen_sulci, 0.35),
+    (perivascular_spaces, 0.3),
+    (inflow, 0.2),
+    (bright_edge, 0.25),
+    (local_ghost, 0.12),
+)
 
 
 @dataclass(frozen=True)
-class ContextScan:
-    """A prepared scan made ready for drawing slices.
+class FalseAlarm:
+    """A voxel of real normal tissue that the detector took for a lesion: number of the scan, slice, row, column."""
 
-    Attributes:
-        images: float16 (slices, 2, rows, columns), 0 outside the brain.
-        brain: bool (slices, rows, columns).
-        target: uint8, likewise: what the scan itself holds (see `known_target`).
-        levels: of its tissues.
-        place: the brain's extent.
-        slice_mm: distance of its slices.
-        real: whether it is a scan of a person, and not a simulated head.
-    """
-
-    images: np.ndarray
-    brain: np.ndarray
-    target: np.ndarray
-    levels: Levels
-    place: BrainPlace
-    slice_mm: float
-    real: bool
-
-    @classmethod
-    def of(cls, scan: TrainingScan) -> ContextScan:
-        """Make a scan ready.
-
-        Raises:
-            ValueError: if it comes from a file that does not say where its lesions are.
-        """
-        if scan.lesion is None:
-            raise ValueError(f"{scan.name} does not say where its lesions are")
-        images = np.stack([scan.t1 * scan.brain, scan.flair * scan.brain], axis=1)
-        levels = Levels.of(scan.t1, scan.flair, scan.brain & ~scan.lesion)
-        target = known_target(scan, levels)
-        return cls(
-            images.astype(np.float16),
-            scan.brain,
-            target,
-            levels,
-            BrainPlace.of(scan.brain),
-            scan.slice_mm,
-            not scan.simulated,
-        )
-
-
-def known_target(scan: TrainingScan, levels: Levels) -> np.ndarray:
-    """What is known of a scan before anything is painted: uint8 (slices, rows, columns), as of `context_lesions`.
-
-    Lesions of its mask are HYPERINTENSE. Other clusters of bright FLAIR voxels near the edge of the brain mask are dura,
-    fat and inflow, those in the midline the septum, others beside fluid the plexus: NORMAL. In white matter
-    they are lesions that the mask lacks: HYPERINTENSE.
-    """
-    assert scan.lesion is not None
-    known = np.zeros_like(scan.lesion) if scan.known is None else scan.known
-    # The mask's own voxels may be wider apart than these.
-    masked = scan.lesion & ndimage.binary_dilation(known, np.ones((1, 5, 5), bool))
-    target = np.full(scan.brain.shape, NORMAL, np.uint8)
-    target[masked] = HYPERINTENSE
-    inside = np.stack([ndimage.distance_transform_edt(part) for part in scan.brain]) * IN_PLANE_MM
-    middle = BrainPlace.of(scan.brain).middle[2]
-    labels, _ = ndimage.label(scan.lesion & ~masked)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        piece = labels[box] == number
-        columns = np.nonzero(piece)[2] + box[2].start
-        at_edge = inside[box][piece].mean() < _EDGE_MM
-        at_middle = abs(columns.mean() - middle) * IN_PLANE_MM < _MIDDLE_MM
-        in_white = scan.t1[box][piece].mean() > 0.65 * levels.white[0]
-        if not at_edge and not at_middle and in_white:
-            target[box][piece] = HYPERINTENSE
-    return target
+    scan: int
+    slice: int
+    row: int
+    column: int
 
 
 @dataclass(frozen=True)
@@ -118,8 +50,7 @@ class Sample:
         brain: float32 (rows, columns) of the slice in the middle.
         place: float32 (3, rows, columns) (see `BrainPlace.at`).
         other_side: float32 (2, rows, columns) (see `context_inputs`).
-        seen: bool (2,): T1 and FLAIR; where one is not, the normative head says what it should be.
-        target: uint8 (rows / 2, columns / 2), as of `context_lesions`; IGNORED outside the brain.
+        target: uint8 (rows, columns), a class or IGNORED, which is also outside the brain.
         weight: float32, like target.
     """
 
@@ -127,7 +58,6 @@ class Sample:
     brain: Tensor
     place: Tensor
     other_side: Tensor
-    seen: Tensor
     target: Tensor
     weight: Tensor
 
@@ -138,29 +68,35 @@ class Sample:
 
 
 class ContextSamples(Dataset[Sample]):
-    """As many samples as wanted; the same seed and index give the same sample.
+    """As many samples as wanted; the same seed, index and false alarms give the same sample.
+
+    People are drawn first, old brains and others in equal shares, then one of a person's scans, then a slice.
 
     Args:
-        scans: the heads that are painted on.
-        outlines: of real lesions (see `context_lesions.read_outlines`), or none.
+        scans: what is painted on.
+        outlines: of real lesions (see `lesion_shapes.read_outlines`), or none.
         count: of samples.
         neighbours: slices to either side.
-        one_image: share of samples that show only T1 or only FLAIR.
+        false_alarms: a share of the samples shows one of these, with nothing painted near it.
     """
 
     def __init__(
         self,
-        scans: Sequence[ContextScan],
+        scans: Sequence[LesionScan],
         outlines: Sequence[np.ndarray],
         count: int,
         *,
         seed: int,
         neighbours: int = 1,
-        one_image: float = _ONE_IMAGE,
+        false_alarms: Sequence[FalseAlarm] = (),
     ) -> None:
         """Nothing is drawn yet."""
         self._scans, self._outlines, self._count = scans, outlines, count
-        self._seed, self._neighbours, self._one_image = seed, neighbours, one_image
+        self._seed, self._neighbours, self.false_alarms = seed, neighbours, false_alarms
+        groups: dict[str, dict[str, list[int]]] = {}
+        for number, scan in enumerate(scans):
+            groups.setdefault(scan.group, {}).setdefault(scan.patient, []).append(number)
+        self._people = [list(people.values()) for people in groups.values()]
 
     def __len__(self) -> int:
         """How many there are."""
@@ -169,50 +105,50 @@ class ContextSamples(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         """The sample of a place."""
         rng = np.random.default_rng([self._seed, index])
-        scan = self._scan(rng)
-        block, place, opposite = self._block(scan, rng)
-        one_image = rng.random() < self._one_image
-        for change, share in (
-            (widen_sulci, 0.4),
-            (perivascular_spaces, 0.3),
-            (inflow, 0.2),
-            (bright_edge, 0.3),
-        ):
-            if rng.random() < share and not one_image:
+        mined = None
+        if self.false_alarms and rng.random() < _MINED:
+            mined = self.false_alarms[int(rng.integers(len(self.false_alarms)))]
+        scan = self._scans[self._draw(rng) if mined is None else mined.scan]
+        block, place, opposite = self._block(scan, rng, None if mined is None else mined.slice)
+        for change, share in DISTRACTORS:
+            if rng.random() < share and mined is None:
                 change(block, rng)
-        if not one_image and rng.random() > _WITHOUT_LESION:
+        if rng.random() > (_WITHOUT_LESION if mined is None else 0.7):
             foreign = None
-            other = self._scan(rng)
-            if rng.random() < 0.5:
-                foreign = self._block(other, rng)[0].images
-            for _ in range(1 + rng.poisson(1.5)):
+            if rng.random() < 0.3:
+                other = self._scans[self._draw(rng)]
+                foreign = self._block(other, rng, None)[0].images
+            for _ in range(1 + rng.poisson(1.5 if mined is None else 0.2)):
                 paint_lesion(block, rng, self._outlines, foreign)
         disturb(block, rng)
         middle = self._neighbours
-        block.target[~block.brain[middle]] = IGNORED
-        seen = np.array([True, True])
-        if one_image:
-            seen[rng.integers(2)] = False
-        target, weight = _cells(block.target, block.weight)
+        target = np.where(block.brain[middle], block.target[middle], IGNORED)
         return Sample(
             torch.from_numpy(np.ascontiguousarray(block.images, np.float32)),
             torch.from_numpy(block.brain[middle].astype(np.float32)),
             torch.from_numpy(place),
             torch.from_numpy(mirrored(block.images[middle].astype(np.float32), opposite)),
-            torch.from_numpy(seen),
             torch.from_numpy(target),
-            torch.from_numpy(weight),
+            torch.from_numpy(block.weight[middle]),
         )
 
-    def _scan(self, rng: np.random.Generator) -> ContextScan:
-        real = rng.random() < _REAL
-        chosen = [scan for scan in self._scans if scan.real == real] or self._scans
-        return chosen[int(rng.integers(len(chosen)))]
+    def _draw(self, rng: np.random.Generator) -> int:
+        """The number of a scan."""
+        people = self._people[int(rng.integers(len(self._people)))]
+        scans = people[int(rng.integers(len(people)))]
+        return scans[int(rng.integers(len(scans)))]
 
-    def _block(self, scan: ContextScan, rng: np.random.Generator) -> tuple[Block, np.ndarray, np.ndarray]:
-        """Neighbouring slices on the canvas, turned and resized a little, or only moved, for half of them mirrored."""
+    def _block(
+        self, scan: LesionScan, rng: np.random.Generator, s: int | None
+    ) -> tuple[Block, np.ndarray, np.ndarray]:
+        """Neighbouring slices on the canvas, turned and resized a little, or only moved, half of them mirrored.
+
+        Returns:
+            The block; where its voxels lie in the brain; for each column the one on the other side.
+        """
         area = scan.brain.sum(axis=(1, 2)).astype(np.float64)
-        s = int(rng.choice(len(area), p=np.sqrt(area) / np.sqrt(area).sum()))
+        if s is None:
+            s = int(rng.choice(len(area), p=np.sqrt(area) / np.sqrt(area).sum()))
         n = self._neighbours
         numbers = np.arange(s - n, s + n + 1)
         there = (numbers >= 0) & (numbers < len(area))
@@ -231,37 +167,38 @@ class ContextSamples(Dataset[Sample]):
         x = np.arange(CANVAS[1])[None, :] - CANVAS[1] // 2 + bent[1]
         rows = matrix[0, 0] * y + matrix[0, 1] * x + middle[0]
         columns = matrix[1, 0] * y + matrix[1, 1] * x + middle[1]
+        k = len(numbers)
         stack = np.concatenate(
             [
                 scan.images[numbers].reshape(-1, *scan.brain.shape[1:]).astype(np.float32),
                 scan.brain[numbers].astype(np.float32),
-                (scan.target[s] == HYPERINTENSE)[None].astype(np.float32),
             ]
         )
         moved = _resampled(stack, rows, columns)
-        k = len(numbers)
         images = moved[: 2 * k].reshape(k, 2, *CANVAS) * there[:, None, None, None]
-        brain = (moved[2 * k : 3 * k] > 0.5) & there[:, None, None]
-        target = np.full(CANVAS, NORMAL, np.uint8)
-        target[moved[3 * k] > 0.05] = IGNORED
-        target[moved[3 * k] > 0.5] = HYPERINTENSE
+        brain = (moved[2 * k :] > 0.5) & there[:, None, None]
         images *= brain[:, None]
+        target = _nearest(scan.target[numbers], rows, columns)
         place = scan.place.at(np.full(CANVAS, s), rows, columns)
-        levels = scan.levels
         if rng.random() < 0.5:  # upside down, the neighbours change places: anatomy above and below is alike
-            images, brain = images[::-1].copy(), brain[::-1].copy()
-        block = Block(
-            images,
-            brain,
-            target,
-            np.ones(CANVAS, np.float32),
-            scan.slice_mm,
-            levels,
-        )
+            images, brain, target = images[::-1].copy(), brain[::-1].copy(), target[::-1].copy()
+        weight = np.ones(target.shape, np.float32)
+        for layer, counts in zip(target, weight, strict=True):
+            _balance(layer, counts)
         # The midline where the canvas has its middle row; a turned head's other side is as far off as at detection.
         column = float(np.abs(columns[CANVAS[0] // 2] - scan.place.middle[2]).argmin())
         opposite = BrainPlace((0.0, 0.0, column), (1.0, 1.0, 1.0)).other_side(CANVAS[1])
-        return block, place, opposite
+        return Block(images, brain, target, weight, scan.slice_mm, scan.noise), place, opposite
+
+
+def _balance(target: np.ndarray, weight: np.ndarray) -> None:
+    """Weigh the real lesions of a slice, small and large ones alike, as painted ones are."""
+    labels, count = ndimage.label((target != NORMAL) & (target != IGNORED))
+    if count:
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        each = np.clip(60 / np.sqrt(sizes), 1.5, 15.0)
+        each[0] = 1.0
+        weight[:] = each[labels]
 
 
 def _resampled(stack: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -274,22 +211,18 @@ def _resampled(stack: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.n
     return moved[0].numpy()
 
 
+def _nearest(labels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Labels (n, rows, columns) at the nearest places; NORMAL beyond their border, where no brain is either."""
+    r, c = np.rint(rows).astype(np.int64), np.rint(columns).astype(np.int64)
+    there = (r >= 0) & (r < labels.shape[1]) & (c >= 0) & (c < labels.shape[2])
+    taken = labels[:, np.clip(r, 0, labels.shape[1] - 1), np.clip(c, 0, labels.shape[2] - 1)]
+    return np.where(there, taken, np.uint8(NORMAL))
+
+
 def _bent(rng: np.random.Generator) -> np.ndarray:
     """A smooth displacement of the canvas in voxels, float32 (2, rows, columns): other people's gyri and ventricles."""
     coarse = torch.from_numpy(rng.normal(0, rng.uniform(0, 3.5), (1, 2, 9, 8)).astype(np.float32))
     return functional.interpolate(coarse, CANVAS, mode="bicubic", align_corners=True)[0].numpy()
 
 
-def _cells(target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Targets and weights of cells of 2 x 2 voxels: what half of a cell is, and IGNORED where it is mixed."""
-    parts = target.reshape(target.shape[0] // STRIDE, STRIDE, target.shape[1] // STRIDE, STRIDE)
-
-    def share(value: int) -> np.ndarray:
-        return (parts == value).mean(axis=(1, 3))
-
-    cells = np.full(parts.shape[::2], IGNORED, np.uint8)
-    cells[share(NORMAL) == 1] = NORMAL
-    cells[share(HYPERINTENSE) >= 0.5] = HYPERINTENSE
-    cells[share(ANOMALOUS) >= 0.5] = ANOMALOUS
-    heaviest = weight.reshape(parts.shape).max(axis=(1, 3))
-    return cells, heaviest.astype(np.float32)
+__all__ = ["CANVAS", "DISTRACTORS", "IN_PLANE_MM", "ContextSamples", "FalseAlarm", "Sample", "disturb"]

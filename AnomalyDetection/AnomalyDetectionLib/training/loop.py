@@ -109,7 +109,7 @@ def train(
         KeyboardInterrupt: when interrupted; the run goes on from its last checkpoint.
     """
     processes = processes or Processes()
-    content = read_scans(scan_file)
+    content = read_scans(scan_file).scaled("percentiles")
     training, validation = _split(content, settings)
     if start is not None and start.preparation != content.preparation:
         raise InputError(

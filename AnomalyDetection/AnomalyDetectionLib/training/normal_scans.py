@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ..detection.detector import lattice_scores, patch_size
 from ..detection.lattice import at_centres, mean_of_patches, paint_cells
@@ -11,7 +12,7 @@ from ..imaging.grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.settings import PreparationSettings
 from ..model.model_file import AnyModel
-from .prepare_scans import bright_clusters
+from .lesion_scan import near_tumour
 from .rate_curve import NormalScan
 from .scan_file import TrainingScan
 
@@ -39,18 +40,13 @@ def score_normal_scan(
 
 
 def lesion_patches(scan: TrainingScan, lattice: PatchLattice) -> np.ndarray:
-    """bool of the lattice's shape: the patches whose cell holds a voxel of the scan's lesion mask.
+    """bool of the lattice's shape: the patches whose cell holds a voxel of the scan's lesion mask or lies right beside one.
 
     Bright clusters that were kept out of training beside it do not count: normal scans of older people have them, and
-    what is found there has to be told. Files of earlier versions hold both together; of those what counts is what is
-    not as bright, the rim of the mask.
+    what is found there has to be told. Round a tumour nothing is known within 10 mm and one slice.
     """
-    if scan.known is not None:
-        known = scan.known
-    elif scan.lesion is not None:
-        known = scan.lesion & ~bright_clusters(scan.flair, scan.brain)
-    else:
-        known = np.zeros(scan.brain.shape, bool)
+    known = near_tumour(scan.lesion) if scan.lesion_class == "tumour" else scan.lesion
+    known = ndimage.binary_dilation(known, np.ones((1, 3, 3), bool))
     cells = np.zeros(int(np.prod(lattice.shape)) + 1, bool)
     numbers = np.arange(1, len(cells), dtype=np.int32).reshape(lattice.shape)
     cells[paint_cells(numbers, lattice.first, lattice.stride, scan.brain.shape)[known]] = True  # type: ignore[arg-type]

@@ -13,17 +13,13 @@ from scipy import ndimage
 
 from ..detection.patches import network_images
 from ..errors import InputError
-from ..imaging.flair_grid import to_flair_grid
-from ..imaging.geometry import to_lps_axes
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
-from ..imaging.resampling import flair_to_model_grid
 from ..imaging.same_voxels import placed_on
 from ..imaging.settings import PreparationSettings
 from ..imaging.unusable import Unusable
-from ..imaging.voxels import voxels_of
-from .scan_file import TrainingScan, normal_centres, write_scans
+from .scan_file import GROUPS, TrainingScan, normal_centres, write_scans
 
 BRIGHT = 1.2
 BRIGHT_BLUR_VOXELS = 0.6
@@ -34,8 +30,8 @@ BRIGHT_VOXELS = 6
 class ScanEntry:
     """One row of the table. Paths are absolute; brain mask and lesion mask may be missing.
 
-    `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal.
-    `simulated`: no scan of a person.
+    `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal. `group`:
+    "old" or "young" (see `scan_file.GROUPS`). `lesion_class`: what the lesion mask marks, "wmh" or "tumour".
     """
 
     name: str
@@ -45,11 +41,13 @@ class ScanEntry:
     brain_mask: Path | None
     lesions: Path | None
     healthy: bool = False
-    simulated: bool = False
+    group: str = "young"
+    lesion_class: str = "wmh"
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
-    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes") and simulated ("yes").
+    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes"),
+    group ("old" or "young") and lesion_class ("wmh" or "tumour").
 
     Args:
         table: CSV, or TSV if its name ends so.
@@ -78,9 +76,18 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
     return [
         ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
                   optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes",
-                  row.get("simulated") == "yes")
+                  _one_of(table, row, "group", GROUPS), _one_of(table, row, "lesion_class", ("wmh", "tumour")))
         for row in rows
     ]  # fmt: skip
+
+
+def _one_of(table: Path, row: dict[str, str], column: str, values: tuple[str, ...]) -> str:
+    value = row.get(column) or ("young" if column == "group" else "wmh")
+    if value not in values:
+        raise InputError(
+            f"The table of scans {table} has '{value}' as {column} of {row['name']}: give {' or '.join(values)}."
+        )
+    return value
 
 
 def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, *, patch_size: int = 15,
@@ -122,29 +129,37 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
 def prepare_scan(
     entry: ScanEntry, settings: PreparationSettings, patch_size: int, device: str
 ) -> TrainingScan:
-    """Prepare one scan as detection would, and mark where its tissue is normal-appearing."""
+    """Prepare one scan as detection would, and mark where its tissue is normal-appearing.
+
+    Args:
+        settings: with scaling by modes; the file knows the percentiles as well.
+    """
     given = read_study(entry.t1, entry.flair, entry.brain_mask)
     study = prepare(given, settings, device)
-    lesion = np.zeros(study.brain.shape, bool) if entry.healthy else bright_clusters(study.flair, study.brain)
-    known = np.zeros(study.brain.shape, bool)
+    filled = np.zeros(study.brain.shape, np.float32)
     if entry.lesions is not None:
         lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
         mask = placed_on(lesions, study.flair_grid, given.flair.header)
-        lesion |= on_model_grid(mask, study)
-        known = marked_on_model_grid(mask, study)
-    normal = normal_centres(study.brain, lesion, patch_size)
+        filled = share_on_model_grid(mask, study) * study.brain
+    bounds = [np.percentile(image[study.brain], (settings.low_percentile, settings.high_percentile))
+              for image in (study.t1, study.flair)]  # fmt: skip
+    (a, b), (c, d) = bounds
+    kept_out = filled > 0.1
+    if not entry.healthy:
+        kept_out |= bright_clusters((study.flair - c) / (d - c), study.brain)
     t1, flair = network_images(study, settings.outside_brain)
     return TrainingScan(
-        entry.name,
-        entry.patient,
-        t1,
-        flair,
-        study.brain,
-        normal,
-        lesion & study.brain,
-        study.grid.spacing[2],
-        known,
-        entry.simulated,
+        name=entry.name,
+        patient=entry.patient,
+        t1=t1,
+        flair=flair,
+        brain=study.brain,
+        normal=normal_centres(study.brain, kept_out, patch_size),
+        lesion=filled > 0.5,
+        slice_mm=study.grid.spacing[2],
+        group=entry.group,
+        lesion_class="" if entry.healthy else entry.lesion_class,
+        percentiles=(float(a), float(b), float(c), float(d)),
     )
 
 
@@ -160,18 +175,7 @@ def bright_clusters(flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
     return large[labels]
 
 
-def on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
-    """A mask in FLAIR space as bool on the model's grid: every voxel of which it fills a tenth."""
-    on_flair = sitk.Resample(mask, study.flair_grid.empty_image(), sitk.Transform(), sitk.sitkNearestNeighbor)
-    return flair_to_model_grid(to_lps_axes(on_flair), study.grid, order=1) > 0.1
-
-
-def marked_on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
-    """A mask in FLAIR space as bool on the model's grid: the voxels that a marked FLAIR voxel of the brain lies in.
-
-    What is painted on these voxels touches the mask on the FLAIR's grid, and nothing else does.
-    """
-    numbers = np.arange(1, study.brain.size + 1, dtype=np.int32).reshape(study.brain.shape)
-    number = voxels_of(to_flair_grid(numbers, study))
-    marked = voxels_of(study.flair_grid.resampled(mask)) > 0
-    return np.isin(numbers, number[marked & (number > 0)])
+def share_on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
+    """How much of each voxel of the model's grid a mask in FLAIR space fills: float32, interpolated linearly."""
+    share = study.grid.resampled(sitk.Cast(mask > 0, sitk.sitkFloat32), sitk.sitkLinear)
+    return np.asarray(sitk.GetArrayFromImage(share))

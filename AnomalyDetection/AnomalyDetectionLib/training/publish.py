@@ -120,6 +120,7 @@ def scans_of(model: Model, scans: ScanFile) -> tuple[list[TrainingScan], list[Tr
         raise InputError(
             f"The card of the model {model.name} does not say which scans it was trained on: train it anew."
         ) from None
+    scans = scans.scaled(model.preparation.scaling)
     if scans.preparation != model.preparation:
         raise InputError(
             f"These scans were prepared otherwise than the model {model.name} wants them; give the file that it was "

@@ -1,14 +1,14 @@
 """One compact file of prepared scans: all that training reads.
 
 A plain .npz without pickled objects, so that the training loop needs torch and numpy alone, on any machine.
-Intensities are kept in steps of 1/256 (the noise of a scan is about 0.03), only round the brain.
+Intensities are kept in steps of 1/48 of the distance from fluid to white matter (noise is about 0.05), only in the brain.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,15 @@ from ..errors import InputError
 from ..imaging.settings import PreparationSettings
 from ..imaging.whole_file import whole_file
 
-STEP = 1 / 256
-FORMAT = "anomaly-detection scans 2"
-_EARLIER = "anomaly-detection scans 1"
-"""The same without lesions."""
+STEP = 1 / 48
+DARKEST = -0.75
+FORMAT = "anomaly-detection scans 3"
+
+GROUPS = ("old", "young")
+"""Brains with atrophy and white matter hyperintensities, and those without; simulated heads are among the latter."""
+
+LESION_CLASSES = ("", "wmh", "tumour")
+"""What a lesion mask marks; "": the scan is known to hold no lesion."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,15 @@ class TrainingScan:
     Attributes:
         name: of the scan, unique in the file.
         patient: scans of one patient are never split between training and training-validation.
-        t1, flair: float32 (slices, rows, columns), scaled.
+        t1, flair: float32 (slices, rows, columns), scaled by tissue modes, or by percentiles (see
+            `percentile_scaled`); 0 outside the brain.
         brain: bool, same shape.
         normal: bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here.
-        lesion: bool, same shape: what was kept out; None in files that do not say.
-        slice_mm: between slices; what is aimed at, in files that do not say.
-        known: bool, same shape: voxels that the scan's own lesion mask marks, nothing beyond; None in files that do not
-            say.
-        simulated: whether it is a simulated head, and no scan of a person; in files that do not say, what holds no
-            lesion is taken for one.
+        lesion: bool, same shape: the scan's own lesion mask.
+        slice_mm: between slices.
+        group: one of `GROUPS`.
+        lesion_class: one of `LESION_CLASSES`.
+        percentiles: 5th and 95th of T1, then of FLAIR, within the brain, on the scale of `t1` and `flair`.
     """
 
     name: str
@@ -48,10 +53,21 @@ class TrainingScan:
     flair: np.ndarray
     brain: np.ndarray
     normal: np.ndarray
-    lesion: np.ndarray | None = None
+    lesion: np.ndarray
     slice_mm: float = PreparationSettings.slice_mm
-    known: np.ndarray | None = None
-    simulated: bool = False
+    group: str = "young"
+    lesion_class: str = "wmh"
+    percentiles: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
+
+    def percentile_scaled(self) -> TrainingScan:
+        """The same scan scaled as the paper does: the 5th percentile of the brain at 0, the 95th at 1."""
+        a, b, c, d = self.percentiles
+        empty = (self.t1 == 0) & (self.flair == 0) & ~self.brain
+        t1, flair = (np.where(empty, 0, (image - low) / (high - low)) for image, low, high in
+                     ((self.t1, a, b), (self.flair, c, d)))  # fmt: skip
+        return replace(
+            self, t1=t1.astype(np.float32), flair=flair.astype(np.float32), percentiles=(0.0, 1.0, 0.0, 1.0)
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,21 @@ class ScanFile:
     preparation: PreparationSettings
     notes: str
 
+    def scaled(self, scaling: str) -> ScanFile:
+        """The same scans scaled as a model wants them (see `PreparationSettings.scaling`).
+
+        Raises:
+            InputError: that cannot be told from this file.
+        """
+        if scaling == self.preparation.scaling:
+            return self
+        if scaling != "percentiles":
+            raise InputError(
+                f"The prepared scans are scaled by {self.preparation.scaling}, and the model wants {scaling}: prepare them anew."
+            )
+        scans = tuple(scan.percentile_scaled() for scan in self.scans)
+        return replace(self, scans=scans, preparation=replace(self.preparation, scaling=scaling))
+
 
 def write_scans(
     scans: Iterable[TrainingScan], path: Path, preparation: PreparationSettings, notes: str
@@ -71,15 +102,22 @@ def write_scans(
     index = []
     for number, scan in enumerate(scans):
         for name, image in (("t1", scan.t1), ("flair", scan.flair)):
-            steps = np.clip(np.rint(image / STEP), -32768, 32767).astype(np.int16)
-            # Patches reach 7 voxels beyond the brain; what lies further out is never read.
-            arrays[f"{number}/{name}"] = np.where(_reach(scan.brain), steps, 0).astype(np.int16)
-        masks = scan.brain.astype(np.uint8) + 2 * scan.normal.astype(np.uint8)
-        arrays[f"{number}/masks"] = masks if scan.lesion is None else masks + 4 * scan.lesion.astype(np.uint8)
-        if scan.known is not None:
-            arrays[f"{number}/masks"] += 8 * scan.known.astype(np.uint8)
-        said = {"known": scan.known is not None, "simulated": scan.simulated}
-        index.append({"name": scan.name, "patient": scan.patient, "slice_mm": scan.slice_mm, **said})
+            steps = np.clip(np.rint((image - DARKEST) / STEP), 0, 255)
+            shown = scan.brain if preparation.outside_brain == "zero" else _reach(scan.brain)
+            arrays[f"{number}/{name}"] = np.where(shown, steps, 0).astype(np.uint8)
+        arrays[f"{number}/masks"] = (
+            scan.brain + 2 * scan.normal.astype(np.uint8) + 4 * scan.lesion.astype(np.uint8)
+        )
+        index.append(
+            {
+                "name": scan.name,
+                "patient": scan.patient,
+                "slice_mm": scan.slice_mm,
+                "group": scan.group,
+                "lesion_class": scan.lesion_class,
+                "percentiles": scan.percentiles,
+            }
+        )
     header = json.dumps(
         {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
     )
@@ -96,13 +134,14 @@ def read_scans(path: Path) -> ScanFile:
     try:
         with np.load(path, allow_pickle=False) as content:
             header = json.loads(content["header"].tobytes())
-            if header["format"] not in (FORMAT, _EARLIER):
+            if header["format"] != FORMAT:
                 raise KeyError(header["format"])
-            lesions = header["format"] == FORMAT
+            preparation = PreparationSettings(**header["preparation"])
             scans = tuple(
-                _read_one(content, number, entry, lesions) for number, entry in enumerate(header["scans"])
+                _read_one(content, number, entry, preparation.outside_brain == "zero")
+                for number, entry in enumerate(header["scans"])
             )
-            return ScanFile(scans, PreparationSettings(**header["preparation"]), header["notes"])
+            return ScanFile(scans, preparation, header["notes"])
     except FileNotFoundError:
         raise InputError(
             f"There is no file of prepared scans at {path}; make one with 'anomaly-detection prepare'."
@@ -114,25 +153,23 @@ def read_scans(path: Path) -> ScanFile:
 
 
 def _read_one(
-    content: np.lib.npyio.NpzFile, number: int, entry: dict[str, Any], lesions: bool
+    content: np.lib.npyio.NpzFile, number: int, entry: dict[str, Any], zero_outside: bool
 ) -> TrainingScan:
     t1, flair = (
-        content[f"{number}/{name}"].astype(np.float32) * np.float32(STEP) for name in ("t1", "flair")
+        content[f"{number}/{name}"].astype(np.float32) * np.float32(STEP) + np.float32(DARKEST)
+        for name in ("t1", "flair")
     )
     masks = content[f"{number}/masks"]
-    brain, normal, lesion, known = ((masks & bit) > 0 for bit in (1, 2, 4, 8))
+    brain, normal, lesion = ((masks & bit) > 0 for bit in (1, 2, 4))
+    if zero_outside:
+        t1[~brain], flair[~brain] = 0.0, 0.0
+    a, b, c, d = (float(value) for value in entry["percentiles"])
+    if entry["group"] not in GROUPS or entry["lesion_class"] not in LESION_CLASSES:
+        raise KeyError(entry["group"])
     return TrainingScan(
-        entry["name"],
-        entry["patient"],
-        t1,
-        flair,
-        brain,
-        normal,
-        lesion if lesions else None,
-        float(entry.get("slice_mm", PreparationSettings.slice_mm)),
-        known if entry.get("known") else None,
-        bool(entry.get("simulated", lesions and not lesion.any())),
-    )
+        entry["name"], entry["patient"], t1, flair, brain, normal, lesion, float(entry["slice_mm"]),
+        entry["group"], entry["lesion_class"], (a, b, c, d),
+    )  # fmt: skip
 
 
 def _reach(brain: np.ndarray, voxels: int = 8) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...imaging.intensity import percentile_scaled
 from ...imaging.prepared import PreparedStudy
 from ...imaging.volume import Study
 from . import (
@@ -36,6 +37,7 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
         study: as it was read.
         prepared: the same, prepared.
     """
+    prepared = percentile_scaled(prepared)
     t1, flair = (Acquired.of(study, prepared, role) for role in ("T1", "FLAIR"))
     told = (*files.check(study), *headers.check(study))
     contrast = contrasts.Contrasts.of(prepared)
@@ -84,4 +86,4 @@ def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning
 
 def check_mask(prepared: PreparedStudy, anatomy: np.ndarray | None) -> tuple[QualityWarning, ...]:
     """What the anatomy network says of the brain mask; nothing where it did not run (see `ScoreMap.anatomy`)."""
-    return () if anatomy is None else mask_check.MaskCheck.of(prepared, anatomy).warnings
+    return () if anatomy is None else mask_check.MaskCheck.of(percentile_scaled(prepared), anatomy).warnings

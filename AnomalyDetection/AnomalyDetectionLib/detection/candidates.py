@@ -1,0 +1,213 @@
+"""Candidates of the context detector, and what the second look sees of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..imaging.brain_place import BrainPlace, mirrored
+from ..model.candidate_network import CHANNELS, FEATURES, SIZE, SLICES, WIDER
+from ..model.classes import ANOMALIES, CLASSES, NORMAL
+
+FAINT, PLAIN = 0.12, 0.35
+"""Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the second, these do."""
+
+LEAST_VOXELS = 2
+
+_TOUCHING = np.ones((3, 3, 3), bool)
+_FAR_MM = 40.0
+_DEEP_MM = 18.0
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Places that may hold a lesion.
+
+    Attributes:
+        labels: int32 (slices, rows, columns) on the model's grid: 0, or the candidate's number from 1.
+        count: how many there are.
+    """
+
+    labels: np.ndarray
+    count: int
+
+
+def find_candidates(probabilities: np.ndarray) -> Candidates:
+    """Connected voxels that may be anomalous.
+
+    Args:
+        probabilities: float32 (classes, slices, rows, columns), of `context.class_probabilities`.
+    """
+    anomaly = anomaly_of(probabilities)
+    faint, count = ndimage.label(anomaly > FAINT, _TOUCHING)
+    if not count:
+        return Candidates(np.zeros(anomaly.shape, np.int32), 0)
+    peaks = ndimage.maximum(anomaly, faint, range(count + 1))
+    plain = np.asarray(peaks) > PLAIN
+    plain[0] = False
+    members = np.where(plain[faint], anomaly > PLAIN, faint > 0)
+    labels, count = ndimage.label(members, _TOUCHING)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    kept = sizes >= LEAST_VOXELS
+    kept[0] = False
+    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return Candidates(number[labels], int(kept.sum()))
+
+
+def anomaly_of(probabilities: np.ndarray) -> np.ndarray:
+    """Probability of any anomaly: float32 (slices, rows, columns)."""
+    return np.asarray(sum(probabilities[k] for k in ANOMALIES), np.float32)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the second look is shown of candidates, in their order.
+
+    Attributes:
+        near, wide: float32 (candidates, CHANNELS, SIZE, SIZE), at the model's resolution and three times wider.
+        features: float32 (candidates, FEATURES).
+    """
+
+    near: np.ndarray
+    wide: np.ndarray
+    features: np.ndarray
+
+
+def surroundings_of(
+    candidates: Candidates,
+    t1: np.ndarray,
+    flair: np.ndarray,
+    brain: np.ndarray,
+    probabilities: np.ndarray,
+    spacing: tuple[float, float, float],
+    numbers: np.ndarray | None = None,
+) -> Surroundings:
+    """Crops and numbers of candidates.
+
+    Args:
+        t1, flair: float32 (slices, rows, columns), scaled by tissue modes.
+        brain: bool, same shape.
+        probabilities: of `context.class_probabilities`.
+        spacing: mm of columns, rows and slices, as a grid's.
+        numbers: of the candidates wanted; None: all.
+    """
+    anomaly = anomaly_of(probabilities)
+    place = BrainPlace.of(brain)
+    opposite = place.other_side(brain.shape[2])
+    images = np.stack([t1, flair]) * brain
+    s, i, j = (np.arange(size) for size in brain.shape)
+    surface, deep = distances(t1, flair, brain, spacing[0])
+    beside = np.concatenate(
+        [
+            mirrored(images, opposite),
+            probabilities[NORMAL + 1 :],
+            place.at(s[:, None, None], i[None, :, None], j[None, None, :]),
+            np.stack([surface, deep]) / _FAR_MM,
+        ]
+    ).astype(np.float32)
+    shown = np.concatenate([images, anomaly[None]]).astype(np.float32)
+    half = WIDER * SIZE // 2
+    pad = ((0, 0), (SLICES // 2, SLICES // 2), (half, half), (half, half))
+    shown, beside = np.pad(shown, pad), np.pad(beside, pad)
+    labels = np.pad(candidates.labels, pad[1:])
+    wanted = np.arange(1, candidates.count + 1) if numbers is None else numbers
+    near = np.empty((len(wanted), CHANNELS, SIZE, SIZE), np.float32)
+    wide = np.empty_like(near)
+    centres = _centres(candidates, anomaly)
+    for k, number in enumerate(wanted):
+        z, y, x = centres[number - 1]
+        rows, columns = slice(y, y + 2 * half), slice(x, x + 2 * half)
+        stack = shown[:, z : z + SLICES, rows, columns].swapaxes(0, 1)
+        mask = (labels[z : z + SLICES, rows, columns] == number).astype(np.float32)
+        crop = np.concatenate(
+            [
+                np.concatenate([stack, mask[:, None]], axis=1).reshape(4 * SLICES, 2 * half, 2 * half),
+                beside[:, z + SLICES // 2, rows, columns],
+            ]
+        )
+        inner = slice(half - SIZE // 2, half + SIZE // 2)
+        near[k] = crop[:, inner, inner]
+        wide[k] = crop.reshape(CHANNELS, SIZE, WIDER, SIZE, WIDER).mean(axis=(2, 4))
+    features = _features(candidates, images, brain, probabilities, anomaly, spacing)[wanted - 1]
+    return Surroundings(near, wide, features)
+
+
+def distances(
+    t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, in_plane_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance in mm within the slice to the brain's surface, and to fluid deep in the brain; at most 40.
+
+    Deep fluid is that of the ventricles, found without an atlas: connected fluid that lies deep for the most part.
+    """
+    surface = np.stack([ndimage.distance_transform_edt(part) for part in brain]) * in_plane_mm
+    fluid = (t1 < 0.4) & (flair < 0.6) & brain
+    deep = ndimage.binary_opening(fluid & (surface > _DEEP_MM), np.ones((1, 2, 2), bool))
+    away = [
+        ndimage.distance_transform_edt(~part) * in_plane_mm if part.any() else np.full(part.shape, _FAR_MM)
+        for part in deep
+    ]
+    return np.minimum(surface, _FAR_MM), np.minimum(np.stack(away), _FAR_MM)
+
+
+def _centres(candidates: Candidates, anomaly: np.ndarray) -> list[tuple[int, int, int]]:
+    """Slice with the most of each candidate, and the middle of what lies in it."""
+    found = []
+    for number, box in enumerate(ndimage.find_objects(candidates.labels), start=1):
+        piece = (candidates.labels[box] == number) * anomaly[box]
+        z = int(piece.sum(axis=(1, 2)).argmax())
+        rows, columns = np.nonzero(piece[z])
+        found.append(
+            (
+                z + box[0].start,
+                round(rows.mean()) + box[1].start,
+                round(columns.mean()) + box[2].start,
+            )
+        )
+    return found
+
+
+def _features(
+    candidates: Candidates,
+    images: np.ndarray,
+    brain: np.ndarray,
+    probabilities: np.ndarray,
+    anomaly: np.ndarray,
+    spacing: tuple[float, float, float],
+) -> np.ndarray:
+    """float32 (candidates, FEATURES): size, probabilities, contrast, and how restless the scan is as a whole."""
+    labels, count = candidates.labels, candidates.count
+    result = np.zeros((count, FEATURES), np.float32)
+    ml = float(np.prod(spacing)) / 1000
+    quiet = anomaly[brain & (labels == 0)]
+    whole = [
+        np.log10(count + 1.0),
+        float(np.quantile(quiet, 0.99)) if quiet.size else 0.0,
+        spacing[2] / 5.0,
+    ]
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        wider = tuple(
+            slice(max(part.start - grow, 0), part.stop + grow)
+            for part, grow in zip(box, (0, 4, 4), strict=True)
+        )
+        mine = labels[wider] == number
+        ring = ndimage.binary_dilation(mine, np.ones((1, 7, 7), bool)) & (labels[wider] == 0) & brain[wider]
+        contrast = []
+        for image in images:
+            inside = float(image[wider][mine].mean())
+            around = image[wider][ring] if ring.sum() > 8 else image[brain]
+            contrast.append(
+                np.clip((inside - float(around.mean())) / max(float(around.std()), 0.02), -8, 8) / 4
+            )
+        voxels = np.count_nonzero(mine)
+        result[number - 1] = [
+            np.log10(voxels * ml),
+            np.log2(box[0].stop - box[0].start),
+            float(anomaly[wider][mine].max()),
+            *(float(probabilities[c][wider][mine].mean()) for c in range(len(CLASSES))),
+            *contrast,
+            float(anomaly[wider][ring].mean()) if ring.any() else 0.0,
+            *whole,
+        ]
+    return result

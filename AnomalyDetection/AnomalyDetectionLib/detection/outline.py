@@ -1,0 +1,144 @@
+"""Outlines of the lesions themselves: the voxels that belong to a finding, by score and edge."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+from scipy import ndimage
+
+from ..imaging.flair_grid import to_flair_grid
+from ..imaging.prepared import PreparedStudy
+
+_REACH = 4
+"""Voxels beyond the cells of a finding in which its border is looked for: its patches see so far, and more."""
+
+_RING = 14
+"""Voxels beyond the cells in which the tissue round it lies."""
+
+_LEAST_DEVIATION, _MOST_DEVIATION = 1.8, 6.0
+"""Robust standard deviations from the tissue round it: a voxel of a lesion has at least the first, and above the second is
+one whatever the rest of the finding looks like."""
+
+_LEAST_SHARE = 0.03
+
+
+def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected: np.ndarray) -> np.ndarray:
+    """Findings made of square cells, refined to the voxels that differ from the tissue round them.
+
+    In the cells and up to 4 voxels round them, in each slice, a voxel belongs to the finding where T1 and FLAIR lie far
+    from those of the tissue round it (robust Mahalanobis distance), halfway at least towards what the most conspicuous
+    tenth of the finding shows. A finding that has no such voxels keeps its cells.
+
+    Args:
+        cells: uint16 (slices, rows, columns) on the model's grid: 0, or the number of the finding.
+        count: how many there are.
+        study: prepared, on that grid.
+        suspected: bool, same shape: all that scores above the threshold; it is not tissue round a finding.
+
+    Returns:
+        uint16, same shape.
+    """
+    result = np.zeros_like(cells)
+    images = np.stack([study.t1, study.flair])
+    grow = np.ones((1, 2 * _REACH + 1, 2 * _REACH + 1), bool)
+    for number, box in enumerate(ndimage.find_objects(cells, count), start=1):
+        if box is None:
+            continue
+        wider = tuple(
+            slice(max(part.start - by, 0), part.stop + by)
+            for part, by in zip(box, (1, _RING, _RING), strict=True)
+        )
+        mine, brain = cells[wider] == number, study.brain[wider]
+        reach = ndimage.binary_dilation(mine, grow) & brain & ~((cells[wider] > 0) & ~mine)
+        around = brain & ~ndimage.binary_dilation(suspected[wider], grow) & ~reach
+        refined = _refined(images[(slice(None), *wider)], mine & brain, reach, around)
+        target = result[wider]
+        target[(mine if refined is None else refined) & (target == 0)] = number
+    return result
+
+
+def _refined(
+    images: np.ndarray, mine: np.ndarray, reach: np.ndarray, around: np.ndarray
+) -> np.ndarray | None:
+    if np.count_nonzero(around) < 50 or not mine.any():
+        return None
+    tissue = images[:, around]
+    level = np.median(tissue, axis=1)
+    spread = np.maximum(1.4826 * np.median(np.abs(tissue - level[:, None]), axis=1), 0.02)
+    away = (images - level[:, None, None, None]) / spread[:, None, None, None]
+    away = ndimage.gaussian_filter(away, (0, 0, 0.6, 0.6))
+    distance = np.sqrt((away**2).sum(axis=0))
+    strongest = float(np.quantile(distance[mine], 0.9))
+    limit = float(np.clip(strongest / 2, _LEAST_DEVIATION, _MOST_DEVIATION))
+    # What deviates as the finding does: a sulcus beside a bright lesion is far from the tissue, too, but the other way.
+    core = mine & (distance >= max(limit, float(np.quantile(distance[mine], 0.8))))
+    if not core.any():
+        return None
+    direction = np.abs(away[:, core]).mean(axis=1)
+    sign = np.sign(away[:, core].mean(axis=1))
+    main = int(np.argmax(direction))
+    alike = away[main] * sign[main] > 0
+    members = reach & (distance > limit) & (alike | mine)
+    labels, found = ndimage.label(members, np.ones((3, 3, 3), bool))
+    kept = np.unique(labels[mine & members])
+    members = np.isin(labels, kept[kept > 0]) if found else members
+    if np.count_nonzero(members) < max(2, _LEAST_SHARE * np.count_nonzero(mine)):
+        return None
+    return members
+
+
+def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
+    """Findings on the FLAIR's own grid with smooth borders within the slice: uint16.
+
+    Halfway between a finding's voxels and what surrounds them, interpolated linearly; slices are not mixed.
+
+    Args:
+        labels: uint16 (slices, rows, columns) on the model's grid.
+    """
+    nearest = sitk.GetArrayFromImage(to_flair_grid(_widened(labels), study))
+    soft = ndimage.gaussian_filter((labels > 0).astype(np.float32), (0, 0.4, 0.4))
+    share = _linear_within_slices(soft, study)
+    kept = (share > 0.5) & study.flair_brain
+    return np.where(kept, nearest, 0).astype(np.uint16)
+
+
+def _widened(labels: np.ndarray) -> np.ndarray:
+    """Labels grown by a voxel into nothing, so that a border that moves outwards still finds its number."""
+    grown = ndimage.maximum_filter(labels, (1, 3, 3))
+    return np.where(labels > 0, labels, grown)
+
+
+def _linear_within_slices(values: np.ndarray, study: PreparedStudy) -> np.ndarray:
+    """Values on the model's grid, on the FLAIR's: linear within a slice, that of the nearest slice across."""
+    grid, flair = study.grid, study.flair_grid
+    order = np.abs(np.linalg.inv(np.reshape(grid.direction, (3, 3))) @ np.reshape(flair.direction, (3, 3)))
+    axis = int(np.argmax(order[2]))  # the FLAIR's axis across the slices
+    result = np.zeros(flair.shape, np.float32)
+    for k in range(flair.size[axis]):
+        index = [0.0, 0.0, 0.0]
+        index[axis] = float(k)
+        middle = [(n - 1) / 2 for n in flair.size]
+        middle[axis] = float(k)
+        s = round(float(grid.indices(flair.points(np.array([middle])))[0][2]))
+        if not 0 <= s < grid.size[2]:
+            continue
+        place = tuple(slice(None) if a != 2 - axis else slice(k, k + 1) for a in range(3))
+        result[place] = _plane(values[s], study, axis, k, s)
+    return result
+
+
+def _plane(plane: np.ndarray, study: PreparedStudy, axis: int, k: int, s: int) -> np.ndarray:
+    """One slice of the FLAIR's grid: indices there are affine in indices of the model's slice."""
+    grid, flair = study.grid, study.flair_grid
+    corners = np.zeros((4, 3))
+    corners[:, axis] = k
+    others = [a for a in range(3) if a != axis]
+    for row, a in enumerate(others, start=1):
+        corners[row, a] = 1
+    places = grid.indices(flair.points(corners[:3]))
+    start, steps = places[0], places[1:] - places[0]
+    first, second = (np.arange(flair.size[a]) for a in others)
+    column = start[0] + steps[0][0] * first[None, :] + steps[1][0] * second[:, None]
+    row = start[1] + steps[0][1] * first[None, :] + steps[1][1] * second[:, None]
+    values = ndimage.map_coordinates(plane, np.stack([row, column]), order=1, mode="constant", cval=0.0)
+    return np.expand_dims(values, 2 - axis)

@@ -1,0 +1,70 @@
+"""The context detector's scores: candidates of one network, each judged by another in its surroundings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ..imaging.prepared import PreparedStudy
+from ..model.candidate_network import CandidateNetwork
+from ..model.classes import ANOMALIES, CLASSES
+from ..model.context_model import ContextModel
+from .candidate_answers import CandidateAnswers
+from .candidates import PLAIN, Candidates, Surroundings, anomaly_of, find_candidates, surroundings_of
+from .context import class_probabilities
+
+BACKGROUND = 0.02
+"""Scores beyond the candidates lie below this: what the first network says there, scaled down."""
+
+_BATCH = 64
+
+
+def judge_candidates(
+    study: PreparedStudy,
+    model: ContextModel,
+    *,
+    device: str = "cpu",
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[np.ndarray, CandidateAnswers]:
+    """Candidates of a brain, and how sure each of them is.
+
+    Args:
+        study: prepared with the model's preparation settings.
+        device: "cpu", "cuda" or "mps".
+        progress: called with "scoring" and the fraction done.
+
+    Returns:
+        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and what was said of each.
+    """
+    probabilities = class_probabilities(
+        study.t1, study.flair, study.brain, model.context_network(), device=device, progress=progress
+    )
+    candidates = find_candidates(probabilities)
+    look = surroundings_of(candidates, study.t1, study.flair, study.brain, probabilities, study.grid.spacing)
+    answers = answers_of(model.candidate_network(), look)
+    scores = scores_of(candidates, answers, anomaly_of(probabilities))
+    return scores, CandidateAnswers(candidates.labels, answers)
+
+
+@torch.inference_mode()
+def answers_of(network: CandidateNetwork, look: Surroundings) -> np.ndarray:
+    """Calibrated probabilities: float32 (candidates, classes). On the processor: there are few."""
+    parts = [
+        network.probabilities(
+            *(
+                torch.from_numpy(part[first : first + _BATCH])
+                for part in (look.near, look.wide, look.features)
+            )
+        )
+        for first in range(0, len(look.features), _BATCH)
+    ]
+    return torch.cat(parts).numpy() if parts else np.zeros((0, len(CLASSES)), np.float32)
+
+
+def scores_of(candidates: Candidates, answers: np.ndarray, anomaly: np.ndarray) -> np.ndarray:
+    """float32 (slices, rows, columns): each candidate's probability of an anomaly, and next to nothing elsewhere."""
+    sure = np.concatenate([[0.0], answers[:, list(ANOMALIES)].sum(axis=1)]).astype(np.float32)
+    faint = BACKGROUND * np.clip(anomaly / PLAIN, 0, 1)
+    return np.maximum(sure[candidates.labels], np.where(candidates.labels > 0, 0, faint)).astype(np.float32)

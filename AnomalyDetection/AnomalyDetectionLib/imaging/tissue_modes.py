@@ -1,0 +1,112 @@
+"""Intensity scaling by the tissues' own modes, which a large lesion does not move as it moves percentiles."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import InputError
+from .prepared import IntensityScale
+
+_BINS = 256
+_SMOOTH = 0.015
+"""Of the histogram's range: SD of the Gaussian that the histogram is smoothed with, wider than a grey level of 8 bits."""
+
+_PEAK = 0.45
+"""A peak of the T1's histogram is a tissue's if it is so high, compared with the highest."""
+
+_NEAR = 0.1
+"""Half the width, as a share of white matter's level, of what is averaged round a peak: a peak alone would jump from bin to bin."""
+
+_FLUID_T1, _FLUID_FLAIR = 0.5, 0.6
+"""Fluid is darker than these on both images, on the scale from the darkest voxels (0) to white matter (1)."""
+
+_PURE = 0.25
+"""Quantile of the fluid of a sector that is taken for its level: the rest shares its voxel with tissue."""
+
+_LEAST_FLUID = 30  # voxels of a sector
+
+
+def mode_scales(
+    t1: np.ndarray, flair: np.ndarray, brain: np.ndarray
+) -> tuple[IntensityScale, IntensityScale]:
+    """The maps of T1 and FLAIR that bring fluid to 0 and the mode of white matter to 1.
+
+    White matter is the brightest tissue of the T1 whose peak in the histogram is nearly as high as the highest. Fluid is
+    dark on both images; its level is the median over 16 sectors of the brain, since a lesion of 150 ml fills three or four
+    of them, however dark it is.
+
+    Args:
+        t1, flair: float32 (slices, rows, columns), bias-corrected, any linear scale.
+        brain: bool, same shape.
+
+    Raises:
+        InputError: if an image is flat inside the brain.
+    """
+    sectors = _sectors(brain)
+    a, b = t1[brain].astype(np.float64), flair[brain].astype(np.float64)
+    dark_t1, span_t1 = _range(a, sectors, "T1")
+    dark_flair, span_flair = _range(b, sectors, "FLAIR")
+    white_t1 = _brightest_mode(a, dark_t1, span_t1)
+    near = np.abs(a - white_t1) < _NEAR * (white_t1 - dark_t1)
+    white_flair = _mode(b[near], dark_flair, span_flair)
+    fluid = (a - dark_t1 < _FLUID_T1 * (white_t1 - dark_t1)) & (
+        b - dark_flair < _FLUID_FLAIR * (white_flair - dark_flair)
+    )
+    levels = [
+        (np.quantile(a[here], _PURE), np.quantile(b[here], _PURE))
+        for here in (fluid & (sectors == number) for number in range(16))
+        if np.count_nonzero(here) >= _LEAST_FLUID
+    ]
+    fluid_t1, fluid_flair = np.median(levels, axis=0) if levels else (dark_t1, dark_flair)
+    return IntensityScale(float(fluid_t1), white_t1), IntensityScale(float(fluid_flair), white_flair)
+
+
+def _sectors(brain: np.ndarray) -> np.ndarray:
+    """int (voxels,): in which of 16 sectors of equal size a voxel of the brain lies: left and right, front and back, 4 high."""
+    s, i, j = np.nonzero(brain)
+    height = np.searchsorted(np.quantile(s, (0.25, 0.5, 0.75)), s, side="right")
+    return np.asarray(4 * height + 2 * (i > np.median(i)) + (j > np.median(j)))
+
+
+def _range(values: np.ndarray, sectors: np.ndarray, name: str) -> tuple[float, float]:
+    """The darkest voxels of an image and how far the brightest lie above them."""
+    low = float(
+        np.median(
+            [np.percentile(values[sectors == k], 1) if (sectors == k).any() else np.nan for k in range(16)]
+        )
+    )
+    high = float(np.percentile(values, 99))
+    if not high - low > 1e-4 * max(abs(low), abs(high)):
+        raise InputError(
+            f"The {name} has no contrast inside the brain (nearly all voxels are {low:g}): check that it is the original "
+            "scan and covers the brain."
+        )
+    return low, high - low
+
+
+def _histogram(values: np.ndarray, low: float, span: float) -> np.ndarray:
+    counts = np.histogram(values, _BINS, (low - 0.2 * span, low + 1.2 * span))[0]
+    return np.asarray(ndimage.gaussian_filter1d(counts.astype(np.float64), _SMOOTH * _BINS, mode="constant"))
+
+
+def _refined(values: np.ndarray, place: int, low: float, span: float) -> float:
+    """The mean of what lies round a peak, moved until it stays (mean shift)."""
+    level = low - 0.2 * span + 1.4 * span * (place + 0.5) / _BINS
+    for _ in range(20):
+        near = values[np.abs(values - level) < _NEAR * (level - low)]
+        if not len(near):
+            break
+        level = float(near.mean())
+    return float(level)
+
+
+def _mode(values: np.ndarray, low: float, span: float) -> float:
+    return _refined(values, int(np.argmax(_histogram(values, low, span))), low, span)
+
+
+def _brightest_mode(values: np.ndarray, low: float, span: float) -> float:
+    counts = _histogram(values, low, span)
+    peaks = np.flatnonzero((counts[1:-1] >= counts[:-2]) & (counts[1:-1] > counts[2:])) + 1
+    high = peaks[counts[peaks] >= _PEAK * counts.max()]
+    return _refined(values, int(high[-1]), low, span)
