@@ -39,14 +39,13 @@ def categorised_findings(
     threshold: float,
     smallest: int,
     neighbourhood: str = "26",
-    min_excess: float = 0.0,
 ) -> tuple[CategorisedFinding, ...]:
     """The findings of a scan at a threshold, by the truth.
 
     Args:
         scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
         smallest: findings of fewer elements are dropped.
-        neighbourhood, min_excess: as of `ScoringSettings`.
+        neighbourhood: as of `ScoringSettings`.
     """
     groups = Sweep(scores, truth, neighbourhood).above(threshold)
     if groups is None:
@@ -61,7 +60,7 @@ def categorised_findings(
     is_infarct[groups.infarct_owner] = True
     shared = np.zeros((count, max(CONFOUNDERS) + 1))
     np.add.at(shared, (groups.confounder_owner, truth.confounders[1]), truth.confounders[2])
-    kept = np.flatnonzero(groups.kept(smallest, min_excess)).tolist()
+    kept = np.flatnonzero(groups.kept(smallest)).tolist()
     kept.sort(key=lambda g: (-peaks[g], -groups.sizes[g], first[g]))
 
     def category(group: int) -> str:

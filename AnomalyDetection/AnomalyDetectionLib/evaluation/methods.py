@@ -45,7 +45,6 @@ class Scored:
     scores: np.ndarray
     smallest: int
     neighbourhood: str
-    min_excess: float = 0.0
 
 
 def compared_methods(
@@ -146,7 +145,6 @@ def model_method(
         settings = scores.scoring
         return Scored(
             truths.on_cells(subject, settings.stride), scores.lattice(), settings.min_patches, settings.neighbourhood,
-            settings.min_excess,
         )  # fmt: skip
 
     return Method(name or stored_as, curves, (point,), None, scored)

@@ -286,7 +286,6 @@ def _normal_findings(method: Method, weights: np.ndarray) -> Measured:
         scored = method.scored(curves.subjects[s])
         findings = categorised_findings(
             scored.scores, scored.truth, float(curves.thresholds[place]), scored.smallest, scored.neighbourhood,
-            scored.min_excess,
         )  # fmt: skip
         counts[s] = sum(finding.category == NORMAL for finding in findings)
     patient = np.unique(curves.patients, return_inverse=True)[1]

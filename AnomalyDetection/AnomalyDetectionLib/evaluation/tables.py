@@ -188,7 +188,6 @@ def lesion_and_finding_rows(
                 threshold,
                 scored.smallest,
                 scored.neighbourhood,
-                scored.min_excess,
             ):
                 names = {"subject": subject, "patient": patient, "method": method.name}
                 findings.append({**names, **vars(finding)})
