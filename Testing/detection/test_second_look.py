@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.candidates import (
-    FAINT,
-    PLAIN,
+    LEVELS,
     Candidates,
     find_candidates,
     surroundings_of,
@@ -33,14 +32,24 @@ A = (slice(4, 6), slice(30, 36), slice(30, 36))
 B = (slice(4, 5), slice(60, 63), slice(40, 43))
 
 
+C = (slice(7, 8), slice(50, 54), slice(60, 64))
+
+
 def test_every_cluster_is_a_candidate_and_one_that_is_plain_does_not_reach_into_what_is_faint_round_it():
-    round_a = (A[0], slice(26, 40), slice(26, 40))
+    faint, plain, sure = LEVELS
+    round_a, beside_a = (A[0], slice(26, 44), slice(26, 40)), (A[0], slice(38, 42), slice(30, 34))
     found = find_candidates(
-        probabilities((*round_a, INFARCT, FAINT + 0.05), (*A, INFARCT, 0.9), (*B, WMH, FAINT + 0.1))
+        probabilities(
+            (*round_a, INFARCT, faint + 0.05),
+            (*A, INFARCT, sure + 0.4),
+            (*beside_a, INFARCT, plain + 0.05),
+            (*B, WMH, faint + 0.1),
+            (*C, INFARCT, plain + 0.1),
+        )
     )
 
-    assert found.count == 2
-    assert {tuple(np.argwhere(found.labels == n).shape) for n in (1, 2)} == {(72, 3), (9, 3)}
+    sizes = sorted(np.bincount(found.labels.ravel())[1:].tolist())
+    assert sizes == [9, 16, 32, 72]
     assert (found.labels[A] == found.labels[4, 32, 32]).all()
 
 
@@ -86,7 +95,7 @@ def test_some_of_the_candidates_are_shown_as_they_are_among_all():
 
 def test_a_candidate_scores_its_probability_everywhere_and_nothing_else_comes_near():
     anomaly = np.zeros(SHAPE, np.float32)
-    anomaly[A], anomaly[0] = 0.9, PLAIN
+    anomaly[A], anomaly[0] = 0.9, LEVELS[-1]
     labels = np.zeros(SHAPE, np.int32)
     labels[A] = 1
     answers = np.array([[0.2, 0.1, 0.3, 0.2, 0.2]], np.float32)

@@ -11,8 +11,8 @@ from ..imaging.brain_place import BrainPlace, mirrored
 from ..model.candidate_network import CHANNELS, FEATURES, SIZE, SLICES, WIDER
 from ..model.classes import ANOMALIES, CLASSES, NORMAL
 
-FAINT, PLAIN = 0.12, 0.35
-"""Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the second, these do."""
+LEVELS = (0.12, 0.35, 0.5)
+"""Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the next, these do."""
 
 LEAST_VOXELS = 2
 
@@ -41,13 +41,11 @@ def find_candidates(probabilities: np.ndarray) -> Candidates:
         probabilities: float32 (classes, slices, rows, columns), of `context.class_probabilities`.
     """
     anomaly = anomaly_of(probabilities)
-    faint, count = ndimage.label(anomaly > FAINT, _TOUCHING)
-    if not count:
-        return Candidates(np.zeros(anomaly.shape, np.int32), 0)
-    peaks = ndimage.maximum(anomaly, faint, range(count + 1))
-    plain = np.asarray(peaks) > PLAIN
-    plain[0] = False
-    members = np.where(plain[faint], anomaly > PLAIN, faint > 0)
+    members = anomaly > LEVELS[0]
+    for level in LEVELS[1:]:
+        labels, count = ndimage.label(members, _TOUCHING)
+        peaks = np.atleast_1d(ndimage.maximum(anomaly, labels, range(count + 1)))
+        members &= (anomaly > level) | (peaks <= level)[labels]
     labels, count = ndimage.label(members, _TOUCHING)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     kept = sizes >= LEAST_VOXELS

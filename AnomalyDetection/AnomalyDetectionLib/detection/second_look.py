@@ -12,7 +12,7 @@ from ..model.candidate_network import CandidateNetwork
 from ..model.classes import ANOMALIES, CLASSES
 from ..model.context_model import ContextModel
 from .candidate_answers import CandidateAnswers
-from .candidates import PLAIN, Candidates, Surroundings, anomaly_of, find_candidates, surroundings_of
+from .candidates import LEVELS, Candidates, Surroundings, anomaly_of, find_candidates, surroundings_of
 from .context import class_probabilities
 
 BACKGROUND = 0.02
@@ -66,5 +66,5 @@ def answers_of(network: CandidateNetwork, look: Surroundings) -> np.ndarray:
 def scores_of(candidates: Candidates, answers: np.ndarray, anomaly: np.ndarray) -> np.ndarray:
     """float32 (slices, rows, columns): each candidate's probability of an anomaly, and next to nothing elsewhere."""
     sure = np.concatenate([[0.0], answers[:, list(ANOMALIES)].sum(axis=1)]).astype(np.float32)
-    faint = BACKGROUND * np.clip(anomaly / PLAIN, 0, 1)
+    faint = BACKGROUND * np.clip(anomaly / LEVELS[-1], 0, 1)
     return np.maximum(sure[candidates.labels], np.where(candidates.labels > 0, 0, faint)).astype(np.float32)
