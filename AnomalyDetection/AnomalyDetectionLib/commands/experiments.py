@@ -115,41 +115,25 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
 @experiment.command(short_help="Hints against the truth.")
 @click.argument("evaluation", type=PATH, metavar="EVALUATION")
 @click.option("--method", default=DEFAULT_MODEL, show_default=True, help="A model of the evaluation.")
-@click.option(
-    "--cohort", type=PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
-)
-@click.option("--threshold", type=click.FloatRange(min=0, min_open=True), help="[default: the model's]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @_OUTPUT
 @DEBUG
-def hints(
-    evaluation: Path,
-    method: str,
-    cohort: Path | None,
-    threshold: float | None,
-    device: str,
-    output: Path,
-    debug: bool,
-) -> None:
-    """What the findings of a model really are, against what the hints say: a table, and the evidence of each."""
-    from ..detection.device import resolve_device
-    from ..evaluation.hint_table import hinted_findings, in_words, write_hints
-    from ..evaluation.prepared_scans import PreparedScans
-    from ..evaluation.store import Store
+def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
+    """What the findings of a model really are, against what they are called: infarct, WMH, tumour, normal tissue.
+
+    EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count.
+    """
+    from ..evaluation.kinds import confusion, read_called
     from ..imaging.writing import atomic_folder
     from ..reporting.experiment_about import what_was_evaluated, write_about
+    from ..reporting.kinds_table import kinds_in_words, write_kinds
 
-    about, store = what_was_evaluated(evaluation), Store(evaluation)
+    about = what_was_evaluated(evaluation)
+    rows = confusion(*read_called(evaluation, method))
     check_output(output)
-    with progress_of("bar") as report:
-        found = hinted_findings(
-            store, method, PreparedScans(store, cohort), threshold=threshold, device=resolve_device(device),
-            progress=lambda subject, done: report("hints", done, subject),
-        )  # fmt: skip
     with atomic_folder(output) as beside:
-        write_hints(found, len(store.subjects()), beside, about["simulated"])
-        write_about({**about, "method": method, "hints": in_words(found)}, beside)
-    click.echo(f"{in_words(found)} Tables in {output}.")
+        write_kinds(rows, beside, about["simulated"])
+        write_about({**about, "method": method, "hints": kinds_in_words(rows)}, beside)
+    click.echo(f"{kinds_in_words(rows)} Tables in {output}.")
 
 
 @experiment.command(short_help="Experiment 3: the missed infarcts.")

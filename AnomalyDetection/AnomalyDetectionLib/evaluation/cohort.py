@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..detection.anatomy import segment_anatomy
-from ..detection.detector import lattice_scores, patch_size
+from ..detection.detector import context_scores, lattice_scores, patch_size
 from ..errors import InputError
 from ..imaging.bids import BidsScan
 from ..imaging.preparation import prepare
@@ -215,8 +215,12 @@ def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, m
             return
         wanted = sorted({*wanted, *there["percentiles"]})
     prepared = study()
-    anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
-    _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
+    candidates = None
+    if isinstance(model, ContextModel):
+        _, scores, candidates = context_scores(prepared, model, device=device)
+    else:
+        anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
+        _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
     stored = LatticeScores(
         np.array(wanted, np.float32),
         scores,
@@ -224,6 +228,7 @@ def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, m
         model.fingerprint,
         patch_size(model),
         prepared.brain,
+        candidates,
     )
     store.write_scores(method, scan.subject, stored, {**key, "percentiles": wanted})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..detection.candidate_answers import CandidateAnswers
 from ..model.model_file import AnyModel
 from .cohort import baseline_cohort_curves, cohort_curves
 from .curves import CohortCurves
@@ -39,13 +40,17 @@ class Method:
 
 @dataclass(frozen=True)
 class Scored:
-    """One scan by one method: scores on elements (NaN: none), the truth on them, and what makes a finding."""
+    """One scan by one method: scores on elements (NaN: none), the truth on them, and what makes a finding.
+
+    `candidates`: what the second look says of them; None: this method has none.
+    """
 
     truth: ElementTruth
     scores: np.ndarray
     smallest: int
     neighbourhood: str
     min_excess: float = 0.0
+    candidates: CandidateAnswers | None = None
 
 
 def compared_methods(
@@ -146,7 +151,7 @@ def model_method(
         settings = scores.scoring
         return Scored(
             truths.on_cells(subject, settings.stride), scores.lattice(), settings.min_patches, settings.neighbourhood,
-            settings.min_excess,
+            settings.min_excess, scores.candidates,
         )  # fmt: skip
 
     return Method(name or stored_as, curves, (point,), None, scored)

@@ -2,7 +2,7 @@
 
     scans/<subject>.npz             the truth, counted on the model's voxels (`ScanTruth`)
     prepared/<subject>.npz          the prepared images; may be deleted, only another model needs them again
-    scores/<method>/<subject>.npz   percentiles, scores of the patches, settings
+    scores/<method>/<subject>.npz   percentiles, scores of the patches, what the second look says, settings
     curves/<baseline>/<subject>.npz curves of a baseline (`ScanCurve`), one for each smallest size
 
 Every file is plain arrays and JSON, is written completely or not at all, and carries the key of what it was made
@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..detection.candidate_answers import CandidateAnswers
 from ..detection.lattice import at_centres, mean_of_patches
 from ..detection.patches import PatchLattice
 from ..errors import InputError
@@ -35,7 +36,7 @@ from ..model.settings import ScoringSettings
 from .curves import ScanCurve
 from .truth import Lesion, ScanTruth
 
-VERSION = 2
+VERSION = 3
 """Of everything stored; another version is made anew."""
 
 _MARGIN = 8
@@ -57,6 +58,7 @@ class LatticeScores:
         model_fingerprint: of the model.
         patch_size: voxels along the side of a patch.
         brain: bool on the model's grid, which the patches lie in.
+        candidates: what the second look says of each candidate; None: this kind of model has none.
     """
 
     percentiles: np.ndarray
@@ -65,6 +67,7 @@ class LatticeScores:
     model_fingerprint: str
     patch_size: int
     brain: np.ndarray
+    candidates: CandidateAnswers | None = None
 
     def read_with(self, scoring: Mapping[str, Any]) -> LatticeScores:
         """The same scores under other settings, by name: all but `NEEDS_NETWORK` follow from what is stored.
@@ -267,6 +270,7 @@ class Store:
             percentiles=np.asarray(scores.percentiles, np.float32),
             scores=np.asarray(scores.scores, np.float32),
             brain=np.packbits(scores.brain),
+            **({} if scores.candidates is None else vars(scores.candidates)),
         )
 
     @_or_damaged
@@ -285,6 +289,7 @@ class Store:
             model_fingerprint=plain["model_fingerprint"],
             patch_size=plain["patch_size"],
             brain=np.unpackbits(arrays["brain"], count=int(np.prod(shape))).reshape(shape) > 0,
+            candidates=CandidateAnswers(arrays["labels"], arrays["answers"]) if "answers" in arrays else None,
         )
 
     # --- curves of the baselines

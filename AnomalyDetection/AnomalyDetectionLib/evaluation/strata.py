@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,6 +16,14 @@ CONTRASTS = ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, np.inf))
 """Contrast to noise, from (inclusive) to: below 1 nobody can point at a lesion, above 2 everybody can."""
 
 STRATA = ("size", "contrast", "kind", "region", "cavitated")
+
+TOGETHER: Mapping[str, Callable[[Lesion], bool]] = MappingProxyType(
+    {
+        "under 1 ml": lambda lesion: lesion.volume_ml < 1,
+        "contrast over 2": lambda lesion: (lesion.contrast or 0) >= 2,
+    }
+)
+"""Classes that overlap the others: what is small, and what can be seen."""
 
 
 def size_name(volume_ml: float) -> str:
@@ -51,6 +60,9 @@ def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
         elif stratum == "contrast":
             classes = [contrast_name(low) for low, _ in CONTRASTS if contrast_name(low) in classes]
         result += [(stratum, name, names == name) for name in classes]
+    for name, belongs in TOGETHER.items():
+        among = np.array([belongs(lesion) for lesion in lesions], bool)
+        result += [("together", name, among)] if among.any() else []
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..evaluation.bootstrap import CONFIDENCE
 from ..evaluation.promotion import ALL, RATE, SMALL, UNDER_1, Figure, Measured, Promotion
-from .evaluation_summary import counted, table
+from .markdown import counted, table
 
 PAGE, RULE = "promotion.md", "rule.csv"
 
