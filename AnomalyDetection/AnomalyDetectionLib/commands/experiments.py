@@ -29,6 +29,7 @@ def experiment() -> None:
       sweep        1, figure 4: latent size, percentile and threshold
       categories   2, table 2: what the suspected anomalies are
       hints        what the hints say of findings whose truth is known
+      real-lesions what models find of tumours, MS lesions and hyperintensities that are really there
       missed       3, figure 6: which infarcts are missed, and what they look like
       ablations    the open questions of the method, one change at a time
       promotion    another model against the rule by which it becomes the default
@@ -134,6 +135,51 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
         write_kinds(rows, beside, about["simulated"])
         write_about({**about, "method": method, "hints": kinds_in_words(rows)}, beside)
     click.echo(f"{kinds_in_words(rows)} Tables in {output}.")
+
+
+@experiment.command("real-lesions", short_help="What is found of lesions that are really there.")
+@click.argument("table", type=PATH, metavar="TABLE")
+@click.option(
+    "--root", type=PATH, default=Path(), help="Folder that the table's paths start from.  [default: this one]"
+)
+@click.option(
+    "--model",
+    "models",
+    metavar="NAME|FILE",
+    multiple=True,
+    default=(DEFAULT_MODEL,),
+    show_default=True,
+    help="Give several to compare.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@_OUTPUT
+@DEBUG
+def real_lesions(
+    table: Path, root: Path, models: tuple[str, ...], device: str, output: Path, debug: bool
+) -> None:
+    """Tumours, MS lesions and white matter hyperintensities found by models, as `detect` finds them, and what they are called.
+
+    TABLE is CSV or TSV of scans: name, patient, t1, flair, brain_mask (or nothing), lesions and lesion_class ("tumour",
+    "ms" or "wmh"). What was found is kept in DIR: run again, or after an interruption, only what is missing is computed.
+    """
+    from ..evaluation.real_lesions import find_real_lesions
+    from ..imaging.writing import atomic_folder
+    from ..reporting.real_lesions_page import PAGE, in_words, write_real_lesions
+    from ..training.prepare_scans import read_table
+
+    entries = read_table(table, root)
+    check_output(output)
+    try:
+        with progress_of("bar") as report:
+            found, unusable = find_real_lesions(
+                entries, root, models, output, device=device,
+                progress=lambda line, done: report("detecting", done, line),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
+    with atomic_folder(output) as beside:
+        write_real_lesions(found, unusable, beside)
+    click.echo(f"{in_words(found, unusable)} Tables in {output / PAGE}.")
 
 
 @experiment.command(short_help="Experiment 3: the missed infarcts.")

@@ -117,7 +117,7 @@ def _row(
     truth: str, expected: str, counts: np.ndarray, right: np.ndarray, share: float, resampled: np.ndarray
 ) -> dict[str, Any]:
     """A row from counts (hints, patients), the right ones (patients,) and the share in each resample."""
-    low, high = (float(end) for end in interval(resampled[:, None]))
+    low, high = (float(end) for end in interval(resampled))
     known = counts.shape[1] > 1 and not np.isnan(low)
     return {
         "truth": truth,

@@ -26,9 +26,9 @@ TOGETHER: Mapping[str, Callable[[Lesion], bool]] = MappingProxyType(
 """Classes that overlap the others: what is small, and what can be seen."""
 
 
-def size_name(volume_ml: float) -> str:
+def size_name(volume_ml: float, sizes: Sequence[tuple[float, float]] = SIZES) -> str:
     """The size class of a volume, such as "0.1 to 0.3 ml"."""
-    for low, high in SIZES:
+    for low, high in sizes:
         if volume_ml < high:
             if low == 0:
                 return f"under {high:g} ml"

@@ -134,12 +134,12 @@ def _method_table(rows: Sequence[Row]) -> list[str]:
         ]
         for row in rows
     ]
-    share = published.FOUND / published.INFARCTS
+    found = published.FOUND / published.INFARCTS
     body.append(
         [
             "*the paper (real infarcts)*",
             "threshold 3",
-            f"{published.FOUND} of {published.INFARCTS}: {100 * share:.0f} %",
+            f"{published.FOUND} of {published.INFARCTS}: {100 * found:.0f} %",
             "",
             "",
             f"{100 * published.VOLUME_SHARE:.1f} %",
@@ -243,8 +243,8 @@ def _category_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _category(row: Row) -> str:
-    share = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
-    return f"{row['findings_a_scan']:.1f}{share}"
+    part = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
+    return f"{row['findings_a_scan']:.1f}{part}"
 
 
 def _points(row: Row) -> str:
