@@ -25,7 +25,7 @@ BRIGHT = 1.2
 BRIGHT_BLUR_VOXELS = 0.6
 BRIGHT_VOXELS = 6
 
-LESION_CLASSES = ("wmh", "ms", "tumour")
+MASK_CLASSES = ("wmh", "ms", "tumour")
 """What a lesion mask marks; multiple sclerosis is to be called like white matter hyperintensities."""
 
 
@@ -34,7 +34,7 @@ class ScanEntry:
     """One row of the table. Paths are absolute; brain mask and lesion mask may be missing.
 
     `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal. `group`:
-    "old" or "young" (see `scan_file.GROUPS`). `lesion_class`: what the lesion mask marks, one of `LESION_CLASSES`.
+    "old" or "young" (see `scan_file.GROUPS`). `lesion_class`: what the lesion mask marks, one of `MASK_CLASSES`.
     """
 
     name: str
@@ -79,7 +79,7 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
     return [
         ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
                   optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes",
-                  _one_of(table, row, "group", GROUPS), _one_of(table, row, "lesion_class", LESION_CLASSES))
+                  _one_of(table, row, "group", GROUPS), _one_of(table, row, "lesion_class", MASK_CLASSES))
         for row in rows
     ]  # fmt: skip
 
