@@ -204,7 +204,6 @@ def test_a_random_model_that_cannot_be_used_is_refused(command, a_random_model, 
         ("stride", "0"),
         ("statistics", "mean"),
         ("distance", "far"),
-        ("min_excess", "-1"),
         ("device", "abacus"),
         ("progress", "loud"),
         ("t1", None),
@@ -271,7 +270,7 @@ def test_help_names_every_option():
         assert f"--{option}" in done.stdout
     for option in ("min-patches", "progress", "t1-series", "flair-series", "stride", "no-registration"):
         assert f"--{option}" in done.stdout
-    for option in ("statistics", "distance", "min-excess"):
+    for option in ("statistics", "distance"):
         assert f"--{option}" in done.stdout
 
 

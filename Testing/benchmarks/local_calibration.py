@@ -147,7 +147,7 @@ class Experiment:
                 truth = self.store.read_truth(scan.name)
                 (curve,) = scan_curves(
                     lattice, truth.on_cells(scoring.stride), thresholds, smallest=(scoring.min_patches,),
-                    neighbourhood=scoring.neighbourhood, min_excess=scoring.min_excess,
+                    neighbourhood=scoring.neighbourhood,
                 )  # fmt: skip
                 yield truth.facts, curve
 

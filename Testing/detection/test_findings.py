@@ -52,33 +52,6 @@ def test_findings_are_the_groups_that_a_flood_fill_finds(lattice, neighbourhood,
     assert peaks == sorted(peaks, reverse=True)
 
 
-@settings(deadline=None, max_examples=60)
-@given(some_lattices, st.sampled_from([0.5, 1.0, 1.5, 4.0]))
-def test_with_a_least_excess_findings_are_the_groups_that_exceed_the_threshold_by_it_together(lattice, least):
-    groups = connected_patches(lattice, 3.0, 1, min_excess=least)
-    expected = {
-        group
-        for group in flooded(lattice, 3.0, "26")
-        if sum(lattice[place] - 3.0 for place in group) >= least
-    }
-    found = {
-        frozenset(map(tuple, np.argwhere(groups == n).tolist())) for n in range(1, groups.max(initial=0) + 1)
-    }
-    assert found == expected
-
-
-def test_a_single_patch_may_be_a_finding_if_it_scores_high_enough_and_many_need_not():
-    study = prepared_study()
-    lattice = empty_lattice(study)
-    lattice[2, 4, 4] = 7.0  # alone, 4 above
-    lattice[4, 4:8, 4:8] = 3.5  # sixteen, 8 above together
-    lattice[6, 4, 4:6] = 4.0  # two, 2 above together
-    made = scored(study, lattice, min_patches=1, min_excess=3.0)
-    findings = derive_findings(made, threshold=3.0, min_patches=1)
-    assert [(finding.patches, finding.peak_score) for finding in findings.items] == [(1, 7.0), (16, 3.5)]
-    assert [finding.patches for finding in derive_findings(made, threshold=3.4, min_patches=1).items] == [1]
-
-
 def test_a_score_of_exactly_the_threshold_is_not_suspected():
     lattice = np.array([[[3.0, 3.0, np.nextafter(np.float32(3), np.float32(4))]]], np.float32)
     assert connected_patches(lattice, 3.0, 1).tolist() == [[[0, 0, 1]]]

@@ -21,14 +21,13 @@ CURVE = RateCurve(np.array([1.0, 5.0]), np.array([16.0, 1.0]), 10, 2, 0.5)
         ScoringSettings(),
         ScoringSettings(min_patches=4, neighbourhood="8"),
         ScoringSettings(min_patches=1),
-        ScoringSettings(min_excess=0.8),
     ],
 )
 def test_a_group_lasts_as_long_as_trying_ever_higher_thresholds_finds_it(scoring):
     random = np.random.default_rng(0)
     for _ in range(5):
         lattice = (ndimage.gaussian_filter(random.normal(size=(4, 9, 9)), 0.7) * 6 + 2).astype(np.float32)
-        rules = scoring.min_patches, scoring.neighbourhood, scoring.min_excess
+        rules = scoring.min_patches, scoring.neighbourhood
         groups = connected_patches(lattice, 3.0, *rules)
         lasting = lasting_scores(lattice, groups, int(groups.max()), scoring, 3.0)
         assert len(lasting) == groups.max()

@@ -356,7 +356,6 @@ def test_a_reading_that_the_model_has_no_statistics_for_is_refused_before_the_wo
     ("change", "said"),
     [
         ({"distance": "l2"}, "distance is"),
-        ({"min_excess": -1}, "min_excess"),
         ({"statistics": "mean"}, "'tissue'"),
     ],
 )

@@ -58,7 +58,6 @@ def differing(model, name, **settings):
 
 def test_another_reading_of_stored_scores_is_that_of_a_model_with_these_settings(scans, model, a_store):
     changes = {"back_projection": "mean", "min_patches": 1, "z_factor": 1.0, "neighbourhood": "8"}
-    changes |= {"min_excess": 0.02}
     changed = replace(model, name="changed", scoring=replace(model.scoring, **changes))
     subjects, _ = store_cohort(scans, a_store, {model.name: model, "changed": changed})
     store = Store(a_store, model.preparation)

@@ -57,16 +57,6 @@ def test_small_findings_are_dropped_and_touch_nothing():
     assert got.flagged_ml.tolist() == [5, 5, 2, 0, 0]
 
 
-def test_findings_that_exceed_the_threshold_by_too_little_together_are_dropped_at_each():
-    # at 0.5: 3.5; 2.5 + 2.5; 1.5 thrice. At 1.5: 2.5; 1.5 + 1.5; 0.5 thrice. At 2.5: 1.5; 0.5 + 0.5. At 3.5: 0.5.
-    truth = truth_of("1.......")
-    (got,) = scan_curves(scores_of("4.33.222"), truth, THRESHOLDS, smallest=(1,), min_excess=3.0)
-    assert got.findings.tolist() == [3, 1, 0, 0, 0]
-    assert got.false_positives.tolist() == [2, 1, 0, 0, 0]
-    assert got.flagged_ml.tolist() == [6, 2, 0, 0, 0]
-    assert (got.coverage[:, 0] > 0).tolist() == [True, False, False, False, False]
-
-
 def test_one_sweep_serves_several_smallest_sizes():
     truth = truth_of("1.......")
     curves = scan_curves(scores_of("4.33.222"), truth, THRESHOLDS, smallest=(1, 2, 3))

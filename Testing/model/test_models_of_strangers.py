@@ -134,7 +134,7 @@ def test_nothing_in_the_library_runs_what_it_reads():
         (ScoringSettings, {"threshold": 1e300}),
         (ScoringSettings, {"z_factor": float("inf")}),
         (ScoringSettings, {"min_patches": 10**400}),
-        (ScoringSettings, {"min_excess": float("nan")}),
+        (ScoringSettings, {"threshold": float("nan")}),
         (PreparationSettings, {"in_plane_mm": 1e-6}),
         (PreparationSettings, {"slice_mm": float("inf")}),
         (PreparationSettings, {"slice_mm": -4.0}),

@@ -34,8 +34,8 @@ SCANS = [a_normal_scan(seed) for seed in range(12)]
 
 def test_findings_are_counted_as_detection_makes_them():
     thresholds = np.array([2.0, 4.0, 6.0])
-    for scoring in (SCORING, ScoringSettings(min_patches=5, neighbourhood="8", min_excess=2.0)):
-        rules = scoring.min_patches, scoring.neighbourhood, scoring.min_excess
+    for scoring in (SCORING, ScoringSettings(min_patches=5, neighbourhood="8")):
+        rules = scoring.min_patches, scoring.neighbourhood
         expected = [connected_patches(SCANS[0].lattice, t, *rules).max() for t in thresholds]
         assert findings_above(SCANS[0], thresholds, scoring).tolist() == expected
 

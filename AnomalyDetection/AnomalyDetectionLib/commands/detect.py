@@ -10,7 +10,7 @@ import click
 
 from ..errors import printable
 from ..model.bundled import DEFAULT_MODEL
-from .options import DEBUG, PATH, detection_options, finite
+from .options import DEBUG, PATH, detection_options
 from .progress import Stop, check_output, progress_of
 
 if TYPE_CHECKING:
@@ -57,13 +57,6 @@ if TYPE_CHECKING:
     "--distance",
     type=click.Choice(["percentile", "mahalanobis"]),
     help="From the latent elements' deviations to one score.  [default: the model's, percentile as in the paper]",
-)
-@click.option(
-    "--min-excess",
-    metavar="SCORE",
-    type=click.FloatRange(min=0),
-    callback=finite,
-    help="Drop findings whose patches exceed the threshold by less together.  [default: the model's, 0 as in the paper]",
 )
 @click.option(
     "--keep-scores",
@@ -113,7 +106,6 @@ def detect(
     stride: int | None,
     statistics: str | None,
     distance: str | None,
-    min_excess: float | None,
     no_registration: bool,
     no_bias_correction: bool,
     hide: tuple[str, ...],
@@ -200,7 +192,6 @@ def detect(
             stride=stride,
             statistics=statistics,
             distance=distance,
-            min_excess=min_excess,
             register=not no_registration,
             bias_correction=not no_bias_correction,
         )

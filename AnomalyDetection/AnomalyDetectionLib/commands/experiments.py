@@ -32,7 +32,6 @@ def experiment() -> None:
       real-lesions what models find of tumours, MS lesions and hyperintensities that are really there
       missed       3, figure 6: which infarcts are missed, and what they look like
       ablations    the open questions of the method, one change at a time
-      promotion    another model against the rule by which it becomes the default
       page         all of it on one page
     """
 
@@ -302,51 +301,6 @@ def ablations(
         write_about({"simulated": what_was_simulated(cohort, scans), "model": model}, beside)
     failed = f" {len(failures)} scans could not be used: {failures[0].reason}" if failures else ""
     click.echo(f"{len(rows)} rows in {output}/ablations.csv.{failed}")
-
-
-@experiment.command(short_help="A model against the rule by which it becomes the default.")
-@click.option(
-    "--store", type=PATH, required=True, metavar="DIR", help="Output of `evaluate` with both models."
-)
-@click.option("--model", default="context", show_default=True, help="That is to become the default.")
-@click.option("--against", default="paper", show_default=True, help="The model that it has to surpass.")
-@click.option(
-    "--real",
-    type=PATH,
-    metavar="DIR",
-    help="Output of `evaluate` with both on real lesions: there it must be no worse.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap.")
-@_OUTPUT
-@DEBUG
-def promotion(
-    store: Path, model: str, against: str, real: Path | None, seed: int, output: Path, debug: bool
-) -> None:
-    """Every figure of the promotion rule: measured, with its interval over patients, and whether it is reached.
-
-    At 2 false positives a scan (findings on white matter hyperintensities ignored; counted beside): 85 % of all
-    infarcts, 70 % of those under 1 ml, 99 % of their volume; at most 1 finding in normal tissue a lesion-free scan at
-    the default operating point; 10 points over the other model, as it is and without its small findings, and over bright
-    FLAIR for infarcts of 0.05 to 1 ml, with an interval above 0.
-    """
-    from ..evaluation.promotion import promotion as measure
-    from ..imaging.writing import atomic_folder
-    from ..model.model_file import load_model
-    from ..reporting.experiment_about import what_was_evaluated, write_about
-    from ..reporting.promotion_table import PAGE, in_words, write_promotion
-
-    about = what_was_evaluated(store)
-    said_of_real = "" if real is None else str(what_was_evaluated(real)["simulated"])
-    check_output(output)
-    with progress_of("bar") as report:
-        result = measure(
-            store, load_model(model), load_model(against), real=real, seed=seed,
-            progress=lambda line, done: report("counting", done, line),
-        )  # fmt: skip
-    with atomic_folder(output) as beside:
-        write_promotion(result, beside, str(about["simulated"]), said_of_real)
-        write_about({**about, "promotion": in_words(result), "real lesions": said_of_real}, beside)
-    click.echo(f"{in_words(result)} Tables in {output / PAGE}.")
 
 
 @experiment.command(short_help="All results on one page.")

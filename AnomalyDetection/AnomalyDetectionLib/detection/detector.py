@@ -39,7 +39,6 @@ def score(
     stride: int | None = None,
     statistics: str | None = None,
     distance: str | None = None,
-    min_excess: float | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> ScoreMap:
     """Score every patch of a brain.
@@ -49,7 +48,6 @@ def score(
         model: a trained model, of either kind.
         device: "cpu", "cuda" or "mps".
         percentile, stride, statistics, distance: None: the model's own. Of the paper's kind of model only.
-        min_excess: None: the model's own.
         progress: called with "anatomy", then "scoring", and the fraction done.
 
     Raises:
@@ -57,7 +55,7 @@ def score(
             patch; statistics by tissue, and the network that tells the tissues apart is missing; it is damaged.
     """
     settings = scoring_settings(
-        model, percentile=percentile, stride=stride, statistics=statistics, distance=distance, min_excess=min_excess
+        model, percentile=percentile, stride=stride, statistics=statistics, distance=distance
     )  # fmt: skip
     if progress is not None:
         progress("anatomy", 0.0)
@@ -119,7 +117,7 @@ def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
     changes = {name: value for name, value in changes.items() if value is not None}
     if isinstance(model, ContextModel):
         for name, value in changes.items():
-            if name != "min_excess" and value != getattr(model.scoring, name):
+            if value != getattr(model.scoring, name):
                 raise InputError(
                     f"The setting '{name}' belongs to the paper's kind of model, and the model {model.name} is of the kind "
                     f"'{model.kind}': leave it out, or choose the paper's model."

@@ -100,8 +100,7 @@ def derive_findings(
     coarse that grid.
 
     Args:
-        scores: the scored brain; `scores.settings` say which patches touch (`neighbourhood`), and by how much those
-            of a finding have to exceed the threshold together (`min_excess`).
+        scores: the scored brain; `scores.settings` say which patches touch (`neighbourhood`).
         threshold: patches that score above it are suspected.
         min_patches: connected groups of fewer patches are dropped (paper: the single isolated patch).
         outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares round its
@@ -111,9 +110,7 @@ def derive_findings(
         InputError: if there are more findings than a uint16 label map can number.
     """
     settings = scores.settings
-    groups = connected_patches(
-        scores.lattice, threshold, min_patches, settings.neighbourhood, settings.min_excess
-    )
+    groups = connected_patches(scores.lattice, threshold, min_patches, settings.neighbourhood)
     count = int(groups.max(initial=0))
     if count > np.iinfo(np.uint16).max:
         raise InputError(
@@ -189,7 +186,6 @@ def connected_patches(
     threshold: float,
     min_patches: int,
     neighbourhood: str = "26",
-    min_excess: float = 0.0,
 ) -> np.ndarray:
     """The lattice elements of each finding.
 
@@ -197,7 +193,6 @@ def connected_patches(
         lattice: scores (slices, lattice rows, lattice columns); NaN where no patch was scored.
         threshold, min_patches: as for `derive_findings`.
         neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice.
-        min_excess: groups whose patches exceed the threshold by less, added up, are dropped.
 
     Returns:
         int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
@@ -209,8 +204,7 @@ def connected_patches(
         return groups.astype(np.int32)
     patches = np.bincount(groups.ravel())[1:]
     peaks = np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1)))
-    excess = np.bincount(groups[above], weights=lattice[above].astype(np.float64) - threshold)[1:]
-    kept = [k for k in range(count) if patches[k] >= min_patches and excess[k] >= min_excess]
+    kept = [k for k in range(count) if patches[k] >= min_patches]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)
     for place, k in enumerate(kept, start=1):

@@ -23,12 +23,10 @@ def lasting_scores(
     Args:
         lattice: scores (slices, lattice rows, lattice columns).
         groups: int, same shape: 1 to `count`, as of `connected_patches`; 0 elsewhere.
-        scoring: their min_patches, min_excess and neighbourhood count.
+        scoring: their min_patches and neighbourhood count.
         threshold: that the groups were found with: what a group has that is smaller than the settings ask for.
     """
-    if (
-        scoring.min_patches == 1 and scoring.min_excess == 0
-    ):  # one patch lasts as long as it is above the threshold
+    if scoring.min_patches == 1:  # it lasts as long as its highest patch is above the threshold
         return np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1))).astype(float).tolist()
     flat = np.flatnonzero(groups)
     owner, scores = groups.ravel()[flat], lattice.ravel()[flat].astype(np.float64)
@@ -38,7 +36,7 @@ def lasting_scores(
     near = [step for step in _NEAR if scoring.neighbourhood == "26" or step[0] == 0]
     places = np.stack(np.unravel_index(flat, lattice.shape), axis=1)
     return [
-        _lasting(places[a:b].tolist(), scores[a:b].tolist(), near, scoring, threshold)
+        _lasting(places[a:b].tolist(), scores[a:b].tolist(), near, scoring.min_patches, threshold)
         for a, b in pairwise(ends.tolist())
     ]
 
@@ -47,13 +45,12 @@ def _lasting(
     places: list[list[int]],
     scores: list[float],
     near: list[tuple[int, int, int]],
-    scoring: ScoringSettings,
+    min_patches: int,
     threshold: float,
 ) -> float:
-    """Patches join from the highest down, until some that touch are enough."""
+    """Patches join from the highest down, until so many touch."""
     part: dict[tuple[int, ...], int] = {}  # patch: the part of the group that it is in
     members: list[list[tuple[int, ...]]] = []
-    sums: list[float] = []
     for k, (place, score) in enumerate(zip(map(tuple, places), scores, strict=True)):
         touched = {
             part[there]
@@ -61,21 +58,10 @@ def _lasting(
             if there in part
         }
         members.append([place, *(patch for other in touched for patch in members[other])])
-        sums.append(score + sum(sums[other] for other in touched))
+        if len(members[k]) >= min_patches:
+            return score
         for other in touched:
-            members[other], sums[other] = [], 0.0
+            members[other] = []
         for patch in members[k]:
             part[patch] = k
-        below = scores[k + 1] if k + 1 < len(scores) else threshold
-        # With thresholds from this score down to the next, the parts are these.
-        lasting = max(
-            (
-                min(score, (total - scoring.min_excess) / len(patches))
-                for patches, total in zip(members, sums, strict=True)
-                if len(patches) >= scoring.min_patches
-            ),
-            default=-np.inf,
-        )
-        if lasting >= below:
-            return lasting
     return threshold

@@ -56,7 +56,7 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
         return findings, Numbering(tuple(finding.peak_patch for finding in findings.items))
     settings = scores.settings
     groups = connected_patches(
-        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood, settings.min_excess
+        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood
     )
     number_of_group: dict[int, int] = {}
     detected = [(peak, number) for number, peak in enumerate(known.peaks, start=1) if peak is not None]

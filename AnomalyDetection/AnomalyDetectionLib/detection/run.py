@@ -60,7 +60,7 @@ class DetectionRequest:
             holds several; or the series itself, as `dicom_study` chose it.
         model: a bundled model's name, or a model file; None: the default model.
         device: "auto", "cpu", "cuda" or "mps".
-        threshold, min_patches, percentile, stride, statistics, distance, min_excess: None: the model's own setting.
+        threshold, min_patches, percentile, stride, statistics, distance: None: the model's own setting.
         budget: findings that a normal scan may have, which the threshold follows from; None: `threshold` counts.
         register: align T1 and FLAIR where they do not line up.
         bias_correction: N4 on each image.
@@ -80,14 +80,13 @@ class DetectionRequest:
     budget: float | None = None
     statistics: str | None = None
     distance: str | None = None
-    min_excess: float | None = None
     register: bool = True
     bias_correction: bool = True
 
     @property
     def scoring(self) -> dict[str, Any]:
         """What is asked for of the scoring settings that `score` takes, by name."""
-        names = ("percentile", "stride", "statistics", "distance", "min_excess")
+        names = ("percentile", "stride", "statistics", "distance")
         return {name: getattr(self, name) for name in names}
 
 

@@ -33,9 +33,7 @@ def read_findings(record: Path, labels: Path, scores: ScoreMap) -> Findings | No
         check_header(labels, role="image")
         voxels = sitk.GetArrayFromImage(sitk.ReadImage(str(labels)))
         settings = scores.settings
-        groups = connected_patches(
-            scores.lattice, threshold, min_patches, settings.neighbourhood, settings.min_excess
-        )
+        groups = connected_patches(scores.lattice, threshold, min_patches, settings.neighbourhood)
         patches = np.bincount(groups.ravel())[1:].tolist()
         known = [(item["number"], item["patches"]) for item in written]
         if voxels.shape != scores.study.flair_grid.shape or known != list(enumerate(patches, start=1)):

@@ -44,7 +44,6 @@ class Reading:
 
 
 _BY_TISSUE = {"statistics": "tissue", "distance": "mahalanobis"}
-_COMPONENT = {"min_patches": 1, "min_excess": 8.0}
 
 READINGS = (
     Reading("back-projection", "mean of overlapping patches", {"back_projection": "mean"}),
@@ -70,21 +69,13 @@ READINGS = (
     Reading("statistics", "by tissue", {"statistics": "tissue"}),
     Reading("distance", "Mahalanobis", {"distance": "mahalanobis"}),
     Reading("distance, statistics", "Mahalanobis by tissue", {**_BY_TISSUE}),
-    Reading("component score", "8 above the threshold together", {**_COMPONENT}),
-    Reading("component score, distance", "8 together, Mahalanobis by tissue", {**_COMPONENT, **_BY_TISSUE}),
     Reading(
-        "component score, stride",
-        "8 together (32 at this stride), stride 2",
-        {**_COMPONENT, "stride": 2, "min_excess": 32.0},
-    ),
-    Reading(
-        "component score, distance, back-projection",
-        "8 together, Mahalanobis by tissue, mean of overlapping patches",
-        {**_COMPONENT, **_BY_TISSUE, "back_projection": "mean"},
+        "distance, back-projection",
+        "Mahalanobis by tissue, mean of overlapping patches",
+        {**_BY_TISSUE, "back_projection": "mean"},
     ),
 )
-"""One at a time, but for those that name several. The component score's 8 was chosen on infarcts simulated into the two
-people held out for training-validation, where 4 to 16 do alike."""
+"""One at a time, but for those that name several."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,6 @@ def categorised_findings(
     threshold: float,
     smallest: int,
     neighbourhood: str = "26",
-    min_excess: float = 0.0,
     candidates: CandidateAnswers | None = None,
 ) -> tuple[CategorisedFinding, ...]:
     """The findings of a scan at a threshold, by the truth.
@@ -51,7 +50,7 @@ def categorised_findings(
     Args:
         scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
         smallest: findings of fewer elements are dropped.
-        neighbourhood, min_excess: as of `ScoringSettings`.
+        neighbourhood: as of `ScoringSettings`.
         candidates: what the second look says, on the same elements; None: nobody looked.
     """
     groups = Sweep(scores, truth, neighbourhood).above(threshold)
@@ -69,7 +68,7 @@ def categorised_findings(
     is_infarct[groups.infarct_owner] = True
     shared = np.zeros((count, max(CONFOUNDERS) + 1))
     np.add.at(shared, (groups.confounder_owner, truth.confounders[1]), truth.confounders[2])
-    kept = np.flatnonzero(groups.kept(smallest, min_excess)).tolist()
+    kept = np.flatnonzero(groups.kept(smallest)).tolist()
     kept.sort(key=lambda g: (-peaks[g], -groups.sizes[g], first[g]))
 
     def category(group: int) -> str:

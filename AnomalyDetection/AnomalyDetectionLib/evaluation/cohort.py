@@ -119,7 +119,6 @@ def cohort_curves(
             lattice, on_cells = scores.lattice(percentile), truth.on_cells(settings.stride)
             curves = scan_curves(
                 lattice, on_cells, thresholds, smallest=(least,), neighbourhood=settings.neighbourhood,
-                min_excess=settings.min_excess,
             )  # fmt: skip
             yield truth.facts, curves[0]
 

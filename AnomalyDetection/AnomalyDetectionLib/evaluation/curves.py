@@ -139,7 +139,6 @@ def scan_curves(
     *,
     smallest: Sequence[int] = (2,),
     neighbourhood: str = "26",
-    min_excess: float = 0.0,
 ) -> tuple[ScanCurve, ...]:
     """What is found in a scan at every threshold.
 
@@ -151,7 +150,7 @@ def scan_curves(
         truth: on the same elements.
         thresholds: ascending.
         smallest: findings of fewer elements are dropped; one curve for each value.
-        neighbourhood, min_excess: as of `ScoringSettings`.
+        neighbourhood: as of `ScoringSettings`.
 
     Raises:
         ValueError: if scores and truth are on different elements.
@@ -162,13 +161,12 @@ def scan_curves(
     above = sweep.counts(thresholds)
     for t in range(len(thresholds) - 1, -1, -1):
         same = above[t] == (above[t + 1] if t + 1 < len(thresholds) else 0)
-        # The same elements are the same findings, unless they have to exceed the threshold by something.
-        groups = None if same and min_excess == 0 else sweep.above(float(thresholds[t]))
+        groups = None if same else sweep.above(float(thresholds[t]))
         for curve, least in zip(curves, smallest, strict=True):
             if groups is None:
                 curve.hold(t)
             else:
-                curve.count(t, groups, groups.kept(least, min_excess))
+                curve.count(t, groups, groups.kept(least))
         if groups is not None and groups.voxels.sum() > flagged_most:
             for curve in curves:
                 curve.hold_below(t)

@@ -19,7 +19,6 @@ class Groups:
         elements: flat indices (into the scored array) of the elements above the threshold.
         owner: their groups.
         sizes: (groups + 1,) elements of each.
-        excess: (groups + 1,) by how much the elements of each exceed the threshold, added up.
         voxels: (groups + 1,) FLAIR voxels of each.
         infarct_owner, confounder_owner: groups of the elements of `truth.infarcts` and `.confounders`.
     """
@@ -27,14 +26,13 @@ class Groups:
     elements: np.ndarray
     owner: np.ndarray
     sizes: np.ndarray
-    excess: np.ndarray
     voxels: np.ndarray
     infarct_owner: np.ndarray
     confounder_owner: np.ndarray
 
-    def kept(self, smallest: int, min_excess: float = 0.0) -> np.ndarray:
-        """bool (groups + 1,): the groups that are findings, of so many elements and so much excess at least."""
-        kept = (self.sizes >= smallest) & (self.excess >= min_excess)
+    def kept(self, smallest: int) -> np.ndarray:
+        """bool (groups + 1,): the groups that are findings, of so many elements at least."""
+        kept = self.sizes >= smallest
         kept[0] = False
         return kept
 
@@ -83,7 +81,5 @@ class Sweep:
         owner = flat[elements]
         voxels = np.bincount(owner, weights=self._voxels[elements], minlength=groups + 1)
         sizes = np.bincount(owner, minlength=groups + 1)
-        over = self._scores.ravel()[elements].astype(np.float64) - threshold
-        excess = np.bincount(owner, weights=over, minlength=groups + 1)
         owners = (np.where(at >= 0, flat[at], 0) for at in (self._infarcts, self._confounders))
-        return Groups(self._numbers[elements], owner, sizes, excess, voxels, *owners)
+        return Groups(self._numbers[elements], owner, sizes, voxels, *owners)

@@ -94,7 +94,6 @@ def count_sweep(store: Store, models: Mapping[int, str], progress: Progress | No
                 (curve,) = scan_curves(
                     scores.lattice(percentile), on_cells, thresholds[latent, place],
                     smallest=(scores.scoring.min_patches,), neighbourhood=scores.scoring.neighbourhood,
-                    min_excess=scores.scoring.min_excess,
                 )  # fmt: skip
                 counts.take((number, latent, place), curve, volumes)
         counts.lesions[number], counts.volume_ml[number] = len(volumes), volumes.sum()

@@ -49,7 +49,6 @@ class Scored:
     scores: np.ndarray
     smallest: int
     neighbourhood: str
-    min_excess: float = 0.0
     candidates: CandidateAnswers | None = None
 
 
@@ -151,7 +150,7 @@ def model_method(
         settings = scores.scoring
         return Scored(
             truths.on_cells(subject, settings.stride), scores.lattice(), settings.min_patches, settings.neighbourhood,
-            settings.min_excess, scores.candidates,
+            scores.candidates,
         )  # fmt: skip
 
     return Method(name or stored_as, curves, (point,), None, scored)

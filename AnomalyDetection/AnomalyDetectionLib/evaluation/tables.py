@@ -221,7 +221,6 @@ def lesion_and_finding_rows(
                 threshold,
                 scored.smallest,
                 scored.neighbourhood,
-                scored.min_excess,
                 scored.candidates,
             ):
                 names = {"subject": subject, "patient": patient, "method": method.name}

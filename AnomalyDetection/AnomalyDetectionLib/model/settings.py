@@ -62,8 +62,6 @@ class ScoringSettings:
         neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice: what makes two
             patches one finding.
         min_patches: findings of fewer patches are dropped (paper: a single isolated patch, so 2).
-        min_excess: so are findings of which all patches together exceed the threshold by less, the sum of
-            score - threshold: few patches must score high, many need not. 0: the paper, none.
     """
 
     stride: int = 4
@@ -75,7 +73,6 @@ class ScoringSettings:
     neighbourhood: str = "26"
     min_patches: int = 2
     distance: str = "percentile"
-    min_excess: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
@@ -89,8 +86,6 @@ class ScoringSettings:
             raise ValueError(
                 "z_factor and threshold must be positive, and a finding has at least one patch; no more than 1e6"
             )
-        if not 0 <= self.min_excess <= _MOST:
-            raise ValueError("min_excess must be 0 or more, and no more than 1e6")
         if self.statistics not in ("training", "scan", "tissue"):
             raise ValueError(f"statistics is 'training', 'scan' or 'tissue', not {self.statistics!r}")
         if self.distance not in ("percentile", "mahalanobis"):

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-SINCE: dict[str, int] = {"statistics": 2, "distance": 3, "min_excess": 3}
+SINCE: dict[str, int] = {"statistics": 2, "distance": 3}
 """With which version of the file a setting came, if not with the first."""
 
 Settings = TypeVar("Settings")

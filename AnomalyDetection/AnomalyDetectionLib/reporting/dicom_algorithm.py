@@ -52,7 +52,7 @@ class Algorithm:
         model = model if isinstance(model, Mapping) else {"name": str(model)}
         settings = provenance.get("settings") or {}
         scoring = settings.get("scoring") or {}
-        names = ("threshold", "min_patches", "percentile", "stride", "statistics", "distance", "min_excess")
+        names = ("threshold", "min_patches", "percentile", "stride", "statistics", "distance")
         derived = {"threshold": threshold, "min_patches": min_patches}
         named = {**scoring, **{name: value for name, value in derived.items() if value is not None}}
         t1 = (inputs.get("t1") or {}).get("sha256")

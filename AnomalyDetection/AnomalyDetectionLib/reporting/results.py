@@ -256,14 +256,8 @@ def header_of(detection: Detection, hide: Collection[str] = (), *, anonymous: bo
         *_by_hint(findings, hide),
         *([] if anonymous else [names]),
         f"Model: {detection.model.name} ({detection.model.sha256[:8]})    score above {findings.threshold:g}{usual},"
-        f" at least {findings.min_patches} connected patches{_together(detection)}",
+        f" at least {findings.min_patches} connected patches",
     ]
-
-
-def _together(detection: Detection) -> str:
-    """By how much the patches of a finding have to exceed the threshold; nothing where they need not."""
-    least = detection.scores.settings.min_excess
-    return f", together {least:g} above that" if least else ""
 
 
 def _by_hint(findings: Findings, hide: Collection[str]) -> list[str]:

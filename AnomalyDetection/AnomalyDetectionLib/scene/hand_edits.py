@@ -171,7 +171,7 @@ def _other_number(
     """
     settings = scores.settings
     groups = connected_patches(
-        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood, settings.min_excess
+        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood
     )
     own = numbering.peaks[number - 1]
     if own is None:

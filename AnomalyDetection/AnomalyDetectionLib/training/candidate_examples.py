@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from ..detection.candidates import Candidates, Surroundings, find_candidates, surroundings_of
 from ..detection.context import class_probabilities
@@ -61,24 +62,59 @@ def draw_examples(
     *,
     seed: int,
     device: str = "cpu",
+    workers: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Examples:
     """Candidates of painted scans; people are drawn as for the detector.
 
     Args:
         count: of painted scans.
+        workers: processes that share the work on the CPU; the examples do not depend on it.
+        progress: called with the number of scans that are done.
     """
-    groups: dict[str, list[LesionScan]] = {}
-    for scan in scans:
-        groups.setdefault(scan.group, []).append(scan)
+    drawn = _PaintedScans(network, scans, outlines, count, seed, device)
+    loader = DataLoader(
+        drawn, batch_size=None, num_workers=workers if device == "cpu" else 0, worker_init_fn=_one_thread
+    )
     parts = []
-    for number in range(count):
-        rng = np.random.default_rng([seed, number])
-        group = list(groups.values())[int(rng.integers(len(groups)))]
+    for number, part in enumerate(loader, start=1):
+        parts.append(part)
+        if progress is not None:
+            progress(number)
+    return Examples.joined(parts)
+
+
+class _PaintedScans(Dataset[Examples]):
+    """The candidates of one painted scan after another."""
+
+    def __init__(
+        self,
+        network: ContextNetwork,
+        scans: Sequence[LesionScan],
+        outlines: Sequence[np.ndarray],
+        count: int,
+        seed: int,
+        device: str,
+    ) -> None:
+        self._network, self._outlines, self._count = network, outlines, count
+        self._seed, self._device = seed, device
+        groups: dict[str, list[LesionScan]] = {}
+        for scan in scans:
+            groups.setdefault(scan.group, []).append(scan)
+        self._groups = list(groups.values())
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> Examples:
+        rng = np.random.default_rng([self._seed, number])
+        group = self._groups[int(rng.integers(len(self._groups)))]
         scan = group[int(rng.integers(len(group)))]
-        block = painted(scan, outlines, rng)
+        block = painted(scan, self._outlines, rng)
         images = block.images.astype(np.float32)
-        probabilities = class_probabilities(images[:, 0], images[:, 1], block.brain, network, device=device)
+        probabilities = class_probabilities(
+            images[:, 0], images[:, 1], block.brain, self._network, device=self._device
+        )
         candidates = find_candidates(probabilities)
         labels = classes_of(candidates, block.target)
         chosen = _chosen(labels, rng)
@@ -86,10 +122,11 @@ def draw_examples(
         look = surroundings_of(
             candidates, images[:, 0], images[:, 1], block.brain, probabilities, spacing, chosen + 1
         )
-        parts.append(_examples(look, labels[chosen]))
-        if progress is not None:
-            progress(number + 1)
-    return Examples.joined(parts)
+        return _examples(look, labels[chosen])
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
 
 
 def painted(scan: LesionScan, outlines: Sequence[np.ndarray], rng: np.random.Generator) -> Block:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ def finished_model(
     network = ContextNetwork(settings.network)
     network.load_state_dict(weights)
     network.eval()
+    workers = min(4, os.cpu_count() or 1)
 
     def count(first: float, last: float, of: int, what: str) -> Callable[[int], None]:
         return lambda done: progress(
@@ -144,7 +146,7 @@ def finished_model(
         )
 
     examples = draw_examples(
-        network, scans, outlines, PAINTED_SCANS, seed=settings.seed + 10, device=device,
+        network, scans, outlines, PAINTED_SCANS, seed=settings.seed + 10, device=device, workers=workers,
         progress=count(_SECOND_LOOK, 0.88, PAINTED_SCANS, "painted scan"),
     )  # fmt: skip
     training = CandidateTrainingSettings(network=CandidateSettings(), seed=settings.seed)
@@ -156,7 +158,7 @@ def finished_model(
     )
     others = draw_examples(
         network, [LesionScan.of(scan) for scan in held_out], outlines, CALIBRATION_SCANS, seed=settings.seed + 20,
-        device=device, progress=count(0.9, 0.95, CALIBRATION_SCANS, "calibration scan"),
+        device=device, workers=workers, progress=count(0.9, 0.95, CALIBRATION_SCANS, "calibration scan"),
     )  # fmt: skip
     candidate = calibrated(training.network, logits_of(second, others), others.label)
     model = ContextModel(

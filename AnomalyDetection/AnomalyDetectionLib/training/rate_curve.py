@@ -52,9 +52,6 @@ def findings_above(scan: NormalScan, thresholds: np.ndarray, scoring: ScoringSet
         if groups:
             owner = labels[above]
             counted = np.bincount(owner, minlength=groups + 1) >= scoring.min_patches
-            if scoring.min_excess > 0:
-                excess = scores[above].astype(np.float64) - threshold
-                counted &= np.bincount(owner, excess, groups + 1) >= scoring.min_excess
             counted[0] = False
             if lesion is not None:
                 counted[labels[lesion]] = False
