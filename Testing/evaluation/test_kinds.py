@@ -8,7 +8,7 @@ import pytest
 from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.evaluation.categories import categorised_findings
+from AnomalyDetectionLib.evaluation.categories import categorised_candidates, categorised_findings
 from AnomalyDetectionLib.evaluation.kinds import (
     ALIKE,
     ALL,
@@ -89,6 +89,17 @@ def test_a_finding_is_called_what_the_second_look_says_of_its_peak():
     assert {finding.hint for finding in plain} == {UNKNOWN}
 
 
+def test_candidates_count_whatever_the_second_look_said_of_them():
+    labels = np.array([[[1, 1, 0, 2, 0, 3]]], np.int32)
+    answers = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0], [0.2, 0.1, 0.7, 0, 0]], np.float32)
+    got = categorised_candidates(CandidateAnswers(labels, answers), elements("......", "...1.."))
+    assert sorted((one.category, one.hint) for one in got) == [
+        ("normal tissue", INFARCT_LIKE),
+        ("normal tissue", EDGE),
+        ("white matter hyperintensity", WMH_LIKE),
+    ]
+
+
 @pytest.fixture
 def evaluation(tmp_path):
     """What `evaluate` leaves of two models and a baseline, as far as it is needed here."""
@@ -98,6 +109,11 @@ def evaluation(tmp_path):
     found += [("context", "c", "widened sulcus", EDGE), ("bright FLAIR", "a", "infarct", "")]
     for name, heads, lines in (
         ("findings", ("method", "patient", "category", "hint"), found),
+        (
+            "candidates",
+            ("method", "patient", "category", "hint"),
+            [*found[:-1], ("context", "d", "tumour", EDGE)],
+        ),
         ("scans", ("method", "patient"), [(m, p) for m in ("context", "bright FLAIR") for p in "abcd"]),
     ):
         with (folder / "tables" / f"{name}.csv").open("w", newline="") as file:
@@ -108,13 +124,13 @@ def evaluation(tmp_path):
 
 
 def test_what_was_called_what_is_read_from_an_evaluation(evaluation):
-    called, patients = read_called(evaluation, "context")
+    called, patients = read_called(evaluation, "context", "findings")
     assert called == [*FINDINGS, CalledFinding("c", "normal tissue", EDGE)]
     assert patients == ("a", "b", "c", "d")
     with pytest.raises(InputError, match="no method 'other': choose one of context, bright FLAIR"):
-        read_called(evaluation, "other")
+        read_called(evaluation, "other", "findings")
     with pytest.raises(InputError, match="'bright FLAIR' does not say what its findings may be"):
-        read_called(evaluation, "bright FLAIR")
+        read_called(evaluation, "bright FLAIR", "findings")
 
 
 def test_the_command_writes_the_table_of_truth_and_hints(evaluation, tmp_path):
@@ -125,6 +141,7 @@ def test_the_command_writes_the_table_of_truth_and_hints(evaluation, tmp_path):
     assert "All of it." in page
     assert "| infarct | infarct-like | 2 | 4 | 2 | 1 | 0 | 0 | 1 | 50 % [" in page
     with (tmp_path / "out" / "kinds.csv").open(encoding="utf-8", newline="") as file:
-        rows = {row["truth"]: row for row in csv.DictReader(file)}
-    assert rows["normal tissue"]["right"] == "4"
-    assert rows[ALL]["findings"] == "10"
+        rows = {(row["of"], row["truth"]): row for row in csv.DictReader(file)}
+    assert rows["findings", "normal tissue"]["right"] == "4"
+    assert (rows["findings", ALL]["findings"], rows["candidates", ALL]["findings"]) == ("10", "11")
+    assert rows["candidates", "tumour"]["right_share"] == "0.5"

@@ -120,20 +120,26 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
 def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
     """What the findings of a model really are, against what they are called: infarct, WMH, tumour, normal tissue.
 
-    EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count.
+    EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count, and beside them
+    every candidate that its second look judged.
     """
-    from ..evaluation.kinds import confusion, read_called
+    from ..evaluation.kinds import CALLED, confusion, read_called
     from ..imaging.writing import atomic_folder
     from ..reporting.experiment_about import what_was_evaluated, write_about
     from ..reporting.kinds_table import kinds_in_words, write_kinds
 
     about = what_was_evaluated(evaluation)
-    rows = confusion(*read_called(evaluation, method))
+    rows = [
+        {"method": method, "of": which, **row}
+        for which in CALLED
+        for row in confusion(*read_called(evaluation, method, which))
+    ]
+    said = kinds_in_words([row for row in rows if row["of"] == "findings"])
     check_output(output)
     with atomic_folder(output) as beside:
         write_kinds(rows, beside, about["simulated"])
-        write_about({**about, "method": method, "hints": kinds_in_words(rows)}, beside)
-    click.echo(f"{kinds_in_words(rows)} Tables in {output}.")
+        write_about({**about, "method": method, "hints": said}, beside)
+    click.echo(f"{said} Tables in {output}.")
 
 
 @experiment.command("real-lesions", short_help="What is found of lesions that are really there.")

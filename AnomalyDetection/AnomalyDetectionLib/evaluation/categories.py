@@ -90,6 +90,17 @@ def categorised_findings(
     )
 
 
+def categorised_candidates(
+    candidates: CandidateAnswers, truth: ElementTruth
+) -> tuple[CategorisedFinding, ...]:
+    """Every candidate that the second look judged, whatever it said, by the truth on the same elements.
+
+    `peak_score` says nothing here.
+    """
+    there = np.where(candidates.labels > 0, 1.0, np.nan)
+    return categorised_findings(there, truth, 0.5, 1, candidates=candidates)
+
+
 def lesion_peaks(scores: np.ndarray, truth: ElementTruth) -> np.ndarray:
     """(lesions,) the highest score among the elements that hold a voxel of each; NaN where none was scored."""
     at = scores.ravel()[truth.infarcts[0]]

@@ -31,6 +31,10 @@ RIGHT: Mapping[str, str] = MappingProxyType(
 )
 """What a finding is, and the hint that is right for it. Wide sulci, perivascular spaces and artefacts are normal."""
 
+CALLED = ("findings", "candidates")
+"""What is called something: what lies above the threshold, and all that the second look judged. A finding has a high
+probability of a lesion and so is hardly ever called normal tissue; whether normal tissue is known, the candidates tell."""
+
 ALL, ALIKE = "all of them", "each kind alike"
 """The last rows of the table: all findings counted, and the mean of the kinds' shares."""
 
@@ -49,15 +53,18 @@ def truth_of(category: str) -> str:
     return category if category in RIGHT else NORMAL
 
 
-def read_called(evaluation: Path, method: str) -> tuple[list[CalledFinding], tuple[str, ...]]:
+def read_called(evaluation: Path, method: str, which: str) -> tuple[list[CalledFinding], tuple[str, ...]]:
     """The findings of a method at its operating point, and the patients of all scans, from what `evaluate` wrote.
+
+    Args:
+        which: one of `CALLED`.
 
     Raises:
         InputError: the tables are missing or damaged, or hold no such method.
     """
     tables = evaluation / "tables"
     scans = read_rows(tables / "scans.csv", ("method", "patient"))
-    findings = read_rows(tables / "findings.csv", ("method", "patient", "category", "hint"))
+    findings = read_rows(tables / f"{which}.csv", ("method", "patient", "category", "hint"))
     methods = list(dict.fromkeys(row["method"] for row in scans))
     if method not in methods:
         raise InputError(

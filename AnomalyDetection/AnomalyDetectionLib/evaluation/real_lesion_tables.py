@@ -158,7 +158,7 @@ def kind_rows(found: Sequence[Found]) -> Iterator[Row]:
             if row.truth
         ]
         for row in confusion(called, [one.patient for one in own]):
-            yield {"method": method, **row}
+            yield {"method": method, "of": "findings", **row}
 
 
 def _head(group: Group) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .bootstrap import interval
-from .categories import categorised_findings, lesion_peaks
+from .categories import categorised_candidates, categorised_findings, lesion_peaks
 from .curves import ANY, CRITERIA, ONE_TO_ONE, CohortCurves
 from .flair_threshold import BRIGHT
 from .froc import FIGURES, RATES, Point, operating_point, patient_sums, sensitivity_at, threshold_at
@@ -200,14 +200,17 @@ def scan_rows(methods: Sequence[Method]) -> Iterator[Row]:
 
 def lesion_and_finding_rows(
     methods: Sequence[Method], progress: Callable[[str, float], None] | None = None
-) -> Iterator[tuple[list[Row], list[Row]]]:
-    """Scan by scan: every lesion, and every finding, by every method at its main operating point."""
+) -> Iterator[tuple[list[Row], list[Row], list[Row]]]:
+    """Scan by scan: every lesion, and every finding, by every method at its main operating point; and every candidate of
+    those methods that look a second time, those under the threshold, too.
+    """
     subjects = methods[0].curves.subjects
     for s, subject in enumerate(subjects):
         if progress is not None:
             progress(subject, s / len(subjects))
         lesions: list[Row] = []
         findings: list[Row] = []
+        candidates: list[Row] = []
         for method in methods:
             place = method.points[0][1]
             threshold = float(method.curves.thresholds[place])
@@ -215,6 +218,7 @@ def lesion_and_finding_rows(
             patient = method.curves.patients[s]
             peaks = lesion_peaks(scored.scores, scored.truth)
             lesions += _lesions_of_scan(method.name, method.curves, s, place, peaks)
+            names = {"subject": subject, "patient": patient, "method": method.name}
             for finding in categorised_findings(
                 scored.scores,
                 scored.truth,
@@ -223,10 +227,14 @@ def lesion_and_finding_rows(
                 scored.neighbourhood,
                 scored.candidates,
             ):
-                names = {"subject": subject, "patient": patient, "method": method.name}
                 called = finding.hint if scored.candidates is not None else None
                 findings.append({**names, **vars(finding), "hint": called})
-        yield lesions, findings
+            if scored.candidates is not None:
+                candidates += [
+                    {**names, "volume_ml": one.volume_ml, "category": one.category, "hint": one.hint}
+                    for one in categorised_candidates(scored.candidates, scored.truth)
+                ]
+        yield lesions, findings, candidates
 
 
 def _lesions_of_scan(

@@ -15,7 +15,7 @@ import numpy
 import scipy
 
 from .. import __version__
-from ..evaluation.kinds import CalledFinding, confusion, truth_of
+from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
 from ..evaluation.run import Evaluation
 from ..evaluation.tables import (
     Row,
@@ -93,24 +93,27 @@ def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | No
 def _write_scan_by_scan(
     evaluation: Evaluation, folder: Path, progress: Callable[[str, float], None]
 ) -> tuple[list[Row], list[Row]]:
-    """Lesions and findings, appended scan by scan; returns how many findings each category has, and what they were called."""
+    """Lesions, findings and candidates, appended scan by scan; returns how many findings each category has, and what
+    findings and candidates were called.
+    """
     counts: Counter[tuple[str, str]] = Counter()
-    called: dict[str, list[CalledFinding]] = {}
+    called: dict[tuple[str, str], list[CalledFinding]] = {}
     with ExitStack() as files:
-        writers = [RowsFile(folder / f"{name}.csv", files) for name in ("lesions", "findings")]
+        writers = {name: RowsFile(folder / f"{name}.csv", files) for name in ("lesions", *CALLED)}
         for parts in lesion_and_finding_rows(evaluation.methods, progress):
-            for writer, rows in zip(writers, parts, strict=True):
+            for (name, writer), rows in zip(writers.items(), parts, strict=True):
                 writer.append(rows)
-            for row in parts[1]:
-                counts[row["method"], row["category"]] += 1
-                if row["hint"] is not None:
-                    finding = CalledFinding(row["patient"], truth_of(row["category"]), row["hint"])
-                    called.setdefault(row["method"], []).append(finding)
+                for row in rows if name in CALLED else ():
+                    if name == "findings":
+                        counts[row["method"], row["category"]] += 1
+                    if row["hint"] is not None:
+                        finding = CalledFinding(row["patient"], truth_of(row["category"]), row["hint"])
+                        called.setdefault((row["method"], name), []).append(finding)
     patients = [scan.patient for scan in evaluation.scans]
     kinds = [
-        {"method": method, **row}
-        for method, findings in called.items()
-        for row in confusion(findings, patients, evaluation.weights)
+        {"method": method, "of": name, **row}
+        for (method, name), those in called.items()
+        for row in confusion(those, patients, evaluation.weights)
     ]
     return list(_category_rows(evaluation, counts)), kinds
 

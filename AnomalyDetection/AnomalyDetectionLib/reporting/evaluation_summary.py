@@ -12,7 +12,7 @@ from ..evaluation.curves import ANY
 from ..evaluation.froc import MOST_FLAGGED, RATES
 from ..evaluation.run import Evaluation
 from ..evaluation.tables import AIMED_AT, Row
-from .kinds_table import kinds_in_words, kinds_lines
+from .kinds_table import kinds_tables
 from .markdown import counted, dice, figure, share, table
 
 WMH_SAID = (
@@ -104,7 +104,7 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         "",
         f"### What the findings are called, at the operating points ({people})",
         "",
-        *_kind_tables(tables.kinds),
+        *kinds_tables(tables.kinds),
         "Models: "
         + ", ".join(f"{name} ({m.fingerprint[:12]})" for name, m in evaluation.models.items())
         + ".",
@@ -206,14 +206,6 @@ def _strata_rate_table(rows: Sequence[Row]) -> list[str]:
         body.append([f"{stratum}: {name}", own[methods[0]]["lesions"],
                      *(share(own[method], f"sensitivity_at_{rate:g}_no_wmh") for method in methods for rate in AIMED_AT)])  # fmt: skip
     return table(heads, body)
-
-
-def _kind_tables(rows: Sequence[Row]) -> list[str]:
-    lines: list[str] = []
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = [row for row in rows if row["method"] == method]
-        lines += [f"**{method}**: {kinds_in_words(own)}", "", *kinds_lines(own), ""]
-    return lines or ["No method says what its findings may be.", ""]
 
 
 def _free_table(rows: Sequence[Row]) -> list[str]:

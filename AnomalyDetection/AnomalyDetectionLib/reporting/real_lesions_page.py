@@ -18,7 +18,7 @@ from ..evaluation.real_lesion_tables import (
 from ..evaluation.real_lesions import TRUTHS, Found, as_rows
 from ..imaging.unusable import Unusable, write_unusable
 from .csv_rows import write_rows
-from .kinds_table import kinds_in_words, kinds_lines
+from .kinds_table import kinds_tables
 from .markdown import counted, dice, figure, share, table
 
 PAGE = "summary.md"
@@ -101,10 +101,7 @@ def _page(
         lines += ["", "Masks that mark only a part of the lesions (openms_long: those that changed) make findings on the others "
                   "look as if they were on none.", ""] if own else []  # fmt: skip
     lines += ["## What the findings on these lesions were called", ""]
-    for method in dict.fromkeys(row["method"] for row in kinds):
-        its = [row for row in kinds if row["method"] == method]
-        lines += [f"**{method}**: {kinds_in_words(its)}", "", *kinds_lines(its), ""]
-    lines += [] if kinds else ["No method says what its findings may be.", ""]
+    lines += kinds_tables(kinds)
     return lines[:-1]
 
 
