@@ -191,9 +191,13 @@ def test_the_command_writes_tables_and_a_page_and_goes_on_where_it_was(
     assert [name for name, _ in detections] == ["one", "two"]
     page = (output / "summary.md").read_text("utf-8")
     assert "| surroundings | clinic | 1 | 1 of 1: 100 % | 50 % | 0.67 | 2.0 | 1.0 |" in page
-    assert "| clinic: 0.1 to 1 ml | surroundings | 1 | 1 of 1: 100 % | 100 % | 50 % | 0.3 |" in page
-    assert "| clinic: under 0.03 ml | surroundings | 1 | 0 of 1: 0 % | 0 % | 0 % | 0.0 |" in page
-    assert "bright FLAIR, as much as surroundings" in page
+    assert (
+        "| number | ml in all | found by surroundings | found by bright FLAIR, as much as surroundings |"
+        in page
+    )
+    assert "| clinic: 0.1 to 1 ml | 1 | 0.3 | 100 % |" in page
+    assert "| clinic: under 0.03 ml | 1 | 0.0 | 0 % |" in page
+    assert "| clinic | surroundings | 1 | 1 | 99 % | 50 % | 2.0 | 1.0 | 0.1 |" in page
     with (output / "tables" / "kinds.csv").open() as file:
         kinds = {row["truth"]: row for row in csv.DictReader(file)}
     assert (kinds["tumour"]["right"], kinds["MS lesion"]["right"]) == ("1", "0")

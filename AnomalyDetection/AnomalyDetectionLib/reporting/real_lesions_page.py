@@ -15,7 +15,7 @@ from ..evaluation.real_lesion_tables import (
     size_rows,
     tumour_rows,
 )
-from ..evaluation.real_lesions import TRUTHS, Found, as_rows
+from ..evaluation.real_lesions import Found, as_rows
 from ..imaging.unusable import Unusable, write_unusable
 from .csv_rows import write_rows
 from .kinds_table import kinds_tables
@@ -94,46 +94,48 @@ def _page(
         lines += ["", "The share of a missed tumour is 0. Dice: with all findings that touch the tumour.", ""]
     else:
         lines += ["There are none.", ""]
-    for lesion_class in ("ms", "wmh"):
+    for lesion_class, title in (("ms", "MS lesions"), ("wmh", "White matter hyperintensities")):
         own = [row for row in sizes if row["lesion_class"] == lesion_class]
-        lines += [f"## {TRUTHS[lesion_class][0].upper()}{TRUTHS[lesion_class][1:]}s", ""]
-        lines += [*_sizes(own), "", *_scans([r for r in scans if r["lesion_class"] == lesion_class])]
-        lines += ["", "Masks that mark only a part of the lesions (openms_long: those that changed) make findings on the others "
-                  "look as if they were on none.", ""] if own else []  # fmt: skip
+        lines += [f"## {title}", ""]
+        if own:
+            lines += [
+                *_sizes(own),
+                "",
+                *_scans([row for row in scans if row["lesion_class"] == lesion_class], own),
+                "",
+            ]
+            lines += ["Where a mask marks only a part of the lesions (openms_long: those that changed), findings on the others "
+                      "look as if they were on none.", ""]  # fmt: skip
+        else:
+            lines += ["There are none.", ""]
     lines += ["## What the findings on these lesions were called", ""]
     lines += kinds_tables(kinds)
     return lines[:-1]
 
 
 def _sizes(rows: Sequence[Row]) -> list[str]:
-    if not rows:
-        return ["There are none."]
-    heads = ["lesions", "method", "patients", "found", "volume found", "voxels marked", "ml in all"]
+    """How many were found: a row a collection and size, a column a method."""
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    body = []
+    for collection, size in dict.fromkeys((row["collection"], row["size"]) for row in rows):
+        own = {r["method"]: r for r in rows if (r["collection"], r["size"]) == (collection, size)}
+        any_of = own[methods[0]]
+        body.append([f"{collection}: {size}", any_of["lesions"], f"{any_of['volume_ml']:.1f}",
+                     *(share(own[method], "found_share") for method in methods)])  # fmt: skip
+    return table(["lesions", "number", "ml in all", *(f"found by {method}" for method in methods)], body)
+
+
+def _scans(rows: Sequence[Row], sizes: Sequence[Row]) -> list[str]:
+    """Shares of the volume, findings a scan: a row a collection and method."""
+    heads = ["collection", "method", "patients", "scans", "volume of lesions found", "voxels of lesions marked",
+             "findings a scan", "of these on no lesion", "flagged ml a scan"]  # fmt: skip
+    whole = {(row["collection"], row["method"]): row for row in sizes if row["size"] == "all"}
     return table(
         heads,
         [
-            [f"{row['collection']}: {row['size']}", row["method"], row["patients"],
-             f"{row['found']} of {row['lesions']}: {share(row, 'found_share')}", share(row, "volume_share"),
-             share(row, "voxel_share"), f"{row['volume_ml']:.1f}"]
-            for row in sorted(rows, key=lambda row: _order(row, rows))
-        ],
-    )  # fmt: skip
-
-
-def _order(row: Row, rows: Sequence[Row]) -> tuple[int, int]:
-    """Methods beside each other, for every collection and size."""
-    places = list(dict.fromkeys((r["collection"], r["size"]) for r in rows))
-    methods = list(dict.fromkeys(r["method"] for r in rows))
-    return places.index((row["collection"], row["size"])), methods.index(row["method"])
-
-
-def _scans(rows: Sequence[Row]) -> list[str]:
-    heads = ["collection", "method", "scans", "findings a scan", "of these on no lesion", "flagged ml a scan"]
-    return table(
-        heads,
-        [
-            [row["collection"], row["method"], row["scans"], figure(row, "findings"),
-             figure(row, "on_no_lesion"), figure(row, "flagged_ml")]
+            [row["collection"], row["method"], row["patients"], row["scans"],
+             *(share(whole.get((row["collection"], row["method"]), {}), name) for name in ("volume_share", "voxel_share")),
+             *(figure(row, name) for name in ("findings", "on_no_lesion", "flagged_ml"))]
             for row in rows
         ],
     )  # fmt: skip
