@@ -16,6 +16,8 @@ from AnomalyDetectionLib.evaluation.category_table import (
 from AnomalyDetectionLib.reporting.tables import COLUMNS
 from AnomalyDetectionLib.scene.export import REVIEW_COLUMNS
 
+CATEGORIES_OF_PAPER = list(published.CATEGORIES)
+
 TRUTH = {
     "sub-01": ["infarct", "white matter hyperintensity", "normal tissue", "widened sulcus"],
     "sub-02": ["image artefact", "infarct", "enlarged perivascular space"],
@@ -26,6 +28,16 @@ READER = {
     "sub-02": ["image artefact", "infarct, known", "normal tissue"],
     "sub-03": [],
 }
+
+
+def test_tumours_have_a_line_only_where_there_are_some():
+    assert [row[0] for row in rows(CategoryCounts(2, {"normal tissue": 1}))] == [
+        *CATEGORIES_OF_PAPER,
+        "total",
+    ]
+    with_one = rows(CategoryCounts(2, {"normal tissue": 1, "tumour": 3}))
+    assert [row[0] for row in with_one] == [*CATEGORIES_OF_PAPER, "tumour", "total"]
+    assert with_one[-2][1:5] == ("3", "75.0", "1.50", "0")
 
 
 def write(path, header, lines, encoding="utf-8"):
@@ -106,6 +118,6 @@ def test_a_table_that_is_none_of_findings_is_refused(tmp_path):
         from_readers_tables([table])
     with pytest.raises(InputError, match="cannot be read"):
         from_readers_tables([tmp_path / "none.csv"])
-    odd = write(tmp_path / "odd.csv", ("number", "category"), [(1, "tumour")])
-    with pytest.raises(InputError, match="category 'tumour'"):
+    odd = write(tmp_path / "odd.csv", ("number", "category"), [(1, "cyst")])
+    with pytest.raises(InputError, match="category 'cyst'"):
         from_readers_tables([odd])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib import cli
+from AnomalyDetectionLib.detection.hints import HINTS
 from AnomalyDetectionLib.evaluation.store import Store
 from AnomalyDetectionLib.imaging.bids import BRAIN_MASK, CONFOUNDER_MAP, INFARCTS, image_path, truth_path
 from AnomalyDetectionLib.model.model_file import load_model, save_model
@@ -25,8 +26,8 @@ BROKEN = {
     "sub-07": "label map of infarcts",
 }
 TABLES = (
-    "categories", "differences", "errors", "findings", "lesion_free", "lesions", "methods", "scans", "sensitivity",
-    "strata",
+    "candidates", "categories", "differences", "errors", "findings", "kinds", "lesion_free", "lesions", "methods", "rates", "scans",
+    "sensitivity", "strata",
 )  # fmt: skip
 
 
@@ -190,6 +191,34 @@ def test_false_positives_on_scans_without_lesions_have_rows_of_their_own(done):
     assert all(row["false_positives"] == row["findings"] for row in free)
 
 
+def test_findings_on_known_lesions_of_scans_without_lesions_are_counted_apart(done):
+    for row in rows(done.output, "lesion_free"):
+        apart = float(row["false_positives_no_wmh"]) + float(row["on_known_lesions"])
+        assert apart == pytest.approx(float(row["false_positives"]))
+    with_wmh = next(r for r in rows(done.output, "lesion_free")
+                    if r["method"] == "bright FLAIR" and r["scans_are"] == "with infarct")  # fmt: skip
+    assert float(with_wmh["on_known_lesions"]) > 0
+
+
+def test_one_and_two_false_positives_a_scan_have_all_figures_with_wmh_ignored_and_counted(done):
+    found = [row for row in rows(done.output, "rates") if row["method"] == "bright FLAIR"]
+    assert [(row["wmh"], row["rate"]) for row in found] == [
+        ("ignored", "1"), ("ignored", "2"), ("counted", "1"), ("counted", "2"),
+    ]  # fmt: skip
+    for row in found:
+        assert row["sensitivity"] == "1"  # all three infarcts are as bright as can be
+        assert float(row["volume_share"]) == 1
+        assert 0.3 < float(row["voxel_share"]) <= 1
+        assert 0 < float(row["dice"]) <= 1
+        assert float(row["flagged_ml"]) > 0
+        assert {row["patients"], row["lesions"]} == {"2", "3"}
+    page = (done.output / "summary.md").read_text("utf-8")
+    assert "### At 1 and 2 false positives a scan" in page
+    assert page.count("| size: over 1 ml |") == 2  # at the operating points, and at these rates
+    assert page.count("WMH ignored: a finding that touches no infarct but a known lesion") == 1
+    assert "No method says what its findings may be." in page
+
+
 def test_the_figures_are_there(done):
     for name in ("froc.png", "strata.png"):
         image = sitk.ReadImage(str(done.output / name))
@@ -324,14 +353,29 @@ def both(whole, a_random_model, a_context_model, tmp_path_factory):
 def test_models_of_either_kind_are_compared_on_one_store(both):
     paper, context = (Store(both).read_scores(name, "sub-01") for name in ("random", "surroundings"))
     assert paper.percentiles.tolist() == [40, 50]
-    assert (context.percentiles.tolist(), context.scoring.stride) == ([50], 2)
+    assert (context.percentiles.tolist(), context.scoring.stride) == ([50], 1)
     assert context.scores.shape[1] > 3 * paper.scores.shape[1]
+    assert paper.candidates is None
+    assert len(context.candidates.answers) == context.candidates.labels.max() > 0
     assert {row["method"] for row in rows(both, "methods")} == {
         "random", "surroundings", "bright FLAIR", "dark FLAIR",
     }  # fmt: skip
     assert {row["less"] for row in rows(both, "differences") if row["method"] == "surroundings"} == {
         "random", "bright FLAIR",
     }  # fmt: skip
+
+
+def test_what_a_context_model_calls_its_findings_stands_beside_what_they_are(both):
+    called = [row for row in rows(both, "findings") if row["method"] == "surroundings"]
+    assert called
+    assert {row["hint"] for row in called} <= set(HINTS)
+    assert {row["hint"] for row in rows(both, "findings") if row["method"] != "surroundings"} == {""}
+    kinds = rows(both, "kinds")
+    assert {row["method"] for row in kinds} == {"surroundings"}
+    whole = {row["of"]: int(row["findings"]) for row in kinds if row["truth"] == "all of them"}
+    assert whole == {"findings": len(called), "candidates": len(rows(both, "candidates"))}
+    assert whole["candidates"] >= whole["findings"]
+    assert f"of {len(called)} findings were called what they are" in (both / "summary.md").read_text("utf-8")
 
 
 def test_the_misses_of_a_context_model_are_told_without_normal_tissue(

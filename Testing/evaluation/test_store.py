@@ -198,7 +198,9 @@ def test_on_the_sample_the_curves_are_what_the_program_finds(sample_run, tmp_pat
     wmh = sitk.GetArrayFromImage(sitk.ReadImage(str(SAMPLE / "simulated_WMH.nii.gz")))
     counts = set()
     for threshold in curves.thresholds:
-        findings = derive_findings(scores, threshold=float(threshold), min_patches=settings.min_patches)
+        findings = derive_findings(
+            scores, threshold=float(threshold), min_patches=settings.min_patches, outline="cells"
+        )
         labels = sitk.GetArrayFromImage(findings.labels)
         by_image = match(truth, labels, study.flair_grid.voxel_ml)
         point = operating_point(curves, float(threshold))

@@ -1,5 +1,7 @@
 """Lesions sorted into the classes of docs/method.md."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from AnomalyDetectionLib.evaluation.strata import size_name, strata
@@ -34,10 +36,25 @@ def test_every_size_is_listed_and_of_the_rest_what_there_is():
         ("kind", "lacunar"),
         ("region", "cortex"),
         ("cavitated", "no"),
+        ("together", "under 1 ml"),
     ]
     sizes = np.stack([among for stratum, _, among in got if stratum == "size"])
     assert (sizes.sum(axis=0) == 1).all()
     assert dict((name, among.tolist()) for _, name, among in got)["lacunar"] == [True, False, True]
+
+
+def test_contrast_has_four_classes_and_one_of_all_that_can_be_seen():
+    contrasts = (0.4, 1.0, 1.99, 2.0, 3.5, None)
+    lesions = [replace(lesion(n, 2.0), contrast=contrast) for n, contrast in enumerate(contrasts)]
+    got = {name: among.tolist() for stratum, name, among in strata(lesions) if stratum == "contrast"}
+    assert got == {
+        "under 1": [True, False, False, False, False, False],
+        "1 to 2": [False, True, True, False, False, False],
+        "2 to 3": [False, False, False, True, False, False],
+        "over 3": [False, False, False, False, True, False],
+    }
+    ((name, among),) = [(name, among) for stratum, name, among in strata(lesions) if stratum == "together"]
+    assert (name, among.tolist()) == ("contrast over 2", [False, False, False, True, True, False])
 
 
 def test_without_lesions_there_are_only_empty_sizes():

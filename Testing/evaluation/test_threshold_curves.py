@@ -10,6 +10,7 @@ from AnomalyDetectionLib.evaluation.curves import (
     scan_curves,
     threshold_grid,
 )
+from AnomalyDetectionLib.evaluation.froc import operating_point
 from hand_made_scans import cohort_of, scores_of, truth_of
 
 THRESHOLDS = np.array([0.5, 1.5, 2.5, 3.5, 4.5])
@@ -42,6 +43,12 @@ def test_findings_on_white_matter_hyperintensity_can_be_ignored():
     assert got.false_positives_no_wmh.tolist() == [2, 2, 1, 0, 0]
 
 
+def test_a_finding_on_a_tumour_is_one_on_a_known_lesion():
+    got = curve("44.33.22", "........", "5..4....")
+    assert got.false_positives.tolist() == [3, 3, 2, 1, 0]
+    assert got.false_positives_no_wmh.tolist() == [2, 2, 1, 0, 0]
+
+
 def test_small_findings_are_dropped_and_touch_nothing():
     got = curve("4.33.222", "1.......", smallest=2)
     assert got.findings.tolist() == [2, 2, 1, 0, 0]
@@ -64,6 +71,17 @@ def test_voxels_of_a_lesion_that_were_not_scored_count_against_its_coverage():
     assert got.coverage[0, 0] == pytest.approx(0.05)
     assert not got.one_to_one.any()
     assert cohort.found(ANY)[0, 0]
+
+
+def test_dice_is_that_of_a_lesion_with_the_finding_that_covers_most_of_it():
+    # 5 voxels; above 0.5 a finding of 4 with 3 of them, from 1.5 on one of 1
+    got = curve("1113...", ".11111.")
+    assert got.dice[:, 0].tolist() == pytest.approx([2 * 3 / (5 + 4), 2 / (5 + 1), 2 / (5 + 1), 0, 0])
+    apart = curve("111.3", ".11.1", unseen={1: 1})
+    assert apart.dice[:, 0].tolist() == pytest.approx([2 * 2 / (4 + 3), *[2 / (4 + 1)] * 2, 0, 0])
+    point = operating_point(cohort_of([("a", "111.3..", ".11.1.2")], THRESHOLDS), 0)
+    assert point.values["dice"] == pytest.approx(2 * 2 / (3 + 3))  # of the one lesion that is found
+    assert np.isnan(operating_point(cohort_of([("a", "1..", "..1")], THRESHOLDS), 0).values["dice"])
 
 
 def test_a_lesion_that_no_element_touches_is_a_lesion_that_is_missed():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from AnomalyDetectionLib.imaging.bids import BidsScan
 from AnomalyDetectionLib.reporting.evaluation_report import what_was_simulated
-from AnomalyDetectionLib.reporting.evaluation_summary import counted
+from AnomalyDetectionLib.reporting.markdown import counted
 
 
 def scans(*participants):

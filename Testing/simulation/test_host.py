@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.imaging.bids import CONFOUNDERS
 from AnomalyDetectionLib.imaging.reading import read_study, read_volume
 from AnomalyDetectionLib.imaging.volume import Volume
 from AnomalyDetectionLib.simulation import heads
@@ -122,20 +124,37 @@ def test_infarcts_in_a_scan_like_a_real_one_have_their_volumes(host):
     assert made.lesions[2].region == "brain stem"
 
 
+@dataclass(frozen=True)
+class Analysed:
+    """Stands for a host."""
+
+    known_class: int = 0
+
+
 def test_real_scans_take_turns_and_each_is_analysed_once_in_a_row(monkeypatch, tmp_path):
     read = []
-    monkeypatch.setattr(heads, "read_study", lambda t1, flair, mask: read.append(t1.parent.name))
-    monkeypatch.setattr(heads, "analyse", lambda study, lesions: None)
+    noise = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(6, 8, 8)))
+    scan = SimpleNamespace(flair=SimpleNamespace(image=noise))
+
+    def read_study(t1, flair, mask):
+        read.append(t1.parent.name)
+        return scan
+
+    monkeypatch.setattr(heads, "read_study", read_study)
+    monkeypatch.setattr(heads, "analyse", lambda study, lesions: Analysed())
     entries = [
         ScanEntry(
-            name, f"person {name}", tmp_path / name / "T1.nii", tmp_path / name / "FLAIR.nii", None, None
+            name, f"person {name}", tmp_path / name / "T1.nii", tmp_path / name / "FLAIR.nii", None, None,
+            lesion_class=known,
         )
-        for name in ("a", "b")
-    ]
+        for name, known in (("a", "tumour"), ("b", "ms"))
+    ]  # fmt: skip
     source = RealHeads(entries)
     seed = np.random.SeedSequence(0)
     got = [source.head(number, f"sub-{number}", seed) for number in (0, 2, 4, 1, 3)]
     assert [head.source for head in got] == ["a", "a", "a", "b", "b"]
     assert {head.patient for head in got} == {"person a", "person b"}
+    known = {head.source: CONFOUNDERS[head.host.known_class] for head in got}
+    assert known == {"a": "tumour", "b": "white matter hyperintensity"}
     assert read == ["a", "b"]
     assert [source.batch(number) for number in range(4)] == [0, 1, 0, 1]

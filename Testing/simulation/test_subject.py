@@ -159,6 +159,8 @@ def test_known_lesions_are_labelled_as_hyperintensities(host):
     known[12, 60:64, 50:55] = True
     made = subject_of(dataclasses.replace(host, known=known), ())
     assert np.array_equal(made.confounders == 1, known)
+    tumour = subject_of(dataclasses.replace(host, known=known, known_class=5), ())
+    assert np.array_equal(tumour.confounders == 5, known)
     assert made.flair.to_bytes() == host.flair.scan.to_bytes()
 
 

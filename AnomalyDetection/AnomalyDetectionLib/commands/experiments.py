@@ -29,6 +29,7 @@ def experiment() -> None:
       sweep        1, figure 4: latent size, percentile and threshold
       categories   2, table 2: what the suspected anomalies are
       hints        what the hints say of findings whose truth is known
+      real-lesions what models find of tumours, MS lesions and hyperintensities that are really there
       missed       3, figure 6: which infarcts are missed, and what they look like
       ablations    the open questions of the method, one change at a time
       page         all of it on one page
@@ -114,41 +115,76 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
 @experiment.command(short_help="Hints against the truth.")
 @click.argument("evaluation", type=PATH, metavar="EVALUATION")
 @click.option("--method", default=DEFAULT_MODEL, show_default=True, help="A model of the evaluation.")
+@_OUTPUT
+@DEBUG
+def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
+    """What the findings of a model really are, against what they are called: infarct, WMH, tumour, normal tissue.
+
+    EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count, and beside them
+    every candidate that its second look judged.
+    """
+    from ..evaluation.kinds import CALLED, confusion, read_called
+    from ..imaging.writing import atomic_folder
+    from ..reporting.experiment_about import what_was_evaluated, write_about
+    from ..reporting.kinds_table import kinds_in_words, write_kinds
+
+    about = what_was_evaluated(evaluation)
+    rows = [
+        {"method": method, "of": which, **row}
+        for which in CALLED
+        for row in confusion(*read_called(evaluation, method, which))
+    ]
+    said = kinds_in_words([row for row in rows if row["of"] == "findings"])
+    check_output(output)
+    with atomic_folder(output) as beside:
+        write_kinds(rows, beside, about["simulated"])
+        write_about({**about, "method": method, "hints": said}, beside)
+    click.echo(f"{said} Tables in {output}.")
+
+
+@experiment.command("real-lesions", short_help="What is found of lesions that are really there.")
+@click.argument("table", type=PATH, metavar="TABLE")
 @click.option(
-    "--cohort", type=PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
+    "--root", type=PATH, default=Path(), help="Folder that the table's paths start from.  [default: this one]"
 )
-@click.option("--threshold", type=click.FloatRange(min=0, min_open=True), help="[default: the model's]")
+@click.option(
+    "--model",
+    "models",
+    metavar="NAME|FILE",
+    multiple=True,
+    default=(DEFAULT_MODEL,),
+    show_default=True,
+    help="Give several to compare.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @_OUTPUT
 @DEBUG
-def hints(
-    evaluation: Path,
-    method: str,
-    cohort: Path | None,
-    threshold: float | None,
-    device: str,
-    output: Path,
-    debug: bool,
+def real_lesions(
+    table: Path, root: Path, models: tuple[str, ...], device: str, output: Path, debug: bool
 ) -> None:
-    """What the findings of a model really are, against what the hints say: a table, and the evidence of each."""
-    from ..detection.device import resolve_device
-    from ..evaluation.hint_table import hinted_findings, in_words, write_hints
-    from ..evaluation.prepared_scans import PreparedScans
-    from ..evaluation.store import Store
-    from ..imaging.writing import atomic_folder
-    from ..reporting.experiment_about import what_was_evaluated, write_about
+    """Tumours, MS lesions and white matter hyperintensities found by models, as `detect` finds them, and what they are called.
 
-    about, store = what_was_evaluated(evaluation), Store(evaluation)
+    TABLE is CSV or TSV of scans: name, patient, t1, flair, brain_mask (or nothing), lesions and lesion_class ("tumour",
+    "ms" or "wmh"). What was found is kept in DIR: run again, or after an interruption, only what is missing is computed.
+    """
+    from ..evaluation.real_lesions import find_real_lesions
+    from ..imaging.writing import atomic_folder
+    from ..reporting.real_lesions_page import PAGE, in_words, write_real_lesions
+    from ..training.prepare_scans import read_table
+
+    entries = read_table(table, root)
     check_output(output)
-    with progress_of("bar") as report:
-        found = hinted_findings(
-            store, method, PreparedScans(store, cohort), threshold=threshold, device=resolve_device(device),
-            progress=lambda subject, done: report("hints", done, subject),
-        )  # fmt: skip
+    try:
+        with progress_of("bar") as report:
+            found, unusable = find_real_lesions(
+                entries, root, models, output, device=device,
+                progress=lambda line, done: report("detecting", done, line),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
     with atomic_folder(output) as beside:
-        write_hints(found, len(store.subjects()), beside, about["simulated"])
-        write_about({**about, "method": method, "hints": in_words(found)}, beside)
-    click.echo(f"{in_words(found)} Tables in {output}.")
+        write_real_lesions(found, unusable, beside)
+    click.echo(f"{in_words(found, unusable)} Tables in {output / PAGE}.")
 
 
 @experiment.command(short_help="Experiment 3: the missed infarcts.")

@@ -20,6 +20,7 @@ from ..model.folding import LatentDifference
 from ..model.model_file import AnyModel, ContextModel, Model
 from ..model.settings import ScoringSettings
 from .anatomy import segment_anatomy
+from .candidate_answers import CandidateAnswers
 from .lattice import at_centres, mean_of_patches, paint_cells
 from .patches import PatchGatherer, PatchLattice
 from .score_map import ScoreMap
@@ -64,9 +65,8 @@ def score(
     seen = time.perf_counter()
     candidates = None
     if isinstance(model, ContextModel):
-        lattice = PatchLattice.over(study.brain, settings.stride)
-        values, candidates = judge_candidates(study, model, device=device, progress=progress)
-        scores = lattice.spread(_finite(values)[lattice.inside])
+        lattice, rows, candidates = context_scores(study, model, device=device, progress=progress)
+        scores = lattice.spread(rows[0])
     else:
         lattice, rows = lattice_scores(
             study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
@@ -84,6 +84,19 @@ def score(
     seconds = {"anatomy": seen - begin, "scoring": time.perf_counter() - seen}
     rates = model.rates if settings == model.scoring else None  # counted with the model's own settings
     return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates, candidates)
+
+
+def context_scores(
+    study: PreparedStudy,
+    model: ContextModel,
+    *,
+    device: str = "cpu",
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[PatchLattice, np.ndarray, CandidateAnswers]:
+    """What `lattice_scores` gives of a context model, and what its second look says of each candidate."""
+    lattice = PatchLattice.over(study.brain, model.scoring.stride)
+    scores, candidates = judge_candidates(study, model, device=device, progress=progress)
+    return lattice, _finite(scores)[lattice.inside][None], candidates
 
 
 def _finite(scores: np.ndarray) -> np.ndarray:
@@ -153,8 +166,7 @@ def lattice_scores(
     if not lattice.inside.any():
         raise InputError("The brain mask is too small to hold a single patch; check the mask.")
     if isinstance(model, ContextModel):
-        scores, _ = judge_candidates(study, model, device=device, progress=progress)
-        return lattice, _finite(scores)[lattice.inside][None]
+        return context_scores(study, model, device=device, progress=progress)[:2]
     centres = torch.from_numpy(lattice.centres())
     torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would part CPU and GPU by more than 1e-4
     tissue: torch.Tensor | None = None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..detection.candidate_answers import CandidateAnswers
+from ..detection.hints import UNKNOWN, hint_of
 from ..imaging.bids import CONFOUNDERS
 from .groups import Sweep
 from .truth import ElementTruth
@@ -25,12 +27,14 @@ class CategorisedFinding:
         peak_score: over its elements.
         category: one of `CATEGORIES`. An infarct, if it shares any voxel with one; else the confounder with
             which it shares most voxels (of equals, the one of the lower value); else normal tissue.
+        hint: what `detect` calls it, one of `hints.HINTS`.
     """
 
     number: int
     volume_ml: float
     peak_score: float
     category: str
+    hint: str = UNKNOWN
 
 
 def categorised_findings(
@@ -39,6 +43,7 @@ def categorised_findings(
     threshold: float,
     smallest: int,
     neighbourhood: str = "26",
+    candidates: CandidateAnswers | None = None,
 ) -> tuple[CategorisedFinding, ...]:
     """The findings of a scan at a threshold, by the truth.
 
@@ -46,6 +51,7 @@ def categorised_findings(
         scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
         smallest: findings of fewer elements are dropped.
         neighbourhood: as of `ScoringSettings`.
+        candidates: what the second look says, on the same elements; None: nobody looked.
     """
     groups = Sweep(scores, truth, neighbourhood).above(threshold)
     if groups is None:
@@ -54,7 +60,9 @@ def categorised_findings(
     flat = scores.ravel()[groups.elements]
     peaks = np.full(count, -np.inf)
     np.maximum.at(peaks, groups.owner, flat)
-    first = np.full(count, scores.size)
+    highest, first = np.full(count, scores.size), np.full(count, scores.size)
+    at_peak = flat == peaks[groups.owner]
+    np.minimum.at(highest, groups.owner[at_peak], groups.elements[at_peak])
     np.minimum.at(first, groups.owner, groups.elements)
     is_infarct = np.zeros(count, bool)
     is_infarct[groups.infarct_owner] = True
@@ -68,10 +76,29 @@ def categorised_findings(
             return INFARCT
         return CONFOUNDERS[int(shared[group].argmax())] if shared[group].any() else NORMAL
 
+    def hint(group: int) -> str:
+        if candidates is None:
+            return UNKNOWN
+        s, i, j = np.unravel_index(highest[group], truth.shape)
+        return hint_of(candidates.at((int(s), int(i), int(j))), "").name
+
     return tuple(
-        CategorisedFinding(number, float(groups.voxels[g]) * truth.voxel_ml, float(peaks[g]), category(g))
+        CategorisedFinding(
+            number, float(groups.voxels[g]) * truth.voxel_ml, float(peaks[g]), category(g), hint(g)
+        )
         for number, g in enumerate(kept, start=1)
     )
+
+
+def categorised_candidates(
+    candidates: CandidateAnswers, truth: ElementTruth
+) -> tuple[CategorisedFinding, ...]:
+    """Every candidate that the second look judged, whatever it said, by the truth on the same elements.
+
+    `peak_score` says nothing here.
+    """
+    there = np.where(candidates.labels > 0, 1.0, np.nan)
+    return categorised_findings(there, truth, 0.5, 1, candidates=candidates)
 
 
 def lesion_peaks(scores: np.ndarray, truth: ElementTruth) -> np.ndarray:

@@ -27,6 +27,9 @@ FROM_TRUTH: Mapping[str, str] = MappingProxyType(
 )
 """What the truth calls by other names than the paper. Perivascular spaces and wide sulci are normal for it."""
 
+TUMOUR = "tumour"
+"""Of the real scans that infarcts are put into; the paper has none, so that it has a line only where there is one."""
+
 COLUMNS = (
     "category",
     "findings",
@@ -112,7 +115,7 @@ def counted(labels: Iterable[str], scans: int, where: str) -> CategoryCounts:
     """
     counts = Counter(FROM_TRUTH.get(label, label) for label in labels)
     unreviewed = counts.pop(UNREVIEWED, 0)
-    unknown = sorted(set(counts) - set(published.CATEGORIES))
+    unknown = sorted(set(counts) - {*published.CATEGORIES, TUMOUR})
     if unknown:
         raise InputError(
             f"{where} has the category '{unknown[0][:100]}': use those of the paper ({'; '.join(published.CATEGORIES)})."
@@ -127,6 +130,8 @@ def rows(categories: CategoryCounts) -> list[tuple[str, ...]]:
     by_category = [
         _row(name, ours.get(name, 0), total, scans, count) for name, count in published.CATEGORIES.items()
     ]
+    if ours.get(TUMOUR):
+        by_category.append(_row(TUMOUR, ours[TUMOUR], total, scans, 0))
     return [*by_category, _row("total", total, total, scans, published.FINDINGS)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..detection.anatomy import segment_anatomy
-from ..detection.detector import lattice_scores, patch_size
+from ..detection.detector import context_scores, lattice_scores, patch_size
 from ..errors import InputError
 from ..imaging.bids import BidsScan
 from ..imaging.preparation import prepare
@@ -22,6 +21,7 @@ from ..model.stored_settings import identity
 from .curves import CohortCurves, gather, scan_curves, threshold_grid
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name
+from .stored_arrays import digest_of
 from .truth import ScanFacts, check_truth_is_there, scan_truth
 
 Progress = Callable[[str, float], None]
@@ -145,9 +145,9 @@ def _store_scan(
 ) -> None:
     """Store what is missing of one scan."""
     check_truth_is_there(scan)
-    images = _digest(scan.t1, scan.flair, scan.brain_mask)
+    images = digest_of(scan.t1, scan.flair, scan.brain_mask)
     truth = {
-        "files": _digest(scan.infarcts, scan.infarct_table, scan.confounders),
+        "files": digest_of(scan.infarcts, scan.infarct_table, scan.confounders),
         "patient": scan.patient,
         "lesion_free": scan.lesion_free,
     }
@@ -214,8 +214,12 @@ def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, m
             return
         wanted = sorted({*wanted, *there["percentiles"]})
     prepared = study()
-    anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
-    _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
+    candidates = None
+    if isinstance(model, ContextModel):
+        _, scores, candidates = context_scores(prepared, model, device=device)
+    else:
+        anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
+        _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
     stored = LatticeScores(
         np.array(wanted, np.float32),
         scores,
@@ -223,13 +227,6 @@ def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, m
         model.fingerprint,
         patch_size(model),
         prepared.brain,
+        candidates,
     )
     store.write_scores(method, scan.subject, stored, {**key, "percentiles": wanted})
-
-
-def _digest(*files: Path | None) -> str:
-    """One hash of what is in some files."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(b"-" if file is None else hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()

@@ -9,7 +9,7 @@ import numpy as np
 
 from .groups import Groups, Sweep
 from .matching import one_to_one
-from .truth import WMH, ElementTruth, Lesion, ScanFacts
+from .truth import KNOWN_LESIONS, ElementTruth, Lesion, ScanFacts
 
 ANY, ONE_TO_ONE, COVERED = CRITERIA = ("any overlap", "one-to-one", "10 % covered")
 """How a lesion counts as found (docs/method.md, "Left open"): it shares a voxel with a finding; it has a finding of
@@ -43,15 +43,18 @@ class ScanCurve:
         thresholds: (T,).
         coverage: float32 (T, lesions), the share of each lesion's voxels that findings cover.
         one_to_one: bool (T, lesions), whether a lesion has a finding of its own.
+        dice: float32 (T, lesions), of each lesion with the finding that covers most of it; 0 where none does.
         findings: int32 (T,).
         false_positives: int32 (T,), findings that touch no infarct.
-        false_positives_no_wmh: int32 (T,), findings that touch neither infarct nor white matter hyperintensity.
+        false_positives_no_wmh: int32 (T,), findings that touch neither an infarct nor another known lesion
+            (`KNOWN_LESIONS`).
         flagged_ml: float32 (T,), of all findings.
     """
 
     thresholds: np.ndarray
     coverage: np.ndarray
     one_to_one: np.ndarray
+    dice: np.ndarray
     findings: np.ndarray
     false_positives: np.ndarray
     false_positives_no_wmh: np.ndarray
@@ -67,7 +70,7 @@ class CohortCurves:
         subjects, patients: of each scan; several scans may be of one patient.
         lesions: of all scans.
         lesion_scan: (L,) the index of each lesion's scan.
-        coverage, one_to_one: (T, L) as of `ScanCurve`.
+        coverage, one_to_one, dice: (T, L) as of `ScanCurve`.
         findings, false_positives, false_positives_no_wmh, flagged_ml: (T, S) as of `ScanCurve`.
         brain_ml: (S,).
     """
@@ -79,6 +82,7 @@ class CohortCurves:
     lesion_scan: np.ndarray
     coverage: np.ndarray
     one_to_one: np.ndarray
+    dice: np.ndarray
     findings: np.ndarray
     false_positives: np.ndarray
     false_positives_no_wmh: np.ndarray
@@ -180,6 +184,7 @@ class _Counter:
             thresholds=thresholds,
             coverage=np.zeros((count, lesions), np.float32),
             one_to_one=np.zeros((count, lesions), bool),
+            dice=np.zeros((count, lesions), np.float32),
             findings=np.zeros(count, np.int32),
             false_positives=np.zeros(count, np.int32),
             false_positives_no_wmh=np.zeros(count, np.int32),
@@ -198,12 +203,15 @@ class _Counter:
                 touching, column = np.unique(owner, return_inverse=True)
                 overlap = np.zeros((lesions, len(touching)))
                 np.add.at(overlap, (lesion, column), shared)
-                curve.one_to_one[t] = one_to_one(overlap, truth.lesion_voxels, groups.voxels[touching]) >= 0
+                sizes = groups.voxels[touching]
+                curve.one_to_one[t] = one_to_one(overlap, truth.lesion_voxels, sizes) >= 0
+                together = np.maximum(truth.lesion_voxels + sizes[overlap.argmax(axis=1)], 1)
+                curve.dice[t] = 2 * overlap.max(axis=1) / together
         curve.findings[t] = kept.sum()
         curve.flagged_ml[t] = truth.voxel_ml * groups.voxels[kept].sum()
         kept[owner] = False
         curve.false_positives[t] = kept.sum()
-        kept[groups.confounder_owner[truth.confounders[1] == WMH]] = False
+        kept[groups.confounder_owner[np.isin(truth.confounders[1], KNOWN_LESIONS)]] = False
         curve.false_positives_no_wmh[t] = kept.sum()
 
     def hold(self, t: int) -> None:
@@ -250,6 +258,7 @@ def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
         lesion_scan=np.repeat(np.arange(len(scans)), [len(scan.lesions) for scan in scans]),
         coverage=joined("coverage"),
         one_to_one=joined("one_to_one"),
+        dice=joined("dice"),
         findings=stacked("findings"),
         false_positives=stacked("false_positives"),
         false_positives_no_wmh=stacked("false_positives_no_wmh"),

@@ -174,14 +174,17 @@ FIGURES = (
     "sensitivity_covered",
     "volume_share",
     "voxel_share",
+    "dice",
     "findings",
     "false_positives",
     "false_positives_no_wmh",
+    "on_known_lesions",
     "flagged_ml",
 )
 """The figures of an operating point: the share of lesions found by each of `CRITERIA`; the share of the infarcts'
-volume in those found, counted whole (the paper's 97.5 %), and in flagged voxels; and, a scan, findings, those on
-no infarct, those on neither infarct nor white matter hyperintensity, and the flagged volume."""
+volume in those found, counted whole (the paper's 97.5 %), and in flagged voxels; the mean Dice coefficient of a found
+infarct with the finding that covers most of it; and, a scan, findings, those on no infarct, those of them on no other known
+lesion either, and on one, and the flagged volume."""
 
 
 def operating_point(
@@ -217,12 +220,14 @@ def operating_point(
         *((per_patient(found[criterion], owner), lesions) for criterion in CRITERIA),
         (per_patient(ml * found[ANY], owner), volume),
         (per_patient(ml * curves.coverage[t] * lesion_counts, owner), volume),
+        (per_patient(curves.dice[t] * found[ANY], owner), per_patient(found[ANY], owner)),
         *(
             (per_patient(values[t] * counted, patient), number)
             for values in (
                 curves.findings,
                 curves.false_positives,
                 curves.false_positives_no_wmh,
+                curves.false_positives - curves.false_positives_no_wmh,
                 curves.flagged_ml,
             )
         ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..detection.candidate_answers import CandidateAnswers
 from ..model.model_file import AnyModel
 from .cohort import baseline_cohort_curves, cohort_curves
 from .curves import CohortCurves
@@ -39,12 +40,16 @@ class Method:
 
 @dataclass(frozen=True)
 class Scored:
-    """One scan by one method: scores on elements (NaN: none), the truth on them, and what makes a finding."""
+    """One scan by one method: scores on elements (NaN: none), the truth on them, and what makes a finding.
+
+    `candidates`: what the second look says of them; None: this method has none.
+    """
 
     truth: ElementTruth
     scores: np.ndarray
     smallest: int
     neighbourhood: str
+    candidates: CandidateAnswers | None = None
 
 
 def compared_methods(
@@ -145,6 +150,7 @@ def model_method(
         settings = scores.scoring
         return Scored(
             truths.on_cells(subject, settings.stride), scores.lattice(), settings.min_patches, settings.neighbourhood,
+            scores.candidates,
         )  # fmt: skip
 
     return Method(name or stored_as, curves, (point,), None, scored)

@@ -2,7 +2,7 @@
 
     scans/<subject>.npz             the truth, counted on the model's voxels (`ScanTruth`)
     prepared/<subject>.npz          the prepared images; may be deleted, only another model needs them again
-    scores/<method>/<subject>.npz   percentiles, scores of the patches, settings
+    scores/<method>/<subject>.npz   percentiles, scores of the patches, what the second look says, settings
     curves/<baseline>/<subject>.npz curves of a baseline (`ScanCurve`), one for each smallest size
 
 Every file is plain arrays and JSON, is written completely or not at all, and carries the key of what it was made
@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -24,19 +23,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..detection.candidate_answers import CandidateAnswers
 from ..detection.lattice import at_centres, mean_of_patches
 from ..detection.patches import PatchLattice
 from ..errors import InputError
 from ..imaging.grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.settings import PreparationSettings
-from ..imaging.whole_file import whole_file
 from ..model.settings import ScoringSettings
 from .curves import ScanCurve
+from .stored_arrays import key_of, read_arrays, write_arrays
 from .truth import Lesion, ScanTruth
-
-VERSION = 2
-"""Of everything stored; another version is made anew."""
 
 _MARGIN = 8
 """Voxels kept round the brain within the slices: patches reach 7 beyond it."""
@@ -57,6 +54,7 @@ class LatticeScores:
         model_fingerprint: of the model.
         patch_size: voxels along the side of a patch.
         brain: bool on the model's grid, which the patches lie in.
+        candidates: what the second look says of each candidate; None: this kind of model has none.
     """
 
     percentiles: np.ndarray
@@ -65,6 +63,7 @@ class LatticeScores:
     model_fingerprint: str
     patch_size: int
     brain: np.ndarray
+    candidates: CandidateAnswers | None = None
 
     def read_with(self, scoring: Mapping[str, Any]) -> LatticeScores:
         """The same scores under other settings, by name: all but `NEEDS_NETWORK` follow from what is stored.
@@ -147,7 +146,7 @@ class Store:
 
     def truth_key(self, subject: str) -> dict[str, Any] | None:
         """What the stored truth was made from; None if there is none."""
-        return _key(self._path("scans", subject))
+        return key_of(self._path("scans", subject))
 
     def write_truth(self, truth: ScanTruth, key: dict[str, Any]) -> None:
         """Store a scan's truth."""
@@ -161,7 +160,7 @@ class Store:
             "shape": list(truth.brain.shape),
             "box": [[part.start, part.stop] for part in box],
         }
-        _write(
+        write_arrays(
             self._path("scans", truth.subject),
             key,
             plain,
@@ -180,7 +179,7 @@ class Store:
         Raises:
             InputError: if it is missing or damaged.
         """
-        _, plain, arrays = _read(self._path("scans", subject))
+        _, plain, arrays = read_arrays(self._path("scans", subject))
         return ScanTruth(
             subject=plain["subject"],
             patient=plain["patient"],
@@ -199,7 +198,7 @@ class Store:
 
     def prepared_key(self, subject: str) -> dict[str, Any] | None:
         """What the stored prepared images were made from; None if there are none."""
-        return _key(self._path("prepared", subject))
+        return key_of(self._path("prepared", subject))
 
     def write_prepared(self, subject: str, study: PreparedStudy, key: dict[str, Any]) -> None:
         """Store prepared images, as far as patches in the brain reach."""
@@ -214,7 +213,7 @@ class Store:
             "alignment": asdict(study.alignment),
             "uncovered": study.uncovered,
         }
-        _write(
+        write_arrays(
             self._path("prepared", subject),
             key,
             plain,
@@ -231,7 +230,7 @@ class Store:
         Raises:
             InputError: if they are missing or damaged.
         """
-        _, plain, arrays = _read(self._path("prepared", subject))
+        _, plain, arrays = read_arrays(self._path("prepared", subject))
         alignment = plain["alignment"]
         return PreparedStudy(
             t1=_whole(arrays["t1"], plain),
@@ -250,7 +249,7 @@ class Store:
 
     def scores_key(self, method: str, subject: str) -> dict[str, Any] | None:
         """What stored scores were made from; None if there are none."""
-        return _key(self._scores_path(method, subject))
+        return key_of(self._scores_path(method, subject))
 
     def write_scores(self, method: str, subject: str, scores: LatticeScores, key: dict[str, Any]) -> None:
         """Store a scan's scores."""
@@ -260,13 +259,14 @@ class Store:
             "patch_size": scores.patch_size,
             "shape": list(scores.brain.shape),
         }
-        _write(
+        write_arrays(
             self._scores_path(method, subject),
             key,
             plain,
             percentiles=np.asarray(scores.percentiles, np.float32),
             scores=np.asarray(scores.scores, np.float32),
             brain=np.packbits(scores.brain),
+            **({} if scores.candidates is None else vars(scores.candidates)),
         )
 
     @_or_damaged
@@ -276,7 +276,7 @@ class Store:
         Raises:
             InputError: if they are missing or damaged.
         """
-        _, plain, arrays = _read(self._scores_path(method, subject))
+        _, plain, arrays = read_arrays(self._scores_path(method, subject))
         shape = tuple(plain["shape"])
         return LatticeScores(
             percentiles=arrays["percentiles"],
@@ -285,13 +285,14 @@ class Store:
             model_fingerprint=plain["model_fingerprint"],
             patch_size=plain["patch_size"],
             brain=np.unpackbits(arrays["brain"], count=int(np.prod(shape))).reshape(shape) > 0,
+            candidates=CandidateAnswers(arrays["labels"], arrays["answers"]) if "answers" in arrays else None,
         )
 
     # --- curves of the baselines
 
     def curves_key(self, baseline: str, subject: str) -> dict[str, Any] | None:
         """What stored curves were made from; None if there are none."""
-        return _key(self._path(f"curves/{folder_name(baseline)}", subject))
+        return key_of(self._path(f"curves/{folder_name(baseline)}", subject))
 
     def write_curves(
         self, baseline: str, subject: str, curves: tuple[ScanCurve, ...], key: dict[str, Any]
@@ -302,7 +303,9 @@ class Store:
             for number, curve in enumerate(curves)
             for name, values in vars(curve).items()
         }
-        _write(self._path(f"curves/{folder_name(baseline)}", subject), key, {"curves": len(curves)}, **arrays)
+        write_arrays(
+            self._path(f"curves/{folder_name(baseline)}", subject), key, {"curves": len(curves)}, **arrays
+        )
 
     @_or_damaged
     def read_curves(self, baseline: str, subject: str) -> tuple[ScanCurve, ...]:
@@ -311,7 +314,7 @@ class Store:
         Raises:
             InputError: if they are missing or damaged.
         """
-        _, plain, arrays = _read(self._path(f"curves/{folder_name(baseline)}", subject))
+        _, plain, arrays = read_arrays(self._path(f"curves/{folder_name(baseline)}", subject))
         return tuple(
             ScanCurve(**{name: arrays[f"{number}/{name}"] for name in ScanCurve.__dataclass_fields__})
             for number in range(plain["curves"])
@@ -357,35 +360,3 @@ def _grid(record: dict[str, Any]) -> Grid:
         tuple(record[name]) for name in ("size", "spacing", "origin", "direction")
     )
     return Grid(size, spacing, origin, direction)  # type: ignore[arg-type]
-
-
-def _write(path: Path, key: dict[str, Any], plain: dict[str, Any], **arrays: np.ndarray) -> None:
-    """Arrays, plain values and the key in one file, there completely or not at all."""
-    header = json.dumps({"version": VERSION, "key": key, "plain": plain}).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Under a name of its own, for several processes may write into one store.
-    with whole_file(path, f"-{os.getpid()}") as partial, partial.open("wb") as file:
-        np.savez_compressed(file, header=np.frombuffer(header, np.uint8), **arrays)  # type: ignore[arg-type]
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            header = json.loads(content["header"].tobytes())
-            if header["version"] != VERSION:
-                raise ValueError("another version")
-            return header["key"], header["plain"], {n: content[n] for n in content.files if n != "header"}
-    except Exception as error:  # a damaged archive raises almost anything
-        raise InputError(
-            f"{path} is missing or damaged: delete it, and run 'anomaly-detection evaluate' again."
-        ) from error
-
-
-def _key(path: Path) -> dict[str, Any] | None:
-    """The key of a file, without reading its arrays; None if it cannot be used."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            header = json.loads(content["header"].tobytes())
-        return header["key"] if header["version"] == VERSION else None
-    except Exception:  # as above: then it is made anew
-        return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,10 +17,18 @@ CONTRASTS = ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, np.inf))
 
 STRATA = ("size", "contrast", "kind", "region", "cavitated")
 
+TOGETHER: Mapping[str, Callable[[Lesion], bool]] = MappingProxyType(
+    {
+        "under 1 ml": lambda lesion: lesion.volume_ml < 1,
+        "contrast over 2": lambda lesion: (lesion.contrast or 0) >= 2,
+    }
+)
+"""Classes that overlap the others: what is small, and what can be seen."""
 
-def size_name(volume_ml: float) -> str:
+
+def size_name(volume_ml: float, sizes: Sequence[tuple[float, float]] = SIZES) -> str:
     """The size class of a volume, such as "0.1 to 0.3 ml"."""
-    for low, high in SIZES:
+    for low, high in sizes:
         if volume_ml < high:
             if low == 0:
                 return f"under {high:g} ml"
@@ -51,6 +60,9 @@ def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
         elif stratum == "contrast":
             classes = [contrast_name(low) for low, _ in CONTRASTS if contrast_name(low) in classes]
         result += [(stratum, name, names == name) for name in classes]
+    for name, belongs in TOGETHER.items():
+        among = np.array([belongs(lesion) for lesion in lesions], bool)
+        result += [("together", name, among)] if among.any() else []
     return result
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .bootstrap import interval
-from .categories import categorised_findings, lesion_peaks
+from .categories import categorised_candidates, categorised_findings, lesion_peaks
 from .curves import ANY, CRITERIA, ONE_TO_ONE, CohortCurves
 from .flair_threshold import BRIGHT
 from .froc import FIGURES, RATES, Point, operating_point, patient_sums, sensitivity_at, threshold_at
@@ -18,6 +18,9 @@ from .strata import strata
 
 Row = dict[str, Any]
 """By column; None where a value does not exist."""
+
+AIMED_AT = (1.0, 2.0)
+"""False positives a scan that methods are compared at in full (see `rate_rows`)."""
 
 
 def method_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
@@ -61,6 +64,33 @@ def sensitivity_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator
                     }
 
 
+def rate_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
+    """Every method at the thresholds with `AIMED_AT` false positives a scan, findings on known lesions ignored and not."""
+    for method in methods:
+        for ignored in (True, False):
+            found = patient_sums(method.curves, ignore_wmh=ignored)
+            values = sensitivity_at(found, AIMED_AT)[0]
+            low, high = _interval(sensitivity_at(found, AIMED_AT, weights), weights)
+            for k, rate in enumerate(AIMED_AT):
+                place = threshold_at(method.curves, rate, ignore_wmh=ignored)
+                point = None if place is None else operating_point(method.curves, place, weights)
+                row = {
+                    "method": method.name,
+                    "wmh": "ignored" if ignored else "counted",
+                    "rate": rate,
+                    "threshold": None if point is None else point.threshold,
+                    "patients": len(set(method.curves.patients)),
+                    "lesions": len(method.curves.lesions),
+                    "sensitivity": _plain(values[k]),
+                    "sensitivity_low": _plain(low[k]),
+                    "sensitivity_high": _plain(high[k]),
+                }
+                for figure in ("volume_share", "voxel_share", "dice", "findings", "flagged_ml"):
+                    nothing = [(name, None) for name in (figure, f"{figure}_low", f"{figure}_high")]
+                    row |= dict(nothing if point is None else _with_interval(point, figure))
+                yield row
+
+
 def difference_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
     """Sensitivity (any overlap) of one method less another's, at the same false positives and resamples.
 
@@ -91,9 +121,10 @@ def difference_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[
 
 
 def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
-    """Sensitivity (any overlap) by size, kind, region and cavitation: at the main operating point and at `RATES`.
+    """Sensitivity (any overlap) by `strata`: at the main operating point and at `RATES`.
 
-    False positives have no size or kind of a lesion: those of all scans count in each class.
+    False positives have no size or kind of a lesion: those of all scans count in each class. The columns that end in
+    "_no_wmh" ignore those on other known lesions.
     """
     for method in methods:
         curves, place = method.curves, method.points[0][1]
@@ -104,8 +135,6 @@ def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
                 resampled = np.where(lesions > 0, (weights @ sums.found[:, place]) / lesions, np.nan)
             low, high = _interval(resampled[:, None], weights)
             count, found = int(sums.lesions.sum()), int(sums.found[:, place].sum())
-            rates = sensitivity_at(sums)[0]
-            rates_low, rates_high = _interval(sensitivity_at(sums, RATES, weights), weights)
             row = {
                 "method": method.name,
                 "stratum": stratum,
@@ -117,16 +146,20 @@ def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
                 "sensitivity_low": _plain(low[0]),
                 "sensitivity_high": _plain(high[0]),
             }
-            for k, rate in enumerate(RATES):
-                row[f"sensitivity_at_{rate:g}"] = _plain(rates[k])
-                row[f"sensitivity_at_{rate:g}_low"] = _plain(rates_low[k])
-                row[f"sensitivity_at_{rate:g}_high"] = _plain(rates_high[k])
+            for ending, ignored in (("", False), ("_no_wmh", True)):
+                sums = patient_sums(curves, ANY, among, ignore_wmh=ignored)
+                rates = sensitivity_at(sums)[0]
+                low, high = _interval(sensitivity_at(sums, RATES, weights), weights)
+                for k, rate in enumerate(RATES):
+                    row[f"sensitivity_at_{rate:g}{ending}"] = _plain(rates[k])
+                    row[f"sensitivity_at_{rate:g}{ending}_low"] = _plain(low[k])
+                    row[f"sensitivity_at_{rate:g}{ending}_high"] = _plain(high[k])
             yield row
 
 
 def lesion_free_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
     """What every method finds in scans without, and beside them with, a lesion, at its operating points."""
-    figures = ("findings", "false_positives", "false_positives_no_wmh", "flagged_ml")
+    figures = ("findings", "false_positives", "false_positives_no_wmh", "on_known_lesions", "flagged_ml")
     for method in methods:
         free = method.curves.lesion_free
         for name, which in (("without infarct", free), ("with infarct", ~free)):
@@ -167,14 +200,17 @@ def scan_rows(methods: Sequence[Method]) -> Iterator[Row]:
 
 def lesion_and_finding_rows(
     methods: Sequence[Method], progress: Callable[[str, float], None] | None = None
-) -> Iterator[tuple[list[Row], list[Row]]]:
-    """Scan by scan: every lesion, and every finding, by every method at its main operating point."""
+) -> Iterator[tuple[list[Row], list[Row], list[Row]]]:
+    """Scan by scan: every lesion, and every finding, by every method at its main operating point; and every candidate of
+    those methods that look a second time, those under the threshold, too.
+    """
     subjects = methods[0].curves.subjects
     for s, subject in enumerate(subjects):
         if progress is not None:
             progress(subject, s / len(subjects))
         lesions: list[Row] = []
         findings: list[Row] = []
+        candidates: list[Row] = []
         for method in methods:
             place = method.points[0][1]
             threshold = float(method.curves.thresholds[place])
@@ -182,16 +218,23 @@ def lesion_and_finding_rows(
             patient = method.curves.patients[s]
             peaks = lesion_peaks(scored.scores, scored.truth)
             lesions += _lesions_of_scan(method.name, method.curves, s, place, peaks)
+            names = {"subject": subject, "patient": patient, "method": method.name}
             for finding in categorised_findings(
                 scored.scores,
                 scored.truth,
                 threshold,
                 scored.smallest,
                 scored.neighbourhood,
+                scored.candidates,
             ):
-                names = {"subject": subject, "patient": patient, "method": method.name}
-                findings.append({**names, **vars(finding)})
-        yield lesions, findings
+                called = finding.hint if scored.candidates is not None else None
+                findings.append({**names, **vars(finding), "hint": called})
+            if scored.candidates is not None:
+                candidates += [
+                    {**names, "volume_ml": one.volume_ml, "category": one.category, "hint": one.hint}
+                    for one in categorised_candidates(scored.candidates, scored.truth)
+                ]
+        yield lesions, findings, candidates
 
 
 def _lesions_of_scan(
@@ -210,11 +253,13 @@ def _lesions_of_scan(
             "side": lesion.side,
             "cavitated": lesion.cavitated,
             "volume_ml": lesion.volume_ml,
+            "contrast": lesion.contrast,
             "method": method,
             "found": bool(found[ANY][place, at]),
             "found_one_to_one": bool(found[ONE_TO_ONE][place, at]),
             "found_covered": bool(found[CRITERIA[2]][place, at]),
             "coverage": float(curves.coverage[place, at]),
+            "dice": float(curves.dice[place, at]),
             "peak_score": _plain(peaks[index]),
             "highest_threshold": float(curves.thresholds[ever[-1]]) if len(ever) else None,
         }

@@ -28,8 +28,9 @@ from ..imaging.reading import read_volume
 from ..imaging.same_voxels import placed_on
 from ..imaging.voxels import voxels_of
 
-WMH = 1
-"""The value of white matter hyperintensities in a confounder map (`CONFOUNDERS`)."""
+WMH, TUMOUR = KNOWN_LESIONS = (1, 5)
+"""The values of white matter hyperintensities and of tumours in a confounder map (`CONFOUNDERS`): real or simulated
+lesions that are no infarcts."""
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,14 @@ from types import MappingProxyType
 
 from ..errors import InputError
 
-#: What the values of a confounder map mean. Real lesions that are no infarcts count as hyperintensities.
+#: What the values of a confounder map mean. Real MS lesions count as hyperintensities.
 CONFOUNDERS: Mapping[int, str] = MappingProxyType(
     {
         1: "white matter hyperintensity",
         2: "enlarged perivascular space",
         3: "widened sulcus",
         4: "image artefact",
+        5: "tumour",
     }
 )
 

@@ -22,7 +22,13 @@ MOST_FALSE_POSITIVES = 10.0
 
 _COLOURS = ("#0b5fa5", "#c4461f", "#2a8c4a", "#7a4fa3", "#b08900", "#0f8b8d", "#a33b68")
 _BASELINES = {BRIGHT: ("#555555", "--"), DARK: ("#999999", ":")}
-_STRATA = {"size": "size", "kind": "kind", "region": "region", "cavitated": "cavitated"}
+_STRATA = {
+    "size": "size",
+    "kind": "kind",
+    "contrast": "contrast to noise",
+    "region": "region",
+    "cavitated": "cavitated",
+}
 
 
 def froc_figure(methods: Sequence[Method], weights: np.ndarray, said: str, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import platform
 from collections import Counter
@@ -16,6 +15,7 @@ import numpy
 import scipy
 
 from .. import __version__
+from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
 from ..evaluation.run import Evaluation
 from ..evaluation.tables import (
     Row,
@@ -23,14 +23,17 @@ from ..evaluation.tables import (
     lesion_and_finding_rows,
     lesion_free_rows,
     method_rows,
+    rate_rows,
     scan_rows,
     sensitivity_rows,
     strata_rows,
 )
 from ..imaging.bids import BidsScan
 from ..imaging.writing import atomic_folder
+from .csv_rows import RowsFile, write_rows
 from .evaluation_figures import froc_figure, strata_figure
-from .evaluation_summary import Tables, counted, summary_page
+from .evaluation_summary import Tables, summary_page
+from .markdown import counted
 
 Progress = Callable[[str, float, str], None]
 
@@ -48,7 +51,7 @@ def write_evaluation(evaluation: Evaluation, progress: Progress | None = None) -
     output = evaluation.request.output
     with atomic_folder(output) as folder:
         (folder / TABLES).mkdir()
-        _write_rows(folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], _ERRORS)
+        write_rows(folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], _ERRORS)
         if evaluation.methods:
             _write_results(evaluation, folder, progress)
 
@@ -63,17 +66,20 @@ def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | No
         if progress is not None:
             progress("tables", 0.95 + 0.04 * done, line)
 
+    categories, kinds = _write_scan_by_scan(evaluation, folder / TABLES, report)
     tables = Tables(
         methods=list(method_rows(methods, weights)),
         sensitivity=list(sensitivity_rows(methods, weights)),
+        rates=list(rate_rows(methods, weights)),
         differences=list(difference_rows(methods, weights)),
         strata=list(strata_rows(methods, weights)),
         lesion_free=list(lesion_free_rows(methods, weights)),
-        categories=_write_scan_by_scan(evaluation, folder / TABLES, report),
+        categories=categories,
+        kinds=kinds,
     )
     for name, rows in vars(tables).items():
-        _write_rows(folder / TABLES / f"{name}.csv", rows)
-    _write_rows(folder / TABLES / "scans.csv", scan_rows(methods))
+        write_rows(folder / TABLES / f"{name}.csv", rows)
+    write_rows(folder / TABLES / "scans.csv", scan_rows(methods))
     said = what_was_simulated(evaluation.request.cohort, evaluation.scans)
     froc_figure(methods, weights, said, folder / "froc.png")
     strata_figure(tables.strata, said, folder / "strata.png")
@@ -86,16 +92,30 @@ def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | No
 
 def _write_scan_by_scan(
     evaluation: Evaluation, folder: Path, progress: Callable[[str, float], None]
-) -> list[Row]:
-    """Lesions and findings, appended scan by scan; returns how many findings each category has."""
+) -> tuple[list[Row], list[Row]]:
+    """Lesions, findings and candidates, appended scan by scan; returns how many findings each category has, and what
+    findings and candidates were called.
+    """
     counts: Counter[tuple[str, str]] = Counter()
+    called: dict[tuple[str, str], list[CalledFinding]] = {}
     with ExitStack() as files:
-        writers = [_Appender(folder / f"{name}.csv", files) for name in ("lesions", "findings")]
+        writers = {name: RowsFile(folder / f"{name}.csv", files) for name in ("lesions", *CALLED)}
         for parts in lesion_and_finding_rows(evaluation.methods, progress):
-            for writer, rows in zip(writers, parts, strict=True):
+            for (name, writer), rows in zip(writers.items(), parts, strict=True):
                 writer.append(rows)
-            counts.update((row["method"], row["category"]) for row in parts[1])
-    return list(_category_rows(evaluation, counts))
+                for row in rows if name in CALLED else ():
+                    if name == "findings":
+                        counts[row["method"], row["category"]] += 1
+                    if row["hint"] is not None:
+                        finding = CalledFinding(row["patient"], truth_of(row["category"]), row["hint"])
+                        called.setdefault((row["method"], name), []).append(finding)
+    patients = [scan.patient for scan in evaluation.scans]
+    kinds = [
+        {"method": method, "of": name, **row}
+        for (method, name), those in called.items()
+        for row in confusion(those, patients, evaluation.weights)
+    ]
+    return list(_category_rows(evaluation, counts)), kinds
 
 
 def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
@@ -162,35 +182,3 @@ def _record(evaluation: Evaluation) -> dict[str, Any]:
             "scipy": scipy.__version__,
         },
     }
-
-
-class _Appender:
-    """A CSV file that rows are added to; its columns are those of the first row."""
-
-    def __init__(self, path: Path, files: ExitStack) -> None:
-        stream = path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
-        self._writer = csv.writer(files.enter_context(stream))
-        self._columns: tuple[str, ...] = ()
-
-    def append(self, rows: Iterable[Row], columns: tuple[str, ...] = ()) -> None:
-        for row in rows:
-            if not self._columns:
-                self._columns = columns or tuple(row)
-                self._writer.writerow(self._columns)
-            self._writer.writerow([_cell(row[column]) for column in self._columns])
-        if not self._columns and columns:
-            self._columns = columns
-            self._writer.writerow(columns)
-
-
-def _write_rows(path: Path, rows: Iterable[Row], columns: tuple[str, ...] = ()) -> None:
-    with ExitStack() as files:
-        _Appender(path, files).append(rows, columns)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

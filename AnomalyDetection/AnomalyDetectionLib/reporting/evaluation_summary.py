@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..evaluation import published
@@ -11,7 +11,15 @@ from ..evaluation.categories import CATEGORIES
 from ..evaluation.curves import ANY
 from ..evaluation.froc import MOST_FLAGGED, RATES
 from ..evaluation.run import Evaluation
-from ..evaluation.tables import Row
+from ..evaluation.tables import AIMED_AT, Row
+from .kinds_table import kinds_tables
+from .markdown import counted, dice, figure, share, table
+
+WMH_SAID = (
+    "WMH ignored: a finding that touches no infarct but a known lesion of another kind (a white matter hyperintensity or MS "
+    "lesion, simulated or of the scan's own mask, or a tumour) is no false positive; WMH counted: it is one."
+)
+"""What the columns mean that leave findings on other lesions out."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +28,12 @@ class Tables:
 
     methods: list[Row]
     sensitivity: list[Row]
+    rates: list[Row]
     differences: list[Row]
     strata: list[Row]
     lesion_free: list[Row]
     categories: list[Row]
+    kinds: list[Row]
 
 
 def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
@@ -54,8 +64,9 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         "",
         *_method_table(tables.methods),
         "",
-        "Found: any voxel shared with a finding. Volume found: of the infarcts found, counted whole. False positives: "
-        "findings that touch no infarct. The baselines' smallest findings are "
+        "Found: any voxel shared with a finding. Volume found: of the infarcts found, counted whole. Dice: the mean of the "
+        "infarcts found, each with the finding that covers most of it. False positives: "
+        f"findings that touch no infarct. {WMH_SAID} The baselines' smallest findings are "
         + ", ".join(
             sorted({f"{r['smallest_ml']:g} ml ({r['method']})" for r in tables.methods if r["smallest_ml"]})
         )
@@ -67,6 +78,10 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         "",
         f"Thresholds at which over {100 * MOST_FLAGGED:g} % of the brain is flagged do not count.",
         "",
+        f"### At 1 and 2 false positives a scan ({size})",
+        "",
+        *_aim_table(tables.rates),
+        "",
         f"### Differences at the same false positives, paired over patients ({people})",
         "",
         *_difference_table(tables.differences),
@@ -75,7 +90,11 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         "",
         *_strata_table(tables.strata),
         "",
-        "### In scans without infarcts",
+        f"### By size, contrast, kind and region, at 1 and at 2 false positives a scan, WMH ignored ({size})",
+        "",
+        *_strata_rate_table(tables.strata),
+        "",
+        "### Normal people: false positives a scan, in scans with no infarct painted",
         "",
         *_free_table(tables.lesion_free),
         "",
@@ -83,6 +102,9 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         "",
         *_category_table(tables.categories),
         "",
+        f"### What the findings are called, at the operating points ({people})",
+        "",
+        *kinds_tables(tables.kinds),
         "Models: "
         + ", ".join(f"{name} ({m.fingerprint[:12]})" for name, m in evaluation.models.items())
         + ".",
@@ -91,40 +113,37 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
     return "\n".join(lines)
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun, such as "1 scan" or "6 people"."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
 def _method_table(rows: Sequence[Row]) -> list[str]:
-    heads = ["method", "at", "infarcts found", "one-to-one", "10 % covered", "volume found", "voxels flagged",
+    heads = ["method", "at", "infarcts found", "one-to-one", "10 % covered", "volume found", "voxels flagged", "Dice",
              "findings a scan", "false positives", "WMH ignored", "flagged ml"]  # fmt: skip
     body = [
         [
             row["method"],
             f"{row['operating_point']}"
             + ("" if "threshold" in row["operating_point"] else f" ({row['threshold']:.2f})"),
-            f"{row['found']} of {row['lesions']}: {_share(row, 'sensitivity')}",
-            _share(row, "sensitivity_one_to_one"),
-            _share(row, "sensitivity_covered"),
-            _share(row, "volume_share"),
-            _share(row, "voxel_share"),
+            f"{row['found']} of {row['lesions']}: {share(row, 'sensitivity')}",
+            share(row, "sensitivity_one_to_one"),
+            share(row, "sensitivity_covered"),
+            share(row, "volume_share"),
+            share(row, "voxel_share"),
+            dice(row),
             *(
-                _figure(row, name)
+                figure(row, name)
                 for name in ("findings", "false_positives", "false_positives_no_wmh", "flagged_ml")
             ),
         ]
         for row in rows
     ]
-    share = published.FOUND / published.INFARCTS
+    found = published.FOUND / published.INFARCTS
     body.append(
         [
             "*the paper (real infarcts)*",
             "threshold 3",
-            f"{published.FOUND} of {published.INFARCTS}: {100 * share:.0f} %",
+            f"{published.FOUND} of {published.INFARCTS}: {100 * found:.0f} %",
             "",
             "",
             f"{100 * published.VOLUME_SHARE:.1f} %",
+            "",
             "",
             f"{published.FINDINGS / published.PATIENTS:.1f}",
             f"{(published.FINDINGS - published.FOUND) / published.PATIENTS:.1f}",
@@ -140,8 +159,23 @@ def _rate_table(rows: Sequence[Row]) -> list[str]:
     for wmh in ("counted", "ignored"):
         for method in dict.fromkeys(row["method"] for row in rows):
             own = [r for r in rows if (r["method"], r["wmh"], r["criterion"]) == (method, wmh, ANY)]
-            body.append([method, wmh, *(_share(row, "sensitivity") for row in own)])
+            body.append([method, wmh, *(share(row, "sensitivity") for row in own)])
     return table(["method", "findings on WMH", *(f"at {rate:g}" for rate in RATES)], body)
+
+
+def _aim_table(rows: Sequence[Row]) -> list[str]:
+    heads = ["method", "false positives a scan", "findings on WMH", "threshold", "infarcts found", "volume found",
+             "voxels flagged", "Dice", "findings a scan", "flagged ml"]  # fmt: skip
+    return table(
+        heads,
+        [
+            [row["method"], f"{row['rate']:g}", row["wmh"],
+             "-" if row["threshold"] is None else f"{row['threshold']:.3g}",
+             *(share(row, name) for name in ("sensitivity", "volume_share", "voxel_share")), dice(row),
+             *(figure(row, name) for name in ("findings", "flagged_ml"))]
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 def _difference_table(rows: Sequence[Row]) -> list[str]:
@@ -159,8 +193,19 @@ def _strata_table(rows: Sequence[Row]) -> list[str]:
         own = {r["method"]: r for r in rows if (r["stratum"], r["class"]) == (stratum, name)}
         first = own[methods[0]]
         body.append([f"{stratum}: {name}", first["lesions"], first["patients"],
-                     *(_share(own[method], "sensitivity") for method in methods)])  # fmt: skip
+                     *(share(own[method], "sensitivity") for method in methods)])  # fmt: skip
     return table(["infarcts", "number", "patients", *methods], body)
+
+
+def _strata_rate_table(rows: Sequence[Row]) -> list[str]:
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    heads = ["infarcts", "number", *(f"{method} at {rate:g}" for method in methods for rate in AIMED_AT)]
+    body = []
+    for stratum, name in dict.fromkeys((row["stratum"], row["class"]) for row in rows):
+        own = {r["method"]: r for r in rows if (r["stratum"], r["class"]) == (stratum, name)}
+        body.append([f"{stratum}: {name}", own[methods[0]]["lesions"],
+                     *(share(own[method], f"sensitivity_at_{rate:g}_no_wmh") for method in methods for rate in AIMED_AT)])  # fmt: skip
+    return table(heads, body)
 
 
 def _free_table(rows: Sequence[Row]) -> list[str]:
@@ -169,13 +214,16 @@ def _free_table(rows: Sequence[Row]) -> list[str]:
     body = [
         [
             row["method"], row["operating_point"], f"{row['scans']} {row['scans_are']}", row["patients"],
-            *(_figure(row, name) for name in ("false_positives", "false_positives_no_wmh", "flagged_ml")),
+            *(
+                figure(row, name)
+                for name in ("false_positives_no_wmh", "on_known_lesions", "false_positives", "flagged_ml")
+            ),
         ]
         for row in rows
     ]  # fmt: skip
-    return table(
-        ["method", "at", "scans", "patients", "false positives a scan", "WMH ignored", "flagged ml"], body
-    )
+    heads = ["method", "at", "scans", "patients", "false positives a scan, WMH ignored", "findings on known WMH",
+             "both together", "flagged ml"]  # fmt: skip
+    return table(heads, body)
 
 
 def _category_table(rows: Sequence[Row]) -> list[str]:
@@ -187,25 +235,8 @@ def _category_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _category(row: Row) -> str:
-    share = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
-    return f"{row['findings_a_scan']:.1f}{share}"
-
-
-def _share(row: Row, figure: str) -> str:
-    """A share with its interval, in per cent."""
-    value, low, high = (row.get(name) for name in (figure, f"{figure}_low", f"{figure}_high"))
-    if value is None:
-        return "-"
-    return f"{100 * value:.0f} %" + (
-        "" if low is None or high is None else f" [{100 * low:.0f}-{100 * high:.0f}]"
-    )
-
-
-def _figure(row: Row, figure: str) -> str:
-    value, low, high = (row[name] for name in (figure, f"{figure}_low", f"{figure}_high"))
-    if value is None:
-        return "-"
-    return f"{value:.1f}" + ("" if low is None or high is None else f" [{low:.1f}-{high:.1f}]")
+    part = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
+    return f"{row['findings_a_scan']:.1f}{part}"
 
 
 def _points(row: Row) -> str:
@@ -215,10 +246,3 @@ def _points(row: Row) -> str:
     return f"{100 * value:+.0f}" + (
         "" if low is None or high is None else f" [{100 * low:+.0f} to {100 * high:+.0f}]"
     )
-
-
-def table(heads: Iterable[str], body: Iterable[Iterable[object]]) -> list[str]:
-    """A table in Markdown, line by line."""
-    heads = list(heads)
-    rows = [heads, ["---"] * len(heads), *body]
-    return ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]

@@ -308,7 +308,7 @@ def _readme(heads: Heads) -> str:
     real = "The scans are real ones" if heads.anatomy == "real" else "The scans are simulated"
     return (
         f"Simulated chronic infarcts. {real}; every infarct in them is simulated, and so are all confounders\n"
-        "but the real lesions of the scans, which count as white matter hyperintensities.\n"
+        "but the real lesions of the scans: tumours, and others, which count as white matter hyperintensities.\n"
         "The truth about them is in derivatives/truth, on the grid of each FLAIR. Not for diagnosis.\n"
     )
 

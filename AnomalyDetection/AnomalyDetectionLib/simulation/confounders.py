@@ -11,6 +11,7 @@ from .shapes import ellipsoid_field, lowest, random_blob
 
 HYPERINTENSITY = 1
 PERIVASCULAR_SPACE = 2
+TUMOUR = 5  # as HYPERINTENSITY of a real scan; 3 and 4 are of `subject`
 
 
 def white_matter_hyperintensities(

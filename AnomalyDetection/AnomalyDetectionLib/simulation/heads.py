@@ -10,6 +10,7 @@ import numpy as np
 from ..imaging.acquired_slices import acquired_slices, only_slices
 from ..imaging.reading import read_study, read_volume
 from ..training.prepare_scans import ScanEntry
+from .confounders import HYPERINTENSITY, TUMOUR
 from .host import Host, analyse
 
 
@@ -89,7 +90,9 @@ class RealHeads:
                 study = replace(study, flair=replace(study.flair, image=flair, path=None))
             mask = entry.lesions
             lesions = None if mask is None else read_volume(mask, role="lesion mask", mask=True)
-            self._kept = place, Head(analyse(study, lesions), entry.patient, entry.name)
+            known = TUMOUR if entry.lesion_class == "tumour" else HYPERINTENSITY
+            host = replace(analyse(study, lesions), known_class=known)
+            self._kept = place, Head(host, entry.patient, entry.name)
         return self._kept[1]
 
     def description(self) -> dict[str, object]:

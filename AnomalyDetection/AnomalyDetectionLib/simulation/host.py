@@ -25,6 +25,7 @@ from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study, Volume, name_of
 from ..training.prepare_scans import bright_clusters
 from .anatomy import Brain, brain_regions, ventricle_distance
+from .confounders import HYPERINTENSITY
 from .contrast import Noise, TissueLevels, measure_noise, tissue_levels
 from .template_fit import template_affine
 
@@ -64,6 +65,7 @@ class Host:
         levels: of the tissues, bias-corrected.
         avoid: bool on the brain's grid: known lesions and bright FLAIR clusters, widened by `AWAY_MM`.
         known: bool on the FLAIR's grid: the known lesions.
+        known_class: what they are, as of `imaging.bids.CONFOUNDERS`.
         mask: bool on the FLAIR's grid: the brain.
     """
 
@@ -74,6 +76,7 @@ class Host:
     avoid: np.ndarray
     known: np.ndarray
     mask: np.ndarray
+    known_class: int = HYPERINTENSITY
 
 
 def analyse(study: Study, lesions: Volume | None = None, anatomy: Brain | None = None) -> Host:

@@ -117,7 +117,7 @@ def make_subject(
     canvas = Canvas(host, noise)
     flair_grid = host.flair.scan.grid
     labels = np.zeros(flair_grid.shape, np.uint8)
-    labels[host.known] = HYPERINTENSITY
+    labels[host.known] = host.known_class
     _confound(host, confounding, taken, canvas, labels, others)
     infarcts = np.zeros(flair_grid.shape, np.uint16)
     records: list[LesionRecord] = []

@@ -25,13 +25,16 @@ BRIGHT = 1.2
 BRIGHT_BLUR_VOXELS = 0.6
 BRIGHT_VOXELS = 6
 
+MASK_CLASSES = ("wmh", "ms", "tumour")
+"""What a lesion mask marks; multiple sclerosis is to be called like white matter hyperintensities."""
+
 
 @dataclass(frozen=True)
 class ScanEntry:
     """One row of the table. Paths are absolute; brain mask and lesion mask may be missing.
 
     `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal. `group`:
-    "old" or "young" (see `scan_file.GROUPS`). `lesion_class`: what the lesion mask marks, "wmh" or "tumour".
+    "old" or "young" (see `scan_file.GROUPS`). `lesion_class`: what the lesion mask marks, one of `MASK_CLASSES`.
     """
 
     name: str
@@ -47,7 +50,7 @@ class ScanEntry:
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
     """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes"),
-    group ("old" or "young") and lesion_class ("wmh" or "tumour").
+    group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour").
 
     Args:
         table: CSV, or TSV if its name ends so.
@@ -76,7 +79,7 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
     return [
         ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
                   optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes",
-                  _one_of(table, row, "group", GROUPS), _one_of(table, row, "lesion_class", ("wmh", "tumour")))
+                  _one_of(table, row, "group", GROUPS), _one_of(table, row, "lesion_class", MASK_CLASSES))
         for row in rows
     ]  # fmt: skip
 
@@ -158,7 +161,7 @@ def prepare_scan(
         lesion=filled > 0.5,
         slice_mm=study.grid.spacing[2],
         group=entry.group,
-        lesion_class="" if entry.healthy else entry.lesion_class,
+        lesion_class="" if entry.healthy else {"ms": "wmh"}.get(entry.lesion_class, entry.lesion_class),
         percentiles=(float(a), float(b), float(c), float(d)),
     )
 
