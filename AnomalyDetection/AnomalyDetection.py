@@ -83,6 +83,7 @@ class AnomalyDetectionParameterNode:
     overlayOpacity: Annotated[float, WithinRange(0, 1)] = 0.4
     showOverlay: bool = True
     showOutlines: bool = True
+    fillOutlines: bool = False
     acceptedOnly: bool = False
     anonymousReport: bool = False
     model: str = ""

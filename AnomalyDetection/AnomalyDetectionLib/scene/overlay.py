@@ -23,13 +23,15 @@ _EDGE = 128
 _FAINTEST = 0.08
 """A colour fainter than this in the paper's colours is not drawn: scores up to 0.6 of the threshold."""
 
-_ATTRIBUTE = "AnomalyDetection.Colours"
+_ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "2"
+"""Scenes of earlier versions hold other colours: they keep them, and get these besides."""
 
 
 def colour_table(scene: Any) -> Any:
     """The colours of the scores as a node: made once in a scene, and found again after it was opened.
 
-    The lower half, up to the threshold, goes from clear through green to yellow; the upper half is red.
+    The lower half, up to the threshold, goes from clear through green to yellow; the upper half from dark to
+    light red.
 
     Args:
         scene: vtkMRMLScene.
@@ -38,7 +40,7 @@ def colour_table(scene: Any) -> Any:
         vtkMRMLColorTableNode with 256 colours.
     """
     for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
-        if node.GetAttribute(_ATTRIBUTE) == "1" and node.GetNumberOfColors() == _COLOURS:
+        if node.GetAttribute(_ATTRIBUTE) == _VERSION and node.GetNumberOfColors() == _COLOURS:
             return node
     import slicer
 
@@ -46,7 +48,7 @@ def colour_table(scene: Any) -> Any:
     node.SetName(scene.GenerateUniqueName(TITLE))
     node.SetTypeToUser()
     node.SetHideFromEditors(False)  # what is hidden is left out when a scene is saved as separate files
-    node.SetAttribute(_ATTRIBUTE, "1")
+    node.SetAttribute(_ATTRIBUTE, _VERSION)
     node.SetAttribute("Category", "AnomalyDetection")
     node.SetNumberOfColors(_COLOURS)
     shares = (np.arange(_COLOURS) + 0.5) / _EDGE  # the middle of each step, in thresholds
