@@ -47,7 +47,7 @@ def test_the_threshold_is_where_yellow_turns_red(a_slicer_scene, threshold):
 
 
 def test_the_red_gets_lighter_with_the_score(a_slicer_scene):
-    reds = [lightness(colour_of(a_slicer_scene, score, 3.0)) for score in (3.05, 3.5, 4.0, 5.0, 5.9)]
+    reds = [lightness(colour_of(a_slicer_scene, score, 3.0)) for score in (3.05, 5.0, 7.0, 9.0, 11.5)]
     assert np.all(np.diff(reds) > 0.01)
     assert reds[-1] > 2 * reds[0]
     assert lightness(colour_of(a_slicer_scene, 50.0, 3.0)) == pytest.approx(reds[-1], rel=0.2)
@@ -83,8 +83,8 @@ def test_cells_are_not_blurred_and_the_window_stays_ours(a_slicer_scene):
     display = node.GetDisplayNode()
     assert not display.GetInterpolate()
     assert not display.GetAutoWindowLevel()
-    assert display.GetLevel() == pytest.approx(3.0, rel=0.01)
-    assert display.GetWindow() == pytest.approx(6.0, rel=0.01)
+    assert display.GetLevel() == pytest.approx(6.0, rel=0.01)
+    assert display.GetWindow() == pytest.approx(12.0, rel=0.01)
 
 
 def test_a_scene_has_these_colours_once(a_slicer_scene):

@@ -39,7 +39,7 @@ class Views:
         self._surfaces = qt.QTimer()
         self._surfaces.setSingleShot(True)
         self._surfaces.setInterval(SURFACES_MS)
-        self._surfaces.timeout.connect(self._make_surfaces)
+        self._surfaces.timeout.connect(self.make_surfaces)
         ui = panel.ui
         ui.sideBySideButton.clicked.connect(self.side_by_side)
         ui.threeDButton.clicked.connect(self.three_d)
@@ -208,7 +208,8 @@ class Views:
             self._panel.review.show_selected()
             self._panel.refresh()
 
-    def _make_surfaces(self) -> None:
+    def make_surfaces(self) -> None:
+        """The surfaces of the findings as they are now, for 3D."""
         if self._panel.result is not None:
             show_surfaces(self._panel.result.segmentation)
 

@@ -72,6 +72,7 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
     for name in added:
         mask = voxels_of_segments(result, {1: name}) > 0
         if mask.any():
+            result.segmentation.RemoveClosedSurfaceRepresentation()  # Slicer logs errors for segments that have one
             segmentation.RemoveSegment(name)
             numbers.append(_add(result, mask))
     if numbers:
@@ -139,11 +140,6 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
     else:  # added, or below the threshold: it leaves the table
         set_edit(result.table, dataclasses.replace(row, edited="", voxels="", detected="", present=False))
     show_again(scene, logics, result)
-
-
-def edited_rows(result: Result) -> list[Row]:
-    """The findings that the reader has edited, deleted or added."""
-    return [row for row in rows(result.table) if row.edited]
 
 
 def _add(result: Result, mask: np.ndarray) -> int:
