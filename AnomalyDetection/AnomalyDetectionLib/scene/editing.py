@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
-from .finding_row import ADDED, CHANGED, DELETED, Row
+from .finding_row import ADDED, CHANGED, DELETED
 from .findings_table import add_row, rows, set_edit
 from .growing import grow_lesion
 from .hand_edits import edited_row, new_row
