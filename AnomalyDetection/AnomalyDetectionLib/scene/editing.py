@@ -72,7 +72,6 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
     for name in added:
         mask = voxels_of_segments(result, {1: name}) > 0
         if mask.any():
-            result.segmentation.RemoveClosedSurfaceRepresentation()  # Slicer logs errors for segments that have one
             segmentation.RemoveSegment(name)
             numbers.append(_add(result, mask))
     if numbers:

@@ -119,7 +119,6 @@ def hide_findings(segmentation_node: Any, numbers: Collection[int]) -> None:
 
 def remove_findings(segmentation_node: Any) -> None:
     """Leave no segment, and nothing of how one was shown: for findings that have to do with none of these."""
-    segmentation_node.RemoveClosedSurfaceRepresentation()  # as in `show_findings`
     modifying = segmentation_node.StartModify()
     emphasise(segmentation_node, None)
     hide_findings(segmentation_node, ())
