@@ -64,6 +64,7 @@ pictures: $(VENV)/.test ## Render icon, screenshots and the README's pictures an
 bench: $(VENV)-bench/.bench ## Measure times, memory and patches a second, into bench-output/
 	@$(VENV)-bench/bin/python Testing/benchmarks/bench.py
 	@$(VENV)-bench/bin/python Testing/benchmarks/scene_speed.py
+	@$(VENV)-bench/bin/python Testing/benchmarks/review_speed.py
 
 clean: ## Remove the environment and everything that was made
 	rm -rf $(VENV) $(VENV)-bench $(DEMO) reproduce-output fuzz-output runs/reproduce .snakemake bench-output build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache

@@ -4,6 +4,7 @@ Thin on purpose: the panel's sections are in AnomalyDetectionLib/panel, the brid
 AnomalyDetectionLib/scene, and the detection runs as a process of its own.
 """
 
+import json
 import tempfile
 import time
 import unittest
@@ -83,6 +84,7 @@ class AnomalyDetectionParameterNode:
     overlayOpacity: Annotated[float, WithinRange(0, 1)] = 0.4
     showOverlay: bool = True
     showOutlines: bool = True
+    fillOutlines: bool = False
     acceptedOnly: bool = False
     anonymousReport: bool = False
     model: str = ""
@@ -330,6 +332,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             self.test_the_panel_from_click_to_review,
             self.test_edits_by_hand_stay_and_are_taken_back,
             self.test_a_review_survives_saving_and_opening_the_scene,
+            self.test_a_result_folder_is_opened_and_its_review_is_saved_beside_it,
         ):
             try:
                 self.setUp()
@@ -439,6 +442,29 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             slicer.util.loadScene(path)
         slicer.util.selectModule("AnomalyDetection")
         self.assertEqual(reviews(), reviewed)
+
+    def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
+        from AnomalyDetectionLib.panel.python import python_command
+        from AnomalyDetectionLib.process import EngineRun, arguments_for
+
+        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
+            results, own = Path(folder) / "results", Path(folder) / "run"
+            own.mkdir()
+            t1, flair = (Path(self.samplePath(f"simulated_{name}.nii.gz")) for name in ("T1", "FLAIR"))
+            library = Path(__file__).resolve().parent
+            run = EngineRun(
+                python_command(), arguments_for(results, t1=t1, flair=flair), own, library=library
+            )
+            run.wait()
+            self.assertEqual(run.state, "done", run.log)
+            slicer.util.selectModule("AnomalyDetection")
+            panel = slicer.modules.anomalydetection.widgetRepresentation().self().panel
+            self.assertTrue(panel.folders.open(results), panel.ui.worklistMessageLabel.text)
+            self.assertIsNotNone(panel.review.selected)
+            panel.review.set_category(3)
+            self.assertTrue(panel.folders.close())
+            self.assertIsNone(panel.result)
+            self.assertEqual(json.loads((results / "review.json").read_text("utf-8"))["reviewed"], 1)
 
     def detectedSample(self) -> Any:
         """The module's widget after Detect anomalies on the sample."""

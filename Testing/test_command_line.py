@@ -247,6 +247,18 @@ def test_what_went_wrong_inside_is_one_sentence_and_a_report_only_with_debug(com
     assert "Traceback" in err
 
 
+def test_a_program_that_runs_it_gets_the_traceback_into_its_log(command, monkeypatch):
+    def break_down(*_args, **_options):
+        raise ZeroDivisionError("deep inside")
+
+    monkeypatch.setattr("AnomalyDetectionLib.detection.run.read_study", break_down)
+    code, out, err = command(progress="json")
+    assert code == 1
+    assert "in break_down" in err
+    assert "ZeroDivisionError: deep inside" in err
+    assert json.loads(out.splitlines()[-1])["message"].startswith("Something went wrong inside")
+
+
 def command_with_debug(folder):
     done = run_command(
         "detect", "--t1", "no", "--flair", "no", "--output", folder / "o", "--debug", output=folder

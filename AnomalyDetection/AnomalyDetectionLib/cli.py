@@ -24,7 +24,7 @@ from .commands.evaluate import evaluate
 from .commands.experiments import experiment
 from .commands.models import models
 from .commands.options import PROGRAM
-from .commands.progress import Stop, say_error
+from .commands.progress import Stop, say_error, wants_records
 from .commands.series import series
 from .commands.simulate import simulate
 from .commands.train_context import train_context
@@ -94,9 +94,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except Exception as error:
-        if debug:
-            traceback.print_exc()
         sentence, code = _what_to_say(error)
+        if debug or (code == OWN_ERROR and wants_records(arguments)):
+            traceback.print_exc()  # into the log that the program shows under Details
         say_error(sentence, code, arguments)
         sys.exit(code)
     except KeyboardInterrupt as stop:

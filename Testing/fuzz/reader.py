@@ -276,6 +276,12 @@ class _TableNode:
     def GetTable(self) -> _TableNode:  # noqa: N802
         return self
 
+    def GetRowData(self) -> _TableNode:  # noqa: N802
+        return self
+
+    def GetMTime(self) -> int:  # noqa: N802
+        return 0  # nothing is ever written
+
     def GetName(self) -> str:  # noqa: N802
         return "Findings"
 

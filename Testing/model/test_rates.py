@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model, save_model
-from AnomalyDetectionLib.model.rates import RateCurve, as_number, from_plain, in_words, plain
+from AnomalyDetectionLib.model.rates import RateCurve, from_plain, in_words, plain
 
 FOUR_SCANS = RateCurve(np.array([1.0, 2.0, 3.0, 5.0]), np.array([20.0, 8.0, 8.0, 1.0]), 4, 2, 0.5)
 
@@ -87,11 +87,3 @@ def test_rates_are_said_with_two_figures():
         "0.31",
         "0.02",
     ]
-
-
-def test_every_rate_is_a_number_that_a_table_can_sort_by():
-    rates = [0.0, 1e-6, 0.0004, 0.004, 0.00999, 0.01, 0.2, 0.949, 1.0, 9.96, 64.0]
-    numbers = [as_number(rate) for rate in rates]
-    assert numbers == sorted(numbers)
-    assert numbers[:5] == [0.0, 1e-6, 0.0004, 0.004, 0.01]
-    assert numbers[-2:] == [10.0, 64.0]

@@ -1,7 +1,7 @@
 """In the place of the engine: `python fake_engine.py WHAT FOLDER -m AnomalyDetectionLib detect ...`.
 
 replay: give the results of FOLDER, at once;
-slow: start a child and never end; fail: say one sentence and end; die: be killed by the system.
+slow: start a child and never end; fail: say one sentence and end; break: the real engine, with a fault in it; die: be killed by the system.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
         print(sentence, file=sys.stderr)
         print("and a library's last words", file=sys.stderr)
         return 2
+    elif what == "break":
+        from AnomalyDetectionLib import cli
+        from AnomalyDetectionLib.detection import run
+
+        run.read_study = lambda *_, **__: {}["a fault of ours"]
+        cli.main(arguments)
     elif what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return 0

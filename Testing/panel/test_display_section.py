@@ -30,6 +30,23 @@ def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_ap
     assert segments == len(before)
 
 
+def test_findings_are_filled_only_when_asked_for_and_it_is_remembered(detected, slicer_app, tmp_path):
+    def filled():
+        return bool(detected.panel.result.segmentation.GetDisplayNode().GetVisibility2DFill())
+
+    assert not filled()
+    detected.ui.fillOutlinesCheckBox.click()
+    assert filled()
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    assert filled()
+    assert detected.ui.fillOutlinesCheckBox.checked
+    detect(detected, slicer_app)
+    assert filled()
+    detected.ui.fillOutlinesCheckBox.click()
+    assert not filled()
+
+
 def test_the_minimum_size_says_its_volume_and_drops_small_findings(detected, slicer_app):
     from AnomalyDetectionLib.scene.result import settings_of
 

@@ -30,6 +30,19 @@ def test_a_brain_mask_given_as_a_segmentation_does_not_stay_over_everything(samp
     assert not mask.GetDisplayNode().GetVisibility()
 
 
+def test_an_error_of_our_own_is_one_sentence_with_its_traceback_under_details(sample, engine, slicer_app):
+    engine("break")
+    detect(sample, slicer_app)
+    sentence = sample.ui.outcomeLabel.text
+    assert "went wrong inside" in sentence
+    assert "under Details" in sentence
+    assert "Traceback" not in sentence
+    sample.ui.detailsButton.click()
+    details = sample.ui.detailsText.plainText
+    assert "Traceback (most recent call last)" in details
+    assert "KeyError: 'a fault of ours'" in details
+
+
 def test_the_line_below_the_progress_bar_shows_no_temporary_path(sample, engine, slicer_app):
     engine("replay")
     said = set()
@@ -110,17 +123,19 @@ def test_a_first_run_names_only_the_sources_of_what_is_missing():
     assert "pypi.org" in small
 
 
-def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatch):
+def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatch, capsys):
     from AnomalyDetectionLib.panel import first_run
 
     said = "Collecting click\nERROR: Could not find a version that satisfies click\nERROR: No matching distribution\n"
 
     def fails(requirements):
-        raise subprocess.CalledProcessError(1, ["pip", "install"], output=said)
+        print(said)  # as Slicer does; its exception knows the exit code alone
+        raise subprocess.CalledProcessError(1, "pip install")
 
     monkeypatch.setattr(first_run, "_install", fails)
     with pytest.raises(first_run.InstallationError, match="No matching distribution"):
-        first_run.install(["click>=8.1"], ask=lambda text: True, progress=print)
+        first_run.install(["click>=8.1"], ask=lambda text: True, progress=lambda text: None)
+    assert said in capsys.readouterr().out, "the console goes on to show it"
 
 
 def test_text_in_pictures_is_drawn_by_the_engine_that_slicer_does_not_disturb():
@@ -128,6 +143,28 @@ def test_text_in_pictures_is_drawn_by_the_engine_that_slicer_does_not_disturb():
     from PIL import ImageFont
 
     assert font(12).layout_engine == ImageFont.Layout.BASIC
+
+
+@pytest.mark.parametrize("style", ["#f0f0f0", "#323232"])
+@pytest.mark.parametrize("kind", ["error", "warning", "good"])
+def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, kind, panel, slicer_app):
+    import qt
+    from AnomalyDetectionLib.panel.messages import say
+
+    def brightness(colour):
+        parts = (colour.redF(), colour.greenF(), colour.blueF())
+        return sum(w * part**2.2 for w, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)) + 0.05
+
+    before, palette = slicer_app.app.palette(), slicer_app.app.palette()
+    palette.setColor(qt.QPalette.Window, qt.QColor(style))
+    slicer_app.app.setPalette(palette)
+    try:
+        say(panel.ui.outcomeLabel, "text", kind)
+    finally:
+        slicer_app.app.setPalette(before)
+    said = qt.QColor(panel.ui.outcomeLabel.styleSheet.removeprefix("color: ").rstrip(";"))
+    low, high = sorted((brightness(said), brightness(qt.QColor(style))))
+    assert high / low > 4.5, "the least contrast for text, by WCAG"
 
 
 def test_another_volume_than_the_pair_does_not_move_the_boxes(sample):

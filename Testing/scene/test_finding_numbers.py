@@ -39,13 +39,18 @@ def test_the_label_is_drawn_beside_the_finding_and_does_not_catch_clicks(a_slice
     view.node.JumpSliceByCentering(*centre)
     assert slice_in_view(result, [view.node]) == k
     bare = view.render().astype(int)
-    node = show_numbers(a_slicer_scene.scene, result, numbers)
+    node = show_numbers(a_slicer_scene.scene, result, numbers, next(iter(numbers)))
     assert node.GetLocked()
     drawn = view.render().astype(int)
     changed = np.argwhere(np.abs(drawn - bare).max(axis=2) > 50)
     assert len(changed) > 20
     assert np.abs(changed.mean(axis=0) - 200).max() < 60
-    show_numbers(a_slicer_scene.scene, result, {})
+    assert np.ptp(drawn, axis=2).max() > 100, (
+        "the number of the selected finding is coloured, as its outline is"
+    )
+    show_numbers(a_slicer_scene.scene, result, numbers, None)
+    assert np.ptp(view.render().astype(int), axis=2).max() < 40, "of others it is white"
+    show_numbers(a_slicer_scene.scene, result, {}, None)
     assert np.array_equal(view.render(), bare.astype(np.uint8))
     remove_result(a_slicer_scene.scene, result)
     assert node.GetScene() is None

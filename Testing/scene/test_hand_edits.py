@@ -247,7 +247,8 @@ def test_a_point_outside_or_in_a_finding_adds_nothing(a_slicer_scene, result):
     assert len(rows(result.table)) == 3
 
 
-def test_a_segment_that_the_reader_has_drawn_becomes_a_finding(a_slicer_scene, result):
+@pytest.mark.parametrize("in_3d", [False, True])
+def test_a_segment_that_the_reader_has_drawn_becomes_a_finding(in_3d, a_slicer_scene, result, capfd):
     from AnomalyDetectionLib.scene.volumes import oriented_image
 
     mask = a_ball((6, 40, 40), 2)
@@ -257,11 +258,15 @@ def test_a_segment_that_the_reader_has_drawn_becomes_a_finding(a_slicer_scene, r
     matrix = slicer.util.arrayFromVTKMatrix(_matrix(like))
     segment.AddRepresentation("Binary labelmap", oriented_image(mask.astype(np.uint8), matrix))
     result.segmentation.GetSegmentation().AddSegment(segment, "mine")
+    if in_3d:
+        result.segmentation.CreateClosedSurfaceRepresentation()
+    capfd.readouterr()
     assert take_edits(result) == []
     (number,) = adopt_segments(a_slicer_scene.scene, a_slicer_scene.logics, result)
     assert row_of(result, number).edited == "added"
     assert np.array_equal(mask_of_number(result, number), mask)
     assert result.segmentation.GetSegmentation().GetSegment("mine") is None
+    assert "ERR" not in capfd.readouterr().err
 
 
 def test_a_scene_of_an_earlier_version_knows_no_edits_and_takes_them(a_slicer_scene, result):

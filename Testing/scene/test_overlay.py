@@ -32,6 +32,10 @@ def is_red(colour):
     return colour[0] > 150 and colour[1] < 60 and colour[2] < 60 and colour[3] == 255
 
 
+def lightness(colour):
+    return 0.2126 * (colour[0] / 255) ** 2.2 + 0.7152 * (colour[1] / 255) ** 2.2
+
+
 def is_yellow(colour):
     return colour[0] > 200 and colour[1] > 200 and colour[2] < 100 and colour[3] == 255
 
@@ -40,6 +44,19 @@ def is_yellow(colour):
 def test_the_threshold_is_where_yellow_turns_red(a_slicer_scene, threshold):
     assert is_yellow(colour_of(a_slicer_scene, threshold * 0.999, threshold))
     assert is_red(colour_of(a_slicer_scene, threshold * 1.001, threshold))
+
+
+def test_the_red_gets_lighter_with_the_score(a_slicer_scene):
+    reds = [lightness(colour_of(a_slicer_scene, score, 3.0)) for score in (3.05, 5.0, 7.0, 9.0, 11.5)]
+    assert np.all(np.diff(reds) > 0.01)
+    assert reds[-1] > 2 * reds[0]
+    assert lightness(colour_of(a_slicer_scene, 50.0, 3.0)) == pytest.approx(reds[-1], rel=0.2)
+
+
+def test_a_scene_with_the_colours_of_an_earlier_version_gets_the_new_ones(a_slicer_scene):
+    old = colour_table(a_slicer_scene.scene)
+    old.SetAttribute("AnomalyDetection.Colours", "1")
+    assert colour_table(a_slicer_scene.scene) is not old
 
 
 def test_everything_above_is_red_and_scores_near_zero_are_not_drawn(a_slicer_scene):
@@ -66,8 +83,8 @@ def test_cells_are_not_blurred_and_the_window_stays_ours(a_slicer_scene):
     display = node.GetDisplayNode()
     assert not display.GetInterpolate()
     assert not display.GetAutoWindowLevel()
-    assert display.GetLevel() == pytest.approx(3.0, rel=0.01)
-    assert display.GetWindow() == pytest.approx(6.0, rel=0.01)
+    assert display.GetLevel() == pytest.approx(6.0, rel=0.01)
+    assert display.GetWindow() == pytest.approx(12.0, rel=0.01)
 
 
 def test_a_scene_has_these_colours_once(a_slicer_scene):

@@ -11,10 +11,12 @@ import slicer
 import vtk
 from AnomalyDetectionLib.detection.findings import Findings, derive_findings
 from AnomalyDetectionLib.detection.stored_scores import restore
-from AnomalyDetectionLib.reporting.colours import finding_colour
+from AnomalyDetectionLib.reporting.colours import finding_colour, score_colours
 from AnomalyDetectionLib.reporting.segmentation import TERMINOLOGY
 from AnomalyDetectionLib.scene.findings_table import set_decision, write_rows
 from AnomalyDetectionLib.scene.segmentation import (
+    OTHERS,
+    SELECTED,
     emphasise,
     emphasised,
     has_surfaces,
@@ -152,11 +154,11 @@ def test_a_segment_keeps_its_visibility_and_the_colour_that_was_given_to_it(show
     assert shown.node.GetDisplayNode().GetOpacity2DFill() == 0.9
 
 
-def test_outlines_are_strong_and_the_fill_lets_the_tissue_through(shown):
+def test_findings_are_outlined_and_a_fill_when_asked_for_lets_the_tissue_through(shown):
     shown.show()
     display = shown.node.GetDisplayNode()
     assert display.GetVisibility2DOutline()
-    assert display.GetVisibility2DFill()
+    assert not display.GetVisibility2DFill()
     assert display.GetOpacity2DOutline() == 1.0
     assert 0.05 < display.GetOpacity2DFill() < 0.3
     assert display.GetSliceIntersectionThickness() == 2
@@ -177,10 +179,10 @@ def test_a_rejected_finding_says_so_until_it_is_not(shown):
 
 
 def test_the_emphasised_finding_stands_out_also_among_new_ones(shown):
-    def strengths():
+    def outlines():
         display = shown.node.GetDisplayNode()
         return [
-            (display.GetSegmentOpacity2DOutline(name), display.GetSegmentOpacity2DFill(name))
+            (tuple(display.GetSegmentColor(name)), display.GetSegmentOpacity2DOutline(name))
             for name in segments(shown.node)
         ]
 
@@ -189,13 +191,56 @@ def test_the_emphasised_finding_stands_out_also_among_new_ones(shown):
     emphasise(shown.node, 2)
     assert emphasised(shown.node) == 2
     shown.show_these(findings)
-    assert strengths()[1] == (1.0, 1.0)
-    for outline, fill in (strengths()[0], strengths()[2]):
-        assert 0.5 < outline < 0.8, "still seen"
-        assert fill < 0.5
+    assert outlines() == [(OTHERS, 0.7), (SELECTED, 1.0), (OTHERS, 0.7)]
+    emphasise(shown.node, 3)
+    assert outlines() == [(OTHERS, 0.7), (OTHERS, 0.7), (SELECTED, 1.0)]
     emphasise(shown.node, None)
     assert emphasised(shown.node) is None
-    assert strengths() == [(1.0, 1.0)] * 3
+    assert outlines() == [(OTHERS, 1.0)] * 3
+
+
+# After Machado et al. 2009, severity 1: what somebody without red, green or blue cones sees of linear RGB.
+SIGHT = {
+    "all cones": np.eye(3),
+    "no red": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no green": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+TO_XYZ = np.array([[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]]) / (
+    0.9505,
+    1,
+    1.089,
+)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_the_selected_outline_is_told_from_others_tissue_and_scores_by_everybody(sight):
+    def seen(colours):
+        """CIELAB (n, 3) of RGB colours (n, 3)."""
+        linear = np.clip(np.power(colours, 2.2) @ np.transpose(SIGHT[sight]), 0, 1)
+        x, y, z = np.cbrt(linear @ TO_XYZ).T
+        return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+    greys = np.linspace(0, 1, 21)[:, None] * np.ones(3)
+    scores = score_colours(np.linspace(1.8, 9, 50), 3.0)[:, :3]
+    drawn = 0.4 * scores[:, None] + 0.6 * greys[None]  # blended over any tissue
+    for beside in (np.array([OTHERS]), greys, scores, drawn.reshape(-1, 3)):
+        distance = np.linalg.norm(seen(np.array([SELECTED])) - seen(beside), axis=1)
+        assert distance.min() > 25, "10 is told apart side by side"
 
 
 def test_nothing_is_dimmed_for_a_finding_that_is_not_there(shown):

@@ -64,6 +64,11 @@ def _json_lines(stream: TextIO) -> Progress:
     return report
 
 
+def wants_records(arguments: Sequence[str]) -> bool:
+    """Whether a command line says `--progress json`: a program reads standard output, and keeps the rest as a log."""
+    return "--progress=json" in arguments or ("--progress", "json") in itertools.pairwise(arguments)
+
+
 def say_error(sentence: str, code: int, arguments: Sequence[str]) -> None:
     """Why a command ends: a line for people on standard error, and a record for a program that asked for records.
 
@@ -72,8 +77,7 @@ def say_error(sentence: str, code: int, arguments: Sequence[str]) -> None:
         code: with which it will exit.
         arguments: of the command line, with `--progress json` or without.
     """
-    given = [*arguments, ""]
-    if "--progress=json" in given or ("--progress", "json") in itertools.pairwise(given):
+    if wants_records(arguments):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             print(json.dumps({"stage": "error", "message": sentence, "code": code}), flush=True)
     click.echo(printable(sentence), err=True)

@@ -110,11 +110,6 @@ def in_words(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}" if rate >= 0.95 else f"{rate:.2f}"
 
 
-def as_number(rate: float) -> float:
-    """The same as a number, for a table that is sorted by it; what is under 0.01 keeps one digit."""
-    return float(f"{rate:.1g}" if rate < 0.01 else in_words(rate))
-
-
 def plain(curve: RateCurve) -> dict[str, Any]:
     """A curve as plain values, for JSON."""
     return {

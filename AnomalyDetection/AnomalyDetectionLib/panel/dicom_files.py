@@ -42,10 +42,13 @@ def studies_in_database() -> list[dict[str, str]]:
     found = []
     for patient in database.patients():
         for study in database.studiesForPatient(patient):
-            files = [
-                file for series in database.seriesForStudy(study) for file in database.filesForSeries(series)
+            series = [database.filesForSeries(uid) for uid in database.seriesForStudy(study)]
+            mr = [  # asking for each of a series' hundreds of files would take minutes
+                file
+                for files in series
+                if files and database.fileValue(files[0], "0008,0060") == "MR"
+                for file in files
             ]
-            mr = [file for file in files if database.fileValue(file, "0008,0060") == "MR"]
             if not mr:
                 continue
             name = database.fileValue(mr[0], "0010,0010").replace("^", " ").strip()

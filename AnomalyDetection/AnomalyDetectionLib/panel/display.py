@@ -37,6 +37,7 @@ class Display:
         ui.opacitySlider.valueChanged.connect(self._opacity_changed)
         ui.showOverlayCheckBox.toggled.connect(self._overlay_toggled)
         ui.showOutlinesCheckBox.toggled.connect(self._outlines_toggled)
+        ui.fillOutlinesCheckBox.toggled.connect(self._fill_toggled)
         ui.hideOverlayButton.pressed.connect(self.hide_overlay)
         ui.hideOverlayButton.released.connect(self.restore_overlay)
 
@@ -66,6 +67,7 @@ class Display:
             ui.opacitySlider,
             ui.showOverlayCheckBox,
             ui.showOutlinesCheckBox,
+            ui.fillOutlinesCheckBox,
             ui.hideOverlayButton,
         ):
             widget.enabled = result is not None
@@ -91,6 +93,7 @@ class Display:
         slice_views.show_result(self._panel.scene, result, opacity=ui.opacitySlider.value)
         self._overlay_toggled(ui.showOverlayCheckBox.checked)
         self._outlines_toggled(ui.showOutlinesCheckBox.checked)
+        self._fill_toggled(ui.fillOutlinesCheckBox.checked)
 
     def show_nothing(self) -> None:
         """No result is shown: what is left of others in the views would lie on an image that is not theirs."""
@@ -184,3 +187,6 @@ class Display:
         result = self._panel.result
         if result is not None:
             slice_views.show_outlines_of(results_in(self._panel.scene), result, visible)
+
+    def _fill_toggled(self, filled: bool) -> None:
+        slice_views.set_filled(results_in(self._panel.scene), filled)

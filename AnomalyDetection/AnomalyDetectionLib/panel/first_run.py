@@ -8,8 +8,10 @@ import is in the list itself.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import io
 import re
 import sys
 import sysconfig
@@ -146,21 +148,14 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
         return False
     if not ask(explain(missing)):
         return False
+    printed = _Printed()
     try:
-        if TORCH in packages:
-            progress(_("Installing torch (the largest part, some minutes) ..."))
-            _install_torch()
-        others = [package.requirement for package in packages if package in OTHERS]
-        if others:
-            progress(_("Installing {names} ...").format(names=", ".join(_names(others))))
-            _install(others)
-        if DEEPBET in packages:
-            progress(_("Installing deepbet ..."))
-            _install_alone(DEEPBET.requirement)
+        with contextlib.redirect_stdout(printed):
+            _install_all(packages, progress)
     except (
         Exception
     ) as error:  # pip, the network, a proxy, a full disk: whatever it was, the way out is the same
-        raise _failure(_reason(error)) from error
+        raise _failure(_reason(error, printed.getvalue())) from error
     importlib.invalidate_caches()
     left = missing_requirements()
     if left:
@@ -241,6 +236,19 @@ def _names(requirements: Sequence[str]) -> list[str]:
     return [re.split(r"[<>=!~;\[ ]", requirement, maxsplit=1)[0] for requirement in requirements]
 
 
+def _install_all(packages: Sequence[Package], progress: Callable[[str], None]) -> None:
+    if TORCH in packages:
+        progress(_("Installing torch (the largest part, some minutes) ..."))
+        _install_torch()
+    others = [package.requirement for package in packages if package in OTHERS]
+    if others:
+        progress(_("Installing {names} ...").format(names=", ".join(_names(others))))
+        _install(others)
+    if DEEPBET in packages:
+        progress(_("Installing deepbet ..."))
+        _install_alone(DEEPBET.requirement)
+
+
 def _install_torch() -> None:
     import PyTorchUtils
 
@@ -280,11 +288,24 @@ def _can_import(name: str) -> bool:
     return name in sys.modules or importlib.util.find_spec(name) is not None
 
 
-def _reason(error: Exception) -> str:
+class _Printed(io.StringIO):
+    """Standard output that goes on to where it went, and is kept.
+
+    Slicer prints there what pip says; its exceptions know the exit code alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = sys.stdout
+
+    def write(self, text: str) -> int:
+        self._console.write(text)
+        return super().write(text)
+
+
+def _reason(error: Exception, printed: str) -> str:
     """What pip itself says, where it was pip that failed: its last line about an error; else the error's own words."""
-    said = getattr(error, "output", None) or getattr(error, "stderr", None) or ""
-    said = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-    errors = [line.partition("ERROR:")[2].strip() for line in said.splitlines() if "ERROR:" in line]
+    errors = [line.partition("ERROR:")[2].strip() for line in printed.splitlines() if "ERROR:" in line]
     return next((line for line in reversed(errors) if line), str(error))
 
 

@@ -76,6 +76,7 @@ class Review:
         self._mark(number)
         if self._panel.result is not None:
             emphasise(self._panel.result.segmentation, number)
+            self._panel.views.show_numbers()
 
     def select_first(self) -> None:
         """Go to the first finding, if there is one."""
@@ -158,6 +159,7 @@ class Review:
         if self._selected is not None:
             point = centre_of(result, self._selected).tolist()
             slice_views.jump(self._panel.scene, point, self._panel.logics.application)
+        self._panel.views.show_numbers()
 
     def _make_category_buttons(self) -> list[Any]:
         grid = self._panel.ui.categoryButtons.layout()

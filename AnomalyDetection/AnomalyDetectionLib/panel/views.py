@@ -32,14 +32,14 @@ class Views:
         self._panel = panel
         self._observed: list[tuple[Any, int]] = []
         self._places: finding_numbers.Places = {}
-        self._slice: int | None = None
+        self._numbered: tuple[int | None, int | None] | None = None
         self._pressed: tuple[int, int] | None = None
         self._three_d = False
         self._arrangement: int | None = None
         self._surfaces = qt.QTimer()
         self._surfaces.setSingleShot(True)
         self._surfaces.setInterval(SURFACES_MS)
-        self._surfaces.timeout.connect(self._make_surfaces)
+        self._surfaces.timeout.connect(self.make_surfaces)
         ui = panel.ui
         ui.sideBySideButton.clicked.connect(self.side_by_side)
         ui.threeDButton.clicked.connect(self.three_d)
@@ -116,7 +116,7 @@ class Views:
 
     def findings_changed(self) -> None:
         """The outlines are others than before: numbers and surfaces follow."""
-        result, self._slice = self._panel.result, None
+        result, self._numbered = self._panel.result, None
         for node in nodes_of_class(self._panel.scene, "vtkMRMLMarkupsFiducialNode"):
             if node.GetAttribute("AnomalyDetection.Role") == finding_numbers.NODE:
                 node.RemoveAllControlPoints()  # another result's
@@ -124,7 +124,7 @@ class Views:
             self._places = {} if result is None else finding_numbers.number_places(result)
         except InputError:  # the volumes were not saved with the scene
             self._places = {}
-        self._show_numbers()
+        self.show_numbers()
         if self._three_d and result is not None and not has_surfaces(result.segmentation):
             self._surfaces.start()
 
@@ -136,11 +136,11 @@ class Views:
             self._observe(node, vtk.vtkCommand.ModifiedEvent, self._layout_changed)
             self._arrangement = node.GetViewArrangement()
         for slice_node in slice_views.shown_slice_nodes(self._panel.scene):
-            self._observe(slice_node, vtk.vtkCommand.ModifiedEvent, self._show_numbers)
+            self._observe(slice_node, vtk.vtkCommand.ModifiedEvent, self.show_numbers)
         for interactor in _interactors():
             self._observe(interactor, vtk.vtkCommand.LeftButtonPressEvent, self._press)
             self._observe(interactor, vtk.vtkCommand.LeftButtonReleaseEvent, self._let_go)
-        self._show_numbers()
+        self.show_numbers()
 
     def connect_if_connected(self) -> None:
         """Nodes came or went, views among them."""
@@ -169,6 +169,20 @@ class Views:
         ras = list(crosshair.GetCrosshairRAS())
         return ras if any(ras) else None
 
+    def show_numbers(self, *_: Any) -> None:
+        """The numbers of the slice that is looked at, if they are not shown yet."""
+        result, selected = self._panel.result, self._panel.review.selected
+        if result is None:
+            return
+        index = finding_numbers.slice_in_view(result, slice_views.shown_slice_nodes(self._panel.scene))
+        if (index, selected) == self._numbered:
+            return
+        self._numbered = index, selected
+        here = {} if index is None else self._places.get(index, {})
+        shown = set(self._panel.review.table.numbers)
+        places = {number: place for number, place in here.items() if number in shown}
+        finding_numbers.show_numbers(self._panel.scene, result, places, selected)
+
     def _observe(self, thing: Any, event: Any, method: Any) -> None:
         self._observed.append((thing, thing.AddObserver(event, method)))
 
@@ -194,21 +208,8 @@ class Views:
             self._panel.review.show_selected()
             self._panel.refresh()
 
-    def _show_numbers(self, *_: Any) -> None:
-        result = self._panel.result
-        if result is None:
-            return
-        index = finding_numbers.slice_in_view(result, slice_views.shown_slice_nodes(self._panel.scene))
-        if index == self._slice:
-            return
-        self._slice = index
-        here = {} if index is None else self._places.get(index, {})
-        shown = set(self._panel.review.table.numbers)
-        finding_numbers.show_numbers(
-            self._panel.scene, result, {number: place for number, place in here.items() if number in shown}
-        )
-
-    def _make_surfaces(self) -> None:
+    def make_surfaces(self) -> None:
+        """The surfaces of the findings as they are now, for 3D."""
         if self._panel.result is not None:
             show_surfaces(self._panel.result.segmentation)
 

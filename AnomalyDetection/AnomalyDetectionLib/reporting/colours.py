@@ -1,4 +1,4 @@
-"""The colours of the paper's figure 5, and one colour for each finding."""
+"""The colours of the scores, after the paper's figure 5, and one colour for each finding."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import colorsys
 
 import numpy as np
 
-RED = (0.86, 0.08, 0.10)
+DARK_RED = (0.64, 0.00, 0.07)
+LIGHT_RED = (1.00, 0.22, 0.20)
 GREEN = (0.10, 0.72, 0.25)
 YELLOW = (0.98, 0.90, 0.15)
+LIGHTEST_AT = 4.0
+"""Thresholds. Few voxels have more: 1 in 70 of those suspected in the sample."""
 
 
 def score_colours(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Scores as translucent colours: red from the threshold on, green to yellow below, clear near zero.
+    """Scores as translucent colours: red above the threshold, green to yellow below, clear near zero.
+
+    The red is dark at the threshold, beside the yellow, and gets lighter up to `LIGHTEST_AT` thresholds.
 
     Args:
         scores: any shape.
@@ -28,8 +33,12 @@ def score_colours(scores: np.ndarray, threshold: float) -> np.ndarray:
     warmth = np.clip((share - 0.5) / 0.5, 0.0, 1.0)
     colour = (1 - warmth) * np.array(GREEN) + warmth * np.array(YELLOW)
     alpha = 0.4 * warmth
+    beyond = np.ones_like(share)
+    if threshold > 0:
+        beyond = np.clip((scores / threshold - 1.0) / (LIGHTEST_AT - 1.0), 0.0, 1.0)[..., None]
+    red = (1 - beyond) * np.array(DARK_RED) + beyond * np.array(LIGHT_RED)
     suspected = (scores > threshold)[..., None]
-    rgba = np.concatenate([np.where(suspected, RED, colour), np.where(suspected, 0.42, alpha)], axis=-1)
+    rgba = np.concatenate([np.where(suspected, red, colour), np.where(suspected, 0.42, alpha)], axis=-1)
     return rgba.astype(np.float32)
 
 

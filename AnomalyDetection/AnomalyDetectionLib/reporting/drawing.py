@@ -18,7 +18,7 @@ from scipy import ndimage
 from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
 from ..imaging.prepared import IntensityScale
-from .colours import score_colours
+from .colours import LIGHTEST_AT, score_colours
 
 MARGIN_MM = 6.0
 CREDIT = "Research use only. Not a medical device."
@@ -110,9 +110,9 @@ def mark(tile: Image.Image, caption: str) -> None:
 
 
 def draw_legend(canvas: Image.Image, x: int, y: int, threshold: float, lines: str) -> None:
-    """A colour bar from 0 to twice the threshold, over the grey of tissue, with lines of text below it."""
+    """A colour bar from 0 to where the red is lightest, over the grey of tissue, with lines of text below it."""
     height, width = 240, 22
-    values = np.linspace(2 * max(threshold, 0.5), 0, height)
+    values = np.linspace(LIGHTEST_AT * max(threshold, 0.5), 0, height)
     colours = score_colours(values, threshold)
     # Shown stronger than on the brain, in the same order, so that the hues can be told apart.
     strength = np.minimum(colours[:, 3:] * 1.6, 1)
@@ -122,7 +122,7 @@ def draw_legend(canvas: Image.Image, x: int, y: int, threshold: float, lines: st
     pen.rectangle((x, y, x + width, y + height), outline=(150, 150, 150))
     pen.text((x, y - 10), "Score", fill="white", font=font(14), anchor="ls")
     top = values[0]
-    for value in (0.0, threshold / 2, threshold, top):
+    for value in (0.0, threshold, top / 2, top):
         at = y + height * (1 - value / top)
         pen.line((x + width, at, x + width + 4, at), fill="white")
         label = f"{value:.1f}".removesuffix(".0")

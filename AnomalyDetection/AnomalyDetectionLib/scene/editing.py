@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
-from .finding_row import ADDED, CHANGED, DELETED, Row
+from .finding_row import ADDED, CHANGED, DELETED
 from .findings_table import add_row, rows, set_edit
 from .growing import grow_lesion
 from .hand_edits import edited_row, new_row
@@ -139,11 +139,6 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
     else:  # added, or below the threshold: it leaves the table
         set_edit(result.table, dataclasses.replace(row, edited="", voxels="", detected="", present=False))
     show_again(scene, logics, result)
-
-
-def edited_rows(result: Result) -> list[Row]:
-    """The findings that the reader has edited, deleted or added."""
-    return [row for row in rows(result.table) if row.edited]
 
 
 def _add(result: Result, mask: np.ndarray) -> int:

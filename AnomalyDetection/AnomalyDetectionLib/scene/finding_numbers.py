@@ -14,11 +14,11 @@ import numpy as np
 from ..imaging.voxels import voxels_of
 from .result import Result, findings_of
 from .result_nodes import place_aside
+from .segmentation import OTHERS, SELECTED
 from .volumes import ijk_to_ras, matrix_between
 
 NODE = "numbers"
 TEXT_SCALE = 3.4
-COLOUR = (1.0, 1.0, 1.0)
 PARALLEL = 0.98
 """Cosine between a view's normal and that of the slices from which it lies in them."""
 
@@ -55,13 +55,16 @@ def number_places(result: Result) -> Places:
     return places
 
 
-def show_numbers(scene: Any, result: Result, here: Mapping[int, tuple[float, float, float]]) -> Any:
+def show_numbers(
+    scene: Any, result: Result, here: Mapping[int, tuple[float, float, float]], selected: int | None
+) -> Any:
     """Show these numbers and no others.
 
     Args:
         scene: vtkMRMLScene.
         result: whose findings they are.
         here: finding and place, as of `number_places`.
+        selected: the finding that is looked at: its number has the colour of its outline.
 
     Returns:
         vtkMRMLMarkupsFiducialNode.
@@ -79,7 +82,7 @@ def show_numbers(scene: Any, result: Result, here: Mapping[int, tuple[float, flo
     node.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
     node.RemoveAllControlPoints()
     for number, place in here.items():
-        node.AddControlPoint(place, str(number))
+        node.SetNthControlPointSelected(node.AddControlPoint(place, str(number)), number == selected)
     node.EndModify(modifying)
     return node
 
@@ -91,8 +94,8 @@ def _style(display: Any) -> None:
     display.SetGlyphTypeFromString("Vertex2D")
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(0.1)
-    display.SetColor(*COLOUR)
-    display.SetSelectedColor(*COLOUR)
+    display.SetColor(*OTHERS)
+    display.SetSelectedColor(*SELECTED)
     display.SetPointLabelsVisibility(True)
     display.SetPropertiesLabelVisibility(False)
     display.SetVisibility3D(False)

@@ -49,13 +49,28 @@ def rows(table_node: Any, *, all: bool = False) -> list[Row]:
     Raises:
         InputError: the table, which may be another person's, is damaged.
     """
+    found = _rows(table_node)
+    return [row for row in found if all or row.present]
+
+
+def _rows(table_node: Any) -> tuple[Row, ...]:
+    """All rows by number, read again only when the table has changed: they are asked for at every step of a review."""
+    table = table_node.GetTable()
+    state = table.GetMTime(), table.GetRowData().GetMTime()
+    memory = getattr(table_node, "_anomaly_detection", None)  # a Python attribute lives as long as its node
+    if memory is None or memory[0] != state:
+        memory = table_node._anomaly_detection = (state, _read(table_node))
+    return memory[1]
+
+
+def _read(table_node: Any) -> tuple[Row, ...]:
     table = table_node.GetTable()
     columns = {
         name: table.GetColumnByName(name)
         for name in (table.GetColumnName(index) for index in range(table.GetNumberOfColumns()))
     }
     if "number" not in columns:
-        return []
+        return ()
     try:
         found = [
             row_of({name: column.GetValue(index) for name, column in columns.items()})
@@ -63,7 +78,7 @@ def rows(table_node: Any, *, all: bool = False) -> list[Row]:
         ]
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f'"{table_node.GetName()}" is damaged: detect anomalies again.') from error
-    return sorted((row for row in found if all or row.present), key=lambda row: row.number)
+    return tuple(sorted(found, key=lambda row: row.number))
 
 
 def unreviewed(table_node: Any) -> int:

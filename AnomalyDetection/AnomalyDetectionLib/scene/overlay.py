@@ -17,19 +17,20 @@ LEGEND_TITLE = "Score"
 """Short, so that it stays beside the head."""
 
 _COLOURS = 256
-_EDGE = 128
+_EDGE = 64
 """The first colour for scores above the threshold."""
 
 _FAINTEST = 0.08
 """A colour fainter than this in the paper's colours is not drawn: scores up to 0.6 of the threshold."""
 
-_ATTRIBUTE = "AnomalyDetection.Colours"
+_ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "2"
+"""Scenes of earlier versions hold other colours: they keep them, and get these besides."""
 
 
 def colour_table(scene: Any) -> Any:
     """The colours of the scores as a node: made once in a scene, and found again after it was opened.
 
-    The lower half, up to the threshold, goes from clear through green to yellow; the upper half is red.
+    The lowest quarter, up to the threshold, goes from clear through green to yellow; the rest from dark to light red.
 
     Args:
         scene: vtkMRMLScene.
@@ -38,7 +39,7 @@ def colour_table(scene: Any) -> Any:
         vtkMRMLColorTableNode with 256 colours.
     """
     for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
-        if node.GetAttribute(_ATTRIBUTE) == "1" and node.GetNumberOfColors() == _COLOURS:
+        if node.GetAttribute(_ATTRIBUTE) == _VERSION and node.GetNumberOfColors() == _COLOURS:
             return node
     import slicer
 
@@ -46,7 +47,7 @@ def colour_table(scene: Any) -> Any:
     node.SetName(scene.GenerateUniqueName(TITLE))
     node.SetTypeToUser()
     node.SetHideFromEditors(False)  # what is hidden is left out when a scene is saved as separate files
-    node.SetAttribute(_ATTRIBUTE, "1")
+    node.SetAttribute(_ATTRIBUTE, _VERSION)
     node.SetAttribute("Category", "AnomalyDetection")
     node.SetNumberOfColors(_COLOURS)
     shares = (np.arange(_COLOURS) + 0.5) / _EDGE  # the middle of each step, in thresholds
@@ -80,8 +81,8 @@ def show_scores(scene: Any, logics: Logics, score_node: Any, threshold: float) -
     display.SetAndObserveColorNodeID(colour_table(scene).GetID())
     display.SetAutoWindowLevel(False)
     display.SetInterpolate(False)  # scores are cells, and a cell is red or it is not
-    # Slicer cuts the window into 255 steps. About twice the threshold, this wide exactly, a step begins at
-    # the threshold; at twice the threshold it would lie in the middle of a step.
+    # Slicer cuts the window into 255 steps. About four times the threshold, this wide exactly, a step begins at
+    # the threshold; at four times the threshold it would lie within a step.
     width = max(threshold, 1e-3) * (_COLOURS - 1) / _EDGE
     display.SetWindowLevelMinMax(0.0, width)
     display.ApplyThresholdOff()
@@ -114,7 +115,7 @@ def _show_legend(logics: Logics, score_node: Any) -> None:
     legend = logics.colors.AddDefaultColorLegendDisplayNode(score_node)
     modifying = legend.StartModify()
     legend.SetTitleText(LEGEND_TITLE)
-    legend.SetNumberOfLabels(3)  # nothing, the threshold, twice the threshold
+    legend.SetNumberOfLabels(5)  # nothing, the threshold, its multiples
     legend.SetLabelFormat("%.1f")
     legend.SetMaxNumberOfColors(_COLOURS)
     # In the lower right corner, where an axial slice shows air. The box decides on the size of the letters.

@@ -16,11 +16,15 @@ from .volumes import ijk_to_ras, oriented_image
 
 OUTLINE_PIXELS = 2
 
-FILL, OUTLINE = 0.12, 1.0
-"""Opacities in the slice views: the tissue inside stays readable."""
+FILL = 0.15
+"""Opacity in the slice views, for who wants a fill: the tissue inside stays readable."""
 
-BESIDE_OUTLINE, BESIDE_FILL = 0.7, 0.3
-"""What a finding keeps of its opacities while another is emphasised: its outline is still seen on any tissue."""
+SELECTED, OTHERS = (1.0, 0.1, 1.0), (1.0, 1.0, 1.0)
+"""Colours in the views: of the finding that is looked at, which is neither a grey nor a colour of the scores, also
+for the colour-blind; and of the others. Segments keep colours of their own, for lists and exports."""
+
+BESIDE = 0.7
+"""Opacity of the others' outlines while one is looked at."""
 
 _REJECTED = ", rejected"
 _EMPHASISED = "AnomalyDetection.Emphasised"
@@ -135,7 +139,7 @@ def name_segments(segmentation_node: Any, table_node: Any) -> None:
 
 
 def emphasise(segmentation_node: Any, number: int | None) -> None:
-    """Show one finding at full strength and the others dimmed; None: all alike.
+    """Outline one finding in a colour of its own, and the others in white, a little dimmed; None: all in white.
 
     A finding that is not there emphasises nothing. The emphasis stays when the findings change.
     """
@@ -147,8 +151,8 @@ def emphasise(segmentation_node: Any, number: int | None) -> None:
     modifying = display.StartModify()
     for identifier in identifiers:
         strong = one not in identifiers or identifier == one
-        display.SetSegmentOpacity2DOutline(identifier, 1.0 if strong else BESIDE_OUTLINE)
-        display.SetSegmentOpacity2DFill(identifier, 1.0 if strong else BESIDE_FILL)
+        display.SetSegmentOverrideColor(identifier, *(SELECTED if identifier == one else OTHERS))
+        display.SetSegmentOpacity2DOutline(identifier, 1.0 if strong else BESIDE)
     display.EndModify(modifying)
     segmentation_node.SetAttribute(_EMPHASISED, None if number is None else str(number))
 
@@ -160,16 +164,16 @@ def emphasised(segmentation_node: Any) -> int | None:
 
 
 def _show(segmentation_node: Any) -> None:
-    """Outline and light fill; what the user has changed since stays."""
+    """Outlines alone; what the user has changed since stays."""
     if segmentation_node.GetDisplayNode() is not None:
         return
     segmentation_node.CreateDefaultDisplayNodes()
     display = segmentation_node.GetDisplayNode()
     modifying = display.StartModify()
-    display.SetVisibility2DFill(True)
+    display.SetVisibility2DFill(False)
     display.SetVisibility2DOutline(True)
     display.SetOpacity2DFill(FILL)
-    display.SetOpacity2DOutline(OUTLINE)
+    display.SetOpacity2DOutline(1.0)
     display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
     display.EndModify(modifying)
 

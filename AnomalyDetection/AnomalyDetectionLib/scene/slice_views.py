@@ -53,6 +53,13 @@ def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -
         each.segmentation.GetDisplayNode().SetVisibility(visible and each.score is result.score)
 
 
+def set_filled(results: Sequence[Result], filled: bool) -> None:
+    """Fill the findings of these results in the slice views, or only outline them."""
+    for each in results:
+        each.segmentation.CreateDefaultDisplayNodes()
+        each.segmentation.GetDisplayNode().SetVisibility2DFill(filled)
+
+
 def set_overlay_opacity(scene: Any, result: Result, opacity: float) -> None:
     """Blend the scores less or more into the views that show them: 0 (not at all) to 1 (nothing else)."""
     for composite in _composites(scene):

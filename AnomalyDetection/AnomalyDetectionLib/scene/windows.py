@@ -11,8 +11,9 @@ from ..imaging.prepared import IntensityScale, PreparedStudy
 DARKEST, BRIGHTEST = 0.5, 99.8
 """Percentiles of the brain that become black and white; between them lie fluid and a bright lesion."""
 
-HEADROOM = 0.08
-"""Of that range, above it: the brightest lesions are not all one white."""
+T1_ROOM, FLAIR_ROOM = 0.3, 0.08
+"""Of that range, above it. On the T1 the white matter, which is the brightest there, is a grey on which white outlines
+show; on the FLAIR the brightest lesions are not all one white."""
 
 
 def brain_windows(study: PreparedStudy) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -21,8 +22,8 @@ def brain_windows(study: PreparedStudy) -> tuple[tuple[float, float], tuple[floa
     They follow from the images that the network saw, which are the same but for the bias field.
     """
     return (
-        _window(study.t1[study.brain], study.t1_scale),
-        _window(study.flair[study.brain], study.flair_scale),
+        _window(study.t1[study.brain], study.t1_scale, T1_ROOM),
+        _window(study.flair[study.brain], study.flair_scale, FLAIR_ROOM),
     )
 
 
@@ -41,6 +42,6 @@ def show_window(volume: Any, window: tuple[float, float]) -> None:
     display.EndModify(modifying)
 
 
-def _window(scaled: np.ndarray, scale: IntensityScale) -> tuple[float, float]:
+def _window(scaled: np.ndarray, scale: IntensityScale, room: float) -> tuple[float, float]:
     low, high = scale.invert(np.percentile(scaled, (DARKEST, BRIGHTEST))).tolist()
-    return low, high + HEADROOM * (high - low)
+    return low, high + room * (high - low)
