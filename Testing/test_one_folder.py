@@ -72,7 +72,7 @@ def test_the_files_of_earlier_versions_are_known_without_a_list(sample_run, tmp_
     del record["run"]["files"]
     (tmp_path / "findings.json").write_text(json.dumps(record), "utf-8")
     known = {str(path) for path in files_of_result(tmp_path)}
-    assert known == files_in(sample_run.output) - {"report.html", "score_map/appearance.npz"}
+    assert known == files_in(sample_run.output) - {"report.html"}
 
 
 def test_a_record_cannot_make_the_next_run_remove_what_no_result_holds(sample_run, tmp_path):

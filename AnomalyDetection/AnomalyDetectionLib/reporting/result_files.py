@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 
-from ..detection.stored_appearance import NAME as APPEARANCE
 from ..detection.stored_scores import FOLDER, IMAGES
 from ..detection.stored_scores import RECORD as SCORE_RECORD
 from .dicom_objects import REPORT as DICOM_REPORT
@@ -27,7 +26,7 @@ _EARLIER = (
 
 
 #: What results may hold. Anything else that a record lists is not theirs to remove: it may be anybody's record.
-_ANY = {*_EARLIER, f"{FOLDER}/{APPEARANCE}", REPORT, DICOM_SEGMENTATION, DICOM_REPORT}
+_ANY = {*_EARLIER, REPORT, DICOM_SEGMENTATION, DICOM_REPORT}
 
 
 def list_files(folder: Path) -> list[str]:
