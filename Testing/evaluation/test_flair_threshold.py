@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.flair_threshold import bright_findings
-from synthetic_study import prepared_study
+from AnomalyDetectionLib.evaluation.flair_threshold import BRIGHT, baseline_curves, bright_findings
+from AnomalyDetectionLib.evaluation.truth import scan_truth
+from synthetic_study import FLAIR_GRID, prepared_study
+from test_scan_truth import bids_scan
 
 
 @pytest.fixture
@@ -19,6 +21,15 @@ def study():
     assert made.brain[5, 40:61, 40:55].all()
     assert made.brain[4, 30, 30:33].all()
     return replace(made, flair=flair)
+
+
+def test_the_highest_threshold_flags_nothing_however_bright_a_rim_is(study, tmp_path):
+    study.flair[5, 40:44, 40:44] = 7.0
+    infarcts = np.zeros(FLAIR_GRID.shape, np.uint16)
+    infarcts[6, 60:62, 50:52] = 1
+    bright = baseline_curves(scan_truth(bids_scan(tmp_path, infarcts), study), BRIGHT)[0]
+    assert bright.findings[-1] == 0
+    assert bright.false_positives[bright.thresholds < 7].max() >= 1
 
 
 def test_the_bright_spots_are_found_and_the_small_one_goes(study):

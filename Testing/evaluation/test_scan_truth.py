@@ -69,7 +69,9 @@ def test_every_threshold_finds_what_the_images_show(case):
     cohort = gather([(truth.facts, curve)])
     seen = set()
     for t, threshold in enumerate(THRESHOLDS):
-        findings = derive_findings(scored(study, lattice), threshold=threshold, min_patches=2)
+        findings = derive_findings(
+            scored(study, lattice), threshold=threshold, min_patches=2, outline="cells"
+        )
         labels = sitk.GetArrayFromImage(findings.labels)
         by_image = match(infarcts, labels, study.flair_grid.voxel_ml)
         point = operating_point(cohort, t)
@@ -91,7 +93,7 @@ def test_every_threshold_finds_what_the_images_show(case):
 def test_findings_are_numbered_and_measured_as_the_program_does(case):
     study, truth, lattice, infarcts, confounders = case
     got = categorised_findings(lattice, truth.on_cells(STRIDE), 2.6, 2)
-    expected = derive_findings(scored(study, lattice), threshold=2.6, min_patches=2)
+    expected = derive_findings(scored(study, lattice), threshold=2.6, min_patches=2, outline="cells")
     labels = sitk.GetArrayFromImage(expected.labels)
     assert len(got) == len(expected.items) > 5
     for mine, theirs in zip(got, expected.items, strict=True):

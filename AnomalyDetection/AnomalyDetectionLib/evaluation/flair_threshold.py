@@ -16,8 +16,9 @@ SMALLEST_ML = (0.03, 0.1, 0.2, 0.44)
 finds most infarcts only as parts of something else. Which of these is used is chosen on the very cohort that is
 evaluated, in the baselines' favour."""
 
-THRESHOLDS = np.round(np.arange(0.5, 4.0, 0.01), 2)
-"""Of brightness (or darkness) in scaled units: 0 is the 5th percentile of the brain, 1 the 95th."""
+THRESHOLDS = np.round(np.concatenate([np.arange(0.5, 4.0, 0.01), np.arange(4.0, 10.0, 0.05)]), 2)
+"""Of brightness (or darkness) in scaled units: 0 is the 5th percentile of the brain and 1 the 95th, or 0 is fluid and 1 white
+matter; on that scale fat and vessels at the brain's rim reach 5 and more, and the highest threshold must flag nothing."""
 
 
 def baseline_scores(truth: ScanTruth, baseline: str) -> np.ndarray:
