@@ -35,7 +35,7 @@ def finding(number: int, **changes: Any) -> ReviewedFinding:
         side="left",
         region="anterior superior, cortex",
         centroid_ras=(0.0, 0.0, 0.0),
-        hint="cavity-like",
+        hint="infarct-like",
         hint_evidence="dark core 0.30 ml",
         rate=0.25,
     )

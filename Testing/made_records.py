@@ -30,7 +30,7 @@ def make_records(
     source.mkdir(parents=True, exist_ok=True)
     Dataset.begin(out, source, settings)
     thumbnail = _jpeg(chance)
-    hints = ("cavity-like", "WMH-like", "edge or artefact", "unknown")
+    hints = ("infarct-like", "WMH-like", "normal tissue or artefact", "unknown")
     regions = (
         "superior, cortex",
         "central, deep white matter",

@@ -272,7 +272,7 @@ def test_every_category_and_decision_can_be_written(tmp_path):
     source = dicom_source(these.files)
     for category in range(len(CATEGORIES) + 1):
         decision = ("", "accepted")[category % 2]
-        chosen = finding(1, category=category, decision=decision, hint="edge or artefact")
+        chosen = finding(1, category=category, decision=decision, hint="normal tissue or artefact")
         write_dicom(source, these.labels, [chosen], ALGORITHM, tmp_path)
         (group,) = report(tmp_path).content.get_volumetric_roi_measurement_groups()
         said = [evaluation.name.meaning for evaluation in group.get_qualitative_evaluations()]

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import Finding, Findings
-from AnomalyDetectionLib.detection.hints import CAVITY, EDGE, WMH
+from AnomalyDetectionLib.detection.hints import EDGE, INFARCT_LIKE, WMH_LIKE
 from AnomalyDetectionLib.model.settings import ScoringSettings
 from AnomalyDetectionLib.reporting.results import header_of
 
@@ -24,9 +24,13 @@ def detection(*hints):
 
 
 def test_findings_are_listed_by_hint_and_hidden_ones_said_to_be():
-    header = header_of(detection(WMH, CAVITY, WMH, EDGE), hide=[WMH])
+    header = header_of(detection(WMH_LIKE, INFARCT_LIKE, WMH_LIKE, EDGE), hide=[WMH_LIKE])
     assert header[0].startswith("4 suspected anomalies")
-    assert header[1].split("    ") == ["cavity-like: 2", "WMH-like (hidden): 1, 3", "edge or artefact: 4"]
+    assert header[1].split("    ") == [
+        "infarct-like: 2",
+        "WMH-like (hidden): 1, 3",
+        "normal tissue or artefact: 4",
+    ]
 
 
 def test_without_findings_there_is_no_such_line():

@@ -31,7 +31,7 @@ def two_findings():
                     1.5,
                     (3, 4, 5),
                 ),
-                hint="cavity-like",
+                hint="infarct-like",
                 hint_evidence="0.3 ml core, as dark as fluid",
             ),
             Finding(
@@ -53,7 +53,7 @@ def test_the_table_has_a_heading_and_a_line_a_finding(two_findings, tmp_path):
     assert float(rows[0]["volume_ml"]) == pytest.approx(1.235)
     assert [float(rows[0][f"centroid_{axis}_mm"]) for axis in "ras"] == [-10.0, 20.0, 30.0]
     assert rows[1]["t1_relative"] == ""
-    assert [row["hint"] for row in rows] == ["cavity-like", "unknown"]
+    assert [row["hint"] for row in rows] == ["infarct-like", "unknown"]
     assert rows[0]["hint_evidence"] == "0.3 ml core, as dark as fluid"
 
 

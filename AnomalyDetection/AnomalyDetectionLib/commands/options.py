@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ..detection.hints import HINTS
+
 PROGRAM = "anomaly-detection"
 
 PATH = click.Path(path_type=Path)
@@ -80,10 +82,9 @@ _DETECTION = (
     click.option(
         "--hide",
         "hide",
-        type=click.Choice(["cavity-like", "wmh-like", "edge-or-artefact", "unknown"]),
+        type=click.Choice([name.replace(" ", "-").lower() for name in HINTS]),
         multiple=True,
-        help="Leave findings of this hint out of the images; the tables list them all. Give several. In tests on simulated "
-        "infarcts, hiding wmh-like also hid about 1 in 4 findings on infarcts.",
+        help="Leave findings of this hint out of the images; the tables list them all. Give several.",
     ),
     click.option(
         "--no-pictures",

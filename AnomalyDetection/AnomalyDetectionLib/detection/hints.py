@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..model.classes import ARTEFACT, INFARCT, NORMAL, OTHER, WMH
+
+if TYPE_CHECKING:
+    import numpy as np
 
 INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN = (
     "infarct-like",
