@@ -28,6 +28,7 @@ from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import Result, add_result
+from AnomalyDetectionLib.scene.segmentation import emphasise
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, set_overlay_opacity, show_result
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from slice_rendering import Drawing, SliceView, Window, prepare_for_views
@@ -115,6 +116,7 @@ class Shown:
             min_patches=2,
         )
         show_result(made.scene, result)
+        emphasise(result.segmentation, LARGEST)
         return Shown(made, window, result)
 
     def view(self, name: str, size: tuple[int, int], number: int = LARGEST, zoom: float = 1.0) -> SliceView:
@@ -197,7 +199,9 @@ def screenshot(size: tuple[int, int], number: int = 2, results: Path | None = No
             across = (width - PANEL - 4 * len(names)) // len(names)
             for logic in logics.values():
                 logic.ResizeSliceNode(across, inner)
-            widget.panel.views.side_by_side()
+            prepare_for_views(slicer_application.scene, slicer_application.logics.application)
+            drawings = {name: Drawing(logic.GetSliceNode()) for name, logic in logics.items()}
+            widget.panel.views.side_by_side()  # once more, now that the views can draw: the legend comes into them
             slicer_application.rest(0.1)
             for looked_at, category in ((1, 4), (3, 4)):
                 widget.panel.review.select(looked_at)
@@ -205,17 +209,15 @@ def screenshot(size: tuple[int, int], number: int = 2, results: Path | None = No
                 widget.panel.review.accept()
             widget.panel.review.select(number)
             slicer_application.rest(0.5)
-            prepare_for_views(slicer_application.scene, slicer_application.logics.application)
             canvas = Image.new("RGB", size, (38, 38, 38))
             beside = slicer_application.app.window.grab()
             path = Path(folder) / "panel.png"
             beside.save(str(path))
             canvas.paste(Image.open(path).convert("RGB"), (0, TOP + HELP))
             for place, name in enumerate(names):
-                drawn = Drawing(logics[name].GetSliceNode())
-                drawn.render(logics[name], across, inner)
+                drawings[name].render(logics[name], across, inner)
                 logics[name].GetSliceNode().Modified()  # markups take their places in a window of this size
-                picture = drawn.render(logics[name], across, inner)
+                picture = drawings[name].render(logics[name], across, inner)
                 canvas.paste(Image.fromarray(picture), (PANEL + 4 + place * (across + 4), TOP))
         finally:
             slicer_application.stop()
