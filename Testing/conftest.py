@@ -121,7 +121,7 @@ def made_once(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sample_run(made_once):
-    """`detect --keep-scores` on the built-in sample, with the bundled model, into a folder with a difficult name."""
+    """`detect --model paper --keep-scores` on the built-in sample, into a folder with a difficult name."""
     t1, flair = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
     if not (t1.exists() and flair.exists()):
         pytest.skip("the built-in sample is not here")
@@ -133,7 +133,7 @@ def sample_run(made_once):
         path = os.pathsep.join([str(REPOSITORY / "Testing" / "offline"), os.environ.get("PYTHONPATH", "")])
         arguments = ["detect", "--t1", t1, "--flair", flair, "--output", output, "--device", "cpu"]
         run = run_command(
-            *(*arguments, "--keep-scores", "--progress", "json"),
+            *(*arguments, "--model", "paper", "--keep-scores", "--progress", "json"),
             output=output, without_network=True, env={**os.environ, "OFFLINE_LOG": str(log), "PYTHONPATH": path},
         )  # fmt: skip
         assert not log.exists(), f"the run looked for a network:\n{log.read_text('utf-8')}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError, printable
 
-DEFAULT_MODEL = "paper"
+DEFAULT_MODEL = "context"
 """The model that is used where none is named: by every command, the panel and the tests. The others follow it."""
 
 SUFFIX = ".safetensors"
