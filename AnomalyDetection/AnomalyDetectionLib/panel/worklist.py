@@ -261,6 +261,7 @@ class Worklist:
         self._remove_run_folder()
         if error:
             self._say(plain_words(error, {}), "error")
+            self._panel.detect.show_log(run.log)
         self.show()
 
     def _has_ended(self) -> bool:
