@@ -53,11 +53,16 @@ class AnomalyDetection(ScriptedLoadableModule):
 
 
 def _register() -> None:
-    """Make the sample known to the module Sample Data, and the layout to a scene that was saved in it."""
+    """Make the sample known to the module Sample Data, and the layout to a scene that was saved in it.
+
+    What a Slicer that was killed has left of a run goes: it holds a patient's head.
+    """
     from AnomalyDetectionLib.panel.sample_data import register
+    from AnomalyDetectionLib.run_folders import remove_leftovers
     from AnomalyDetectionLib.scene import layout
 
     register()
+    remove_leftovers(Path(slicer.app.temporaryPath))
     layoutNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layoutNode is not None:
         layout.register(layoutNode)

@@ -18,6 +18,7 @@ def main(arguments: list[str]) -> int:
     source, results = map(Path, arguments[1:3])
     if (source / "fail").exists():
         sentence = f"{source} holds no study."
+        print("a line of the log", file=sys.stderr)
         print(json.dumps({"stage": "error", "message": sentence, "code": 2}), flush=True)
         return 2
     worklist = read_worklist(results)

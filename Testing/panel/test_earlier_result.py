@@ -89,6 +89,7 @@ def test_what_cannot_be_compared_is_said(panel, folders, slicer_app, tmp_path, m
     panel.panel.earlier.compare(tmp_path)
     slicer_app.wait(lambda: not panel.panel.earlier.running, 120)
     assert "holds no result" in panel.ui.changeLabel.text
+    assert "holds no result" in panel.ui.detailsText.plainText
 
 
 def test_a_comparison_ends_with_its_patient(panel, folders, slicer_app, monkeypatch):

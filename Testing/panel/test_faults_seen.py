@@ -57,8 +57,9 @@ def test_the_line_below_the_progress_bar_shows_no_temporary_path(sample, engine,
     assert not any(str(slicer_app.app.temporaryPath) in line for line in said)
 
 
-def test_folders_of_a_killed_slicer_are_cleared_at_the_next_run_and_those_of_others_are_not(
-    sample, engine, slicer_app
+@pytest.mark.parametrize("when", ["start", "run"])
+def test_folders_of_a_killed_slicer_are_cleared_at_the_next_start_and_run_and_those_of_others_are_not(
+    when, sample, engine, slicer_app
 ):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -68,8 +69,11 @@ def test_folders_of_a_killed_slicer_are_cleared_at_the_next_run_and_those_of_oth
     for name in names:
         (temporary / name).mkdir()
         (temporary / name / "T1.nrrd").write_bytes(b"a head")
-    engine("replay")
-    detect(sample, slicer_app)
+    if when == "start":
+        slicer_app.app.emit("startupCompleted()")
+    else:
+        engine("replay")
+        detect(sample, slicer_app)
     left = {path.name for path in temporary.glob("AnomalyDetection-*")}
     running.communicate()
     assert left == set(names[1:])

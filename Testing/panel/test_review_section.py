@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from panel.at_the_panel import cell, detect, numbers, review_of
 
 
@@ -19,6 +21,28 @@ def test_selecting_a_row_brings_its_slice_into_the_views_that_are_shown(detected
         to_ras = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())
         assert abs((centre - to_ras[:3, 3]) @ to_ras[:3, 2]) < 3.0, name
     assert detected.ui.reviewWidget.enabled
+
+
+def test_both_views_show_the_same_plane_in_the_middle_of_a_slice_of_the_flair(detected, slicer_app):
+    import slicer
+    from AnomalyDetectionLib.scene.volumes import ijk_to_ras
+
+    manager, flair, t1 = (
+        slicer.app.layoutManager(),
+        detected.panel.result.flair,
+        detected.panel.result.shown_t1,
+    )
+    t1.SetOrigin(*np.add(t1.GetOrigin(), (0, 0, 0.37)))  # its slices lie anywhere between those of the FLAIR
+    detected.panel.views.side_by_side()
+    slicer_app.rest(0.05)
+    nodes = [manager.sliceWidget(name).mrmlSliceNode() for name in ("AnomalyT1", "AnomalyFLAIR")]
+    for number in numbers(detected):
+        detected.panel.review.select(number)
+        beside, other = (slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS()) for node in nodes)
+        assert np.allclose(beside[:3, 2], other[:3, 2])
+        assert abs((beside[:3, 3] - other[:3, 3]) @ other[:3, 2]) < 0.01
+        k = (np.linalg.inv(ijk_to_ras(flair)) @ other[:, 3])[2]
+        assert abs(k - round(k)) < 0.01, "between two thick slices both would be mixed"
 
 
 def test_eight_findings_take_at_most_twenty_keys_and_no_mouse(detected, slicer_app):

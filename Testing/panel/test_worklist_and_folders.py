@@ -258,6 +258,7 @@ def test_an_engine_that_fails_is_said(panel, slicer_app, tmp_path, monkeypatch):
     panel.panel.worklist.open(tmp_path, tmp_path / "out")
     slicer_app.wait(lambda: not panel.panel.worklist.running)
     assert "holds no study" in panel.ui.worklistMessageLabel.text
+    assert "a line of the log" in panel.ui.detailsText.plainText
 
 
 def test_without_a_database_that_is_said(panel):

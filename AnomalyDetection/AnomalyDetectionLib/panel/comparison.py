@@ -136,6 +136,7 @@ class EarlierResult:
                 place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
         except InputError as error:
             say(self._panel.ui.changeLabel, str(error), "error")
+            self._panel.detect.show_log(job.log)
             self.refresh()
             return
         self.take(self._panel.result)

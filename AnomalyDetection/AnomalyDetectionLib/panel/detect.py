@@ -36,7 +36,7 @@ class Detect:
         ui.detailsButton.toggled.connect(self._show_details)
         ui.progressWidget.visible = False
         say(ui.outcomeLabel, "")
-        self._set_log("")
+        self.show_log("")
 
     @property
     def running(self) -> bool:
@@ -58,7 +58,7 @@ class Detect:
         if self._outcome_of and self._outcome_of != self._pair():
             self._outcome_of = ()
             say(ui.outcomeLabel, "")  # it was about other volumes
-            self._set_log("")
+            self.show_log("")
         ui.addResultCheckBox.visible = bool(results_in(self._panel.scene))
         ui.addResultCheckBox.enabled = not self.running
 
@@ -74,7 +74,7 @@ class Detect:
         replace = self._to_replace()
         if replace is not None and would_lose_review(replace) and not self._may_be_lost():
             return
-        self._set_log("")
+        self.show_log("")
         say(self._panel.ui.outcomeLabel, "")
         # WaitCursor lets events happen, such as the second click of a double click.
         self._panel.ui.detectButton.enabled = False
@@ -110,6 +110,14 @@ class Detect:
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
+
+    def show_log(self, log: str) -> None:
+        """Offer what a program wrote under Details; "": nothing is offered."""
+        ui = self._panel.ui
+        ui.detailsText.plainText = log
+        ui.detailsButton.visible = bool(log)
+        ui.detailsButton.checked = False
+        ui.detailsText.visible = False
 
     def _poll(self) -> None:
         job = self._job
@@ -150,7 +158,7 @@ class Detect:
 
     def _say_failed(self, sentence: str, log: str) -> None:
         say(self._panel.ui.outcomeLabel, sentence, "error")
-        self._set_log(log or _("The program wrote nothing."))
+        self.show_log(log or _("The program wrote nothing."))
         self._panel.refresh()
 
     def _may_be_lost(self) -> bool:
@@ -178,7 +186,7 @@ class Detect:
             )
         except InputError as error:
             say(self._panel.ui.outcomeLabel, str(error), "error")
-            self._set_log(getattr(error, "instructions", ""))
+            self.show_log(getattr(error, "instructions", ""))
             return False
         say(self._panel.ui.outcomeLabel, "" if ready else _("Nothing was installed; the detection needs it."))
         return bool(ready)
@@ -211,13 +219,6 @@ class Detect:
         candidates = [*results_in(self._panel.scene), *([shown] if shown is not None else [])]
         same = [r for r in candidates if r.flair is parameters.flair and r.t1 is parameters.t1]
         return same[-1] if same else None
-
-    def _set_log(self, log: str) -> None:
-        ui = self._panel.ui
-        ui.detailsText.plainText = log
-        ui.detailsButton.visible = bool(log)
-        ui.detailsButton.checked = False
-        ui.detailsText.visible = False
 
     def _show_details(self, shown: bool) -> None:
         self._panel.ui.detailsText.visible = shown

@@ -17,7 +17,7 @@ from ..plain_words import plain_words
 from ..process import EngineRun
 from ..reporting import worklist as lists
 from ..reporting.worklist import DONE, FAILED, RUNNING, Entry, read_worklist, review_file, write_reviews
-from ..scene.detection_job import new_folder
+from ..run_folders import new_folder
 from . import python
 from .dicom_files import studies_in_database
 from .messages import say
@@ -261,6 +261,7 @@ class Worklist:
         self._remove_run_folder()
         if error:
             self._say(plain_words(error, {}), "error")
+            self._panel.detect.show_log(run.log)
         self.show()
 
     def _has_ended(self) -> bool:

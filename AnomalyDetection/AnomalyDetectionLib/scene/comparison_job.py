@@ -17,7 +17,8 @@ from ..imaging.grid import Grid
 from ..plain_words import plain_words
 from ..process import EngineRun, Progress
 from ..reporting.comparison import Comparison
-from .detection_job import LABELS, RECORD, new_folder
+from ..run_folders import new_folder
+from .detection_job import LABELS, RECORD
 from .findings_table import rows
 from .result import Result, provenance_of, score_map_of, settings_of
 from .segment_voxels import segment_voxels

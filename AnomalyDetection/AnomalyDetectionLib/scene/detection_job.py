@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,13 @@ from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import FOLDER, read_stored
 from ..detection.written_findings import read_findings
 from ..errors import InputError
-from ..parent import is_there
 from ..plain_words import plain_words
 from ..process import EngineRun, Progress, arguments_for
 from ..reporting.extras import Missing
+from ..run_folders import new_folder, remove_leftovers
 from .logics import Logics
 from .result import Result, add_result, settings_of
 from .volumes import study_files
-
-PREFIX = "AnomalyDetection-"
-"""Of the names of runs' folders; the number of the process that they belong to follows."""
 
 RECORD, LABELS = "findings.json", "suspected_anomalies.nii.gz"
 """What the engine writes beside its scores: as of `reporting.result_files`, which needs packages that Slicer may lack."""
@@ -228,29 +224,6 @@ class DetectionJob:
 
     def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def remove_leftovers(temporary: Path | None) -> None:
-    """Remove the folders of runs whose program has ended without doing so: they hold a patient's head."""
-    for folder in Path(temporary or tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdecimal() and folder.is_dir() and not folder.is_symlink() and not is_there(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def new_folder(temporary: Path | None) -> Path:
-    """A folder of the run's own; its name says whose, for who has to clear it up.
-
-    Raises:
-        InputError: it cannot be made.
-    """
-    try:
-        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary))
-    except OSError as error:
-        raise InputError(
-            f"The folder for temporary files ({temporary}) cannot be used ({error.strerror}): choose another one "
-            "(Edit, Application Settings)."
-        ) from error
 
 
 def _hide_mask(node: Any) -> None:

@@ -91,15 +91,15 @@ def side_by_side(
 
 
 def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None = None) -> None:
-    """Both views in the plane of the FLAIR's slices, all of the FLAIR in them.
+    """Both views in the plane of one slice of the FLAIR, wherever the T1's own slices lie; all of the FLAIR in them.
 
     Worth calling once more when the window has given the views their size, after `side_by_side`.
 
     Args:
         scene, application, flair, at: as for `side_by_side`.
     """
-    orientation = slice_orientation(flair)
-    for name in (T1_VIEW, FLAIR_VIEW):
+    orientation, offset = slice_orientation(flair), None
+    for name in (FLAIR_VIEW, T1_VIEW):
         node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
         logic = application.GetSliceLogic(node) if node is not None else None
         if logic is None:
@@ -110,7 +110,11 @@ def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None 
         logic.FitSliceToVolume(flair, width, height)
         if at is not None:
             node.JumpSliceByOffsetting(*at)
+        if name == FLAIR_VIEW:
             logic.SnapSliceOffsetToIJK()
+            offset = node.GetSliceOffset()
+        elif offset is not None:
+            node.SetSliceOffset(offset)
 
 
 def four_up(layout_node: Any) -> None:

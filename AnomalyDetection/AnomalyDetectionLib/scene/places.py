@@ -18,7 +18,7 @@ NEAR_VOXELS = 2
 
 
 def centre_of(result: Result, number: int) -> np.ndarray:
-    """A point in the middle of a finding: RAS of the world as it is now, mm, (3,).
+    """A point in the middle of a finding and of a slice of the FLAIR: RAS of the world as it is now, mm, (3,).
 
     It lies in the finding also where that is bent round its centroid. For a finding that has vanished it is
     where that was. Without the result's volumes, which were not saved with the scene, it is where it was found.
@@ -44,6 +44,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
         if len(voxels) > 0:
             distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
             index = voxels[np.argmin(distance)]
+    index = np.array([*index[:2], round(float(index[2]))])
     local = ijk_to_ras(result.score) @ [*index, 1.0]
     world = [0.0, 0.0, 0.0]
     result.score.TransformPointToWorld(local[:3].tolist(), world)

@@ -116,7 +116,7 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
         ras: the point, RAS of the world, mm.
         application: vtkMRMLApplicationLogic. With it, a view that lies in the planes of its volume goes to
             the middle of the slice that holds the point: between two thick slices Slicer would show a
-            mixture of both.
+            mixture of both. The T1 beside the FLAIR goes with the FLAIR, wherever its own slices lie.
     """
     for node in shown_slice_nodes(scene):
         modifying = node.StartModify()
@@ -124,7 +124,8 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
             node.JumpSliceByOffsetting(*ras)
         else:
             node.JumpSliceByCentering(*ras)
-        logic = application.GetSliceLogic(node) if application is not None else None
+        beside = node.GetLayoutName() == T1_VIEW
+        logic = application.GetSliceLogic(node) if application is not None and not beside else None
         # 1 is the first slice; negative: the view is turned against the volume, or outside it.
         if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
             logic.SnapSliceOffsetToIJK()
