@@ -22,9 +22,9 @@ def shown(node):
     return vtk_to_numpy(producer.GetOutputDataObject(0).GetPointData().GetScalars())
 
 
-def colour_of(made, score, threshold):
+def colour_of(made, score, threshold, **scale):
     node = add_volume(made.scene, np.full((2, 2, 2), score, np.float32), np.eye(4), "score")
-    show_scores(made.scene, made.logics, node, threshold)
+    show_scores(made.scene, made.logics, node, threshold, **scale)
     return shown(node)[0]
 
 
@@ -51,6 +51,17 @@ def test_the_red_gets_lighter_with_the_score(a_slicer_scene):
     assert np.all(np.diff(reds) > 0.01)
     assert reds[-1] > 2 * reds[0]
     assert lightness(colour_of(a_slicer_scene, 50.0, 3.0)) == pytest.approx(reds[-1], rel=0.2)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.787, 0.95])
+def test_of_probabilities_the_red_is_lightest_at_one(a_slicer_scene, threshold):
+    reds = [
+        lightness(colour_of(a_slicer_scene, score, threshold, probabilities=True))
+        for score in np.linspace(threshold + 0.02, 1.0, 3)
+    ]
+    assert is_yellow(colour_of(a_slicer_scene, threshold * 0.999, threshold, probabilities=True))
+    assert np.all(np.diff(reds) > 0)
+    assert reds[-1] > 1.5 * reds[0]
 
 
 def test_a_scene_with_the_colours_of_an_earlier_version_gets_the_new_ones(a_slicer_scene):

@@ -50,6 +50,11 @@ class ScoreMap:
     candidates: CandidateAnswers | None = None
     quality: tuple[QualityWarning, ...] = ()
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether scores are probabilities, none above 1."""
+        return self.candidates is not None
+
     @cached_property
     def midline(self) -> Midline:
         """The brain's midsagittal plane; it does not depend on the threshold."""

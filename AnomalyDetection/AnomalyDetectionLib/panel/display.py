@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from ..model.rates import in_words
 from ..scene import overlay, slice_views
-from ..scene.result import Result, rates_of, rederive, results_in, settings_of, why_fixed
+from ..scene.result import Result, has_probabilities, rates_of, rederive, results_in, settings_of, why_fixed
 from .messages import say
 
 LEAST_THRESHOLD = 0.5
@@ -89,7 +89,13 @@ class Display:
         self.restore_overlay()
         ui = self._panel.ui
         threshold, _min_patches = settings_of(result)
-        overlay.show_scores(self._panel.scene, self._panel.logics, result.score, threshold)
+        overlay.show_scores(
+            self._panel.scene,
+            self._panel.logics,
+            result.score,
+            threshold,
+            probabilities=has_probabilities(result),
+        )
         slice_views.show_result(self._panel.scene, result, opacity=ui.opacitySlider.value)
         self._overlay_toggled(ui.showOverlayCheckBox.checked)
         self._outlines_toggled(ui.showOutlinesCheckBox.checked)

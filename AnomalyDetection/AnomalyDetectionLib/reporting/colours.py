@@ -14,14 +14,20 @@ LIGHTEST_AT = 4.0
 """Thresholds. Few voxels have more: 1 in 70 of those suspected in the sample."""
 
 
-def score_colours(scores: np.ndarray, threshold: float) -> np.ndarray:
+def lightest_score(threshold: float, *, probabilities: bool) -> float:
+    """The score that has the lightest red: 1 where scores are probabilities, elsewhere `LIGHTEST_AT` thresholds."""
+    return 1.0 if probabilities else LIGHTEST_AT * threshold
+
+
+def score_colours(scores: np.ndarray, threshold: float, lightest: float | None = None) -> np.ndarray:
     """Scores as translucent colours: red above the threshold, green to yellow below, clear near zero.
 
-    The red is dark at the threshold, beside the yellow, and gets lighter up to `LIGHTEST_AT` thresholds.
+    The red is dark at the threshold, beside the yellow, and gets lighter.
 
     Args:
         scores: any shape.
         threshold: above it a score is suspected (paper: 3).
+        lightest: the score with the lightest red (see `lightest_score`); None: `LIGHTEST_AT` thresholds.
 
     Returns:
         float32 RGBA in 0 to 1, shape of `scores` plus (4,).
@@ -35,7 +41,8 @@ def score_colours(scores: np.ndarray, threshold: float) -> np.ndarray:
     alpha = 0.4 * warmth
     beyond = np.ones_like(share)
     if threshold > 0:
-        beyond = np.clip((scores / threshold - 1.0) / (LIGHTEST_AT - 1.0), 0.0, 1.0)[..., None]
+        span = (LIGHTEST_AT * threshold if lightest is None else lightest) - threshold
+        beyond = np.clip((scores - threshold) / max(span, 1e-6), 0.0, 1.0)[..., None]
     red = (1 - beyond) * np.array(DARK_RED) + beyond * np.array(LIGHT_RED)
     suspected = (scores > threshold)[..., None]
     rgba = np.concatenate([np.where(suspected, red, colour), np.where(suspected, 0.42, alpha)], axis=-1)

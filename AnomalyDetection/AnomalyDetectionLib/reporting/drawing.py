@@ -18,7 +18,7 @@ from scipy import ndimage
 from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
 from ..imaging.prepared import IntensityScale
-from .colours import LIGHTEST_AT, score_colours
+from .colours import lightest_score, score_colours
 
 MARGIN_MM = 6.0
 CREDIT = "Research use only. Not a medical device."
@@ -65,9 +65,12 @@ def grey_tile(plane: np.ndarray, black_white: tuple[float, float], size: tuple[i
     return Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
 
 
-def with_scores(tile: Image.Image, plane: np.ndarray, threshold: float) -> Image.Image:
+def with_scores(
+    tile: Image.Image, plane: np.ndarray, threshold: float, *, probabilities: bool = False
+) -> Image.Image:
     """The tile under the scores of the same window."""
-    colours = Image.fromarray((score_colours(plane, threshold) * 255).astype(np.uint8))
+    lightest = lightest_score(threshold, probabilities=probabilities)
+    colours = Image.fromarray((score_colours(plane, threshold, lightest) * 255).astype(np.uint8))
     under = tile.convert("RGBA")
     under.alpha_composite(colours.resize(tile.size, Image.Resampling.NEAREST))
     return under.convert("RGB")
@@ -109,11 +112,14 @@ def mark(tile: Image.Image, caption: str) -> None:
     pen.rectangle((0, 0, width - 1, height - 1), outline=(40, 40, 40))
 
 
-def draw_legend(canvas: Image.Image, x: int, y: int, threshold: float, lines: str) -> None:
+def draw_legend(
+    canvas: Image.Image, x: int, y: int, threshold: float, lines: str, *, probabilities: bool = False
+) -> None:
     """A colour bar from 0 to where the red is lightest, over the grey of tissue, with lines of text below it."""
     height, width = 240, 22
-    values = np.linspace(LIGHTEST_AT * max(threshold, 0.5), 0, height)
-    colours = score_colours(values, threshold)
+    top = lightest_score(max(threshold, 0.5), probabilities=probabilities)
+    values = np.linspace(top, 0, height)
+    colours = score_colours(values, threshold, top)
     # Shown stronger than on the brain, in the same order, so that the hues can be told apart.
     strength = np.minimum(colours[:, 3:] * 1.6, 1)
     bar = (colours[:, :3] * strength + 0.25 * (1 - strength)) * 255
@@ -121,7 +127,6 @@ def draw_legend(canvas: Image.Image, x: int, y: int, threshold: float, lines: st
     pen = ImageDraw.Draw(canvas)
     pen.rectangle((x, y, x + width, y + height), outline=(150, 150, 150))
     pen.text((x, y - 10), "Score", fill="white", font=font(14), anchor="ls")
-    top = values[0]
     for value in (0.0, threshold, top / 2, top):
         at = y + height * (1 - value / top)
         pen.line((x + width, at, x + width + 4, at), fill="white")

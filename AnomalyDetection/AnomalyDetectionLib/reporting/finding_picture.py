@@ -71,7 +71,9 @@ def draw_finding(
         size = TILE_WIDTH, round(TILE_WIDTH * _height(window) * dy / (_width(window) * dx))
         t1 = drawing.grey_tile(study.t1[s][window], t1_grey, size)
         flair = drawing.grey_tile(study.flair[s][window], flair_grey, size)
-        scored = drawing.with_scores(flair, score[window], findings.threshold)
+        scored = drawing.with_scores(
+            flair, score[window], findings.threshold, probabilities=scores.probabilities
+        )
         inside = labels[s][window]
         drawing.outline(scored, np.where(inside == number, 0, inside), OTHERS_COLOUR)
         drawing.outline(scored, np.where(inside == number, inside, 0))
@@ -116,7 +118,9 @@ def draw_finding(
         text = explanation(comparison)
         pen.text((GAP + 4, height + 26), text, fill=drawing.QUIET, font=drawing.font(12))
         canvas.paste(below, (GAP, height + COMPARISON_TOP))
-    drawing.draw_legend(canvas, width + 20, TOP + 30, findings.threshold, LEGEND)
+    drawing.draw_legend(
+        canvas, width + 20, TOP + 30, findings.threshold, LEGEND, probabilities=scores.probabilities
+    )
     return canvas
 
 

@@ -47,7 +47,9 @@ def draw_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str]) ->
     canvas = Image.new("RGB", (montage_width + LEGEND_WIDTH, max(top + montage.height, top + 320) + 12))
     _write_header(canvas, header)
     canvas.paste(montage, (0, top))
-    drawing.draw_legend(canvas, montage_width + 24, top + 40, findings.threshold, LEGEND)
+    drawing.draw_legend(
+        canvas, montage_width + 24, top + 40, findings.threshold, LEGEND, probabilities=scores.probabilities
+    )
     return canvas
 
 
@@ -98,7 +100,9 @@ def _tiles(scores: ScoreMap, findings: Findings, even: int, most: int) -> list[I
     tiles = []
     for s in slices_to_show(study.brain, labels, even, most):
         tile = drawing.grey_tile(study.flair[s][window], grey, size)
-        tile = drawing.with_scores(tile, score[s][window], findings.threshold)
+        tile = drawing.with_scores(
+            tile, score[s][window], findings.threshold, probabilities=scores.probabilities
+        )
         drawing.outline(tile, labels[s][window])
         drawing.mark(tile, f"S {drawing.slice_height_mm(scores, s):.0f} mm")
         tiles.append(tile)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..reporting.colours import score_colours
+from ..reporting.colours import lightest_score, score_colours
 from .logics import Logics
 from .nodes import nodes_of_class
 
@@ -17,29 +17,30 @@ LEGEND_TITLE = "Score"
 """Short, so that it stays beside the head."""
 
 _COLOURS = 256
-_EDGE = 64
-"""The first colour for scores above the threshold."""
+_STEP = 16
+"""The first colour for scores above the threshold is a multiple of this, so that there are few tables in a scene."""
 
 _FAINTEST = 0.08
 """A colour fainter than this in the paper's colours is not drawn: scores up to 0.6 of the threshold."""
 
-_ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "2"
+_ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "3"
 """Scenes of earlier versions hold other colours: they keep them, and get these besides."""
 
 
-def colour_table(scene: Any) -> Any:
+def colour_table(scene: Any, edge: int = 64) -> Any:
     """The colours of the scores as a node: made once in a scene, and found again after it was opened.
 
-    The lowest quarter, up to the threshold, goes from clear through green to yellow; the rest from dark to light red.
+    What lies below the threshold goes from clear through green to yellow; the rest from dark to light red.
 
     Args:
         scene: vtkMRMLScene.
+        edge: the first colour for scores above the threshold.
 
     Returns:
         vtkMRMLColorTableNode with 256 colours.
     """
     for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
-        if node.GetAttribute(_ATTRIBUTE) == _VERSION and node.GetNumberOfColors() == _COLOURS:
+        if node.GetAttribute(_ATTRIBUTE) == f"{_VERSION} {edge}" and node.GetNumberOfColors() == _COLOURS:
             return node
     import slicer
 
@@ -47,11 +48,11 @@ def colour_table(scene: Any) -> Any:
     node.SetName(scene.GenerateUniqueName(TITLE))
     node.SetTypeToUser()
     node.SetHideFromEditors(False)  # what is hidden is left out when a scene is saved as separate files
-    node.SetAttribute(_ATTRIBUTE, _VERSION)
+    node.SetAttribute(_ATTRIBUTE, f"{_VERSION} {edge}")
     node.SetAttribute("Category", "AnomalyDetection")
     node.SetNumberOfColors(_COLOURS)
-    shares = (np.arange(_COLOURS) + 0.5) / _EDGE  # the middle of each step, in thresholds
-    colours = score_colours(shares, 1.0)
+    shares = (np.arange(_COLOURS) + 0.5) / edge  # the middle of each step, in thresholds
+    colours = score_colours(shares, 1.0, _COLOURS / edge)
     # Slicer draws a colour fully or, where its opacity is 0, not at all; how much shows through is the
     # opacity of the layer. Black is what the legend, which knows no opacity, then has for "nothing".
     drawn = colours[:, 3:] >= _FAINTEST
@@ -64,7 +65,9 @@ def colour_table(scene: Any) -> Any:
     return node
 
 
-def show_scores(scene: Any, logics: Logics, score_node: Any, threshold: float) -> None:
+def show_scores(
+    scene: Any, logics: Logics, score_node: Any, threshold: float, *, probabilities: bool = False
+) -> None:
     """Give a score volume its colours and its legend: red from the threshold up.
 
     A visibility of the legend that was chosen before stays.
@@ -74,16 +77,19 @@ def show_scores(scene: Any, logics: Logics, score_node: Any, threshold: float) -
         logics: that belong to it.
         score_node: vtkMRMLScalarVolumeNode of the scores.
         threshold: above it a score is suspected.
+        probabilities: the scale ends near 1, not at four thresholds.
     """
+    threshold = max(threshold, 1e-3)
+    share = threshold / lightest_score(threshold, probabilities=probabilities)
+    edge = int(np.clip(_STEP * round(_COLOURS / _STEP * share), _STEP, _COLOURS - _STEP))
     score_node.CreateDefaultDisplayNodes()
     display = score_node.GetDisplayNode()
     modifying = display.StartModify()
-    display.SetAndObserveColorNodeID(colour_table(scene).GetID())
+    display.SetAndObserveColorNodeID(colour_table(scene, edge).GetID())
     display.SetAutoWindowLevel(False)
     display.SetInterpolate(False)  # scores are cells, and a cell is red or it is not
-    # Slicer cuts the window into 255 steps. About four times the threshold, this wide exactly, a step begins at
-    # the threshold; at four times the threshold it would lie within a step.
-    width = max(threshold, 1e-3) * (_COLOURS - 1) / _EDGE
+    # Slicer cuts the window into 255 steps. This wide exactly, a step begins at the threshold.
+    width = threshold * (_COLOURS - 1) / edge
     display.SetWindowLevelMinMax(0.0, width)
     display.ApplyThresholdOff()
     display.EndModify(modifying)

@@ -246,6 +246,11 @@ def settings_of(result: Result) -> tuple[float, int]:
     return record.threshold, record.min_patches
 
 
+def has_probabilities(result: Result) -> bool:
+    """Whether its scores are probabilities."""
+    return read_record(result.record).scores.get("answers") is not None
+
+
 def rates_of(result: Result) -> RateCurve | None:
     """What the scores mean, as findings a normal scan by threshold; None where that is not known."""
     return rates.from_plain(read_record(result.record).scores.get("rates"))
@@ -284,7 +289,7 @@ def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> Non
     write_rows(result.table, findings)
     show_findings(result.segmentation, findings, result.flair, result.table)
     _hide(result)
-    show_scores(scene, logics, result.score, findings.threshold)
+    show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
 
 
 def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, Numbering] | None:
