@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import slicer
+from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, store
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.scene.result import Result, add_result
 from slicer_scene import SlicerScene, add_volume, make_scene
-from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, scored
+from synthetic_study import FIRST, FLAIR_GRID, MODEL_GRID, STRIDE, empty_lattice, prepared_study, scored
 
 Scores = Mapping[tuple[int, int, int], float]
 
@@ -32,6 +34,27 @@ def stored_scores(scores: Scores = SCORES, *, flair_grid: Grid = FLAIR_GRID) -> 
     for patch, score in scores.items():
         lattice[patch] = score
     return store(scored(study, lattice))
+
+
+# Of the findings of SCORES: the first is most likely an infarct, the second an artefact, the third might be anything.
+ANSWERS = {
+    (5, 10, 5): (0.05, 0.1, 0.8, 0.05, 0.0),
+    (3, 16, 8): (0.3, 0.1, 0.05, 0.05, 0.5),
+    (6, 12, 14): (0.3, 0.3, 0.3, 0.1, 0.0),
+}
+
+
+def answered_scores(scores: Scores = SCORES) -> StoredScores:
+    """The synthetic study as the context detector scores it: tenths of these scores, and `ANSWERS` of the second look."""
+    study = prepared_study()
+    lattice = 0.1 * empty_lattice(study)
+    for patch, score in scores.items():
+        lattice[patch] = 0.1 * score
+    labels = np.zeros(MODEL_GRID.shape, np.int32)
+    for number, (s, i, j) in enumerate(ANSWERS, start=1):
+        labels[s, FIRST[0] + STRIDE * i, FIRST[1] + STRIDE * j] = number
+    candidates = CandidateAnswers(labels, np.array(list(ANSWERS.values()), np.float32))
+    return store(replace(scored(study, lattice), candidates=candidates))
 
 
 def many_findings() -> Scores:

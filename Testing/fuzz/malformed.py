@@ -27,6 +27,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import SimpleITK as sitk
+from AnomalyDetectionLib.detection.stored_scores import IMAGES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -797,13 +798,15 @@ def stored_scores(folder: Path, rng: Random) -> Path:
         "format": "AnomalyDetection score map", "version": 1, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
         "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
         "flair_scale": {"low": 0, "high": 1}, "uncovered": 0.0, "anatomy": False, "rates": None,
+        "answers": rng.choice((None, [[0.1, 0.6, 0.2, 0.1]])),
         "alignment": {"registered": False, "shift_mm": 0, "rotation_deg": 0, "matrix": [1.0] * 16},
         "seconds": {"preparation": {}, "scoring": {}},
     }  # fmt: skip
     text = as_json(absurd(made, rng), rng)
     (place / "score_map.json").write_text(text, "utf-8", "surrogatepass")
-    for name in ("score", "brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain"):
-        image = sitk.GetImageFromArray(np.ones((5, 6, 6), np.uint8 if "brain" in name else np.float32))
+    for name in IMAGES:
+        labels = "brain" in name or name == "candidates"
+        image = sitk.GetImageFromArray(np.ones((5, 6, 6), np.uint8 if labels else np.float32))
         sitk.WriteImage(image, str(place / f"{name}.nrrd"), useCompression=True)
     if rng.random() < 0.4:
         victim = place / "score.nrrd"

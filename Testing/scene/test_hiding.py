@@ -6,7 +6,7 @@ import csv
 
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.hints import EDGE, UNKNOWN
+from AnomalyDetectionLib.detection.hints import EDGE, INFARCT_LIKE, UNKNOWN
 from AnomalyDetectionLib.detection.stored_scores import store
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.export import export_labels, export_table
@@ -18,21 +18,14 @@ from AnomalyDetectionLib.scene.result import (
     results_in,
     score_map_of,
 )
-from result_in_scene import SCORES, a_result, saved_and_opened
-from synthetic_study import empty_lattice, prepared_study, scored
+from result_in_scene import a_result, answered_scores, saved_and_opened
 
 
 @pytest.fixture
 def result(a_slicer_scene):
-    """Three findings; the second is fluid, the others look like normal tissue."""
-    study = prepared_study()
-    lattice = empty_lattice(study)
-    for patch, score in SCORES.items():
-        lattice[patch] = score
-    for image in (study.t1, study.flair):
-        image[3, 64:68, 32:36] = 0.0
-    result = a_result(a_slicer_scene, stored=store(scored(study, lattice)))
-    assert {row.number: row.hint for row in rows(result.table)} == {1: UNKNOWN, 2: EDGE, 3: UNKNOWN}
+    """Three findings; the second look takes the second for an artefact."""
+    result = a_result(a_slicer_scene, stored=answered_scores(), threshold=0.3)
+    assert {row.number: row.hint for row in rows(result.table)} == {1: INFARCT_LIKE, 2: EDGE, 3: UNKNOWN}
     return result
 
 
@@ -58,7 +51,7 @@ def test_hidden_findings_keep_their_number_and_review(result):
 
 def test_a_finding_stays_hidden_when_it_vanishes_and_comes_back_with_the_threshold(a_slicer_scene, result):
     hide_hints(result, [EDGE])
-    for threshold in (6.0, 3.0):
+    for threshold in (0.6, 0.3):
         rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=threshold, min_patches=1)
     assert visible(result) == [1, 3]
 
@@ -87,6 +80,7 @@ def test_running_again_keeps_the_choice(a_slicer_scene, result):
         stored=store(score_map_of(result)),
         t1=result.t1,
         flair=result.flair,
+        threshold=0.3,
         replace=result,
     )
     assert visible(again) == [1, 3]
@@ -95,14 +89,14 @@ def test_running_again_keeps_the_choice(a_slicer_scene, result):
 def test_the_table_lists_all_findings_and_the_images_those_that_are_shown(result, tmp_path):
     hide_hints(result, [EDGE])
     with export_table(result, tmp_path / "all").open(encoding="utf-8-sig", newline="") as file:
-        assert [row["hint"] for row in csv.DictReader(file)] == [UNKNOWN, EDGE, UNKNOWN]
+        assert [row["hint"] for row in csv.DictReader(file)] == [INFARCT_LIKE, EDGE, UNKNOWN]
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(export_labels(result, tmp_path / "shown"))))
     assert set(labels.ravel()) == {0, 1, 3}
 
 
 def test_an_accepted_finding_is_exported_hidden_or_not(result, tmp_path):
     set_decision(result.table, 2, "accepted")
-    hide_hints(result, [EDGE, UNKNOWN])
+    hide_hints(result, [EDGE, INFARCT_LIKE, UNKNOWN])
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(export_labels(result, tmp_path / "accepted"))))
     assert set(labels.ravel()) == {0, 2}
     set_decision(result.table, 2, "rejected")

@@ -162,9 +162,15 @@ def derive_findings(
 
 
 def _hint(scores: ScoreMap, peak: tuple[int, int, int], relative: tuple[float, float]) -> Hint:
-    answers = None if scores.candidates is None else scores.candidates.at(peak)
+    answers = None if scores.candidates is None else scores.candidates.at(_voxel_of(peak, scores))
     brightness = f"T1 {relative[0]:.1f} x and FLAIR {relative[1]:.1f} x the tissue round it"
     return hint_of(answers, brightness if np.isfinite(relative).all() else "no normal tissue round it")
+
+
+def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, int]:
+    """(slice, row, column) on the model's grid of a patch's centre, from its lattice index."""
+    stride = scores.settings.stride
+    return patch[0], scores.first[0] + stride * patch[1], scores.first[1] + stride * patch[2]
 
 
 def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -> list[float | None]:
@@ -232,8 +238,7 @@ def _give_each_finding_a_voxel(
     """
     owned = np.bincount(labels.ravel(), minlength=len(highest) + 1)[1:]
     for number in np.flatnonzero(owned == 0) + 1:
-        s, i, j = highest[number - 1]
-        row, column = (scores.first[axis] + scores.settings.stride * n for axis, n in enumerate((i, j)))
+        s, row, column = _voxel_of(highest[number - 1], scores)
         peak = scores.study.grid.points(np.array([[column, row, s]]))[0]
         labels[_nearest_free_voxel(labels, scores.study, peak)] = number
 
