@@ -122,6 +122,16 @@ def made_once(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sample_run(made_once):
     """`detect --model paper --keep-scores` on the built-in sample, into a folder with a difficult name."""
+    return _run_of_the_sample(made_once, "sample", "--model", "paper", "--keep-scores")
+
+
+@pytest.fixture(scope="session")
+def default_run(made_once):
+    """`detect` on the built-in sample as a newcomer calls it: with the default model."""
+    return _run_of_the_sample(made_once, "default")
+
+
+def _run_of_the_sample(made_once, name: str, *options: str) -> Run:
     t1, flair = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
     if not (t1.exists() and flair.exists()):
         pytest.skip("the built-in sample is not here")
@@ -133,13 +143,13 @@ def sample_run(made_once):
         path = os.pathsep.join([str(REPOSITORY / "Testing" / "offline"), os.environ.get("PYTHONPATH", "")])
         arguments = ["detect", "--t1", t1, "--flair", flair, "--output", output, "--device", "cpu"]
         run = run_command(
-            *(*arguments, "--model", "paper", "--keep-scores", "--progress", "json"),
+            *(*arguments, *options, "--progress", "json"),
             output=output, without_network=True, env={**os.environ, "OFFLINE_LOG": str(log), "PYTHONPATH": path},
         )  # fmt: skip
         assert not log.exists(), f"the run looked for a network:\n{log.read_text('utf-8')}"
         (folder / "run.json").write_text(json.dumps([run.code, run.stdout, run.stderr]), encoding="utf-8")
 
-    folder = made_once("sample", make)
+    folder = made_once(name, make)
     return Run(*json.loads((folder / "run.json").read_text("utf-8")), folder / "out" / "résultats 结果")
 
 

@@ -19,7 +19,6 @@ import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.model.model_file import load_model
 from conftest import SAMPLE, run_command
 from synthetic_study import FLAIR_GRID, ellipsoid
 
@@ -34,9 +33,8 @@ OUTPUTS = {
 }
 
 
-def outputs() -> set[str]:
-    """What a run with the bundled model leaves."""
-    return OUTPUTS | ({"nearest_normal.png"} if load_model().library is not None else set())
+OUTPUTS_OF_PAPER = OUTPUTS | {"nearest_normal.png"}
+"""Of the bundled model that holds normal tissue to compare findings with."""
 
 
 @pytest.fixture
@@ -310,11 +308,19 @@ def test_without_a_command_the_help_is_shown(capfd):
 
 def test_the_sample_runs_through_and_leaves_exactly_the_promised_files(sample_run):
     assert sample_run.code == 0, sample_run.stderr
-    assert {path.name for path in sample_run.output.iterdir()} == outputs() | {
-        "score_map"
-    }  # it was asked for
+    left = {path.name for path in sample_run.output.iterdir()}
+    assert left == OUTPUTS_OF_PAPER | {"score_map"}  # which was asked for
     left = [path for path in sample_run.output.parent.iterdir() if path != sample_run.output]
     assert left == []
+
+
+def test_the_default_model_leaves_what_was_promised_and_says_why_it_shows_no_normal_tissue(default_run):
+    assert default_run.code == 0, default_run.stderr
+    assert {path.name for path in default_run.output.iterdir()} == OUTPUTS
+    record = json.loads((default_run.output / "findings.json").read_text("utf-8"))
+    assert record["model"]["name"] == "context"
+    [said] = [line for line in map(json.loads, default_run.stdout.splitlines()) if line["stage"] == "missing"]
+    assert "nearest_normal.png" in said["message"]
 
 
 def test_devices_are_said_for_programs_one_json_object_a_line(tmp_path):
@@ -382,17 +388,18 @@ def test_the_record_says_where_the_result_comes_from(sample_run):
 def test_the_same_command_gives_the_same_result(sample_run, tmp_path):
     again = tmp_path / "again"
     arguments = ["--t1", SAMPLE / "simulated_T1.nii.gz", "--flair", SAMPLE / "simulated_FLAIR.nii.gz"]
-    done = run_command("detect", *arguments, "--output", again, "--device", "cpu", output=again)
+    arguments += ["--model", "paper", "--device", "cpu"]
+    done = run_command("detect", *arguments, "--output", again, output=again)
     assert done.code == 0, done.stderr
     assert done.stdout.count("results are in") == 1
     assert str(again) in done.stdout
-    assert {path.name for path in again.iterdir()} == outputs()
+    assert {path.name for path in again.iterdir()} == OUTPUTS_OF_PAPER
     when = r"<dt>(Finished|Times)</dt><dd>[^<]+</dd>"
     pages = [
         re.sub(when, "", (folder / "report.html").read_text("utf-8")) for folder in (again, sample_run.output)
     ]
     assert pages[0] == pages[1]
-    for name in outputs() - {"findings.json", "report.html"}:
+    for name in OUTPUTS_OF_PAPER - {"findings.json", "report.html"}:
         assert (again / name).read_bytes() == (sample_run.output / name).read_bytes(), name
     records = [
         json.loads((folder / "findings.json").read_text("utf-8")) for folder in (again, sample_run.output)

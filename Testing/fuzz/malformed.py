@@ -798,7 +798,7 @@ def stored_scores(folder: Path, rng: Random) -> Path:
         "format": "AnomalyDetection score map", "version": 1, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
         "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
         "flair_scale": {"low": 0, "high": 1}, "uncovered": 0.0, "anatomy": False, "rates": None,
-        "answers": rng.choice((None, [[0.1, 0.6, 0.2, 0.1]])),
+        "answers": rng.choice((None, [[0.1, 0.1, 0.6, 0.1, 0.1]])),
         "alignment": {"registered": False, "shift_mm": 0, "rotation_deg": 0, "matrix": [1.0] * 16},
         "seconds": {"preparation": {}, "scoring": {}},
     }  # fmt: skip

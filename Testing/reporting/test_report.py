@@ -119,7 +119,7 @@ def test_what_a_normal_scan_has_is_said_where_it_is_known(scan):
 def test_every_finding_is_a_row_with_its_figures(scan):
     _, findings = scan
     for row, finding in zip(cells(written(scan)), findings.items, strict=True):
-        assert row[:3] == [str(finding.number), f"{finding.volume_ml:.2f}", f"{finding.peak_score:.1f}"]
+        assert row[:3] == [str(finding.number), f"{finding.volume_ml:.2f}", f"{finding.peak_score:.2f}"]
         assert row[3:5] == [finding.side, finding.region]
         right, front, up = (float(part[2:]) * (-1 if part[0] in "LPI" else 1) for part in row[5].split(", "))
         assert np.allclose((right, front, up), finding.centroid_ras, atol=0.51)

@@ -104,7 +104,7 @@ def _in_words(finding: ReviewedFinding) -> str:
         "Research use only" if finding.judged else "Suspected, research use only",
         f"{finding.side}, {finding.region}".strip(", "),
         f"hint: {finding.hint}",
-        f"score {finding.peak_score:.1f}",
+        f"score {finding.peak_score:.2f}",
     ]
     if finding.corrected:
         parts.append("outline corrected by hand")

@@ -131,7 +131,7 @@ def _title(finding: Finding) -> str:
 def _line(finding: Finding, findings: Findings) -> str:
     r, a, s = finding.centroid_ras
     return (
-        f"{finding.volume_ml:.2f} ml     score: highest {finding.peak_score:.1f}, mean {finding.mean_score:.1f}"
+        f"{finding.volume_ml:.2f} ml     score: highest {finding.peak_score:.2f}, mean {finding.mean_score:.2f}"
         f" (suspected above {findings.threshold:g})     centre: R {r:.0f}, A {a:.0f}, S {s:.0f} mm"
     )
 

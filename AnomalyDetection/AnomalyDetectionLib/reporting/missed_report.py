@@ -207,7 +207,7 @@ def draw_neighbours(
         infarct = each.infarct
         title = (
             f"{infarct.papers_region}: {infarct.kind}{', cavity' if infarct.cavitated == 'yes' else ''}, "
-            f"{infarct.volume_ml:.2f} ml, score {infarct.peak_score:.1f}"
+            f"{infarct.volume_ml:.2f} ml, score {infarct.peak_score:.2f}"
         )
         short = drawing.shortened(title, drawing.font(13), across - MARGIN)
         pen.text((x, y), short, fill="white", font=drawing.font(13))

@@ -131,7 +131,7 @@ def draw_nearest(
 
 
 def _title(finding: Finding) -> str:
-    return f"{finding.number} {finding.hint}: {finding.side}, {finding.region}; {finding.volume_ml:.2f} ml, score {finding.peak_score:.1f}"
+    return f"{finding.number} {finding.hint}: {finding.side}, {finding.region}; {finding.volume_ml:.2f} ml, score {finding.peak_score:.2f}"
 
 
 def _left(place: int, tile: int) -> int:

@@ -204,7 +204,7 @@ def _table(reviewed: Sequence[ReviewedFinding], pictured: set[int], *, notes: bo
         cells = [
             ("number", link),
             ("number", f"{finding.volume_ml:.2f}"),
-            ("number", f"{finding.peak_score:.1f}"),
+            ("number", f"{finding.peak_score:.2f}"),
         ]
         cells += [("number", "" if finding.rate is None else in_words(finding.rate))] if rated else []
         cells += [
@@ -288,7 +288,7 @@ def _pictures_said(
 def _finding(finding: ReviewedFinding, pictures: KeyPictures, *, notes: bool) -> str:
     facts = [
         f"{finding.volume_ml:.2f} ml",
-        f"score: peak {finding.peak_score:.1f}, mean {finding.mean_score:.1f}",
+        f"score: peak {finding.peak_score:.2f}, mean {finding.mean_score:.2f}",
     ]
     facts += [] if finding.rate is None else [f"findings like it in a normal scan: {about(finding.rate)}"]
     facts.append(f"centre {centre(finding)} mm")

@@ -235,7 +235,7 @@ def summary(detection: Detection, folder: Path) -> str:
     count = "1 suspected anomaly" if len(items) == 1 else f"{len(items)} suspected anomalies"
     return (
         f"{count}{usual}; the largest has {largest.volume_ml:.2f} ml {where} (number {largest.number}, "
-        f"score {largest.peak_score:.1f}); results are in {folder}"
+        f"score {largest.peak_score:.2f}); results are in {folder}"
     )
 
 
