@@ -27,9 +27,11 @@ SCORES: Scores = {
 }
 
 
-def stored_scores(scores: Scores = SCORES, *, flair_grid: Grid = FLAIR_GRID) -> StoredScores:
+def stored_scores(
+    scores: Scores = SCORES, *, flair_grid: Grid = FLAIR_GRID, model_grid: Grid = MODEL_GRID
+) -> StoredScores:
     """The synthetic study, scored 1 everywhere but at these patches (slice, row, column)."""
-    study = prepared_study(flair_grid=flair_grid)
+    study = prepared_study(flair_grid=flair_grid, model_grid=model_grid)
     lattice = empty_lattice(study)
     for patch, score in scores.items():
         lattice[patch] = score

@@ -23,7 +23,7 @@ from result_in_scene import a_result, add_study, stored_scores
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from slice_rendering import SliceView, Window
-from synthetic_study import FLAIR_GRID
+from synthetic_study import FLAIR_GRID, MODEL_GRID
 
 SIZE = (420, 440)
 # A finding of 4 x 4 patches in three slices, a rim below the threshold beside it, and another finding.
@@ -34,12 +34,12 @@ SCORES = {
 }
 
 
-def turned(angles):
-    """The FLAIR's grid turned round the origin of the world."""
+def turned(grid, angles):
+    """A grid turned round the origin of the world."""
     turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
     return dataclasses.replace(
-        FLAIR_GRID,
-        origin=tuple(map(float, turn @ FLAIR_GRID.origin)),
+        grid,
+        origin=tuple(map(float, turn @ grid.origin)),
         direction=tuple(map(float, turn.ravel())),
     )
 
@@ -79,14 +79,17 @@ class Shown:
         return area
 
 
-def show(made, grid=FLAIR_GRID, transform=None, opacity=0.5):
+def show(made, angles=(0, 0, 0), transform=None, opacity=0.5):
+    grid, model_grid = (turned(one, angles) for one in (FLAIR_GRID, MODEL_GRID))  # always parallel
     view = SliceView(made.scene, made.logics.application, "Axial", SIZE)
     view.render()  # as in Slicer, where views are there before results
     t1, flair = add_study(made.scene, grid)
     if transform is not None:
         for node in (t1, flair):
             node.SetAndObserveTransformNodeID(transform.GetID())
-    result = a_result(made, stored=stored_scores(SCORES, flair_grid=grid), t1=t1, flair=flair)
+    result = a_result(
+        made, stored=stored_scores(SCORES, flair_grid=grid, model_grid=model_grid), t1=t1, flair=flair
+    )
     show_result(made.scene, result, opacity)
     view.fit()
     jump(made.scene, centre_of(result, 1), made.logics.application)
@@ -103,7 +106,7 @@ def shown(a_slicer_scene, request):
     if request.param == "straight":
         return show(a_slicer_scene)
     if request.param == "oblique":
-        return show(a_slicer_scene, turned((12, -9, 17)))
+        return show(a_slicer_scene, (12, -9, 17))
     transform = a_slicer_scene.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_euler("xyz", (0, 8, 25), degrees=True).as_matrix()
