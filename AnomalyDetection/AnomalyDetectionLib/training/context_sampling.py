@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,13 @@ from .lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .lesion_scan import LesionScan
 
 CANVAS = (208, 176)
-"""Rows and columns of a training slice: a brain at 0.9 mm with a little round it."""
+"""Rows and columns of a slice that is painted on: a brain at 0.9 mm with a little round it."""
+
+WINDOW = 112
+"""Voxels along the side of what is learnt from: a third of the slice, most often with a lesion or a false alarm in it, so
+that more of them are seen in the same time."""
+
+_AT_A_LESION = 0.75
 
 _WITHOUT_LESION, _MINED = 0.15, 0.25
 DISTRACTORS = (
@@ -109,7 +116,7 @@ class ContextSamples(Dataset[Sample]):
         if self.false_alarms and rng.random() < _MINED:
             mined = self.false_alarms[int(rng.integers(len(self.false_alarms)))]
         scan = self._scans[self._draw(rng) if mined is None else mined.scan]
-        block, place, opposite = self._block(scan, rng, None if mined is None else mined.slice)
+        block, place, opposite, at = self._block(scan, rng, None if mined is None else mined.slice)
         for change, share in DISTRACTORS:
             if rng.random() < share and mined is None:
                 change(block, rng)
@@ -123,14 +130,18 @@ class ContextSamples(Dataset[Sample]):
         disturb(block, rng)
         middle = self._neighbours
         target = np.where(block.brain[middle], block.target[middle], IGNORED)
-        return Sample(
-            torch.from_numpy(np.ascontiguousarray(block.images, np.float32)),
-            torch.from_numpy(block.brain[middle].astype(np.float32)),
-            torch.from_numpy(place),
-            torch.from_numpy(mirrored(block.images[middle].astype(np.float32), opposite)),
-            torch.from_numpy(target),
-            torch.from_numpy(block.weight[middle]),
-        )
+        if mined is None:
+            centre = _centre(target, rng)
+        else:
+            away = np.abs(at[0] - mined.row) + np.abs(at[1] - mined.column)
+            row, column = divmod(int(away.argmin()), CANVAS[1])
+            centre = row, column
+        window = _window(centre, rng)
+        other_side = mirrored(block.images[middle].astype(np.float32), opposite)
+        whole = (
+            block.images, block.brain[middle].astype(np.float32), place, other_side, target, block.weight[middle]
+        )  # fmt: skip
+        return Sample(*(torch.from_numpy(np.ascontiguousarray(array[window])) for array in whole))
 
     def _draw(self, rng: np.random.Generator) -> int:
         """The number of a scan."""
@@ -140,11 +151,12 @@ class ContextSamples(Dataset[Sample]):
 
     def _block(
         self, scan: LesionScan, rng: np.random.Generator, s: int | None
-    ) -> tuple[Block, np.ndarray, np.ndarray]:
+    ) -> tuple[Block, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
         """Neighbouring slices on the canvas, turned and resized a little, or only moved, half of them mirrored.
 
         Returns:
-            The block; where its voxels lie in the brain; for each column the one on the other side.
+            The block; where its voxels lie in the brain; for each column the one on the other side; row and column of
+            the scan at every voxel.
         """
         area = scan.brain.sum(axis=(1, 2)).astype(np.float64)
         if s is None:
@@ -188,7 +200,31 @@ class ContextSamples(Dataset[Sample]):
         # The midline where the canvas has its middle row; a turned head's other side is as far off as at detection.
         column = float(np.abs(columns[CANVAS[0] // 2] - scan.place.middle[2]).argmin())
         opposite = BrainPlace((0.0, 0.0, column), (1.0, 1.0, 1.0)).other_side(CANVAS[1])
-        return Block(images, brain, target, weight, scan.slice_mm, scan.noise), place, opposite
+        block = Block(images, brain, target, weight, scan.slice_mm, scan.noise)
+        return block, place, opposite, (rows, columns)
+
+
+def _centre(target: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+    """Row and column of what a window is to show: one lesion as likely as another, or any voxel of the brain."""
+    lesions, count = ndimage.label((target != NORMAL) & (target != IGNORED))
+    chosen = target != IGNORED
+    if count and rng.random() < _AT_A_LESION:
+        chosen = lesions == 1 + rng.integers(count)
+    places = np.flatnonzero(chosen)
+    if not places.size:
+        return target.shape[0] // 2, target.shape[1] // 2
+    row, column = divmod(int(places[rng.integers(places.size)]), target.shape[1])
+    return row, column
+
+
+def _window(centre: tuple[int, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+    """The last two axes of a window of `WINDOW` x `WINDOW` voxels on the canvas that shows this voxel somewhere."""
+    parts = []
+    for middle, size in zip(centre, CANVAS, strict=True):
+        first = int(middle) - WINDOW // 2 + int(rng.integers(-WINDOW // 3, WINDOW // 3 + 1))
+        first = min(max(first, 0), size - WINDOW)
+        parts.append(slice(first, first + WINDOW))
+    return (..., *parts)
 
 
 def _balance(target: np.ndarray, weight: np.ndarray) -> None:
