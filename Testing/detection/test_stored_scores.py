@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import (
     IMAGES,
@@ -118,11 +119,12 @@ def test_the_images_lie_where_the_brain_is(scores):
     study = scores.study
     for name in ("score", "brain"):
         assert Grid.of(images[name]) == study.flair_grid
-    for name in ("prepared_t1", "prepared_flair", "prepared_brain"):
+    for name in ("candidates", "prepared_t1", "prepared_flair", "prepared_brain"):
         assert Grid.of(images[name]) == study.grid
     kinds = {name: image.GetPixelID() for name, image in images.items()}
     assert {name for name, kind in kinds.items() if kind == sitk.sitkUInt8} == {"brain", "prepared_brain"}
-    assert set(kinds.values()) == {sitk.sitkUInt8, sitk.sitkFloat32}
+    assert {name for name, kind in kinds.items() if kind == sitk.sitkUInt16} == {"candidates"}
+    assert set(kinds.values()) == {sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkFloat32}
     s, i, j = 4, 9, 13
     here = images["patch_scores"].TransformIndexToPhysicalPoint((j, i, s))
     there = study.grid.points(np.array([[FIRST[1] + STRIDE * j, FIRST[0] + STRIDE * i, s]]))[0]
@@ -142,15 +144,44 @@ def test_a_missing_image_or_one_of_another_size_is_refused(scores):
 
 
 @pytest.mark.parametrize(
-    "damage", ["grid", "scoring", "lattice", "alignment", "seconds", "format", "version"]
+    "damage", ["grid", "scoring", "lattice", "alignment", "seconds", "format", "version", "answers"]
 )
 def test_a_damaged_record_is_refused(damage, scores):
     stored = store(scores)
-    for value in (None, [], {"unknown": 1}, "x"):
+    values = (
+        [None, [], {"unknown": 1}, "x"] if damage != "answers" else ["x", [[0.5]], [["x"] * 5], [[1e999] * 5]]
+    )
+    for value in values:
         with pytest.raises(InputError, match="detect anomalies again"):
             restore(StoredScores(stored.images, {**stored.record, damage: value}))
     with pytest.raises(InputError, match="detect anomalies again"):
         restore(StoredScores(stored.images, {k: v for k, v in stored.record.items() if k != damage}))
+
+
+def test_what_the_second_look_said_is_kept(scores, tmp_path):
+    labels = np.zeros(scores.study.brain.shape, np.int32)
+    labels[4, 20:30, 20:30], labels[5, 40:45, 40:45] = 1, 2
+    answers = np.array([[0.1, 0.2, 0.6, 0.1, 0], [1 / 3, 1 / 3, 0, 0, 1 / 3]], np.float32)
+    seen = replace(scores, candidates=CandidateAnswers(labels, answers))
+    write_stored(seen, tmp_path)
+    restored = restore(read_stored(tmp_path))
+    np.testing.assert_array_equal(restored.candidates.labels, labels)
+    np.testing.assert_array_equal(restored.candidates.answers, answers)
+    assert_same_findings(restored, seen)
+    assert restore(store(scores)).candidates is None
+    stored = store(seen)
+    fewer = {**stored.record, "answers": stored.record["answers"][:1]}
+    with pytest.raises(InputError, match="damaged: detect anomalies again"):
+        restore(StoredScores(stored.images, fewer))
+
+
+def test_a_score_map_of_an_earlier_version_is_called_that_and_not_damaged(scores, tmp_path):
+    write_stored(scores, tmp_path)
+    (tmp_path / "candidates.nrrd").unlink()  # which it did not have
+    path = tmp_path / "score_map.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "version": 1}), "utf-8")
+    with pytest.raises(InputError, match=r"no score map of this program's version.*detect anomalies again"):
+        read_stored(tmp_path)
 
 
 def test_missing_and_damaged_files_are_refused_by_name(scores, tmp_path):

@@ -795,7 +795,7 @@ def stored_scores(folder: Path, rng: Random) -> Path:
         "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1],
     }
     made = {
-        "format": "AnomalyDetection score map", "version": 1, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
+        "format": "AnomalyDetection score map", "version": 2, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
         "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
         "flair_scale": {"low": 0, "high": 1}, "uncovered": 0.0, "anatomy": False, "rates": None,
         "answers": rng.choice((None, [[0.1, 0.1, 0.6, 0.1, 0.1]])),

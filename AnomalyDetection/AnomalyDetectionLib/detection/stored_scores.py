@@ -35,7 +35,7 @@ FOLDER = "score_map"
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
 
-_FORMAT, _VERSION = "AnomalyDetection score map", 1
+_FORMAT, _VERSION = "AnomalyDetection score map", 2
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         InputError: if an image is missing or of another size, or the record is not one of a score map.
     """
     record = stored.record
-    if record.get("format") != _FORMAT or record.get("version") != _VERSION:
-        raise InputError(
-            f"This is no score map of this program's version (expected '{_FORMAT}', version {_VERSION}): detect "
-            "anomalies again."
-        )
+    _check_version(record)
     try:
         grid, flair_grid = _grid(record["grid"]), _grid(record["flair_grid"])
         lattice_shape = tuple(int(n) for n in record["lattice"]["shape"])
@@ -175,7 +171,7 @@ def read_stored(folder: Path) -> StoredScores:
     """Read what `write_stored` wrote.
 
     Raises:
-        InputError: if a file is missing or damaged.
+        InputError: if a file is missing or damaged, or of another version of this program.
     """
     path = folder / RECORD
     try:
@@ -184,6 +180,7 @@ def read_stored(folder: Path) -> StoredScores:
         raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
     if not isinstance(record, dict):
         raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.")
+    _check_version(record)  # before images that another version does not have are missed
     images = {}
     for name in IMAGES:
         path = folder / f"{name}.nrrd"
@@ -193,6 +190,14 @@ def read_stored(folder: Path) -> StoredScores:
         except (RuntimeError, OSError, InputError) as error:
             raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
     return StoredScores(images, record)
+
+
+def _check_version(record: Mapping[str, Any]) -> None:
+    if record.get("format") != _FORMAT or record.get("version") != _VERSION:
+        raise InputError(
+            f"This is no score map of this program's version (expected '{_FORMAT}', version {_VERSION}): detect "
+            "anomalies again."
+        )
 
 
 def _candidate_labels(scores: ScoreMap) -> np.ndarray:
