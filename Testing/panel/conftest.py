@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.imaging.grid import Grid
 from conftest import REPOSITORY
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -54,11 +60,12 @@ def sample(panel):
 
 @pytest.fixture
 def engine(monkeypatch, request, tmp_path):
-    """Which engine runs: `engine("replay")` gives the results that the real one left of the sample."""
+    """Which engine runs: `engine("replay")` gives the results that the real one left of the sample, and
+    `engine("replay", "run_with_hints")` those of that fixture."""
     from AnomalyDetectionLib.panel import python
 
-    def choose(what: str) -> None:
-        folder = request.getfixturevalue("sample_run").output if what == "replay" else tmp_path
+    def choose(what: str, run: str = "sample_run") -> None:
+        folder = request.getfixturevalue(run).output if what == "replay" else tmp_path
         command = [sys.executable, str(FAKE_ENGINE), what, str(folder)]
         monkeypatch.setattr(python, "python_command", lambda: command)
 
@@ -69,6 +76,55 @@ def engine(monkeypatch, request, tmp_path):
 def detected(sample, engine, slicer_app):
     """The panel with a result of the sample."""
     engine("replay")
+    from panel.at_the_panel import detect
+
+    detect(sample, slicer_app)
+    return sample
+
+
+@pytest.fixture(scope="session")
+def run_with_hints(sample_run, made_once):
+    """`sample_run` as the context detector would leave it: scores are probabilities, and findings have all five hints."""
+    from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+    from AnomalyDetectionLib.detection.findings import derive_findings
+    from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore, write_stored
+    from AnomalyDetectionLib.model.classes import INFARCT, NORMAL, OTHER, WMH
+    from AnomalyDetectionLib.reporting.tables import write_json
+
+    threshold, min_patches = 0.787, 2
+
+    def probability(score):
+        return (score / (score + 3.0 * (1 - threshold) / threshold)).astype(
+            np.float32
+        )  # that of 3 is the threshold
+
+    def make(folder: Path) -> None:
+        shutil.copytree(sample_run.output, folder, dirs_exist_ok=True)
+        scores = restore(read_stored(folder / FOLDER))
+        image = Grid.of(scores.image).image(probability(np.maximum(sitk.GetArrayFromImage(scores.image), 0)))
+        scores = replace(scores, lattice=probability(scores.lattice), image=image, rates=None)
+        found = derive_findings(scores, threshold=threshold, min_patches=min_patches)
+        assert len(found.items) == 8
+        labels, answers = np.zeros(scores.study.grid.shape, np.int32), np.full((8, 5), 0.05, np.float32)
+        for k, item in enumerate(found.items):
+            s, i, j = item.peak_patch
+            stride = scores.settings.stride
+            labels[s, scores.first[0] + stride * i, scores.first[1] + stride * j] = k + 1
+            likeliest = (INFARCT, WMH, OTHER, NORMAL, None)[k % 5]
+            answers[k, slice(None) if likeliest is None else likeliest] = 0.2 if likeliest is None else 0.8
+        scores = replace(scores, candidates=CandidateAnswers(labels, answers))
+        write_stored(scores, folder / FOLDER)
+        record = folder / "findings.json"
+        found = derive_findings(scores, threshold=threshold, min_patches=min_patches)
+        write_json(found, json.loads(record.read_text("utf-8")), record)
+
+    return replace(sample_run, output=made_once("run_with_hints", make))
+
+
+@pytest.fixture
+def detected_with_hints(sample, engine, slicer_app):
+    """The panel with a result of the sample whose findings have different hints."""
+    engine("replay", "run_with_hints")
     from panel.at_the_panel import detect
 
     detect(sample, slicer_app)

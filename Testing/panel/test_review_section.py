@@ -181,13 +181,15 @@ def test_a_note_that_is_being_typed_is_kept_when_the_findings_change(detected, s
     assert review_of(detected, number).note == "half a note"
 
 
-def test_findings_of_a_hint_are_hidden_and_come_back(detected, slicer_app):
+def test_findings_of_a_hint_are_hidden_and_come_back(detected_with_hints, slicer_app):
     from AnomalyDetectionLib.panel.findings_view import SYMBOL
     from AnomalyDetectionLib.panel.words import HINT_SHORT
 
+    detected = detected_with_hints
     result, review = detected.panel.result, detected.panel.review
     before = numbers(detected)
     hint = review_of(detected, before[0]).hint
+    assert {review_of(detected, number).hint for number in before} == set(HINT_SHORT)
     of_hint = [number for number in before if review_of(detected, number).hint == hint]
     assert cell(detected, SYMBOL, before[0]) == HINT_SHORT[hint][0]
     assert review_of(detected, before[0]).hint_evidence in detected.ui.hintLabel.text
@@ -205,12 +207,13 @@ def test_findings_of_a_hint_are_hidden_and_come_back(detected, slicer_app):
     assert review_of(detected, before[0]).category == 3
 
 
-def test_what_is_hidden_is_remembered_with_its_result(detected, slicer_app, tmp_path):
+def test_what_is_hidden_is_remembered_with_its_result(detected_with_hints, slicer_app):
+    detected = detected_with_hints
     review = detected.panel.review
     hint = review_of(detected, numbers(detected)[0]).hint
     review.hints.button(hint).click()
     shown, own = numbers(detected), detected.ui.thresholdSlider.value
-    detected.ui.thresholdSlider.value = own + 0.4
+    detected.ui.thresholdSlider.value = own + 0.05
     detected.panel.display.rederive()
     assert hint not in {review_of(detected, number).hint for number in numbers(detected)}
     detected.ui.thresholdSlider.value = own

@@ -192,6 +192,7 @@ def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
         result.prepared_t1,
         result.prepared_flair,
         result.patch_scores,
+        result.candidates,
         result.brain,
         result.prepared_brain,
     ]

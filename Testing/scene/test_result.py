@@ -43,7 +43,7 @@ from result_in_scene import (
 from slicer_scene import add_volume
 from synthetic_study import FLAIR_GRID, MODEL_GRID, rotated
 
-WORKING = ("brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain")
+WORKING = ("brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 
 
 def numbers(result):
@@ -173,7 +173,7 @@ def test_another_result_has_names_of_its_own_and_comes_second(a_slicer_scene):
     first = a_result(a_slicer_scene)
     second = a_result(a_slicer_scene, {(3, 16, 8): 5.0}, t1=first.t1, flair=first.flair)
     assert results_in(a_slicer_scene.scene) == [first, second]
-    assert len({node.GetName() for node in first.own_nodes + second.own_nodes}) == 18
+    assert len({node.GetName() for node in first.own_nodes + second.own_nodes}) == 20
     assert (numbers(first), numbers(second)) == ([1, 2, 3], [1])
 
 
@@ -538,7 +538,7 @@ def test_hidden_volumes_go_when_the_scores_are_gone_and_those_that_were_kept_sta
     remove_forgotten(a_slicer_scene.scene)
     assert all(node.GetScene() is not None for node in complete.own_nodes)
     assert kept.prepared_t1.GetScene() is not None  # the user sees it, and can remove it
-    for role in ("brain", "patch_scores", "prepared_t1", "prepared_flair", "prepared_brain"):
+    for role in WORKING:
         assert getattr(forgotten, role).GetScene() is None, role
 
 
