@@ -121,6 +121,28 @@ def test_the_threshold_slider_reaches_the_low_thresholds_of_another_kind_of_mode
     assert detected.ui.thresholdSlider.minimum < 0.1
 
 
+def test_of_probabilities_the_slider_ends_at_one_and_keeps_the_models_own_threshold(
+    detected_with_hints, engine, slicer_app
+):
+    from AnomalyDetectionLib.scene.result import settings_of
+
+    widget = detected_with_hints
+    slider, result = widget.ui.thresholdSlider, widget.panel.result
+    assert slider.value == settings_of(result)[0] == 0.787
+    assert (slider.maximum, slider.singleStep) == (1.0, 0.01)
+    widget.ui.minimumSizeSlider.value = 1.0
+    widget.panel.display.rederive()
+    assert settings_of(result) == (0.787, 1)
+    engine("replay")
+    widget.ui.addResultCheckBox.click()
+    detect(widget, slicer_app)
+    assert (slider.value, slider.maximum, slider.singleStep) == (3.0, 20.0, 0.1)
+    widget.ui.resultSelector.choose(result.score)
+    assert (slider.value, slider.maximum) == (0.787, 1.0)
+    slicer_app.rest(0.3)
+    assert settings_of(result) == (0.787, 1)
+
+
 def test_opacity_and_overlay_follow_the_panel(detected):
     score = detected.panel.result.score
     detected.ui.opacitySlider.value = 0.3

@@ -32,7 +32,10 @@ class Display:
         self._timer.timeout.connect(self.rederive)
         ui = panel.ui
         self._tips = {widget: widget.toolTip for widget in (ui.thresholdSlider, ui.minimumSizeSlider)}
-        ui.thresholdSlider.valueChanged.connect(self._slider_moved)
+        slider = ui.thresholdSlider
+        # Its range as the file has it is for scores that are deviations.
+        self._deviations = slider.maximum, slider.singleStep, slider.decimals
+        slider.valueChanged.connect(self._slider_moved)
         ui.minimumSizeSlider.valueChanged.connect(self._slider_moved)
         ui.opacitySlider.valueChanged.connect(self._opacity_changed)
         ui.showOverlayCheckBox.toggled.connect(self._overlay_toggled)
@@ -47,8 +50,10 @@ class Display:
         if result is None:
             return
         threshold, min_patches = settings_of(result)
-        # Scores of one kind of model are deviations, of the other log-odds: their thresholds differ in size.
-        self._panel.ui.thresholdSlider.minimum = min(LEAST_THRESHOLD, threshold / 5)
+        slider = self._panel.ui.thresholdSlider
+        scale = (1.0, 0.01, 3) if has_probabilities(result) else self._deviations
+        most, slider.singleStep, slider.decimals = scale
+        slider.minimum, slider.maximum = min(LEAST_THRESHOLD, threshold / 5), most
         for slider, value in (
             (self._panel.ui.thresholdSlider, threshold),
             (self._panel.ui.minimumSizeSlider, float(min_patches)),
