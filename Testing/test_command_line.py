@@ -314,13 +314,18 @@ def test_the_sample_runs_through_and_leaves_exactly_the_promised_files(sample_ru
     assert left == []
 
 
-def test_the_default_model_leaves_what_was_promised_and_says_why_it_shows_no_normal_tissue(default_run):
+def test_the_default_model_leaves_what_was_promised_and_announces_nothing_else(default_run):
     assert default_run.code == 0, default_run.stderr
     assert {path.name for path in default_run.output.iterdir()} == OUTPUTS
     record = json.loads((default_run.output / "findings.json").read_text("utf-8"))
     assert record["model"]["name"] == "context"
-    [said] = [line for line in map(json.loads, default_run.stdout.splitlines()) if line["stage"] == "missing"]
-    assert "nearest_normal.png" in said["message"]
+    assert record["missing"] == []
+    said = [line for line in map(json.loads, default_run.stdout.splitlines()) if line["stage"] == "writing"]
+    assert [line["message"] for line in said] == [
+        "Writing the results",
+        "Writing the overview picture",
+        "Writing the report",
+    ]
 
 
 def test_devices_are_said_for_programs_one_json_object_a_line(tmp_path):

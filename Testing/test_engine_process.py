@@ -188,7 +188,7 @@ STAGES = (
     ],
 )
 def test_cancel_in_a_stage_of_a_run_with_everything_leaves_nothing(stage, wait, folder, quick):
-    run = start(folder, quick(brain_mask=None, register=True, bias_correction=True, stride=2, model=None))
+    run = start(folder, quick(brain_mask=None, register=True, bias_correction=True, stride=None, model=None))
     wait_for(run, stage)
     time.sleep(wait)
     run.cancel()
@@ -366,7 +366,7 @@ run.wait(lambda progress: print(progress.stage, flush=True))
 @pytest.mark.skipif(not POSIX, reason="SIGKILL")
 @pytest.mark.parametrize("stage", ["brain mask", pytest.param("scoring", marks=pytest.mark.slow)])
 def test_when_the_program_that_started_it_is_killed_the_engine_ends_by_itself(stage, folder, quick):
-    slow = {"model": None, "stride": 2} if stage == "scoring" else {"brain_mask": None}
+    slow = {"model": None, "stride": None} if stage == "scoring" else {"brain_mask": None}
     environment = {**os.environ, "PYTHONPATH": str(LIBRARY), "LIBRARY": str(LIBRARY)}
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTS_AND_WAITS, str(folder), *quick(**slow)],

@@ -11,6 +11,7 @@ from AnomalyDetectionLib.errors import InputError, printable
 from AnomalyDetectionLib.imaging.journal import _ours
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.text_header import check_header, data_files
+from AnomalyDetectionLib.model.candidate_network import CandidateSettings
 from AnomalyDetectionLib.model.context_network import ContextSettings
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.stored_settings import from_json
@@ -39,7 +40,9 @@ def test_malformed_inputs_are_read_properly_or_refused_in_one_sentence():
     assert {answer.outcome for answer in answers} == {"read", "refused"}
 
 
-@pytest.mark.parametrize("kind", [NetworkSettings, ScoringSettings, PreparationSettings, ContextSettings])
+@pytest.mark.parametrize(
+    "kind", [NetworkSettings, ScoringSettings, PreparationSettings, ContextSettings, CandidateSettings]
+)
 def test_settings_of_any_json_are_settings_or_refused(kind):
     names = st.sampled_from(list(kind.__dataclass_fields__))
 

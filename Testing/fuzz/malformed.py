@@ -486,6 +486,7 @@ def model(folder: Path, rng: Random) -> Path:
     import torch
     from AnomalyDetectionLib.imaging.settings import PreparationSettings
     from AnomalyDetectionLib.model import rates as rate_file
+    from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
     from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
     from AnomalyDetectionLib.model.library import NormalLibrary
     from AnomalyDetectionLib.model.model_file import ContextModel, Model, save_model
@@ -513,11 +514,15 @@ def model(folder: Path, rng: Random) -> Path:
             path,
         )  # fmt: skip
     else:
-        settings = ContextSettings(neighbours=1, widths=(2, 3))
-        scoring = ScoringSettings(stride=2, min_patches=4)
+        settings, candidate = ContextSettings(neighbours=1, widths=(2, 3)), CandidateSettings(width=4)
         save_model(
             ContextModel(
-                weights=ContextNetwork(settings).state_dict(), settings=settings, scoring=scoring, **common
+                weights=ContextNetwork(settings).state_dict(),
+                settings=settings,
+                second_look=CandidateNetwork(candidate).state_dict(),
+                candidate=candidate,
+                scoring=ScoringSettings(stride=1, threshold=0.5, min_patches=1),
+                **common,
             ),
             path,
         )

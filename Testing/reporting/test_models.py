@@ -44,7 +44,8 @@ def test_the_card_of_a_context_model_shows_its_settings(a_context_model):
         "kind: context",
         "neighbours: 1",
         "widths: 4, 6",
-        "stride: 2",
+        "stride: 1",
+        "width: 4",
         "title: Surroundings (random)",
     ):
         assert fact in page

@@ -161,6 +161,7 @@ def _extras(
 ) -> list[Extra]:
     """What is to be made of a result, in this order."""
     scores, header = detection.scores, header_of(detection, hide, anonymous=anonymous)
+    tissue = NormalTissue.of(detection.model) if pictures else None
 
     def kept(folder: Path) -> Sequence[str]:
         write_stored(scores, folder / FOLDER)
@@ -175,8 +176,8 @@ def _extras(
     def nearest(folder: Path) -> Sequence[str]:
         from .nearest_picture import draw_nearest
 
-        tissue = NormalTissue.of(detection.model)
-        picture = None if tissue is None else draw_nearest(scores, shown, tissue, header[1:])
+        assert tissue is not None
+        picture = draw_nearest(scores, shown, tissue, header[1:])
         if picture is not None:
             picture.save(folder / NEAREST)
         return ()
@@ -214,11 +215,10 @@ def _extras(
 
     planned = [Extra("The score map", (FOLDER,), kept)] if keep_scores else []
     if pictures:
-        planned += [
-            Extra("The overview picture", (OVERLAY,), overlay),
-            Extra("The picture of the nearest normal tissue", (NEAREST,), nearest),
-            Extra("The report", (REPORT,), report),
-        ]
+        planned.append(Extra("The overview picture", (OVERLAY,), overlay))
+        if tissue is not None:
+            planned.append(Extra("The picture of the nearest normal tissue", (NEAREST,), nearest))
+        planned.append(Extra("The report", (REPORT,), report))
     if dicom is not None:
         planned.append(Extra("The set of DICOM objects", (DICOM_SEGMENTATION, DICOM_REPORT), dicom_objects))
     return planned
