@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+from AnomalyDetectionLib.detection.stored_scores import store
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding, adopt_segments, as_detected, take_edits
 from AnomalyDetectionLib.scene.export import export_labels, export_table
@@ -13,8 +16,8 @@ from AnomalyDetectionLib.scene.findings_table import rows, set_category, undo
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import findings_of, rederive, result_of, results_in, show_again
 from AnomalyDetectionLib.scene.segment_voxels import segment_voxels
-from result_in_scene import a_result, add_study, saved_and_opened
-from synthetic_study import FLAIR_GRID, prepared_study
+from result_in_scene import SCORES, a_result, add_study, saved_and_opened
+from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, scored
 
 
 @pytest.fixture
@@ -119,6 +122,26 @@ def test_a_deleted_segment_stays_deleted_at_every_threshold_and_comes_back_with_
     assert np.array_equal(mask_of_number(result, 2), before[1])
     assert row_of(result, 2).volume_ml == pytest.approx(before[0].volume_ml)
     assert row_of(result, 2).edited == ""
+
+
+def test_no_part_of_a_deleted_finding_comes_back_whose_outline_lies_beside_its_highest_patch(a_slicer_scene):
+    study, rng = prepared_study(), np.random.default_rng(0)
+    _, row, column = np.indices(study.brain.shape)
+    t1, flair = (
+        image + rng.normal(0, 0.05, image.shape).astype(np.float32) for image in (study.t1, study.flair)
+    )
+    for middle in (24, 42):  # beside the patches of the finding's two peaks, in row 42
+        flair[5, (np.hypot(row - 46, column - middle) <= 2.5)[5]] += 0.6
+    study = dataclasses.replace(study, t1=t1, flair=flair)
+    lattice = empty_lattice(study)
+    for patch, score in SCORES.items():
+        lattice[patch] = score
+    result = a_result(a_slicer_scene, stored=store(scored(study, lattice)))
+    assert len(rederived(a_slicer_scene, result, 5.0).items) == 2
+    rederived(a_slicer_scene, result, 3.0)
+    result.segmentation.GetSegmentation().RemoveSegment("Segment_1")
+    assert take_edits(result) == [1]
+    assert rederived(a_slicer_scene, result, 5.0).items == ()
 
 
 def test_several_edits_are_undone_one_by_one(a_slicer_scene, result):

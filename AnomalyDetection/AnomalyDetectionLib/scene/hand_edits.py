@@ -40,6 +40,8 @@ def with_edits(findings: Findings, rows: Sequence[Row], scores: ScoreMap, number
     before = {number: mask_of(row.detected, labels.shape) for number, row in edited.items()}
     replaced = np.any(list(before.values()), axis=0)
     detected = {item.number: item for item in findings.items}
+    whole = np.bincount(labels.ravel())
+    redrawn = np.bincount(labels[replaced], minlength=len(whole))
     for number, item in list(detected.items()):
         if number in edited:
             other = _other_number(number, {*edited, *detected}, replaced, findings, scores, numbering)
@@ -47,7 +49,7 @@ def with_edits(findings: Findings, rows: Sequence[Row], scores: ScoreMap, number
             if other:
                 labels[(labels == other) & before[number]] = 0
                 detected[other] = replace(item, number=other)
-        elif replaced[_voxel_of(item.peak_patch, scores)]:  # a part of what the reader has drawn anew
+        elif 2 * redrawn[number] > whole[number]:  # a part of what the reader has drawn anew
             labels[labels == number] = 0
     for row in edited.values():
         if row.edited != DELETED:
