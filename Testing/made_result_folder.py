@@ -63,6 +63,7 @@ def result_folder(
     scan: str = "",
     hide: tuple[str, ...] = (),
     model: str = "paper",
+    probabilities: bool = False,
     degrees: float = 0.0,
 ) -> Path:
     """Write a result, and the images that it was made from.
@@ -73,6 +74,7 @@ def result_folder(
         image_folder: where the images lie; None: beside the folder.
         scan: a scan of `bids`, such as "sub-01"; "": a folder of `detect`.
         hide: hints whose findings are left out of the images.
+        probabilities: whether the record says that scores are.
         degrees: by which the head is turned round z.
     """
     images = images or {"t1": head_image(seed=1), "flair": head_image(seed=2)}
@@ -91,7 +93,10 @@ def result_folder(
     record = {
         "notice": "Research use only.",
         "model": {"name": model, "file": model, "sha256": hashlib.sha256(model.encode()).hexdigest()},
-        "settings": {"scoring": {"stride": 4, "threshold": THRESHOLD, "min_patches": MIN_PATCHES}},
+        "settings": {
+            "scoring": {"stride": 4, "threshold": THRESHOLD, "min_patches": MIN_PATCHES},
+            "scores_are_probabilities": probabilities,
+        },
         "inputs": inputs,
         "alignment": {
             "registered": False,

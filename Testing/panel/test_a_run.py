@@ -7,6 +7,7 @@ from panel.at_the_panel import a_volume, composite, detect, is_alive, leftovers,
 
 def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     import slicer
+    from AnomalyDetectionLib.scene.result import provenance_of
 
     sample.ui.detectButton.click()
     assert visible(sample.ui.progressWidget)
@@ -31,6 +32,7 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     assert composite("Red").GetBackgroundVolumeID() == result.flair.GetID()
     assert composite("Red").GetForegroundVolumeID() == result.score.GetID()
     assert 0.5 < slicer.util.arrayFromVolume(result.score).max() <= 1  # a probability
+    assert provenance_of(result)["settings"]["scores_are_probabilities"] is True
     assert "infarct-like" in {review_of(sample, number).hint for number in numbers(sample)}
     assert leftovers(slicer_app) == []
     assert sample.ui.detectButton.enabled

@@ -19,6 +19,7 @@ from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import (
     findings_of,
+    has_probabilities,
     hidden_hints,
     rederive,
     results_in,
@@ -102,6 +103,14 @@ def test_without_it_the_threshold_stays_and_why_is_said(a_slicer_scene, tmp_path
         rederive(a_slicer_scene.scene, a_slicer_scene.logics, opened.result, threshold=4.5, min_patches=1)
     assert table_of(opened.result) == before
     assert settings_of(opened.result) == (3.0, 1)
+
+
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_without_it_scores_are_still_known_to_be_probabilities_or_not(
+    a_slicer_scene, tmp_path, probabilities
+):
+    folder = result_folder(tmp_path / "results", keep_scores=False, probabilities=probabilities)
+    assert has_probabilities(opened_in(a_slicer_scene, folder).result) is probabilities
 
 
 def test_findings_that_the_run_has_hidden_stay_hidden(a_slicer_scene, tmp_path):

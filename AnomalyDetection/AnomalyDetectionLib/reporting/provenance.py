@@ -51,6 +51,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
                 "threshold": detection.findings.threshold,
                 "min_patches": detection.findings.min_patches,
             },
+            "scores_are_probabilities": detection.scores.probabilities,
             "findings_in_a_normal_scan": _rates(detection),
             "brain_mask": "given" if request.brain_mask else "deepbet",
         },

@@ -77,6 +77,8 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     lattice = np.full((1, 1, 1), np.nan, np.float32)
     stored = store(ScoreMap(lattice, (0, 0), image, study, _scoring(record)))
     stored.record[WITHOUT_PATCHES] = True
+    if (record.get("settings") or {}).get("scores_are_probabilities"):
+        stored.record["answers"] = []  # there were some; which is not known any more
     return stored
 
 
