@@ -111,10 +111,10 @@ def test_the_label_map_lies_on_the_flairs_grid_inside_the_brain_and_counts_as_th
         )
 
 
-def test_labels_are_the_voxels_that_score_above_the_threshold():
+def test_labels_of_cells_are_the_voxels_that_score_above_the_threshold():
     study, lattice = two_findings()
     scores = scored(study, lattice)
-    findings = derive_findings(scores, threshold=3.0, min_patches=1)
+    findings = derive_findings(scores, threshold=3.0, min_patches=1, outline="cells")
     np.testing.assert_array_equal(
         sitk.GetArrayFromImage(findings.labels) > 0, sitk.GetArrayFromImage(scores.image) > 3.0
     )

@@ -12,7 +12,7 @@ from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model import anatomy
-from AnomalyDetectionLib.model.model_file import Model
+from AnomalyDetectionLib.model.model_file import Model, load_model
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
@@ -239,6 +239,11 @@ def test_a_brain_that_holds_no_patch_is_refused(study, model, voxels):
         brain[voxel] = True
     with pytest.raises(InputError, match="brain mask is too small"):
         score(replace(study, brain=brain), model)
+
+
+def test_a_brain_without_a_voxel_is_refused_by_the_other_kind_of_model_too(study, a_context_model):
+    with pytest.raises(InputError, match="brain mask is too small"):
+        score(replace(study, brain=np.zeros_like(study.brain)), load_model(a_context_model))
 
 
 def test_progress_ends_at_one(study, model):

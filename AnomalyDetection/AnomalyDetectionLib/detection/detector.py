@@ -57,6 +57,7 @@ def score(
     settings = scoring_settings(
         model, percentile=percentile, stride=stride, statistics=statistics, distance=distance
     )  # fmt: skip
+    _lattice_over(study, settings.stride)  # refused before the work
     if progress is not None:
         progress("anatomy", 0.0)
     begin = time.perf_counter()
@@ -94,9 +95,16 @@ def context_scores(
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[PatchLattice, np.ndarray, CandidateAnswers]:
     """What `lattice_scores` gives of a context model, and what its second look says of each candidate."""
-    lattice = PatchLattice.over(study.brain, model.scoring.stride)
+    lattice = _lattice_over(study, model.scoring.stride)
     scores, candidates = judge_candidates(study, model, device=device, progress=progress)
     return lattice, _finite(scores)[lattice.inside][None], candidates
+
+
+def _lattice_over(study: PreparedStudy, stride: int) -> PatchLattice:
+    lattice = PatchLattice.over(study.brain, stride)
+    if not lattice.inside.any():
+        raise InputError("The brain mask is too small to hold a single patch; check the mask.")
+    return lattice
 
 
 def _finite(scores: np.ndarray) -> np.ndarray:
@@ -162,9 +170,7 @@ def lattice_scores(
         InputError: a brain that holds no patch, or a model without the statistics that the settings need.
     """
     settings = settings or model.scoring
-    lattice = PatchLattice.over(study.brain, settings.stride)
-    if not lattice.inside.any():
-        raise InputError("The brain mask is too small to hold a single patch; check the mask.")
+    lattice = _lattice_over(study, settings.stride)
     if isinstance(model, ContextModel):
         return context_scores(study, model, device=device, progress=progress)[:2]
     centres = torch.from_numpy(lattice.centres())

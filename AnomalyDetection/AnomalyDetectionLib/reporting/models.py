@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import InputError, printable
-from ..model.model_file import DEFAULT_MODEL, AnyModel, bundled_models, load_model
+from ..model.model_file import DEFAULT_MODEL, AnyModel, ContextModel, bundled_models, load_model
 from ..model.rates import in_words
 
 
@@ -47,6 +47,7 @@ def model_card(path_or_name: str) -> str:
         "card": model.card,
         "preparation": asdict(model.preparation),
         "network": asdict(model.network),
+        **({"second look": asdict(model.candidate)} if isinstance(model, ContextModel) else {}),
         "scoring": asdict(model.scoring),
     }
     return printable("\n".join(_lines(content)))
