@@ -35,6 +35,7 @@ from result_in_scene import (
     SCORES,
     a_result,
     add_study,
+    answered_scores,
     ijk_to_ras,
     many_findings,
     saved_and_opened,
@@ -450,6 +451,14 @@ def test_a_failure_in_between_leaves_the_scene_as_it_was(a_slicer_scene, again):
         )
     assert (names_in(a_slicer_scene.scene), rows(result.table)) == before[:2]
     np.testing.assert_array_equal(array(result.score), before[2])
+
+
+@pytest.mark.parametrize("number", [np.int16(-3), np.int16(4), np.float32(np.nan)])
+def test_candidates_that_the_second_look_has_said_nothing_of_are_refused(a_slicer_scene, number):
+    stored = answered_scores()
+    images = {**stored.images, "candidates": MODEL_GRID.image(np.full(MODEL_GRID.shape, number))}
+    with pytest.raises(InputError, match="damaged"):
+        a_result(a_slicer_scene, stored=StoredScores(images, stored.record), threshold=0.3)
 
 
 def test_a_flair_of_another_size_is_refused(a_slicer_scene):

@@ -214,7 +214,8 @@ def _answers(record: list[list[float]]) -> np.ndarray:
 
 
 def _candidates(labels: np.ndarray, answers: np.ndarray) -> CandidateAnswers:
-    if labels.max(initial=0) > len(answers):
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) > len(answers):
         raise InputError("The record of the score map is damaged: detect anomalies again.")
     return CandidateAnswers(labels.astype(np.int32), answers)
 
