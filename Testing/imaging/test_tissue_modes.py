@@ -1,13 +1,17 @@
 """Scaling by the tissues' modes: the tissues where they belong, whatever else there is in the scan."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.intensity import percentile_scaled
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.reading import read_study
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.tissue_modes import mode_scales
 from conftest import SAMPLE
+from synthetic_study import prepared_study
 
 CAVITY, RIM = (0.15, 0.1), (0.6, 1.8)  # T1 and FLAIR, fluid at 0 and white matter at 1
 
@@ -79,3 +83,13 @@ def test_a_flat_image_is_refused_in_words(sample):
     t1, _, brain, _ = sample
     with pytest.raises(InputError, match="FLAIR has no contrast"):
         mode_scales(t1, np.full_like(t1, 7.0), brain)
+
+
+def test_an_image_without_contrast_has_no_percentiles_to_be_scaled_to_and_stays_as_it_is():
+    study = prepared_study()
+    flat = replace(study, t1=np.full_like(study.t1, 0.5), flair=np.full_like(study.flair, 2.0))
+    with np.errstate(all="raise"):
+        scaled = percentile_scaled(flat)
+    np.testing.assert_array_equal(scaled.t1, flat.t1)
+    np.testing.assert_array_equal(scaled.flair, flat.flair)
+    assert (scaled.t1_scale, scaled.flair_scale) == (flat.t1_scale, flat.flair_scale)

@@ -46,7 +46,7 @@ def _percentile_scaled(
     image: np.ndarray, scale: IntensityScale, brain: np.ndarray
 ) -> tuple[np.ndarray, IntensityScale]:
     low, high = (float(value) for value in np.percentile(image[brain], (5.0, 95.0)))
-    if abs(low) < 1e-4 and abs(high - 1) < 1e-4:
+    if not high > low or (abs(low) < 1e-4 and abs(high - 1) < 1e-4):  # flat, or scaled so already
         return image, scale
     ends = scale.invert(np.array([low, high]))
     return IntensityScale(low, high).apply(image), IntensityScale(float(ends[0]), float(ends[1]))
