@@ -32,6 +32,7 @@ _NODES = {
     "record": ("Anomaly detection record", "vtkMRMLTextNode"),
     "brain": ("Brain mask", "vtkMRMLLabelMapVolumeNode"),
     "patch_scores": ("Patch scores", "vtkMRMLScalarVolumeNode"),
+    "candidates": ("Candidates", "vtkMRMLLabelMapVolumeNode"),
     "prepared_t1": ("Prepared T1", "vtkMRMLScalarVolumeNode"),
     "prepared_flair": ("Prepared FLAIR", "vtkMRMLScalarVolumeNode"),
     "prepared_brain": ("Prepared brain mask", "vtkMRMLLabelMapVolumeNode"),
@@ -59,8 +60,8 @@ class Result:
         segmentation: vtkMRMLSegmentationNode, one segment a finding.
         table: vtkMRMLTableNode, the findings with their review (see `findings_table`).
         record: vtkMRMLTextNode, JSON: how the scores were made, the settings and the numbers of the findings.
-        brain, patch_scores, prepared_t1, prepared_flair, prepared_brain: volumes that findings are derived
-            from, hidden from the user unless they were asked for.
+        brain, patch_scores, candidates, prepared_t1, prepared_flair, prepared_brain: volumes that findings are
+            derived from, hidden from the user unless they were asked for.
         aligned_t1: vtkMRMLScalarVolumeNode, the T1 where the registration of the run puts it; None where the
             run moved nothing, and in scenes of earlier versions.
     """
@@ -73,6 +74,7 @@ class Result:
     record: Any
     brain: Any
     patch_scores: Any
+    candidates: Any
     prepared_t1: Any
     prepared_flair: Any
     prepared_brain: Any
