@@ -45,7 +45,9 @@ def write_subject(cohort, name, infarcts, wmh=None, seed=0):
     brain = ellipsoid(FLAIR_GRID)  # in voxels; HEAD makes it larger
     bright = infarcts > 0 if wmh is None else (infarcts > 0) | (wmh > 0)
     for suffix, level in (("T1w", 300.0), ("FLAIR", np.where(bright, 500.0, 200.0))):
-        image = np.where(brain, level, 5.0) + rng.normal(0, 15, brain.shape)
+        # No noise in the lesions: at a threshold as high as they are bright, they would fall to pieces.
+        noise = np.where(bright, 0.0, rng.normal(0, 15, brain.shape))
+        image = np.where(brain, level, 5.0) + noise
         path = image_path(cohort, name, suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         sitk.WriteImage(HEAD.image(image.astype(np.float32)), str(path))

@@ -56,7 +56,11 @@ class _Widths(click.ParamType):
     "--steps", type=click.IntRange(min=1), default=20000, show_default=True, help="Of the optimiser."
 )
 @click.option(
-    "--batch-size", type=click.IntRange(min=2), default=24, show_default=True, help="Windows of slices a step."
+    "--batch-size",
+    type=click.IntRange(min=2),
+    default=24,
+    show_default=True,
+    help="Windows of slices a step.",
 )
 @click.option(
     "--learning-rate",
