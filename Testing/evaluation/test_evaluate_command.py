@@ -40,14 +40,15 @@ def boxes(*places):
 
 
 def write_subject(cohort, name, infarcts, wmh=None, seed=0):
-    """T1, FLAIR and truth of a small head; infarcts and hyperintensities are bright on the FLAIR."""
+    """T1, FLAIR and truth of a small head; infarcts and hyperintensities are bright on the FLAIR.
+
+    So bright that the baseline's highest threshold does not reach them: near it, noise would leave pieces of them.
+    """
     rng = np.random.default_rng(seed)
     brain = ellipsoid(FLAIR_GRID)  # in voxels; HEAD makes it larger
     bright = infarcts > 0 if wmh is None else (infarcts > 0) | (wmh > 0)
-    for suffix, level in (("T1w", 300.0), ("FLAIR", np.where(bright, 500.0, 200.0))):
-        # No noise in the lesions: at a threshold as high as they are bright, they would fall to pieces.
-        noise = np.where(bright, 0.0, rng.normal(0, 15, brain.shape))
-        image = np.where(brain, level, 5.0) + noise
+    for suffix, level in (("T1w", 300.0), ("FLAIR", np.where(bright, 950.0, 200.0))):
+        image = np.where(brain, level, 5.0) + rng.normal(0, 15, brain.shape)
         path = image_path(cohort, name, suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         sitk.WriteImage(HEAD.image(image.astype(np.float32)), str(path))
