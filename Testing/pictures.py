@@ -11,6 +11,7 @@ import argparse
 import base64
 import contextlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -38,7 +39,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY / "AnomalyDetection" / "Resources" / "SampleData"
 PICTURES = REPOSITORY / "Resources"
 ICONS = REPOSITORY / "AnomalyDetection" / "Resources" / "Icons"
-LARGEST = 1
 CREDIT = "Simulated sample. Research use only, not a medical device."
 GREY = (190, 190, 190)
 LAPTOP = 1366, 768
@@ -97,10 +97,15 @@ class Shown:
     made: SlicerScene
     window: Window
     result: Result
+    threshold: float
+    largest: int
 
     @staticmethod
     def of(results: Path) -> Shown:
         """From a folder of `detect --keep-scores`."""
+        record = json.loads((results / "findings.json").read_text("utf-8"))
+        threshold, min_patches = float(record["threshold"]), int(record["min_patches"])
+        largest = max(record["findings"], key=lambda finding: finding["volume_ml"])["number"]
         made = make_scene()
         window = Window(made.scene, made.logics.application)
         for view in window.views.values():
@@ -112,14 +117,16 @@ class Shown:
             flair=read_volume(made, SAMPLE / "simulated_FLAIR.nii.gz", "FLAIR"),
             stored=read_stored(results / "score_map"),
             provenance={},
-            threshold=3.0,
-            min_patches=2,
+            threshold=threshold,
+            min_patches=min_patches,
         )
         show_result(made.scene, result)
-        emphasise(result.segmentation, LARGEST)
-        return Shown(made, window, result)
+        emphasise(result.segmentation, largest)
+        return Shown(made, window, result, threshold, largest)
 
-    def view(self, name: str, size: tuple[int, int], number: int = LARGEST, zoom: float = 1.0) -> SliceView:
+    def view(
+        self, name: str, size: tuple[int, int], number: int | None = None, zoom: float = 1.0
+    ) -> SliceView:
         """A view of a finding: all of the head across, moved up or down no further than needed."""
         view = self.window.views[name]
         view.resize(*size)
@@ -127,7 +134,7 @@ class Shown:
         if zoom != 1.0:
             field = view.node.GetFieldOfView()
             view.node.SetFieldOfView(field[0] / zoom, field[1] / zoom, field[2])
-        view.node.JumpSliceByOffsetting(*centre_of(self.result, number))
+        view.node.JumpSliceByOffsetting(*centre_of(self.result, self.largest if number is None else number))
         view.logic.SnapSliceOffsetToIJK()
         return view
 
@@ -150,7 +157,7 @@ def two_contrasts(shown: Shown) -> Image.Image:
             t1=result.t1,
             flair=result.flair,
             score=result.score,
-            at=centre_of(result, LARGEST),
+            at=centre_of(result, shown.largest),
         )
         views = [window.views[name] for name in (T1_VIEW, FLAIR_VIEW)]
         for view in views:
@@ -282,7 +289,7 @@ def icon(shown: Shown) -> Image.Image:
     set_legend_visible(shown.made.logics, shown.result.score, False)
     set_overlay_opacity(shown.made.scene, shown.result, 0.8)
     display = shown.result.score.GetDisplayNode()
-    display.SetThreshold(3.0, 1000.0)  # red alone: other colours are specks at this size
+    display.SetThreshold(shown.threshold, 1000.0)  # red alone: other colours are specks at this size
     display.ApplyThresholdOn()
     view = shown.view("Red", (1024, 1024))
     picture = view.render()
