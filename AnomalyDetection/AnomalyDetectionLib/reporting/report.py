@@ -41,7 +41,7 @@ MOST_PICTURES = 24
 
 NOT_NORMAL = "A scan without suspected anomalies is not thereby a normal scan."
 UNKNOWN_PATIENT = "The images do not say whose they are{}."
-NO_DIAGNOSIS = "A hint follows from contrast alone; it is no diagnosis."
+NO_DIAGNOSIS = "A hint is no diagnosis."
 SIMPLIFIED = (
     "The pictures show the images as the model saw them, corrected for bias and in its grid, not as acquired."
 )
