@@ -211,7 +211,7 @@ def in_words(change: Change) -> str:
         )
     if change.unsure and change.score_there is not None:
         text += " " + _(
-            "Not sure: it is small, or its score ({score:.1f}) was high in the other scan, too."
+            "Not sure: it is small, or its score ({score:.2f}) was high in the other scan, too."
         ).format(score=change.score_there)
     return text
 
