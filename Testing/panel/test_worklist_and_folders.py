@@ -91,6 +91,14 @@ def test_without_the_score_map_the_sliders_are_off_and_say_why(panel, tmp_path):
     assert numbers(panel) == [1, 2, 3]
 
 
+def test_what_is_to_be_known_of_an_opened_result_is_said_above_its_findings(panel, folder):
+    record = json.loads((folder / "findings.json").read_text("utf-8"))
+    record["quality"] = [{"code": "noise", "severity": "warning", "sentence": "The FLAIR is very noisy"}]
+    (folder / "findings.json").write_text(json.dumps(record), "utf-8")
+    assert panel.panel.folders.open(folder)
+    assert "The FLAIR is very noisy." in panel.ui.outcomeLabel.text
+
+
 def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app):
     picked = tmp_path / "elsewhere.nii.gz"
     shutil.move(folder.parent / "FLAIR.nii.gz", picked)

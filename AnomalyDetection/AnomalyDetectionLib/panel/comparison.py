@@ -134,7 +134,11 @@ class EarlierResult:
             if self._panel.scene.IsNodePresent(result.score):
                 keep_comparison(result, comparison, self._name_of(earlier))
                 place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
-        except InputError as error:
+        except (
+            InputError,
+            OSError,
+            ValueError,
+        ) as error:  # the earlier result's files may have gone meanwhile
             say(self._panel.ui.changeLabel, str(error), "error")
             self._panel.detect.show_log(job.log)
             self.refresh()

@@ -156,6 +156,11 @@ class Detect:
         say(self._panel.ui.outcomeLabel, "\n".join(said), "good" if len(said) == 1 else "warning")
         self._panel.refresh()
 
+    def tell(self, lines: list[str]) -> None:
+        """What is to be known of a result that was opened, until another pair is chosen."""
+        self._outcome_of = self._pair()
+        say(self._panel.ui.outcomeLabel, "\n".join(lines), "warning")
+
     def _say_failed(self, sentence: str, log: str) -> None:
         say(self._panel.ui.outcomeLabel, sentence, "error")
         self.show_log(log or _("The program wrote nothing."))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..process import EngineRun
+from ..run_folders import new_folder
 from .first_run import missing_requirements
 from .python import python_command
 
@@ -50,8 +50,8 @@ class Devices:
             self._say(_("Known after the first run, when torch is installed."))
             return
         self._say(_("Looking for a GPU ..."))
-        self._folder = Path(tempfile.mkdtemp(prefix="AnomalyDetection-", dir=slicer.app.temporaryPath))
         try:
+            self._folder = new_folder(Path(slicer.app.temporaryPath))
             library = Path(__file__).resolve().parents[2]
             self._run = EngineRun(
                 python_command(), ["devices", "--progress", "json"], self._folder, library=library

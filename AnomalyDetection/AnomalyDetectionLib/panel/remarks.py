@@ -15,12 +15,15 @@ def remarks(result: Result) -> list[str]:
     provenance, said = provenance_of(result), []
     alignment = provenance.get("alignment", {})
     if alignment.get("registered"):
-        said.append(
-            _(
-                "T1 and FLAIR did not line up: for the detection the T1 was moved by {shift:.1f} mm and turned by "
-                "{turn:.1f} degrees. The T1 shown is where it was."
-            ).format(shift=alignment["shift_mm"], turn=alignment["rotation_deg"])
+        moved = _(
+            "T1 and FLAIR did not line up: for the detection the T1 was moved by {shift:.1f} mm and turned by "
+            "{turn:.1f} degrees."
+        ).format(shift=alignment["shift_mm"], turn=alignment["rotation_deg"])
+        # Scenes of earlier versions have no copy of the T1 where it was moved to.
+        shown = (
+            _("It is shown there.") if result.aligned_t1 is not None else _("The T1 shown is where it was.")
         )
+        said.append(f"{moved} {shown}")
     missing = provenance.get("brain_without_t1", 0.0)
     if missing >= WORTH_SAYING:
         said.append(

@@ -17,6 +17,7 @@ from ..reporting.result_folder import Image, ImageNotFoundError, ResultFolder, f
 from ..scene.opened_folder import Opened, close_result, open_result
 from ..scene.saved_review import save_review
 from .messages import say
+from .remarks import remarks
 
 REST_MS = 600
 """How long the reader rests before the review is saved."""
@@ -76,6 +77,7 @@ class ResultFolders:
         self._panel.show(opened.result)
         self._panel.views.arrange()
         self._say("\n".join(opened.remarks), "warning")
+        self._panel.detect.tell([*opened.remarks, *remarks(opened.result)])
         return True
 
     def save(self, *, seen: bool = False) -> bool:
@@ -85,13 +87,13 @@ class ResultFolders:
         if opened is None:
             return True
         try:
-            saved, remarks = save_review(opened.result, opened.folder, opened.saved, seen=seen)
+            saved, said = save_review(opened.result, opened.folder, opened.saved, seen=seen)
         except InputError as error:
             self._say(str(error), "error")
             return False
         self._opened = replace(opened, saved=saved)
-        if remarks:
-            self._say("\n".join(remarks), "warning")
+        if said:
+            self._say("\n".join(said), "warning")
         self._panel.worklist.show()
         return True
 

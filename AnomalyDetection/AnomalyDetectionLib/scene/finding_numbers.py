@@ -71,8 +71,11 @@ def show_numbers(
     """
     node = result.score.GetNodeReference(f"AnomalyDetection.{NODE}")
     if node is None:
-        node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Numbers of the findings")
-        node.SetHideFromEditors(True)
+        node = scene.CreateNodeByClass("vtkMRMLMarkupsFiducialNode")
+        node.UnRegister(None)
+        node.SetName(scene.GenerateUniqueName("Numbers of the findings"))
+        node.SetHideFromEditors(True)  # before it is added, or the Data module lists it
+        node = scene.AddNode(node)
         node.SetSaveWithScene(False)
         node.SetLocked(True)  # a click goes through to the finding
         place_aside(result, NODE, node)

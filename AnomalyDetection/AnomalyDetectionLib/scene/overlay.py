@@ -122,7 +122,7 @@ def _show_legend(logics: Logics, score_node: Any) -> None:
     modifying = legend.StartModify()
     legend.SetTitleText(LEGEND_TITLE)
     legend.SetNumberOfLabels(5)  # nothing, the threshold, its multiples
-    legend.SetLabelFormat("%.1f")
+    legend.SetLabelFormat("%.2g")
     legend.SetMaxNumberOfColors(_COLOURS)
     # In the lower right corner, where an axial slice shows air. The box decides on the size of the letters.
     legend.SetSize(0.04, 0.22)

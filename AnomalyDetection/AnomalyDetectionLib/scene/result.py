@@ -233,11 +233,13 @@ def prepare_for_sliders(result: Result) -> None:
 
 
 def would_lose_review(result: Result) -> bool:
-    """Whether another run on its FLAIR would drop what a reader has reviewed or edited: the grid is another one."""
+    """Whether another run on its FLAIR would drop what a reader has reviewed or edited.
+
+    It cannot be carried over where the FLAIR has another grid now, or the findings cannot be derived any more.
+    """
     if not any(row.reviewed or row.note or row.edited for row in rows(result.table)):
         return False
-    image, scores = result.flair.GetImageData(), result.score.GetImageData()
-    return image is None or scores is None or image.GetDimensions() != scores.GetDimensions()
+    return result.flair.GetImageData() is None or _what_was_found(result, result.flair) is None
 
 
 def settings_of(result: Result) -> tuple[float, int]:
