@@ -197,7 +197,7 @@ def test_every_printed_page_says_whose_it_is_and_what_it_is_not(printed, name, p
 @pytest.mark.parametrize("paper", PAPERS)
 def test_a_long_table_repeats_its_heads_and_cuts_no_row(printed, paper):
     sheets = told_by("pdftotext", "-layout", printed("many", paper), "-").split("\f")[:-1]
-    rows = [len(re.findall(r"^ *\d+ +\d+\.\d\d +\d+\.\d ", sheet, re.MULTILINE)) for sheet in sheets]
+    rows = [len(re.findall(r"^ *\d+ +\d+\.\d\d +\d+\.\d\d ", sheet, re.MULTILINE)) for sheet in sheets]
     assert sum(rows) == 60
     assert all("Peak score" in sheet for sheet, count in zip(sheets, rows, strict=True) if count)
     assert sum(count > 0 for count in rows) > 1
