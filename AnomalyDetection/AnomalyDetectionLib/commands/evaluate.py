@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import InputError
-from ..model.bundled import DEFAULT_MODEL
-from .options import DEBUG, PATH, PROGRESS
+from .options import DEBUG, MODELS, PATH, PROGRESS
 from .progress import check_output, progress_of
 
 
@@ -38,15 +37,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.option(
     "--output", type=PATH, required=True, metavar="DIR", help="Folder for scores, tables and figures."
 )
-@click.option(
-    "--model",
-    "models",
-    metavar="NAME|FILE",
-    multiple=True,
-    default=(DEFAULT_MODEL,),
-    show_default=True,
-    help="A model that ships with the program, or a model file; give several to compare.",
-)
+@MODELS
 @click.option(
     "--percentiles",
     metavar="N,N,...",

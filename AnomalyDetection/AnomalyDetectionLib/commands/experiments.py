@@ -12,7 +12,7 @@ import click
 
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
-from .options import DEBUG, PATH
+from .options import DEBUG, MODELS, PATH
 from .progress import check_output, progress_of
 
 if TYPE_CHECKING:
@@ -147,15 +147,7 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
 @click.option(
     "--root", type=PATH, default=Path(), help="Folder that the table's paths start from.  [default: this one]"
 )
-@click.option(
-    "--model",
-    "models",
-    metavar="NAME|FILE",
-    multiple=True,
-    default=(DEFAULT_MODEL,),
-    show_default=True,
-    help="Give several to compare.",
-)
+@MODELS
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @_OUTPUT
 @DEBUG

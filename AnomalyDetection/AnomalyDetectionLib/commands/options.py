@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..detection.hints import HINTS
+from ..model.bundled import DEFAULT_MODEL
 
 PROGRAM = "anomaly-detection"
 
@@ -24,6 +25,16 @@ PROGRESS = click.option(
 )
 ABOUT = click.option(
     "--about", type=PATH, metavar="FILE", help="JSON added to the model's card: licences, description."
+)
+
+MODELS = click.option(
+    "--model",
+    "models",
+    metavar="NAME|FILE",
+    multiple=True,
+    default=(DEFAULT_MODEL,),
+    show_default=True,
+    help="A model that ships with the program, or a model file; give several to compare.",
 )
 
 

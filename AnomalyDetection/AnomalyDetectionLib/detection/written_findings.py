@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def read_findings(record: Path, labels: Path, scores: ScoreMap) -> Findings | No
             return None
         if set(np.unique(voxels).tolist()) - {0} != set(range(1, len(written) + 1)):
             return None
-        items = tuple(_finding(item, _highest(scores.lattice, groups, item["number"])) for item in written)
+        items = tuple(finding_of(item, _highest(scores.lattice, groups, item["number"])) for item in written)
     except (InputError, OSError, RuntimeError, ValueError, KeyError, TypeError, RecursionError):
         return None
     labels_image = scores.study.flair_grid.image(voxels.astype(np.uint16))
@@ -54,7 +55,15 @@ def _highest(lattice: np.ndarray, groups: np.ndarray, number: int) -> tuple[int,
     return int(s), int(i), int(j)
 
 
-def _finding(item: dict[str, Any], peak_patch: tuple[int, int, int]) -> Finding:
+def finding_of(item: Mapping[str, Any], peak_patch: tuple[int, int, int] = (0, 0, 0)) -> Finding:
+    """A finding of findings.json.
+
+    Args:
+        peak_patch: which the file does not have.
+
+    Raises:
+        KeyError, ValueError, TypeError: it is damaged.
+    """
     r, a, s = item["centroid_ras_mm"]
     return Finding(
         number=int(item["number"]),

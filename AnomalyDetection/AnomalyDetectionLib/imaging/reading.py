@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..errors import InputError
 from . import dicom_series, file_image
 from .dicom_headers import is_dicom
 from .dicom_series import Series
+from .file_hash import sha256_of
 from .file_image import FileImage, several_values, several_volumes
 from .grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
 from .nifti_header import NOT_RIGHT_ANGLED, sheared
@@ -93,10 +93,10 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
             )
             pixels, files = dicom_series.read(chosen, role=role)
             found = FileImage(pixels)
-            digest, description, why = _sha256(files), chosen.name, chosen.chosen
+            digest, description, why = sha256_of(files), chosen.name, chosen.chosen
         else:
             found, files = file_image.read(path, role=role), ()
-            digest, description, why = _sha256(file_image.files_of(path)), path.name, ""
+            digest, description, why = sha256_of(file_image.files_of(path)), path.name, ""
     except OSError as error:
         raise InputError(
             f"The {role} {path} cannot be read ({error.strerror or error}): check that the file is there and "
@@ -197,12 +197,3 @@ def _check_geometry(image: sitk.Image, name: str) -> None:
         raise InputError(
             f"{name} has voxels of {' x '.join(f'{mm:.3g}' for mm in spacing)} mm, which no scan has: check its header."
         )
-
-
-def _sha256(files: tuple[Path, ...]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

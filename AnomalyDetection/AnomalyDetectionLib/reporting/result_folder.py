@@ -20,6 +20,7 @@ from ..detection.stored_scores import RECORD as SCORE_RECORD
 from ..errors import InputError
 from ..imaging.dicom_headers import is_dicom, read_folder
 from ..imaging.dicom_series import Series, series_of
+from ..imaging.file_hash import sha256_of
 from ..imaging.grid import Grid
 from ..imaging.text_header import check_header, data_files
 from ..imaging.volume import as_text
@@ -249,22 +250,13 @@ def _images_at(path: Path, dicom_files: int) -> list[tuple[Image, Any]]:
         place = path if path.is_dir() else path.parent
         series = [s for s in series_of(read_folder(place)) if s.is_mr and not s.problem]
         series = [s for s in series if len(s.instances) == dicom_files] or series
-        return [(Image(place, one), lambda one=one: _sha256(_files_in_order(one))) for one in series]
+        return [(Image(place, one), lambda one=one: sha256_of(_files_in_order(one))) for one in series]
     files = (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
-    return [(Image(path), lambda: _sha256(files))]
+    return [(Image(path), lambda: sha256_of(files))]
 
 
 def _files_in_order(series: Series) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(frame.file for frame in series.stack(series.name).frames))
-
-
-def _sha256(files: tuple[Path, ...]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _same_grid(image: Image, recorded: Any) -> bool:

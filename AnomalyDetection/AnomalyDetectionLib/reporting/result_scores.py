@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..detection.findings import Finding, Findings
+from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import StoredScores, read_stored, store
-from ..detection.written_findings import read_findings
+from ..detection.written_findings import finding_of, read_findings
 from ..errors import InputError
 from ..imaging.grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
@@ -105,32 +105,6 @@ def findings_of_folder(opened: ResultFolder, scores: ScoreMap) -> Findings | Non
         raise _damaged(opened)
     shown = tuple(item for item in items if item.number in there)
     return Findings(shown, scores.study.flair_grid.image(labels), *opened.settings)
-
-
-def finding_of(item: Mapping[str, Any]) -> Finding:
-    """A finding of findings.json; of its patches nothing is known.
-
-    Raises:
-        KeyError, ValueError, TypeError: it is damaged.
-    """
-    r, a, s = item["centroid_ras_mm"]
-    rate = item.get("per_normal_scan")
-    return Finding(
-        number=int(item["number"]),
-        volume_ml=float(item["volume_ml"]),
-        patches=int(item["patches"]),
-        peak_score=float(item["peak_score"]),
-        mean_score=float(item["mean_score"]),
-        centroid_ras=(float(r), float(a), float(s)),
-        side=str(item["side"]),
-        region=str(item["region"]),
-        t1_relative=_number(item.get("t1_relative")),
-        flair_relative=_number(item.get("flair_relative")),
-        peak_patch=(0, 0, 0),
-        hint=str(item.get("hint", "unknown")),
-        hint_evidence=str(item.get("hint_evidence", "")),
-        rate=None if rate is None else float(rate),
-    )
 
 
 def _scoring(record: Mapping[str, Any]) -> ScoringSettings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,9 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..imaging.grid import Grid
-from ..plain_words import plain_words
-from ..process import EngineRun, Progress
 from ..reporting.comparison import Comparison
-from ..run_folders import new_folder
 from .detection_job import LABELS, RECORD
+from .engine_job import EngineJob
 from .findings_table import rows
 from .result import Result, provenance_of, score_map_of, settings_of
 from .segment_voxels import segment_voxels
@@ -27,7 +24,7 @@ from .volumes import image_of
 SCORE = "anomaly_score.nii.gz"
 
 
-class ComparisonJob:
+class ComparisonJob(EngineJob):
     """A comparison that is going on. The scene is left as it is.
 
     Args:
@@ -50,46 +47,16 @@ class ComparisonJob:
         temporary: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder = new_folder(temporary)
-        self._names: dict[str, str] = {}
+        super().__init__(temporary)
         try:
             places = [self._place(earlier, "earlier"), self._place(later, "later")]
             self._output = self._folder / "comparison.json"
             arguments = ["compare", "--earlier", str(places[0]), "--later", str(places[1])]
             arguments += ["--output", str(self._output), "--progress", "json", "--parent", str(os.getpid())]
-            library = Path(__file__).resolve().parents[2]
-            self._run = EngineRun(python, arguments, self._folder, library=library, environment=environment)
+            self._start(python, arguments, environment)
         except BaseException:
             self._remove_folder()
             raise
-
-    @property
-    def state(self) -> str:
-        """ "running", "done", "failed" or "cancelled"."""
-        return self._run.state
-
-    @property
-    def error(self) -> str:
-        """Why it failed, in one sentence, in the words of the panel."""
-        return plain_words(self._run.error, self._names)
-
-    @property
-    def log(self) -> str:
-        """All that the engine wrote, for Details."""
-        return self._run.log
-
-    def poll(self) -> list[Progress]:
-        """The progress since the last call; never waits."""
-        return self._run.poll()
-
-    def wait(self) -> None:
-        """Until the run has ended."""
-        self._run.wait()
-
-    def cancel(self) -> None:
-        """End the run; no process and no file of it stays. Safe to call at any time, and twice."""
-        self._run.cancel(timeout=0)
-        self._remove_folder()
 
     def finish(self) -> Comparison:
         """The comparison of a run that is done; its folder is removed.
@@ -111,9 +78,6 @@ class ComparisonJob:
         write_for_comparison(result, folder)
         self._names[str(folder)] = result.flair.GetName()
         return folder
-
-    def _remove_folder(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def write_for_comparison(result: Result, folder: Path) -> None:

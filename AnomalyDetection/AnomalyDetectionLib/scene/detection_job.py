@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from ..detection.stored_scores import FOLDER, read_stored
 from ..detection.written_findings import read_findings
 from ..errors import InputError
 from ..plain_words import plain_words
-from ..process import EngineRun, Progress, arguments_for
+from ..process import Progress, arguments_for
 from ..reporting.extras import Missing
-from ..run_folders import new_folder, remove_leftovers
+from ..run_folders import remove_leftovers
+from .engine_job import EngineJob
 from .logics import Logics
 from .result import Result, add_result, settings_of
 from .volumes import study_files
@@ -59,7 +59,7 @@ class Inputs:
     keep_intermediate: bool = False
 
 
-class DetectionJob:
+class DetectionJob(EngineJob):
     """A run that is going on, until its result is in the scene or nothing of it is left.
 
     Args:
@@ -87,9 +87,8 @@ class DetectionJob:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
-        self._names: dict[str, str] = {}
         remove_leftovers(temporary)
-        self._folder = new_folder(temporary)
+        super().__init__(temporary)
         try:
             files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder, logics=logics)
             self._names = {
@@ -116,44 +115,14 @@ class DetectionJob:
                 bias_correction=inputs.bias_correction,
                 parent=os.getpid(),
             )
-            library = Path(__file__).resolve().parents[2]
-            self._run = EngineRun(python, arguments, self._folder, library=library, environment=environment)
+            self._start(python, arguments, environment)
         except BaseException:
             self._remove_folder()
             raise
 
-    @property
-    def state(self) -> str:
-        """ "running", "done", "failed" or "cancelled"."""
-        return self._run.state
-
-    @property
-    def seconds(self) -> float:
-        """Since the run began."""
-        return self._run.seconds
-
-    @property
-    def error(self) -> str:
-        """Why it failed, in one sentence, in the words of the panel."""
-        return plain_words(self._run.error, self._names)
-
-    @property
-    def log(self) -> str:
-        """All that the engine wrote, for Details."""
-        return self._run.log
-
     def poll(self) -> list[Progress]:
         """The progress since the last call, in the words of the panel; never waits."""
-        return [dataclasses.replace(step, message=self._in_words(step.message)) for step in self._run.poll()]
-
-    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> None:
-        """Until the run has ended."""
-        self._run.wait(on_progress)
-
-    def cancel(self) -> None:
-        """End the run; no process and no file of it stays. Safe to call at any time, and twice."""
-        self._run.cancel(timeout=0)  # at once: what it wrote so far is in the folder that goes
-        self._remove_folder()
+        return [dataclasses.replace(step, message=self._in_words(step.message)) for step in super().poll()]
 
     def finish(self) -> Result:
         """Bring the results of a run that is done into the scene; its folder is removed.
@@ -221,9 +190,6 @@ class DetectionJob:
                 block["volume"] = self._names.get(block.pop("path"), block.get("description"))
                 block.pop("description", None)
         return kept
-
-    def _remove_folder(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _hide_mask(node: Any) -> None:
