@@ -44,7 +44,8 @@ def _shared_data():
     return shared_data
 
 
-_HANDLERS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+# Not those found: who starts the tests in the background has them ignore interrupts.
+_HANDLERS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 @pytest.fixture(autouse=True)
