@@ -34,7 +34,7 @@ class ContextTrainingSettings:
     Attributes:
         network: the architecture.
         steps: of the optimiser.
-        batch_size: windows of slices a step.
+        batch_size: painted slices a step, with `WINDOWS` windows each.
         learning_rate: at its highest; it rises over the first 2 % and falls along a cosine to 0.
         weight_decay: of AdamW.
         false_alarms: how much more a normal voxel counts that is surely taken for a lesion.
@@ -45,7 +45,7 @@ class ContextTrainingSettings:
 
     network: ContextSettings = field(default_factory=ContextSettings)
     steps: int = 20000
-    batch_size: int = 24
+    batch_size: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     false_alarms: float = 1.0

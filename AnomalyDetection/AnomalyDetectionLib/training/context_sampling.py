@@ -22,9 +22,12 @@ from .lesion_scan import LesionScan
 CANVAS = (208, 176)
 """Rows and columns of a slice that is painted on: a brain at 0.9 mm with a little round it."""
 
-WINDOW = 112
-"""Voxels along the side of what is learnt from: a third of the slice, most often with a lesion or a false alarm in it, so
+WINDOW = 80
+"""Voxels along the side of what is learnt from: a sixth of the slice, most often with a lesion or a false alarm in it, so
 that more of them are seen in the same time."""
+
+WINDOWS = 3
+"""Windows of every slice that is painted, since painting takes longer than learning from a window."""
 
 _AT_A_LESION = 0.75
 
@@ -50,14 +53,14 @@ class FalseAlarm:
 
 @dataclass(frozen=True)
 class Sample:
-    """Slices for the network, and what it should say; one, or a batch with a first dimension more.
+    """Windows for the network, and what it should say.
 
     Attributes:
-        images: float32 (slices, 2, rows, columns).
-        brain: float32 (rows, columns) of the slice in the middle.
-        place: float32 (3, rows, columns) (see `BrainPlace.at`).
-        other_side: float32 (2, rows, columns) (see `context_inputs`).
-        target: uint8 (rows, columns), a class or IGNORED, which is also outside the brain.
+        images: float32 (windows, slices, 2, rows, columns).
+        brain: float32 (windows, rows, columns) of the slice in the middle.
+        place: float32 (windows, 3, rows, columns) (see `BrainPlace.at`).
+        other_side: float32 (windows, 2, rows, columns) (see `context_inputs`).
+        target: uint8 (windows, rows, columns), a class or IGNORED, which is also outside the brain.
         weight: float32, like target.
     """
 
@@ -71,20 +74,22 @@ class Sample:
     @staticmethod
     def together(samples: Sequence[Sample]) -> Sample:
         """A batch."""
-        return Sample(*(torch.stack([getattr(s, name) for s in samples]) for name in Sample.__annotations__))
+        return Sample(*(torch.cat([getattr(s, name) for s in samples]) for name in Sample.__annotations__))
 
 
 class ContextSamples(Dataset[Sample]):
-    """As many samples as wanted; the same seed, index and false alarms give the same sample.
+    """As many painted slices as wanted, each seen through `WINDOWS` windows.
+
+    The same seed, index and false alarms give the same sample.
 
     People are drawn first, old brains and others in equal shares, then one of a person's scans, then a slice.
 
     Args:
         scans: what is painted on.
         outlines: of real lesions (see `lesion_shapes.read_outlines`), or none.
-        count: of samples.
+        count: of painted slices.
         neighbours: slices to either side.
-        false_alarms: a share of the samples shows one of these, with nothing painted near it.
+        false_alarms: a share of the slices shows one of these in its first window.
     """
 
     def __init__(
@@ -130,18 +135,19 @@ class ContextSamples(Dataset[Sample]):
         disturb(block, rng)
         middle = self._neighbours
         target = np.where(block.brain[middle], block.target[middle], IGNORED)
-        if mined is None:
-            centre = _centre(target, rng)
-        else:
+        centres = [_centre(target, rng) for _ in range(WINDOWS)]
+        if mined is not None:
             away = np.abs(at[0] - mined.row) + np.abs(at[1] - mined.column)
             row, column = divmod(int(away.argmin()), CANVAS[1])
-            centre = row, column
-        window = _window(centre, rng)
+            centres[0] = row, column
+        windows = [_window(centre, rng) for centre in centres]
         other_side = mirrored(block.images[middle].astype(np.float32), opposite)
         whole = (
             block.images, block.brain[middle].astype(np.float32), place, other_side, target, block.weight[middle]
         )  # fmt: skip
-        return Sample(*(torch.from_numpy(np.ascontiguousarray(array[window])) for array in whole))
+        return Sample(
+            *(torch.from_numpy(np.stack([array[window] for window in windows])) for array in whole)
+        )
 
     def _draw(self, rng: np.random.Generator) -> int:
         """The number of a scan."""
