@@ -96,7 +96,7 @@ def test_what_is_to_be_known_of_an_opened_result_is_said_above_its_findings(pane
     record["quality"] = [{"code": "noise", "severity": "warning", "sentence": "The FLAIR is very noisy"}]
     (folder / "findings.json").write_text(json.dumps(record), "utf-8")
     assert panel.panel.folders.open(folder)
-    assert "The FLAIR is very noisy." in panel.ui.outcomeLabel.text
+    assert "The FLAIR is very noisy." in panel.panel.detect.outcome.text
 
 
 def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app):

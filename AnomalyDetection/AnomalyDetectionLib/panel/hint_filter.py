@@ -37,7 +37,9 @@ class HintFilter:
                 hint=_(hint)
             )
             button.setToolTip(tip)
-            button.setStyleSheet("padding: 2px 0px;")
+            button.setStyleSheet(
+                "QPushButton { padding: 2px 0px; } QPushButton:!checked { text-decoration: line-through; }"
+            )
             button.clicked.connect(self._clicked)
             self._buttons[hint] = button
         needed = max(button.sizeHint.width() for button in self._buttons.values())
