@@ -266,7 +266,8 @@ def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(p
 
 
 @pytest.mark.parametrize(
-    ("stride", "unit", "one"), [(4, "patches", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxels", "a voxel 3.6 x 3.6 x 4.0 mm")]
+    ("stride", "unit", "one"),
+    [(4, "patches", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxels", "a voxel 3.6 x 3.6 x 4.0 mm")],
 )
 def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, unit, one, panel, tmp_path):
     from AnomalyDetectionLib.scene.result_record import read_record, record_text

@@ -37,6 +37,16 @@ def whose(folder, **identity):
 @pytest.fixture
 def compared(panel, folders, slicer_app, monkeypatch):
     """The panel with the later result, compared with the earlier folder by the real engine."""
+    import qt
+    from AnomalyDetectionLib.panel import comparison
+
+    find = comparison.find_image
+
+    def waits(*arguments):
+        assert qt.QApplication.overrideCursor() is not None, "hashing an image takes a second"
+        return find(*arguments)
+
+    monkeypatch.setattr(comparison, "find_image", waits)
     monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
     assert panel.panel.folders.open(folders[1])
     slicer_app.dialogs.paths.append(str(folders[0]))

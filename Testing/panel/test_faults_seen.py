@@ -279,6 +279,51 @@ def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, ki
     assert high / low > 4.5, "the least contrast for text, by WCAG"
 
 
+@pytest.mark.parametrize("window", ["#f0f0f0", "#323232"])
+def test_what_was_chosen_is_seen_on_light_and_dark_style(window, panel, slicer_app, tmp_path):
+    import qt
+
+    before, palette = slicer_app.app.palette(), slicer_app.app.palette()
+    text = "#ffffff" if window == "#323232" else "#000000"
+    for role, colour in (
+        ("Window", window),
+        ("Button", window),
+        ("ButtonText", text),
+        ("Highlight", "#2a82da"),
+    ):
+        palette.setColor(getattr(qt.QPalette, role), qt.QColor(colour))
+    slicer_app.app.setPalette(palette)
+    try:
+        assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+        slicer_app.type("A")
+        slicer_app.type("3")
+        slicer_app.rest(0.1)
+
+        def blue(button):
+            colour = button.grab().toImage().pixelColor(6, button.height // 2)
+            return colour.blue() - colour.red()
+
+        buttons = dict(panel.panel.review._category_buttons)
+        assert min(map(blue, (panel.ui.acceptButton, buttons[3]))) > 60
+        assert max(map(blue, (panel.ui.rejectButton, buttons[4]))) < 30
+    finally:
+        slicer_app.app.setPalette(before)
+
+
+def test_colours_of_text_are_those_of_the_style_or_made_for_both(panel):
+    import re
+
+    import qt
+    from AnomalyDetectionLib.panel.messages import ON_DARK, ON_LIGHT
+
+    root = panel.ui.inputsCollapsibleButton.parentWidget()
+    for widget in root.findChildren(qt.QWidget):
+        own = set(
+            re.findall(r"#[0-9a-fA-F]{3,8}|rgb|: *(?:black|white|gr[ae]y|red|green|blue)", widget.styleSheet)
+        )
+        assert own <= {*ON_DARK.values(), *ON_LIGHT.values()}, widget.objectName
+
+
 def test_another_volume_than_the_pair_does_not_move_the_boxes(sample):
     a_volume("another")
     assert sample.ui.t1Selector.currentNode().GetName() == "Simulated T1"

@@ -199,9 +199,10 @@ class Detect:
 
     def _waits(self) -> bool:
         """Whether there is a result that is still to be shown."""
-        shown = self._panel.result
-        there = self._ready is not None and self._panel.scene.IsNodePresent(self._ready.score)
-        return there and (shown is None or shown.score is not self._ready.score)
+        ready, shown = self._ready, self._panel.result
+        if ready is None or not self._panel.scene.IsNodePresent(ready.score):
+            return False
+        return shown is None or shown.score is not ready.score
 
     def _is_of_pair(self, result: Result) -> bool:
         """Whether a result is of what the boxes hold."""

@@ -41,6 +41,11 @@ class Line(qt.QObject):
     def __init__(self, label: Any) -> None:
         qt.QObject.__init__(self)
         self._label, self.text, self._whole = label, "", False
+        # Not within the layout's own work, which a new text would disturb; as a child it ends with the label.
+        self._resized = qt.QTimer(label)
+        self._resized.setSingleShot(True)
+        self._resized.setInterval(0)
+        self._resized.timeout.connect(self._fit)
         label.installEventFilter(self)
 
     def say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
@@ -57,7 +62,7 @@ class Line(qt.QObject):
 
     def eventFilter(self, _watched: Any, event: Any) -> bool:  # noqa: N802 (Qt's name)
         if event.type() == qt.QEvent.Resize:
-            self._fit()
+            self._resized.start()
         return False
 
     def _fit(self) -> None:

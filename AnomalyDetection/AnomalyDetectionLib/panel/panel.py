@@ -169,6 +169,7 @@ class Panel:
         self._pair = self._now()
         self.refresh()
         self.display.show_in_views()
+        self.earlier.refresh()  # the T1 is in its view again
         if arrange:
             self.views.arrange()
         self._idle.start()
