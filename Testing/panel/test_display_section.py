@@ -267,7 +267,7 @@ def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(p
 
 @pytest.mark.parametrize(
     ("stride", "unit", "one"),
-    [(4, "patches", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxels", "a voxel 3.6 x 3.6 x 4.0 mm")],
+    [(4, "patch", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxel", "a voxel 3.6 x 3.6 x 4.0 mm")],
 )
 def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, unit, one, panel, tmp_path):
     from AnomalyDetectionLib.scene.result_record import read_record, record_text
@@ -283,6 +283,9 @@ def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, 
     assert one in panel.ui.minimumVolumeLabel.text
     ml = np.prod(result.patch_scores.GetSpacing()) / 1000
     assert f"about {ml:.2f} ml" in panel.ui.minimumVolumeLabel.text
+    panel.ui.minimumSizeSlider.value = 2
+    assert panel.ui.minimumSizeSlider.suffix == {"patch": " patches", "voxel": " voxels"}[unit]
+    assert f"about {2 * ml:.2f} ml" in panel.ui.minimumVolumeLabel.text
 
 
 def test_3d_is_one_key_away_and_back(detected, slicer_app):

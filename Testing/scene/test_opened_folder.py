@@ -13,6 +13,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find_image, open_folder
 from AnomalyDetectionLib.scene import saved_review
+from AnomalyDetectionLib.scene.checks import problems
 from AnomalyDetectionLib.scene.dicom_files import remembered_files
 from AnomalyDetectionLib.scene.editing import add_finding, take_edits
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
@@ -357,6 +358,12 @@ def test_dicom_images_stand_under_their_patient_and_study_as_slicer_has_them(
     assert identity_in_scene(scene, again.flair) == identity, "the other one is still of this patient"
     close_result(scene, again)
     assert hierarchy.GetNumberOfItems() == items
+
+
+def test_images_that_were_opened_with_a_result_are_no_inputs_and_it_is_said_why(a_slicer_scene, folder):
+    result = opened_in(a_slicer_scene, folder).result
+    (sentence, _) = problems(result.t1, result.flair)
+    assert "was opened with its result" in sentence
 
 
 def test_a_scan_of_bids_has_its_subject_and_its_date(a_slicer_scene, tmp_path):

@@ -59,7 +59,6 @@ class Display:
         if result is None:
             return
         threshold, min_patches = settings_of(result)
-        self._panel.ui.minimumSizeSlider.suffix = _(" voxels") if scores_voxels(result) else _(" patches")
         slider = self._panel.ui.thresholdSlider
         scale = (1.0, 0.01, 3) if has_probabilities(result) else self._deviations
         most, slider.singleStep, slider.decimals = scale
@@ -95,6 +94,11 @@ class Display:
             say(ui.minimumVolumeLabel, fixed)
         else:
             say(ui.minimumVolumeLabel, self._smallest(result))
+            one = round(ui.minimumSizeSlider.value) == 1
+            if scores_voxels(result):
+                ui.minimumSizeSlider.suffix = _(" voxel") if one else _(" voxels")
+            else:
+                ui.minimumSizeSlider.suffix = _(" patch") if one else _(" patches")
 
     def show_in_views(self) -> None:
         """Show the result in the slice views: overlay on the FLAIR, outlines, legend."""

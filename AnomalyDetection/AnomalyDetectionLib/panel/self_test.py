@@ -85,7 +85,9 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         score, segmentation = self._widget().logic.process(t1, flair)
         scores = slicer.util.arrayFromVolume(score)
         self.assertEqual(scores.shape, slicer.util.arrayFromVolume(flair).shape)
-        self.assertGreater(scores.max(), settings_of(result_of(score))[0])
+        result = result_of(score)
+        assert result is not None
+        self.assertGreater(scores.max(), settings_of(result)[0])
         found = np.zeros(scores.shape, bool)
         for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
             found |= slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, flair) > 0
@@ -239,7 +241,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertTrue(panel.earlier.running, ui.changeLabel.text)
         self._wait(lambda: not panel.earlier.running)
         known = comparison_of(panel.result)
-        self.assertIsNotNone(known, ui.changeLabel.text)
+        assert known is not None, ui.changeLabel.text
         self.assertEqual({change.status for change in known[0].changes}, {"known"})
         if self._layouts() is not None:
             left = self._layouts().sliceWidget(T1_VIEW).mrmlSliceCompositeNode()
