@@ -4,17 +4,14 @@ Thin on purpose: the panel's sections are in AnomalyDetectionLib/panel, the brid
 AnomalyDetectionLib/scene, and the detection runs as a process of its own.
 """
 
-import json
-import tempfile
 import time
-import unittest
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Union
 
-import numpy as np
 import slicer
 import vtk
+from AnomalyDetectionLib.panel.self_test import AnomalyDetectionTest
 from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -22,10 +19,16 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
+__all__ = [  # what Slicer looks for, by these names
+    "AnomalyDetection",
+    "AnomalyDetectionLogic",
+    "AnomalyDetectionTest",
+    "AnomalyDetectionWidget",
+]
 
 
 class AnomalyDetection(ScriptedLoadableModule):
@@ -316,177 +319,3 @@ def sceneLogics() -> Any:
         colors=slicer.modules.colors.logic(),
         segmentations=slicer.modules.segmentations.logic(),
     )
-
-
-class AnomalyDetectionTest(ScriptedLoadableModuleTest):
-    """The sample through the logic and the panel, inside Slicer."""
-
-    def setUp(self) -> None:
-        """An empty scene, and an engine that can run."""
-        from AnomalyDetectionLib.panel.first_run import missing_requirements
-
-        slicer.mrmlScene.Clear()
-        missing = missing_requirements()
-        if missing:
-            self.skipTest(f"Python packages are not installed: {', '.join(missing)}")
-
-    def runTest(self) -> None:
-        """All tests, each on an empty scene."""
-        for test in (
-            self.test_the_logic_finds_the_infarcts_of_the_sample,
-            self.test_the_panel_from_click_to_review,
-            self.test_edits_by_hand_stay_and_are_taken_back,
-            self.test_a_review_survives_saving_and_opening_the_scene,
-            self.test_a_result_folder_is_opened_and_its_review_is_saved_beside_it,
-        ):
-            try:
-                self.setUp()
-                test()
-            except unittest.SkipTest as reason:
-                self.delayDisplay(str(reason))
-
-    def test_the_logic_finds_the_infarcts_of_the_sample(self) -> None:
-        from AnomalyDetectionLib.panel.sample_data import load_sample
-        from AnomalyDetectionLib.scene.result import result_of, settings_of
-
-        t1, flair = load_sample()
-        score, segmentation = AnomalyDetectionLogic().process(t1, flair)
-        scores = slicer.util.arrayFromVolume(score)
-        self.assertEqual(scores.shape, slicer.util.arrayFromVolume(flair).shape)
-        self.assertGreater(scores.max(), settings_of(result_of(score))[0])
-        found = np.zeros(scores.shape, bool)
-        for segmentId in segmentation.GetSegmentation().GetSegmentIDs():
-            found |= slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segmentId, flair) > 0
-        truth = slicer.util.arrayFromVolume(
-            slicer.util.loadLabelVolume(self.samplePath("simulated_truth.nii.gz"))
-        )
-        millilitres = np.prod(flair.GetSpacing()) / 1000
-        large = [n for n in np.unique(truth[truth > 0]) if (truth == n).sum() * millilitres >= 1]
-        self.assertEqual(len(large), 5)
-        for number in large:
-            self.assertTrue(found[truth == number].any(), f"infarct {number} of 1 ml or more was not found")
-
-    def test_the_panel_from_click_to_review(self) -> None:
-        from AnomalyDetectionLib.scene.findings_table import rows, unreviewed
-
-        widget = self.detectedSample()
-        result, ui, review = widget.panel.result, widget.ui, widget.panel.review
-        count = len(rows(result.table))
-        self.assertGreaterEqual(count, 5)
-        self.assertEqual(ui.findingsTable.rowCount, count)
-        self.assertEqual(unreviewed(result.table), count)
-        first = review.selected
-        ui.nextButton.click()
-        self.assertNotEqual(review.selected, first)
-        ui.previousButton.click()
-        self.assertEqual(review.selected, first)
-        review.set_category(3)
-        self.assertEqual(unreviewed(result.table), count - 1)
-        ui.undoButton.click()
-        self.assertEqual(unreviewed(result.table), count)
-        ui.acceptButton.click()
-        own = ui.thresholdSlider.value
-        ui.thresholdSlider.value = 6.0
-        widget.panel.display.rederive()
-        fewer = rows(result.table)
-        self.assertLess(len(fewer), count)
-        self.assertEqual({row.number: row.decision for row in fewer}.get(first, "accepted"), "accepted")
-        ui.thresholdSlider.value = own
-        widget.panel.display.rederive()
-        self.assertEqual(len(rows(result.table)), count)
-        ui.nextUnreviewedButton.click()
-        self.assertNotEqual(review.selected, first)
-        if slicer.app.layoutManager() is not None:
-            arranged = slicer.app.layoutManager().layout
-            ui.layoutBackButton.click()
-            self.assertNotEqual(slicer.app.layoutManager().layout, arranged)
-            ui.threeDButton.click()
-            self.assertEqual(
-                slicer.app.layoutManager().layout, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-            )
-            ui.sideBySideButton.click()
-            self.assertEqual(slicer.app.layoutManager().layout, arranged)
-
-    def test_edits_by_hand_stay_and_are_taken_back(self) -> None:
-        from AnomalyDetectionLib.scene.findings_table import rows
-
-        widget = self.detectedSample()
-        panel, ui = widget.panel, widget.ui
-        result, number = panel.result, panel.review.selected
-        row = next(row for row in rows(result.table) if row.number == number)
-        segment = f"Segment_{number}"
-        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(result.segmentation, segment, result.flair)
-        voxels[:, :, : voxels.shape[2] // 2] = 0
-        voxels[2, 2, 2] = 1
-        slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, result.segmentation, segment, result.flair)
-        panel.by_hand.take()
-        edited = next(row for row in rows(result.table) if row.number == number)
-        self.assertEqual(edited.edited, "changed")
-        self.assertNotAlmostEqual(edited.volume_ml, row.volume_ml)
-        ui.thresholdSlider.value = 1.05 * ui.thresholdSlider.value  # also of probabilities, which end at 1
-        panel.display.rederive()
-        kept = slicer.util.arrayFromSegmentBinaryLabelmap(result.segmentation, segment, result.flair)
-        self.assertTrue(np.array_equal(kept, voxels))
-        ui.undoButton.click()
-        self.assertEqual(next(row for row in rows(result.table) if row.number == number).edited, "")
-
-    def test_a_review_survives_saving_and_opening_the_scene(self) -> None:
-        from AnomalyDetectionLib.scene.findings_table import rows
-
-        def reviews() -> list[tuple[Any, ...]]:  # numbers lose digits in a saved table
-            found = rows(widget.panel.result.table)
-            return [(row.number, row.category, row.decision, row.note) for row in found]
-
-        widget = self.detectedSample()
-        widget.panel.review.set_category(3)
-        widget.panel.review.accept()
-        reviewed = reviews()
-        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
-            path = str(Path(folder) / "scene.mrb")
-            self.assertTrue(slicer.util.saveScene(path))
-            slicer.mrmlScene.Clear()
-            slicer.util.loadScene(path)
-        slicer.util.selectModule("AnomalyDetection")
-        self.assertEqual(reviews(), reviewed)
-
-    def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
-        from AnomalyDetectionLib.panel.python import python_command
-        from AnomalyDetectionLib.process import EngineRun, arguments_for
-
-        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
-            results, own = Path(folder) / "results", Path(folder) / "run"
-            own.mkdir()
-            t1, flair = (Path(self.samplePath(f"simulated_{name}.nii.gz")) for name in ("T1", "FLAIR"))
-            library = Path(__file__).resolve().parent
-            run = EngineRun(
-                python_command(), arguments_for(results, t1=t1, flair=flair), own, library=library
-            )
-            run.wait()
-            self.assertEqual(run.state, "done", run.log)
-            slicer.util.selectModule("AnomalyDetection")
-            panel = slicer.modules.anomalydetection.widgetRepresentation().self().panel
-            self.assertTrue(panel.folders.open(results), panel.ui.worklistMessageLabel.text)
-            self.assertIsNotNone(panel.review.selected)
-            panel.review.set_category(3)
-            self.assertTrue(panel.folders.close())
-            self.assertIsNone(panel.result)
-            self.assertEqual(json.loads((results / "review.json").read_text("utf-8"))["reviewed"], 1)
-
-    def detectedSample(self) -> Any:
-        """The module's widget after Detect anomalies on the sample."""
-        slicer.util.selectModule("AnomalyDetection")
-        widget = slicer.modules.anomalydetection.widgetRepresentation().self()
-        widget.enter()
-        widget.ui.loadSampleButton.click()
-        self.assertTrue(widget.ui.detectButton.enabled, widget.ui.detectButton.toolTip)
-        widget.ui.detectButton.click()
-        end = time.monotonic() + 300
-        while widget.panel.detect.running and time.monotonic() < end:
-            slicer.app.processEvents()
-            time.sleep(0.02)
-        self.assertIsNotNone(widget.panel.result, widget.ui.outcomeLabel.text)
-        return widget
-
-    @staticmethod
-    def samplePath(name: str) -> str:
-        return str(Path(__file__).resolve().parent / "Resources" / "SampleData" / name)

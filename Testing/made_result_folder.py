@@ -13,7 +13,9 @@ from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.score_map import ScoreMap
 from AnomalyDetectionLib.detection.stored_scores import write_stored
 from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.tables import write_csv, write_json
+from made_dicom import MadeStudy, classic_series
 from synthetic_study import (
     FLAIR_GRID,
     MODEL_GRID,
@@ -121,6 +123,30 @@ def result_folder(
     return place
 
 
+def with_dicom_images(folder: Path, place: Path, study: MadeStudy) -> Path:
+    """Let a result of `detect` be of DICOM series instead of its image files, which go.
+
+    Args:
+        folder: of `result_folder`.
+        place: of the series, a folder for each below it.
+    """
+    record = record_of(folder / "findings.json")
+    for number, (role, kind) in enumerate((("t1", "T1"), ("flair", "FLAIR")), start=3):
+        path = Path(record["inputs"][role]["path"])
+        files = classic_series(
+            place / kind, sitk.ReadImage(str(path)), kind=kind, study=study, number=number,
+            SeriesDescription=f"ax {kind}",
+        )  # fmt: skip
+        record["inputs"][role] |= {
+            "path": str(place),
+            "dicom_files": len(files),
+            "sha256": read_volume(place / kind, role=kind).sha256,
+        }
+        path.unlink()
+    (folder / "findings.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
 def described(path: Path, grid: Grid) -> dict[str, Any]:
     """An input as the record describes it."""
     return {
@@ -152,4 +178,13 @@ def record_of(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text("utf-8")))
 
 
-__all__ = ["FLAIR_GRID", "MODEL_GRID", "SCORES", "engine_files", "head_image", "record_of", "result_folder"]
+__all__ = [
+    "FLAIR_GRID",
+    "MODEL_GRID",
+    "SCORES",
+    "engine_files",
+    "head_image",
+    "record_of",
+    "result_folder",
+    "with_dicom_images",
+]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.findings import connected_patches, derive_findings
+from AnomalyDetectionLib.detection.findings import connected_patches, derive_findings, least_size
 from AnomalyDetectionLib.imaging.grid import Grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,3 +158,16 @@ def test_nothing_above_the_threshold_gives_an_empty_label_map():
     assert findings.items == ()
     assert not sitk.GetArrayFromImage(findings.labels).any()
     assert (findings.threshold, findings.min_patches) == (99.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "stride", "said"),
+    [
+        (1, 4, "1 connected patch"),
+        (2, 4, "2 connected patches"),
+        (1, 1, "1 connected voxel"),
+        (9, 1, "9 connected voxels"),
+    ],
+)
+def test_the_least_size_is_of_voxels_where_a_model_scores_each(count, stride, said):
+    assert least_size(count, stride) == f"at least {said}"

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from made_result_folder import result_folder
 
-from panel.at_the_panel import cell, composite, detect, numbers, review_of
+from panel.at_the_panel import a_volume, cell, composite, detect, numbers, review_of
 
 
 def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_app):
@@ -211,6 +212,80 @@ def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
     assert slicer.app.layoutManager().layout == before
     assert slicer.app.userSettings().value("AnomalyDetection/KeepLayout")
     assert composite("Red").GetForegroundVolumeID() == sample.panel.result.score.GetID()
+
+
+def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_app, tmp_path):
+    import slicer
+
+    own, gone = a_volume("ADC"), a_volume("an old one")
+    panel.ui.keepLayoutCheckBox.click()
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    composite("Red").SetBackgroundVolumeID(own.GetID())
+    composite("Green").SetBackgroundVolumeID(gone.GetID())
+    composite("Yellow").SetBackgroundVolumeID(None)
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    result = panel.panel.result
+    shown = {name: composite(name).GetBackgroundVolumeID() for name in ("Red", "Green", "Yellow")}
+    assert shown == {"Red": own.GetID(), "Green": gone.GetID(), "Yellow": None}
+    assert composite("Red").GetForegroundVolumeID() is None
+    # A view that comes into sight is filled where it is empty, and only there.
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+    slicer_app.rest(0.1)
+    assert composite("Green").GetBackgroundVolumeID() == gone.GetID()
+    assert composite("Yellow").GetBackgroundVolumeID() == result.flair.GetID()
+    assert composite("Yellow").GetForegroundVolumeID() == result.score.GetID()
+    # Of the patient before nothing may stay.
+    assert panel.panel.folders.open(result_folder(tmp_path / "next"))
+    assert composite("Red").GetBackgroundVolumeID() == own.GetID()
+    assert composite("Yellow").GetForegroundVolumeID() == panel.panel.result.score.GetID()
+
+
+def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(panel, tmp_path):
+    import slicer
+
+    panel.ui.keepLayoutCheckBox.click()
+    folders = [result_folder(tmp_path / name) for name in ("first", "second")]
+    assert panel.panel.folders.open(folders[0])
+    first = panel.panel.result
+    panel.panel.folders._forget()  # both stay in the scene
+    assert panel.panel.folders.open(folders[1])
+    second = panel.panel.result
+    red = composite("Red")
+    assert (red.GetBackgroundVolumeID(), red.GetForegroundVolumeID()) == (
+        second.flair.GetID(), second.score.GetID(),
+    )  # fmt: skip
+    composite("Green").SetBackgroundVolumeID(first.t1.GetID())
+    composite("Green").SetForegroundVolumeID(None)
+    composite("Yellow").SetBackgroundVolumeID(second.flair.GetID())
+    composite("Yellow").SetForegroundVolumeID(None)
+    panel.panel.show(second)
+    assert composite("Green").GetBackgroundVolumeID() == second.shown_t1.GetID()
+    assert composite("Yellow").GetForegroundVolumeID() == second.score.GetID()
+    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+@pytest.mark.parametrize(
+    ("stride", "unit", "one"),
+    [(4, "patch", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxel", "a voxel 3.6 x 3.6 x 4.0 mm")],
+)
+def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, unit, one, panel, tmp_path):
+    from AnomalyDetectionLib.scene.result_record import read_record, record_text
+
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    result = panel.panel.result
+    record = read_record(result.record)
+    scores = {**record.scores, "lattice": {**record.scores["lattice"], "stride": stride}}
+    result.record.SetText(record_text(dataclasses.replace(record, scores=scores)))
+    panel.panel.display.take(result)
+    panel.panel.display.refresh()
+    assert panel.ui.minimumSizeSlider.suffix == f" {unit}"
+    assert one in panel.ui.minimumVolumeLabel.text
+    ml = np.prod(result.patch_scores.GetSpacing()) / 1000
+    assert f"about {ml:.2f} ml" in panel.ui.minimumVolumeLabel.text
+    panel.ui.minimumSizeSlider.value = 2
+    assert panel.ui.minimumSizeSlider.suffix == {"patch": " patches", "voxel": " voxels"}[unit]
+    assert f"about {2 * ml:.2f} ml" in panel.ui.minimumVolumeLabel.text
 
 
 def test_3d_is_one_key_away_and_back(detected, slicer_app):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 
 import pytest
-from AnomalyDetectionLib.scene.layout import T1_VIEW
+from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW
 from made_result_folder import result_folder
 from scene.test_comparison_in_scene import DEGREES, LATER, SCORES, head
 from synthetic_study import FLAIR_GRID, rotated
@@ -19,15 +21,32 @@ def folders(tmp_path_factory):
     grid = rotated(FLAIR_GRID, DEGREES)
     earlier = {"t1": head(grid, DEGREES, 3), "flair": head(grid, DEGREES, 4)}
     later = {"t1": head(FLAIR_GRID, 0, 5), "flair": head(FLAIR_GRID, 0, 6)}
-    return (
-        result_folder(place / "2021" / "before", SCORES, images=earlier, degrees=DEGREES),
-        result_folder(place / "2024" / "now", LATER, images=later),
-    )
+    before = result_folder(place / "2021" / "before", SCORES, images=earlier, degrees=DEGREES)
+    now = result_folder(place / "2024" / "now", LATER, images=later)
+    return whose(before, study_date="20210407"), whose(now, study_date="20240131")
+
+
+def whose(folder, **identity):
+    """A result that says so, as one of DICOM images would."""
+    record = json.loads((folder / "findings.json").read_text("utf-8"))
+    record["identity"] = {"patient_id": "4711", "name": "Doe^Jane", **record.get("identity", {}), **identity}
+    (folder / "findings.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture
 def compared(panel, folders, slicer_app, monkeypatch):
     """The panel with the later result, compared with the earlier folder by the real engine."""
+    import qt
+    from AnomalyDetectionLib.panel import comparison
+
+    find = comparison.find_image
+
+    def waits(*arguments):
+        assert qt.QApplication.overrideCursor() is not None, "hashing an image takes a second"
+        return find(*arguments)
+
+    monkeypatch.setattr(comparison, "find_image", waits)
     monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
     assert panel.panel.folders.open(folders[1])
     slicer_app.dialogs.paths.append(str(folders[0]))
@@ -55,17 +74,57 @@ def test_each_finding_reads_what_has_become_of_it_with_both_volumes(compared):
     assert " ml, before " in text
 
 
-def test_the_earlier_scan_is_shown_beside_the_later_one_and_the_t1_again(compared):
+def label_of(view):
     import slicer
 
-    button = compared.ui.earlierBesideButton
+    return slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceNode").GetLayoutLabel()
+
+
+def test_the_earlier_scan_is_there_beside_the_later_one_by_itself_and_the_t1_again(compared):
+    import slicer
+
+    result, button = compared.panel.result, compared.ui.earlierBesideButton
     assert button.enabled
-    button.click()
+    assert button.checked
     shown = slicer.mrmlScene.GetNodeByID(composite(T1_VIEW).GetBackgroundVolumeID())
-    assert shown.GetName().startswith("Earlier FLAIR")
+    assert shown.GetName().startswith("Earlier FLAIR 2021-04-07")
     assert composite(T1_VIEW).GetLinkedControl()
+    assert composite(T1_VIEW).GetForegroundVolumeID() is None
+    assert (label_of(T1_VIEW), label_of(FLAIR_VIEW)) == ("2021-04-07", "2024-01-31")
+    assert not shown.GetScalarVolumeDisplayNode().GetAutoWindowLevel()
     button.click()
-    assert composite(T1_VIEW).GetBackgroundVolumeID() == compared.panel.result.shown_t1.GetID()
+    assert not button.checked
+    assert composite(T1_VIEW).GetBackgroundVolumeID() == result.shown_t1.GetID()
+    assert (label_of(T1_VIEW), label_of(FLAIR_VIEW)) == ("T1", "FL")
+    button.click()
+    assert composite(T1_VIEW).GetBackgroundVolumeID() == shown.GetID()
+    compared.panel.show(result)  # with its T1
+    assert not button.checked
+    assert label_of(T1_VIEW) == "T1"
+
+
+def test_in_a_layout_that_is_kept_it_waits_to_be_asked_for(panel, folders, slicer_app, monkeypatch):
+    import slicer
+
+    monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
+    panel.ui.keepLayoutCheckBox.click()
+    layout = slicer.app.layoutManager().layout
+    assert panel.panel.folders.open(folders[1])
+    panel.panel.earlier.compare(folders[0])
+    slicer_app.wait(lambda: not panel.panel.earlier.running, 120)
+    assert slicer.app.layoutManager().layout == layout
+    assert not panel.ui.earlierBesideButton.checked
+    panel.ui.earlierBesideButton.click()
+    assert label_of(T1_VIEW) == "2021-04-07"
+
+
+def test_another_patients_result_is_no_earlier_one(panel, folders, slicer_app, monkeypatch, tmp_path):
+    monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
+    other = whose(shutil.copytree(folders[0], tmp_path / "other"), patient_id="99")
+    assert panel.panel.folders.open(folders[1])
+    panel.panel.earlier.compare(other)
+    slicer_app.wait(lambda: not panel.panel.earlier.running, 120)
+    assert "different patients (PatientID '99' and '4711')" in panel.ui.changeLabel.text
 
 
 def test_with_another_threshold_it_is_to_be_compared_again(compared):

@@ -76,7 +76,7 @@ def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
     flair = detected.panel.result.flair
     slicer_app.dialogs.paths = [tmp_path]
     assert not detected.ui.exportDicomButton.enabled
-    assert "was not loaded from Slicer's DICOM database" in detected.ui.exportDicomButton.toolTip
+    assert "of a file that is not DICOM" in detected.ui.exportDicomButton.toolTip
 
     database = DicomDatabase(classic_series(tmp_path / "flair", image_of(flair)))
     use(database, monkeypatch)

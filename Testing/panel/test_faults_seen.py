@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_result_folder import result_folder
 
 from panel.at_the_panel import a_volume, detect, numbers, visible
 
@@ -118,6 +119,113 @@ def test_a_narrow_panel_shows_all_of_the_review_at_once(width, detected, slicer_
     assert rows >= 5
 
 
+def places(ui):
+    import qt
+
+    names = ("findingsTable", "acceptButton", "rejectButton", "categoryButtons", "noteEdit")
+    root = ui.findingsTable.window()
+    return {name: getattr(ui, name).mapTo(root, qt.QPoint(0, getattr(ui, name).height)).y() for name in names}
+
+
+@pytest.mark.parametrize("width", [380, 700])
+def test_remarks_take_one_line_whatever_their_length_and_are_whole_under_details(
+    width, panel, slicer_app, tmp_path
+):
+    assert panel.panel.folders.open(result_folder(tmp_path / "Doe Jane 2021-04-07 t2_tirm_dark-fluid"))
+    window = slicer_app.app.window
+    window.resize(width, 560)
+    panel.panel.detect.tell([], "Done in 9 s.")
+    slicer_app.rest(0.2)
+    before = places(panel.ui)
+    remarks = [
+        "The FLAIR is noisy, and more of it than fits into a line of any panel. " * 3,
+        "T1 moved.",
+        "x" * 300,
+    ]
+    panel.panel.detect.tell(remarks, "Done in 9 s.")
+    slicer_app.rest(0.2)
+    assert places(panel.ui) == before
+    assert all(y < window.area.viewport().height for y in places(panel.ui).values())
+    label = panel.ui.outcomeLabel
+    assert label.text.startswith("The FLAIR is noisy")
+    assert label.text.endswith("…")
+    assert label.fontMetrics().horizontalAdvance(label.text) <= label.width
+    assert label.toolTip == "\n".join([*remarks, "Done in 9 s."])
+    panel.ui.detailsButton.click()
+    assert all(remark in panel.ui.detailsText.plainText for remark in remarks)
+    panel.ui.detailsButton.click()
+    by_hand = "This finding cannot be grown from here, as the tissue is the same all round it. " * 3
+    panel.panel.review.tell(by_hand, "warning")
+    slicer_app.rest(0.2)
+    assert places(panel.ui) == before
+    assert panel.ui.findingsSummaryLabel.toolTip == by_hand
+
+
+def test_an_elided_line_follows_the_width_of_the_panel(panel, slicer_app, tmp_path):
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    panel.panel.detect.tell(["As long as it takes to be cut in a narrow panel and whole in a wide one."])
+    lengths = []
+    for width in (380, 900, 380):
+        slicer_app.app.window.resize(width, 560)
+        slicer_app.rest(0.2)
+        lengths.append(len(panel.ui.outcomeLabel.text))
+    assert lengths[0] == lengths[2] < lengths[1]
+    assert "…" not in panel.panel.detect.outcome.text
+
+
+def test_the_wheel_scrolls_the_panel_and_changes_no_box_or_slider_by_the_way(panel, slicer_app, tmp_path):
+    import qt
+
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    for section in ("display", "advanced"):
+        getattr(panel.ui, f"{section}CollapsibleButton").collapsed = False
+    slicer_app.rest(0.1)
+    root = panel.ui.inputsCollapsibleButton.parentWidget()
+    widgets = [w for kind in (qt.QComboBox, qt.QSlider, qt.QAbstractSpinBox) for w in root.findChildren(kind)]
+    assert len(widgets) > 12
+
+    def state():
+        boxes = [w.currentIndex for w in widgets if isinstance(w, qt.QComboBox)]
+        return boxes + [w.value for w in widgets if not isinstance(w, qt.QComboBox)]
+
+    def turn(widget):
+        middle = qt.QPointF(widget.width / 2, widget.height / 2)
+        event = qt.QWheelEvent(
+            middle, widget.mapToGlobal(middle), qt.QPoint(0, -120), qt.QPoint(0, -120),
+            qt.Qt.NoButton, qt.Qt.NoModifier, qt.Qt.NoScrollPhase, False,
+        )  # fmt: skip
+        qt.QApplication.sendEvent(widget, event)
+
+    panel.ui.noteEdit.setFocus()
+    before = state()
+    for widget in widgets:
+        assert not widget.focusPolicy & qt.Qt.WheelFocus & ~qt.Qt.StrongFocus
+        turn(widget)
+    assert state() == before
+    panel.ui.orderSelector.setFocus()
+    turn(panel.ui.orderSelector)
+    assert panel.ui.orderSelector.currentIndex == 1, "who has clicked into it means it"
+    panel.ui.earlierSelector.setFocus()
+    turn(panel.ui.earlierSelector)
+    assert not panel.panel.earlier.running
+    assert panel.ui.earlierSelector.currentIndex == 0
+
+
+def test_the_columns_that_are_asked_for_are_wide_enough(panel, tmp_path, monkeypatch):
+    from AnomalyDetectionLib.panel import findings_view
+
+    monkeypatch.setattr(findings_view, "in_words", lambda rate: "under 0.01")
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    panel.ui.moreColumnsCheckBox.click()
+    table = panel.ui.findingsTable
+    for number in (1, 2):
+        table.item(number, findings_view.RATE).setText("under 0.01")
+    panel.panel.review.refill()
+    for column in findings_view.MORE:
+        needed = max(table.sizeHintForColumn(column), table.horizontalHeader().sectionSizeHint(column))
+        assert table.columnWidth(column) >= needed, findings_view.COLUMNS[column]
+
+
 def test_a_first_run_names_only_the_sources_of_what_is_missing():
     from AnomalyDetectionLib.panel.first_run import explain
 
@@ -169,6 +277,51 @@ def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, ki
     said = qt.QColor(panel.ui.outcomeLabel.styleSheet.removeprefix("color: ").rstrip(";"))
     low, high = sorted((brightness(said), brightness(qt.QColor(style))))
     assert high / low > 4.5, "the least contrast for text, by WCAG"
+
+
+@pytest.mark.parametrize("window", ["#f0f0f0", "#323232"])
+def test_what_was_chosen_is_seen_on_light_and_dark_style(window, panel, slicer_app, tmp_path):
+    import qt
+
+    before, palette = slicer_app.app.palette(), slicer_app.app.palette()
+    text = "#ffffff" if window == "#323232" else "#000000"
+    for role, colour in (
+        ("Window", window),
+        ("Button", window),
+        ("ButtonText", text),
+        ("Highlight", "#2a82da"),
+    ):
+        palette.setColor(getattr(qt.QPalette, role), qt.QColor(colour))
+    slicer_app.app.setPalette(palette)
+    try:
+        assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+        slicer_app.type("A")
+        slicer_app.type("3")
+        slicer_app.rest(0.1)
+
+        def blue(button):
+            colour = button.grab().toImage().pixelColor(6, button.height // 2)
+            return colour.blue() - colour.red()
+
+        buttons = dict(panel.panel.review._category_buttons)
+        assert min(map(blue, (panel.ui.acceptButton, buttons[3]))) > 60
+        assert max(map(blue, (panel.ui.rejectButton, buttons[4]))) < 30
+    finally:
+        slicer_app.app.setPalette(before)
+
+
+def test_colours_of_text_are_those_of_the_style_or_made_for_both(panel):
+    import re
+
+    import qt
+    from AnomalyDetectionLib.panel.messages import ON_DARK, ON_LIGHT
+
+    root = panel.ui.inputsCollapsibleButton.parentWidget()
+    for widget in root.findChildren(qt.QWidget):
+        own = set(
+            re.findall(r"#[0-9a-fA-F]{3,8}|rgb|: *(?:black|white|gr[ae]y|red|green|blue)", widget.styleSheet)
+        )
+        assert own <= {*ON_DARK.values(), *ON_LIGHT.values()}, widget.objectName
 
 
 def test_another_volume_than_the_pair_does_not_move_the_boxes(sample):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from made_result_folder import result_folder
 
 from panel.at_the_panel import a_volume, composite, detect, numbers, review_of, visible
 
@@ -14,7 +15,10 @@ def second_pair(detected):
 
 
 def nothing_is_shown(result) -> bool:
-    foregrounds = {composite(name).GetForegroundVolumeID() for name in ("AnomalyFLAIR", "Red")}
+    import slicer
+
+    composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    foregrounds = {one.GetForegroundVolumeID() for one in composites}
     return (
         result.score.GetID() not in foregrounds and not result.segmentation.GetDisplayNode().GetVisibility()
     )
@@ -37,6 +41,100 @@ def test_choosing_another_pair_hides_the_result_and_its_keys_do_nothing(detected
     assert numbers(detected)[0] == first
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
     assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_another_t1_with_the_same_flair_is_another_pair(detected, second_pair):
+    result, own = detected.panel.result, detected.ui.t1Selector.currentNode()
+    detected.ui.t1Selector.choose(second_pair[0])
+    assert detected.panel.result is None
+    assert nothing_is_shown(result)
+    assert "T1 of another" in detected.ui.findingsSummaryLabel.text
+    detected.ui.t1Selector.choose(own)
+    assert detected.panel.result.score is result.score
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def test_a_flair_that_is_chosen_brings_the_t1_of_its_result(detected, second_pair):
+    result = detected.panel.result
+    detected.ui.flairSelector.choose(second_pair[1])
+    detected.ui.t1Selector.choose(second_pair[0])
+    detected.ui.flairSelector.choose(result.flair)
+    assert detected.ui.t1Selector.currentNode() is result.t1
+    assert detected.panel.result.score is result.score
+
+
+def test_a_run_that_ends_takes_the_views_from_nobody_who_reads_another_patient(
+    sample, engine, slicer_app, tmp_path
+):
+    engine("replay")
+    pair = sample.ui.t1Selector.currentNode(), sample.ui.flairSelector.currentNode()
+    sample.ui.detectButton.click()
+    sample.panel.detect._timer.stop()  # it takes its time
+    assert sample.panel.folders.open(result_folder(tmp_path / "read meanwhile"))
+    read, where = sample.panel.result, composite("AnomalyFLAIR").GetBackgroundVolumeID()
+    sample.panel.review.next()
+    looked_at = sample.panel.review.selected
+    sample.panel.detect._timer.start()
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    assert sample.panel.result.score is read.score
+    assert sample.panel.review.selected == looked_at
+    assert composite("AnomalyFLAIR").GetBackgroundVolumeID() == where
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == read.score.GetID()
+    assert read.segmentation.GetDisplayNode().GetVisibility()
+    assert '"Simulated FLAIR" is ready' in sample.ui.outcomeLabel.text
+    assert visible(sample.ui.showResultButton)
+    (done,) = [one for one in results_in_the_scene() if one.score is not read.score]
+    assert nothing_is_shown(done)
+    sample.ui.showResultButton.click()
+    assert sample.panel.result.score is done.score
+    assert (sample.ui.t1Selector.currentNode(), sample.ui.flairSelector.currentNode()) == pair
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == done.score.GetID()
+    assert not visible(sample.ui.showResultButton)
+
+
+def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine, slicer_app):
+    import slicer
+
+    engine("replay")
+    layout = slicer.app.layoutManager().layout
+    sample.ui.detectButton.click()
+    slicer_app.leave()
+    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    (done,) = results_in_the_scene()
+    assert nothing_is_shown(done)
+    assert slicer.app.layoutManager().layout == layout
+    assert '"Simulated FLAIR" is ready' in slicer_app.app.window.statusBar().currentMessage()
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert sample.panel.result.score is done.score
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == done.score.GetID()
+
+
+def results_in_the_scene():
+    import slicer
+    from AnomalyDetectionLib.scene.result import results_in
+
+    return results_in(slicer.mrmlScene)
+
+
+@pytest.mark.parametrize("box", ["t1Selector", "flairSelector"])
+def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box, panel, slicer_app):
+    import slicer
+
+    pairs = [(a_volume(f"T1 {name}"), a_volume(f"FLAIR {name}")) for name in ("a", "b")]
+    slicer_app.rest(0.4)
+    assert panel.ui.t1Selector.currentNode() is pairs[1][0]
+    other = panel.ui.flairSelector if box == "t1Selector" else panel.ui.t1Selector
+    kept = other.currentNode()
+    slicer.mrmlScene.RemoveNode(getattr(panel.ui, box).currentNode())
+    slicer_app.rest(0.4)
+    slicer_app.leave()
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert getattr(panel.ui, box).currentNode() is None
+    assert other.currentNode() is kept
+    new = a_volume("T1 b" if box == "t1Selector" else "FLAIR b")
+    slicer_app.rest(0.4)
+    assert getattr(panel.ui, box).currentNode() is new, "what is loaded afterwards may be meant"
 
 
 def row_reviewed(result, number):

@@ -9,9 +9,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 from AnomalyDetectionLib.reporting.worklist import Entry, Worklist, write_worklist
-from made_result_folder import engine_files, result_folder
+from made_dicom import MadeStudy
+from made_result_folder import engine_files, result_folder, with_dicom_images
 
 from panel.at_the_panel import numbers, visible
 
@@ -96,7 +98,34 @@ def test_what_is_to_be_known_of_an_opened_result_is_said_above_its_findings(pane
     record["quality"] = [{"code": "noise", "severity": "warning", "sentence": "The FLAIR is very noisy"}]
     (folder / "findings.json").write_text(json.dumps(record), "utf-8")
     assert panel.panel.folders.open(folder)
-    assert "The FLAIR is very noisy." in panel.ui.outcomeLabel.text
+    assert "The FLAIR is very noisy." in panel.panel.detect.outcome.text
+
+
+def test_an_opened_result_of_dicom_images_names_its_patient_and_goes_out_as_dicom(
+    panel, folder, tmp_path, slicer_app
+):
+    pytest.importorskip("highdicom", reason="highdicom is not installed")
+    from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
+
+    with_dicom_images(folder, tmp_path / "DICOM", MadeStudy())
+    assert panel.panel.folders.open(folder)
+    assert panel.ui.studyLabel.text.startswith("Doe Jane, 2024-01-31, 4: ax FLAIR, paper, ")
+    assert panel.ui.exportDicomButton.enabled
+    slicer_app.type("3")
+    (tmp_path / "out").mkdir()
+    slicer_app.dialogs.paths.append(str(tmp_path / "out"))
+    panel.ui.exportDicomButton.click()
+    (written,) = (tmp_path / "out").glob("*_DICOM")
+    assert {path.name for path in written.iterdir()} == {SEGMENTATION, REPORT}, (
+        panel.ui.exportMessageLabel.text
+    )
+    assert pydicom.dcmread(written / SEGMENTATION, stop_before_pixels=True).PatientID == "ANON-1"
+
+
+def test_without_dicom_images_the_button_says_that_they_are_what_is_missing(panel, folder):
+    assert panel.panel.folders.open(folder)
+    assert not panel.ui.exportDicomButton.enabled
+    assert "of a file that is not DICOM" in panel.ui.exportDicomButton.toolTip
 
 
 def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app):
@@ -181,6 +210,7 @@ def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gon
 
     shift_n()
     assert listed.panel.result.flair.GetName() == "sub-a FLAIR"
+    assert listed.ui.studyLabel.text.startswith("a, sub-a FLAIR, paper, "), "the study as the list calls it"
     slicer_app.type("3")
     shift_n()
     assert listed.panel.result.flair.GetName() == "sub-b FLAIR"
@@ -284,6 +314,9 @@ class Database:
         self.asked: set[str] = set()
 
     def patients(self):
+        import qt
+
+        self.waited = qt.QApplication.overrideCursor() is not None
         return ["1"]
 
     def studiesForPatient(self, patient):  # noqa: N802
@@ -319,4 +352,5 @@ def test_the_mr_studies_of_slicers_database_become_a_list(panel, slicer_app, tmp
     assert json.loads((tmp_path / "results" / ".work" / "studies.json").read_text()) == [
         {"name": "Doe Jane 20240305", "folder": str(tmp_path / "dicom" / "1.2.3"), "study_uid": "1.2.3"}
     ]
+    assert database.waited, "a large database takes seconds"
     assert database.asked == {"0.dcm"}, "a series has hundreds of files, and each takes a moment"

@@ -35,3 +35,10 @@ def test_findings_are_listed_by_hint_and_hidden_ones_said_to_be():
 
 def test_without_findings_there_is_no_such_line():
     assert header_of(detection())[1].startswith("T1:")
+
+
+def test_the_header_says_the_least_size_of_what_the_model_scores():
+    of_voxels = detection()
+    of_voxels.scores.settings = ScoringSettings(stride=1, min_patches=2)
+    assert header_of(of_voxels)[-1].endswith("at least 2 connected voxels")
+    assert header_of(detection())[-1].endswith("at least 2 connected patches")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 import SimpleITK as sitk
 import slicer.util
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.dicom_identity import Identity
 from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.reporting.comparison import compare_folders
 from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder, read_image
@@ -24,10 +28,12 @@ from AnomalyDetectionLib.scene.comparison import (
 )
 from AnomalyDetectionLib.scene.comparison_job import ComparisonJob, write_for_comparison
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
+from AnomalyDetectionLib.scene.patients import place_under_patient
 from AnomalyDetectionLib.scene.result import rederive
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras
 from conftest import run_command
-from made_result_folder import FLAIR_GRID, SCORES, result_folder
+from made_dicom import MadeStudy
+from made_result_folder import FLAIR_GRID, SCORES, result_folder, with_dicom_images
 from result_in_scene import saved_and_opened
 from synthetic_study import ellipsoid, rotated
 
@@ -131,8 +137,16 @@ def test_the_earlier_scan_lies_on_the_later_ones_tissue(a_slicer_scene, earlier_
     result = opened_in(a_slicer_scene, earlier_and_later[1])
     opened = open_folder(earlier_and_later[0])
     image = read_image(find_image(opened, "flair"), "flair")
-    node = place_earlier(scene, result, image, compared)
+    node = place_earlier(scene, result, image, dataclasses.replace(compared, dates=("2021-04-07", "")))
     assert earlier_of(result) is node
+    assert node.GetName().startswith("Earlier FLAIR 2021-04-07")
+    display = node.GetScalarVolumeDisplayNode()
+    brain = sitk.GetArrayFromImage(image)[sitk.GetArrayFromImage(image) > 100]
+    assert not display.GetAutoWindowLevel()
+    assert (
+        0 <= display.GetWindowLevelMin() < np.percentile(brain, 2)
+    )  # at its edge the two heads differ a little
+    assert display.GetWindowLevelMax() == pytest.approx(np.percentile(brain, 99.8), rel=0.1)
     onto = sitk.Resample(
         _image_of(node), read_image(find_image(open_folder(earlier_and_later[1]), "flair"), "flair")
     )
@@ -167,6 +181,73 @@ def test_what_cannot_be_the_same_head_is_refused(a_slicer_scene, earlier_and_lat
     folder = result_folder(tmp_path / "stranger" / "results", images=images)
     with pytest.raises(InputError, match="same head"):
         compare_folders(folder, earlier_and_later[1])
+
+
+JANE = {"patient_id": "4711", "name": "Doe^Jane", "birth_date": "19500102", "sex": "F"}
+
+
+def of_somebody(folder: Path, place: Path, **identity: str) -> Path:
+    """A copy of a result that says whose it is, as one that was written from a scene does."""
+    shutil.copytree(folder, place)
+    record = json.loads((place / "findings.json").read_text("utf-8"))
+    record["identity"] = identity
+    (place / "findings.json").write_text(json.dumps(record), encoding="utf-8")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [
+        ("PatientID", {"patient_id": "4712"}),
+        ("name", {"name": "Roe^Richard"}),
+        ("birth date", {"birth_date": "19500103"}),
+        ("sex", {"sex": "M"}),
+    ],
+)
+def test_another_patient_is_refused_in_a_sentence(what, other, earlier_and_later, tmp_path):
+    earlier, later = earlier_and_later
+    then = of_somebody(earlier, tmp_path / "then", **{**JANE, **other})
+    now = of_somebody(later, tmp_path / "now", **JANE)
+    with pytest.raises(InputError, match=f"different patients .*{what}"):
+        compare_folders(then, now)
+
+
+def test_the_dates_say_which_of_the_two_is_the_earlier_one(earlier_and_later, tmp_path):
+    earlier, later = earlier_and_later
+    then = of_somebody(earlier, tmp_path / "then", **JANE, study_date="20240131")
+    now = of_somebody(later, tmp_path / "now", patient_id="4711", study_date="20210407")
+    found = compare_folders(then, now)
+    assert found.dates == ("2024-01-31", "2021-04-07")
+    assert "is the later of the two" in found.remarks[0]
+    assert not any("one patient is not known" in remark for remark in found.remarks)
+
+
+def test_two_whose_patient_nobody_knows_are_compared_and_it_is_said(compared):
+    assert "one patient is not known" in compared.remarks[-1]
+    assert compared.dates == ("", "")
+
+
+def test_dicom_images_say_whose_they_are(earlier_and_later, tmp_path):
+    folders = []
+    for number, (folder, name) in enumerate(zip(earlier_and_later, ("Doe^Jane", "Roe^Jane"), strict=True)):
+        place = tmp_path / str(number) / "results"
+        shutil.copytree(folder.parent, place.parent)
+        record = json.loads((place / "findings.json").read_text("utf-8"))
+        for role, file in (("t1", "T1w"), ("flair", "FLAIR")):
+            record["inputs"][role]["path"] = str(place.parent / f"{file}.nii.gz")
+        (place / "findings.json").write_text(json.dumps(record), encoding="utf-8")
+        folders.append(with_dicom_images(place, place.parent / "DICOM", MadeStudy(patient_name=name)))
+    with pytest.raises(InputError, match=r"different patients \(name 'Doe\^Jane' and 'Roe\^Jane'\)"):
+        compare_folders(*folders)
+
+
+def test_a_result_of_the_scene_is_compared_as_its_patients(a_slicer_scene, earlier_and_later, tmp_path):
+    result = opened_in(a_slicer_scene, earlier_and_later[1])
+    place_under_patient(a_slicer_scene.scene, [result.flair], Identity(**JANE, study_date="20240131"))
+    write_for_comparison(result, tmp_path / "now")
+    then = of_somebody(earlier_and_later[0], tmp_path / "then", **{**JANE, "patient_id": "4712"})
+    with pytest.raises(InputError, match="PatientID '4712' and '4711'"):
+        compare_folders(then, tmp_path / "now")
 
 
 def test_a_model_that_is_another_is_said(earlier_and_later, tmp_path):

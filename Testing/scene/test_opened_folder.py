@@ -13,9 +13,12 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find_image, open_folder
 from AnomalyDetectionLib.scene import saved_review
+from AnomalyDetectionLib.scene.checks import problems
+from AnomalyDetectionLib.scene.dicom_files import remembered_files
 from AnomalyDetectionLib.scene.editing import add_finding, take_edits
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
+from AnomalyDetectionLib.scene.patients import identity_in_scene
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import (
     findings_of,
@@ -27,9 +30,17 @@ from AnomalyDetectionLib.scene.result import (
     why_fixed,
 )
 from AnomalyDetectionLib.scene.saved_review import save_review
+from AnomalyDetectionLib.scene.titles import title_of
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras
-from made_dicom import MadeStudy, classic_series
-from made_result_folder import FLAIR_GRID, engine_files, head_image, record_of, result_folder
+from made_dicom import MadeStudy
+from made_result_folder import (
+    FLAIR_GRID,
+    engine_files,
+    head_image,
+    record_of,
+    result_folder,
+    with_dicom_images,
+)
 from result_in_scene import ijk_to_ras as matrix_of
 
 
@@ -315,25 +326,59 @@ def test_nothing_of_a_patient_stays_when_another_is_opened(a_slicer_scene, folde
 
 
 def test_dicom_images_are_known_among_the_series_of_their_folder(a_slicer_scene, folder, tmp_path):
-    study, place = MadeStudy(), tmp_path / "DICOM"
-    record = record_of(folder / "findings.json")
-    for number, (role, kind) in enumerate((("t1", "T1"), ("flair", "FLAIR")), start=3):
-        name = {"t1": "T1w", "flair": "FLAIR"}[role]
-        image = sitk.ReadImage(str(folder.parent / f"{name}.nii.gz"))
-        files = classic_series(place / kind, image, kind=kind, study=study, number=number)
-        record["inputs"][role] |= {
-            "path": str(place),
-            "dicom_files": len(files),
-            "sha256": read_volume(place / kind, role=kind).sha256,
-        }
-        (folder.parent / f"{name}.nii.gz").unlink()
-    (folder / "findings.json").write_text(json.dumps(record))
+    place = tmp_path / "DICOM"
+    with_dicom_images(folder, place, MadeStudy())
     found = find_image(open_folder(folder), "flair")
     assert (found.path, found.series.number) == (place, "4")
     result = opened_in(a_slicer_scene, folder).result
     np.testing.assert_allclose(
         slicer.util.arrayFromVolume(result.flair),
         sitk.GetArrayFromImage(read_volume(place / "FLAIR", role="FLAIR").image),
+    )
+
+
+def test_dicom_images_stand_under_their_patient_and_study_as_slicer_has_them(
+    a_slicer_scene, folder, tmp_path
+):
+    scene = a_slicer_scene.scene
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    items = hierarchy.GetNumberOfItems()
+    with_dicom_images(folder, tmp_path / "DICOM", MadeStudy())
+    result = opened_in(a_slicer_scene, folder).result
+    assert identity_in_scene(scene, result.flair) == identity_in_scene(scene, result.t1)
+    identity = identity_in_scene(scene, result.flair)
+    assert (identity.patient_id, identity.birth_date, identity.sex) == ("ANON-1", "19500102", "F")
+    assert title_of(scene, result).startswith("Doe Jane, 2024-01-31, 4: ax FLAIR, paper, ")
+    assert [file.is_file() for file in remembered_files(result.flair)] == [True] * FLAIR_GRID.shape[0]
+    again = opened_in(a_slicer_scene, folder).result
+    assert hierarchy.GetItemAncestorAtLevel(hierarchy.GetItemByDataNode(again.flair), "Patient") == (
+        hierarchy.GetItemAncestorAtLevel(hierarchy.GetItemByDataNode(result.flair), "Patient")
+    )
+    close_result(scene, result)
+    assert identity_in_scene(scene, again.flair) == identity, "the other one is still of this patient"
+    close_result(scene, again)
+    assert hierarchy.GetNumberOfItems() == items
+
+
+def test_images_that_were_opened_with_a_result_are_no_inputs_and_it_is_said_why(a_slicer_scene, folder):
+    result = opened_in(a_slicer_scene, folder).result
+    (sentence, _) = problems(result.t1, result.flair)
+    assert "was opened with its result" in sentence
+
+
+def test_a_scan_of_bids_has_its_subject_and_its_date(a_slicer_scene, tmp_path):
+    raw = tmp_path / "raw" / "sub-01"
+    folder = result_folder(tmp_path / "results" / "sub-01", scan="sub-01", image_folder=raw / "anat")
+    table = "filename\tacq_time\nanat/sub-01_T1w.nii.gz\tn/a\nanat/sub-01_FLAIR.nii.gz\t2021-04-07T10:15:00\n"
+    (raw / "sub-01_scans.tsv").write_text(table)
+    images = {
+        role: raw / "anat" / f"sub-01_{name}.nii.gz" for role, name in (("t1", "T1w"), ("flair", "FLAIR"))
+    }
+    result = opened_in(a_slicer_scene, folder, **images).result
+    assert title_of(a_slicer_scene.scene, result).startswith("sub-01, 2021-04-07, sub-01 FLAIR, paper, ")
+    (raw / "sub-01_scans.tsv").write_text("filename\n\x00")
+    assert title_of(a_slicer_scene.scene, opened_in(a_slicer_scene, folder, **images).result).startswith(
+        "sub-01, sub-01 FLAIR"
     )
 
 

@@ -90,6 +90,12 @@ class Findings:
         return replace(self, items=items, labels=Grid.of(self.labels).image(kept))
 
 
+def least_size(count: int, stride: int) -> str:
+    """The least size of a finding in words: of patches, or of voxels where a model scores each of them (stride 1)."""
+    one, several = ("voxel", "voxels") if stride == 1 else ("patch", "patches")
+    return f"at least {count} connected {one if count == 1 else several}"
+
+
 def derive_findings(
     scores: ScoreMap, *, threshold: float, min_patches: int, outline: str = "lesion"
 ) -> Findings:

@@ -67,6 +67,17 @@ class Identity:
             )
         )
 
+    def shares_a_name_with(self, other: Identity) -> bool:
+        """Whether both name their patient, by ID, name or birth date: only then they can be told apart."""
+        return any(
+            getattr(self, field) and getattr(other, field) for field in ("patient_id", "name", "birth_date")
+        )
+
+    def is_before(self, other: Identity) -> bool:
+        """Whether its study was earlier; False, too, where a date is not known."""
+        mine, its = _day(self.study_date), _day(other.study_date)
+        return mine is not None and its is not None and mine < its
+
     def days_from(self, other: Identity) -> int | None:
         """Days between the two studies; None where a date is not known."""
         mine, its = _day(self.study_date), _day(other.study_date)
@@ -85,6 +96,12 @@ def patients_of(identities: Iterable[Identity]) -> list[list[Identity]]:
         else:
             patients.append([identity])
     return patients
+
+
+def written_date(value: str) -> str:
+    """A date as DICOM writes it (20210407) for people: 2021-04-07; anything else as it is."""
+    day = _day(value)
+    return value if day is None else day.isoformat()
 
 
 def _silence(identity: Identity) -> int:

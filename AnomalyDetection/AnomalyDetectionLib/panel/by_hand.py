@@ -11,7 +11,6 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from ..scene import editing
 from ..scene.result import Result
-from .messages import say
 
 REST_MS = 300
 """How long the segments have to be left alone before it is looked what has changed: a stroke is many changes."""
@@ -66,7 +65,7 @@ class ByHand:
             if adopt:
                 changed += editing.adopt_segments(self._panel.scene, self._panel.logics, result)
         except InputError as error:
-            say(self._panel.ui.findingsSummaryLabel, str(error), "error")
+            self._panel.review.tell(str(error), "error")
         if changed:
             self._panel.review.refill()
             self._panel.views.findings_changed()
@@ -80,13 +79,13 @@ class ByHand:
         ras = self._panel.views.pointed_at()
         if ras is None:
             text = _("Hold Shift and move the mouse over the lesion in a slice, then add it.")
-            say(self._panel.ui.findingsSummaryLabel, text, "warning")
+            self._panel.review.tell(text, "warning")
             return
         try:
             with slicer.util.WaitCursor():
                 number = editing.add_finding(self._panel.scene, self._panel.logics, result, ras)
         except InputError as error:
-            say(self._panel.ui.findingsSummaryLabel, str(error), "warning")
+            self._panel.review.tell(str(error), "warning")
             return
         self._panel.review.refill()
         self._panel.views.findings_changed()
@@ -100,7 +99,7 @@ class ByHand:
         try:
             editing.as_detected(self._panel.scene, self._panel.logics, result, number)
         except InputError as error:
-            say(self._panel.ui.findingsSummaryLabel, str(error), "error")
+            self._panel.review.tell(str(error), "error")
             return
         self._panel.review.refill()
         self._panel.views.findings_changed()

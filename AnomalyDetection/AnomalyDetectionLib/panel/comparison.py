@@ -18,10 +18,12 @@ from ..scene.comparison import (
     change_of,
     comparison_of,
     earlier_of,
+    is_beside,
     is_of_these_settings,
     keep_comparison,
     place_earlier,
     show_beside,
+    show_t1_again,
 )
 from ..scene.comparison_job import ComparisonJob
 from ..scene.result import Result, results_in
@@ -64,14 +66,16 @@ class EarlierResult:
         ui.earlierSelector.enabled = not self.running
         there = result is not None and earlier_of(result) is not None
         ui.earlierBesideButton.enabled = there and self._panel.layout_node is not None
+        ui.earlierBesideButton.checked = there and is_beside(self._panel.scene, result)
 
     def take(self, result: Result | None) -> None:
         """Another result is shown, or none: what is known of its findings' past."""
         if self._later is not None and (result is None or result.score is not self._later.score):
             self.stop()
         known = None if result is None else comparison_of(result)
+        if result is None or not is_beside(self._panel.scene, result):
+            layout.label_views(self._panel.scene)
         self._panel.review.table.show_changes(None if known is None else short_words(known[0]))
-        self._panel.ui.earlierBesideButton.checked = False
         self.show(self._number)
 
     def show(self, number: int | None) -> None:
@@ -93,7 +97,7 @@ class EarlierResult:
         lines += comparison.remarks
         if not is_of_these_settings(result, comparison):
             lines.append(_("Threshold or least size have changed since: compare again."))
-        say(self._panel.ui.changeLabel, "\n".join(lines))
+        say(self._panel.ui.changeLabel, "\n".join(lines), "warning" if comparison.remarks else "")
 
     def compare(self, earlier: Result | Path) -> None:
         """Begin to compare the result that is shown with an earlier one."""
@@ -129,11 +133,13 @@ class EarlierResult:
             return
         self._timer.stop()
         self._job = self._later = None
+        there = self._panel.scene.IsNodePresent(result.score)
         try:
             comparison = job.finish()
-            if self._panel.scene.IsNodePresent(result.score):
-                keep_comparison(result, comparison, self._name_of(earlier))
-                place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
+            if there:
+                with slicer.util.WaitCursor():
+                    keep_comparison(result, comparison, self._name_of(earlier))
+                    place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
         except (
             InputError,
             OSError,
@@ -144,6 +150,21 @@ class EarlierResult:
             self.refresh()
             return
         self.take(self._panel.result)
+        self.refresh()
+        shown = self._panel.result
+        if there and shown is not None and shown.score is result.score and self._may_open_beside():
+            self._open_beside(result)
+
+    def _may_open_beside(self) -> bool:
+        """Whether the views may be arranged without having been asked to."""
+        node = self._panel.layout_node
+        return node is not None and (not self._panel.views.keeps_layout or layout.is_side_by_side(node))
+
+    def _open_beside(self, result: Result) -> None:
+        """The earlier FLAIR in the left view."""
+        if not layout.is_side_by_side(self._panel.layout_node):
+            self._panel.views.side_by_side()
+        show_beside(self._panel.scene, result)
         self.refresh()
 
     def _fill(self, there: list[Result], result: Result | None) -> None:
@@ -182,14 +203,14 @@ class EarlierResult:
 
     def _beside(self) -> None:
         """The earlier FLAIR in the left view, or the T1 again."""
-        result, button = self._panel.result, self._panel.ui.earlierBesideButton
-        volume = None if result is None else earlier_of(result)
-        if volume is None:
-            button.checked = False
-            return
-        if not layout.is_side_by_side(self._panel.layout_node):
-            self._panel.views.side_by_side()
-        show_beside(self._panel.scene, volume if button.checked else result.shown_t1)
+        result = self._panel.result
+        if result is None or earlier_of(result) is None:
+            self.refresh()
+        elif is_beside(self._panel.scene, result) and layout.is_side_by_side(self._panel.layout_node):
+            show_t1_again(self._panel.scene, result)
+            self.refresh()
+        else:
+            self._open_beside(result)
 
     def _name_of(self, earlier: Result | Path) -> str:
         if isinstance(earlier, Path):

@@ -14,10 +14,12 @@ from ..scene.detection_job import DetectionJob
 from ..scene.detection_job import Inputs as DetectionInputs
 from ..scene.result import Result, results_in, would_lose_review
 from . import first_run
-from .messages import say
+from .messages import Line
 from .remarks import remarks
 
 POLL_MS = 150
+STATUS_MS = 10_000
+"""How long the status bar says that a run has ended."""
 
 
 class Detect:
@@ -26,6 +28,8 @@ class Detect:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._job: DetectionJob | None = None
+        self._job_pair: tuple[Any, ...] = ()
+        self._ready: Result | None = None
         self._outcome_of: tuple[Any, ...] = ()
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
@@ -34,8 +38,12 @@ class Detect:
         ui.detectButton.clicked.connect(self.click)
         ui.cancelButton.clicked.connect(self.cancel)
         ui.detailsButton.toggled.connect(self._show_details)
+        ui.showResultButton.clicked.connect(self.show_ready)
         ui.progressWidget.visible = False
-        say(ui.outcomeLabel, "")
+        self.outcome = Line(ui.outcomeLabel)
+        # As high with the buttons beside it as without, or what is below would move.
+        ui.outcomeLabel.setMinimumHeight(ui.detailsButton.sizeHint.height())
+        self._say("")
         self.show_log("")
 
     @property
@@ -57,8 +65,9 @@ class Detect:
         ui.progressWidget.visible = self.running
         if self._outcome_of and self._outcome_of != self._pair():
             self._outcome_of = ()
-            say(ui.outcomeLabel, "")  # it was about other volumes
+            self._say("")  # it was about other volumes
             self.show_log("")
+        ui.showResultButton.visible = self._waits()
         ui.addResultCheckBox.visible = bool(results_in(self._panel.scene))
         ui.addResultCheckBox.enabled = not self.running
 
@@ -75,14 +84,16 @@ class Detect:
         if replace is not None and would_lose_review(replace) and not self._may_be_lost():
             return
         self.show_log("")
-        say(self._panel.ui.outcomeLabel, "")
+        self._say("")
+        self._ready = None
         # WaitCursor lets events happen, such as the second click of a double click.
         self._panel.ui.detectButton.enabled = False
         try:
             with slicer.util.WaitCursor():
                 self._job = self._panel.start(self._inputs(), replace=replace)
+                self._job_pair = self._pair()
         except (InputError, OSError) as error:
-            say(self._panel.ui.outcomeLabel, str(error), "error")
+            self._say(str(error), "error")
         finally:
             self._panel.refresh()
         if self._job is None:
@@ -101,12 +112,13 @@ class Detect:
             return
         self.stop()
         self._outcome_of = self._pair()
-        say(self._panel.ui.outcomeLabel, _("Cancelled. Nothing was changed."))
+        self._say(_("Cancelled. Nothing was changed."))
         self._panel.refresh()
 
     def stop(self) -> None:
         """End the run, if there is one, without a word."""
         self._timer.stop()
+        self._ready = None
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
@@ -141,6 +153,7 @@ class Detect:
         )  # the findings are about to change under who is typing or painting
         self._outcome_of = self._pair()
         log, took = job.log, job.seconds
+        name = self._job_pair[1].GetName()
         try:
             with slicer.util.WaitCursor():
                 result = job.finish()
@@ -151,18 +164,57 @@ class Detect:
             sentence = _("The result could not be brought into the scene ({reason}); nothing was changed.")
             self._say_failed(sentence.format(reason=error), f"{log}\n{traceback.format_exc()}")
             return
-        self._panel.show(result, arrange=True)
-        said = [*remarks(result), _("Done in {seconds} s.").format(seconds=round(took))]
-        say(self._panel.ui.outcomeLabel, "\n".join(said), "good" if len(said) == 1 else "warning")
+        seconds = round(took)
+        if self._is_of_pair(result) and self._panel.entered:
+            self._panel.show(result, arrange=True)
+            self.tell(remarks(result), _("Done in {seconds} s.").format(seconds=seconds))
+        else:  # whoever reads another patient meanwhile goes on with that
+            self._ready = result
+            self._panel.display.keep_out_of_sight(result)
+            done = _('The result of "{name}" is ready, after {seconds} s.')
+            self._say(done.format(name=name, seconds=seconds), "good", whole=True)
+            slicer.util.showStatusMessage(self.outcome.text, STATUS_MS)
         self._panel.refresh()
 
-    def tell(self, lines: list[str]) -> None:
-        """What is to be known of a result that was opened, until another pair is chosen."""
+    def show_ready(self) -> None:
+        """Show the result that came while another patient was read, or another module was open."""
+        result, waits = self._ready, self._waits()
+        self._ready = None
+        if result is not None and waits:
+            self._panel.show(result, arrange=True)
+            self.tell(remarks(result))
+        self._panel.refresh()
+
+    def take_up(self) -> None:
+        """The module is opened: a result that came meanwhile is shown, unless another patient is chosen."""
+        if self._ready is not None and self._waits() and self._is_of_pair(self._ready):
+            self.show_ready()
+
+    def tell(self, remarks: list[str], done: str = "") -> None:
+        """What is to be known of the result that is shown, until another pair is chosen: a line, all under Details."""
         self._outcome_of = self._pair()
-        say(self._panel.ui.outcomeLabel, "\n".join(lines), "warning")
+        lines = [*remarks, done] if done else remarks
+        self._say("\n".join(lines), "warning" if remarks else "good")
+        self.show_log("\n".join(lines) if remarks else "")
+
+    def _waits(self) -> bool:
+        """Whether there is a result that is still to be shown."""
+        ready, shown = self._ready, self._panel.result
+        if ready is None or not self._panel.scene.IsNodePresent(ready.score):
+            return False
+        return shown is None or shown.score is not ready.score
+
+    def _is_of_pair(self, result: Result) -> bool:
+        """Whether a result is of what the boxes hold."""
+        return bool(self._panel.is_of_pair(result))
+
+    def _say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
+        self.outcome.say(text, kind, whole=whole or kind == "error")
 
     def _say_failed(self, sentence: str, log: str) -> None:
-        say(self._panel.ui.outcomeLabel, sentence, "error")
+        if self._pair() != self._job_pair:  # it is not about what the boxes hold now
+            sentence = f"{self._job_pair[1].GetName()}: {sentence}"
+        self._say(sentence, "error")
         self.show_log(log or _("The program wrote nothing."))
         self._panel.refresh()
 
@@ -190,14 +242,14 @@ class Detect:
                 progress=self._say_installing,
             )
         except InputError as error:
-            say(self._panel.ui.outcomeLabel, str(error), "error")
+            self._say(str(error), "error")
             self.show_log(getattr(error, "instructions", ""))
             return False
-        say(self._panel.ui.outcomeLabel, "" if ready else _("Nothing was installed; the detection needs it."))
+        self._say("" if ready else _("Nothing was installed; the detection needs it."))
         return bool(ready)
 
     def _say_installing(self, text: str) -> None:
-        say(self._panel.ui.outcomeLabel, text)
+        self._say(text)
         slicer.app.processEvents()
 
     def _inputs(self) -> DetectionInputs:

@@ -8,20 +8,29 @@ from typing import Any
 
 import slicer
 
+from ..scene.dicom_files import remembered_files
+
 
 def instance_files(node: Any) -> list[Path]:
-    """The DICOM instances of a volume node, in its own order; none where it is from another format or a saved scene
-    of another computer.
+    """The DICOM instances of a volume node, in its own order: by Slicer's database, or as its result was opened with.
+
+    None where it is from another format or a saved scene of another computer.
 
     Args:
         node: vtkMRMLVolumeNode.
     """
     identifiers = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)  # a Slicer may be built without DICOM
-    if database is None or not database.isOpen:
-        return []
-    files = [Path(database.fileForInstance(identifier)) for identifier in identifiers]
+    if not identifiers or database is None or not database.isOpen:
+        files = remembered_files(node)
+    else:
+        files = [Path(database.fileForInstance(identifier)) for identifier in identifiers]
     return files if all(file.is_file() for file in files) else []
+
+
+def is_dicom(node: Any) -> bool:
+    """Whether a volume node is of DICOM images, wherever these are now."""
+    return bool(node.GetAttribute("DICOM.instanceUIDs") or remembered_files(node))
 
 
 def add_to_database(folder: Path) -> bool:

@@ -10,7 +10,16 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from ..model.rates import in_words
 from ..scene import overlay, slice_views
-from ..scene.result import Result, has_probabilities, rates_of, rederive, results_in, settings_of, why_fixed
+from ..scene.result import (
+    Result,
+    has_probabilities,
+    rates_of,
+    rederive,
+    results_in,
+    scores_voxels,
+    settings_of,
+    why_fixed,
+)
 from .messages import say
 
 LEAST_THRESHOLD = 0.5
@@ -84,7 +93,12 @@ class Display:
         if result is None or fixed:
             say(ui.minimumVolumeLabel, fixed)
         else:
-            say(ui.minimumVolumeLabel, _("that is about {ml:.2f} ml").format(ml=self._smallest_ml(result)))
+            say(ui.minimumVolumeLabel, self._smallest(result))
+            one = round(ui.minimumSizeSlider.value) == 1
+            if scores_voxels(result):
+                ui.minimumSizeSlider.suffix = _(" voxel") if one else _(" voxels")
+            else:
+                ui.minimumSizeSlider.suffix = _(" patch") if one else _(" patches")
 
     def show_in_views(self) -> None:
         """Show the result in the slice views: overlay on the FLAIR, outlines, legend."""
@@ -101,18 +115,27 @@ class Display:
             threshold,
             probabilities=has_probabilities(result),
         )
-        slice_views.show_result(self._panel.scene, result, opacity=ui.opacitySlider.value)
-        self._overlay_toggled(ui.showOverlayCheckBox.checked)
+        slice_views.show_result(
+            self._panel.scene, result, opacity=ui.opacitySlider.value, keep=self._panel.views.keeps_layout
+        )
+        visible = ui.showOverlayCheckBox.checked
+        if not visible:
+            slice_views.set_overlay_visible(self._panel.scene, result, False)
+        overlay.set_legend_visible(self._panel.logics, result.score, visible)
         self._outlines_toggled(ui.showOutlinesCheckBox.checked)
         self._fill_toggled(ui.fillOutlinesCheckBox.checked)
 
     def show_nothing(self) -> None:
         """No result is shown: what is left of others in the views would lie on an image that is not theirs."""
         for result in results_in(self._panel.scene):
-            slice_views.set_overlay_visible(self._panel.scene, result, False)
-            overlay.set_legend_visible(self._panel.logics, result.score, False)
-            result.segmentation.CreateDefaultDisplayNodes()
-            result.segmentation.GetDisplayNode().SetVisibility(False)
+            self.keep_out_of_sight(result)
+
+    def keep_out_of_sight(self, result: Result) -> None:
+        """Take a result that is not the one to be read out of the views."""
+        slice_views.set_overlay_visible(self._panel.scene, result, False)
+        overlay.set_legend_visible(self._panel.logics, result.score, False)
+        result.segmentation.CreateDefaultDisplayNodes()
+        result.segmentation.GetDisplayNode().SetVisibility(False)
 
     def rederive(self) -> None:
         """The findings follow the sliders."""
@@ -130,7 +153,7 @@ class Display:
                 self._panel.scene, self._panel.logics, result, threshold=wanted[0], min_patches=wanted[1]
             )
         except InputError as error:
-            say(ui.findingsSummaryLabel, str(error), "error")
+            self._panel.review.tell(str(error), "error")
             self.take(result)  # the sliders go back
             return
         self._panel.review.refill()
@@ -172,10 +195,14 @@ class Display:
         text = _("about {rate} findings in a normal scan at this threshold, besides WMH ({low} to {high})")
         return text.format(rate=rate, low=low, high=high)
 
-    def _smallest_ml(self, result: Result) -> float:
-        """The volume of the cells of as many patches as the slider says."""
-        dx, dy, dz = result.patch_scores.GetSpacing()
-        return round(self._panel.ui.minimumSizeSlider.value) * dx * dy * dz / 1000
+    def _smallest(self, result: Result) -> str:
+        """How large the smallest finding is, in millilitres, and what of."""
+        size = result.patch_scores.GetSpacing()
+        count = round(self._panel.ui.minimumSizeSlider.value)
+        one = _("a voxel") if scores_voxels(result) else _("a patch stands for")
+        text = _("about {ml:.2f} ml ({one} {dx:.1f} x {dy:.1f} x {dz:.1f} mm)")
+        ml = count * size[0] * size[1] * size[2] / 1000
+        return text.format(ml=ml, one=one, dx=size[0], dy=size[1], dz=size[2])
 
     def _slider_moved(self, _value: float) -> None:
         if self._panel.result is not None:

@@ -17,7 +17,7 @@ from ..scene import export
 from ..scene.dicom import export_dicom
 from ..scene.report import export_report
 from ..scene.result import Result
-from .dicom_files import add_to_database, instance_files
+from .dicom_files import add_to_database, instance_files, is_dicom
 from .messages import say
 from .remarks import remarks
 
@@ -51,14 +51,14 @@ class Export:
         ):
             button.enabled = there
         result = self._panel.result
-        of_dicom = result is not None and bool(result.flair.GetAttribute("DICOM.instanceUIDs"))
+        of_dicom = result is not None and is_dicom(result.flair)
         ui.exportDicomButton.enabled = of_dicom
         ui.exportDicomButton.toolTip = (
             _("Save the findings with your review as DICOM objects (a segmentation and a structured report).")
             if of_dicom or result is None
             else _(
-                "The FLAIR was not loaded from Slicer's DICOM database: load its series with the DICOM module, then"
-                " detect anomalies in that."
+                "The FLAIR is of a file that is not DICOM, and such objects refer to the FLAIR's DICOM images: detect"
+                " anomalies in its DICOM series, loaded with the DICOM module or from a worklist of DICOM studies."
             )
         )
 
@@ -150,7 +150,7 @@ class Export:
         self._write(write, folder, said)
 
     def _patient(self, result: Result) -> PatientLine | None:
-        """Whose images they are, where the FLAIR is from Slicer's DICOM database."""
+        """Whose images they are, where the FLAIR is of DICOM images."""
         files = instance_files(result.flair)
         return patient_line(files[0]) if files else None
 

@@ -86,6 +86,7 @@ class FindingsView:
             self._table.setColumnHidden(column, not more)
         header = self._table.horizontalHeader()
         header.setSectionResizeMode(REGION, qt.QHeaderView.Interactive if more else qt.QHeaderView.Stretch)
+        self._fit_more()
 
     def show_changes(self, changes: Mapping[int, str] | None) -> None:
         """Say what has become of each finding since an earlier result; None: there is none to compare with."""
@@ -109,6 +110,7 @@ class FindingsView:
         for place, row in enumerate(ordered):
             self._fill(place, row, slices.get(row.number))
         self._filling = False
+        self._fit_more()
 
     def update(self, row: Row, slices: Mapping[int, int]) -> None:
         """Show what has changed of one finding; its row stays where it is."""
@@ -126,6 +128,12 @@ class FindingsView:
         else:
             self._table.setCurrentCell(-1, -1)
         self._filling = False
+
+    def _fit_more(self) -> None:
+        """What is there only when asked for is there whole: the table scrolls sideways then anyhow."""
+        for column in (REGION, *MORE):
+            if not self._table.isColumnHidden(MORE[0]):
+                self._table.resizeColumnToContents(column)
 
     def _fill(self, place: int, row: Row, slice_number: int | None) -> None:
         values = (

@@ -41,7 +41,7 @@ class HintFilter:
             button.clicked.connect(self._clicked)
             self._buttons[hint] = button
         needed = max(button.sizeHint.width() for button in self._buttons.values())
-        columns = len(self._buttons) if needed * len(self._buttons) <= NARROW else 2
+        columns = next((n for n in (len(self._buttons), 3) if needed * n <= NARROW), 2)
         for place, button in enumerate(self._buttons.values()):
             button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
             grid.addWidget(button, place // columns, place % columns)
@@ -52,6 +52,9 @@ class HintFilter:
         for hint, button in self._buttons.items():
             button.setText(f"{_(HINT_SHORT[hint])} {hints.count(hint)}")
             button.setChecked(hint not in hidden)
+            font = button.font
+            font.setStrikeOut(hint in hidden)  # pressed in or not is hardly seen in the dark style
+            button.setFont(font)
 
     def button(self, hint: str) -> Any:
         """The QPushButton of a hint."""

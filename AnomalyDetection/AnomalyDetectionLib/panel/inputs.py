@@ -11,6 +11,7 @@ from ..imaging.dicom_headers import read_header
 from ..imaging.dicom_sequence import MrSequence
 from ..scene.checks import problems, warnings
 from ..scene.guesses import Guess, guess_inputs
+from ..scene.nodes import nodes_of_class
 from ..scene.titles import title_of
 from .dicom_files import instance_files
 from .messages import say
@@ -27,19 +28,29 @@ class Inputs:
         self._warnings: list[str] = []
         self._guess = Guess(None, None)
         self._sequences: dict[str, MrSequence | None] = {}
+        self._emptied: dict[str, set[str]] = {}
         panel.ui.loadSampleButton.clicked.connect(self.load_sample)
 
     def guess(self) -> None:
-        """Fill boxes that are empty; never over what somebody chose."""
+        """Fill boxes that are empty; never over what somebody chose, nor in the place of what was deleted."""
         parameters = self._panel.parameters
         if parameters is None or (parameters.t1 is not None and parameters.flair is not None):
             return
         guess = self._guess = guess_inputs(self._panel.scene, self._sequence_of)
         t1, flair = guess.t1, guess.flair
-        if parameters.t1 is None and t1 is not None and t1 is not parameters.flair:
+        if parameters.t1 is None and t1 is not parameters.flair and self._may_take("t1", t1):
             parameters.t1 = t1
-        if parameters.flair is None and flair is not None and flair is not parameters.t1:
+        if parameters.flair is None and flair is not parameters.t1 and self._may_take("flair", flair):
             parameters.flair = flair
+
+    def emptied(self, name: str) -> None:
+        """The volume in a box is about to be deleted: nothing that is there already takes its place."""
+        nodes = nodes_of_class(self._panel.scene, "vtkMRMLScalarVolumeNode")
+        self._emptied[name] = {node.GetID() for node in nodes}
+
+    def begin(self) -> None:
+        """Another scene: nothing of it was deleted yet."""
+        self._emptied = {}
 
     def problems(self) -> list[str]:
         """What stands in the way of a run, a sentence each; empty: nothing."""
@@ -91,6 +102,9 @@ class Inputs:
             )
             if why and box is node
         ]
+
+    def _may_take(self, name: str, node: Any) -> bool:
+        return node is not None and node.GetID() not in self._emptied.get(name, ())
 
     def _sequence_of(self, node: Any) -> MrSequence | None:
         """How the images of a node were taken; None where it is not from DICOM, or the files are not there."""

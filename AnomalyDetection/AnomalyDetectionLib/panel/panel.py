@@ -22,6 +22,7 @@ from .keys import Keys
 from .result_folders import ResultFolders
 from .review import Review
 from .views import Views
+from .wheel import WheelGuard
 from .worklist import Worklist
 
 SETTLE_MS = 200
@@ -43,6 +44,7 @@ class Panel:
 
     Attributes:
         parameters: the parameter node wrapper; None while a scene is closed.
+        entered: whether the module is the one that is open.
     """
 
     def __init__(self, ui: Any, scene: Any, logics: Logics, start: Any) -> None:
@@ -50,8 +52,9 @@ class Panel:
         self.start = start
         self.parameters: Any = None
         self._shown: tuple[Any, ...] | None = None
-        self._flair: Any = None
+        self._pair: tuple[Any, ...] = ()
         self._choosing = False
+        self.entered = False
         self.advanced = Advanced(self)
         self.inputs = Inputs(self)
         self.display = Display(self)
@@ -64,6 +67,7 @@ class Panel:
         self.folders = ResultFolders(self)
         self.worklist = Worklist(self)
         self.keys = Keys(self)
+        self._wheel = WheelGuard(ui.inputsCollapsibleButton.parentWidget(), ui.earlierSelector)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(SETTLE_MS)
@@ -81,9 +85,14 @@ class Panel:
 
     @property
     def result(self) -> Result | None:
-        """The result that is shown and reviewed: of the FLAIR that is chosen, and of no other."""
+        """The result that is shown and reviewed: of the T1 and the FLAIR that are chosen, and of no others."""
         result = self._chosen_result()
-        return result if result is not None and result.flair is self.parameters.flair else None
+        return result if result is not None and self.is_of_pair(result) else None
+
+    def is_of_pair(self, result: Result) -> bool:
+        """Whether a result is of the T1 and the FLAIR in the boxes. A T1 that is not there is no other one."""
+        t1, flair = self._now()
+        return result.flair is flair and (t1 is None or result.t1 is None or result.t1 is t1)
 
     def set_parameters(self, parameters: Any) -> None:
         """Follow another parameter node; None: the scene is being closed."""
@@ -99,13 +108,16 @@ class Panel:
                 parameters.flair = result.flair
                 if parameters.t1 is None:
                     parameters.t1 = result.t1
+            self.inputs.begin()
             self.inputs.guess()
-            self._flair = parameters.flair
+            self._pair = self._now()
         self.refresh()
 
     def refresh(self) -> None:
         """Make everything on the panel agree with the parameter node and the scene."""
-        self._follow_flair()
+        if self._choosing:  # there is more to come
+            return
+        self._follow_pair()
         result = self.result
         shown = () if result is None else (result.score.GetID(), result.table.GetID())
         if shown != self._shown:
@@ -137,6 +149,7 @@ class Panel:
             return
         for name in ("t1", "flair", "brainMask"):
             if getattr(parameters, name) is node:
+                self.inputs.emptied(name)
                 setattr(parameters, name, None)
 
     def show(self, result: Result, *, arrange: bool = False) -> None:
@@ -146,12 +159,17 @@ class Panel:
             arrange: it has just arrived: the views are put side by side, unless the user keeps a layout.
         """
         self._shown = ()
-        self._choose(result.score)
-        self.parameters.flair = self._flair = result.flair
-        if result.t1 is not None:
-            self.parameters.t1 = result.t1
+        self._choosing = True
+        try:
+            self.parameters.result, self.parameters.flair = result.score, result.flair
+            if result.t1 is not None:
+                self.parameters.t1 = result.t1
+        finally:
+            self._choosing = False
+        self._pair = self._now()
         self.refresh()
         self.display.show_in_views()
+        self.earlier.refresh()  # the T1 is in its view again
         if arrange:
             self.views.arrange()
         self._idle.start()
@@ -162,10 +180,14 @@ class Panel:
 
     def why_no_result(self) -> str:
         """What to say where findings would be."""
-        result = self._chosen_result()
-        if result is not None and self.parameters.flair is not None:
+        result, parameters = self._chosen_result(), self.parameters
+        if result is not None and parameters.flair is not None and result.flair is not parameters.flair:
             return _('No result of "{name}" yet. The result of "{other}" is not shown over it.').format(
-                name=self.parameters.flair.GetName(), other=result.flair.GetName()
+                name=parameters.flair.GetName(), other=result.flair.GetName()
+            )
+        if result is not None and result.t1 is not None and parameters.t1 is not None:
+            return _('No result of "{name}" with this FLAIR yet; that with "{other}" is not shown.').format(
+                name=parameters.t1.GetName(), other=result.t1.GetName()
             )
         score = None if self.parameters is None else self.parameters.result
         if result is None and score is not None and score.GetScene() is not None:
@@ -174,14 +196,17 @@ class Panel:
 
     def enter(self) -> None:
         """The module is opened."""
+        self.entered = True
         self.inputs.guess()
         self.refresh()
         self.by_hand.take(adopt=True)
         self.keys.connect()
         self.views.connect()
+        self.detect.take_up()
 
     def exit(self) -> None:
         """Another module is opened; a run goes on."""
+        self.entered = False
         self.keys.disconnect()
         self.views.disconnect()
 
@@ -216,13 +241,21 @@ class Panel:
         # The parameter node remembers a node that was deleted until it is told.
         return None if node is None or node.GetScene() is None else result_of(node)
 
-    def _follow_flair(self) -> None:
-        """Another FLAIR was chosen: its own result is shown, if it has one."""
-        flair = None if self.parameters is None else self.parameters.flair
-        if flair is self._flair or self.scene.IsBatchProcessing():
+    def _now(self) -> tuple[Any, ...]:
+        """The T1 and the FLAIR in the boxes."""
+        parameters = self.parameters
+        return (None, None) if parameters is None else (parameters.t1, parameters.flair)
+
+    def _follow_pair(self) -> None:
+        """Another T1 or FLAIR was chosen: the result of the two is shown, if there is one. A FLAIR brings its T1."""
+        pair = self._now()
+        if pair == self._pair or self.scene.IsBatchProcessing():
             return
-        self._flair = flair
-        own = [result for result in results_in(self.scene) if result.flair is flair]
+        before, self._pair = self._pair, pair
+        of_flair = [result for result in results_in(self.scene) if result.flair is pair[1]]
+        own = [result for result in of_flair if self.is_of_pair(result)]
+        if not own and pair[1] not in before:
+            own = of_flair
         if own:
             shown = self.result
             self.show(own[-1] if shown is None else shown)

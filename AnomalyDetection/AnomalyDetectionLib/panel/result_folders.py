@@ -54,11 +54,12 @@ class ResultFolders:
             settings.setValue(LAST_FOLDER, str(Path(chosen).parent))
             self.open(Path(chosen))
 
-    def open(self, folder: Path, also: Mapping[str, Path] | None = None) -> bool:
+    def open(self, folder: Path, also: Mapping[str, Path] | None = None, patient: str = "") -> bool:
         """Open a folder of results; the one that was open is saved and closed.
 
         Args:
             also: where the images "t1" and "flair" may be besides where the record says.
+            patient: whose study it is, where the images do not say.
 
         Returns:
             Whether it is open.
@@ -69,13 +70,13 @@ class ResultFolders:
             if images is None or not self.close():
                 return False
             with slicer.util.WaitCursor():
-                opened = open_result(self._panel.scene, self._panel.logics, found, images)
+                opened = open_result(self._panel.scene, self._panel.logics, found, images, patient)
         except InputError as error:
             self._say(str(error), "error")
             return False
         self._follow(opened)
-        self._panel.show(opened.result)
-        self._panel.views.arrange()
+        with slicer.util.WaitCursor():
+            self._panel.show(opened.result, arrange=True)
         self._say("\n".join(opened.remarks), "warning")
         self._panel.detect.tell([*opened.remarks, *remarks(opened.result)])
         return True

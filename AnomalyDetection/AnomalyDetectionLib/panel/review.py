@@ -15,7 +15,7 @@ from ..scene.result import Result, hidden_hints, hide_hints, show_again
 from ..scene.segmentation import emphasise, emphasised, name_segments
 from .findings_view import BY_SCORE, BY_SLICE, FindingsView
 from .hint_filter import HintFilter
-from .messages import say
+from .messages import CHOSEN, Line
 from .nearest import Nearest
 from .words import SHORT, hint_in_words
 
@@ -44,6 +44,9 @@ class Review:
         ui.rejectButton.clicked.connect(self.reject)
         ui.noteEdit.editingFinished.connect(self.keep_note)
         ui.noteEdit.returnPressed.connect(self._leave_note)
+        for button in (ui.acceptButton, ui.rejectButton, ui.earlierBesideButton):
+            button.setStyleSheet(CHOSEN)
+        self._summary_line = Line(ui.findingsSummaryLabel)
         self._category_buttons = self._make_category_buttons()
         self.hints = HintFilter(ui.hintsWidget, self._hide)
         self.nearest = Nearest(panel)
@@ -138,6 +141,10 @@ class Review:
             self.select(number)
         self._refresh()
 
+    def tell(self, text: str, kind: str = "") -> None:
+        """Say something above the table, in one line where there is one below it."""
+        self._summary_line.say(text, kind, whole=self._panel.result is None)
+
     def show_again(self) -> None:
         """Outlines were edited, or that was taken back: views and table follow."""
         result = self._panel.result
@@ -146,7 +153,7 @@ class Review:
         try:
             show_again(self._panel.scene, self._panel.logics, result)
         except InputError as error:
-            say(self._panel.ui.findingsSummaryLabel, str(error), "error")
+            self.tell(str(error), "error")
         self.refill()
         self._panel.views.findings_changed()
 
@@ -171,7 +178,7 @@ class Review:
             button.setCheckable(True)
             button.setToolTip(_("{name} (key {key})").format(name=_(name), key=category))
             button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
-            button.setStyleSheet("text-align: left; padding: 2px 3px;")
+            button.setStyleSheet(f"QPushButton {{ text-align: left; padding: 2px 3px; }} {CHOSEN}")
             button.clicked.connect(self._setter(category))
             grid.addWidget(button, place // COLUMNS_OF_CATEGORIES, place % COLUMNS_OF_CATEGORIES)
             buttons.append((category, button))
@@ -269,7 +276,7 @@ class Review:
         if result is not None:
             self.hints.refresh(findings_table.rows(result.table), hidden_hints(result))
         done = bool(shown) and not ui.nextUnreviewedButton.enabled
-        say(ui.findingsSummaryLabel, self._summary(result, shown), "good" if done else "")
+        self.tell(self._summary(result, shown), "good" if done else "")
         ui.noteEdit.text = "" if row is None else row.note
         if finding:
             # Always there, so that nothing below it moves when another finding is looked at.

@@ -49,6 +49,11 @@ class Views:
             lambda keep: slicer.app.userSettings().setValue(KEEP_LAYOUT, bool(keep))
         )
 
+    @property
+    def keeps_layout(self) -> bool:
+        """Whether the user's own layout and volumes stay when a result arrives."""
+        return _kept_layout()
+
     def refresh(self) -> None:
         """Only what there is can be arranged."""
         ui, parameters, node = self._panel.ui, self._panel.parameters, self._panel.layout_node
@@ -205,6 +210,8 @@ class Views:
         """Views that were not shown until now are where they were left: they go to the finding, too."""
         if self._observed:
             self.connect()
+            if self.keeps_layout:  # else all views have been filled already
+                self._panel.display.show_in_views()
             self._panel.review.show_selected()
             self._panel.refresh()
 

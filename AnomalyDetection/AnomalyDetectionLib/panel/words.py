@@ -48,9 +48,7 @@ def about_finding(row: Row) -> str:
     lines = [
         _("{number}: {side}, {region}").format(number=row.number, side=_(row.side), region=row.region),
         _("{volume:.2f} ml").format(volume=row.volume_ml),
-        _("peak score {peak:.2f}, mean {mean:.2f}, {patches} patches").format(
-            peak=row.peak_score, mean=row.mean_score, patches=row.patches
-        ),
+        _("peak score {peak:.2f}, mean {mean:.2f}").format(peak=row.peak_score, mean=row.mean_score),
         about_rate(row.per_normal_scan),
         hint_in_words(row),
     ]

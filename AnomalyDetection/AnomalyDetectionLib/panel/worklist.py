@@ -88,7 +88,8 @@ class Worklist:
 
     def take_database(self) -> None:
         """List the MR studies of Slicer's DICOM database."""
-        studies = studies_in_database()
+        with slicer.util.WaitCursor():  # of thousands of series it takes seconds
+            studies = studies_in_database()
         if not studies:
             self._say(_("Slicer's DICOM database holds no MR study: import some (module DICOM)."), "error")
             return
@@ -172,7 +173,8 @@ class Worklist:
         if self._results is None or entry.state != DONE:
             return False
         also = {"t1": Path(entry.t1), "flair": Path(entry.flair)} if entry.t1 and entry.flair else {}
-        opened: bool = self._panel.folders.open(self._results / entry.place, also)
+        patient = entry.name if entry.name != entry.scan else ""  # in BIDS the scan's name says it
+        opened: bool = self._panel.folders.open(self._results / entry.place, also, patient)
         self.show()
         return opened
 

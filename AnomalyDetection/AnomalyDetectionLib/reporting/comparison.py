@@ -14,12 +14,13 @@ import SimpleITK as sitk
 
 from ..detection.comparison import Change, Outlined, compare
 from ..errors import InputError
+from ..imaging.dicom_identity import Identity, written_date
 from ..imaging.grid import Grid
 from ..imaging.registration import SAME_HEAD_FROM, register
 from ..imaging.text_header import check_header
 from ..imaging.volume import as_text
 from ..imaging.whole_file import whole_file
-from .result_folder import ResultFolder, find_image, open_folder, read_image
+from .result_folder import ResultFolder, find_image, identity_of, open_folder, read_image
 
 COLUMNS = (
     "later",
@@ -45,6 +46,7 @@ class Comparison:
         to_earlier: 4 x 4, row by row, LPS to LPS, from the later FLAIR to the earlier one.
         threshold, min_patches: of the later result, as it was compared.
         remarks: sentences about what makes the two less comparable.
+        dates: of the earlier and the later study, 2021-04-07; "" where one is not known.
     """
 
     changes: tuple[Change, ...]
@@ -52,6 +54,7 @@ class Comparison:
     threshold: float
     min_patches: int
     remarks: tuple[str, ...] = ()
+    dates: tuple[str, str] = ("", "")
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -83,7 +86,9 @@ class Comparison:
             if len(matrix) != 16:
                 raise ValueError("a transform has 16 numbers")
             remarks = tuple(map(str, plain["remarks"]))
-            return cls(changes, matrix, float(plain["threshold"]), int(plain["min_patches"]), remarks)
+            earlier, later = map(str, plain.get("dates") or ("", ""))  # earlier versions have none
+            settings = float(plain["threshold"]), int(plain["min_patches"])
+            return cls(changes, matrix, *settings, remarks, (earlier, later))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("The comparison is damaged: compare again.") from error
 
@@ -96,12 +101,15 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
         report: called with the stage, the fraction done, and a line for people.
 
     Raises:
-        InputError: a folder or an image cannot be used, or the two are not of the same head.
+        InputError: a folder or an image cannot be used, or the two are not of the same patient or head.
     """
     say = report or (lambda stage, fraction, message: None)
     say("reading", 0.0, "Reading both results")
     then, now = open_folder(earlier), open_folder(later)
-    images = [read_image(find_image(each, "flair"), "flair") for each in (then, now)]
+    found = [find_image(each, "flair") for each in (then, now)]
+    whose = [identity_of(each, image) for each, image in zip((then, now), found, strict=True)]
+    doubts = _doubts_about_the_patient(whose[0], whose[1], then, now)
+    images = [read_image(image, "flair") for image in found]
     then_flair, now_flair = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
     outlined_then, outlined_now = (
         _outlined(each, image) for each, image in ((then, then_flair), (now, now_flair))
@@ -118,7 +126,9 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     matrix = np.eye(4)
     matrix[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
     matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
-    return Comparison(changes, tuple(matrix.ravel().tolist()), *now.settings, _remarks(then, now))
+    remarks = (*_remarks_about_the_dates(*whose), *_remarks(then, now), *doubts)
+    dates = written_date(whose[0].study_date), written_date(whose[1].study_date)
+    return Comparison(changes, tuple(matrix.ravel().tolist()), *now.settings, remarks, dates)
 
 
 def check_suffix(path: Path) -> None:
@@ -193,6 +203,38 @@ def _on_grid(path: Path, grid: Grid, result: ResultFolder) -> np.ndarray:
     if array.shape != grid.shape:
         raise damaged
     return array
+
+
+def _doubts_about_the_patient(
+    earlier: Identity, later: Identity, then: ResultFolder, now: ResultFolder
+) -> list[str]:
+    """Why the two may not be of one patient.
+
+    Raises:
+        InputError: they are not.
+    """
+    if different := earlier.contradictions(later):
+        raise InputError(
+            f"The two results are of different patients ({'; '.join(different)}): choose an earlier result of the "
+            "patient who is read."
+        )
+    subjects = [str(each.record.get("subject") or each.subject) for each in (then, now)]
+    if earlier.shares_a_name_with(later) or (subjects[0] and subjects[0] == subjects[1]):
+        return []
+    named = f" ({' and '.join(map(repr, subjects))})" if all(subjects) else ""
+    return [
+        f"Whether both results are of one patient is not known{named}, as the images do not say: make sure of it."
+    ]
+
+
+def _remarks_about_the_dates(earlier: Identity, later: Identity) -> list[str]:
+    if not later.is_before(earlier):
+        return []
+    dates = written_date(earlier.study_date), written_date(later.study_date)
+    return [
+        f"By its date ({dates[0]}) the scan that was given as the earlier one is the later of the two ({dates[1]}): what "
+        "reads new is gone since, what reads grown has shrunken. Compare them the other way round."
+    ]
 
 
 def _remarks(earlier: ResultFolder, later: ResultFolder) -> tuple[str, ...]:

@@ -117,7 +117,9 @@ def report_html(
         paragraph(NOTICE, "research"),
         _about(record, patient, anonymous),
         _warnings(remarks),
-        paragraph(result_in_words(reviewed, findings, scores.rates, brain_ml), "result"),
+        paragraph(
+            result_in_words(reviewed, findings, scores.rates, brain_ml, scores.settings.stride), "result"
+        ),
         *(paragraph(said, "result") for said in (review_in_words(reviewed, brain_ml), selection) if said),
     ]
     if reviewed:

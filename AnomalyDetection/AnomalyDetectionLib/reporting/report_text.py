@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..detection.findings import Findings
+from ..detection.findings import Findings, least_size
 from ..detection.hints import HINTS
 from ..detection.review import CATEGORIES, ReviewedFinding
 from ..imaging.dicom_patient import NOBODY, PatientLine
@@ -16,7 +16,11 @@ SEXES = {"F": "female", "M": "male", "O": "other"}
 
 
 def result_in_words(
-    reviewed: Sequence[ReviewedFinding], findings: Findings, rates: RateCurve | None, brain_ml: float
+    reviewed: Sequence[ReviewedFinding],
+    findings: Findings,
+    rates: RateCurve | None,
+    brain_ml: float,
+    stride: int = 4,
 ) -> str:
     """What was found and what a normal scan has, as one paragraph in which **words** are strong.
 
@@ -25,8 +29,9 @@ def result_in_words(
         findings: for the settings they were derived with.
         rates: of the scores.
         brain_ml: the volume that was looked at.
+        stride: of the scores, in voxels.
     """
-    sentences = [_found(reviewed, findings, brain_ml)]
+    sentences = [_found(reviewed, findings, brain_ml, least_size(findings.min_patches, stride))]
     if reviewed:
         sentences += [_largest(reviewed), _by_hint(reviewed)]
     return " ".join([*sentences, *_normally(rates, findings)])
@@ -53,10 +58,8 @@ def review_in_words(reviewed: Sequence[ReviewedFinding], brain_ml: float) -> str
     return f"{said}. By category: {'; '.join(by_category)}." if by_category else f"{said}."
 
 
-def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: float) -> str:
-    rule = (
-        f"(score above {findings.threshold:g}, at least {_counted(findings.min_patches, 'connected patch')})"
-    )
+def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: float, least: str) -> str:
+    rule = f"(score above {findings.threshold:g}, {least})"
     if not reviewed:
         return f"**No suspected anomaly** in {brain_ml:,.0f} ml of brain {rule}."
     return (
@@ -147,7 +150,7 @@ def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple
     """
     rows = [
         ("Model", _model(record)),
-        ("Findings", f"score above {findings.threshold:g}, {_least(findings)}"),
+        ("Findings", f"score above {findings.threshold:g}, {_least(record, findings)}"),
         ("Scores", _scoring(_block(record, "settings", "scoring"))),
         ("Preparation", _preparation(_block(record, "settings", "preparation"))),
         *((name, _input(_block(record, "inputs", key))) for name, key in _INPUTS),
@@ -187,8 +190,8 @@ def _model(record: Mapping[str, Any]) -> str:
     return f"{model['name']}{digest}" if model.get("name") else ""
 
 
-def _least(findings: Findings) -> str:
-    return f"at least {_counted(findings.min_patches, 'connected patch')}"
+def _least(record: Mapping[str, Any], findings: Findings) -> str:
+    return least_size(findings.min_patches, _block(record, "settings", "scoring").get("stride") or 4)
 
 
 def _scoring(scoring: Mapping[str, Any]) -> str:
@@ -262,7 +265,7 @@ def _times(seconds: Mapping[str, Any]) -> str:
 
 
 def _counted(count: int, noun: str) -> str:
-    plural = {"suspected anomaly": "suspected anomalies", "connected patch": "connected patches"}
+    plural = {"suspected anomaly": "suspected anomalies"}
     return f"{count} {noun if count == 1 else plural.get(noun, noun + 's')}"
 
 

@@ -5,10 +5,12 @@ Free of torch and of whatever else a Slicer may lack, so that a review can begin
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ..detection.stored_scores import FOLDER
 from ..detection.stored_scores import RECORD as SCORE_RECORD
 from ..errors import InputError
 from ..imaging.dicom_headers import is_dicom, read_folder
+from ..imaging.dicom_identity import Identity
 from ..imaging.dicom_series import Series, series_of
 from ..imaging.file_hash import sha256_of
 from ..imaging.grid import Grid
@@ -58,6 +61,11 @@ class Image:
     series: Series | None = None
     remark: str = ""
 
+    @property
+    def dicom_files(self) -> tuple[Path, ...]:
+        """The files of DICOM images, in the order of their slices; none of other images."""
+        return () if self.series is None else _files_in_order(self.series)
+
 
 @dataclass(frozen=True)
 class ResultFolder:
@@ -85,6 +93,11 @@ class ResultFolder:
     def sha256(self) -> str:
         """Of the record: another one for every run."""
         return hashlib.sha256(self.record_file.read_bytes()).hexdigest()
+
+    @property
+    def subject(self) -> str:
+        """Whose result it is by the name of its scan in BIDS, "sub-01"; else ""."""
+        return self.name.partition("_")[0] if self.record_file.name != "findings.json" else ""
 
     @property
     def count(self) -> int:
@@ -180,6 +193,31 @@ def find_image(
     else:
         sentence = f"The {what} of this result is not where it was ({name}): choose it."
     raise ImageNotFoundError(role, sentence)
+
+
+def identity_of(opened: ResultFolder, image: Image) -> Identity:
+    """Patient and study as a DICOM image names them; of others the date, where their BIDS dataset has it (scans.tsv).
+
+    Of a result that was written from a scene it is what the record says.
+    """
+    if image.series is not None:
+        return image.series.identity
+    told = opened.record.get("identity")
+    if isinstance(told, Mapping):
+        return Identity(**{field: str(told.get(field, "")) for field in asdict(Identity())})
+    return Identity(study_date=_date_in_bids(image.path))
+
+
+def _date_in_bids(path: Path) -> str:
+    """When an image in "anat" was taken, as DICOM writes a date, by the table of its session; "" where that is not known."""
+    for table in path.parent.parent.glob("sub-*_scans.tsv"):
+        try:
+            rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
+            times = [row.get("acq_time") for row in rows if Path(row.get("filename") or "").name == path.name]
+            return date.fromisoformat((times[0] or "")[:10]).strftime("%Y%m%d") if times else ""
+        except (OSError, ValueError, csv.Error):
+            return ""
+    return ""
 
 
 def read_image(image: Image, role: str) -> sitk.Image:

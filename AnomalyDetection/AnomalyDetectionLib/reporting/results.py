@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..detection.findings import Findings
+from ..detection.findings import Findings, least_size
 from ..detection.hints import HINTS
 from ..detection.nearest import NormalTissue
 from ..detection.review import ReviewedFinding
@@ -256,7 +256,7 @@ def header_of(detection: Detection, hide: Collection[str] = (), *, anonymous: bo
         *_by_hint(findings, hide),
         *([] if anonymous else [names]),
         f"Model: {detection.model.name} ({detection.model.sha256[:8]})    score above {findings.threshold:g}{usual},"
-        f" at least {findings.min_patches} connected patches",
+        f" {least_size(findings.min_patches, detection.scores.settings.stride)}",
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..imaging.series_names import is_enhanced, other_contrast
 from .guesses import is_ours, kind_of, names_of, patient_of
+from .opened_folder import OPENED
 from .rough_contrast import SWAPPED_BELOW, look
 from .volumes import array_view, grid_of, ijk_to_ras, matrix_between, not_linear, quoted
 
@@ -84,6 +85,11 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
 
 
 def _volume_problems(node: Any, role: str) -> list[str]:
+    if node.GetAttribute(OPENED) is not None:
+        return [
+            f"{quoted(node)} was opened with its result and is closed with it: load the {role} itself to detect "
+            "anomalies anew."
+        ]
     if is_ours(node):
         return [f"{quoted(node)} is a result of an earlier detection: choose the {role} as it was loaded."]
     try:

@@ -12,14 +12,17 @@ from ..detection.comparison import Change
 from ..errors import InputError
 from ..imaging.grid import Grid
 from ..reporting.comparison import Comparison
-from .layout import T1_VIEW, show_volumes
-from .nodes import nodes_of_class
+from .layout import T1_VIEW, label_views, show_volumes
 from .result import Result, settings_of
 from .result_nodes import place_aside, reference_of
 from .volumes import RAS_LPS, affine, array_view, fill, ijk_to_ras, image_data, matrix_between
+from .windows import flair_window, show_window
 
 _ATTRIBUTE = "AnomalyDetection.Comparison"
 ROLE = "earlier_flair"
+
+MOST_VOXELS = 200_000
+"""Of the brain, which its grey values are taken from: more change nothing."""
 
 
 def keep_comparison(result: Result, comparison: Comparison, name: str) -> None:
@@ -81,13 +84,23 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     matrix = np.linalg.inv(to_flair) @ RAS_LPS @ to_later @ own
     node = earlier_of(result)
     if node is None:
-        node = scene.AddNewNodeByClass(
-            "vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(f"Earlier FLAIR ({result.flair.GetName()})")
-        )
+        node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
         place_aside(result, ROLE, node)
+    taken = " ".join(part for part in ("Earlier FLAIR", comparison.dates[0]) if part)
+    node.SetName(scene.GenerateUniqueName(f"{taken} ({result.flair.GetName()})"))
     fill(node, data, result.flair, matrix)
-    node.CreateDefaultDisplayNodes()
+    show_window(node, flair_window(_in_the_brain(node, result)))
     return node
+
+
+def _in_the_brain(node: Any, result: Result) -> np.ndarray:
+    """The grey values of a volume where the result's brain is; all where the two do not meet."""
+    brain, voxels = array_view(result.brain), array_view(node)
+    inside = np.argwhere(brain)[:: max(1, np.count_nonzero(brain) // MOST_VOXELS), ::-1]
+    there = np.linalg.inv(ijk_to_ras(node)) @ ijk_to_ras(result.flair)
+    at = np.rint(inside @ there[:3, :3].T + there[:3, 3]).astype(int)
+    at = at[np.all((at >= 0) & (at < voxels.shape[::-1]), axis=1)]
+    return voxels[tuple(at[:, ::-1].T)] if len(at) else voxels.ravel()
 
 
 def earlier_of(result: Result) -> Any:
@@ -95,8 +108,27 @@ def earlier_of(result: Result) -> Any:
     return result.score.GetNodeReference(reference_of(ROLE))
 
 
-def show_beside(scene: Any, volume: Any) -> None:
-    """Show a volume in the left of the two views side by side, linked to the FLAIR in the right one."""
-    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
-        if composite.GetLayoutName() == T1_VIEW:
-            show_volumes(composite, volume, None, 0.0)
+def show_beside(scene: Any, result: Result) -> None:
+    """The earlier FLAIR in the left of the two views side by side, linked to the FLAIR in the right one, each with its date."""
+    known = comparison_of(result)
+    dates = ("", "") if known is None else known[0].dates
+    _show_left(scene, earlier_of(result))
+    label_views(scene, dates[0] or "earlier", dates[1] or "now")
+
+
+def show_t1_again(scene: Any, result: Result) -> None:
+    """The T1 in the left view."""
+    _show_left(scene, result.shown_t1)
+    label_views(scene)
+
+
+def is_beside(scene: Any, result: Result) -> bool:
+    """Whether the earlier FLAIR is in the left view."""
+    volume, left = earlier_of(result), scene.GetSingletonNode(T1_VIEW, "vtkMRMLSliceCompositeNode")
+    return volume is not None and left is not None and left.GetBackgroundVolumeID() == volume.GetID()
+
+
+def _show_left(scene: Any, volume: Any) -> None:
+    left = scene.GetSingletonNode(T1_VIEW, "vtkMRMLSliceCompositeNode")
+    if left is not None:
+        show_volumes(left, volume, None, 0.0)

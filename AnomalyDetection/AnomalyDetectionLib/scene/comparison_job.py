@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from ..reporting.comparison import Comparison
 from .detection_job import LABELS, RECORD
 from .engine_job import EngineJob
 from .findings_table import rows
+from .patients import identity_in_scene
 from .result import Result, provenance_of, score_map_of, settings_of
 from .segment_voxels import segment_voxels
+from .titles import identity_of
 from .volumes import image_of
 
 SCORE = "anomaly_score.nii.gz"
@@ -94,7 +97,7 @@ def write_for_comparison(result: Result, folder: Path) -> None:
     labels = segment_voxels(result, [row.number for row in rows(result.table)])
     score = sitk.GetArrayFromImage(score_map_of(result).image)
     threshold, min_patches = settings_of(result)
-    provenance = provenance_of(result)
+    provenance, scene = provenance_of(result), result.flair.GetScene()
     file = folder / "FLAIR.nrrd"
     try:
         folder.mkdir()
@@ -108,6 +111,8 @@ def write_for_comparison(result: Result, folder: Path) -> None:
             "threshold": threshold,
             "min_patches": min_patches,
             "findings": [],
+            "identity": asdict(identity_in_scene(scene, result.flair)),
+            "subject": identity_of(scene, result.flair)[0],
         }
         (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
     except (OSError, RuntimeError) as error:

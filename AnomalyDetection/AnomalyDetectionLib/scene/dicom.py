@@ -50,8 +50,8 @@ def export_dicom(
     name = quoted(result.flair)
     if not files:
         raise InputError(
-            f"{name} was not loaded from Slicer's DICOM database, or its DICOM files are no longer there: load the "
-            "FLAIR's series with the DICOM module, then detect anomalies in that."
+            f"{name} is not of DICOM images, or its DICOM files are no longer where they were: load the FLAIR's series "
+            "with the DICOM module, then detect anomalies in that."
         )
     source = dicom_source(files)
     there = rows(result.table)

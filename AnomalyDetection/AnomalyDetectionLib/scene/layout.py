@@ -36,7 +36,10 @@ def _view(name: str, label: str) -> str:
   </item>"""
 
 
-_DESCRIPTION = f'<layout type="horizontal">{_view(T1_VIEW, "T1")}{_view(FLAIR_VIEW, "FL")}\n</layout>'
+LABELS = "T1", "FL"
+_DESCRIPTION = (
+    f'<layout type="horizontal">{_view(T1_VIEW, LABELS[0])}{_view(FLAIR_VIEW, LABELS[1])}\n</layout>'
+)
 
 
 def register(layout_node: Any) -> None:
@@ -85,9 +88,18 @@ def side_by_side(
             show_volumes(composite, background, foreground, opacity)
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
+    label_views(scene)
     if score is not None:
         _show_legends_in_new_views(scene, score)
     fit(scene, application, flair, at=at)
+
+
+def label_views(scene: Any, left: str = LABELS[0], right: str = LABELS[1]) -> None:
+    """What the bars above the two views say of them."""
+    for name, label in ((T1_VIEW, left), (FLAIR_VIEW, right)):
+        node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if node is not None:
+            node.SetLayoutLabel(label)
 
 
 def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None = None) -> None:

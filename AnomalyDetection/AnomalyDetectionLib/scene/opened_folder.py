@@ -12,9 +12,11 @@ import SimpleITK as sitk
 from ..detection.numbering import Numbering
 from ..errors import InputError
 from ..imaging.grid import Grid
-from ..reporting.result_folder import Image, ResultFolder, read_image
+from ..reporting.result_folder import Image, ResultFolder, identity_of, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
+from .dicom_files import remember_files
 from .logics import Logics
+from .patients import place_under_patient, remove_patient_if_empty, study_of
 from .result import Result, add_result, hide_hints, remove_result, why_fixed
 from .result_nodes import remove_node
 from .result_record import read_record, record_text
@@ -42,13 +44,16 @@ class Opened:
     remarks: tuple[str, ...] = ()
 
 
-def open_result(scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, Image]) -> Opened:
+def open_result(
+    scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, Image], patient: str = ""
+) -> Opened:
     """Bring a result folder into the scene: nothing is computed but what is shown.
 
     A failure leaves the scene as it was.
 
     Args:
         images: "t1" and "flair", as `find_image` has found them.
+        patient: whose they are, where DICOM images do not say it; "": by the names of BIDS, where it has these.
 
     Raises:
         InputError: an image or the result is damaged, or they do not belong together.
@@ -57,11 +62,15 @@ def open_result(scene: Any, logics: Logics, folder: ResultFolder, images: Mappin
     stored = scores_of(folder, voxels["t1"], voxels["flair"])
     threshold, min_patches = folder.settings
     nodes = {
-        role: add_image(scene, voxels[role], f"{folder.name} {name}", str(folder.folder))
+        role: add_image(scene, voxels[role], _series(images[role], folder, name), str(folder.folder))
         for role, name in (("t1", "T1"), ("flair", "FLAIR"))
     }
     result = None
     try:
+        whose = identity_of(folder, images["flair"])
+        place_under_patient(scene, list(nodes.values()), whose, patient or folder.subject)
+        for role, node in nodes.items():
+            remember_files(node, images[role].dicom_files)
         result = add_result(
             scene,
             logics,
@@ -79,8 +88,7 @@ def open_result(scene: Any, logics: Logics, folder: ResultFolder, images: Mappin
     except BaseException:
         if result is not None:
             remove_result(scene, result)
-        for node in nodes.values():
-            remove_node(scene, node)
+        _remove_images(scene, list(nodes.values()))
         raise
     said = [f"{image.remark}." for image in images.values() if image.remark]
     if why_fixed(result):
@@ -96,9 +104,7 @@ def close_result(scene: Any, result: Result) -> None:
         if node is not None and node.GetAttribute(OPENED) is not None
     ]
     remove_result(scene, result)
-    for node in images:
-        if scene.IsNodePresent(node):
-            remove_node(scene, node)
+    _remove_images(scene, [node for node in images if scene.IsNodePresent(node)])
 
 
 def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any:
@@ -119,6 +125,21 @@ def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any
     node.SetAttribute(OPENED, opened_from)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def _remove_images(scene: Any, nodes: list[Any]) -> None:
+    """With the study and the patient that nothing else belongs to."""
+    for node in nodes:
+        study = study_of(scene, node)
+        remove_node(scene, node)
+        remove_patient_if_empty(scene, study)
+
+
+def _series(image: Image, folder: ResultFolder, kind: str) -> str:
+    """What a volume is called: as Slicer calls a DICOM series, else after its scan."""
+    if image.series is None:
+        return f"{folder.name} {kind}"
+    return f"{image.series.number}: {image.series.name}" if image.series.number else image.series.name
 
 
 def _number_all(result: Result, folder: ResultFolder) -> None:

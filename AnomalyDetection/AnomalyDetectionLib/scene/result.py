@@ -64,6 +64,7 @@ __all__ = [
     "result_of",
     "results_in",
     "score_map_of",
+    "scores_voxels",
     "settings_of",
     "show_again",
     "why_fixed",
@@ -251,6 +252,11 @@ def settings_of(result: Result) -> tuple[float, int]:
 def has_probabilities(result: Result) -> bool:
     """Whether its scores are probabilities."""
     return read_record(result.record).scores.get("answers") is not None
+
+
+def scores_voxels(result: Result) -> bool:
+    """Whether its scores are those of single voxels of the network's grid, not of patches some voxels apart."""
+    return dict(read_record(result.record).scores.get("lattice") or {}).get("stride") == 1
 
 
 def rates_of(result: Result) -> RateCurve | None:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .layout import OPACITY, T1_VIEW, legends_of, show_volumes
+from .layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 from .nodes import nodes_of_class
+from .result_nodes import results_in
 
 if TYPE_CHECKING:
     from .result import Result
@@ -21,7 +22,7 @@ EDGE = 0.08
 """Of a view's width and height: what lies so near its border counts as out of sight."""
 
 
-def show_result(scene: Any, result: Result, opacity: float = OPACITY) -> None:
+def show_result(scene: Any, result: Result, opacity: float = OPACITY, *, keep: bool = False) -> None:
     """The FLAIR with the scores over it, in every slice view; the T1 in its own.
 
     Args:
@@ -29,12 +30,19 @@ def show_result(scene: Any, result: Result, opacity: float = OPACITY) -> None:
         result: whose FLAIR and scores.
         opacity: of the overlay, 0 to 1. Slicer takes from a colour table only whether a colour is drawn or
             not, so how much anatomy shows through the overlay is said here.
+        keep: touch only what has to be touched: views that are shown, and in these what is empty, shows this FLAIR
+            without an overlay, or shows volumes of other results. What the user has chosen himself stays.
     """
+    if keep:
+        _show_where_due(scene, result, opacity)
+        update_legend(result)
+        return
     for composite in _composites(scene):
         if composite.GetLayoutName() != T1_VIEW:
             show_volumes(composite, result.flair, result.score, opacity)
         else:
             show_volumes(composite, result.shown_t1, None, opacity)
+    label_views(scene)
     update_legend(result)
 
 
@@ -135,6 +143,29 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
 def shown_slice_nodes(scene: Any) -> list[Any]:
     """The slice nodes whose views are in the layout."""
     return [node for node in nodes_of_class(scene, "vtkMRMLSliceNode") if node.IsMappedInLayout()]
+
+
+def _show_where_due(scene: Any, result: Result, opacity: float) -> None:
+    others = [other for other in results_in(scene) if other.score is not result.score]
+    flairs = _ids(result.flair, *(node for other in others for node in (other.flair, other.score)))
+    t1s = _ids(*(node for other in others for node in (other.t1, other.aligned_t1)))
+    # Outlines lie on the aligned T1, not on one that was moved for the run.
+    t1s = (t1s | _ids(result.t1)) - _ids(result.shown_t1)
+    scores = _ids(result.score, *(other.score for other in others))
+    shown = {node.GetLayoutName() for node in shown_slice_nodes(scene)}
+    for composite in _composites(scene):
+        if composite.GetLayoutName() not in shown:
+            continue
+        background, foreground = composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()
+        beside = composite.GetLayoutName() == T1_VIEW
+        if background in t1s or (beside and not background):
+            show_volumes(composite, result.shown_t1, None, opacity)
+        elif (background in flairs or not background) and (not foreground or foreground in scores):
+            show_volumes(composite, result.flair, result.score, opacity)
+
+
+def _ids(*nodes: Any) -> set[str]:
+    return {node.GetID() for node in nodes if node is not None}
 
 
 def _in_sight(node: Any, ras: Sequence[float]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from ..imaging.dicom_identity import written_date
+from .patients import identity_in_scene, item_above
 from .result_nodes import Result
 from .result_record import read_record
 
@@ -32,19 +34,11 @@ def identity_of(scene: Any, volume: Any) -> tuple[str, str, str]:
     import slicer
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    item = 0 if hierarchy is None else hierarchy.GetItemByDataNode(volume)
-    patient = hierarchy.GetItemAncestorAtLevel(item, "Patient") if item else 0
-    study = hierarchy.GetItemAncestorAtLevel(item, "Study") if item else 0
-    name = ""
-    if patient:
-        name = (
-            hierarchy.GetItemAttribute(patient, "DICOM.PatientName").replace("^", " ").strip()
-            or hierarchy.GetItemAttribute(patient, "DICOM.PatientID")
-            or hierarchy.GetItemName(patient)
-        )
-    date = hierarchy.GetItemAttribute(study, "DICOM.StudyDate") if study else ""
-    if len(date) == 8 and date.isdigit():
-        date = f"{date[:4]}-{date[4:6]}-{date[6:]}"
+    identity, patient = identity_in_scene(scene, volume), item_above(hierarchy, volume, "Patient")
+    name = " ".join(identity.name.replace("^", " ").split()) or identity.patient_id
+    if patient and not name:
+        name = hierarchy.GetItemName(patient)
+    date = written_date(identity.study_date)
     return name, date, volume.GetName() or ""
 
 

@@ -27,6 +27,12 @@ def brain_windows(study: PreparedStudy) -> tuple[tuple[float, float], tuple[floa
     )
 
 
+def flair_window(brain: np.ndarray) -> tuple[float, float]:
+    """The same of a FLAIR by its grey values within the brain."""
+    low, high = np.percentile(brain, (DARKEST, BRIGHTEST)).tolist()
+    return low, high + FLAIR_ROOM * (high - low)
+
+
 def show_window(volume: Any, window: tuple[float, float]) -> None:
     """Show a scalar volume node between two grey values, from now until the user chooses others.
 
