@@ -61,6 +61,7 @@ def score(
     _lattice_over(study, settings.stride)  # refused before the work
     if progress is not None:
         progress("anatomy", 0.0)
+    torch.backends.cudnn.allow_tf32 = False  # before two networks begin: CPU and GPU are to agree
     # Without the network that sees it, less is said of the findings.
     known = settings.statistics == "tissue" or anatomy_file().is_file()
     see = partial(segment_anatomy, study, device) if known else lambda: None
