@@ -20,7 +20,6 @@ NOT_BROUGHT = (
     "highdicom",
     "nibabel",
     "deepbet",
-    "pandas",
     "safetensors",
     "tqdm",
     "matplotlib",

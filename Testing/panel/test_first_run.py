@@ -91,14 +91,7 @@ def test_the_list_is_that_of_the_package_less_what_slicer_has(a_slicer_applicati
     declared = {line for line in re.findall(r'"(.+?)"', block[1]) if names([line])[0] not in SLICERS_OWN}
     listed = {package.requirement for package in first_run.PACKAGES}
     assert declared <= listed
-    assert set(names(listed - declared)) == {"connected-components-3d", "fill_voids", "pandas", "pyjpegls"}
-
-
-def test_what_deepbet_needs_is_in_the_list_but_for_its_window_toolkit(a_slicer_application):
-    from AnomalyDetectionLib.panel import first_run
-
-    needed = {re.split(r"[ (<>=;]", line)[0] for line in metadata.requires("deepbet")}
-    assert needed - {package.name for package in first_run.PACKAGES} == {"customtkinter"}
+    assert set(names(listed - declared)) == {"pyjpegls"}
 
 
 def test_nothing_is_missing_where_the_engine_runs(a_slicer_application):
@@ -114,6 +107,17 @@ def test_an_old_version_counts_as_missing(a_slicer_application, monkeypatch):
     real = metadata.version
     monkeypatch.setattr(first_run.metadata, "version", lambda name: versions.get(name) or real(name))
     assert first_run.missing_requirements() == ["torch>=2.2", "pillow>=10"]
+
+
+@pytest.mark.parametrize("version", ["1.0.1", "1.0.3", "1.1"])
+def test_a_deepbet_with_other_weights_counts_as_missing(a_slicer_application, monkeypatch, version):
+    from AnomalyDetectionLib.panel import first_run
+
+    real = metadata.version
+    monkeypatch.setattr(
+        first_run.metadata, "version", lambda name: version if name == "deepbet" else real(name)
+    )
+    assert first_run.missing_requirements() == ["deepbet==1.0.2"]
 
 
 def test_looking_imports_nothing_heavy():
@@ -137,7 +141,7 @@ def test_the_question_says_what_where_from_and_how_much(installers):
     assert "pypi.org" in text
     assert "No image leaves this computer" in text
     assert text.endswith("?")
-    assert "torch" not in first_run.explain(["deepbet>=1.0.2"]).replace("pytorch.org", "")
+    assert "torch" not in first_run.explain(["deepbet==1.0.2"]).replace("pytorch.org", "")
 
 
 def test_all_is_installed_torch_first_and_by_its_extension(installers):
@@ -150,7 +154,7 @@ def test_all_is_installed_torch_first_and_by_its_extension(installers):
     assert installers.calls[0][1] == ["torch>=2.2"]
     assert "torch" not in names(installers.calls[1][1])
     assert not SLICERS_OWN & set(names(installers.calls[1][1]))
-    assert installers.calls[2][1] == ["--no-deps", "deepbet>=1.0.2"]
+    assert installers.calls[2][1] == ["--no-deps", "deepbet==1.0.2"]
     assert len(said) == 3
 
 
@@ -200,7 +204,7 @@ def test_slicer_5_10_has_pip_install_alone(installers, monkeypatch):
     done, _asked, _said = install(first_run.missing_requirements())
     assert done is True
     assert [how for how, _ in installers.calls] == ["PyTorch", "util", "util"]
-    assert installers.calls[-1][1] == ["--no-deps", "deepbet>=1.0.2"]
+    assert installers.calls[-1][1] == ["--no-deps", "deepbet==1.0.2"]
 
 
 def test_a_failure_is_one_sentence_and_says_how_to_do_it_by_hand(installers):
@@ -241,8 +245,8 @@ def test_the_wheels_to_fetch_fit_this_python_and_platform(installers, monkeypatc
     text = first_run.by_hand(first_run.missing_requirements())
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     assert f"--platform {wheels}" in text
-    assert f"pandas-*-{tag}-*.whl  ({wheels})" in text
+    assert f"matplotlib-*-{tag}-*.whl  ({wheels})" in text
     assert "deepbet-*-py3-none-any.whl" in text
-    assert '--no-deps "deepbet>=1.0.2"' in text
+    assert '--no-deps "deepbet==1.0.2"' in text
     assert text.count("pip download") == text.count("pip install") == 3
     assert ("whl/cpu" in text) == (system != "darwin")

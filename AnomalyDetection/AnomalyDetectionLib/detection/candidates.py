@@ -44,14 +44,16 @@ def find_candidates(probabilities: np.ndarray) -> Candidates:
     members = anomaly > LEVELS[0]
     for level in LEVELS[1:]:
         labels, count = ndimage.label(members, _TOUCHING)
-        peaks = np.atleast_1d(ndimage.maximum(anomaly, labels, range(count + 1)))
-        members &= (anomaly > level) | (peaks <= level)[labels]
+        number, values = labels[members], anomaly[members]
+        peaks = np.zeros(count + 1, np.float32)
+        np.maximum.at(peaks, number, values)
+        members[members] = (values > level) | (peaks <= level)[number]
     labels, count = ndimage.label(members, _TOUCHING)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     kept = sizes >= LEAST_VOXELS
     kept[0] = False
-    number = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    return Candidates(number[labels], int(kept.sum()))
+    renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return Candidates(renumbered[labels], int(kept.sum()))
 
 
 def anomaly_of(probabilities: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..imaging.beside import beside
 from ..imaging.flair_grid import to_flair_grid
 from ..imaging.memory import in_batches
 from ..imaging.prepared import PreparedStudy
@@ -60,15 +61,21 @@ def score(
     _lattice_over(study, settings.stride)  # refused before the work
     if progress is not None:
         progress("anatomy", 0.0)
-    begin = time.perf_counter()
-    known = settings.statistics == "tissue" or anatomy_file().is_file()  # else less is said of the findings
-    anatomy = segment_anatomy(study, device) if known else None
-    seen = time.perf_counter()
-    candidates = None
+    torch.backends.cudnn.allow_tf32 = False  # before two networks begin: CPU and GPU are to agree
+    # Without the network that sees it, less is said of the findings.
+    known = settings.statistics == "tissue" or anatomy_file().is_file()
+    see = partial(segment_anatomy, study, device) if known else lambda: None
+    begin, candidates = time.perf_counter(), None
     if isinstance(model, ContextModel):
-        lattice, rows, candidates = context_scores(study, model, device=device, progress=progress)
+        with beside(see) as seen:
+            lattice, rows, candidates = context_scores(study, model, device=device, progress=progress)
+            scored = time.perf_counter()
+        anatomy = seen.result()
+        waited = time.perf_counter() - scored
         scores = lattice.spread(rows[0])
     else:
+        anatomy = see()
+        waited = time.perf_counter() - begin
         lattice, rows = lattice_scores(
             study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
         )  # fmt: skip
@@ -82,7 +89,7 @@ def score(
     else:
         painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
     image = to_flair_grid(painted, study)
-    seconds = {"anatomy": seen - begin, "scoring": time.perf_counter() - seen}
+    seconds = {"anatomy": waited, "scoring": time.perf_counter() - begin - waited}
     rates = model.rates if settings == model.scoring else None  # counted with the model's own settings
     return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates, candidates)
 

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..imaging.beside import beside
 from ..imaging.dicom_series import Series
 from ..imaging.memory import listening
 from ..imaging.preparation import prepare
@@ -101,7 +103,7 @@ class Detection:
         preparation: the preparation settings that were used: the model's, with what the request changed.
         device: "cpu", "cuda" or "mps".
         scores, findings: the third and fourth of the four values; `scores.study` is the second.
-        seconds: time by stage, in the order of the stages.
+        seconds: time by stage, in the order of the stages; of one that ran beside another, what was still waited for.
         fallbacks: what did not fit into the memory of the device, and how it was done instead: sentences without
             full stops.
     """
@@ -166,16 +168,20 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
     preparation = _preparation(model.preparation, request)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
-    with stage("quality", SCORING_BEGINS):
-        quality = check_images(study, prepared)
-    report("anatomy", SCORING_BEGINS, "; ".join(remarks(prepared, quality=quality)) or None)
-    scores = score(
-        prepared,
-        model,
-        device=device,
-        **request.scoring,
-        progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
-    )
+    report("quality", SCORING_BEGINS)
+    with beside(partial(check_images, study, prepared)) as checked:
+        scores = score(
+            prepared,
+            model,
+            device=device,
+            **request.scoring,
+            progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
+        )
+        scored = time.perf_counter()
+    quality = checked.result()
+    seconds["quality"] = time.perf_counter() - scored
+    if said := remarks(prepared, quality=quality):
+        report.aside("; ".join(said))
     scores = replace(scores, quality=quality + check_mask(prepared, scores.anatomy))
     seconds |= scores.seconds
     with stage("findings", FINDINGS_BEGIN):

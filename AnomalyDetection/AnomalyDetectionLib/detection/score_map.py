@@ -30,7 +30,7 @@ class ScoreMap:
         image: float32 on the FLAIR's own grid, 0 outside the brain.
         study: the prepared study that was scored.
         settings: the scoring settings, stride and percentile among them.
-        seconds: time by stage.
+        seconds: time by stage; of one that ran beside another, what was still waited for.
         anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
             maps that earlier versions stored.
         rates: findings a normal scan by threshold, of the model at these settings; None where they are not known.

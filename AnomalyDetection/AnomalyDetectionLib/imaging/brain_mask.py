@@ -1,19 +1,15 @@
-"""The brain in the FLAIR: by deepbet (Fisch et al., Med Image Anal 2024), or as given by the user."""
+"""The brain in the FLAIR: found by deepbet's networks (Fisch et al., Med Image Anal 2024), or as given by the user."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Callable
 from functools import partial
 
-import nibabel
 import numpy as np
 import SimpleITK as sitk
-import torch
 from scipy import ndimage
 
 from ..errors import InputError
+from .brain_search import find_brain
 from .grid import Grid
 from .memory import is_out_of_memory, on_device
 from .same_voxels import placed_on
@@ -27,7 +23,7 @@ PLAUSIBLE_ML = (200.0, 2600.0)
 #: A brain mask has at least this share of its voxels on what is brighter than the background.
 LEAST_ON_HEAD = 0.6
 
-#: deepbet works at 256 voxels a side at most; feeding it more costs only memory.
+#: The networks see 256 voxels a side at most; feeding them more costs only memory.
 LARGEST_SIDE = 320
 
 
@@ -35,7 +31,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     """The brain mask of a FLAIR.
 
     Args:
-        device: "cpu", or "cuda" or "mps" to let deepbet use the accelerator.
+        device: where the networks compute: "cpu", "cuda" or "mps".
 
     Returns:
         bool (slices, rows, columns) on the FLAIR's own grid.
@@ -47,9 +43,9 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
-        mask = on_device(partial(_deepbet, small), device, "The search for the brain")
-    except _NothingFoundError:
-        mask = np.zeros(Grid.of(small).shape, bool)
+        mask = on_device(partial(find_brain, small), device, "The search for the brain")
+    except InputError:
+        raise
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, ImportError):
             raise
@@ -118,50 +114,6 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
             "or leave out --brain-mask."
         )
     return brain
-
-
-class _NothingFoundError(Exception):
-    """The networks saw no brain."""
-
-
-def _deepbet(image: sitk.Image, device: str) -> np.ndarray:
-    from deepbet import BrainExtraction
-
-    class Extraction(BrainExtraction):  # type: ignore[misc]
-        """deepbet trips over an empty mask (ValueError, AssertionError); here that is told from other mistakes."""
-
-        def __init__(self) -> None:
-            super().__init__(no_gpu=device == "cpu")
-            place: Callable[[torch.Tensor], torch.Tensor] = self.bbox_model  # type: ignore[has-type]
-            self.bbox_model = lambda x: _unless_empty(place(x))
-
-        @staticmethod
-        def get_bbox(x: torch.Tensor, threshold: float = 0.02) -> tuple[torch.Tensor, torch.Tensor]:
-            if not all((x.mean(dims) > threshold).any() for dims in ((1, 2), (0, 2), (0, 1))):
-                raise _NothingFoundError
-            return BrainExtraction.get_bbox(x, threshold)  # type: ignore[no-any-return]
-
-        def postprocess(self, mask: np.ndarray, n_dilate: int = 0) -> np.ndarray:
-            if not mask[self.bbox].any():
-                raise _NothingFoundError
-            return super().postprocess(mask, n_dilate)  # type: ignore[no-any-return]
-
-    to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK counts towards L and P, NIfTI towards R and A
-    affine = np.eye(4)
-    affine[:3, :3] = np.asarray(image.GetDirection()).reshape(3, 3) * np.asarray(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    array = voxels_of(image).astype(np.float32).transpose(2, 1, 0)
-    nifti = nibabel.Nifti1Image(array, to_ras @ affine)
-    with torch.inference_mode(), contextlib.redirect_stdout(io.StringIO()):
-        _, mask, _ = Extraction().run(nifti)
-    return np.asarray(mask.dataobj).astype(bool).transpose(2, 1, 0)
-
-
-def _unless_empty(found: torch.Tensor) -> torch.Tensor:
-    """The output (1, 2, ...) of deepbet's first network, if that sees a brain anywhere."""
-    if not bool((found[0, 1] > 0.5).any()):
-        raise _NothingFoundError
-    return found
 
 
 def _share_on_head(brain: np.ndarray, flair: Volume) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
 from .acquired_slices import acquired_slices, only_slices
+from .beside import beside
 from .bias_field import correct_bias
 from .brain_mask import extract_brain, given_brain
 from .contrast import refuse_the_same
@@ -88,8 +90,9 @@ def prepare(
         t1 = t1_to_model_grid(study.t1.image, grid, to_t1)
     with stage("bias field"):
         if settings.bias_correction:
-            t1 = correct_bias(t1, brain, grid)
-            flair = correct_bias(flair, brain, grid)
+            with beside(partial(correct_bias, t1, brain, grid)) as corrected:
+                flair = correct_bias(flair, brain, grid)
+            t1 = corrected.result()
     with stage("scaling"):
         percentiles = settings.low_percentile, settings.high_percentile
         t1_name, flair_name = name_of(study.t1, "the T1"), name_of(study.flair, "the FLAIR")

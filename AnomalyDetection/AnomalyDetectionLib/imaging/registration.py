@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import SimpleITK as sitk
@@ -107,19 +108,17 @@ def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk
     return fine[0], _sharpness(fixed, moving, near, fine[0])
 
 
-def _starts(moving: sitk.Image, points: np.ndarray) -> list[list[float]]:
+def _starts(moving: sitk.Image, points: np.ndarray) -> Iterator[list[float]]:
     """Translations (mm) to start from: none, middle on middle, and top of the brain below top of the head."""
+    yield [0.0, 0.0, 0.0]
     centre = points.mean(axis=0)
     middle = moving.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in moving.GetSize()])
-    head = _points(moving, voxels_of(moving) > 0.2)
+    yield (np.asarray(middle) - centre).tolist()
+    head = Grid.of(moving).points(np.argwhere(voxels_of(moving) > 0.2)[:, ::-1])
     top = float(np.percentile(head[:, 2], 99.8))
     upper = head[head[:, 2] > top - HEAD_MM].mean(axis=0)
     below_top = [upper[0], upper[1], top - SCALP_MM - float(np.ptp(points[:, 2])) / 2]
-    return [
-        [0.0, 0.0, 0.0],
-        (np.asarray(middle) - centre).tolist(),
-        (np.asarray(below_top) - centre).tolist(),
-    ]
+    yield (np.asarray(below_top) - centre).tolist()
 
 
 def _optimise(
@@ -197,13 +196,8 @@ def _mask_on(mask: sitk.Image, fixed: sitk.Image) -> sitk.Image:
 
 def _brain_points(flair: sitk.Image, brain: np.ndarray) -> np.ndarray:
     """At most some 5,000 LPS points (mm) spread evenly over the brain."""
-    points = _points(flair, brain)
-    return points[:: max(1, len(points) // 5000)]
-
-
-def _points(image: sitk.Image, where: np.ndarray) -> np.ndarray:
-    """The LPS points (mm), one a row, of the voxels where an array (slices, rows, columns) is true."""
-    return Grid.of(image).points(np.argwhere(where)[:, ::-1])
+    voxels = np.argwhere(brain)
+    return Grid.of(flair).points(voxels[:: max(1, len(voxels) // 5000), ::-1])
 
 
 def _matrix(transform: sitk.Euler3DTransform) -> tuple[float, ...]:

@@ -1,9 +1,8 @@
 """The first run: which Python packages the engine needs beyond Slicer's own, and how they get there.
 
 Nothing is imported, asked or installed before somebody clicks Detect anomalies. torch comes through the PyTorch
-extension alone, which knows the build that fits the computer. deepbet is installed without what it declares:
-its window toolkit (customtkinter) is never opened, and its "torch" would fetch the wrong build; what it does
-import is in the list itself.
+extension alone, which knows the build that fits the computer. deepbet is installed without what it declares: the
+weights in its wheel are read, and nothing of it is imported.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ class Package:
     Attributes:
         name: on PyPI.
         at_least: version.
+        exactly: whether no later version will do.
         size_mb: of the download with what it needs itself, about (Linux, Python 3.12, measured in November 2026).
         compiled: whether its wheel is one of this Python and platform.
     """
@@ -41,16 +41,17 @@ class Package:
     at_least: str
     size_mb: float
     compiled: bool = False
+    exactly: bool = False
 
     @property
     def requirement(self) -> str:
         """As pip wants it."""
-        return f"{self.name}>={self.at_least}"
+        return f"{self.name}{'==' if self.exactly else '>='}{self.at_least}"
 
 
 TORCH = Package("torch", "2.2", 200, compiled=True)
 TORCH_WITH_GPU_GB = 2.5
-DEEPBET = Package("deepbet", "1.0.2", 10)
+DEEPBET = Package("deepbet", "1.0.2", 10, exactly=True)
 OTHERS = (
     Package("click", "8.1", 0.1),
     Package("highdicom", "0.27", 1.1),  # Slicer 5.12 has it, and pydicom
@@ -61,10 +62,6 @@ OTHERS = (
     Package("safetensors", "0.5", 0.5, compiled=True),
     Package("tqdm", "4.66", 0.1),
     Package("pyjpegls", "1.3", 2.7, compiled=True),  # imported by highdicom
-    # imported by deepbet
-    Package("connected-components-3d", "3.10.3", 5, compiled=True),
-    Package("fill_voids", "2.0.5", 2.5, compiled=True),
-    Package("pandas", "2", 13, compiled=True),
 )
 PACKAGES = (TORCH, *OTHERS, DEEPBET)
 """All but numpy, scipy and SimpleITK: those come with Slicer and are never touched."""
@@ -216,9 +213,10 @@ def by_hand(missing: Sequence[str]) -> str:
 
 def _is_there(package: Package) -> bool:
     try:
-        return _version(metadata.version(package.name)) >= _version(package.at_least)
+        there, wanted = _version(metadata.version(package.name)), _version(package.at_least)
     except metadata.PackageNotFoundError:
         return False
+    return there == wanted if package.exactly else there >= wanted
 
 
 def _version(text: str) -> tuple[int, ...]:

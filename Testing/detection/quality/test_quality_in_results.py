@@ -65,7 +65,7 @@ def test_the_checks_are_a_stage_of_the_run_and_find_nothing_in_the_sample(sample
     assert stages.index("quality") < stages.index("anatomy")
     record = json.loads((sample_run.output / "findings.json").read_text("utf-8"))
     assert record["quality"] == []
-    assert record["run"]["seconds"]["quality"] > 0
+    assert "quality" in record["run"]["seconds"]
 
 
 def quick_run(sample_run, model, tmp_path, t1, flair, *, progress):
@@ -112,8 +112,8 @@ def test_a_noisy_scan_is_warned_of_while_it_runs_and_in_its_results(sample_run, 
     t1 = SAMPLE / "simulated_T1.nii.gz"
     done = quick_run(sample_run, a_random_model, tmp_path, t1, noisy, progress="json")
     output = done.output
-    anatomy = next(json.loads(line) for line in done.stdout.splitlines() if '"anatomy"' in line)
-    assert "The FLAIR is noisy" in anatomy["message"]
+    told = next(json.loads(line) for line in done.stdout.splitlines() if "The FLAIR is noisy" in line)
+    assert told["stage"] == "scoring"
     warning, *_ = json.loads((output / "findings.json").read_text("utf-8"))["quality"]
     assert warning["name"] == "noise"
     assert warning["measured"]["image"] == "FLAIR"

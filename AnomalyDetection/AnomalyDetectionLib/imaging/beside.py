@@ -1,0 +1,25 @@
+"""Work in a thread of its own beside other work: image filters and networks leave Python alone while they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def beside(work: Callable[[], Result]) -> Iterator[Future[Result]]:
+    """Do something while the block runs; the block ends when both are done.
+
+    Args:
+        work: called in another thread. Who listens to the block (see `memory.listening`) hears of it, too.
+
+    Yields:
+        What `work` returns or raises, by its `result()`.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        yield thread.submit(copy_context().run, work)
