@@ -119,6 +119,16 @@ def test_noise_is_not_the_same_head(synthetic_study: Study) -> None:
         )
 
 
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)], ids=["upside down", "back to front", "both"])
+def test_one_image_alone_that_lies_otherwise_than_its_header_says_is_named_as_a_reason(
+    synthetic_study: Study, axes: tuple[int, ...]
+) -> None:
+    image = synthetic_study.t1.image
+    turned = Grid.of(image).image(np.ascontiguousarray(np.flip(sitk.GetArrayFromImage(image), axes)))
+    with pytest.raises(InputError, match="neither of them lies upside down or turned"):
+        align(Volume(turned, description="T1"), synthetic_study.flair, brain_of(synthetic_study), SETTINGS)
+
+
 @pytest.mark.parametrize("subject", ["Subj5", "Subj6"])
 def test_the_two_scans_that_lie_ten_millimetres_apart_come_together(subject: str) -> None:
     study = real_study("nichart", subject)

@@ -67,7 +67,8 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
     if sharpness < SAME_HEAD_FROM:
         raise InputError(
             f"{name_of(t1, 'The T1')} and {name_of(flair, 'the FLAIR')} do not seem to show the "
-            "same head: check that they are of the same patient, and that both show the brain."
+            "same head: check that they are of the same patient, that both show the brain, and, in a viewer, that neither of "
+            "them lies upside down or turned."
         )
     moved = np.asarray([transform.TransformPoint(point) for point in points.tolist()]) - points
     shift_mm = float(np.linalg.norm(moved, axis=1).mean())
