@@ -109,18 +109,20 @@ def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk
 
 
 def _starts(moving: sitk.Image, points: np.ndarray) -> list[list[float]]:
-    """Translations (mm) to start from: none, middle on middle, and top of the brain below top of the head."""
+    """Translations (mm) to start from: none, middle on middle, and the brain's top below that of the head, wherever the
+    top is: the header of a head that was turned is wrong.
+    """
     centre = points.mean(axis=0)
     middle = moving.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in moving.GetSize()])
     head = _points(moving, voxels_of(moving) > 0.2)
-    top = float(np.percentile(head[:, 2], 99.8))
-    upper = head[head[:, 2] > top - HEAD_MM].mean(axis=0)
-    below_top = [upper[0], upper[1], top - SCALP_MM - float(np.ptp(points[:, 2])) / 2]
-    return [
-        [0.0, 0.0, 0.0],
-        (np.asarray(middle) - centre).tolist(),
-        (np.asarray(below_top) - centre).tolist(),
-    ]
+    places = [centre, np.asarray(middle)]
+    for axis, sign in ((2, 1), (2, -1), (1, 1), (1, -1), (0, 1), (0, -1)):
+        along = sign * head[:, axis]
+        top = float(np.percentile(along, 99.8))
+        below_top = head[along > top - HEAD_MM].mean(axis=0)
+        below_top[axis] = sign * (top - SCALP_MM - float(np.ptp(points[:, axis])) / 2)
+        places.append(below_top)
+    return [(place - centre).tolist() for place in places]
 
 
 def _optimise(
