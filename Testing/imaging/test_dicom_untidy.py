@@ -505,6 +505,38 @@ def test_a_localiser_and_a_captured_screen_in_the_folder_do_not_stand_in_the_way
     assert read_volume(tmp_path, role="FLAIR").chosen.startswith("the only series that is no localiser")
 
 
+@pytest.mark.parametrize("gone", [range(6), (2, 3), (5,)], ids=["all", "some", "the last"])
+@pytest.mark.parametrize("suffix", [".dcm", "", ".1.2.840.7"])
+def test_images_that_are_links_whose_content_is_not_here_say_so(
+    tmp_path: Path, gone: range, suffix: str
+) -> None:
+    for k, file in enumerate(classic_series(tmp_path, IMAGE)):
+        file.rename(tmp_path / f"IM{k}{suffix}{k if suffix.startswith('.1') else ''}")
+    try:
+        for k in gone:
+            file = next(tmp_path.glob(f"IM{k}*"))
+            file.unlink()
+            file.symlink_to(tmp_path / ".git" / "annex" / "objects" / "absent")
+    except OSError:
+        return  # this system makes no links for everybody
+    refused(tmp_path, r"links whose content is not here \(.*IM.*\): fetch it first")
+    if len(gone) == 6:
+        with pytest.raises(InputError, match="links whose content is not here"):
+            the_study(tmp_path)
+    else:
+        (series,) = the_study(tmp_path).series
+        assert "content is not here" in row(series)[-1]
+
+
+def test_a_link_to_something_else_that_is_not_here_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    classic_series(tmp_path, IMAGE)
+    try:
+        (tmp_path / "report.pdf").symlink_to(tmp_path / "absent")
+    except OSError:
+        return  # this system makes no links for everybody
+    assert read_right(tmp_path) == ""
+
+
 def test_two_scans_in_the_folder_are_still_asked_about(tmp_path: Path) -> None:
     for number, kind in ((1, "localiser"), (2, "T1"), (3, "FLAIR")):
         classic_series(tmp_path, IMAGE, kind=kind, number=number)

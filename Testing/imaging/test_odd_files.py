@@ -81,6 +81,17 @@ def test_every_kind_of_nifti_is_read(tmp_path: Path, kind: type, shape: tuple[in
         is_the_scan(tmp_path / name)
 
 
+@pytest.mark.parametrize("further", [(0,), (1, 0), (0, 0, 0, 0), (-1,)])
+def test_an_axis_beyond_the_third_that_is_not_used_may_have_no_size(
+    tmp_path: Path, further: tuple[int, ...]
+) -> None:
+    """Programs of the NIfTI library read 0 as 1."""
+    made = bytearray(nibabel.Nifti1Image(voxels().T, np.diag([-1, -1, 1, 1.0]) @ GRID.matrix).to_bytes())
+    struct.pack_into(f"<{1 + 3 + len(further)}h", made, 40, 3 + len(further), *GRID.size, *further)
+    (tmp_path / "a.nii").write_bytes(made)
+    is_the_scan(tmp_path / "a.nii")
+
+
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 @pytest.mark.parametrize(("said", "gap"), [(0, 0), (0, 4), (1, 4), (-16, 0), (None, 4), (1040, None)])
 def test_voxels_are_found_wherever_the_header_says_that_they_begin(
@@ -226,6 +237,21 @@ def test_a_link_whose_content_was_not_fetched_says_so(tmp_path: Path) -> None:
         return  # this system makes no links for everybody
     with pytest.raises(InputError, match="is a link whose content is not here: fetch it first"):
         read_volume(tmp_path / "T1.nii.gz", role="T1")
+
+
+@pytest.mark.parametrize(("given", "gone"), [("a.hdr", "a.img"), ("a.img", "a.hdr"), ("a.hdr", "a.img.gz"), ("a.mhd", "a.raw"),
+                                             ("a.nhdr", "a.raw")])  # fmt: skip
+def test_voxels_or_a_header_that_were_not_fetched_say_so(tmp_path: Path, given: str, gone: str) -> None:
+    kind = given[1:] if given[1:] in (".mhd", ".nhdr") else ".hdr"
+    sitk.WriteImage(GRID.image(voxels()), str(tmp_path / f"a{kind}"))
+    (tmp_path / gone).unlink(missing_ok=True)
+    (tmp_path / "a.img").unlink(missing_ok=True) if given == "a.hdr" else None
+    try:
+        (tmp_path / gone).symlink_to(tmp_path / ".git" / "annex" / "objects" / "absent")
+    except OSError:
+        return  # this system makes no links for everybody
+    with pytest.raises(InputError, match=rf"{gone} is a link whose content is not here: fetch it first"):
+        read_volume(tmp_path / given, role="T1")
 
 
 @pytest.mark.parametrize(

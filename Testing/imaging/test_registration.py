@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -117,6 +119,33 @@ def test_noise_is_not_the_same_head(synthetic_study: Study) -> None:
             brain_of(synthetic_study),
             SETTINGS,
         )
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)], ids=["upside down", "back to front", "both"])
+def test_one_image_alone_that_lies_otherwise_than_its_header_says_is_named_as_a_reason(
+    synthetic_study: Study, axes: tuple[int, ...]
+) -> None:
+    image = synthetic_study.t1.image
+    turned = Grid.of(image).image(np.ascontiguousarray(np.flip(sitk.GetArrayFromImage(image), axes)))
+    with pytest.raises(InputError, match="neither of them lies upside down or turned"):
+        align(Volume(turned, description="T1"), synthetic_study.flair, brain_of(synthetic_study), SETTINGS)
+
+
+def test_a_head_that_is_upside_down_in_both_images_comes_together_whatever_their_fields_of_view() -> None:
+    """The T1 shows the neck and the FLAIR does not, so turning each about its own middle brings them 50 mm apart."""
+    study = real_study("nichart", "Subj13")
+
+    def upside_down(volume: Volume) -> Volume:
+        grid = Grid.of(volume.image)
+        return replace(
+            volume, image=grid.image(np.ascontiguousarray(sitk.GetArrayFromImage(volume.image)[::-1]))
+        )
+
+    brain = np.ascontiguousarray(brain_of(study)[::-1])
+    found = align(upside_down(study.t1), upside_down(study.flair), brain, SETTINGS)
+    assert found.registered
+    assert found.shift_mm == pytest.approx(52.0, abs=6.0)
+    assert found.rotation_deg < 3.0
 
 
 @pytest.mark.parametrize("subject", ["Subj5", "Subj6"])

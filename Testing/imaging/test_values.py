@@ -164,6 +164,32 @@ def test_a_map_of_probabilities_is_brain_from_one_half_and_that_is_said(head: St
     assert not files.check(head)
 
 
+@pytest.mark.parametrize(
+    ("inside", "outside", "least"),
+    [(0.9, 0.2, 0.5), (1.06, -0.04, 0.5), (1.1, 0.1, 0.5), (99.5, 12.5, 50.0), (254.7, 20.4, 127.5)],
+    ids=["probabilities", "interpolated", "beyond 1", "percent", "of 255"],
+)
+def test_a_mask_of_fractions_is_brain_from_the_middle_whatever_it_goes_up_to(
+    head: Study, inside: float, outside: float, least: float
+) -> None:
+    assert head.brain_mask is not None
+    brain = array(head.brain_mask) > 0
+    image = GRID.image(np.where(brain, inside, outside).astype(np.float32))
+    mask = replace(head.brain_mask, image=image)
+    np.testing.assert_array_equal(given_brain(mask, head.flair), brain)
+    (warning,) = files.check(replace(head, brain_mask=mask))
+    assert warning.measured["from"] == pytest.approx(least, rel=0.01)
+
+
+def test_a_brain_with_its_grey_values_is_a_mask_of_all_of_it(head: Study) -> None:
+    assert head.brain_mask is not None
+    brain = array(head.brain_mask) > 0
+    grey = np.where(brain, np.maximum(array(head.flair), 1.0) * 1.37, 0).astype(np.float32)
+    mask = replace(head.brain_mask, image=GRID.image(grey))
+    np.testing.assert_array_equal(given_brain(mask, head.flair), brain)
+    assert not files.check(replace(head, brain_mask=mask))
+
+
 def test_what_is_no_number_in_a_mask_is_not_brain(head: Study, tmp_path: Path) -> None:
     assert head.brain_mask is not None
     holed = array(head.brain_mask)

@@ -92,6 +92,11 @@ def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
     assert ui.normalRateLabel.text.startswith("at most about 4.0")
     ui.minimumSizeSlider.value = 1.0
     assert ui.normalRateLabel.text.startswith("more than 4.0")
+    tell(plain(RateCurve(np.array([1.0, 7.0]), np.array([0.008, 0.0001]), 1000, 2, 0.5)))
+    ui.minimumSizeSlider.value = 2.0
+    ui.thresholdSlider.value = 4.5
+    panel.display.rederive()
+    assert {cell(detected, RATE, number) for number in numbers(detected)} == {"under 0.01"}
 
 
 def test_each_result_keeps_its_own_threshold(detected, slicer_app):

@@ -23,6 +23,9 @@ PLAUSIBLE_ML = (200.0, 2600.0)
 #: A brain mask has at least this share of its voxels on what is brighter than the background.
 LEAST_ON_HEAD = 0.6
 
+#: Interpolation goes so far beyond 0 and 1; most of a brain is nearly sure to be brain, its grey values vary more.
+_BEYOND, _NEARLY = 0.25, 0.95
+
 #: The networks see 256 voxels a side at most; feeding them more costs only memory.
 LARGEST_SIDE = 320
 
@@ -73,11 +76,23 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     return mask
 
 
-def is_probability(mask: Volume) -> bool:
-    """Whether a mask holds fractions between 0 and 1, as probabilities are and what was interpolated: brain from 0.5."""
+def brain_from(mask: Volume) -> float | None:
+    """The value from which on a mask of fractions is brain: half of 1, or of 100 % or 255, where it goes up to these.
+
+    Fractions are what probabilities are, and what was interpolated, which may go beyond 0 and 1 by a little.
+
+    Returns:
+        None for a mask of whole numbers, and for a brain with its grey values: there everything but 0 is brain.
+    """
     values = voxels_of(mask.image)
-    within = float(values.min()) >= 0 and float(values.max()) <= 1
-    return within and bool(((values > 0) & (values < 1)).any())
+    positive = values[values > 0]
+    if not (positive % 1).any():
+        return None
+    high = float(positive.max())
+    if float(values.min()) >= -_BEYOND and high <= 1 + _BEYOND:
+        return 0.5
+    likely = positive[positive > high / 2]
+    return high / 2 if float(np.median(likely)) > _NEARLY * high else None
 
 
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
@@ -85,7 +100,7 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
 
     Args:
         mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels other than 0 are
-            brain, or those from 0.5 (see `is_probability`).
+            brain, or those from a value on (see `brain_from`).
         flair: the FLAIR.
 
     Returns:
@@ -96,7 +111,8 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """
     name = name_of(mask, "The brain mask")
     image = placed_on(mask, Grid.of(flair.image), flair.header)
-    binary = sitk.Cast(image >= 0.5 if is_probability(mask) else image != 0, sitk.sitkUInt8)
+    least = brain_from(mask)
+    binary = sitk.Cast(image != 0 if least is None else image >= least, sitk.sitkUInt8)
     given_ml = float(voxels_of(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
         raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")

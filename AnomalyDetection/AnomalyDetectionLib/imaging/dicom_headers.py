@@ -12,6 +12,7 @@ from typing import Any
 from .dicom_identity import Identity
 from .dicom_sequence import MrSequence, component_of, part_of
 from .dicom_values import first_number_of, item_of, numbers_of, text_of, written
+from .packed import leads_nowhere
 from .volume import is_utf8
 
 #: Objects that hold one image a file, and those that may hold a whole volume (PS3.4, B.5).
@@ -117,7 +118,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Folder:
-    """All DICOM instances of a folder, and the DICOM files in it whose header cannot be read."""
+    """All DICOM instances of a folder, and what else is in it: DICOM files whose header cannot be read, links that lead nowhere."""
 
     instances: tuple[Instance, ...]
     unreadable: tuple[Path, ...]
@@ -184,11 +185,12 @@ def _without_preamble(start: bytes) -> bool:
 
 def _files(folder: Path, *, below: bool) -> Iterator[Path]:
     if not below:
-        yield from sorted(path for path in folder.iterdir() if path.is_file())
+        yield from sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
         return
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if is_utf8(Path(name)))
-        yield from (path for name in sorted(names) if (path := Path(top, name)).is_file())
+        paths = (Path(top, name) for name in sorted(names))
+        yield from (path for path in paths if path.is_file() or leads_nowhere(path))
 
 
 def _instance(file: Path, header: Any) -> Instance | None:

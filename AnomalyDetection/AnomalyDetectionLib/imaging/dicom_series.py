@@ -18,6 +18,7 @@ from .dicom_joining import joined
 from .dicom_kind import Judgement, given_before, kind_of_images
 from .dicom_pixels import read_pixels
 from .dicom_stack import Stack, stack
+from .packed import FETCH, leads_nowhere
 from .volume import as_text, is_utf8
 
 
@@ -27,7 +28,7 @@ class Series:
 
     Attributes:
         instances: at least one; those of one SOP class.
-        unreadable: files beside them that seem to belong to it, but whose header cannot be read.
+        unreadable: files beside them that seem to belong to it, but whose header cannot be read, or is not here.
         chosen: why it was taken, for a series that was not named by the user; "" otherwise.
         notes: what was done to its images while they were read, in words: equal copies left out, say.
         beside: how many images of another part than the magnitude were left out.
@@ -129,6 +130,10 @@ class Series:
             raise InputError(
                 f"{name} has images of {len(patients)} patients ({different}): give the images of one."
             )
+        if gone := [file for file in self.unreadable if leads_nowhere(file)]:
+            raise InputError(
+                f"{name} has images that are links whose content is not here ({as_text(gone[0])}): {FETCH}."
+            )
         if self.unreadable:
             raise InputError(
                 f"{name} has images that are damaged or do not belong together "
@@ -146,7 +151,10 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
     series_beside: dict[Path, set[str]] = {}
     for instance in folder.instances:
         series_beside.setdefault(instance.file.parent, set()).add(instance.series)
-    contents = {file: _content(file) for file in folder.unreadable} if groups else {}
+    named_so = {_suffix(instance.file) for instance in folder.instances}
+    # Other links that lead nowhere have nothing to do with the images.
+    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or _suffix(f) in named_so]
+    contents = {file: _content(file) for file in unreadable} if groups else {}
     found = []
     for made, count in joined(list(groups.values())):
         uids = {instance.series for instance in made.instances}
@@ -180,12 +188,30 @@ def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
     return tuple(said)
 
 
+def _suffix(file: Path) -> str:
+    """Of a file's name; the last number of a UID is none."""
+    return "" if file.suffix[1:].isdigit() else file.suffix.lower()
+
+
 def _content(file: Path) -> bytes:
     """All of a file; nothing where it may not be read."""
     try:
         return file.read_bytes()
     except OSError:
         return b""
+
+
+def check_fetched(folder: Folder, name: str) -> None:
+    """Refuse a folder without images that has links in their place.
+
+    Args:
+        name: how to call it in messages.
+
+    Raises:
+        InputError: it has.
+    """
+    if gone := [file for file in folder.unreadable if leads_nowhere(file)]:
+        raise InputError(f"{name} holds links whose content is not here ({as_text(gone[0])}): {FETCH}.")
 
 
 def named(found: Iterable[Series], name: str) -> list[Series]:
@@ -219,10 +245,12 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         # A copy of another file, or a phase image beside magnitudes: it stands for the others.
         same = (s for s in beside if instance.series in [i.series for i in s.instances])
         return next(chain(within, same, [Series((instance,))]))
-    everywhere = series_of(read_folder(path))
+    folder = read_folder(path)
+    everywhere = series_of(folder)
     here = tuple(s for s in everywhere if any(i.file.parent == path for i in s.instances))
     found = here if here and (series is None or named(here, series)) else everywhere
     if not found:
+        check_fetched(folder, f"The {role} folder {path}")
         raise InputError(
             f"The {role} folder {path} holds no DICOM images: give a folder that does, or a file."
         )

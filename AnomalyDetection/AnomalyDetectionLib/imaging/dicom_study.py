@@ -11,7 +11,7 @@ from ..errors import InputError
 from .dicom_choice import Offer, Role, best
 from .dicom_headers import Folder, read_folder
 from .dicom_identity import Identity, patients_of
-from .dicom_series import Series, named, series_of
+from .dicom_series import Series, check_fetched, named, series_of
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
     found = series_of(headers)
     keys = dict.fromkeys(_key(s.identity) for s in found if s.is_mr)
     if not keys:
+        check_fetched(headers, f"The study {folder}")
         raise InputError(
             f"The study {folder} holds no MR images: give the folder that holds its DICOM images."
         )

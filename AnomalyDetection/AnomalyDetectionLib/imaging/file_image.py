@@ -17,7 +17,17 @@ from .compressed_voxels import are_whole
 from .grid import Grid
 from .nifti_header import NiftiHeader
 from .nifti_voxels import DAMAGE, half_of_pair, pair_of, read_header, read_stored, values_of
-from .packed import META, NIFTI, NRRD, archive_of, content_of, is_fetched, is_packed, is_packed_twice
+from .packed import (
+    META,
+    NIFTI,
+    NRRD,
+    archive_of,
+    content_of,
+    is_fetched,
+    is_packed,
+    is_packed_twice,
+    leads_nowhere,
+)
 from .plain_copy import plain_copy
 from .text_header import MOST_VOXELS, check_header, data_files
 from .volume import Remark
@@ -60,10 +70,17 @@ def read(path: Path, *, role: str) -> FileImage:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The file, and after it the one with the voxels, if its header is one of its own (.hdr, .mhd, .nhdr)."""
+    """The file, and after it the one with the voxels, if its header is one of its own (.hdr, .mhd, .nhdr); or a link to it."""
     if half_of_pair(path):
         return pair_of(path) or (path,)
-    return (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
+    return (path, *(path.parent / name for name in data_files(path) if _is_there(path.parent / name)))
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is such a file, or a link to one."""
+    with contextlib.suppress(OSError, ValueError):  # it is no name that a file can have
+        return file.is_file() or leads_nowhere(file)
+    return False
 
 
 def header_of(path: Path) -> NiftiHeader | None:

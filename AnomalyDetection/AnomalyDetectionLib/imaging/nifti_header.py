@@ -82,7 +82,8 @@ class NiftiHeader:
     def shape(self) -> tuple[int, ...]:
         """Voxels along x, y, z and further axes, without those of length 1 at the end; three at least."""
         count = int(self.fields["dim"][0])
-        sizes = [int(n) for n in self.fields["dim"][1 : 1 + count]]
+        # Some programs write 0 for an axis beyond the third that they do not use.
+        sizes = [int(n) if k < 3 else max(int(n), 1) for k, n in enumerate(self.fields["dim"][1 : 1 + count])]
         while len(sizes) > 3 and sizes[-1] == 1:
             sizes.pop()
         return tuple(sizes + [1] * (3 - len(sizes)))
@@ -205,7 +206,7 @@ class NiftiHeader:
 
     def _check(self) -> None:
         count = int(self.fields["dim"][0])
-        if not 1 <= count <= 7 or any(int(n) < 1 for n in self.fields["dim"][1 : 1 + count]):
+        if not 1 <= count <= 7 or any(int(n) < 1 for n in self.fields["dim"][1 : 1 + min(count, 3)]):
             raise ValueError("no number of voxels")
         if not self.dtype.itemsize:
             raise ValueError("voxels without a size")

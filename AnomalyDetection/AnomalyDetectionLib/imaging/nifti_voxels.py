@@ -16,7 +16,7 @@ from nibabel.wrapstruct import WrapStructError
 
 from ..errors import InputError
 from .nifti_header import NiftiHeader
-from .packed import UNPACKING, unpacked
+from .packed import UNPACKING, leads_nowhere, unpacked
 from .text_header import MOST_VOXELS
 
 #: What a damaged file makes of itself, wherever that is noticed.
@@ -45,7 +45,8 @@ def pair_of(path: Path) -> tuple[Path, Path] | None:
     other = PAIR[1 - PAIR.index(half)]
     names = {f"{stem}{other}{packed}".lower() for packed in ("", ".gz")}
     for beside in sorted(path.parent.iterdir()):
-        if beside.name.lower() in names and beside.name.startswith(stem) and beside.is_file():
+        there = beside.is_file() or leads_nowhere(beside)
+        if there and beside.name.lower() in names and beside.name.startswith(stem):
             return (path, beside) if half == ".hdr" else (beside, path)
     return None
 

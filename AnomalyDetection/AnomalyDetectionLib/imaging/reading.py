@@ -15,6 +15,7 @@ from .file_hash import sha256_of
 from .file_image import FileImage, several_values, several_volumes
 from .grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
 from .nifti_header import NOT_RIGHT_ANGLED, sheared
+from .packed import FETCH, leads_nowhere
 from .values import from_zero
 from .volume import Remark, Study, Volume, as_text, is_utf8
 
@@ -76,11 +77,7 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     path = Path(path)
     if not is_utf8(path):
         raise InputError(f"The path of the {role} is not valid UTF-8 ({as_text(path)}): rename it.")
-    if path.is_symlink() and not path.exists():
-        raise InputError(
-            f"The {role} {path} is a link whose content is not here: fetch it first (such as with git annex get or "
-            "datalad get), or give the file itself."
-        )
+    _check_fetched(path, role)
     if not path.exists():
         raise InputError(f"The {role} {path} does not exist: check the path.")
     if not (path.is_file() or path.is_dir()):
@@ -95,6 +92,8 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
             found = FileImage(pixels)
             digest, description, why = sha256_of(files), chosen.name, chosen.chosen
         else:
+            for file in file_image.files_of(path):
+                _check_fetched(file, role)
             found, files = file_image.read(path, role=role), ()
             digest, description, why = sha256_of(file_image.files_of(path)), path.name, ""
     except OSError as error:
@@ -106,6 +105,14 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     image, unknown, zero = _valued(image, f"The {role} {path}", mask=mask)
     said = (*found.remarks, *remarks)
     return Volume(image, path, digest, description, files, why, chosen, found.header, said, unknown, zero)
+
+
+def _check_fetched(path: Path, role: str) -> None:
+    """Refuse a link that leads nowhere."""
+    if leads_nowhere(path):
+        raise InputError(
+            f"The {role} {path} is a link whose content is not here: {FETCH}, or give the file itself."
+        )
 
 
 def _check_patient(role: str, volume: Volume, flair: Volume) -> None:

@@ -68,7 +68,8 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
     if sharpness < SAME_HEAD_FROM:
         raise InputError(
             f"{name_of(t1, 'The T1')} and {name_of(flair, 'the FLAIR')} do not seem to show the "
-            "same head: check that they are of the same patient, and that both show the brain."
+            "same head: check that they are of the same patient, that both show the brain, and, in a viewer, that neither of "
+            "them lies upside down or turned."
         )
     moved = np.asarray([transform.TransformPoint(point) for point in points.tolist()]) - points
     shift_mm = float(np.linalg.norm(moved, axis=1).mean())
@@ -109,16 +110,20 @@ def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk
 
 
 def _starts(moving: sitk.Image, points: np.ndarray) -> Iterator[list[float]]:
-    """Translations (mm) to start from: none, middle on middle, and top of the brain below top of the head."""
+    """Translations (mm) to start from: none, middle on middle, and the brain's top below that of the head, wherever the
+    top is: the header of a head that was turned is wrong.
+    """
     yield [0.0, 0.0, 0.0]
     centre = points.mean(axis=0)
     middle = moving.TransformContinuousIndexToPhysicalPoint([(size - 1) / 2 for size in moving.GetSize()])
     yield (np.asarray(middle) - centre).tolist()
     head = Grid.of(moving).points(np.argwhere(voxels_of(moving) > 0.2)[:, ::-1])
-    top = float(np.percentile(head[:, 2], 99.8))
-    upper = head[head[:, 2] > top - HEAD_MM].mean(axis=0)
-    below_top = [upper[0], upper[1], top - SCALP_MM - float(np.ptp(points[:, 2])) / 2]
-    yield (np.asarray(below_top) - centre).tolist()
+    for axis, sign in ((2, 1), (2, -1), (1, 1), (1, -1), (0, 1), (0, -1)):
+        along = sign * head[:, axis]
+        top = float(np.percentile(along, 99.8))
+        below_top = head[along > top - HEAD_MM].mean(axis=0)
+        below_top[axis] = sign * (top - SCALP_MM - float(np.ptp(points[:, axis])) / 2)
+        yield (below_top - centre).tolist()
 
 
 def _optimise(

@@ -169,6 +169,18 @@ def test_a_gap_in_dicom_is_noticed(write, tmp_path):
     assert slice_gaps.gap_share(volume) == pytest.approx((4.0, 6.0, 1 / 3))
 
 
+@pytest.mark.parametrize("degrees", [(0, 0, 20), (44, 0, 0), (5, -30, 10)])
+@pytest.mark.parametrize("write", [classic_series, enhanced_series])
+def test_an_oblique_series_without_gaps_has_none(write, degrees, tmp_path):
+    image = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 500, (6, 32, 32)).astype(np.int16))
+    image.SetSpacing((1.0, 1.0, 6.0))
+    image.SetDirection(sitk.Euler3DTransform((0.0, 0.0, 0.0), *np.deg2rad(degrees).tolist()).GetMatrix())
+    write(tmp_path / "series", image)
+    thickness, distance, share = slice_gaps.gap_share(read_volume(tmp_path / "series", role="FLAIR"))
+    assert (thickness, distance) == pytest.approx((6.0, 6.0), abs=1e-3)
+    assert share == pytest.approx(0.0, abs=1e-3)
+
+
 def cut(good, axis, below, above):
     image, brain = good.image("FLAIR"), good.brain("FLAIR")
     kept = made.cropped(image, axis, below, above)

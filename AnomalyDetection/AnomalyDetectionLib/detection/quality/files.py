@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...imaging.brain_mask import is_probability
+from ...imaging.brain_mask import brain_from
 from ...imaging.volume import Study
 from .warning import QualityWarning
 
@@ -11,12 +11,14 @@ def check(study: Study) -> tuple[QualityWarning, ...]:
     """What has to be said of T1 and FLAIR as they were read, and of the mask. The sentences name no file and no person."""
     said = [QualityWarning(*remark) for volume in (study.t1, study.flair) for remark in volume.remarks]
     mask = study.brain_mask
-    if mask is not None and is_probability(mask):
+    least = None if mask is None else brain_from(mask)
+    if least is not None:
         said.append(
             QualityWarning(
                 "brain mask",
-                "The brain mask holds fractions, as a map of probabilities does: from 0.5 on was taken for brain, check the mask",
-                {"from": 0.5},
+                f"The brain mask holds fractions, as a map of probabilities does: from {least:.3g} on was taken for brain, check"
+                " the mask",
+                {"from": round(least, 3)},
             )
         )
     return tuple(said)
