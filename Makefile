@@ -52,11 +52,11 @@ constraints: $(VENV)/.test $(VENV)/.lint ## Write down the versions that the tes
 		$(RUN) -m pip freeze --exclude-editable | sed -n 's/^\([A-Za-z0-9._-]*==[0-9A-Za-z.]*\).*/\1/p'; } >constraints/tested.txt
 
 reproduce: $(VENV)/.test ## The paper's experiments in small, as one page in reproduce-output/ (under an hour)
-	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/reduced.yaml
+	@$(RUN) -m snakemake --profile Research/Experiments/profiles/local --configfile Research/Experiments/reduced.yaml
 	@echo "The page: reproduce-output/index.html"
 
-experiments: $(VENV)/.test ## The same in full, into runs/results/ (hours; on a cluster see Experiments/profiles)
-	@$(RUN) -m snakemake --profile Experiments/profiles/local --configfile Experiments/full.yaml
+experiments: $(VENV)/.test ## The same in full, into runs/results/ (hours; on a cluster see Research/Experiments/profiles)
+	@$(RUN) -m snakemake --profile Research/Experiments/profiles/local --configfile Research/Experiments/full.yaml
 
 pictures: $(VENV)/.test ## Render icon, screenshots and the README's pictures anew, from the real scene
 	@$(RUN) Testing/pictures.py

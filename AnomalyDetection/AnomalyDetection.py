@@ -60,8 +60,8 @@ def _register() -> None:
 
     What a Slicer that was killed has left of a run goes: it holds a patient's head.
     """
+    from AnomalyDetectionLib.files.run_folders import remove_leftovers
     from AnomalyDetectionLib.panel.sample_data import register
-    from AnomalyDetectionLib.run_folders import remove_leftovers
     from AnomalyDetectionLib.scene import layout
 
     register()

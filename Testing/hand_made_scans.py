@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from AnomalyDetectionLib.evaluation.curves import CohortCurves, gather, scan_curves
-from AnomalyDetectionLib.evaluation.truth import ElementTruth, Lesion, ScanFacts
+from anomaly_research.evaluation.curves import CohortCurves, gather, scan_curves
+from anomaly_research.evaluation.truth import ElementTruth, Lesion, ScanFacts
 
 
 def lesion(number: int, volume_ml: float = 1.0, kind: str = "lacunar", region: str = "cortex") -> Lesion:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.review import ReviewedFinding
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.reporting.dicom_algorithm import Algorithm
 from made_dicom import MadeStudy, classic_series, enhanced_series

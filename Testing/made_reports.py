@@ -9,7 +9,7 @@ import numpy as np
 from AnomalyDetectionLib.detection.findings import Findings, derive_findings
 from AnomalyDetectionLib.detection.review import ReviewedFinding
 from AnomalyDetectionLib.detection.score_map import ScoreMap
-from AnomalyDetectionLib.imaging.dicom_patient import PatientLine
+from AnomalyDetectionLib.dicom.patient import PatientLine
 from synthetic_study import empty_lattice, prepared_study, scored
 
 JANE = PatientLine("Doe, Jane", "MRN-417", "1948-02-11", "F", "2025-11-03", "Head, follow-up", "ACC-77")

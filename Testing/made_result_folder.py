@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.score_map import ScoreMap
 from AnomalyDetectionLib.detection.stored_scores import write_stored
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.tables import write_csv, write_json
 from made_dicom import MadeStudy, classic_series

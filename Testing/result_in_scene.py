@@ -11,7 +11,7 @@ import numpy as np
 import slicer
 from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, store
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.scene.result import Result, add_result
 from slicer_scene import SlicerScene, add_volume, make_scene
 from synthetic_study import FIRST, FLAIR_GRID, MODEL_GRID, STRIDE, empty_lattice, prepared_study, scored

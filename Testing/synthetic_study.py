@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from AnomalyDetectionLib.detection.lattice import paint_cells
 from AnomalyDetectionLib.detection.score_map import ScoreMap
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
-from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from AnomalyDetectionLib.model.settings import ScoringSettings
 

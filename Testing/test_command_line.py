@@ -18,7 +18,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib import cli
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from conftest import SAMPLE, run_command
 from synthetic_study import FLAIR_GRID, ellipsoid
 

@@ -17,9 +17,9 @@ import numpy as np
 import psutil
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.plain_words import plain_words
-from AnomalyDetectionLib.process import EngineRun, Progress, arguments_for
+from AnomalyDetectionLib.engine.plain_words import plain_words
+from AnomalyDetectionLib.engine.process import EngineRun, Progress, arguments_for
+from AnomalyDetectionLib.grid import Grid
 from conftest import REPOSITORY, SAMPLE
 
 LIBRARY = REPOSITORY / "AnomalyDetection"
@@ -355,7 +355,7 @@ def test_a_half_written_line_waits_and_noise_is_passed_over(folder):
 STARTS_AND_WAITS = """
 import os, sys
 from pathlib import Path
-from AnomalyDetectionLib.process import EngineRun
+from AnomalyDetectionLib.engine.process import EngineRun
 folder = Path(sys.argv[1])
 arguments = [*sys.argv[2:], "--parent", str(os.getpid())]
 run = EngineRun([sys.executable], arguments, folder, library=Path(os.environ["LIBRARY"]))

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
-from AnomalyDetectionLib.errors import InputError, printable
-from AnomalyDetectionLib.imaging.journal import _ours
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.journal import _ours
+from AnomalyDetectionLib.files.text import escape_controls
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.text_header import check_header, data_files
 from AnomalyDetectionLib.model.candidate_network import CandidateSettings
@@ -99,6 +100,6 @@ def test_no_name_of_a_file_leads_out_of_its_folder(tmp_path, parts):
 @QUICK
 @given(st.text())
 def test_what_is_shown_holds_no_control_characters(text):
-    shown = printable(text)
+    shown = escape_controls(text)
     assert not [c for c in shown if (ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0]
     shown.encode("utf-8")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.imaging.writing import recover, reserved
+from AnomalyDetectionLib.files.atomic_folder import recover, reserved
 from AnomalyDetectionLib.reporting.result_files import files_of_result
 from conftest import SAMPLE, run_command
 from synthetic_study import FLAIR_GRID, ellipsoid

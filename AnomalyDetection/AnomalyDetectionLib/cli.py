@@ -14,21 +14,21 @@ import warnings
 from typing import Any
 
 import click
+from anomaly_research.commands.evaluate import evaluate
+from anomaly_research.commands.experiments import experiment
+from anomaly_research.commands.simulate import simulate
+from anomaly_research.commands.train_context import train_context
+from anomaly_research.commands.training import calibrate, prepare, train, train_anatomy
 
 from . import __version__
 from .commands.bids import bids, bids_batch
 from .commands.compare import compare
 from .commands.detect import detect
 from .commands.doctor import devices, doctor
-from .commands.evaluate import evaluate
-from .commands.experiments import experiment
 from .commands.models import models
 from .commands.options import PROGRAM
 from .commands.progress import Stop, say_error, wants_records
 from .commands.series import series
-from .commands.simulate import simulate
-from .commands.train_context import train_context
-from .commands.training import calibrate, prepare, train, train_anatomy
 from .commands.worklist import worklist
 from .errors import InputError
 from .imaging.memory import is_out_of_memory

@@ -18,7 +18,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel, segment_anatomy
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study

@@ -29,10 +29,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import patch_speed
+from anomaly_research.evaluation.overlap import match
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.device import available_devices
 from AnomalyDetectionLib.detection.nearest import NormalTissue
-from AnomalyDetectionLib.evaluation.overlap import match
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study

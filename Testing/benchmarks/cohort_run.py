@@ -6,7 +6,7 @@
     python Testing/benchmarks/cohort_run.py isolation COHORT RESULTS              # a process each, copies, one process
     python Testing/benchmarks/cohort_run.py group RESULTS --scans 10000           # made-up records
 
-RESULTS (Experiments/results/cohort in the repository) gets a .csv and a .md each. Work folders lie beside COHORT.
+RESULTS (Research/Experiments/results/cohort in the repository) gets a .csv and a .md each. Work folders lie beside COHORT.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import SimpleITK as sitk
+from AnomalyDetectionLib.files.file_hash import sha256_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what tests and benchmarks share
 from made_records import make_records
@@ -291,9 +292,9 @@ def scaling(cohort: Path, results: Path, workers: Sequence[int], options: Sequen
 
 def isolation(cohort: Path, results: Path, scans: int) -> None:
     """The same scans with a new Python each, with copies of a process, and all in one process."""
+    from AnomalyDetectionLib.bids.selection import select_scans
     from AnomalyDetectionLib.cohort.batch import limit_threads, run_scans
     from AnomalyDetectionLib.cohort.dataset import Dataset
-    from AnomalyDetectionLib.cohort.selection import select_scans
     from AnomalyDetectionLib.cohort.settings import CohortSettings
     from AnomalyDetectionLib.model.bundled import find_model
 
@@ -428,9 +429,8 @@ def _table(path: Path, rows: Sequence[dict[str, object]] | list[dict[str, str]],
 
 
 def _sha256(path: Path) -> str:
-    from AnomalyDetectionLib.cohort.files import file_sha256
 
-    return file_sha256(path)
+    return sha256_of(path)
 
 
 def _machine() -> str:

@@ -19,23 +19,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.detection.detector import lattice_scores
-from AnomalyDetectionLib.detection.patches import PatchGatherer, PatchLattice
-from AnomalyDetectionLib.detection.scoring import patch_scores
-from AnomalyDetectionLib.evaluation.curves import CohortCurves, gather, scan_curves
-from AnomalyDetectionLib.evaluation.froc import operating_point, patient_sums, sensitivity_at
-from AnomalyDetectionLib.evaluation.store import Store
-from AnomalyDetectionLib.imaging.prepared import PreparedStudy
-from AnomalyDetectionLib.model.folding import LatentDifference
-from AnomalyDetectionLib.model.model_file import AnyModel, Model, load_model
-from AnomalyDetectionLib.training.calibration import (
+from anomaly_research.evaluation.curves import CohortCurves, gather, scan_curves
+from anomaly_research.evaluation.froc import operating_point, patient_sums, sensitivity_at
+from anomaly_research.evaluation.store import Store
+from AnomalyDetectionLib.calibration.calibration import (
     CalibrationSettings,
     local_differences,
     with_local_statistics,
 )
-from AnomalyDetectionLib.training.normal_scans import lesion_patches, study_of
-from AnomalyDetectionLib.training.rate_curve import NormalScan, findings_above, rate_curve
-from AnomalyDetectionLib.training.scan_file import ScanFile, read_scans
+from AnomalyDetectionLib.calibration.normal_scans import lesion_patches, study_of
+from AnomalyDetectionLib.calibration.rate_curve import NormalScan, findings_above, rate_curve
+from AnomalyDetectionLib.calibration.scan_file import ScanFile, read_scans
+from AnomalyDetectionLib.detection.detector import lattice_scores
+from AnomalyDetectionLib.detection.patches import PatchGatherer, PatchLattice
+from AnomalyDetectionLib.detection.scoring import patch_scores
+from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.model.folding import LatentDifference
+from AnomalyDetectionLib.model.model_file import AnyModel, Model, load_model
 
 COLUMNS = ("calibrated with", "draw", "scans", "statistics", "threshold", "promised", "normal scans of other people: findings",
            "lesion-free test scans: findings", "test scans: false positives", "infarcts found",

@@ -3,7 +3,7 @@
 Development people set the thresholds; test people are looked at once, for false alarms alone. Where the shared data and
 simulated heads are:
 
-    python Testing/benchmarks/quality_checks.py --data ../shared/data --heads runs/heads/cal --output Experiments/results/quality
+    python Testing/benchmarks/quality_checks.py --data ../shared/data --heads runs/heads/cal --output Research/Experiments/results/quality
 
 Faults that leave the geometry as it is are made with the brain mask and the alignment of the good scan at hand; other
 sequences are made on the prepared images. Cut and coarse scans go the whole way again, brain extraction included.
@@ -23,6 +23,8 @@ from pathlib import Path
 import click
 import numpy as np
 import SimpleITK as sitk
+from anomaly_research.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
+from AnomalyDetectionLib.bids.layout import read_bids
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
 from AnomalyDetectionLib.detection.quality import (
     contrast_medium,
@@ -35,17 +37,15 @@ from AnomalyDetectionLib.detection.quality import (
 from AnomalyDetectionLib.detection.quality.acquired import Acquired, Role, brain_on
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images, check_mask
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.bids import read_bids
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.contrast import refuse_the_same
 from AnomalyDetectionLib.imaging.geometry import lps_axes
-from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study
-from AnomalyDetectionLib.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

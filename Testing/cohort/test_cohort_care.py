@@ -10,18 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from AnomalyDetectionLib.cohort import files
+from AnomalyDetectionLib.bids.layout import read_participants
+from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, plain_filter, select_scans
 from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.failures import Failure
-from AnomalyDetectionLib.cohort.files import file_sha256, locked
 from AnomalyDetectionLib.cohort.group import write_group
 from AnomalyDetectionLib.cohort.group_figures import COLOURS, OTHER, _most_common
 from AnomalyDetectionLib.cohort.participants import _gone
-from AnomalyDetectionLib.cohort.selection import CohortScan, Wanted, plain_filter, select_scans
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.cohort.workflow import Workflow, _command
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.bids import read_participants
+from AnomalyDetectionLib.files import shared_files as files
+from AnomalyDetectionLib.files.file_hash import sha256_of
+from AnomalyDetectionLib.files.shared_files import locked
 from made_records import make_records
 
 
@@ -49,7 +50,7 @@ def made(tmp_path):
         path = image(source, f"sub-{number:05d}", "T1w")
         name = f"bids:raw:{path.relative_to(source).as_posix()}"
         record["cohort"]["inputs"] = {
-            "t1": {"file": name, "bytes": path.stat().st_size, "mtime_ns": 0, "sha256": file_sha256(path)}
+            "t1": {"file": name, "bytes": path.stat().st_size, "mtime_ns": 0, "sha256": sha256_of(path)}
         }
 
     make_records(out, source, 10, change=with_inputs)
@@ -246,7 +247,7 @@ def test_locks_survive_a_race_and_are_not_sure_where_there_are_none(tmp_path, mo
         assert lock.ours
         assert lock.sure
     monkeypatch.undo()
-    monkeypatch.setattr("AnomalyDetectionLib.imaging.folder_lock._lock", lambda handle: None)
+    monkeypatch.setattr("AnomalyDetectionLib.files.folder_lock._lock", lambda handle: None)
     with files.locked(tmp_path / "lock") as lock:
         assert lock
         assert not lock.sure

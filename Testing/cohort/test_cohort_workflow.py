@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from AnomalyDetectionLib.bids.selection import CohortScan
 from AnomalyDetectionLib.cohort import workflow
 from AnomalyDetectionLib.cohort.batch import read_list, run_scans, write_list
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.selection import CohortScan
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.errors import InputError
 from made_cohort import add_subject, run, small_model

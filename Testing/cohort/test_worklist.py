@@ -12,8 +12,8 @@ import time
 
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.bids.selection import CohortScan
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.selection import CohortScan
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.cohort.studies import studies_in
 from AnomalyDetectionLib.cohort.worklist import list_studies, run_worklist

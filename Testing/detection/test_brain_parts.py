@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
 from AnomalyDetectionLib.detection.brain_parts import BrainParts
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 
 GRID = Grid((80, 80, 6), (0.9, 0.9, 4.0), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
 

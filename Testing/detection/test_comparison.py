@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.comparison import Outlined, compare
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 
 GRID = Grid((60, 60, 30), (1.0, 1.0, 2.0), (-30.0, -30.0, -30.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
 COARSE = Grid((40, 40, 16), (1.5, 1.5, 4.0), (-29.0, -28.0, -31.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))

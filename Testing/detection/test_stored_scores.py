@@ -20,7 +20,7 @@ from AnomalyDetectionLib.detection.stored_scores import (
     write_stored,
 )
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.prepared import Alignment
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from synthetic_study import (

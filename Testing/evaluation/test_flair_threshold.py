@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.flair_threshold import BRIGHT, baseline_curves, bright_findings
-from AnomalyDetectionLib.evaluation.truth import scan_truth
+from anomaly_research.evaluation.flair_threshold import BRIGHT, baseline_curves, bright_findings
+from anomaly_research.evaluation.truth import scan_truth
 from synthetic_study import FLAIR_GRID, prepared_study
 from test_scan_truth import bids_scan
 

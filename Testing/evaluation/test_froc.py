@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.bootstrap import interval, patient_weights
-from AnomalyDetectionLib.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_curves
-from AnomalyDetectionLib.evaluation.froc import (
+from anomaly_research.evaluation.bootstrap import interval, patient_weights
+from anomaly_research.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_curves
+from anomaly_research.evaluation.froc import (
     froc_curve,
     operating_point,
     patient_sums,
@@ -15,7 +15,7 @@ from AnomalyDetectionLib.evaluation.froc import (
     threshold_at,
     threshold_flagging,
 )
-from AnomalyDetectionLib.evaluation.truth import ScanFacts
+from anomaly_research.evaluation.truth import ScanFacts
 from hand_made_scans import cohort_of, scores_of, truth_of
 
 THRESHOLDS = np.array([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])

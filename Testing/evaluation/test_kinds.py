@@ -5,11 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
-from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
-from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.evaluation.categories import categorised_candidates, categorised_findings
-from AnomalyDetectionLib.evaluation.kinds import (
+from anomaly_research.evaluation.categories import categorised_candidates, categorised_findings
+from anomaly_research.evaluation.kinds import (
     ALIKE,
     ALL,
     CalledFinding,
@@ -17,9 +14,12 @@ from AnomalyDetectionLib.evaluation.kinds import (
     read_called,
     truth_of,
 )
+from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
+from AnomalyDetectionLib.errors import InputError
 from hand_made_scans import scores_of
 from hand_made_scans import truth_of as elements
-from test_experiment_commands import experiment
+from made_truth import experiment
 
 FINDINGS = [
     CalledFinding("a", "infarct", INFARCT_LIKE),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.matching import one_to_one
+from anomaly_research.evaluation.matching import one_to_one
 
 
 def matched(overlap, lesions, findings, **settings):

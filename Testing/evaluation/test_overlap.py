@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.overlap import Overlap, components, match
+from anomaly_research.evaluation.overlap import Overlap, components, match
 
 
 def labels(*rows):

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.evaluation.categories import INFARCT, NORMAL, categorised_findings, lesion_peaks
+from anomaly_research.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_curves
+from anomaly_research.evaluation.froc import operating_point
+from anomaly_research.evaluation.overlap import components, match
+from anomaly_research.evaluation.truth import scan_truth
+from AnomalyDetectionLib.bids.layout import CONFOUNDERS, INFARCT_COLUMNS, BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.evaluation.categories import INFARCT, NORMAL, categorised_findings, lesion_peaks
-from AnomalyDetectionLib.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_curves
-from AnomalyDetectionLib.evaluation.froc import operating_point
-from AnomalyDetectionLib.evaluation.overlap import components, match
-from AnomalyDetectionLib.evaluation.truth import scan_truth
-from AnomalyDetectionLib.imaging.bids import CONFOUNDERS, INFARCT_COLUMNS, BidsScan
 from scipy import ndimage
 from synthetic_study import FLAIR_GRID, STRIDE, empty_lattice, prepared_study, rotated, scored
 

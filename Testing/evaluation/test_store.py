@@ -5,23 +5,23 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.findings import derive_findings
-from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore
-from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.evaluation.cohort import cohort_curves, method_names
-from AnomalyDetectionLib.evaluation.curves import ANY, COVERED, ONE_TO_ONE
-from AnomalyDetectionLib.evaluation.flair_threshold import (
+from anomaly_research.evaluation.cohort import cohort_curves, method_names
+from anomaly_research.evaluation.curves import ANY, COVERED, ONE_TO_ONE
+from anomaly_research.evaluation.flair_threshold import (
     BRIGHT,
     DARK,
     SMALLEST_ML,
     baseline_curves,
     baseline_scores,
 )
-from AnomalyDetectionLib.evaluation.froc import operating_point
-from AnomalyDetectionLib.evaluation.overlap import match
-from AnomalyDetectionLib.evaluation.store import LatticeScores, Store, folder_name, preparation_name
-from AnomalyDetectionLib.evaluation.truth import ScanTruth, scan_truth
-from AnomalyDetectionLib.imaging.bids import BidsScan
+from anomaly_research.evaluation.froc import operating_point
+from anomaly_research.evaluation.overlap import match
+from anomaly_research.evaluation.store import LatticeScores, Store, folder_name, preparation_name
+from anomaly_research.evaluation.truth import ScanTruth, scan_truth
+from AnomalyDetectionLib.bids.layout import BidsScan
+from AnomalyDetectionLib.detection.findings import derive_findings
+from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.settings import ScoringSettings
 from conftest import SAMPLE

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.strata import size_name, strata
+from anomaly_research.evaluation.strata import size_name, strata
 from hand_made_scans import lesion
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.evaluation.curves import (
+from anomaly_research.evaluation.curves import (
     ANY,
     COVERED,
     ONE_TO_ONE,
@@ -10,7 +10,7 @@ from AnomalyDetectionLib.evaluation.curves import (
     scan_curves,
     threshold_grid,
 )
-from AnomalyDetectionLib.evaluation.froc import operating_point
+from anomaly_research.evaluation.froc import operating_point
 from hand_made_scans import cohort_of, scores_of, truth_of
 
 THRESHOLDS = np.array([0.5, 1.5, 2.5, 3.5, 4.5])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from AnomalyDetectionLib.training.prepare_scans import read_table
+from AnomalyDetectionLib.calibration.prepare_scans import read_table
 
 EXPERIMENTS = Path(__file__).parents[2] / "Experiments"
 TRAINING, HEADS, HELD_OUT = (
@@ -60,11 +60,11 @@ def test_the_calibration_people_are_of_several_hospitals_and_all_of_their_scans_
 def test_the_experiments_in_full_hold_out_the_calibration_people_and_test_on_the_others():
     config = yaml.safe_load((EXPERIMENTS / "full.yaml").read_text("utf-8"))
     real = config["training"]["real"]
-    assert real["table"] == "Experiments/training_scans.csv"
+    assert real["table"] == "Research/Experiments/training_scans.csv"
     held_out = re.findall(r"--held-out (\S+)", real["patients"])
     assert sorted(held_out) == sorted(patient for patient, which in split().items() if which == "calibration")
     for cohort in config["cohorts"].values():
-        assert "--sources Experiments/held_out_scans.tsv" in cohort["real"]
+        assert "--sources Research/Experiments/held_out_scans.tsv" in cohort["real"]
 
 
 def test_the_lesions_of_every_scan_have_a_class_and_simulated_heads_have_none():

@@ -1,4 +1,4 @@
-"""Experiments/Snakefile: what it would do on one machine and on a SLURM cluster, and that no training is lost."""
+"""Research/Experiments/Snakefile: what it would do on one machine and on a SLURM cluster, and that no training is lost."""
 
 import importlib.util
 import os
@@ -41,7 +41,12 @@ def snakemake(place, *arguments, program=None, commands=None):
 
 def local(place, *arguments, config="reduced", **options):
     # Targets go first: --configfile would take them for its own.
-    files = ["--profile", "Experiments/profiles/local", "--configfile", f"Experiments/{config}.yaml"]
+    files = [
+        "--profile",
+        "Research/Experiments/profiles/local",
+        "--configfile",
+        f"Research/Experiments/{config}.yaml",
+    ]
     return snakemake(place, *arguments, *files, **options)
 
 
@@ -72,7 +77,7 @@ def test_real_scans_are_taken_where_they_are(place):
 
 def test_slurm_gets_every_training_as_a_job_of_its_own(place):
     pytest.importorskip("snakemake_executor_plugin_slurm")
-    code, output = snakemake(place, "--profile", "Experiments/profiles/slurm", "--dry-run")
+    code, output = snakemake(place, "--profile", "Research/Experiments/profiles/slurm", "--dry-run")
     assert code == 0, output
     assert jobs(output)["train"] == len(SIZES)
     assert all(f"Training with a latent size of {size:03d}" in output for size in SIZES)
@@ -105,7 +110,7 @@ def test_slurm_is_asked_for_what_a_training_needs(place, tmp_path, more, asked):
     ]
     waiting = ["--slurm-init-seconds-before-status-checks", 1, "--latency-wait", 1]
     code, output = snakemake(
-        place, model.relative_to(place), "--profile", "Experiments/profiles/slurm", *resources, *waiting, *more,
+        place, model.relative_to(place), "--profile", "Research/Experiments/profiles/slurm", *resources, *waiting, *more,
         commands=commands,
     )  # fmt: skip
     assert code == 0, output
@@ -152,6 +157,6 @@ def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(place, tmp_path
 
 
 def test_it_has_to_be_said_which_experiments(place):
-    code, output = snakemake(place, "--profile", "Experiments/profiles/local", "--dry-run")
+    code, output = snakemake(place, "--profile", "Research/Experiments/profiles/local", "--dry-run")
     assert code != 0
-    assert "--configfile Experiments/reduced.yaml" in output
+    assert "--configfile Research/Experiments/reduced.yaml" in output

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from AnomalyDetectionLib.files.text import escape_controls
+
 MOST_MEMORY = 6 << 30
 MOST_FILE = 1 << 26
 
@@ -55,7 +57,7 @@ def main(good: Path) -> None:
 
 
 def _outcome(read: Callable[[Path], None], path: Path) -> tuple[str, str]:
-    from AnomalyDetectionLib.errors import InputError, printable
+    from AnomalyDetectionLib.errors import InputError
 
     before = _listing(path.parent)
     try:
@@ -64,7 +66,10 @@ def _outcome(read: Callable[[Path], None], path: Path) -> tuple[str, str]:
     except Read:
         outcome, detail = "read", ""
     except InputError as error:
-        outcome, detail = "refused", printable(str(error)) if read.__name__ == "<lambda>" else str(error)
+        outcome, detail = (
+            "refused",
+            escape_controls(str(error)) if read.__name__ == "<lambda>" else str(error),
+        )
     except MemoryError as error:
         outcome, detail = "wrong", f"MemoryError: {error}"
     except BaseException as error:
@@ -101,23 +106,23 @@ def _listing(folder: Path) -> set[tuple[str, int]]:
 
 def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     import AnomalyDetectionLib.detection.run as whole_run
+    from anomaly_research.evaluation.store import Store
+    from anomaly_research.evaluation.truth import _table
+    from anomaly_research.experiments.category_table import from_readers_tables
+    from anomaly_research.training.anatomy_heads import read_heads
     from AnomalyDetectionLib import cli
+    from AnomalyDetectionLib.bids.layout import read_bids
+    from AnomalyDetectionLib.calibration.prepare_scans import read_table
+    from AnomalyDetectionLib.calibration.scan_file import read_scans
     from AnomalyDetectionLib.detection.detector import score
     from AnomalyDetectionLib.detection.findings import derive_findings
     from AnomalyDetectionLib.detection.nearest import NormalTissue
     from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
     from AnomalyDetectionLib.errors import InputError
-    from AnomalyDetectionLib.evaluation.category_table import from_readers_tables
-    from AnomalyDetectionLib.evaluation.store import Store
-    from AnomalyDetectionLib.evaluation.truth import _table
-    from AnomalyDetectionLib.imaging.bids import read_bids
-    from AnomalyDetectionLib.imaging.writing import atomic_folder
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.bundled import model_info
     from AnomalyDetectionLib.model.model_file import load_model
     from AnomalyDetectionLib.reporting.result_files import files_of_result
-    from AnomalyDetectionLib.training.anatomy_heads import read_heads
-    from AnomalyDetectionLib.training.prepare_scans import read_table
-    from AnomalyDetectionLib.training.scan_file import read_scans
     from synthetic_study import prepared_study
 
     def read(*_arguments: object, **_options: object) -> None:
@@ -207,8 +212,8 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
 
     def layout(path: Path) -> None:
         """Every session is a scan or a row, whatever is asked for; the rows are those of errors.csv."""
+        from AnomalyDetectionLib.bids.selection import RUNS, Wanted, select_scans
         from AnomalyDetectionLib.cohort.failures import CHOOSING, Failure, Failures
-        from AnomalyDetectionLib.cohort.selection import RUNS, Wanted, select_scans
 
         for runs in RUNS:
             found = select_scans(path, Wanted(runs=runs))
@@ -221,9 +226,9 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
                 raise RuntimeError(f"{len(found.problems)} problems, {len(rows)} rows")
 
     def cohort(path: Path) -> None:
+        from AnomalyDetectionLib.bids.selection import read_filter
         from AnomalyDetectionLib.cohort.dataset import WORK, Dataset
         from AnomalyDetectionLib.cohort.failures import Failures
-        from AnomalyDetectionLib.cohort.selection import read_filter
         from AnomalyDetectionLib.cohort.summaries import read_summaries
 
         dataset = Dataset.open(path)

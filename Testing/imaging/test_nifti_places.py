@@ -15,12 +15,12 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import Findings
 from AnomalyDetectionLib.detection.quality import files
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid, apart_mm
 from AnomalyDetectionLib.imaging.brain_mask import given_brain
-from AnomalyDetectionLib.imaging.grid import Grid, apart_mm
 from AnomalyDetectionLib.imaging.nifti import nifti_bytes
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Study, Volume
-from AnomalyDetectionLib.imaging.writing import write_image
+from AnomalyDetectionLib.imaging.write_image import write_image
 from AnomalyDetectionLib.reporting.segmentation import write_segmentation
 
 SHAPE = (40, 44, 12)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_study, read_volume
 
 GRID = Grid((12, 14, 9), (0.9, 1.1, 4.0), (-31.5, 12.25, 70.0), (1.0, 0, 0, 0, 1, 0, 0, 0, 1))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.bias_field import correct_bias
 from AnomalyDetectionLib.imaging.brain_mask import extract_brain, given_brain
 from AnomalyDetectionLib.imaging.contrast import ContrastOrder
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
-from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy

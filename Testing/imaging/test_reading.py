@@ -12,7 +12,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_study, read_volume
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
 from AnomalyDetectionLib.imaging.geometry import model_grid, to_lps_axes
-from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from AnomalyDetectionLib.imaging.resampling import covered_by_t1, flair_to_model_grid, t1_to_model_grid
 from AnomalyDetectionLib.imaging.settings import PreparationSettings

@@ -11,8 +11,8 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.quality import files
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.brain_mask import given_brain
-from AnomalyDetectionLib.imaging.grid import Grid
 from AnomalyDetectionLib.imaging.nifti import nifti_scan
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy

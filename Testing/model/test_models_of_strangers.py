@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from AnomalyDetectionLib.errors import InputError, printable
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.text import escape_controls
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model import bundled, tensor_file
 from AnomalyDetectionLib.model.bundled import model_info
@@ -207,5 +208,5 @@ def test_answers_that_are_no_numbers_are_refused(a_random_model, tmp_path):
 
 
 def test_text_for_a_terminal_keeps_what_can_be_seen():
-    assert printable("Größe 头\nna\u200cme") == "Größe 头\nna\u200cme"
-    assert printable("\x1b[2J\x7f\u202e\udcff\t") == r"\x1b[2J\x7f\u202e\udcff\t"
+    assert escape_controls("Größe 头\nna\u200cme") == "Größe 头\nna\u200cme"
+    assert escape_controls("\x1b[2J\x7f\u202e\udcff\t") == r"\x1b[2J\x7f\u202e\udcff\t"

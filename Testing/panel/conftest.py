@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from conftest import REPOSITORY
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.review import CATEGORIES
+from AnomalyDetectionLib.dicom.series import choose, read
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.dicom_series import choose, read
 from AnomalyDetectionLib.reporting.colours import finding_colour
 from AnomalyDetectionLib.reporting.dicom_algorithm import Algorithm
 from AnomalyDetectionLib.reporting.dicom_objects import (

@@ -11,7 +11,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.hints import UNKNOWN
-from AnomalyDetectionLib.imaging.dicom_patient import NOBODY
+from AnomalyDetectionLib.dicom.patient import NOBODY
 from AnomalyDetectionLib.model.rates import RateCurve
 from AnomalyDetectionLib.reporting.notice import NOTICE
 from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html, write_report

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.run import DetectionRequest, run_detection
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.results import LABELS, SCORE, SEGMENTATION, write_results
 from synthetic_head import SyntheticHead, axial_grid
 

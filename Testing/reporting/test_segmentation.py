@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import derive_findings
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.segmentation import write_segmentation
 from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, rotated, scored
 

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 import slicer
 from AnomalyDetectionLib.detection.stored_scores import StoredScores
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.prepared import Alignment
 from AnomalyDetectionLib.imaging.registration import align, transform_of
 from AnomalyDetectionLib.imaging.settings import PreparationSettings

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer.util
+from AnomalyDetectionLib.dicom.identity import Identity
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.dicom_identity import Identity
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.comparison import compare_folders
 from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder, read_image
 from AnomalyDetectionLib.scene.comparison import (

@@ -7,7 +7,7 @@ import pytest
 import slicer
 import vtk
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
 from AnomalyDetectionLib.scene.dicom import export_dicom

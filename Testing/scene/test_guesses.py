@@ -8,8 +8,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 import slicer
-from AnomalyDetectionLib.imaging.dicom_sequence import MrSequence
-from AnomalyDetectionLib.imaging.series_names import is_enhanced, kind_of_name, other_contrast
+from AnomalyDetectionLib.dicom.sequence import MrSequence
+from AnomalyDetectionLib.dicom.series_names import is_enhanced, kind_of_name, other_contrast
 from AnomalyDetectionLib.scene.guesses import Guess, guess_inputs
 from slicer_scene import add_like, add_volume
 

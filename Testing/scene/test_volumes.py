@@ -8,7 +8,7 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_study
 from AnomalyDetectionLib.scene.volumes import (
     RAS_LPS,

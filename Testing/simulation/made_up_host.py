@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from AnomalyDetectionLib.imaging.grid import Grid
+from anomaly_research.simulation.anatomy import Brain, brain_regions
+from anomaly_research.simulation.contrast import Noise, TissueLevels
+from anomaly_research.simulation.heads import Head
+from anomaly_research.simulation.host import Host, HostImage
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.nifti import nifti_of
-from AnomalyDetectionLib.simulation.anatomy import Brain, brain_regions
-from AnomalyDetectionLib.simulation.contrast import Noise, TissueLevels
-from AnomalyDetectionLib.simulation.heads import Head
-from AnomalyDetectionLib.simulation.host import Host, HostImage
 
 STRAIGHT = (1, 0, 0, 0, 1, 0, 0, 0, 1)
 #: A small brain, so that tests are fast; the template's coordinates are those of a large one.
@@ -53,7 +53,7 @@ BRAIN = _brain()
 
 
 def _image(channel: int, grid: Grid, from_flair: np.ndarray, bias, dtype, rng) -> HostImage:
-    from AnomalyDetectionLib.simulation.rendering import Projection
+    from anomaly_research.simulation.rendering import Projection
 
     projection = Projection(BRAIN.grid, grid, from_flair)
     values = np.zeros(grid.shape, np.float32)

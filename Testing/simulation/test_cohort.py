@@ -9,11 +9,11 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
+from anomaly_research.simulation import cohort as module
+from anomaly_research.simulation.cohort import CohortSettings, simulate_cohort
+from AnomalyDetectionLib.bids.layout import CONFOUNDERS, INFARCT_COLUMNS, read_bids
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.bids import CONFOUNDERS, INFARCT_COLUMNS, read_bids
-from AnomalyDetectionLib.imaging.writing import reserved
-from AnomalyDetectionLib.simulation import cohort as module
-from AnomalyDetectionLib.simulation.cohort import CohortSettings, simulate_cohort
+from AnomalyDetectionLib.files.atomic_folder import reserved
 from made_up_host import MadeUpHeads, made_up_host
 
 SETTINGS = CohortSettings(subjects=3, lesion_free=1, seed=4, most=2, artefacts=0.5)

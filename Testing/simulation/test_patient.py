@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.simulation import anatomy, patient
+from anomaly_research.simulation.lesions import KINDS, InfarctPlan, make_infarct
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.brain_search import find_brain
-from AnomalyDetectionLib.simulation import anatomy, patient
-from AnomalyDetectionLib.simulation.lesions import KINDS, InfarctPlan, make_infarct
 from scipy import ndimage
 
 SAMPLE = Path(patient.__file__).parents[2] / "Resources" / "SampleData"

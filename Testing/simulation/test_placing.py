@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.simulation.lesions import InfarctPlan
+from anomaly_research.simulation.placing import place_infarct, taken_by
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.simulation.lesions import InfarctPlan
-from AnomalyDetectionLib.simulation.placing import place_infarct, taken_by
 from made_up_host import BRAIN, MIDDLE_MNI, SCALE
 
 NOWHERE = np.zeros(BRAIN.grid.shape, bool)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.simulation.lesions import KINDS
-from AnomalyDetectionLib.simulation.plans import kinds_of, random_plan, random_plans, random_volume_ml
+from anomaly_research.simulation.lesions import KINDS
+from anomaly_research.simulation.plans import kinds_of, random_plan, random_plans, random_volume_ml
 
 
 @pytest.fixture(scope="module")

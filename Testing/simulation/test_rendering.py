@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.simulation.rendering import Projection, most_filled
+from anomaly_research.simulation.rendering import Projection, most_filled
+from AnomalyDetectionLib.grid import Grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.simulation import scanner
+from anomaly_research.simulation import scanner
 
 
 def test_an_even_signal_stays_what_it_is_through_the_slice_profile():

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.simulation.random_fields import pick, smooth_noise
-from AnomalyDetectionLib.simulation.shapes import random_blob
+from anomaly_research.simulation.random_fields import pick, smooth_noise
+from anomaly_research.simulation.shapes import random_blob
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage

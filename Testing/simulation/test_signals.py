@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.simulation import signals
-from AnomalyDetectionLib.simulation.signals import Tissue, flair, gradient_echo
+from anomaly_research.simulation import signals
+from anomaly_research.simulation.signals import Tissue, flair, gradient_echo
 
 TABLE = [
     (signals.WHITE_MATTER, 1.00, 1.00),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from anomaly_research.simulation import command
+from anomaly_research.simulation.command import simulate_from_options
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.simulation import command
-from AnomalyDetectionLib.simulation.command import simulate_from_options
 from conftest import run_command
 
 OPTIONS = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.simulation.head import Head
+from anomaly_research.simulation.label_maps import head_of_labels
+from anomaly_research.simulation.lesions import InfarctPlan
+from anomaly_research.simulation.signals import FAT
+from anomaly_research.simulation.simulated_heads import LabelHeads, TemplateHeads, scan_head
+from anomaly_research.simulation.subject import Confounding, make_subject
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.grid import Grid
-from AnomalyDetectionLib.simulation.head import Head
-from AnomalyDetectionLib.simulation.label_maps import head_of_labels
-from AnomalyDetectionLib.simulation.lesions import InfarctPlan
-from AnomalyDetectionLib.simulation.signals import FAT
-from AnomalyDetectionLib.simulation.simulated_heads import LabelHeads, TemplateHeads, scan_head
-from AnomalyDetectionLib.simulation.subject import Confounding, make_subject
+from AnomalyDetectionLib.grid import Grid
 from made_up_host import BRAIN
 
 

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.simulation.lesions import InfarctPlan
-from AnomalyDetectionLib.simulation.subject import (
+from anomaly_research.simulation.lesions import InfarctPlan
+from anomaly_research.simulation.subject import (
     Confounding,
     Subject,
     make_subject,

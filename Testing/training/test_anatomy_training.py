@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
-from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.anatomy import load_anatomy
-from AnomalyDetectionLib.training.anatomy_heads import (
+from anomaly_research.training.anatomy_heads import (
     ANATOMY,
     NUMBER,
     deformed_head,
     read_heads,
     write_heads,
 )
-from AnomalyDetectionLib.training.anatomy_simulation import NOT_JUDGED, HeadPainter
-from AnomalyDetectionLib.training.anatomy_training import AnatomyTraining, train_anatomy
+from anomaly_research.training.anatomy_simulation import NOT_JUDGED, HeadPainter
+from anomaly_research.training.anatomy_training import AnatomyTraining, train_anatomy
+from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.model.anatomy import load_anatomy
 from conftest import run_command
 
 

@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.candidate_network import CandidateSettings
-from AnomalyDetectionLib.model.classes import INFARCT, NORMAL
-from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
-from AnomalyDetectionLib.training.candidate_examples import Examples, draw_examples
-from AnomalyDetectionLib.training.candidate_training import (
+from anomaly_research.training.candidate_examples import Examples, draw_examples
+from anomaly_research.training.candidate_training import (
     CandidateTrainingSettings,
     calibrated,
     logits_of,
     train_second_look,
 )
-from AnomalyDetectionLib.training.context_loop import CHECKPOINT, ContextTrainingSettings, train_context
-from AnomalyDetectionLib.training.lesion_scan import LesionScan
-from AnomalyDetectionLib.training.mining import mine_false_alarms
-from AnomalyDetectionLib.training.scan_file import TrainingScan
+from anomaly_research.training.context_loop import CHECKPOINT, ContextTrainingSettings, train_context
+from anomaly_research.training.lesion_scan import LesionScan
+from anomaly_research.training.mining import mine_false_alarms
+from AnomalyDetectionLib.calibration.scan_file import TrainingScan
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.model.candidate_network import CandidateSettings
+from AnomalyDetectionLib.model.classes import INFARCT, NORMAL
+from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
 
 SMALL = ContextSettings(neighbours=1, widths=(8, 8))
 
@@ -43,7 +43,7 @@ def test_a_run_that_was_stopped_ends_where_it_would_have_ended(scans, tmp_path, 
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     whole.mkdir()
     stopped.mkdir()
-    monkeypatch.setattr("AnomalyDetectionLib.training.context_loop._SAVED_EVERY_S", -1.0)
+    monkeypatch.setattr("anomaly_research.training.context_loop._SAVED_EVERY_S", -1.0)
     expected, _ = train_context(scans, [], whole, settings(), workers=0)
 
     class KilledError(Exception):

@@ -4,10 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, IGNORED, INFARCT, NORMAL, OTHER, WMH
-from AnomalyDetectionLib.training.candidate_examples import classes_of, painted
-from AnomalyDetectionLib.training.context_sampling import ContextSamples, FalseAlarm
-from AnomalyDetectionLib.training.distractors import (
+from anomaly_research.training.candidate_examples import classes_of, painted
+from anomaly_research.training.context_sampling import ContextSamples, FalseAlarm
+from anomaly_research.training.distractors import (
     bright_edge,
     disturb,
     inflow,
@@ -15,10 +14,10 @@ from AnomalyDetectionLib.training.distractors import (
     perivascular_spaces,
     widen_sulci,
 )
-from AnomalyDetectionLib.training.lesion_contents import KINDS, draw_contents
-from AnomalyDetectionLib.training.lesion_painting import Block, paint_lesion
-from AnomalyDetectionLib.training.lesion_scan import LesionScan, known_target, near_tumour, noise_of
-from AnomalyDetectionLib.training.lesion_shapes import (
+from anomaly_research.training.lesion_contents import KINDS, draw_contents
+from anomaly_research.training.lesion_painting import Block, paint_lesion
+from anomaly_research.training.lesion_scan import LesionScan, known_target, noise_of
+from anomaly_research.training.lesion_shapes import (
     draw_shape,
     flattened,
     melted_ellipsoids,
@@ -27,7 +26,9 @@ from AnomalyDetectionLib.training.lesion_shapes import (
     radius_mm,
     read_outlines,
 )
-from AnomalyDetectionLib.training.scan_file import TrainingScan
+from AnomalyDetectionLib.calibration.near_tumour import near_tumour
+from AnomalyDetectionLib.calibration.scan_file import TrainingScan
+from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, IGNORED, INFARCT, NORMAL, OTHER, WMH
 
 ROWS, COLUMNS = 120, 100
 
@@ -99,7 +100,7 @@ def test_normal_tissue_painted_with_itself_changes_a_little_and_is_called_normal
         if c.kind == "itself"
     )
     monkeypatch.setattr(
-        "AnomalyDetectionLib.training.lesion_painting.draw_contents", lambda rng, foreign: itself
+        "anomaly_research.training.lesion_painting.draw_contents", lambda rng, foreign: itself
     )
     changed = 0
     for seed in range(10):

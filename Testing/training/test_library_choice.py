@@ -6,19 +6,19 @@ import json
 import numpy as np
 import pytest
 import torch
+from anomaly_research.training.library import GAP, build_library
+from anomaly_research.training.loop import train
+from anomaly_research.training.publish import make_model, with_library
+from AnomalyDetectionLib.calibration.patch_source import PatchSource
+from AnomalyDetectionLib.calibration.scan_file import ScanFile, read_scans, write_scans
 from AnomalyDetectionLib.detection.nearest import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
-from AnomalyDetectionLib.training.library import GAP, build_library
-from AnomalyDetectionLib.training.loop import train
-from AnomalyDetectionLib.training.publish import make_model, with_library
-from AnomalyDetectionLib.training.sampling import PatchSource
-from AnomalyDetectionLib.training.scan_file import ScanFile, read_scans, write_scans
 from conftest import run_command
-from test_training import TINY, a_scan
+from made_training import TINY, a_scan
 
 LEVELS = {"A": 0.0, "B": 10.0, "C": 20.0}  # whose patches are whose can be read off the intensities
 

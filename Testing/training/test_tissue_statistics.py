@@ -6,14 +6,18 @@ import json
 import numpy as np
 import pytest
 import torch
+from anomaly_research.training import tissue as by_tissue
+from anomaly_research.training.tissue import with_tissue_statistics
+from AnomalyDetectionLib.calibration.latent_statistics import (
+    median_and_deviation,
+    tissue_statistics,
+    whitening,
+)
+from AnomalyDetectionLib.calibration.scan_file import ScanFile
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.anatomy import AnatomyModel, anatomy_network
 from AnomalyDetectionLib.model.model_file import load_model, save_model
-from AnomalyDetectionLib.training import tissue as by_tissue
-from AnomalyDetectionLib.training.scan_file import ScanFile
-from AnomalyDetectionLib.training.statistics import median_and_deviation, tissue_statistics, whitening
-from AnomalyDetectionLib.training.tissue import with_tissue_statistics
-from test_training import a_scan
+from made_training import a_scan
 
 
 def correlated(count=20_000, size=6, seed=0):

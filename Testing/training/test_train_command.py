@@ -6,15 +6,15 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.calibration import prepare_scans
+from AnomalyDetectionLib.calibration.prepare_scans import bright_clusters, prepare_scan, read_table
+from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.cli import command_line
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
-from AnomalyDetectionLib.training import prepare_scans
-from AnomalyDetectionLib.training.prepare_scans import bright_clusters, prepare_scan, read_table
-from AnomalyDetectionLib.training.scan_file import read_scans, write_scans
 from click.testing import CliRunner
 from conftest import SAMPLE, run_command
-from test_training import a_scan
+from made_training import a_scan
 
 
 @pytest.fixture(scope="module")

@@ -13,41 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from anomaly_research.training.curves import draw_curves
+from anomaly_research.training.loop import CHECKPOINT, train
+from anomaly_research.training.publish import make_model
+from AnomalyDetectionLib.calibration.latent_statistics import latent_statistics
+from AnomalyDetectionLib.calibration.patch_source import Augmentation, PatchSource
+from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
 from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
-from AnomalyDetectionLib.training.curves import draw_curves
-from AnomalyDetectionLib.training.loop import CHECKPOINT, train
-from AnomalyDetectionLib.training.publish import make_model
-from AnomalyDetectionLib.training.sampling import Augmentation, PatchSource
-from AnomalyDetectionLib.training.scan_file import TrainingScan, read_scans, write_scans
-from AnomalyDetectionLib.training.settings import TrainingSettings
-from AnomalyDetectionLib.training.statistics import latent_statistics
+from made_training import TINY, a_scan
 from safetensors import safe_open
-from scipy import ndimage
-
-TINY = TrainingSettings(
-    network=NetworkSettings(latent_size=16, widths=(8, 16)),
-    held_out=("B",),
-    training_patches=1024,
-    validation_patches=256,
-    max_epochs=3,
-)
-
-
-def a_scan(patient: str, seed: int) -> TrainingScan:
-    random = np.random.default_rng(seed)
-    t1, flair = (
-        ndimage.gaussian_filter(random.normal(size=(4, 60, 50)), (0, 2, 2)) * 3 + 0.5 for _ in range(2)
-    )
-    t1, flair = (np.clip(image, -0.7, 3.0) for image in (t1, flair))
-    brain = np.zeros(t1.shape, bool)
-    brain[:, 10:50, 10:40] = True
-    return TrainingScan(
-        f"{patient}{seed}", patient, (t1 * brain).astype(np.float32), (flair * brain).astype(np.float32), brain, brain,
-        np.zeros(brain.shape, bool), percentiles=(-0.2, 0.9, -0.1, 1.1),
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +159,7 @@ def test_an_interruption_in_the_middle_of_a_step_changes_nothing(scan_file, tmp_
 def test_the_loop_needs_no_imaging_library():
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['SimpleITK', 'scipy', 'nibabel', 'matplotlib', 'click']));"
-        "import AnomalyDetectionLib.training.loop, AnomalyDetectionLib.training.publish"
+        "import anomaly_research.training.loop, anomaly_research.training.publish"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
@@ -215,7 +192,7 @@ def test_two_processes_train_as_one(scan_file, tmp_path):
         import dataclasses
         from pathlib import Path
         from test_training import TINY, train
-        from AnomalyDetectionLib.training.processes import launch
+        from anomaly_research.training.processes import launch
         count = int(sys.argv[1])
         processes = launch(count, "cpu")
         trained = train(Path({str(scan_file)!r}), Path(sys.argv[2]), dataclasses.replace(TINY, max_epochs=1), processes=processes)

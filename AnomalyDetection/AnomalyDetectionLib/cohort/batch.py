@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ..bids.selection import CohortScan
 from ..errors import InputError
-from ..parent import call_when_gone
+from ..files.parent_process import call_when_gone
 from .dataset import Dataset
 from .failures import Failure
-from .selection import CohortScan
 
 DONE, THERE, FAILED, BUSY = "done", "there", "failed", "busy"
 """What became of a scan: analysed; analysed before; not possible; being analysed by another run."""

@@ -27,12 +27,14 @@ from typing import Any
 from urllib.parse import quote
 
 from .. import __version__
+from ..bids.selection import CohortScan
 from ..errors import InputError
-from ..imaging.whole_file import synchronise
+from ..files.atomic_file import synchronise
+from ..files.file_hash import sha256_of
+from ..files.shared_files import locked, write_whole
+from ..files.text import display_path
 from . import sidecars
 from .failures import Failures
-from .files import file_sha256, locked, printable, write_whole
-from .selection import CohortScan
 from .settings import CohortSettings
 
 BIDS_VERSION = "1.10.0"
@@ -337,7 +339,9 @@ class Dataset:
                 write_whole(path, text)
 
     def _description(self) -> dict[str, Any]:
-        link = quote(printable(self.source.name))  # where it lies on this machine is nobody else's business
+        link = quote(
+            display_path(self.source.name)
+        )  # where it lies on this machine is nobody else's business
         if self.folder.resolve().is_relative_to(self.source.resolve()):
             link = Path(os.path.relpath(self.source.resolve(), self.folder.resolve())).as_posix()
         about: Any = {}
@@ -387,7 +391,7 @@ def _holds_inputs_of(record: Path, source: Path) -> bool:
         for described in json.loads(record.read_text("utf-8"))["cohort"]["inputs"].values():
             if described["file"].startswith(_RAW):
                 path = source / described["file"].removeprefix(_RAW)
-                if path.stat().st_size != described["bytes"] or file_sha256(path) != described["sha256"]:
+                if path.stat().st_size != described["bytes"] or sha256_of(path) != described["sha256"]:
                     return False
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
@@ -409,7 +413,7 @@ def _stamp(path: Path) -> dict[str, int]:
 def _is_same(path: Path, now: dict[str, Any], before: dict[str, Any]) -> bool:
     if now["file"] != before["file"] or now["bytes"] != before["bytes"]:
         return False
-    return now["mtime_ns"] == before["mtime_ns"] or file_sha256(path) == before["sha256"]
+    return now["mtime_ns"] == before["mtime_ns"] or sha256_of(path) == before["sha256"]
 
 
 def _json(content: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from .files import locked, write_whole
+from ..files.shared_files import locked, write_whole
 
 ERRORS = "errors.csv"
 CHOOSING = "choosing the images"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..bids.layout import read_participants
 from ..errors import InputError
-from ..imaging.bids import read_participants
+from ..files.shared_files import locked
 from .dataset import Dataset
-from .files import locked
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
 from .group_tables import FindingsTable, write_scans

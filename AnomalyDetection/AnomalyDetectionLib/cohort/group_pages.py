@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from ..files.shared_files import write_whole
 from ..reporting import html_page as pages
 from ..reporting.notice import NOTICE
 from .failures import Failure
-from .files import write_whole
 from .outliers import LIMIT, Unusual
 from .scan import REPORT_NAME, THUMBNAIL
 from .summaries import OutOfDate, ScanSummary

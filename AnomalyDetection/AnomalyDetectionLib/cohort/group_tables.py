@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.hints import HINTS
-from ..imaging.whole_file import whole_file
-from .files import write_whole
+from ..files.atomic_file import atomic_file
+from ..files.shared_files import write_whole
 from .outliers import Unusual
 from .sidecars import column, finding_columns
 from .summaries import FindingRow, ScanSummary
@@ -52,7 +52,7 @@ class FindingsTable:
         """Into a dataset's folder."""
         self._path = folder / FINDINGS
         self._columns = finding_columns()
-        self._whole = whole_file(self._path)
+        self._whole = atomic_file(self._path)
 
     def __enter__(self) -> FindingsTable:
         """Begin the table."""
@@ -120,7 +120,7 @@ def write_scans(
         *(name for key, _, _ in kinds for name in (key, key.replace("findings_", "ml_", 1))),
         *_TAIL,
     ]
-    with whole_file(folder / SCANS) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(folder / SCANS) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(columns)
         for scan, strange in zip(scans, unusual, strict=True):

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..bids.layout import said_of_set_aside
+from ..bids.selection import CohortScan, Selection
 from ..errors import InputError
-from ..imaging.bids import said_of_set_aside
 from ..reporting.extras import Missing
 from .batch import limit_threads, run_scans
 from .dataset import RECORD, Dataset
 from .failures import CHOOSING, Failure
-from .selection import CohortScan, Selection
 from .workflow import Workflow, cores, is_installed, run_workflow
 
 Progress = Callable[[str, float, str], None]

@@ -29,12 +29,14 @@ from typing import Any
 
 import numpy as np
 
+from ..bids.selection import CohortScan
 from ..detection.run import Detection, run_detection
 from ..errors import InputError
+from ..files.shared_files import locked
 from ..imaging.memory import is_out_of_memory
 from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume
-from ..imaging.writing import write_image
+from ..imaging.write_image import write_image
 from ..reporting import results
 from ..reporting.extras import Extra, Missing, make_extras
 from ..reporting.segmentation import segment_name
@@ -42,8 +44,6 @@ from . import sidecars
 from .batch import BUSY, DONE, FAILED, THERE
 from .dataset import RECORD, Dataset
 from .failures import Failure
-from .files import locked
-from .selection import CohortScan
 
 LEAST_FREE_MB = 100
 """Of the disk, for a scan to be begun."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..bids.selection import CohortScan
 from ..model.bundled import DEFAULT_MODEL
-from .selection import CohortScan
 
 if TYPE_CHECKING:
     from ..detection.run import DetectionRequest
@@ -66,7 +66,7 @@ class CohortSettings:
 
     def plain_request(self) -> DetectionRequest:
         """The same without images, to see whether model and settings go together."""
-        from ..detection.run import DetectionRequest  # with torch: what only runs others does without
+        from ..detection.run import DetectionRequest
 
         return DetectionRequest(
             t1=Path(),

@@ -42,7 +42,7 @@ def column(description: str, unit: str | None = None) -> dict[str, str]:
 
 def finding_columns() -> dict[str, dict[str, str]]:
     """Of the table of a scan's findings, in its order; index and name, which BIDS itself explains, stand before them."""
-    from ..reporting.tables import COLUMNS  # with what makes findings: what only runs others does without
+    from ..reporting.tables import COLUMNS
 
     return {name: column(*_WORDS.get(name, (name, None))) for name in COLUMNS if name != "number"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ..parent import call_when_gone
+from ..files.parent_process import call_when_gone
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..bids.selection import CohortScan, NoScan, Wanted, select_scans
+from ..dicom.headers import is_dicom
+from ..dicom.series_names import is_enhanced, kind_of_name
+from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
 from ..errors import InputError
-from ..imaging.dicom_headers import is_dicom
-from ..imaging.dicom_study import DicomStudy, check_patient, choose_pair, read_studies
-from ..imaging.series_names import is_enhanced, kind_of_name
-from ..imaging.volume import as_text
+from ..files.text import display_path
 from .dataset import SETTINGS
-from .selection import CohortScan, NoScan, Wanted, select_scans
 
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
@@ -50,7 +50,7 @@ def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
         yield Study(name, _named(name, scan, known))
     if count == 0:
         raise InputError(
-            f"{as_text(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
+            f"{display_path(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
         )
 
 
@@ -67,7 +67,7 @@ def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortSca
             yield from _dicom(str(one["name"]), Path(one["folder"]), str(one["study_uid"]))
         return
     if not source.is_dir():
-        raise InputError(f"{as_text(source)} does not exist: choose a folder.")
+        raise InputError(f"{display_path(source)} does not exist: choose a folder.")
     if is_bids(source):
         selection = select_scans(source, wanted)
         both: list[CohortScan | NoScan] = [*selection.scans, *selection.problems]
@@ -76,7 +76,9 @@ def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortSca
     try:
         inside = sorted(path for path in source.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        raise InputError(f"{as_text(source)} cannot be read ({error.strerror}): check its rights.") from error
+        raise InputError(
+            f"{display_path(source)} cannot be read ({error.strerror}): check its rights."
+        ) from error
     if any(path.is_file() and (_is_image(path) or is_dicom(path)) for path in inside):
         yield from _study(source)
         return
@@ -115,7 +117,7 @@ def _dicom(name: str, folder: Path, uid: str) -> Iterator[tuple[str, CohortScan 
     try:
         studies = [study for study in read_studies(folder) if uid in ("", study.uid)]
         if not studies:
-            raise InputError(f"The study is not in {as_text(folder)} any more.")
+            raise InputError(f"The study is not in {display_path(folder)} any more.")
     except InputError as error:
         yield name, NoScan(name, "", str(error))
         return
@@ -159,7 +161,7 @@ def _listed(path: Path) -> list[dict[str, Any]]:
         return [{"study_uid": "", **one, "name": one["name"], "folder": one["folder"]} for one in content]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(
-            f"The list of studies {as_text(path)} is damaged: choose the studies again."
+            f"The list of studies {display_path(path)} is damaged: choose the studies again."
         ) from error
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..files.text import display_path
 from ..reporting.extras import Missing
 from .dataset import Dataset
 from .failures import Failure
-from .files import printable
 
 WITHOUT_T1_IS_WORTH_SAYING = 0.005
 
@@ -107,7 +107,7 @@ def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: Failure | No
     for role in ("t1", "flair"):
         described = cohort["inputs"].get(role)
         if described and not dataset.holds(described["file"]):
-            return f"its image {printable(described['file'])} is not in the dataset any more"
+            return f"its image {display_path(described['file'])} is not in the dataset any more"
     return ""
 
 

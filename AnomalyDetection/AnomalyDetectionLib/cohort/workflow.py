@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..bids.selection import CohortScan
 from ..errors import InputError
-from ..parent import call_when_gone
+from ..files.parent_process import call_when_gone
+from ..files.shared_files import locked
 from .batch import LOST, write_list
 from .dataset import Dataset
-from .files import locked
-from .selection import CohortScan
 
 HERE = Path(__file__).resolve().parent
 STARTED_BY = "ANOMALY_DETECTION_COHORT"

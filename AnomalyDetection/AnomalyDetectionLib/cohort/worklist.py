@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
+from ..bids.selection import CohortScan, NoScan, Wanted
 from ..errors import InputError
+from ..files.file_hash import sha256_of
 from ..model.bundled import DEFAULT_MODEL, find_model
 from ..reporting.worklist import DONE, FAILED, RUNNING, WAITING, Entry, Worklist, write_worklist
 from .batch import FAILED as SCAN_FAILED
 from .batch import limit_threads, run_scans
 from .dataset import SETTINGS, Dataset
 from .failures import CHOOSING, Failure
-from .files import file_sha256
-from .selection import CohortScan, NoScan, Wanted
 from .settings import CohortSettings
 from .studies import studies_in
 from .workflow import cores
@@ -127,7 +127,7 @@ def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
     return replace(
         settings,
         model=name if path.stem == name else str(path.absolute()),
-        model_sha256=file_sha256(path),
+        model_sha256=sha256_of(path),
         device=device,
         version=__version__,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..errors import InputError
+from ..files.file_hash import sha256_of
 from ..model.bundled import DEFAULT_MODEL
 from .options import DEBUG, PATH, PROGRESS, detection_options
 from .progress import progress_of
@@ -215,10 +216,9 @@ def _participants(
 ) -> tuple[int, list[str]]:
     """Run the level; returns how many scans have no result, and what to say."""
     report("looking", 0.0, "Looking for the scans")
+    from ..bids.selection import Wanted, plain_filter, read_filter, select_scans
     from ..cohort.dataset import Dataset
-    from ..cohort.files import file_sha256
     from ..cohort.participants import run_participants
-    from ..cohort.selection import Wanted, plain_filter, read_filter, select_scans
     from ..cohort.settings import CohortSettings
     from ..cohort.workflow import Workflow
     from ..detection.device import resolve_device
@@ -237,7 +237,7 @@ def _participants(
     path = find_model(options["model"])
     settings = CohortSettings(
         model=options["model"] if path.stem == options["model"] else str(path.absolute()),
-        model_sha256=file_sha256(path),
+        model_sha256=sha256_of(path),
         device=options["device"],
         threshold=options["threshold"],
         budget=options["budget"],

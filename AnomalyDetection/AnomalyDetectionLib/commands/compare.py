@@ -40,7 +40,7 @@ def compare(earlier: Path, later: Path, output: Path, parent: int | None, progre
       anomaly-detection compare --earlier results2021 --later results2024 --output changes.csv
     """
     if parent is not None:
-        from ..parent import call_when_gone
+        from ..files.parent_process import call_when_gone
 
         call_when_gone(parent, Stop.from_thread)
     with progress_of(progress) as report:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import printable
+from ..files.text import escape_controls
 from ..model.bundled import DEFAULT_MODEL
 from .options import DEBUG, PATH, detection_options
 from .progress import Stop, check_output, progress_of
 
 if TYPE_CHECKING:
-    from ..imaging.dicom_series import Series
+    from ..dicom.series import Series
 
 
 @click.command(short_help="Find suspected anomalies in a T1 and a FLAIR.")
@@ -157,7 +157,7 @@ def detect(
             "The images kept with the scores show the face: leave out --anonymous, or --keep-scores."
         )
     if parent is not None:  # a program that ended by accident cannot stop the run that it started
-        from ..parent import call_when_gone
+        from ..files.parent_process import call_when_gone
 
         call_when_gone(parent, Stop.from_thread)
     if study is not None:
@@ -167,7 +167,7 @@ def detect(
         assert flair is not None
         taken = _Taken(t1, flair, t1_series, flair_series)
     if progress != "json" and taken.lines:
-        click.echo(printable("\n".join(taken.lines)), err=True)
+        click.echo(escape_controls("\n".join(taken.lines)), err=True)
     with progress_of(progress) as report:
         if taken.lines:
             report("reading", 0.0, "; ".join(taken.lines))
@@ -244,7 +244,7 @@ class _Taken:
 
 
 def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _Taken:
-    from ..imaging.dicom_study import choose_pair, the_study
+    from ..dicom.study import choose_pair, the_study
 
     pair = choose_pair(the_study(folder, uid), t1_series, flair_series)
     return _Taken(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)

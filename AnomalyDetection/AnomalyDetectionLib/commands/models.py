@@ -51,9 +51,10 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
     Findings are then shown beside the most similar normal tissue. Only scans that the model's card names as
     trained on are taken. `train` does this by itself.
     """
+    from anomaly_research.training.publish import with_library
+
+    from ..calibration.scan_file import read_scans
     from ..model.model_file import find_model, load_paper_model, save_model
-    from ..training.publish import with_library
-    from ..training.scan_file import read_scans
 
     path = output or find_model(model)
     if not path.parent.is_dir():
@@ -81,9 +82,10 @@ def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) ->
 
     Only scans that the model's card names as trained on are taken. Its usual scores stay what they are.
     """
+    from anomaly_research.training.tissue import with_tissue_statistics
+
+    from ..calibration.scan_file import read_scans
     from ..model.model_file import find_model, load_paper_model, save_model
-    from ..training.scan_file import read_scans
-    from ..training.tissue import with_tissue_statistics
 
     path = output or find_model(model)
     if not path.parent.is_dir():
@@ -122,8 +124,8 @@ def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path |
     Findings then say how many like them a normal scan has, and `detect --budget` works. Scores and threshold stay what
     they are. The scans must be of people that the model was not trained on.
     """
+    from ..calibration.calibrate_scans import add_rates as add
     from ..model.rates import in_words
-    from ..training.calibration_command import add_rates as add
 
     with progress_of("bar") as report:
         made = add(model, scans, patients, output, report)
@@ -144,7 +146,8 @@ def add_results(model: str, evaluation: Path, debug: bool) -> None:
     """Put what `evaluate` measured into a model's card, in place of what it said before."""
     import dataclasses
 
-    from ..evaluation.card import results_for_card
+    from anomaly_research.experiments.card import results_for_card
+
     from ..model.model_file import find_model, load_model, save_model
 
     path = find_model(model)

@@ -16,7 +16,8 @@ from typing import TextIO
 
 import click
 
-from ..errors import InputError, printable
+from ..errors import InputError
+from ..files.text import escape_controls
 
 LEAST_FREE_MB = 50
 
@@ -29,7 +30,7 @@ def check_output(folder: Path) -> None:
 
     Until the command ends, no other run can write into the folder.
     """
-    from ..imaging.writing import reserved
+    from ..files.atomic_folder import reserved
 
     with contextlib.ExitStack() as here:
         command = click.get_current_context(silent=True)
@@ -80,7 +81,7 @@ def say_error(sentence: str, code: int, arguments: Sequence[str]) -> None:
     if wants_records(arguments):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
             print(json.dumps({"stage": "error", "message": sentence, "code": code}), flush=True)
-    click.echo(printable(sentence), err=True)
+    click.echo(escape_controls(sentence), err=True)
 
 
 @contextlib.contextmanager

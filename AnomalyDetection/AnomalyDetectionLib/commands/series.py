@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from ..errors import InputError, printable
+from ..errors import InputError
+from ..files.text import escape_controls
 from .options import DEBUG, PATH
 
 HEAD = ("No.", "Description", "Kind", "Images", "Voxels", "Why")
@@ -22,7 +23,7 @@ def series(folder: Path, debug: bool) -> None:
     Only headers are read. What a series is follows from how it was taken (echo, repetition and inversion time,
     pulses, contrast medium); its name counts where these are silent.
     """
-    from ..imaging.dicom_study import check_patient, choose_pair, read_studies, row
+    from ..dicom.study import check_patient, choose_pair, read_studies, row
 
     studies = read_studies(folder)
     for study in studies:
@@ -41,7 +42,7 @@ def series(folder: Path, debug: bool) -> None:
 
 
 def _say(text: str = "") -> None:
-    click.echo(printable(text))  # descriptions are whatever somebody wrote into the headers
+    click.echo(escape_controls(text))  # descriptions are whatever somebody wrote into the headers
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -57,7 +57,7 @@ def worklist(
       anomaly-detection worklist studies studies/anomaly-detection
     """
     if parent is not None:
-        from ..parent import call_when_gone
+        from ..files.parent_process import call_when_gone
 
         call_when_gone(parent, Stop.from_thread)
     with progress_of(progress) as report:

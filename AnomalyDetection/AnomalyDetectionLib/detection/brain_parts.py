@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.grid import Grid
+from ..grid import Grid
 from .anatomy import AnatomyLabel
 
 PERIVENTRICULAR_MM = 5.0

@@ -16,7 +16,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 from scipy.sparse import csgraph, csr_matrix
 
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.voxels import voxels_of
 
 Status = Literal["new", "grown", "shrunken", "known", "gone", "not covered"]

@@ -10,8 +10,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..errors import InputError
+from ..grid import Grid
 from ..imaging.flair_grid import to_flair_grid
-from ..imaging.grid import Grid
 from ..imaging.prepared import PreparedStudy
 from ..imaging.voxels import voxels_of
 from .evidence import relative_intensities

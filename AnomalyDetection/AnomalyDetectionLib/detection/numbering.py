@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.voxels import voxels_of
 from .findings import Findings, connected_patches
 from .score_map import ScoreMap

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.prepared import PreparedStudy
 from .brain_parts import NO_THIRDS
 from .midline import Midline

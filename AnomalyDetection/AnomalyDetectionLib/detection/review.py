@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.voxels import voxels_of
 from .findings import Finding, Findings
 from .midline import Midline

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..dicom.series import Series
 from ..errors import InputError
 from ..imaging.beside import beside
-from ..imaging.dicom_series import Series
 from ..imaging.memory import listening
 from ..imaging.preparation import prepare
 from ..imaging.prepared import PreparedStudy

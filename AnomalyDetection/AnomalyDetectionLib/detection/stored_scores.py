@@ -17,11 +17,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..files.text import display_path
+from ..grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.text_header import check_header
-from ..imaging.volume import as_text
-from ..imaging.writing import write_image
+from ..imaging.write_image import write_image
 from ..model import rates
 from ..model.classes import CLASSES
 from ..model.settings import ScoringSettings
@@ -177,9 +177,9 @@ def read_stored(folder: Path) -> StoredScores:
     try:
         record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
+        raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.") from error
     if not isinstance(record, dict):
-        raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.")
+        raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.")
     _check_version(record)  # before images that another version does not have are missed
     images = {}
     for name in IMAGES:
@@ -188,7 +188,9 @@ def read_stored(folder: Path) -> StoredScores:
             check_header(path, role="image")
             images[name] = sitk.ReadImage(str(path))
         except (RuntimeError, OSError, InputError) as error:
-            raise InputError(f"{as_text(path)} is missing or damaged: detect anomalies again.") from error
+            raise InputError(
+                f"{display_path(path)} is missing or damaged: detect anomalies again."
+            ) from error
     return StoredScores(images, record)
 
 

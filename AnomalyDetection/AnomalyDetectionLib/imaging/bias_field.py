@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from .grid import Grid
+from ..grid import Grid
 from .voxels import voxels_of
 
 #: The field is estimated on voxels of about this size (mm): it is smooth, and a finer grid left more of it.

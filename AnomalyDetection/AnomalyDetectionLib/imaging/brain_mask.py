@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from ..errors import InputError
+from ..grid import Grid
 from .brain_search import find_brain
-from .grid import Grid
 from .memory import is_out_of_memory, on_device
 from .same_voxels import placed_on
 from .volume import Volume, name_of

@@ -12,9 +12,9 @@ import torch
 from scipy import ndimage
 from torch.nn.functional import interpolate
 
+from ..grid import Grid
 from .brain_network import load_network
 from .geometry import lps_axes
-from .grid import Grid
 from .voxels import voxels_of
 
 #: Voxels a side of what the two networks are given.

@@ -13,8 +13,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..grid import Grid
 from .compressed_voxels import are_whole
-from .grid import Grid
 from .nifti_header import NiftiHeader
 from .nifti_voxels import DAMAGE, half_of_pair, pair_of, read_header, read_stored, values_of
 from .packed import (

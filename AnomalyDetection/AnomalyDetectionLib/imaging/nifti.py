@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from .grid import Grid
+from ..grid import Grid
 from .nifti_header import NiftiHeader
 from .nifti_voxels import read_header, read_stored
 from .volume import Volume

@@ -16,7 +16,7 @@ import numpy as np
 from nibabel.quaternions import quat2mat
 
 from ..errors import InputError
-from .grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, apart_mm, least_angle
+from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, apart_mm, least_angle
 from .volume import Remark
 
 _MOST_MM = 1e6  # no voxel is so large, or lies so far away

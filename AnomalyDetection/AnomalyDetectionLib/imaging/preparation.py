@@ -11,13 +11,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..grid import Grid
 from .acquired_slices import acquired_slices, only_slices
 from .beside import beside
 from .bias_field import correct_bias
 from .brain_mask import extract_brain, given_brain
 from .contrast import refuse_the_same
 from .geometry import model_grid, to_lps_axes
-from .grid import Grid
 from .intensity import intensity_scale
 from .prepared import PreparedStudy
 from .registration import align, transform_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .grid import Grid
+from ..grid import Grid
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from ..dicom import series as dicom_series
+from ..dicom.headers import is_dicom
+from ..dicom.series import Series
 from ..errors import InputError
-from . import dicom_series, file_image
-from .dicom_headers import is_dicom
-from .dicom_series import Series
-from .file_hash import sha256_of
+from ..files.file_hash import sha256_of
+from ..files.text import display_path, is_utf8
+from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
+from . import file_image
 from .file_image import FileImage, several_values, several_volumes
-from .grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
 from .nifti_header import NOT_RIGHT_ANGLED, sheared
 from .packed import FETCH, leads_nowhere
 from .values import from_zero
-from .volume import Remark, Study, Volume, as_text, is_utf8
+from .volume import Remark, Study, Volume
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5
@@ -76,7 +78,7 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     """
     path = Path(path)
     if not is_utf8(path):
-        raise InputError(f"The path of the {role} is not valid UTF-8 ({as_text(path)}): rename it.")
+        raise InputError(f"The path of the {role} is not valid UTF-8 ({display_path(path)}): rename it.")
     _check_fetched(path, role)
     if not path.exists():
         raise InputError(f"The {role} {path} does not exist: check the path.")
@@ -90,12 +92,12 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
             )
             pixels, files = dicom_series.read(chosen, role=role)
             found = FileImage(pixels)
-            digest, description, why = sha256_of(files), chosen.name, chosen.chosen
+            digest, description, why = sha256_of(*files), chosen.name, chosen.chosen
         else:
             for file in file_image.files_of(path):
                 _check_fetched(file, role)
             found, files = file_image.read(path, role=role), ()
-            digest, description, why = sha256_of(file_image.files_of(path)), path.name, ""
+            digest, description, why = sha256_of(*file_image.files_of(path)), path.name, ""
     except OSError as error:
         raise InputError(
             f"The {role} {path} cannot be read ({error.strerror or error}): check that the file is there and "

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from .grid import Grid
+from ..grid import Grid
 from .prepared import Alignment
 from .settings import PreparationSettings
 from .volume import Volume, name_of

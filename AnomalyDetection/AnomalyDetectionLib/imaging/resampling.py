@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from .grid import Grid
+from ..grid import Grid
 from .volume import Study
 from .voxels import voxels_of
 

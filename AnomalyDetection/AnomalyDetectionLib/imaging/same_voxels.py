@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import SimpleITK as sitk
 
-from .grid import SAME_PLACE_MM, Grid, apart_mm
+from ..grid import SAME_PLACE_MM, Grid, apart_mm
 from .nifti_header import NiftiHeader
 from .volume import Volume
 

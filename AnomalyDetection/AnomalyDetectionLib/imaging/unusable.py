@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .whole_file import whole_file
+from ..files.atomic_file import atomic_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -44,7 +44,7 @@ def write_unusable(table: Path, unusable: Sequence[Unusable]) -> None:
     if not unusable:
         table.unlink(missing_ok=True)
         return
-    with whole_file(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("subject", "reason"))
         writer.writerows((scan.subject, scan.reason) for scan in unusable)

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 if TYPE_CHECKING:
-    from .dicom_series import Series
+    from ..dicom.series import Series
     from .nifti_header import NiftiHeader
 
 
@@ -66,20 +66,6 @@ class Study:
     t1: Volume
     flair: Volume
     brain_mask: Volume | None = None
-
-
-def is_utf8(path: Path) -> bool:
-    """Whether a path is text. One that is not, ITK's wrapper answers by ending the whole process."""
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def as_text(path: Path) -> str:
-    """A path for a message: bytes that are no UTF-8 as their codes, so that it can be printed anywhere."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def name_of(volume: Volume, otherwise: str) -> str:

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError, printable
+from ..errors import InputError
+from ..files.text import escape_controls
 
 DEFAULT_MODEL = "context"
 """The model that is used where none is named: by every command, the panel and the tests. The others follow it."""
@@ -86,4 +87,4 @@ def model_info(path: Path) -> ModelInfo:
 
 def _short(text: str) -> str:
     """A stranger's text for a list: not endless, nothing unseen, and no markup, which tooltips would follow."""
-    return printable(text[:_LONGEST_LINE].replace("<", "‹"))
+    return escape_controls(text[:_LONGEST_LINE].replace("<", "‹"))

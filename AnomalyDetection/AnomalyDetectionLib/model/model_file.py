@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 import torch
 
-from ..errors import InputError, printable
+from ..errors import InputError
+from ..files.text import escape_controls
 from ..imaging.settings import PreparationSettings
 from . import rates
 from .bundled import DEFAULT_MODEL, SUFFIX, bundled_models, find_model, resources
@@ -93,7 +94,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
             )
         kind = _KINDS.get(header.get("kind", Model.kind))
         if kind is None:
-            raise ValueError(f"the kind of model '{printable(header['kind'][:50])}' is not known")
+            raise ValueError(f"the kind of model '{escape_controls(header['kind'][:50])}' is not known")
         if not _is_name(header["name"]):
             raise ValueError("its name is no name")
         if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
@@ -118,7 +119,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
         raise
     except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError) as error:
         reason = (
-            printable(str(error).strip().splitlines()[0][:200])
+            escape_controls(str(error).strip().splitlines()[0][:200])
             if str(error).strip()
             else type(error).__name__
         )

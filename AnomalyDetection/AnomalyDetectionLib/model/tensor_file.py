@@ -14,7 +14,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..imaging.whole_file import whole_file
+from ..files.atomic_file import atomic_file
 from .bundled import MOST_BYTES
 
 
@@ -26,7 +26,7 @@ def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             save_file(plain, partial, header)
             partial.chmod(0o644)  # the library leaves it to its owner alone, but models are passed on
     except SafetensorError as error:  # the library's wrapping of what the system said

@@ -12,9 +12,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..engine.process import EngineRun
 from ..errors import InputError
-from ..process import EngineRun
-from ..run_folders import new_folder
+from ..files.run_folders import new_folder
 from .first_run import missing_requirements
 from .python import python_command
 

@@ -11,8 +11,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..dicom.patient import PatientLine, patient_line
 from ..errors import InputError
-from ..imaging.dicom_patient import PatientLine, patient_line
 from ..scene import export
 from ..scene.dicom import export_dicom
 from ..scene.report import export_report

@@ -7,8 +7,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..imaging.dicom_headers import read_header
-from ..imaging.dicom_sequence import MrSequence
+from ..dicom.headers import read_header
+from ..dicom.sequence import MrSequence
 from ..scene.checks import problems, warnings
 from ..scene.guesses import Guess, guess_inputs
 from ..scene.nodes import nodes_of_class

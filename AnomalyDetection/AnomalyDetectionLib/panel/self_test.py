@@ -184,7 +184,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertEqual(reviews(), reviewed)
 
     def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
-        from ..process import EngineRun, arguments_for
+        from ..engine.process import EngineRun, arguments_for
         from .python import python_command
 
         with self._folder() as folder:

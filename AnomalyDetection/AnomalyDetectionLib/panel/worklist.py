@@ -12,12 +12,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..engine.plain_words import plain_words
+from ..engine.process import EngineRun
 from ..errors import InputError
-from ..plain_words import plain_words
-from ..process import EngineRun
+from ..files.run_folders import new_folder
 from ..reporting import worklist as lists
 from ..reporting.worklist import DONE, FAILED, RUNNING, Entry, read_worklist, review_file, write_reviews
-from ..run_folders import new_folder
 from . import python
 from .dicom_files import studies_in_database
 from .messages import say

@@ -13,13 +13,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..detection.comparison import Change, Outlined, compare
+from ..dicom.identity import Identity, written_date
 from ..errors import InputError
-from ..imaging.dicom_identity import Identity, written_date
-from ..imaging.grid import Grid
+from ..files.atomic_file import atomic_file
+from ..files.text import display_path
+from ..grid import Grid
 from ..imaging.registration import SAME_HEAD_FROM, register
 from ..imaging.text_header import check_header
-from ..imaging.volume import as_text
-from ..imaging.whole_file import whole_file
 from .result_folder import ResultFolder, find_image, identity_of, open_folder, read_image
 
 COLUMNS = (
@@ -118,7 +118,7 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     transform, sharpness = register(then_flair, now_flair, outlined_now.scores != 0)
     if sharpness < SAME_HEAD_FROM:
         raise InputError(
-            f"The FLAIRs of {as_text(earlier)} and {as_text(later)} do not seem to show the same head: choose results of "
+            f"The FLAIRs of {display_path(earlier)} and {display_path(later)} do not seem to show the same head: choose results of "
             "one patient."
         )
     say("comparing", 0.9, "Comparing the findings")
@@ -138,7 +138,7 @@ def check_suffix(path: Path) -> None:
         InputError: it is neither a table nor JSON.
     """
     if path.suffix.lower() not in (".csv", ".json"):
-        raise InputError(f"{as_text(path)} is neither a .csv nor a .json file: give one of these.")
+        raise InputError(f"{display_path(path)} is neither a .csv nor a .json file: give one of these.")
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
@@ -149,7 +149,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     """
     check_suffix(path)
     try:
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             if path.suffix.lower() == ".json":
                 partial.write_text(json.dumps(comparison.plain, indent=1) + "\n", encoding="utf-8")
                 return
@@ -159,7 +159,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
                 table.writerows(_cells(change) for change in comparison.changes)
     except OSError as error:
         raise InputError(
-            f"The comparison cannot be written to {as_text(path)} ({error.strerror}): choose another place."
+            f"The comparison cannot be written to {display_path(path)} ({error.strerror}): choose another place."
         ) from error
 
 
@@ -193,7 +193,7 @@ def _outlined(result: ResultFolder, flair: sitk.Image) -> Outlined:
 
 def _on_grid(path: Path, grid: Grid, result: ResultFolder) -> np.ndarray:
     damaged = InputError(
-        f"The result in {as_text(result.folder)} is damaged, or not of its FLAIR: detect again."
+        f"The result in {display_path(result.folder)} is damaged, or not of its FLAIR: detect again."
     )
     try:
         check_header(path, role="image")

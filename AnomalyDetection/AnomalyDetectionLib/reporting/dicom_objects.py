@@ -15,14 +15,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..detection.review import ReviewedFinding
+from ..dicom.headers import is_dicom
+from ..dicom.series import Series, choose, read
 from ..errors import InputError
-from ..imaging.dicom_headers import is_dicom
-from ..imaging.dicom_series import Series, choose, read
 from .dicom_algorithm import Algorithm
 from .notice import NOTICE
 
 if TYPE_CHECKING:
-    from .dicom_source import DicomSource
+    from ..dicom.source import DicomSource
 
 SEGMENTATION, REPORT = "suspected_anomalies.seg.dcm", "suspected_anomalies.sr.dcm"
 
@@ -54,7 +54,7 @@ def dicom_source(files: Sequence[Path]) -> DicomSource:
         InputError: they cannot be referred to, or a package is missing.
     """
     _require_packages()
-    from .dicom_source import DicomSource
+    from ..dicom.source import DicomSource
 
     return DicomSource.of(files)
 
@@ -96,7 +96,7 @@ def source_of_flair(
     source = dicom_source([instance.file for instance in chosen.instances])
     if reference is not None:
         _require_same_patient(chosen, reference, t1, t1_series)
-        from ..imaging.reading import read_volume  # asks for nibabel, which Slicer does not bring
+        from ..imaging.reading import read_volume
 
         image = read_volume(flair, role="FLAIR", series=series).image
         here = source.matched(image, f"The FLAIR {flair}")
@@ -209,7 +209,7 @@ def _observer(reader: str, findings: Sequence[ReviewedFinding]) -> str | None:
     """Who has reviewed the findings, or drawn some of them, as a DICOM name; None where nobody has."""
     if not any(finding.judged or finding.note.strip() or finding.corrected for finding in findings):
         return None
-    from .dicom_value_rules import person_name
+    from ..dicom.value_rules import person_name
 
     name = person_name(reader)
     if name is None:

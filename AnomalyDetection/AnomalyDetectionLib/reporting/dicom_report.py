@@ -39,10 +39,10 @@ from highdicom.sr import (
 from pydicom.sr.coding import Code
 
 from ..detection.review import ReviewedFinding
+from ..dicom.cleaning import UTF_8
+from ..dicom.source import DicomSource
 from . import dicom_codes as say
 from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
-from .dicom_cleaning import UTF_8
-from .dicom_source import DicomSource
 
 SERIES_NUMBER, DESCRIPTION = 9002, "Suspected anomalies, report (research use only)"
 

@@ -16,11 +16,11 @@ from highdicom.seg import (
 from highdicom.sr.coding import CodedConcept
 
 from ..detection.review import ReviewedFinding
+from ..dicom.cleaning import UTF_8
+from ..dicom.source import DicomSource
 from .colours import finding_colour
 from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
-from .dicom_cleaning import UTF_8
 from .dicom_codes import ARTIFICIAL_INTELLIGENCE, BRAIN, property_category, property_type, region_modifiers
-from .dicom_source import DicomSource
 
 SERIES_NUMBER, DESCRIPTION = 9001, "Suspected anomalies (research use only)"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..errors import InputError, printable
+from ..errors import InputError
+from ..files.text import escape_controls
 from ..model.model_file import DEFAULT_MODEL, AnyModel, ContextModel, bundled_models, load_model
 from ..model.rates import in_words
 
@@ -24,7 +25,7 @@ def model_list() -> str:
         parts = (f"{model.name}  kind {model.kind}{default}", title, f"sha256 {model.sha256[:16]}", summary)
         lines.append("  ".join(part for part in parts if part))
     return (
-        printable("\n".join(lines))
+        escape_controls("\n".join(lines))
         or "No model ships with this installation; give a model file with --model."
     )
 
@@ -50,7 +51,7 @@ def model_card(path_or_name: str) -> str:
         **({"second look": asdict(model.candidate)} if isinstance(model, ContextModel) else {}),
         "scoring": asdict(model.scoring),
     }
-    return printable("\n".join(_lines(content)))
+    return escape_controls("\n".join(_lines(content)))
 
 
 def _rates(model: AnyModel) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from .. import __version__
 from ..detection.run import Detection
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.volume import Volume
 from ..model.bundled import DEFAULT_MODEL
 from .notice import LIMITS, NOTICE

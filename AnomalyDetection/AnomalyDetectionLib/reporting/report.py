@@ -16,7 +16,7 @@ from typing import Any
 from ..detection.findings import Findings
 from ..detection.review import ReviewedFinding
 from ..detection.score_map import ScoreMap
-from ..imaging.dicom_patient import PatientLine
+from ..dicom.patient import PatientLine
 from ..model.rates import in_words
 from .anonymous import anonymous_record
 from .html_page import heading, page, paragraph

@@ -8,7 +8,7 @@ from typing import Any
 from ..detection.findings import Findings, least_size
 from ..detection.hints import HINTS
 from ..detection.review import CATEGORIES, ReviewedFinding
-from ..imaging.dicom_patient import NOBODY, PatientLine
+from ..dicom.patient import NOBODY, PatientLine
 from ..model.rates import RateCurve, in_words
 from .report_pictures import in_letters
 

@@ -19,15 +19,15 @@ import SimpleITK as sitk
 
 from ..detection.stored_scores import FOLDER
 from ..detection.stored_scores import RECORD as SCORE_RECORD
+from ..dicom.headers import is_dicom, read_folder
+from ..dicom.identity import Identity
+from ..dicom.series import Series, series_of
 from ..errors import InputError
-from ..imaging.dicom_headers import is_dicom, read_folder
-from ..imaging.dicom_identity import Identity
-from ..imaging.dicom_series import Series, series_of
-from ..imaging.file_hash import sha256_of
-from ..imaging.grid import Grid
+from ..files.atomic_folder import recover
+from ..files.file_hash import sha256_of
+from ..files.text import display_path
+from ..grid import Grid
 from ..imaging.text_header import check_header, data_files
-from ..imaging.volume import as_text
-from ..imaging.writing import recover
 
 ROLES = {"t1": "T1", "flair": "FLAIR"}
 _BIDS = "_space-FLAIR_desc-anomaly_"
@@ -121,7 +121,9 @@ def open_folder(folder: Path) -> ResultFolder:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{as_text(folder)} is no folder: choose the folder that a detection has written.")
+        raise InputError(
+            f"{display_path(folder)} is no folder: choose the folder that a detection has written."
+        )
     recover(folder)
     found = sorted(folder.glob(f"anat/*{_BIDS}dseg.json"))
     if (folder / "findings.json").is_file():
@@ -137,11 +139,11 @@ def open_folder(folder: Path) -> ResultFolder:
         several += sorted(path.parents[1].name for path in folder.glob(f"s*/s*/anat/*{_BIDS}dseg.json"))
         if several:
             raise InputError(
-                f"{as_text(folder)} holds {len(several)} result{'s' if len(several) > 1 else ''} in folders of its own "
+                f"{display_path(folder)} holds {len(several)} result{'s' if len(several) > 1 else ''} in folders of its own "
                 f"({', '.join(several[:3])}{', ...' if len(several) > 3 else ''}): choose one of these."
             )
         raise InputError(
-            f"{as_text(folder)} holds no result of a detection: choose the folder that `detect` has written, or that of "
+            f"{display_path(folder)} holds no result of a detection: choose the folder that `detect` has written, or that of "
             "one scan of `bids`."
         )
     stored = folder / FOLDER
@@ -149,7 +151,7 @@ def open_folder(folder: Path) -> ResultFolder:
     for path in (score, labels):
         if not path.is_file():
             raise InputError(
-                f"The result in {as_text(folder)} is not complete ({path.name} is missing): detect again."
+                f"The result in {display_path(folder)} is not complete ({path.name} is missing): detect again."
             )
     kept = stored if (stored / SCORE_RECORD).is_file() else None
     return ResultFolder(folder, name, record, content, score, labels, kept, review)
@@ -180,14 +182,14 @@ def find_image(
             if sha256 is not None and digest() == sha256:
                 return image
             if given is not None and _same_grid(image, described.get("grid")):
-                remark = f"The {what} {as_text(path)} is not the same file as was analysed, but has the same voxels' places"
+                remark = f"The {what} {display_path(path)} is not the same file as was analysed, but has the same voxels' places"
                 return Image(image.path, image.series, remark)
     name = described.get("path") or "which the record does not name"
     if given is not None:
-        sentence = f"{as_text(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
+        sentence = f"{display_path(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
     elif there:
         sentence = (
-            f"The {what} {as_text(there[0])} has changed since it was analysed: choose the image as it was, or detect "
+            f"The {what} {display_path(there[0])} has changed since it was analysed: choose the image as it was, or detect "
             "anomalies again."
         )
     else:
@@ -227,7 +229,7 @@ def read_image(image: Image, role: str) -> sitk.Image:
         InputError: it cannot be read.
     """
     if image.series is not None:
-        from ..imaging.dicom_series import read
+        from ..dicom.series import read
 
         return read(image.series, role=ROLES[role])[0]
     try:
@@ -241,7 +243,7 @@ def read_image(image: Image, role: str) -> sitk.Image:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    damaged = InputError(f"{as_text(path)} is damaged: detect anomalies again.")
+    damaged = InputError(f"{display_path(path)} is damaged: detect anomalies again.")
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise damaged
@@ -288,9 +290,9 @@ def _images_at(path: Path, dicom_files: int) -> list[tuple[Image, Any]]:
         place = path if path.is_dir() else path.parent
         series = [s for s in series_of(read_folder(place)) if s.is_mr and not s.problem]
         series = [s for s in series if len(s.instances) == dicom_files] or series
-        return [(Image(place, one), lambda one=one: sha256_of(_files_in_order(one))) for one in series]
+        return [(Image(place, one), lambda one=one: sha256_of(*_files_in_order(one))) for one in series]
     files = (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
-    return [(Image(path), lambda: sha256_of(files))]
+    return [(Image(path), lambda: sha256_of(*files))]
 
 
 def _files_in_order(series: Series) -> tuple[Path, ...]:
@@ -317,6 +319,6 @@ def _as_the_engine_does(path: Path, role: str) -> sitk.Image:
         from ..imaging.reading import read_volume
     except ImportError as error:
         raise InputError(
-            f"The {ROLES[role]} {as_text(path)} cannot be read: convert it to NIfTI or NRRD."
+            f"The {ROLES[role]} {display_path(path)} cannot be read: convert it to NIfTI or NRRD."
         ) from error
     return read_volume(path, role=ROLES[role]).image

@@ -19,10 +19,10 @@ from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import StoredScores, read_stored, store
 from ..detection.written_findings import finding_of, read_findings
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..files.text import display_path
+from ..grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.text_header import check_header
-from ..imaging.volume import as_text
 from ..imaging.voxels import voxels_of
 from ..model.settings import ScoringSettings
 from .result_folder import ResultFolder
@@ -50,7 +50,7 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     score = _read(opened, opened.score)
     grid = Grid.of(flair)
     if score.GetSize() != flair.GetSize():
-        raise InputError(f"The scores in {as_text(opened.folder)} are not of this FLAIR: detect again.")
+        raise InputError(f"The scores in {display_path(opened.folder)} are not of this FLAIR: detect again.")
     image = grid.image(sitk.GetArrayFromImage(score).astype(np.float32))
     brain = voxels_of(image) != 0
     record = opened.record
@@ -137,7 +137,7 @@ def _read(opened: ResultFolder, path: Any) -> sitk.Image:
 
 def _damaged(opened: ResultFolder) -> InputError:
     return InputError(
-        f"The result in {as_text(opened.folder)} is damaged, or its files do not fit each other: detect again."
+        f"The result in {display_path(opened.folder)} is damaged, or its files do not fit each other: detect again."
     )
 
 

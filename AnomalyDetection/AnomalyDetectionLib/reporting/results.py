@@ -15,10 +15,11 @@ from ..detection.nearest import NormalTissue
 from ..detection.review import ReviewedFinding
 from ..detection.run import WRITING_BEGINS, Detection, message_of
 from ..detection.stored_scores import FOLDER, write_stored
+from ..dicom.patient import patient_line
 from ..errors import InputError
-from ..imaging.dicom_patient import patient_line
+from ..files.atomic_folder import atomic_folder, reserved
 from ..imaging.volume import Volume
-from ..imaging.writing import atomic_folder, reserved, write_image
+from ..imaging.write_image import write_image
 from ..model.rates import in_words
 from .anonymous import anonymous_record
 from .dicom_objects import REPORT as DICOM_REPORT
@@ -30,7 +31,7 @@ from .segmentation import write_segmentation
 from .tables import write_csv, write_json
 
 if TYPE_CHECKING:
-    from .dicom_source import DicomSource
+    from ..dicom.source import DicomSource
 
 SEGMENTATION, OVERLAY, NEAREST = "suspected_anomalies.seg.nrrd", "overlay.png", "nearest_normal.png"
 TABLE = "findings.csv"

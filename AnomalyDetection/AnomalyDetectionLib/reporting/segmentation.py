@@ -10,9 +10,9 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..detection.findings import Finding, Findings
-from ..imaging.grid import Grid, apart_mm
+from ..grid import Grid, apart_mm
 from ..imaging.volume import Volume
-from ..imaging.writing import write_image
+from ..imaging.write_image import write_image
 from .colours import finding_colour
 
 _ROUNDING_MM = 1e-3

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..imaging.whole_file import whole_file
+from ..files.atomic_file import atomic_file
 
 FILE = ".work/worklist.json"
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
@@ -87,7 +87,7 @@ def write_worklist(worklist: Worklist, results: Path) -> None:
     path = results / FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
@@ -126,7 +126,7 @@ def write_reviews(worklist: Worklist, results: Path, path: Path) -> None:
     names = ["study", "status", "reason", *columns]
     try:
         with (
-            whole_file(path) as partial,
+            atomic_file(path) as partial,
             partial.open("w", newline="", encoding="utf-8-sig", errors="backslashreplace") as file,
         ):
             out = csv.DictWriter(file, names, restval="")

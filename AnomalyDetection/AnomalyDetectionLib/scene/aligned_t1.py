@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..imaging.grid import Grid
+from ..grid import Grid
 from .volumes import RAS_LPS, affine, ijk_to_ras, matrix_between, vtk_matrix
 
 NAME = "T1 as aligned to the FLAIR"

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..dicom.series_names import is_enhanced, other_contrast
 from ..errors import InputError
-from ..imaging.series_names import is_enhanced, other_contrast
 from .guesses import is_ours, kind_of, names_of, patient_of
 from .opened_folder import OPENED
 from .rough_contrast import SWAPPED_BELOW, look

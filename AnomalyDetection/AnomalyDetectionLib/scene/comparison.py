@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from ..detection.comparison import Change
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..reporting.comparison import Comparison
 from .layout import T1_VIEW, label_views, show_volumes
 from .result import Result, settings_of

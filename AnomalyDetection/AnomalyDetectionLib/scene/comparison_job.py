@@ -13,7 +13,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..reporting.comparison import Comparison
 from .detection_job import LABELS, RECORD
 from .engine_job import EngineJob

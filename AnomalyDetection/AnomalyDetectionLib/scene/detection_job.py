@@ -14,11 +14,11 @@ from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import FOLDER, read_stored
 from ..detection.written_findings import read_findings
+from ..engine.plain_words import plain_words
+from ..engine.process import Progress, arguments_for
 from ..errors import InputError
-from ..plain_words import plain_words
-from ..process import Progress, arguments_for
+from ..files.run_folders import remove_leftovers
 from ..reporting.extras import Missing
-from ..run_folders import remove_leftovers
 from .engine_job import EngineJob
 from .logics import Logics
 from .result import Result, add_result, settings_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..detection.review import as_corrected
 from ..errors import InputError
-from ..imaging.writing import atomic_folder
+from ..files.atomic_folder import atomic_folder
 from ..reporting.dicom_algorithm import Algorithm
 from ..reporting.dicom_objects import REPORT, SEGMENTATION, Written, dicom_source, write_dicom
 from . import export

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..plain_words import plain_words
-from ..process import EngineRun, Progress
-from ..run_folders import new_folder
+from ..engine.plain_words import plain_words
+from ..engine.process import EngineRun, Progress
+from ..files.run_folders import new_folder
 
 
 class EngineJob:

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..imaging.writing import atomic_folder, write_image
+from ..files.atomic_folder import atomic_folder
+from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
 from .findings_table import CATEGORIES, DELETED, Row, rows
 from .logics import Logics

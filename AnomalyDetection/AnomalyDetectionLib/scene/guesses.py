@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..dicom.choice import Offer, Role, best
+from ..dicom.kind import given_before, kind_of_sequence
+from ..dicom.sequence import MrSequence
+from ..dicom.series_names import is_enhanced, is_reformatted, kind_of_name, rest_of
 from ..errors import InputError
-from ..imaging.dicom_choice import Offer, Role, best
-from ..imaging.dicom_kind import given_before, kind_of_sequence
-from ..imaging.dicom_sequence import MrSequence
-from ..imaging.series_names import is_enhanced, is_reformatted, kind_of_name, rest_of
 from .nodes import nodes_of_class
 from .volumes import grid_of, quoted
 

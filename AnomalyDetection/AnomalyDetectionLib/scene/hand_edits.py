@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from ..detection.findings import Finding, Findings, connected_patches
 from ..detection.numbering import Numbering
 from ..detection.score_map import ScoreMap
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED, Row
 from .mask_text import mask_of, mask_text

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ..detection.numbering import Numbering
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..reporting.result_folder import Image, ResultFolder, identity_of, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
 from .dicom_files import remember_files

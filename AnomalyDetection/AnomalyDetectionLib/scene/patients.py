@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..imaging.dicom_identity import Identity
+from ..dicom.identity import Identity
 
 _PATIENT = {
     "patient_id": "DICOM.PatientID",

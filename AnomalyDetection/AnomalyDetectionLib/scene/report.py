@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..detection.review import as_corrected
-from ..imaging.dicom_patient import PatientLine
-from ..imaging.writing import atomic_folder
+from ..dicom.patient import PatientLine
+from ..files.atomic_folder import atomic_folder
 from . import export
 from .findings_table import rows
 from .result import Result, findings_of, provenance_of, score_map_of

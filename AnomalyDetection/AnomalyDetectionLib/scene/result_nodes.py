@@ -15,7 +15,7 @@ import numpy as np
 
 from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.voxels import voxels_of
 from .aligned_t1 import NAME as ALIGNED_T1
 from .aligned_t1 import place_aligned_t1, was_registered

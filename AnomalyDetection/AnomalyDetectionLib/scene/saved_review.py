@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..imaging.whole_file import whole_file
+from ..files.atomic_file import atomic_file
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
 from .finding_row import COLUMNS, Row, column_of, row_of
@@ -124,7 +124,7 @@ def save_review(
     text = json.dumps({**head, **content}, indent=1, ensure_ascii=False) + "\n"
     try:
         remarks = _put_aside(opened, before)
-        with whole_file(opened.review) as partial:
+        with atomic_file(opened.review) as partial:
             partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from .result_nodes import Result
 from .segmentation import segment_id
 from .volumes import from_oriented_image, grid_of, grid_under, matrix_between

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from ..imaging.dicom_identity import written_date
+from ..dicom.identity import written_date
 from .patients import identity_in_scene, item_above
 from .result_nodes import Result
 from .result_record import read_record

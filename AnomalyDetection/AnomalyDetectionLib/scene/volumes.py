@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
-from ..imaging.grid import Grid
+from ..grid import Grid
 from ..imaging.voxels import voxels_of
 from .logics import Logics
 

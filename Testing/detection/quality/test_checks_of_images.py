@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from anomaly_research.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
 from AnomalyDetectionLib.detection.quality import (
     brain_volume,
     contrast_medium,
@@ -22,11 +23,10 @@ from AnomalyDetectionLib.detection.quality import (
 from AnomalyDetectionLib.detection.quality.acquired import Acquired
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Volume
-from AnomalyDetectionLib.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
 from made_dicom import classic_series, enhanced_series
 
 ROLES = ("T1", "FLAIR")

@@ -14,7 +14,7 @@ from AnomalyDetectionLib.detection.quality import (
     spacing,
 )
 from AnomalyDetectionLib.detection.quality.checks import check_images
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.volume import Study
 

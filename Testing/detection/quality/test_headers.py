@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.quality import headers
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
-from AnomalyDetectionLib.imaging.grid import Grid
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_study
 from made_dicom import MadeStudy, classic_series, drop
 

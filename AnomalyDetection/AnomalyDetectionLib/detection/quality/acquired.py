@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 
+from ...grid import Grid
 from ...imaging.geometry import lps_axes
-from ...imaging.grid import Grid
 from ...imaging.prepared import PreparedStudy
 from ...imaging.registration import transform_of
 from ...imaging.volume import Study, Volume

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...imaging.dicom_series import Series, in_time
+from ...dicom.series import Series, in_time
 from ...imaging.volume import Study
 from .warning import QualityWarning
 

@@ -1,0 +1,373 @@
+"""Which T1 and which FLAIR of a BIDS dataset belong together, by rules that are said; nothing is guessed.
+
+Only names are looked at, no voxels. Of each session (of each subject, where there are no sessions), in `anat/`:
+
+- images with the suffix T1w and FLAIR count, as .nii.gz or .nii, and those with contrast agent (`ce-`) or of another
+  part of the signal than its magnitude (`part-phase`) only if the filter asks for them (`imaging.bids.plain_images`,
+  the same for every command); which were left out beside one that counts is said;
+- the filter (after the convention of `--bids-filter-file`) leaves those whose entities are as it says;
+- of images that differ in nothing but `run-`, the first or the last is taken if that was asked for;
+- every name begins with the names of the folders that it lies in;
+- if more than one is left, or none, the session is no scan but a row with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..files.text import display_path
+from .layout import SPECIAL, entities_of, files_with_suffix, plain_images
+
+RUNS = ("refuse", "first", "last")
+"""What to do with images that differ only in their run."""
+
+Filter = Mapping[str, Mapping[str, tuple[str | None, ...]]]
+"""For "T1w" and "FLAIR": the values that an entity, by its short name, may have; None: the entity is not there."""
+
+_SHORT = {
+    "acquisition": "acq",
+    "ceagent": "ce",
+    "reconstruction": "rec",
+    "direction": "dir",
+    "inversion": "inv",
+    "resolution": "res",
+}
+_ALWAYS = {"subject", "session", "datatype", "suffix", "extension"}  # the program's own to choose
+_LABEL = re.compile(r"[0-9A-Za-z]+")
+_SUBJECT, _SESSION = re.compile(r"sub-[0-9A-Za-z]+"), re.compile(r"ses-[0-9A-Za-z]+")
+_NO_LABEL = (
+    "this folder's name is no BIDS name ({} and letters or digits, nothing else): rename it, or move it away"
+)
+
+
+@dataclass(frozen=True)
+class CohortScan:
+    """One T1 and FLAIR.
+
+    Attributes:
+        subject: "sub-XX".
+        session: "ses-YY"; empty where the subject has no sessions.
+        t1, flair: image files.
+        brain_mask: image file, not 0 inside the brain, in the FLAIR's space; None: the brain is to be found.
+        t1_series, flair_series: UIDs, where `t1` and `flair` are folders of DICOM images.
+    """
+
+    subject: str
+    session: str
+    t1: Path
+    flair: Path
+    brain_mask: Path | None = None
+    t1_series: str | None = None
+    flair_series: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How its files begin: "sub-XX" or "sub-XX_ses-YY"."""
+        return f"{self.subject}_{self.session}" if self.session else self.subject
+
+
+@dataclass(frozen=True)
+class NoScan:
+    """A subject or session that cannot be analysed, and why: one sentence."""
+
+    subject: str
+    session: str
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """As of `CohortScan`."""
+        return f"{self.subject}_{self.session}" if self.session else self.subject
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was found, in the order of the names.
+
+    Attributes:
+        scans: to be analysed.
+        problems: what cannot be.
+        without: sessions that hold neither a T1w nor a FLAIR, of subjects that have a scan in another one.
+        set_aside: names of images after contrast agent, or of another part of the signal, beside one that was taken.
+    """
+
+    scans: tuple[CohortScan, ...]
+    problems: tuple[NoScan, ...]
+    without: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be selected.
+
+    Attributes:
+        subjects, sessions: labels with or without "sub-" and "ses-"; none: all.
+        entities: the filter.
+        runs: one of `RUNS`.
+        brain_masks: a BIDS derivatives dataset with `*_desc-brain_mask.nii.gz` in the FLAIRs' space; None: no masks.
+    """
+
+    subjects: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    entities: Filter = field(default_factory=dict)
+    runs: str = "refuse"
+    brain_masks: Path | None = None
+
+
+def select_scans(
+    dataset: Path, wanted: Wanted | None = None, progress: Callable[[float], None] | None = None
+) -> Selection:
+    """The scans of a BIDS dataset.
+
+    Args:
+        progress: called with the fraction done.
+
+    Raises:
+        InputError: if it is no dataset, a subject that was asked for is not in it, or no session is.
+    """
+    dataset, wanted = dataset.absolute(), wanted or Wanted()
+    subjects = _subjects(dataset, wanted.subjects)
+    sessions = {_with_prefix(label, "ses-") for label in wanted.sessions}
+    scans: list[CohortScan] = []
+    problems: list[NoScan] = []
+    without: list[str] = []
+    met = False
+    for place, subject in enumerate(subjects):
+        if not _SUBJECT.fullmatch(subject.name):
+            problems.append(NoScan(display_path(subject.name), "", _NO_LABEL.format("sub-")))
+            continue
+        try:
+            there = sorted(p for p in subject.iterdir() if p.name.startswith("ses-") and p.is_dir())
+        except OSError as error:
+            problems.append(NoScan(subject.name, "", _unreadable(subject, error)))
+            continue
+        if sessions:
+            there = [p for p in there if p.name in sessions]
+            if not there:
+                continue
+        met = True
+        found = [_scan_or_why(dataset, subject, folder, wanted) for folder in (there or [subject])]
+        empty = [item for item in found if isinstance(item, _Empty)]
+        if len(empty) == len(found):
+            problems.append(_nothing(subject, there))
+            continue
+        without += [item.name for item in empty]
+        scans += [item for item in found if isinstance(item, CohortScan)]
+        problems += _with_hint([item for item in found if isinstance(item, _Missing)], found)
+        problems += [item for item in found if type(item) is NoScan]
+        if progress is not None:
+            progress((place + 1) / len(subjects))
+    if not met:
+        names = ", ".join(sorted(sessions))
+        raise InputError(f"No subject of {dataset} has the session {names}: check --session-label.")
+    problems.sort(key=lambda problem: problem.name)
+    aside = [name for scan in scans for name in _set_aside(scan, wanted)]
+    return Selection(tuple(scans), tuple(problems), tuple(without), tuple(aside))
+
+
+def read_filter(path: Path) -> Filter:
+    """A filter file: JSON such as {"t1w": {"acquisition": "mprage"}, "flair": {"run": [1, null]}}.
+
+    Raises:
+        InputError: if it cannot be read, or says something else.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"The filter file {path} cannot be read ({reason}): give a JSON file.") from error
+    if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
+        raise InputError(
+            f'The filter file {path} says nothing of use: give {{"t1w": {{"run": 1}}}}, for instance.'
+        )
+    suffixes = {"t1w": "T1w", "flair": "FLAIR"}
+    chosen = {}
+    for key, entities in content.items():
+        if key.lower() in suffixes:
+            chosen[suffixes[key.lower()]] = {
+                _SHORT.get(name, name): _values(value)
+                for name, value in entities.items()
+                if name not in _ALWAYS
+            }
+    if not chosen:
+        raise InputError(f'The filter file {path} has neither "t1w" nor "flair": see the page on cohorts.')
+    return chosen
+
+
+def plain_filter(entities: Filter) -> str:
+    """A filter as text, the same for filters that say the same; empty for none."""
+    plain = {
+        suffix: {name: sorted(values, key=str) for name, values in rules.items()}
+        for suffix, rules in entities.items()
+        if rules
+    }
+    return json.dumps(plain, sort_keys=True) if plain else ""
+
+
+class _Empty(NoScan):
+    """Neither image."""
+
+
+class _Missing(NoScan):
+    """One of the two is not there."""
+
+
+def _subjects(dataset: Path, labels: Sequence[str]) -> list[Path]:
+    if not dataset.is_dir():
+        what = "is a file" if dataset.exists() else "does not exist"
+        raise InputError(f"The dataset {dataset} {what}: give a folder in the layout of BIDS.")
+    try:
+        subjects = sorted(p for p in dataset.iterdir() if p.name.startswith("sub-") and p.is_dir())
+    except OSError as error:
+        raise InputError(
+            f"The dataset {dataset} cannot be read ({error.strerror}): check its rights."
+        ) from error
+    if not subjects:
+        raise InputError(
+            f"The dataset {dataset} holds no subject: give a folder in the layout of BIDS, with folders sub-*."
+        )
+    if not labels:
+        return subjects
+    asked = {_with_prefix(label, "sub-") for label in labels}
+    there = {subject.name for subject in subjects}
+    if missing := sorted(asked - there):
+        raise InputError(
+            f"The dataset {dataset} has no subject {', '.join(missing)}: check --participant-label."
+        )
+    return [subject for subject in subjects if subject.name in asked]
+
+
+def _scan_or_why(dataset: Path, subject: Path, folder: Path, wanted: Wanted) -> CohortScan | NoScan:
+    """The scan in a subject's or session's folder, or what keeps it from being one; never an exception."""
+    session = "" if folder == subject else folder.name
+    if session and not _SESSION.fullmatch(session):
+        return NoScan(subject.name, display_path(session), _NO_LABEL.format("ses-"))
+    try:
+        return _scan(dataset, subject, folder, session, wanted)
+    except OSError as error:
+        return NoScan(subject.name, session, _unreadable(folder, error))
+
+
+def _unreadable(folder: Path, error: OSError) -> str:
+    return (
+        f"{display_path(str(error.filename or folder))} cannot be read ({error.strerror}): check its rights"
+    )
+
+
+def _scan(dataset: Path, subject: Path, folder: Path, session: str, wanted: Wanted) -> CohortScan | NoScan:
+    candidates = {suffix: files_with_suffix(folder / "anat", f"_{suffix}") for suffix in ("T1w", "FLAIR")}
+    if not any(candidates.values()):
+        return _Empty(subject.name, session, "")
+    start = f"{subject.name}_{session}_" if session else f"{subject.name}_"
+    for path in (*candidates["T1w"], *candidates["FLAIR"]):
+        if not path.name.startswith(start):
+            return NoScan(subject.name, session, f"{display_path(path.name)} lies in the folder {folder.relative_to(dataset)}, where names begin with {start}: is it another's? Rename it, or move it away")  # fmt: skip
+    chosen: dict[str, Path] = {}
+    for suffix, what in (("T1w", "T1"), ("FLAIR", "FLAIR")):
+        found = candidates[suffix]
+        if not found:
+            return _Missing(
+                subject.name, session, f"no {what}: there is no file *_{suffix}.nii.gz in {folder / 'anat'}"
+            )
+        left = _one_of_runs(_filtered(found, wanted.entities.get(suffix, {})), wanted.runs)
+        if len(left) != 1:
+            return NoScan(subject.name, session, _ambiguous(what, found, left))
+        if not left[0].exists():
+            return NoScan(subject.name, session, f"{display_path(left[0].name)} is a link that leads nowhere: fetch the content first (datalad get)")  # fmt: skip
+        chosen[suffix] = left[0]
+    mask = None
+    if wanted.brain_masks is not None:
+        place = wanted.brain_masks.absolute() / folder.relative_to(dataset) / "anat"
+        masks = [
+            p for p in files_with_suffix(place, "_mask") if p.name.startswith(start) and _is_brain_on_flair(p)
+        ]
+        if len(masks) != 1:
+            return NoScan(subject.name, session, f"{len(masks) or 'no'} brain masks *_space-FLAIR_desc-brain_mask.nii.gz in {place}, where there should be one")  # fmt: skip
+        mask = masks[0]
+    return CohortScan(subject.name, session, chosen["T1w"], chosen["FLAIR"], mask)
+
+
+def _filtered(images: Sequence[Path], rules: Mapping[str, tuple[str | None, ...]]) -> list[Path]:
+    """Those that the filter leaves; with contrast agent, or other than magnitude, only if it asks for them."""
+    return [
+        image
+        for image in plain_images(images, rules)
+        if all(_matches(entities_of(image).get(name), values) for name, values in rules.items())
+    ]
+
+
+def _set_aside(scan: CohortScan, wanted: Wanted) -> list[str]:
+    """What lies beside a scan's images and does not count as they do."""
+    names: list[str] = []
+    for suffix, taken in (("T1w", scan.t1), ("FLAIR", scan.flair)):
+        there = files_with_suffix(taken.parent, f"_{suffix}")
+        counting = plain_images(there, wanted.entities.get(suffix, {}))
+        names += [display_path(path.name) for path in there if path not in counting]
+    return names
+
+
+def _matches(value: str | None, allowed: Collection[str | None]) -> bool:
+    """Indices may be written with leading zeros: run-1 is run-01."""
+    if value in allowed:
+        return True
+    number = value is not None and value.isdecimal()
+    return number and any(a is not None and a.isdecimal() and int(a) == int(value or 0) for a in allowed)
+
+
+def _one_of_runs(images: list[Path], runs: str) -> list[Path]:
+    """The first or the last of images that differ only in their run; all of them where that was not asked for."""
+    if runs == "refuse" or len(images) < 2:
+        return images
+    others = {tuple(sorted((k, v) for k, v in entities_of(path).items() if k != "run")) for path in images}
+    numbers = [entities_of(path).get("run", "0") for path in images]
+    if len(others) > 1 or len({*numbers}) < len(images) or not all(number.isdecimal() for number in numbers):
+        return images
+    order = sorted(zip(map(int, numbers), images, strict=True))
+    return [order[0 if runs == "first" else -1][1]]
+
+
+def _ambiguous(what: str, found: Sequence[Path], left: Sequence[Path]) -> str:
+    names = ", ".join(display_path(path.name) for path in (left or found))
+    if left:
+        return f"{len(left)} {what} images ({names}): say which one counts with --bids-filter-file, or --runs"
+    return f"no {what} that counts: {names} is left out by the filter, or {SPECIAL}"
+
+
+def _with_hint(missing: Sequence[_Missing], found: Sequence[CohortScan | NoScan]) -> list[NoScan]:
+    """What is missing, and that it is of no use in another session."""
+    said = []
+    for problem in missing:
+        others = [item.session for item in found if item is not problem and not isinstance(item, _Empty)]
+        hint = " (images of different sessions are not taken together)" if others else ""
+        said.append(NoScan(problem.subject, problem.session, problem.reason + hint))
+    return said
+
+
+def _nothing(subject: Path, sessions: Sequence[Path]) -> NoScan:
+    where = ", ".join(f"{folder.name}/anat" for folder in sessions) or "anat"
+    session = sessions[0].name if len(sessions) == 1 else ""
+    return NoScan(subject.name, session, f"no T1 and no FLAIR: there is no *_T1w.nii.gz and no *_FLAIR.nii.gz in {subject}/{where}")  # fmt: skip
+
+
+def _is_brain_on_flair(path: Path) -> bool:
+    entities = entities_of(path)
+    return entities.get("desc") == "brain" and entities.get("space") == "FLAIR"
+
+
+def _with_prefix(label: str, prefix: str) -> str:
+    bare = label.strip().removeprefix(prefix)
+    if not _LABEL.fullmatch(bare):
+        raise InputError(f"'{label}' is no BIDS label: give letters and digits, with or without {prefix}.")
+    return prefix + bare
+
+
+def _values(value: Any) -> tuple[str | None, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(None if item is None else str(item) for item in values)

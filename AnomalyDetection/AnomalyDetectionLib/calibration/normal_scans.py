@@ -1,0 +1,75 @@
+"""Normal scans made ready and scored: what a model's rates and its calibration to a scanner come from."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ..detection.detector import lattice_scores, patch_size
+from ..detection.lattice import at_centres, mean_of_patches, paint_cells
+from ..detection.patches import PatchLattice
+from ..grid import Grid
+from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
+from ..imaging.settings import PreparationSettings
+from ..model.model_file import AnyModel
+from .near_tumour import near_tumour
+from .rate_curve import NormalScan
+from .scan_file import TrainingScan
+
+
+def score_normal_scan(
+    scan: TrainingScan, model: AnyModel, preparation: PreparationSettings, device: str = "cpu"
+) -> NormalScan:
+    """Score a scan as detection would.
+
+    Args:
+        preparation: how the scan was prepared.
+
+    Raises:
+        InputError: its brain holds no patch.
+    """
+    study = study_of(scan, preparation)
+    settings = model.scoring
+    lattice, values = lattice_scores(study, model, (settings.percentile,), device=device)
+    scores = lattice.spread(values[0])
+    if settings.back_projection == "mean":
+        painted = mean_of_patches(scores, lattice.first, lattice.stride, study.grid.shape, patch_size(model))
+        means = at_centres(painted, lattice.first, lattice.stride)
+        scores = np.where(lattice.inside, means, np.nan).astype(np.float32)
+    return NormalScan(scan.name, scores, lesion_patches(scan, lattice))
+
+
+def lesion_patches(scan: TrainingScan, lattice: PatchLattice) -> np.ndarray:
+    """bool of the lattice's shape: the patches whose cell holds a voxel of the scan's lesion mask or lies right beside one.
+
+    Bright clusters that were kept out of training beside it do not count: normal scans of older people have them, and
+    what is found there has to be told. Round a tumour nothing is known within 10 mm and one slice.
+    """
+    known = near_tumour(scan.lesion) if scan.lesion_class == "tumour" else scan.lesion
+    known = ndimage.binary_dilation(known, np.ones((1, 3, 3), bool))
+    cells = np.zeros(int(np.prod(lattice.shape)) + 1, bool)
+    numbers = np.arange(1, len(cells), dtype=np.int32).reshape(lattice.shape)
+    cells[paint_cells(numbers, lattice.first, lattice.stride, scan.brain.shape)[known]] = True  # type: ignore[arg-type]
+    return cells[1:].reshape(lattice.shape)
+
+
+def study_of(scan: TrainingScan, preparation: PreparationSettings) -> PreparedStudy:
+    """A scan of the file as the study that detection takes, on the grid that the preparation aims at.
+
+    Where it lies in the scanner was not kept, and no score depends on it.
+    """
+    slices, rows, columns = scan.t1.shape
+    spacing = (preparation.in_plane_mm, preparation.in_plane_mm, scan.slice_mm)
+    grid = Grid((columns, rows, slices), spacing, (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+    scale, identity = IntensityScale(0.0, 1.0), tuple(np.eye(4).ravel().tolist())
+    return PreparedStudy(
+        t1=scan.t1,
+        flair=scan.flair,
+        brain=scan.brain,
+        grid=grid,
+        flair_grid=grid,
+        flair_brain=scan.brain,
+        t1_scale=scale,
+        flair_scale=scale,
+        alignment=Alignment(False, 0.0, 0.0, identity),
+    )

@@ -1,0 +1,101 @@
+"""Which of several series of one kind is the best one to take, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..grid import Grid
+from .kind import Judgement
+from .sequence import MrSequence
+
+Role = Literal["T1", "FLAIR"]
+
+#: mm that hold a brain in each direction; more does not count as more.
+WHOLE_BRAIN = 130.0
+
+#: By this share one series has to be larger or finer than another to be the better one for it.
+CLEARLY = 0.15
+
+
+#: What Siemens writes into its image type for a corrected image: of coil sensitivity, and of distortion.
+_CORRECTED = {"NORM", "DIS2D", "DIS3D"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A series that could be taken: what it is, where its voxels lie, and how its first image was taken."""
+
+    judgement: Judgement
+    grid: Grid
+    sequence: MrSequence | None = None
+
+
+def best(offers: Sequence[Offer], role: Role) -> tuple[tuple[int, ...], str]:
+    """The place of the one that goes before all others, and why; or the places of several that are equally good.
+
+    One that names no contrast medium goes before post-contrast, original before derived, one whose attributes say what
+    it is before one whose name does; then the one that covers more of the brain; then the finer one; then, of one
+    acquisition, the one that is corrected for coil sensitivity or distortion.
+
+    Args:
+        offers: at least one, all of that kind.
+    """
+    if len(offers) == 1:
+        return (0,), f"the only {role}"
+    for place, one in enumerate(offers):
+        reasons = [_advantage(one, other) for other in offers if other is not one]
+        if all(reasons):
+            others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
+            return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
+    # Those that nothing goes before; a small advantage may go round in a circle, and then all are equal.
+    unbeaten = [n for n, one in enumerate(offers) if not any(_advantage(other, one) for other in offers)]
+    return tuple(unbeaten or range(len(offers))), ""
+
+
+def _advantage(one: Offer, other: Offer) -> str:
+    """Why one goes before the other; "" where it does not."""
+    mine, its = one.judgement, other.judgement
+    for attribute, words in (
+        ("after_contrast", "no contrast medium named"),
+        ("derived", "original, not derived"),
+        ("by_name", "its attributes say it, not its name alone"),
+    ):
+        if getattr(mine, attribute) != getattr(its, attribute):
+            return words if getattr(its, attribute) else ""
+    for measure, words, unit, more in (
+        (_covered, "covers more of the brain", "mm", True),
+        (_coarsest, "finer", "mm", False),
+        (_voxel, "finer", "mm³", False),
+    ):
+        value, its_value = measure(one.grid), measure(other.grid)
+        if abs(value - its_value) > CLEARLY * max(value, its_value):
+            better = (value > its_value) == more
+            return f"{words} ({value:.3g} {unit} against {its_value:.3g} {unit})" if better else ""
+    return _corrections(one, other)
+
+
+def _corrections(one: Offer, other: Offer) -> str:
+    """Which corrections one has, where both are of one acquisition and the other has fewer; "" otherwise."""
+    if one.sequence is None or other.sequence is None or one.sequence.begun is None:
+        return ""
+    if one.sequence.begun != other.sequence.begun:
+        return ""
+    mine, its = (
+        {*taken.image_type, *taken.makers_type} & _CORRECTED for taken in (one.sequence, other.sequence)
+    )
+    return f"corrected ({', '.join(sorted(mine - its))})" if its < mine else ""
+
+
+def _covered(grid: Grid) -> float:
+    """mm along the shortest axis, as far as it matters."""
+    return min(WHOLE_BRAIN, *(count * mm for count, mm in zip(grid.size, grid.spacing, strict=True)))
+
+
+def _coarsest(grid: Grid) -> float:
+    return max(grid.spacing)
+
+
+def _voxel(grid: Grid) -> float:
+    return grid.voxel_ml * 1000

@@ -1,0 +1,222 @@
+"""The header of one DICOM image, as the standard wants it, with nothing but what objects that refer to it need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.valuerep import format_number_as_ds
+
+from . import value_rules as rules
+from .attributes import item_in, lack_of, text_in, value_in
+from .header_checks import HeaderChecks
+from .headers import ENHANCED_MR, LEGACY_ENHANCED_MR, MR_CLASSES
+
+UTF_8 = "ISO_IR 192"
+"""SpecificCharacterSet of all that is written."""
+
+MULTI_FRAME = (ENHANCED_MR, LEGACY_ENHANCED_MR)
+"""SOPClassUID of images that may hold a whole volume."""
+
+_PARALLEL = 1e-3  # of direction cosines, and mm: frames may differ so much and share one value
+
+_IDENTIFIERS = {"StudyID": rules.SHORT, "AccessionNumber": rules.SHORT, "IssuerOfPatientID": rules.LONG}
+"""What can be done without and is not to be shortened, and how long it may be."""
+
+_WITHOUT = {"AccessionNumber": ": the objects are not linked to the order"}
+"""What follows from leaving one out."""
+
+_EMPTY_IF_MISSING: dict[str, Callable[[str], str | None]] = {
+    "PatientName": rules.person_name,
+    "PatientBirthDate": rules.date,
+    "PatientSex": rules.matching("[MFO]"),
+    "StudyDate": rules.date,
+    "StudyTime": rules.time,
+    "StudyID": rules.identifier(_IDENTIFIERS["StudyID"]),
+    "AccessionNumber": rules.identifier(_IDENTIFIERS["AccessionNumber"]),
+    "ReferringPhysicianName": rules.person_name,
+}
+"""What else has to be there, be it empty, and what becomes of a value."""
+
+_LEFT_OUT_IF_MISSING: dict[str, Callable[[str], str | None]] = {
+    "StudyDescription": rules.text(rules.LONG),
+    "SeriesDescription": rules.text(rules.LONG),
+    "PatientAge": rules.matching(r"\d{3}[DWMY]"),
+    "IssuerOfPatientID": rules.identifier(_IDENTIFIERS["IssuerOfPatientID"]),
+    "PatientSize": rules.decimal,
+    "PatientWeight": rules.decimal,
+    "Manufacturer": rules.text(rules.LONG),
+    "ManufacturerModelName": rules.text(rules.LONG),
+    "DeviceSerialNumber": rules.text(rules.LONG),
+    "StationName": rules.text(rules.SHORT),
+    "PositionReferenceIndicator": rules.text(rules.LONG),
+    "LossyImageCompression": rules.matching("0[01]"),
+    "PatientIdentityRemoved": rules.matching("YES|NO"),
+    "DeidentificationMethod": rules.text(rules.LONG),
+}
+"""What is taken over where it is there, and what becomes of a value."""
+
+
+def cleaned(checks: HeaderChecks, place: int) -> Dataset:
+    """Of one image all that objects that refer to it need, as the standard wants it.
+
+    Args:
+        checks: of the series; what the image lacks and what was cleaned is noted there.
+        place: of the image in the series.
+    """
+    made = Dataset()
+    made.SpecificCharacterSet = UTF_8
+    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"):
+        uid = checks.need(keyword, place, rules.uid)
+        if uid is not None:
+            setattr(made, keyword, uid)
+    kind = checks.need("SOPClassUID", place, lambda value: value if value in MR_CLASSES else None)
+    if kind is not None:
+        made.SOPClassUID = kind
+    header = checks.headers[place]
+    made.PatientID = _patient_id(checks, place)
+    for keyword in ("Rows", "Columns"):
+        setattr(made, keyword, checks.need(keyword, place, rules.count) or 1)
+    made.Modality = "MR"
+    if kind in MULTI_FRAME:
+        _clean_frames(checks, place, header, made)
+    else:
+        _clean_plane(checks, place, [header], made)
+    _clean_others(checks, header, made)
+    return made
+
+
+def complete(image: Dataset, distance: float) -> None:
+    """Add to a cleaned image the slices' thickness, which objects need and images may lack.
+
+    Args:
+        image: as of `cleaned`; changed.
+        distance: mm between the slices; where the image has no thickness it is taken for it.
+    """
+    measures = image
+    if "SharedFunctionalGroupsSequence" in image:
+        measures = image.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    written = format_number_as_ds(distance)
+    if "SliceThickness" not in measures:
+        measures.SliceThickness = written
+    measures.SpacingBetweenSlices = written  # as it is, whatever the scanner says
+
+
+def _patient_id(checks: HeaderChecks, place: int) -> str:
+    """It may be empty, as in anonymised images; one that is there is neither shortened nor dropped."""
+    header = checks.headers[place]
+    if value_in(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
+        checks.say(
+            f"PatientID {lack_of(header, 'PatientID')} in the FLAIR's DICOM images and was left empty: an archive cannot "
+            "tell by the DICOM objects whose they are"
+        )
+        return ""
+    return checks.need("PatientID", place, rules.identifier(rules.LONG)) or ""
+
+
+def _clean_plane(checks: HeaderChecks, place: int, headers: Sequence[Dataset], made: Dataset) -> None:
+    """Where a slice lies, from the first of several datasets that says so."""
+
+    def telling(keyword: str) -> Dataset:
+        return next((header for header in headers if value_in(header, keyword) is not None), headers[0])
+
+    for keyword, count, rule in (
+        ("ImagePositionPatient", 3, None),
+        ("ImageOrientationPatient", 6, rules.at_right_angles),
+        ("PixelSpacing", 2, rules.positive),
+    ):
+        use = partial(rules.decimals, count=count, rule=rule)
+        numbers = checks.need(keyword, place, use, telling(keyword))
+        if numbers is not None:
+            setattr(made, keyword, numbers)
+    for keyword in ("SliceThickness", "SpacingBetweenSlices"):
+        length = rules.decimals(value_in(telling(keyword), keyword), 1, rules.positive)
+        if length is not None:
+            setattr(made, keyword, length[0])
+
+
+def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Dataset) -> None:
+    """Of a multi-frame image where each frame lies, in the functional groups where it belongs."""
+    shared = item_in(header, "SharedFunctionalGroupsSequence")
+    groups = value_in(header, "PerFrameFunctionalGroupsSequence")
+    count = checks.need("NumberOfFrames", place, rules.count)
+    if groups is None:
+        checks.wrong("PerFrameFunctionalGroupsSequence", "is missing", place)
+        return
+    if count is not None and count != len(groups):
+        checks.wrong("NumberOfFrames", f"is {count} for {len(groups)} frames", place)
+    frames = []
+    for group in groups:
+        frame = Dataset()
+        found = [
+            item_in(within, keyword)
+            for keyword in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+            for within in (group, shared)
+        ]
+        _clean_plane(checks, place, found, frame)
+        frames.append(frame)
+    made.NumberOfFrames = len(frames)
+    if checks.faults or not frames:
+        return
+    common = frames[0]
+    for frame in frames[1:]:
+        for keyword in ("ImageOrientationPatient", "PixelSpacing"):
+            if not np.allclose(frame[keyword].value, common[keyword].value, rtol=0, atol=_PARALLEL):
+                checks.wrong(keyword, "differs between the frames", place)
+                return
+    _put_into_groups(frames, made)
+
+
+def _put_into_groups(frames: Sequence[Dataset], made: Dataset) -> None:
+    """Write where frames lie: what they share is that of the first."""
+    common = frames[0]
+    orientation, measures = Dataset(), Dataset()
+    orientation.ImageOrientationPatient = common.ImageOrientationPatient
+    measures.PixelSpacing = common.PixelSpacing
+    for keyword in ("SliceThickness", "SpacingBetweenSlices"):
+        if keyword in common:
+            setattr(measures, keyword, common[keyword].value)
+    group = Dataset()
+    group.PlaneOrientationSequence, group.PixelMeasuresSequence = [orientation], [measures]
+    made.SharedFunctionalGroupsSequence = [group]
+    made.PerFrameFunctionalGroupsSequence = []
+    for frame in frames:
+        position, group = Dataset(), Dataset()
+        position.ImagePositionPatient = frame.ImagePositionPatient
+        group.PlanePositionSequence = [position]
+        made.PerFrameFunctionalGroupsSequence.append(group)
+
+
+def _clean_others(checks: HeaderChecks, header: Dataset, made: Dataset) -> None:
+    """What can be done without: patient, study, series, device."""
+    for keyword, use in (_EMPTY_IF_MISSING | _LEFT_OUT_IF_MISSING).items():
+        value = text_in(header, keyword)
+        used = None if value is None else use(value)
+        if used is not None:
+            setattr(made, keyword, used)
+            if used != value:
+                checks.clean("not as the standard wants it and changed", keyword)
+        elif keyword in _EMPTY_IF_MISSING:
+            setattr(made, keyword, "")
+            if keyword not in header:
+                checks.clean("missing and left empty", keyword)
+            elif value is not None:
+                _drop(checks, keyword, value, "left empty")
+        elif value is not None:
+            _drop(checks, keyword, value, "left out")
+    if "DeidentificationMethod" not in made and made.get("PatientIdentityRemoved") == "YES":
+        del made.PatientIdentityRemoved  # one says nothing without the other (PS3.3, C.7.1.1)
+
+
+def _drop(checks: HeaderChecks, keyword: str, value: str, how: str) -> None:
+    """Note a value that cannot be written."""
+    most = _IDENTIFIERS.get(keyword)
+    if most is None or len(value) <= most:
+        checks.clean(f"not as the standard wants it and {how}", keyword)
+        return
+    checks.say(
+        f"{keyword} of the FLAIR's DICOM images is longer than DICOM allows ({most} characters) and was {how}"
+        f"{_WITHOUT.get(keyword, '')}"
+    )

@@ -1,0 +1,119 @@
+"""What is wrong with the headers of a DICOM series: collected, and said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from ..errors import InputError
+from .attributes import lack_of, value_in
+
+
+@dataclass
+class HeaderChecks:
+    """What is wrong with the headers of a series, collected until all is known.
+
+    Attributes:
+        files, headers: of the series, in the same order; a place is a number in it.
+        faults: the places of what cannot be done without, by keyword and by what is wrong.
+        cleaned: the keywords of what can, by what became of them.
+        said: what else there is to say of them, a sentence each without a full stop.
+    """
+
+    files: list[Path]
+    headers: list[Dataset]
+    faults: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    cleaned: dict[str, list[str]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def wrong(self, keyword: str, what: str, place: int) -> None:
+        """Note an attribute of a file that cannot be done without."""
+        self.faults.setdefault((keyword, what), []).append(place)
+
+    def clean(self, what: str, keyword: str) -> None:
+        """Note an attribute that can."""
+        names = self.cleaned.setdefault(what, [])
+        if keyword not in names:
+            names.append(keyword)
+
+    def say(self, sentence: str) -> None:
+        """Note a sentence, once for all files."""
+        if sentence not in self.said:
+            self.said.append(sentence)
+
+    def need(self, keyword: str, place: int, use: Callable[[Any], Any], header: Dataset | None = None) -> Any:
+        """An attribute that cannot be done without, as `use` makes of it; None, noted, where it cannot.
+
+        Args:
+            keyword: of the attribute.
+            place: of the file.
+            use: gives a value as it may be written, or None.
+            header: the part of the file's header where the attribute is; all of it by default.
+        """
+        header = self.headers[place] if header is None else header
+        value = value_in(header, keyword)
+        if value is None:
+            self.wrong(keyword, lack_of(header, keyword), place)
+            return None
+        used = use(value)
+        if used is None:
+            self.wrong(keyword, f"cannot be used ({_short(value)})", place)
+        return used
+
+    def same(self, *keywords: str) -> None:
+        """Note attributes that differ between the files, which those of a volume share."""
+        for keyword in keywords:
+            first = value_in(self.headers[0], keyword)
+            for place, header in enumerate(self.headers[1:], start=1):
+                value = value_in(header, keyword)
+                if first is not None and value is not None and value != first:
+                    self.wrong(keyword, f"is not that of {self.files[0].name}", place)
+
+    def different(self, keyword: str) -> None:
+        """Note an attribute that several files share."""
+        seen: dict[str, int] = {}
+        for place, header in enumerate(self.headers):
+            value = value_in(header, keyword)
+            if value is not None and seen.setdefault(str(value), place) != place:
+                self.wrong(keyword, f"is that of {self.files[seen[str(value)]].name} as well", place)
+
+    def raise_if_any(self) -> None:
+        """Say all that cannot be done without, in one sentence.
+
+        Raises:
+            InputError: if there is any.
+        """
+        if not self.faults:
+            return
+        parts = []
+        for (keyword, what), places in self.faults.items():
+            where = str(self.files[places[0]])
+            if len(places) > 1:
+                where += f" and {len(places) - 1} more"
+            parts.append(f"{keyword} {what} in {where}")
+        raise InputError(
+            f"The DICOM images of the FLAIR cannot be referred to: {'; '.join(parts)}; export the series again "
+            "with these attributes, or leave DICOM out."
+        )
+
+    def remarks(self) -> list[str]:
+        """What was cleaned, a sentence each without a full stop."""
+        return [
+            *(
+                f"In the FLAIR's DICOM images {what}: {', '.join(names)}"
+                for what, names in self.cleaned.items()
+            ),
+            *self.said,
+        ]
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(str(value))
+    except Exception:  # of a value that is no text at all
+        return "no value"
+    return text if len(text) < 60 else f"{text[:56]}...'"

@@ -1,0 +1,317 @@
+"""What the headers of DICOM instances say: patient, study, series, sequence, and where each frame lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..files.text import is_utf8
+from ..imaging.packed import leads_nowhere
+from .identity import Identity
+from .sequence import MrSequence, component_of, part_of
+from .values import first_number_of, item_of, numbers_of, text_of, written
+
+#: Objects that hold one image a file, and those that may hold a whole volume (PS3.4, B.5).
+CLASSIC_MR = "1.2.840.10008.5.1.4.1.1.4"
+ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
+LEGACY_ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.4"
+MR_CLASSES = (CLASSIC_MR, ENHANCED_MR, LEGACY_ENHANCED_MR)
+_DIRECTORY = "1.2.840.10008.1.3.10"
+
+_TAGS = (
+    *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID"),
+    *("SeriesNumber", "SeriesDescription", "StudyDescription", *Identity.TAGS),
+    *("InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "NumberOfFrames"),
+    *("ImagesInAcquisition", "NumberOfTemporalPositions"),
+    *(
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "PixelSpacing",
+    ),
+    *(
+        "RescaleSlope",
+        "RescaleIntercept",
+        "ModalityLUTSequence",
+        "SharedFunctionalGroupsSequence",
+        "PerFrameFunctionalGroupsSequence",
+    ),
+    *MrSequence.TAGS,
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice as its header describes it.
+
+    Attributes:
+        file, place: the file and the number of the frame in it, from 0.
+        instance: SOPInstanceUID.
+        rows, columns: size in pixels; 0 where the header does not say it.
+        position: LPS mm of the centre of the first pixel; None where it does not say it.
+        axes: direction cosines of a row (where columns go), then of a column; None likewise.
+        spacing: mm between rows, then between columns; None likewise.
+        slope, intercept: value = stored value * slope + intercept.
+        echo, time, what: echo time, temporal position and kind of image (M, P, ...), as text, to tell apart images
+            of the same place.
+        part: why it is not the image itself among others that are: "phase", "real part", "localiser", ...; "" for one
+            that is.
+        broken: attributes of these that are there but cannot be read, with what they hold: "RescaleSlope 'x'".
+    """
+
+    file: Path
+    place: int
+    instance: str
+    rows: int
+    columns: int
+    position: tuple[float, ...] | None
+    axes: tuple[float, ...] | None
+    spacing: tuple[float, ...] | None
+    slope: float
+    intercept: float
+    echo: str
+    time: str
+    what: str
+    part: str = ""
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The header of one file.
+
+    Attributes:
+        file: where it is.
+        sop_class: SOPClassUID.
+        modality: such as "MR".
+        identity: patient and study.
+        study_description: of the study.
+        series, number, description: the series' UID ("" for a header without), number and description.
+        order: InstanceNumber; 0 where there is none.
+        meant: ImagesInAcquisition; 0 where there is none.
+        volumes, echo: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
+        sequence: how the image was taken.
+        frames: its slices; empty for what is no image.
+    """
+
+    file: Path
+    sop_class: str
+    modality: str
+    identity: Identity
+    study_description: str
+    series: str
+    number: str
+    description: str
+    order: int
+    meant: int
+    volumes: int
+    echo: int
+    sequence: MrSequence
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """All DICOM instances of a folder, and what else is in it: DICOM files whose header cannot be read, links that lead nowhere."""
+
+    instances: tuple[Instance, ...]
+    unreadable: tuple[Path, ...]
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes; or, as some write it, without)."""
+    with path.open("rb") as stream:
+        start = stream.read(132)
+    return start[128:] == b"DICM" or _without_preamble(start)
+
+
+def read_folder(folder: Path, *, below: bool = True) -> Folder:
+    """The headers of all DICOM files of a folder; other files, DICOMDIR, links to folders and folders whose name is
+    not UTF-8 are passed over.
+
+    Args:
+        below: its sub-folders, too.
+
+    Raises:
+        OSError: if the folder cannot be read.
+    """
+    instances, unreadable = [], []
+    for file in _files(folder, below=below):
+        try:
+            if file.name.upper() == "DICOMDIR" or not is_dicom(file):
+                continue
+        except OSError:
+            unreadable.append(file)
+            continue
+        instance = read_header(file)
+        if instance is None:
+            unreadable.append(file)
+        elif instance.sop_class != _DIRECTORY:
+            instances.append(instance)
+    return Folder(tuple(instances), tuple(unreadable))
+
+
+def read_header(file: Path) -> Instance | None:
+    """The header of a DICOM file; None where it cannot be read."""
+    import pydicom
+
+    try:
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
+        return _instance(file, header)
+    except Exception:
+        # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
+        return None
+
+
+@cache
+def _tags() -> list[Any]:
+    from pydicom.tag import Tag
+
+    return [Tag(each) for each in _TAGS]
+
+
+def _without_preamble(start: bytes) -> bool:
+    """Whether a file begins with an attribute of the group 0008, as little endian data sets without a head do."""
+    if len(start) < 132 or start[:2] != b"\x08\x00" or start[3] != 0:
+        return False
+    return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256  # its kind, or its length
+
+
+def _files(folder: Path, *, below: bool) -> Iterator[Path]:
+    if not below:
+        yield from sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
+        return
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if is_utf8(Path(name)))
+        paths = (Path(top, name) for name in sorted(names))
+        yield from (path for path in paths if path.is_file() or leads_nowhere(path))
+
+
+def _instance(file: Path, header: Any) -> Instance | None:
+    # A directory of a disc has its class in the file's head only.
+    sop_class = text_of(header, "SOPClassUID") or text_of(header.file_meta, "MediaStorageSOPClassUID")
+    series = text_of(header, "SeriesInstanceUID")
+    if not sop_class or (sop_class in MR_CLASSES and not series and "Rows" not in header):
+        return None  # cut off before it says where it belongs
+    shared, groups = _groups(header)
+    frames = _frames(file, header, shared, groups)
+    # Of frames of several parts of the complex image those of the magnitude tell how it was taken.
+    first = next((frame.place for frame in frames if not frame.part), 0)
+    sequence = MrSequence.of(header, [*groups[first : first + 1], shared])
+    if groups and any(not frame.part for frame in frames):
+        sequence = sequence.of_magnitude
+    return Instance(
+        file=file,
+        sop_class=sop_class,
+        modality=text_of(header, "Modality"),
+        identity=Identity.of(header),
+        study_description=text_of(header, "StudyDescription"),
+        series=series,
+        number=text_of(header, "SeriesNumber"),
+        description=text_of(header, "SeriesDescription"),
+        order=_count(header, "InstanceNumber", 0),
+        meant=_count(header, "ImagesInAcquisition", 0),
+        volumes=_count(header, "NumberOfTemporalPositions", 1),
+        echo=_count(header, "EchoNumbers", 1),
+        sequence=sequence,
+        frames=frames,
+    )
+
+
+def _count(header: Any, keyword: str, otherwise: int) -> int:
+    number = first_number_of(header, keyword)
+    return otherwise if number is None else int(number)
+
+
+def _groups(header: Any) -> tuple[Any, list[Any]]:
+    """The shared functional groups, and those of each frame; empty ones for a classic image."""
+    from pydicom.dataset import Dataset
+
+    shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    return shared[0], list(header.get("PerFrameFunctionalGroupsSequence") or [])
+
+
+#: Where an enhanced object tells what lies in a classic image itself (PS3.3, C.7.6.16), and how many numbers it is.
+_PLACED = {
+    "position": ("PlanePositionSequence", "ImagePositionPatient", 3),
+    "axes": ("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+    "spacing": ("PixelMeasuresSequence", "PixelSpacing", 2),
+    "slope": ("PixelValueTransformationSequence", "RescaleSlope", 1),
+    "intercept": ("PixelValueTransformationSequence", "RescaleIntercept", 1),
+}
+
+#: Images that lie among those of a series without being of its volume, by their image type.
+_ASIDE = {"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"} | {
+    **{"SCREEN SAVE": "captured screen", "CSA REPORT": "report"},
+}
+
+
+def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Frame, ...]:
+    from pydicom.dataset import Dataset
+
+    rows, columns = _count(header, "Rows", 0), _count(header, "Columns", 0)
+    if "Rows" not in header and "Columns" not in header and text_of(header, "SOPClassUID") not in MR_CLASSES:
+        return ()  # a report, a presentation state, ...
+    count = max(_count(header, "NumberOfFrames", 1), 1)
+    told = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
+    if not told or (groups and len(groups) != count):
+        raise ValueError("the frames are not all described")
+    instance = text_of(header, "SOPInstanceUID")
+
+    def frame(place: int, sources: tuple[Any, ...]) -> Frame:
+        def said(group: str, keyword: str, classic: str) -> str:
+            found = next((t for s in sources if (t := text_of(item_of(s, group), keyword))), "")
+            return found if groups else text_of(header, classic)
+
+        placed: dict[str, tuple[float, ...] | None] = {}
+        broken = ["ModalityLUTSequence"] if header.get("ModalityLUTSequence") else []
+        for name, (group, keyword, size) in _PLACED.items():
+            # Some writers leave what is the same for all frames where a classic image has it.
+            items = [
+                *(item_of(s, group) for s in sources),
+                *([header] if count == 1 or name != "position" else []),
+            ]
+            told = next((item for item in items if written(item, keyword)), None)
+            placed[name] = None if told is None else _place(told, keyword, size)
+            if told is not None and placed[name] is None:
+                broken.append(f"{keyword} {written(told, keyword)!r}")
+        what = said("MRImageFrameTypeSequence", "FrameType", "ImageType")
+        types = tuple(word.strip().upper() for word in what.split("\\"))
+        # The frame's own word counts before that of the whole object, which may be MIXED.
+        component = component_of(Dataset(), sources) or component_of(header)
+        return Frame(
+            file=file,
+            place=place,
+            instance=instance,
+            rows=rows,
+            columns=columns,
+            position=placed["position"],
+            axes=placed["axes"],
+            spacing=placed["spacing"],
+            slope=(placed["slope"] or (1.0,))[0],
+            intercept=(placed["intercept"] or (0.0,))[0],
+            echo=said("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
+            time=said("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
+            what=what,
+            part=part_of(types, component) or next((_ASIDE[each] for each in types if each in _ASIDE), ""),
+            broken=tuple(broken),
+        )
+
+    if groups:
+        return tuple(frame(place, (group, shared)) for place, group in enumerate(groups))
+    # Without functional groups nobody knows where several frames lie; two of them are enough to say so.
+    return tuple(frame(place, ()) for place in range(min(count, 2)))
+
+
+def _place(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
+    """The numbers of an attribute of `_PLACED`; None where they cannot be what it means."""
+    found = numbers_of(item, keyword, size)
+    if found is None and keyword == "PixelSpacing" and (single := numbers_of(item, keyword, 1)):
+        found = (*single, *single)  # square pixels
+    return None if keyword == "RescaleSlope" and found == (0.0,) else found

@@ -1,0 +1,139 @@
+"""Whose image a DICOM instance is, and whether two can be of the same patient."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar
+
+from .values import text_of
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Patient and study as the header names them; "" for what it does not say.
+
+    Attributes:
+        patient_id, name, birth_date, sex: PatientID, PatientName, PatientBirthDate, PatientSex, as they are written.
+        study: StudyInstanceUID.
+        study_date: StudyDate.
+    """
+
+    patient_id: str = ""
+    name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    study: str = ""
+    study_date: str = ""
+
+    #: The attributes that `of` looks at, by keyword.
+    TAGS: ClassVar[tuple[str, ...]] = (
+        *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"),
+    )
+
+    @classmethod
+    def of(cls, header: Any) -> Identity:
+        """The identity in a data set."""
+        return cls(*(text_of(header, keyword) for keyword in cls.TAGS))
+
+    def contradictions(self, other: Identity) -> tuple[str, ...]:
+        """In what the two are different patients: each of ID, name, birth date and sex that both name, with both values.
+
+        How a name is written (case, carets, order of its parts, parts that only one has) makes no difference.
+        """
+        found = []
+        for what, mine, its in (
+            ("PatientID", self.patient_id, other.patient_id),
+            ("birth date", self.birth_date, other.birth_date),
+            ("sex", self.sex, other.sex),
+        ):
+            one, two = _plain(what, mine), _plain(what, its)
+            if one and two and one != two:
+                found.append(f"{what} {mine!r} and {its!r}")
+        words, others = _words(self.name), _words(other.name)
+        if words and others and not (words <= others or others <= words):
+            found.insert(min(1, len(found)), f"name {self.name!r} and {other.name!r}")
+        return tuple(found)
+
+    def other_study(self, other: Identity) -> bool:
+        """Whether they are of different studies, as far as both name theirs."""
+        return any(
+            mine and its and mine != its
+            for mine, its in (
+                (self.study, other.study),
+                (_digits(self.study_date), _digits(other.study_date)),
+            )
+        )
+
+    def shares_a_name_with(self, other: Identity) -> bool:
+        """Whether both name their patient, by ID, name or birth date: only then they can be told apart."""
+        return any(
+            getattr(self, field) and getattr(other, field) for field in ("patient_id", "name", "birth_date")
+        )
+
+    def is_before(self, other: Identity) -> bool:
+        """Whether its study was earlier; False, too, where a date is not known."""
+        mine, its = _day(self.study_date), _day(other.study_date)
+        return mine is not None and its is not None and mine < its
+
+    def days_from(self, other: Identity) -> int | None:
+        """Days between the two studies; None where a date is not known."""
+        mine, its = _day(self.study_date), _day(other.study_date)
+        return None if mine is None or its is None else abs((mine - its).days)
+
+
+def patients_of(identities: Iterable[Identity]) -> list[list[Identity]]:
+    """Different identities, those that may be of one patient together; a list for each patient there has to be."""
+    patients: list[list[Identity]] = []
+    # Those that say most first: one that names nothing then joins the others.
+    for identity in sorted(dict.fromkeys(identities), key=_silence):
+        for group in patients:
+            if not any(identity.contradictions(each) for each in group):
+                group.append(identity)
+                break
+        else:
+            patients.append([identity])
+    return patients
+
+
+def written_date(value: str) -> str:
+    """A date as DICOM writes it (20210407) for people: 2021-04-07; anything else as it is."""
+    day = _day(value)
+    return value if day is None else day.isoformat()
+
+
+def _silence(identity: Identity) -> int:
+    """How much it does not say of the patient."""
+    return (identity.patient_id, identity.name, identity.birth_date, identity.sex).count("")
+
+
+def _plain(what: str, value: str) -> str:
+    if what == "birth date":
+        return _digits(value)
+    value = value.strip().casefold()
+    return value if what != "sex" or value in ("f", "m") else ""  # "O" is no contradiction
+
+
+def _digits(value: str) -> str:
+    return "".join(character for character in value if character.isdigit())
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name's first way of writing (PS3.5, 6.2.1), without case and accents."""
+    first = unicodedata.normalize("NFKD", name.split("=")[0].casefold())
+    letters = "".join(
+        character if character.isalnum() else " "
+        for character in first
+        if not unicodedata.combining(character)
+    )
+    return set(letters.split())
+
+
+def _day(value: str) -> date | None:
+    digits = _digits(value)
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if len(digits) == 8 else None
+    except ValueError:
+        return None

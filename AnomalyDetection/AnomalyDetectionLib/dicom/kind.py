@@ -1,0 +1,324 @@
+"""Which contrast an MR series has, from how it was taken; its name is secondary evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from .sequence import MrSequence, part_of
+from .series_names import is_enhanced, is_localiser, is_no_scan, is_reformatted, kind_of_name, words_of
+
+Kind = Literal["T1", "FLAIR", "T2", "PD", "DWI/ADC", "SWI", "localiser", "derived", "other"]
+"""SWI stands for all T2*-weighted gradient echoes; derived for what is computed from images (projections, maps)."""
+
+# Times in ms. At 1.5 and 3 T the inversion pulse of an MPRAGE or a T1 FLAIR comes about 400 to 1,300 ms before the
+# excitation, that of a FLAIR about 1,600 to 2,900 ms, that of a STIR 100 to 250 ms; the echo time parts the first two.
+_FLAIR_TI, _T1_TI, _STIR_TI = (1200.0, 3500.0), (300.0, 1500.0), 300.0
+_LONG_TE, _SHORT_TE, _SHORTEST_TE = 60.0, 30.0, 12.0
+_LONG_TR, _LONGER_TR, _SHORT_TR = 1500.0, 4000.0, 1200.0
+
+#: Words of a name that say which other contrast it is.
+_NAMED: dict[Kind, set[str]] = {
+    "DWI/ADC": {"dwi", "dti", "adc", "trace", "tracew", "diff", "diffusion", "b1000", "b0", "fa", "ep2d"},
+    "SWI": {"swi", "swan", "venobold", "swip", "hemo", "qsm", "t2star", "ffe2d", "susceptibility"},
+    "T2": {"t2", "t2w", "t2wi", "ciss", "fiesta", "drive"},
+    "PD": {"pd", "pdw", "dp"},
+}
+#: Words that say that it is none of these, whatever its times.
+_SOMETHING_ELSE = {
+    *("tof", "mra", "mrv", "angio", "asl", "pcasl", "cbf", "cbv", "mtt", "ttp", "perf"),
+    *("perfusion", "dsc", "dce", "bold", "fmri", "stir", "dir", "psir", "b1map", "fieldmap", "mt"),
+    *("spectro", "svs", "csi", "phase", "pha", "pca", "elasto"),
+}
+_DIFFUSION_TYPES = {"ADC", "TRACEW", "TRACE", "FA", "DIFFUSION", "DIFFUSION_MAP", "EADC", "TENSOR"}
+_COMPUTED_TYPES = {
+    *("PROJECTION IMAGE", "MIP", "MNIP", "MIN IP", "MAX_IP", "MIN_IP", "SUBTRACTION", "SUB"),
+    *("T1 MAP", "T2 MAP", "T2_STAR MAP", "PERFUSION", "TTP", "RELCBF", "RELCBV", "RELMTT", "MOCO"),
+    *("MEAN", "STDDEV", "SCREEN SAVE", "CSA REPORT"),
+}
+#: What AcquisitionContrast means (PS3.3, C.8.13.3).
+_TOLD: dict[str, Kind] = {
+    **{"FLUID_ATTENUATED": "FLAIR", "T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "T2_STAR": "SWI"},
+}
+
+#: Parts of a Dixon acquisition that do not look like an ordinary image of its contrast, in ImageType and in names.
+_DIXON_TYPES = {
+    "FAT": "fat",
+    "F": "fat",
+    "FF": "fat fraction",
+    "FAT_FRACTION": "fat fraction",
+    "B0": "field",
+} | {
+    **{
+        "OP": "opposed phase",
+        "OPP": "opposed phase",
+        "OPP_PHASE": "opposed phase",
+        "OUT_PHASE": "opposed phase",
+    },
+}
+_DIXON_NAMES = {"dixon", "mdixon", "ideal", "flex", "lava", "vibe"}
+_OPPOSED = {"opp", "op", "oop", "outphase", "out", "opposed"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a series is, and why.
+
+    Attributes:
+        kind: the contrast; "other" also for one that contradicts itself.
+        after_contrast: taken after contrast medium.
+        derived: computed from other images (a reformat, say) though it still shows that contrast.
+        by_name: only its name says so.
+        reasons: in words, at least one.
+        times: echo, repetition and inversion time in words; "" where none is told.
+        silent: neither its attributes nor its name tell what it is.
+    """
+
+    kind: Kind
+    after_contrast: bool
+    derived: bool
+    by_name: bool
+    reasons: tuple[str, ...]
+    times: str = ""
+    silent: bool = False
+
+    @property
+    def label(self) -> str:
+        """The kind for a table."""
+        contrast = "post-contrast " if self.after_contrast and self.kind in ("T1", "FLAIR") else ""
+        return f"{contrast}{self.kind}{', derived' if self.derived and self.kind != 'derived' else ''}"
+
+    @property
+    def why(self) -> str:
+        """The reasons as one line."""
+        return "; ".join(self.reasons)
+
+
+def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> Judgement:
+    """The kind of an MR series.
+
+    The attributes decide. Where they are silent, the name does; where the two contradict each other, it is "other".
+
+    Args:
+        earlier: that contrast medium was given before, as `given_before` says it; "" where that is not known.
+    """
+    kind, by_name, reason = _contrast(sequence)
+    reasons = [reason]
+    after = False
+    if sequence.agent:
+        after = True
+        reasons.append(f"contrast medium: {sequence.agent}")
+    elif is_enhanced(sequence.description):
+        after = True
+        reasons.append("contrast medium by its name")
+    elif earlier:
+        after = True
+        reasons.append(earlier)
+    if sequence.image_type:
+        derived = bool(set(sequence.image_type) & {"DERIVED", "MPR", "REFORMATTED", "RESAMPLED"})
+    else:
+        derived = is_reformatted(sequence.description)
+    if derived:
+        reasons.append("derived: " + ("\\".join(sequence.image_type[:3]) or "by its name"))
+    told_nothing = _excluded(sequence) is None and _measured(sequence)[0] is None
+    silent = kind == "other" and (told_nothing or reason.endswith(_TOO_LITTLE))
+    return Judgement(kind, after, derived, by_name, tuple(reasons), _times(sequence), silent)
+
+
+def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> Judgement:
+    """The kind of a series by all its images; "other" where they are of several kinds.
+
+    Args:
+        sequences: at least one.
+        earlier: as for `kind_of_sequence`.
+    """
+    different = dict.fromkeys(replace(sequence, begun=None) for sequence in sequences)
+    judgements = [kind_of_sequence(sequence, earlier=earlier) for sequence in different]
+    kinds = list(dict.fromkeys(judgement.kind for judgement in judgements))
+    if len(kinds) > 1:
+        reason = f"holds images of different kinds: {', '.join(kinds)}"
+        return replace(judgements[0], kind="other", reasons=(reason,), times="", silent=False)
+    return next((judgement for judgement in judgements if judgement.after_contrast), judgements[0])
+
+
+def given_before(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
+    """For each series of a study, that it was taken after one that had contrast medium, in words; "" for the others.
+
+    The first series counts that names a contrast medium, or is a T1 or FLAIR with it by its name. Scanners often write
+    the agent only into the series that was taken for it.
+
+    Args:
+        sequences: of one study: how a series is called ("series 4"), and how and when its first image was taken.
+    """
+    enhanced = [
+        (sequence.begun, name, sequence.agent or "contrast medium by its name")
+        for name, sequence in sequences
+        if sequence.begun is not None
+        and (
+            sequence.agent
+            or (is_enhanced(sequence.description) and kind_of_sequence(sequence).kind in ("T1", "FLAIR"))
+        )
+    ]
+
+    def before(sequence: MrSequence) -> str:
+        # A time without a date cannot be compared with one that has it.
+        known = [
+            each for each in enhanced if sequence.begun and (each[0].year == 1) == (sequence.begun.year == 1)
+        ]
+        if not known or sequence.begun is None:
+            return ""
+        begun, name, agent = min(known)
+        return f"taken after {name}, which had {agent}" if sequence.begun > begun else ""
+
+    return tuple("" if sequence.agent else before(sequence) for _, sequence in sequences)
+
+
+_SILENT = "neither its attributes nor its name tell the contrast"
+_TOO_LITTLE = ", which alone does not tell the contrast"
+
+
+def _contrast(sequence: MrSequence) -> tuple[Kind, bool, str]:
+    """The kind, whether only the name says so, and why."""
+    if (excluded := _excluded(sequence)) is not None:
+        return excluded[0], False, excluded[1]
+    measured, reason, weak = _measured(sequence)
+    named, words = _named(sequence)
+    if measured is None:
+        if named is None:
+            return "other", False, reason or _SILENT
+        return named, True, f"named {words!r}; its attributes do not tell the contrast"
+    if weak and named is None:
+        return "other", False, reason + _TOO_LITTLE
+    if weak and named is not None:
+        return named, named != measured, f"{reason}; named {words!r}"
+    if named in (None, measured) or (measured == "FLAIR" and named == "T2"):
+        return measured, False, reason
+    if measured == "T2" and named == "FLAIR" and (sequence.repetition_time or 0) >= _LONGER_TR:
+        return "FLAIR", True, f"named {words!r} ({reason}; no inversion time is told)"
+    if {measured, named} & {"T1", "FLAIR"}:
+        which = "" if measured == "other" else f", which is {measured}"
+        return "other", False, f"contradicts itself: {reason}{which}, but is named {words!r}"
+    return measured, False, reason
+
+
+def _excluded(sequence: MrSequence) -> tuple[Kind, str] | None:
+    """What no times are needed for."""
+    types, words = set(sequence.image_type), words_of(sequence.description)
+    if "LOCALIZER" in types or is_localiser(sequence.description):
+        return "localiser", "localiser by its " + ("image type" if "LOCALIZER" in types else "name")
+    if "SPINE" in sequence.body_part:
+        return "other", f"body part: {sequence.body_part.lower()}"
+    if found := sorted(types & _DIFFUSION_TYPES):
+        return "DWI/ADC", f"image type {found[0]}"
+    if found := sorted(types & _COMPUTED_TYPES):
+        return "derived", f"image type {found[0]}"
+    if part := part_of(sequence.image_type, sequence.component):
+        return "other", f"shows the {part}, not the magnitude"
+    if dixon := _dixon_part(sequence, words):
+        return "other", f"shows the {dixon} (Dixon)"
+    if sequence.b_value is not None and (sequence.b_value > 0 or sequence.contrast == "DIFFUSION"):
+        return "DWI/ADC", f"b = {sequence.b_value:.0f} s/mm²"
+    if sequence.time_of_flight:
+        return "other", "shows flowing blood (time of flight)"
+    if found := sorted(words & _SOMETHING_ELSE):
+        return "other", f"named {found[0]!r}"
+    if not words & _NAMED["DWI/ADC"] and is_no_scan(sequence.description):
+        return "derived", f"named {sequence.description!r}"
+    return None
+
+
+def _dixon_part(sequence: MrSequence, words: set[str]) -> str:
+    """The part of a Dixon acquisition it shows, if not water or in phase; "" otherwise."""
+    if found := [_DIXON_TYPES[each] for each in sequence.image_type[2:] if each in _DIXON_TYPES]:
+        return found[0]
+    if sequence.description.upper().startswith("FAT:"):
+        return "fat"
+    if not words & _DIXON_NAMES:
+        return "opposed phase" if "outphase" in words else ""
+    if words & _OPPOSED:
+        return "opposed phase"
+    suppressed = {"sat", "sup", "supp", "suppressed", "suppression", "water", "w", "wat"}
+    return "fat" if "f" in words or ("fat" in words and not words & suppressed) else ""
+
+
+def _times(sequence: MrSequence) -> str:
+    """Echo, repetition and inversion time in words."""
+    named = (("TE", sequence.echo_time), ("TR", sequence.repetition_time), ("TI", sequence.inversion_time))
+    return ", ".join(f"{name} {value:g} ms" for name, value in named if value is not None)
+
+
+def _measured(sequence: MrSequence) -> tuple[Kind | None, str, bool]:
+    """What echo, repetition and inversion time and the pulses make it; why; and whether that alone is too little."""
+    echo, repetition, inversion = sequence.echo_time, sequence.repetition_time, sequence.inversion_time
+    times = _times(sequence)
+    gradient = "GR" in sequence.scanning and "SE" not in sequence.scanning
+    pulses = "gradient echo" if gradient else "spin echo" if "SE" in sequence.scanning else "pulses not told"
+    if "EP" in sequence.scanning and sequence.contrast != "FLUID_ATTENUATED":
+        diffusion = sequence.contrast == "DIFFUSION"
+        return ("DWI/ADC" if diffusion else "other"), f"echo-planar: {times}", not diffusion
+    if sequence.contrast in ("DIFFUSION", "PERFUSION", "STIR", "TAGGING", "FLOW_ENCODED", "TOF"):
+        kind: Kind = "DWI/ADC" if sequence.contrast == "DIFFUSION" else "other"
+        return kind, f"acquisition contrast {sequence.contrast}", False
+    timed = _timed(sequence, gradient, echo, repetition, inversion)
+    told = _TOLD.get(sequence.contrast)
+    if told is None:
+        kind_, weak = timed
+        inverted = "inversion recovery, " if kind_ in ("FLAIR", "T1") and sequence.inverted else ""
+        return kind_, f"{inverted}{pulses}: {times}" if times else "", weak
+    # Some scanners call every long echo T2, a FLAIR too; the inversion time knows better.
+    if timed[0] == "FLAIR" and told in ("T2", "FLAIR"):
+        return "FLAIR", f"inversion recovery, {pulses}: {times}", False
+    if timed[0] in (None, told) or timed[1] or {told, timed[0]} == {"T2", "FLAIR"}:
+        return told, f"acquisition contrast {sequence.contrast}" + (f" ({times})" if times else ""), False
+    return (
+        "other",
+        f"contradicts itself: acquisition contrast {sequence.contrast}, but {pulses}: {times}",
+        False,
+    )
+
+
+def _timed(
+    sequence: MrSequence,
+    gradient: bool,
+    echo: float | None,
+    repetition: float | None,
+    inversion: float | None,
+) -> tuple[Kind | None, bool]:
+    """The kind by the times alone, and whether they leave doubt."""
+    if echo is None:
+        return None, False
+    if inversion:
+        if _FLAIR_TI[0] <= inversion <= _FLAIR_TI[1] and echo >= _LONG_TE and not gradient:
+            return "FLAIR", False
+        if _T1_TI[0] <= inversion <= _T1_TI[1] and echo <= _SHORT_TE:
+            return "T1", False
+        return ("other" if inversion < _STIR_TI else None), False
+    if gradient:
+        if echo <= _SHORTEST_TE and (sequence.inverted or "MP" in sequence.variant):
+            return "T1", False
+        if echo > _SHORTEST_TE:
+            return "SWI", False
+        return ("T1", True) if repetition is not None and repetition <= _SHORT_TR else (None, False)
+    if repetition is None or "SE" not in sequence.scanning:
+        return None, False
+    if sequence.inverted:
+        return ("FLAIR", False) if echo >= _LONG_TE and repetition >= _LONGER_TR else (None, False)
+    if echo <= _SHORT_TE and repetition <= _SHORT_TR:
+        return "T1", False
+    if repetition >= _LONG_TR:
+        return ("T2" if echo >= _LONG_TE else "PD" if echo <= 50.0 else None), False
+    return None, False
+
+
+def _named(sequence: MrSequence) -> tuple[Kind | None, str]:
+    """The kind by description or, where that says nothing, by protocol; and that name."""
+    for name in (sequence.description, sequence.protocol):
+        kind = kind_of_name(name)
+        if kind is not None:
+            return ("T1" if kind == "t1" else "FLAIR"), name
+        words = words_of(name)
+        for other, marks in _NAMED.items():
+            if words & marks:
+                return other, name
+    return None, ""

@@ -1,0 +1,96 @@
+"""Images of a DICOM series that are not of its volume: phase beside magnitude, equal copies; left out, and said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from ..errors import InputError
+from .headers import Frame, Instance
+from .pixels import read_pixels
+from .sequence import COMPLEX_PARTS
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The images of a volume, and what was left out beside them.
+
+    Attributes:
+        instances: at least one, with those of their frames that count.
+        notes: what was left out and why, in words.
+        beside: how many images of another part, or of no volume, were left out.
+    """
+
+    instances: tuple[Instance, ...]
+    notes: tuple[str, ...] = ()
+    beside: int = 0
+
+
+def sorted_out(instances: Sequence[Instance]) -> Sorted:
+    """Without the parts of a complex image other than the magnitude, without localisers and the like that lie
+    among the images, and without equal copies.
+
+    Of a series that holds nothing else, such as one of phase images, all is kept; of images at the same place that
+    differ in their pixels, too.
+
+    Args:
+        instances: at least one.
+    """
+    kept, notes = _kept(instances, lambda frame: not frame.part), []
+    parts = Counter(frame.part for instance in instances for frame in instance.frames if frame.part)
+    if kept and parts:
+        found = ", ".join(f"{count} {part}" for part, count in parts.items())
+        magnitude = " (the magnitude is taken)" if {*parts} & {*COMPLEX_PARTS} else ""
+        notes.append(f"images left out: {found}{magnitude}")
+        instances = kept
+    copies = _copies([frame for instance in instances for frame in instance.frames])
+    if copies:
+        instances = _kept(instances, lambda frame: (frame.file, frame.place) not in copies)
+        notes.append(f"equal copies of images left out: {len(copies)}")
+    return Sorted(tuple(instances), tuple(notes), parts.total() if kept else 0)
+
+
+def _kept(instances: Sequence[Instance], counts: Callable[[Frame], bool]) -> tuple[Instance, ...]:
+    """The instances with those of their frames that count, as far as they have any."""
+    left = (replace(each, frames=tuple(filter(counts, each.frames))) for each in instances)
+    return tuple(instance for instance in left if instance.frames)
+
+
+def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
+    """File and place of frames that equal an earlier one in place, scale and pixels.
+
+    None of them where images at one place differ: then it is no volume, and there is no need to read on.
+    """
+    alike: dict[Frame, list[Frame]] = {}
+    files: dict[Path, list[Frame]] = {}
+    for frame in frames:
+        files.setdefault(frame.file, []).append(frame)
+        if frame.position is not None:
+            alike.setdefault(replace(frame, file=Path(), place=0, instance=""), []).append(frame)
+    digests: dict[tuple[Path, int], bytes] = {}
+    copies: set[tuple[Path, int]] = set()
+    for group in alike.values():
+        if len(group) == 1:
+            continue
+        places = [(frame.file, frame.place) for frame in group]
+        for file in {file for file, place in places if (file, place) not in digests}:
+            digests |= _digests(files[file])
+        if len({digests.get(place) for place in places}) > 1 or places[0] not in digests:
+            return set()
+        copies |= set(places[1:])
+    return copies
+
+
+def _digests(frames: Sequence[Frame]) -> dict[tuple[Path, int], bytes]:
+    """Of the pixels of frames of one file; none where they cannot be read."""
+    try:
+        pixels = read_pixels(frames, "-")
+    except (InputError, OSError):  # said when the series is read
+        return {}
+    return {
+        (frame.file, frame.place): sha256(values.tobytes()).digest()
+        for frame, values in zip(frames, pixels, strict=True)
+    }

@@ -1,0 +1,121 @@
+"""The pixels of DICOM frames, decoded and rescaled."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .headers import CLASSIC_MR, Frame
+
+#: Transfer syntaxes (PS3.5, A) that pydicom decodes by itself: not compressed, deflated, run lengths.
+_OWN = {
+    *("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"),
+    "1.2.840.10008.1.2.5",
+}
+#: Those that GDCM decodes, within SimpleITK: JPEG, lossless JPEG, JPEG-LS, JPEG 2000.
+_GDCM = {
+    *("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"),
+    *("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"),
+}
+
+#: How the bits of a pixel are stored.
+_LAYOUT = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+
+
+def read_pixels(frames: Sequence[Frame], name: str) -> np.ndarray:
+    """The values of frames, float32, of shape (frames, rows, columns), in the order of the frames.
+
+    Each frame's own slope and intercept are applied.
+
+    Args:
+        name: of the series, for messages.
+
+    Raises:
+        InputError: if a file is damaged or truncated, its compression is not known here, or it holds no grey values.
+        OSError: if a file cannot be opened.
+    """
+    wanted: dict[Path, list[int]] = {}
+    for number, frame in enumerate(frames):
+        wanted.setdefault(frame.file, []).append(number)
+    values: list[np.ndarray | None] = [None] * len(frames)
+    for file, numbers in wanted.items():
+        stored = _stored(file, name)
+        for number in numbers:
+            frame = frames[number]
+            if frame.place >= len(stored) or stored.shape[1:] != (frame.rows, frame.columns):
+                raise _damaged(file, name)
+            values[number] = (stored[frame.place] * frame.slope + frame.intercept).astype(np.float32)
+    return np.stack([value for value in values if value is not None])
+
+
+def _stored(file: Path, name: str) -> np.ndarray:
+    """The stored values of all frames of a file: (frames, rows, columns)."""
+    import pydicom
+
+    try:
+        image = pydicom.dcmread(file, force=True)
+        if "TransferSyntaxUID" not in image.file_meta:  # a data set without a head
+            implicit = image.original_encoding[0]
+            image.file_meta.TransferSyntaxUID = pydicom.uid.UID(
+                "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
+            )
+        syntax: str = str(image.file_meta.TransferSyntaxUID)
+        colours = int(image.get("SamplesPerPixel", 1)) > 1 or image.PhotometricInterpretation != "MONOCHROME2"
+    except OSError:
+        raise
+    except Exception as error:  # pydicom raises whatever a malformed file leads to
+        raise _damaged(file, name) from error
+    if colours:
+        raise InputError(
+            f"{name} has colours or inverted grey values ({file.name}): give the images as they came from the scanner."
+        )
+    if syntax not in _OWN | _GDCM:
+        compression = pydicom.uid.UID(syntax).name
+        raise InputError(
+            f"{name} is compressed in a way that cannot be read here ({compression}, {file.name}): export it "
+            "uncompressed."
+        )
+    try:
+        pixels = image.pixel_array if syntax in _OWN else _by_gdcm(image)
+    except Exception as error:
+        raise _damaged(file, name) from error
+    return pixels if pixels.ndim == 3 else pixels[None]
+
+
+def _by_gdcm(image: Any) -> np.ndarray:
+    """Compressed frames, each written as an image of its own without scale: of an enhanced object GDCM would apply one
+    scale to all frames."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate, generate_frames
+    from pydicom.uid import UID, generate_uid
+
+    count = int(image.get("NumberOfFrames", 1) or 1)
+    decoded = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, content in enumerate(generate_frames(image.PixelData, number_of_frames=count)):
+            one = Dataset()
+            one.file_meta = FileMetaDataset()
+            one.file_meta.TransferSyntaxUID = image.file_meta.TransferSyntaxUID
+            one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID = UID(CLASSIC_MR)
+            one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID = generate_uid()
+            for keyword in _LAYOUT:
+                setattr(one, keyword, image[keyword].value)
+            one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
+            one.PixelData = encapsulate([content])
+            one["PixelData"].is_undefined_length = True
+            path = f"{folder}/{number}.dcm"
+            one.save_as(path, enforce_file_format=True)
+            decoded.append(sitk.GetArrayFromImage(sitk.ReadImage(path, imageIO="GDCMImageIO")))
+    return np.concatenate(decoded)
+
+
+def _damaged(file: Path, name: str) -> InputError:
+    return InputError(
+        f"{name} has images that are damaged or do not belong together ({file.name}): export it again."
+    )

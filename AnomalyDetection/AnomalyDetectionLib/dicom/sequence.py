@@ -1,0 +1,263 @@
+"""How an MR image was taken, as classic and enhanced objects say it (PS3.3, C.8.3 and C.8.13)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from .values import first_number_of, item_of, private_items, private_words, text_of
+
+#: What stands in ContrastBolusAgent where none was given.
+_NO_AGENT = {
+    "",
+    "NO",
+    "NONE",
+    "N",
+    "0",
+    "NA",
+    "N/A",
+    "NIL",
+    "KEINE",
+    "KEIN",
+    "AUCUN",
+    "NESSUNO",
+    "NINGUNO",
+    "FALSE",
+    *("-", "--", "NOT GIVEN", "NOT APPLICABLE"),
+}
+#: And how such words begin: "NO CONTRAST", "none given", "without", "w/o KM".
+_NOTHING_GIVEN = re.compile(
+    r"^(?:no|none|nil|without|w/?o|ohne|sans|sin|senza|keine?[nrs]?|nativ|native|pre|unenhanced"
+    r"|(?:non|pre|un)[\W_]*(?:contrast|enhanced|ce|gd|km))(?=$|[\W_])",
+    re.IGNORECASE,
+)
+
+#: Attributes of makers' own (PS3.5, 7.8: group, creator, element): Siemens' ImageType, for which an enhanced object
+#: has no room ("M\\NORM\\DIS2D"), the functional group of a frame that holds it there, the same for people
+#: ("p2 M/NORM/DIS2D"); and which part of the complex image it is, of GE.
+_SIEMENS_TYPE = (0x0021, "SIEMENS MR SDI 02", 0x75)
+_SIEMENS_GROUPS = (0x0021, "SIEMENS MR SDI 02", 0xFE)
+_SIEMENS_TEXT = (0x0051, "SIEMENS MR HEADER", 0x16)
+_GE_PART = (0x0043, "GEMS_PARM_01", 0x2F)
+
+_PARTS = {
+    **{"P": "phase", "PHASE": "phase", "PHASE MAP": "phase", "PHASE_MAP": "phase", "1": "phase"},
+    **{"R": "real part", "REAL": "real part", "2": "real part"},
+    **{"I": "imaginary part", "IMAGINARY": "imaginary part", "3": "imaginary part"},
+    **{"VELOCITY MAP": "velocity", "VELOCITY": "velocity"},
+}
+COMPLEX_PARTS = frozenset(_PARTS.values())
+
+
+def part_of(image_type: Sequence[str], component: str = "") -> str:
+    """Which part of the complex image it shows: one of `COMPLEX_PARTS`; "" for the magnitude.
+
+    Args:
+        image_type: ImageType or FrameType, in capitals; Philips also writes "P_FFE".
+        component: ComplexImageComponent, in capitals; or GE's number for it.
+    """
+    said = [
+        *(each for value in image_type[2:] if not value.isdigit() for each in (value, _letter(value))),
+        component,
+    ]
+    return next((_PARTS[each] for each in said if each in _PARTS), "")
+
+
+def _letter(value: str) -> str:
+    return value[0] if value[1:2] == "_" else ""
+
+
+@dataclass(frozen=True)
+class MrSequence:
+    """The attributes that tell one contrast from another; empty or None where the header does not say it.
+
+    Attributes:
+        description, protocol, name: SeriesDescription, ProtocolName, SequenceName or PulseSequenceName.
+        image_type: ImageType, in capitals.
+        scanning: ScanningSequence: "SE", "GR", "IR", "EP", "RM".
+        variant: SequenceVariant, such as "MP" (magnetisation prepared).
+        echo_time, repetition_time, inversion_time: ms; the first where there are several.
+        contrast: AcquisitionContrast of an enhanced object, such as "FLUID_ATTENUATED".
+        makers_type: what else its maker's own attributes and the frame type say of the image, such as "NORM".
+        component: ComplexImageComponent, or what stands for it.
+        agent: the contrast medium that was given; "" for none.
+        b_value: s/mm^2.
+        time_of_flight: whether it says that it shows flowing blood.
+        body_part: BodyPartExamined.
+        begun: when it was taken, as the scanner's clock said; the date is 1 January of year 1 where none is told.
+    """
+
+    description: str = ""
+    protocol: str = ""
+    name: str = ""
+    image_type: tuple[str, ...] = ()
+    scanning: tuple[str, ...] = ()
+    variant: tuple[str, ...] = ()
+    echo_time: float | None = None
+    repetition_time: float | None = None
+    inversion_time: float | None = None
+    contrast: str = ""
+    component: str = ""
+    makers_type: tuple[str, ...] = ()
+    agent: str = ""
+    b_value: float | None = None
+    time_of_flight: bool = False
+    body_part: str = ""
+    begun: datetime | None = None
+
+    #: The attributes that `of` looks at, by keyword, or by number with those that say where makers' blocks lie.
+    TAGS: ClassVar[tuple[str | int, ...]] = (
+        *("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName", "ImageType"),
+        *("ScanningSequence", "SequenceVariant", "EchoPulseSequence", "EchoPlanarPulseSequence"),
+        *("EchoTime", "RepetitionTime", "InversionTime", "AcquisitionContrast", "ComplexImageComponent"),
+        *("ContrastBolusAgent", "ContrastBolusAgentSequence", "DiffusionBValue", "AngioFlag"),
+        *(
+            "TimeOfFlightContrast",
+            "BodyPartExamined",
+            "SharedFunctionalGroupsSequence",
+            "AcquisitionDateTime",
+        ),
+        *(
+            "AcquisitionDate",
+            "AcquisitionTime",
+            "ContentDate",
+            "ContentTime",
+            "SeriesDate",
+            "SeriesTime",
+            "StudyDate",
+        ),
+        *(
+            tag
+            for group, _, element in (_SIEMENS_TYPE, _SIEMENS_TEXT, _GE_PART)
+            for block in range(0x10, 0x20)
+            for tag in (group << 16 | block, group << 16 | block << 8 | element)
+        ),
+    )
+
+    @classmethod
+    def of(cls, header: Any, groups: Sequence[Any]) -> MrSequence:
+        """The sequence of a data set.
+
+        Args:
+            groups: functional groups of an enhanced object: those of a frame, then the shared ones.
+        """
+
+        def number(keyword: str, group: str, inside: str) -> float | None:
+            sources = [(header, keyword), *((item_of(each, group), inside) for each in groups)]
+            return next(
+                (n for source, name in sources if (n := first_number_of(source, name)) is not None), None
+            )
+
+        modifiers = [item_of(each, "MRModifierSequence") for each in groups]
+        inverted = any(text_of(each, "InversionRecovery") == "YES" for each in modifiers)
+        return cls(
+            description=text_of(header, "SeriesDescription"),
+            protocol=text_of(header, "ProtocolName"),
+            name=text_of(header, "SequenceName") or text_of(header, "PulseSequenceName"),
+            image_type=_words(header, "ImageType"),
+            scanning=_words(header, "ScanningSequence") or _scanning(header, inverted),
+            variant=_words(header, "SequenceVariant"),
+            echo_time=number("EchoTime", "MREchoSequence", "EffectiveEchoTime"),
+            repetition_time=number(
+                "RepetitionTime", "MRTimingAndRelatedParametersSequence", "RepetitionTime"
+            ),
+            inversion_time=number("InversionTime", "MRModifierSequence", "InversionTimes") or None,
+            contrast=text_of(header, "AcquisitionContrast").upper(),
+            component=component_of(header, groups),
+            makers_type=_makers_type(header, groups),
+            agent=_agent(header, groups),
+            b_value=number("DiffusionBValue", "MRDiffusionSequence", "DiffusionBValue"),
+            time_of_flight=text_of(header, "TimeOfFlightContrast") == "YES"
+            or text_of(header, "AngioFlag") == "Y",
+            body_part=text_of(header, "BodyPartExamined").upper(),
+            begun=_begun(header, groups),
+        )
+
+    @property
+    def of_magnitude(self) -> MrSequence:
+        """The same without the words for another part: what is said of a whole object may be true of some frames."""
+        kept = tuple(each for each in self.image_type[2:] if not part_of(("", "", each)))
+        component = "" if part_of((), self.component) else self.component
+        return replace(self, image_type=(*self.image_type[:2], *kept), component=component)
+
+    @property
+    def inverted(self) -> bool:
+        """Whether the magnetisation was inverted first."""
+        return bool(self.inversion_time) or "IR" in self.scanning
+
+
+def _words(header: Any, keyword: str) -> tuple[str, ...]:
+    return tuple(word.strip().upper() for word in text_of(header, keyword).split("\\") if word.strip())
+
+
+def component_of(header: Any, groups: Sequence[Any] = ()) -> str:
+    """ComplexImageComponent of a data set or its functional groups, in capitals, or GE's number for it; "" for none."""
+    types = [item_of(each, "MRImageFrameTypeSequence") for each in groups]
+    told = (text_of(each, "ComplexImageComponent").upper() for each in (header, *types))
+    return next(filter(None, told), "") or "".join(private_words(header, *_GE_PART))
+
+
+def _makers_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
+    found: list[str] = []
+    for each in (header, *groups):
+        for inside in (each, *private_items(each, *_SIEMENS_GROUPS)):
+            found += private_words(inside, *_SIEMENS_TYPE)
+        found += re.split(r"[/ ]", " ".join(private_words(each, *_SIEMENS_TEXT)))
+        found += _words(item_of(each, "MRImageFrameTypeSequence"), "FrameType")
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _scanning(header: Any, inverted: bool) -> tuple[str, ...]:
+    """The scanning sequence of an enhanced object, in the terms of a classic one."""
+    pulses = text_of(header, "EchoPulseSequence").upper()
+    names = {"SPIN": ("SE",), "GRADIENT": ("GR",), "BOTH": ("SE", "GR")}.get(pulses, ())
+    planar = ("EP",) if text_of(header, "EchoPlanarPulseSequence").upper() == "YES" else ()
+    return (*names, *planar, *(("IR",) if inverted else ()))
+
+
+def _agent(header: Any, groups: Sequence[Any]) -> str:
+    agent = text_of(header, "ContrastBolusAgent")
+    if agent.strip().upper() not in _NO_AGENT and not _NOTHING_GIVEN.match(agent.strip()):
+        return agent
+    given = [
+        text_of(item_of(g, "ContrastBolusUsageSequence"), "ContrastBolusAgentAdministered") for g in groups
+    ]
+    listed = header.get("ContrastBolusAgentSequence")
+    if not listed or "NO" in given:  # the object lists it, but this volume was taken before it was given
+        return ""
+    return text_of(listed[0], "CodeMeaning") or "contrast medium"
+
+
+def _begun(header: Any, groups: Sequence[Any]) -> datetime | None:
+    moments = [text_of(header, "AcquisitionDateTime")]
+    moments += [text_of(item_of(each, "FrameContentSequence"), "FrameAcquisitionDateTime") for each in groups]
+    for moment in moments:
+        digits = re.split(r"[+-]", moment, maxsplit=1)[0]  # without the time zone
+        if (found := _moment(digits[:8], digits[8:])) is not None:
+            return found
+    # Of a computed image the other times tell when it was computed.
+    computed = "DERIVED" in _words(header, "ImageType")
+    for what in ("Acquisition",) if computed else ("Acquisition", "Content", "Series"):
+        day = text_of(header, f"{what}Date") or text_of(header, "StudyDate")
+        if (found := _moment(day, text_of(header, f"{what}Time"))) is not None:
+            return found
+    return None
+
+
+def _moment(day: str, time: str) -> datetime | None:
+    """A date and a time of DICOM (YYYYMMDD and HHMMSS.FFFFFF, formerly with dots and colons)."""
+    day, time = re.sub(r"\D", "", day), time.replace(":", "").strip()
+    clock = re.fullmatch(r"(\d\d)(\d\d)(\d\d)?(\.\d+)?", time)
+    if clock is None:
+        return None
+    hour, minute, second = (int(each or 0) for each in clock.groups()[:3])
+    if hour > 23:
+        return None
+    try:
+        start = datetime(int(day[:4]), int(day[4:6]), int(day[6:])) if len(day) == 8 else datetime(1, 1, 1)
+        return start + timedelta(hours=hour, minutes=minute, seconds=second + float(clock[4] or 0))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,300 @@
+"""A series of DICOM images as one volume, classic or enhanced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..files.text import display_path, is_utf8
+from ..imaging.packed import FETCH, leads_nowhere
+from .complete import images_meant
+from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder, read_header
+from .identity import Identity, patients_of
+from .joining import joined
+from .kind import Judgement, given_before, kind_of_images
+from .pixels import read_pixels
+from .stack import Stack, stack
+
+
+@dataclass(frozen=True)
+class Series:
+    """The images of one DICOM series.
+
+    Attributes:
+        instances: at least one; those of one SOP class.
+        unreadable: files beside them that seem to belong to it, but whose header cannot be read, or is not here.
+        chosen: why it was taken, for a series that was not named by the user; "" otherwise.
+        notes: what was done to its images while they were read, in words: equal copies left out, say.
+        beside: how many images of another part than the magnitude were left out.
+        earlier: that it was taken after another series that had contrast medium, in words; "" where that is not known.
+    """
+
+    instances: tuple[Instance, ...]
+    unreadable: tuple[Path, ...] = ()
+    chosen: str = ""
+    earlier: str = ""
+    notes: tuple[str, ...] = ()
+    beside: int = 0
+
+    @property
+    def uid(self) -> str:
+        """SeriesInstanceUID; of the first image where there are several."""
+        return self.instances[0].series
+
+    @property
+    def number(self) -> str:
+        """SeriesNumber; "" where there is none."""
+        return self.instances[0].number
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription; "" where there is none."""
+        return self.instances[0].description
+
+    @property
+    def name(self) -> str:
+        """How to name it to a person."""
+        return self.description or f"series {self.number or self.uid}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its first image lies."""
+        return self.instances[0].file.parent
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """All its slices, in the order of the files."""
+        return tuple(frame for instance in self.instances for frame in instance.frames)
+
+    @property
+    def is_mr(self) -> bool:
+        """Whether these are MR images, and not captured screens or maps."""
+        return self.instances[0].sop_class in MR_CLASSES
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """Which contrast it has, and why."""
+        return kind_of_images([instance.sequence for instance in self.instances], earlier=self.earlier)
+
+    @property
+    def identity(self) -> Identity:
+        """Patient and study of its first image; no StudyInstanceUID where its images have several."""
+        first = self.instances[0].identity
+        one_study = all(instance.identity.study == first.study for instance in self.instances)
+        return first if one_study else replace(first, study="")
+
+    @cached_property
+    def missing(self) -> tuple[int, int] | None:
+        """How many images there are, and how many there should be, where these seem to differ."""
+        # Images of other parts count in the numbers of the headers.
+        meant = None if self.beside else images_meant(self.instances)
+        return None if meant is None else (len(self.instances), meant)
+
+    @cached_property
+    def problem(self) -> str:
+        """Why it is no volume, by its headers alone; "" if it is one."""
+        return f"Series {self.name!r} {self.defect}" if self.defect else ""
+
+    @cached_property
+    def defect(self) -> str:
+        """The same without the name of the series: "has a gap: ..."."""
+        try:
+            self.stack("-")
+        except InputError as error:
+            return str(error).removeprefix("- ")
+        return ""
+
+    def stack(self, name: str) -> Stack:
+        """Its slices in order.
+
+        Args:
+            name: how to call it in messages.
+
+        Raises:
+            InputError: if they do not make one volume, or a file cannot be read.
+        """
+        if not self.uid:
+            raise InputError(
+                f"{name} has images without the attribute SeriesInstanceUID ({display_path(self.instances[0].file)}), so nobody "
+                "knows which belong together: export it again."
+            )
+        patients = patients_of(instance.identity for instance in self.instances)
+        if len(patients) > 1:
+            different = "; ".join(patients[0][0].contradictions(patients[1][0]))
+            raise InputError(
+                f"{name} has images of {len(patients)} patients ({different}): give the images of one."
+            )
+        if gone := [file for file in self.unreadable if leads_nowhere(file)]:
+            raise InputError(
+                f"{name} has images that are links whose content is not here ({display_path(gone[0])}): {FETCH}."
+            )
+        if self.unreadable:
+            raise InputError(
+                f"{name} has images that are damaged or do not belong together "
+                f"({display_path(self.unreadable[0])}): export it again."
+            )
+        return stack(self.frames, name)
+
+
+def series_of(folder: Folder) -> tuple[Series, ...]:
+    """The series of images of a folder, by number. What is no image, such as a report, is left out."""
+    groups: dict[tuple[str, str], list[Instance]] = {}
+    for instance in folder.instances:
+        if instance.frames:
+            groups.setdefault((instance.series, instance.sop_class), []).append(instance)
+    series_beside: dict[Path, set[str]] = {}
+    for instance in folder.instances:
+        series_beside.setdefault(instance.file.parent, set()).add(instance.series)
+    named_so = {_suffix(instance.file) for instance in folder.instances}
+    # Other links that lead nowhere have nothing to do with the images.
+    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or _suffix(f) in named_so]
+    contents = {file: _content(file) for file in unreadable} if groups else {}
+    found = []
+    for made, count in joined(list(groups.values())):
+        uids = {instance.series for instance in made.instances}
+        lost = tuple(
+            file
+            for file, content in contents.items()
+            if any(uid and uid.encode() in content for uid in uids)
+            or (file.parent in series_beside and series_beside[file.parent] <= uids)
+        )
+        several = (f"put together from {count} series UIDs",) if count > 1 else ()
+        found.append(Series(made.instances, lost, notes=(*several, *made.notes), beside=made.beside))
+    return in_time(sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid)))
+
+
+def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
+    """The same series, each told whether an earlier one of its study had contrast medium (`Series.earlier`)."""
+    studies: dict[tuple[str, ...], list[int]] = {}
+    for place, each in enumerate(found):
+        if each.is_mr:
+            who = each.identity
+            studies.setdefault((who.study,) if who.study else (who.patient_id, who.study_date), []).append(
+                place
+            )
+    said = list(found)
+    for places in studies.values():
+        called = [f"series {found[n].number}" if found[n].number else "another series" for n in places]
+        taken = [found[n].instances[0].sequence for n in places]
+        for place, earlier in zip(places, given_before(list(zip(called, taken, strict=True))), strict=True):
+            if earlier:
+                said[place] = replace(said[place], earlier=earlier)
+    return tuple(said)
+
+
+def _suffix(file: Path) -> str:
+    """Of a file's name; the last number of a UID is none."""
+    return "" if file.suffix[1:].isdigit() else file.suffix.lower()
+
+
+def _content(file: Path) -> bytes:
+    """All of a file; nothing where it may not be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def check_fetched(folder: Folder, name: str) -> None:
+    """Refuse a folder without images that has links in their place.
+
+    Args:
+        name: how to call it in messages.
+
+    Raises:
+        InputError: it has.
+    """
+    if gone := [file for file in folder.unreadable if leads_nowhere(file)]:
+        raise InputError(f"{name} holds links whose content is not here ({display_path(gone[0])}): {FETCH}.")
+
+
+def named(found: Iterable[Series], name: str) -> list[Series]:
+    """The series of that number, UID or description (case does not matter)."""
+    wanted = name.strip().casefold()
+    return [
+        s
+        for s in found
+        if wanted in (s.number, s.description.casefold()) or any(i.series == wanted for i in s.instances)
+    ]
+
+
+def choose(path: Path, *, role: str, series: str | None) -> Series:
+    """The one series meant by a folder (or by one image in it).
+
+    Args:
+        path: a folder, searched with its sub-folders, or a DICOM image, which stands for the images of its series in
+            its own folder. Series that lie in sub-folders alone count where the folder itself holds no images, or
+            where they are named.
+        series: number, UID or description (case does not matter), where there are several.
+
+    Raises:
+        InputError: if there is no series, or none or several that could be meant; it lists them.
+    """
+    if path.is_file():
+        instance = read_header(path)
+        if instance is None or not instance.frames:
+            raise InputError(f"The DICOM image {path} is damaged or holds no image: export it again.")
+        beside = series_of(read_folder(path.parent, below=False))
+        within = (s for s in beside if path in [i.file for i in s.instances])
+        # A copy of another file, or a phase image beside magnitudes: it stands for the others.
+        same = (s for s in beside if instance.series in [i.series for i in s.instances])
+        return next(chain(within, same, [Series((instance,))]))
+    folder = read_folder(path)
+    everywhere = series_of(folder)
+    here = tuple(s for s in everywhere if any(i.file.parent == path for i in s.instances))
+    found = here if here and (series is None or named(here, series)) else everywhere
+    if not found:
+        check_fetched(folder, f"The {role} folder {path}")
+        raise InputError(
+            f"The {role} folder {path} holds no DICOM images: give a folder that does, or a file."
+        )
+    if series is None and len(found) == 1:
+        return found[0]
+    scans = [s for s in found if s.is_mr and s.judgement.kind != "localiser"]
+    if series is None and len(scans) == 1:
+        return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
+    if series is None:
+        option = f"--{role.lower()}-series"
+        raise InputError(
+            f"The {role} folder {path} holds {len(found)} series: choose one with {option} and its number, "
+            f"description or UID.\n{listed(found)}"
+        )
+    matching = named(found, series)
+    if len(matching) == 1:
+        return matching[0]
+    problem = "none" if not matching else f"{len(matching)}"
+    raise InputError(
+        f"The {role} folder {path} has {problem} of its series called {series!r}: choose one of these by "
+        f"its number, description or UID.\n{listed(matching or found)}"
+    )
+
+
+def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...]]:
+    """The volume of a series (float32, LPS), and its files in slice order.
+
+    Raises:
+        InputError: if an image is damaged, or the slices do not make one volume (one is missing, twice there, or of
+            another orientation or size).
+    """
+    for instance in series.instances:
+        if not is_utf8(instance.file):
+            raise InputError(
+                f"The name of a DICOM image is not valid UTF-8 ({display_path(instance.file)}): rename it."
+            )
+    name = f"The {role} series {series.name!r} in {series.folder}"
+    made = series.stack(name)
+    image = made.grid.image(read_pixels(made.frames, name))
+    return image, tuple(dict.fromkeys(frame.file for frame in made.frames))
+
+
+def listed(found: Sequence[Series]) -> str:
+    """One line for each series: number, description, images."""
+    return "\n".join(
+        f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.frames)} images)" for s in found
+    )

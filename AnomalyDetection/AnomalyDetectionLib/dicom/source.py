@@ -1,0 +1,183 @@
+"""The DICOM images that findings were found in: checked, cleaned, and ready to be referred to.
+
+Scanners and archives write what the standard does not allow. What an object about findings cannot do without is
+checked here, all at once; what it can do without is cleaned or left empty, and said.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from pydicom.dataset import Dataset
+
+from ..errors import InputError
+from ..grid import Grid
+from .attributes import header_of, lack_of, value_in
+from .cleaning import MULTI_FRAME, UTF_8, cleaned, complete
+from .header_checks import HeaderChecks
+from .planes import planes_of, volume_of
+
+__all__ = ["UTF_8", "DicomSource"]
+
+_APART = 0.1  # voxels that the corners of two grids may be apart to be called the same
+
+
+@dataclass(frozen=True)
+class DicomSource:
+    """The instances of one series that is one volume, and where its slices lie.
+
+    Attributes:
+        images: without pixels, and with nothing but what objects that refer to them need: one for each slice, in
+            slice order, or one multi-frame image with its frames as they are.
+        grid: of the slices in their order (LPS); of slices that do not lie evenly, their even mean.
+        positions: LPS mm of the first voxel of each slice (slices, 3), as the images say.
+        frames: for each frame of the images which slice it shows.
+        files: where the images were read from, in no order.
+        remarks: what was missing or cleaned, a sentence each without a full stop.
+    """
+
+    images: tuple[Dataset, ...]
+    grid: Grid
+    positions: np.ndarray
+    frames: tuple[int, ...]
+    files: tuple[Path, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def series_uid(self) -> str:
+        """SeriesInstanceUID of the images."""
+        return str(self.images[0].SeriesInstanceUID)
+
+    @property
+    def frame_of_reference(self) -> str:
+        """FrameOfReferenceUID of the images."""
+        return str(self.images[0].FrameOfReferenceUID)
+
+    def centroid(self, voxels: np.ndarray) -> tuple[float, float, float]:
+        """The mean place (LPS mm) of voxels: bool (slices, rows, columns)."""
+        slices, rows, columns = np.unravel_index(np.flatnonzero(voxels), voxels.shape)
+        axes = np.array(self.grid.direction).reshape(3, 3)
+        across, down, _ = self.grid.spacing
+        x, y, z = (
+            self.positions[slices].mean(axis=0)
+            + axes[:, 0] * across * columns.mean()
+            + axes[:, 1] * down * rows.mean()
+        )
+        return float(x), float(y), float(z)
+
+    def in_frames(self, voxels: np.ndarray) -> np.ndarray:
+        """An array (slices, rows, columns) with its slices in the order of the frames."""
+        return voxels[list(self.frames)]
+
+    def matched(self, labels: sitk.Image, name: str) -> np.ndarray:
+        """The voxels of an image on this grid, (slices, rows, columns).
+
+        Its axes may run in another order or the other way round, as those of a NIfTI file of the same series do.
+
+        Args:
+            labels: any image on the same voxels.
+            name: how to call what lies on its grid.
+
+        Raises:
+            InputError: if the voxels are not the same.
+        """
+        other = Grid.of(labels)
+        size = np.array(self.grid.size)
+        corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (size - 1)
+        here = other.indices(self.grid.points(corners))
+        steps = other.indices(self.grid.points(np.vstack([np.zeros(3), np.eye(3)])))
+        # A row for each axis here: which axis it is there, and its sense.
+        axes = np.rint(steps[1:] - steps[0])
+        there = np.argmax(np.abs(axes), axis=1)
+        fits = (
+            np.array_equal(np.sort(there), [0, 1, 2])
+            and np.array_equal(np.abs(axes).sum(axis=1), [1, 1, 1])
+            and np.array_equal(np.array(other.size)[there], size)
+        )
+        off = math.inf
+        if fits:
+            senses = axes[np.arange(3), there]
+            expected = np.zeros((len(corners), 3))
+            for axis in range(3):
+                along = corners[:, axis]
+                expected[:, there[axis]] = along if senses[axis] > 0 else size[axis] - 1 - along
+            off = float(np.abs(here - expected).max())
+        if off > _APART:
+            raise InputError(
+                f"{name} and the DICOM series {self._name} do not have the same voxels ({_words(other)} and "
+                f"{_words(self.grid)}, {_apart(off)}): take the DICOM series that it was read or made from, "
+                "unchanged."
+            )
+        found = sitk.GetArrayFromImage(labels).transpose(2, 1, 0).transpose(there)
+        flips = tuple(slice(None, None, 1 if sense > 0 else -1) for sense in senses)
+        return np.ascontiguousarray(found[flips].transpose(2, 1, 0))
+
+    @property
+    def _name(self) -> str:
+        image = self.images[0]
+        return repr(str(image.get("SeriesDescription", "")) or self.series_uid)
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> DicomSource:
+        """Read the headers of a series, check them, and clean them.
+
+        Args:
+            files: one DICOM image for each slice, in any order, or one multi-frame image.
+
+        Raises:
+            InputError: if an attribute is missing or cannot be used that objects about findings need. It names every
+                one of them, and where; or if the images are not one volume.
+        """
+        with warnings.catch_warnings():
+            # Of values that the standard does not allow: they are judged here.
+            warnings.simplefilter("ignore")
+            return cls._of(files)
+
+    @classmethod
+    def _of(cls, files: Sequence[Path]) -> DicomSource:
+        paths = [Path(file) for file in files]
+        checks = HeaderChecks(paths, [header_of(path) for path in paths])
+        images = [cleaned(checks, place) for place in range(len(paths))]
+        checks.same(
+            "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "Rows", "Columns"
+        )
+        checks.same("SOPClassUID")
+        checks.different("SOPInstanceUID")
+        if any(image.PatientID for image in images):  # all of them may lack it, not some
+            for place, header in enumerate(checks.headers):
+                if value_in(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
+                    checks.wrong("PatientID", lack_of(header, "PatientID"), place)
+        multi_frame = images[0].get("SOPClassUID") in MULTI_FRAME
+        if multi_frame and len(paths) > 1:
+            checks.wrong("NumberOfFrames", "is of several multi-frame images, of which one is a volume", 1)
+        checks.raise_if_any()
+        planes = [plane for image in images for plane in planes_of(image)]
+        columns, rows = int(images[0].Columns), int(images[0].Rows)
+        grid, order, positions = volume_of(planes, columns, rows, paths[0].parent)
+        if multi_frame:
+            slices = np.empty(len(order), int)
+            slices[order] = np.arange(len(order))
+            frames = tuple(slices.tolist())
+        else:
+            images, frames = [images[k] for k in order], tuple(range(len(order)))
+            for image in images:  # the last digits may differ, and no object could say so
+                image.ImageOrientationPatient = images[0].ImageOrientationPatient
+                image.PixelSpacing = images[0].PixelSpacing
+        for image in images:
+            complete(image, grid.spacing[2])
+        return cls(tuple(images), grid, positions, frames, tuple(paths), tuple(checks.remarks()))
+
+
+def _words(grid: Grid) -> str:
+    voxels = " x ".join(map(str, grid.size))
+    return f"{voxels} of {' x '.join(f'{mm:.3g}' for mm in grid.spacing)} mm"
+
+
+def _apart(voxels: float) -> str:
+    return f"{voxels:.1f} voxels apart" if math.isfinite(voxels) else "not the same grid"

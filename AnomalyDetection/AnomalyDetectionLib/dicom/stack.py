@@ -1,0 +1,151 @@
+"""Slices in space: whether they make one volume, in which order, and on which grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..files.text import display_path
+from ..grid import Grid
+from .headers import Frame
+
+#: Slice positions may differ by this share of the slice spacing from an even row.
+UNEVEN = 0.1
+
+#: Direction cosines of one orientation, and of a right angle, differ by less than this.
+SAME_DIRECTION = 1e-3
+
+#: In-plane spacings differ by less than this share.
+SAME_SPACING = 1e-3
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices of one volume.
+
+    Attributes:
+        frames: along the normal of the slices (row times column), evenly spaced, one for each place.
+        grid: of the volume, LPS mm; its third axis is that normal.
+    """
+
+    frames: tuple[Frame, ...]
+    grid: Grid
+
+
+def stack(frames: Sequence[Frame], name: str) -> Stack:
+    """The slices in order.
+
+    Args:
+        frames: at least one.
+        name: of the series, for messages: "The FLAIR series 'x' in folder".
+
+    Raises:
+        InputError: if they differ in size, orientation or spacing, if one is missing or twice there, if their places
+            are not told or are sheared, or if an attribute that they need cannot be read.
+    """
+    if len({(frame.rows, frame.columns) for frame in frames}) > 1:
+        sizes = sorted({f"{frame.columns} x {frame.rows}" for frame in frames})
+        raise InputError(
+            f"{name} has slices of different sizes ({', '.join(sizes)} pixels): export one volume as a series."
+        )
+    if broken := next((frame for frame in frames if frame.broken), None):
+        raise InputError(
+            f"{name} has an attribute that cannot be read ({broken.broken[0]} in {display_path(Path(broken.file.name))}), "
+            "so its voxels or their places are not known: export it again from the scanner."
+        )
+    placed = [frame for frame in frames if frame.position and frame.axes and frame.spacing]
+    if len(placed) < len(frames) or not frames[0].rows or not frames[0].columns:
+        raise InputError(f"{name} does not say where its slices lie: export it again from the scanner.")
+    positions = np.array([frame.position for frame in frames])
+    cosines, spacings = (
+        np.array([frame.axes for frame in frames]),
+        np.array([frame.spacing for frame in frames]),
+    )
+    row, column, normal = _axes(cosines[0], name)
+    if np.abs(cosines - cosines[0]).max() > SAME_DIRECTION:
+        raise InputError(
+            f"{name} holds slices of different orientations (a localiser?): choose another series."
+        )
+    if spacings.min() <= 0 or np.ptp(spacings, axis=0).max() > SAME_SPACING * spacings.min():
+        raise InputError(f"{name} has slices of different pixel spacings: export one volume as a series.")
+    order = np.argsort(positions @ normal, kind="stable")
+    ordered, positions = [frames[k] for k in order], positions[order]
+    spacing = _slice_spacing(ordered, positions, normal, name) if len(ordered) > 1 else 1.0
+    grid = Grid(
+        size=(frames[0].columns, frames[0].rows, len(frames)),
+        spacing=(float(spacings[0, 1]), float(spacings[0, 0]), spacing),
+        origin=tuple(float(v) for v in positions[0]),  # type: ignore[arg-type]
+        direction=tuple(float(v) for v in np.column_stack([row, column, normal]).ravel()),
+    )
+    return Stack(tuple(ordered), grid)
+
+
+def _axes(cosines: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors at right angles along a row, along a column, and across the slice."""
+    cosines = np.where(
+        np.abs(cosines) < 1e-12, 0.0, cosines
+    )  # ITK cannot invert a matrix with next to nothing in it
+    row, column = cosines[:3], cosines[3:]
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    if np.abs(np.subtract(lengths, 1)).max() > 0.01 or abs(row @ column) > 0.01:
+        raise InputError(
+            f"{name} has rows and columns that are not at right angles: export it again from the scanner."
+        )
+    row = row / lengths[0]
+    column = column - (column @ row) * row
+    column = column / np.linalg.norm(column)
+    return row, column, np.cross(row, column)
+
+
+def _slice_spacing(frames: Sequence[Frame], positions: np.ndarray, normal: np.ndarray, name: str) -> float:
+    """mm between the slices, which have to be even, straight above each other, and one for each place."""
+    steps = np.diff(positions, axis=0)
+    along = steps @ normal
+    usual = float(np.median(along))
+    twice = along < max(UNEVEN * usual, 1e-3)
+    if twice.any():
+        raise InputError(
+            f"{name} holds several images of the same slice ({_why_twice(frames, np.flatnonzero(twice))}): export "
+            "a series with one image a slice."
+        )
+    uneven = np.abs(along - usual)
+    if uneven.max() > UNEVEN * usual:
+        where = int(np.argmax(uneven))
+        raise InputError(
+            f"{name} has a gap: slices {where + 1} and {where + 2} are {along[where]:.1f} mm apart, the "
+            f"others {usual:.1f} mm; export it again with all slices."
+        )
+    aside = np.linalg.norm(steps - np.outer(along, normal), axis=1).max()
+    # Small steps aside add up: the last slice, too, has to lie above the first.
+    total = positions[-1] - positions[0]
+    drift = np.linalg.norm(total - (total @ normal) * normal)
+    if aside > UNEVEN * usual or drift > max(UNEVEN * usual, 0.01 * (total @ normal)):
+        raise InputError(f"{name} is a sheared stack (gantry tilt): resample it to an ordinary grid first.")
+    return float(total @ normal) / (len(frames) - 1)
+
+
+def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:
+    """Why there are two images of the same place; `places`: frames that the next one in order lies upon."""
+    for what, label in (("echo", "echo times"), ("time", "time points"), ("what", "kinds of images")):
+        values = {getattr(frame, what) for frame in frames}
+        if len(values) > 1:
+            shown = sorted(values, key=lambda text: (len(text), text))[:4]
+            unit = " ms" if what == "echo" else ""
+            return f"{len(values)} {label}: {', '.join(text or 'none' for text in shown)}{unit}"
+    one, other = frames[places[0]], frames[places[0] + 1]
+    if one.file == other.file:
+        return f"frames {one.place + 1} and {other.place + 1} of {one.file.name}"
+    same = (
+        "two different images of one SOPInstanceUID"
+        if one.instance and one.instance == other.instance
+        else f"{len(places)} of them twice"
+    )
+    apart = one.file.parent != other.file.parent
+    names = [
+        str(Path(file.parent.name, file.name)) if apart else file.name for file in (one.file, other.file)
+    ]
+    return f"{same}: {display_path(Path(names[0]))} and {display_path(Path(names[1]))}"

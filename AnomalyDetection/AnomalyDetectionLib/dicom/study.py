@@ -1,0 +1,253 @@
+"""All series of a DICOM study, and which of them are its T1 and its FLAIR."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import InputError
+from .choice import Offer, Role, best
+from .headers import Folder, read_folder
+from .identity import Identity, patients_of
+from .series import Series, check_fetched, named, series_of
+
+
+@dataclass(frozen=True)
+class DicomStudy:
+    """The series of one examination of one patient.
+
+    Attributes:
+        folder: where it was looked for.
+        uid, date, description: of the study; date as DICOM writes it (YYYYMMDD). Images without StudyInstanceUID make
+            up one study for each patient and date.
+        patient: PatientID.
+        series: of images, by number.
+        no_images: what else there is, in words: "1 SR".
+    """
+
+    folder: Path
+    uid: str
+    date: str
+    description: str
+    patient: str
+    series: tuple[Series, ...]
+    no_images: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """How to name it to a person."""
+        date = f"{self.date[:4]}-{self.date[4:6]}-{self.date[6:]}" if len(self.date) == 8 else self.date
+        parts = [date or "undated", self.description, f"patient {self.patient or '-'}"]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What `detect` takes of a study; each `chosen` says why."""
+
+    t1: Series
+    flair: Series
+
+    @property
+    def lines(self) -> tuple[str, str]:
+        """What was taken and why, for people."""
+        return _line("T1", self.t1), _line("FLAIR", self.flair)
+
+
+def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
+    """The studies with MR images in a folder and its sub-folders, by date, from the headers alone.
+
+    Args:
+        folder: or the DICOMDIR in it.
+
+    Raises:
+        InputError: if it is not there, cannot be read, or holds no MR images.
+    """
+    if folder.is_file() and folder.name.upper() == "DICOMDIR":
+        folder = folder.parent
+    if not folder.is_dir():
+        problem = "is no folder" if folder.exists() else "does not exist"
+        raise InputError(f"The study {folder} {problem}: give the folder that holds its DICOM images.")
+    try:
+        headers = read_folder(folder)
+    except OSError as error:
+        raise InputError(
+            f"The study {folder} cannot be read ({error.strerror or error}): check that you may read it."
+        ) from error
+    found = series_of(headers)
+    keys = dict.fromkeys(_key(s.identity) for s in found if s.is_mr)
+    if not keys:
+        check_fetched(headers, f"The study {folder}")
+        raise InputError(
+            f"The study {folder} holds no MR images: give the folder that holds its DICOM images."
+        )
+    studies = [_study(folder, key, found, headers) for key in keys]
+    return tuple(sorted(studies, key=lambda study: (study.date, study.uid)))
+
+
+def the_study(folder: Path, uid: str | None = None) -> DicomStudy:
+    """The one study of a folder.
+
+    Args:
+        uid: StudyInstanceUID, where there are several.
+
+    Raises:
+        InputError: as `read_studies`, and if there are several and none is named, or no such one.
+    """
+    studies = read_studies(folder)
+    matching = studies if uid is None else [study for study in studies if study.uid == uid.strip()]
+    if len(matching) != 1:
+        problem = (
+            f"holds {len(studies)} studies: choose one with --study-uid"
+            if uid is None
+            else f"holds no study {uid}: choose one of these"
+        )
+        if any(not study.uid for study in studies):
+            problem += " (of those without StudyInstanceUID give the folder)"
+        raise InputError(
+            f"The folder {folder} {problem}.\n" + "\n".join(f"  {s.uid or '-'}  {s.name}" for s in studies)
+        )
+    return check_patient(matching[0])
+
+
+def check_patient(study: DicomStudy) -> DicomStudy:
+    """The study, if all of it is of one patient.
+
+    Raises:
+        InputError: if it is not.
+    """
+    patients = patients_of(instance.identity for series in study.series for instance in series.instances)
+    if len(patients) > 1:
+        different = next(
+            found for one in patients[0] for other in patients[1] if (found := one.contradictions(other))
+        )
+        raise InputError(
+            f"The study in {study.folder} has images of {len(patients)} patients "
+            f"({'; '.join(different)}): give the images of one."
+        )
+    return study
+
+
+def choose_pair(study: DicomStudy, t1: str | None = None, flair: str | None = None) -> Pair:
+    """The T1 and the FLAIR of a study.
+
+    Args:
+        t1, flair: number, UID or description of the series that the user wants; None: by its attributes.
+
+    Raises:
+        InputError: if there is none, or several are equally good; it lists the series and says how to choose.
+    """
+    pair = Pair(_choose(study, "T1", t1), _choose(study, "FLAIR", flair))
+    if pair.t1 is pair.flair or pair.t1.instances == pair.flair.instances:
+        raise InputError(
+            f"T1 and FLAIR are the same series ({pair.t1.name!r}): choose another one with --t1-series or "
+            "--flair-series."
+        )
+    return pair
+
+
+def listed(series: Sequence[Series]) -> str:
+    """One line for each: number, description, kind, images, why."""
+    return "\n".join(
+        f"  {s.number or '-'}  {s.description or s.uid}  ({_kind(s)}, {len(s.frames)} images: {_why(s)})"
+        for s in series
+    )
+
+
+def row(series: Series) -> tuple[str, str, str, str, str, str]:
+    """A series for a table: number, description, kind, images, voxels, why."""
+    return (
+        series.number or "-",
+        series.description or "-",
+        _kind(series),
+        str(len(series.frames)),
+        _voxels(series),
+        _why(series),
+    )
+
+
+def _key(who: Identity) -> tuple[str, ...]:
+    """What the images of one study have in common."""
+    return (who.study,) if who.study else ("", who.patient_id, who.name, who.birth_date, who.study_date)
+
+
+def _study(folder: Path, key: tuple[str, ...], found: Sequence[Series], headers: Folder) -> DicomStudy:
+    mine = tuple(s for s in found if _key(s.identity) == key)
+    first = next(s for s in mine if s.is_mr).instances[0]
+    others = Counter(
+        i.modality or "other" for i in headers.instances if _key(i.identity) == key and not i.frames
+    )
+    return DicomStudy(
+        folder=folder,
+        uid=next(s for s in mine if s.is_mr).identity.study,
+        date=first.identity.study_date,
+        description=first.study_description,
+        patient=next((who for s in mine if (who := s.identity.patient_id)), ""),
+        series=mine,
+        no_images=tuple(f"{count} {modality}" for modality, count in sorted(others.items())),
+    )
+
+
+def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
+    option = f"--{role.lower()}-series"
+    how = f"choose one with {option} and its number, description or UID"
+    if wanted is not None:
+        matching = named(study.series, wanted)
+        if len(matching) == 1:
+            return replace(matching[0], chosen="named by the user")
+        problem = "none" if not matching else str(len(matching))
+        raise InputError(
+            f"The study in {study.folder} has {problem} of its series called {wanted!r}: {how}.\n"
+            + listed(matching or study.series)
+        )
+    candidates = [s for s in study.series if s.is_mr and s.judgement.kind == role]
+    whole = [s for s in candidates if not s.problem]
+    if candidates and not whole:
+        raise InputError(f"Of the study in {study.folder} no {role} can be used. {candidates[0].problem}")
+    if not candidates:
+        raise InputError(
+            f"The study in {study.folder} has no series that is surely a {role}: {how}.\n{listed(study.series)}"
+        )
+    offers = [Offer(s.judgement, s.stack(s.name).grid, s.instances[0].sequence) for s in whole]
+    places, reason = best(offers, role)
+    if len(places) > 1:
+        raise InputError(
+            f"The study in {study.folder} has {len(places)} equally good {role} series: {how}.\n"
+            + listed([whole[place] for place in places])
+        )
+    series = whole[places[0]]
+    broken = [f"series {s.number or s.uid} cannot be used" for s in candidates if s.problem]
+    return replace(series, chosen="; ".join([series.judgement.why, reason, *broken]))
+
+
+def _kind(series: Series) -> str:
+    return series.judgement.label if series.is_mr else "other"
+
+
+def _why(series: Series) -> str:
+    if not series.is_mr:
+        return f"no MR images ({series.instances[0].modality or 'modality not told'})"
+    judgement = series.judgement
+    why = "; ".join([judgement.why, *series.notes])
+    if series.problem and judgement.kind in ("T1", "FLAIR"):
+        return f"{why}; cannot be used: it {series.defect.rstrip('.')}"
+    if series.missing is not None and judgement.kind in ("T1", "FLAIR"):
+        return f"{why}; may be incomplete: {series.missing[0]} of {series.missing[1]} images"
+    return why
+
+
+def _voxels(series: Series) -> str:
+    if not series.is_mr or series.problem:
+        return "-"
+    grid = series.stack(series.name).grid
+    return f"{' x '.join(map(str, grid.size))} of {' x '.join(f'{mm:.2f}' for mm in grid.spacing)} mm"
+
+
+def _line(role: Role, series: Series) -> str:
+    number = f"series {series.number}" if series.number else series.uid
+    name = f" {series.description!r}" if series.description else ""
+    return (
+        f"{role}: {number}{name}, {len(series.frames)} images ({'; '.join([series.chosen, *series.notes])})"
+    )

@@ -1,0 +1,1 @@
+"""The detection as a process of its own."""

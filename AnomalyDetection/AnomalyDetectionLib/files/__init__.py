@@ -1,0 +1,1 @@
+"""Whole files and folders, locks and hashes: what knows nothing of images."""

@@ -1,0 +1,152 @@
+"""Folders of results that are there completely or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import InputError
+from . import journal
+from .folder_lock import LOCK, only_writer
+
+#: Errors that mean that there is no space left, for anybody, for this user or in this file.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def reserved(output: Path) -> Iterator[None]:
+    """Be the only program that writes into a folder, for as long as the block lasts.
+
+    The folder is made where it is missing, and removed again if nothing came into it. What a run that was killed
+    has left in it is put in order first (see `journal`).
+
+    Raises:
+        InputError: if another run writes into it, or it cannot be written.
+    """
+    output = Path(output)
+    with _explained(output):
+        created = _make(output)
+    try:
+        with contextlib.ExitStack() as held:
+            with _explained(output):
+                if held.enter_context(only_writer(output)):
+                    with _signals_held():
+                        journal.recover(output)
+            yield
+    finally:
+        _remove_empty(created)
+
+
+@contextmanager
+def atomic_folder(output: Path, gone: Iterable[PurePosixPath] = ()) -> Iterator[Path]:
+    """A folder to write into, whose files move to `output` when the block ends well.
+
+    Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
+    it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
+    nothing, too: an interrupt takes effect after it, and if the process is killed or the power fails in the midst
+    of it, the next `reserved` or `atomic_folder` of this folder completes it.
+
+    Args:
+        output: the folder; no other program may write into it meanwhile.
+        gone: files, relative to `output`, that belong to what is replaced: they are removed with the same move,
+            unless they are written anew.
+
+    Raises:
+        InputError: if the folder cannot be written, the disk is full, or another run writes into it.
+    """
+    output = Path(output)
+    with reserved(output):
+        with _explained(output):
+            new = journal.begin(output)
+        try:
+            with _explained_inside(output):
+                yield new
+            with _signals_held(), _explained(output):
+                journal.commit(new, output, gone)
+        finally:
+            journal.discard(new)
+
+
+def recover(output: Path) -> None:
+    """Before a folder of results is read: put in order what a run that was killed has left in it.
+
+    Without effect where there is nothing to do, the folder is missing, or a run is writing into it.
+    """
+    if (Path(output) / LOCK).exists() or any(Path(output).glob(f"{journal.PREFIX}*")):
+        with contextlib.suppress(InputError), reserved(output):
+            pass
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let Ctrl-C and a request to end wait till the block is done (only the main thread can hold them)."""
+    held: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not None:  # None: somebody else's, not Python's
+                before[number] = signal.signal(number, lambda caught, _: held.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught in held:
+            signal.raise_signal(caught)
+
+
+def _make(output: Path) -> list[Path]:
+    """Makes the folder and those above it; returns those that were not there, outermost first."""
+    missing: list[Path] = []
+    folder = output
+    while not folder.exists():
+        missing.insert(0, folder)
+        folder = folder.parent
+    output.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    """Says of every failure to write that the output folder is the cause."""
+    try:
+        yield
+    except OSError as error:
+        raise _explanation(error, output) from error
+
+
+@contextmanager
+def _explained_inside(output: Path) -> Iterator[None]:
+    """The same, where other files may be the cause: only what is surely about the output folder."""
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        if isinstance(name, (str, bytes)):
+            ours = Path(os.fsdecode(name)).absolute().is_relative_to(output.absolute())
+        else:  # a stream that is open already does not know its name; nothing but output is written here
+            ours = error.errno in _FULL
+        if not ours:
+            raise
+        raise _explanation(error, output) from error
+
+
+def _explanation(error: OSError, output: Path) -> InputError:
+    if error.errno in _FULL:
+        return InputError(f"The disk of the output folder {output} is full: free some space.")
+    return InputError(
+        f"The output folder {output} cannot be written ({error.strerror or error}): choose another."
+    )

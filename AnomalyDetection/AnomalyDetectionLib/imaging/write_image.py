@@ -1,0 +1,46 @@
+"""Images to files, compressed; a disk that is full is noticed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from .nifti import nifti_bytes
+from .volume import Volume
+
+
+def write_image(image: sitk.Image, path: Path, on: Volume | None = None) -> None:
+    """An image to a file, compressed; the suffix tells the format.
+
+    Args:
+        on: the scan that it has the voxels of: a NIfTI file that lies on one takes over all that its header says of places.
+
+    Raises:
+        OSError: if it cannot be written, such as for want of space.
+    """
+    if on is not None and on.header is not None and path.name.endswith(".nii.gz"):
+        path.write_bytes(nifti_bytes(image, on.header))
+        return
+    size = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+        if path.name.endswith(".nii.gz") and not _is_whole(path, size):
+            raise RuntimeError("ITK's NIfTI writer does not notice a full disk")
+    except RuntimeError as error:
+        # ITK does not say why. A full disk is the likely reason in a folder that was just made.
+        free = shutil.disk_usage(path.parent).free
+        reason = errno.ENOSPC if free < size else errno.EIO
+        raise OSError(reason, os.strerror(reason), str(path)) from error
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    """Whether a gzip file ends with the length of a NIfTI header and `size` bytes of voxels."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 4))
+        length = int.from_bytes(file.read(), "little")
+    return length in {(header + size) % 2**32 for header in (352, 544)}

@@ -1,0 +1,1 @@
+"""Research on anomaly detection: training, evaluation, simulation and the experiments of the paper; never in Slicer."""

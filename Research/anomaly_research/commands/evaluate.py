@@ -1,0 +1,122 @@
+"""`anomaly-detection evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH, PROGRESS
+from AnomalyDetectionLib.commands.progress import check_output, progress_of
+from AnomalyDetectionLib.errors import InputError
+
+
+def _numbers(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[float, ...]:
+    """Percentiles: the option repeated, or several in one with commas."""
+    try:
+        numbers = tuple(float(part) for value in values for part in value.split(","))
+        if any(not 0 <= number <= 100 for number in numbers):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            "give numbers from 0 to 100, with commas between.", param=parameter
+        ) from None
+    return numbers
+
+
+def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Subjects: likewise; with or without the sub- before them."""
+    names = [part.strip() for value in values for part in value.split(",") if part.strip()]
+    return tuple(name if name.startswith("sub-") else f"sub-{name}" for name in names)
+
+
+@click.command(short_help="How much models and baselines find in a cohort with truth.")
+@click.argument("cohort", type=PATH)
+@click.option(
+    "--output", type=PATH, required=True, metavar="DIR", help="Folder for scores, tables and figures."
+)
+@MODELS
+@click.option(
+    "--percentiles",
+    metavar="N,N,...",
+    multiple=True,
+    callback=_numbers,
+    help="Score at these, too, besides each model's own.",
+)
+@click.option("--subjects", metavar="SUB,SUB,...", multiple=True, callback=_names, help="Only these.")
+@click.option(
+    "--device",
+    default="auto",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    show_default=True,
+    help="Where to compute.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap over patients."
+)
+@PROGRESS
+@DEBUG
+def evaluate(
+    cohort: Path,
+    output: Path,
+    models: tuple[str, ...],
+    percentiles: tuple[float, ...],
+    subjects: tuple[str, ...],
+    device: str,
+    seed: int,
+    progress: str,
+    debug: bool,
+) -> None:
+    """Measure how many infarcts models find in COHORT, beside thresholds of bright and of dark FLAIR.
+
+    COHORT is a folder in the layout of BIDS with the truth in derivatives/truth, as `simulate` writes it. Scores
+    are kept in DIR: run again, or after an interruption, only what is missing is computed.
+
+    \b
+      summary.md, summary.json   all tables on one page, and for programs
+      froc.png, strata.png       curves, and infarcts found by size, kind and region
+      tables/*.csv               one table each; errors.csv has the scans that could not be used
+
+    Example:
+
+    \b
+      anomaly-detection evaluate cohort --output results --model paper --model mine.safetensors
+    """
+    check_output(output)
+    from ..evaluation.run import EvaluationRequest, run_evaluation
+    from ..reports.evaluation_report import TABLES, write_evaluation
+
+    request = EvaluationRequest(
+        cohort=cohort,
+        output=output,
+        models=models,
+        percentiles=percentiles,
+        subjects=subjects,
+        device=device,
+        seed=seed,
+    )
+    from AnomalyDetectionLib.bids.layout import said_of_set_aside
+
+    with progress_of(progress) as report:
+        try:
+            evaluation = run_evaluation(request, report)
+            write_evaluation(evaluation, report)
+        except KeyboardInterrupt:
+            raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
+        failed, done = len(evaluation.failures), len(evaluation.scans)
+        errors = output / TABLES / "errors.csv"
+        if not done:
+            first = evaluation.failures[0].reason if failed else "it holds none"
+            raise InputError(
+                f"No scan of {cohort} could be evaluated; the reasons are in {errors}, the first: {first}"
+            )
+        missed = f"; {failed} could not be, see {errors}" if failed else ""
+        sentence = (
+            f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}."
+        )
+        aside = said_of_set_aside([name for scan in evaluation.scans for name in scan.set_aside])
+        sentence = " ".join([sentence, *(f"{said}." for said in aside)])
+        report("done", 1.0, sentence)
+    if progress != "json":
+        click.echo(sentence)

@@ -1,0 +1,345 @@
+"""`anomaly-detection experiment`: the paper's experiments from what `evaluate` stored, as tables and figures.
+
+Research/Experiments/Snakefile runs them in their order, from scans to the page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH
+from AnomalyDetectionLib.commands.progress import check_output, progress_of
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from AnomalyDetectionLib.model.model_file import Model
+
+_OUTPUT = click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
+
+
+@click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
+def experiment() -> None:
+    """The experiments of the paper, each from the output of `evaluate`, beside the paper's own figures.
+
+    \b
+      sweep        1, figure 4: latent size, percentile and threshold
+      categories   2, table 2: what the suspected anomalies are
+      hints        what the hints say of findings whose truth is known
+      real-lesions what models find of tumours, MS lesions and hyperintensities that are really there
+      missed       3, figure 6: which infarcts are missed, and what they look like
+      ablations    the open questions of the method, one change at a time
+      page         all of it on one page
+    """
+
+
+@experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
+@click.option(
+    "--model",
+    "models",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="A model of the sweep, to tell how it was trained; give all.",
+)
+@_OUTPUT
+@DEBUG
+def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool) -> None:
+    """The paper's figure 4, and the best latent size, percentile and threshold at equal false positives.
+
+    EVALUATION is the output of `evaluate` with the models latent-050, latent-075 and so on (whichever there are) and
+    with --percentiles. Counting takes some seconds a scan.
+    """
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+    from AnomalyDetectionLib.model.model_file import load_paper_model
+
+    from ..evaluation.store import Store
+    from ..experiments.latent_sweep_counting import count_sweep, latent_models
+    from ..reports.experiment_about import what_was_evaluated
+    from ..reports.sweep_report import best_in_words, write_sweep
+
+    about = what_was_evaluated(evaluation)
+    trained = [load_paper_model(str(path), "The sweep of latent sizes") for path in models]
+    check_output(output)
+    store = Store(evaluation)
+    with progress_of("bar") as report:
+        counts = count_sweep(store, latent_models(store), report)
+    with atomic_folder(output) as beside:
+        write_sweep(counts, beside, about=about, models=trained)
+    click.echo(f"{best_in_words(counts)} Tables and figures in {output}.")
+
+
+@experiment.command(short_help="Experiment 2: what the suspected anomalies are.")
+@click.argument("tables", type=PATH, nargs=-1, required=True, metavar="EVALUATION|TABLE...")
+@click.option("--method", metavar="NAME", help="Of the evaluation's methods.  [default: the first model]")
+@_OUTPUT
+@DEBUG
+def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug: bool) -> None:
+    """The paper's table 2: suspected anomalies by category, beside the paper's own.
+
+    From the truth: give the output of `evaluate`. From a reader: give the tables (CSV, one a scan) that the module
+    for 3D Slicer exported, or a folder that holds nothing else.
+    """
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+
+    from ..experiments.category_table import from_evaluation, from_readers_tables, write_categories
+    from ..reports.experiment_about import what_was_evaluated, write_about
+
+    if len(tables) == 1 and (tables[0] / "tables").is_dir():
+        counted = from_evaluation(tables[0], method)
+        about = what_was_evaluated(tables[0])
+        about["categories from"] = "the truth of the simulation"
+    elif method is not None:
+        raise InputError("A reader's tables have no methods: leave out --method.")
+    else:
+        found = [
+            file for path in tables for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])
+        ]
+        if not found:
+            raise InputError(
+                f"There is no table in {tables[0]}: give the output of `evaluate`, or exported CSVs."
+            )
+        counted, about = from_readers_tables(found), {}
+        about["categories from"] = "a reader"
+    with atomic_folder(output) as beside:
+        write_categories(counted, beside / "categories.csv")
+        write_about({**about, "method": method or "", "scans": counted.scans}, beside)
+    unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
+    click.echo(
+        f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}, in {output}/categories.csv."
+    )
+
+
+@experiment.command(short_help="Hints against the truth.")
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
+@click.option("--method", default=DEFAULT_MODEL, show_default=True, help="A model of the evaluation.")
+@_OUTPUT
+@DEBUG
+def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
+    """What the findings of a model really are, against what they are called: infarct, WMH, tumour, normal tissue.
+
+    EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count, and beside them
+    every candidate that its second look judged.
+    """
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+
+    from ..evaluation.kinds import CALLED, confusion, read_called
+    from ..reports.experiment_about import what_was_evaluated, write_about
+    from ..reports.kinds_table import kinds_in_words, write_kinds
+
+    about = what_was_evaluated(evaluation)
+    rows = [
+        {"method": method, "of": which, **row}
+        for which in CALLED
+        for row in confusion(*read_called(evaluation, method, which))
+    ]
+    said = kinds_in_words([row for row in rows if row["of"] == "findings"])
+    check_output(output)
+    with atomic_folder(output) as beside:
+        write_kinds(rows, beside, about["simulated"])
+        write_about({**about, "method": method, "hints": said}, beside)
+    click.echo(f"{said} Tables in {output}.")
+
+
+@experiment.command("real-lesions", short_help="What is found of lesions that are really there.")
+@click.argument("table", type=PATH, metavar="TABLE")
+@click.option(
+    "--root", type=PATH, default=Path(), help="Folder that the table's paths start from.  [default: this one]"
+)
+@MODELS
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@_OUTPUT
+@DEBUG
+def real_lesions(
+    table: Path, root: Path, models: tuple[str, ...], device: str, output: Path, debug: bool
+) -> None:
+    """Tumours, MS lesions and white matter hyperintensities found by models, as `detect` finds them, and what they are called.
+
+    TABLE is CSV or TSV of scans: name, patient, t1, flair, brain_mask (or nothing), lesions and lesion_class ("tumour",
+    "ms" or "wmh"). What was found is kept in DIR: run again, or after an interruption, only what is missing is computed.
+    """
+    from AnomalyDetectionLib.calibration.prepare_scans import read_table
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+
+    from ..experiments.real_lesions import find_real_lesions
+    from ..reports.real_lesions_page import PAGE, in_words, write_real_lesions
+
+    entries = read_table(table, root)
+    check_output(output)
+    try:
+        with progress_of("bar") as report:
+            found, unusable = find_real_lesions(
+                entries, root, models, output, device=device,
+                progress=lambda line, done: report("detecting", done, line),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
+    with atomic_folder(output) as beside:
+        write_real_lesions(found, unusable, beside)
+    click.echo(f"{in_words(found, unusable)} Tables in {output / PAGE}.")
+
+
+@experiment.command(short_help="Experiment 3: the missed infarcts.")
+@click.argument("evaluation", type=PATH, metavar="EVALUATION")
+@click.option("--model", default="paper", show_default=True, help="Whose misses: a model of the evaluation.")
+@click.option("--method", metavar="NAME", help="What the evaluation calls it.  [default: the model's name]")
+@click.option(
+    "--cohort", type=PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
+)
+@click.option("--slices", is_flag=True, help="Draw whole slices, too; such a picture is one of the patient.")
+@click.option(
+    "--no-patches", is_flag=True, help="Draw no tissue of the patients at all, for results to be published."
+)
+@_OUTPUT
+@DEBUG
+def missed(
+    evaluation: Path,
+    model: str,
+    method: str | None,
+    cohort: Path | None,
+    slices: bool,
+    no_patches: bool,
+    output: Path,
+    debug: bool,
+) -> None:
+    """The paper's figure 6: missed infarcts by volume and region, and the normal tissue they look like.
+
+    EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
+    library; without one (see `models add-library`) they are left out.
+    """
+    from AnomalyDetectionLib.detection.nearest import NormalTissue
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+    from AnomalyDetectionLib.model.model_file import load_model
+
+    from ..evaluation.store import Store
+    from ..experiments.missed import Missed, compare_missed, read_infarcts
+    from ..experiments.prepared_scans import PreparedScans
+    from ..reports.experiment_about import what_was_evaluated, write_about
+    from ..reports.missed_report import in_words, write_missed
+
+    about, loaded = what_was_evaluated(evaluation), load_model(model)
+    name = method or loaded.name
+    infarcts = read_infarcts(evaluation, name)
+    check_output(output)
+    tissue, store = NormalTissue.of(loaded), Store(evaluation, loaded.preparation)
+    prepared = PreparedScans(store, cohort)
+    with progress_of("bar") as report:
+        if tissue is None:
+            gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
+        else:
+            gone = list(
+                compare_missed(
+                    infarcts, store, name, loaded.fingerprint, tissue, prepared,
+                    lambda subject, done: report("comparing", done, subject),
+                )
+            )  # fmt: skip
+        with atomic_folder(output) as beside:
+            write_missed(
+                infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
+                slices_of=prepared if slices else None,
+            )  # fmt: skip
+            write_about({**about, "method": name, "missed": in_words(infarcts, gone, tissue)}, beside)
+    without = (
+        "" if tissue is not None else f" The model {name} has no library of normal patches to compare with."
+    )
+    click.echo(f"{in_words(infarcts, gone, tissue)}{without} Tables and figures in {output}.")
+
+
+@experiment.command(short_help="What each open question of the method is worth.")
+@click.argument("cohort", type=PATH, metavar="COHORT")
+@click.option("--model", default="paper", show_default=True, help="Whose scores are read differently.")
+@click.option(
+    "--alike", type=PATH, metavar="FILE", help="The model that --trained ones differ from in one setting."
+)
+@click.option(
+    "--trained", type=PATH, multiple=True, metavar="FILE", help="Model of another setting; give several."
+)
+@click.option(
+    "--store",
+    type=PATH,
+    required=True,
+    metavar="DIR",
+    help="Output of `evaluate`, or to be; scores go there.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@_OUTPUT
+@DEBUG
+def ablations(
+    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str, output: Path,
+    debug: bool,
+) -> None:  # fmt: skip
+    """One change at a time, all else equal: what it does to COHORT's infarcts found and false positives.
+
+    Percentile, back-projection, neighbours, stride, statistics and so on by reading the scores of --model differently;
+    activation, widths, features and so on by models that were trained for it (--trained), beside one that was trained
+    alike without the change (--alike).
+    """
+    from AnomalyDetectionLib.bids.layout import read_bids
+    from AnomalyDetectionLib.detection.device import resolve_device
+    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+    from AnomalyDetectionLib.model.model_file import load_paper_model
+
+    from ..experiments.ablations import ablations as measure
+    from ..reports.ablation_table import write_ablations
+    from ..reports.evaluation_report import what_was_simulated
+    from ..reports.experiment_about import write_about
+
+    scans, _ = read_bids(cohort)
+    check_output(output)
+
+    def load(model: str | Path) -> Model:
+        return load_paper_model(str(model), "The table of the method's open questions")
+
+    own, others = load(model), [load(path) for path in trained]
+    with progress_of("bar") as report:
+        rows, failures = measure(
+            scans, store, own, others, None if alike is None else load(alike),
+            device=resolve_device(device), progress=lambda line, done: report("scoring", done, line),
+        )  # fmt: skip
+    with atomic_folder(output) as beside:
+        write_ablations(rows, beside / "ablations.csv")
+        write_about({"simulated": what_was_simulated(cohort, scans), "model": model}, beside)
+    failed = f" {len(failures)} scans could not be used: {failures[0].reason}" if failures else ""
+    click.echo(f"{len(rows)} rows in {output}/ablations.csv.{failed}")
+
+
+@experiment.command(short_help="All results on one page.")
+@click.argument("results", type=PATH, metavar="RESULTS")
+@click.option("--title", default="The experiments of the paper", show_default=True)
+@click.option(
+    "--link", "links", multiple=True, metavar="NAME=ADDRESS", help="To other results; give several."
+)
+@DEBUG
+def page(
+    results: Path,
+    title: str,
+    links: tuple[str, ...],
+    debug: bool,
+) -> None:
+    """Write RESULTS/index.html: every table and figure there is, beside the paper's, in one file.
+
+    RESULTS has the folders sweep, categories, missed and ablations of the other commands, and evaluation, a copy of
+    summary.json, the figures and tables of `evaluate`; or some of them.
+    """
+    from ..reports.experiments_page import write_page
+
+    named = [link.partition("=") for link in links]
+    if any(not address for _, _, address in named):
+        raise InputError("A --link is NAME=ADDRESS.")
+    path = write_page(results, title=title, links={name: address for name, _, address in named})
+    click.echo(f"The page is {path}.")
+
+
+@experiment.command("training-table", short_help="A lesion-free cohort as a table for `prepare`.")
+@click.argument("cohort", type=PATH, metavar="COHORT")
+@click.option("--output", type=PATH, required=True, metavar="FILE", help="CSV to write.")
+@DEBUG
+def training_table(cohort: Path, output: Path, debug: bool) -> None:
+    """List the lesion-free scans of COHORT as `prepare` reads them, confounders as lesions to keep out."""
+    from ..experiments.training_table import write_training_table
+
+    count = write_training_table(cohort, output)
+    click.echo(f"{count} lesion-free scans in {output}.")

@@ -1,0 +1,111 @@
+"""What each finding is, by the truth: the categories of the paper's table 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from AnomalyDetectionLib.bids.layout import CONFOUNDERS
+from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.hints import UNKNOWN, hint_of
+from scipy import ndimage
+
+from .groups import Sweep
+from .truth import ElementTruth
+
+INFARCT, NORMAL = "infarct", "normal tissue"
+CATEGORIES = (INFARCT, *CONFOUNDERS.values(), NORMAL)
+
+
+@dataclass(frozen=True)
+class CategorisedFinding:
+    """A finding and what it is.
+
+    Attributes:
+        number: as in `derive_findings`: 1 has the highest peak.
+        volume_ml: of its voxels on the FLAIR's grid.
+        peak_score: over its elements.
+        category: one of `CATEGORIES`. An infarct, if it shares any voxel with one; else the confounder with
+            which it shares most voxels (of equals, the one of the lower value); else normal tissue.
+        hint: what `detect` calls it, one of `hints.HINTS`.
+    """
+
+    number: int
+    volume_ml: float
+    peak_score: float
+    category: str
+    hint: str = UNKNOWN
+
+
+def categorised_findings(
+    scores: np.ndarray,
+    truth: ElementTruth,
+    threshold: float,
+    smallest: int,
+    neighbourhood: str = "26",
+    candidates: CandidateAnswers | None = None,
+) -> tuple[CategorisedFinding, ...]:
+    """The findings of a scan at a threshold, by the truth.
+
+    Args:
+        scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
+        smallest: findings of fewer elements are dropped.
+        neighbourhood: as of `ScoringSettings`.
+        candidates: what the second look says, on the same elements; None: nobody looked.
+    """
+    groups = Sweep(scores, truth, neighbourhood).above(threshold)
+    if groups is None:
+        return ()
+    count = len(groups.sizes)
+    flat = scores.ravel()[groups.elements]
+    peaks = np.full(count, -np.inf)
+    np.maximum.at(peaks, groups.owner, flat)
+    highest, first = np.full(count, scores.size), np.full(count, scores.size)
+    at_peak = flat == peaks[groups.owner]
+    np.minimum.at(highest, groups.owner[at_peak], groups.elements[at_peak])
+    np.minimum.at(first, groups.owner, groups.elements)
+    is_infarct = np.zeros(count, bool)
+    is_infarct[groups.infarct_owner] = True
+    shared = np.zeros((count, max(CONFOUNDERS) + 1))
+    np.add.at(shared, (groups.confounder_owner, truth.confounders[1]), truth.confounders[2])
+    kept = np.flatnonzero(groups.kept(smallest)).tolist()
+    kept.sort(key=lambda g: (-peaks[g], -groups.sizes[g], first[g]))
+
+    def category(group: int) -> str:
+        if is_infarct[group]:
+            return INFARCT
+        return CONFOUNDERS[int(shared[group].argmax())] if shared[group].any() else NORMAL
+
+    def hint(group: int) -> str:
+        if candidates is None:
+            return UNKNOWN
+        s, i, j = np.unravel_index(highest[group], truth.shape)
+        return hint_of(candidates.at((int(s), int(i), int(j))), "").name
+
+    return tuple(
+        CategorisedFinding(
+            number, float(groups.voxels[g]) * truth.voxel_ml, float(peaks[g]), category(g), hint(g)
+        )
+        for number, g in enumerate(kept, start=1)
+    )
+
+
+def categorised_candidates(
+    candidates: CandidateAnswers, truth: ElementTruth
+) -> tuple[CategorisedFinding, ...]:
+    """Every candidate that the second look judged, whatever it said, by the truth on the same elements.
+
+    `peak_score` says nothing here.
+    """
+    there = np.where(candidates.labels > 0, 1.0, np.nan)
+    return categorised_findings(there, truth, 0.5, 1, candidates=candidates)
+
+
+def lesion_peaks(scores: np.ndarray, truth: ElementTruth) -> np.ndarray:
+    """(lesions,) the highest score among the elements that hold a voxel of each; NaN where none was scored."""
+    at = scores.ravel()[truth.infarcts[0]]
+    owner = np.where(np.isfinite(at), truth.infarcts[1] + 1, 0)
+    if not (owner > 0).any():
+        return np.full(len(truth.lesions), np.nan)
+    peaks = ndimage.maximum(at, owner, np.arange(1, len(truth.lesions) + 1))
+    return np.where(np.isin(np.arange(1, len(truth.lesions) + 1), owner), peaks, np.nan)

@@ -1,0 +1,232 @@
+"""From a cohort to its store, scan by scan; and from the store to the curves of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from AnomalyDetectionLib.bids.layout import BidsScan
+from AnomalyDetectionLib.detection.anatomy import segment_anatomy
+from AnomalyDetectionLib.detection.detector import context_scores, lattice_scores, patch_size
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.imaging.reading import read_study
+from AnomalyDetectionLib.imaging.unusable import Unusable
+from AnomalyDetectionLib.model.model_file import AnyModel, ContextModel
+from AnomalyDetectionLib.model.stored_settings import identity
+
+from .curves import CohortCurves, gather, scan_curves, threshold_grid
+from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
+from .store import LatticeScores, Store, folder_name, preparation_name
+from .stored_arrays import digest_of
+from .truth import ScanFacts, check_truth_is_there, scan_truth
+
+Progress = Callable[[str, float], None]
+"""Called with a line for people and the fraction done."""
+
+
+def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
+    """The models by the names they go by: their own, with a piece of their hash where two have the same.
+
+    Raises:
+        InputError: if a model is given twice.
+    """
+    named: dict[str, AnyModel] = {}
+    names = [folder_name(model.name) for model in models]
+    for model in models:
+        alone = names.count(folder_name(model.name)) == 1 and model.name not in BASELINES
+        name = model.name if alone else f"{model.name}-{model.fingerprint[:6]}"
+        if name in named:
+            raise InputError(f"The model {model.name} is given twice: give it once.")
+        named[name] = model
+    return named
+
+
+def store_cohort(
+    scans: Sequence[BidsScan],
+    folder: Path,
+    models: Mapping[str, AnyModel],
+    *,
+    percentiles: Sequence[float] = (),
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> tuple[tuple[str, ...], tuple[Unusable, ...]]:
+    """Prepare and score every scan of a cohort, as far as that is not stored yet.
+
+    Args:
+        scans: of the cohort.
+        folder: of the store.
+        models: by name, at least one (see `method_names`); the baselines use the preparation of the first.
+        percentiles: to score besides each model's own.
+        device: "cpu", "cuda" or "mps".
+
+    Returns:
+        The scans that are stored now, by name, and those that failed. A scan fails as a whole, so that all
+        methods are compared on the same scans.
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    stored, failures = [], []
+    for place, scan in enumerate(scans):
+        if progress is not None:
+            progress(f"{scan.subject} ({place + 1} of {len(scans)})", place / len(scans))
+        try:
+            _store_scan(scan, folder, models, percentiles, device)
+            stored.append(scan.subject)
+        except Exception as error:  # one scan must not take the others with it
+            failures.append(Unusable.by(scan.subject, error))
+    return tuple(stored), tuple(failures)
+
+
+def cohort_curves(
+    store: Store,
+    method: str,
+    subjects: Sequence[str] | None = None,
+    *,
+    percentile: float | None = None,
+    thresholds: np.ndarray | None = None,
+    min_patches: int | None = None,
+    scoring: Mapping[str, Any] | None = None,
+) -> CohortCurves:
+    """What a model finds in a cohort at every threshold, from its stored scores.
+
+    Args:
+        method: as it is stored.
+        subjects: None: all that are stored.
+        percentile, min_patches: None: the model's own.
+        thresholds: ascending; None: `threshold_grid` with the model's own threshold.
+        scoring: settings to read the stored scores with instead of the model's own, by name.
+
+    Raises:
+        InputError: if something is not stored, or damaged.
+        ValueError: if the percentile was not scored, or the scores do not follow from those that are stored.
+    """
+
+    def parts():  # type: ignore[no-untyped-def]
+        nonlocal thresholds
+        for subject in store.subjects() if subjects is None else subjects:
+            truth, scores = store.read_truth(subject), store.read_scores(method, subject)
+            if scoring:
+                scores = scores.read_with(scoring)
+            settings = scores.scoring
+            if thresholds is None:
+                thresholds = threshold_grid(settings.threshold)
+            least = settings.min_patches if min_patches is None else min_patches
+            lattice, on_cells = scores.lattice(percentile), truth.on_cells(settings.stride)
+            curves = scan_curves(
+                lattice, on_cells, thresholds, smallest=(least,), neighbourhood=settings.neighbourhood,
+            )  # fmt: skip
+            yield truth.facts, curves[0]
+
+    return gather(parts())
+
+
+def baseline_cohort_curves(
+    store: Store, baseline: str, scans: Sequence[ScanFacts]
+) -> tuple[CohortCurves, ...]:
+    """What a baseline finds, from its stored curves: one for each of `SMALLEST_ML`.
+
+    Args:
+        scans: such as `CohortCurves.scans` of a model on the same scans.
+
+    Raises:
+        InputError: if something is not stored, or damaged.
+    """
+    parts = [(scan, store.read_curves(baseline, scan.subject)) for scan in scans]
+    return tuple(gather((scan, curves[size]) for scan, curves in parts) for size in range(len(SMALLEST_ML)))
+
+
+def _store_scan(
+    scan: BidsScan, folder: Path, models: Mapping[str, AnyModel], percentiles: Sequence[float], device: str
+) -> None:
+    """Store what is missing of one scan."""
+    check_truth_is_there(scan)
+    images = digest_of(scan.t1, scan.flair, scan.brain_mask)
+    truth = {
+        "files": digest_of(scan.infarcts, scan.infarct_table, scan.confounders),
+        "patient": scan.patient,
+        "lesion_free": scan.lesion_free,
+    }
+    stores: dict[str, tuple[Store, _Prepared]] = {}
+    for name, model in models.items():
+        prepared_as = preparation_name(model.preparation)
+        if prepared_as not in stores:
+            store = Store(folder, model.preparation)
+            study = _Prepared(scan, store, images, device)
+            _store_truth(scan, store, study, {"images": images, "truth": truth}, baselines=not stores)
+            stores[prepared_as] = store, study
+        store, study = stores[prepared_as]
+        _store_scores(scan, store, study, name, model, percentiles, images, device)
+
+
+class _Prepared:
+    """A scan's prepared study: from the store if it is there, else made, and only when it is asked for."""
+
+    def __init__(self, scan: BidsScan, store: Store, images: str, device: str) -> None:
+        self._scan, self._store, self._device = scan, store, device
+        self._key = {"images": images, "preparation": preparation_name(store.preparation)}
+        self._study: PreparedStudy | None = None
+        self._anatomy: np.ndarray | None = None
+
+    def __call__(self) -> PreparedStudy:
+        if self._study is None:
+            subject = self._scan.subject
+            if self._store.prepared_key(subject) == self._key:
+                self._study = self._store.read_prepared(subject)
+            else:
+                study = read_study(self._scan.t1, self._scan.flair, self._scan.brain_mask)
+                self._study = prepare(study, self._store.preparation, self._device)
+                self._store.write_prepared(subject, self._study, self._key)
+        return self._study
+
+    def anatomy(self) -> np.ndarray:
+        """Of `segment_anatomy`, once for all models."""
+        if self._anatomy is None:
+            self._anatomy = segment_anatomy(self(), self._device)
+        return self._anatomy
+
+
+def _store_truth(
+    scan: BidsScan, store: Store, study: _Prepared, key: dict[str, Any], *, baselines: bool
+) -> None:
+    if store.truth_key(scan.subject) != key:
+        store.write_truth(scan_truth(scan, study()), key)
+    for baseline in BASELINES if baselines else ():
+        curves_key = {**key, "smallest_ml": list(SMALLEST_ML), "thresholds": THRESHOLDS.tolist()}
+        if store.curves_key(baseline, scan.subject) != curves_key:
+            curves = baseline_curves(store.read_truth(scan.subject), baseline)
+            store.write_curves(baseline, scan.subject, curves, curves_key)
+
+
+def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, model: AnyModel,
+                  percentiles: Sequence[float], images: str, device: str) -> None:  # fmt: skip
+    own = model.scoring.percentile
+    # Another kind of model than the paper's has one score a patch, and no percentiles of it.
+    wanted = [own] if isinstance(model, ContextModel) else sorted({own, *map(float, percentiles)})
+    key = {"images": images, "model": model.fingerprint, "scoring": identity(model.scoring)}
+    there = store.scores_key(method, scan.subject) or {}
+    if {**there, "percentiles": None} == {**key, "percentiles": None}:
+        if set(wanted) <= set(there["percentiles"]):
+            return
+        wanted = sorted({*wanted, *there["percentiles"]})
+    prepared = study()
+    candidates = None
+    if isinstance(model, ContextModel):
+        _, scores, candidates = context_scores(prepared, model, device=device)
+    else:
+        anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
+        _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
+    stored = LatticeScores(
+        np.array(wanted, np.float32),
+        scores,
+        model.scoring,
+        model.fingerprint,
+        patch_size(model),
+        prepared.brain,
+        candidates,
+    )
+    store.write_scores(method, scan.subject, stored, {**key, "percentiles": wanted})

@@ -1,0 +1,65 @@
+"""The baseline that any claim must beat: bright FLAIR, thresholded within the brain (docs/method.md, "Baselines")."""
+
+from __future__ import annotations
+
+import numpy as np
+from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+
+from .curves import ScanCurve, scan_curves
+from .overlap import components
+from .truth import ElementTruth, ScanTruth
+
+BRIGHT, DARK = BASELINES = ("bright FLAIR", "dark FLAIR")
+
+SMALLEST_ML = (0.03, 0.1, 0.2, 0.44)
+"""Findings of fewer millilitres are dropped; up to the paper's median infarct, for a rule that drops more than that
+finds most infarcts only as parts of something else. Which of these is used is chosen on the very cohort that is
+evaluated, in the baselines' favour."""
+
+THRESHOLDS = np.round(np.concatenate([np.arange(0.5, 4.0, 0.01), np.arange(4.0, 10.0, 0.05)]), 2)
+"""Of brightness (or darkness) in scaled units: 0 is the 5th percentile of the brain and 1 the 95th, or 0 is fluid and 1 white
+matter; on that scale fat and vessels at the brain's rim reach 5 and more, and the highest threshold must flag nothing."""
+
+
+def baseline_scores(truth: ScanTruth, baseline: str) -> np.ndarray:
+    """The score of every voxel, float32 on the model's grid; NaN outside the brain.
+
+    Args:
+        baseline: one of `BASELINES`. Bright: the scaled FLAIR. Dark: 1 less the scaled FLAIR.
+    """
+    if baseline not in BASELINES:
+        raise ValueError(f"a baseline is one of {BASELINES}, not {baseline!r}")
+    flair = truth.flair_image()
+    return flair if baseline == BRIGHT else 1 - flair
+
+
+def smallest_voxels(truth: ElementTruth, smallest_ml: float) -> int:
+    """The fewest voxels that make a finding."""
+    return max(1, int(np.ceil(smallest_ml / truth.element_ml - 1e-9)))
+
+
+def baseline_curves(truth: ScanTruth, baseline: str) -> tuple[ScanCurve, ...]:
+    """What thresholding finds in a scan at each of `THRESHOLDS`: one curve for each of `SMALLEST_ML`."""
+    on_voxels = truth.on_voxels()
+    smallest = [smallest_voxels(on_voxels, ml) for ml in SMALLEST_ML]
+    return scan_curves(baseline_scores(truth, baseline), on_voxels, THRESHOLDS, smallest=smallest)
+
+
+def bright_findings(study: PreparedStudy, flagged_voxels: int, smallest: int = 4) -> np.ndarray:
+    """Numbered components of the brightest FLAIR voxels of the brain, the small ones removed.
+
+    Args:
+        flagged_voxels: how many voxels to flag before small components go, so that a comparison can give
+            the baseline the same flagged volume as the model.
+        smallest: components of fewer voxels are removed.
+
+    Returns:
+        int32 label map on the model's grid.
+    """
+    if flagged_voxels <= 0:
+        return np.zeros(study.brain.shape, np.int32)
+    inside = np.sort(study.flair[study.brain])
+    threshold = inside[-min(flagged_voxels, inside.size)]
+    labels = components((study.flair >= threshold) & study.brain)
+    small = np.bincount(labels.ravel()) < smallest
+    return components(~small[labels] & (labels > 0))

@@ -1,0 +1,85 @@
+"""Connected elements above a falling threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from AnomalyDetectionLib.detection.findings import NEIGHBOURS
+from scipy import ndimage
+
+from .truth import ElementTruth
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Connected elements above a threshold, numbered from 1; 0 stands for none.
+
+    Attributes:
+        elements: flat indices (into the scored array) of the elements above the threshold.
+        owner: their groups.
+        sizes: (groups + 1,) elements of each.
+        voxels: (groups + 1,) FLAIR voxels of each.
+        infarct_owner, confounder_owner: groups of the elements of `truth.infarcts` and `.confounders`.
+    """
+
+    elements: np.ndarray
+    owner: np.ndarray
+    sizes: np.ndarray
+    voxels: np.ndarray
+    infarct_owner: np.ndarray
+    confounder_owner: np.ndarray
+
+    def kept(self, smallest: int) -> np.ndarray:
+        """bool (groups + 1,): the groups that are findings, of so many elements at least."""
+        kept = self.sizes >= smallest
+        kept[0] = False
+        return kept
+
+
+class Sweep:
+    """Finds the groups above one threshold after another, in the box that holds all scores."""
+
+    def __init__(self, scores: np.ndarray, truth: ElementTruth, neighbourhood: str = "26") -> None:
+        """Make a scan ready.
+
+        Args:
+            scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
+            truth: on the same elements.
+            neighbourhood: as of `ScoringSettings`.
+
+        Raises:
+            ValueError: if scores and truth are on different elements.
+        """
+        if scores.shape != truth.shape:
+            raise ValueError(f"scores {scores.shape} and truth {truth.shape} are on different elements")
+        scored = np.isfinite(scores)
+        box = ndimage.find_objects(scored.astype(np.uint8))
+        self._box = box[0] if box else (slice(0, 0),) * 3
+        self._structure = NEIGHBOURS[neighbourhood]
+        self._scores = np.where(scored[self._box], scores[self._box], -np.inf).astype(np.float32)
+        numbers = np.arange(scores.size).reshape(scores.shape)[self._box].ravel()
+        self._voxels = truth.voxels[numbers].astype(np.float64)
+        self._numbers = numbers
+        place = np.full(scores.size, -1, np.int64)
+        place[numbers] = np.arange(len(numbers))
+        self._infarcts, self._confounders = place[truth.infarcts[0]], place[truth.confounders[0]]
+
+    def counts(self, thresholds: np.ndarray) -> np.ndarray:
+        """How many elements lie above each threshold."""
+        ordered = np.sort(self._scores[np.isfinite(self._scores)])
+        return len(ordered) - np.searchsorted(ordered, thresholds.astype(np.float32), "right")
+
+    def above(self, threshold: float) -> Groups | None:
+        """The groups above a threshold; None if there is none."""
+        above = self._scores > np.float32(threshold)
+        if not above.any():
+            return None
+        labels, groups = ndimage.label(above, self._structure)
+        flat = labels.ravel()
+        elements = np.flatnonzero(above)
+        owner = flat[elements]
+        voxels = np.bincount(owner, weights=self._voxels[elements], minlength=groups + 1)
+        sizes = np.bincount(owner, minlength=groups + 1)
+        owners = (np.where(at >= 0, flat[at], 0) for at in (self._infarcts, self._confounders))
+        return Groups(self._numbers[elements], owner, sizes, voxels, *owners)

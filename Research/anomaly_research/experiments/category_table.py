@@ -1,0 +1,187 @@
+"""Experiment 2 (paper, "Suspected anomaly classification", table 2): what the suspected anomalies turn out to be.
+
+The categories come from the truth of a simulated cohort, as `evaluate` writes them, or from a radiologist, as the
+module for 3D Slicer exports them; either gives the same table.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from AnomalyDetectionLib.errors import InputError
+
+from ..evaluation import published
+
+UNREVIEWED = "unreviewed"
+
+FROM_TRUTH: Mapping[str, str] = MappingProxyType(
+    {
+        "infarct": "infarct, known",
+        "enlarged perivascular space": "normal tissue",
+        "widened sulcus": "normal tissue",
+    }
+)
+"""What the truth calls by other names than the paper. Perivascular spaces and wide sulci are normal for it."""
+
+TUMOUR = "tumour"
+"""Of the real scans that infarcts are put into; the paper has none, so that it has a line only where there is one."""
+
+COLUMNS = (
+    "category",
+    "findings",
+    "share_percent",
+    "findings_a_scan",
+    "paper_findings",
+    "paper_share_percent",
+    "paper_findings_a_scan",
+)
+
+
+@dataclass(frozen=True)
+class CategoryCounts:
+    """The suspected anomalies of a cohort by category.
+
+    Attributes:
+        scans: how many scans they come from, those without any included.
+        counts: findings by the paper's names of categories; a category that is missing has none.
+        unreviewed: findings that nobody has given a category.
+    """
+
+    scans: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    unreviewed: int = 0
+
+    @property
+    def total(self) -> int:
+        """All findings that have a category."""
+        return sum(self.counts.values())
+
+
+def from_evaluation(folder: Path, method: str | None = None) -> CategoryCounts:
+    """The categories by the truth, from what `evaluate` wrote.
+
+    Args:
+        folder: its output.
+        method: as named in its tables; None: the first.
+
+    Raises:
+        InputError: the tables are missing or damaged, or hold no such method.
+    """
+    findings = read_rows(folder / "tables" / "findings.csv", ("method", "subject", "category"))
+    scans = read_rows(folder / "tables" / "scans.csv", ("method", "subject"))
+    methods = list(dict.fromkeys(row["method"] for row in scans))
+    if not methods:
+        raise InputError(f"The evaluation {folder} holds no scan: see its tables/errors.csv.")
+    wanted = methods[0] if method is None else method
+    if wanted not in methods:
+        raise InputError(
+            f"The evaluation {folder} holds no method '{wanted}': choose one of {', '.join(methods)}."
+        )
+    return counted(
+        (row["category"] for row in findings if row["method"] == wanted),
+        scans=len({row["subject"] for row in scans if row["method"] == wanted}),
+        where=str(folder),
+    )
+
+
+def from_readers_tables(tables: Sequence[Path]) -> CategoryCounts:
+    """The categories that a reader gave, from tables that the module for 3D Slicer exported, one a scan.
+
+    Raises:
+        InputError: a table is missing, is none of findings, or names a category that there is not.
+    """
+    parts = [
+        counted((row["category"] or "" for row in read_rows(table, ("number", "category"))), 1, str(table))
+        for table in tables
+    ]
+    together: Counter[str] = Counter()
+    for part in parts:
+        together.update(part.counts)
+    return CategoryCounts(len(parts), dict(together), sum(part.unreviewed for part in parts))
+
+
+def counted(labels: Iterable[str], scans: int, where: str) -> CategoryCounts:
+    """Count categories as the truth or a reader names them.
+
+    Args:
+        where: what the labels were read from, for people.
+
+    Raises:
+        InputError: a label is none of the paper's categories, and stands for none.
+    """
+    counts = Counter(FROM_TRUTH.get(label, label) for label in labels)
+    unreviewed = counts.pop(UNREVIEWED, 0)
+    unknown = sorted(set(counts) - {*published.CATEGORIES, TUMOUR})
+    if unknown:
+        raise InputError(
+            f"{where} has the category '{unknown[0][:100]}': use those of the paper ({'; '.join(published.CATEGORIES)})."
+        )
+    return CategoryCounts(scans, dict(counts), unreviewed)
+
+
+def rows(categories: CategoryCounts) -> list[tuple[str, ...]]:
+    """The paper's table 2 with its own figures beside ours: `COLUMNS`, one row a category, and their total."""
+    total, scans = categories.total, categories.scans
+    ours = categories.counts
+    by_category = [
+        _row(name, ours.get(name, 0), total, scans, count) for name, count in published.CATEGORIES.items()
+    ]
+    if ours.get(TUMOUR):
+        by_category.append(_row(TUMOUR, ours[TUMOUR], total, scans, 0))
+    return [*by_category, _row("total", total, total, scans, published.FINDINGS)]
+
+
+def write_categories(categories: CategoryCounts, path: Path) -> None:
+    """Write the table as CSV; unreviewed findings have a line of their own after the total, and no share.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        table.writerows(rows(categories))
+        if categories.unreviewed:
+            table.writerow([UNREVIEWED, categories.unreviewed, "", "", "", "", ""])
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV that has to have these columns.
+
+    Raises:
+        InputError: the file is missing, is not a CSV in UTF-8, or lacks a column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as content:
+            reader = csv.DictReader(content)
+            found = list(reader)
+            names = reader.fieldnames or []
+    except OSError as error:
+        raise InputError(f"The table {path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The table {path} is not a CSV in UTF-8; save it so.") from error
+    for name in columns:
+        if name not in names:
+            raise InputError(f"The table {path} has no column {name}: give a table of findings.")
+    return found
+
+
+def _row(name: str, count: int, total: int, scans: int, paper: int) -> tuple[str, ...]:
+    return (
+        name,
+        str(count),
+        _ratio(100 * count, total, 1),
+        _ratio(count, scans, 2),
+        str(paper),
+        _ratio(100 * paper, published.FINDINGS, 1),
+        _ratio(paper, published.PATIENTS, 2),
+    )
+
+
+def _ratio(value: float, of: int, digits: int) -> str:
+    return f"{value / of:.{digits}f}" if of else ""

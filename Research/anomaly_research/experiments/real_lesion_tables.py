@@ -1,0 +1,185 @@
+"""What was found of real lesions, summed up: tumours one by one, the others by size, each with intervals over patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..evaluation.bootstrap import interval, patient_weights
+from ..evaluation.kinds import CalledFinding, confusion
+from ..evaluation.strata import size_name
+from .real_lesions import FindingRow, Found, LesionRow, findings_of, lesions_of
+
+SIZES = ((0.0, 0.03), (0.03, 0.1), (0.1, 1.0), (1.0, np.inf))
+"""Volumes of MS lesions and hyperintensities in millilitres, from (inclusive) to; they are smaller than infarcts."""
+
+AIMED_OVER_ML = 0.1
+"""Larger ones have a row of their own, together."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The scans of one class of lesions from one collection, by one method."""
+
+    method: str
+    lesion_class: str
+    collection: str
+    scans: tuple[Found, ...]
+
+    @cached_property
+    def lesions(self) -> list[LesionRow]:
+        """Of all scans."""
+        return [row for scan in self.scans for row in lesions_of(scan)]
+
+    @cached_property
+    def findings(self) -> list[FindingRow]:
+        """Of all scans."""
+        return [row for scan in self.scans for row in findings_of(scan)]
+
+    @cached_property
+    def patients(self) -> list[str]:
+        """By name."""
+        return sorted({scan.patient for scan in self.scans})
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Of the bootstrap over these patients, (resamples, patients)."""
+        return patient_weights(self.patients)
+
+    def ratio(self, name: str, above: Sequence[tuple[str, float]], below: Sequence[tuple[str, float]]) -> Row:
+        """A sum over a sum, each of (patient, value), with the interval over patients; None where nothing is below."""
+        up, down = (self._by_patient(pairs) for pairs in (above, below))
+        if not down.sum():
+            return _columns(name, None, None)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            resampled = (self.weights @ up) / (self.weights @ down)
+        return _columns(name, float(up.sum() / down.sum()), self._interval(resampled))
+
+    def median(self, name: str, values: Sequence[tuple[str, float]]) -> Row:
+        """The median of values of (patient, value), with the interval over patients; None without any."""
+        if not values:
+            return _columns(name, None, None)
+        owner = np.array([self.patients.index(patient) for patient, _ in values])
+        numbers = np.array([value for _, value in values])
+        drawn = (np.repeat(numbers, weights[owner]) for weights in self.weights)
+        resampled = np.array([np.median(some) if len(some) else np.nan for some in drawn])
+        return _columns(name, float(np.median(numbers)), self._interval(resampled))
+
+    def _by_patient(self, pairs: Sequence[tuple[str, float]]) -> np.ndarray:
+        sums = np.zeros(len(self.patients))
+        for patient, value in pairs:
+            sums[self.patients.index(patient)] += value
+        return sums
+
+    def _interval(self, resampled: np.ndarray) -> tuple[float, float] | None:
+        if len(self.patients) < 2:  # a single patient varies with nobody
+            return None
+        low, high = (float(end) for end in interval(resampled))
+        return None if np.isnan(low) else (low, high)
+
+
+def _columns(name: str, value: float | None, ends: tuple[float, float] | None) -> Row:
+    low, high = ends or (None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def groups_of(found: Sequence[Found]) -> list[Group]:
+    """The scans by method, class and collection, in the order in which they first come."""
+    keys = dict.fromkeys((one.method, one.lesion_class, one.collection) for one in found)
+    return [
+        Group(*key, tuple(one for one in found if (one.method, one.lesion_class, one.collection) == key))
+        for key in keys
+    ]
+
+
+def tumour_rows(groups: Sequence[Group]) -> Iterator[Row]:
+    """Tumours found, and the medians over tumours of the share marked (0 of a missed one) and of Dice (of those found)."""
+    for group in groups:
+        if group.lesion_class == "tumour" and group.lesions:
+            found = [lesion for lesion in group.lesions if lesion.found]
+            yield {
+                **_head(group),
+                "tumours": len(group.lesions),
+                "found": len(found),
+                **group.ratio("found_share", _values(found, lambda _: 1.0), _values(group.lesions, lambda _: 1.0)),
+                **group.median("share_marked", _values(group.lesions, lambda lesion: lesion.share)),
+                **group.median("dice", _values(found, lambda lesion: lesion.dice)),
+                **_per_scan(group),
+            }  # fmt: skip
+
+
+def size_rows(groups: Sequence[Group]) -> Iterator[Row]:
+    """MS lesions and hyperintensities by size: found, share of the volume in lesions found and in marked voxels."""
+    for group in groups:
+        if group.lesion_class == "tumour" or not group.lesions:
+            continue
+        choices: list[tuple[str, Callable[[LesionRow], bool]]] = [
+            (name, lambda lesion, name=name: size_name(lesion.volume_ml, SIZES) == name)  # type: ignore[misc]
+            for name in (size_name(low, SIZES) for low, _ in SIZES)
+        ]
+        choices.append((f"all over {AIMED_OVER_ML:g} ml", lambda lesion: lesion.volume_ml >= AIMED_OVER_ML))
+        choices.append(("all", lambda _: True))
+        for name, belongs in choices:
+            among = [lesion for lesion in group.lesions if belongs(lesion)]
+            found = [lesion for lesion in among if lesion.found]
+            volume = _values(among, lambda lesion: lesion.volume_ml)
+            yield {
+                **_head(group),
+                "size": name,
+                "lesions": len(among),
+                "found": len(found),
+                **group.ratio("found_share", _values(found, lambda _: 1.0), _values(among, lambda _: 1.0)),
+                "volume_ml": sum(value for _, value in volume),
+                **group.ratio("volume_share", _values(found, lambda lesion: lesion.volume_ml), volume),
+                **group.ratio("voxel_share", _values(among, lambda lesion: lesion.share * lesion.volume_ml), volume),
+            }  # fmt: skip
+
+
+def scan_rows(groups: Sequence[Group]) -> Iterator[Row]:
+    """Findings a scan, of these on none of the lesions, and the flagged volume."""
+    for group in groups:
+        yield {**_head(group), **_per_scan(group)}
+
+
+def kind_rows(found: Sequence[Found]) -> Iterator[Row]:
+    """Of each method that says so: what the findings on true lesions were called."""
+    for method in dict.fromkeys(one.method for one in found if one.hints):
+        own = [one for one in found if one.method == method]
+        called = [
+            CalledFinding(row.patient, row.truth, row.hint)
+            for one in own
+            for row in findings_of(one)
+            if row.truth
+        ]
+        for row in confusion(called, [one.patient for one in own]):
+            yield {"method": method, "of": "findings", **row}
+
+
+def _head(group: Group) -> Row:
+    return {
+        "method": group.method,
+        "lesion_class": group.lesion_class,
+        "collection": group.collection,
+        "patients": len(group.patients),
+        "scans": len(group.scans),
+    }
+
+
+def _per_scan(group: Group) -> Row:
+    scans = [(scan.patient, 1.0) for scan in group.scans]
+    elsewhere = [row for row in group.findings if not row.truth]
+    return {
+        **group.ratio("findings", _values(group.findings, lambda _: 1.0), scans),
+        **group.ratio("on_no_lesion", _values(elsewhere, lambda _: 1.0), scans),
+        **group.ratio("flagged_ml", _values(group.findings, lambda finding: finding.volume_ml), scans),
+    }
+
+
+def _values(rows: Sequence[Any], value: Callable[[Any], float]) -> list[tuple[str, float]]:
+    return [(row.patient, float(value(row))) for row in rows]

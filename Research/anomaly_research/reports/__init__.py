@@ -1,0 +1,1 @@
+"""What evaluations and experiments leave behind: tables, figures, pages."""

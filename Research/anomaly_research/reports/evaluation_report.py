@@ -1,0 +1,184 @@
+"""The tables, figures and summary of an evaluation, written into its folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy
+from AnomalyDetectionLib import __version__
+from AnomalyDetectionLib.bids.layout import BidsScan
+from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+
+from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
+from ..evaluation.run import Evaluation
+from ..evaluation.tables import (
+    Row,
+    difference_rows,
+    lesion_and_finding_rows,
+    lesion_free_rows,
+    method_rows,
+    rate_rows,
+    scan_rows,
+    sensitivity_rows,
+    strata_rows,
+)
+from .csv_rows import RowsFile, write_rows
+from .evaluation_figures import froc_figure, strata_figure
+from .evaluation_summary import Tables, summary_page
+from .markdown import counted
+
+Progress = Callable[[str, float, str], None]
+
+TABLES = "tables"
+
+
+def write_evaluation(evaluation: Evaluation, progress: Progress | None = None) -> None:
+    """Write everything into the output folder of the request; of a run that evaluated nothing, only the errors.
+
+    Two runs over the same scans, models and seed write the same bytes.
+
+    Raises:
+        InputError: if the folder cannot be written, or a stored file is damaged.
+    """
+    output = evaluation.request.output
+    with atomic_folder(output) as folder:
+        (folder / TABLES).mkdir()
+        write_rows(folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], _ERRORS)
+        if evaluation.methods:
+            _write_results(evaluation, folder, progress)
+
+
+_ERRORS = ("subject", "reason")
+
+
+def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | None) -> None:
+    methods, weights = evaluation.methods, evaluation.weights
+
+    def report(line: str, done: float) -> None:
+        if progress is not None:
+            progress("tables", 0.95 + 0.04 * done, line)
+
+    categories, kinds = _write_scan_by_scan(evaluation, folder / TABLES, report)
+    tables = Tables(
+        methods=list(method_rows(methods, weights)),
+        sensitivity=list(sensitivity_rows(methods, weights)),
+        rates=list(rate_rows(methods, weights)),
+        differences=list(difference_rows(methods, weights)),
+        strata=list(strata_rows(methods, weights)),
+        lesion_free=list(lesion_free_rows(methods, weights)),
+        categories=categories,
+        kinds=kinds,
+    )
+    for name, rows in vars(tables).items():
+        write_rows(folder / TABLES / f"{name}.csv", rows)
+    write_rows(folder / TABLES / "scans.csv", scan_rows(methods))
+    said = what_was_simulated(evaluation.request.cohort, evaluation.scans)
+    froc_figure(methods, weights, said, folder / "froc.png")
+    strata_figure(tables.strata, said, folder / "strata.png")
+    page = summary_page(evaluation, tables, said)
+    (folder / "summary.md").write_text(page, encoding="utf-8", errors="backslashreplace")
+    record = {"what_was_simulated": said, "run": _record(evaluation), **vars(tables)}
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def _write_scan_by_scan(
+    evaluation: Evaluation, folder: Path, progress: Callable[[str, float], None]
+) -> tuple[list[Row], list[Row]]:
+    """Lesions, findings and candidates, appended scan by scan; returns how many findings each category has, and what
+    findings and candidates were called.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    called: dict[tuple[str, str], list[CalledFinding]] = {}
+    with ExitStack() as files:
+        writers = {name: RowsFile(folder / f"{name}.csv", files) for name in ("lesions", *CALLED)}
+        for parts in lesion_and_finding_rows(evaluation.methods, progress):
+            for (name, writer), rows in zip(writers.items(), parts, strict=True):
+                writer.append(rows)
+                for row in rows if name in CALLED else ():
+                    if name == "findings":
+                        counts[row["method"], row["category"]] += 1
+                    if row["hint"] is not None:
+                        finding = CalledFinding(row["patient"], truth_of(row["category"]), row["hint"])
+                        called.setdefault((row["method"], name), []).append(finding)
+    patients = [scan.patient for scan in evaluation.scans]
+    kinds = [
+        {"method": method, "of": name, **row}
+        for (method, name), those in called.items()
+        for row in confusion(those, patients, evaluation.weights)
+    ]
+    return list(_category_rows(evaluation, counts)), kinds
+
+
+def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
+    from ..evaluation.categories import CATEGORIES
+
+    scans = len(evaluation.scans)
+    for method in evaluation.methods:
+        total = sum(counts[method.name, category] for category in CATEGORIES)
+        for category in CATEGORIES:
+            count = counts[method.name, category]
+            yield {
+                "method": method.name,
+                "operating_point": method.points[0][0],
+                "category": category,
+                "patients": len(set(method.curves.patients)),
+                "findings": count,
+                "findings_a_scan": count / scans,
+                "share": count / total if total else None,
+            }
+
+
+def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
+    """One sentence that heads every table and figure."""
+    scans = list(scans)
+    people = len({scan.patient for scan in scans})
+    size = f"{counted(len(scans), 'scan')} of {counted(people, 'person', 'people')}"
+    anatomy = Counter(scan.participant.get("anatomy", "").strip() for scan in scans)
+    if set(anatomy) == {""}:
+        return f"{_name(cohort)}: {size}; whether anything in them is simulated is not said there."
+    kinds = [
+        f"real anatomy ({n}; infarcts simulated into real scans)"
+        if kind == "real"
+        else f"anatomy of {kind} ({n}; the whole image is simulated)"
+        for kind, n in sorted(anatomy.items(), key=lambda item: (item[0] != "real", item[0]))
+        if kind
+    ]
+    # The first word names the collection, what follows the person.
+    sources = sorted({scan.participant.get("source", "").split(" ")[0] for scan in scans} - {""})
+    said = f"Simulated infarcts in {size}: {'; '.join(kinds)}"
+    return said + (f"; scans from {', '.join(sources)}." if sources else ".")
+
+
+def _name(cohort: Path) -> str:
+    try:
+        content = json.loads((cohort / "dataset_description.json").read_text("utf-8"))
+        return str(content["Name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return cohort.name
+
+
+def _record(evaluation: Evaluation) -> dict[str, Any]:
+    """What the tables were made with; no dates, so that two runs are the same."""
+    request = evaluation.request
+    return {
+        "models": {name: model.fingerprint for name, model in evaluation.models.items()},
+        "subjects": [scan.subject for scan in evaluation.scans],
+        "patients": sorted({scan.patient for scan in evaluation.scans}),
+        "failed": [asdict(failure) for failure in evaluation.failures],
+        "bootstrap": {"resamples": request.resamples, "seed": request.seed, "unit": "patient"},
+        "versions": {
+            "AnomalyDetection": __version__,
+            "python": platform.python_version(),
+            "numpy": numpy.__version__,
+            "scipy": scipy.__version__,
+        },
+    }

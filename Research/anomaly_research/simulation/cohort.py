@@ -1,0 +1,335 @@
+"""A cohort of simulated subjects, written as BIDS; subject k depends on the seed and on k alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from AnomalyDetectionLib import __version__
+from AnomalyDetectionLib.bids.layout import (
+    BRAIN_MASK,
+    CONFOUNDER_MAP,
+    CONFOUNDERS,
+    INFARCT_COLUMNS,
+    INFARCTS,
+    image_path,
+    truth_path,
+)
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+from AnomalyDetectionLib.files.folder_lock import LOCK
+from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
+
+from .heads import Head, Heads
+from .plans import random_plans
+from .subject import Confounding, Subject, make_subject, random_confounding
+
+Progress = Callable[[str, float, str], None]
+
+BIDS_VERSION = "1.10.0"
+PARTICIPANT_COLUMNS = (
+    "participant_id",
+    "patient",
+    "source",
+    "anatomy",
+    "infarcts",
+    "lesion_free",
+    "seed",
+)
+
+
+@dataclass(frozen=True)
+class CohortSettings:
+    """What a cohort is to be like.
+
+    Attributes:
+        subjects: with infarcts.
+        lesion_free: without; real scans stay as they are, simulated heads have confounders.
+        seed: the same seed and settings give the same bytes.
+        fewest, most: infarcts a subject.
+        wmh, perivascular, sulci, artefacts: share of the subjects that get each confounder.
+        shapes: lesion masks in MNI space at 1 mm; half of the infarcts take their shape from one, if one suits.
+    """
+
+    subjects: int
+    lesion_free: int = 0
+    seed: int = 0
+    fewest: int = 1
+    most: int = 6
+    wmh: float = 0.3
+    perivascular: float = 0.4
+    sulci: float = 0.3
+    artefacts: float = 0.15
+    shapes: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense, with ValueError."""
+        if self.subjects < 0 or self.lesion_free < 0 or self.subjects + self.lesion_free < 1:
+            raise ValueError("a cohort has at least one subject")
+        if not 1 <= self.fewest <= self.most:
+            raise ValueError("infarcts a subject: from 1, and the most not below the fewest")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A subject to be made: its number among those with, or among those without infarcts."""
+
+    number: int
+    lesion_free: bool
+
+    @property
+    def name(self) -> str:
+        return f"sub-free{self.number + 1:02d}" if self.lesion_free else f"sub-{self.number + 1:03d}"
+
+
+def simulate_cohort(
+    output: Path, heads: Heads, settings: CohortSettings, report: Progress
+) -> tuple[int, int]:
+    """Make a cohort, or go on with one that was begun with the same settings.
+
+    Each subject is there completely or not at all. More subjects can be added later by the same command
+    with a larger number. A subject whose scan cannot be used is left out: a row in derivatives/truth/errors.csv.
+
+    Args:
+        output: made if it is not there.
+        report: called with a stage, the fraction done and a message.
+
+    Returns:
+        How many subjects were made now, and how many had been there.
+
+    Raises:
+        InputError: if the folder holds something else, there are fewer real scans than lesion-free subjects
+            wanted, no scan can be used, or the folder cannot be written.
+    """
+    if heads.limit is not None and settings.lesion_free > heads.limit:
+        raise InputError(
+            f"There are only {heads.limit} scans, so no more than that many lesion-free subjects: "
+            f"give --lesion-free {heads.limit} or less."
+        )
+    _begin(output, heads, settings)
+    there: dict[str, Mapping[str, object]] = {
+        row["participant_id"]: row for row in _read_participants(output)
+    }
+    tasks = [_Task(k, False) for k in range(settings.subjects)]
+    tasks += [_Task(k, True) for k in range(settings.lesion_free)]
+    left = [task for task in tasks if task.name not in there]
+    # Subjects that share a head follow each other; it is analysed once.
+    left.sort(key=lambda task: (heads.batch(task.number), task.lesion_free, task.number))
+    unusable: list[Unusable] = []
+    for done, task in enumerate(left):
+        report("simulating", done / len(left), task.name)
+        seed = np.random.SeedSequence([settings.seed, int(task.lesion_free), task.number])
+        place, disease, rest = seed.spawn(3)
+        try:
+            head = heads.head(task.number, task.name, place)
+        except Exception as error:  # one scan must not take the others with it
+            unusable.append(Unusable.by(task.name, error))
+            continue
+        subject, confounding = _subject(head, heads, task, settings, disease, rest)
+        there[task.name] = _participant(task, head, heads, subject, settings)
+        with atomic_folder(output) as beside:
+            for path, content in _files(beside, task, head, heads, subject, confounding, settings):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            (beside / "participants.tsv").write_bytes(
+                _tsv(PARTICIPANT_COLUMNS, [there[name] for name in sorted(there)])
+            )
+    if left and len(unusable) == len(tasks):
+        raise InputError(f"None of the scans can be used; the first: {unusable[0].reason}")
+    write_unusable(errors_of(output), unusable)
+    return len(left) - len(unusable), len(tasks) - len(left)
+
+
+def errors_of(output: Path) -> Path:
+    """Where it is written which subjects of a cohort could not be made, and why."""
+    return output / "derivatives" / "truth" / "errors.csv"
+
+
+def _subject(
+    head: Head,
+    heads: Heads,
+    task: _Task,
+    settings: CohortSettings,
+    disease: np.random.SeedSequence,
+    rest: np.random.SeedSequence,
+) -> tuple[Subject, Confounding]:
+    planning, confounding_seed = (np.random.default_rng(s) for s in disease.spawn(2))
+    if task.lesion_free and heads.anatomy == "real":
+        nothing = Confounding()
+        return make_subject(head.host, (), nothing, (), rest), nothing
+    plans = () if task.lesion_free else random_plans(planning, settings.fewest, settings.most)
+    confounding = random_confounding(
+        confounding_seed, settings.wmh, settings.perivascular, settings.sulci, settings.artefacts
+    )
+    return make_subject(head.host, plans, confounding, settings.shapes, rest), confounding
+
+
+def _participant(
+    task: _Task, head: Head, heads: Heads, subject: Subject, settings: CohortSettings
+) -> dict[str, object]:
+    return {
+        "participant_id": task.name,
+        "patient": head.patient,
+        "source": head.source,
+        "anatomy": heads.anatomy,
+        "infarcts": len(subject.lesions),
+        "lesion_free": "yes" if task.lesion_free else "no",
+        "seed": settings.seed,
+    }
+
+
+def _files(
+    root: Path,
+    task: _Task,
+    head: Head,
+    heads: Heads,
+    subject: Subject,
+    confounding: Confounding,
+    settings: CohortSettings,
+) -> Iterator[tuple[Path, bytes]]:
+    """All files of a subject: path and bytes."""
+    name, flair = task.name, subject.flair
+    untouched = task.lesion_free and heads.anatomy == "real"
+    for suffix, scan in (("T1w", subject.t1), ("FLAIR", flair)):
+        path = image_path(root, name, suffix)
+        yield path, scan.to_bytes()
+        about = {
+            "Simulated": "nothing: the scan as it was given" if untouched else _what(heads),
+            "Seed": settings.seed,
+            "Source": head.source,
+            "VoxelSizeMillimetres": [round(float(s), 4) for s in scan.grid.spacing],
+        }
+        yield path.with_name(path.name.replace(".nii.gz", ".json")), _json(about)
+    labels = ((INFARCTS, subject.infarcts), (CONFOUNDER_MAP, subject.confounders))
+    for which, array in (*labels, (BRAIN_MASK, head.host.mask.astype(np.uint8))):
+        yield truth_path(root, name, which), flair.with_labels(array).to_bytes()
+    rows = [
+        {
+            "index": lesion.number,
+            "name": f"{lesion.kind} infarct {lesion.number}",
+            "kind": lesion.kind,
+            "cavitated": "yes" if lesion.cavitated else "no",
+            "region": lesion.region,
+            "side": lesion.side,
+            "volume_ml": f"{lesion.volume_ml:.4f}",
+            "voxel_volume_ml": f"{lesion.voxel_volume_ml:.4f}",
+            **{
+                f"centroid_{axis}_mm": f"{value:.1f}"
+                for axis, value in zip("ras", lesion.centroid_ras, strict=True)
+            },
+            "shape": shape,
+        }
+        for lesion, shape in zip(subject.lesions, subject.shapes, strict=True)
+    ]
+    yield truth_path(root, name, INFARCTS, ".tsv"), _tsv((*INFARCT_COLUMNS, "shape"), rows)
+    about = {
+        "Simulated": "nothing" if untouched else _what(heads),
+        "Confounders": asdict(confounding),
+        "LeftOut": [asdict(plan) for plan in subject.left_out],
+    }
+    yield truth_path(root, name, INFARCTS, ".json"), _json(about)
+    present = [{"index": k, "name": v} for k, v in CONFOUNDERS.items()]
+    yield truth_path(root, name, CONFOUNDER_MAP, ".tsv"), _tsv(("index", "name"), present)
+
+
+def _what(heads: Heads) -> str:
+    """What of a subject is not real."""
+    if heads.anatomy == "real":
+        return "the infarcts and some confounders; the rest is a real scan"
+    return "everything"
+
+
+def _begin(output: Path, heads: Heads, settings: CohortSettings) -> None:
+    """Write what describes the cohort, or find that it is there already."""
+    parameters: dict[str, object] = {
+        "Seed": settings.seed,
+        "InfarctsASubject": [settings.fewest, settings.most],
+        "ShareWithConfounder": {
+            "wmh": settings.wmh,
+            "perivascular": settings.perivascular,
+            "sulci": settings.sulci,
+            "artefacts": settings.artefacts,
+        },
+        "ShapesFromMasks": [path.name.split(".")[0] for path in settings.shapes],
+        **heads.description(),
+    }
+    generator = {"Name": "anomaly-detection simulate", "Version": __version__, "Parameters": parameters}
+    truth = _json(
+        {
+            "Name": "Truth of simulated infarcts and confounders",
+            "BIDSVersion": BIDS_VERSION,
+            "DatasetType": "derivative",
+            "GeneratedBy": [generator],
+        }
+    )
+    record = output / "derivatives" / "truth" / "dataset_description.json"
+    if output.is_dir() and any(path.name != LOCK for path in output.iterdir()):  # the command's own
+        try:
+            same = record.read_bytes() == truth
+        except OSError:
+            same = False
+        if not same:
+            raise InputError(
+                f"The folder {output} holds something else, or a cohort of other settings: give a new --output."
+            )
+        return
+    raw = {
+        "Name": "Simulated chronic infarcts",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "raw",
+        "GeneratedBy": [{"Name": generator["Name"], "Version": __version__}],
+    }
+    with atomic_folder(output) as beside:
+        (beside / "derivatives" / "truth").mkdir(parents=True)
+        (beside / "dataset_description.json").write_bytes(_json(raw))
+        (beside / record.relative_to(output)).write_bytes(truth)
+        (beside / "README").write_text(_readme(heads), encoding="utf-8")
+        (beside / "participants.tsv").write_bytes(_tsv(PARTICIPANT_COLUMNS, []))
+        columns = {name: {"Description": text} for name, text in _ABOUT_COLUMNS.items()}
+        (beside / "participants.json").write_bytes(_json(columns))
+
+
+_ABOUT_COLUMNS = {
+    "patient": "the person whose head it is; subjects that share one are no independent cases",
+    "source": "the scan that the subject was made from",
+    "anatomy": "real, or what the head was simulated from",
+    "infarcts": "simulated infarcts in it",
+    "lesion_free": "yes: no infarct was put in; a real scan is as it was given",
+    "seed": "of the random numbers",
+}
+
+
+def _readme(heads: Heads) -> str:
+    real = "The scans are real ones" if heads.anatomy == "real" else "The scans are simulated"
+    return (
+        f"Simulated chronic infarcts. {real}; every infarct in them is simulated, and so are all confounders\n"
+        "but the real lesions of the scans: tumours, and others, which count as white matter hyperintensities.\n"
+        "The truth about them is in derivatives/truth, on the grid of each FLAIR. Not for diagnosis.\n"
+    )
+
+
+def _read_participants(output: Path) -> list[dict[str, str]]:
+    try:
+        with (output / "participants.tsv").open(newline="", encoding="utf-8") as content:
+            return list(csv.DictReader(content, delimiter="\t"))
+    except (
+        FileNotFoundError
+    ):  # a workflow takes it away when the command was interrupted: all are made again, the same
+        return []
+
+
+def _tsv(columns: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> bytes:
+    content = io.StringIO()
+    writer = csv.DictWriter(content, columns, delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return content.getvalue().encode("utf-8")
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")

@@ -1,0 +1,80 @@
+"""From the options of `anomaly-detection simulate --subjects` to a cohort."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from AnomalyDetectionLib.calibration.prepare_scans import read_table
+from AnomalyDetectionLib.errors import InputError
+
+from .cohort import CohortSettings, Progress, errors_of, simulate_cohort
+from .heads import Heads, RealHeads
+from .simulated_heads import LabelHeads, TemplateHeads
+
+
+def simulate_from_options(
+    output: Path, seed: int, subjects: int, options: Mapping[str, Any], report: Progress
+) -> str:
+    """Make the cohort; returns a sentence about what was made.
+
+    Raises:
+        InputError: if an option cannot be used, or a scan, or the folder.
+    """
+    fewest, most = _range(options["infarcts"])
+    shares = {name: options[name] for name in ("wmh", "perivascular", "sulci", "artefacts")}
+    if subjects + options["lesion_free"] < 1:
+        raise InputError("A cohort of no subjects was asked for: give --subjects, or --lesion-free, or both.")
+    heads = _heads(options, output)
+    settings = CohortSettings(
+        subjects=subjects,
+        lesion_free=options["lesion_free"],
+        seed=seed,
+        fewest=fewest,
+        most=most,
+        shapes=_files(options["shapes"], "--shapes", "*_lesion.nii.gz"),
+        **shares,
+    )
+    made, there = simulate_cohort(output, heads, settings, report)
+    before = f"; {there} were there already" if there else ""
+    failed = subjects + options["lesion_free"] - made - there
+    if failed:
+        before += f"; {failed} could not be made, see {errors_of(output)}"
+    return f"{made} subjects simulated into {output}{before}."
+
+
+def _range(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    if found:
+        fewest, most = int(found[1]), int(found[2] or found[1])
+        if 1 <= fewest <= most <= 20:
+            return fewest, most
+    raise InputError(f"--infarcts-per-subject {text} is no range: give one such as 1-6, within 1 to 20.")
+
+
+def _heads(options: Mapping[str, Any], output: Path) -> Heads:
+    sources, labels = options["sources"], options["labels"]
+    anatomy = options["anatomy"] or ("real" if sources else "synthseg" if labels else "icbm152")
+    if anatomy == "real":
+        if sources is None:
+            raise InputError("Real anatomy needs scans: give a table of them with --sources.")
+        return RealHeads(read_table(sources, options["root"]))
+    if sources is not None:
+        raise InputError("--sources are real scans: give --anatomy real with them.")
+    if anatomy == "synthseg":
+        if labels is None:
+            raise InputError("Anatomy from label maps needs them: give their folder with --labels.")
+        return LabelHeads(_files(labels, "--labels", "*.nii.gz"), options["spacing"])
+    return TemplateHeads(options["spacing"])
+
+
+def _files(folder: Path | None, option: str, pattern: str) -> tuple[Path, ...]:
+    """The files of a folder that an option names; none where it was not given."""
+    if folder is None:
+        return ()
+    found = tuple(sorted(folder.glob(pattern))) if folder.is_dir() else ()
+    if not found:
+        raise InputError(f"The folder {folder} holds no files {pattern}: check {option}.")
+    return found

@@ -1,0 +1,100 @@
+"""Whose head a subject gets: a person's whose scan is there, or one that is made up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from AnomalyDetectionLib.calibration.prepare_scans import ScanEntry
+from AnomalyDetectionLib.imaging.acquired_slices import acquired_slices, only_slices
+from AnomalyDetectionLib.imaging.reading import read_study, read_volume
+
+from .confounders import HYPERINTENSITY, TUMOUR
+from .host import Host, analyse
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head that lesions can be put into.
+
+    Attributes:
+        host: the scan, analysed.
+        patient: the person, the unit of resampling.
+        source: the scan's name.
+    """
+
+    host: Host
+    patient: str
+    source: str
+
+
+class Heads(Protocol):
+    """Where heads come from.
+
+    Attributes:
+        anatomy: "real", "ICBM152" or "synthseg".
+        limit: how many lesion-free ones there are; None: any number.
+    """
+
+    anatomy: str
+    limit: int | None
+
+    def batch(self, number: int) -> int:
+        """Which subjects should be made one after the other, because they share a head: those of one batch."""
+        ...
+
+    def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
+        """The head of a subject, the same for the same number and seed; `subject` is its name."""
+        ...
+
+    def description(self) -> dict[str, object]:
+        """What tells these heads from others, for the record."""
+        ...
+
+
+class RealHeads:
+    """Real scans; subject k gets scan k modulo their number.
+
+    Args:
+        entries: the scans, at least one. Their lesion masks are in the FLAIR's space.
+    """
+
+    anatomy = "real"
+
+    def __init__(self, entries: list[ScanEntry]) -> None:
+        """Nothing is read yet."""
+        self._entries = entries
+        self._kept: tuple[int, Head] | None = None
+        self.limit: int | None = len(entries)
+
+    def batch(self, number: int) -> int:
+        """The scan's number."""
+        return number % len(self._entries)
+
+    def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
+        """The scan, read and analysed unless it is the one asked for last.
+
+        Raises:
+            InputError: if it cannot be used.
+        """
+        place = self.batch(number)
+        if self._kept is None or self._kept[0] != place:
+            self._kept = None
+            entry = self._entries[place]
+            study = read_study(entry.t1, entry.flair, entry.brain_mask)
+            # A lesion painted into copies of a slice would be sharper than the scan.
+            kept = acquired_slices(study.flair.image)
+            if len(kept) < study.flair.image.GetSize()[2]:
+                flair = only_slices(study.flair.image, kept)
+                study = replace(study, flair=replace(study.flair, image=flair, path=None))
+            mask = entry.lesions
+            lesions = None if mask is None else read_volume(mask, role="lesion mask", mask=True)
+            known = TUMOUR if entry.lesion_class == "tumour" else HYPERINTENSITY
+            host = replace(analyse(study, lesions), known_class=known)
+            self._kept = place, Head(host, entry.patient, entry.name)
+        return self._kept[1]
+
+    def description(self) -> dict[str, object]:
+        """The scans' names, in their order."""
+        return {"Anatomy": self.anatomy, "Scans": [entry.name for entry in self._entries]}

@@ -1,0 +1,188 @@
+"""A person's head from a whole-head label map: FreeSurfer's labels inside the brain, SimNIBS charm's outside.
+
+Such maps come with SynthSeg (Billot et al., Med Image Anal 2023).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.reading import read_volume
+from scipy import ndimage
+
+from .anatomy import Brain, Region, brain_regions
+from .head import Head
+from .random_fields import smooth_noise
+from .signals import (
+    CORTICAL_BONE,
+    CSF,
+    FAT,
+    GREY_MATTER,
+    MARROW,
+    MUSCLE,
+    SKIN,
+    VITREOUS,
+    WHITE_MATTER,
+    Tissue,
+)
+from .template_fit import template_affine
+
+# FreeSurfer's colour table. 25 and 57 are lesions of the white matter, which are made white matter here.
+_WHITE = (2, 41, 7, 46, 16, 28, 60, 25, 57, 85)
+_GREY = (3, 42, 8, 47, 10, 11, 12, 13, 17, 18, 26, 49, 50, 51, 52, 53, 54, 58)
+_VENTRICLES = (4, 43, 14, 5, 44, 72, 136, 137, 163, 164)
+_CSF = (*_VENTRICLES, 15, 24, 30, 62)
+_CEREBELLUM, _BRAIN_STEM = (7, 8, 46, 47), (16,)
+_DEEP = (10, 11, 12, 13, 26, 49, 50, 51, 52, 58)
+_INNER_VENTRICLES = (4, 43, 14)
+
+# SimNIBS charm's labels: what they are made of. Arteries and veins are half empty by their flow.
+_SOFT, _SKIN = 507, 511
+_AROUND: tuple[tuple[tuple[int, ...], Tissue, float], ...] = (
+    ((506,), VITREOUS, 1.0),
+    ((508,), MUSCLE, 1.0),
+    ((502, 514), MUSCLE, 0.5),
+    ((509, 511), SKIN, 1.0),
+    ((512, 530), WHITE_MATTER, 1.0),
+    ((515,), CORTICAL_BONE, 1.0),
+    ((516,), MARROW, 1.0),
+)
+#: Soft tissue this near to the skin is fat; deeper, muscle with fat in it.
+_FAT_MM = 9.0
+#: The field of view beyond the brain: to the sides, and below and above it.
+_SIDE_MM, _BELOW_MM, _ABOVE_MM = 30.0, 6.0, 20.0
+
+
+def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Head]:
+    """A person like the one of a label map, a little deformed and perhaps mirrored.
+
+    Raises:
+        InputError: if the map cannot be read, or has no white or grey matter, or nilearn is not installed.
+    """
+    image = read_volume(path, role="label map", mask=True).image
+    image = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkInt16), "LPS")
+    labels = sitk.GetArrayFromImage(image)
+    if not (np.isin(labels, _WHITE).any() and np.isin(labels, _GREY).any()):
+        raise InputError(
+            f"The label map {path} has no labels of white and grey matter as of FreeSurfer: leave it out."
+        )
+    native = Grid.of(image)
+    grid = _field_of_view(labels, native)
+    labels = _deformed(labels, native, grid, rng)
+    tissue = np.isin(labels, (*_WHITE, *_GREY, *_INNER_VENTRICLES))
+    # The brain with the fluid in its sulci, not the cistern between it and the skull.
+    closed = _closing(tissue, 3.0)
+    mask = tissue | (closed & np.isin(labels, (*_CSF, 502, 514)))
+    mask = _largest(ndimage.binary_opening(mask, iterations=2))
+
+    def amount(*which: int) -> np.ndarray:
+        return ndimage.gaussian_filter(np.isin(labels, which).astype(np.float32), 0.6)
+
+    white, grey = amount(*_WHITE), amount(*_GREY)
+    fluid = amount(*_CSF)
+    # The brain's tissues add up to 1 in its mask; whatever else the blur brought in goes.
+    total = np.maximum(white + grey + fluid, 1e-3)
+    white, grey = (np.where(mask, v / total, 0).astype(np.float32) for v in (white, grey))
+    csf = np.where(mask, np.clip(1 - white - grey, 0, 1), 0).astype(np.float32)
+
+    like_t1 = white + 0.8 * grey + 0.25 * csf
+    affine = template_affine(like_t1, mask, grid)
+    z, y, x = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in grid.shape), indexing="ij", sparse=True)
+    lps = (x + grid.origin[0], y + grid.origin[1], z + grid.origin[2])
+    mni = np.stack([sum(affine[k, a] * lps[a] for a in range(3)) + affine[k, 3] for k in range(3)]).astype(
+        np.float32
+    )
+    ventricles = np.isin(labels, _INNER_VENTRICLES) & mask
+    regions = brain_regions(mni, white, grey, csf, mask, ventricles)
+    named = ((_CEREBELLUM, Region.CEREBELLUM), (_BRAIN_STEM, Region.BRAIN_STEM), (_DEEP, Region.DEEP_GREY))
+    for which, region in named:
+        regions[np.isin(labels, which) & mask] = region
+    # Rules may have put a cerebellum or a brain stem where the map has the forebrain.
+    forebrain = np.isin(labels, (2, 41, 3, 42)) & mask
+    misplaced = forebrain & np.isin(regions, (Region.CEREBELLUM, Region.BRAIN_STEM))
+    regions[misplaced] = np.where(white > grey, Region.WHITE_MATTER, Region.CORTEX)[misplaced]
+    brain = Brain(white, grey, csf, mask, regions, mni, grid)
+    return brain, _surroundings(labels, brain, rng)
+
+
+def _field_of_view(labels: np.ndarray, native: Grid) -> Grid:
+    """A grid of 1 mm along L, P, S round the brain."""
+    inside = np.isin(labels, (*_WHITE, *_GREY))
+    inside &= ~np.isin(labels, (85,))
+    points = native.points(np.argwhere(inside)[:, ::-1])
+    low = points.min(axis=0) - np.array([_SIDE_MM, _SIDE_MM, _BELOW_MM])
+    high = points.max(axis=0) + np.array([_SIDE_MM, _SIDE_MM, _ABOVE_MM])
+    x, y, z = (int(n) for n in np.ceil(high - low))
+    a, b, c = (float(v) for v in low)
+    return Grid((x, y, z), (1.0, 1.0, 1.0), (a, b, c), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
+def _deformed(labels: np.ndarray, native: Grid, grid: Grid, rng: np.random.Generator) -> np.ndarray:
+    """The labels on another grid, scaled, deformed smoothly, and mirrored for half of the persons."""
+    spacing = grid.spacing[::-1]
+    scale = rng.uniform(0.97, 1.03, 3)
+    mirrored = rng.random() < 0.5
+    index = []
+    for axis in range(3):
+        place = np.arange(grid.shape[axis], dtype=np.float32)
+        middle = (grid.shape[axis] - 1) / 2
+        place = (place - middle) * scale[axis] + middle
+        if axis == 2 and mirrored:
+            place = place[::-1]
+        # Both grids run along L, P, S; only their origins and steps differ.
+        start = (grid.origin[2 - axis] - native.origin[2 - axis]) / native.spacing[2 - axis]
+        line = (place / native.spacing[2 - axis] + start).astype(np.float32)
+        field = 2.0 * smooth_noise(rng, grid.shape, spacing, 35.0) + 0.8 * smooth_noise(
+            rng, grid.shape, spacing, 11.0
+        )
+        index.append(
+            line.reshape([-1 if a == axis else 1 for a in range(3)]) + field / native.spacing[2 - axis]
+        )
+    return ndimage.map_coordinates(labels, np.stack(index), order=0, mode="nearest")
+
+
+def _surroundings(labels: np.ndarray, brain: Brain, rng: np.random.Generator) -> Head:
+    """What lies round the brain."""
+    free = 1 - (brain.white + brain.grey + brain.csf)
+    spacing = brain.grid.spacing[::-1]
+    body = ndimage.binary_fill_holes(labels > 0)
+    depth = ndimage.distance_transform_edt(~body) - ndimage.distance_transform_edt(body)
+    parts: list[tuple[Tissue, np.ndarray]] = []
+
+    def put(tissue: Tissue, mask: np.ndarray, share: float | np.ndarray = 1.0) -> None:
+        soft = ndimage.gaussian_filter(mask.astype(np.float32), 0.5)
+        parts.append((tissue, (soft * free * share).astype(np.float32)))
+
+    outside = ~brain.mask
+    put(CSF, np.isin(labels, _CSF) & outside)
+    put(WHITE_MATTER, np.isin(labels, _WHITE) & outside)
+    put(GREY_MATTER, np.isin(labels, _GREY) & outside)
+    for which, tissue, share in _AROUND:
+        put(tissue, np.isin(labels, which) & outside, share)
+    soft = labels == _SOFT
+    shallow = np.clip((_FAT_MM + depth) / 3, 0, 1)
+    streaks = np.clip(0.1 + 0.8 * (smooth_noise(rng, labels.shape, spacing, 7.0) > 1.0), 0, 1)
+    fatty = np.maximum(shallow, streaks).astype(np.float32)
+    put(FAT, soft & outside, fatty)
+    put(MUSCLE, soft & outside, 1 - fatty)
+    return Head(tuple(parts), body, depth.astype(np.float32))
+
+
+def _closing(mask: np.ndarray, reach_mm: float) -> np.ndarray:
+    """Closed with a ball; on a grid of 1 mm."""
+    pad = int(reach_mm) + 2
+    padded = np.pad(mask, pad)
+    wide = ndimage.distance_transform_edt(~padded) <= reach_mm
+    closed = ndimage.distance_transform_edt(wide) > reach_mm
+    return (closed | padded)[(slice(pad, -pad),) * 3]
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return labels == sizes.argmax()

@@ -1,0 +1,266 @@
+"""A simulated patient with chronic infarcts: T1, FLAIR and truth on the paper's grid.
+
+Everything is drawn from one seed: the person, the tissues, the infarcts, the scanner's unevenness and noise.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.write_image import write_image
+from scipy import ndimage
+
+from . import confounders, scanner
+from .anatomy import Brain, Region, individual_brain
+from .head import Head, surround
+from .healthy import EQUATIONS, healthy_signals
+from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct
+from .signals import GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
+
+# The paper's grid. In the plane the head is cut out of the 230 mm field of view.
+SLICES = 38
+SLICE_MM = 4.0
+IN_PLANE_MM = 0.9
+_COLUMNS, _ROWS = 200, 244
+# Signals are computed on layers this many times thinner than a slice.
+LAYERS = 5
+_BOTTOM_MM = -68.0
+# Where white matter lands in the integer images.
+_WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
+_SIGNAL_TO_NOISE = {"t1": 38.0, "flair": 32.0}
+
+LESION_COLUMNS = (
+    "number",
+    "kind",
+    "region",
+    "side",
+    "cavitated",
+    "volume_ml",
+    "voxel_volume_ml",
+    "centroid_r_mm",
+    "centroid_a_mm",
+    "centroid_s_mm",
+)
+
+# The built-in sample: all four kinds, from 0.05 to 14 ml.
+DEFAULT_INFARCTS = (
+    InfarctPlan("cortical", 14.0),
+    InfarctPlan("large subcortical", 5.0),
+    InfarctPlan("cortical", 3.0),
+    InfarctPlan("infratentorial", 1.6),
+    InfarctPlan("cortical", 1.2, cavitated=False),
+    InfarctPlan("lacunar", 0.45),
+    InfarctPlan("lacunar", 0.25, cavitated=False),
+    InfarctPlan("infratentorial", 0.2),
+    InfarctPlan("lacunar", 0.12),
+    InfarctPlan("lacunar", 0.05),
+)
+
+
+@dataclass(frozen=True)
+class SimulatedPatient:
+    """A scan whose every lesion is known; all images on one grid (axes along L, P, S).
+
+    Attributes:
+        t1, flair: int16.
+        truth: uint16; a voxel is labelled with the number of the infarct that fills at least half of it
+            (an infarct that fills half of no voxel gets the voxel it fills most).
+        wmh: uint8, `confounders.HYPERINTENSITY` or `PERIVASCULAR_SPACE`, by the same rule.
+        brain: uint8, 1 in the brain including the CSF in its sulci and ventricles.
+        lesions: the infarcts, by number.
+        seed: what they were drawn from.
+    """
+
+    t1: sitk.Image
+    flair: sitk.Image
+    truth: sitk.Image
+    wmh: sitk.Image
+    brain: sitk.Image
+    lesions: tuple[LesionRecord, ...]
+    seed: int
+
+
+def simulate_patient(
+    seed: int = 0,
+    infarcts: tuple[InfarctPlan, ...] = DEFAULT_INFARCTS,
+    wmh_ml: float = 4.0,
+    wmh_foci: int = 14,
+    perivascular: int = 6,
+) -> SimulatedPatient:
+    """Draw a person of about sixty, give them infarcts, and scan them.
+
+    Args:
+        seed: the same seed and plans give the same voxels.
+        infarcts: what to make; numbered in this order. Made largest first, so that the large ones find room.
+        wmh_ml: volume of the hyperintensities round the ventricles.
+        wmh_foci: number of hyperintense spots in the deep white matter.
+        perivascular: number of enlarged perivascular spaces.
+
+    Raises:
+        InputError: if nilearn, which ships the anatomy, is not installed.
+        ValueError: if an infarct does not fit into this brain.
+    """
+    # A stream for each part, so that a change to one leaves the others as they were.
+    person, disease, physics = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
+    fine = _fine_grid()
+    brain = individual_brain(fine, person)
+    head = surround(brain, person)
+
+    made, taken = _make_infarcts(brain, infarcts, disease)
+    wmh = confounders.white_matter_hyperintensities(brain, wmh_ml, wmh_foci, taken, disease)
+    spaces = confounders.perivascular_spaces(brain, perivascular, taken | wmh, disease)
+    signals = _signals(brain, head, made, wmh, spaces, disease)
+
+    coarse = _scan_grid()
+    air = scanner.slice_profile((head.depth_mm < 4).astype(np.float32), LAYERS) > 0.02
+    receive = scanner.coil(physics, coarse.shape, coarse.spacing[::-1])
+    images = {}
+    for name, signal in signals.items():
+        scan = scanner.slice_profile(signal, LAYERS)
+        uneven = receive * scanner.transmit(physics, scan.shape)
+        scan = scanner.acquire(scan, uneven, 1 / _SIGNAL_TO_NOISE[name], physics) * _WHITE_LEVEL[name]
+        # Scanners blank what lies well outside the head.
+        images[name] = coarse.image(np.round(np.where(air, scan, 0)).clip(0, 32767).astype(np.int16))
+
+    truth = _label(made, fine.shape)
+    records = _records(made, truth, brain, coarse)
+    confounding = np.zeros(coarse.shape, np.uint8)
+    confounding[scanner.occupancy(wmh, LAYERS) >= 0.5] = confounders.HYPERINTENSITY
+    confounding[scanner.occupancy(spaces, LAYERS) >= 0.5] = confounders.PERIVASCULAR_SPACE
+    confounding[truth > 0] = 0
+    inside = scanner.occupancy(brain.mask, LAYERS) >= 0.5
+    return SimulatedPatient(
+        t1=images["t1"],
+        flair=images["flair"],
+        truth=coarse.image(truth),
+        wmh=coarse.image(confounding),
+        brain=coarse.image(inside.astype(np.uint8)),
+        lesions=records,
+        seed=seed,
+    )
+
+
+def write_patient(patient: SimulatedPatient, folder: Path) -> None:
+    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder.
+
+    Raises:
+        OSError: if one cannot be written, such as for want of space.
+    """
+    for name in ("t1", "flair", "truth", "wmh"):
+        write_image(getattr(patient, name), folder / f"{name}.nii.gz")
+    with (folder / "lesions.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(LESION_COLUMNS)
+        for lesion in patient.lesions:
+            writer.writerow(
+                [lesion.number, lesion.kind, lesion.region, lesion.side, "yes" if lesion.cavitated else "no"]
+                + [f"{lesion.volume_ml:.4f}", f"{lesion.voxel_volume_ml:.4f}"]
+                + [f"{c:.1f}" for c in lesion.centroid_ras]
+            )
+
+
+def _scan_grid() -> Grid:
+    """The paper's grid, its origin near the anterior commissure."""
+    origin = (-IN_PLANE_MM * (_COLUMNS - 1) / 2, -96.0, _BOTTOM_MM + SLICE_MM / 2)
+    return Grid(
+        (_COLUMNS, _ROWS, SLICES), (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM), origin, (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    )
+
+
+def _fine_grid() -> Grid:
+    """The scan's grid in thin layers, with one slice more at either end for the slice profile."""
+    scan = _scan_grid()
+    layer = SLICE_MM / LAYERS
+    bottom = scan.origin[2] - 1.5 * SLICE_MM + layer / 2
+    return Grid(
+        (*scan.size[:2], LAYERS * (SLICES + 2)),
+        (*scan.spacing[:2], layer),
+        (*scan.origin[:2], bottom),
+        scan.direction,
+    )
+
+
+def _make_infarcts(
+    brain: Brain, plans: tuple[InfarctPlan, ...], rng: np.random.Generator
+) -> tuple[list[Infarct], np.ndarray]:
+    """The infarcts in the order of their plans, and where they are."""
+    # The extra slices at either end are not in the scan: nothing may lie there.
+    taken = np.zeros(brain.mask.shape, bool)
+    taken[: 2 * LAYERS] = taken[-2 * LAYERS :] = True
+    made: dict[int, Infarct] = {}
+    for k in sorted(range(len(plans)), key=lambda k: -plans[k].volume_ml):
+        made[k] = make_infarct(brain, plans[k], taken, rng)
+        taken[made[k].box] |= made[k].mask
+    return [made[k] for k in range(len(plans))], taken
+
+
+def _signals(
+    brain: Brain,
+    head: Head,
+    infarcts: list[Infarct],
+    wmh: np.ndarray,
+    spaces: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """T1 and FLAIR signals in thin layers, relative to this person's white matter."""
+    signals, tissues = healthy_signals(brain, head, rng)
+    white, grey, fluid = tissues["white matter"], tissues["grey matter"], tissues["csf"]
+    spacing = brain.grid.spacing[::-1]
+
+    def paint(box: tuple[slice, ...], weight: np.ndarray, mixture: list[tuple[Tissue, np.ndarray]]) -> None:
+        for name, equation in EQUATIONS.items():
+            level = sum(np.float32(equation(t) / equation(white)) * share for t, share in mixture)
+            signals[name][box] += weight * (level - signals[name][box])
+
+    everywhere = (slice(None),) * 3
+    ones = np.ones((1, 1, 1), np.float32)
+    soft = ndimage.gaussian_filter(wmh.astype(np.float32), [0.7 / s for s in spacing])
+    paint(everywhere, 0.9 * soft, [(vary_lesion(WHITE_MATTER_HYPERINTENSITY, white, grey, rng), ones)])
+    tubes = ndimage.gaussian_filter(spaces.astype(np.float32), [0.4 / s for s in spacing])
+    paint(everywhere, tubes, [(fluid, ones)])
+    for infarct in infarcts:
+        rim = vary_lesion(GLIOTIC_RIM, white, grey, rng)
+        cavity = vary_lesion(OLD_CAVITY, white, grey, rng)
+        weight = infarct.weight * brain.mask[infarct.box]
+        paint(infarct.box, weight, [(cavity, infarct.cavity), (rim, 1 - infarct.cavity)])
+    return signals
+
+
+def _label(infarcts: list[Infarct], fine_shape: tuple[int, ...]) -> np.ndarray:
+    """The truth on the scan's grid (see `SimulatedPatient`)."""
+    truth = np.zeros((SLICES, *fine_shape[1:]), np.uint16)
+    for number, infarct in enumerate(infarcts, 1):
+        mask = np.zeros(fine_shape, bool)
+        mask[infarct.box] = infarct.mask
+        filled = scanner.occupancy(mask, LAYERS)
+        truth[filled >= min(0.5, filled.max())] = number
+    return truth
+
+
+def _records(
+    infarcts: list[Infarct], truth: np.ndarray, brain: Brain, scan: Grid
+) -> tuple[LesionRecord, ...]:
+    """What was made, measured."""
+    records = []
+    for number, infarct in enumerate(infarcts, 1):
+        index = np.argwhere(infarct.mask).mean(0) + [b.start for b in infarct.box]
+        left, posterior, superior = np.array(brain.grid.origin) + index[::-1] * brain.grid.spacing
+        counts = np.bincount(brain.regions[infarct.box][infarct.mask], minlength=len(Region))
+        records.append(
+            LesionRecord(
+                number=number,
+                kind=infarct.plan.kind,
+                region=Region(int(counts.argmax())).name.lower().replace("_", " "),
+                side="left" if left > 0 else "right",
+                cavitated=infarct.plan.cavitated,
+                volume_ml=float(infarct.mask.sum() * brain.grid.voxel_ml),
+                voxel_volume_ml=float((truth == number).sum() * scan.voxel_ml),
+                centroid_ras=(float(-left), float(-posterior), float(superior)),
+            )
+        )
+    return tuple(records)

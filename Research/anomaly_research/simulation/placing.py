@@ -1,0 +1,306 @@
+"""An infarct in a brain: a place that suits it, and its shape on a grid fine enough for its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.reading import read_volume
+from scipy import ndimage
+
+from .anatomy import Brain, Region
+from .lesions import InfarctPlan, grow_infarct, infarct_field, infarct_room, infarct_sites, reach_mm
+from .random_fields import pick, smooth_noise
+from .rendering import Projection
+from .shapes import radius_mm
+
+#: Infarcts keep this far apart.
+_APART_MM = 3.0
+#: A shape from a mask is scaled by no more than this (length), or it would not look like a lesion of its size.
+_MOST_SCALED = 2.0
+_ATTEMPTS, _SHAPE_ATTEMPTS = 20, 20
+#: An infarct with more of it in the cortex than this is cortical.
+_CORTICAL_FROM = 0.12
+_CORTEX_MM = 3.0
+_ISLANDS = 1.03
+
+
+@dataclass(frozen=True)
+class PlacedInfarct:
+    """An infarct on a fine grid of its own.
+
+    Attributes:
+        plan: what was asked for.
+        shape: "noise", or the name of the mask that its shape comes from.
+        grid: in FLAIR space.
+        mask: bool, (slices, rows, columns) on the grid.
+        weight: float32 0 to 1, how much of each voxel is lesion: the mask with a soft edge.
+        cavity: float32 0 to 1, the share of cavity in that; the rest is gliosis.
+        region: name of the `Region` most of it lies in, in lower case.
+        side: "left" or "right" of the patient.
+        centroid_ras: mm, in FLAIR space.
+    """
+
+    plan: InfarctPlan
+    shape: str
+    grid: Grid
+    mask: np.ndarray
+    weight: np.ndarray
+    cavity: np.ndarray
+    region: str
+    side: str
+    centroid_ras: tuple[float, float, float]
+
+    @property
+    def volume_ml(self) -> float:
+        """Of the mask."""
+        return float(self.mask.sum()) * self.grid.voxel_ml
+
+
+def place_infarct(
+    brain: Brain, plan: InfarctPlan, taken: np.ndarray, shapes: tuple[Path, ...], rng: np.random.Generator
+) -> PlacedInfarct | None:
+    """An infarct of a plan, or None where the brain has no room for it.
+
+    Args:
+        taken: bool, like the brain's arrays: where no infarct may be.
+        shapes: lesion masks in MNI space, one of which may give it its shape and place.
+    """
+    if shapes:
+        for _ in range(_SHAPE_ATTEMPTS):
+            name = shapes[int(rng.integers(len(shapes)))]
+            found = _from_mask(brain, plan, taken, name, rng)
+            if found is not None:
+                return found
+    free = infarct_sites(brain, plan, rng) & ~taken
+    if plan.kind == "lacunar":
+        free &= _perforated(brain.mni)
+    for attempt in range(_ATTEMPTS):
+        centre = pick(rng, free)
+        if centre is None:
+            break
+        local, near = _around(brain, taken, centre, plan)
+        middle = tuple(n // 2 for n in local.mask.shape)
+        box = _whole(local.mask.shape)
+        field = infarct_field(local, plan, box, middle, rng)
+        found = _grown(local, plan, near, field, float(local.mni[(0, *middle)]), "noise", rng)
+        # Known lesions stay as they are, but an infarct that leaves them as islands is the last choice.
+        if found is not None and (attempt > _ATTEMPTS // 2 or not _with_islands(found.mask)):
+            return found
+        free[_neighbourhood(centre, free.shape, 6 if plan.volume_ml < 20 else 12)] = False
+    return None
+
+
+def _grown(
+    local: Brain,
+    plan: InfarctPlan,
+    taken: np.ndarray,
+    field: np.ndarray,
+    side: float,
+    shape: str,
+    rng: np.random.Generator,
+) -> PlacedInfarct | None:
+    """The infarct on a local brain; `side` is the template's R coordinate of its centre."""
+    box = _whole(local.mask.shape)
+    room = infarct_room(local, plan, box) & ~taken
+    # No artery of the forebrain or the cerebellum supplies both sides.
+    if plan.place != "brain stem":
+        room &= local.mni[0] * np.sign(side) > 1.0
+    made = grow_infarct(_open_to_surface(local, plan), plan, box, field.astype(np.float32), room, rng)
+    if made is None:
+        return None
+    z, y, x = np.argwhere(made.mask).mean(axis=0)
+    left, posterior, superior = local.grid.points(np.array([[x, y, z]]))[0].tolist()
+    counts = np.bincount(local.regions[made.mask], minlength=len(Region))
+    counts[Region.OUTSIDE] = 0
+    return PlacedInfarct(
+        plan=plan,
+        shape=shape,
+        grid=local.grid,
+        mask=made.mask,
+        weight=made.weight * local.mask,
+        cavity=made.cavity,
+        region=Region(int(counts.argmax())).name.lower().replace("_", " "),
+        side="right" if float(local.mni[0][made.mask].mean()) > 0 else "left",
+        centroid_ras=(-left, -posterior, superior),
+    )
+
+
+def _open_to_surface(local: Brain, plan: InfarctPlan) -> Brain:
+    """The brain as a cortical infarct's rim sees it: what is left of the cortex on its outside forms none."""
+    if plan.kind != "cortical" or local.mask.all():
+        return local
+    depth = ndimage.distance_transform_edt(local.mask, sampling=local.grid.spacing[::-1])
+    return replace(local, csf=np.where(depth < _CORTEX_MM, np.float32(1), local.csf))
+
+
+def _around(
+    brain: Brain, taken: np.ndarray, centre: tuple[int, ...], plan: InfarctPlan
+) -> tuple[Brain, np.ndarray]:
+    """The brain near a voxel on a grid that suits the infarct's size, and what is taken there."""
+    radius = radius_mm(plan.volume_ml)
+    step = float(np.clip(radius / 5, 0.4, 1.2))
+    half = int(np.ceil(reach_mm(plan) / step))
+    if plan.volume_ml > 20:
+        half = int(np.ceil(2.1 * radius / step))
+    middle = brain.grid.points(np.asarray([centre[::-1]], float))[0]
+    corner = middle - half * step
+    size = 2 * half + 1
+    grid = Grid((size,) * 3, (step,) * 3, tuple(float(v) for v in corner), brain.grid.direction)  # type: ignore[arg-type]
+    start = brain.grid.indices(corner[None])[0][::-1]
+    zoom = step / np.asarray(brain.grid.spacing[::-1])
+
+    def there(values: np.ndarray, order: int, mode: str = "constant") -> np.ndarray:
+        return ndimage.affine_transform(values, zoom, start, grid.shape, values.dtype, order=order, mode=mode)
+
+    def yes(values: np.ndarray) -> np.ndarray:
+        return there(values.astype(np.float32), 1) > 0.5
+
+    local = replace(
+        brain,
+        white=there(brain.white, 1),
+        grey=there(brain.grey, 1),
+        csf=there(brain.csf, 1),
+        mask=yes(brain.mask),
+        regions=there(brain.regions, 0),
+        mni=np.stack([there(axis, 1, "nearest") for axis in brain.mni]),
+        grid=grid,
+    )
+    return local, there(taken.astype(np.float32), 1) > 0.0
+
+
+def _from_mask(
+    brain: Brain, plan: InfarctPlan, taken: np.ndarray, path: Path, rng: np.random.Generator
+) -> PlacedInfarct | None:
+    """The infarct in the shape of a mask and about where the mask lies; None where that does not suit it."""
+    mask = _mask(path)
+    if mask is None:
+        return None
+    scale = (plan.volume_ml / mask.volume_ml) ** (1 / 3)
+    if not 1 / _MOST_SCALED <= scale <= _MOST_SCALED:
+        return None
+    target = mask.centre + rng.normal(0, 3.0, 3)
+    every = (slice(None), *(slice(None, None, 3),) * 3)
+    distance = np.linalg.norm(brain.mni[every] - target[:, None, None, None], axis=0)
+    nearest = np.unravel_index(int(distance.argmin()), distance.shape)
+    if distance[nearest] > 6:
+        return None
+    centre = tuple(int(3 * n) for n in nearest)
+    local, near = _around(brain, taken, centre, plan)
+    radius = radius_mm(plan.volume_ml)
+    offset = (local.mni - target[:, None, None, None]) / scale + mask.centre[:, None, None, None]
+    index = offset - mask.origin[:, None, None, None]
+    # Beyond the mask's box the distance goes on growing: away from its edge by as much as the voxel is.
+    limits = (np.asarray(mask.distance.shape) - 1).reshape(3, 1, 1, 1)
+    beyond = np.linalg.norm(index - np.clip(index, 0, limits), axis=0)
+    field = ndimage.map_coordinates(mask.distance, index, order=1, mode="nearest") + beyond
+    field = field * scale / radius
+    field = field + 0.06 * smooth_noise(rng, field.shape, local.grid.spacing[::-1], max(0.8 * radius, 1.5))
+    found = _grown(local, plan, near, field, float(target[0]), path.name.split(".")[0], rng)
+    if found is None or _kind(local, found) != plan.kind or _with_islands(found.mask):
+        return None
+    return found if plan.place in ("", found.region) else None
+
+
+def _with_islands(mask: np.ndarray) -> bool:
+    """Whether a shape goes round something, slice by slice."""
+    filled = sum(int(ndimage.binary_fill_holes(layer).sum()) for layer in mask if layer.any())
+    return filled > _ISLANDS * int(mask.sum())
+
+
+def _kind(local: Brain, infarct: PlacedInfarct) -> str:
+    """Which kind an infarct is by where it lies and how large it is."""
+    regions = local.regions[infarct.mask]
+    # By the rules the brain stem reaches up to where the thalamus begins.
+    low = local.mni[2][infarct.mask] < -10
+    below = (low & np.isin(regions, (Region.CEREBELLUM, Region.BRAIN_STEM))).mean()
+    if below > 0.5:
+        return "infratentorial"
+    # What T1 calls grey is not always cortex: in old age the white matter is of many shades.
+    near_surface = (regions == Region.CORTEX) & (local.grey[infarct.mask] + local.csf[infarct.mask] > 0.5)
+    if near_surface.mean() > _CORTICAL_FROM:
+        return "cortical"
+    if infarct.plan.volume_ml > 1.77:
+        return "large subcortical"
+    middle = local.mni[:, infarct.mask].mean(axis=1)
+    # A small one under the cortex is neither; a lesion of a middle size may be either.
+    if infarct.plan.kind == "large subcortical":
+        return infarct.plan.kind
+    return "lacunar" if bool(_perforated(middle)) else "subcortical"
+
+
+def _perforated(mni: np.ndarray) -> np.ndarray:
+    """Where the perforating arteries go, (3, ...) template coordinates: not to the white matter of the poles."""
+    return (abs(mni[0]) < 38) & (abs(mni[1] + 5) < 38)
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """The largest piece of a lesion mask: signed distance (mm, negative inside), axes R, A, S at 1 mm."""
+
+    distance: np.ndarray
+    origin: np.ndarray
+    centre: np.ndarray
+    volume_ml: float
+
+
+@lru_cache(maxsize=256)
+def _mask(path: Path) -> _Mask | None:
+    """A mask file, or None where it is empty."""
+    image = read_volume(path, role="lesion mask", mask=True).image
+    grid = Grid.of(image)
+    if not np.allclose(grid.spacing, 1.0, atol=0.01):
+        raise InputError(f"The lesion mask {path} is not at 1 mm in MNI space: leave it out of --shapes.")
+    inside = sitk.GetArrayFromImage(image) > 0.5
+    labels, pieces = ndimage.label(inside)
+    if not pieces:
+        return None
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    largest = labels == sizes.argmax()
+    box = ndimage.find_objects(largest.astype(np.uint8))[0]
+    piece = np.pad(largest[box], 4)
+    signed = ndimage.distance_transform_edt(~piece) - ndimage.distance_transform_edt(piece)
+    first = np.asarray([[b.start - 4 for b in reversed(box)], [b.start - 4 + n - 1 for b, n in zip(reversed(box), reversed(piece.shape), strict=True)]])  # fmt: skip
+    ends = grid.points(first) * [-1, -1, 1]
+    # Columns, rows and slices may run either way; the template's axes run to R, A and S.
+    array = signed.transpose(2, 1, 0).astype(np.float32)
+    for axis in range(3):
+        if ends[1, axis] < ends[0, axis]:
+            array = np.flip(array, axis)
+    origin = ends.min(axis=0)
+    centre = np.argwhere(array < 0).mean(axis=0) + origin
+    return _Mask(np.ascontiguousarray(array), origin, centre, float(largest.sum()) / 1000)
+
+
+def taken_by(infarct: PlacedInfarct, grid: Grid) -> tuple[tuple[slice, slice, slice], np.ndarray] | None:
+    """Where an infarct keeps others out, `_APART_MM` round it: a box of the grid, and bool in it."""
+    projection = Projection(infarct.grid, grid, np.eye(4))
+    if projection.window is None:
+        return None
+    touched = projection.fractions(infarct.mask.astype(np.float32)) > 0
+    margin = int(np.ceil(_APART_MM / min(grid.spacing)))
+    lows = [max(0, b.start - margin) for b in projection.window.box]
+    highs = [min(n, b.stop + margin) for b, n in zip(projection.window.box, grid.shape, strict=True)]
+    wide = np.zeros([h - low for h, low in zip(highs, lows, strict=True)], bool)
+    inner = tuple(
+        slice(b.start - low, b.stop - low) for b, low in zip(projection.window.box, lows, strict=True)
+    )
+    wide[inner] = touched
+    near = ndimage.distance_transform_edt(~wide, sampling=grid.spacing[::-1]) <= _APART_MM
+    z, y, x = (slice(low, high) for low, high in zip(lows, highs, strict=True))
+    return (z, y, x), near
+
+
+def _whole(shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
+    z, y, x = (slice(0, n) for n in shape)
+    return z, y, x
+
+
+def _neighbourhood(centre: tuple[int, ...], shape: tuple[int, ...], reach: int) -> tuple[slice, ...]:
+    return tuple(slice(max(0, c - reach), min(n, c + reach + 1)) for c, n in zip(centre, shape, strict=True))

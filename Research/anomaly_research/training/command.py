@@ -1,0 +1,145 @@
+"""A training run from the command line's options to a model file, its checkpoint and its curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from AnomalyDetectionLib.calibration.patch_source import Augmentation
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.model.model_file import SUFFIX, Model, load_paper_model, save_model
+from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
+
+from .curves import draw_curves
+from .loop import Moment, train
+from .processes import launch
+from .publish import make_model
+from .settings import TrainingSettings
+
+Progress = Callable[[str, float, str], None]
+
+
+FINE_TUNING = {"max_epochs": 3, "learning_rate": 0.0002}
+FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
+"""What is taken where the options do not say: with a model to start from, and without one."""
+
+
+def settings_of(options: dict[str, Any], start: Model | None = None) -> TrainingSettings:
+    """The settings that the command line's options stand for.
+
+    Args:
+        start: the model to start from, whose network it is then; None: random weights.
+    """
+    usual = FROM_RANDOM if start is None else FINE_TUNING
+    options = options | {name: value for name, value in usual.items() if options[name] is None}
+    network = NetworkSettings(
+        latent_size=options["latent_size"],
+        widths=options["widths"],
+        output_activation=options["output_activation"],
+        features=options["features"],
+    )
+    return TrainingSettings(
+        network=network if start is None else start.network,
+        augmentation=Augmentation(
+            gain=options["gain"], shift=options["shift"], noise=options["noise"], blur=options["blur"]
+        ),
+        held_out=tuple(options["held_out"]),
+        left_out=tuple(options["leave_out"]),
+        training_patches=options["patches"],
+        validation_patches=options["validation_patches"],
+        sampling=options["sampling"],
+        batch_size=options["batch_size"],
+        learning_rate=options["learning_rate"],
+        betas=(options["beta1"], 0.999),
+        patience=options["patience"],
+        max_epochs=options["max_epochs"],
+        precision=options["precision"],
+        seed=options["seed"],
+        start=None if start is None else start.fingerprint,
+    )
+
+
+def train_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
+    """Train, and write checkpoint, curves and, when the run is over, the model.
+
+    Returns:
+        What has been done, in one sentence.
+
+    Raises:
+        InputError: the scans, the card's JSON, the run's folder or the device cannot be used.
+    """
+    from AnomalyDetectionLib.detection.device import resolve_device
+
+    start = load_paper_model(options["start"], "This training") if options["start"] else None
+    settings = settings_of(options, start)
+    name = options["name"]
+    if not name or Path(name).name != name:
+        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    if options["minutes"] and options["devices"] > 1:
+        raise InputError("--minutes is for a single process; leave it out, or --devices.")
+    about = read_about(options["about"])
+    device = resolve_device(options["device"])
+    folder: Path = options["output"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another with --output."
+        ) from error
+    processes = launch(options["devices"], device)
+
+    def report(moment: Moment) -> None:
+        progress("training", moment.fraction, _describe(moment))
+        if moment.fraction == 1.0 and moment.history.epochs:
+            draw_curves(moment.history, folder / "curves.png")
+
+    minutes = options["minutes"]
+    trained = train(
+        options["scans"], folder, settings, start=start, device=processes.device(device), processes=processes, report=report,
+        stop_after_seconds=60 * minutes if minutes else float("inf"),
+    )  # fmt: skip
+    if trained is None:
+        return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
+    path = folder / f"{name}{SUFFIX}"
+    if processes.is_first:
+        plain = start is not None and not needs_tissue_statistics(
+            start.scoring
+        )  # these are not estimated here
+        scoring = start.scoring if start is not None and plain else ScoringSettings()
+        model = make_model(name, trained, settings, scoring, command, about, start)
+        save_model(model, path)
+        draw_curves(trained.history, folder / "curves.png")
+    best = trained.history.best
+    assert best is not None
+    return (
+        f"Trained on {trained.history.epochs[-1].patch_steps:,} patches in {trained.seconds / 3600:.1f} hours; "
+        f"the best epoch was {best.number} (training-validation loss {best.validation:.3f}); model in {path}."
+    )
+
+
+def read_about(path: Path | None) -> dict[str, Any]:
+    """What a person has to say of a model, from a JSON file; nothing without one.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    if path is None:
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"The card {path} cannot be read as a JSON object: {error}.") from error
+
+
+def _describe(moment: Moment) -> str:
+    reconstruction, encoding, adversarial, discriminator, total = moment.losses
+    best = moment.history.best
+    busy = "" if moment.utilisation is None else f", GPU {moment.utilisation} %"
+    return (
+        f"epoch {moment.epoch}: generator {total:.3f} (con {reconstruction:.4f}, enc {encoding:.4f}, adv {adversarial:.3f}), "
+        f"discriminator {discriminator:.3f}" + (f", best validation {best.validation:.3f}" if best else "")
+        + f"; {moment.patches_per_second:,.0f} patches/s{busy}"
+    )  # fmt: skip

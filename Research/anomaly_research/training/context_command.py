@@ -1,0 +1,245 @@
+"""A training of the context detector, from the command line's options to a model file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from AnomalyDetectionLib.calibration.calibration import with_rates
+from AnomalyDetectionLib.calibration.normal_scans import score_normal_scan
+from AnomalyDetectionLib.calibration.rate_curve import NormalScan
+from AnomalyDetectionLib.calibration.scan_file import TrainingScan, read_scans, split_patients
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.reading import read_volume
+from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.voxels import voxels_of
+from AnomalyDetectionLib.model.candidate_network import CandidateSettings
+from AnomalyDetectionLib.model.context_model import ContextModel
+from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
+from AnomalyDetectionLib.model.model_file import SUFFIX, load_model, save_model
+from AnomalyDetectionLib.model.settings import ScoringSettings
+from torch import Tensor
+
+from .candidate_examples import draw_examples
+from .candidate_training import CandidateTrainingSettings, calibrated, logits_of, train_second_look
+from .command import read_about
+from .context_checkpoint import Step
+from .context_loop import ContextTrainingSettings, train_context
+from .lesion_scan import LesionScan
+from .lesion_shapes import read_outlines
+
+Progress = Callable[[str, float, str], None]
+
+MOST_OUTLINES = 500
+"""Real lesions of a folder that lend their shapes, at most; more would only take memory."""
+
+PAINTED_SCANS, CALIBRATION_SCANS = 900, 150
+"""Scans that are painted for the second look to learn from, and for its calibration."""
+
+FALSE_POSITIVES = 1.0
+"""A normal scan, at the default threshold."""
+
+_SECOND_LOOK = 0.75  # of the time, before it begins
+
+
+def train_context_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
+    """Train both networks, calibrate the second on people held out, and write the model.
+
+    Returns:
+        What has been done, in one sentence.
+
+    Raises:
+        InputError: the scans, the masks, the model to begin with, the card's JSON or the folder cannot be used.
+    """
+    name, folder = options["name"], options["output"]
+    if not name or Path(name).name != name:
+        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    about = read_about(options["about"])
+    start = _start(options["from_model"])
+    training, held_out, preparation = _scans(options, start)
+    outlines = [outline for masks in options["outlines"] for outline in _outlines(masks)]
+    settings = ContextTrainingSettings(
+        network=start.settings if start else ContextSettings(widths=options["widths"]),
+        steps=options["steps"],
+        batch_size=options["batch_size"],
+        learning_rate=options["learning_rate"],
+        seed=options["seed"],
+        data=_digest(options["scans"], training, outlines, start),
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {folder} cannot be made ({error.strerror}); choose another.") from error
+
+    def report(step: Step) -> None:
+        line = f"step {step.number} of {settings.steps}: loss {step.loss:.4f}; {step.slices_per_second:.0f} slices/s"
+        progress("training", _SECOND_LOOK * step.number / settings.steps, line)
+
+    scans = [LesionScan.of(scan) for scan in training]
+    weights, history = train_context(
+        scans,
+        outlines,
+        folder,
+        settings,
+        start=start.weights if start else None,
+        device=options["device"],
+        report=report,
+    )
+    card = {
+        **about,
+        "trained on": {
+            "scans": [scan.name for scan in training],
+            "held out for calibration": sorted({scan.patient for scan in held_out}),
+            "left out for testing": list(options["leave_out"]),
+            "slices": settings.steps * settings.batch_size,
+            "painted scans of the second look": PAINTED_SCANS,
+            "lesions": "painted, by training/lesion_painting.py; none of them is from the generator of the tests",
+            "lesion outlines": len(outlines),
+        },
+        "from model": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
+        "command": command,
+        "seed": settings.seed,
+        "training settings": json.loads(json.dumps(dataclasses.asdict(settings))),
+        "curves": [dataclasses.asdict(step) for step in history],
+    }
+    model = finished_model(
+        name, weights, settings, scans, held_out, outlines, preparation, card, options["device"], progress
+    )
+    path = folder / f"{name}{SUFFIX}"
+    save_model(model, path)
+    return f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
+
+
+def finished_model(
+    name: str,
+    weights: dict[str, Tensor],
+    settings: ContextTrainingSettings,
+    scans: Sequence[LesionScan],
+    held_out: Sequence[TrainingScan],
+    outlines: Sequence[np.ndarray],
+    preparation: PreparationSettings,
+    card: dict[str, Any],
+    device: str,
+    progress: Progress,
+) -> ContextModel:
+    """The second look learnt and calibrated, and the threshold set for the false positives that are aimed at.
+
+    Args:
+        weights: of the network that finds candidates.
+        scans: that it was trained on.
+        held_out: of people who were not.
+    """
+    network = ContextNetwork(settings.network)
+    network.load_state_dict(weights)
+    network.eval()
+    workers = min(4, os.cpu_count() or 1)
+
+    def count(first: float, last: float, of: int, what: str) -> Callable[[int], None]:
+        return lambda done: progress(
+            "second look", first + (last - first) * done / of, f"{what} {done} of {of}"
+        )
+
+    examples = draw_examples(
+        network, scans, outlines, PAINTED_SCANS, seed=settings.seed + 10, device=device, workers=workers,
+        progress=count(_SECOND_LOOK, 0.88, PAINTED_SCANS, "painted scan"),
+    )  # fmt: skip
+    training = CandidateTrainingSettings(network=CandidateSettings(), seed=settings.seed)
+    second = train_second_look(
+        examples,
+        training,
+        device=device,
+        report=lambda epoch, loss: progress("second look", 0.88, f"epoch {epoch}: loss {loss:.4f}"),
+    )
+    others = draw_examples(
+        network, [LesionScan.of(scan) for scan in held_out], outlines, CALIBRATION_SCANS, seed=settings.seed + 20,
+        device=device, workers=workers, progress=count(0.9, 0.95, CALIBRATION_SCANS, "calibration scan"),
+    )  # fmt: skip
+    candidate = calibrated(training.network, logits_of(second, others), others.label)
+    model = ContextModel(
+        name,
+        weights,
+        settings.network,
+        dict(second.state_dict()),
+        candidate,
+        preparation,
+        ScoringSettings(stride=1, threshold=0.5, min_patches=1),
+        card,
+    )
+    return at_false_positives(model, held_out, FALSE_POSITIVES, device)
+
+
+def at_false_positives(
+    model: ContextModel, scans: Sequence[TrainingScan], per_scan: float, device: str = "cpu"
+) -> ContextModel:
+    """The model with the rates of normal scans, and the threshold with so many false positives a scan.
+
+    Args:
+        scans: of people that nothing was trained on; what touches their known lesions is no false positive.
+    """
+    preparation = model.preparation
+    scored: list[NormalScan] = [score_normal_scan(scan, model, preparation, device) for scan in scans]
+    people = len({scan.patient for scan in scans})
+    made = with_rates(model, scored, f"{people} people not trained on")
+    assert isinstance(made, ContextModel)
+    assert made.rates is not None
+    threshold = float(np.ceil(1000 * made.rates.threshold_for(per_scan)) / 1000)
+    return dataclasses.replace(made, scoring=dataclasses.replace(made.scoring, threshold=threshold))
+
+
+def _start(name: str | None) -> ContextModel | None:
+    if name is None:
+        return None
+    model = load_model(name)
+    if not isinstance(model, ContextModel):
+        raise InputError(
+            f"The model {name} is no context model: 'train --from' goes on from a model of the paper."
+        )
+    return model
+
+
+def _scans(
+    options: dict[str, Any], start: ContextModel | None
+) -> tuple[list[TrainingScan], list[TrainingScan], PreparationSettings]:
+    """The scans to train on, those held out, and how they were prepared."""
+    files = [read_scans(path) for path in options["scans"]]
+    wanted = start.preparation if start else PreparationSettings(scaling="modes")
+    if any(file.preparation != wanted for file in files):
+        raise InputError(
+            "The files of scans were not prepared as this model wants them; use `prepare` as it is."
+        )
+    scans = [scan for file in files for scan in file.scans]
+    training, held_out = split_patients(scans, options["held_out"], options["leave_out"])
+    return training, held_out, files[0].preparation
+
+
+def _digest(
+    files: Sequence[Path],
+    training: Sequence[TrainingScan],
+    outlines: Sequence[np.ndarray],
+    start: ContextModel | None,
+) -> str:
+    """A hash of all that is trained on."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    names = [scan.name for scan in training]
+    digest.update(json.dumps([names, len(outlines), start.fingerprint if start else ""]).encode())
+    return digest.hexdigest()
+
+
+def _outlines(folder: Path) -> list[np.ndarray]:
+    files: Sequence[Path] = sorted(folder.glob("*.nii*"))
+    if not files:
+        raise InputError(f"The folder {folder} holds no masks *.nii or *.nii.gz: check --outlines.")
+    found: list[np.ndarray] = []
+    for file in files[:: max(1, len(files) // 300)]:
+        mask = read_volume(file, role="lesion mask", mask=True).image
+        found += read_outlines([voxels_of(mask) > 0])
+    chosen = np.random.default_rng(0).permutation(len(found))[:MOST_OUTLINES]
+    return [found[k] for k in sorted(chosen)]

@@ -1,0 +1,174 @@
+"""The training of the context detector: steps, false alarms mined on the way, a checkpoint, averaged weights."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from AnomalyDetectionLib.model.classes import IGNORED, NORMAL
+from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings, context_inputs
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Subset
+
+from .context_checkpoint import Parts, Step, load, save
+from .context_sampling import ContextSamples, FalseAlarm, Sample
+from .lesion_scan import LesionScan
+from .mining import mine_false_alarms
+
+CHECKPOINT = "context_checkpoint.safetensors"
+_SAVED_EVERY_S = 180.0
+_AVERAGING = 0.999
+
+
+@dataclass(frozen=True)
+class ContextTrainingSettings:
+    """How the context detector is trained.
+
+    Attributes:
+        network: the architecture.
+        steps: of the optimiser.
+        batch_size: painted slices a step, with `WINDOWS` windows each.
+        learning_rate: at its highest; it rises over the first 2 % and falls along a cosine to 0.
+        weight_decay: of AdamW.
+        false_alarms: how much more a normal voxel counts that is surely taken for a lesion.
+        mined_at: shares of the training at which false alarms on real normal tissue are searched for.
+        seed: of weights and samples.
+        data: a hash of all that is trained on.
+    """
+
+    network: ContextSettings = field(default_factory=ContextSettings)
+    steps: int = 20000
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    false_alarms: float = 1.0
+    mined_at: tuple[float, ...] = (0.3, 0.55, 0.8)
+    seed: int = 1
+    data: str = ""
+
+
+def train_context(
+    scans: Sequence[LesionScan],
+    outlines: Sequence[np.ndarray],
+    folder: Path,
+    settings: ContextTrainingSettings,
+    *,
+    start: dict[str, Tensor] | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    report: Callable[[Step], None] | None = None,
+    report_every: int = 50,
+) -> tuple[dict[str, Tensor], tuple[Step, ...]]:
+    """Train, or go on with a training that was stopped.
+
+    Samples depend on the seed, their number and the false alarms that were mined, so that a run that was stopped draws
+    the ones it would have drawn.
+
+    Args:
+        outlines: of real lesions, that lend their shapes; may be empty.
+        folder: of the checkpoint.
+        start: weights to begin with, such as of a model to be fine-tuned.
+        workers: processes that paint samples while others are learnt from.
+
+    Returns:
+        The averaged weights, and what was reported.
+
+    Raises:
+        InputError: the folder holds a checkpoint that is damaged, or of other settings.
+    """
+    torch.manual_seed(settings.seed)
+    network = ContextNetwork(settings.network)
+    if start is not None:
+        network.load_state_dict(start)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    averaged = copy.deepcopy(network).eval()
+    parts, path = Parts(network, averaged, optimiser), folder / CHECKPOINT
+    done, history, mined = load(path, parts, settings) if path.exists() else (0, [], [])
+    mining = [round(share * settings.steps) for share in settings.mined_at]
+    saved = time.perf_counter()
+    while done < settings.steps:
+        if done in mining and len(mined) < 1 + mining.index(done):
+            mined.append([tuple(alarm) for alarm in mine_false_alarms(averaged, scans, device)])
+            save(path, parts, settings, done, history, mined)
+        until = min((step for step in mining if step > done), default=settings.steps)
+        samples = ContextSamples(
+            scans,
+            outlines,
+            settings.steps * settings.batch_size,
+            seed=settings.seed,
+            neighbours=settings.network.neighbours,
+            false_alarms=[FalseAlarm(*alarm) for alarms in mined for alarm in alarms],
+        )
+        sums, count, begin = 0.0, 0, time.perf_counter()
+        for sample in _batches(samples, done, until, settings.batch_size, workers):
+            for group in optimiser.param_groups:
+                group["lr"] = settings.learning_rate * _schedule(done / settings.steps)
+            sample = Sample(*(getattr(sample, name).to(device) for name in Sample.__annotations__))
+            network.train()
+            loss = context_loss(network, sample, settings)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            _average(averaged, network, min(_AVERAGING, (1 + done) / (10 + done)))
+            done += 1
+            sums += loss.item()
+            count += 1
+            if count == report_every or done == until:
+                speed = count * settings.batch_size / (time.perf_counter() - begin)
+                history.append(Step(done, sums / count, speed))
+                sums, count, begin = 0.0, 0, time.perf_counter()
+                if report is not None:
+                    report(history[-1])
+            if done == settings.steps or time.perf_counter() - saved > _SAVED_EVERY_S:
+                save(path, parts, settings, done, history, mined)
+                saved = time.perf_counter()
+    return {name: tensor.detach().cpu() for name, tensor in averaged.state_dict().items()}, tuple(history)
+
+
+def context_loss(network: ContextNetwork, sample: Sample, settings: ContextTrainingSettings) -> Tensor:
+    """Weighted cross-entropy; what is normal and not taken for it counts more: a detector is judged by its false alarms."""
+    with torch.autocast(sample.images.device.type, dtype=torch.bfloat16):
+        logits = network(context_inputs(sample.images, sample.brain, sample.place, sample.other_side))
+    target = sample.target.long()
+    counted = target != IGNORED
+    each = functional.cross_entropy(logits, torch.where(counted, target, 0), reduction="none")
+    wrong = torch.where(target == NORMAL, 1 - logits.detach().softmax(dim=1)[:, NORMAL], 0.0)
+    weight = sample.weight * (0.5 + settings.false_alarms * wrong + 0.5 * (target != NORMAL)) * counted
+    return (each * weight).sum() / counted.sum().clamp_min(1)
+
+
+def _batches(samples: ContextSamples, done: int, until: int, size: int, workers: int) -> Iterator[Sample]:
+    rest = Subset(samples, range(done * size, until * size))
+    loader = DataLoader(
+        rest, batch_size=size, num_workers=workers, collate_fn=Sample.together,
+        prefetch_factor=4 if workers else None, worker_init_fn=_one_thread,
+    )  # fmt: skip
+    return iter(loader)
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _schedule(share: float) -> float:
+    return min(share / 0.02, 1.0) * 0.5 * (1 + math.cos(math.pi * share)) + 1e-4
+
+
+@torch.no_grad()
+def _average(averaged: ContextNetwork, network: ContextNetwork, keep: float) -> None:
+    for mean, now in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(now, 1 - keep)
+        else:
+            mean.copy_(now)

@@ -1,0 +1,268 @@
+"""Slices with painted lesions and distractors, one after another, for training the context detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from AnomalyDetectionLib.imaging.brain_place import BrainPlace, mirrored
+from AnomalyDetectionLib.model.classes import IGNORED, NORMAL
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from .distractors import bright_edge, disturb, inflow, local_ghost, perivascular_spaces, widen_sulci
+from .lesion_painting import IN_PLANE_MM, Block, paint_lesion
+from .lesion_scan import LesionScan
+
+CANVAS = (208, 176)
+"""Rows and columns of a slice that is painted on: a brain at 0.9 mm with a little round it."""
+
+WINDOW = 80
+"""Voxels along the side of what is learnt from: a sixth of the slice, most often with a lesion or a false alarm in it, so
+that more of them are seen in the same time."""
+
+WINDOWS = 3
+"""Windows of every slice that is painted, since painting takes longer than learning from a window."""
+
+_AT_A_LESION = 0.75
+
+_WITHOUT_LESION, _MINED = 0.15, 0.25
+DISTRACTORS = (
+    (widen_sulci, 0.35),
+    (perivascular_spaces, 0.3),
+    (inflow, 0.2),
+    (bright_edge, 0.25),
+    (local_ghost, 0.12),
+)
+
+
+@dataclass(frozen=True)
+class FalseAlarm:
+    """A voxel of real normal tissue that the detector took for a lesion: number of the scan, slice, row, column."""
+
+    scan: int
+    slice: int
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Windows for the network, and what it should say.
+
+    Attributes:
+        images: float32 (windows, slices, 2, rows, columns).
+        brain: float32 (windows, rows, columns) of the slice in the middle.
+        place: float32 (windows, 3, rows, columns) (see `BrainPlace.at`).
+        other_side: float32 (windows, 2, rows, columns) (see `context_inputs`).
+        target: uint8 (windows, rows, columns), a class or IGNORED, which is also outside the brain.
+        weight: float32, like target.
+    """
+
+    images: Tensor
+    brain: Tensor
+    place: Tensor
+    other_side: Tensor
+    target: Tensor
+    weight: Tensor
+
+    @staticmethod
+    def together(samples: Sequence[Sample]) -> Sample:
+        """A batch."""
+        return Sample(*(torch.cat([getattr(s, name) for s in samples]) for name in Sample.__annotations__))
+
+
+class ContextSamples(Dataset[Sample]):
+    """As many painted slices as wanted, each seen through `WINDOWS` windows.
+
+    The same seed, index and false alarms give the same sample.
+
+    People are drawn first, old brains and others in equal shares, then one of a person's scans, then a slice.
+
+    Args:
+        scans: what is painted on.
+        outlines: of real lesions (see `lesion_shapes.read_outlines`), or none.
+        count: of painted slices.
+        neighbours: slices to either side.
+        false_alarms: a share of the slices shows one of these in its first window.
+    """
+
+    def __init__(
+        self,
+        scans: Sequence[LesionScan],
+        outlines: Sequence[np.ndarray],
+        count: int,
+        *,
+        seed: int,
+        neighbours: int = 1,
+        false_alarms: Sequence[FalseAlarm] = (),
+    ) -> None:
+        """Nothing is drawn yet."""
+        self._scans, self._outlines, self._count = scans, outlines, count
+        self._seed, self._neighbours, self.false_alarms = seed, neighbours, false_alarms
+        groups: dict[str, dict[str, list[int]]] = {}
+        for number, scan in enumerate(scans):
+            groups.setdefault(scan.group, {}).setdefault(scan.patient, []).append(number)
+        self._people = [list(people.values()) for people in groups.values()]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample of a place."""
+        rng = np.random.default_rng([self._seed, index])
+        mined = None
+        if self.false_alarms and rng.random() < _MINED:
+            mined = self.false_alarms[int(rng.integers(len(self.false_alarms)))]
+        scan = self._scans[self._draw(rng) if mined is None else mined.scan]
+        block, place, opposite, at = self._block(scan, rng, None if mined is None else mined.slice)
+        for change, share in DISTRACTORS:
+            if rng.random() < share and mined is None:
+                change(block, rng)
+        if rng.random() > (_WITHOUT_LESION if mined is None else 0.7):
+            foreign = None
+            if rng.random() < 0.3:
+                other = self._scans[self._draw(rng)]
+                foreign = self._block(other, rng, None)[0].images
+            for _ in range(1 + rng.poisson(1.5 if mined is None else 0.2)):
+                paint_lesion(block, rng, self._outlines, foreign)
+        disturb(block, rng)
+        middle = self._neighbours
+        target = np.where(block.brain[middle], block.target[middle], IGNORED)
+        centres = [_centre(target, rng) for _ in range(WINDOWS)]
+        if mined is not None:
+            away = np.abs(at[0] - mined.row) + np.abs(at[1] - mined.column)
+            row, column = divmod(int(away.argmin()), CANVAS[1])
+            centres[0] = row, column
+        windows = [_window(centre, rng) for centre in centres]
+        other_side = mirrored(block.images[middle].astype(np.float32), opposite)
+        whole = (
+            block.images, block.brain[middle].astype(np.float32), place, other_side, target, block.weight[middle]
+        )  # fmt: skip
+        return Sample(*(torch.from_numpy(np.stack([array[window] for window in windows])) for array in whole))
+
+    def _draw(self, rng: np.random.Generator) -> int:
+        """The number of a scan."""
+        people = self._people[int(rng.integers(len(self._people)))]
+        scans = people[int(rng.integers(len(people)))]
+        return scans[int(rng.integers(len(scans)))]
+
+    def _block(
+        self, scan: LesionScan, rng: np.random.Generator, s: int | None
+    ) -> tuple[Block, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Neighbouring slices on the canvas, turned and resized a little, or only moved, half of them mirrored.
+
+        Returns:
+            The block; where its voxels lie in the brain; for each column the one on the other side; row and column of
+            the scan at every voxel.
+        """
+        area = scan.brain.sum(axis=(1, 2)).astype(np.float64)
+        if s is None:
+            s = int(rng.choice(len(area), p=np.sqrt(area) / np.sqrt(area).sum()))
+        n = self._neighbours
+        numbers = np.arange(s - n, s + n + 1)
+        there = (numbers >= 0) & (numbers < len(area))
+        numbers = np.clip(numbers, 0, len(area) - 1)
+        matrix, shift = np.eye(2), np.rint(rng.uniform(-4, 4, 2))
+        bent = np.zeros((2, *CANVAS), np.float32)
+        if rng.random() < 0.75:
+            angle, stretch, shear = rng.normal(0, 0.07), rng.normal(0, 0.07, 2), rng.normal(0, 0.03)
+            turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            matrix = turn @ np.array([[np.exp(stretch[0]), shear], [0, np.exp(stretch[1])]])
+            bent = _bent(rng)
+        if rng.random() < 0.5:
+            matrix = matrix * [1, -1]
+        middle = np.floor(np.array(scan.place.middle[1:])) + shift
+        y = np.arange(CANVAS[0])[:, None] - CANVAS[0] // 2 + bent[0]
+        x = np.arange(CANVAS[1])[None, :] - CANVAS[1] // 2 + bent[1]
+        rows = matrix[0, 0] * y + matrix[0, 1] * x + middle[0]
+        columns = matrix[1, 0] * y + matrix[1, 1] * x + middle[1]
+        k = len(numbers)
+        stack = np.concatenate(
+            [
+                scan.images[numbers].reshape(-1, *scan.brain.shape[1:]).astype(np.float32),
+                scan.brain[numbers].astype(np.float32),
+            ]
+        )
+        moved = _resampled(stack, rows, columns)
+        images = moved[: 2 * k].reshape(k, 2, *CANVAS) * there[:, None, None, None]
+        brain = (moved[2 * k :] > 0.5) & there[:, None, None]
+        images *= brain[:, None]
+        target = _nearest(scan.target[numbers], rows, columns)
+        place = scan.place.at(np.full(CANVAS, s), rows, columns)
+        if rng.random() < 0.5:  # upside down, the neighbours change places: anatomy above and below is alike
+            images, brain, target = images[::-1].copy(), brain[::-1].copy(), target[::-1].copy()
+        weight = np.ones(target.shape, np.float32)
+        for layer, counts in zip(target, weight, strict=True):
+            _balance(layer, counts)
+        # The midline where the canvas has its middle row; a turned head's other side is as far off as at detection.
+        column = float(np.abs(columns[CANVAS[0] // 2] - scan.place.middle[2]).argmin())
+        opposite = BrainPlace((0.0, 0.0, column), (1.0, 1.0, 1.0)).other_side(CANVAS[1])
+        block = Block(images, brain, target, weight, scan.slice_mm, scan.noise)
+        return block, place, opposite, (rows, columns)
+
+
+def _centre(target: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
+    """Row and column of what a window is to show: one lesion as likely as another, or any voxel of the brain."""
+    lesions, count = ndimage.label((target != NORMAL) & (target != IGNORED))
+    chosen = target != IGNORED
+    if count and rng.random() < _AT_A_LESION:
+        chosen = lesions == 1 + rng.integers(count)
+    places = np.flatnonzero(chosen)
+    if not places.size:
+        return target.shape[0] // 2, target.shape[1] // 2
+    row, column = divmod(int(places[rng.integers(places.size)]), target.shape[1])
+    return row, column
+
+
+def _window(centre: tuple[int, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+    """The last two axes of a window of `WINDOW` x `WINDOW` voxels on the canvas that shows this voxel somewhere."""
+    parts = []
+    for middle, size in zip(centre, CANVAS, strict=True):
+        first = int(middle) - WINDOW // 2 + int(rng.integers(-WINDOW // 3, WINDOW // 3 + 1))
+        first = min(max(first, 0), size - WINDOW)
+        parts.append(slice(first, first + WINDOW))
+    return (..., *parts)
+
+
+def _balance(target: np.ndarray, weight: np.ndarray) -> None:
+    """Weigh the real lesions of a slice, small and large ones alike, as painted ones are."""
+    labels, count = ndimage.label((target != NORMAL) & (target != IGNORED))
+    if count:
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        each = np.clip(60 / np.sqrt(sizes), 1.5, 15.0)
+        each[0] = 1.0
+        weight[:] = each[labels]
+
+
+def _resampled(stack: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Images (n, rows, columns) at fractional places, linear, 0 beyond their border."""
+    height, width = stack.shape[1:]
+    grid = np.stack([2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1], axis=-1).astype(np.float32)
+    moved = functional.grid_sample(
+        torch.from_numpy(stack)[None], torch.from_numpy(grid)[None], mode="bilinear", align_corners=True
+    )
+    return moved[0].numpy()
+
+
+def _nearest(labels: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Labels (n, rows, columns) at the nearest places; NORMAL beyond their border, where no brain is either."""
+    r, c = np.rint(rows).astype(np.int64), np.rint(columns).astype(np.int64)
+    there = (r >= 0) & (r < labels.shape[1]) & (c >= 0) & (c < labels.shape[2])
+    taken = labels[:, np.clip(r, 0, labels.shape[1] - 1), np.clip(c, 0, labels.shape[2] - 1)]
+    return np.where(there, taken, np.uint8(NORMAL))
+
+
+def _bent(rng: np.random.Generator) -> np.ndarray:
+    """A smooth displacement of the canvas in voxels, float32 (2, rows, columns): other people's gyri and ventricles."""
+    coarse = torch.from_numpy(rng.normal(0, rng.uniform(0, 3.5), (1, 2, 9, 8)).astype(np.float32))
+    return functional.interpolate(coarse, CANVAS, mode="bicubic", align_corners=True)[0].numpy()
+
+
+__all__ = ["CANVAS", "DISTRACTORS", "IN_PLANE_MM", "ContextSamples", "FalseAlarm", "Sample", "disturb"]

@@ -1,0 +1,274 @@
+"""Lesions painted into slices of prepared scans, for training: shape, place, contents and border drawn independently.
+
+A generator of its own: it shares no code, no shapes and no table of tissues with `simulation`, which makes the
+infarcts that detection is measured on. It is wide rather than realistic: a detector that has seen only one kind of
+lesion finds only that kind (DISYRE v2: Naval Marimont et al. 2024). Some tissue is painted with itself and called
+normal, so that the paint cannot be learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from AnomalyDetectionLib.model.classes import IGNORED, INFARCT, NORMAL, WMH
+from scipy import ndimage
+
+from .lesion_contents import Contents, draw_contents
+from .lesion_shapes import Shape, draw_shape, flattened, radius_mm
+
+IN_PLANE_MM = 0.9
+SMALLEST_ML, LARGEST_ML = 0.03, 100.0
+
+_LEAST_CONTRAST = 0.6
+"""Contrast to noise against the tissue round a lesion below which nobody could see it: it is neither asked for nor held
+against the detector."""
+
+_PARTS = (-0.375, -0.125, 0.125, 0.375)
+"""Where in the thickness of a slice a shape is looked at, in slices: partial volume."""
+
+
+@dataclass
+class Block:
+    """Slices that are painted on: the one thing here that changes.
+
+    Attributes:
+        images: float32 (slices, 2, rows, columns), T1 and FLAIR prepared.
+        brain: bool (slices, rows, columns).
+        target: uint8 likewise, classes of the detector or IGNORED.
+        weight: float32 likewise: how much a voxel counts.
+        slice_mm: distance of the slices.
+        noise: SD of the noise of T1 and of FLAIR.
+    """
+
+    images: np.ndarray
+    brain: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    slice_mm: float
+    noise: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A lesion that was painted: its kind, its voxels (slice, row, column), and its contrast to noise."""
+
+    kind: str
+    label: int
+    voxels: tuple[np.ndarray, np.ndarray, np.ndarray]
+    contrast: float
+
+
+def paint_lesion(
+    block: Block,
+    rng: np.random.Generator,
+    outlines: Sequence[np.ndarray] = (),
+    foreign: np.ndarray | None = None,
+    at_slice: int | None = None,
+) -> Painted | None:
+    """Put one lesion of random volume, shape, place and contents into a block.
+
+    Args:
+        outlines: of real lesions (see `lesion_shapes.read_outlines`); may be empty.
+        foreign: float32, like the block's images, of another scan: foreign tissue.
+        at_slice: the slice that it meets; None: the one in the middle.
+
+    Returns:
+        None where there was no room.
+    """
+    middle = len(block.images) // 2 if at_slice is None else at_slice
+    contents = draw_contents(rng, foreign=foreign is not None)
+    volume_ml = _volume(rng, contents)
+    cortical = contents.label == INFARCT and rng.random() < (
+        0.6 if contents.kind == "faint gliosis" else 0.25
+    )
+    centre = _centre(block, rng, contents.label, middle, cortical)
+    if centre is None:
+        return None
+    radius = radius_mm(volume_ml)
+    shape = draw_shape(volume_ml, rng, outlines)
+    height = (
+        rng.uniform(-0.7, 0.7) * radius if rng.random() < 0.5 else rng.uniform(-0.5, 0.5) * block.slice_mm
+    )
+    if rng.random() < 0.2:  # of one slice, at partial volume
+        shape = flattened(shape, max(1.0, 2 * radius / (block.slice_mm * rng.uniform(0.3, 1.0))))
+        height = float(rng.uniform(-0.3, 0.3) * block.slice_mm)
+    band_mm = float(rng.uniform(3, 10)) if cortical and rng.random() < 0.5 else None
+    where = _where(block, rng, contents, shape, centre, middle, height, radius, band_mm)
+    return _fill(block, rng, contents, foreign, where)
+
+
+def _volume(rng: np.random.Generator, contents: Contents) -> float:
+    """ml: most under 1, a few up to the largest; faint gliosis is wide."""
+    low, high = np.log(SMALLEST_ML), np.log(LARGEST_ML)
+    which = rng.random()
+    if contents.kind == "faint gliosis":
+        return float(np.exp(rng.uniform(np.log(0.3), np.log(40.0))))
+    if contents.label == WMH:
+        return float(np.exp(rng.uniform(low, np.log(6.0))))
+    if which < 0.68:
+        return float(np.exp(rng.uniform(low, 0.0)))
+    return float(np.exp(rng.uniform(0.0, np.log(20.0)) if which < 0.94 else rng.uniform(np.log(20.0), high)))
+
+
+def _centre(
+    block: Block, rng: np.random.Generator, label: int, middle: int, cortical: bool
+) -> tuple[int, int] | None:
+    """A voxel of the middle slice in normal tissue; now and then in fluid, so that lesions open to it."""
+    brain = block.brain[middle] & (block.target[middle] == NORMAL)
+    t1, flair = block.images[middle]
+    tissue = brain & (np.maximum(t1, flair) > 0.5)
+    if label == WMH:
+        allowed = tissue & (t1 > 0.82)
+    elif cortical:
+        depth = ndimage.distance_transform_edt(block.brain[middle]) * IN_PLANE_MM
+        allowed = tissue & (depth < 16)
+    elif rng.random() < 0.88:
+        allowed = tissue
+    else:
+        allowed = brain
+    places = np.flatnonzero(allowed)
+    if len(places) < 20:
+        return None
+    row, column = np.unravel_index(places[rng.integers(len(places))], brain.shape)
+    return int(row), int(column)
+
+
+@dataclass(frozen=True)
+class _Where:
+    """A box and how much of each of its voxels the lesion and its core fill: float32 (slices, rows, columns)."""
+
+    slices: slice
+    rows: slice
+    columns: slice
+    weight: np.ndarray
+    core: np.ndarray
+
+
+def _where(
+    block: Block,
+    rng: np.random.Generator,
+    contents: Contents,
+    shape: Shape,
+    centre: tuple[int, int],
+    middle: int,
+    height: float,
+    radius: float,
+    band_mm: float | None,
+) -> _Where:
+    reach = int(np.ceil((2.2 * radius + 4) / IN_PLANE_MM))
+    size = block.target.shape[1:]
+    rows, columns = (
+        slice(max(c - reach, 0), min(c + reach + 1, n)) for c, n in zip(centre, size, strict=True)
+    )
+    far = int(np.ceil((2.2 * radius + 4) / block.slice_mm))
+    slices = slice(max(middle - far, 0), min(middle + far + 1, len(block.images)))
+    y = (np.arange(rows.start, rows.stop, dtype=np.float32) - centre[0])[:, None] * np.float32(IN_PLANE_MM)
+    x = (np.arange(columns.start, columns.stop, dtype=np.float32) - centre[1])[None, :] * np.float32(
+        IN_PLANE_MM
+    )
+    y, x = np.broadcast_arrays(y, x)
+    soft = float(rng.uniform(0.4, 1.6)) if rng.random() < 0.8 else float(rng.uniform(1.6, 5.0))
+    spared = rng.random() < (0.8 if contents.kind in ("faint gliosis", "itself", "dark on T1") else 0.5)
+    weights, cores = [], []
+    for s in range(slices.start, slices.stop):
+        weight = np.zeros(y.shape, np.float32)
+        core = np.zeros(y.shape, np.float32)
+        for part in _PARTS:
+            z = np.full(y.shape, (s - middle + part) * block.slice_mm + height, np.float32)
+            depth = shape(z, y, x)
+            weight += 0.25 * np.clip(depth / soft + 0.5, 0, 1)
+            core += 0.25 * np.clip((depth - contents.rim_mm) / min(soft, 0.8) + 0.5, 0, 1)
+        inside = block.brain[s, rows, columns].astype(np.float32)
+        if band_mm is not None:
+            surface = ndimage.distance_transform_edt(block.brain[s])[rows, columns] * IN_PLANE_MM
+            inside = inside * np.clip((band_mm - surface) / 2 + 0.5, 0, 1)
+        if spared:
+            brightest = block.images[s, :, rows, columns].max(axis=0)
+            inside = inside * np.clip((brightest - 0.25) / 0.25, 0, 1)
+        weights.append(weight * inside)
+        cores.append(np.minimum(core, weight) * inside)
+    return _Where(slices, rows, columns, np.stack(weights), np.stack(cores))
+
+
+def _fill(
+    block: Block, rng: np.random.Generator, contents: Contents, foreign: np.ndarray | None, where: _Where
+) -> Painted | None:
+    """Mix the contents into the images, and write the lesion into the target."""
+    weight = where.weight
+    if not weight.max(initial=0) >= 0.3:
+        return None
+    box = (where.slices, slice(None), where.rows, where.columns)
+    image = block.images[box]
+    if contents.kind == "foreign tissue" and foreign is not None:
+        wanted = foreign[box]
+    else:
+        wanted = _wanted(image, contents, where, block, rng)
+    painted = (image + weight[:, None] * (wanted - image)).astype(np.float32)
+    inside = weight > 0.4 if (weight > 0.4).any() else weight == weight.max()
+    contrast = contrast_to_noise(image, painted, inside, block.brain[where.slices, where.rows, where.columns])
+    block.images[box] = painted
+    mask_box = (where.slices, where.rows, where.columns)
+    target, counts = block.target[mask_box], block.weight[mask_box]
+    if contents.label == NORMAL:
+        counts[inside] *= 2.0
+        return None
+    if contrast < _LEAST_CONTRAST:
+        target[(weight > 0.1) & (target == NORMAL)] = IGNORED
+        return None
+    target[(weight > 0.08) & ~inside & (target == NORMAL)] = IGNORED
+    target[inside] = contents.label
+    for s in range(len(inside)):  # a small lesion counts as much as the inner part of a large one
+        area = np.count_nonzero(inside[s])
+        if area:
+            counts[s][inside[s]] = np.clip(60 / np.sqrt(area), 1.5, 15.0)
+    z, y, x = np.nonzero(inside)
+    voxels = (z + where.slices.start, y + where.rows.start, x + where.columns.start)
+    return Painted(contents.kind, contents.label, voxels, contrast)
+
+
+def _wanted(
+    image: np.ndarray, contents: Contents, where: _Where, block: Block, rng: np.random.Generator
+) -> np.ndarray:
+    """T1 and FLAIR of the box if it were all lesion."""
+    smooth = ndimage.gaussian_filter(image, (0, 0, 2, 2)) if contents.kept or contents.relative else image
+    core_share = (where.core / np.maximum(where.weight, 1e-3))[:, None]
+    core, rim = (values[None, :, None, None] for values in (contents.core, contents.rim))
+    level = core_share * core + (1 - core_share) * rim
+    if contents.relative:
+        level = level * (image if contents.kind == "itself" and rng.random() < 0.5 else smooth)
+        texture = (
+            image - smooth
+            if contents.kind != "itself"
+            else np.float32(rng.uniform(0.3, 1.0)) * (image - smooth)
+        )
+    else:
+        texture = contents.kept * (image - smooth)
+    shape = image.shape
+    noise = (
+        np.array(block.noise, np.float32)[None, :, None, None]
+        * contents.noise
+        * rng.standard_normal(shape, np.float32)
+    )
+    wanted = level + texture + noise
+    if contents.patchy:
+        sigma = contents.patch_mm / IN_PLANE_MM
+        patches = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), (0, 0, sigma, sigma))
+        wanted = wanted + contents.patchy * patches / max(float(patches.std()), 1e-6)
+    return np.asarray(wanted, np.float32)
+
+
+def contrast_to_noise(before: np.ndarray, after: np.ndarray, inside: np.ndarray, brain: np.ndarray) -> float:
+    """How far a lesion stands out: the larger of T1's and FLAIR's mean change over the SD of the tissue round it.
+
+    Args:
+        before, after: (slices, 2, rows, columns), without and with the lesion.
+        inside, brain: bool (slices, rows, columns).
+    """
+    ring = ndimage.binary_dilation(inside, np.ones((1, 7, 7), bool)) & ~inside & brain
+    if np.count_nonzero(ring) < 8:
+        ring = brain & ~inside
+    change = np.abs((after - before).transpose(1, 0, 2, 3)[:, inside].mean(axis=1))
+    spread = before.transpose(1, 0, 2, 3)[:, ring].std(axis=1) if ring.any() else np.ones(2)
+    return float((change / np.maximum(spread, 1e-3)).max())

@@ -1,0 +1,66 @@
+"""Statistics by tissue for a model that is trained already."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from AnomalyDetectionLib.calibration.latent_statistics import (
+    LEAST_OF_A_CLASS,
+    SHRINKAGE,
+    latent_differences,
+    tissue_statistics,
+)
+from AnomalyDetectionLib.calibration.patch_source import PatchSource
+from AnomalyDetectionLib.calibration.scan_file import ScanFile
+from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
+from AnomalyDetectionLib.model.anatomy import anatomy_model, class_scores
+from AnomalyDetectionLib.model.paper_model import Model
+
+from .publish import scans_of
+
+PATCHES_A_SCAN = 20_000
+
+
+def with_tissue_statistics(
+    model: Model, scans: ScanFile, progress: Callable[[str, float], None] | None = None
+) -> Model:
+    """A model with statistics by tissue (`TissueStatistics`), from the scans that its card says it was trained on.
+
+    Args:
+        scans: those that the model was trained on are among them, and no others are looked at.
+        progress: called with a scan's name and the fraction done.
+
+    Raises:
+        InputError: as `scans_of`, or the network that tells the tissues apart is missing.
+    """
+    training, _ = scans_of(model, scans)
+    generator, parts, size = model.generator(), anatomy_model(), model.network.patch_size
+    differences, tissues = [], []
+    for number, scan in enumerate(training):
+        if progress is not None:
+            progress(scan.name, number / len(training))
+        source = PatchSource([scan], size, PATCHES_A_SCAN, seed=number, sampling="brain", device="cpu")
+        differences.append(latent_differences(generator, source))
+        labels = class_scores(parts, scan.t1, scan.flair, scan.brain, scan.slice_mm).argmax(axis=0)
+        padded = (scan.brain.shape[0], source.rows, source.columns)
+        z, y, x = np.unravel_index(source.centres.numpy(), padded)
+        tissues.append(labels[z, y - size // 2, x - size // 2])
+    tissue = torch.from_numpy(np.concatenate(tissues))
+    made = tissue_statistics(torch.cat(differences), tissue, (model.median, model.deviation))
+    note = {
+        "what": "median, deviation and covariance of the latent differences by the tissue at a patch's centre, for other "
+        "readings of the scores than the paper's",
+        "scans": [scan.name for scan in training],
+        "patches": {
+            label.name.lower().replace("_", " "): int((tissue == label).sum()) for label in AnatomyLabel
+        },
+        "least patches of a class": LEAST_OF_A_CLASS,
+        "shrinkage of the covariance": SHRINKAGE,
+        "the tissues are told apart by": parts.card.get("title", "the network that ships with the program"),
+    }
+    return dataclasses.replace(
+        model, tissue_statistics=made, card={**model.card, "statistics by tissue": note}
+    )

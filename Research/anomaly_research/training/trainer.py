@@ -1,0 +1,110 @@
+"""One step of the two networks against each other, and the losses of a batch they are not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from AnomalyDetectionLib.model.losses import (
+    GeneratorLosses,
+    discriminator_loss,
+    generator_losses,
+    soft_labels,
+)
+from AnomalyDetectionLib.model.networks import Discriminator, Generator, initialise
+from torch import Tensor, nn
+
+from .processes import Processes
+from .settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Scalars on the device: the generator's losses and the discriminator's."""
+
+    generator: GeneratorLosses
+    discriminator: Tensor
+
+    def stacked(self) -> Tensor:
+        """(reconstruction, encoding, adversarial, discriminator, weighted generator sum), detached."""
+        g = self.generator
+        return torch.stack(
+            [g.reconstruction, g.encoding, g.adversarial, self.discriminator, g.total]
+        ).detach()  # fmt: skip
+
+
+class Trainer:
+    """Generator and discriminator with their optimisers."""
+
+    def __init__(self, settings: TrainingSettings, device: torch.device, processes: Processes) -> None:
+        self.settings, self.device, self.processes = settings, device, processes
+        self.generator, self.discriminator = Generator(settings.network), Discriminator(settings.network)
+        initialise(self.generator, settings.seed)
+        initialise(self.discriminator, settings.seed + 1)
+        for network in (self.generator, self.discriminator):
+            processes.synchronise(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator_optimiser = self._adam(self.generator)
+        self.discriminator_optimiser = self._adam(self.discriminator)
+
+    def _adam(self, network: nn.Module) -> torch.optim.Adam:
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(
+            network.parameters(), self.settings.learning_rate, self.settings.betas, fused=fused
+        )
+
+    def step(self, patches: Tensor, labels: tuple[Tensor, Tensor]) -> StepLosses:
+        """Train both networks on this process's share of a batch.
+
+        Args:
+            patches: float32 (n, 2, size, size).
+            labels: soft labels (n,) for the patches and for their reconstructions.
+
+        No value is read back from the device, so that a GPU is never waited for.
+        """
+        real_labels, made_labels = labels
+        discriminator, weights = self.discriminator, list(self.generator.parameters())
+        with self._autocast():
+            encoding = self.generator(patches)
+            real = discriminator.features(patches)
+            made = discriminator.features(encoding.reconstruction)
+            losses = generator_losses(
+                patches, encoding, tuple(f.detach() for f in real), made, self.settings.losses
+            )
+        # Only the generator's gradients: the features' path into the discriminator is not its to follow.
+        gradients = list(torch.autograd.grad(losses.total, weights))
+        self.processes.average_(gradients)
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight.grad = gradient
+        with self._autocast():
+            made_logits = discriminator(encoding.reconstruction.detach())
+            adversary = discriminator_loss(
+                discriminator.classify(real), made_logits, real_labels, made_labels
+            )
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
+        adversary.backward()
+        self.processes.average_([w.grad for w in discriminator.parameters() if w.grad is not None])
+        self.discriminator_optimiser.step()
+        self.generator_optimiser.step()
+        return StepLosses(losses, adversary)
+
+    @torch.no_grad()
+    def measure(self, patches: Tensor) -> Tensor:
+        """The weighted generator loss (scalar, on the device) of patches, in evaluation mode."""
+        self.generator.eval()
+        self.discriminator.eval()
+        try:
+            encoding = self.generator(patches)
+            real = self.discriminator.features(patches)
+            made = self.discriminator.features(encoding.reconstruction)
+            return generator_losses(patches, encoding, real, made, self.settings.losses).total
+        finally:
+            self.generator.train()
+            self.discriminator.train()
+
+    def draw_labels(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Soft labels for a whole batch; every process draws the same and takes its share."""
+        like = next(self.generator.parameters())
+        return soft_labels(count, True, like, random), soft_labels(count, False, like, random)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")

@@ -1,0 +1,242 @@
+"""T1 and FLAIR of a DICOM study: found by their attributes, and never guessed silently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from AnomalyDetectionLib.dicom.study import Pair, choose_pair, read_studies, row, the_study
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.reading import read_volume
+from made_dicom import MadeStudy, change, classic_series, drop, enhanced_series, truncate
+from pydicom.uid import generate_uid
+
+
+def image(spacing: float = 10.0, slices: int = 14) -> sitk.Image:
+    grid = Grid((9, 8, slices), (16.0, 16.0, spacing), (-80.0, -70.0, -60.0), tuple(np.eye(3).ravel()))
+    return grid.image(np.random.default_rng(slices).integers(0, 900, grid.shape).astype(np.int16))
+
+
+THICK, FINE, SLAB = image(), image(6.0, 23), image(slices=5)
+
+
+@pytest.fixture
+def study() -> MadeStudy:
+    return MadeStudy()
+
+
+def taken(folder: Path, **named: str) -> Pair:
+    return choose_pair(the_study(folder), **named)
+
+
+@pytest.mark.parametrize("make", [classic_series, enhanced_series])
+def test_t1_and_flair_are_found_among_all_the_others(tmp_path: Path, study: MadeStudy, make) -> None:
+    for number, kind in enumerate(("localiser", "T2", "FLAIR", "PD", "DWI", "T1", "SWI"), 1):
+        make(
+            tmp_path / str(number),
+            SLAB if kind == "localiser" else THICK,
+            kind=kind,
+            study=study,
+            number=number,
+        )
+    pair = taken(tmp_path)
+    assert (pair.t1.number, pair.flair.number) == ("6", "3")
+    assert "the only T1" in pair.t1.chosen
+    assert "TI 2500 ms" in pair.flair.chosen
+    assert pair.lines[1].startswith("FLAIR: series 3 't2_tirm_tra_dark-fluid', 14 images (")
+    kinds = [series.judgement.kind for series in the_study(tmp_path).series]
+    assert kinds == ["localiser", "T2", "FLAIR", "PD", "DWI/ADC", "T1", "SWI"]
+
+
+def test_the_description_does_not_decide(tmp_path: Path, study: MadeStudy) -> None:
+    for number, (kind, name) in enumerate((("T1", "Serie 1"), ("FLAIR", "Serie 2"), ("T2", "Serie 3")), 1):
+        classic_series(
+            tmp_path, THICK, kind=kind, study=study, number=number, SeriesDescription=name, ProtocolName=name
+        )
+    assert [s.number for s in (taken(tmp_path).t1, taken(tmp_path).flair)] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("worse", "reason"),
+    [
+        ({"ContrastBolusAgent": "Gadovist"}, "no contrast medium named"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "original"),
+        ({"EchoTime": None, "ScanningSequence": ""}, "its attributes say it"),
+    ],
+)
+def test_the_better_t1_is_taken_and_the_reason_told(
+    tmp_path: Path, study: MadeStudy, worse: dict, reason: str
+) -> None:
+    classic_series(tmp_path, FINE, kind="T1", study=study, number=2, **worse)
+    classic_series(tmp_path, THICK, kind="T1 spin echo", study=study, number=3)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    t1 = taken(tmp_path).t1
+    assert t1.number == "3"
+    assert f"preferred to the other T1: {reason}" in t1.chosen
+
+
+def test_more_of_the_brain_goes_before_finer_and_finer_before_coarser(
+    tmp_path: Path, study: MadeStudy
+) -> None:
+    classic_series(tmp_path, SLAB, kind="T1", study=study, number=2)
+    classic_series(tmp_path, THICK, kind="T1 spin echo", study=study, number=3)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    classic_series(tmp_path, FINE, study=study, number=5)
+    pair = taken(tmp_path)
+    assert (pair.t1.number, pair.flair.number) == ("3", "5")
+    assert "covers more of the brain (128 mm against 50 mm)" in pair.t1.chosen
+    assert "finer" in pair.flair.chosen
+
+
+def test_two_that_are_equally_good_are_listed_and_none_is_taken(tmp_path: Path, study: MadeStudy) -> None:
+    for number in (2, 3):
+        classic_series(tmp_path, THICK, kind="T1", study=study, number=number)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    with pytest.raises(InputError, match=r"2 equally good T1 series: choose one with --t1-series") as error:
+        taken(tmp_path)
+    assert "\n  2  t1_mprage_sag_p2_iso  (T1, 14 images" in str(error.value)
+    assert taken(tmp_path, t1="3").t1.number == "3"
+    assert taken(tmp_path, t1="3").t1.chosen == "named by the user"
+
+
+def test_a_study_without_a_flair_says_so_and_lists_all(tmp_path: Path, study: MadeStudy) -> None:
+    classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
+    classic_series(tmp_path, THICK, kind="T2", study=study, number=3)
+    with pytest.raises(InputError, match=r"no series that is surely a FLAIR.*--flair-series") as error:
+        taken(tmp_path)
+    assert "3  t2_tse_tra  (T2, 14 images: spin echo: TE 100 ms, TR 5000 ms)" in str(error.value)
+    assert taken(tmp_path, flair="3").flair.number == "3"
+    with pytest.raises(InputError, match="none of its series called '9'"):
+        taken(tmp_path, flair="9")
+    with pytest.raises(InputError, match="are the same series"):
+        taken(tmp_path, flair="2")
+
+
+def test_a_series_that_is_no_volume_is_not_taken_and_that_is_told(tmp_path: Path, study: MadeStudy) -> None:
+    classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
+    files = classic_series(tmp_path, FINE, study=study, number=3)
+    drop(files, 9)
+    with pytest.raises(
+        InputError, match=r"no FLAIR can be used.*has a gap: slices 9 and 10 are 12\.0 mm apart"
+    ):
+        taken(tmp_path)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    assert taken(tmp_path).flair.number == "4"
+    assert "series 3 cannot be used" in taken(tmp_path).flair.chosen
+
+
+def test_several_studies_are_listed_and_one_can_be_chosen(tmp_path: Path) -> None:
+    dates = ("20190102", "20230304")
+    made = [MadeStudy(date=date) for date in dates]
+    for number, each in enumerate(made):
+        for kind in ("T1", "FLAIR"):
+            classic_series(tmp_path / str(number) / kind, THICK, kind=kind, study=each)
+    with pytest.raises(InputError, match="holds 2 studies: choose one with --study-uid") as error:
+        the_study(tmp_path)
+    assert f"  {made[1].uid}  2023-03-04, Head, patient ANON-1" in str(error.value)
+    assert the_study(tmp_path, made[1].uid).date == "20230304"
+    with pytest.raises(InputError, match="holds no study 1"):
+        the_study(tmp_path, "1.2.3")
+    assert [study.date for study in read_studies(tmp_path)] == list(dates)
+
+
+def test_two_patients_in_one_study_are_refused(tmp_path: Path, study: MadeStudy) -> None:
+    classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
+    for file in classic_series(tmp_path, THICK, study=study, number=4):
+        change(file, PatientID="ANON-2")
+    with pytest.raises(InputError, match=r"images of 2 patients \(PatientID 'ANON-1' and 'ANON-2'\)"):
+        the_study(tmp_path)
+
+
+def test_objects_without_images_and_captured_screens_are_no_candidates(
+    tmp_path: Path, study: MadeStudy
+) -> None:
+    files = classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    shot = pydicom.dcmread(files[0])
+    shot.SOPClassUID = shot.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    shot.SeriesInstanceUID, shot.SeriesNumber, shot.Modality = generate_uid(), 99, "OT"
+    shot.SeriesDescription = "FLAIR screenshot"
+    shot.save_as(tmp_path / "shot.dcm")
+    for keyword in ("PixelData", "Rows", "Columns"):
+        delattr(shot, keyword)
+    shot.SOPClassUID = shot.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.22"
+    shot.SeriesInstanceUID, shot.Modality = generate_uid(), "SR"
+    shot.save_as(tmp_path / "report.dcm")
+    found = the_study(tmp_path)
+    assert [(s.number, s.is_mr) for s in found.series] == [("2", True), ("4", True), ("99", False)]
+    assert found.no_images == ("1 SR",)
+    assert taken(tmp_path).flair.number == "4"
+
+
+def test_a_truncated_header_spoils_its_series_only(tmp_path: Path, study: MadeStudy) -> None:
+    files = classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    truncate(files[3], keep=0.6)
+    found = {series.number: series for series in the_study(tmp_path).series}
+    assert not found["4"].problem
+    assert found["2"].problem
+
+
+@pytest.mark.parametrize("name", ["absent", "empty", "file.txt"])
+def test_a_folder_without_mr_images_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file.txt").write_text("no DICOM")
+    with pytest.raises(InputError, match=r"does not exist|holds no MR images|is no folder"):
+        the_study(tmp_path / name)
+
+
+def test_the_directory_of_a_disc_stands_for_its_folder(tmp_path: Path, study: MadeStudy) -> None:
+    for number, kind in ((2, "T1"), (4, "FLAIR")):
+        classic_series(tmp_path / "IMAGES", THICK, kind=kind, study=study, number=number)
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 40)
+    assert len(the_study(tmp_path / "DICOMDIR").series) == 2
+
+
+def test_the_table_keeps_the_whole_reason_why_a_series_is_no_volume(tmp_path: Path, study: MadeStudy) -> None:
+    drop(classic_series(tmp_path, FINE, study=study, SeriesDescription="FLAIR: a b c"), 9)
+    (series,) = the_study(tmp_path).series
+    assert (
+        "; cannot be used: it has a gap: slices 9 and 10 are 12.0 mm apart, the others 6.0 mm"
+        in row(series)[-1]
+    )
+
+
+@pytest.mark.parametrize(
+    "types", [("M", "NORM", "DIS2D"), ("M", "DIS3D"), ("M", "NORM")], ids=["both", "distortion", "coil"]
+)
+def test_of_one_acquisition_the_corrected_images_are_taken(
+    tmp_path: Path, study: MadeStudy, types: tuple[str, ...]
+) -> None:
+    classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
+    classic_series(tmp_path, THICK, study=study, number=3, ImageType=["ORIGINAL", "PRIMARY", *types])
+    classic_series(tmp_path, THICK, study=study, number=4, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    flair = taken(tmp_path).flair
+    assert flair.number == "3"
+    assert f"corrected ({', '.join(sorted(types[1:]))})" in flair.chosen
+
+
+def test_a_series_of_two_kinds_is_neither(tmp_path: Path, study: MadeStudy) -> None:
+    files = classic_series(tmp_path, THICK, study=study)
+    for file in files[5:]:
+        change(file, EchoTime=9.0, InversionTime=800.0)
+    (series,) = the_study(tmp_path).series
+    assert series.judgement.kind == "other"
+    assert "images of different kinds" in series.judgement.why
+
+
+def test_a_missing_series_uid_is_named(tmp_path: Path, study: MadeStudy) -> None:
+    for file in classic_series(tmp_path, THICK, study=study):
+        change(file, SeriesInstanceUID=None)
+    with pytest.raises(InputError, match="without the attribute SeriesInstanceUID"):
+        read_volume(tmp_path, role="FLAIR")
+
+
+def test_the_table_tells_where_images_may_be_missing_at_an_end(tmp_path: Path, study: MadeStudy) -> None:
+    drop(classic_series(tmp_path, THICK, study=study, ImagesInAcquisition=14), 0)
+    (series,) = the_study(tmp_path).series
+    assert row(series)[-1].endswith("; may be incomplete: 13 of 14 images")
