@@ -69,6 +69,18 @@ def test_the_installed_tree_holds_a_whole_engine(tree):
     assert done.returncode == 0, done.stderr
     assert "paper" in done.stdout
     assert "context" in done.stdout
+    here = REPOSITORY / "AnomalyDetection"
+    wanted = {
+        path.relative_to(here).as_posix()
+        for path in here.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "CMakeLists.txt"
+    }
+    there = {
+        path.relative_to(modules).as_posix()
+        for path in modules.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert there == wanted  # the whole engine, and nothing of research
     where = subprocess.run(
         [sys.executable, "-c", "import AnomalyDetectionLib; print(AnomalyDetectionLib.__file__)"],
         cwd=modules, env=environment, capture_output=True, text=True, check=True,

@@ -10,6 +10,12 @@ import pytest
 from conftest import REPOSITORY
 
 MODULE = REPOSITORY / "AnomalyDetection"
+RESEARCH = REPOSITORY / "Research"
+FOLDERS = (
+    *("files", "dicom", "bids", "imaging", "model", "detection", "calibration", "reporting", "engine"),
+    *("scene", "panel", "cohort", "commands"),
+)
+"""Of the engine; each imports only those before it."""
 SKIPPED = {
     ".git",
     ".venv",
@@ -27,18 +33,6 @@ SKIPPED = {
 TEXT = {".py", ".md", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml", ".cfg", ""}
 
 
-def listed(variable: str) -> list[str]:
-    """The files of a list in AnomalyDetection/CMakeLists.txt."""
-    text = (MODULE / "CMakeLists.txt").read_text("utf-8")
-    content = re.search(rf"set\({variable}\s+(.*?)\)", text, re.DOTALL)
-    assert content, f"{variable} is not set in AnomalyDetection/CMakeLists.txt"
-    return [
-        line.strip().replace("${MODULE_NAME}", MODULE.name)
-        for line in content[1].splitlines()
-        if line.strip() and not line.strip().startswith("#")
-    ]
-
-
 def files_of_the_repository():
     for path in sorted(REPOSITORY.rglob("*")):
         parts = path.relative_to(REPOSITORY).parts
@@ -50,44 +44,17 @@ def files_of_the_repository():
             yield path
 
 
-def test_slicer_packs_every_python_file():
-    there = sorted(
-        path.relative_to(MODULE).as_posix()
-        for path in MODULE.rglob("*.py")
-        if "__pycache__" not in path.parts and "Testing" not in path.parts
-    )
-    names = [name if name.endswith(".py") else f"{name}.py" for name in listed("MODULE_PYTHON_SCRIPTS")]
-    assert sorted(names) == there, (
-        "MODULE_PYTHON_SCRIPTS in AnomalyDetection/CMakeLists.txt differs from the tree"
-    )
-
-
-def test_slicer_packs_every_resource():
-    there = sorted(
-        path.relative_to(MODULE).as_posix()
-        for folder in ("Resources", "AnomalyDetectionLib")  # the library has the cohort's workflow, too
-        for path in (MODULE / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".py"
-    )
-    assert sorted(listed("MODULE_PYTHON_RESOURCES")) == there, (
-        "MODULE_PYTHON_RESOURCES in AnomalyDetection/CMakeLists.txt differs from the tree"
-    )
-
-
-def test_no_file_is_listed_twice():
-    for variable in ("MODULE_PYTHON_SCRIPTS", "MODULE_PYTHON_RESOURCES"):
-        assert len(set(listed(variable))) == len(listed(variable))
-
-
 def test_every_package_is_in_the_wheel():
-    declared = set(
-        re.findall(r'"(AnomalyDetectionLib[\w.]*)",', (REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    packages = re.search(
+        r"^packages = \[(.*?)\]", (REPOSITORY / "pyproject.toml").read_text("utf-8"), re.M | re.S
     )
-    library = MODULE / "AnomalyDetectionLib"
-    there = {".".join(path.parent.relative_to(MODULE).parts) for path in library.rglob("__init__.py")} | {
-        "AnomalyDetectionLib.resources"
+    there = {
+        ".".join(path.parent.relative_to(root).parts)
+        for root in (MODULE, RESEARCH)
+        for path in root.rglob("__init__.py")
     }
-    assert declared == there
+    assert packages
+    assert set(re.findall(r'"([\w.]+)"', packages[1])) == there | {"AnomalyDetectionLib.resources"}
 
 
 def test_the_licence_is_apache_2():
@@ -155,23 +122,29 @@ def _code_matches(path, pattern):
 
 
 def test_folders_import_only_those_before_them():
-    order = ["imaging", "model", "detection", "training", "evaluation", "simulation"]
+    library = MODULE / "AnomalyDetectionLib"
     wrong = []
-    for place, folder in enumerate(order):
-        within = MODULE / "AnomalyDetectionLib" / folder
+    for place, folder in enumerate(FOLDERS):
+        within = library / folder
         for path in within.rglob("*.py"):
             dots = r"\." * (1 + len(path.relative_to(within).parts))  # a folder deeper, one dot more
             imported = re.findall(rf"^\s*from {dots}(\w+)", path.read_text("utf-8"), re.MULTILINE)
-            allowed = {*order[: place + 1], "errors"}
+            allowed = {*FOLDERS[: place + 1], "errors", "grid"}
             wrong += [f"{folder}/{path.name} imports {name}" for name in imported if name not in allowed]
     assert not wrong
+    assert {path.parent.name for path in library.glob("*/__init__.py")} == {*FOLDERS}
+
+
+def test_the_engine_knows_nothing_of_research():
+    guilty = [p.name for p in MODULE.rglob("*.py") if "anomaly_research" in p.read_text("utf-8")]
+    assert not guilty
 
 
 def test_nothing_is_pickled():
     pattern = re.compile(r"^\s*(?:import|from) pickle\b|torch\.load\(|allow_pickle=True", re.MULTILINE)
     guilty = [
         path.name
-        for path in (MODULE / "AnomalyDetectionLib").rglob("*.py")
+        for path in (*(MODULE / "AnomalyDetectionLib").rglob("*.py"), *RESEARCH.rglob("*.py"))
         if pattern.search(path.read_text("utf-8"))
     ]
     assert not guilty
@@ -188,7 +161,7 @@ def test_make_help_names_the_target(target):
 def test_every_document_that_the_code_cites_is_there_with_the_section_it_cites():
     cited = re.compile(r'([\w/.]*\w\.md)(?:, ("[^"]+"(?: and "[^"]+")*))?')
     missing, count = [], 0
-    for path in (*(MODULE / "AnomalyDetectionLib").rglob("*.py"), *(REPOSITORY / "Testing").rglob("*.py")):
+    for path in (*MODULE.rglob("*.py"), *RESEARCH.rglob("*.py"), *(REPOSITORY / "Testing").rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
         texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds)]

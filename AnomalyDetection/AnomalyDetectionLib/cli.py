@@ -14,18 +14,15 @@ import warnings
 from typing import Any
 
 import click
-from anomaly_research.commands.evaluate import evaluate
-from anomaly_research.commands.experiments import experiment
-from anomaly_research.commands.simulate import simulate
-from anomaly_research.commands.train_context import train_context
-from anomaly_research.commands.training import calibrate, prepare, train, train_anatomy
 
 from . import __version__
 from .commands.bids import bids, bids_batch
+from .commands.calibrate import calibrate
 from .commands.compare import compare
 from .commands.detect import detect
 from .commands.doctor import devices, doctor
 from .commands.models import models
+from .commands.open_group import OpenGroup
 from .commands.options import PROGRAM
 from .commands.progress import Stop, say_error, wants_records
 from .commands.series import series
@@ -39,6 +36,8 @@ STOPPED = "Stopped; nothing was written."
 
 @click.group(
     PROGRAM,
+    cls=OpenGroup,
+    entry_point_group="anomaly_detection.commands",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -57,22 +56,8 @@ def command_line(context: click.Context) -> None:
 
 
 for _command in (
-    *(
-        detect,
-        series,
-        compare,
-        bids,
-        bids_batch,
-        worklist,
-        simulate,
-        evaluate,
-        experiment,
-        models,
-        doctor,
-        devices,
-    ),
-    *(prepare, train, train_context, train_anatomy, calibrate),
-):
+    detect, series, compare, bids, bids_batch, worklist, calibrate, models, doctor, devices,
+):  # fmt: skip
     command_line.add_command(_command)
 
 

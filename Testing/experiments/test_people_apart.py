@@ -10,7 +10,7 @@ import pytest
 import yaml
 from AnomalyDetectionLib.calibration.prepare_scans import read_table
 
-EXPERIMENTS = Path(__file__).parents[2] / "Experiments"
+EXPERIMENTS = Path(__file__).parents[2] / "Research" / "Experiments"
 TRAINING, HEADS, HELD_OUT = (
     EXPERIMENTS / name for name in ("training_scans.csv", "training_heads.csv", "held_out_scans.tsv")
 )

@@ -19,7 +19,9 @@ SIZES = (50, 75, 100, 150, 200, 300, 400)
 @pytest.fixture
 def place(tmp_path):
     """A repository that has the experiments and nothing else: what they make stays out of ours."""
-    shutil.copytree(REPOSITORY / "Experiments", tmp_path / "repository" / "Experiments")
+    shutil.copytree(
+        REPOSITORY / "Research" / "Experiments", tmp_path / "repository" / "Research" / "Experiments"
+    )
     (tmp_path / "repository" / "AnomalyDetection" / "Resources" / "Models").mkdir(parents=True)
     (tmp_path / "repository" / "AnomalyDetection" / "Resources" / "Models" / "paper_scans.csv").touch()
     return tmp_path / "repository"

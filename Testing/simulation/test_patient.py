@@ -160,5 +160,5 @@ def test_without_nilearn_the_extra_is_named(monkeypatch):
     # Another test may have read the maps already.
     anatomy._template.cache_clear()
     monkeypatch.setitem(sys.modules, "nilearn.datasets", None)
-    with pytest.raises(InputError, match=r"\[simulation\]"):
+    with pytest.raises(InputError, match=r"\[research\]"):
         anatomy._template()

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
 from ..files.atomic_file import atomic_file
 from ..files.shared_files import write_whole
 from .outliers import Unusual
-from .sidecars import column, finding_columns
 from .summaries import FindingRow, ScanSummary
 
 SCANS, FINDINGS = "group_scans.tsv", "group_findings.tsv"

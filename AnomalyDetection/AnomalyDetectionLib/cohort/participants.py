@@ -118,7 +118,7 @@ def _run(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, repo
     if workflow.is_local and (workflow.jobs == 1 or workflow.local_jobs == 1 or not is_installed()):
         said = []
         if workflow.jobs != 1 and not is_installed():
-            said.append('Snakemake is not installed (extra "evaluation"): one scan was done after another')
+            said.append('Snakemake is not installed (extra "cluster"): one scan was done after another')
         limit_threads(workflow.threads or cores())
         done: Counter[str] = Counter()
 
@@ -131,7 +131,7 @@ def _run(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, repo
         run_scans(dataset, scans, after=after)
         return said
     if not is_installed():
-        raise InputError('--executor and --profile need Snakemake: install the extra "evaluation".')
+        raise InputError('--executor and --profile need Snakemake: install the extra "cluster".')
     pending = {scan.name: scan for scan in scans}
     seen = [-1]
     failed_before = {row.name: row for row in dataset.failures.rows()}

@@ -146,7 +146,7 @@ def _template() -> _Template:
     except ImportError as error:
         raise InputError(
             "The simulation needs nilearn, which ships the ICBM152 maps; install it with "
-            "pip install 'slicer-anomaly-detection[simulation]'."
+            "pip install 'slicer-anomaly-detection[research]'."
         ) from error
     image = load_mni152_template(resolution=1)
     t1 = image.get_fdata(dtype=np.float32)
