@@ -78,7 +78,7 @@ $(VENV)/.demo: pyproject.toml
 	@.ci/environment $(VENV) "" "$(TORCH)" && touch $@
 
 $(VENV)/.test: pyproject.toml
-	@.ci/environment $(VENV) "[research,test]" "$(TORCH)" && touch $@
+	@.ci/environment $(VENV) "[cluster,research,test]" "$(TORCH)" && touch $@
 
 $(VENV)/.lint: pyproject.toml
 	@.ci/environment $(VENV) "[lint]" "$(TORCH)" && touch $@

@@ -96,7 +96,7 @@ def pins(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("extra", ["", "simulation", "training", "evaluation", "test", "lint"])
+@pytest.mark.parametrize("extra", ["", "cluster", "research", "test", "lint"])
 def test_the_tested_versions_are_written_down_and_are_what_is_promised(extra):
     tested = pins("tested.txt")
     wrong = [

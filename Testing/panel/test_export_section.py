@@ -99,7 +99,7 @@ def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
     database.isOpen = False
     slicer_app.dialogs.paths = [tmp_path]
     detected.ui.exportDicomButton.click()
-    assert "was not loaded from" in detected.ui.exportMessageLabel.text
+    assert "is not of DICOM images" in detected.ui.exportMessageLabel.text
 
 
 def test_a_chooser_that_is_cancelled_writes_nothing(detected, tmp_path):

@@ -4,7 +4,6 @@ import csv
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from anomaly_research.simulation import anatomy, patient
 from anomaly_research.simulation.lesions import KINDS, InfarctPlan, make_infarct
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.brain_search import find_brain
+from conftest import SAMPLE
 from scipy import ndimage
-
-SAMPLE = Path(patient.__file__).parents[2] / "Resources" / "SampleData"
 
 
 def array(image):

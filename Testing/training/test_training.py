@@ -108,9 +108,11 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(scan_
     (tmp_path / "whole").mkdir()
     script = textwrap.dedent(
         f"""
-        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         import torch; torch.set_num_threads(1)
-        from test_training import TINY, train, Path
+        from pathlib import Path
+        from anomaly_research.training.loop import train
+        from made_training import TINY
         import dataclasses
         train(Path({str(scan_file)!r}), Path({str(tmp_path / "killed")!r}),
               dataclasses.replace(TINY, max_epochs=500, patience=500), checkpoint_seconds=0)
@@ -184,10 +186,10 @@ def test_a_damaged_checkpoint_is_named(scan_file, tmp_path):
 
 
 def test_two_processes_train_as_one(scan_file, tmp_path):
-    pytest.importorskip("lightning_fabric", reason="Lightning Fabric (the extra 'training') is not installed")
+    pytest.importorskip("lightning_fabric", reason="Lightning Fabric (the extra 'research') is not installed")
     script = textwrap.dedent(
         f"""
-        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         import torch; torch.set_num_threads(1)
         import dataclasses
         from pathlib import Path

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..files.links import leads_nowhere
 from ..files.text import is_utf8
-from ..imaging.packed import leads_nowhere
 from .identity import Identity
 from .sequence import MrSequence, component_of, part_of
 from .values import first_number_of, item_of, numbers_of, text_of, written

@@ -11,8 +11,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from ..imaging.packed import FETCH, leads_nowhere
 from .complete import images_meant
 from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder, read_header
 from .identity import Identity, patients_of

@@ -128,8 +128,8 @@ def load_network(task: str, device: str) -> LinkNet:
         content = b""
     if hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(
-            f"The weights that find the brain are not installed here (or are damaged): run `pip install --force-reinstall --no-deps"
-            f" {PACKAGE}=={VERSION}`, or give a mask with --brain-mask."
+            f"The weights that find the brain are not installed here (or are damaged): install the Python package {PACKAGE} "
+            f"{VERSION} again, or give a mask with --brain-mask."
         )
     network = LinkNet().eval().requires_grad_(False)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

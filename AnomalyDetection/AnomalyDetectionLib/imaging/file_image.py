@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..files.links import leads_nowhere
 from ..grid import Grid
 from .compressed_voxels import are_whole
 from .nifti_header import NiftiHeader
@@ -26,7 +27,6 @@ from .packed import (
     is_fetched,
     is_packed,
     is_packed_twice,
-    leads_nowhere,
 )
 from .plain_copy import plain_copy
 from .text_header import MOST_VOXELS, check_header, data_files

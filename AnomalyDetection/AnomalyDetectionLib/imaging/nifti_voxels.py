@@ -15,8 +15,9 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from ..errors import InputError
+from ..files.links import leads_nowhere
 from .nifti_header import NiftiHeader
-from .packed import UNPACKING, leads_nowhere, unpacked
+from .packed import UNPACKING, unpacked
 from .text_header import MOST_VOXELS
 
 #: What a damaged file makes of itself, wherever that is noticed.

@@ -28,8 +28,6 @@ _ARCHIVES = {
 }
 _SIZES_OF_NIFTI = (348, 540)
 _META_BEGINS = re.compile(rb"\s*(ObjectType|NDims)\s*=", re.IGNORECASE)
-#: What to do about a link whose content lies elsewhere, as git-annex and DataLad make them.
-FETCH = "fetch it first (such as with git annex get or datalad get)"
 
 _NOT_FETCHED = (b"version https://git-lfs.github.com/", b"/annex/objects/")
 
@@ -106,18 +104,6 @@ def is_fetched(path: Path) -> bool:
         OSError: it cannot be opened.
     """
     return not any(mark in _beginning(path)[:300] for mark in _NOT_FETCHED)
-
-
-def leads_nowhere(path: Path) -> bool:
-    """Whether a path is a link whose content is not here."""
-    try:
-        if path.is_symlink():
-            path.stat()
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):  # links in a circle, and what is no name of a file
-        return False
-    return False
 
 
 def _beginning(path: Path) -> bytes:

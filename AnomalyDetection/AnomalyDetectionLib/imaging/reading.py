@@ -12,12 +12,12 @@ from ..dicom.headers import is_dicom
 from ..dicom.series import Series
 from ..errors import InputError
 from ..files.file_hash import sha256_of
+from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
 from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
 from . import file_image
 from .file_image import FileImage, several_values, several_volumes
 from .nifti_header import NOT_RIGHT_ANGLED, sheared
-from .packed import FETCH, leads_nowhere
 from .values import from_zero
 from .volume import Remark, Study, Volume
 

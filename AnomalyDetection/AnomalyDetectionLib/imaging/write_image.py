@@ -9,7 +9,6 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from .nifti import nifti_bytes
 from .volume import Volume
 
 
@@ -23,6 +22,8 @@ def write_image(image: sitk.Image, path: Path, on: Volume | None = None) -> None
         OSError: if it cannot be written, such as for want of space.
     """
     if on is not None and on.header is not None and path.name.endswith(".nii.gz"):
+        from .nifti import nifti_bytes  # nibabel is not in every Slicer
+
         path.write_bytes(nifti_bytes(image, on.header))
         return
     size = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
