@@ -182,16 +182,6 @@ def test_an_earlier_result_stays_when_a_run_fails(detected, engine, slicer_app):
     assert numbers(detected) == before
 
 
-def test_a_run_goes_on_while_another_module_is_open(sample, engine, slicer_app):
-    engine("replay")
-    sample.ui.detectButton.click()
-    slicer_app.leave()
-    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
-    assert sample.panel.result is None  # the views are somebody else's
-    slicer_app.enter()
-    assert sample.panel.result is not None
-
-
 def test_an_input_that_is_removed_during_the_run_is_a_sentence(sample, engine, slicer_app):
     import slicer
 

@@ -193,7 +193,8 @@ def test_two_processes_train_as_one(scan_file, tmp_path):
         import torch; torch.set_num_threads(1)
         import dataclasses
         from pathlib import Path
-        from test_training import TINY, train
+        from anomaly_research.training.loop import train
+        from made_training import TINY
         from anomaly_research.training.processes import launch
         count = int(sys.argv[1])
         processes = launch(count, "cpu")
