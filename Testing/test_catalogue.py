@@ -76,8 +76,9 @@ def test_icon_and_screenshots_are_pictures_of_this_repository(entry):
 def test_there_is_a_licence_a_tutorial_and_the_publication():
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text("utf-8")
     readme = (REPOSITORY / "README.md").read_text("utf-8")
-    for what in ("Step by step", "10.1038/s41598-021-87013-4", "Remove it all", "Research use only"):
+    for what in ("in five steps", "10.1038/s41598-021-87013-4", "Research use only"):
         assert what in readme
+    assert "Remove it all" in (REPOSITORY / "docs" / "slicer.md").read_text("utf-8")
 
 
 @pytest.fixture
