@@ -149,5 +149,7 @@ def test_weights_that_are_missing_or_others_are_asked_for(flair, monkeypatch, tm
 
     (tmp_path / "model.pt").write_bytes(content or b"")
     monkeypatch.setattr(brain_network.metadata, "distribution", distribution)
-    with pytest.raises(InputError, match=r"weights .*install the Python package deepbet 1\.0\.2 again.*--brain-mask"):
+    with pytest.raises(
+        InputError, match=r"weights .*install the Python package deepbet 1\.0\.2 again.*--brain-mask"
+    ):
         extract_brain(flair)
