@@ -63,7 +63,7 @@ class Detect:
         ui.detectButton.enabled = not reason
         ui.detectButton.toolTip = reason or _("Find suspected anomalies in the FLAIR and the T1.")
         ui.progressWidget.visible = self.running
-        if self._outcome_of and self._outcome_of != self._pair():
+        if self._outcome_of and self._outcome_of != self._panel.pair:
             self._outcome_of = ()
             self._say("")  # it was about other volumes
             self.show_log("")
@@ -76,7 +76,7 @@ class Detect:
         self._panel.refresh()  # the volumes may have changed under the panel
         if not self._panel.ui.detectButton.enabled:
             return
-        self._outcome_of = self._pair()
+        self._outcome_of = self._panel.pair
         if not self.installed():
             return
         self._panel.by_hand.take(adopt=True)
@@ -91,7 +91,7 @@ class Detect:
         try:
             with slicer.util.WaitCursor():
                 self._job = self._panel.start(self._inputs(), replace=replace)
-                self._job_pair = self._pair()
+                self._job_pair = self._panel.pair
         except (InputError, OSError) as error:
             self._say(str(error), "error")
         finally:
@@ -111,7 +111,7 @@ class Detect:
         if self._job is None:
             return
         self.stop()
-        self._outcome_of = self._pair()
+        self._outcome_of = self._panel.pair
         self._say(_("Cancelled. Nothing was changed."))
         self._panel.refresh()
 
@@ -151,7 +151,7 @@ class Detect:
         self._panel.by_hand.take(
             adopt=True
         )  # the findings are about to change under who is typing or painting
-        self._outcome_of = self._pair()
+        self._outcome_of = self._panel.pair
         log, took = job.log, job.seconds
         name = self._job_pair[1].GetName()
         try:
@@ -165,7 +165,7 @@ class Detect:
             self._say_failed(sentence.format(reason=error), f"{log}\n{traceback.format_exc()}")
             return
         seconds = round(took)
-        if self._is_of_pair(result) and self._panel.entered:
+        if self._panel.is_of_pair(result) and self._panel.entered:
             self._panel.show(result, arrange=True)
             self.tell(remarks(result), _("Done in {seconds} s.").format(seconds=seconds))
         else:  # whoever reads another patient meanwhile goes on with that
@@ -187,12 +187,12 @@ class Detect:
 
     def take_up(self) -> None:
         """The module is opened: a result that came meanwhile is shown, unless another patient is chosen."""
-        if self._ready is not None and self._waits() and self._is_of_pair(self._ready):
+        if self._ready is not None and self._waits() and self._panel.is_of_pair(self._ready):
             self.show_ready()
 
     def tell(self, remarks: list[str], done: str = "") -> None:
         """What is to be known of the result that is shown, until another pair is chosen: a line, all under Details."""
-        self._outcome_of = self._pair()
+        self._outcome_of = self._panel.pair
         lines = [*remarks, done] if done else remarks
         self._say("\n".join(lines), "warning" if remarks else "good")
         self.show_log("\n".join(lines) if remarks else "")
@@ -204,15 +204,11 @@ class Detect:
             return False
         return shown is None or shown.score is not ready.score
 
-    def _is_of_pair(self, result: Result) -> bool:
-        """Whether a result is of what the boxes hold."""
-        return bool(self._panel.is_of_pair(result))
-
     def _say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
         self.outcome.say(text, kind, whole=whole or kind == "error")
 
     def _say_failed(self, sentence: str, log: str) -> None:
-        if self._pair() != self._job_pair:  # it is not about what the boxes hold now
+        if self._panel.pair != self._job_pair:  # it is not about what the boxes hold now
             sentence = f"{self._job_pair[1].GetName()}: {sentence}"
         self._say(sentence, "error")
         self.show_log(log or _("The program wrote nothing."))
@@ -225,10 +221,6 @@ class Detect:
             ' edited of them will be lost. Detect anew? ("Keep the earlier result" under Inputs keeps them.)'
         )
         return bool(slicer.util.confirmOkCancelDisplay(text))
-
-    def _pair(self) -> tuple[Any, ...]:
-        parameters = self._panel.parameters
-        return () if parameters is None else (parameters.t1, parameters.flair)
 
     def installed(self) -> bool:
         """Whether the engine can run; asks, and installs what is missing."""

@@ -52,7 +52,7 @@ class Panel:
         self.start = start
         self.parameters: Any = None
         self._shown: tuple[Any, ...] | None = None
-        self._pair: tuple[Any, ...] = ()
+        self._followed: tuple[Any, ...] = ()
         self._choosing = False
         self.entered = False
         self.advanced = Advanced(self)
@@ -89,9 +89,15 @@ class Panel:
         result = self._chosen_result()
         return result if result is not None and self.is_of_pair(result) else None
 
+    @property
+    def pair(self) -> tuple[Any, Any]:
+        """The T1 and the FLAIR in the boxes."""
+        parameters = self.parameters
+        return (None, None) if parameters is None else (parameters.t1, parameters.flair)
+
     def is_of_pair(self, result: Result) -> bool:
         """Whether a result is of the T1 and the FLAIR in the boxes. A T1 that is not there is no other one."""
-        t1, flair = self._now()
+        t1, flair = self.pair
         return result.flair is flair and (t1 is None or result.t1 is None or result.t1 is t1)
 
     def set_parameters(self, parameters: Any) -> None:
@@ -110,7 +116,7 @@ class Panel:
                     parameters.t1 = result.t1
             self.inputs.begin()
             self.inputs.guess()
-            self._pair = self._now()
+            self._followed = self.pair
         self.refresh()
 
     def refresh(self) -> None:
@@ -147,10 +153,14 @@ class Panel:
         parameters = self.parameters
         if parameters is None or self.scene.IsClosing():
             return
-        for name in ("t1", "flair", "brainMask"):
-            if getattr(parameters, name) is node:
-                self.inputs.emptied(name)
-                setattr(parameters, name, None)
+        self._choosing = True  # the node is still there, and a refresh would choose it again with its result
+        try:
+            for name in ("t1", "flair", "brainMask"):
+                if getattr(parameters, name) is node:
+                    self.inputs.emptied(name)
+                    setattr(parameters, name, None)
+        finally:
+            self._choosing = False
 
     def show(self, result: Result, *, arrange: bool = False) -> None:
         """Make a result the one that is shown, in the panel and in the views.
@@ -166,7 +176,7 @@ class Panel:
                 self.parameters.t1 = result.t1
         finally:
             self._choosing = False
-        self._pair = self._now()
+        self._followed = self.pair
         self.refresh()
         self.display.show_in_views()
         self.earlier.refresh()  # the T1 is in its view again
@@ -241,17 +251,12 @@ class Panel:
         # The parameter node remembers a node that was deleted until it is told.
         return None if node is None or node.GetScene() is None else result_of(node)
 
-    def _now(self) -> tuple[Any, ...]:
-        """The T1 and the FLAIR in the boxes."""
-        parameters = self.parameters
-        return (None, None) if parameters is None else (parameters.t1, parameters.flair)
-
     def _follow_pair(self) -> None:
         """Another T1 or FLAIR was chosen: the result of the two is shown, if there is one. A FLAIR brings its T1."""
-        pair = self._now()
-        if pair == self._pair or self.scene.IsBatchProcessing():
+        pair = self.pair
+        if pair == self._followed or self.scene.IsBatchProcessing():
             return
-        before, self._pair = self._pair, pair
+        before, self._followed = self._followed, pair
         of_flair = [result for result in results_in(self.scene) if result.flair is pair[1]]
         own = [result for result in of_flair if self.is_of_pair(result)]
         if not own and pair[1] not in before:

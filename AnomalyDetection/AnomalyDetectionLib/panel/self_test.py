@@ -313,11 +313,11 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self._wait(lambda: not widget.panel.detect.running)
         self.assertIsNotNone(widget.panel.result, widget.panel.detect.outcome.text)
 
-    @staticmethod
-    def _wait(until: Callable[[], Any]) -> None:
-        """Let events happen until something is so, or for so long that it will not be any more."""
+    def _wait(self, until: Callable[[], Any]) -> None:
+        """Let events happen until something is so; fail where that takes so long that it will not be any more."""
         end = time.monotonic() + SECONDS
-        while not until() and time.monotonic() < end:
+        while not until():
+            self.assertLess(time.monotonic(), end, f"not within {SECONDS:.0f} seconds")
             slicer.app.processEvents()
             time.sleep(0.02)
 

@@ -14,9 +14,9 @@ from ..errors import InputError
 from ..grid import Grid
 from ..reporting.result_folder import Image, ResultFolder, identity_of, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
-from .dicom_files import remember_files
 from .logics import Logics
 from .patients import place_under_patient, remove_patient_if_empty, study_of
+from .remembered_files import remember_files
 from .result import Result, add_result, hide_hints, remove_result, why_fixed
 from .result_nodes import remove_node
 from .result_record import read_record, record_text
