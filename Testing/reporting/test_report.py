@@ -351,20 +351,17 @@ def test_the_outline_lies_round_the_finding_and_the_bar_is_as_long_as_it_says(sc
     pictures = KeyPictures(scores, findings)
     for number, patches in ((1, OLD_INFARCT), (2, SMALL_ONE)):
         whole, t1, flair = pictures.of(number)
-        assert t1.marks.replace(">T1<", ">FLAIR<") == flair.marks
-        left, top, right, bottom = corners(re.search(r'class="finding" d="([^"]+)"', flair.marks)[1])
-        bar = corners(re.search(r'class="bar" d="([^"]+)"', flair.marks)[1])
-        pixel_mm = BAR_MM["close"] / (bar[2] - bar[0])
+        assert replace(t1, name="FLAIR", jpeg=flair.jpeg, alternative=flair.alternative) == flair
+        left, top, right, bottom = corners(flair.outline)
+        assert flair.bar_mm == BAR_MM["close"]
+        pixel_mm = flair.bar_mm / flair.bar
         width_mm, height_mm = len(patches) * 4 * 0.9, 4 * 0.9
         assert (right - left) * pixel_mm == pytest.approx(width_mm, abs=1.0)
         assert (bottom - top) * pixel_mm == pytest.approx(height_mm, abs=1.0)
         # In the middle of the closer look, unless the image ends there.
         assert abs((left + right) / 2 - PIXELS / 2) * pixel_mm < 12
-        box = re.search(
-            r'class="box" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', whole.marks
-        )
-        x, y, wide, high = map(float, box.groups())
-        outer = corners(re.search(r'class="finding" d="([^"]+)"', whole.marks)[1])
+        x, y, wide, high = whole.box
+        outer = corners(whole.outline)
         assert x <= outer[0] < outer[2] <= x + wide
         assert y <= outer[1] < outer[3] <= y + high
 
@@ -377,9 +374,7 @@ def test_the_picture_shows_what_is_there():
     bright[5, row - 2 : row + 2, column - 2 : column + 14] += 3.0
     pictures = KeyPictures(replace(scores, study=replace(study, flair=bright)), findings)
     _, t1, flair = pictures.of(1)
-    left, top, right, bottom = (
-        round(n) for n in corners(re.search(r'class="finding" d="([^"]+)"', flair.marks)[1])
-    )
+    left, top, right, bottom = (round(n) for n in corners(flair.outline))
     grey = np.asarray(Image.open(io.BytesIO(flair.jpeg)), float)
     inside = grey[top + 4 : bottom - 4, left + 4 : right - 4]
     assert inside.mean() > 240 > 200 > np.median(grey)
