@@ -258,6 +258,18 @@ def test_text_is_text_wherever_it_comes_from(scan, nasty):
     assert [row for row in cells(page) if row == ["", nasty]]
 
 
+def test_no_line_breaks_between_a_number_and_its_unit(scan):
+    scores, findings = scan
+    noted = [replace(finding, note="12 mm, she says") for finding in reviewed(findings)]
+    options = {"scores": scores, "findings": findings, "reviewed": noted, "record": RECORD}
+    page = report_html(**options, remarks=["It misses 7 % of the brain"])
+    assert page.count("12 mm, she says") == 2 * len(noted), "what somebody wrote stays as it is"
+    text = re.sub("<svg.*?</svg>|<[^>]*>|12 mm, she says", "", page.partition("<main")[2], flags=re.DOTALL)
+    assert not re.findall(r"\d (?:%|ml\b|mm\b|s\b|degrees\b)|centre [RL] ", text)
+    for held in ("7 %", "2.2 degrees", "4.00 mm", "3.5 s", "112 ml"):
+        assert held.replace(" ", "\N{NO-BREAK SPACE}") in text
+
+
 def test_a_name_that_is_no_text_can_be_written(scan, tmp_path):
     scores, findings = scan
     record = {"inputs": {"t1": {"path": "scan\udcff.nii"}}}
@@ -344,6 +356,20 @@ def corners(path: str) -> tuple[float, float, float, float]:
     x = [float(n) for n in re.findall(r"[MH](-?[\d.]+)", path)]
     y = [float(n) for n in re.findall(r"(?:M-?[\d.]+ |V)(-?[\d.]+)", path)]
     return min(x), min(y), max(x), max(y)
+
+
+def test_the_page_draws_what_belongs_to_a_picture_over_it(scan):
+    pictures = KeyPictures(*scan)
+    for number, article in enumerate(written(scan).all("article"), start=1):
+        for tile, figure in zip(pictures.of(number), article.all("figure", "tile"), strict=True):
+            assert [path.attributes["d"] for path in figure.all("path", "finding")] == [tile.outline]
+            boxes = [box.attributes for box in figure.all("rect", "box")]
+            edges = [[float(box[name]) for name in ("x", "y", "width", "height")] for box in boxes]
+            assert edges == ([] if tile.box is None else [pytest.approx(tile.box, abs=0.051)])
+            left, _, right, _ = corners(figure.all("path", "bar")[0].attributes["d"])
+            assert right - left == pytest.approx(tile.bar, abs=0.051)
+            words = [text.text for text in figure.all("text")]
+            assert words == [tile.name, tile.position, "A", "P", "R", "L", f"{tile.bar_mm:g} mm"]
 
 
 def test_the_outline_lies_round_the_finding_and_the_bar_is_as_long_as_it_says(scan):

@@ -125,7 +125,7 @@ def report_html(
         overview=overview(scores, findings),
         most_slices=MOST_SLICES,
         threshold=findings.threshold,
-        limits=limits if isinstance(limits, (list, tuple)) else LIMITS,
+        limits=[*map(str, limits if isinstance(limits, (list, tuple)) else LIMITS)],
         provenance=provenance_rows(record, findings) + made_rows,
         about=about,
         centre=centre,
