@@ -45,7 +45,9 @@ def write_page(results: Path, *, title: str, links: Mapping[str, str]) -> Path:
             f"{results} holds no results: give the folder that the folders {', '.join(_SECTIONS)} lie in."
         )
     titles = {name: _SECTIONS[name][0] for name in there}
+    sections: dict[str, Any] = dict.fromkeys(_SECTIONS)
     try:
+        sections |= {name: _SECTIONS[name][1](results / name) for name in there}
         text = page(
             Path(__file__).parent / "templates" / "experiments.html",
             title=title,
@@ -55,10 +57,7 @@ def write_page(results: Path, *, title: str, links: Mapping[str, str]) -> Path:
             results=results,
             published=published,
             version=__version__,
-            **{
-                name: values(results / name) if name in there else None
-                for name, (_, values) in _SECTIONS.items()
-            },
+            **sections,
         )
     except (OSError, KeyError, ValueError, UndefinedError) as error:
         raise InputError(
