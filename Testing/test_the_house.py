@@ -30,7 +30,22 @@ SKIPPED = {
     "reproduce-output",
     ".snakemake",
 }
-TEXT = {".py", ".md", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml", ".cfg", ""}
+TEXT = {
+    ".py",
+    ".md",
+    ".html",
+    ".css",
+    ".txt",
+    ".toml",
+    ".json",
+    ".csv",
+    ".ui",
+    ".cmake",
+    ".yml",
+    ".yaml",
+    ".cfg",
+    "",
+}
 
 
 def files_of_the_repository():
