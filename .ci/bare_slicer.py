@@ -18,6 +18,7 @@ NOT_BROUGHT = (
     "torch",
     "click",
     "highdicom",
+    "jinja2",
     "nibabel",
     "deepbet",
     "safetensors",

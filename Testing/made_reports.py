@@ -86,7 +86,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All words inside, spaces as they are."""
+        """All words inside; no space is one that does not break."""
         return "".join(self.words)
 
 
@@ -110,6 +110,7 @@ class _Parser(HTMLParser):
         self._open.pop()
 
     def handle_data(self, data):
+        data = data.replace("\N{NO-BREAK SPACE}", " ")
         if self._open[-1].name != "style":
             for element in self._open:
                 element.words.append(data)

@@ -30,7 +30,22 @@ SKIPPED = {
     "reproduce-output",
     ".snakemake",
 }
-TEXT = {".py", ".md", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml", ".cfg", ""}
+TEXT = {
+    ".py",
+    ".md",
+    ".html",
+    ".css",
+    ".txt",
+    ".toml",
+    ".json",
+    ".csv",
+    ".ui",
+    ".cmake",
+    ".yml",
+    ".yaml",
+    ".cfg",
+    "",
+}
 
 
 def files_of_the_repository():
@@ -55,6 +70,26 @@ def test_every_package_is_in_the_wheel():
     }
     assert packages
     assert set(re.findall(r'"([\w.]+)"', packages[1])) == there | {"AnomalyDetectionLib.resources"}
+
+
+def test_every_file_of_a_package_is_in_the_wheel():
+    tomllib = pytest.importorskip("tomllib", reason="tomllib comes with Python 3.11")
+    setuptools = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    carried = {
+        path
+        for package, patterns in setuptools["package-data"].items()
+        for root in (MODULE, RESEARCH)
+        for pattern in patterns
+        for path in (root / package.replace(".", "/")).glob(pattern)
+    }
+    there = {
+        path
+        for root in (MODULE / "AnomalyDetectionLib", RESEARCH / "anomaly_research")
+        for path in root.rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    }
+    assert there == {path for path in carried if path.is_file()}
+    assert {path.parent.name for path in there} >= {"cohort", "templates"}
 
 
 def test_the_licence_is_apache_2():
@@ -108,7 +143,7 @@ def test_the_bridge_to_the_scene_knows_nothing_of_the_application():
 
 
 def test_what_slicer_may_lack_is_not_imported_when_the_module_is_opened():
-    heavy = imports("torch|deepbet|nibabel|matplotlib|PIL|click|tqdm|safetensors", inside=False)
+    heavy = imports("torch|deepbet|jinja2|nibabel|matplotlib|PIL|click|tqdm|safetensors", inside=False)
     guilty = [
         p.name for p in library_files(in_folders=("scene", "panel")) if heavy.search(p.read_text("utf-8"))
     ]

@@ -5,7 +5,7 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-TO_COME = "torch click highdicom nibabel deepbet matplotlib safetensors tqdm PIL"
+TO_COME = "torch click highdicom jinja2 nibabel deepbet matplotlib safetensors tqdm PIL"
 
 
 def test_the_module_opens_where_the_packages_of_the_first_run_are_still_to_come():

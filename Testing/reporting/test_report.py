@@ -258,6 +258,18 @@ def test_text_is_text_wherever_it_comes_from(scan, nasty):
     assert [row for row in cells(page) if row == ["", nasty]]
 
 
+def test_no_line_breaks_between_a_number_and_its_unit(scan):
+    scores, findings = scan
+    noted = [replace(finding, note="12 mm, she says") for finding in reviewed(findings)]
+    options = {"scores": scores, "findings": findings, "reviewed": noted, "record": RECORD}
+    page = report_html(**options, remarks=["It misses 7 % of the brain"])
+    assert page.count("12 mm, she says") == 2 * len(noted), "what somebody wrote stays as it is"
+    text = re.sub("<svg.*?</svg>|<[^>]*>|12 mm, she says", "", page.partition("<main")[2], flags=re.DOTALL)
+    assert not re.findall(r"\d (?:%|ml\b|mm\b|s\b|degrees\b)|centre [RL] ", text)
+    for held in ("7 %", "2.2 degrees", "4.00 mm", "3.5 s", "112 ml"):
+        assert held.replace(" ", "\N{NO-BREAK SPACE}") in text
+
+
 def test_a_name_that_is_no_text_can_be_written(scan, tmp_path):
     scores, findings = scan
     record = {"inputs": {"t1": {"path": "scan\udcff.nii"}}}
@@ -346,25 +358,36 @@ def corners(path: str) -> tuple[float, float, float, float]:
     return min(x), min(y), max(x), max(y)
 
 
+def test_the_page_draws_what_belongs_to_a_picture_over_it(scan):
+    pictures = KeyPictures(*scan)
+    for number, article in enumerate(written(scan).all("article"), start=1):
+        for tile, figure in zip(pictures.of(number), article.all("figure", "tile"), strict=True):
+            assert [path.attributes["d"] for path in figure.all("path", "finding")] == [tile.outline]
+            boxes = [box.attributes for box in figure.all("rect", "box")]
+            edges = [[float(box[name]) for name in ("x", "y", "width", "height")] for box in boxes]
+            assert edges == ([] if tile.box is None else [pytest.approx(tile.box, abs=0.051)])
+            left, _, right, _ = corners(figure.all("path", "bar")[0].attributes["d"])
+            assert right - left == pytest.approx(tile.bar, abs=0.051)
+            words = [text.text for text in figure.all("text")]
+            assert words == [tile.name, tile.position, "A", "P", "R", "L", f"{tile.bar_mm:g} mm"]
+
+
 def test_the_outline_lies_round_the_finding_and_the_bar_is_as_long_as_it_says(scan):
     scores, findings = scan
     pictures = KeyPictures(scores, findings)
     for number, patches in ((1, OLD_INFARCT), (2, SMALL_ONE)):
         whole, t1, flair = pictures.of(number)
-        assert t1.marks.replace(">T1<", ">FLAIR<") == flair.marks
-        left, top, right, bottom = corners(re.search(r'class="finding" d="([^"]+)"', flair.marks)[1])
-        bar = corners(re.search(r'class="bar" d="([^"]+)"', flair.marks)[1])
-        pixel_mm = BAR_MM["close"] / (bar[2] - bar[0])
+        assert replace(t1, name="FLAIR", jpeg=flair.jpeg, alternative=flair.alternative) == flair
+        left, top, right, bottom = corners(flair.outline)
+        assert flair.bar_mm == BAR_MM["close"]
+        pixel_mm = flair.bar_mm / flair.bar
         width_mm, height_mm = len(patches) * 4 * 0.9, 4 * 0.9
         assert (right - left) * pixel_mm == pytest.approx(width_mm, abs=1.0)
         assert (bottom - top) * pixel_mm == pytest.approx(height_mm, abs=1.0)
         # In the middle of the closer look, unless the image ends there.
         assert abs((left + right) / 2 - PIXELS / 2) * pixel_mm < 12
-        box = re.search(
-            r'class="box" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', whole.marks
-        )
-        x, y, wide, high = map(float, box.groups())
-        outer = corners(re.search(r'class="finding" d="([^"]+)"', whole.marks)[1])
+        x, y, wide, high = whole.box
+        outer = corners(whole.outline)
         assert x <= outer[0] < outer[2] <= x + wide
         assert y <= outer[1] < outer[3] <= y + high
 
@@ -377,9 +400,7 @@ def test_the_picture_shows_what_is_there():
     bright[5, row - 2 : row + 2, column - 2 : column + 14] += 3.0
     pictures = KeyPictures(replace(scores, study=replace(study, flair=bright)), findings)
     _, t1, flair = pictures.of(1)
-    left, top, right, bottom = (
-        round(n) for n in corners(re.search(r'class="finding" d="([^"]+)"', flair.marks)[1])
-    )
+    left, top, right, bottom = (round(n) for n in corners(flair.outline))
     grey = np.asarray(Image.open(io.BytesIO(flair.jpeg)), float)
     inside = grey[top + 4 : bottom - 4, left + 4 : right - 4]
     assert inside.mean() > 240 > 200 > np.median(grey)

@@ -17,7 +17,7 @@ from anomaly_research.reports.experiment_about import write_about
 from anomaly_research.reports.experiments_page import write_page
 from anomaly_research.reports.sweep_report import write_sweep
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.reporting.html_page import page, paragraph, table
+from AnomalyDetectionLib.reporting.html_page import page
 from hand_made_scans import cohort_of
 from PIL import Image
 
@@ -157,10 +157,13 @@ def test_nothing_at_all_or_half_a_result_is_refused(results, tmp_path):
     assert not (results / "index.html").exists()
 
 
-def test_text_is_text_and_numbers_stand_to_the_right():
-    text = page(
-        "a < b", [paragraph("1 < 2 and **strong**"), table(["name", "ml"], [["<b>", "1.5"], ["x", ""]])]
+def test_text_is_text_and_numbers_stand_to_the_right(tmp_path):
+    (tmp_path / "some.html").write_text(
+        '{% extends "base.html" %}{% from "parts.html" import table %}'
+        '{% block main %}<p>{{ said | prose }}</p>{{ table(["name", "ml"], rows) }}{% endblock %}'
     )
+    rows = [["<b>", "1.5"], ["x", ""]]
+    text = page(tmp_path / "some.html", title="a < b", said="1 < 2 and **strong**", rows=rows)
     assert "<title>a &lt; b</title>" in text
     assert "1 &lt; 2 and <strong>strong</strong>" in text
     assert '<td>&lt;b&gt;</td><td class="number">1.5</td>' in text

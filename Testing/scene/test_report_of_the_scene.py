@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -50,6 +51,14 @@ def test_the_review_is_in_the_report(result, tmp_path):
     ):
         assert words in text
     assert "SHA256 abab" in page.all("dl", "provenance")[0].text
+
+
+@pytest.mark.parametrize(("module", "package"), [("PIL", "pillow"), ("jinja2", "jinja2")])
+def test_a_missing_package_is_said_in_plain_words(result, tmp_path, monkeypatch, module, package):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=f"The report needs the Python package {package}, "):
+        export_report(result, tmp_path / "r.html")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_anonymous_one_names_nobody(result, tmp_path):

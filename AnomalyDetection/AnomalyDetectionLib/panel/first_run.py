@@ -55,6 +55,7 @@ DEEPBET = Package("deepbet", "1.0.2", 10, exactly=True)
 OTHERS = (
     Package("click", "8.1", 0.1),
     Package("highdicom", "0.27", 1.1),  # Slicer 5.12 has it, and pydicom
+    Package("jinja2", "3.1", 0.2),  # torch brings it
     Package("matplotlib", "3.8", 17, compiled=True),
     Package("nibabel", "5", 3.5),
     Package("pillow", "10", 7, compiled=True),

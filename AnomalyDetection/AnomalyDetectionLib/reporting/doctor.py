@@ -29,6 +29,7 @@ PACKAGES = (
     "nibabel",
     "safetensors",
     "matplotlib",
+    "jinja2",
     "pillow",
     "click",
     "tqdm",

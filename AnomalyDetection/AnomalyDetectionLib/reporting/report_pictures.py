@@ -1,7 +1,7 @@
 """The pictures of a report: each finding on T1 and FLAIR, and the slices in a row.
 
-The pictures are bare grey JPEG; outline, sides, slice and scale are drawn over them as SVG, sharp on any paper, and can be
-taken off to see what is underneath. Radiological convention, as in `drawing`.
+The pictures are bare grey JPEG; templates/report.html draws outline, sides, slice and scale over them as SVG. Radiological
+convention, as in `drawing`.
 
 Pillow is imported when something is drawn, so that programs which may lack it can import this.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,19 +33,20 @@ WHITE = 99.9
 
 EVEN_SLICES, MOST_SLICES = 12, 24
 BAR_MM = {"whole": 50.0, "close": 20.0}
-EDGE, LETTER = 10, 19
-"""Distance of the lettering from the edge, and its size, in pixels of the picture."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture and what is drawn over it.
+    """A picture and what is drawn over it, in its pixels.
 
     Attributes:
         name: what it shows, "T1" or "FLAIR".
         jpeg: the content of the file, grey.
-        width, height: pixels.
-        marks: SVG elements in these pixels, of the classes finding, others, box, bar and letter.
+        width, height: of the picture.
+        position: of the slice, such as "S 34 mm".
+        outline, others: of the finding and of the others, as paths of SVG; "" where there is none.
+        box: left, top, width and height of the closer look; None: this is one.
+        bar, bar_mm: length of the scale bar, and what it stands for.
         alternative: what is to be seen, for those who cannot see it.
     """
 
@@ -54,7 +54,12 @@ class Tile:
     jpeg: bytes
     width: int
     height: int
-    marks: str
+    position: str
+    outline: str
+    others: str
+    box: tuple[float, float, float, float] | None
+    bar: float
+    bar_mm: float
     alternative: str
 
 
@@ -134,21 +139,19 @@ class KeyPictures:
 
         across, down = self._dx * scale, self._dy * scale
         inside = self._labels[s][window]
-        marks = [
-            _path("others", (inside > 0) & (inside != number), across, down, left, top, inside),
-            _path("finding", inside == number, across, down, left, top),
-        ]
-        if box is not None:
-            x, y = ((part.start - whole.start) for part, whole in zip(box[::-1], window[::-1], strict=True))
-            wide, high = ((part.stop - part.start) for part in box[::-1])
-            marks.append(
-                _clipped_box(
-                    (x * across, y * down, (x + wide) * across, (y + high) * down), size, left=left, top=top
-                )
-            )
-        marks += _lettering(name, position, size)
-        marks += _scale_bar(BAR_MM["close" if box is None else "whole"], scale, size)
-        return Tile(name, _jpeg(canvas), *size, "".join(marks), alternative)
+        bar_mm = BAR_MM["close" if box is None else "whole"]
+        return Tile(
+            name,
+            _jpeg(canvas),
+            *size,
+            position,
+            outline=_path(inside == number, across, down, left, top),
+            others=_path(np.where(inside == number, 0, inside), across, down, left, top),
+            box=None if box is None else _box(box, window, across, down, size),
+            bar=bar_mm * scale,
+            bar_mm=bar_mm,
+            alternative=alternative,
+        )
 
     def _extent_mm(self, window: Window) -> tuple[float, float]:
         rows, columns = window
@@ -174,19 +177,8 @@ def _jpeg(picture: Image.Image) -> bytes:
     return content.getvalue()
 
 
-def _path(
-    kind: str,
-    inside: np.ndarray,
-    across: float,
-    down: float,
-    left: float,
-    top: float,
-    labels: np.ndarray | None = None,
-) -> str:
-    """The border of a mask (rows, columns) as an SVG path; with `labels` also those between neighbours in it."""
-    if not inside.any():
-        return ""
-    values = np.where(inside, 1 if labels is None else labels, 0)
+def _path(values: np.ndarray, across: float, down: float, left: float, top: float) -> str:
+    """The borders between unlike neighbours (rows, columns) as a path of SVG."""
     steps = [
         f"M{left + a * across:.1f} {top + row * down:.1f}H{left + b * across:.1f}"
         for row, a, b in _runs(values)
@@ -195,7 +187,7 @@ def _path(
         f"M{left + column * across:.1f} {top + a * down:.1f}V{top + b * down:.1f}"
         for column, a, b in _runs(values.T)
     ]
-    return f'<path class="{kind}" d="{"".join(steps)}"/>'
+    return "".join(steps)
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
@@ -208,31 +200,12 @@ def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
         yield from ((int(row), int(a), int(b)) for a, b in zip(begins, ends, strict=True))
 
 
-def _clipped_box(
-    edges: tuple[float, float, float, float], size: tuple[int, int], *, left: int, top: int
-) -> str:
-    x, y = max(edges[0] + left, 1), max(edges[1] + top, 1)
-    right, bottom = min(edges[2] + left, size[0] - 1), min(edges[3] + top, size[1] - 1)
-    return f'<rect class="box" x="{x:.1f}" y="{y:.1f}" width="{right - x:.1f}" height="{bottom - y:.1f}" rx="2"/>'
-
-
-def _lettering(name: str, position: str, size: tuple[int, int]) -> Iterator[str]:
-    """The name of the image, the slice, and the patient's directions."""
-    width, height = size
-    foot = height - EDGE
-    yield _text(EDGE, EDGE + LETTER - 4, name)
-    yield _text(EDGE, foot, position)
-    yield _text(width / 2, EDGE + LETTER - 4, "A", "middle")
-    yield _text(width / 2, foot, "P", "middle")
-    yield _text(EDGE, height / 2 + LETTER / 3, "R")
-    yield _text(width - EDGE, height / 2 + LETTER / 3, "L", "end")
-
-
-def _scale_bar(mm: float, scale: float, size: tuple[int, int]) -> Iterator[str]:
-    right, y = size[0] - EDGE, size[1] - EDGE
-    yield f'<path class="bar" d="M{right - mm * scale:.1f} {y}H{right}"/>'
-    yield _text(right, y - 7, f"{mm:g} mm", "end")
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text class="letter" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
+def _box(
+    close: Window, whole: Window, across: float, down: float, size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a closer look in the whole slice, as far as they are inside the picture."""
+    (top, bottom), (left, right) = (
+        (max((inner.start - outer.start) * pixels, 1), min((inner.stop - outer.start) * pixels, end - 1))
+        for inner, outer, pixels, end in zip(close, whole, (down, across), size[::-1], strict=True)
+    )
+    return left, top, right - left, bottom - top

@@ -10,6 +10,7 @@ from ..detection.hints import HINTS
 from ..detection.review import CATEGORIES, ReviewedFinding
 from ..dicom.patient import NOBODY, PatientLine
 from ..model.rates import RateCurve, in_words
+from .html_page import with_units
 from .report_pictures import in_letters
 
 SEXES = {"F": "female", "M": "male", "O": "other"}
@@ -152,17 +153,17 @@ def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple
         ("Model", _model(record)),
         ("Findings", f"score above {findings.threshold:g}, {_least(record, findings)}"),
         ("Scores", _scoring(_block(record, "settings", "scoring"))),
-        ("Preparation", _preparation(_block(record, "settings", "preparation"))),
+        ("Preparation", with_units(_preparation(_block(record, "settings", "preparation")))),
         *((name, _input(_block(record, "inputs", key))) for name, key in _INPUTS),
-        ("Brain", _brain(record)),
-        ("Alignment", _alignment(_block(record, "alignment"))),
+        ("Brain", with_units(_brain(record))),
+        ("Alignment", with_units(_alignment(_block(record, "alignment")))),
         ("Computed on", str(record.get("device", ""))),
         (
             "Versions",
             ", ".join(f"{name} {value}" for name, value in _block(record, "versions").items() if value),
         ),
         ("Finished", str(_block(record, "run").get("finished_utc", "")).replace("T", " ")),
-        ("Times", _times(_block(record, "run", "seconds"))),
+        ("Times", with_units(_times(_block(record, "run", "seconds")))),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -229,7 +230,7 @@ def _input(block: Mapping[str, Any]) -> str:
     if isinstance(grid, Mapping):
         size = " x ".join(str(n) for n in grid.get("size", ()))
         spacing = " x ".join(f"{float(mm):.2f}" for mm in grid.get("spacing_mm", ()))
-        parts.append(f"{size} voxels of {spacing} mm")
+        parts.append(with_units(f"{size} voxels of {spacing} mm"))
     parts += [f"SHA256 {block['sha256']}" if block.get("sha256") else "", str(block.get("chosen") or "")]
     return ", ".join(part for part in parts if part)
 

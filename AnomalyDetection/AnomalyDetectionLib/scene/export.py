@@ -15,6 +15,7 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def export_pictures(
         InputError: if there is no finding, a package that draws is missing, the result's volumes have lost
             their voxels, or the folder cannot be written.
     """
-    need_drawing()
+    need_packages("Pictures need")
     from ..reporting.finding_picture import draw_finding
 
     scores, findings = score_map_of(result), findings_of(result)
@@ -183,21 +184,23 @@ def export_pictures(
     return [Path(folder) / name for name in names]
 
 
-def need_drawing() -> None:
-    """Make sure that pictures can be drawn.
+def need_packages(what: str, *names: str) -> None:
+    """Make sure that matplotlib, Pillow and these packages are there.
+
+    Args:
+        what: needs them, as a sentence begins: "Pictures need".
 
     Raises:
-        InputError: a package that draws is missing.
+        InputError: one is missing.
     """
-    try:
-        import matplotlib  # noqa: F401
-        import PIL  # noqa: F401
-    except ImportError as error:
-        package = "matplotlib" if "matplotlib" in (error.name or "") else "pillow"
-        raise InputError(
-            f"Pictures need the Python package {package}, which is not installed: install what "
-            "the module asks for (first-run dialog), then export again."
-        ) from error
+    for name in ("matplotlib", "PIL", *names):
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise InputError(
+                f"{what} the Python package {'pillow' if name == 'PIL' else name}, which is not installed: install "
+                "what the module asks for (first-run dialog), then export again."
+            ) from error
 
 
 def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:

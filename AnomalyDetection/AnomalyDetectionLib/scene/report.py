@@ -45,7 +45,7 @@ def export_report(
         InputError: only accepted findings are wanted and none is, a package that draws is missing, the result's
             volumes have lost their voxels, or the file cannot be written.
     """
-    export.need_drawing()
+    export.need_packages("The report needs", "jinja2")
     from ..reporting.report import write_report
 
     path = export.with_suffix(path, ".html")

@@ -1,4 +1,7 @@
-"""The experiments of the paper on one page: what was measured here beside what the paper prints."""
+"""The experiments of the paper on one page: what was measured here beside what the paper prints.
+
+How that looks and all that it says is in templates/experiments.html; here is what its tables hold.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import Any
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
-from AnomalyDetectionLib.reporting.html_page import folded, heading, links, page, paragraph, picture, table
+from AnomalyDetectionLib.reporting.html_page import page
+from jinja2 import UndefinedError
 
 from ..evaluation import published
 from ..evaluation.froc import RATES
@@ -35,89 +39,54 @@ def write_page(results: Path, *, title: str, links: Mapping[str, str]) -> Path:
     Raises:
         InputError: there is no result at all, or one is damaged.
     """
-    sections = {name: make for name, make in _SECTIONS.items() if (results / name).is_dir()}
-    if not sections:
+    there = [name for name in _SECTIONS if (results / name).is_dir()]
+    if not there:
         raise InputError(
             f"{results} holds no results: give the folder that the folders {', '.join(_SECTIONS)} lie in."
         )
+    titles = {name: _SECTIONS[name][0] for name in there}
+    sections: dict[str, Any] = dict.fromkeys(_SECTIONS)
     try:
-        parts = [*_head(title, [_TITLES[name] for name in sections], links)]
-        for name, make in sections.items():
-            parts.append(heading(_TITLES[name], anchor=_anchor(_TITLES[name])))
-            parts += make(results / name)
-    except (OSError, KeyError, ValueError) as error:
+        sections |= {name: _SECTIONS[name][1](results / name) for name in there}
+        text = page(
+            Path(__file__).parent / "templates" / "experiments.html",
+            title=title,
+            titles=titles,
+            places=[(said, f"#{name}") for name, said in titles.items()],
+            elsewhere=list(links.items()),
+            results=results,
+            published=published,
+            version=__version__,
+            **sections,
+        )
+    except (OSError, KeyError, ValueError, UndefinedError) as error:
         raise InputError(
             f"A result in {results} is incomplete ({error}): run the experiments again."
         ) from error
-    parts.append(paragraph(f"Written by anomaly-detection {__version__}.", "fine"))
     with atomic_folder(results) as beside:
-        (beside / NAME).write_text(page(title, parts), encoding="utf-8", errors="backslashreplace")
+        (beside / NAME).write_text(text, encoding="utf-8", errors="backslashreplace")
     return results / NAME
-
-
-def _head(title: str, sections: list[str], others: Mapping[str, str]) -> Iterator[str]:
-    yield heading(title, 1)
-    yield paragraph(
-        "van Hespen et al., An anomaly detection approach to identify chronic brain infarcts on MRI, Scientific Reports "
-        "11, 7714 (2021), done again in the open. The published figures are set in brown. They are of 225 real patients on "
-        "one scanner, and what stands beside them is of simulated infarcts in other scans: the two compare as orders of "
-        "magnitude. The model that ships with the program is called “paper”, because it has the paper's settings."
-    )
-    yield paragraph("**Research use only. Not a medical device; not for diagnosis.**", "note")
-    yield links([(name, f"#{_anchor(name)}") for name in sections])
-    if others:
-        yield links(list(others.items()))
 
 
 # --- what is found -------------------------------------------------------------------------------------------
 
 
-def _evaluation(folder: Path) -> Iterator[str]:
-    yield _simulated(what_was_evaluated(folder))
+def _evaluation(folder: Path) -> dict[str, Any]:
     methods = _rows(folder / "methods.csv")
-    first = methods[0]
     bright = [row for row in methods if row["method"] == "bright FLAIR"]
-    yield table(
-        ["", f"model “{first['method']}”", "95 % interval",
-         *(f"bright FLAIR at the {_same(row['operating_point'])}" for row in bright), "published"],
-        _headline(first, bright),
-        f"Operating point: {first['operating_point']}. {first['lesions']} simulated infarcts in {first['scans']} scans of "
-        f"{first['patients']} people; the publication's {published.INFARCTS} infarcts in {published.PATIENTS} patients are "
-        "real.",
-        theirs=[3 + len(bright)],
-    )  # fmt: skip
-    yield paragraph(
-        "An infarct is found when any voxel of it lies in a suspected anomaly. That rewards large findings, so the flagged "
-        "volume stands beside it. Intervals: people drawn with replacement.",
-        "fine",
-    )
-    yield picture(
-        folder / "froc.png",
-        "**Infarcts found over false positives a scan**, as the threshold falls; a false positive is a finding that "
-        "touches no infarct, white matter hyperintensities included.",
-        "FROC curves of the model and of FLAIR thresholds",
-    )
-    yield table(
-        ["method", "findings on WMH", *(f"{rate:g}" for rate in RATES)],
-        _at_rates(_rows(folder / "sensitivity.csv")),
-        "Infarcts found (%, with 95 % interval) at a number of false positives a scan",
-    )
-    yield picture(
-        folder / "strata.png",
-        "**Infarcts found by size, kind and region**, at the operating point.",
-        "Sensitivity by stratum",
-    )
-    free = [row for row in _rows(folder / "lesion_free.csv") if row["scans_are"] == "without infarct"]
-    if free:
-        yield table(
-            ["method", "at", "scans", "findings a scan", "on no WMH", "flagged ml"],
-            [
-                [row["method"], row["operating_point"], row["scans"], _f(row["findings"], 1),
-                 _f(row["false_positives_no_wmh"], 1), _f(row["flagged_ml"], 1)]
-                for row in free
-            ],
-            "Findings in scans without infarcts",
-        )  # fmt: skip
+    return {
+        "simulated": _simulated(what_was_evaluated(folder)),
+        "first": methods[0],
+        "bright": [f"bright FLAIR at the {_same(row['operating_point'])}" for row in bright],
+        "headline": [*_headline(methods[0], bright)],
+        "rates": [f"{rate:g}" for rate in RATES],
+        "at_rates": [*_at_rates(_rows(folder / "sensitivity.csv"))],
+        "lesion_free": [
+            [row["method"], row["operating_point"], row["scans"], _f(row["findings"], 1),
+             _f(row["false_positives_no_wmh"], 1), _f(row["flagged_ml"], 1)]
+            for row in _rows(folder / "lesion_free.csv") if row["scans_are"] == "without infarct"
+        ],
+    }  # fmt: skip
 
 
 def _headline(first: dict[str, str], bright: Rows) -> Iterator[list[str]]:
@@ -175,161 +144,69 @@ def _at_rates(rows: Rows) -> Iterator[list[str]]:
 # --- experiment 1 --------------------------------------------------------------------------------------------
 
 
-def _sweep(folder: Path) -> Iterator[str]:
-    about = _about(folder)
-    yield _simulated(about)
-    at_3, optimum = _rows(folder / "sweep.csv"), _rows(folder / "optimum.csv")
-    size, percentile = published.BEST_LATENT_SIZE, published.BEST_PERCENTILE
+def _sweep(folder: Path) -> dict[str, Any]:
+    about, size, percentile = _about(folder), published.BEST_LATENT_SIZE, published.BEST_PERCENTILE
+    at_3, trained = _rows(folder / "sweep.csv"), folder / "trained.csv"
     own = [r for r in at_3 if (int(r["latent_size"]), float(r["percentile"])) == (size, percentile)]
-    if own:
-        yield table(
-            ["", "here", "published (validation set: 45 patients, 93 infarcts)"],
-            [
-                ["infarcts found", f"{_f(own[0]['infarcts_found_percent'], 0)} %", f"{100 * published.BEST_SENSITIVITY:.0f} %"],
-                ["suspected anomalies a scan", _f(own[0]["findings_a_scan"], 1), f"{published.BEST_FINDINGS_A_SCAN:.0f}"],
-                ["share of infarct volume", f"{_f(own[0]['volume_found_percent'], 0)} %", "not given for it"],
-            ],
-            f"Latent size {size}, percentile {percentile}, threshold 3: the paper's optimum",
-            theirs=[2],
-        )  # fmt: skip
-    yield picture(
-        folder / "sweep_froc.png",
-        "**Figure 4a of the paper.** Infarcts found over suspected anomalies a scan at a threshold of 3; the percentile N "
-        "rises from 10 to 75 from left to right. The star is the paper's optimum.",
-        "Sensitivity over suspected anomalies for every latent size and percentile",
-    )
-    yield picture(
-        folder / "sweep_volume.png",
-        "**Figure 4b of the paper.** Share of the infarcts' volume that was found, at a threshold of 3.",
-        "Share of infarct volume by latent size and percentile",
-    )
-    yield heading("What the paper's figure cannot show", 3)
-    yield paragraph(
-        "At a fixed threshold a higher percentile only raises every score: N and the number of findings are one and the "
-        "same thing. So every latent size and percentile also gets the threshold that suits it, and all are compared at "
-        "equal false positives."
-    )
-    yield picture(
-        folder / "sweep_thresholds.png",
-        "**Threshold and percentile stand for each other.** Left: the threshold that each N needs; right: what difference "
-        "between percentiles is left then.",
-        "Threshold needed by percentile, and sensitivity left",
-    )
-    yield picture(
-        folder / "sweep_joint.png",
-        "**Infarcts found at equal false positives**, by latent size and percentile.",
-        "Sensitivity at equal false positives by latent size and percentile",
-    )
-    yield table(
-        ["at false positives", "WMH", "best latent size", "N", "threshold", "infarcts found, %", "with 100 and 50, %",
-         "gain, points", "gain in unseen people", "chosen again, %"],
-        [
+    return {
+        "simulated": _simulated(about),
+        "optimum_of_the_paper": own and [
+            ["infarcts found", f"{_f(own[0]['infarcts_found_percent'], 0)} %", f"{100 * published.BEST_SENSITIVITY:.0f} %"],
+            ["suspected anomalies a scan", _f(own[0]["findings_a_scan"], 1), f"{published.BEST_FINDINGS_A_SCAN:.0f}"],
+            ["share of infarct volume", f"{_f(own[0]['volume_found_percent'], 0)} %", "not given for it"],
+        ],
+        "joint_optimum": [
             [r["false_positives_allowed"], r["wmh"], r["latent_size"], r["percentile"], r["threshold"],
              _bracketed(_f(r["infarcts_found_percent"], 0), r["found_low_percent"], r["found_high_percent"], 0),
              _f(r["paper_setting_found_percent"], 0),
              _bracketed(_signed(r["gain_points"]), r["gain_low_points"], r["gain_high_points"], 0),
              _signed(r["gain_in_unseen_patients_points"]), _f(r["chosen_again_percent"], 0)]
-            for r in optimum
+            for r in _rows(folder / "optimum.csv")
         ],
-        "The joint optimum of latent size, percentile and threshold",
-    )  # fmt: skip
-    yield paragraph(
-        "The best of so many settings is partly the luckiest. Gain in unseen people: the setting that is best for people "
-        "drawn with replacement, less the paper's 100 and 50, in the people who were not drawn. Chosen again: how often "
-        "the same setting is the best for people drawn anew. Where the gain's interval holds 0 and the setting is seldom "
-        "chosen again, there is no best one to speak of.",
-        "fine",
-    )
-    if (folder / "trained.csv").is_file():
-        yield table(
-            ["latent size", "scans", "patches drawn", "sampling", "seed", "patch-steps", "epochs", "best epoch",
-             "training-validation loss"],
-            [[*list(row.values())[:5], f"{int(row['patch_steps']):,}", *list(row.values())[6:]]
-             for row in _rows(folder / "trained.csv")],
-            "How the models of the sweep were trained (published: 687 patients, 1,000,000 patches, until the loss had not "
-            "fallen for 10 epochs)",
-        )  # fmt: skip
-        yield paragraph(f"Trained on {', '.join(about.get('trained on', []))}.", "fine")
-    yield folded("All latent sizes and percentiles at a threshold of 3", [_plain_table(at_3)])
+        "trained": [
+            [*list(row.values())[:5], f"{int(row['patch_steps']):,}", *list(row.values())[6:]]
+            for row in (_rows(trained) if trained.is_file() else [])
+        ],
+        "trained_on": about.get("trained on", []),
+        "all": _sheet(folder / "sweep.csv"),
+    }  # fmt: skip
 
 
-# --- experiment 2 --------------------------------------------------------------------------------------------
+# --- experiments 2 and 3, and what is open -------------------------------------------------------------------
 
 
-def _categories(folder: Path) -> Iterator[str]:
-    about = _about(folder)
-    yield _simulated(about)
-    rows = _rows(folder / "categories.csv")
-    unreviewed = [row for row in rows if row["category"] == "unreviewed"]
-    yield table(
-        ["category", "findings", "%", "a scan", "published", "%", "a scan"],
-        [list(row.values()) for row in rows if row not in unreviewed],
-        f"Suspected anomalies in {about.get('scans', '?')} scans, categories from {about.get('categories from', '?')}; "
-        f"the paper's table 2, {published.PATIENTS} patients, categories from a radiologist",
-        theirs=[4, 5, 6],
-        last_is_total=True,
-    )
-    if unreviewed:
-        yield paragraph(f"{unreviewed[0]['findings']} more have no category yet.")
-    yield paragraph(
-        "The truth of a simulation knows no vessel, calcification or bone among the findings, and no infarct that was "
-        "overlooked: what is neither infarct, hyperintensity nor artefact is normal tissue, enlarged perivascular spaces "
-        "and wide sulci included. Here a finding that touches an infarct counts once; the paper counts the infarcts found. "
-        "The paper's counts add up to 1952, not to its 1953, and its text has 865 hyperintensities.",
-        "fine",
-    )
+def _categories(folder: Path) -> dict[str, Any]:
+    about, rows = _about(folder), _rows(folder / "categories.csv")
+    return {
+        "simulated": _simulated(about),
+        "scans": about.get("scans", "?"),
+        "judge": about.get("categories from", "?"),
+        "rows": [list(row.values()) for row in rows if row["category"] != "unreviewed"],
+        "unreviewed": next((row["findings"] for row in rows if row["category"] == "unreviewed"), ""),
+    }
 
 
-# --- experiment 3, and what is open --------------------------------------------------------------------------
+def _missed(folder: Path) -> dict[str, Any]:
+    about, neighbours = _about(folder), folder / "missed_neighbours.png"
+    return {
+        "simulated": _simulated(about),
+        "said": str(about.get("missed", "")),
+        "by_region": _sheet(folder / "missed_by_region.csv"),
+        "neighbours": neighbours if neighbours.is_file() else None,
+        "all": _sheet(folder / "missed.csv"),
+    }
 
 
-def _missed(folder: Path) -> Iterator[str]:
-    about = _about(folder)
-    yield _simulated(about)
-    theirs = ", ".join(f"{count} {region}" for region, count in published.MISSED_BY_REGION.items())
-    yield paragraph(str(about.get("missed", "")))
-    yield paragraph(
-        f"In the publication {published.MISSED} of {published.INFARCTS} are missed (median {published.MISSED_MEDIAN_ML} ml, "
-        f"nearly all under 1 ml): {theirs}."
-    )
-    yield _plain_table(_rows(folder / "missed_by_region.csv"))
-    yield picture(
-        folder / "missed.png",
-        "**Missed infarcts by volume and region.**",
-        "Missed and found infarcts by volume and region",
-    )
-    if (folder / "missed_neighbours.png").is_file():
-        yield picture(
-            folder / "missed_neighbours.png",
-            "**Figure 6 of the paper.** Patches of missed infarcts, and the training patches nearest to them in latent "
-            "space: the normal tissue that the model takes them for.",
-            "Patches of missed infarcts beside their nearest training patches",
-        )
-    yield folded("Every missed infarct", [_plain_table(_rows(folder / "missed.csv"))])
+def _ablations(folder: Path) -> dict[str, Any]:
+    return {"simulated": _simulated(_about(folder)), "all": _sheet(folder / "ablations.csv")}
 
 
-def _ablations(folder: Path) -> Iterator[str]:
-    yield _simulated(_about(folder))
-    yield paragraph(
-        "What the paper leaves open, one change at a time, all else equal; and what else the same scores could be read by, "
-        "alone and together. Measured on these people, not chosen on them."
-    )
-    yield _plain_table(_rows(folder / "ablations.csv"))
-
-
-_SECTIONS: dict[str, Callable[[Path], Iterator[str]]] = {
-    "evaluation": _evaluation,
-    "sweep": _sweep,
-    "categories": _categories,
-    "missed": _missed,
-    "ablations": _ablations,
-}
-_TITLES = {
-    "evaluation": "What is found",
-    "sweep": "Experiment 1: latent size and percentile",
-    "categories": "Experiment 2: what the suspected anomalies are",
-    "missed": "Experiment 3: missed infarcts",
-    "ablations": "The open questions",
+_SECTIONS: dict[str, tuple[str, Callable[[Path], dict[str, Any]]]] = {
+    "evaluation": ("What is found", _evaluation),
+    "sweep": ("Experiment 1: latent size and percentile", _sweep),
+    "categories": ("Experiment 2: what the suspected anomalies are", _categories),
+    "missed": ("Experiment 3: missed infarcts", _missed),
+    "ablations": ("The open questions", _ablations),
 }
 
 
@@ -347,7 +224,7 @@ def _simulated(about: Mapping[str, Any]) -> str:
         if about.get("categories from") == "a reader"
         else "It is not said."
     )
-    return paragraph(f"**What was simulated.** {said}" + (f" Models: {models}." if models else ""), "note")
+    return said + (f" Models: {models}." if models else "")
 
 
 def _rows(path: Path) -> Rows:
@@ -355,15 +232,15 @@ def _rows(path: Path) -> Rows:
         return list(csv.DictReader(content))
 
 
-def _plain_table(rows: Rows) -> str:
+def _sheet(path: Path) -> dict[str, Any]:
     """A CSV as it is, but for underscores in its heading and digits beyond the fourth."""
-    if not rows:
-        return paragraph("None.")
-    return table(
-        [name.replace("_", " ") for name in rows[0]],
-        [[_short(cell) for cell in row.values()] for row in rows],
-        theirs=[k for k, name in enumerate(rows[0]) if name.startswith("paper_")],
-    )
+    rows = _rows(path)
+    heads = list(rows[0]) if rows else []
+    return {
+        "heads": [name.replace("_", " ") for name in heads],
+        "rows": [[_short(cell) for cell in row.values()] for row in rows],
+        "theirs": [k for k, name in enumerate(heads) if name.startswith("paper_")],
+    }
 
 
 def _short(cell: str) -> str:
@@ -371,10 +248,6 @@ def _short(cell: str) -> str:
         return f"{float(cell):.4g}" if "." in cell and len(cell) > 6 else cell
     except ValueError:
         return cell
-
-
-def _anchor(title: str) -> str:
-    return title.partition(":")[0].lower().replace(" ", "-")
 
 
 def _percent(cell: str) -> str:
