@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from AnomalyDetectionLib.bids.entity_filter import plain_filter
 from AnomalyDetectionLib.bids.layout import read_participants
-from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, plain_filter, select_scans
+from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, select_scans
 from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.failures import Failure
 from AnomalyDetectionLib.cohort.group import write_group

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from anomaly_research.evaluation.store import Store
+from anomaly_research.evaluation.truth_files import INFARCTS, image_path, truth_path
 from AnomalyDetectionLib import cli
-from AnomalyDetectionLib.bids.layout import INFARCTS, image_path, truth_path
 from AnomalyDetectionLib.detection.hints import HINTS
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from conftest import run_command
