@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import InputError
 from ..files.links import leads_nowhere
 from ..files.text import is_utf8
 from .identity import Identity
@@ -24,7 +25,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 
 _TAGS = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID"),
-    *("SeriesNumber", "SeriesDescription", "StudyDescription", *Identity.TAGS),
+    *("SeriesNumber", "SeriesDescription", "StudyDescription", "AccessionNumber", *Identity.TAGS),
     *("InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "NumberOfFrames"),
     *("ImagesInAcquisition", "NumberOfTemporalPositions"),
     *(
@@ -91,7 +92,7 @@ class Instance:
         sop_class: SOPClassUID.
         modality: such as "MR".
         identity: patient and study.
-        study_description: of the study.
+        study_description, accession: StudyDescription and AccessionNumber of the study.
         series, number, description: the series' UID ("" for a header without), number and description.
         order: InstanceNumber; 0 where there is none.
         meant: ImagesInAcquisition; 0 where there is none.
@@ -105,6 +106,7 @@ class Instance:
     modality: str
     identity: Identity
     study_description: str
+    accession: str
     series: str
     number: str
     description: str
@@ -169,6 +171,31 @@ def read_header(file: Path) -> Instance | None:
         return None
 
 
+def header_of(file: Path) -> Any:
+    """All of a DICOM image but its pixels.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be read.
+    """
+    import pydicom
+
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=True)
+    except FileNotFoundError as error:
+        raise InputError(f"The DICOM image {file} is not there any more: load the series again.") from error
+    except Exception as error:  # pydicom raises what the broken content makes its parts raise
+        raise InputError(f"The DICOM image {file} cannot be read: export it again.") from error
+
+
+def frames_of(file: Path, header: Any) -> tuple[Frame, ...]:
+    """The slices that a file's header describes; none for what is no image.
+
+    Raises:
+        ValueError: it does not describe all of them.
+    """
+    return _frames(file, header, *_groups(header))
+
+
 @cache
 def _tags() -> list[Any]:
     from pydicom.tag import Tag
@@ -212,6 +239,7 @@ def _instance(file: Path, header: Any) -> Instance | None:
         modality=text_of(header, "Modality"),
         identity=Identity.of(header),
         study_description=text_of(header, "StudyDescription"),
+        accession=text_of(header, "AccessionNumber"),
         series=series,
         number=text_of(header, "SeriesNumber"),
         description=text_of(header, "SeriesDescription"),
