@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bids.layout import read_participants
 from ..errors import InputError
-from ..files.shared_files import locked
+from ..files.folder_lock import locked
 from .dataset import Dataset
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
