@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import InputError
 from ..files.links import leads_nowhere
@@ -129,8 +129,7 @@ class Folder:
 def is_dicom(path: Path) -> bool:
     """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes; or, as some write it, without)."""
     with path.open("rb") as stream:
-        start = stream.read(132)
-    return start[128:] == b"DICM" or _without_preamble(start)
+        return _is_dicom(stream)
 
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
@@ -145,13 +144,15 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
     """
     instances, unreadable = [], []
     for file in _files(folder, below=below):
-        try:
-            if file.name.upper() == "DICOMDIR" or not is_dicom(file):
-                continue
-        except OSError:
-            unreadable.append(file)
+        if file.name.upper() == "DICOMDIR":
             continue
-        instance = read_header(file)
+        try:
+            with file.open("rb") as stream:
+                if not _is_dicom(stream):
+                    continue
+                instance = _header_in(stream, file)
+        except OSError:
+            instance = None
         if instance is None:
             unreadable.append(file)
         elif instance.sop_class != _DIRECTORY:
@@ -161,10 +162,20 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
 
 def read_header(file: Path) -> Instance | None:
     """The header of a DICOM file; None where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return _header_in(stream, file)
+    except OSError:
+        return None
+
+
+def _header_in(stream: BinaryIO, file: Path) -> Instance | None:
+    """The header in a file that is open; None where it cannot be read."""
     import pydicom
 
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
+        stream.seek(0)
+        header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_tags(), force=True)
         return _instance(file, header)
     except Exception:
         # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
@@ -201,6 +212,11 @@ def _tags() -> list[Any]:
     from pydicom.tag import Tag
 
     return [Tag(each) for each in _TAGS]
+
+
+def _is_dicom(stream: BinaryIO) -> bool:
+    start = stream.read(132)
+    return start[128:] == b"DICM" or _without_preamble(start)
 
 
 def _without_preamble(start: bytes) -> bool:

@@ -276,8 +276,8 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     )
 
 
-def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...]]:
-    """The volume of a series (float32, LPS), and its files in slice order.
+def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...], str]:
+    """The volume of a series (float32, LPS), its files in slice order, and the SHA256 of their content.
 
     Raises:
         InputError: if an image is damaged, or the slices do not make one volume (one is missing, twice there, or of
@@ -290,8 +290,8 @@ def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...]]:
             )
     name = f"The {role} series {series.name!r} in {series.folder}"
     made = series.stack(name)
-    image = made.grid.image(read_pixels(made.frames, name))
-    return image, tuple(dict.fromkeys(frame.file for frame in made.frames))
+    pixels, sha256 = read_pixels(made.frames, name)
+    return made.grid.image(pixels), tuple(dict.fromkeys(frame.file for frame in made.frames)), sha256
 
 
 def listed(found: Sequence[Series]) -> str:
