@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import SimpleITK as sitk
-from AnomalyDetectionLib.bids.layout import BRAIN_MASK, CONFOUNDER_MAP, INFARCTS, image_path, truth_path
+from anomaly_research.evaluation.truth_files import (
+    BRAIN_MASK,
+    CONFOUNDER_MAP,
+    INFARCTS,
+    image_path,
+    truth_path,
+)
 from AnomalyDetectionLib.cli import command_line
 from click.testing import CliRunner
 from synthetic_study import FLAIR_GRID, ellipsoid

@@ -23,8 +23,8 @@ from pathlib import Path
 import click
 import numpy as np
 import SimpleITK as sitk
+from anomaly_research.evaluation.truth_files import read_bids
 from anomaly_research.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
-from AnomalyDetectionLib.bids.layout import read_bids
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
 from AnomalyDetectionLib.detection.quality import (
     contrast_medium,

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from AnomalyDetectionLib.bids.selection import Wanted, read_filter, select_scans
+from AnomalyDetectionLib.bids.entity_filter import read_filter
+from AnomalyDetectionLib.bids.selection import Wanted, select_scans
 from AnomalyDetectionLib.errors import InputError
 
 
@@ -58,6 +59,11 @@ def test_labels_that_are_not_there_are_a_mistake_and_not_an_empty_run(dataset):
         select_scans(dataset, Wanted(sessions=("z",)))
     with pytest.raises(InputError, match="no BIDS label"):
         select_scans(dataset, Wanted(subjects=("../etc",)))
+
+
+def test_where_no_folder_has_a_bids_name_each_is_a_problem(tmp_path):
+    images(tmp_path, "sub-a b")
+    assert "no BIDS name" in the_reason(tmp_path)
 
 
 def test_several_images_are_a_problem_that_names_them(dataset):

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from AnomalyDetectionLib.bids.entity_filter import plain_filter
 from AnomalyDetectionLib.bids.layout import read_participants
-from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, plain_filter, select_scans
+from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, select_scans
 from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.failures import Failure
 from AnomalyDetectionLib.cohort.group import write_group
@@ -20,9 +21,8 @@ from AnomalyDetectionLib.cohort.participants import _gone
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.cohort.workflow import Workflow, _command
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.files import shared_files as files
 from AnomalyDetectionLib.files.file_hash import sha256_of
-from AnomalyDetectionLib.files.shared_files import locked
+from AnomalyDetectionLib.files.folder_lock import locked
 from made_records import make_records
 
 
@@ -248,7 +248,7 @@ def test_locks_survive_a_race_and_are_not_sure_where_there_are_none(tmp_path, mo
         assert lock.sure
     monkeypatch.undo()
     monkeypatch.setattr("AnomalyDetectionLib.files.folder_lock._lock", lambda handle: None)
-    with files.locked(tmp_path / "lock") as lock:
+    with locked(tmp_path / "lock") as lock:
         assert lock
         assert not lock.sure
 

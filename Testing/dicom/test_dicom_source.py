@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pydicom
 import pytest
+from AnomalyDetectionLib.dicom.series import choose
 from AnomalyDetectionLib.errors import InputError
 from made_dicom import change, duplicate, turn
 from made_findings import ALGORITHM, made, oblique
@@ -168,12 +169,40 @@ def test_the_same_instance_twice_is_refused(classic):
 
 
 def test_slices_that_are_no_volume_are_refused(classic):
-    with pytest.raises(InputError, match="no volume of evenly spaced slices"):
+    with pytest.raises(InputError, match="has a gap"):
         dicom_source([classic.files[0], *classic.files[2:]])
     with pytest.raises(InputError, match="a single slice"):
         dicom_source(classic.files[:1])
     turn(classic.files, 2)
-    with pytest.raises(InputError, match="several orientations"):
+    with pytest.raises(InputError, match="different orientations"):
+        dicom_source(classic.files)
+
+
+def moved(these, place, along=0.0, aside=0.0):
+    """Move a slice of 4 mm distance by so many mm along the normal and along its rows."""
+    axes = np.array(these.grid.direction).reshape(3, 3)
+    image = pydicom.dcmread(these.files[place])
+    position = np.array(image.ImagePositionPatient, float) + along * axes[:, 2] + aside * axes[:, 0]
+    change(these.files[place], ImagePositionPatient=[f"{value:.6f}" for value in position])
+
+
+@pytest.mark.parametrize(("along", "aside", "read"), [(0.3, 0.0, True), (0.9, 0.0, False), (0.0, 0.9, False)])
+def test_slices_that_lie_too_unevenly_to_be_read_can_be_referred_to(classic, along, aside, read):
+    """The findings may come from a volume that another reader has made of them."""
+    moved(classic, 2, along, aside)
+    source = dicom_source(classic.files)
+    assert source.grid.spacing[2] == pytest.approx(4.0, abs=1e-4)
+    off = np.array(source.positions[2]) - source.grid.points(np.array([[0, 0, 2]]))[0]
+    assert np.linalg.norm(off) == pytest.approx(along + aside, abs=1e-3)
+    assert bool(choose(classic.files[0].parent, role="FLAIR", series=None).problem) != read
+
+
+@pytest.mark.parametrize(
+    ("along", "aside", "said"), [(1.1, 0.0, "has a gap"), (0.0, 1.1, "shifted against each other")]
+)
+def test_slices_that_lie_a_quarter_of_their_distance_off_are_refused(classic, along, aside, said):
+    moved(classic, 2, along, aside)
+    with pytest.raises(InputError, match=said):
         dicom_source(classic.files)
 
 

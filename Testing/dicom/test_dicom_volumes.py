@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from hypothesis import given, settings
@@ -99,6 +102,24 @@ def test_the_files_of_a_volume_are_told_in_slice_order(tmp_path: Path) -> None:
     volume = read_volume(tmp_path / "enhanced", role="T1")
     assert volume.files == (file,)
     assert volume.description == KINDS["FLAIR"]["SeriesDescription"]
+
+
+def test_each_file_is_read_once_for_its_header_and_once_for_its_pixels(tmp_path: Path) -> None:
+    files = classic_series(tmp_path, IMAGE)
+    opened: Counter[str] = Counter()
+    noting = True
+
+    def note(event: str, args: tuple) -> None:  # no hook can be taken away again
+        if noting and event == "open" and str(args[0]).startswith(str(tmp_path)):
+            opened[str(args[0])] += 1
+
+    sys.addaudithook(note)
+    try:
+        volume = read_volume(tmp_path, role="FLAIR")
+    finally:
+        noting = False
+    assert opened == {str(file): 2 for file in files}
+    assert volume.sha256 == sha256_of(*volume.files)
 
 
 @pytest.mark.parametrize("enhanced", [False, True])

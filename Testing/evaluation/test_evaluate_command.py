@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from anomaly_research.evaluation.store import Store
+from anomaly_research.evaluation.truth_files import INFARCTS, image_path, truth_path
 from AnomalyDetectionLib import cli
-from AnomalyDetectionLib.bids.layout import INFARCTS, image_path, truth_path
 from AnomalyDetectionLib.detection.hints import HINTS
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from conftest import run_command
@@ -277,7 +277,7 @@ def test_where_no_scan_can_be_evaluated_the_command_fails_and_says_why(
     )
     said = capfd.readouterr().err
     assert "No scan of" in said
-    assert "sub-04 has no FLAIR" in said
+    assert "sub-04: no FLAIR" in said
     assert [row["subject"] for row in rows(output, "errors")] == ["sub-04", "sub-06"]
     assert not (output / "summary.md").exists()
 

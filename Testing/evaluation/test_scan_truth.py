@@ -11,7 +11,7 @@ from anomaly_research.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_cur
 from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.overlap import components, match
 from anomaly_research.evaluation.truth import scan_truth
-from AnomalyDetectionLib.bids.layout import CONFOUNDERS, INFARCT_COLUMNS, BidsScan
+from anomaly_research.evaluation.truth_files import CONFOUNDERS, INFARCT_COLUMNS, BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.errors import InputError
 from scipy import ndimage

@@ -18,7 +18,7 @@ from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.overlap import match
 from anomaly_research.evaluation.store import LatticeScores, Store, folder_name, preparation_name
 from anomaly_research.evaluation.truth import ScanTruth, scan_truth
-from AnomalyDetectionLib.bids.layout import BidsScan
+from anomaly_research.evaluation.truth_files import BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore
 from AnomalyDetectionLib.errors import InputError

@@ -1,8 +1,8 @@
 """A simulated, lesion-free cohort becomes a table that `prepare` reads."""
 
 import pytest
+from anomaly_research.evaluation.truth_files import BRAIN_MASK, CONFOUNDER_MAP, image_path, truth_path
 from anomaly_research.experiments.training_table import write_training_table
-from AnomalyDetectionLib.bids.layout import BRAIN_MASK, CONFOUNDER_MAP, image_path, truth_path
 from AnomalyDetectionLib.calibration.prepare_scans import read_table
 from AnomalyDetectionLib.errors import InputError
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,16 +137,49 @@ def test_all_bytes_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch
     assert at_commit == []
 
 
+def test_a_commit_has_surely_ended_before_what_it_replaced_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut it would be done again, and take the new files for old ones."""
+    output, events = old_result(tmp_path), []
+    fsync, unlink, rmdir = os.fsync, Path.unlink, shutil.rmtree
+
+    def note(handle: int) -> None:
+        here = list(output.glob(f"{PREFIX}*"))
+        events.extend("on the disk" for path in here if path.stat().st_ino == os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def gone(path: Path, **how: bool) -> None:
+        events.extend(["ended"] if path.name == "commit.json" else [])
+        unlink(path, **how)
+
+    def removed(path: Path, **how: bool) -> None:
+        events.append("removed")
+        rmdir(path, **how)
+
+    monkeypatch.setattr(whole_file_module.os, "fsync", note)
+    monkeypatch.setattr(Path, "unlink", gone)
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    write_new(output)
+    assert events[events.index("ended") :][:3] == ["ended", "on the disk", "removed"]
+
+
 def test_a_journal_that_leads_outside_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("keep")
     output = old_result(tmp_path / "out")
     hostile = output / f"{PREFIX}x"
     (hostile / "new").mkdir(parents=True)
     (hostile / MARK).touch()
-    for name in ("../secret", str(tmp_path / "secret")):
+    beside = f"{PREFIX}x/old/0"
+    for move in (
+        ["../secret", beside],
+        [str(tmp_path / "secret"), beside],
+        ["notes.txt", "../notes.txt"],
+        ["notes.txt"],
+    ):
         (hostile / "new").mkdir(parents=True, exist_ok=True)
         (hostile / MARK).touch()
-        (hostile / "commit.json").write_text(f'{{"files": [], "gone": ["{name}"]}}')
+        (hostile / "commit.json").write_text(json.dumps([move]))
         recover(output)
         assert (tmp_path / "secret").read_text() == "keep"
         assert contents(output) == OLD
@@ -158,7 +193,7 @@ def test_a_folder_of_the_users_own_stays_whatever_it_is_called(
     mine = tmp_path / name
     mine.mkdir(parents=True)
     (mine / "chapter 1.txt").write_text("mine")
-    (mine / "commit.json").write_text('{"files": [], "gone": ["notes.txt"]}')
+    (mine / "commit.json").write_text('[["notes.txt", "elsewhere.txt"]]')
     (tmp_path / "notes.txt").write_text("mine")
     work(tmp_path)
     assert (mine / "chapter 1.txt").read_text() == "mine"

@@ -108,10 +108,10 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     import AnomalyDetectionLib.detection.run as whole_run
     from anomaly_research.evaluation.store import Store
     from anomaly_research.evaluation.truth import _table
+    from anomaly_research.evaluation.truth_files import read_bids
     from anomaly_research.experiments.category_table import from_readers_tables
     from anomaly_research.training.anatomy_heads import read_heads
     from AnomalyDetectionLib import cli
-    from AnomalyDetectionLib.bids.layout import read_bids
     from AnomalyDetectionLib.calibration.prepare_scans import read_table
     from AnomalyDetectionLib.calibration.scan_file import read_scans
     from AnomalyDetectionLib.detection.detector import score
@@ -226,7 +226,7 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
                 raise RuntimeError(f"{len(found.problems)} problems, {len(rows)} rows")
 
     def cohort(path: Path) -> None:
-        from AnomalyDetectionLib.bids.selection import read_filter
+        from AnomalyDetectionLib.bids.entity_filter import read_filter
         from AnomalyDetectionLib.cohort.dataset import WORK, Dataset
         from AnomalyDetectionLib.cohort.failures import Failures
         from AnomalyDetectionLib.cohort.summaries import read_summaries

@@ -420,7 +420,7 @@ def test_the_report_can_be_printed(written):
 
 def nifti_of(folder):
     """The series as a program for NIfTI files would convert it: rows the other way round, in floating point."""
-    image, _ = read(choose(folder, role="FLAIR", series=None), role="FLAIR")
+    image, *_ = read(choose(folder, role="FLAIR", series=None), role="FLAIR")
     path = folder.parent / "flair.nii.gz"
     sitk.WriteImage(sitk.Flip(image, (False, True, False)), str(path))
     return path

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from anomaly_research.evaluation.truth_files import BidsScan
 from anomaly_research.reports.evaluation_report import what_was_simulated
 from anomaly_research.reports.markdown import counted
-from AnomalyDetectionLib.bids.layout import BidsScan
 
 
 def scans(*participants):

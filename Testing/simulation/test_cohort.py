@@ -9,9 +9,9 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
+from anomaly_research.evaluation.truth_files import CONFOUNDERS, INFARCT_COLUMNS, read_bids
 from anomaly_research.simulation import cohort as module
 from anomaly_research.simulation.cohort import CohortSettings, simulate_cohort
-from AnomalyDetectionLib.bids.layout import CONFOUNDERS, INFARCT_COLUMNS, read_bids
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import reserved
 from made_up_host import MadeUpHeads, made_up_host

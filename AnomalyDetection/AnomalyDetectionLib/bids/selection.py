@@ -3,8 +3,8 @@
 Only names are looked at, no voxels. Of each session (of each subject, where there are no sessions), in `anat/`:
 
 - images with the suffix T1w and FLAIR count, as .nii.gz or .nii, and those with contrast agent (`ce-`) or of another
-  part of the signal than its magnitude (`part-phase`) only if the filter asks for them (`imaging.bids.plain_images`,
-  the same for every command); which were left out beside one that counts is said;
+  part of the signal than its magnitude (`part-phase`) only if the filter asks for them; which were left out beside
+  one that counts is said;
 - the filter (after the convention of `--bids-filter-file`) leaves those whose entities are as it says;
 - of images that differ in nothing but `run-`, the first or the last is taken if that was asked for;
 - every name begins with the names of the folders that it lies in;
@@ -13,32 +13,19 @@ Only names are looked at, no voxels. Of each session (of each subject, where the
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import InputError
 from ..files.text import display_path
-from .layout import SPECIAL, entities_of, files_with_suffix, plain_images
+from .entity_filter import Filter, has_entities
+from .layout import entities_of, files_with_suffix, session_folders, subject_folders
 
 RUNS = ("refuse", "first", "last")
 """What to do with images that differ only in their run."""
 
-Filter = Mapping[str, Mapping[str, tuple[str | None, ...]]]
-"""For "T1w" and "FLAIR": the values that an entity, by its short name, may have; None: the entity is not there."""
-
-_SHORT = {
-    "acquisition": "acq",
-    "ceagent": "ce",
-    "reconstruction": "rec",
-    "direction": "dir",
-    "inversion": "inv",
-    "resolution": "res",
-}
-_ALWAYS = {"subject", "session", "datatype", "suffix", "extension"}  # the program's own to choose
 _LABEL = re.compile(r"[0-9A-Za-z]+")
 _SUBJECT, _SESSION = re.compile(r"sub-[0-9A-Za-z]+"), re.compile(r"ses-[0-9A-Za-z]+")
 _NO_LABEL = (
@@ -112,6 +99,7 @@ class Wanted:
         entities: the filter.
         runs: one of `RUNS`.
         brain_masks: a BIDS derivatives dataset with `*_desc-brain_mask.nii.gz` in the FLAIRs' space; None: no masks.
+        remedy: what the user can do about several images of a kind.
     """
 
     subjects: tuple[str, ...] = ()
@@ -119,6 +107,7 @@ class Wanted:
     entities: Filter = field(default_factory=dict)
     runs: str = "refuse"
     brain_masks: Path | None = None
+    remedy: str = "say which one counts with --bids-filter-file, or --runs"
 
 
 def select_scans(
@@ -144,7 +133,7 @@ def select_scans(
             problems.append(NoScan(display_path(subject.name), "", _NO_LABEL.format("sub-")))
             continue
         try:
-            there = sorted(p for p in subject.iterdir() if p.name.startswith("ses-") and p.is_dir())
+            there = session_folders(subject)
         except OSError as error:
             problems.append(NoScan(subject.name, "", _unreadable(subject, error)))
             continue
@@ -164,51 +153,34 @@ def select_scans(
         problems += [item for item in found if type(item) is NoScan]
         if progress is not None:
             progress((place + 1) / len(subjects))
-    if not met:
+    if sessions and not met:
         names = ", ".join(sorted(sessions))
         raise InputError(f"No subject of {dataset} has the session {names}: check --session-label.")
     problems.sort(key=lambda problem: problem.name)
-    aside = [name for scan in scans for name in _set_aside(scan, wanted)]
+    aside = [name for scan in scans for name in set_aside(scan.t1, scan.flair, wanted.entities)]
     return Selection(tuple(scans), tuple(problems), tuple(without), tuple(aside))
 
 
-def read_filter(path: Path) -> Filter:
-    """A filter file: JSON such as {"t1w": {"acquisition": "mprage"}, "flair": {"run": [1, null]}}.
-
-    Raises:
-        InputError: if it cannot be read, or says something else.
-    """
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"The filter file {path} cannot be read ({reason}): give a JSON file.") from error
-    if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
-        raise InputError(
-            f'The filter file {path} says nothing of use: give {{"t1w": {{"run": 1}}}}, for instance.'
-        )
-    suffixes = {"t1w": "T1w", "flair": "FLAIR"}
-    chosen = {}
-    for key, entities in content.items():
-        if key.lower() in suffixes:
-            chosen[suffixes[key.lower()]] = {
-                _SHORT.get(name, name): _values(value)
-                for name, value in entities.items()
-                if name not in _ALWAYS
-            }
-    if not chosen:
-        raise InputError(f'The filter file {path} has neither "t1w" nor "flair": see the page on cohorts.')
-    return chosen
+def set_aside(t1: Path, flair: Path, entities: Filter | None = None) -> list[str]:
+    """Names of the images beside a scan's that do not count as these do."""
+    names: list[str] = []
+    for suffix, taken in (("T1w", t1), ("FLAIR", flair)):
+        there = files_with_suffix(taken.parent, f"_{suffix}")
+        counting = _plain_images(there, (entities or {}).get(suffix, {}))
+        names += [display_path(path.name) for path in there if path not in counting]
+    return names
 
 
-def plain_filter(entities: Filter) -> str:
-    """A filter as text, the same for filters that say the same; empty for none."""
-    plain = {
-        suffix: {name: sorted(values, key=str) for name, values in rules.items()}
-        for suffix, rules in entities.items()
-        if rules
-    }
-    return json.dumps(plain, sort_keys=True) if plain else ""
+def said_of_set_aside(names: Sequence[str], remedy: str = "") -> list[str]:
+    """A sentence without a full stop about images that do not count, beside some that do; none where there is none."""
+    if not names:
+        return []
+    first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
+    images = "1 image" if len(names) == 1 else f"{len(names)} images"
+    return [
+        f"{images} after contrast agent (ce-), or of another part of the signal (part-), left aside for the native one: "
+        f"{first}{remedy}"
+    ]
 
 
 class _Empty(NoScan):
@@ -220,19 +192,7 @@ class _Missing(NoScan):
 
 
 def _subjects(dataset: Path, labels: Sequence[str]) -> list[Path]:
-    if not dataset.is_dir():
-        what = "is a file" if dataset.exists() else "does not exist"
-        raise InputError(f"The dataset {dataset} {what}: give a folder in the layout of BIDS.")
-    try:
-        subjects = sorted(p for p in dataset.iterdir() if p.name.startswith("sub-") and p.is_dir())
-    except OSError as error:
-        raise InputError(
-            f"The dataset {dataset} cannot be read ({error.strerror}): check its rights."
-        ) from error
-    if not subjects:
-        raise InputError(
-            f"The dataset {dataset} holds no subject: give a folder in the layout of BIDS, with folders sub-*."
-        )
+    subjects = subject_folders(dataset)
     if not labels:
         return subjects
     asked = {_with_prefix(label, "sub-") for label in labels}
@@ -276,9 +236,14 @@ def _scan(dataset: Path, subject: Path, folder: Path, session: str, wanted: Want
             return _Missing(
                 subject.name, session, f"no {what}: there is no file *_{suffix}.nii.gz in {folder / 'anat'}"
             )
-        left = _one_of_runs(_filtered(found, wanted.entities.get(suffix, {})), wanted.runs)
-        if len(left) != 1:
-            return NoScan(subject.name, session, _ambiguous(what, found, left))
+        rules = wanted.entities.get(suffix, {})
+        left = _one_of_runs(_filtered(found, rules), wanted.runs)
+        if len(left) > 1:
+            reason = f"{len(left)} {what} images ({_names(left)}): {wanted.remedy}"
+            return NoScan(subject.name, session, reason)
+        if not left:
+            why = "is left out by the filter, or " if rules else ""
+            return NoScan(subject.name, session, f"no {what} that counts: {_names(found)} {why}shows a contrast agent (ce-), or another part of the signal than its magnitude (part-)")  # fmt: skip
         if not left[0].exists():
             return NoScan(subject.name, session, f"{display_path(left[0].name)} is a link that leads nowhere: fetch the content first (datalad get)")  # fmt: skip
         chosen[suffix] = left[0]
@@ -296,29 +261,21 @@ def _scan(dataset: Path, subject: Path, folder: Path, session: str, wanted: Want
 
 def _filtered(images: Sequence[Path], rules: Mapping[str, tuple[str | None, ...]]) -> list[Path]:
     """Those that the filter leaves; with contrast agent, or other than magnitude, only if it asks for them."""
+    return [image for image in _plain_images(images, rules) if has_entities(image, rules)]
+
+
+def _plain_images(images: Sequence[Path], asked: Collection[str]) -> list[Path]:
+    """Those without contrast agent that show the magnitude.
+
+    Args:
+        asked: the entities "ce" and "part", where somebody has said which of their values count.
+    """
+    entities = [(image, entities_of(image)) for image in images]
     return [
         image
-        for image in plain_images(images, rules)
-        if all(_matches(entities_of(image).get(name), values) for name, values in rules.items())
+        for image, of in entities
+        if ("ce" in asked or "ce" not in of) and ("part" in asked or of.get("part", "mag") == "mag")
     ]
-
-
-def _set_aside(scan: CohortScan, wanted: Wanted) -> list[str]:
-    """What lies beside a scan's images and does not count as they do."""
-    names: list[str] = []
-    for suffix, taken in (("T1w", scan.t1), ("FLAIR", scan.flair)):
-        there = files_with_suffix(taken.parent, f"_{suffix}")
-        counting = plain_images(there, wanted.entities.get(suffix, {}))
-        names += [display_path(path.name) for path in there if path not in counting]
-    return names
-
-
-def _matches(value: str | None, allowed: Collection[str | None]) -> bool:
-    """Indices may be written with leading zeros: run-1 is run-01."""
-    if value in allowed:
-        return True
-    number = value is not None and value.isdecimal()
-    return number and any(a is not None and a.isdecimal() and int(a) == int(value or 0) for a in allowed)
 
 
 def _one_of_runs(images: list[Path], runs: str) -> list[Path]:
@@ -333,11 +290,8 @@ def _one_of_runs(images: list[Path], runs: str) -> list[Path]:
     return [order[0 if runs == "first" else -1][1]]
 
 
-def _ambiguous(what: str, found: Sequence[Path], left: Sequence[Path]) -> str:
-    names = ", ".join(display_path(path.name) for path in (left or found))
-    if left:
-        return f"{len(left)} {what} images ({names}): say which one counts with --bids-filter-file, or --runs"
-    return f"no {what} that counts: {names} is left out by the filter, or {SPECIAL}"
+def _names(images: Sequence[Path]) -> str:
+    return ", ".join(display_path(path.name) for path in images)
 
 
 def _with_hint(missing: Sequence[_Missing], found: Sequence[CohortScan | NoScan]) -> list[NoScan]:
@@ -366,8 +320,3 @@ def _with_prefix(label: str, prefix: str) -> str:
     if not _LABEL.fullmatch(bare):
         raise InputError(f"'{label}' is no BIDS label: give letters and digits, with or without {prefix}.")
     return prefix + bare
-
-
-def _values(value: Any) -> tuple[str | None, ...]:
-    values = value if isinstance(value, list) else [value]
-    return tuple(None if item is None else str(item) for item in values)

@@ -29,9 +29,9 @@ from urllib.parse import quote
 from .. import __version__
 from ..bids.selection import CohortScan
 from ..errors import InputError
-from ..files.atomic_file import synchronise
+from ..files.atomic_file import synchronise, write_whole
 from ..files.file_hash import sha256_of
-from ..files.shared_files import locked, write_whole
+from ..files.folder_lock import locked
 from ..files.text import display_path
 from . import sidecars
 from .failures import Failures

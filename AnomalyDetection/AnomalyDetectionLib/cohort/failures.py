@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..files.shared_files import locked, write_whole
+from ..files.atomic_file import write_whole
+from ..files.folder_lock import locked
 
 ERRORS = "errors.csv"
 CHOOSING = "choosing the images"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bids.layout import read_participants
 from ..errors import InputError
-from ..files.shared_files import locked
+from ..files.folder_lock import locked
 from .dataset import Dataset
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
@@ -44,7 +44,7 @@ def write_group(folder: Path, source: Path, report: Progress) -> str:
             if lock.sure:
                 for left in dataset.work.glob("group.*"):  # by a run that was killed
                     shutil.rmtree(left, ignore_errors=True)
-            return _write(dataset, people, [problem.problem for problem in problems], report)
+            return _write(dataset, people, problems, report)
     except OSError as error:
         raise InputError(f"The output folder {folder} cannot be written ({error.strerror}): free some space, or check its rights.") from error  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ..files.shared_files import write_whole
+from ..files.atomic_file import write_whole
 from ..reporting.html_page import page
 from ..reporting.notice import NOTICE
 from .failures import Failure

@@ -12,8 +12,7 @@ from typing import Any
 
 from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
-from ..files.atomic_file import atomic_file
-from ..files.shared_files import write_whole
+from ..files.atomic_file import atomic_file, write_whole
 from .outliers import Unusual
 from .summaries import FindingRow, ScanSummary
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bids.layout import said_of_set_aside
-from ..bids.selection import CohortScan, Selection
+from ..bids.selection import CohortScan, Selection, said_of_set_aside
 from ..errors import InputError
 from ..reporting.extras import Missing
 from .batch import limit_threads, run_scans

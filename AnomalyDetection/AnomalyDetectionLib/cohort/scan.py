@@ -32,7 +32,7 @@ import numpy as np
 from ..bids.selection import CohortScan
 from ..detection.run import Detection, run_detection
 from ..errors import InputError
-from ..files.shared_files import locked
+from ..files.folder_lock import locked
 from ..imaging.memory import is_out_of_memory
 from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..bids.layout import is_bids
 from ..bids.selection import CohortScan, NoScan, Wanted, select_scans
 from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
@@ -52,13 +53,6 @@ def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
         raise InputError(
             f"{display_path(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
         )
-
-
-def is_bids(folder: Path) -> bool:
-    """Whether a folder is a dataset in the layout of BIDS."""
-    return any(path.is_dir() for path in folder.glob("sub-*/anat")) or any(
-        path.is_dir() for path in folder.glob("sub-*/ses-*/anat")
-    )
 
 
 def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortScan | NoScan]]:

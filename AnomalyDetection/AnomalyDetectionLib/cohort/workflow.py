@@ -19,8 +19,8 @@ from pathlib import Path
 
 from ..bids.selection import CohortScan
 from ..errors import InputError
+from ..files.folder_lock import locked
 from ..files.parent_process import call_when_gone
-from ..files.shared_files import locked
 from .batch import LOST, write_list
 from .dataset import Dataset
 

@@ -216,7 +216,8 @@ def _participants(
 ) -> tuple[int, list[str]]:
     """Run the level; returns how many scans have no result, and what to say."""
     report("looking", 0.0, "Looking for the scans")
-    from ..bids.selection import Wanted, plain_filter, read_filter, select_scans
+    from ..bids.entity_filter import plain_filter, read_filter
+    from ..bids.selection import Wanted, select_scans
     from ..cohort.dataset import Dataset
     from ..cohort.participants import run_participants
     from ..cohort.settings import CohortSettings

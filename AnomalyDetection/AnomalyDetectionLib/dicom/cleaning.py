@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
 from . import value_rules as rules
-from .attributes import item_in, lack_of, text_in, value_in
 from .header_checks import HeaderChecks
 from .headers import ENHANCED_MR, LEGACY_ENHANCED_MR, MR_CLASSES
+from .values import item_of, lack_of, text_of, value_of
 
 UTF_8 = "ISO_IR 192"
 """SpecificCharacterSet of all that is written."""
@@ -107,7 +107,7 @@ def complete(image: Dataset, distance: float) -> None:
 def _patient_id(checks: HeaderChecks, place: int) -> str:
     """It may be empty, as in anonymised images; one that is there is neither shortened nor dropped."""
     header = checks.headers[place]
-    if value_in(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
+    if value_of(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
         checks.say(
             f"PatientID {lack_of(header, 'PatientID')} in the FLAIR's DICOM images and was left empty: an archive cannot "
             "tell by the DICOM objects whose they are"
@@ -120,7 +120,7 @@ def _clean_plane(checks: HeaderChecks, place: int, headers: Sequence[Dataset], m
     """Where a slice lies, from the first of several datasets that says so."""
 
     def telling(keyword: str) -> Dataset:
-        return next((header for header in headers if value_in(header, keyword) is not None), headers[0])
+        return next((header for header in headers if value_of(header, keyword) is not None), headers[0])
 
     for keyword, count, rule in (
         ("ImagePositionPatient", 3, None),
@@ -132,15 +132,15 @@ def _clean_plane(checks: HeaderChecks, place: int, headers: Sequence[Dataset], m
         if numbers is not None:
             setattr(made, keyword, numbers)
     for keyword in ("SliceThickness", "SpacingBetweenSlices"):
-        length = rules.decimals(value_in(telling(keyword), keyword), 1, rules.positive)
+        length = rules.decimals(value_of(telling(keyword), keyword), 1, rules.positive)
         if length is not None:
             setattr(made, keyword, length[0])
 
 
 def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Dataset) -> None:
     """Of a multi-frame image where each frame lies, in the functional groups where it belongs."""
-    shared = item_in(header, "SharedFunctionalGroupsSequence")
-    groups = value_in(header, "PerFrameFunctionalGroupsSequence")
+    shared = item_of(header, "SharedFunctionalGroupsSequence")
+    groups = value_of(header, "PerFrameFunctionalGroupsSequence")
     count = checks.need("NumberOfFrames", place, rules.count)
     if groups is None:
         checks.wrong("PerFrameFunctionalGroupsSequence", "is missing", place)
@@ -151,7 +151,7 @@ def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Datas
     for group in groups:
         frame = Dataset()
         found = [
-            item_in(within, keyword)
+            item_of(within, keyword)
             for keyword in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
             for within in (group, shared)
         ]
@@ -192,7 +192,7 @@ def _put_into_groups(frames: Sequence[Dataset], made: Dataset) -> None:
 def _clean_others(checks: HeaderChecks, header: Dataset, made: Dataset) -> None:
     """What can be done without: patient, study, series, device."""
     for keyword, use in (_EMPTY_IF_MISSING | _LEFT_OUT_IF_MISSING).items():
-        value = text_in(header, keyword)
+        value = text_of(header, keyword) or None
         used = None if value is None else use(value)
         if used is not None:
             setattr(made, keyword, used)

@@ -10,7 +10,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from ..errors import InputError
-from .attributes import lack_of, value_in
+from .values import lack_of, value_of
 
 
 @dataclass
@@ -55,7 +55,7 @@ class HeaderChecks:
             header: the part of the file's header where the attribute is; all of it by default.
         """
         header = self.headers[place] if header is None else header
-        value = value_in(header, keyword)
+        value = value_of(header, keyword)
         if value is None:
             self.wrong(keyword, lack_of(header, keyword), place)
             return None
@@ -67,9 +67,9 @@ class HeaderChecks:
     def same(self, *keywords: str) -> None:
         """Note attributes that differ between the files, which those of a volume share."""
         for keyword in keywords:
-            first = value_in(self.headers[0], keyword)
+            first = value_of(self.headers[0], keyword)
             for place, header in enumerate(self.headers[1:], start=1):
-                value = value_in(header, keyword)
+                value = value_of(header, keyword)
                 if first is not None and value is not None and value != first:
                     self.wrong(keyword, f"is not that of {self.files[0].name}", place)
 
@@ -77,7 +77,7 @@ class HeaderChecks:
         """Note an attribute that several files share."""
         seen: dict[str, int] = {}
         for place, header in enumerate(self.headers):
-            value = value_in(header, keyword)
+            value = value_of(header, keyword)
             if value is not None and seen.setdefault(str(value), place) != place:
                 self.wrong(keyword, f"is that of {self.files[seen[str(value)]].name} as well", place)
 

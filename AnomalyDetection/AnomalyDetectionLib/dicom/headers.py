@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from ..errors import InputError
 from ..files.links import leads_nowhere
 from ..files.text import is_utf8
 from .identity import Identity
@@ -24,7 +25,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 
 _TAGS = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID"),
-    *("SeriesNumber", "SeriesDescription", "StudyDescription", *Identity.TAGS),
+    *("SeriesNumber", "SeriesDescription", "StudyDescription", "AccessionNumber", *Identity.TAGS),
     *("InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "NumberOfFrames"),
     *("ImagesInAcquisition", "NumberOfTemporalPositions"),
     *(
@@ -91,7 +92,7 @@ class Instance:
         sop_class: SOPClassUID.
         modality: such as "MR".
         identity: patient and study.
-        study_description: of the study.
+        study_description, accession: StudyDescription and AccessionNumber of the study.
         series, number, description: the series' UID ("" for a header without), number and description.
         order: InstanceNumber; 0 where there is none.
         meant: ImagesInAcquisition; 0 where there is none.
@@ -105,6 +106,7 @@ class Instance:
     modality: str
     identity: Identity
     study_description: str
+    accession: str
     series: str
     number: str
     description: str
@@ -127,8 +129,7 @@ class Folder:
 def is_dicom(path: Path) -> bool:
     """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes; or, as some write it, without)."""
     with path.open("rb") as stream:
-        start = stream.read(132)
-    return start[128:] == b"DICM" or _without_preamble(start)
+        return _is_dicom(stream)
 
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
@@ -143,13 +144,15 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
     """
     instances, unreadable = [], []
     for file in _files(folder, below=below):
-        try:
-            if file.name.upper() == "DICOMDIR" or not is_dicom(file):
-                continue
-        except OSError:
-            unreadable.append(file)
+        if file.name.upper() == "DICOMDIR":
             continue
-        instance = read_header(file)
+        try:
+            with file.open("rb") as stream:
+                if not _is_dicom(stream):
+                    continue
+                instance = _header_in(stream, file)
+        except OSError:
+            instance = None
         if instance is None:
             unreadable.append(file)
         elif instance.sop_class != _DIRECTORY:
@@ -159,14 +162,49 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
 
 def read_header(file: Path) -> Instance | None:
     """The header of a DICOM file; None where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return _header_in(stream, file)
+    except OSError:
+        return None
+
+
+def _header_in(stream: BinaryIO, file: Path) -> Instance | None:
+    """The header in a file that is open; None where it cannot be read."""
     import pydicom
 
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_tags(), force=True)
+        stream.seek(0)
+        header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_tags(), force=True)
         return _instance(file, header)
     except Exception:
         # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
         return None
+
+
+def header_of(file: Path) -> Any:
+    """All of a DICOM image but its pixels.
+
+    Raises:
+        InputError: if there is no such file, or it cannot be read.
+    """
+    import pydicom
+
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=True)
+    except FileNotFoundError as error:
+        raise InputError(f"The DICOM image {file} is not there any more: load the series again.") from error
+    except Exception as error:  # pydicom raises what the broken content makes its parts raise
+        raise InputError(f"The DICOM image {file} cannot be read: export it again.") from error
+
+
+def frames_of(file: Path, header: Any) -> tuple[Frame, ...]:
+    """The slices that a file's header describes; none for what is no image.
+
+    Raises:
+        ValueError: it does not describe all of them.
+    """
+    return _frames(file, header, *_groups(header))
 
 
 @cache
@@ -174,6 +212,11 @@ def _tags() -> list[Any]:
     from pydicom.tag import Tag
 
     return [Tag(each) for each in _TAGS]
+
+
+def _is_dicom(stream: BinaryIO) -> bool:
+    start = stream.read(132)
+    return start[128:] == b"DICM" or _without_preamble(start)
 
 
 def _without_preamble(start: bytes) -> bool:
@@ -212,6 +255,7 @@ def _instance(file: Path, header: Any) -> Instance | None:
         modality=text_of(header, "Modality"),
         identity=Identity.of(header),
         study_description=text_of(header, "StudyDescription"),
+        accession=text_of(header, "AccessionNumber"),
         series=series,
         number=text_of(header, "SeriesNumber"),
         description=text_of(header, "SeriesDescription"),

@@ -87,7 +87,7 @@ def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
 def _digests(frames: Sequence[Frame]) -> dict[tuple[Path, int], bytes]:
     """Of the pixels of frames of one file; none where they cannot be read."""
     try:
-        pixels = read_pixels(frames, "-")
+        pixels, _ = read_pixels(frames, "-")
     except (InputError, OSError):  # said when the series is read
         return {}
     return {

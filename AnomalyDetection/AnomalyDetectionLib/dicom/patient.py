@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-_TAGS = (
-    *("SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
-    *("StudyDate", "StudyDescription", "AccessionNumber"),
-)
+from .headers import is_dicom, read_header
+from .identity import written_date
 
 
 @dataclass(frozen=True)
@@ -39,38 +36,27 @@ NOBODY = PatientLine("", "", "", "", "", "", "")
 
 def patient_line(file: Path) -> PatientLine:
     """Patient and study of a DICOM instance; `NOBODY` for a file that is none, or cannot be read."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS))
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError):
+        instance = read_header(file) if is_dicom(file) else None
+    except OSError:
         return NOBODY
+    if instance is None:
+        return NOBODY
+    who = instance.identity
     return PatientLine(
-        _name(header.get("PatientName")),
-        _text(header.get("PatientID")),
-        _date(header.get("PatientBirthDate")),
-        _text(header.get("PatientSex")),
-        _date(header.get("StudyDate")),
-        _text(header.get("StudyDescription")),
-        _text(header.get("AccessionNumber")),
+        _name(who.name),
+        who.patient_id,
+        written_date(who.birth_date),
+        who.sex,
+        written_date(who.study_date),
+        instance.study_description,
+        instance.accession,
     )
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else " ".join(str(value).split())
-
-
-def _date(value: Any) -> str:
-    """As DICOM writes a date (YYYYMMDD, formerly YYYY.MM.DD); anything else as it is."""
-    text = _text(value)
-    digits = text.replace(".", "").replace("-", "")
-    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}" if len(digits) == 8 and digits.isdigit() else text
-
-
-def _name(value: Any) -> str:
+def _name(value: str) -> str:
     """Family name, given names; of several ways of writing (PS3.5, 6.2.1) the alphabetic, else the first there is."""
-    groups = [group for group in _text(value).split("=") if group.strip("^ ")]
+    groups = [group for group in value.split("=") if group.strip("^ ")]
     if not groups:
         return ""
     family, *given = [part.strip() for part in groups[0].split("^")][:3]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,15 @@ _GDCM = {
 _LAYOUT = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 
 
-def read_pixels(frames: Sequence[Frame], name: str) -> np.ndarray:
-    """The values of frames, float32, of shape (frames, rows, columns), in the order of the frames.
-
-    Each frame's own slope and intercept are applied.
+def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
+    """The values of frames; each file is read once.
 
     Args:
         name: of the series, for messages.
+
+    Returns:
+        values: float32 (frames, rows, columns), in the order of the frames, each with its own slope and intercept.
+        sha256: of the content of the files, one after another, in hexadecimal.
 
     Raises:
         InputError: if a file is damaged or truncated, its compression is not known here, or it holds no grey values.
@@ -44,22 +48,25 @@ def read_pixels(frames: Sequence[Frame], name: str) -> np.ndarray:
     for number, frame in enumerate(frames):
         wanted.setdefault(frame.file, []).append(number)
     values: list[np.ndarray | None] = [None] * len(frames)
+    digest = hashlib.sha256()
     for file, numbers in wanted.items():
-        stored = _stored(file, name)
+        content = file.read_bytes()
+        digest.update(content)
+        stored = _stored(content, file, name)
         for number in numbers:
             frame = frames[number]
             if frame.place >= len(stored) or stored.shape[1:] != (frame.rows, frame.columns):
                 raise _damaged(file, name)
             values[number] = (stored[frame.place] * frame.slope + frame.intercept).astype(np.float32)
-    return np.stack([value for value in values if value is not None])
+    return np.stack([value for value in values if value is not None]), digest.hexdigest()
 
 
-def _stored(file: Path, name: str) -> np.ndarray:
-    """The stored values of all frames of a file: (frames, rows, columns)."""
+def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
+    """The stored values of all frames of a file with that content: (frames, rows, columns)."""
     import pydicom
 
     try:
-        image = pydicom.dcmread(file, force=True)
+        image = pydicom.dcmread(BytesIO(content), force=True)
         if "TransferSyntaxUID" not in image.file_meta:  # a data set without a head
             implicit = image.original_encoding[0]
             image.file_meta.TransferSyntaxUID = pydicom.uid.UID(
@@ -67,8 +74,6 @@ def _stored(file: Path, name: str) -> np.ndarray:
             )
         syntax: str = str(image.file_meta.TransferSyntaxUID)
         colours = int(image.get("SamplesPerPixel", 1)) > 1 or image.PhotometricInterpretation != "MONOCHROME2"
-    except OSError:
-        raise
     except Exception as error:  # pydicom raises whatever a malformed file leads to
         raise _damaged(file, name) from error
     if colours:

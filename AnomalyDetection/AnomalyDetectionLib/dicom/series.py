@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
 from .complete import images_meant
-from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder, read_header
+from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
 from .identity import Identity, patients_of
 from .joining import joined
 from .kind import Judgement, given_before, kind_of_images
@@ -237,10 +237,11 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         InputError: if there is no series, or none or several that could be meant; it lists them.
     """
     if path.is_file():
-        instance = read_header(path)
+        folder = read_folder(path.parent, below=False)
+        instance = next((each for each in folder.instances if each.file == path), None)
         if instance is None or not instance.frames:
             raise InputError(f"The DICOM image {path} is damaged or holds no image: export it again.")
-        beside = series_of(read_folder(path.parent, below=False))
+        beside = series_of(folder)
         within = (s for s in beside if path in [i.file for i in s.instances])
         # A copy of another file, or a phase image beside magnitudes: it stands for the others.
         same = (s for s in beside if instance.series in [i.series for i in s.instances])
@@ -275,8 +276,8 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     )
 
 
-def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...]]:
-    """The volume of a series (float32, LPS), and its files in slice order.
+def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...], str]:
+    """The volume of a series (float32, LPS), its files in slice order, and the SHA256 of their content.
 
     Raises:
         InputError: if an image is damaged, or the slices do not make one volume (one is missing, twice there, or of
@@ -289,8 +290,8 @@ def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...]]:
             )
     name = f"The {role} series {series.name!r} in {series.folder}"
     made = series.stack(name)
-    image = made.grid.image(read_pixels(made.frames, name))
-    return image, tuple(dict.fromkeys(frame.file for frame in made.frames))
+    pixels, sha256 = read_pixels(made.frames, name)
+    return made.grid.image(pixels), tuple(dict.fromkeys(frame.file for frame in made.frames)), sha256
 
 
 def listed(found: Sequence[Series]) -> str:

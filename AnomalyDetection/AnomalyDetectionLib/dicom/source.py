@@ -18,10 +18,11 @@ from pydicom.dataset import Dataset
 
 from ..errors import InputError
 from ..grid import Grid
-from .attributes import header_of, lack_of, value_in
 from .cleaning import MULTI_FRAME, UTF_8, cleaned, complete
 from .header_checks import HeaderChecks
-from .planes import planes_of, volume_of
+from .headers import frames_of, header_of
+from .stack import TO_REFER, stack
+from .values import lack_of, value_of
 
 __all__ = ["UTF_8", "DicomSource"]
 
@@ -151,27 +152,36 @@ class DicomSource:
         checks.different("SOPInstanceUID")
         if any(image.PatientID for image in images):  # all of them may lack it, not some
             for place, header in enumerate(checks.headers):
-                if value_in(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
+                if value_of(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
                     checks.wrong("PatientID", lack_of(header, "PatientID"), place)
         multi_frame = images[0].get("SOPClassUID") in MULTI_FRAME
         if multi_frame and len(paths) > 1:
             checks.wrong("NumberOfFrames", "is of several multi-frame images, of which one is a volume", 1)
         checks.raise_if_any()
-        planes = [plane for image in images for plane in planes_of(image)]
-        columns, rows = int(images[0].Columns), int(images[0].Rows)
-        grid, order, positions = volume_of(planes, columns, rows, paths[0].parent)
+        frames = [
+            frame for path, image in zip(paths, images, strict=True) for frame in frames_of(path, image)
+        ]
+        name = f"The DICOM series in {paths[0].parent}"
+        if len(frames) < 2:
+            raise InputError(f"{name} is a single slice: take all slices of the FLAIR's series.")
+        made = stack(frames, name, TO_REFER)
+        places = {(frame.file, frame.place): place for place, frame in enumerate(frames)}
+        order = [places[frame.file, frame.place] for frame in made.frames]
+        positions = np.array([frame.position for frame in made.frames])
         if multi_frame:
             slices = np.empty(len(order), int)
             slices[order] = np.arange(len(order))
-            frames = tuple(slices.tolist())
+            slices_of_frames = tuple(slices.tolist())
         else:
-            images, frames = [images[k] for k in order], tuple(range(len(order)))
+            images, slices_of_frames = [images[k] for k in order], tuple(range(len(order)))
             for image in images:  # the last digits may differ, and no object could say so
                 image.ImageOrientationPatient = images[0].ImageOrientationPatient
                 image.PixelSpacing = images[0].PixelSpacing
         for image in images:
-            complete(image, grid.spacing[2])
-        return cls(tuple(images), grid, positions, frames, tuple(paths), tuple(checks.remarks()))
+            complete(image, made.grid.spacing[2])
+        return cls(
+            tuple(images), made.grid, positions, slices_of_frames, tuple(paths), tuple(checks.remarks())
+        )
 
 
 def _words(grid: Grid) -> str:

@@ -13,14 +13,30 @@ from ..files.text import display_path
 from ..grid import Grid
 from .headers import Frame
 
-#: Slice positions may differ by this share of the slice spacing from an even row.
-UNEVEN = 0.1
-
 #: Direction cosines of one orientation, and of a right angle, differ by less than this.
 SAME_DIRECTION = 1e-3
 
 #: In-plane spacings differ by less than this share.
 SAME_SPACING = 1e-3
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far slices may lie off an even, straight row.
+
+    Attributes:
+        step: share of the usual distance by which that of two neighbours may differ, and by which one may lie aside of
+            the other.
+        place: share of the usual distance by which any slice may lie off its place in an even row; None: not asked, so
+            that small steps may add up, aside to a hundredth of the volume's length.
+    """
+
+    step: float
+    place: float | None = None
+
+
+#: To read a volume; and to refer to the images of one that another reader may have read.
+TO_READ, TO_REFER = Tolerances(step=0.1), Tolerances(step=0.25, place=0.25)
 
 
 @dataclass(frozen=True)
@@ -36,12 +52,13 @@ class Stack:
     grid: Grid
 
 
-def stack(frames: Sequence[Frame], name: str) -> Stack:
+def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) -> Stack:
     """The slices in order.
 
     Args:
         frames: at least one.
         name: of the series, for messages: "The FLAIR series 'x' in folder".
+        tolerances: how far they may lie off an even, straight row.
 
     Raises:
         InputError: if they differ in size, orientation or spacing, if one is missing or twice there, if their places
@@ -74,7 +91,7 @@ def stack(frames: Sequence[Frame], name: str) -> Stack:
         raise InputError(f"{name} has slices of different pixel spacings: export one volume as a series.")
     order = np.argsort(positions @ normal, kind="stable")
     ordered, positions = [frames[k] for k in order], positions[order]
-    spacing = _slice_spacing(ordered, positions, normal, name) if len(ordered) > 1 else 1.0
+    spacing = _slice_spacing(ordered, positions, normal, name, tolerances) if len(ordered) > 1 else 1.0
     grid = Grid(
         size=(frames[0].columns, frames[0].rows, len(frames)),
         spacing=(float(spacings[0, 1]), float(spacings[0, 0]), spacing),
@@ -101,31 +118,42 @@ def _axes(cosines: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.nd
     return row, column, np.cross(row, column)
 
 
-def _slice_spacing(frames: Sequence[Frame], positions: np.ndarray, normal: np.ndarray, name: str) -> float:
+def _slice_spacing(
+    frames: Sequence[Frame], positions: np.ndarray, normal: np.ndarray, name: str, tolerances: Tolerances
+) -> float:
     """mm between the slices, which have to be even, straight above each other, and one for each place."""
     steps = np.diff(positions, axis=0)
     along = steps @ normal
     usual = float(np.median(along))
-    twice = along < max(UNEVEN * usual, 1e-3)
+    most = tolerances.step * usual
+    twice = along < max(most, 1e-3)
     if twice.any():
         raise InputError(
             f"{name} holds several images of the same slice ({_why_twice(frames, np.flatnonzero(twice))}): export "
             "a series with one image a slice."
         )
     uneven = np.abs(along - usual)
-    if uneven.max() > UNEVEN * usual:
+    if uneven.max() > most:
         where = int(np.argmax(uneven))
         raise InputError(
             f"{name} has a gap: slices {where + 1} and {where + 2} are {along[where]:.1f} mm apart, the "
             f"others {usual:.1f} mm; export it again with all slices."
         )
+    total = positions[-1] - positions[0]
+    mean = float(total @ normal) / (len(frames) - 1)
+    if tolerances.place is not None:
+        even = positions[0] + np.outer(np.arange(len(frames)) * mean, normal)
+        if np.linalg.norm(positions - even, axis=1).max() > tolerances.place * mean:
+            raise InputError(
+                f"{name} has slices that are shifted against each other: resample it to an ordinary grid first."
+            )
+        return mean
     aside = np.linalg.norm(steps - np.outer(along, normal), axis=1).max()
     # Small steps aside add up: the last slice, too, has to lie above the first.
-    total = positions[-1] - positions[0]
     drift = np.linalg.norm(total - (total @ normal) * normal)
-    if aside > UNEVEN * usual or drift > max(UNEVEN * usual, 0.01 * (total @ normal)):
+    if aside > most or drift > max(most, 0.01 * (total @ normal)):
         raise InputError(f"{name} is a sheared stack (gantry tilt): resample it to an ordinary grid first.")
-    return float(total @ normal) / (len(frames) - 1)
+    return mean
 
 
 def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:

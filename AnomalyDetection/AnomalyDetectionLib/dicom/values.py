@@ -12,6 +12,33 @@ _BINARY = {"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD"}
 _WORDS = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 
 
+def value_of(header: Any, keyword: str) -> Any:
+    """The value of an attribute; None where it is missing or empty, or so broken that it is no value."""
+    try:
+        value = header.get(keyword)
+        if isinstance(value, str):
+            value = value.strip("\0 ")
+        elif value is not None and not isinstance(value, (int, float)) and len(value) == 0:
+            value = None
+    except Exception:  # pydicom raises what the broken value makes its parts raise
+        return None
+    return None if value is None or value == "" else value
+
+
+def lack_of(header: Any, keyword: str) -> str:
+    """In what way an attribute has no value (see `value_of`)."""
+    if keyword not in header:
+        return "is missing"
+    try:
+        return (
+            "is empty"
+            if header[keyword].is_empty or not str(header[keyword].value).strip("\0 ")
+            else "is broken"
+        )
+    except Exception:  # pydicom raises what the broken value makes its parts raise
+        return "is broken"
+
+
 def text_of(header: Any, keyword: str) -> str:
     """A text of a data set, as it was meant; "" where it is not there. Several values are parted by a backslash."""
     from pydicom.datadict import dictionary_VR
@@ -28,13 +55,13 @@ def text_of(header: Any, keyword: str) -> str:
                 return _one_line(raw.decode(codec))
     try:
         value = header.get(keyword)
+        several = isinstance(value, Sequence) and not isinstance(
+            value, (str, bytes)
+        )  # a person's name is none
+        values = [] if value is None else list(value) if several else [value]
+        return "\\".join(_one_line(str(each)) for each in values)
     except Exception:  # a value that is not what its attribute has to be
         return ""
-    if value is None:
-        return ""
-    several = isinstance(value, Sequence) and not isinstance(value, (str, bytes))  # a person's name is none
-    values = list(value) if several else [value]
-    return "\\".join(_one_line(str(each)) for each in values)
 
 
 def numbers_of(header: Any, keyword: str, count: int) -> tuple[float, ...] | None:
@@ -100,11 +127,11 @@ def private_items(header: Any, group: int, creator: str, element: int) -> list[A
         return []
 
 
-def item_of(groups: Any, name: str) -> Any:
-    """The one item of a functional group; an empty data set where the group is not there."""
+def item_of(header: Any, keyword: str) -> Any:
+    """The first item of a sequence; an empty data set where it is missing, empty or broken."""
     from pydicom.dataset import Dataset
 
-    items = groups.get(name)
+    items = value_of(header, keyword)
     return items[0] if items else Dataset()
 
 
@@ -140,7 +167,7 @@ def _codecs(header: Any) -> list[str]:
     """Python's names of the character sets of a data set (PS3.3, C.12.1.1.2), the first one first."""
     from pydicom.charset import python_encoding
 
-    value = header.get("SpecificCharacterSet")
+    value = value_of(header, "SpecificCharacterSet")
     names = [] if value is None else [value] if isinstance(value, str) else list(value)
     codecs = {"ISO 2022 IR 58": "gb2312", "ISO 2022 IR 149": "euc_kr"}
     return [codecs.get(name, python_encoding.get(name, "latin_1")) for name in names]

@@ -38,6 +38,16 @@ def atomic_file(path: Path, mark: str = "") -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """A text file that holds the old content or the new one, whichever of several processes writes it.
+
+    Raises:
+        OSError: if it cannot be written; the old one is there then.
+    """
+    with atomic_file(path, f".{os.getpid()}") as partial:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
 def synchronise(path: Path) -> None:
     """Wait until a file's content, or a folder's list of files, is on the disk.
 

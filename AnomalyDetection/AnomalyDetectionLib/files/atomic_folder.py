@@ -66,7 +66,7 @@ def atomic_folder(output: Path, gone: Iterable[PurePosixPath] = ()) -> Iterator[
         with _explained(output):
             new = journal.begin(output)
         try:
-            with _explained_inside(output):
+            with _explained(output, others=True):
                 yield new
             with _signals_held(), _explained(output):
                 journal.commit(new, output, gone)
@@ -120,33 +120,23 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 @contextmanager
-def _explained(output: Path) -> Iterator[None]:
-    """Says of every failure to write that the output folder is the cause."""
+def _explained(output: Path, *, others: bool = False) -> Iterator[None]:
+    """Says of a failure to write that the output folder is the cause; `others`: where other files may be, too, only
+    if it surely is."""
     try:
         yield
     except OSError as error:
-        raise _explanation(error, output) from error
-
-
-@contextmanager
-def _explained_inside(output: Path) -> Iterator[None]:
-    """The same, where other files may be the cause: only what is surely about the output folder."""
-    try:
-        yield
-    except OSError as error:
-        name = error.filename
-        if isinstance(name, (str, bytes)):
-            ours = Path(os.fsdecode(name)).absolute().is_relative_to(output.absolute())
-        else:  # a stream that is open already does not know its name; nothing but output is written here
-            ours = error.errno in _FULL
-        if not ours:
+        if others and not _is_about(error, output):
             raise
-        raise _explanation(error, output) from error
+        if error.errno in _FULL:
+            raise InputError(f"The disk of the output folder {output} is full: free some space.") from error
+        raise InputError(
+            f"The output folder {output} cannot be written ({error.strerror or error}): choose another."
+        ) from error
 
 
-def _explanation(error: OSError, output: Path) -> InputError:
-    if error.errno in _FULL:
-        return InputError(f"The disk of the output folder {output} is full: free some space.")
-    return InputError(
-        f"The output folder {output} cannot be written ({error.strerror or error}): choose another."
-    )
+def _is_about(error: OSError, output: Path) -> bool:
+    if isinstance(error.filename, (str, bytes)):
+        return Path(os.fsdecode(error.filename)).absolute().is_relative_to(output.absolute())
+    # A stream that is open already does not know its name; nothing but output is written here.
+    return error.errno in _FULL

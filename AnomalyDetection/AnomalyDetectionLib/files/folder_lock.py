@@ -1,8 +1,8 @@
-"""Two programs do not write into one folder at the same time.
+"""Two programs do not write into one folder, or do one thing, at the same time.
 
 The lock is the operating system's, on a hidden file in the folder: it ends with the process, however that ended, so
 that none is ever stale. The file is removed with it; what a killed process leaves of it, the next one takes over.
-(The library filelock would leave its file among the results.)
+(The library filelock would leave its file among the results, and a Slicer without torch does not have it.)
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
 
 LOCK = ".anomaly-detection.lock"
+EVERY_S = 0.2
+"""How often a lock that is taken is asked for again."""
 
 #: What a file system answers that knows no locks (some network drives): then there is none.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -52,6 +56,56 @@ def only_writer(folder: Path) -> Iterator[bool]:
     finally:
         del _held[place]
         _release(handle, place / LOCK)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What became of asking for something; true if it is ours.
+
+    Attributes:
+        ours: whether we may go on.
+        sure: whether nobody else surely has it, too: a drive that knows no locks cannot tell. Only then may what others
+            left be removed.
+    """
+
+    ours: bool
+    sure: bool = False
+
+    def __bool__(self) -> bool:
+        return self.ours
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = True) -> Iterator[Lock]:
+    """Have something to oneself, among all processes and, where the file system can, all machines.
+
+    Args:
+        folder: stands for it; made if it is not there, and removed afterwards.
+        wait: until it is free; False: ask once.
+
+    Yields:
+        Whether it is ours.
+    """
+    lock = Lock(False)
+    try:
+        with contextlib.ExitStack() as held:
+            while True:
+                try:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    lock = Lock(True, held.enter_context(only_writer(folder)))
+                except (InputError, FileNotFoundError):  # taken; or its owner has just removed the folder
+                    pass
+                except FileExistsError:  # its owner removed it while it was being made
+                    if folder.exists() and not folder.is_dir():
+                        raise
+                if lock or not wait:
+                    break
+                time.sleep(EVERY_S)
+            yield lock
+    finally:
+        if lock:
+            with contextlib.suppress(OSError):  # somebody waits for it
+                folder.rmdir()
 
 
 def _acquire(place: Path, folder: Path) -> tuple[int, bool]:

@@ -3,7 +3,7 @@
     .anomaly-detection-unfinished-XXXX/   a run's own folder in that of the results
         anomaly-detection.mark            says whose it is: without it, nobody but its owner removes anything
         new/                what it writes
-        commit.json         from the moment that this is there (one rename), the new files count
+        commit.json         which files move where; from the moment that it is there (one rename), the new ones count
         old/                what they took the place of, until all of them are in theirs
 
 A run that ends before the commit has changed nothing; what it left is removed by the next one. A run that is killed
@@ -25,12 +25,15 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from .atomic_file import synchronise
+from .atomic_file import atomic_file, synchronise
 
 PREFIX = ".anomaly-detection-unfinished-"
 MARK = "anomaly-detection.mark"
 _FOR_PEOPLE = "AnomalyDetection made this folder, and removes it.\n"
 _NEW, _OLD, _COMMIT = "new", "old", "commit.json"
+
+Move = tuple[PurePosixPath, PurePosixPath]
+"""Of a file: from where, and to where, in the folder of the results."""
 
 
 def begin(output: Path) -> Path:
@@ -55,30 +58,38 @@ def commit(new: Path, output: Path, gone: Iterable[PurePosixPath] = ()) -> None:
         OSError: one of them cannot be moved. All is as before then.
     """
     working = new.parent
-    names = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if not path.is_dir())
-    leaving = sorted(
-        path.as_posix() for path in {*gone} if path.as_posix() not in names and _ours(path, output)
+    own, old = PurePosixPath(working.name, _NEW), PurePosixPath(working.name, _OLD)
+    names = sorted(
+        PurePosixPath(path.relative_to(new).as_posix()) for path in new.rglob("*") if not path.is_dir()
     )
+    moves: list[Move] = []
     for name in names:
         if (output / name).is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(output / name))
-    for path in [*new.rglob("*"), new, working / MARK]:
-        synchronise(path)
+        if os.path.lexists(output / name):
+            moves.append((name, old / str(len(moves))))
+        moves.append((own / name, name))
+    for name in sorted({*gone} - {*names}):
+        if _ours(name, output) and ((output / name).is_file() or (output / name).is_symlink()):
+            moves.append((name, old / str(len(moves))))
+    made = {folder for name in names for folder in (output / name).parents if not folder.exists()}
     (working / _OLD).mkdir()
-    partial = working / f"{_COMMIT}.partial"
-    partial.write_text(json.dumps({"files": names, "gone": leaving}), encoding="utf-8")
-    synchronise(partial)
-    synchronise(working)
-    partial.replace(working / _COMMIT)
-    synchronise(working)
+    for path in (*new.rglob("*"), new, working / MARK, working):
+        synchronise(path)
+    with atomic_file(working / _COMMIT) as partial:
+        partial.write_text(json.dumps(moves, default=str), encoding="utf-8")
     synchronise(output)
-    created: list[Path] = []
     try:
-        _settle(working, output, names, leaving, created)
+        _settle(moves, output)
     except BaseException:
-        _undo(working, output, names, leaving, created)
+        # Put back what was before. Killed meanwhile, the next run completes the commit instead.
+        _settle([(target, source) for source, target in reversed(moves)], output)
+        _withdraw(working)
+        for folder in sorted(made, reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise
-    _finish(working, output, names, leaving)
+    _finish(working, output, moves)
 
 
 def discard(new: Path) -> None:
@@ -100,60 +111,41 @@ def recover(output: Path) -> None:
             with contextlib.suppress(OSError):  # empty, its maker was killed before it could mark it
                 working.rmdir()
             continue
-        record = _record(working / _COMMIT, output)
-        if record is not None:
-            names, leaving = record
-            (working / _OLD).mkdir(exist_ok=True)
-            _settle(working, output, names, leaving, [])
-            _finish(working, output, names, leaving)
+        moves = _committed(working, output)
+        if moves is not None:
+            _settle(moves, output)
+            _finish(working, output, moves)
         else:
             _remove(working)
 
 
-def _settle(working: Path, output: Path, names: list[str], leaving: list[str], created: list[Path]) -> None:
-    """Move what is committed to its place; may be done again from any point of it."""
-    for number, name in enumerate(names):
-        source, target = working / _NEW / name, output / name
-        if source.exists() or source.is_symlink():  # else it is there already
-            _make(target.parent, created)
-            if target.exists() or target.is_symlink():
-                target.replace(working / _OLD / str(number))
+def _settle(moves: Iterable[Move], output: Path) -> None:
+    """Do what is committed; may be done again from any point of it, and backwards."""
+    for source, target in ((output / source, output / target) for source, target in moves):
+        if os.path.lexists(source) and not os.path.lexists(target):  # else it is done already
+            target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
-    for number, name in enumerate(leaving, start=len(names)):
-        target = output / name
-        if target.is_file() or target.is_symlink():
-            target.replace(working / _OLD / str(number))
 
 
-def _undo(working: Path, output: Path, names: list[str], leaving: list[str], created: list[Path]) -> None:
-    """Put back what was before. Killed meanwhile, the next run completes the commit instead."""
-    for number, name in enumerate([*names, *leaving]):
-        source, target, old = working / _NEW / name, output / name, working / _OLD / str(number)
-        if number < len(names) and not (source.exists() or source.is_symlink()):
-            target.replace(source)
-        if old.exists() or old.is_symlink():
-            old.replace(target)
-    (working / _COMMIT).unlink()
-    for folder in reversed(created):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
-def _finish(working: Path, output: Path, names: list[str], leaving: list[str]) -> None:
+def _finish(working: Path, output: Path, moves: Iterable[Move]) -> None:
     """All is in its place: the journal has done its work. Where it cannot be removed, the next run will."""
     try:
-        for folder in {(output / name).parent for name in (*names, *leaving)}:
+        for folder in {(output / path).parent for move in moves for path in move}:
             if folder.is_dir():
                 synchronise(folder)
-        for empty in {PurePosixPath(name).parent for name in leaving}:
-            for above in (empty, *empty.parents):
-                if above != PurePosixPath("."):
-                    with contextlib.suppress(OSError):  # it holds something else
-                        (output / above).rmdir()
-        (working / _COMMIT).unlink()
+        for above in (above for source, _ in moves for above in source.parents[:-1]):
+            with contextlib.suppress(OSError):  # it holds something else
+                (output / above).rmdir()
+        _withdraw(working)
     except OSError:
         return
     _remove(working)
+
+
+def _withdraw(working: Path) -> None:
+    """End a commit, surely before what it moved goes: done again without that, it would take away what is in its place."""
+    (working / _COMMIT).unlink()
+    synchronise(working)
 
 
 def _is_marked(working: Path) -> bool:
@@ -171,16 +163,14 @@ def _remove(working: Path) -> None:
     shutil.rmtree(working, ignore_errors=True)
 
 
-def _record(path: Path, output: Path) -> tuple[list[str], list[str]] | None:
-    """What was committed; None where nothing was."""
+def _committed(working: Path, output: Path) -> list[Move] | None:
+    """The moves that were committed; None where none were, or they are not of this program's making."""
     try:
-        record = json.loads(path.read_text("utf-8"))
-        names, leaving = ([str(name) for name in record[key]] for key in ("files", "gone"))
-    except (OSError, ValueError, KeyError, TypeError):
+        record = json.loads((working / _COMMIT).read_text("utf-8"))
+        moves = [(PurePosixPath(source), PurePosixPath(target)) for source, target in record]
+    except (OSError, ValueError, TypeError):
         return None
-    if all(_ours(PurePosixPath(name), output) for name in (*names, *leaving)):
-        return names, leaving
-    return None  # not of this program's making
+    return moves if all(_ours(path, output) for move in moves for path in move) else None
 
 
 def _ours(path: PurePosixPath, output: Path) -> bool:
@@ -189,13 +179,3 @@ def _ours(path: PurePosixPath, output: Path) -> bool:
         return False
     parent = (output / path).parent
     return parent.resolve().is_relative_to(output.resolve())
-
-
-def _make(folder: Path, created: list[Path]) -> None:
-    missing: list[Path] = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir()
-        created.append(path)

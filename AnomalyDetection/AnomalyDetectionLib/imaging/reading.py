@@ -90,9 +90,9 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
             chosen = (
                 series if isinstance(series, Series) else dicom_series.choose(path, role=role, series=series)
             )
-            pixels, files = dicom_series.read(chosen, role=role)
+            pixels, files, digest = dicom_series.read(chosen, role=role)
             found = FileImage(pixels)
-            digest, description, why = sha256_of(*files), chosen.name, chosen.chosen
+            description, why = chosen.name, chosen.chosen
         else:
             for file in file_image.files_of(path):
                 _check_fetched(file, role)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
+from ..files.file_hash import sha256_of
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 THUMBNAIL = RESOURCES / "Icons" / "AnomalyDetection_sample.png"
@@ -100,7 +100,7 @@ def _load(volume: Volume) -> Any:
 
 def _check(volume: Volume) -> None:
     try:
-        digest = hashlib.sha256(volume.path.read_bytes()).hexdigest()
+        digest = sha256_of(volume.path)
     except OSError as error:
         raise InputError(
             _("The sample's file {file} cannot be read: install the extension again.").format(

@@ -12,6 +12,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..bids.layout import is_bids
 from ..engine.plain_words import plain_words
 from ..engine.process import EngineRun
 from ..errors import InputError
@@ -77,8 +78,8 @@ class Worklist:
         if not chosen:
             return
         source = Path(chosen)
-        bids = any(source.glob("sub-*"))
-        results = source / "derivatives" / "anomaly-detection" if bids else source / "anomaly-detection"
+        derivatives = source / "derivatives" if is_bids(source) else source
+        results = derivatives / "anomaly-detection"
         if not results.is_dir() and not os.access(source, os.W_OK):
             elsewhere = qt.QFileDialog.getExistingDirectory(window, _("Folder for the results"), "")
             if not elsewhere:

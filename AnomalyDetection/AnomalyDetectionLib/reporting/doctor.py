@@ -5,7 +5,6 @@ It must come out on a broken machine too, so every part is asked for by itself, 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -16,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
+from ..files.file_hash import sha256_of
 
 PACKAGES = (
     "torch",
@@ -124,7 +124,7 @@ def _models() -> Iterator[str]:
     if not paths:
         yield "none ships with this installation"
     for path in paths:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
         try:
             model = load_model(str(path))
             default = ", the default" if path.stem == DEFAULT_MODEL else ""

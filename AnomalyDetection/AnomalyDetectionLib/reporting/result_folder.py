@@ -6,7 +6,6 @@ Free of torch and of whatever else a Slicer may lack, so that a review can begin
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -92,7 +91,7 @@ class ResultFolder:
     @property
     def sha256(self) -> str:
         """Of the record: another one for every run."""
-        return hashlib.sha256(self.record_file.read_bytes()).hexdigest()
+        return sha256_of(self.record_file)
 
     @property
     def subject(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..files.file_hash import sha256_of
 from ..grid import Grid
 from ..reporting.comparison import Comparison
 from .detection_job import LABELS, RECORD
@@ -107,7 +107,7 @@ def write_for_comparison(result: Result, folder: Path) -> None:
         record: dict[str, Any] = {
             "model": provenance.get("model"),
             "settings": provenance.get("settings"),
-            "inputs": {"flair": {"path": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}},
+            "inputs": {"flair": {"path": str(file), "sha256": sha256_of(file)}},
             "threshold": threshold,
             "min_patches": min_patches,
             "findings": [],

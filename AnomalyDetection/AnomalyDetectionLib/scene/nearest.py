@@ -6,12 +6,12 @@ threshold, and in a scene that was saved and opened, wherever that model is.
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
 from ..detection.nearest import Comparison, NormalTissue
 from ..errors import InputError
+from ..files.file_hash import sha256_of
 from ..model.bundled import MOST_BYTES, find_model
 from .result import Result, findings_of, provenance_of, score_map_of, why_fixed
 
@@ -61,7 +61,7 @@ def _tissue(path: Path, _modified: int, size: int) -> tuple[str, NormalTissue | 
     if size > MOST_BYTES:
         raise InputError(f"The model file {path} is larger than any model.")
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest(), NormalTissue.read(path)
+        return sha256_of(path), NormalTissue.read(path)
     except ImportError as error:
         raise InputError(
             f"The Python package {error.name} is not installed: the next detection asks for what it needs."

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files.atomic_file import atomic_file
+from ..files.file_hash import sha256_of
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
 from .finding_row import COLUMNS, Row, column_of, row_of
@@ -235,6 +236,6 @@ def _hash(content: Mapping[str, Any]) -> str:
 
 def _hash_of(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""

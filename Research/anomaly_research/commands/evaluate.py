@@ -96,7 +96,7 @@ def evaluate(
         device=device,
         seed=seed,
     )
-    from AnomalyDetectionLib.bids.layout import said_of_set_aside
+    from AnomalyDetectionLib.bids.selection import said_of_set_aside
 
     with progress_of(progress) as report:
         try:

@@ -277,11 +277,11 @@ def ablations(
     activation, widths, features and so on by models that were trained for it (--trained), beside one that was trained
     alike without the change (--alike).
     """
-    from AnomalyDetectionLib.bids.layout import read_bids
     from AnomalyDetectionLib.detection.device import resolve_device
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.model_file import load_paper_model
 
+    from ..evaluation.truth_files import read_bids
     from ..experiments.ablations import ablations as measure
     from ..reports.ablation_table import write_ablations
     from ..reports.evaluation_report import what_was_simulated

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from AnomalyDetectionLib.bids.layout import CONFOUNDERS
 from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
 from AnomalyDetectionLib.detection.hints import UNKNOWN, hint_of
 from scipy import ndimage
 
 from .groups import Sweep
 from .truth import ElementTruth
+from .truth_files import CONFOUNDERS
 
 INFARCT, NORMAL = "infarct", "normal tissue"
 CATEGORIES = (INFARCT, *CONFOUNDERS.values(), NORMAL)

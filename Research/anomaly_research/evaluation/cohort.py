@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.bids.layout import BidsScan
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
 from AnomalyDetectionLib.detection.detector import context_scores, lattice_scores, patch_size
 from AnomalyDetectionLib.errors import InputError
@@ -23,6 +22,7 @@ from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name
 from .stored_arrays import digest_of
 from .truth import ScanFacts, check_truth_is_there, scan_truth
+from .truth_files import BidsScan
 
 Progress = Callable[[str, float], None]
 """Called with a line for people and the fraction done."""

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.bids.layout import CONFOUNDERS
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, WMH_LIKE
 from AnomalyDetectionLib.errors import InputError
 
@@ -17,6 +16,7 @@ from ..experiments.category_table import read_rows
 from .bootstrap import interval, patient_weights
 from .categories import INFARCT, NORMAL
 from .truth import TUMOUR, WMH
+from .truth_files import CONFOUNDERS
 
 MS_LESION = "MS lesion"
 

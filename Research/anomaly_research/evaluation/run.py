@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from AnomalyDetectionLib.bids.layout import BidsScan, read_bids
 from AnomalyDetectionLib.detection.device import resolve_device
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.unusable import Unusable
@@ -16,6 +15,7 @@ from AnomalyDetectionLib.model.model_file import AnyModel, load_model
 from .bootstrap import RESAMPLES, patient_weights
 from .cohort import method_names, store_cohort
 from .methods import Method, compared_methods
+from .truth_files import BidsScan, read_bids
 
 Progress = Callable[[str, float, str], None]
 """Called with the stage's name, the fraction of the whole done (0 to 1), and a line for people."""
@@ -28,7 +28,7 @@ class EvaluationRequest:
     """What to evaluate, where, and how.
 
     Attributes:
-        cohort: a folder in the layout of BIDS, with truth (see `imaging.bids`).
+        cohort: a folder in the layout of BIDS, with truth (see `truth_files`).
         output: folder of the store.
         models: names or files; the first is the one that baselines are set beside.
         percentiles: to score and store besides each model's own.
@@ -86,7 +86,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
     device = resolve_device(request.device)
     models = method_names([load_model(name) for name in request.models])
     scans, problems = read_bids(request.cohort)
-    failures = [Unusable(problem.subject, problem.problem) for problem in problems]
+    failures = list(problems)
     if request.subjects:
         scans, failures = _only(request, scans, failures)
     done, failed = store_cohort(

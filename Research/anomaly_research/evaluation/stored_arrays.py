@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_file import atomic_file
+from AnomalyDetectionLib.files.file_hash import sha256_of
 
 VERSION = 3
 """Of everything stored; another version is made anew."""
@@ -57,5 +58,5 @@ def digest_of(*files: Path | None) -> str:
     """One hash of what is in some files."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(b"-" if file is None else hashlib.sha256(file.read_bytes()).digest())
+        digest.update(b"-" if file is None else bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()

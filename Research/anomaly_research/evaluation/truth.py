@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from AnomalyDetectionLib.bids.layout import CONFOUNDERS, BidsScan
 from AnomalyDetectionLib.detection.lattice import paint_cells
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
@@ -26,6 +25,8 @@ from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.same_voxels import placed_on
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from scipy import ndimage
+
+from .truth_files import CONFOUNDERS, BidsScan
 
 WMH, TUMOUR = KNOWN_LESIONS = (1, 5)
 """The values of white matter hyperintensities and of tumours in a confounder map (`CONFOUNDERS`): real or simulated

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.bids.layout import BidsScan
 from AnomalyDetectionLib.imaging.unusable import Unusable
 from AnomalyDetectionLib.model.model_file import Model
 from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
@@ -22,6 +21,7 @@ from ..evaluation.cohort import cohort_curves, store_cohort
 from ..evaluation.curves import CohortCurves
 from ..evaluation.froc import RATES, operating_point, patient_sums, sensitivity_at
 from ..evaluation.store import NEEDS_NETWORK, Store
+from ..evaluation.truth_files import BidsScan
 
 Progress = Callable[[str, float], None]
 

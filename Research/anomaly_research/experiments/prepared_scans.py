@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from AnomalyDetectionLib.bids.layout import read_bids
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
 
 from ..evaluation.store import Store
+from ..evaluation.truth_files import read_bids
 
 
 class PreparedScans:

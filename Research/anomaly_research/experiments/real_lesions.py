@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from AnomalyDetectionLib.bids.layout import CONFOUNDERS
 from AnomalyDetectionLib.calibration.prepare_scans import ScanEntry
 from AnomalyDetectionLib.detection.run import Detection, DetectionRequest, run_detection
 from AnomalyDetectionLib.errors import InputError
@@ -32,6 +31,7 @@ from ..evaluation.overlap import components
 from ..evaluation.store import folder_name
 from ..evaluation.stored_arrays import digest_of, key_of, read_arrays, write_arrays
 from ..evaluation.truth import TUMOUR, WMH
+from ..evaluation.truth_files import CONFOUNDERS
 
 Progress = Callable[[str, float], None]
 """Called with a line for people and the fraction done."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from AnomalyDetectionLib.bids.layout import read_bids
 from AnomalyDetectionLib.errors import InputError
+
+from ..evaluation.truth_files import read_bids
 
 COLUMNS = ("name", "patient", "t1", "flair", "brain_mask", "lesions")
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy
 import scipy
 from AnomalyDetectionLib import __version__
-from AnomalyDetectionLib.bids.layout import BidsScan
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
 from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
@@ -30,6 +29,7 @@ from ..evaluation.tables import (
     sensitivity_rows,
     strata_rows,
 )
+from ..evaluation.truth_files import BidsScan
 from .csv_rows import RowsFile, write_rows
 from .evaluation_figures import froc_figure, strata_figure
 from .evaluation_summary import Tables, summary_page

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from AnomalyDetectionLib import __version__
-from AnomalyDetectionLib.bids.layout import (
+from AnomalyDetectionLib.bids.layout import read_participants
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+from AnomalyDetectionLib.files.folder_lock import LOCK
+from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
+
+from ..evaluation.truth_files import (
     BRAIN_MASK,
     CONFOUNDER_MAP,
     CONFOUNDERS,
@@ -20,11 +26,6 @@ from AnomalyDetectionLib.bids.layout import (
     image_path,
     truth_path,
 )
-from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.files.atomic_folder import atomic_folder
-from AnomalyDetectionLib.files.folder_lock import LOCK
-from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
-
 from .heads import Head, Heads
 from .plans import random_plans
 from .subject import Confounding, Subject, make_subject, random_confounding
@@ -112,9 +113,8 @@ def simulate_cohort(
             f"give --lesion-free {heads.limit} or less."
         )
     _begin(output, heads, settings)
-    there: dict[str, Mapping[str, object]] = {
-        row["participant_id"]: row for row in _read_participants(output)
-    }
+    # A workflow takes the table away when the command was interrupted: all are made again then, the same.
+    there: dict[str, Mapping[str, object]] = {**read_participants(output / "participants.tsv")[0]}
     tasks = [_Task(k, False) for k in range(settings.subjects)]
     tasks += [_Task(k, True) for k in range(settings.lesion_free)]
     left = [task for task in tasks if task.name not in there]
@@ -311,16 +311,6 @@ def _readme(heads: Heads) -> str:
         "but the real lesions of the scans: tumours, and others, which count as white matter hyperintensities.\n"
         "The truth about them is in derivatives/truth, on the grid of each FLAIR. Not for diagnosis.\n"
     )
-
-
-def _read_participants(output: Path) -> list[dict[str, str]]:
-    try:
-        with (output / "participants.tsv").open(newline="", encoding="utf-8") as content:
-            return list(csv.DictReader(content, delimiter="\t"))
-    except (
-        FileNotFoundError
-    ):  # a workflow takes it away when the command was interrupted: all are made again, the same
-        return []
 
 
 def _tsv(columns: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> bytes:

@@ -16,6 +16,7 @@ from AnomalyDetectionLib.calibration.normal_scans import score_normal_scan
 from AnomalyDetectionLib.calibration.rate_curve import NormalScan
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.voxels import voxels_of
@@ -227,7 +228,7 @@ def _digest(
     """A hash of all that is trained on."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(bytes.fromhex(sha256_of(file)))
     names = [scan.name for scan in training]
     digest.update(json.dumps([names, len(outlines), start.fingerprint if start else ""]).encode())
     return digest.hexdigest()

@@ -6,7 +6,6 @@ unchanged on a laptop and on a GPU machine.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from AnomalyDetectionLib.calibration.patch_source import Augmentation, PatchSource
 from AnomalyDetectionLib.calibration.scan_file import ScanFile, TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.paper_model import Model
 from torch import Tensor
@@ -115,7 +115,7 @@ def train(
         raise InputError(
             f"These scans were prepared otherwise than the model {start.name} wants them: prepare them for it."
         )
-    scans_sha256 = hashlib.sha256(scan_file.read_bytes()).hexdigest()
+    scans_sha256 = sha256_of(scan_file)
     if settings.training_patches < settings.batch_size or settings.batch_size % processes.count:
         raise InputError(
             f"A batch of {settings.batch_size} patches must not exceed the {settings.training_patches} training patches, "

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from AnomalyDetectionLib.bids.layout import (
+from anomaly_research.evaluation.truth_files import (
     BRAIN_MASK,
     CONFOUNDER_MAP,
     INFARCTS,
     image_path,
     read_bids,
-    said_of_set_aside,
     truth_path,
 )
-from AnomalyDetectionLib.bids.selection import select_scans
+from AnomalyDetectionLib.bids.selection import said_of_set_aside, select_scans
 from AnomalyDetectionLib.errors import InputError
 
 
@@ -75,15 +74,15 @@ def test_a_subject_without_flair_is_a_problem_and_the_rest_goes_on(cohort):
     scans, problems = read_bids(cohort)
     assert [scan.subject for scan in scans] == ["sub-02"]
     assert [problem.subject for problem in problems] == ["sub-01"]
-    assert "FLAIR" in problems[0].problem
+    assert "FLAIR" in problems[0].reason
 
 
 def test_two_images_of_a_kind_are_a_problem_that_names_both(cohort):
     touch(cohort / "sub-02" / "anat" / "sub-02_acq-second_FLAIR.nii")
     scans, problems = read_bids(cohort)
     assert [scan.subject for scan in scans] == ["sub-01"]
-    assert "sub-02_acq-second_FLAIR.nii" in problems[0].problem
-    assert "sub-02_FLAIR.nii.gz" in problems[0].problem
+    assert "sub-02_acq-second_FLAIR.nii" in problems[0].reason
+    assert "sub-02_FLAIR.nii.gz" in problems[0].reason
 
 
 def test_sessions_are_scans_of_one_person(tmp_path):
@@ -158,5 +157,5 @@ def test_every_reader_takes_the_native_images_and_says_what_it_left_aside(tmp_pa
         assert len(aside) == 2 * len(beside)
         assert bool(said_of_set_aside(aside)) == bool(beside)
     else:
-        assert "contrast agent" in problems[0].problem
+        assert "contrast agent" in problems[0].reason
         assert "contrast agent" in selected.problems[0].reason
