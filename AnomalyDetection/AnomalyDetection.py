@@ -11,6 +11,7 @@ from typing import Annotated, Any, Union
 
 import slicer
 import vtk
+from AnomalyDetectionLib.detection.settings import DetectionSettings, setting_of
 from AnomalyDetectionLib.panel.self_test import AnomalyDetectionTest
 from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -97,11 +98,11 @@ class AnomalyDetectionParameterNode:
     anonymousReport: bool = False
     model: str = ""
     modelFile: str = ""
-    device: str = "auto"
-    percentile: Annotated[float, WithinRange(-1, 100)] = -1.0
-    stride: Annotated[int, WithinRange(0, 15)] = 0
-    register: bool = True
-    biasCorrection: bool = True
+    device: str = DetectionSettings.device
+    percentile: Annotated[float, WithinRange(-1, setting_of("percentile").bounds[1])] = -1.0
+    stride: Annotated[int, WithinRange(0, setting_of("stride").bounds[1])] = 0
+    register: bool = DetectionSettings.register
+    biasCorrection: bool = DetectionSettings.bias_correction
     keepIntermediate: bool = False
 
 
@@ -259,6 +260,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         *,
         onProgress: Callable[[Any], None] | None = None,
         replace: Any = None,
+        keep_intermediate: bool = False,
         **settings: Any,
     ) -> Any:
         """Detect anomalies and wait for the result. Takes a GPU if there is one.
@@ -268,8 +270,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             brainMaskNode: segmentation or label map of the brain; None: the brain is found.
             onProgress: called with stage, fraction and message of each step.
             replace: a result to update; None: a new one is added.
-            settings: model, device, percentile, stride, threshold, min_patches, register, bias_correction,
-                keep_intermediate, as in `AnomalyDetectionLib.scene.detection_job.Inputs`.
+            keep_intermediate: whether the prepared volumes are shown among the volumes.
+            settings: model, device, threshold, ...: the fields of `AnomalyDetectionLib.detection.settings.DetectionSettings`.
 
         Returns:
             The score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).
@@ -291,7 +293,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         wrong = problems(t1Node, flairNode, brainMaskNode)
         if wrong:
             raise InputError(wrong[0])
-        job = self.start(Inputs(t1Node, flairNode, brainMaskNode, **settings), replace)
+        inputs = Inputs(t1Node, flairNode, brainMaskNode, DetectionSettings(**settings), keep_intermediate)
+        job = self.start(inputs, replace)
         try:
             while job.state == "running":
                 self._report(job, onProgress)

@@ -11,15 +11,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.engine.plain_words import plain_words
-from AnomalyDetectionLib.engine.process import EngineRun, Progress, arguments_for
+from AnomalyDetectionLib.commands.bids import bids
+from AnomalyDetectionLib.commands.detect import detect
+from AnomalyDetectionLib.commands.options import in_words, option_of
+from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.engine.job import Job
+from AnomalyDetectionLib.engine.process import EngineRun
+from AnomalyDetectionLib.engine.records import Failure, Progress, record_of
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 from conftest import REPOSITORY, SAMPLE
 
 LIBRARY = REPOSITORY / "AnomalyDetection"
@@ -55,18 +63,18 @@ def folder(tmp_path):
 def quick(folder, a_brain_mask, a_random_model):
     """Arguments of a run on the sample without its slow stages: a second after the imports."""
 
-    def arguments(**changes):
-        options = {
-            "t1": T1,
-            "flair": FLAIR,
-            "brain_mask": a_brain_mask,
+    def arguments(t1=T1, brain_mask=a_brain_mask, **changes):
+        settings = {
             "model": str(a_random_model),
             "device": "cpu",
             "register": False,
             "bias_correction": False,
             "stride": 8,
         }
-        return arguments_for(folder / "results", **{**options, **changes})
+        request = DetectionRequest(
+            t1, FLAIR, brain_mask, settings=DetectionSettings(**{**settings, **changes})
+        )
+        return Job(request, folder / "results").write(folder / "job.json")
 
     return arguments
 
@@ -188,7 +196,9 @@ STAGES = (
     ],
 )
 def test_cancel_in_a_stage_of_a_run_with_everything_leaves_nothing(stage, wait, folder, quick):
-    run = start(folder, quick(brain_mask=None, register=True, bias_correction=True, stride=None, model=None))
+    run = start(
+        folder, quick(brain_mask=None, register=True, bias_correction=True, stride=None, model=DEFAULT_MODEL)
+    )
     wait_for(run, stage)
     time.sleep(wait)
     run.cancel()
@@ -271,9 +281,6 @@ def test_an_input_that_cannot_be_used_gives_the_engines_sentence(folder, quick):
     run.wait()
     assert run.state == "failed"
     assert run.error == f"The T1 {missing} does not exist: check the path."
-    assert (
-        plain_words(run.error, {str(missing): "MPRAGE"}) == 'The T1 "MPRAGE" does not exist: load it again.'
-    )
     assert run.error in run.log
     assert not (folder / "results").exists()
     shutil.rmtree(folder)
@@ -305,7 +312,6 @@ def test_nothing_is_read_from_what_a_library_prints(folder):
     run.wait()
     assert "RuntimeWarning" not in run.error
     assert "code 3" in run.error
-    assert "Details" in plain_words(run.error, {})
 
 
 def test_every_mistake_is_a_record_where_records_were_asked_for(folder):
@@ -315,7 +321,9 @@ def test_every_mistake_is_a_record_where_records_were_asked_for(folder):
         [record] = [record for record in run.records if record["stage"] == "error"]
         assert record["code"] == 2
         assert run.error == record["message"]
-        assert run.error in run.log
+        assert run.error.removesuffix(".") in run.log
+        assert "--help" in run.log
+        assert "--help" not in run.error, "who has no command line is not told to use it"
     run = start(folder, ["detect", "--progress", "none"])
     run.wait()
     assert run.records == []
@@ -355,9 +363,11 @@ def test_a_half_written_line_waits_and_noise_is_passed_over(folder):
 STARTS_AND_WAITS = """
 import os, sys
 from pathlib import Path
+from dataclasses import replace
+from AnomalyDetectionLib.engine.job import Job
 from AnomalyDetectionLib.engine.process import EngineRun
-folder = Path(sys.argv[1])
-arguments = [*sys.argv[2:], "--parent", str(os.getpid())]
+folder, job = Path(sys.argv[1]), Path(sys.argv[2])
+arguments = replace(Job.read(job), parent=os.getpid()).write(job)
 run = EngineRun([sys.executable], arguments, folder, library=Path(os.environ["LIBRARY"]))
 run.wait(lambda progress: print(progress.stage, flush=True))
 """
@@ -366,10 +376,10 @@ run.wait(lambda progress: print(progress.stage, flush=True))
 @pytest.mark.skipif(not POSIX, reason="SIGKILL")
 @pytest.mark.parametrize("stage", ["brain mask", pytest.param("scoring", marks=pytest.mark.slow)])
 def test_when_the_program_that_started_it_is_killed_the_engine_ends_by_itself(stage, folder, quick):
-    slow = {"model": None, "stride": None} if stage == "scoring" else {"brain_mask": None}
+    slow = {"model": DEFAULT_MODEL, "stride": None} if stage == "scoring" else {"brain_mask": None}
     environment = {**os.environ, "PYTHONPATH": str(LIBRARY), "LIBRARY": str(LIBRARY)}
     starter = subprocess.Popen(
-        [sys.executable, "-c", STARTS_AND_WAITS, str(folder), *quick(**slow)],
+        [sys.executable, "-c", STARTS_AND_WAITS, str(folder), quick(**slow)[1]],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -383,17 +393,19 @@ def test_when_the_program_that_started_it_is_killed_the_engine_ends_by_itself(st
     starter.wait()
     starter.stdout.close()
     assert_none_left(folder, seconds=10)
-    assert {path.name for path in folder.iterdir()} == {"progress.jsonl", "log.txt"}
+    assert {path.name for path in folder.iterdir()} == {"job.json", "progress.jsonl", "log.txt"}
     assert (folder / "log.txt").read_text("utf-8").strip().endswith("Stopped; nothing was written.")
 
 
-# --- in the words of the panel ---
+# --- errors in the words of each door ---
+
+FOLDERS = ("files", "dicom", "imaging", "model", "detection", "reporting", "engine", "scene", "panel")
 
 
 def sentences():
-    """All that the engine says of an input that cannot be used, with "…" for what it fills in."""
-    for part in ("imaging", "model", "detection"):
-        for path in sorted((LIBRARY / "AnomalyDetectionLib" / part).rglob("*.py")):
+    """All that is said of an input that cannot be used, with "…" for what is filled in."""
+    for folder in FOLDERS:
+        for path in sorted((LIBRARY / "AnomalyDetectionLib" / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "InputError":
                     text = node.args[0]
@@ -401,61 +413,75 @@ def sentences():
                     yield "".join(piece.value if isinstance(piece, ast.Constant) else "…" for piece in pieces)
 
 
-def test_no_sentence_of_the_engine_speaks_of_options_in_the_panel():
-    said = [plain_words(sentence, {}) for sentence in sentences()]
-    assert len(said) > 40
+def test_no_sentence_of_the_engine_speaks_of_the_command_line():
+    said = list(sentences())
+    assert len(said) > 100
     for sentence in said:
-        assert not re.search(r"--|`|anomaly-detection", sentence), sentence
+        assert not re.search(r"--[a-z]|anomaly-detection", sentence), sentence
 
 
 @pytest.mark.parametrize(
-    ("engine", "panel"),
+    ("error", "said"),
     [
+        (InputError("Nothing is there."), "Nothing is there."),
+        (InputError("No brain: give a mask.", see=["brain_mask"]), "No brain: give a mask (--brain-mask)."),
+        (InputError("Leave it on.", see=("register",)), "Leave it on (--no-registration)."),
         (
-            "No brain was recognised in /tmp/run 1/FLAIR.nrrd (the region found has 12 ml): check that it is a head scan,"
-            " or give a mask with --brain-mask.",
-            'No brain was recognised in "Ax FLAIR" (the region found has 12 ml): check that it is a head scan,'
-            " or choose a brain mask.",
+            InputError("No rates: calibrate it, or give a threshold.", see=("calibrate", "threshold")),
+            "No rates: calibrate it, or give a threshold (anomaly-detection calibrate, --threshold).",
         ),
         (
-            "/tmp/run 1/T1.nrrd and /tmp/run 1/FLAIR.nrrd show the same image: give the T1 with --t1 and the FLAIR with"
-            " --flair.",
-            '"3D --t1 /tmp/run 1/FLAIR.nrrd" and "Ax FLAIR" show the same image: choose two different volumes.',
-        ),
-        (
-            "Not enough memory: close other programs, or use --device cpu if it was the GPU's.",
-            "Not enough memory: close other programs, or choose the CPU as device if it was the GPU's.",
-        ),
-        (
-            "This machine has no device 'cuda' that torch can use; it has cpu, so leave --device at auto.",
-            "This machine has no device 'cuda' that torch can use; it has cpu, so leave the device at auto.",
-        ),
-        (
-            "Invalid value for '--threshold': nan is not a number that can be used; see `anomaly-detection detect"
-            " --help`.",
-            "Invalid value for 'Threshold': nan is not a number that can be used.",
-        ),
-        (
-            "Something went wrong inside anomaly-detection (ValueError); run again with --debug and report it together"
-            " with what `anomaly-detection doctor` prints.",
-            "Something went wrong inside anomaly-detection (ValueError); report it with what is under Details.",
+            InputError("Choose one.\n  1  T1\n  2  T1", see=("t1_series",)),
+            "Choose one (--t1-series).\n  1  T1\n  2  T1",
         ),
     ],
-)  # fmt: skip
-def test_the_engines_sentences_are_said_in_the_words_of_the_panel(engine, panel):
-    names = {"/tmp/run 1/T1.nrrd": "3D --t1 /tmp/run 1/FLAIR.nrrd", "/tmp/run 1/FLAIR.nrrd": "Ax FLAIR"}
-    assert plain_words(engine, names) == panel
+)
+def test_the_command_line_adds_how_it_calls_what_an_error_speaks_of(error, said):
+    assert in_words(error) == said
 
 
-def test_arguments_name_only_what_was_asked_for():
-    arguments = arguments_for(Path("out"), t1=Path("a"), flair=Path("b"))
-    assert arguments == [
-        "detect", "--keep-scores", "--no-pictures", "--t1", "a", "--flair", "b", "--output", "out", "--device", "auto",
-        "--progress", "json",
-    ]  # fmt: skip
-    more = arguments_for(
-        Path("out"), t1=Path("a"), flair=Path("b"), percentile=50, threshold=2.5, register=False, parent=7
-    )
-    assert more[-1] == "--no-registration"
-    for option, value in (("--percentile", "50"), ("--threshold", "2.5"), ("--parent", "7")):
-        assert more[more.index(option) + 1] == value
+def test_what_errors_refer_to_is_an_option_or_a_command():
+    known = {word for command in (detect, bids) for one in command.params for word in one.opts}
+    sources = [path.read_text("utf-8") for path in (LIBRARY / "AnomalyDetectionLib").rglob("*.py")]
+    named = {
+        name
+        for text in sources
+        for names in re.findall(r"see=\(([^)]*)\)", text)
+        for name in re.findall(r'"([^"{]+)"', names)
+    }
+    assert named > {"brain_mask", "device"}
+    for name in named:
+        said = in_words(InputError("x.", see=(name,)))
+        assert said.startswith("x (anomaly-detection ") or option_of(name) in known, name
+
+
+def test_records_are_read_as_they_were_written():
+    for record in (Progress("scoring", 0.25, "Läuft"), Failure("No.", 2, ("brain_mask",)), Failure("No.", 1)):
+        assert type(record).of(record_of(record.line.encode())) == record
+    assert Progress.of(record_of(Failure("No.", 2).line.encode())) is None
+    assert Failure.of(record_of(Progress("error", 0.5, "x").line.encode())) == Failure("x", 1)
+    assert record_of(b"noise") is record_of(b"[1]") is None
+
+
+def test_a_job_is_read_as_it_was_written(tmp_path):
+    settings = DetectionSettings(percentile=50.0, threshold=2.5, register=False)
+    job = Job(DetectionRequest(Path("a"), Path("b é"), settings=settings), Path("out"), parent=7)
+    arguments = job.write(tmp_path / "job.json")
+    assert Job.read(Path(arguments[1])) == job
+    masked = replace(job, request=replace(job.request, brain_mask=Path("c")), parent=None)
+    masked.write(tmp_path / "job.json")
+    assert Job.read(tmp_path / "job.json") == masked
+
+
+@pytest.mark.parametrize(
+    ("change", "mentions"),
+    [({"stride": 16}, "at most 15"), ({"threshold": "high"}, "a number"), ({"strides": 4}, "strides")],
+)
+def test_a_job_that_cannot_be_done_is_refused(change, mentions, tmp_path):
+    path = tmp_path / "job.json"
+    Job(DetectionRequest(Path("a"), Path("b")), Path("out")).write(path)
+    content = json.loads(path.read_text("utf-8"))
+    content["settings"] |= change
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=mentions):
+        Job.read(path)

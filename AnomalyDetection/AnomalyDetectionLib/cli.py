@@ -23,10 +23,12 @@ from .commands.detect import detect
 from .commands.doctor import devices, doctor
 from .commands.models import models
 from .commands.open_group import OpenGroup
-from .commands.options import PROGRAM
+from .commands.options import PROGRAM, in_words
 from .commands.progress import Stop, say_error, wants_records
+from .commands.run import run
 from .commands.series import series
 from .commands.worklist import worklist
+from .engine.records import Failure
 from .errors import InputError
 from .imaging.memory import is_out_of_memory
 
@@ -56,7 +58,7 @@ def command_line(context: click.Context) -> None:
 
 
 for _command in (
-    detect, series, compare, bids, bids_batch, worklist, calibrate, models, doctor, devices,
+    detect, run, series, compare, bids, bids_batch, worklist, calibrate, models, doctor, devices,
 ):  # fmt: skip
     command_line.add_command(_command)
 
@@ -66,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     0: done. 2: something the user gave cannot be used, or the user stopped the run; one sentence on
     standard error says what. 1: an error of the program's own. With `--progress json` the sentence is a record
-    on standard output as well: {"stage": "error", "message": ..., "code": ...}.
+    on standard output as well, a `Failure`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
@@ -79,48 +81,58 @@ def main(arguments: list[str] | None = None) -> None:
         code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except Exception as error:
-        sentence, code = _what_to_say(error)
+        failure, in_words = _what_to_say(error)
+        code = failure.code
         if debug or (code == OWN_ERROR and wants_records(arguments)):
             traceback.print_exc()  # into the log that the program shows under Details
-        say_error(sentence, code, arguments)
+        say_error(failure, in_words, arguments)
         sys.exit(code)
     except KeyboardInterrupt as stop:
-        say_error(str(stop) or STOPPED, USER_ERROR, arguments)
+        sentence = str(stop) or STOPPED
+        say_error(Failure(sentence, USER_ERROR), sentence, arguments)
         sys.exit(USER_ERROR)
 
 
-def _what_to_say(error: Exception) -> tuple[str, int]:
-    """One sentence about an error, and the exit code."""
-    if isinstance(error, InputError):
-        return str(error), USER_ERROR
-    if isinstance(error, click.exceptions.Abort):
-        return str(error.__cause__ or "") or STOPPED, USER_ERROR  # a run that has written something says so
-    if isinstance(error, click.ClickException):
+def _what_to_say(error: Exception) -> tuple[Failure, str]:
+    """An error as a record, and in the words of the command line."""
+    if isinstance(error, click.ClickException) and not isinstance(error, click.exceptions.Abort):
         context: Any = getattr(error, "ctx", None)
         path = context.command_path if context is not None else PROGRAM
-        return f"{error.format_message().rstrip('.')}; see `{path} --help`.", USER_ERROR
+        sentence = error.format_message().rstrip(".")
+        return Failure(f"{sentence}.", USER_ERROR), f"{sentence}; see `{path} --help`."
+    said = _as_input_error(error)
+    if said is not None:
+        return Failure(str(said), USER_ERROR, said.see), in_words(said)
+    sentence = f"Something went wrong inside {PROGRAM} ({type(error).__name__})"
+    return (
+        Failure(f"{sentence}: report it with its log.", OWN_ERROR),
+        f"{sentence}; run again with --debug and report it together with what `{PROGRAM} doctor` prints.",
+    )
+
+
+def _as_input_error(error: Exception) -> InputError | None:
+    """What the user can do something about; None: an error of the program's own."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, click.exceptions.Abort):
+        return InputError(str(error.__cause__ or "") or STOPPED)  # a run that has written something says so
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         where = f" while writing {error.filename}" if error.filename else ""
-        return f"The disk is full{where}: free some space and run again.", USER_ERROR
+        return InputError(f"The disk is full{where}: free some space and run again.")
     if isinstance(error, BrokenPipeError):
-        return "Stopped, because the program that read the output is gone.", USER_ERROR
+        return InputError("Stopped, because the program that read the output is gone.")
     if isinstance(error, PermissionError):
-        return f"No permission for {error.filename}: choose another place or change its rights.", USER_ERROR
+        return InputError(f"No permission for {error.filename}: choose another place or change its rights.")
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__):
-        return (
-            f"The Python package {error.name} is not installed here: install what {PROGRAM} needs.",
-            USER_ERROR,
+        return InputError(
+            f"The Python package {error.name} is not installed here: install what {PROGRAM} needs."
         )
     if is_out_of_memory(error):
-        return (
-            "Not enough memory: close other programs, or use --device cpu if it was the GPU's.",
-            USER_ERROR,
+        return InputError(
+            "Not enough memory: close other programs, or compute on the CPU if it was the GPU's.",
+            see=("device",),
         )
-    return (
-        f"Something went wrong inside {PROGRAM} ({type(error).__name__}); run again with --debug and report"
-        f" it together with what `{PROGRAM} doctor` prints.",
-        OWN_ERROR,
-    )
+    return None
 
 
 def _be_quiet(debug: bool) -> None:

@@ -45,5 +45,7 @@ def test_a_mistake_in_the_settings_is_said_once_and_not_for_every_scan(tmp_path)
         "bids", tmp_path / "study", output, "participant", "--budget", "2", "--threshold", "3", output=output
     )
     assert done.code == 2
-    assert done.stderr.strip() == "--budget and --threshold both set the threshold: leave out one of them."
+    assert done.stderr.strip() == (
+        "A budget and a threshold both set the threshold: leave out one of them (--budget, --threshold)."
+    )
     assert not output.exists()

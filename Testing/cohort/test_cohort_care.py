@@ -20,6 +20,7 @@ from AnomalyDetectionLib.cohort.group_figures import COLOURS, OTHER, _most_commo
 from AnomalyDetectionLib.cohort.participants import _gone
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.cohort.workflow import Workflow, _command
+from AnomalyDetectionLib.detection.settings import DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.files.folder_lock import locked
@@ -255,7 +256,8 @@ def test_locks_survive_a_race_and_are_not_sure_where_there_are_none(tmp_path, mo
 
 def test_the_description_leads_to_the_dataset_only_from_inside_it(study, tmp_path):
     settings = CohortSettings(
-        model=str(tmp_path / "secret" / "m.safetensors"), brain_masks=str(tmp_path / "masks")
+        DetectionSettings(model=str(tmp_path / "secret" / "m.safetensors")),
+        brain_masks=str(tmp_path / "masks"),
     )
     outside = Dataset.begin(tmp_path / "out", study, settings)
     assert '"raw": "study"' in (outside.folder / "dataset_description.json").read_text("utf-8")

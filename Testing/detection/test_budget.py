@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.detection.run import DetectionRequest, run_detection
+from AnomalyDetectionLib.detection.run import run_detection
+from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from AnomalyDetectionLib.model.rates import RateCurve
@@ -22,14 +23,17 @@ def a_model_with_rates(a_random_model, tmp_path_factory):
     return path
 
 
+def detect_nothing(**settings):
+    run_detection(DetectionRequest(NOWHERE, NOWHERE, settings=DetectionSettings(device="cpu", **settings)))
+
+
 def test_the_threshold_follows_from_the_budget_and_findings_have_rates(a_model_with_rates):
     request = DetectionRequest(
         t1=SAMPLE / "simulated_T1.nii.gz",
         flair=SAMPLE / "simulated_FLAIR.nii.gz",
-        model=str(a_model_with_rates),
-        device="cpu",
-        budget=39.9,
-        bias_correction=False,
+        settings=DetectionSettings(
+            model=str(a_model_with_rates), device="cpu", budget=39.9, bias_correction=False
+        ),
     )
     detection = run_detection(request)
     assert detection.findings.threshold == pytest.approx(CURVE.threshold_for(39.9))
@@ -51,11 +55,10 @@ def test_a_budget_that_cannot_be_kept_is_refused_before_any_image_is_read(
 ):
     asked = {"budget": 2.0, **options}
     with pytest.raises(InputError, match=mentions):
-        run_detection(
-            DetectionRequest(NOWHERE, NOWHERE, model=str(a_model_with_rates), device="cpu", **asked)
-        )
+        detect_nothing(model=str(a_model_with_rates), **asked)
 
 
 def test_a_model_without_rates_says_how_to_get_them(a_random_model):
-    with pytest.raises(InputError, match="anomaly-detection calibrate"):
-        run_detection(DetectionRequest(NOWHERE, NOWHERE, model=str(a_random_model), device="cpu", budget=2.0))
+    with pytest.raises(InputError, match="calibrate it") as caught:
+        detect_nothing(model=str(a_random_model), budget=2.0)
+    assert caught.value.see == ("calibrate", "threshold")

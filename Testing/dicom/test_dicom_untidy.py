@@ -540,8 +540,9 @@ def test_a_link_to_something_else_that_is_not_here_does_not_stand_in_the_way(tmp
 def test_two_scans_in_the_folder_are_still_asked_about(tmp_path: Path) -> None:
     for number, kind in ((1, "localiser"), (2, "T1"), (3, "FLAIR")):
         classic_series(tmp_path, IMAGE, kind=kind, number=number)
-    with pytest.raises(InputError, match="holds 3 series: choose one with --flair-series"):
+    with pytest.raises(InputError, match="holds 3 series: choose one by its number") as error:
         read_volume(tmp_path, role="FLAIR")
+    assert error.value.see == ("flair_series",)
 
 
 def test_names_tell_nothing_and_neither_do_instance_numbers_and_slice_thickness(tmp_path: Path) -> None:

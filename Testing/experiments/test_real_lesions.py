@@ -167,7 +167,7 @@ def detections(monkeypatch):
     items = tuple(SimpleNamespace(hint=hint) for hint in (OTHER_ANOMALY, WMH_LIKE))
 
     def run_detection(request):
-        asked.append((request.flair.parent.name, request.model))
+        asked.append((request.flair.parent.name, request.settings.model))
         if request.flair.read_text() == "broken":
             raise InputError("The FLAIR is broken: get it anew.")
         return SimpleNamespace(

@@ -1,4 +1,4 @@
-"""In the place of the engine: `python fake_engine.py WHAT FOLDER -m AnomalyDetectionLib detect ...`.
+"""In the place of the engine: `python fake_engine.py WHAT FOLDER -m AnomalyDetectionLib run JOB ...`.
 
 replay: give the results of FOLDER, at once, also of the studies of a worklist;
 slow: start a child and never end; fail: say one sentence and end; break: the real engine, with a fault in it; die: be killed by the system.
@@ -18,9 +18,10 @@ from pathlib import Path
 
 
 def main(what: str, recording: Path, arguments: list[str]) -> int:
-    if arguments[0] != "detect":
+    if arguments[0] != "run":
         return of_another_command(recording, arguments)
-    output = Path(arguments[arguments.index("--output") + 1])
+    job = json.loads(Path(arguments[1]).read_text("utf-8"))
+    output = Path(job["output"])
     report("read", 0.1, "Reading the images")
     if what == "replay":
         report("score", 0.9, "Scoring patches")
@@ -31,8 +32,7 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
         time.sleep(600)
     elif what == "fail":
         print("a line of the log", file=sys.stderr)
-        t1 = arguments[arguments.index("--t1") + 1]
-        sentence = f"{t1} holds the same value everywhere: give another --t1."
+        sentence = f"{job['t1']} holds the same value everywhere: give another T1."
         print(json.dumps({"stage": "error", "message": sentence, "code": 2}), flush=True)
         print(sentence, file=sys.stderr)
         print("and a library's last words", file=sys.stderr)
@@ -69,5 +69,5 @@ def report(stage: str, fraction: float, message: str) -> None:
 
 
 if __name__ == "__main__":
-    # WHAT FOLDER -m AnomalyDetectionLib detect ...
+    # WHAT FOLDER -m AnomalyDetectionLib run JOB ...
     sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[5:]))

@@ -157,17 +157,22 @@ def test_models_are_chosen_by_their_titles_the_default_first(two_models, panel):
 
 
 def test_what_means_nothing_to_a_model_cannot_be_set_for_it(two_models, panel):
-    ui, advanced = panel.ui, panel.panel.advanced
+    def asked():
+        settings = panel.panel.advanced.settings()
+        return settings.percentile, settings.stride
+
+    ui = panel.ui
+    assert asked() == (None, None), "the model's own"
     ui.percentileSpinBox.value = 60
     ui.strideSpinBox.value = 3
-    assert (advanced.percentile(), advanced.stride()) == (60, 3)
+    assert asked() == (60, 3)
     ui.modelSelector.currentIndex = 1
     assert not ui.percentileSpinBox.enabled
     assert not ui.strideSpinBox.enabled
-    assert (advanced.percentile(), advanced.stride()) == (None, None)
+    assert asked() == (None, None)
     ui.modelSelector.currentIndex = 0
     assert ui.percentileSpinBox.enabled
-    assert (advanced.percentile(), advanced.stride()) == (60, 3)
+    assert asked() == (60, 3)
 
 
 def test_a_model_file_that_is_not_there_stops_a_run(sample):

@@ -437,8 +437,9 @@ def test_a_file_made_from_the_series_is_referred_to_it(tmp_path):
 
 def test_a_file_without_a_reference_is_refused(tmp_path):
     made(tmp_path / "source", "classic", oblique((9, 7, 6)))
-    with pytest.raises(InputError, match=r"is no DICOM.*--dicom-reference"):
+    with pytest.raises(InputError, match="is no DICOM") as caught:
         source_of_flair(nifti_of(tmp_path / "source"))
+    assert caught.value.see == ("dicom_reference", "dicom")
 
 
 def test_a_reference_on_another_grid_or_of_other_images_is_refused(tmp_path):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
-from AnomalyDetectionLib.detection.run import DetectionRequest, run_detection
+from AnomalyDetectionLib.detection.run import run_detection
+from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.reporting import extras, results
 from AnomalyDetectionLib.reporting.dicom_objects import dicom_source
 from AnomalyDetectionLib.reporting.result_files import files_of_result
@@ -49,11 +50,9 @@ def detection(scan):
         t1=scan / "T1.nii.gz",
         flair=scan / "FLAIR",
         brain_mask=scan / "mask.nii.gz",
-        model="paper",
-        device="cpu",
-        threshold=0.5,
-        register=False,
-        bias_correction=False,
+        settings=DetectionSettings(
+            model="paper", device="cpu", threshold=0.5, register=False, bias_correction=False
+        ),
     )
     made = run_detection(request)
     assert made.findings.items

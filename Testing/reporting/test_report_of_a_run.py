@@ -10,7 +10,8 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
-from AnomalyDetectionLib.detection.run import DetectionRequest, run_detection
+from AnomalyDetectionLib.detection.run import run_detection
+from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, dicom_source
 from AnomalyDetectionLib.reporting.results import header_of, write_results
 from click.testing import CliRunner
@@ -33,10 +34,9 @@ def detection(tmp_path_factory, a_random_model):
         t1=folder / "T1",
         flair=folder / "FLAIR",
         brain_mask=mask,
-        model=str(a_random_model),
-        device="cpu",
-        register=False,
-        bias_correction=False,
+        settings=DetectionSettings(
+            model=str(a_random_model), device="cpu", register=False, bias_correction=False
+        ),
     )
     return run_detection(request)
 

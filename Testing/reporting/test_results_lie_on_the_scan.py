@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.run import DetectionRequest, run_detection
+from AnomalyDetectionLib.detection.run import run_detection
+from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.results import LABELS, SCORE, SEGMENTATION, write_results
 from synthetic_head import SyntheticHead, axial_grid
@@ -33,7 +34,9 @@ def result(tmp_path_factory, a_random_model):
         image.to_filename(folder / f"{name}.nii.gz")
     request = DetectionRequest(
         folder / "t1.nii.gz", folder / "flair.nii.gz", folder / "mask.nii.gz",
-        model=str(a_random_model), device="cpu", register=False, bias_correction=False, stride=8,
+        settings=DetectionSettings(
+            model=str(a_random_model), device="cpu", register=False, bias_correction=False, stride=8
+        ),
     )  # fmt: skip
     detection = run_detection(request)
     write_results(detection, folder / "results")

@@ -11,7 +11,7 @@ from AnomalyDetectionLib.errors import InputError
 
 ENGINE = """
 import json, pathlib, sys
-output = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+output = pathlib.Path(json.loads(pathlib.Path(sys.argv[4]).read_text())["output"])
 output.mkdir()
 (output / "findings.json").write_text({record!r})
 """

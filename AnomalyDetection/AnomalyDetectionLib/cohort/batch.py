@@ -29,12 +29,12 @@ DONE, THERE, FAILED, BUSY = "done", "there", "failed", "busy"
 
 IMPORTS = "AnomalyDetectionLib.cohort.scan"
 KILLED = (
-    "The process of this scan was killed, most likely because the memory ran out: run fewer scans at once (--jobs), "
+    "The process of this scan was killed, most likely because the memory ran out: run fewer scans at once, "
     "or on a machine with more memory."
 )
 ENDED = (
     "The whole job was ended by force while it was at this scan, most likely because the memory or the time ran out: run the "
-    "same again, with fewer scans at once (--jobs), fewer scans a job (--batch), or more memory."
+    "same again, with fewer scans at once, fewer scans a job, or more memory."
 )
 LOST = 70
 """Exit code of a process whose parent is gone."""

@@ -177,7 +177,15 @@ class Dataset:
             raise InputError(
                 f"{folder} holds no results of a cohort: run the level participant first."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            InputError,
+        ) as error:
             raise InputError(
                 f"{path} cannot be read ({error}): give another folder for the results."
             ) from error
@@ -314,7 +322,7 @@ class Dataset:
         if not isinstance(value, str):
             return value
         roots = {self.source, self.folder}
-        roots |= {Path(self.settings.brain_masks), Path(self.settings.model).parent}
+        roots |= {Path(self.settings.brain_masks), Path(self.settings.detection.model).parent}
         roots |= {root.resolve() for root in roots if root.is_absolute()}
         for root in sorted(
             (r for r in roots if r.is_absolute() and r != r.parent), key=lambda r: -len(str(r))
@@ -362,7 +370,10 @@ class Dataset:
                     "Name": "AnomalyDetection",
                     "Version": __version__,
                     "Description": "anomaly-detection bids. Research use only. Not a medical device; not for diagnosis.",
-                    "Model": {"Name": Path(self.settings.model).stem, "SHA256": self.settings.model_sha256},
+                    "Model": {
+                        "Name": Path(self.settings.detection.model).stem,
+                        "SHA256": self.settings.model_sha256,
+                    },
                     "Settings": self.settings.fingerprint,
                 }
             ],

@@ -254,7 +254,7 @@ def _reason(dataset: Dataset, scan: CohortScan, error: Exception) -> str:
     if isinstance(error, InputError):
         return str(error)
     if is_out_of_memory(error):
-        return "Not enough memory: run fewer scans at once (--jobs), or use --device cpu if it was the GPU's."
+        return "Not enough memory: run fewer scans at once, or compute on the CPU if it was the GPU's that was short."
     if isinstance(error, FileNotFoundError) and not (scan.t1.exists() and scan.flair.exists()):
         return f"{error.filename} is not there any more."
     log = _write_log(dataset, scan, "".join(traceback.format_exception(error)))

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from .. import __version__
 from ..bids.selection import CohortScan
-from ..model.bundled import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    from ..detection.run import DetectionRequest
+from ..detection.settings import DetectionRequest, DetectionSettings
 
 _NOT_IN_RESULTS = ("model", "device")
 """The model counts by what its file holds, and on any device the scores are the same but for rounding."""
@@ -21,11 +17,11 @@ _NOT_IN_RESULTS = ("model", "device")
 
 @dataclass(frozen=True)
 class CohortSettings:
-    """How the scans of a cohort are analysed; the values of a detection as of `DetectionRequest`.
+    """How the scans of a cohort are analysed, and what is kept of them.
 
     Attributes:
-        model: a bundled model's name, or an absolute path.
-        model_sha256: of its file.
+        detection: of each scan; its model is a bundled model's name, or an absolute path.
+        model_sha256: of the model's file.
         hide: hints whose findings are left out of the images.
         keep_scores: also keep what findings are derived from.
         pictures: also draw thumbnail, overlay, nearest normal tissue and report.
@@ -35,16 +31,8 @@ class CohortSettings:
         version: of this program.
     """
 
-    model: str = DEFAULT_MODEL
+    detection: DetectionSettings = field(default_factory=DetectionSettings)
     model_sha256: str = ""
-    device: str = "auto"
-    threshold: float | None = None
-    budget: float | None = None
-    percentile: float | None = None
-    min_patches: int | None = None
-    stride: int | None = None
-    register: bool = True
-    bias_correction: bool = True
     hide: tuple[str, ...] = ()
     keep_scores: bool = False
     pictures: bool = True
@@ -55,32 +43,8 @@ class CohortSettings:
 
     def request(self, scan: CohortScan) -> DetectionRequest:
         """What to detect in a scan."""
-        return replace(
-            self.plain_request(),
-            t1=scan.t1,
-            flair=scan.flair,
-            brain_mask=scan.brain_mask,
-            t1_series=scan.t1_series,
-            flair_series=scan.flair_series,
-        )
-
-    def plain_request(self) -> DetectionRequest:
-        """The same without images, to see whether model and settings go together."""
-        from ..detection.run import DetectionRequest
-
-        return DetectionRequest(
-            t1=Path(),
-            flair=Path(),
-            model=self.model,
-            device=self.device,
-            threshold=self.threshold,
-            budget=self.budget,
-            percentile=self.percentile,
-            min_patches=self.min_patches,
-            stride=self.stride,
-            register=self.register,
-            bias_correction=self.bias_correction,
-        )
+        series = scan.t1_series, scan.flair_series
+        return DetectionRequest(scan.t1, scan.flair, scan.brain_mask, *series, self.detection)
 
     @property
     def in_results(self) -> dict[str, Any]:
@@ -95,12 +59,18 @@ class CohortSettings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def plain(self) -> dict[str, Any]:
-        """What JSON can hold."""
-        return {**asdict(self), "hide": list(self.hide)}
+        """What JSON can hold: all settings side by side."""
+        own = {**asdict(self), "hide": list(self.hide)}
+        return {**own.pop("detection"), **own}
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> CohortSettings:
-        """The reverse of `plain`; values of other versions that are not known here are left out."""
-        known = {field.name for field in fields(cls)}
-        given = {name: value for name, value in values.items() if name in known}
-        return cls(**{**given, "hide": tuple(given.get("hide", ()))})
+        """The reverse of `plain`; values of other versions that are not known here are left out.
+
+        Raises:
+            InputError: values that cannot be used.
+        """
+        own, detection = ({one.name for one in fields(kind)} for kind in (cls, DetectionSettings))
+        given = {name: value for name, value in values.items() if name in own - {"detection"}}
+        settings = DetectionSettings(**{name: value for name, value in values.items() if name in detection})
+        return cls(settings, **{**given, "hide": tuple(given.get("hide", ()))})

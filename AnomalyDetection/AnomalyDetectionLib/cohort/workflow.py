@@ -181,7 +181,7 @@ def _write_config(run: Path, dataset: Dataset, largest: int, workflow: Workflow)
         "threads": threads,
         "mem_mb": MEMORY_MB,
         "minutes": 10 + MINUTES_A_SCAN * largest,
-        "gpus": int(dataset.settings.device == "cuda" and not workflow.is_local),
+        "gpus": int(dataset.settings.detection.device == "cuda" and not workflow.is_local),
     }
     (run / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

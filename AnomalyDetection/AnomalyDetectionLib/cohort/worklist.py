@@ -11,7 +11,7 @@ from .. import __version__
 from ..bids.selection import CohortScan, NoScan, Wanted
 from ..errors import InputError
 from ..files.file_hash import sha256_of
-from ..model.bundled import DEFAULT_MODEL, find_model
+from ..model.bundled import find_model
 from ..reporting.worklist import DONE, FAILED, RUNNING, WAITING, Entry, Worklist, write_worklist
 from .batch import FAILED as SCAN_FAILED
 from .batch import limit_threads, run_scans
@@ -122,13 +122,13 @@ def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
     """Those of the results that are there, else those of a review: scores kept, nothing drawn."""
     there = (results / SETTINGS).exists()
     settings = Dataset.open(results).settings if there else CohortSettings(keep_scores=True, pictures=False)
-    name = model or settings.model or DEFAULT_MODEL
+    name = model or settings.detection.model
     path = find_model(name)
+    name = name if path.stem == name else str(path.absolute())
     return replace(
         settings,
-        model=name if path.stem == name else str(path.absolute()),
+        detection=replace(settings.detection, model=name, device=device),
         model_sha256=sha256_of(path),
-        device=device,
         version=__version__,
     )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..detection.settings import DetectionSettings
 from ..errors import InputError
 from ..files.file_hash import sha256_of
-from ..model.bundled import DEFAULT_MODEL
 from .options import DEBUG, PATH, PROGRESS, detection_options
 from .progress import progress_of
 
@@ -88,15 +89,7 @@ class _WithLabels(click.Command):
     type=PATH,
     help="BIDS derivatives with *_space-FLAIR_desc-brain_mask.nii.gz.  [default: find the brain]",
 )
-@click.option(
-    "--model",
-    metavar="NAME|FILE",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="As for detect.",
-)
 @detection_options
-@click.option("--keep-scores", is_flag=True, help="As for detect: some 8 MB more a scan.")
 @click.option(
     "--jobs",
     "--n-cpus",
@@ -223,8 +216,7 @@ def _participants(
     from ..cohort.settings import CohortSettings
     from ..cohort.workflow import Workflow
     from ..detection.device import resolve_device
-    from ..detection.hints import HINTS
-    from ..detection.run import check_request
+    from ..detection.run import check_settings
     from ..model.bundled import find_model
 
     filter_file = wanted.pop("filter_file")
@@ -235,26 +227,19 @@ def _participants(
             f"The folder of brain masks {masks} does not exist: give a BIDS derivatives dataset."
         )
     selection = select_scans(dataset, chosen)
-    path = find_model(options["model"])
+    asked: DetectionSettings = options["settings"]
+    path = find_model(asked.model)
     settings = CohortSettings(
-        model=options["model"] if path.stem == options["model"] else str(path.absolute()),
+        detection=replace(asked, model=asked.model if path.stem == asked.model else str(path.absolute())),
         model_sha256=sha256_of(path),
-        device=options["device"],
-        threshold=options["threshold"],
-        budget=options["budget"],
-        percentile=options["percentile"],
-        min_patches=options["min_patches"],
-        stride=options["stride"],
-        register=not options["no_registration"],
-        bias_correction=not options["no_bias_correction"],
-        hide=tuple(name for name in HINTS if name.replace(" ", "-").lower() in options["hide"]),
+        hide=options["hide"],
         keep_scores=options["keep_scores"],
-        pictures=not options["no_pictures"],
+        pictures=options["pictures"],
         brain_masks=str(masks.absolute()) if masks is not None else "",
         runs=chosen.runs,
         filter=plain_filter(chosen.entities),
     )
-    check_request(settings.plain_request())
+    check_settings(asked)
     workflow = Workflow(
         jobs=options["jobs"],
         executor=options["executor"],
@@ -264,7 +249,7 @@ def _participants(
         options=options["snakemake_options"],
     )
     if workflow.is_local:
-        resolve_device(options["device"])
+        resolve_device(asked.device)
     results = Dataset.begin(output, dataset, settings)
     everything = not (chosen.subjects or chosen.sessions)
     outcome = run_participants(results, selection, workflow, report, everything=everything)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..files.text import escape_controls
-from ..model.bundled import DEFAULT_MODEL
 from .options import DEBUG, PATH, detection_options
 from .progress import Stop, check_output, progress_of
 
 if TYPE_CHECKING:
+    from ..detection.settings import DetectionSettings
     from ..dicom.series import Series
 
 
@@ -41,28 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--flair-series", metavar="SERIES", help="Which DICOM series (number, UID or description), if several."
 )
-@click.option(
-    "--model",
-    metavar="NAME|FILE",
-    help=f"A model that ships with the program (see `models`), or a model file.  [default: {DEFAULT_MODEL}]",
-)
 @detection_options
-@click.option(
-    "--statistics",
-    type=click.Choice(["training", "scan", "tissue"]),
-    help="What a patch is compared with: training patches, the scan's own, or training patches of the same tissue."
-    "  [default: the model's, training as in the paper]",
-)
-@click.option(
-    "--distance",
-    type=click.Choice(["percentile", "mahalanobis"]),
-    help="From the latent elements' deviations to one score.  [default: the model's, percentile as in the paper]",
-)
-@click.option(
-    "--keep-scores",
-    is_flag=True,
-    help="Write all patch scores and prepared images, too, into DIR/score_map.",
-)
 @click.option(
     "--dicom",
     is_flag=True,
@@ -97,19 +76,9 @@ def detect(
     brain_mask: Path | None,
     t1_series: str | None,
     flair_series: str | None,
-    model: str | None,
-    device: str,
-    threshold: float | None,
-    budget: float | None,
-    percentile: float | None,
-    min_patches: int | None,
-    stride: int | None,
-    statistics: str | None,
-    distance: str | None,
-    no_registration: bool,
-    no_bias_correction: bool,
+    settings: DetectionSettings,
     hide: tuple[str, ...],
-    no_pictures: bool,
+    pictures: bool,
     keep_scores: bool,
     dicom: bool,
     dicom_reference: Path | None,
@@ -172,8 +141,8 @@ def detect(
         if taken.lines:
             report("reading", 0.0, "; ".join(taken.lines))
         check_output(output)
-        from ..detection.hints import HINTS
-        from ..detection.run import DetectionRequest, run_detection
+        from ..detection.run import run_detection
+        from ..detection.settings import DetectionRequest
         from ..reporting.dicom_objects import source_of_flair
         from ..reporting.results import NEAREST, summary, write_results
 
@@ -183,17 +152,7 @@ def detect(
             brain_mask=brain_mask,
             t1_series=taken.t1_series,
             flair_series=taken.flair_series,
-            model=model,
-            device=device,
-            threshold=threshold,
-            budget=budget,
-            percentile=percentile,
-            min_patches=min_patches,
-            stride=stride,
-            statistics=statistics,
-            distance=distance,
-            register=not no_registration,
-            bias_correction=not no_bias_correction,
+            settings=settings,
         )
         source = None
         if dicom or dicom_reference is not None:  # a mistake is said before the work
@@ -205,16 +164,15 @@ def detect(
                 t1_series=request.t1_series,
             )
         detection = run_detection(request, report)
-        hidden = tuple(name for name in HINTS if name.replace(" ", "-").lower() in hide)
         written = write_results(
             detection,
             output,
             report,
             keep_scores=keep_scores,
-            hide=hidden,
+            hide=hide,
             dicom=source,
             anonymous=anonymous,
-            pictures=not no_pictures,
+            pictures=pictures,
         )
         report("done", 1.0, summary(detection, output))
     if debug:
@@ -225,7 +183,7 @@ def detect(
             click.echo(remark + ".")
         for sentence in (*written.remarks, *(one.sentence for one in written.missing)):
             click.echo(sentence + ".")
-        if detection.model.library is None and not no_pictures:
+        if detection.model.library is None and pictures:
             click.echo(
                 f"The model {detection.model.name} holds no normal tissue to compare findings with: no {NEAREST}."
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import _thread
 import contextlib
 import itertools
-import json
 import shutil
 import signal
 import sys
@@ -16,12 +15,13 @@ from typing import TextIO
 
 import click
 
+from ..engine.records import Failure, Progress
 from ..errors import InputError
 from ..files.text import escape_controls
 
 LEAST_FREE_MB = 50
 
-Progress = Callable[[str, float, str], None]
+Report = Callable[[str, float, str], None]
 """Called with the stage, the fraction of the whole run done, and a line for people."""
 
 
@@ -42,7 +42,7 @@ def check_output(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def progress_of(kind: str) -> Iterator[Progress]:
+def progress_of(kind: str) -> Iterator[Report]:
     """A listener of the chosen kind. Meanwhile standard output belongs to it alone."""
     stdout = sys.stdout
     # Libraries print what they like; a program that reads our lines must not stumble over it.
@@ -56,10 +56,9 @@ def progress_of(kind: str) -> Iterator[Progress]:
             yield _unless_stopped(lambda stage, fraction, message: None)
 
 
-def _json_lines(stream: TextIO) -> Progress:
+def _json_lines(stream: TextIO) -> Report:
     def report(stage: str, fraction: float, message: str) -> None:
-        line = {"stage": stage, "fraction": round(fraction, 4), "message": message}
-        stream.write(json.dumps(line, ensure_ascii=True) + "\n")
+        stream.write(Progress(stage, fraction, message).line + "\n")
         stream.flush()
 
     return report
@@ -70,22 +69,22 @@ def wants_records(arguments: Sequence[str]) -> bool:
     return "--progress=json" in arguments or ("--progress", "json") in itertools.pairwise(arguments)
 
 
-def say_error(sentence: str, code: int, arguments: Sequence[str]) -> None:
+def say_error(failure: Failure, in_words: str, arguments: Sequence[str]) -> None:
     """Why a command ends: a line for people on standard error, and a record for a program that asked for records.
 
     Args:
-        sentence: with a full stop.
-        code: with which it will exit.
+        failure: the record.
+        in_words: the same in the words of the command line.
         arguments: of the command line, with `--progress json` or without.
     """
     if wants_records(arguments):
         with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
-            print(json.dumps({"stage": "error", "message": sentence, "code": code}), flush=True)
-    click.echo(escape_controls(sentence), err=True)
+            print(failure.line, flush=True)
+    click.echo(escape_controls(in_words), err=True)
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar() -> Iterator[Report]:
     from tqdm import tqdm
 
     layout = "{desc:<34}{percentage:3.0f}% |{bar:30}| {elapsed}{postfix}"
@@ -123,7 +122,7 @@ class Stop:
         _thread.interrupt_main(signal.SIGTERM)
 
 
-def _unless_stopped(report: Progress) -> Progress:
+def _unless_stopped(report: Report) -> Report:
     def checked(stage: str, fraction: float, message: str) -> None:
         if Stop.asked:
             raise KeyboardInterrupt

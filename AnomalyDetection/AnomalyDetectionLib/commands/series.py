@@ -9,7 +9,7 @@ import click
 
 from ..errors import InputError
 from ..files.text import escape_controls
-from .options import DEBUG, PATH
+from .options import DEBUG, PATH, in_words
 
 HEAD = ("No.", "Description", "Kind", "Images", "Voxels", "Why")
 
@@ -36,7 +36,7 @@ def series(folder: Path, debug: bool) -> None:
             option = f" --study-uid {study.uid}" if len(studies) > 1 else ""
             _say(f"\ndetect --study{option} takes\n" + "\n".join(f"  {line}" for line in lines))
         except InputError as error:
-            _say(f"\ndetect --study cannot choose. {error}")
+            _say(f"\ndetect --study cannot choose. {in_words(error)}")
         if study is not studies[-1]:
             _say()
 

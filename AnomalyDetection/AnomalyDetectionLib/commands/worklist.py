@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .bids import SOME_FAILED
-from .options import DEBUG, PATH, PROGRESS
+from .options import DEBUG, DEVICE, PATH, PROGRESS
 from .progress import Stop, progress_of
 
 
@@ -20,13 +20,7 @@ from .progress import Stop, progress_of
 @click.option(
     "--model", metavar="NAME|FILE", help="As for detect.  [default: that of the results that are there]"
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="As for detect.",
-)
+@DEVICE
 @click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
 @PROGRESS
 @DEBUG

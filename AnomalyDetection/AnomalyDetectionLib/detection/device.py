@@ -6,8 +6,6 @@ import torch
 
 from ..errors import InputError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
 
 def available_devices() -> tuple[str, ...]:
     """The devices of this machine, the fastest first; "cpu" is always among them."""
@@ -40,6 +38,7 @@ def resolve_device(name: str) -> str:
         return devices[0]
     if name not in devices:
         raise InputError(
-            f"This machine has no device '{name}' that torch can use; it has {', '.join(devices)}, so leave --device at auto."
+            f"This machine has no device '{name}' that torch can use; it has {', '.join(devices)}, so leave the device at auto.",
+            see=("device",),
         )
     return name

@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from ..dicom.series import Series
 from ..errors import InputError
 from ..imaging.beside import beside
 from ..imaging.memory import listening
@@ -20,13 +17,13 @@ from ..imaging.reading import read_study
 from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study
 from ..model.model_file import AnyModel, load_model
-from ..model.settings import ScoringSettings
 from .detector import score, scoring_settings
 from .device import resolve_device
 from .findings import Findings, derive_findings
 from .quality.checks import check_images, check_mask
 from .quality.warning import QualityWarning
 from .score_map import ScoreMap
+from .settings import DetectionRequest, DetectionSettings
 
 Progress = Callable[[str, float, str], None]
 """Called with the stage's name, the fraction of the whole run done (0 to 1), and a line for people."""
@@ -49,47 +46,6 @@ WORTH_SAYING = 0.005  # of the brain without T1
 
 # Where each part of a run begins, in fractions of its usual time.
 PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60, 0.94, 0.96
-
-
-@dataclass(frozen=True)
-class DetectionRequest:
-    """What to detect, where, and how.
-
-    Attributes:
-        t1, flair: image files or DICOM folders.
-        brain_mask: image file; None: the brain is found.
-        t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it
-            holds several; or the series itself, as `dicom_study` chose it.
-        model: a bundled model's name, or a model file; None: the default model.
-        device: "auto", "cpu", "cuda" or "mps".
-        threshold, min_patches, percentile, stride, statistics, distance: None: the model's own setting.
-        budget: findings that a normal scan may have, which the threshold follows from; None: `threshold` counts.
-        register: align T1 and FLAIR where they do not line up.
-        bias_correction: N4 on each image.
-    """
-
-    t1: Path
-    flair: Path
-    brain_mask: Path | None = None
-    t1_series: str | Series | None = None
-    flair_series: str | Series | None = None
-    model: str | None = None
-    device: str = "auto"
-    threshold: float | None = None
-    percentile: float | None = None
-    min_patches: int | None = None
-    stride: int | None = None
-    budget: float | None = None
-    statistics: str | None = None
-    distance: str | None = None
-    register: bool = True
-    bias_correction: bool = True
-
-    @property
-    def scoring(self) -> dict[str, Any]:
-        """What is asked for of the scoring settings that `score` takes, by name."""
-        names = ("percentile", "stride", "statistics", "distance")
-        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -153,11 +109,11 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
         yield
         seconds[name] = time.perf_counter() - begin
 
-    device = resolve_device(request.device)
+    settings = request.settings
+    device = resolve_device(settings.device)
     with stage("reading", 0.0):
-        model = load_model() if request.model is None else load_model(request.model)
-        settings = scoring_settings(model, **request.scoring)  # a mistake is said before the work
-        asked = _threshold(request, model, settings)
+        model = load_model(settings.model)
+        threshold = _threshold(settings, model)  # a mistake is said before the work
         study = read_study(
             request.t1,
             request.flair,
@@ -165,7 +121,7 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
             t1_series=request.t1_series,
             flair_series=request.flair_series,
         )
-    preparation = _preparation(model.preparation, request)
+    preparation = _preparation(model.preparation, settings)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
     report("quality", SCORING_BEGINS)
@@ -174,7 +130,7 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
             prepared,
             model,
             device=device,
-            **request.scoring,
+            **settings.scoring,
             progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
         )
         scored = time.perf_counter()
@@ -185,23 +141,18 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
     scores = replace(scores, quality=quality + check_mask(prepared, scores.anatomy))
     seconds |= scores.seconds
     with stage("findings", FINDINGS_BEGIN):
-        min_patches = request.min_patches
-        findings = derive_findings(
-            scores,
-            threshold=asked,
-            min_patches=model.scoring.min_patches if min_patches is None else min_patches,
-        )
+        min_patches = model.scoring.min_patches if settings.min_patches is None else settings.min_patches
+        findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
     return Detection(request, study, model, preparation, device, scores, findings, seconds)
 
 
-def check_request(request: DetectionRequest) -> None:
-    """Find out before many scans are read whether model and settings go together; device and images are not looked at.
+def check_settings(settings: DetectionSettings) -> None:
+    """Find out before many scans are read whether model and settings go together; the device is not looked at.
 
     Raises:
         InputError: they do not.
     """
-    model = load_model() if request.model is None else load_model(request.model)
-    _threshold(request, model, scoring_settings(model, **request.scoring))
+    _threshold(settings, load_model(settings.model))
 
 
 def message_of(stage: str) -> str:
@@ -253,27 +204,32 @@ class _Reporter:
         return lambda stage, fraction: self(stage, begin + (end - begin) * fraction)
 
 
-def _threshold(request: DetectionRequest, model: AnyModel, settings: ScoringSettings) -> float:
-    """The threshold that was asked for: as a score, as findings a normal scan, or not at all."""
-    if request.budget is None:
-        return model.scoring.threshold if request.threshold is None else request.threshold
-    if request.threshold is not None:
-        raise InputError("--budget and --threshold both set the threshold: leave out one of them.")
+def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
+    """The threshold that was asked for: as a score, as findings a normal scan, or not at all.
+
+    Raises:
+        InputError: the settings are not for this model.
+    """
+    scoring = scoring_settings(model, **asked.scoring)
+    if asked.budget is None:
+        return model.scoring.threshold if asked.threshold is None else asked.threshold
     if model.rates is None:
         raise InputError(
-            f"The model {model.name} does not know how many findings normal scans have: calibrate it with some of yours "
-            "('anomaly-detection calibrate'), or give --threshold."
+            f"The model {model.name} does not know how many findings normal scans have: calibrate it with some of yours, "
+            "or give a threshold.",
+            see=("calibrate", "threshold"),
         )
-    if settings != model.scoring or request.min_patches not in (None, model.rates.min_patches):
+    if scoring != model.scoring or asked.min_patches not in (None, model.rates.min_patches):
         raise InputError(
-            "--budget goes by the model's own settings: leave out the other settings of the scoring, or give --threshold."
+            "A budget goes by the model's own settings: leave out the other settings of the scoring, or give a threshold.",
+            see=("budget", "threshold"),
         )
-    return model.rates.threshold_for(request.budget)
+    return model.rates.threshold_for(asked.budget)
 
 
-def _preparation(settings: PreparationSettings, request: DetectionRequest) -> PreparationSettings:
-    if not request.register:
+def _preparation(settings: PreparationSettings, asked: DetectionSettings) -> PreparationSettings:
+    if not asked.register:
         settings = replace(settings, register="off")
-    if not request.bias_correction:
+    if not asked.bias_correction:
         settings = replace(settings, bias_correction=False)
     return settings

@@ -111,6 +111,7 @@ def tissue_statistics_of(model: Model, settings: ScoringSettings) -> TissueStati
     if model.tissue_statistics is None:
         raise InputError(
             f"The model {model.name} has no statistics by tissue, which statistics 'tissue' and distance 'mahalanobis' "
-            "need: add them with 'anomaly-detection models add-statistics', or leave these settings out."
+            "need: add them, choose another model, or leave these settings out.",
+            see=("models add-statistics", "statistics", "distance"),
         )
     return model.tissue_statistics

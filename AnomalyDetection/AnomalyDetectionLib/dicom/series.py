@@ -261,10 +261,10 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     if series is None and len(scans) == 1:
         return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
     if series is None:
-        option = f"--{role.lower()}-series"
         raise InputError(
-            f"The {role} folder {path} holds {len(found)} series: choose one with {option} and its number, "
-            f"description or UID.\n{listed(found)}"
+            f"The {role} folder {path} holds {len(found)} series: choose one by its number, "
+            f"description or UID.\n{listed(found)}",
+            see=(f"{role.lower()}_series",),
         )
     matching = named(found, series)
     if len(matching) == 1:

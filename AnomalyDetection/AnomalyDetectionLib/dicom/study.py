@@ -100,14 +100,15 @@ def the_study(folder: Path, uid: str | None = None) -> DicomStudy:
     matching = studies if uid is None else [study for study in studies if study.uid == uid.strip()]
     if len(matching) != 1:
         problem = (
-            f"holds {len(studies)} studies: choose one with --study-uid"
+            f"holds {len(studies)} studies: choose one by its UID"
             if uid is None
             else f"holds no study {uid}: choose one of these"
         )
         if any(not study.uid for study in studies):
             problem += " (of those without StudyInstanceUID give the folder)"
         raise InputError(
-            f"The folder {folder} {problem}.\n" + "\n".join(f"  {s.uid or '-'}  {s.name}" for s in studies)
+            f"The folder {folder} {problem}.\n" + "\n".join(f"  {s.uid or '-'}  {s.name}" for s in studies),
+            see=("study_uid",),
         )
     return check_patient(matching[0])
 
@@ -142,8 +143,8 @@ def choose_pair(study: DicomStudy, t1: str | None = None, flair: str | None = No
     pair = Pair(_choose(study, "T1", t1), _choose(study, "FLAIR", flair))
     if pair.t1 is pair.flair or pair.t1.instances == pair.flair.instances:
         raise InputError(
-            f"T1 and FLAIR are the same series ({pair.t1.name!r}): choose another one with --t1-series or "
-            "--flair-series."
+            f"T1 and FLAIR are the same series ({pair.t1.name!r}): choose another one of them.",
+            see=("t1_series", "flair_series"),
         )
     return pair
 
@@ -191,8 +192,7 @@ def _study(folder: Path, key: tuple[str, ...], found: Sequence[Series], headers:
 
 
 def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
-    option = f"--{role.lower()}-series"
-    how = f"choose one with {option} and its number, description or UID"
+    how, see = "choose one by its number, description or UID", (f"{role.lower()}_series",)
     if wanted is not None:
         matching = named(study.series, wanted)
         if len(matching) == 1:
@@ -200,7 +200,8 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
         problem = "none" if not matching else str(len(matching))
         raise InputError(
             f"The study in {study.folder} has {problem} of its series called {wanted!r}: {how}.\n"
-            + listed(matching or study.series)
+            + listed(matching or study.series),
+            see=see,
         )
     candidates = [s for s in study.series if s.is_mr and s.judgement.kind == role]
     whole = [s for s in candidates if not s.problem]
@@ -208,14 +209,16 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
         raise InputError(f"Of the study in {study.folder} no {role} can be used. {candidates[0].problem}")
     if not candidates:
         raise InputError(
-            f"The study in {study.folder} has no series that is surely a {role}: {how}.\n{listed(study.series)}"
+            f"The study in {study.folder} has no series that is surely a {role}: {how}.\n{listed(study.series)}",
+            see=see,
         )
     offers = [Offer(s.judgement, s.stack(s.name).grid, s.instances[0].sequence) for s in whole]
     places, reason = best(offers, role)
     if len(places) > 1:
         raise InputError(
             f"The study in {study.folder} has {len(places)} equally good {role} series: {how}.\n"
-            + listed([whole[place] for place in places])
+            + listed([whole[place] for place in places]),
+            see=see,
         )
     series = whole[places[0]]
     broken = [f"series {s.number or s.uid} cannot be used" for s in candidates if s.problem]

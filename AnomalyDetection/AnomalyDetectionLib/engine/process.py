@@ -7,7 +7,6 @@ be read in time, and nothing here waits but `wait` and `cancel`.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -15,23 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from .records import Failure, Progress, record_of
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 
 DYING_S = 0.5
 """How long the children of a process that was killed may take to be gone."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: the stage's name, the fraction of the whole run (0 to 1), a line for people."""
-
-    stage: str
-    fraction: float
-    message: str
 
 
 class EngineRun:
@@ -50,7 +41,7 @@ class EngineRun:
 
         Args:
             python: the command that starts Python, such as `[sys.executable]`, or PythonSlicer's path.
-            arguments: of the engine's command line, such as those of `arguments_for`.
+            arguments: of the engine's command line, such as those of `Job.write`.
             folder: the run's own, which is there already. Progress and log are written into it.
             library: the folder that holds the package AnomalyDetectionLib.
             environment: to start from; None: this process's own.
@@ -109,7 +100,7 @@ class EngineRun:
             lines = (self._folder / PROGRESS).read_bytes().splitlines()
         except OSError:
             return []
-        return [record for line in lines if (record := _record(line)) is not None]
+        return [record for line in lines if (record := record_of(line)) is not None]
 
     @property
     def error(self) -> str:
@@ -136,7 +127,7 @@ class EngineRun:
         if self._kept_error:
             return self._kept_error
         if self.log.strip():
-            return f"The engine broke off before it could say why (code {code}): see the log, and report it."
+            return f"The engine broke off before it could say why (code {code}): report it with its log."
         return (
             f"The engine ended without a word (code {code}), perhaps because the memory ran out: close other "
             "programs and try again."
@@ -152,7 +143,8 @@ class EngineRun:
             return []
         complete = new[: new.rfind(b"\n") + 1]
         self._read += len(complete)
-        return [found for line in complete.splitlines() if (found := _progress(line)) is not None]
+        records = [record_of(line) or {} for line in complete.splitlines()]
+        return [step for record in records if (step := Progress.of(record)) is not None]
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None, every: float = 0.05) -> None:
         """Wait until the run has ended.
@@ -194,56 +186,6 @@ class EngineRun:
             return ""
 
 
-def arguments_for(
-    folder: Path,
-    *,
-    t1: Path,
-    flair: Path,
-    brain_mask: Path | None = None,
-    model: str | None = None,
-    device: str = "auto",
-    percentile: float | None = None,
-    stride: int | None = None,
-    threshold: float | None = None,
-    min_patches: int | None = None,
-    register: bool = True,
-    bias_correction: bool = True,
-    parent: int | None = None,
-) -> list[str]:
-    """The engine's arguments for a detection that keeps its scores, draws nothing, and reports to a program.
-
-    Args:
-        folder: for the results; it appears whole or not at all.
-        t1, flair, brain_mask, model, device: as for the command line.
-        percentile, stride, threshold, min_patches: None: the model's own.
-        register, bias_correction: False: leave that step out.
-        parent: id of a process whose end is to end the run, too.
-    """
-    values: dict[str, Any] = {
-        "--t1": t1,
-        "--flair": flair,
-        "--output": folder,
-        "--brain-mask": brain_mask,
-        "--model": model,
-        "--device": device,
-        "--percentile": percentile,
-        "--stride": stride,
-        "--threshold": threshold,
-        "--min-patches": min_patches,
-        "--parent": parent,
-        "--progress": "json",
-    }
-    arguments = ["detect", "--keep-scores", "--no-pictures"]
-    for option, value in values.items():
-        if value is not None:
-            arguments += [option, str(value)]
-    if not register:
-        arguments.append("--no-registration")
-    if not bias_correction:
-        arguments.append("--no-bias-correction")
-    return arguments
-
-
 def _start(
     command: Sequence[str], out: IO[bytes], log: IO[bytes], environment: dict[str, str], library: Path
 ) -> subprocess.Popen[bytes]:
@@ -274,26 +216,9 @@ def _environment(given: Mapping[str, str] | None, library: Path) -> dict[str, st
     return environment
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
-    """A line of the engine's, or None for what a library wrote to standard output on its own."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _progress(line: bytes) -> Progress | None:
-    record = _record(line) or {}
-    try:
-        return Progress(str(record["stage"]), float(record["fraction"]), str(record["message"]))
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
 def _last_error(records: Sequence[Mapping[str, Any]]) -> str:
-    said = [record.get("message") for record in records if record.get("stage") == "error"]
-    return next((text for text in reversed(said) if isinstance(text, str)), "")
+    failures = [failure for record in records if (failure := Failure.of(record)) is not None]
+    return failures[-1].message if failures else ""
 
 
 def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:

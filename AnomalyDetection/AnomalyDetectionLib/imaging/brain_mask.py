@@ -54,7 +54,8 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
             raise
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({said}): give a mask with --brain-mask."
+            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({said}): give a brain mask.",
+            see=("brain_mask",),
         ) from error
     stripped = _nonzero_region(small)
     if stripped is not None:  # deepbet looks for a skull, and may go beyond what was left or miss it
@@ -71,7 +72,8 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, flair) > LEAST_ON_HEAD):
         raise InputError(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
-            f"{volume_ml:.0f} ml): check that it is a head scan, or give a mask with --brain-mask."
+            f"{volume_ml:.0f} ml): check that it is a head scan, or give a brain mask.",
+            see=("brain_mask",),
         )
     return mask
 
@@ -115,19 +117,24 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     binary = sitk.Cast(image != 0 if least is None else image >= least, sitk.sitkUInt8)
     given_ml = float(voxels_of(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
-        raise InputError(f"{name} is empty: give a mask whose brain voxels are 1, or leave out --brain-mask.")
+        raise InputError(
+            f"{name} is empty: give a mask whose brain voxels are 1, or leave the brain mask out.",
+            see=("brain_mask",),
+        )
     on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
     brain = sitk.GetArrayFromImage(on_flair) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
     if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair) < LEAST_ON_HEAD:
         raise InputError(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
-            "physical space, or leave out --brain-mask."
+            "physical space, or leave the brain mask out.",
+            see=("brain_mask",),
         )
     if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
         raise InputError(
             f"{name} covers {volume_ml:.0f} ml, which is no plausible brain: give a mask of the whole brain, "
-            "or leave out --brain-mask."
+            "or leave the brain mask out.",
+            see=("brain_mask",),
         )
     return brain
 

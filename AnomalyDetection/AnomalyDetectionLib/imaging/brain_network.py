@@ -129,7 +129,8 @@ def load_network(task: str, device: str) -> LinkNet:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(
             f"The weights that find the brain are not installed here (or are damaged): install the Python package {PACKAGE} "
-            f"{VERSION} again, or give a mask with --brain-mask."
+            f"{VERSION} again, or give a brain mask.",
+            see=("brain_mask",),
         )
     network = LinkNet().eval().requires_grad_(False)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

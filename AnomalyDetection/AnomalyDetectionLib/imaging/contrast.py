@@ -86,8 +86,7 @@ def refuse_the_same(
     """
     if float(np.corrcoef(t1[brain], flair[brain])[0, 1]) > SAME_IMAGE_FROM:
         raise InputError(
-            f"{t1_name} and {flair_name} show the same image: give the T1 with --t1 and the "
-            "FLAIR with --flair."
+            f"{t1_name} and {flair_name} show the same image: give a T1 and a FLAIR.", see=("t1", "flair")
         )
 
 

@@ -51,8 +51,8 @@ def read_study(
     flair_volume = read_volume(flair, role="FLAIR", series=flair_series)
     if t1_volume.sha256 == flair_volume.sha256:
         raise InputError(
-            f"T1 and FLAIR are the same images ({t1_volume.description}): give the T1 with --t1 and the "
-            "FLAIR with --flair."
+            f"T1 and FLAIR are the same images ({t1_volume.description}): give a T1 and a FLAIR.",
+            see=("t1", "flair"),
         )
     _check_patient("T1", t1_volume, flair_volume)
     mask = None if brain_mask is None else read_volume(brain_mask, role="brain mask", mask=True)

@@ -81,7 +81,8 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
     header, tensors, digest = read_tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(
-            f"{path} is not a model of AnomalyDetection; 'anomaly-detection models' lists those there are."
+            f"{path} is not a model of AnomalyDetection: choose another file, or one of the bundled models.",
+            see=("models",),
         )
     try:
         version = int(header["version"])

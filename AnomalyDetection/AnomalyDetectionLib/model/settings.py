@@ -7,6 +7,11 @@ from dataclasses import dataclass
 MOST_MAPS = 4096
 """Of a layer of a network, as of latent elements: more would be no model of this kind, but fill the memory."""
 
+STRIDES = (1, 15)
+PERCENTILES = (0.0, 100.0)
+STATISTICS, DISTANCES = ("training", "scan", "tissue"), ("percentile", "mahalanobis")
+"""What the settings of the scoring may be."""
+
 _MOST = 1e6
 """No score, factor or count of a setting is larger."""
 
@@ -76,9 +81,9 @@ class ScoringSettings:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
-        if not 1 <= self.stride <= 15:
+        if not STRIDES[0] <= self.stride <= STRIDES[1]:
             raise ValueError(f"the stride must lie between 1 and 15 voxels, not at {self.stride}")
-        if not 0 <= self.percentile <= 100:
+        if not PERCENTILES[0] <= self.percentile <= PERCENTILES[1]:
             raise ValueError(f"the percentile must lie between 0 and 100, not at {self.percentile:g}")
         if not (
             0 < self.z_factor <= _MOST and 0 < self.threshold <= _MOST and 1 <= self.min_patches <= _MOST
@@ -86,9 +91,9 @@ class ScoringSettings:
             raise ValueError(
                 "z_factor and threshold must be positive, and a finding has at least one patch; no more than 1e6"
             )
-        if self.statistics not in ("training", "scan", "tissue"):
+        if self.statistics not in STATISTICS:
             raise ValueError(f"statistics is 'training', 'scan' or 'tissue', not {self.statistics!r}")
-        if self.distance not in ("percentile", "mahalanobis"):
+        if self.distance not in DISTANCES:
             raise ValueError(f"distance is 'percentile' or 'mahalanobis', not {self.distance!r}")
         if self.back_projection not in ("cell", "mean"):
             raise ValueError(f"back_projection is 'cell' or 'mean', not {self.back_projection!r}")

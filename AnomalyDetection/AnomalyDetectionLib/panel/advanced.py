@@ -8,6 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
+from ..detection.settings import DetectionSettings, setting_of
 from ..model.bundled import DEFAULT_MODEL, PAPER_KIND, bundled_models, model_info
 from .devices import Devices
 from .messages import say
@@ -38,8 +39,20 @@ class Advanced:
         ui.advancedCollapsibleButton.contentsCollapsed.connect(self._collapsed)
         say(ui.deviceFoundLabel, "")
 
+    def settings(self) -> DetectionSettings:
+        """What the section says of a run."""
+        parameters = self._panel.parameters
+        return DetectionSettings(
+            model=self.model() or DEFAULT_MODEL,
+            device=self.device(),
+            percentile=self._given("percentile", float(parameters.percentile)),
+            stride=self._given("stride", int(parameters.stride)),
+            register=parameters.register,
+            bias_correction=parameters.biasCorrection,
+        )
+
     def model(self) -> str | None:
-        """A bundled model's name, a model file, or None for the default."""
+        """A bundled model's name or a model file; None: nobody has chosen one."""
         parameters = self._panel.parameters
         if parameters.model == "file":
             return str(parameters.modelFile)
@@ -49,16 +62,6 @@ class Advanced:
         """The engine's name of the device."""
         chosen = str(self._panel.parameters.device) or "auto"
         return self._devices.gpu() if chosen == "gpu" else chosen
-
-    def percentile(self) -> float | None:
-        """Of the latent elements' deviations; None: the model's own, or it has none."""
-        chosen = float(self._panel.parameters.percentile)
-        return chosen if chosen >= 0 and self._is_papers() else None
-
-    def stride(self) -> int | None:
-        """Voxels between patches; None: the model's own."""
-        chosen = int(self._panel.parameters.stride)
-        return chosen if chosen >= 1 and self._is_papers() else None
 
     def problem(self) -> str:
         """What stands in the way of a run, or nothing."""
@@ -102,6 +105,10 @@ class Advanced:
         """The file of the chosen model, whether it is there or not."""
         model = self.model() or DEFAULT_MODEL
         return next((str(path) for path in bundled_models() if path.stem == model), model)
+
+    def _given(self, name: str, value: float) -> Any:
+        """What a box holds; None, for the model's own, where it is a step below what can be, or the model has none."""
+        return value if self._is_papers() and not setting_of(name).problem(value) else None
 
     def _is_papers(self) -> bool:
         """Whether percentile and stride mean something to the chosen model."""

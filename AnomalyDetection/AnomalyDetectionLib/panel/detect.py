@@ -245,17 +245,12 @@ class Detect:
         slicer.app.processEvents()
 
     def _inputs(self) -> DetectionInputs:
-        parameters, advanced = self._panel.parameters, self._panel.advanced
+        parameters = self._panel.parameters
         return DetectionInputs(
             t1=parameters.t1,
             flair=parameters.flair,
             brain_mask=parameters.brainMask,
-            model=advanced.model(),
-            device=advanced.device(),
-            percentile=advanced.percentile(),
-            stride=advanced.stride(),
-            register=parameters.register,
-            bias_correction=parameters.biasCorrection,
+            settings=self._panel.advanced.settings(),
             keep_intermediate=parameters.keepIntermediate,
         )
 

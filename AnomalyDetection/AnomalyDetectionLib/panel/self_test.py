@@ -184,7 +184,9 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertEqual(reviews(), reviewed)
 
     def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
-        from ..engine.process import EngineRun, arguments_for
+        from ..detection.settings import DetectionRequest
+        from ..engine.job import Job
+        from ..engine.process import EngineRun
         from .python import python_command
 
         with self._folder() as folder:
@@ -192,9 +194,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             own.mkdir()
             t1, flair = (Path(self.sample_path(f"simulated_{name}.nii.gz")) for name in ("T1", "FLAIR"))
             library = RESOURCES.parent
-            run = EngineRun(
-                python_command(), arguments_for(results, t1=t1, flair=flair), own, library=library
-            )
+            arguments = Job(DetectionRequest(t1, flair), results).write(own / "job.json")
+            run = EngineRun(python_command(), arguments, own, library=library)
             run.wait()
             self.assertEqual(run.state, "done", run.log)
             panel = self._widget().panel

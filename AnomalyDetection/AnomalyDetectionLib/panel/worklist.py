@@ -13,7 +13,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..bids.layout import is_bids
-from ..engine.plain_words import plain_words
 from ..engine.process import EngineRun
 from ..errors import InputError
 from ..files.run_folders import new_folder
@@ -263,7 +262,7 @@ class Worklist:
         self._run, self._detecting = None, False
         self._remove_run_folder()
         if error:
-            self._say(plain_words(error, {}), "error")
+            self._say(error, "error")
             self._panel.detect.show_log(run.log)
         self.show()
 

@@ -86,7 +86,8 @@ def source_of_flair(
     if reference is None and not (flair.is_dir() or is_dicom(flair)):
         raise InputError(
             f"The FLAIR {flair} is no DICOM, so no DICOM objects can refer to it: name the folder of the DICOM "
-            "series it was made from with --dicom-reference, or leave out --dicom."
+            "series it was made from, or leave DICOM out.",
+            see=("dicom_reference", "dicom"),
         )
     if isinstance(series, Series) and reference is None:
         chosen = series

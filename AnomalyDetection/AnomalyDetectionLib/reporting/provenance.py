@@ -16,7 +16,6 @@ from .. import __version__
 from ..detection.run import Detection
 from ..grid import Grid
 from ..imaging.volume import Volume
-from ..model.bundled import DEFAULT_MODEL
 from .notice import LIMITS, NOTICE
 
 __all__ = ["LIMITS", "NOTICE", "provenance"]
@@ -40,7 +39,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
         "limits": list(LIMITS),
         "model": {
             "name": detection.model.name,
-            "file": request.model or DEFAULT_MODEL,
+            "file": request.settings.model,
             "sha256": detection.model.sha256,
         },
         "settings": {

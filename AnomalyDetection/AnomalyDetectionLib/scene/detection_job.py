@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
+from ..detection.settings import DetectionRequest, DetectionSettings
 from ..detection.stored_scores import FOLDER, read_stored
 from ..detection.written_findings import read_findings
-from ..engine.plain_words import plain_words
-from ..engine.process import Progress, arguments_for
+from ..engine.job import Job
 from ..errors import InputError
 from ..files.run_folders import remove_leftovers
 from ..reporting.extras import Missing
@@ -27,8 +26,8 @@ from .volumes import study_files
 RECORD, LABELS = "findings.json", "suspected_anomalies.nii.gz"
 """What the engine writes beside its scores: as of `reporting.result_files`, which needs packages that Slicer may lack."""
 
-RESULTS = "results"
-"""The folder of the engine's results within that of the run."""
+RESULTS, JOB = "results", "job.json"
+"""The folder of the engine's results and what it is asked for, within the folder of the run."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,14 @@ class Inputs:
     Attributes:
         t1, flair: vtkMRMLScalarVolumeNode.
         brain_mask: vtkMRMLSegmentationNode or vtkMRMLLabelMapVolumeNode; None: the brain is found.
-        model: a bundled model's name or a model file; None: the default.
-        device: "auto", "cpu", "cuda" or "mps".
-        percentile, stride, threshold, min_patches: None: the model's own.
-        register, bias_correction: as for the command line.
+        settings: how.
         keep_intermediate: whether the prepared volumes are shown among the volumes.
     """
 
     t1: Any
     flair: Any
     brain_mask: Any = None
-    model: str | None = None
-    device: str = "auto"
-    percentile: float | None = None
-    stride: int | None = None
-    threshold: float | None = None
-    min_patches: int | None = None
-    register: bool = True
-    bias_correction: bool = True
+    settings: DetectionSettings = field(default_factory=DetectionSettings)
     keep_intermediate: bool = False
 
 
@@ -100,29 +89,14 @@ class DetectionJob(EngineJob):
                 )
                 if node is not None
             }
-            arguments = arguments_for(
-                self._folder / RESULTS,
-                t1=files["t1"],
-                flair=files["flair"],
-                brain_mask=files.get("brain_mask"),
-                model=inputs.model,
-                device=inputs.device,
-                percentile=inputs.percentile,
-                stride=inputs.stride,
-                threshold=inputs.threshold,
-                min_patches=inputs.min_patches,
-                register=inputs.register,
-                bias_correction=inputs.bias_correction,
-                parent=os.getpid(),
+            request = DetectionRequest(
+                files["t1"], files["flair"], files.get("brain_mask"), settings=inputs.settings
             )
+            arguments = Job(request, self._folder / RESULTS, os.getpid()).write(self._folder / JOB)
             self._start(python, arguments, environment)
         except BaseException:
             self._remove_folder()
             raise
-
-    def poll(self) -> list[Progress]:
-        """The progress since the last call, in the words of the panel; never waits."""
-        return [dataclasses.replace(step, message=self._in_words(step.message)) for step in super().poll()]
 
     def finish(self) -> Result:
         """Bring the results of a run that is done into the scene; its folder is removed.
@@ -163,12 +137,6 @@ class DetectionJob(EngineJob):
             )
         finally:
             self._remove_folder()
-
-    def _in_words(self, message: str) -> str:
-        """Without the paths of temporary files, which mean nothing to anybody."""
-        if str(self._folder / RESULTS) in message:  # the summary, which the panel gives itself
-            return "Bringing the result into the scene"
-        return plain_words(message, self._names)
 
     def _written(self, scores: ScoreMap) -> Findings | None:
         """What the run found, so that nothing is done twice."""

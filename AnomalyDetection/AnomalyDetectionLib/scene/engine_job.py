@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ..engine.plain_words import plain_words
-from ..engine.process import EngineRun, Progress
+from ..engine.process import EngineRun
+from ..engine.records import Progress
 from ..files.run_folders import new_folder
 
 
@@ -48,8 +50,8 @@ class EngineJob:
 
     @property
     def error(self) -> str:
-        """Why it failed, in one sentence, in the words of the panel."""
-        return plain_words(self._run.error, self._names)
+        """Why it failed, in one sentence."""
+        return self._named(self._run.error)
 
     @property
     def log(self) -> str:
@@ -58,7 +60,7 @@ class EngineJob:
 
     def poll(self) -> list[Progress]:
         """The progress since the last call; never waits."""
-        return self._run.poll()
+        return [replace(step, message=self._named(step.message)) for step in self._run.poll()]
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> None:
         """Until the run has ended."""
@@ -68,6 +70,11 @@ class EngineJob:
         """End the run; no process and no file of it stays. Safe to call at any time, and twice."""
         self._run.cancel(timeout=0)  # at once: what it wrote so far is in the folder that goes
         self._remove_folder()
+
+    def _named(self, sentence: str) -> str:
+        """With the names of the volumes, where it has paths of temporary files, which mean nothing to anybody."""
+        paths = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
+        return re.sub(paths, lambda path: f'"{self._names[path[0]]}"', sentence) if paths else sentence
 
     def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

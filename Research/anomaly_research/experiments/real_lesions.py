@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.calibration.prepare_scans import ScanEntry
-from AnomalyDetectionLib.detection.run import Detection, DetectionRequest, run_detection
+from AnomalyDetectionLib.detection.run import Detection, run_detection
+from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
@@ -139,7 +140,8 @@ def _of_scan(
         "model": model.fingerprint,
     }
     if key_of(path) != key:
-        request = DetectionRequest(entry.t1, entry.flair, entry.brain_mask, model=file, device=device)
+        settings = DetectionSettings(model=file, device=device)
+        request = DetectionRequest(entry.t1, entry.flair, entry.brain_mask, settings=settings)
         detection = run_detection(request)
         lesions = _lesion_mask(entry, detection)
         plain = {

@@ -1,0 +1,32 @@
+"""`anomaly-detection run`, which other programs start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import DEBUG, PATH, PROGRESS
+from .progress import Stop, check_output, progress_of
+
+
+@click.command(hidden=True)
+@click.argument("job", type=PATH)
+@PROGRESS
+@DEBUG
+def run(job: Path, progress: str, debug: bool) -> None:
+    """Do what a file says that another program has written."""
+    from ..engine.job import Job
+    from ..files.parent_process import call_when_gone
+
+    asked = Job.read(job)
+    if asked.parent is not None:  # a program that ended by accident cannot stop the run that it started
+        call_when_gone(asked.parent, Stop.from_thread)
+    with progress_of(progress) as report:
+        check_output(asked.output)
+        from ..detection.run import run_detection
+        from ..reporting.results import write_results
+
+        detection = run_detection(asked.request, report)
+        write_results(detection, asked.output, report, keep_scores=True, pictures=False)
+        report("done", 1.0, "The result is ready")

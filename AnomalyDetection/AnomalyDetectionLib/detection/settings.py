@@ -1,0 +1,195 @@
+"""The settings of a detection, written down once: every door makes a `DetectionSettings` of what it was given.
+
+The command line makes its options of the fields, the module its parameters, a cohort keeps them with its results.
+Light: no torch, so that mistakes are said at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import Field, asdict, dataclass, field, fields
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..model.bundled import DEFAULT_MODEL
+from ..model.settings import DISTANCES, PERCENTILES, STATISTICS, STRIDES, ScoringSettings
+
+if TYPE_CHECKING:
+    from ..dicom.series import Series
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_PAPER = ScoringSettings()
+_NUMBERS = {int: Integral, float: Real}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting besides its name and default.
+
+    Attributes:
+        kind: bool, int, float or str.
+        help: what it is, with its unit; of a bool, what it means that it is off.
+        unit: a word for the value, as in `--stride VOXELS`.
+        choices: all values there are; empty: any.
+        bounds: the least and the largest number.
+        positive: whether it must be more than 0.
+        paper: what the paper takes, of settings whose default is the model's own.
+        off: of a bool, the words for "off", as in `--no-registration`.
+    """
+
+    kind: type
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    bounds: tuple[Any, Any] = (None, None)
+    positive: bool = False
+    paper: Any = None
+    off: str = ""
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, to go on "The stride ..." with; empty: nothing."""
+        if self.kind in _NUMBERS:
+            is_number = isinstance(value, _NUMBERS[self.kind]) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value):
+                return f"is a{' whole' if self.kind is int else ''} number, not {value!r}"
+            least, most = self.bounds
+            if self.positive and value <= 0:
+                return f"must be more than 0, not {value:g}"
+            if least is not None and value < least:
+                return f"must be at least {least:g}, not {value:g}"
+            if most is not None and value > most:
+                return f"must be at most {most:g}, not {value:g}"
+        elif not isinstance(value, self.kind):
+            return f"is {'on or off' if self.kind is bool else 'a word'}, not {value!r}"
+        elif self.choices and value not in self.choices:
+            return f"must be one of {', '.join(self.choices)}, not {value!r}"
+        return ""
+
+
+def _setting(default: Any, kind: type, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"setting": Setting(kind, help, **more)})
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """How anomalies are detected in a scan. Where a default is None, the model's own setting counts.
+
+    Each field says what it means, see `setting_of`.
+
+    Raises:
+        InputError: a value that cannot be used.
+    """
+
+    model: str = _setting(
+        DEFAULT_MODEL, str, "A model that ships with the program, or a model file.", unit="NAME|FILE"
+    )
+    device: str = _setting(
+        "auto", str, "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+    )
+    threshold: float | None = _setting(
+        None, float, "Scores above it are suspected.", unit="SCORE", positive=True, paper=_PAPER.threshold
+    )
+    budget: float | None = _setting(
+        None,
+        float,
+        "Set the threshold so that a normal scan has so many findings; instead of a threshold.",
+        unit="FINDINGS",
+        positive=True,
+    )
+    percentile: float | None = _setting(
+        None,
+        float,
+        "Of the latent elements' deviations; a patch's score.",
+        unit="N",
+        bounds=PERCENTILES,
+        paper=_PAPER.percentile,
+    )
+    min_patches: int | None = _setting(
+        None,
+        int,
+        "Drop findings of fewer connected patches.",
+        unit="COUNT",
+        bounds=(1, None),
+        paper=_PAPER.min_patches,
+    )
+    stride: int | None = _setting(
+        None,
+        int,
+        "Voxels between patches; fewer are finer and slower.",
+        unit="VOXELS",
+        bounds=STRIDES,
+        paper=_PAPER.stride,
+    )
+    statistics: str | None = _setting(
+        None,
+        str,
+        "What a patch is compared with: training patches, the scan's own, or training patches of the same"
+        " tissue.",
+        choices=STATISTICS,
+        paper=_PAPER.statistics,
+    )
+    distance: str | None = _setting(
+        None,
+        str,
+        "From the latent elements' deviations to one score.",
+        choices=DISTANCES,
+        paper=_PAPER.distance,
+    )
+    register: bool = _setting(True, bool, "Trust that T1 and FLAIR line up as they are.", off="registration")
+    bias_correction: bool = _setting(
+        True, bool, "The images have no bias field, or none any more.", off="bias correction"
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be used."""
+        for one in fields(DetectionSettings):
+            value = getattr(self, one.name)
+            if value is None and one.default is None:
+                continue
+            if problem := setting_of(one).problem(value):
+                raise InputError(f"The {one.name.replace('_', ' ')} {problem}.", see=(one.name,))
+        if self.budget is not None and self.threshold is not None:
+            raise InputError(
+                "A budget and a threshold both set the threshold: leave out one of them.",
+                see=("budget", "threshold"),
+            )
+
+    @property
+    def scoring(self) -> dict[str, Any]:
+        """What is asked for of the scoring settings that `score` takes, by name."""
+        return {name: getattr(self, name) for name in ("percentile", "stride", "statistics", "distance")}
+
+    def plain(self) -> dict[str, Any]:
+        """What JSON can hold: the settings by name."""
+        return asdict(self)
+
+
+def setting_of(one: Field[Any] | str) -> Setting:
+    """What is known of a setting: a field of `DetectionSettings`, or its name."""
+    if isinstance(one, str):
+        one = DetectionSettings.__dataclass_fields__[one]
+    found: Setting = one.metadata["setting"]
+    return found
+
+
+@dataclass(frozen=True)
+class DetectionRequest:
+    """What to detect anomalies in, and how.
+
+    Attributes:
+        t1, flair: image files or DICOM folders.
+        brain_mask: image file; None: the brain is found.
+        t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it
+            holds several; or the series itself, as `dicom.study` chose it.
+        settings: how.
+    """
+
+    t1: Path
+    flair: Path
+    brain_mask: Path | None = None
+    t1_series: str | Series | None = None
+    flair_series: str | Series | None = None
+    settings: DetectionSettings = field(default_factory=DetectionSettings)

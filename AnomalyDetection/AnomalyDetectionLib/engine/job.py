@@ -1,0 +1,63 @@
+"""What a program asks of the engine's process, as a file: written by the program, read by the command `run`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..detection.settings import DetectionRequest, DetectionSettings
+from ..errors import InputError
+
+_IMAGES = ("t1", "flair", "brain_mask")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A detection whose scores are kept, and of which nothing is drawn.
+
+    Attributes:
+        request: of image files, no chosen DICOM series.
+        output: the folder for the results; it appears whole or not at all.
+        parent: id of a process whose end is to end the run, too.
+    """
+
+    request: DetectionRequest
+    output: Path
+    parent: int | None = None
+
+    def write(self, path: Path) -> list[str]:
+        """Write it down, and return the arguments of the engine's command line that do it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        images = {name: getattr(self.request, name) for name in _IMAGES}
+        content: dict[str, Any] = {
+            name: None if image is None else str(image) for name, image in images.items()
+        }
+        content |= {
+            "settings": self.request.settings.plain(),
+            "output": str(self.output),
+            "parent": self.parent,
+        }
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return ["run", str(path), "--progress", "json"]
+
+    @classmethod
+    def read(cls, path: Path) -> Job:
+        """The reverse of `write`.
+
+        Raises:
+            InputError: the file cannot be read, or says what cannot be done.
+        """
+        try:
+            content = json.loads(path.read_text("utf-8"))
+            t1, flair, mask = (Path(content[name]) if content[name] else None for name in _IMAGES)
+            if t1 is None or flair is None:
+                raise ValueError("it names no T1 or no FLAIR")
+            request = DetectionRequest(t1, flair, mask, settings=DetectionSettings(**content["settings"]))
+            return cls(request, Path(content["output"]), content["parent"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"The job {path} cannot be read ({error}): write it again.") from error
