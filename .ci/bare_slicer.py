@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -14,24 +15,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "AnomalyDetection"
-NOT_BROUGHT = (
-    "torch",
-    "click",
-    "highdicom",
-    "jinja2",
-    "nibabel",
-    "deepbet",
-    "safetensors",
-    "tqdm",
-    "matplotlib",
-    "PIL",
-)
-OF_VTK = ("matplotlib", "PIL")  # its wheel asks for them, what Slicer builds does not
+NOT_BROUGHT = ("torch", "click", "jinja2", "nibabel", "deepbet", "safetensors")
+NOT_LOADED = (*NOT_BROUGHT, "highdicom", "PIL", "tqdm", "matplotlib")
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path[:0] = [str(MODULE), str(ROOT / "Testing")]
 
-there = [name for name in NOT_BROUGHT if name not in OF_VTK and find_spec(name)]
+there = [name for name in NOT_BROUGHT if find_spec(name)]
 assert not there, f"this is no bare Slicer, it has {', '.join(there)}"
 
 from panel.stand_ins.slicer_application import SlicerApplication  # noqa: E402
@@ -54,7 +44,9 @@ with tempfile.TemporaryDirectory() as folder:
         slicer.stop()
     assert not slicer.errors, "\n".join(slicer.errors)
 
-loaded = [name for name in NOT_BROUGHT if sys.modules.get(name)]
+more = {re.split("[>=]", requirement)[0] for requirement in missing} - {*NOT_BROUGHT}
+assert not more, f"to be installed at the first run, too: {', '.join(more)}"
+loaded = [name for name in NOT_LOADED if sys.modules.get(name)]
 assert not loaded, f"loaded by the panel or the bridge: {', '.join(loaded)}"
 print(
     f"{len(names)} files imported, the panel opened; to be installed at the first run: {', '.join(missing)}"

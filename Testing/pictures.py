@@ -21,17 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.stored_scores import read_stored
+from AnomalyDetectionLib.reporting.drawing import font
 from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import Result, add_result
 from AnomalyDetectionLib.scene.segmentation import emphasise
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, set_overlay_opacity, show_result
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 from slice_rendering import Drawing, SliceView, Window, prepare_for_views
 from slicer_scene import SlicerScene, add_volume, make_scene
 
@@ -339,11 +339,6 @@ def direction(vector: np.ndarray) -> str:
     """The letter of the patient's direction in which a vector points mostly."""
     axis = int(np.argmax(np.abs(vector)))
     return ("RAS" if vector[axis] > 0 else "LPI")[axis]
-
-
-def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
 def save(picture: Image.Image, path: Path) -> None:

@@ -90,6 +90,11 @@ def test_every_file_of_a_package_is_in_the_wheel():
     }
     assert there == {path for path in carried if path.is_file()}
     assert {path.parent.name for path in there} >= {"cohort", "templates"}
+    resources = {path.name for path in (MODULE / "Resources").iterdir() if path.is_dir()}
+    in_wheel = {
+        pattern.partition("/")[0] for pattern in setuptools["package-data"]["AnomalyDetectionLib.resources"]
+    }
+    assert resources == in_wheel | {"Icons", "UI"}, "the module's own, which is no part of the wheel"
 
 
 def test_the_licence_is_apache_2():
@@ -148,6 +153,18 @@ def test_what_slicer_may_lack_is_not_imported_when_the_module_is_opened():
         p.name for p in library_files(in_folders=("scene", "panel")) if heavy.search(p.read_text("utf-8"))
     ]
     assert not guilty
+
+
+def test_what_the_command_line_alone_has_is_imported_nowhere_else():
+    """The first run in Slicer fetches neither."""
+    pattern = imports("matplotlib|tqdm", inside=True)
+    users = {
+        path.relative_to(MODULE).as_posix()
+        for path in MODULE.rglob("*.py")
+        if pattern.search(path.read_text("utf-8"))
+    }
+    library = "AnomalyDetectionLib"
+    assert users == {f"{library}/cohort/group_figures.py", f"{library}/commands/progress.py"}
 
 
 def _code_matches(path, pattern):

@@ -15,6 +15,8 @@ import pytest
 from conftest import REPOSITORY
 
 SLICERS_OWN = {"numpy", "scipy", "SimpleITK"}
+BROUGHT_BY_5_12 = {"highdicom", "pillow", "pydicom", "pyjpegls"}
+FOR_THE_COMMAND_LINE = {"matplotlib", "tqdm"}
 
 
 @dataclass
@@ -83,15 +85,27 @@ def names(requirements):
     return [re.split("[<>=]", requirement)[0] for requirement in requirements]
 
 
-def test_the_list_is_that_of_the_package_less_what_slicer_has(a_slicer_application):
+def test_the_list_is_that_of_the_package_less_what_slicer_has_and_does_not_need(a_slicer_application):
     from AnomalyDetectionLib.panel import first_run
 
     text = (REPOSITORY / "pyproject.toml").read_text("utf-8")
     block = re.search(r"^dependencies = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
-    declared = {line for line in re.findall(r'"(.+?)"', block[1]) if names([line])[0] not in SLICERS_OWN}
+    left_out = SLICERS_OWN | FOR_THE_COMMAND_LINE
+    declared = {line for line in re.findall(r'"(.+?)"', block[1]) if names([line])[0] not in left_out}
     listed = {package.requirement for package in first_run.PACKAGES}
     assert declared <= listed
     assert set(names(listed - declared)) == {"pyjpegls"}
+
+
+def test_slicer_5_12_fetches_at_most_five_packages_of_30_mb_beside_torch(installers):
+    from AnomalyDetectionLib.panel import first_run
+
+    installers.installed |= BROUGHT_BY_5_12 | {"torch"}
+    missing = first_run.missing_requirements()
+    assert len(missing) <= 5
+    together = re.search(r"about (\d+) MB together", first_run.explain(missing))
+    assert together
+    assert 10 <= int(together[1]) <= 30, "deepbet's weights alone are 10 MB"
 
 
 def test_nothing_is_missing_where_the_engine_runs(a_slicer_application):
@@ -245,7 +259,7 @@ def test_the_wheels_to_fetch_fit_this_python_and_platform(installers, monkeypatc
     text = first_run.by_hand(first_run.missing_requirements())
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     assert f"--platform {wheels}" in text
-    assert f"matplotlib-*-{tag}-*.whl  ({wheels})" in text
+    assert f"pillow-*-{tag}-*.whl  ({wheels})" in text
     assert "deepbet-*-py3-none-any.whl" in text
     assert '--no-deps "deepbet==1.0.2"' in text
     assert text.count("pip download") == text.count("pip install") == 3

@@ -33,7 +33,8 @@ class Package:
         name: on PyPI.
         at_least: version.
         exactly: whether no later version will do.
-        size_mb: of the download with what it needs itself, about (Linux, Python 3.12, measured in November 2026).
+        size_mb: of the download with what it needs itself and Slicer lacks, about (Linux, Python 3.12, measured in
+            November 2026).
         compiled: whether its wheel is one of this Python and platform.
     """
 
@@ -51,21 +52,22 @@ class Package:
 
 TORCH = Package("torch", "2.2", 200, compiled=True)
 TORCH_WITH_GPU_GB = 2.5
-DEEPBET = Package("deepbet", "1.0.2", 10, exactly=True)
+DEEPBET = Package("deepbet", "1.0.2", 10.3, exactly=True)
 OTHERS = (
     Package("click", "8.1", 0.1),
-    Package("highdicom", "0.27", 1.1),  # Slicer 5.12 has it, and pydicom
+    Package("highdicom", "0.27", 1.1),  # Slicer 5.12 has it, pillow, pydicom and pyjpegls
     Package("jinja2", "3.1", 0.2),  # torch brings it
-    Package("matplotlib", "3.8", 17, compiled=True),
-    Package("nibabel", "5", 3.5),
-    Package("pillow", "10", 7, compiled=True),
-    Package("pydicom", "3.0.1", 2.5),
+    Package("nibabel", "5", 3.3),
+    Package("pillow", "10", 7.1, compiled=True),
+    Package("pydicom", "3.0.1", 2.4),
     Package("safetensors", "0.5", 0.5, compiled=True),
-    Package("tqdm", "4.66", 0.1),
     Package("pyjpegls", "1.3", 2.7, compiled=True),  # imported by highdicom
 )
 PACKAGES = (TORCH, *OTHERS, DEEPBET)
-"""All but numpy, scipy and SimpleITK: those come with Slicer and are never touched."""
+"""All but numpy, scipy and SimpleITK: those come with Slicer and are never touched.
+
+matplotlib and tqdm are for the command line alone: figures of a group, and the progress bar.
+"""
 
 
 class InstallationError(InputError):

@@ -28,14 +28,12 @@ PACKAGES = (
     "deepbet",
     "nibabel",
     "safetensors",
-    "matplotlib",
     "jinja2",
     "pillow",
     "click",
-    "tqdm",
 )
-"""What a run goes through: what pyproject.toml asks for, and what that asks for without naming a version."""
-OPTIONAL_PACKAGES = ("nilearn", "lightning-fabric", "snakemake")
+"""What every run goes through: what pyproject.toml asks for, and what that asks for without naming a version."""
+OPTIONAL_PACKAGES = ("matplotlib", "tqdm", "nilearn", "lightning-fabric", "snakemake")
 
 
 def examination() -> str:

@@ -6,10 +6,8 @@ front on top.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import SimpleITK as sitk
 from PIL import Image, ImageDraw, ImageFont
@@ -18,6 +16,7 @@ from scipy import ndimage
 from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
 from ..imaging.prepared import IntensityScale
+from ..model.bundled import resources
 from .colours import lightest_score, score_colours
 
 MARGIN_MM = 6.0
@@ -165,10 +164,11 @@ def shortened(text: str, with_font: ImageFont.FreeTypeFont, width: int) -> str:
 
 
 def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The font of all pictures."""
-    # Matplotlib brings the font files; its own text engine would first build a font cache for seconds.
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name
+    """The font of all pictures; a size in pixels.
+
+    It has Latin, Greek, Cyrillic and more, for names of images may be in any of them; Pillow's own has little but ASCII.
+    """
+    path = resources() / "Fonts" / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
     # Pillow's other layout engine draws garbage within Slicer, where Qt has loaded another FreeType before it.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 

@@ -20,7 +20,7 @@ from .notice import LIMITS, NOTICE
 
 __all__ = ["LIMITS", "NOTICE", "provenance"]
 
-PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "matplotlib", "pillow", "safetensors")
+PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "pillow", "safetensors")
 """What results and what is made of them depend on, besides the three that name their versions themselves."""
 
 

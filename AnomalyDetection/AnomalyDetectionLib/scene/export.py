@@ -185,7 +185,7 @@ def export_pictures(
 
 
 def need_packages(what: str, *names: str) -> None:
-    """Make sure that matplotlib, Pillow and these packages are there.
+    """Make sure that Pillow and these packages are there.
 
     Args:
         what: needs them, as a sentence begins: "Pictures need".
@@ -193,7 +193,7 @@ def need_packages(what: str, *names: str) -> None:
     Raises:
         InputError: one is missing.
     """
-    for name in ("matplotlib", "PIL", *names):
+    for name in ("PIL", *names):
         try:
             import_module(name)
         except ImportError as error:
