@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "AnomalyDetection"
 NOT_BROUGHT = ("torch", "click", "jinja2", "nibabel", "deepbet", "safetensors")
 NOT_LOADED = (*NOT_BROUGHT, "highdicom", "PIL", "tqdm", "matplotlib")
+SLOW = (
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.sparse",
+)  # slow to import: `import scipy` loads them at use
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path[:0] = [str(MODULE), str(ROOT / "Testing")]
@@ -37,6 +42,8 @@ with tempfile.TemporaryDirectory() as folder:
         panel = slicer.open(slicer.load_module(MODULE / "AnomalyDetection.py"))
         for name in names:
             importlib.import_module(name)
+        slow = [name for name in SLOW if name in sys.modules]
+        assert not slow, f"loaded before it is used: {', '.join(slow)}"
         panel.ui.loadSampleButton.click()
         assert panel.ui.detectButton.enabled, f"the sample cannot be run: {panel.ui.inputsMessageLabel.text}"
         missing = importlib.import_module("AnomalyDetectionLib.panel.first_run").missing_requirements()

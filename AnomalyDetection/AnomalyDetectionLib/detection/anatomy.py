@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..imaging.intensity import percentile_scaled
 from ..imaging.prepared import PreparedStudy
@@ -78,7 +78,7 @@ def segment_anatomy(
 
 def _islands(mask: np.ndarray, voxel_ml: float) -> np.ndarray:
     """The small pieces of a mask: a hole in the white matter is no ventricle."""
-    pieces, _ = ndimage.label(mask, np.ones((3, 3, 3), bool))
+    pieces, _ = scipy.ndimage.label(mask, np.ones((3, 3, 3), bool))
     small = np.bincount(pieces.ravel()) * voxel_ml < LEAST_PIECE_ML
     small[0] = False
     return small[pieces]

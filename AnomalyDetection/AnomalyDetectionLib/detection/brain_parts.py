@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..grid import Grid
 from .anatomy import AnatomyLabel
@@ -73,7 +73,7 @@ class BrainParts:
         ):
             source = self._parts == label
             if source.any():
-                near = ndimage.distance_transform_edt(~source, sampling=spacing) <= reach_mm
+                near = scipy.ndimage.distance_transform_edt(~source, sampling=spacing) <= reach_mm
                 self._parts[white & near] = part
 
     def names(self, cells: np.ndarray, count: int) -> list[str]:
@@ -87,7 +87,7 @@ class BrainParts:
             count: how many findings there are.
         """
         coarse = cells[:, ::_COARSE, ::_COARSE]
-        boxes = ndimage.find_objects(coarse, max_label=count)
+        boxes = scipy.ndimage.find_objects(coarse, max_label=count)
         names = []
         for number, box in enumerate(boxes, start=1):
             if box is None:  # thinner than a sample
@@ -99,7 +99,7 @@ class BrainParts:
                 slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, (0, 2, 2), strict=True)
             )
             inside = coarse[window] == number
-            beside = ndimage.binary_dilation(inside, np.ones((1, 3, 3)), iterations=2)
+            beside = scipy.ndimage.binary_dilation(inside, np.ones((1, 3, 3)), iterations=2)
             parts = self._parts[window]
             names.append(_name(_count(parts[inside]), _count(parts[beside])))
         return names

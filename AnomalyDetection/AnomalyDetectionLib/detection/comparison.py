@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 import SimpleITK as sitk
-from scipy import ndimage
-from scipy.sparse import csgraph, csr_matrix
 
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
@@ -127,7 +126,7 @@ def _volumes(result: Outlined) -> dict[int, tuple[float, float]]:
     grid = Grid.of(result.labels)
     labels = voxels_of(result.labels)
     found = {}
-    for number, place in enumerate(ndimage.find_objects(labels.astype(np.int32)), start=1):
+    for number, place in enumerate(scipy.ndimage.find_objects(labels.astype(np.int32)), start=1):
         if place is None:
             continue
         mask = np.pad(labels[place] == number, 1)
@@ -162,7 +161,7 @@ def _overlapping(
     alone_then = [number for number in there if number not in {theirs for _, theirs in edges}]
     lone = np.where(np.isin(before, alone_then), before, 0)
     if alone_now and lone.any():
-        distance, nearest = ndimage.distance_transform_edt(
+        distance, nearest = scipy.ndimage.distance_transform_edt(
             lone == 0, sampling=grid.spacing[::-1], return_indices=True
         )
         reach = max(NEAR_MM, *grid.spacing)
@@ -183,8 +182,8 @@ def _groups(
         return []
     rows = [later.index(ours) for ours, _ in edges]
     columns = [len(later) + earlier.index(theirs) for _, theirs in edges]
-    graph = csr_matrix((np.ones(len(edges)), (rows, columns)), shape=(size, size))
-    count, group = csgraph.connected_components(graph, directed=False)
+    graph = scipy.sparse.csr_matrix((np.ones(len(edges)), (rows, columns)), shape=(size, size))
+    count, group = scipy.sparse.csgraph.connected_components(graph, directed=False)
     return [
         (
             tuple(number for place, number in enumerate(later) if group[place] == k),
@@ -202,7 +201,7 @@ def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> d
         transform: from LPS points of `of` to those of `other`.
     """
     grid = Grid.of(other.labels)
-    near = ndimage.distance_transform_edt(other.scores == 0, sampling=grid.spacing[::-1]) <= NEAR_MM
+    near = scipy.ndimage.distance_transform_edt(other.scores == 0, sampling=grid.spacing[::-1]) <= NEAR_MM
     searched, scores = (
         sitk.GetArrayFromImage(_brought(grid.image(array), of.labels, transform))
         for array in (near.astype(np.uint8), other.scores.astype(np.float32))
@@ -211,7 +210,10 @@ def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> d
     numbers = np.unique(labels[labels > 0])
     if len(numbers) == 0:
         return {}
-    shares, medians = ndimage.mean(searched, labels, numbers), ndimage.median(scores, labels, numbers)
+    shares, medians = (
+        scipy.ndimage.mean(searched, labels, numbers),
+        scipy.ndimage.median(scores, labels, numbers),
+    )
     return {
         int(number): float(score)
         for number, share, score in zip(numbers, shares, medians, strict=True)

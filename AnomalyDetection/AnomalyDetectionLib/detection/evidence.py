@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..imaging.contrast import TISSUE_ABOVE
 from ..imaging.prepared import PreparedStudy
@@ -36,7 +36,7 @@ def relative_intensities(
     normal = study.brain & (cells == 0) & (np.maximum(study.t1, study.flair) > TISSUE_ABOVE)
     if suspected is not None:
         normal &= ~suspected
-    boxes = ndimage.find_objects(cells, max_label=count)
+    boxes = scipy.ndimage.find_objects(cells, max_label=count)
     ratios = []
     for number, box in enumerate(boxes, start=1):
         if box is None:
@@ -64,7 +64,7 @@ def _within_reach(inside: np.ndarray, spacing: tuple[float, float]) -> np.ndarra
     """Slice by slice, the pixels at most `RING_MM` from a pixel of the finding."""
     near = np.zeros(inside.shape, bool)
     for s in np.flatnonzero(inside.any(axis=(1, 2))):
-        near[s] = ndimage.distance_transform_edt(~inside[s], sampling=spacing) <= RING_MM
+        near[s] = scipy.ndimage.distance_transform_edt(~inside[s], sampling=spacing) <= RING_MM
     return near
 
 

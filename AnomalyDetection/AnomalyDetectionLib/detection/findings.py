@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 import SimpleITK as sitk
-from scipy import ndimage
 
 from ..errors import InputError
 from ..grid import Grid
@@ -139,8 +139,8 @@ def derive_findings(
     numbers = range(1, count + 1)
     owned, centroids = _extents(labels, count, study)
     patches = np.bincount(groups.ravel(), minlength=count + 1)[1:]
-    peaks = ndimage.maximum(scores.lattice, groups, numbers)
-    means = ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
+    peaks = scipy.ndimage.maximum(scores.lattice, groups, numbers)
+    means = scipy.ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
     ratios = relative_intensities(cells, count, study, suspected)
     hints = [_hint(scores, highest[k], ratios[k]) for k in range(count)]
     parts = None if scores.parts is None else scores.parts.names(cells, count)
@@ -211,11 +211,11 @@ def connected_patches(
         equal peaks, the finding with more patches goes first, then the one met first in array order.
     """
     above = lattice > threshold
-    groups, count = ndimage.label(above, structure=NEIGHBOURS[neighbourhood])
+    groups, count = scipy.ndimage.label(above, structure=NEIGHBOURS[neighbourhood])
     if count == 0:
         return groups.astype(np.int32)
     patches = np.bincount(groups.ravel())[1:]
-    peaks = np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1)))
+    peaks = np.atleast_1d(scipy.ndimage.maximum(lattice, groups, range(1, count + 1)))
     kept = [k for k in range(count) if patches[k] >= min_patches]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)

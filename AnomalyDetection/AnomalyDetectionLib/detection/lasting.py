@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..model.settings import ScoringSettings
 
@@ -27,7 +27,9 @@ def lasting_scores(
         threshold: that the groups were found with: what a group has that is smaller than the settings ask for.
     """
     if scoring.min_patches == 1:  # it lasts as long as its highest patch is above the threshold
-        return np.atleast_1d(ndimage.maximum(lattice, groups, range(1, count + 1))).astype(float).tolist()
+        return (
+            np.atleast_1d(scipy.ndimage.maximum(lattice, groups, range(1, count + 1))).astype(float).tolist()
+        )
     flat = np.flatnonzero(groups)
     owner, scores = groups.ravel()[flat], lattice.ravel()[flat].astype(np.float64)
     order = np.lexsort((-scores, owner))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, optimize
+import scipy
 
 from ..imaging.prepared import PreparedStudy
 
@@ -36,12 +36,12 @@ class Midline:
         if not brain.any():
             return cls((1.0, 0.0, 0.0), 0.0)
         spacing = np.array(study.grid.spacing[::-1]) * step
-        outside_mm = ndimage.distance_transform_edt(~brain, sampling=spacing)
-        inside_mm = ndimage.distance_transform_edt(brain, sampling=spacing)
+        outside_mm = scipy.ndimage.distance_transform_edt(~brain, sampling=spacing)
+        inside_mm = scipy.ndimage.distance_transform_edt(brain, sampling=spacing)
         to_surface_mm = np.maximum(outside_mm - spacing.min() / 2, 0) + np.maximum(
             inside_mm - spacing.min() / 2, 0
         )
-        surface = np.argwhere(brain & ~ndimage.binary_erosion(brain))
+        surface = np.argwhere(brain & ~scipy.ndimage.binary_erosion(brain))
         surface = surface[:: -(-len(surface) // _SURFACE_POINTS)]
         points = study.grid.points(((surface - 4) * step)[:, ::-1])
         # By the box round it, not by the mass: a lesion at the rim may be missing from the mask.
@@ -53,10 +53,12 @@ class Midline:
             distance = (points - centre) @ normal - plane[2]
             mirrored = points - 2 * distance[:, None] * normal
             index = study.grid.indices(mirrored)[:, ::-1] / step + 4
-            return float(ndimage.map_coordinates(to_surface_mm, index.T, order=1, mode="nearest").mean())
+            return float(
+                scipy.ndimage.map_coordinates(to_surface_mm, index.T, order=1, mode="nearest").mean()
+            )
 
         start = np.array([[0, 0, 0], [0.15, 0, 0], [0, 0.15, 0], [0, 0, 6.0]])
-        best = optimize.minimize(
+        best = scipy.optimize.minimize(
             asymmetry,
             start[0],
             method="Nelder-Mead",

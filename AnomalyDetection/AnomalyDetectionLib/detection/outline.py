@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 import SimpleITK as sitk
-from scipy import ndimage
 
 from ..imaging.flair_grid import to_flair_grid
 from ..imaging.prepared import PreparedStudy
@@ -41,7 +41,7 @@ def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected
     result = np.zeros_like(cells)
     images = np.stack([study.t1, study.flair])
     grow = np.ones((1, 2 * _REACH + 1, 2 * _REACH + 1), bool)
-    for number, box in enumerate(ndimage.find_objects(cells, count), start=1):
+    for number, box in enumerate(scipy.ndimage.find_objects(cells, count), start=1):
         if box is None:
             continue
         wider = tuple(
@@ -49,8 +49,8 @@ def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected
             for part, by in zip(box, (1, _RING, _RING), strict=True)
         )
         mine, brain = cells[wider] == number, study.brain[wider]
-        reach = ndimage.binary_dilation(mine, grow) & brain & ~((cells[wider] > 0) & ~mine)
-        around = brain & ~ndimage.binary_dilation(suspected[wider], grow) & ~reach
+        reach = scipy.ndimage.binary_dilation(mine, grow) & brain & ~((cells[wider] > 0) & ~mine)
+        around = brain & ~scipy.ndimage.binary_dilation(suspected[wider], grow) & ~reach
         refined = _refined(images[(slice(None), *wider)], mine & brain, reach, around)
         target = result[wider]
         target[(mine if refined is None else refined) & (target == 0)] = number
@@ -66,7 +66,7 @@ def _refined(
     level = np.median(tissue, axis=1)
     spread = np.maximum(1.4826 * np.median(np.abs(tissue - level[:, None]), axis=1), 0.02)
     away = (images - level[:, None, None, None]) / spread[:, None, None, None]
-    away = ndimage.gaussian_filter(away, (0, 0, 0.6, 0.6))
+    away = scipy.ndimage.gaussian_filter(away, (0, 0, 0.6, 0.6))
     distance = np.sqrt((away**2).sum(axis=0))
     strongest = float(np.quantile(distance[mine], 0.9))
     limit = float(np.clip(strongest / 2, _LEAST_DEVIATION, _MOST_DEVIATION))
@@ -79,7 +79,7 @@ def _refined(
     main = int(np.argmax(direction))
     alike = away[main] * sign[main] > 0
     members = reach & (distance > limit) & (alike | mine)
-    labels, found = ndimage.label(members, np.ones((3, 3, 3), bool))
+    labels, found = scipy.ndimage.label(members, np.ones((3, 3, 3), bool))
     kept = np.unique(labels[mine & members])
     members = np.isin(labels, kept[kept > 0]) if found else members
     if np.count_nonzero(members) < max(2, _LEAST_SHARE * np.count_nonzero(mine)):
@@ -96,7 +96,7 @@ def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
         labels: uint16 (slices, rows, columns) on the model's grid.
     """
     nearest = sitk.GetArrayFromImage(to_flair_grid(_widened(labels), study))
-    soft = ndimage.gaussian_filter((labels > 0).astype(np.float32), (0, 0.4, 0.4))
+    soft = scipy.ndimage.gaussian_filter((labels > 0).astype(np.float32), (0, 0.4, 0.4))
     share = _linear_within_slices(soft, study)
     kept = (share > 0.5) & study.flair_brain
     return np.where(kept, nearest, 0).astype(np.uint16)
@@ -104,7 +104,7 @@ def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
 
 def _widened(labels: np.ndarray) -> np.ndarray:
     """Labels grown by a voxel into nothing, so that a border that moves outwards still finds its number."""
-    grown = ndimage.maximum_filter(labels, (1, 3, 3))
+    grown = scipy.ndimage.maximum_filter(labels, (1, 3, 3))
     return np.where(labels > 0, labels, grown)
 
 
@@ -140,5 +140,5 @@ def _plane(plane: np.ndarray, study: PreparedStudy, axis: int, k: int, s: int) -
     first, second = (np.arange(flair.size[a]) for a in others)
     column = start[0] + steps[0][0] * first[None, :] + steps[1][0] * second[:, None]
     row = start[1] + steps[0][1] * first[None, :] + steps[1][1] * second[:, None]
-    values = ndimage.map_coordinates(plane, np.stack([row, column]), order=1, mode="constant", cval=0.0)
+    values = scipy.ndimage.map_coordinates(plane, np.stack([row, column]), order=1, mode="constant", cval=0.0)
     return np.expand_dims(values, 2 - axis)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..grid import Grid
 from ..imaging.prepared import PreparedStudy
@@ -86,7 +86,9 @@ class BrainRegions:
         if part is not None:
             return f"{where}, {part}"
         index = self.grid.indices(np.asarray(lps)[None])[0][::-1] / self.step + 1
-        depth = float(ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")[0])
+        depth = float(
+            scipy.ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")[0]
+        )
         return f"{where}, {'superficial' if depth < SUPERFICIAL_MM else 'deep'}"
 
 
@@ -103,12 +105,12 @@ def _third(along: float, middle: tuple[float, float], below: str, above: str) ->
 
 def _depth(study: PreparedStudy, brain: np.ndarray, step: np.ndarray) -> np.ndarray:
     """mm from the outer surface; where the scan ends inside the brain there is no surface."""
-    solid = ndimage.binary_fill_holes(np.pad(brain, 1))
+    solid = scipy.ndimage.binary_fill_holes(np.pad(brain, 1))
     spacing = np.array(study.grid.spacing[::-1]) * step
     for border, last, beyond in ((0, 1, -1.0), (-1, -2, float(study.grid.shape[0]))):
         middle = np.array([[(study.grid.size[0] - 1) / 2, (study.grid.size[1] - 1) / 2, beyond]])
         index = study.flair_grid.indices(study.grid.points(middle))[0]
         if np.any(index < -0.5) or np.any(index > np.array(study.flair_grid.size) - 0.5):
             solid[border] = solid[last]
-    depth = ndimage.distance_transform_edt(solid, sampling=spacing)
+    depth = scipy.ndimage.distance_transform_edt(solid, sampling=spacing)
     return np.maximum(depth - spacing.min() / 2, 0.0).astype(np.float32)

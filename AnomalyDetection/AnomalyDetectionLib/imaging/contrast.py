@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..errors import InputError
 
@@ -100,7 +100,7 @@ def _depth_mm(mask: np.ndarray, in_plane_mm: Sequence[float]) -> np.ndarray:
     """How deep in a mask its voxels lie, slice by slice."""
     depth = np.zeros(mask.shape, np.float32)
     for number in np.flatnonzero(mask.any(axis=(1, 2))):
-        depth[number] = ndimage.distance_transform_edt(np.pad(mask[number], 1), sampling=in_plane_mm)[
+        depth[number] = scipy.ndimage.distance_transform_edt(np.pad(mask[number], 1), sampling=in_plane_mm)[
             1:-1, 1:-1
         ]
     return depth

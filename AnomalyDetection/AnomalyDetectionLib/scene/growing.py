@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 REACH_MM = 40.0
 """No lesion grows further from its point."""
@@ -83,8 +83,8 @@ def _by_image(
         border = usual + edge * (value - usual)
         alike = tissue & ((image >= border) if value > usual else (image <= border))
         alike[here] = True
-        labels, _ = ndimage.label(alike)
+        labels, _ = scipy.ndimage.label(alike)
         grown = labels == labels[here]
         if grown.sum() * float(np.prod(mm)) / 1000 <= MOST_ML:
             break
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in grown])
+    return np.stack([scipy.ndimage.binary_fill_holes(plane) for plane in grown])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..imaging.contrast import ContrastOrder
 
@@ -118,14 +118,14 @@ def _inside(
         return np.zeros((0, 0, 0), bool), np.zeros(len(level), bool)
     levels = (level < top - BELOW_TOP_MM[0]) & (level > top - BELOW_TOP_MM[1])
     planes = [
-        _depth_mm(ndimage.binary_fill_holes(np.pad(plane, 1)))[1:-1, 1:-1] > INSIDE_MM
+        _depth_mm(scipy.ndimage.binary_fill_holes(np.pad(plane, 1)))[1:-1, 1:-1] > INSIDE_MM
         for plane in head[levels]
     ]
     return np.array(planes, bool).reshape(-1, *head.shape[1:]), levels
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
-    parts, count = ndimage.label(mask)
+    parts, count = scipy.ndimage.label(mask)
     return parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]) if count else mask
 
 
@@ -135,4 +135,4 @@ def _top(head: np.ndarray, level: np.ndarray) -> float | None:
 
 
 def _depth_mm(mask: np.ndarray) -> np.ndarray:
-    return np.asarray(ndimage.distance_transform_edt(mask, sampling=STEP_MM[1::-1]))
+    return np.asarray(scipy.ndimage.distance_transform_edt(mask, sampling=STEP_MM[1::-1]))
