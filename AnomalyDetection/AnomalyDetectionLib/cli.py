@@ -105,7 +105,7 @@ def _what_to_say(error: Exception) -> tuple[Failure, str]:
         return Failure(str(said), USER_ERROR, said.see), in_words(said)
     sentence = f"Something went wrong inside {PROGRAM} ({type(error).__name__})"
     return (
-        Failure(f"{sentence}: report it with its log.", OWN_ERROR),
+        Failure(f"{sentence}: report it with the log under Details.", OWN_ERROR),
         f"{sentence}; run again with --debug and report it together with what `{PROGRAM} doctor` prints.",
     )
 

@@ -127,7 +127,7 @@ class EngineRun:
         if self._kept_error:
             return self._kept_error
         if self.log.strip():
-            return f"The engine broke off before it could say why (code {code}): report it with its log."
+            return f"The engine broke off before it could say why (code {code}): report it with the log under Details."
         return (
             f"The engine ended without a word (code {code}), perhaps because the memory ran out: close other "
             "programs and try again."
