@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.commands.bids import bids
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.commands.options import in_words, option_of
-from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.engine.job import Job
 from AnomalyDetectionLib.engine.process import EngineRun
 from AnomalyDetectionLib.engine.records import Failure, Progress, record_of
@@ -340,7 +340,7 @@ def test_a_package_that_is_missing_is_named(folder, quick, tmp_path):
     assert "torch is not installed" in run.error
 
 
-# --- listening ---
+# --- on_fallback ---
 
 
 def test_a_half_written_line_waits_and_noise_is_passed_over(folder):

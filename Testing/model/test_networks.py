@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.model.folding import LatentDifference
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+from AnomalyDetectionLib.model.fuse_batchnorm import LatentDifference
 from AnomalyDetectionLib.model.losses import LossWeights, discriminator_loss, generator_losses, soft_labels
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import (
     Discriminator,
     Encoding,
@@ -12,7 +13,6 @@ from AnomalyDetectionLib.model.networks import (
     count_parameters,
     initialise,
 )
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 
 
 def trained_a_little(settings: NetworkSettings) -> Generator:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.findings import derive_findings
-from AnomalyDetectionLib.detection.nearest import Comparison, NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import Comparison, NormalTissue
 from AnomalyDetectionLib.reporting.finding_picture import draw_finding
 from AnomalyDetectionLib.reporting.nearest_picture import (
     BETWEEN,

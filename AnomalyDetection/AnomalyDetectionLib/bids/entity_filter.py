@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .layout import entities_of
+from .bids_layout import entities_of
 
 Filter = Mapping[str, Mapping[str, tuple[str | None, ...]]]
 """For "T1w" and "FLAIR": the values that an entity, by its short name, may have; None: the entity is not there."""

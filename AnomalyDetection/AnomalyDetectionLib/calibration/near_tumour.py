@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.settings import PreparationSettings
+from ..imaging.preparation_settings import PreparationSettings
 
 _MARGIN_MM = 10.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..bids.layout import read_participants
+from ..bids.bids_layout import read_participants
 from ..errors import InputError
 from ..files.folder_lock import locked
 from .dataset import Dataset

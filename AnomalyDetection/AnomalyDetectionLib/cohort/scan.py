@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 
 from ..bids.selection import CohortScan
-from ..detection.run import Detection, run_detection
+from ..detection.pipeline import Detection, run_detection
 from ..errors import InputError
 from ..files.folder_lock import locked
-from ..imaging.memory import is_out_of_memory
+from ..imaging.out_of_memory import is_out_of_memory
 from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume
 from ..imaging.write_image import write_image

@@ -16,7 +16,7 @@ from ..imaging.intensity import percentile_scaled
 from ..imaging.prepared import PreparedStudy
 
 if TYPE_CHECKING:
-    from ..model.anatomy import AnatomyModel
+    from ..model.anatomy_network import AnatomyModel
 
 
 class AnatomyLabel(IntEnum):
@@ -59,7 +59,7 @@ def segment_anatomy(
     Raises:
         InputError: the network's file is missing or damaged.
     """
-    from ..model.anatomy import anatomy_model, class_scores
+    from ..model.anatomy_network import anatomy_model, class_scores
 
     model, study = model or anatomy_model(), percentile_scaled(study)
     scores = class_scores(model, study.t1, study.flair, study.brain, study.grid.spacing[2], device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.brain_place import BrainPlace, mirrored
+from ..imaging.brain_extent import BrainExtent, mirrored
 from ..model.candidate_network import CHANNELS, FEATURES, SIZE, SLICES, WIDER
 from ..model.classes import ANOMALIES, CLASSES, NORMAL
 
@@ -94,8 +94,8 @@ def surroundings_of(
         numbers: of the candidates wanted; None: all.
     """
     anomaly = anomaly_of(probabilities)
-    place = BrainPlace.of(brain)
-    opposite = place.other_side(brain.shape[2])
+    extent = BrainExtent.of(brain)
+    opposite = extent.other_side(brain.shape[2])
     images = np.stack([t1, flair]) * brain
     s, i, j = (np.arange(size) for size in brain.shape)
     surface, deep = distances(t1, flair, brain, spacing[0])
@@ -103,7 +103,7 @@ def surroundings_of(
         [
             mirrored(images, opposite),
             probabilities[NORMAL + 1 :],
-            place.at(s[:, None, None], i[None, :, None], j[None, None, :]),
+            extent.coordinates(s[:, None, None], i[None, :, None], j[None, None, :]),
             np.stack([surface, deep]) / _FAR_MM,
         ]
     ).astype(np.float32)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..imaging.brain_place import BrainPlace, mirrored
-from ..imaging.memory import in_batches
+from ..imaging.brain_extent import BrainExtent, mirrored
+from ..imaging.out_of_memory import in_batches
 from ..model.classes import CLASSES
 from ..model.context_network import ContextNetwork, context_inputs
 from ..model.slice_unet import pad_to
@@ -44,7 +44,7 @@ def class_probabilities(
         float32 (classes, slices, rows, columns); outside the brain, normal.
     """
     torch.backends.cudnn.allow_tf32 = False  # CPU and GPU are to agree
-    extent = BrainPlace.of(brain)
+    extent = BrainExtent.of(brain)
     images = np.stack([t1, flair], axis=1) * brain[:, None]
     other_side = mirrored(images, extent.other_side(brain.shape[2]))
     occupied = np.flatnonzero(brain.any(axis=(1, 2)))
@@ -55,7 +55,9 @@ def class_probabilities(
     )
     s, i, j = np.arange(len(brain)), *(np.arange(part.start, part.stop) for part in (rows, columns))
     places = torch.from_numpy(
-        np.ascontiguousarray(extent.at(s[:, None, None], i[None, :, None], j[None, None, :]).swapaxes(0, 1))
+        np.ascontiguousarray(
+            extent.coordinates(s[:, None, None], i[None, :, None], j[None, None, :]).swapaxes(0, 1)
+        )
     )
     n = network.settings.neighbours
     # Nothing lies below the lowest slice, nor above the highest.

@@ -14,14 +14,14 @@ import torch
 from ..errors import InputError
 from ..imaging.beside import beside
 from ..imaging.flair_grid import to_flair_grid
-from ..imaging.memory import in_batches
+from ..imaging.out_of_memory import in_batches
 from ..imaging.prepared import PreparedStudy
-from ..model.anatomy import anatomy_file
-from ..model.folding import LatentDifference
+from ..model.anatomy_network import anatomy_file
+from ..model.fuse_batchnorm import LatentDifference
 from ..model.model_file import AnyModel, ContextModel, Model
-from ..model.settings import ScoringSettings
+from ..model.model_settings import ScoringSettings
 from .anatomy import segment_anatomy
-from .candidate_answers import CandidateAnswers
+from .candidate_probabilities import CandidateProbabilities
 from .lattice import at_centres, mean_of_patches, paint_cells
 from .patches import PatchGatherer, PatchLattice
 from .score_map import ScoreMap
@@ -72,14 +72,14 @@ def score(
             scored = time.perf_counter()
         anatomy = seen.result()
         waited = time.perf_counter() - scored
-        scores = lattice.spread(rows[0])
+        scores = lattice.scatter(rows[0])
     else:
         anatomy = see()
         waited = time.perf_counter() - begin
         lattice, rows = lattice_scores(
             study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
         )  # fmt: skip
-        scores = lattice.spread(rows[0])
+        scores = lattice.scatter(rows[0])
     if settings.back_projection == "mean":
         shape, size = study.grid.shape, patch_size(model)
         painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
@@ -90,8 +90,10 @@ def score(
         painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
     image = to_flair_grid(painted, study)
     seconds = {"anatomy": waited, "scoring": time.perf_counter() - begin - waited}
-    rates = model.rates if settings == model.scoring else None  # counted with the model's own settings
-    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates, candidates)
+    curve = (
+        model.false_positive_curve if settings == model.scoring else None
+    )  # counted with the model's own settings
+    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, curve, candidates)
 
 
 def context_scores(
@@ -100,7 +102,7 @@ def context_scores(
     *,
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
-) -> tuple[PatchLattice, np.ndarray, CandidateAnswers]:
+) -> tuple[PatchLattice, np.ndarray, CandidateProbabilities]:
     """What `lattice_scores` gives of a context model, and what its second look says of each candidate."""
     lattice = _lattice_over(study, model.scoring.stride)
     scores, candidates = judge_candidates(study, model, device=device, progress=progress)

@@ -18,7 +18,7 @@ from .score_map import ScoreMap
 
 
 @dataclass(frozen=True)
-class Numbering:
+class FindingNumbers:
     """Every number that a finding of one score map ever had.
 
     Attributes:
@@ -28,12 +28,14 @@ class Numbering:
 
     peaks: tuple[tuple[int, int, int] | None, ...]
 
-    def with_readers(self) -> tuple[Numbering, int]:
+    def with_manual_finding(self) -> tuple[FindingNumbers, int]:
         """The numbering with one more number, for a finding that the reader adds; and that number."""
-        return Numbering((*self.peaks, None)), len(self.peaks) + 1
+        return FindingNumbers((*self.peaks, None)), len(self.peaks) + 1
 
 
-def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) -> tuple[Findings, Numbering]:
+def keep_numbers(
+    findings: Findings, scores: ScoreMap, known: FindingNumbers | None
+) -> tuple[Findings, FindingNumbers]:
     """Give findings the numbers that they had before.
 
     A finding takes the number whose patch lies in it; of several, the one with the highest score there (the
@@ -53,7 +55,7 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
         InputError: if the numbers exceed what a uint16 label map can hold.
     """
     if known is None:
-        return findings, Numbering(tuple(finding.peak_patch for finding in findings.items))
+        return findings, FindingNumbers(tuple(finding.peak_patch for finding in findings.items))
     settings = scores.settings
     groups = connected_patches(
         scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood
@@ -78,4 +80,4 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
         renumbered.append(replace(finding, number=number))
     labels = Grid.of(findings.labels).image(lookup[voxels_of(findings.labels)])
     items = tuple(sorted(renumbered, key=lambda finding: finding.number))
-    return replace(findings, items=items, labels=labels), Numbering(tuple(peaks))
+    return replace(findings, items=items, labels=labels), FindingNumbers(tuple(peaks))

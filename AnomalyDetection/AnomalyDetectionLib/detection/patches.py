@@ -45,7 +45,7 @@ class PatchLattice:
             [slices, self.first[0] + rows * self.stride, self.first[1] + columns * self.stride], 1
         )
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
+    def scatter(self, values: np.ndarray) -> np.ndarray:
         """Values of the patches, in `centres`' order, as float32 of `shape`; NaN where there is no patch."""
         lattice = np.full(self.shape, np.nan, np.float32)
         lattice[self.inside] = values

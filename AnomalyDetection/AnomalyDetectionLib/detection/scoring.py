@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..model.model_settings import ScoringSettings
 from ..model.paper_model import Model
-from ..model.settings import ScoringSettings
 from ..model.tissue_statistics import TissueStatistics, needs_tissue_statistics
 
 

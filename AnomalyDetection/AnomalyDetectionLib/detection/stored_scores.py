@@ -22,10 +22,10 @@ from ..grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.text_header import check_header
 from ..imaging.write_image import write_image
-from ..model import rates
+from ..model import false_positive_curve
 from ..model.classes import CLASSES
-from ..model.settings import ScoringSettings
-from .candidate_answers import CandidateAnswers
+from ..model.model_settings import ScoringSettings
+from .candidate_probabilities import CandidateProbabilities
 from .quality.warning import from_plain
 from .score_map import ScoreMap
 
@@ -79,10 +79,12 @@ def store(scores: ScoreMap) -> StoredScores:
         "t1_scale": asdict(study.t1_scale),
         "flair_scale": asdict(study.flair_scale),
         "alignment": asdict(study.alignment),
-        "uncovered": study.uncovered,
+        "fraction_outside_t1": study.fraction_outside_t1,
         "anatomy": scores.anatomy is not None,
-        "rates": None if scores.rates is None else rates.plain(scores.rates),
-        "answers": None if scores.candidates is None else scores.candidates.answers.tolist(),
+        "false_positive_curve": None
+        if scores.false_positive_curve is None
+        else false_positive_curve.plain(scores.false_positive_curve),
+        "probabilities": None if scores.candidates is None else scores.candidates.probabilities.tolist(),
         "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
@@ -108,9 +110,9 @@ def restore(stored: StoredScores) -> ScoreMap:
         t1_scale = IntensityScale(**record["t1_scale"])
         flair_scale = IntensityScale(**record["flair_scale"])
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
-        uncovered = float(record["uncovered"])
-        curve = rates.from_plain(record.get("rates"))
-        answers = None if record["answers"] is None else _answers(record["answers"])
+        fraction_outside_t1 = float(record["fraction_outside_t1"])
+        curve = false_positive_curve.from_plain(record.get("false_positive_curve"))
+        probabilities = None if record["probabilities"] is None else _answers(record["probabilities"])
         quality = from_plain(record.get("quality", ()))  # earlier versions stored none
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
@@ -138,7 +140,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         flair_scale=flair_scale,
         alignment=alignment,
         seconds=preparation,
-        uncovered=uncovered,
+        fraction_outside_t1=fraction_outside_t1,
     )
     return ScoreMap(
         lattice=arrays["patch_scores"].astype(np.float32, copy=False),
@@ -148,8 +150,8 @@ def restore(stored: StoredScores) -> ScoreMap:
         settings=settings,
         seconds=scoring,
         anatomy=_anatomy(arrays["prepared_brain"]) if record.get("anatomy") else None,
-        rates=curve,
-        candidates=None if answers is None else _candidates(arrays["candidates"], answers),
+        false_positive_curve=curve,
+        candidates=None if probabilities is None else _candidates(arrays["candidates"], probabilities),
         quality=quality,
     )
 
@@ -209,17 +211,17 @@ def _candidate_labels(scores: ScoreMap) -> np.ndarray:
 
 
 def _answers(record: list[list[float]]) -> np.ndarray:
-    answers = np.array(record, np.float32).reshape(-1, len(CLASSES))
-    if not np.isfinite(answers).all():
+    probabilities = np.array(record, np.float32).reshape(-1, len(CLASSES))
+    if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are numbers")
-    return answers
+    return probabilities
 
 
-def _candidates(labels: np.ndarray, answers: np.ndarray) -> CandidateAnswers:
+def _candidates(labels: np.ndarray, probabilities: np.ndarray) -> CandidateProbabilities:
     whole = np.issubdtype(labels.dtype, np.integer)
-    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) > len(answers):
+    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) > len(probabilities):
         raise InputError("The record of the score map is damaged: detect anomalies again.")
-    return CandidateAnswers(labels.astype(np.int32), answers)
+    return CandidateProbabilities(labels.astype(np.int32), probabilities)
 
 
 def _brain_with_anatomy(scores: ScoreMap) -> np.ndarray:

@@ -79,7 +79,7 @@ def finding_of(item: Mapping[str, Any], peak_patch: tuple[int, int, int] = (0, 0
         peak_patch=peak_patch,
         hint=str(item["hint"]),
         hint_evidence=str(item["hint_evidence"]),
-        rate=None if item["per_normal_scan"] is None else float(item["per_normal_scan"]),
+        per_normal_scan=None if item["per_normal_scan"] is None else float(item["per_normal_scan"]),
     )
 
 

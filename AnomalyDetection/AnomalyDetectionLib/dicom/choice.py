@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..grid import Grid
-from .kind import Judgement
+from .kind import SeriesClassification
 from .sequence import MrSequence
 
 Role = Literal["T1", "FLAIR"]
@@ -24,15 +24,15 @@ _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
 
 @dataclass(frozen=True)
-class Offer:
+class SeriesCandidate:
     """A series that could be taken: what it is, where its voxels lie, and how its first image was taken."""
 
-    judgement: Judgement
+    classification: SeriesClassification
     grid: Grid
     sequence: MrSequence | None = None
 
 
-def best(offers: Sequence[Offer], role: Role) -> tuple[tuple[int, ...], str]:
+def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, ...], str]:
     """The place of the one that goes before all others, and why; or the places of several that are equally good.
 
     One that names no contrast medium goes before post-contrast, original before derived, one whose attributes say what
@@ -40,23 +40,25 @@ def best(offers: Sequence[Offer], role: Role) -> tuple[tuple[int, ...], str]:
     acquisition, the one that is corrected for coil sensitivity or distortion.
 
     Args:
-        offers: at least one, all of that kind.
+        candidates: at least one, all of that kind.
     """
-    if len(offers) == 1:
+    if len(candidates) == 1:
         return (0,), f"the only {role}"
-    for place, one in enumerate(offers):
-        reasons = [_advantage(one, other) for other in offers if other is not one]
+    for place, one in enumerate(candidates):
+        reasons = [_advantage(one, other) for other in candidates if other is not one]
         if all(reasons):
             others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
             return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
     # Those that nothing goes before; a small advantage may go round in a circle, and then all are equal.
-    unbeaten = [n for n, one in enumerate(offers) if not any(_advantage(other, one) for other in offers)]
-    return tuple(unbeaten or range(len(offers))), ""
+    unbeaten = [
+        n for n, one in enumerate(candidates) if not any(_advantage(other, one) for other in candidates)
+    ]
+    return tuple(unbeaten or range(len(candidates))), ""
 
 
-def _advantage(one: Offer, other: Offer) -> str:
+def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
     """Why one goes before the other; "" where it does not."""
-    mine, its = one.judgement, other.judgement
+    mine, its = one.classification, other.classification
     for attribute, words in (
         ("after_contrast", "no contrast medium named"),
         ("derived", "original, not derived"),
@@ -76,14 +78,15 @@ def _advantage(one: Offer, other: Offer) -> str:
     return _corrections(one, other)
 
 
-def _corrections(one: Offer, other: Offer) -> str:
+def _corrections(one: SeriesCandidate, other: SeriesCandidate) -> str:
     """Which corrections one has, where both are of one acquisition and the other has fewer; "" otherwise."""
-    if one.sequence is None or other.sequence is None or one.sequence.begun is None:
+    if one.sequence is None or other.sequence is None or one.sequence.acquired_at is None:
         return ""
-    if one.sequence.begun != other.sequence.begun:
+    if one.sequence.acquired_at != other.sequence.acquired_at:
         return ""
     mine, its = (
-        {*taken.image_type, *taken.makers_type} & _CORRECTED for taken in (one.sequence, other.sequence)
+        {*taken.image_type, *taken.private_image_type} & _CORRECTED
+        for taken in (one.sequence, other.sequence)
     )
     return f"corrected ({', '.join(sorted(mine - its))})" if its < mine else ""
 

@@ -52,22 +52,21 @@ class Frame:
     """One slice as its header describes it.
 
     Attributes:
-        file, place: the file and the number of the frame in it, from 0.
+        file, index: the file and the number of the frame in it, from 0.
         instance: SOPInstanceUID.
         rows, columns: size in pixels; 0 where the header does not say it.
         position: LPS mm of the centre of the first pixel; None where it does not say it.
         axes: direction cosines of a row (where columns go), then of a column; None likewise.
         spacing: mm between rows, then between columns; None likewise.
         slope, intercept: value = stored value * slope + intercept.
-        echo, time, what: echo time, temporal position and kind of image (M, P, ...), as text, to tell apart images
-            of the same place.
+        echo_time, temporal_position, image_type: as text; they tell images of the same place apart.
         part: why it is not the image itself among others that are: "phase", "real part", "localiser", ...; "" for one
             that is.
         broken: attributes of these that are there but cannot be read, with what they hold: "RescaleSlope 'x'".
     """
 
     file: Path
-    place: int
+    index: int
     instance: str
     rows: int
     columns: int
@@ -76,9 +75,9 @@ class Frame:
     spacing: tuple[float, ...] | None
     slope: float
     intercept: float
-    echo: str
-    time: str
-    what: str
+    echo_time: str
+    temporal_position: str
+    image_type: str
     part: str = ""
     broken: tuple[str, ...] = ()
 
@@ -94,9 +93,9 @@ class Instance:
         identity: patient and study.
         study_description, accession: StudyDescription and AccessionNumber of the study.
         series, number, description: the series' UID ("" for a header without), number and description.
-        order: InstanceNumber; 0 where there is none.
-        meant: ImagesInAcquisition; 0 where there is none.
-        volumes, echo: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
+        instance_number: InstanceNumber; 0 where there is none.
+        images_in_acquisition: ImagesInAcquisition; 0 where there is none.
+        temporal_positions, echo_number: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
         sequence: how the image was taken.
         frames: its slices; empty for what is no image.
     """
@@ -110,10 +109,10 @@ class Instance:
     series: str
     number: str
     description: str
-    order: int
-    meant: int
-    volumes: int
-    echo: int
+    instance_number: int
+    images_in_acquisition: int
+    temporal_positions: int
+    echo_number: int
     sequence: MrSequence
     frames: tuple[Frame, ...]
 
@@ -245,7 +244,7 @@ def _instance(file: Path, header: Any) -> Instance | None:
     shared, groups = _groups(header)
     frames = _frames(file, header, shared, groups)
     # Of frames of several parts of the complex image those of the magnitude tell how it was taken.
-    first = next((frame.place for frame in frames if not frame.part), 0)
+    first = next((frame.index for frame in frames if not frame.part), 0)
     sequence = MrSequence.of(header, [*groups[first : first + 1], shared])
     if groups and any(not frame.part for frame in frames):
         sequence = sequence.of_magnitude
@@ -259,10 +258,10 @@ def _instance(file: Path, header: Any) -> Instance | None:
         series=series,
         number=text_of(header, "SeriesNumber"),
         description=text_of(header, "SeriesDescription"),
-        order=_count(header, "InstanceNumber", 0),
-        meant=_count(header, "ImagesInAcquisition", 0),
-        volumes=_count(header, "NumberOfTemporalPositions", 1),
-        echo=_count(header, "EchoNumbers", 1),
+        instance_number=_count(header, "InstanceNumber", 0),
+        images_in_acquisition=_count(header, "ImagesInAcquisition", 0),
+        temporal_positions=_count(header, "NumberOfTemporalPositions", 1),
+        echo_number=_count(header, "EchoNumbers", 1),
         sequence=sequence,
         frames=frames,
     )
@@ -303,13 +302,13 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
     if "Rows" not in header and "Columns" not in header and text_of(header, "SOPClassUID") not in MR_CLASSES:
         return ()  # a report, a presentation state, ...
     count = max(_count(header, "NumberOfFrames", 1), 1)
-    told = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
-    if not told or (groups and len(groups) != count):
+    counted = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
+    if not counted or (groups and len(groups) != count):
         raise ValueError("the frames are not all described")
     instance = text_of(header, "SOPInstanceUID")
 
     def frame(place: int, sources: tuple[Any, ...]) -> Frame:
-        def said(group: str, keyword: str, classic: str) -> str:
+        def text(group: str, keyword: str, classic: str) -> str:
             found = next((t for s in sources if (t := text_of(item_of(s, group), keyword))), "")
             return found if groups else text_of(header, classic)
 
@@ -321,17 +320,17 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
                 *(item_of(s, group) for s in sources),
                 *([header] if count == 1 or name != "position" else []),
             ]
-            told = next((item for item in items if written(item, keyword)), None)
-            placed[name] = None if told is None else _place(told, keyword, size)
-            if told is not None and placed[name] is None:
-                broken.append(f"{keyword} {written(told, keyword)!r}")
-        what = said("MRImageFrameTypeSequence", "FrameType", "ImageType")
-        types = tuple(word.strip().upper() for word in what.split("\\"))
+            described = next((item for item in items if written(item, keyword)), None)
+            placed[name] = None if described is None else _numbers(described, keyword, size)
+            if described is not None and placed[name] is None:
+                broken.append(f"{keyword} {written(described, keyword)!r}")
+        image_type = text("MRImageFrameTypeSequence", "FrameType", "ImageType")
+        types = tuple(word.strip().upper() for word in image_type.split("\\"))
         # The frame's own word counts before that of the whole object, which may be MIXED.
         component = component_of(Dataset(), sources) or component_of(header)
         return Frame(
             file=file,
-            place=place,
+            index=place,
             instance=instance,
             rows=rows,
             columns=columns,
@@ -340,9 +339,11 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
             spacing=placed["spacing"],
             slope=(placed["slope"] or (1.0,))[0],
             intercept=(placed["intercept"] or (0.0,))[0],
-            echo=said("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
-            time=said("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
-            what=what,
+            echo_time=text("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
+            temporal_position=text(
+                "FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"
+            ),
+            image_type=image_type,
             part=part_of(types, component) or next((_ASIDE[each] for each in types if each in _ASIDE), ""),
             broken=tuple(broken),
         )
@@ -353,7 +354,7 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
     return tuple(frame(place, ()) for place in range(min(count, 2)))
 
 
-def _place(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
+def _numbers(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
     """The numbers of an attribute of `_PLACED`; None where they cannot be what it means."""
     found = numbers_of(item, keyword, size)
     if found is None and keyword == "PixelSpacing" and (single := numbers_of(item, keyword, 1)):

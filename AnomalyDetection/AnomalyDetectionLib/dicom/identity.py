@@ -88,7 +88,7 @@ def patients_of(identities: Iterable[Identity]) -> list[list[Identity]]:
     """Different identities, those that may be of one patient together; a list for each patient there has to be."""
     patients: list[list[Identity]] = []
     # Those that say most first: one that names nothing then joins the others.
-    for identity in sorted(dict.fromkeys(identities), key=_silence):
+    for identity in sorted(dict.fromkeys(identities), key=_missing_fields):
         for group in patients:
             if not any(identity.contradictions(each) for each in group):
                 group.append(identity)
@@ -104,7 +104,7 @@ def written_date(value: str) -> str:
     return value if day is None else day.isoformat()
 
 
-def _silence(identity: Identity) -> int:
+def _missing_fields(identity: Identity) -> int:
     """How much it does not say of the patient."""
     return (identity.patient_id, identity.name, identity.birth_date, identity.sex).count("")
 

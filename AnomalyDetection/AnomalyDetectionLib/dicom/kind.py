@@ -62,7 +62,7 @@ _OPPOSED = {"opp", "op", "oop", "outphase", "out", "opposed"}
 
 
 @dataclass(frozen=True)
-class Judgement:
+class SeriesClassification:
     """What a series is, and why.
 
     Attributes:
@@ -72,7 +72,7 @@ class Judgement:
         by_name: only its name says so.
         reasons: in words, at least one.
         times: echo, repetition and inversion time in words; "" where none is told.
-        silent: neither its attributes nor its name tell what it is.
+        undetermined: neither its attributes nor its name tell what it is.
     """
 
     kind: Kind
@@ -81,7 +81,7 @@ class Judgement:
     by_name: bool
     reasons: tuple[str, ...]
     times: str = ""
-    silent: bool = False
+    undetermined: bool = False
 
     @property
     def label(self) -> str:
@@ -95,20 +95,20 @@ class Judgement:
         return "; ".join(self.reasons)
 
 
-def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> Judgement:
+def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassification:
     """The kind of an MR series.
 
-    The attributes decide. Where they are silent, the name does; where the two contradict each other, it is "other".
+    The attributes decide. Where they say nothing, the name does; where the two contradict each other, it is "other".
 
     Args:
-        earlier: that contrast medium was given before, as `given_before` says it; "" where that is not known.
+        earlier: that contrast medium was given before, as `earlier_contrast_medium` says it; "" where that is not known.
     """
     kind, by_name, reason = _contrast(sequence)
     reasons = [reason]
     after = False
-    if sequence.agent:
+    if sequence.contrast_agent:
         after = True
-        reasons.append(f"contrast medium: {sequence.agent}")
+        reasons.append(f"contrast medium: {sequence.contrast_agent}")
     elif is_enhanced(sequence.description):
         after = True
         reasons.append("contrast medium by its name")
@@ -122,27 +122,30 @@ def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> Judgement:
     if derived:
         reasons.append("derived: " + ("\\".join(sequence.image_type[:3]) or "by its name"))
     told_nothing = _excluded(sequence) is None and _measured(sequence)[0] is None
-    silent = kind == "other" and (told_nothing or reason.endswith(_TOO_LITTLE))
-    return Judgement(kind, after, derived, by_name, tuple(reasons), _times(sequence), silent)
+    undetermined = kind == "other" and (told_nothing or reason.endswith(_TOO_LITTLE))
+    return SeriesClassification(kind, after, derived, by_name, tuple(reasons), _times(sequence), undetermined)
 
 
-def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> Judgement:
+def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> SeriesClassification:
     """The kind of a series by all its images; "other" where they are of several kinds.
 
     Args:
         sequences: at least one.
         earlier: as for `kind_of_sequence`.
     """
-    different = dict.fromkeys(replace(sequence, begun=None) for sequence in sequences)
-    judgements = [kind_of_sequence(sequence, earlier=earlier) for sequence in different]
-    kinds = list(dict.fromkeys(judgement.kind for judgement in judgements))
+    different = dict.fromkeys(replace(sequence, acquired_at=None) for sequence in sequences)
+    classifications = [kind_of_sequence(sequence, earlier=earlier) for sequence in different]
+    kinds = list(dict.fromkeys(classification.kind for classification in classifications))
     if len(kinds) > 1:
         reason = f"holds images of different kinds: {', '.join(kinds)}"
-        return replace(judgements[0], kind="other", reasons=(reason,), times="", silent=False)
-    return next((judgement for judgement in judgements if judgement.after_contrast), judgements[0])
+        return replace(classifications[0], kind="other", reasons=(reason,), times="", undetermined=False)
+    return next(
+        (classification for classification in classifications if classification.after_contrast),
+        classifications[0],
+    )
 
 
-def given_before(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
+def earlier_contrast_medium(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
     """For each series of a study, that it was taken after one that had contrast medium, in words; "" for the others.
 
     The first series counts that names a contrast medium, or is a T1 or FLAIR with it by its name. Scanners often write
@@ -152,11 +155,11 @@ def given_before(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]
         sequences: of one study: how a series is called ("series 4"), and how and when its first image was taken.
     """
     enhanced = [
-        (sequence.begun, name, sequence.agent or "contrast medium by its name")
+        (sequence.acquired_at, name, sequence.contrast_agent or "contrast medium by its name")
         for name, sequence in sequences
-        if sequence.begun is not None
+        if sequence.acquired_at is not None
         and (
-            sequence.agent
+            sequence.contrast_agent
             or (is_enhanced(sequence.description) and kind_of_sequence(sequence).kind in ("T1", "FLAIR"))
         )
     ]
@@ -164,14 +167,16 @@ def given_before(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]
     def before(sequence: MrSequence) -> str:
         # A time without a date cannot be compared with one that has it.
         known = [
-            each for each in enhanced if sequence.begun and (each[0].year == 1) == (sequence.begun.year == 1)
+            each
+            for each in enhanced
+            if sequence.acquired_at and (each[0].year == 1) == (sequence.acquired_at.year == 1)
         ]
-        if not known or sequence.begun is None:
+        if not known or sequence.acquired_at is None:
             return ""
-        begun, name, agent = min(known)
-        return f"taken after {name}, which had {agent}" if sequence.begun > begun else ""
+        since, name, agent = min(known)
+        return f"taken after {name}, which had {agent}" if sequence.acquired_at > since else ""
 
-    return tuple("" if sequence.agent else before(sequence) for _, sequence in sequences)
+    return tuple("" if sequence.contrast_agent else before(sequence) for _, sequence in sequences)
 
 
 _SILENT = "neither its attributes nor its name tell the contrast"

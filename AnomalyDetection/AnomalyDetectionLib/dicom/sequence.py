@@ -81,13 +81,13 @@ class MrSequence:
         variant: SequenceVariant, such as "MP" (magnetisation prepared).
         echo_time, repetition_time, inversion_time: ms; the first where there are several.
         contrast: AcquisitionContrast of an enhanced object, such as "FLUID_ATTENUATED".
-        makers_type: what else its maker's own attributes and the frame type say of the image, such as "NORM".
+        private_image_type: what else its maker's own attributes and the frame type say of the image, such as "NORM".
         component: ComplexImageComponent, or what stands for it.
-        agent: the contrast medium that was given; "" for none.
+        contrast_agent: the contrast medium that was given; "" for none.
         b_value: s/mm^2.
         time_of_flight: whether it says that it shows flowing blood.
         body_part: BodyPartExamined.
-        begun: when it was taken, as the scanner's clock said; the date is 1 January of year 1 where none is told.
+        acquired_at: when it was taken, as the scanner's clock said; the date is 1 January of year 1 where none is told.
     """
 
     description: str = ""
@@ -101,12 +101,12 @@ class MrSequence:
     inversion_time: float | None = None
     contrast: str = ""
     component: str = ""
-    makers_type: tuple[str, ...] = ()
-    agent: str = ""
+    private_image_type: tuple[str, ...] = ()
+    contrast_agent: str = ""
     b_value: float | None = None
     time_of_flight: bool = False
     body_part: str = ""
-    begun: datetime | None = None
+    acquired_at: datetime | None = None
 
     #: The attributes that `of` looks at, by keyword, or by number with those that say where makers' blocks lie.
     TAGS: ClassVar[tuple[str | int, ...]] = (
@@ -167,13 +167,13 @@ class MrSequence:
             inversion_time=number("InversionTime", "MRModifierSequence", "InversionTimes") or None,
             contrast=text_of(header, "AcquisitionContrast").upper(),
             component=component_of(header, groups),
-            makers_type=_makers_type(header, groups),
-            agent=_agent(header, groups),
+            private_image_type=private_image_type(header, groups),
+            contrast_agent=_agent(header, groups),
             b_value=number("DiffusionBValue", "MRDiffusionSequence", "DiffusionBValue"),
             time_of_flight=text_of(header, "TimeOfFlightContrast") == "YES"
             or text_of(header, "AngioFlag") == "Y",
             body_part=text_of(header, "BodyPartExamined").upper(),
-            begun=_begun(header, groups),
+            acquired_at=_acquired_at(header, groups),
         )
 
     @property
@@ -200,7 +200,7 @@ def component_of(header: Any, groups: Sequence[Any] = ()) -> str:
     return next(filter(None, told), "") or "".join(private_words(header, *_GE_PART))
 
 
-def _makers_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
+def private_image_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
     found: list[str] = []
     for each in (header, *groups):
         for inside in (each, *private_items(each, *_SIEMENS_GROUPS)):
@@ -231,7 +231,7 @@ def _agent(header: Any, groups: Sequence[Any]) -> str:
     return text_of(listed[0], "CodeMeaning") or "contrast medium"
 
 
-def _begun(header: Any, groups: Sequence[Any]) -> datetime | None:
+def _acquired_at(header: Any, groups: Sequence[Any]) -> datetime | None:
     moments = [text_of(header, "AcquisitionDateTime")]
     moments += [text_of(item_of(each, "FrameContentSequence"), "FrameAcquisitionDateTime") for each in groups]
     for moment in moments:

@@ -13,11 +13,11 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from .complete import images_meant
 from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
 from .identity import Identity, patients_of
 from .joining import joined
-from .kind import Judgement, given_before, kind_of_images
+from .kind import SeriesClassification, earlier_contrast_medium, kind_of_images
+from .missing_images import expected_image_count
 from .pixels import read_pixels
 from .stack import Stack, stack
 
@@ -78,7 +78,7 @@ class Series:
         return self.instances[0].sop_class in MR_CLASSES
 
     @cached_property
-    def judgement(self) -> Judgement:
+    def classification(self) -> SeriesClassification:
         """Which contrast it has, and why."""
         return kind_of_images([instance.sequence for instance in self.instances], earlier=self.earlier)
 
@@ -93,8 +93,8 @@ class Series:
     def missing(self) -> tuple[int, int] | None:
         """How many images there are, and how many there should be, where these seem to differ."""
         # Images of other parts count in the numbers of the headers.
-        meant = None if self.beside else images_meant(self.instances)
-        return None if meant is None else (len(self.instances), meant)
+        expected = None if self.beside else expected_image_count(self.instances)
+        return None if expected is None else (len(self.instances), expected)
 
     @cached_property
     def problem(self) -> str:
@@ -174,15 +174,17 @@ def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
     studies: dict[tuple[str, ...], list[int]] = {}
     for place, each in enumerate(found):
         if each.is_mr:
-            who = each.identity
-            studies.setdefault((who.study,) if who.study else (who.patient_id, who.study_date), []).append(
-                place
-            )
+            identity = each.identity
+            studies.setdefault(
+                (identity.study,) if identity.study else (identity.patient_id, identity.study_date), []
+            ).append(place)
     said = list(found)
     for places in studies.values():
         called = [f"series {found[n].number}" if found[n].number else "another series" for n in places]
         taken = [found[n].instances[0].sequence for n in places]
-        for place, earlier in zip(places, given_before(list(zip(called, taken, strict=True))), strict=True):
+        for place, earlier in zip(
+            places, earlier_contrast_medium(list(zip(called, taken, strict=True))), strict=True
+        ):
             if earlier:
                 said[place] = replace(said[place], earlier=earlier)
     return tuple(said)
@@ -234,7 +236,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         series: number, UID or description (case does not matter), where there are several.
 
     Raises:
-        InputError: if there is no series, or none or several that could be meant; it lists them.
+        InputError: if there is no series, or none or several that fit; it lists them.
     """
     if path.is_file():
         folder = read_folder(path.parent, below=False)
@@ -257,7 +259,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         )
     if series is None and len(found) == 1:
         return found[0]
-    scans = [s for s in found if s.is_mr and s.judgement.kind != "localiser"]
+    scans = [s for s in found if s.is_mr and s.classification.kind != "localiser"]
     if series is None and len(scans) == 1:
         return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
     if series is None:

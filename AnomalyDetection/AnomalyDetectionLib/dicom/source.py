@@ -165,8 +165,8 @@ class DicomSource:
         if len(frames) < 2:
             raise InputError(f"{name} is a single slice: take all slices of the FLAIR's series.")
         made = stack(frames, name, TO_REFER)
-        places = {(frame.file, frame.place): place for place, frame in enumerate(frames)}
-        order = [places[frame.file, frame.place] for frame in made.frames]
+        places = {(frame.file, frame.index): place for place, frame in enumerate(frames)}
+        order = [places[frame.file, frame.index] for frame in made.frames]
         positions = np.array([frame.position for frame in made.frames])
         if multi_frame:
             slices = np.empty(len(order), int)

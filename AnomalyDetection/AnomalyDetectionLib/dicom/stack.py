@@ -158,15 +158,19 @@ def _slice_spacing(
 
 def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:
     """Why there are two images of the same place; `places`: frames that the next one in order lies upon."""
-    for what, label in (("echo", "echo times"), ("time", "time points"), ("what", "kinds of images")):
+    for what, label in (
+        ("echo_time", "echo times"),
+        ("temporal_position", "time points"),
+        ("image_type", "kinds of images"),
+    ):
         values = {getattr(frame, what) for frame in frames}
         if len(values) > 1:
             shown = sorted(values, key=lambda text: (len(text), text))[:4]
-            unit = " ms" if what == "echo" else ""
+            unit = " ms" if what == "echo_time" else ""
             return f"{len(values)} {label}: {', '.join(text or 'none' for text in shown)}{unit}"
     one, other = frames[places[0]], frames[places[0] + 1]
     if one.file == other.file:
-        return f"frames {one.place + 1} and {other.place + 1} of {one.file.name}"
+        return f"frames {one.index + 1} and {other.index + 1} of {one.file.name}"
     same = (
         "two different images of one SOPInstanceUID"
         if one.instance and one.instance == other.instance

@@ -38,7 +38,7 @@ def atomic_file(path: Path, mark: str = "") -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_text_atomically(path: Path, text: str) -> None:
     """A text file that holds the old content or the new one, whichever of several processes writes it.
 
     Raises:

@@ -14,14 +14,14 @@ from typing import Any
 
 from ..errors import InputError
 from . import journal
-from .folder_lock import LOCK, only_writer
+from .folder_lock import LOCK, exclusive_lock
 
 #: Errors that mean that there is no space left, for anybody, for this user or in this file.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def reserved(output: Path) -> Iterator[None]:
+def locked_folder(output: Path) -> Iterator[None]:
     """Be the only program that writes into a folder, for as long as the block lasts.
 
     The folder is made where it is missing, and removed again if nothing came into it. What a run that was killed
@@ -36,7 +36,7 @@ def reserved(output: Path) -> Iterator[None]:
     try:
         with contextlib.ExitStack() as held:
             with _explained(output):
-                if held.enter_context(only_writer(output)):
+                if held.enter_context(exclusive_lock(output)):
                     with _signals_held():
                         journal.recover(output)
             yield
@@ -51,7 +51,7 @@ def atomic_folder(output: Path, gone: Iterable[PurePosixPath] = ()) -> Iterator[
     Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
     it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
     nothing, too: an interrupt takes effect after it, and if the process is killed or the power fails in the midst
-    of it, the next `reserved` or `atomic_folder` of this folder completes it.
+    of it, the next `locked_folder` or `atomic_folder` of this folder completes it.
 
     Args:
         output: the folder; no other program may write into it meanwhile.
@@ -62,7 +62,7 @@ def atomic_folder(output: Path, gone: Iterable[PurePosixPath] = ()) -> Iterator[
         InputError: if the folder cannot be written, the disk is full, or another run writes into it.
     """
     output = Path(output)
-    with reserved(output):
+    with locked_folder(output):
         with _explained(output):
             new = journal.begin(output)
         try:
@@ -80,7 +80,7 @@ def recover(output: Path) -> None:
     Without effect where there is nothing to do, the folder is missing, or a run is writing into it.
     """
     if (Path(output) / LOCK).exists() or any(Path(output).glob(f"{journal.PREFIX}*")):
-        with contextlib.suppress(InputError), reserved(output):
+        with contextlib.suppress(InputError), locked_folder(output):
             pass
 
 

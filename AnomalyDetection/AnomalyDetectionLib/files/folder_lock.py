@@ -33,7 +33,7 @@ _held: dict[Path, int] = {}
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[bool]:
+def exclusive_lock(folder: Path) -> Iterator[bool]:
     """Be the only one that writes into a folder, which is there.
 
     May be nested within a thread. Yields whether this is the outermost, and surely the only one: on a drive that
@@ -92,7 +92,7 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[Lock]:
             while True:
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
-                    lock = Lock(True, held.enter_context(only_writer(folder)))
+                    lock = Lock(True, held.enter_context(exclusive_lock(folder)))
                 except (InputError, FileNotFoundError):  # taken; or its owner has just removed the folder
                     pass
                 except FileExistsError:  # its owner removed it while it was being made

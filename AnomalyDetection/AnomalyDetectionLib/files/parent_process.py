@@ -12,7 +12,7 @@ from typing import Any
 EVERY_S = 0.5
 
 
-def call_when_gone(process: int, callback: Callable[[], None]) -> None:
+def call_when_process_ends(process: int, callback: Callable[[], None]) -> None:
     """Call a function, in a thread of its own, as soon as another process has ended.
 
     Args:
@@ -24,14 +24,14 @@ def call_when_gone(process: int, callback: Callable[[], None]) -> None:
         if sys.platform == "win32":
             _wait_on_windows(process)
         else:
-            while is_there(process):
+            while is_running(process):
                 time.sleep(EVERY_S)
         callback()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def is_there(process: int) -> bool:
+def is_running(process: int) -> bool:
     """Whether a process of this number is running."""
     if sys.platform == "win32":
         return _wait_on_windows(process, 0)

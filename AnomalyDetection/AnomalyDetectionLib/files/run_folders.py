@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import InputError
-from .parent_process import is_there
+from .parent_process import is_running
 
 PREFIX = "AnomalyDetection-"
 """Of the names of runs' folders; the number of the process that they belong to follows."""
@@ -18,7 +18,7 @@ def remove_leftovers(temporary: Path | None) -> None:
     """Remove the folders of runs whose program has ended without doing so: they hold a patient's head."""
     for folder in Path(temporary or tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdecimal() and folder.is_dir() and not folder.is_symlink() and not is_there(int(owner)):
+        if owner.isdecimal() and folder.is_dir() and not folder.is_symlink() and not is_running(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -16,7 +16,7 @@ def beside(work: Callable[[], Result]) -> Iterator[Future[Result]]:
     """Do something while the block runs; the block ends when both are done.
 
     Args:
-        work: called in another thread. Who listens to the block (see `memory.listening`) hears of it, too.
+        work: called in another thread. Who listens to the block (see `memory.on_fallback`) hears of it, too.
 
     Yields:
         What `work` returns or raises, by its `result()`.

@@ -11,7 +11,7 @@ from scipy import ndimage
 from ..errors import InputError
 from ..grid import Grid
 from .brain_search import find_brain
-from .memory import is_out_of_memory, on_device
+from .out_of_memory import is_out_of_memory, with_cpu_fallback
 from .same_voxels import placed_on
 from .volume import Volume, name_of
 from .voxels import voxels_of
@@ -46,7 +46,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
-        mask = on_device(partial(find_brain, small), device, "The search for the brain")
+        mask = with_cpu_fallback(partial(find_brain, small), device, "The search for the brain")
     except InputError:
         raise
     except Exception as error:

@@ -18,8 +18,8 @@ from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
 from . import file_image
 from .file_image import FileImage, several_values, several_volumes
 from .nifti_header import NOT_RIGHT_ANGLED, sheared
-from .values import from_zero
 from .volume import Remark, Study, Volume
+from .zero_level import from_zero
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..imaging.settings import PreparationSettings
+from ..imaging.preparation_settings import PreparationSettings
 from .candidate_network import CandidateNetwork, CandidateSettings
 from .context_network import ContextNetwork, ContextSettings
-from .rates import RateCurve
-from .settings import ScoringSettings
+from .false_positive_curve import FalsePositiveCurve
+from .model_settings import ScoringSettings
 from .stored_settings import fingerprint, from_json, plain
 from .tensor_file import check_weights
 
@@ -39,7 +39,7 @@ class ContextModel:
         candidate: settings of that network, its calibration among them.
         preparation, scoring: the settings that made it and that its use needs.
         card: for people: title, summary, what it was trained on, licences, command, seed, duration, results.
-        rates: findings a normal scan by threshold; None where nobody counted them.
+        false_positive_curve: findings per normal scan by threshold; None where none were counted.
     """
 
     kind: ClassVar[str] = "context"
@@ -54,7 +54,7 @@ class ContextModel:
     scoring: ScoringSettings
     card: dict[str, Any]
     sha256: str = ""
-    rates: RateCurve | None = None
+    false_positive_curve: FalsePositiveCurve | None = None
 
     def __post_init__(self) -> None:
         """Models also come from strangers' files: ValueError for settings that do not go with this kind."""

@@ -72,7 +72,7 @@ def context_inputs(images: Tensor, brain: Tensor, place: Tensor, other_side: Ten
         images: (n, slices, 2, rows, columns): the slices from the lowest neighbour to the highest, T1 and FLAIR
             scaled by tissue modes, 0 outside the brain.
         brain: (n, rows, columns), of the slice in the middle.
-        place: (n, 3, rows, columns): where in the brain a voxel lies (see `BrainPlace.at`).
+        place: (n, 3, rows, columns): where in the brain a voxel lies (see `BrainExtent.coordinates`).
         other_side: (n, 2, rows, columns): T1 and FLAIR of the slice in the middle, mirrored at the brain's midline, so that
             what lies at the same place in the other half lies here.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .settings import NetworkSettings
+from .model_settings import NetworkSettings
 
 CHANNELS = 2  # T1 and FLAIR, in this order
 SLOPE = 0.2

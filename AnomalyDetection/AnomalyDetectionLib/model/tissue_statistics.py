@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .settings import ScoringSettings
+from .model_settings import ScoringSettings
 
 CLASSES = 8
 """All tissue, at 0, and the anatomy labels 1 to 7 (`detection.anatomy.AnatomyLabel`)."""

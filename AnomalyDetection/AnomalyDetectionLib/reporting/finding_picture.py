@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..detection.findings import Finding, Findings
-from ..detection.nearest import Comparison
+from ..detection.nearest_normal import Comparison
 from ..detection.score_map import ScoreMap
 from .nearest_picture import HEADING, draw_comparison, explanation
 

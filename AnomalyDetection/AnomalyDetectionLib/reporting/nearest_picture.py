@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..detection.findings import Finding, Findings
-from ..detection.nearest import Comparison, NormalTissue
+from ..detection.nearest_normal import Comparison, NormalTissue
 from ..detection.score_map import ScoreMap
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from ..detection.nearest import Comparison, NormalTissue
+from ..detection.nearest_normal import Comparison, NormalTissue
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..model.bundled import MOST_BYTES, find_model

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
 from AnomalyDetectionLib.model.losses import LossWeights
-from AnomalyDetectionLib.model.settings import NetworkSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 
-DEFAULT_BUDGET = 2.0
+DEFAULT_FALSE_POSITIVES = 2.0
 """Findings a normal scan that a default threshold may have."""
 
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
@@ -21,7 +21,7 @@ _LEAST = 0.1  # findings in all normal scans together: the curve is not extended
 
 
 @dataclass(frozen=True, eq=False)
-class RateCurve:
+class FalsePositiveCurve:
     """Findings a normal scan, by threshold.
 
     Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
@@ -110,7 +110,7 @@ def in_words(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}" if rate >= 0.95 else f"{rate:.2f}"
 
 
-def plain(curve: RateCurve) -> dict[str, Any]:
+def plain(curve: FalsePositiveCurve) -> dict[str, Any]:
     """A curve as plain values, for JSON."""
     return {
         "scores": [round(float(value), 5) for value in curve.scores],
@@ -119,7 +119,7 @@ def plain(curve: RateCurve) -> dict[str, Any]:
     }
 
 
-def from_plain(values: Mapping[str, Any] | None) -> RateCurve | None:
+def from_plain(values: Mapping[str, Any] | None) -> FalsePositiveCurve | None:
     """The curve of plain values; None for None.
 
     Raises:
@@ -130,7 +130,7 @@ def from_plain(values: Mapping[str, Any] | None) -> RateCurve | None:
     return _made(np.array(values["scores"], np.float64), np.array(values["per_scan"], np.float64), values)
 
 
-def to_file(curve: RateCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def to_file(curve: FalsePositiveCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The curve as arrays of a model file, and as an entry of its header; nothing for None."""
     if curve is None:
         return {}, {}
@@ -142,7 +142,7 @@ def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
     return (_SCORES, _PER_SCAN) if _HEADER in header else ()
 
 
-def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> RateCurve | None:
+def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
     """The curve of a model file; None where it has none.
 
     Raises:
@@ -153,7 +153,7 @@ def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> Ra
     return _made(arrays[_SCORES], arrays[_PER_SCAN], json.loads(header[_HEADER]))
 
 
-def _about(curve: RateCurve) -> dict[str, Any]:
+def _about(curve: FalsePositiveCurve) -> dict[str, Any]:
     return {
         "scans": curve.scans,
         "min_patches": curve.min_patches,
@@ -161,8 +161,8 @@ def _about(curve: RateCurve) -> dict[str, Any]:
     }
 
 
-def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> RateCurve:
-    return RateCurve(
+def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> FalsePositiveCurve:
+    return FalsePositiveCurve(
         scores.astype(np.float64),
         per_scan.astype(np.float64),
         int(about["scans"]),

@@ -9,7 +9,7 @@ import numpy as np
 from .headers import Instance
 
 
-def images_meant(instances: Sequence[Instance]) -> int | None:
+def expected_image_count(instances: Sequence[Instance]) -> int | None:
     """How many images the series of classic images had, if that seems to be more than there are; None otherwise.
 
     ImagesInAcquisition tells it, or InstanceNumbers that have holes or begin late. Neither counts where it has
@@ -22,14 +22,14 @@ def images_meant(instances: Sequence[Instance]) -> int | None:
         return None
     if "DERIVED" in first.sequence.image_type:
         return None
-    told = {instance.meant for instance in instances}
-    meant = told.pop() if len(told) == 1 else 0
-    shared = meant % have == 0 and (first.volumes > 1 or first.echo > 1)
-    if have < meant and not shared:
-        return meant
-    if meant == have:
+    counts = {instance.images_in_acquisition for instance in instances}
+    expected = counts.pop() if len(counts) == 1 else 0
+    shared = expected % have == 0 and (first.temporal_positions > 1 or first.echo_number > 1)
+    if have < expected and not shared:
+        return expected
+    if expected == have:
         return None
-    return _by_numbers(sorted({instance.order for instance in instances}), have)
+    return _by_numbers(sorted({instance.instance_number for instance in instances}), have)
 
 
 def _by_numbers(numbers: Sequence[int], have: int) -> int | None:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import PreparedStudy
-from ..imaging.settings import PreparationSettings
 from ..model import library as normal_library
 from ..model.library import NormalLibrary
+from ..model.model_settings import NetworkSettings
 from ..model.plain_encoder import NAMES, PlainEncoder
-from ..model.settings import NetworkSettings
 from .score_map import ScoreMap
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """When the memory of the device runs out: smaller batches, then the CPU; and it is said.
 
-What is said goes to whoever listens (`listening`), for the code that runs out is far below the one that reports.
+What is said goes to whoever listens (`on_fallback`), for the code that runs out is far below the one that reports.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def listening(listener: Callable[[str], None]) -> Iterator[None]:
+def on_fallback(listener: Callable[[str], None]) -> Iterator[None]:
     """Hear of what did not fit, in sentences without full stops, as long as the block lasts."""
     token = _listeners.set((*_listeners.get(), listener))
     try:
@@ -42,7 +42,7 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
         _listeners.reset(token)
 
 
-def on_device(work: Callable[[str], Result], device: str, what: str) -> Result:
+def with_cpu_fallback(work: Callable[[str], Result], device: str, what: str) -> Result:
     """Do something on a device, and on the CPU if its memory does not suffice.
 
     Args:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..imaging.memory import in_batches
+from ..imaging.out_of_memory import in_batches
 from .bundled import SUFFIX, resources
 from .slice_unet import SliceUNet, pad_to
 from .tensor_file import read_tensors, write_tensors

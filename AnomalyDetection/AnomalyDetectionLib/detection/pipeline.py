@@ -10,20 +10,20 @@ from functools import partial
 
 from ..errors import InputError
 from ..imaging.beside import beside
-from ..imaging.memory import listening
+from ..imaging.out_of_memory import on_fallback
 from ..imaging.preparation import prepare
+from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
-from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study
 from ..model.model_file import AnyModel, load_model
+from .detection_settings import DetectionRequest, DetectionSettings
 from .detector import score, scoring_settings
 from .device import resolve_device
 from .findings import Findings, derive_findings
 from .quality.checks import check_images, check_mask
 from .quality.warning import QualityWarning
 from .score_map import ScoreMap
-from .settings import DetectionRequest, DetectionSettings
 
 Progress = Callable[[str, float, str], None]
 """Called with the stage's name, the fraction of the whole run done (0 to 1), and a line for people."""
@@ -94,7 +94,7 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
             said.append(sentence)
         report.aside(sentence)
 
-    with listening(hear):
+    with on_fallback(hear):
         detection = _detected(request, report)
     return replace(detection, fallbacks=tuple(said))
 
@@ -176,9 +176,9 @@ def remarks(
             f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
             f" and turned by {alignment.rotation_deg:.1f} degrees"
         )
-    if study.uncovered >= WORTH_SAYING:
+    if study.fraction_outside_t1 >= WORTH_SAYING:
         said.append(
-            f"T1 and FLAIR do not both show {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
+            f"T1 and FLAIR do not both show {100 * study.fraction_outside_t1:.0f} % of the brain; nothing was looked for there"
         )
     doubts = quality if scores is None else scores.quality
     return (*(warning.sentence for warning in doubts), *said)  # what may make all of it worthless comes first
@@ -211,20 +211,20 @@ def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
         InputError: the settings are not for this model.
     """
     scoring = scoring_settings(model, **asked.scoring)
-    if asked.budget is None:
+    if asked.false_positives is None:
         return model.scoring.threshold if asked.threshold is None else asked.threshold
-    if model.rates is None:
+    if model.false_positive_curve is None:
         raise InputError(
             f"The model {model.name} does not know how many findings normal scans have: calibrate it with some of yours, "
             "or give a threshold.",
             see=("calibrate", "threshold"),
         )
-    if scoring != model.scoring or asked.min_patches not in (None, model.rates.min_patches):
+    if scoring != model.scoring or asked.min_patches not in (None, model.false_positive_curve.min_patches):
         raise InputError(
-            "A budget goes by the model's own settings: leave out the other settings of the scoring, or give a threshold.",
-            see=("budget", "threshold"),
+            "False positives per scan were counted with the model's own settings: leave out the other scoring settings, or give a threshold.",
+            see=("false_positives", "threshold"),
         )
-    return model.rates.threshold_for(asked.budget)
+    return model.false_positive_curve.threshold_for(asked.false_positives)
 
 
 def _preparation(settings: PreparationSettings, asked: DetectionSettings) -> PreparationSettings:

@@ -10,12 +10,12 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
-from ..model.settings import ScoringSettings
+from ..model.model_settings import ScoringSettings
 
 _NEAR = [(s, i, j) for s in (-1, 0, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 
 
-def lasting_scores(
+def vanishing_thresholds(
     lattice: np.ndarray, groups: np.ndarray, count: int, scoring: ScoringSettings, threshold: float
 ) -> list[float]:
     """Of each group, the highest threshold at which a part of it is still a finding by the rules of the settings.
@@ -36,12 +36,12 @@ def lasting_scores(
     near = [step for step in _NEAR if scoring.neighbourhood == "26" or step[0] == 0]
     places = np.stack(np.unravel_index(flat, lattice.shape), axis=1)
     return [
-        _lasting(places[a:b].tolist(), scores[a:b].tolist(), near, scoring.min_patches, threshold)
+        _vanishing_threshold(places[a:b].tolist(), scores[a:b].tolist(), near, scoring.min_patches, threshold)
         for a, b in pairwise(ends.tolist())
     ]
 
 
-def _lasting(
+def _vanishing_threshold(
     places: list[list[int]],
     scores: list[float],
     near: list[tuple[int, int, int]],

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from ..detection.findings import NEIGHBOURS
 from ..errors import InputError
-from ..model.rates import RateCurve
-from ..model.settings import ScoringSettings
+from ..model.false_positive_curve import FalsePositiveCurve
+from ..model.model_settings import ScoringSettings
 
 THRESHOLDS = 192
 TAIL = 10
@@ -59,7 +59,7 @@ def findings_above(scan: NormalScan, thresholds: np.ndarray, scoring: ScoringSet
     return counts
 
 
-def rate_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> RateCurve:
+def false_positive_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> FalsePositiveCurve:
     """The mean number of findings of normal scans by threshold, never rising.
 
     Where the threshold falls, findings grow together, and there are fewer again; there the curve stays at its highest.
@@ -85,7 +85,7 @@ def rate_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> RateCur
     excess = float(np.sum(rates[u:-1] * np.diff(thresholds[u:]))) / rates[u]
     end = thresholds[u] + max(excess, 1e-3 * abs(thresholds[u]) + 1e-6) * math.log(10)
     kept = _thinned(thresholds[lowest : u + 1], rates[lowest : u + 1])
-    return RateCurve(
+    return FalsePositiveCurve(
         scores=np.append(thresholds[lowest : u + 1][kept], end),
         per_scan=np.append(rates[lowest : u + 1][kept], rates[u] / 10),
         scans=len(scans),

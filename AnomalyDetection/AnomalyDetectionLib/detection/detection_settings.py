@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
-from ..model.settings import DISTANCES, PERCENTILES, STATISTICS, STRIDES, ScoringSettings
+from ..model.model_settings import DISTANCES, PERCENTILES, STATISTICS, STRIDES, ScoringSettings
 
 if TYPE_CHECKING:
     from ..dicom.series import Series
@@ -92,11 +92,11 @@ class DetectionSettings:
     threshold: float | None = _setting(
         None, float, "Scores above it are suspected.", unit="SCORE", positive=True, paper=_PAPER.threshold
     )
-    budget: float | None = _setting(
+    false_positives: float | None = _setting(
         None,
         float,
-        "Set the threshold so that a normal scan has so many findings; instead of a threshold.",
-        unit="FINDINGS",
+        "Findings per normal scan (false positives) that the threshold is set for; instead of a threshold.",
+        unit="PER_SCAN",
         positive=True,
     )
     percentile: float | None = _setting(
@@ -151,10 +151,10 @@ class DetectionSettings:
                 continue
             if problem := setting_of(one).problem(value):
                 raise InputError(f"The {one.name.replace('_', ' ')} {problem}.", see=(one.name,))
-        if self.budget is not None and self.threshold is not None:
+        if self.false_positives is not None and self.threshold is not None:
             raise InputError(
-                "A budget and a threshold both set the threshold: leave out one of them.",
-                see=("budget", "threshold"),
+                "False positives per scan and a threshold both set the threshold: leave out one of them.",
+                see=("false_positives", "threshold"),
             )
 
     @property
