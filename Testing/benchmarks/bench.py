@@ -39,7 +39,7 @@ from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
 from AnomalyDetectionLib.model.model_file import Model, bundled_models, load_model, resources, save_model
 from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
-from AnomalyDetectionLib.model.networks import Generator, count_parameters
+from AnomalyDetectionLib.model.networks import Generator
 from measured_command import Measured, detect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -142,7 +142,7 @@ def speed_rows(study: PreparedStudy, model: Model) -> list[Row]:
 
 def agreement_rows(study: PreparedStudy, model: Model) -> list[Row]:
     """Whether the fast scores are the plain ones, and whether the network is the paper's."""
-    parameters = count_parameters(Generator(NetworkSettings()))
+    parameters = sum(weights.numel() for weights in Generator(NetworkSettings()).parameters())
     return [
         _limited(
             "largest relative difference from the plain scores, 1000 patches",

@@ -128,7 +128,7 @@ def test_scans_prepared_otherwise_are_refused(a_random_model):
     scans = dataclasses.replace(
         a_scan_file(1), preparation=PreparationSettings(scaling="modes", outside_brain="keep")
     )
-    with pytest.raises(InputError, match="prepared otherwise"):
+    with pytest.raises(InputError, match="prepared with other settings"):
         calibrate(model, scans, "ours", QUICK)
     with pytest.raises(InputError, match="1 to 20"):
         calibrate(model, dataclasses.replace(a_scan_file(1), scans=()), "ours", QUICK)

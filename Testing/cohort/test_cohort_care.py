@@ -245,13 +245,13 @@ def test_locks_survive_a_race_and_are_not_sure_where_there_are_none(tmp_path, mo
 
     monkeypatch.setattr(Path, "mkdir", raced)
     with locked(tmp_path / "lock") as lock:
-        assert lock.ours
-        assert lock.sure
+        assert lock.acquired
+        assert lock.exclusive
     monkeypatch.undo()
     monkeypatch.setattr("AnomalyDetectionLib.files.folder_lock._lock", lambda handle: None)
     with locked(tmp_path / "lock") as lock:
         assert lock
-        assert not lock.sure
+        assert not lock.exclusive
 
 
 def test_the_description_leads_to_the_dataset_only_from_inside_it(study, tmp_path):

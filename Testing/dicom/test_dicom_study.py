@@ -107,7 +107,7 @@ def test_two_that_are_equally_good_are_listed_and_none_is_taken(tmp_path: Path, 
 def test_a_study_without_a_flair_says_so_and_lists_all(tmp_path: Path, study: MadeStudy) -> None:
     classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
     classic_series(tmp_path, THICK, kind="T2", study=study, number=3)
-    with pytest.raises(InputError, match="no series that is surely a FLAIR") as error:
+    with pytest.raises(InputError, match="no series that is certainly a FLAIR") as error:
         taken(tmp_path)
     assert error.value.see == ("flair_series",)
     assert "3  t2_tse_tra  (T2, 14 images: spin echo: TE 100 ms, TR 5000 ms)" in str(error.value)

@@ -212,10 +212,10 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
 
     def layout(path: Path) -> None:
         """Every session is a scan or a row, whatever is asked for; the rows are those of errors.csv."""
-        from AnomalyDetectionLib.bids.selection import RUNS, SelectionCriteria, select_scans
+        from AnomalyDetectionLib.bids.selection import SelectionCriteria, select_scans
         from AnomalyDetectionLib.cohort.failures import CHOOSING, Failure, Failures
 
-        for runs in RUNS:
+        for runs in ("refuse", "first", "last"):
             found = select_scans(path, SelectionCriteria(runs=runs))
             with tempfile.TemporaryDirectory() as output:
                 failures = Failures(Path(output), Path(output) / "work")

@@ -1,14 +1,14 @@
-"""Which T1 and which FLAIR of a BIDS dataset belong together, by rules that are said; nothing is guessed.
+"""Pair the T1 and the FLAIR of each session of a BIDS dataset, by explicit rules.
 
-Only names are looked at, no voxels. Of each session (of each subject, where there are no sessions), in `anat/`:
+Only file names are read. For each session (of each subject, where there are no sessions), in `anat/`:
 
 - images with the suffix T1w and FLAIR count, as .nii.gz or .nii, and those with contrast agent (`ce-`) or of another
-  part of the signal than its magnitude (`part-phase`) only if the filter asks for them; which were left out beside
-  one that counts is said;
-- the filter (after the convention of `--bids-filter-file`) leaves those whose entities are as it says;
-- of images that differ in nothing but `run-`, the first or the last is taken if that was asked for;
-- every name begins with the names of the folders that it lies in;
-- if more than one is left, or none, the session is no scan but a row with the reason.
+  part of the signal than its magnitude (`part-phase`) only if the filter asks for them; images left out
+  beside one that counts are reported;
+- the filter (in the convention of `--bids-filter-file`) keeps images with matching entities;
+- of images that differ only in `run-`, the first or the last is taken if requested;
+- every file name begins with its subject and session;
+- if none or more than one is left, the session is skipped and the reason reported.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ from ..errors import InputError
 from ..files.text import display_path
 from .bids_layout import entities_of, files_with_suffix, session_folders, subject_folders
 from .entity_filter import Filter, has_entities
-
-RUNS = ("refuse", "first", "last")
-"""What to do with images that differ only in their run."""
 
 _LABEL = re.compile(r"[0-9A-Za-z]+")
 _SUBJECT, _SESSION = re.compile(r"sub-[0-9A-Za-z]+"), re.compile(r"ses-[0-9A-Za-z]+")
@@ -61,7 +58,7 @@ class CohortScan:
 
 @dataclass(frozen=True)
 class SkippedSession:
-    """A subject or session that cannot be analysed, and why: one sentence."""
+    """A subject or session that is skipped, with the reason as one sentence."""
 
     subject: str
     session: str
@@ -97,7 +94,7 @@ class SelectionCriteria:
     Attributes:
         subjects, sessions: labels with or without "sub-" and "ses-"; none: all.
         entities: the filter.
-        runs: one of `RUNS`.
+        runs: what to do with images that differ only in their run: "refuse", "first" or "last".
         brain_masks: a BIDS derivatives dataset with `*_desc-brain_mask.nii.gz` in the FLAIRs' space; None: no masks.
         remedy: what the user can do about several images of a kind.
     """
@@ -232,7 +229,7 @@ def _scan(
     start = f"{subject.name}_{session}_" if session else f"{subject.name}_"
     for path in (*candidates["T1w"], *candidates["FLAIR"]):
         if not path.name.startswith(start):
-            return SkippedSession(subject.name, session, f"{display_path(path.name)} lies in the folder {folder.relative_to(dataset)}, where names begin with {start}: is it another's? Rename it, or move it away")  # fmt: skip
+            return SkippedSession(subject.name, session, f"{display_path(path.name)} is in the folder {folder.relative_to(dataset)}, where names begin with {start}: rename it, or move it to its own folder")  # fmt: skip
     chosen: dict[str, Path] = {}
     for suffix, what in (("T1w", "T1"), ("FLAIR", "FLAIR")):
         found = candidates[suffix]
@@ -249,7 +246,7 @@ def _scan(
             why = "is left out by the filter, or " if rules else ""
             return SkippedSession(subject.name, session, f"no {what} that counts: {_names(found)} {why}shows a contrast agent (ce-), or another part of the signal than its magnitude (part-)")  # fmt: skip
         if not left[0].exists():
-            return SkippedSession(subject.name, session, f"{display_path(left[0].name)} is a link that leads nowhere: fetch the content first (datalad get)")  # fmt: skip
+            return SkippedSession(subject.name, session, f"{display_path(left[0].name)} is a broken link: fetch the content first (datalad get)")  # fmt: skip
         chosen[suffix] = left[0]
     mask = None
     if criteria.brain_masks is not None:

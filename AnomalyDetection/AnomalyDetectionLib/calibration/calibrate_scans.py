@@ -86,10 +86,12 @@ def add_false_positives(
     known = sorted(scan.name for scan in chosen if scan.name in trained)
     if known:
         raise InputError(
-            f"The model {loaded.name} was trained on {', '.join(known)}: rates need people that it has never seen."
+            f"The model {loaded.name} was trained on {', '.join(known)}: count false positives on people that it has never seen."
         )
     if scans.preparation != loaded.preparation:
-        raise InputError(f"These scans were prepared otherwise than the model {loaded.name} wants them.")
+        raise InputError(
+            f"These scans were prepared with other settings than the model {loaded.name} needs: prepare them for it."
+        )
     scored = []
     for number, scan in enumerate(chosen):
         progress("scoring", number / len(chosen), scan.name)
@@ -103,7 +105,7 @@ def add_false_positives(
 
 
 def check_place(output: Path) -> None:
-    """Find out before the work whether the model has a place to go.
+    """Check before the work that the model file can be written.
 
     Raises:
         InputError: it has none.

@@ -1,4 +1,4 @@
-"""Calibration to a scanner: what a few of its normal scans say about a model's statistics, rates and threshold.
+"""Calibration to a scanner: estimate a model's statistics, false positives per scan and threshold from a few normal scans.
 
 The paper adapts its model to another scanner by training on (transfer learning); this takes minutes and no training.
 A shift or stretch of all scores, as some calibrations have it, would change nothing that the threshold does not.
@@ -52,7 +52,7 @@ class Calibration:
     """A calibrated model, and what the calibration changed.
 
     Attributes:
-        model: with statistics, rates and threshold of the new scans, and an entry in its card.
+        model: with statistics, false positives per scan and threshold of the new scans, and an entry in its card.
         scans: names of the scans.
         threshold: before and after.
         findings: a scan, on these scans, before and after.
@@ -110,7 +110,7 @@ def calibrate(
     scans = scans.scaled(model.preparation.scaling)
     if scans.preparation != model.preparation:
         raise InputError(
-            f"These scans were prepared otherwise than the model {model.name} wants them: prepare them for it, or give "
+            f"These scans were prepared with other settings than the model {model.name} needs: prepare them for it, or give "
             "--scans."
         )
     steps = 1 + 2 * len(scans.scans)
@@ -161,7 +161,7 @@ def calibrate(
 
 
 def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], people: str) -> AnyModel:
-    """A model that knows the findings a normal scan by threshold; scores and threshold stay.
+    """The model with a false-positive curve; scores and threshold stay the same.
 
     Args:
         scored: normal scans as the model itself scores them, of people it was not trained on.

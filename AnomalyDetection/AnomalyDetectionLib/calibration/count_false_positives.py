@@ -1,4 +1,4 @@
-"""How many findings normal scans have, by threshold: counted where there are many, smoothed where there are few."""
+"""Count false positives of normal scans by threshold; smooth the tail where they are few."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def false_positive_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) 
     counts = np.stack([findings_above(scan, thresholds, scoring) for scan in scans])
     rates = np.maximum.accumulate(counts.mean(axis=0)[::-1])[::-1]
     if not rates[0] > 0:
-        raise InputError("The normal scans have no finding at any threshold: their rate cannot be told.")
+        raise InputError(
+            "The normal scans have no finding at any threshold, so false positives per scan cannot be estimated: give more scans."
+        )
     lowest = int(np.flatnonzero(rates == rates[0])[-1])
     few = np.flatnonzero((rates * len(scans) <= TAIL) & (rates > 0))
     u = int(few[0]) if len(few) else int(np.flatnonzero(rates > 0)[-1])

@@ -1,4 +1,4 @@
-"""Round a tumour it is not known what is normal."""
+"""Mark the surroundings of a tumour, where it is unknown which tissue is normal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normal scans made ready and scored: what a model's rates and its calibration to a scanner come from."""
+"""Prepare and score normal scans, for the false-positive curve and the calibration to a scanner."""
 
 from __future__ import annotations
 

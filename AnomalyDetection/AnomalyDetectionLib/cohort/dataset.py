@@ -310,7 +310,7 @@ class Dataset:
         """All results that are not in their places, but of scans that are being worked at."""
         for name in {p.name.partition(".")[0] for p in self.work.glob(f"*{_OLD}*")}:
             with locked(self.work / "locks" / name, wait=False) as lock:
-                if lock.sure:
+                if lock.exclusive:
                     self.recover(name)
 
     def without_folders(self, value: Any) -> Any:

@@ -41,7 +41,7 @@ def write_group(folder: Path, source: Path, report: Progress) -> str:
     people, problems = read_participants(source / "participants.tsv")
     try:
         with locked(dataset.work / "group") as lock:
-            if lock.sure:
+            if lock.exclusive:
                 for left in dataset.work.glob("group.*"):  # by a run that was killed
                     shutil.rmtree(left, ignore_errors=True)
             return _write(dataset, people, problems, report)

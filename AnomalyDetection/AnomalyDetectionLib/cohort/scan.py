@@ -68,7 +68,9 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
     with locked(dataset.work / "locks" / scan.name, wait=wait) as ours:
         if not ours:
             return BUSY
-        if ours.sure:  # what is there was left by a process that was killed: the lock says that it is gone
+        if (
+            ours.exclusive
+        ):  # what is there was left by a process that was killed: the lock says that it is gone
             dataset.recover(scan.name)
         if dataset.is_finished(scan):
             dataset.failures.remove([scan.name])

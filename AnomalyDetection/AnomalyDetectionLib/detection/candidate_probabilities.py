@@ -1,4 +1,4 @@
-"""What was said of the context detector's candidates; without torch."""
+"""Class probabilities of the context detector's candidates; without torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class CandidateProbabilities:
-    """What the second look says of each candidate.
+    """Class probabilities of each candidate, from the second look.
 
     Attributes:
         labels: int32 (slices, rows, columns) on the model's grid: 0, or the candidate's number from 1.

@@ -1,4 +1,4 @@
-"""Candidates of the context detector, and what the second look sees of each."""
+"""Candidates of the context detector, and the input of the second look for each."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def anomaly_of(probabilities: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the second look is shown of candidates, in their order.
+    """Input of the second look, in the order of the candidates.
 
     Attributes:
         near, wide: float32 (candidates, CHANNELS, SIZE, SIZE), at the model's resolution and three times wider.
@@ -176,7 +176,7 @@ def _features(
     anomaly: np.ndarray,
     spacing: tuple[float, float, float],
 ) -> np.ndarray:
-    """float32 (candidates, FEATURES): size, probabilities, contrast, and how restless the scan is as a whole."""
+    """float32 (candidates, FEATURES): size, probabilities, contrast, and the general noise of the scan."""
     labels, count = candidates.labels, candidates.count
     result = np.zeros((count, FEATURES), np.float32)
     ml = float(np.prod(spacing)) / 1000

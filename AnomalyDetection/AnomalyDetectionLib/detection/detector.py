@@ -1,4 +1,4 @@
-"""The detector: a prepared study and a model make a score map."""
+"""The detector: compute the score map of a prepared study with a model."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def score(
         progress: called with "anatomy", then "scoring", and the fraction done.
 
     Raises:
-        InputError: settings that make no sense or that the model has no statistics for, or a brain that holds no
-            patch; statistics by tissue, and the network that tells the tissues apart is missing; it is damaged.
+        InputError: invalid settings, settings without statistics in the model, a brain without a single patch, or a
+            missing or damaged anatomy network with statistics by tissue.
     """
     settings = scoring_settings(
         model, percentile=percentile, stride=stride, statistics=statistics, distance=distance
@@ -62,19 +62,19 @@ def score(
     if progress is not None:
         progress("anatomy", 0.0)
     torch.backends.cudnn.allow_tf32 = False  # before two networks begin: CPU and GPU are to agree
-    # Without the network that sees it, less is said of the findings.
+    # Without the anatomy network, findings are described in less detail.
     known = settings.statistics == "tissue" or anatomy_file().is_file()
-    see = partial(segment_anatomy, study, device) if known else lambda: None
+    find_anatomy = partial(segment_anatomy, study, device) if known else lambda: None
     begin, candidates = time.perf_counter(), None
     if isinstance(model, ContextModel):
-        with beside(see) as seen:
+        with beside(find_anatomy) as anatomy_job:
             lattice, rows, candidates = context_scores(study, model, device=device, progress=progress)
             scored = time.perf_counter()
-        anatomy = seen.result()
+        anatomy = anatomy_job.result()
         waited = time.perf_counter() - scored
         scores = lattice.scatter(rows[0])
     else:
-        anatomy = see()
+        anatomy = find_anatomy()
         waited = time.perf_counter() - begin
         lattice, rows = lattice_scores(
             study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
@@ -103,7 +103,7 @@ def context_scores(
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[PatchLattice, np.ndarray, CandidateProbabilities]:
-    """What `lattice_scores` gives of a context model, and what its second look says of each candidate."""
+    """The result of `lattice_scores` for a context model, and the class probabilities of its candidates."""
     lattice = _lattice_over(study, model.scoring.stride)
     scores, candidates = judge_candidates(study, model, device=device, progress=progress)
     return lattice, _finite(scores)[lattice.inside][None], candidates
@@ -129,7 +129,7 @@ def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
         changes: settings by name; None: the model's own.
 
     Raises:
-        InputError: that makes no sense, or not for this kind of model, or the model has no statistics for it.
+        InputError: an invalid setting, one of another kind of model, or one without statistics in the model.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
     if isinstance(model, ContextModel):
@@ -204,8 +204,8 @@ def lattice_scores(
 
         return scores_of
 
-    said = None if progress is None else partial(progress, "scoring")
-    parts = in_batches(scorer, len(centres), BATCH, device, "The scoring", said)
+    scoring_progress = None if progress is None else partial(progress, "scoring")
+    parts = in_batches(scorer, len(centres), BATCH, device, "The scoring", scoring_progress)
     rows = (
         patch_scores(torch.cat(parts), model, percentiles, settings)
         if whole_scan

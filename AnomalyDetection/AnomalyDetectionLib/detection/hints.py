@@ -20,9 +20,9 @@ INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN = (
 HINTS = (INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN)
 
 LEAST_PROBABILITY = 0.5
-"""What is less probable is not named: the finding is "unknown"."""
+"""Below this probability the hint is "unknown"."""
 
-_NAMED = 0.05  # of what is less probable, the evidence says nothing
+_NAMED = 0.05  # less probable kinds are left out of the evidence
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,17 @@ from .score_map import ScoreMap
 
 @dataclass(frozen=True)
 class FindingNumbers:
-    """Every number that a finding of one score map ever had.
+    """All numbers ever given to findings of one score map.
 
     Attributes:
-        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to; None for a number
-            that a reader has given to a finding of his own, and that no other takes.
+        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to; None for the
+            number of a finding that the reader added by hand.
     """
 
     peaks: tuple[tuple[int, int, int] | None, ...]
 
     def with_manual_finding(self) -> tuple[FindingNumbers, int]:
-        """The numbering with one more number, for a finding that the reader adds; and that number."""
+        """The numbers with one more, for a finding added by the reader; and that number."""
         return FindingNumbers((*self.peaks, None)), len(self.peaks) + 1
 
 

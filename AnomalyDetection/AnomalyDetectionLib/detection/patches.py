@@ -62,7 +62,7 @@ class PatchGatherer:
             outside_brain: as in `PreparationSettings`.
         """
         half = patch_size // 2
-        # Beyond the image lies what lies beyond the brain: zeros, as in training.
+        # Outside the image as outside the brain: zeros, as in training.
         border = ((0, 0), (half, half), (half, half))
         images = np.stack([np.pad(image, border) for image in network_images(study, outside_brain)])
         windows = torch.from_numpy(images).to(device).unfold(2, patch_size, 1).unfold(3, patch_size, 1)

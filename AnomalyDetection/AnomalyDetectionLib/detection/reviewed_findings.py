@@ -1,4 +1,4 @@
-"""A finding with what a reader has decided about it: what reports and DICOM objects are made of."""
+"""Findings with the reader's decisions: the input of reports and DICOM objects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DECISIONS = ("", "accepted", "rejected")
 
 @dataclass(frozen=True)
 class ReviewedFinding:
-    """One finding, and the reader's word on it.
+    """One finding with the reader's decision.
 
     Attributes:
         number: of the finding; a voxel's value in the label map that goes with it.

@@ -34,8 +34,8 @@ class ScoreMap:
         anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
             maps that earlier versions stored.
         false_positive_curve: findings a normal scan by threshold, of the model at these settings; None where they are not known.
-        candidates: what the second look says of each candidate; None: this kind of model has none.
-        quality: reasons to trust the result less; none in score maps that earlier versions stored, and where the images
+        candidates: class probabilities of each candidate; None: this kind of model has none.
+        quality: warnings about the images; none in score maps that earlier versions stored, and where the images
             as they were read are not at hand.
     """
 

@@ -16,7 +16,7 @@ from .candidates import LEVELS, Candidates, Surroundings, anomaly_of, find_candi
 from .context import class_probabilities
 
 BACKGROUND = 0.02
-"""Scores beyond the candidates lie below this: what the first network says there, scaled down."""
+"""Scores outside candidates lie below this: the first network's probability, scaled down."""
 
 _BATCH = 64
 
@@ -28,7 +28,7 @@ def judge_candidates(
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[np.ndarray, CandidateProbabilities]:
-    """Candidates of a brain, and how sure each of them is.
+    """Find and classify the candidates of a brain.
 
     Args:
         study: prepared with the model's preparation settings.
@@ -36,7 +36,7 @@ def judge_candidates(
         progress: called with "scoring" and the fraction done.
 
     Returns:
-        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and what was said of each.
+        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and the class probabilities of each.
     """
     probabilities = class_probabilities(
         study.t1, study.flair, study.brain, model.context_network(), device=device, progress=progress
@@ -66,7 +66,7 @@ def classify(network: CandidateNetwork, surroundings: Surroundings) -> np.ndarra
 
 
 def scores_of(candidates: Candidates, probabilities: np.ndarray, anomaly: np.ndarray) -> np.ndarray:
-    """float32 (slices, rows, columns): each candidate's probability of an anomaly, and next to nothing elsewhere."""
+    """float32 (slices, rows, columns): each candidate's probability of an anomaly, and small values elsewhere."""
     sure = np.concatenate([[0.0], probabilities[:, list(ANOMALIES)].sum(axis=1)]).astype(np.float32)
     faint = BACKGROUND * np.clip(anomaly / LEVELS[-1], 0, 1)
     return np.maximum(sure[candidates.labels], np.where(candidates.labels > 0, 0, faint)).astype(np.float32)

@@ -1,8 +1,7 @@
-"""A score map that can be put away, in files or in a scene, and taken up again without the network.
+"""Store a score map in files or a scene, and restore it without the network.
 
-All that findings, evidence and pictures are made from, as ordinary images and one record of plain values. The
-record holds the geometry to the last bit, so that images may come back with headers that were rounded, or that
-are another program's.
+It holds everything that findings, evidence and pictures are derived from, as ordinary images and one JSON record.
+The record holds the exact geometry, because other programs may round image headers.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .quality.warning import from_plain
 from .score_map import ScoreMap
 
 FOLDER = "score_map"
-"""How the folder of a score map is called within that of the results."""
+"""Name of the score map's folder in the results folder."""
 
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
@@ -58,7 +57,7 @@ class StoredScores:
 
 
 def store(scores: ScoreMap) -> StoredScores:
-    """A score map made ready to be put away."""
+    """Convert a score map to its stored form."""
     study, stride = scores.study, scores.settings.stride
     images = {
         "score": scores.image,
@@ -182,7 +181,7 @@ def read_stored(folder: Path) -> StoredScores:
         raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.") from error
     if not isinstance(record, dict):
         raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.")
-    _check_version(record)  # before images that another version does not have are missed
+    _check_version(record)  # before images that another version lacks are reported missing
     images = {}
     for name in IMAGES:
         path = folder / f"{name}.nrrd"
@@ -251,7 +250,7 @@ def _grid(record: dict[str, Any]) -> Grid:
     if not (len(size) == len(spacing) == len(origin) == 3 and len(direction) == 9):
         raise ValueError("a grid has three axes")
     if min(size) < 1 or min(spacing) <= 0 or not np.isfinite((*spacing, *origin, *direction)).all():
-        raise ValueError("a grid lies somewhere")
+        raise ValueError("the grid is not finite")
     if abs(np.linalg.det(np.reshape(direction, (3, 3)))) < 1e-6:
         raise ValueError("a grid's axes point in three directions")
     return Grid(

@@ -1,6 +1,6 @@
-"""How far a threshold can rise before a finding is none any more: the score that its rate is read off at.
+"""The threshold at which a finding vanishes; its false positives per scan are read off there.
 
-A peak would not do: one patch alone is no finding, however high, so normal scans are counted by groups that last.
+Not the peak score: a single patch is no finding, however high, and normal scans are counted by the same rule.
 """
 
 from __future__ import annotations

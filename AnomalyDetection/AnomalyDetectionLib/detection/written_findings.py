@@ -1,4 +1,4 @@
-"""The findings that a run wrote, read back: what was derived once is not derived again."""
+"""Read back the findings that a run wrote, instead of deriving them again."""
 
 from __future__ import annotations
 

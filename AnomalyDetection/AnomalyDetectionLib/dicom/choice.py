@@ -1,4 +1,4 @@
-"""Which of several series of one kind is the best one to take, and why."""
+"""Choose the best of several series of one kind, with the reason."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .sequence import MrSequence
 
 Role = Literal["T1", "FLAIR"]
 
-#: mm that hold a brain in each direction; more does not count as more.
+#: mm that cover a brain in each direction; larger coverage has no advantage.
 WHOLE_BRAIN = 130.0
 
-#: By this share one series has to be larger or finer than another to be the better one for it.
+#: Relative difference in coverage or resolution that makes one series better than another.
 CLEARLY = 0.15
 
 
@@ -25,7 +25,7 @@ _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
 @dataclass(frozen=True)
 class SeriesCandidate:
-    """A series that could be taken: what it is, where its voxels lie, and how its first image was taken."""
+    """A series that could be chosen: its classification, its grid, and the sequence of its first image."""
 
     classification: SeriesClassification
     grid: Grid
@@ -33,7 +33,7 @@ class SeriesCandidate:
 
 
 def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, ...], str]:
-    """The place of the one that goes before all others, and why; or the places of several that are equally good.
+    """Index of the best candidate, with the reason; or indices of several equally good ones.
 
     One that names no contrast medium goes before post-contrast, original before derived, one whose attributes say what
     it is before one whose name does; then the one that covers more of the brain; then the finer one; then, of one
@@ -49,7 +49,7 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
         if all(reasons):
             others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
             return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
-    # Those that nothing goes before; a small advantage may go round in a circle, and then all are equal.
+    # Candidates that no other beats; small advantages may form a cycle, and then all are equal.
     unbeaten = [
         n for n, one in enumerate(candidates) if not any(_advantage(other, one) for other in candidates)
     ]
@@ -57,7 +57,7 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
 
 
 def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
-    """Why one goes before the other; "" where it does not."""
+    """Why one is preferred to the other; "" if it is not."""
     mine, its = one.classification, other.classification
     for attribute, words in (
         ("after_contrast", "no contrast medium named"),

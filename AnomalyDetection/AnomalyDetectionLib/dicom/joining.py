@@ -1,4 +1,4 @@
-"""A DICOM series whose images carry many series UIDs, as careless anonymisation and some scanners leave it, is one."""
+"""Join DICOM images of one series that carry several series UIDs, as some anonymisers and scanners leave them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[SortedImages, in
     together make one volume, or where each has a single image.
 
     Returns:
-        Each series, sorted out, with the number of UIDs that it was put together from.
+        Each series with its sorted images, and the number of UIDs it was joined from.
     """
     alike: dict[frozenset[object], list[list[Instance]]] = {}
     for group in groups:
@@ -34,7 +34,7 @@ def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[SortedImages, in
 
 
 def _together(groups: Sequence[Sequence[Instance]]) -> SortedImages | None:
-    """The images of groups as one series; None where they are none."""
+    """The images of several groups as one series; None if they are not one."""
     made = sort_images(_in_order([instance for group in groups for instance in group]))
     frames = [frame for instance in made.instances for frame in instance.frames]
     try:
@@ -47,7 +47,7 @@ def _together(groups: Sequence[Sequence[Instance]]) -> SortedImages | None:
 
 
 def _shared_attributes(instance: Instance) -> object:
-    """What images of one series have in common; whether they are of one study is not asked, whose UID may be lost, too."""
+    """The attributes that images of one series share. The study UID is left out: it may be damaged too."""
     taken = replace(instance.sequence, acquired_at=None, contrast_agent="")
     identity = replace(instance.identity, study="")
     size = {(frame.rows, frame.columns) for frame in instance.frames}

@@ -1,4 +1,4 @@
-"""Whether images of a DICOM series seem to be missing where their places cannot tell: at either end."""
+"""Detect images missing at either end of a DICOM series, where slice positions cannot show it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .headers import Instance
 
 
 def expected_image_count(instances: Sequence[Instance]) -> int | None:
-    """How many images the series of classic images had, if that seems to be more than there are; None otherwise.
+    """The expected number of classic images, if the series seems incomplete; None otherwise.
 
-    ImagesInAcquisition tells it, or InstanceNumbers that have holes or begin late. Neither counts where it has
-    another usual reason: reformats copy the number of their source; several echoes, time points or kinds of images of
-    one acquisition, brought into series of their own, share its number of images and take turns in its numbering.
+    By ImagesInAcquisition, or by InstanceNumbers that have gaps or start late. Common benign causes are excluded:
+    reformats copy the number of their source; echoes, time points or image types of one acquisition that are split
+    into several series share its image count and numbering.
     """
     have = len(instances)
     first = instances[0]

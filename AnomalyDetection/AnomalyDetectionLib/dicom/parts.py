@@ -1,4 +1,4 @@
-"""Images of a DICOM series that are not of its volume: phase beside magnitude, equal copies; left out, and said."""
+"""Remove images of a DICOM series that are not part of its volume (phase images, duplicates), with a note."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sequence import COMPLEX_PARTS
 
 @dataclass(frozen=True)
 class SortedImages:
-    """The images of a volume, and what was left out beside them.
+    """The images of a volume, and which others were left out.
 
     Attributes:
         instances: at least one, with those of their frames that count.

@@ -1,4 +1,4 @@
-"""Who and what a DICOM instance is of, for the head of a report."""
+"""Patient and study of a DICOM instance, for the header of a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .identity import written_date
 
 @dataclass(frozen=True)
 class PatientHeader:
-    """Patient and study as the instance names them; "" for what it does not say.
+    """Patient and study as in the instance; "" for missing values.
 
     Attributes:
         name: in the order of DICOM without its carets, "Doe, Jane".
@@ -31,7 +31,7 @@ class PatientHeader:
 
 
 NOBODY = PatientHeader("", "", "", "", "", "", "")
-"""The line of a file that is no DICOM instance."""
+"""For a file that is not a DICOM instance."""
 
 
 def patient_header(file: Path) -> PatientHeader:

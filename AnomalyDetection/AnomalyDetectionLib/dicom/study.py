@@ -24,7 +24,7 @@ class DicomStudy:
             up one study for each patient and date.
         patient: PatientID.
         series: of images, by number.
-        no_images: what else there is, in words: "1 SR".
+        no_images: other objects, in words: "1 SR".
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class DicomStudy:
 
 @dataclass(frozen=True)
 class Pair:
-    """What `detect` takes of a study; each `chosen` says why."""
+    """The T1 and the FLAIR that `detect` uses; `chosen` says why."""
 
     t1: Series
     flair: Series
@@ -209,7 +209,7 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
         raise InputError(f"Of the study in {study.folder} no {role} can be used. {candidates[0].problem}")
     if not candidates:
         raise InputError(
-            f"The study in {study.folder} has no series that is surely a {role}: {how}.\n{listed(study.series)}",
+            f"The study in {study.folder} has no series that is certainly a {role}: {how}.\n{listed(study.series)}",
             see=see,
         )
     choices = [
@@ -233,7 +233,7 @@ def _kind(series: Series) -> str:
 
 def _why(series: Series) -> str:
     if not series.is_mr:
-        return f"no MR images ({series.instances[0].modality or 'modality not told'})"
+        return f"no MR images ({series.instances[0].modality or 'modality unknown'})"
     classification = series.classification
     why = "; ".join([classification.why, *series.notes])
     if series.problem and classification.kind in ("T1", "FLAIR"):

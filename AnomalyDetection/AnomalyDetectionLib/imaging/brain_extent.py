@@ -1,4 +1,4 @@
-"""Where in the brain a voxel lies, without an atlas: as a share of the brain's own extent."""
+"""Coordinates of voxels relative to the extent of the brain, without an atlas."""
 
 from __future__ import annotations
 

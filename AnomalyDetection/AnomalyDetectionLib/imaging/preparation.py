@@ -26,10 +26,10 @@ from .resampling import covered_by_t1, flair_to_model_grid, known_in_both, t1_to
 from .tissue_modes import mode_scales
 from .volume import Study, name_of
 
-#: What a listener is told: the stage's name, and the fraction of the preparation done before it.
+#: Called with the stage's name and the fraction of the preparation done before it.
 Progress = Callable[[str, float], None]
 
-#: A T1 may miss this share of the brain. It is left out; beyond that, most of what is asked would be.
+#: Largest share of the brain that the T1 may miss; that part is left out.
 MOST_OUTSIDE_T1 = 0.25
 
 _STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field": 0.75, "scaling": 0.97}
@@ -120,7 +120,7 @@ def prepare(
 
 
 def _check_cover(study: Study, fraction_outside_t1: float) -> None:
-    """Refuses a T1 that shows too little of the brain."""
+    """Refuse a T1 that shows too little of the brain."""
     if fraction_outside_t1 > MOST_OUTSIDE_T1:
         if study.t1.unknown is not None or study.flair.unknown is not None:
             raise InputError(

@@ -61,7 +61,7 @@ class PreparedStudy:
         t1_scale, flair_scale: the linear maps that were applied.
         alignment: how T1 was brought to the FLAIR.
         seconds: time by stage.
-        fraction_outside_t1: share of the FLAIR's brain that the T1 does not show; it is not in `brain` and `flair_brain`.
+        fraction_outside_t1: share of the brain outside the T1's field of view; excluded from `brain` and `flair_brain`.
     """
 
     t1: np.ndarray

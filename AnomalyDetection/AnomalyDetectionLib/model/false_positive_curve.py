@@ -1,4 +1,4 @@
-"""What a score means: how many findings a normal scan has above it; without torch."""
+"""False positives per scan by score threshold; without torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 
 DEFAULT_FALSE_POSITIVES = 2.0
-"""Findings a normal scan that a default threshold may have."""
+"""False positives per normal scan that default thresholds are set for."""
 
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
 _MOST = 1e6  # no score, rate or number of scans is larger
@@ -25,8 +25,8 @@ class FalsePositiveCurve:
     """Findings a normal scan, by threshold.
 
     Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
-    between the last two, down to a tenth of a finding in all the scans together: what is rarer, so few scans
-    cannot tell. Below the first point a normal scan has at least as many.
+    between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot
+    be estimated from so few scans. Below the first point a normal scan has at least as many.
 
     Attributes:
         scores: float64 (points,), thresholds, ascending.
@@ -43,7 +43,7 @@ class FalsePositiveCurve:
     variation: float
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: curves also come from strangers' model files."""
+        """Raise ValueError for invalid values: curves may come from untrusted model files."""
         if self.scores.ndim != 1 or self.scores.shape != self.per_scan.shape or len(self.scores) < 2:
             raise ValueError("a curve of rates has two points or more, each a score and a rate")
         if not (np.isfinite(self.scores).all() and np.isfinite(self.per_scan).all()):
@@ -59,12 +59,12 @@ class FalsePositiveCurve:
 
     @property
     def least(self) -> float:
-        """The smallest rate that the curve tells; of what is rarer it says this."""
+        """The smallest rate of the curve; lower rates are reported as this."""
         return _LEAST / self.scans
 
     @property
     def most(self) -> float:
-        """The largest rate that the curve tells."""
+        """The largest rate of the curve."""
         return float(self.per_scan[0])
 
     def rate(self, score: float) -> float:

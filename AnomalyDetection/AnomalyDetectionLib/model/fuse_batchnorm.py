@@ -1,4 +1,4 @@
-"""A generator for scoring only: batch normalisation folded into the convolutions before it."""
+"""A generator for scoring only, with batch normalisation fused into the preceding convolutions."""
 
 from __future__ import annotations
 

@@ -128,13 +128,13 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
 
 
 def _is_shallow(value: object, depth: int = 0) -> bool:
-    """Whether entries within entries end soon."""
+    """Whether nesting is limited."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth <= _DEEPEST_CARD and all(_is_shallow(entry, depth + 1) for entry in inner)
 
 
 def _is_name(name: str) -> bool:
-    """Whether a stranger's model may be called so: it is shown, and part of the names of files."""
+    """Whether an untrusted name is safe to show and to use in file names."""
     return (
         0 < len(name) <= _LONGEST_NAME
         and name.isprintable()

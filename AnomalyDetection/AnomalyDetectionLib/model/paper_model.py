@@ -72,7 +72,7 @@ class Model:
         return generator.eval()
 
     def own_parts(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
-        """What only this kind has in a file: tensors, header, and the earliest version that can say it."""
+        """The parts of the file that only this kind has: tensors, header, and the lowest file version that supports them."""
         tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
         tensors |= {"median": self.median, "deviation": self.deviation}
         header = {"network": json.dumps(plain(self.network))}
