@@ -340,7 +340,7 @@ def test_a_package_that_is_missing_is_named(folder, quick, tmp_path):
     assert "torch is not installed" in run.error
 
 
-# --- on_fallback ---
+# --- listening ---
 
 
 def test_a_half_written_line_waits_and_noise_is_passed_over(folder):

@@ -100,7 +100,7 @@ def calibrate(
         progress: called with what is done and the fraction done.
 
     Raises:
-        InputError: the scans were prepared otherwise, are too many, or so few false positives cannot be reached with them.
+        InputError: the scans were prepared with other settings, are too many, or so few false positives cannot be reached with them.
     """
     settings = settings or CalibrationSettings()
     if not 1 <= len(scans.scans) <= MOST_SCANS:
@@ -139,7 +139,8 @@ def calibrate(
         for scored, at in zip((before, after), thresholds, strict=True)
     )
     entry: dict[str, Any] = {
-        "what": "rates and threshold from normal scans" + (", and latent statistics" if estimated else ""),
+        "what": "false positives per scan and threshold from normal scans"
+        + (", and latent statistics" if estimated else ""),
         "from the model": {"name": model.name, "fingerprint": model.fingerprint},
         "normal scans": len(scans.scans),
         "false positives per normal scan": settings.false_positives,
@@ -170,7 +171,7 @@ def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], peo
     curve = false_positive_curve(scored, model.scoring)
     own = model.scoring.threshold
     note = {
-        "what": "findings a normal scan by threshold; those that touch a known lesion were not counted",
+        "what": "findings per normal scan by threshold; those that touch a known lesion were not counted",
         "scans": [scan.name for scan in scored],
         "people": people,
         "at the model's threshold": round(curve.rate(own), 2),

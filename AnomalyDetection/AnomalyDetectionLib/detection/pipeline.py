@@ -208,7 +208,7 @@ class _Reporter:
 
 
 def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
-    """The threshold that was asked for: as a score, as findings a normal scan, or not at all.
+    """The threshold that was asked for: as a score, as false positives per scan, or the model's own.
 
     Raises:
         InputError: the settings are not for this model.

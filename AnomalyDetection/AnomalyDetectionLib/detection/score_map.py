@@ -33,7 +33,7 @@ class ScoreMap:
         seconds: time by stage; of one that ran beside another, what was still waited for.
         anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
             maps that earlier versions stored.
-        false_positive_curve: findings a normal scan by threshold, of the model at these settings; None where they are not known.
+        false_positive_curve: findings per normal scan by threshold, of the model at these settings; None where they are not known.
         candidates: class probabilities of each candidate; None: this kind of model has none.
         quality: warnings about the images; none in score maps that earlier versions stored, and where the images
             as they were read are not at hand.

@@ -83,7 +83,9 @@ def store(scores: ScoreMap) -> StoredScores:
         "false_positive_curve": None
         if scores.false_positive_curve is None
         else false_positive_curve.plain(scores.false_positive_curve),
-        "probabilities": None if scores.candidates is None else scores.candidates.probabilities.tolist(),
+        "candidate_probabilities": None
+        if scores.candidates is None
+        else scores.candidates.probabilities.tolist(),
         "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
@@ -111,7 +113,11 @@ def restore(stored: StoredScores) -> ScoreMap:
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
         fraction_outside_t1 = float(record["fraction_outside_t1"])
         curve = false_positive_curve.from_plain(record.get("false_positive_curve"))
-        probabilities = None if record["probabilities"] is None else _answers(record["probabilities"])
+        probabilities = (
+            None
+            if record["candidate_probabilities"] is None
+            else _probabilities(record["candidate_probabilities"])
+        )
         quality = from_plain(record.get("quality", ()))  # earlier versions stored none
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
@@ -209,7 +215,7 @@ def _candidate_labels(scores: ScoreMap) -> np.ndarray:
     return scores.candidates.labels.astype(np.uint16)
 
 
-def _answers(record: list[list[float]]) -> np.ndarray:
+def _probabilities(record: list[list[float]]) -> np.ndarray:
     probabilities = np.array(record, np.float32).reshape(-1, len(CLASSES))
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are numbers")

@@ -16,7 +16,7 @@ def beside(work: Callable[[], Result]) -> Iterator[Future[Result]]:
     """Run `work` in parallel to the block; the block ends when both are done.
 
     Args:
-        work: called in another thread. Who listens to the block (see `out_of_memory.on_fallback`) hears of it, too.
+        work: called in another thread. Handlers of `out_of_memory.on_fallback` apply to it too.
 
     Yields:
         What `work` returns or raises, by its `result()`.

@@ -1,7 +1,7 @@
 """Read a NIfTI header and the image's geometry the way most programs do.
 
 A header may hold two places (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no geometry at all.
-Nothing of this is decided in silence: what was followed is remarks, and all places are kept.
+Every such decision is reported, and all geometries are kept.
 """
 
 from __future__ import annotations

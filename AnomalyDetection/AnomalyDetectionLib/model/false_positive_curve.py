@@ -22,7 +22,7 @@ _LEAST = 0.1  # findings in all normal scans together: the curve is not extended
 
 @dataclass(frozen=True, eq=False)
 class FalsePositiveCurve:
-    """Findings a normal scan, by threshold.
+    """False positives per normal scan, by threshold.
 
     Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
     between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot
@@ -30,7 +30,7 @@ class FalsePositiveCurve:
 
     Attributes:
         scores: float64 (points,), thresholds, ascending.
-        per_scan: float64 (points,), findings a normal scan above each, positive, never rising.
+        per_scan: float64 (points,), findings per normal scan above each, positive, never rising.
         scans: how many normal scans were counted.
         min_patches: findings of fewer patches were not counted.
         variation: SD of the rate from person to person as a share of the rate, beyond chance.
@@ -68,7 +68,7 @@ class FalsePositiveCurve:
         return float(self.per_scan[0])
 
     def rate(self, score: float) -> float:
-        """Findings a normal scan at this threshold, `least` or more."""
+        """False positives per normal scan at this threshold, `least` or more."""
         logs = np.log(self.per_scan)
         if score > self.scores[-1]:
             slope = (logs[-1] - logs[-2]) / (self.scores[-1] - self.scores[-2])
@@ -84,14 +84,14 @@ class FalsePositiveCurve:
         return rate * math.exp(-1.96 * error), rate * math.exp(1.96 * error)
 
     def threshold_for(self, per_scan: float) -> float:
-        """The lowest threshold with at most so many findings a normal scan.
+        """The lowest threshold with at most this many false positives per normal scan.
 
         Raises:
             InputError: the curve does not reach so far.
         """
         if not self.least <= per_scan <= self.most:
             raise InputError(
-                f"{per_scan:g} findings a normal scan cannot be promised: from {self.scans} normal "
+                f"{per_scan:g} findings per normal scan cannot be promised: from {self.scans} normal "
                 f"{'scan' if self.scans == 1 else 'scans'}, this model knows the thresholds for {self.least:.2g} to "
                 f"{self.most:.3g}."
             )
