@@ -118,15 +118,16 @@ def test_a_computer_without_memory_gets_a_sentence_and_nothing_is_left(tmp_path)
     pytest.importorskip("resource")
     program = """
 import resource, sys
-import AnomalyDetectionLib.detection.pipeline, numpy, SimpleITK, torch
+import numpy, SimpleITK, torch
 from AnomalyDetectionLib import cli
+from AnomalyDetectionLib.detection import pipeline
 resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
 for fill in (
     lambda: numpy.ones(2**34),
     lambda: torch.ones(2**34),
     lambda: SimpleITK.Image(4096, 4096, 4096, SimpleITK.sitkFloat64),
 ):
-    run.read_study = lambda *_, **__: fill()
+    pipeline.read_study = lambda *_, **__: fill()
     try:
         cli.main(["detect", "--t1", "a", "--flair", "b", "--output", sys.argv[1], "--progress", "none"])
     except SystemExit as left:

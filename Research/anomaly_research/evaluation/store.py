@@ -266,7 +266,7 @@ class Store:
             percentiles=np.asarray(scores.percentiles, np.float32),
             scores=np.asarray(scores.scores, np.float32),
             brain=np.packbits(scores.brain),
-            **({} if scores.candidates is None else vars(scores.candidates)),
+            **_plain_candidates(scores.candidates),
         )
 
     @_or_damaged
@@ -362,3 +362,7 @@ def _grid(record: dict[str, Any]) -> Grid:
         tuple(record[name]) for name in ("size", "spacing", "origin", "direction")
     )
     return Grid(size, spacing, origin, direction)  # type: ignore[arg-type]
+
+
+def _plain_candidates(candidates: CandidateProbabilities | None) -> dict[str, np.ndarray]:
+    return {} if candidates is None else {"labels": candidates.labels, "answers": candidates.probabilities}
