@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union
 
 import slicer
 import vtk
-from AnomalyDetectionLib.detection.settings import DetectionSettings, setting_of
+from AnomalyDetectionLib.detection.detection_settings import DetectionSettings, setting_of
 from AnomalyDetectionLib.panel.self_test import AnomalyDetectionTest
 from slicer import vtkMRMLLabelMapVolumeNode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -271,7 +271,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             onProgress: called with stage, fraction and message of each step.
             replace: a result to update; None: a new one is added.
             keep_intermediate: whether the prepared volumes are shown among the volumes.
-            settings: model, device, threshold, ...: the fields of `AnomalyDetectionLib.detection.settings.DetectionSettings`.
+            settings: model, device, threshold, ...: the fields of `AnomalyDetectionLib.detection.detection_settings.DetectionSettings`.
 
         Returns:
             The score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).

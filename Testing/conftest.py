@@ -170,10 +170,10 @@ def good(sample_run):
 def a_random_model(tmp_path_factory):
     """A model file with random weights: enough to get through the command, not to find anything."""
     import torch
-    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
     from AnomalyDetectionLib.model.model_file import Model, save_model
+    from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
     from AnomalyDetectionLib.model.networks import Generator
-    from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 
     torch.manual_seed(1)
     network = NetworkSettings(latent_size=8, widths=(4, 8))
@@ -196,11 +196,11 @@ def a_random_model(tmp_path_factory):
 def a_context_model(tmp_path_factory):
     """The other kind of model with random weights, as a file: some of the brain is a candidate, and most candidates findings."""
     import torch
-    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
     from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
     from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
     from AnomalyDetectionLib.model.model_file import ContextModel, save_model
-    from AnomalyDetectionLib.model.settings import ScoringSettings
+    from AnomalyDetectionLib.model.model_settings import ScoringSettings
 
     torch.manual_seed(1)
     settings, candidate = ContextSettings(neighbours=1, widths=(4, 6)), CandidateSettings(width=4)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.review import ReviewedFinding
+from AnomalyDetectionLib.detection.reviewed_findings import ReviewedFinding
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.reporting.dicom_algorithm import Algorithm
@@ -37,7 +37,7 @@ def finding(number: int, **changes: Any) -> ReviewedFinding:
         centroid_ras=(0.0, 0.0, 0.0),
         hint="infarct-like",
         hint_evidence="dark core 0.30 ml",
-        rate=0.25,
+        per_normal_scan=0.25,
     )
     return replace(plain, **changes)
 

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 from AnomalyDetectionLib.detection.findings import Findings, derive_findings
-from AnomalyDetectionLib.detection.review import ReviewedFinding
+from AnomalyDetectionLib.detection.reviewed_findings import ReviewedFinding
 from AnomalyDetectionLib.detection.score_map import ScoreMap
-from AnomalyDetectionLib.dicom.patient import PatientLine
+from AnomalyDetectionLib.dicom.patient import PatientHeader
 from synthetic_study import empty_lattice, prepared_study, scored
 
-JANE = PatientLine("Doe, Jane", "MRN-417", "1948-02-11", "F", "2025-11-03", "Head, follow-up", "ACC-77")
+JANE = PatientHeader("Doe, Jane", "MRN-417", "1948-02-11", "F", "2025-11-03", "Head, follow-up", "ACC-77")
 
 RECORD = {
     "model": {"name": "paper", "file": "/somebody/private/paper.safetensors", "sha256": "ab" * 32},

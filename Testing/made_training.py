@@ -3,7 +3,7 @@
 import numpy as np
 from anomaly_research.training.settings import TrainingSettings
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan
-from AnomalyDetectionLib.model.settings import NetworkSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings
 from scipy import ndimage
 
 TINY = TrainingSettings(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.library import NormalLibrary, dequantised, quantised
 from AnomalyDetectionLib.model.model_file import Model
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 
 SMALL = NetworkSettings(latent_size=8, widths=(4, 8))
 

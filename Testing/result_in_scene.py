@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import slicer
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, store
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.scene.result import Result, add_result
@@ -55,7 +55,7 @@ def answered_scores(scores: Scores = SCORES) -> StoredScores:
     labels = np.zeros(MODEL_GRID.shape, np.int32)
     for number, (s, i, j) in enumerate(ANSWERS, start=1):
         labels[s, FIRST[0] + STRIDE * i, FIRST[1] + STRIDE * j] = number
-    candidates = CandidateAnswers(labels, np.array(list(ANSWERS.values()), np.float32))
+    candidates = CandidateProbabilities(labels, np.array(list(ANSWERS.values()), np.float32))
     return store(replace(scored(study, lattice), candidates=candidates))
 
 

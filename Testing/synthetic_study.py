@@ -10,7 +10,7 @@ from AnomalyDetectionLib.detection.score_map import ScoreMap
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 
 FIRST = (2, 2)
 STRIDE = 4

@@ -234,7 +234,7 @@ def test_what_went_wrong_inside_is_one_sentence_and_a_report_only_with_debug(com
     def break_down(*_args, **_options):
         raise ZeroDivisionError("deep inside")
 
-    monkeypatch.setattr("AnomalyDetectionLib.detection.run.read_study", break_down)
+    monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", break_down)
     code, out, err = command()
     assert code == 1
     assert out == ""
@@ -249,7 +249,7 @@ def test_a_program_that_runs_it_gets_the_traceback_into_its_log(command, monkeyp
     def break_down(*_args, **_options):
         raise ZeroDivisionError("deep inside")
 
-    monkeypatch.setattr("AnomalyDetectionLib.detection.run.read_study", break_down)
+    monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", break_down)
     code, out, err = command(progress="json")
     assert code == 1
     assert "in break_down" in err
@@ -269,7 +269,7 @@ def test_a_full_disk_is_said(number, command, monkeypatch, tmp_path):
     def full(*_args, **_options):
         raise OSError(number, "No space left on device")
 
-    monkeypatch.setattr("AnomalyDetectionLib.detection.run.read_study", full)
+    monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", full)
     assert_refused(command(), tmp_path, mentions="disk is full")
 
 

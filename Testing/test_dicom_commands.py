@@ -182,7 +182,7 @@ def test_what_the_headers_say_against_a_scan_reaches_the_reader_without_dates(
 
 
 def test_the_user_can_name_the_series_of_a_study(run, studies, tmp_path, monkeypatch) -> None:
-    from AnomalyDetectionLib.detection import run as detection
+    from AnomalyDetectionLib.detection import pipeline as detection
 
     asked = []
 

@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.commands.bids import bids
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.commands.options import in_words, option_of
-from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.engine.job import Job
 from AnomalyDetectionLib.engine.process import EngineRun
 from AnomalyDetectionLib.engine.records import Failure, Progress, record_of

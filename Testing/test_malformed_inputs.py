@@ -10,11 +10,11 @@ import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.journal import _ours
 from AnomalyDetectionLib.files.text import escape_controls
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.text_header import check_header, data_files
 from AnomalyDetectionLib.model.candidate_network import CandidateSettings
 from AnomalyDetectionLib.model.context_network import ContextSettings
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.stored_settings import from_json
 from AnomalyDetectionLib.reporting.result_files import files_of_result
 from hypothesis import HealthCheck, given, settings

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.files.atomic_folder import recover, reserved
+from AnomalyDetectionLib.files.atomic_folder import locked_folder, recover
 from AnomalyDetectionLib.reporting.result_files import files_of_result
 from conftest import SAMPLE, run_command
 from synthetic_study import FLAIR_GRID, ellipsoid
@@ -93,7 +93,7 @@ def test_a_second_run_into_the_same_folder_gets_a_sentence_at_once(scans, a_rand
     output, begun, done = tmp_path / "results", threading.Event(), threading.Event()
 
     def hold():
-        with reserved(output):
+        with locked_folder(output):
             begun.set()
             done.wait(60)
 

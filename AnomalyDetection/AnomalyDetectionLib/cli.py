@@ -30,7 +30,7 @@ from .commands.series import series
 from .commands.worklist import worklist
 from .engine.records import Failure
 from .errors import InputError
-from .imaging.memory import is_out_of_memory
+from .imaging.out_of_memory import is_out_of_memory
 
 USER_ERROR, OWN_ERROR = 2, 1
 STOPPED = "Stopped; nothing was written."

@@ -20,11 +20,11 @@ import torch
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel, segment_anatomy
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
 from AnomalyDetectionLib.imaging.registration import transform_of
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.model.anatomy import anatomy_model
+from AnomalyDetectionLib.model.anatomy_network import anatomy_model
 
 VALIDATION, TEST = (4, 7, 13, 18), (2, 14, 19)
 NOT_COMPARED = 255  # basal forebrain, optic chiasm

@@ -32,14 +32,14 @@ import patch_speed
 from anomaly_research.evaluation.overlap import match
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.device import available_devices
-from AnomalyDetectionLib.detection.nearest import NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import Model, bundled_models, load_model, resources, save_model
-from AnomalyDetectionLib.model.networks import Generator, count_parameters
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.networks import Generator
 from measured_command import Measured, detect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -133,7 +133,7 @@ def speed_rows(study: PreparedStudy, model: Model) -> list[Row]:
         rows.append(Row("anomalib's GANomaly", "not installed: use `make bench`"))
     for device in available_devices():
         if device != "cpu":
-            speed, difference = patch_speed.on_device(study, model, device)
+            speed, difference = patch_speed.with_cpu_fallback(study, model, device)
             times = f"{speed / ours:.1f} times the CPU's"
             rows.append(Row(f"this scorer on {device}", f"{speed:,.0f} patches/s", "", times))
             rows.append(Row(f"largest relative difference, {device} and CPU", f"{difference:.1e}"))
@@ -142,7 +142,7 @@ def speed_rows(study: PreparedStudy, model: Model) -> list[Row]:
 
 def agreement_rows(study: PreparedStudy, model: Model) -> list[Row]:
     """Whether the fast scores are the plain ones, and whether the network is the paper's."""
-    parameters = count_parameters(Generator(NetworkSettings()))
+    parameters = sum(weights.numel() for weights in Generator(NetworkSettings()).parameters())
     return [
         _limited(
             "largest relative difference from the plain scores, 1000 patches",

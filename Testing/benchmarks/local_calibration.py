@@ -27,14 +27,18 @@ from AnomalyDetectionLib.calibration.calibration import (
     local_differences,
     with_local_statistics,
 )
+from AnomalyDetectionLib.calibration.count_false_positives import (
+    NormalScan,
+    false_positive_curve,
+    findings_above,
+)
 from AnomalyDetectionLib.calibration.normal_scans import lesion_patches, study_of
-from AnomalyDetectionLib.calibration.rate_curve import NormalScan, findings_above, rate_curve
 from AnomalyDetectionLib.calibration.scan_file import ScanFile, read_scans
 from AnomalyDetectionLib.detection.detector import lattice_scores
 from AnomalyDetectionLib.detection.patches import PatchGatherer, PatchLattice
 from AnomalyDetectionLib.detection.scoring import patch_scores
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
-from AnomalyDetectionLib.model.folding import LatentDifference
+from AnomalyDetectionLib.model.fuse_batchnorm import LatentDifference
 from AnomalyDetectionLib.model.model_file import AnyModel, Model, load_model
 
 COLUMNS = ("calibrated with", "draw", "scans", "statistics", "threshold", "promised", "normal scans of other people: findings",
@@ -53,11 +57,11 @@ class Scored:
     def scores(self, model: AnyModel) -> np.ndarray:
         """The lattice of scores by a model with these weights; NaN where there is no patch."""
         if not isinstance(model, Model):
-            return self.lattice.spread(self.values)
+            return self.lattice.scatter(self.values)
         parts = torch.from_numpy(self.values).float().split(16384)
         percentiles = (model.scoring.percentile,)
         scores = torch.cat([patch_scores(part, model, percentiles, model.scoring)[0] for part in parts])
-        return self.lattice.spread(scores.numpy())
+        return self.lattice.scatter(scores.numpy())
 
 
 @torch.inference_mode()
@@ -103,15 +107,15 @@ class Experiment:
         self.lesions[scan.name] = lesion_patches(scan, scored.lattice)
         return scored
 
-    def fitted(self, drawn: Sequence[Scored], statistics: bool, budget: float) -> AnyModel:
+    def fitted(self, drawn: Sequence[Scored], statistics: bool, false_positives: float) -> AnyModel:
         """The model calibrated with these scans, as `calibrate` does it."""
         model = self.model
         if isinstance(model, Model) and statistics:
             differences = [self.differences[scan.name] for scan in drawn]
             model = with_local_statistics(model, differences, CalibrationSettings().prior_scans)
-        curve = rate_curve([self._scan(scan, model) for scan in drawn], model.scoring)
-        threshold = math.ceil(100 * curve.threshold_for(budget)) / 100
-        return replace(model, rates=curve, scoring=replace(model.scoring, threshold=threshold))
+        curve = false_positive_curve([self._scan(scan, model) for scan in drawn], model.scoring)
+        threshold = math.ceil(100 * curve.threshold_for(false_positives)) / 100
+        return replace(model, false_positive_curve=curve, scoring=replace(model.scoring, threshold=threshold))
 
     def measure(self, model: AnyModel, drawn: Sequence[Scored]) -> list[str]:
         """Findings of people whose scans were not drawn, and infarcts found, at the model's own threshold."""
@@ -166,25 +170,35 @@ def draws(scans: Sequence[Scored], count: int, most: int) -> Iterator[list[Score
         yield [scans[k] for k in chosen]
 
 
-def rows_of(experiment: Experiment, counts: Sequence[int], most: int, budget: float) -> Iterator[list[str]]:
+def rows_of(
+    experiment: Experiment, counts: Sequence[int], most: int, false_positives: float
+) -> Iterator[list[str]]:
     """A row a calibration: none, and with some scans, with and without new statistics."""
     model = experiment.model
-    rates = model.rates
-    promised = "" if rates is None else f"{rates.rate(model.scoring.threshold):.2f}"
+    curve = model.false_positive_curve
+    promised = "" if curve is None else f"{curve.rate(model.scoring.threshold):.2f}"
     yield ["nothing: own threshold", "", "", "own", f"{model.scoring.threshold:g}", promised,
            *experiment.measure(model, [])]  # fmt: skip
-    if rates is not None:
-        at = math.ceil(100 * rates.threshold_for(budget)) / 100
+    if curve is not None:
+        at = math.ceil(100 * curve.threshold_for(false_positives)) / 100
         own = replace(model, scoring=replace(model.scoring, threshold=at))
-        yield ["nothing: own rates", "", "", "own", f"{at:g}", f"{budget:g}", *experiment.measure(own, [])]
+        yield [
+            "nothing: own false positives",
+            "",
+            "",
+            "own",
+            f"{at:g}",
+            f"{false_positives:g}",
+            *experiment.measure(own, []),
+        ]
     for count in counts:
         for number, drawn in enumerate(draws(experiment.local, count, most)):
             for statistics in (True, False) if isinstance(model, Model) else (False,):
-                fitted = experiment.fitted(drawn, statistics, budget)
+                fitted = experiment.fitted(drawn, statistics, false_positives)
                 names = " ".join(scan.name for scan in drawn)
                 said = "new" if statistics else "own"
                 yield [f"{len(drawn)} scans", str(number), names, said, f"{fitted.scoring.threshold:g}",
-                       f"{budget:g}", *experiment.measure(fitted, drawn)]  # fmt: skip
+                       f"{false_positives:g}", *experiment.measure(fitted, drawn)]  # fmt: skip
 
 
 def summary(rows: Sequence[Sequence[str]]) -> str:
@@ -221,7 +235,7 @@ def main() -> None:
     parser.add_argument(
         "--most", type=int, default=1000, help="test scans with infarcts, the first of the store"
     )
-    parser.add_argument("--budget", type=float, default=2.0)
+    parser.add_argument("--false-positives", type=float, default=2.0)
     parser.add_argument("--output", type=Path, required=True, help="folder")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -238,7 +252,7 @@ def main() -> None:
     with (options.output / "local_calibration.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for row in rows_of(experiment, options.scans, options.draws, options.budget):
+        for row in rows_of(experiment, options.scans, options.draws, options.false_positives):
             rows.append(row)
             table.writerow(row)
             file.flush()

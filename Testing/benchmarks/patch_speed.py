@@ -108,7 +108,7 @@ def largest_difference(study: PreparedStudy, model: Model, count: int = 1000) ->
     return float(np.max(np.abs(scores[lattice.inside][chosen] - plain) / plain))
 
 
-def on_device(study: PreparedStudy, model: Model, device: str) -> tuple[float, float]:
+def with_cpu_fallback(study: PreparedStudy, model: Model, device: str) -> tuple[float, float]:
     """Patches a second on a GPU, and the largest relative difference of its scores from the CPU's."""
     on_cpu = score(study, model, device="cpu").lattice
     seconds = []

@@ -42,9 +42,9 @@ from AnomalyDetectionLib.imaging.contrast import refuse_the_same
 from AnomalyDetectionLib.imaging.geometry import lps_axes
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study
 from scipy import ndimage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from AnomalyDetectionLib.bids.entity_filter import read_filter
-from AnomalyDetectionLib.bids.selection import Wanted, select_scans
+from AnomalyDetectionLib.bids.selection import SelectionCriteria, select_scans
 from AnomalyDetectionLib.errors import InputError
 
 
@@ -33,7 +33,7 @@ def dataset(tmp_path):
 
 
 def the_reason(dataset: Path, **wanted: object) -> str:
-    problems = select_scans(dataset, Wanted(**wanted)).problems
+    problems = select_scans(dataset, SelectionCriteria(**wanted)).problems
     assert len(problems) == 1, problems
     return problems[0].reason
 
@@ -47,18 +47,20 @@ def test_every_session_with_both_images_is_a_scan(dataset):
 
 @pytest.mark.parametrize("label", ["02", "sub-02"])
 def test_subjects_and_sessions_are_chosen_with_or_without_their_prefix(dataset, label):
-    found = select_scans(dataset, Wanted(subjects=(label,), sessions=("ses-b",)))
+    found = select_scans(dataset, SelectionCriteria(subjects=(label,), sessions=("ses-b",)))
     assert [scan.name for scan in found.scans] == ["sub-02_ses-b"]
-    assert [scan.name for scan in select_scans(dataset, Wanted(sessions=("a",))).scans] == ["sub-02_ses-a"]
+    assert [scan.name for scan in select_scans(dataset, SelectionCriteria(sessions=("a",))).scans] == [
+        "sub-02_ses-a"
+    ]
 
 
 def test_labels_that_are_not_there_are_a_mistake_and_not_an_empty_run(dataset):
     with pytest.raises(InputError, match="no subject sub-99"):
-        select_scans(dataset, Wanted(subjects=("99",)))
+        select_scans(dataset, SelectionCriteria(subjects=("99",)))
     with pytest.raises(InputError, match="session ses-z"):
-        select_scans(dataset, Wanted(sessions=("z",)))
+        select_scans(dataset, SelectionCriteria(sessions=("z",)))
     with pytest.raises(InputError, match="no BIDS label"):
-        select_scans(dataset, Wanted(subjects=("../etc",)))
+        select_scans(dataset, SelectionCriteria(subjects=("../etc",)))
 
 
 def test_where_no_folder_has_a_bids_name_each_is_a_problem(tmp_path):
@@ -80,9 +82,12 @@ def test_the_filter_says_which_of_several_counts(dataset, tmp_path):
     file.write_text(json.dumps({"t1w": {"acquisition": ["mprage", None]}, "bold": {"task": "rest"}}))
     assert "2 T1 images" in the_reason(dataset, entities=read_filter(file))
     file.write_text(json.dumps({"t1w": {"acquisition": None}}))
-    assert select_scans(dataset, Wanted(entities=read_filter(file))).scans[0].t1.name == "sub-01_T1w.nii.gz"
+    assert (
+        select_scans(dataset, SelectionCriteria(entities=read_filter(file))).scans[0].t1.name
+        == "sub-01_T1w.nii.gz"
+    )
     file.write_text(json.dumps({"t1w": {"acquisition": "mprage"}}))
-    found = select_scans(dataset, Wanted(entities=read_filter(file)))
+    found = select_scans(dataset, SelectionCriteria(entities=read_filter(file)))
     assert found.scans[0].t1.name == "sub-01_acq-mprage_T1w.nii.gz"
     assert "left out by the filter" in found.problems[0].reason
 
@@ -99,9 +104,12 @@ def test_of_runs_the_first_or_the_last_is_taken_only_if_that_was_asked_for(datas
     (dataset / "sub-01" / "anat" / "sub-01_FLAIR.nii.gz").unlink()
     images(dataset, "sub-01", "", "run-2_FLAIR", "run-10_FLAIR")
     assert "2 FLAIR images" in the_reason(dataset)
-    last = select_scans(dataset, Wanted(runs="last")).scans[0]
+    last = select_scans(dataset, SelectionCriteria(runs="last")).scans[0]
     assert last.flair.name == "sub-01_run-10_FLAIR.nii.gz"
-    assert select_scans(dataset, Wanted(runs="first")).scans[0].flair.name == "sub-01_run-2_FLAIR.nii.gz"
+    assert (
+        select_scans(dataset, SelectionCriteria(runs="first")).scans[0].flair.name
+        == "sub-01_run-2_FLAIR.nii.gz"
+    )
     images(dataset, "sub-01", "", "acq-other_run-11_FLAIR")
     assert "3 FLAIR images" in the_reason(dataset, runs="last")
 
@@ -113,7 +121,7 @@ def test_images_with_contrast_agent_or_of_the_phase_are_not_taken_by_themselves(
     assert "contrast agent" in the_reason(dataset)
     file = tmp_path / "filter.json"
     file.write_text('{"t1w": {"ceagent": ["gadolinium", null]}}')
-    found = select_scans(dataset, Wanted(entities=read_filter(file)))
+    found = select_scans(dataset, SelectionCriteria(entities=read_filter(file)))
     assert found.scans[0].t1.name == "sub-01_ce-gadolinium_T1w.nii.gz"
 
 
@@ -140,7 +148,7 @@ def test_brain_masks_are_taken_from_derivatives_and_missing_ones_are_a_problem(d
     masks = dataset / "derivatives" / "brains"
     mask = touch(masks / "sub-01" / "anat" / "sub-01_space-FLAIR_desc-brain_mask.nii.gz")
     touch(masks / "sub-01" / "anat" / "sub-01_desc-brain_mask.nii.gz")  # of the T1
-    found = select_scans(dataset, Wanted(brain_masks=masks))
+    found = select_scans(dataset, SelectionCriteria(brain_masks=masks))
     assert [(scan.name, scan.brain_mask) for scan in found.scans] == [("sub-01", mask)]
     assert all("no brain mask" in problem.reason for problem in found.problems)
 

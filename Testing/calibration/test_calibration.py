@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 import torch
 from AnomalyDetectionLib.calibration.calibration import CalibrationSettings, calibrate, with_local_statistics
+from AnomalyDetectionLib.calibration.count_false_positives import (
+    NormalScan,
+    false_positive_curve,
+    findings_above,
+)
 from AnomalyDetectionLib.calibration.normal_scans import lesion_patches, score_normal_scan
-from AnomalyDetectionLib.calibration.rate_curve import NormalScan, findings_above, rate_curve
 from AnomalyDetectionLib.calibration.scan_file import ScanFile, write_scans
 from AnomalyDetectionLib.detection.findings import connected_patches
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from conftest import run_command
 from made_training import a_scan
 from scipy import ndimage
@@ -52,15 +56,15 @@ def test_findings_that_touch_a_known_lesion_are_not_counted():
 
 
 def test_the_curve_tells_the_findings_of_scans_that_it_has_not_seen():
-    curve = rate_curve(SCANS[:6], SCORING)
-    for budget in (0.5, 2, 8):
-        threshold = np.array([curve.threshold_for(budget)])
+    curve = false_positive_curve(SCANS[:6], SCORING)
+    for false_positives in (0.5, 2, 8):
+        threshold = np.array([curve.threshold_for(false_positives)])
         found = np.mean([findings_above(scan, threshold, SCORING)[0] for scan in SCANS[6:]])
-        assert found == pytest.approx(budget, rel=0.5, abs=0.35)
+        assert found == pytest.approx(false_positives, rel=0.5, abs=0.35)
 
 
 def test_a_single_scan_gives_a_curve_and_a_wide_interval():
-    one, all_of_them = rate_curve(SCANS[:1], SCORING), rate_curve(SCANS, SCORING)
+    one, all_of_them = false_positive_curve(SCANS[:1], SCORING), false_positive_curve(SCANS, SCORING)
     threshold = all_of_them.threshold_for(2)
     (low, high), (lowest, highest) = one.interval(threshold), all_of_them.interval(threshold)
     assert low < 2 < high
@@ -68,7 +72,7 @@ def test_a_single_scan_gives_a_curve_and_a_wide_interval():
 
 
 def test_the_curve_is_small_and_says_how_many_scans_it_comes_from():
-    curve = rate_curve(SCANS, SCORING)
+    curve = false_positive_curve(SCANS, SCORING)
     assert len(curve.scores) <= 66
     assert (curve.scans, curve.min_patches) == (12, 2)
     assert curve.least < 0.01 < curve.most
@@ -79,13 +83,17 @@ def a_scan_file(count: int = 3) -> ScanFile:
     return ScanFile(scans, PreparationSettings(scaling="modes"), "made for a test")
 
 
-QUICK = CalibrationSettings(budget=2.0, patches_a_scan=500)
+QUICK = CalibrationSettings(false_positives=2.0, patches_a_scan=500)
 
 
-@pytest.mark.parametrize(("kind", "budget"), [("a_random_model", 2.0), ("a_context_model", 0.3)])
-def test_a_calibrated_model_keeps_to_the_budget_on_the_scans_it_was_calibrated_with(kind, budget, request):
+@pytest.mark.parametrize(("kind", "false_positives"), [("a_random_model", 2.0), ("a_context_model", 0.3)])
+def test_a_calibrated_model_keeps_to_the_false_positives_on_the_scans_it_was_calibrated_with(
+    kind, false_positives, request
+):
     model = load_model(str(request.getfixturevalue(kind)))
-    done = calibrate(model, a_scan_file(), "ours", dataclasses.replace(QUICK, budget=budget))
+    done = calibrate(
+        model, a_scan_file(), "ours", dataclasses.replace(QUICK, false_positives=false_positives)
+    )
     scans = a_scan_file().scaled(model.preparation.scaling)
     made = done.model
     assert made.name == "ours"
@@ -120,7 +128,7 @@ def test_scans_prepared_otherwise_are_refused(a_random_model):
     scans = dataclasses.replace(
         a_scan_file(1), preparation=PreparationSettings(scaling="modes", outside_brain="keep")
     )
-    with pytest.raises(InputError, match="prepared otherwise"):
+    with pytest.raises(InputError, match="prepared with other settings"):
         calibrate(model, scans, "ours", QUICK)
     with pytest.raises(InputError, match="1 to 20"):
         calibrate(model, dataclasses.replace(a_scan_file(1), scans=()), "ours", QUICK)
@@ -156,8 +164,8 @@ def test_the_command_writes_a_model_that_says_what_was_done(a_random_model, tmp_
     assert "On 3 normal scans the model had" in run.stdout
     made = load_model(str(output))
     assert made.name == "ours"
-    assert made.rates.scans == 3
-    refused = run_command(*arguments, "--budget", 100000, output=output)
+    assert made.false_positive_curve.scans == 3
+    refused = run_command(*arguments, "--false-positives", 100000, output=output)
     assert refused.code == 2
     assert "cannot be promised" in refused.stderr
     assert load_model(str(output)).sha256 == made.sha256

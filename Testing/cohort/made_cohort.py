@@ -35,10 +35,10 @@ def cut_off(path: Path) -> None:
 def small_model(path: Path) -> Path:
     """Random weights on a coarse grid: some findings, whatever they are, in no time."""
     import torch
-    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
     from AnomalyDetectionLib.model.model_file import Model, save_model
+    from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
     from AnomalyDetectionLib.model.networks import Generator
-    from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 
     torch.manual_seed(1)
     network = NetworkSettings(latent_size=8, widths=(4, 8))

@@ -42,10 +42,18 @@ def test_a_mistake_in_the_settings_is_said_once_and_not_for_every_scan(tmp_path)
     add_subject(tmp_path / "study", "sub-01")
     output = tmp_path / "out"
     done = run_command(
-        "bids", tmp_path / "study", output, "participant", "--budget", "2", "--threshold", "3", output=output
+        "bids",
+        tmp_path / "study",
+        output,
+        "participant",
+        "--false-positives",
+        "2",
+        "--threshold",
+        "3",
+        output=output,
     )
     assert done.code == 2
     assert done.stderr.strip() == (
-        "A budget and a threshold both set the threshold: leave out one of them (--budget, --threshold)."
+        "False positives per scan and a threshold both set the threshold: leave out one of them (--false-positives, --threshold)."
     )
     assert not output.exists()

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from AnomalyDetectionLib.bids.bids_layout import read_participants
 from AnomalyDetectionLib.bids.entity_filter import plain_filter
-from AnomalyDetectionLib.bids.layout import read_participants
-from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, select_scans
+from AnomalyDetectionLib.bids.selection import CohortScan, SelectionCriteria, select_scans
 from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.failures import Failure
 from AnomalyDetectionLib.cohort.group import write_group
@@ -20,7 +20,7 @@ from AnomalyDetectionLib.cohort.group_figures import COLOURS, OTHER, _most_commo
 from AnomalyDetectionLib.cohort.participants import _gone
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.cohort.workflow import Workflow, _command
-from AnomalyDetectionLib.detection.settings import DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.files.folder_lock import locked
@@ -147,7 +147,7 @@ def test_a_run_that_is_no_number_and_a_link_that_leads_nowhere_are_rows(study):
     t1 = study / "sub-02" / "anat" / "sub-02_T1w.nii.gz"
     t1.unlink()
     t1.symlink_to(study / "nowhere")
-    found = select_scans(study, Wanted(runs="last"))
+    found = select_scans(study, SelectionCriteria(runs="last"))
     assert found.scans == ()
     assert "2 T1 images" in found.problems[0].reason
     assert "datalad get" in found.problems[1].reason
@@ -245,13 +245,13 @@ def test_locks_survive_a_race_and_are_not_sure_where_there_are_none(tmp_path, mo
 
     monkeypatch.setattr(Path, "mkdir", raced)
     with locked(tmp_path / "lock") as lock:
-        assert lock.ours
-        assert lock.sure
+        assert lock.acquired
+        assert lock.exclusive
     monkeypatch.undo()
     monkeypatch.setattr("AnomalyDetectionLib.files.folder_lock._lock", lambda handle: None)
     with locked(tmp_path / "lock") as lock:
         assert lock
-        assert not lock.sure
+        assert not lock.exclusive
 
 
 def test_the_description_leads_to_the_dataset_only_from_inside_it(study, tmp_path):

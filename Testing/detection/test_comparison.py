@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.comparison import Outlined, compare
+from AnomalyDetectionLib.detection.compare_findings import Outlined, compare
 from AnomalyDetectionLib.grid import Grid
 
 GRID = Grid((60, 60, 30), (1.0, 1.0, 2.0), (-30.0, -30.0, -30.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))

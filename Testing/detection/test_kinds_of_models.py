@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.detector import lattice_scores, score, scoring_settings
 from AnomalyDetectionLib.detection.findings import derive_findings
-from AnomalyDetectionLib.detection.nearest import NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.detection.second_look import judge_candidates
 from AnomalyDetectionLib.detection.stored_scores import restore, store

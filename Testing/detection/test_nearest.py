@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from AnomalyDetectionLib.detection.nearest import NormalTissue, centre_of
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue, centre_of
 from AnomalyDetectionLib.detection.patches import PatchGatherer
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import save_model
@@ -120,7 +120,7 @@ def test_torch_is_not_needed(model, tmp_path):
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from AnomalyDetectionLib.detection.nearest import NormalTissue\n"
+        "from AnomalyDetectionLib.detection.nearest_normal import NormalTissue\n"
         f"tissue = NormalTissue.read(Path({str(tmp_path / 'model.safetensors')!r}))\n"
         "print(tissue.nearest(np.zeros((2, 15, 15))).which)"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import connected_patches, derive_findings
-from AnomalyDetectionLib.detection.numbering import Numbering, keep_numbers
+from AnomalyDetectionLib.detection.numbering import FindingNumbers, keep_numbers
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from hypothesis import given, settings
@@ -76,7 +76,7 @@ def test_the_least_size_takes_numbers_away_and_brings_them_back(scores):
 def test_the_label_map_and_the_table_have_the_same_numbers(scores):
     _, numbering = at(scores, 8.5)
     _, numbering = at(scores, 7.5, numbering)  # 8 is number 2
-    numbering = Numbering(numbering.peaks[::-1])  # as if 8 had been found first
+    numbering = FindingNumbers(numbering.peaks[::-1])  # as if 8 had been found first
     plain = derive_findings(scores, threshold=5.0, min_patches=2)
     findings, _ = keep_numbers(plain, scores, numbering)
     assert peaks(findings) == {1: 8.0, 2: 9.0, 3: 7.0}
@@ -90,7 +90,7 @@ def test_the_label_map_and_the_table_have_the_same_numbers(scores):
 
 
 def test_more_numbers_than_a_label_map_can_hold_are_refused(scores):
-    full = Numbering(((0, 0, 0),) * 65535)
+    full = FindingNumbers(((0, 0, 0),) * 65535)
     with pytest.raises(InputError, match="higher threshold"):
         at(scores, 3.0, full)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from AnomalyDetectionLib.detection import detector
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
-from AnomalyDetectionLib.imaging.memory import listening
-from AnomalyDetectionLib.model.anatomy import anatomy_file
+from AnomalyDetectionLib.imaging.out_of_memory import on_fallback
+from AnomalyDetectionLib.model.anatomy_network import anatomy_file
 from AnomalyDetectionLib.model.context_network import ContextNetwork
-from AnomalyDetectionLib.model.folding import LatentDifference
+from AnomalyDetectionLib.model.fuse_batchnorm import LatentDifference
 from AnomalyDetectionLib.model.model_file import load_model
 from AnomalyDetectionLib.model.slice_unet import SliceUNet
 from synthetic_study import prepared_study
@@ -62,7 +62,7 @@ def test_the_papers_model_gives_the_same_scores(study, a_random_model, small_gpu
     _, expected = detector.lattice_scores(study, model, (50.0,), settings=settings)
     tried = small_gpu(LatentDifference, holds)
     said: list[str] = []
-    with listening(said.append):
+    with on_fallback(said.append):
         _, found = detector.lattice_scores(study, model, (50.0,), settings=settings, device=GPU)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert tried

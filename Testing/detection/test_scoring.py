@@ -10,11 +10,11 @@ from AnomalyDetectionLib.detection import detector
 from AnomalyDetectionLib.detection.detector import lattice_scores, score, scoring_settings
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.model import anatomy
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+from AnomalyDetectionLib.model import anatomy_network
 from AnomalyDetectionLib.model.model_file import Model, load_model
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
 from plain_reference import cut, images_of, latent_difference, scores_one_by_one
 from scipy import ndimage
@@ -189,7 +189,7 @@ def test_several_percentiles_come_from_one_pass(study, model):
     lattice, scores = lattice_scores(study, model, (10, 50, 75))
     for percentile, values in zip((10, 50, 75), scores, strict=True):
         alone = score(study, model, percentile=percentile).lattice
-        np.testing.assert_array_equal(lattice.spread(values), alone)
+        np.testing.assert_array_equal(lattice.scatter(values), alone)
 
 
 def test_the_image_of_scores_lies_on_the_flairs_own_grid(model):
@@ -318,7 +318,7 @@ def test_the_tissue_is_found_where_nobody_gives_it(study, model, monkeypatch):
     _, given = lattice_scores(study, model, (50,), settings=settings, anatomy=tissue)
     lattice, found = lattice_scores(study, model, (50,), settings=settings)
     np.testing.assert_array_equal(found, given)
-    np.testing.assert_array_equal(score(study, model, statistics="tissue").lattice, lattice.spread(found[0]))
+    np.testing.assert_array_equal(score(study, model, statistics="tissue").lattice, lattice.scatter(found[0]))
 
 
 def test_without_the_network_for_the_anatomy_less_is_known_and_the_scores_are_the_same(
@@ -336,8 +336,8 @@ def test_without_the_network_for_the_anatomy_less_is_known_and_the_scores_are_th
 
 
 def test_statistics_by_tissue_need_the_network_for_the_anatomy(study, model, monkeypatch, tmp_path):
-    anatomy.anatomy_model.cache_clear()
-    for place in (detector, anatomy):
+    anatomy_network.anatomy_model.cache_clear()
+    for place in (detector, anatomy_network):
         monkeypatch.setattr(place, "anatomy_file", lambda: tmp_path / "missing.safetensors")
     with pytest.raises(InputError, match="anatomy network"):
         score(study, with_statistics(model), statistics="tissue")

@@ -136,4 +136,4 @@ def test_a_study_without_a_candidate_has_no_score(a_context_model):
     scores, candidates = judge_candidates(prepared_study(), dataclasses.replace(model, weights=weights))
 
     assert scores.max() == 0
-    assert candidates.answers.shape == (0, 5)
+    assert candidates.probabilities.shape == (0, 5)

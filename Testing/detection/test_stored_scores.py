@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import (
     IMAGES,
@@ -48,7 +48,7 @@ def scores():
         flair=study.flair + random.normal(0, 0.1, study.flair.shape).astype(np.float32),
         alignment=Alignment(True, 1 / 3, math.pi, tuple(random.random(16).tolist())),
         seconds={"brain mask": 0.1, "alignment": 1 / 7},
-        uncovered=1 / 9,
+        fraction_outside_t1=1 / 9,
     )
     lattice = empty_lattice(study)
     lattice[4:6, 8:11, 13:15] = 4.0
@@ -144,12 +144,15 @@ def test_a_missing_image_or_one_of_another_size_is_refused(scores):
 
 
 @pytest.mark.parametrize(
-    "damage", ["grid", "scoring", "lattice", "alignment", "seconds", "format", "version", "answers"]
+    "damage",
+    ["grid", "scoring", "lattice", "alignment", "seconds", "format", "version", "candidate_probabilities"],
 )
 def test_a_damaged_record_is_refused(damage, scores):
     stored = store(scores)
     values = (
-        [None, [], {"unknown": 1}, "x"] if damage != "answers" else ["x", [[0.5]], [["x"] * 5], [[1e999] * 5]]
+        [None, [], {"unknown": 1}, "x"]
+        if damage != "candidate_probabilities"
+        else ["x", [[0.5]], [["x"] * 5], [[1e999] * 5]]
     )
     for value in values:
         with pytest.raises(InputError, match="detect anomalies again"):
@@ -162,15 +165,15 @@ def test_what_the_second_look_said_is_kept(scores, tmp_path):
     labels = np.zeros(scores.study.brain.shape, np.int32)
     labels[4, 20:30, 20:30], labels[5, 40:45, 40:45] = 1, 2
     answers = np.array([[0.1, 0.2, 0.6, 0.1, 0], [1 / 3, 1 / 3, 0, 0, 1 / 3]], np.float32)
-    seen = replace(scores, candidates=CandidateAnswers(labels, answers))
+    seen = replace(scores, candidates=CandidateProbabilities(labels, answers))
     write_stored(seen, tmp_path)
     restored = restore(read_stored(tmp_path))
     np.testing.assert_array_equal(restored.candidates.labels, labels)
-    np.testing.assert_array_equal(restored.candidates.answers, answers)
+    np.testing.assert_array_equal(restored.candidates.probabilities, answers)
     assert_same_findings(restored, seen)
     assert restore(store(scores)).candidates is None
     stored = store(seen)
-    fewer = {**stored.record, "answers": stored.record["answers"][:1]}
+    fewer = {**stored.record, "candidate_probabilities": stored.record["candidate_probabilities"][:1]}
     with pytest.raises(InputError, match="damaged: detect anomalies again"):
         restore(StoredScores(stored.images, fewer))
 

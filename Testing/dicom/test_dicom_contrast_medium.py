@@ -46,7 +46,7 @@ def test_an_unlabelled_series_after_an_enhanced_one_is_not_taken_for_native(tmp_
         ],
         make,
     )
-    labels = {number: series.judgement.label for number, series in found.items()}
+    labels = {number: series.classification.label for number, series in found.items()}
     assert labels == {
         **{"2": "T1", "3": "FLAIR", "4": "post-contrast T1"},
         **{"5": "post-contrast T1", "6": "post-contrast FLAIR"},
@@ -66,8 +66,10 @@ def test_the_time_counts_and_not_the_number(tmp_path: Path) -> None:
             (10, "FLAIR", "102000", IMAGE, {}),
         ],
     )
-    assert found["2"].judgement.why.endswith("taken after series 9, which had contrast medium by its name")
-    assert not found["10"].judgement.after_contrast
+    assert found["2"].classification.why.endswith(
+        "taken after series 9, which had contrast medium by its name"
+    )
+    assert not found["10"].classification.after_contrast
 
 
 def test_when_a_reformat_was_computed_does_not_count(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_when_a_reformat_was_computed_does_not_count(tmp_path: Path) -> None:
             (3, "T1 spin echo", "103000", IMAGE, {"ContrastBolusAgent": "Gadovist"}),
         ],
     )
-    assert not found["2"].judgement.after_contrast
+    assert not found["2"].classification.after_contrast
 
 
 @pytest.mark.parametrize("attributes", [
@@ -92,8 +94,8 @@ def test_the_time_is_found_wherever_it_stands(tmp_path: Path, attributes: dict) 
     change(file, **attributes)
     header = read_header(file)
     assert header is not None
-    assert header.sequence.begun is not None
-    assert header.sequence.begun.strftime("%Y%m%d %H%M") == "20240131 1100"
+    assert header.sequence.acquired_at is not None
+    assert header.sequence.acquired_at.strftime("%Y%m%d %H%M") == "20240131 1100"
 
 
 @pytest.mark.parametrize(
@@ -101,10 +103,10 @@ def test_the_time_is_found_wherever_it_stands(tmp_path: Path, attributes: dict) 
 )
 def test_a_word_for_nothing_is_no_contrast_medium(tmp_path: Path, agent: str) -> None:
     file = classic_series(tmp_path, IMAGE, ContrastBolusAgent=agent)[0]
-    assert read_header(file).sequence.agent == ""
+    assert read_header(file).sequence.contrast_agent == ""
 
 
 @pytest.mark.parametrize("agent", ["Gadovist", "Nonionic Gd", "Prohance 10 ml", "PREDOTAREM", "yes"])
 def test_other_words_are_one(tmp_path: Path, agent: str) -> None:
     file = classic_series(tmp_path, IMAGE, ContrastBolusAgent=agent)[0]
-    assert read_header(file).sequence.agent == agent
+    assert read_header(file).sequence.contrast_agent == agent

@@ -93,27 +93,27 @@ def taken(
     ],
 )  # fmt: skip
 def test_what_scanners_write_tells_the_kind(kind: str, sequence: MrSequence) -> None:
-    judgement = kind_of_sequence(sequence)
-    assert judgement.kind == kind, judgement
-    assert judgement.why
+    classification = kind_of_sequence(sequence)
+    assert classification.kind == kind, classification
+    assert classification.why
 
 
 @pytest.mark.parametrize("description", ["", "Serie 4", "头部 轴位", "KOPF TRA"])
 def test_the_times_alone_tell_t1_and_flair(description: str) -> None:
     assert kind_of_sequence(taken(description, "GR IR", (2.98, 2300, 900))).kind == "T1"
-    judgement = kind_of_sequence(taken(description, "SE IR", (93, 9000, 2500)))
-    assert (judgement.kind, judgement.by_name) == ("FLAIR", False)
-    assert judgement.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
+    classification = kind_of_sequence(taken(description, "SE IR", (93, 9000, 2500)))
+    assert (classification.kind, classification.by_name) == ("FLAIR", False)
+    assert classification.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("FLAIR", "FLAIR"), ("T1 MPRAGE", "T1"), ("T2 TSE", "T2"), ("head", "other")]
 )
 def test_without_times_the_name_tells_it_and_that_is_said(name: str, kind: str) -> None:
-    judgement = kind_of_sequence(taken(name))
-    assert judgement.kind == kind
-    assert judgement.by_name == (kind != "other")
-    assert "its attributes do not tell" in judgement.why or kind == "other"
+    classification = kind_of_sequence(taken(name))
+    assert classification.kind == kind
+    assert classification.by_name == (kind != "other")
+    assert "its attributes do not tell" in classification.why or kind == "other"
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_without_times_the_name_tells_it_and_that_is_said(name: str, kind: str) 
     ],
 )
 def test_a_series_that_contradicts_itself_is_neither(sequence: MrSequence) -> None:
-    judgement = kind_of_sequence(sequence)
-    assert judgement.kind == "other"
-    assert "contradicts itself" in judgement.why
+    classification = kind_of_sequence(sequence)
+    assert classification.kind == "other"
+    assert "contradicts itself" in classification.why
 
 
 def test_a_fast_gradient_echo_is_a_t1_only_if_its_name_says_so() -> None:
@@ -142,7 +142,7 @@ def test_a_fast_gradient_echo_is_a_t1_only_if_its_name_says_so() -> None:
 def test_contrast_medium_is_known_by_the_agent_and_by_the_name() -> None:
     plain = taken("t1_se_tra", "SE", (9, 500, None))
     assert kind_of_sequence(plain).label == "T1"
-    given = kind_of_sequence(taken("t1_se_tra", "SE", (9, 500, None), agent="Gadovist"))
+    given = kind_of_sequence(taken("t1_se_tra", "SE", (9, 500, None), contrast_agent="Gadovist"))
     assert given.label == "post-contrast T1"
     assert "Gadovist" in given.why
     assert kind_of_sequence(taken("t1_se_tra_KM", "SE", (9, 500, None))).after_contrast
@@ -156,6 +156,6 @@ def test_what_came_after_something_else_is_not_after_contrast_medium(name: str) 
 
 def test_a_reformat_keeps_its_contrast_and_is_called_derived() -> None:
     image_type = ("DERIVED", "SECONDARY", "MPR")
-    judgement = kind_of_sequence(taken("FLAIR cor", "SE IR", (387, 5000, 1800), image_type=image_type))
-    assert judgement.label == "FLAIR, derived"
-    assert "DERIVED\\SECONDARY\\MPR" in judgement.why
+    classification = kind_of_sequence(taken("FLAIR cor", "SE IR", (387, 5000, 1800), image_type=image_type))
+    assert classification.label == "FLAIR, derived"
+    assert "DERIVED\\SECONDARY\\MPR" in classification.why

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.dicom.patient import NOBODY, PatientLine, patient_line
+from AnomalyDetectionLib.dicom.patient import NOBODY, PatientHeader, patient_header
 from made_dicom import MadeStudy, change, classic_series, enhanced_series
 
 IMAGE = sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4))
@@ -21,7 +21,7 @@ def test_patient_and_study_are_named_as_the_instance_does(tmp_path: Path, enhanc
         if enhanced
         else classic_series(tmp_path, IMAGE, study=study)[0]
     )
-    assert patient_line(file) == PatientLine(
+    assert patient_header(file) == PatientHeader(
         name="Müller, Eva Maria",
         patient_id="ANON-1",
         birth_date="1950-01-02",
@@ -44,19 +44,19 @@ def test_patient_and_study_are_named_as_the_instance_does(tmp_path: Path, enhanc
 )
 def test_names_are_written_for_people(tmp_path: Path, written: str, shown: str) -> None:
     file = classic_series(tmp_path, IMAGE, study=MadeStudy(patient_name=written))[0]
-    assert patient_line(file).name == shown
+    assert patient_header(file).name == shown
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom's, of what is written here
 def test_what_is_not_there_is_empty_and_what_is_no_date_stays(tmp_path: Path) -> None:
     file = classic_series(tmp_path, IMAGE)[0]
     change(file, PatientBirthDate=None, AccessionNumber=None, PatientSex="", StudyDate="2024.01.31")
-    line = patient_line(file)
+    line = patient_header(file)
     assert (line.birth_date, line.accession, line.sex, line.study_date) == ("", "", "", "2024-01-31")
 
 
 def test_a_file_that_is_no_dicom_has_no_patient(tmp_path: Path) -> None:
     file = tmp_path / "scan.nii"
     file.write_bytes(b"\1" * 400)
-    assert patient_line(file) == NOBODY
-    assert patient_line(tmp_path / "absent.dcm") == NOBODY
+    assert patient_header(file) == NOBODY
+    assert patient_header(tmp_path / "absent.dcm") == NOBODY

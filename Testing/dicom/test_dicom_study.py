@@ -48,7 +48,7 @@ def test_t1_and_flair_are_found_among_all_the_others(tmp_path: Path, study: Made
     assert "the only T1" in pair.t1.chosen
     assert "TI 2500 ms" in pair.flair.chosen
     assert pair.lines[1].startswith("FLAIR: series 3 't2_tirm_tra_dark-fluid', 14 images (")
-    kinds = [series.judgement.kind for series in the_study(tmp_path).series]
+    kinds = [series.classification.kind for series in the_study(tmp_path).series]
     assert kinds == ["localiser", "T2", "FLAIR", "PD", "DWI/ADC", "T1", "SWI"]
 
 
@@ -107,7 +107,7 @@ def test_two_that_are_equally_good_are_listed_and_none_is_taken(tmp_path: Path, 
 def test_a_study_without_a_flair_says_so_and_lists_all(tmp_path: Path, study: MadeStudy) -> None:
     classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
     classic_series(tmp_path, THICK, kind="T2", study=study, number=3)
-    with pytest.raises(InputError, match="no series that is surely a FLAIR") as error:
+    with pytest.raises(InputError, match="no series that is certainly a FLAIR") as error:
         taken(tmp_path)
     assert error.value.see == ("flair_series",)
     assert "3  t2_tse_tra  (T2, 14 images: spin echo: TE 100 ms, TR 5000 ms)" in str(error.value)
@@ -228,8 +228,8 @@ def test_a_series_of_two_kinds_is_neither(tmp_path: Path, study: MadeStudy) -> N
     for file in files[5:]:
         change(file, EchoTime=9.0, InversionTime=800.0)
     (series,) = the_study(tmp_path).series
-    assert series.judgement.kind == "other"
-    assert "images of different kinds" in series.judgement.why
+    assert series.classification.kind == "other"
+    assert "images of different kinds" in series.classification.why
 
 
 def test_a_missing_series_uid_is_named(tmp_path: Path, study: MadeStudy) -> None:

@@ -123,7 +123,7 @@ def test_the_magnitude_is_taken_out_of_a_classic_series(
     mix(magnitude, others)
     assert read_right(tmp_path) == f"images left out: 6 {part} (the magnitude is taken)"
     (series,) = the_study(tmp_path).series
-    assert series.judgement.kind == "FLAIR"
+    assert series.classification.kind == "FLAIR"
     assert series.missing is None
 
 
@@ -191,13 +191,13 @@ def test_the_magnitude_is_taken_out_of_an_enhanced_object(
     )
     assert read_right(tmp_path) == "images left out: 6 phase (the magnitude is taken)"
     (series,) = the_study(tmp_path).series
-    assert series.judgement.kind == "FLAIR"
+    assert series.classification.kind == "FLAIR"
 
 
 def test_a_series_of_phase_images_alone_is_no_flair(tmp_path: Path) -> None:
     classic_series(tmp_path, IMAGE, ImageType=["ORIGINAL", "PRIMARY", "P", "ND"])
     (series,) = the_study(tmp_path).series
-    assert (series.judgement.kind, series.notes) == ("other", ())
+    assert (series.classification.kind, series.notes) == ("other", ())
     assert "shows the phase, not the magnitude" in row(series)[-1]
 
 
@@ -249,7 +249,9 @@ def test_decimal_commas_are_read(tmp_path: Path) -> None:
     volume = read_volume(tmp_path, role="FLAIR")
     assert_same_space(volume.image, GRID, VOXELS, within=0.03)
     assert volume.series is not None
-    assert volume.series.judgement.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
+    assert (
+        volume.series.classification.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
+    )
 
 
 def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ def test_numbers_in_another_value_representation_are_read(tmp_path: Path, kind: 
     volume = read_volume(tmp_path, role="FLAIR")
     assert_same_space(volume.image, GRID, VOXELS, within=0.13)
     assert volume.series is not None
-    assert "TE 93 ms" in volume.series.judgement.why
+    assert "TE 93 ms" in volume.series.classification.why
 
 
 def test_numbers_of_an_enhanced_object_as_text_with_commas_are_read(tmp_path: Path) -> None:
@@ -438,7 +440,7 @@ def test_the_magnitudes_of_many_uids_come_without_their_phases(tmp_path: Path) -
     study = MadeStudy()
     scattered(classic_series(tmp_path / "m", IMAGE, study=study, ImageType=["ORIGINAL", "PRIMARY", "M"]))
     scattered(classic_series(tmp_path / "p", OTHER, study=study, ImageType=["ORIGINAL", "PRIMARY", "P"]))
-    kinds = [series.judgement.kind for series in the_study(tmp_path).series]
+    kinds = [series.classification.kind for series in the_study(tmp_path).series]
     assert sorted(kinds) == ["FLAIR", "other"]
 
 

@@ -323,7 +323,7 @@ def test_models_of_either_kind_are_compared_on_one_store(both):
     assert (context.percentiles.tolist(), context.scoring.stride) == ([50], 1)
     assert context.scores.shape[1] > 3 * paper.scores.shape[1]
     assert paper.candidates is None
-    assert len(context.candidates.answers) == context.candidates.labels.max() > 0
+    assert len(context.candidates.probabilities) == context.candidates.labels.max() > 0
     assert {row["method"] for row in rows(both, "methods")} == {
         "random", "surroundings", "bright FLAIR", "dark FLAIR",
     }  # fmt: skip

@@ -14,7 +14,7 @@ from anomaly_research.evaluation.kinds import (
     read_called,
     truth_of,
 )
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from AnomalyDetectionLib.errors import InputError
 from hand_made_scans import scores_of
@@ -81,7 +81,7 @@ def test_a_finding_is_called_what_the_second_look_says_of_its_peak():
         elements("......", "....55"),
         0.5,
         1,
-        candidates=CandidateAnswers(labels, answers),
+        candidates=CandidateProbabilities(labels, answers),
     )
     assert [(finding.peak_score, finding.hint) for finding in found] == [(4, INFARCT_LIKE), (3, UNKNOWN)]
     assert [finding.category for finding in found] == ["normal tissue", "tumour"]
@@ -92,7 +92,7 @@ def test_a_finding_is_called_what_the_second_look_says_of_its_peak():
 def test_candidates_count_whatever_the_second_look_said_of_them():
     labels = np.array([[[1, 1, 0, 2, 0, 3]]], np.int32)
     answers = np.array([[0.9, 0.1, 0, 0, 0], [0.1, 0.9, 0, 0, 0], [0.2, 0.1, 0.7, 0, 0]], np.float32)
-    got = categorised_candidates(CandidateAnswers(labels, answers), elements("......", "...1.."))
+    got = categorised_candidates(CandidateProbabilities(labels, answers), elements("......", "...1.."))
     assert sorted((one.category, one.hint) for one in got) == [
         ("normal tissue", INFARCT_LIKE),
         ("normal tissue", EDGE),

@@ -22,8 +22,8 @@ from anomaly_research.evaluation.truth_files import BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from conftest import SAMPLE
 from synthetic_study import FLAIR_GRID, prepared_study
 
@@ -34,7 +34,7 @@ def study():
     made = prepared_study()
     rng = np.random.default_rng(0)
     return replace(made, flair=rng.normal(0.5, 0.3, made.flair.shape).astype(np.float32),
-                   t1=rng.normal(0.5, 0.3, made.t1.shape).astype(np.float32), uncovered=0.125)  # fmt: skip
+                   t1=rng.normal(0.5, 0.3, made.t1.shape).astype(np.float32), fraction_outside_t1=0.125)  # fmt: skip
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_prepared_images_come_back_as_far_as_patches_reach(study, tmp_path):
     store = Store(tmp_path / "store")
     store.write_prepared("sub-01", study, {})
     back = store.read_prepared("sub-01")
-    assert (back.grid, back.flair_grid, back.alignment, back.t1_scale, back.flair_scale, back.uncovered) == (
+    assert (back.grid, back.flair_grid, back.alignment, back.t1_scale, back.flair_scale, back.fraction_outside_t1) == (
         study.grid, study.flair_grid, study.alignment, study.t1_scale, study.flair_scale, 0.125,
     )  # fmt: skip
     assert same(back.brain, study.brain)

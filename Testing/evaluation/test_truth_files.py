@@ -13,7 +13,7 @@ from anomaly_research.evaluation.truth_files import (
     read_bids,
     truth_path,
 )
-from AnomalyDetectionLib.bids.selection import said_of_set_aside, select_scans
+from AnomalyDetectionLib.bids.selection import select_scans, set_aside_remarks
 from AnomalyDetectionLib.errors import InputError
 
 
@@ -155,7 +155,7 @@ def test_every_reader_takes_the_native_images_and_says_what_it_left_aside(tmp_pa
         aside = [name for scan in scans for name in scan.set_aside]
         assert tuple(aside) == selected.set_aside
         assert len(aside) == 2 * len(beside)
-        assert bool(said_of_set_aside(aside)) == bool(beside)
+        assert bool(set_aside_remarks(aside)) == bool(beside)
     else:
         assert "contrast agent" in problems[0].reason
         assert "contrast agent" in selected.problems[0].reason

@@ -11,7 +11,7 @@ from anomaly_research.experiments.category_table import (
     rows,
     write_categories,
 )
-from AnomalyDetectionLib.detection.review import CATEGORIES
+from AnomalyDetectionLib.detection.reviewed_findings import CATEGORIES
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.reporting.tables import COLUMNS
 from AnomalyDetectionLib.scene.export import REVIEW_COLUMNS

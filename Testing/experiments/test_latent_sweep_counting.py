@@ -9,7 +9,7 @@ from anomaly_research.experiments.latent_sweep import at_false_positives, at_thr
 from anomaly_research.experiments.latent_sweep_counting import count_sweep, latent_models
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 
 SUBJECTS = ("sub-01", "sub-02")
 PERCENTILES = np.array([25.0, 50.0], np.float32)

@@ -25,10 +25,10 @@ from anomaly_research.experiments.missed import (
 from anomaly_research.experiments.prepared_scans import PreparedScans
 from anomaly_research.reports.missed_report import examples, in_words, write_missed
 from anomaly_research.simulation.anatomy import Region
-from AnomalyDetectionLib.detection.nearest import NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model, save_model
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from conftest import run_command
 from normal_tissue import a_model_with_library
 from PIL import Image

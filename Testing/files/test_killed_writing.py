@@ -18,7 +18,7 @@ import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files import atomic_file as whole_file_module
 from AnomalyDetectionLib.files.atomic_file import atomic_file
-from AnomalyDetectionLib.files.atomic_folder import atomic_folder, recover, reserved
+from AnomalyDetectionLib.files.atomic_folder import atomic_folder, locked_folder, recover
 from AnomalyDetectionLib.files.folder_lock import LOCK
 from AnomalyDetectionLib.files.journal import MARK, PREFIX
 
@@ -211,17 +211,15 @@ def test_what_belongs_to_an_earlier_result_goes_only_where_it_lies_in_the_folder
 
 def test_a_second_run_into_the_same_folder_is_refused_at_once(tmp_path: Path) -> None:
     output = tmp_path / "out"
-    holds = (
-        "import sys; from pathlib import Path; from AnomalyDetectionLib.files.atomic_folder import reserved\n"
-    )
-    holds += "with reserved(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    holds = "import sys; from pathlib import Path; from AnomalyDetectionLib.files.atomic_folder import locked_folder\n"
+    holds += "with locked_folder(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", holds, str(output)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="Another run is writing into the folder"), reserved(output):
+        with pytest.raises(InputError, match="Another run is writing into the folder"), locked_folder(output):
             pass
         with pytest.raises(InputError, match="Another run"), atomic_folder(output):
             pass
@@ -245,7 +243,7 @@ def test_a_thread_may_reserve_a_folder_twice_and_another_may_not(tmp_path: Path)
         except InputError as error:
             said.append(str(error))
 
-    with reserved(tmp_path):
+    with locked_folder(tmp_path):
         write_new(tmp_path)
         thread = threading.Thread(target=other)
         thread.start()
@@ -256,7 +254,7 @@ def test_a_thread_may_reserve_a_folder_twice_and_another_may_not(tmp_path: Path)
 
 
 def test_a_folder_that_was_only_reserved_is_not_left_behind(tmp_path: Path) -> None:
-    with reserved(tmp_path / "new" / "deep"):
+    with locked_folder(tmp_path / "new" / "deep"):
         assert (tmp_path / "new" / "deep").is_dir()
     assert list(tmp_path.iterdir()) == []
 

@@ -484,16 +484,16 @@ def _deep_sequence(depth: int) -> bytes:
 def model(folder: Path, rng: Random) -> Path:
     """A model file: header, JSON of the settings, or tensors changed."""
     import torch
-    from AnomalyDetectionLib.imaging.settings import PreparationSettings
-    from AnomalyDetectionLib.model import rates as rate_file
+    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+    from AnomalyDetectionLib.model import false_positive_curve as curve_file
     from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
     from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
     from AnomalyDetectionLib.model.library import NormalLibrary
     from AnomalyDetectionLib.model.model_file import ContextModel, Model, save_model
+    from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
     from AnomalyDetectionLib.model.networks import Generator
-    from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 
-    curve = rate_file.RateCurve(np.array([1.0, 2.0]), np.array([5.0, 1.0]), 4, 2, 0.5)
+    curve = curve_file.FalsePositiveCurve(np.array([1.0, 2.0]), np.array([5.0, 1.0]), 4, 2, 0.5)
     common = {
         "name": "made",
         "preparation": PreparationSettings(),
@@ -802,8 +802,8 @@ def stored_scores(folder: Path, rng: Random) -> Path:
     made = {
         "format": "AnomalyDetection score map", "version": 2, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
         "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
-        "flair_scale": {"low": 0, "high": 1}, "uncovered": 0.0, "anatomy": False, "rates": None,
-        "answers": rng.choice((None, [[0.1, 0.1, 0.6, 0.1, 0.1]])),
+        "flair_scale": {"low": 0, "high": 1}, "fraction_outside_t1": 0.0, "anatomy": False, "false_positive_curve": None,
+        "candidate_probabilities": rng.choice((None, [[0.1, 0.1, 0.6, 0.1, 0.1]])),
         "alignment": {"registered": False, "shift_mm": 0, "rotation_deg": 0, "matrix": [1.0] * 16},
         "seconds": {"preparation": {}, "scoring": {}},
     }  # fmt: skip

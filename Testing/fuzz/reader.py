@@ -105,7 +105,7 @@ def _listing(folder: Path) -> set[tuple[str, int]]:
 
 
 def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
-    import AnomalyDetectionLib.detection.run as whole_run
+    import AnomalyDetectionLib.detection.pipeline as whole_run
     from anomaly_research.evaluation.store import Store
     from anomaly_research.evaluation.truth import _table
     from anomaly_research.evaluation.truth_files import read_bids
@@ -116,7 +116,7 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     from AnomalyDetectionLib.calibration.scan_file import read_scans
     from AnomalyDetectionLib.detection.detector import score
     from AnomalyDetectionLib.detection.findings import derive_findings
-    from AnomalyDetectionLib.detection.nearest import NormalTissue
+    from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
     from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
     from AnomalyDetectionLib.errors import InputError
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
@@ -212,11 +212,11 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
 
     def layout(path: Path) -> None:
         """Every session is a scan or a row, whatever is asked for; the rows are those of errors.csv."""
-        from AnomalyDetectionLib.bids.selection import RUNS, Wanted, select_scans
+        from AnomalyDetectionLib.bids.selection import SelectionCriteria, select_scans
         from AnomalyDetectionLib.cohort.failures import CHOOSING, Failure, Failures
 
-        for runs in RUNS:
-            found = select_scans(path, Wanted(runs=runs))
+        for runs in ("refuse", "first", "last"):
+            found = select_scans(path, SelectionCriteria(runs=runs))
             with tempfile.TemporaryDirectory() as output:
                 failures = Failures(Path(output), Path(output) / "work")
                 rows = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in found.problems]

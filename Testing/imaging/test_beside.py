@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from AnomalyDetectionLib.imaging.beside import beside
-from AnomalyDetectionLib.imaging.memory import listening, on_device
+from AnomalyDetectionLib.imaging.out_of_memory import on_fallback, with_cpu_fallback
 
 
 def test_both_run_at_the_same_time():
@@ -41,8 +41,8 @@ def test_a_short_memory_there_is_heard_of_here():
 
     heard = []
     with (
-        listening(heard.append),
-        beside(lambda: on_device(work, "cuda", "The search for the brain")) as other,
+        on_fallback(heard.append),
+        beside(lambda: with_cpu_fallback(work, "cuda", "The search for the brain")) as other,
     ):
         pass
     assert other.result() == "cpu"

@@ -14,7 +14,7 @@ from AnomalyDetectionLib.imaging.geometry import (
     slices_to_average,
     to_lps_axes,
 )
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -15,8 +15,8 @@ from AnomalyDetectionLib.imaging.contrast import ContrastOrder
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 from conftest import shared_data
 from synthetic_head import SyntheticHead, axial_grid
@@ -70,12 +70,12 @@ def test_what_the_t1_does_not_show_of_the_brain_is_left_out(
     synthetic_study: Study, prepared: PreparedStudy
 ) -> None:
     slab = prepare(without_top(synthetic_study, 10), COARSE)
-    assert prepared.uncovered == 0
+    assert prepared.fraction_outside_t1 == 0
     lost = prepared.flair_brain.copy()
     lost[-10:] = False
     assert np.array_equal(slab.flair_brain, lost)
-    assert slab.uncovered == pytest.approx(1 - lost.sum() / prepared.flair_brain.sum())
-    assert 0.02 < slab.uncovered < 0.25
+    assert slab.fraction_outside_t1 == pytest.approx(1 - lost.sum() / prepared.flair_brain.sum())
+    assert 0.02 < slab.fraction_outside_t1 < 0.25
     # The rest looks as it does with the whole T1, and none of it is nothing.
     common = slab.grid.shape[0]
     assert not slab.brain[common:].any()

@@ -9,9 +9,9 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment
 from AnomalyDetectionLib.imaging.registration import align, transform_of
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 from conftest import shared_data
 from synthetic_head import SyntheticHead, axial_grid

@@ -8,9 +8,9 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
 from AnomalyDetectionLib.imaging.geometry import model_grid, to_lps_axes
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from AnomalyDetectionLib.imaging.resampling import covered_by_t1, flair_to_model_grid, t1_to_model_grid
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from synthetic_head import SyntheticHead, axial_grid
 
 HEAD = SyntheticHead()

@@ -7,8 +7,8 @@ import pytest
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.intensity import percentile_scaled
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.reading import read_study
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.tissue_modes import mode_scales
 from conftest import SAMPLE
 from synthetic_study import prepared_study

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.anatomy import (
+from AnomalyDetectionLib.model.anatomy_network import (
     CLASSES,
     AnatomyModel,
     anatomy_inputs,

@@ -8,7 +8,7 @@ import torch
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model import model_file
 from AnomalyDetectionLib.model.model_file import ContextModel, Model, load_model, load_paper_model, save_model
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from safetensors import safe_open
 from safetensors.torch import save_file
 

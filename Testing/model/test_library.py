@@ -15,8 +15,8 @@ from AnomalyDetectionLib.model.library import (
     quantised,
 )
 from AnomalyDetectionLib.model.model_file import bundled_models, load_model, save_model
+from AnomalyDetectionLib.model.model_settings import NetworkSettings
 from AnomalyDetectionLib.model.plain_encoder import PlainEncoder
-from AnomalyDetectionLib.model.settings import NetworkSettings
 from normal_tissue import a_library, a_model_with_library
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -147,7 +147,7 @@ def replaced(name, make):
     ],
 )
 def test_a_damaged_library_is_refused_with_a_sentence(saved, change):
-    from AnomalyDetectionLib.detection.nearest import NormalTissue
+    from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 
     spoil(saved, change)
     with pytest.raises(InputError, match=r"with library\.safetensors is damaged"):

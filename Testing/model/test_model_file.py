@@ -6,11 +6,11 @@ import json
 import pytest
 import torch
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model import model_file
 from AnomalyDetectionLib.model.model_file import Model, bundled_models, load_model, save_model
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
 from safetensors import safe_open
 from safetensors.torch import save_file

@@ -13,13 +13,13 @@ import pytest
 import torch
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.text import escape_controls
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model import bundled, tensor_file
 from AnomalyDetectionLib.model.bundled import model_info
 from AnomalyDetectionLib.model.context_network import ContextSettings
 from AnomalyDetectionLib.model.model_file import load_model, save_model
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.reporting.models import model_card
 from conftest import REPOSITORY
 

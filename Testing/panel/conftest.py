@@ -85,7 +85,7 @@ def detected(sample, engine, slicer_app):
 @pytest.fixture(scope="session")
 def run_with_hints(sample_run, made_once):
     """`sample_run` as the context detector would leave it: scores are probabilities, and findings have all five hints."""
-    from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+    from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
     from AnomalyDetectionLib.detection.findings import derive_findings
     from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore, write_stored
     from AnomalyDetectionLib.model.classes import INFARCT, NORMAL, OTHER, WMH
@@ -102,7 +102,7 @@ def run_with_hints(sample_run, made_once):
         shutil.copytree(sample_run.output, folder, dirs_exist_ok=True)
         scores = restore(read_stored(folder / FOLDER))
         image = Grid.of(scores.image).image(probability(np.maximum(sitk.GetArrayFromImage(scores.image), 0)))
-        scores = replace(scores, lattice=probability(scores.lattice), image=image, rates=None)
+        scores = replace(scores, lattice=probability(scores.lattice), image=image, false_positive_curve=None)
         found = derive_findings(scores, threshold=threshold, min_patches=min_patches)
         assert len(found.items) == 8
         labels, answers = np.zeros(scores.study.grid.shape, np.int32), np.full((8, 5), 0.05, np.float32)
@@ -112,7 +112,7 @@ def run_with_hints(sample_run, made_once):
             labels[s, scores.first[0] + stride * i, scores.first[1] + stride * j] = k + 1
             likeliest = (INFARCT, WMH, OTHER, NORMAL, None)[k % 5]
             answers[k, slice(None) if likeliest is None else likeliest] = 0.2 if likeliest is None else 0.8
-        scores = replace(scores, candidates=CandidateAnswers(labels, answers))
+        scores = replace(scores, candidates=CandidateProbabilities(labels, answers))
         write_stored(scores, folder / FOLDER)
         record = folder / "findings.json"
         found = derive_findings(scores, threshold=threshold, min_patches=min_patches)

@@ -39,9 +39,9 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
         return 2
     elif what == "break":
         from AnomalyDetectionLib import cli
-        from AnomalyDetectionLib.detection import run
+        from AnomalyDetectionLib.detection import pipeline
 
-        run.read_study = lambda *_, **__: {}["a fault of ours"]
+        pipeline.read_study = lambda *_, **__: {}["a fault of ours"]
         cli.main(arguments)
     elif what == "die":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -59,7 +59,7 @@ def test_the_minimum_size_says_its_volume_and_drops_small_findings(detected, sli
 
 
 def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
-    from AnomalyDetectionLib.model.rates import RateCurve, plain
+    from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve, plain
     from AnomalyDetectionLib.panel.findings_view import RATE
     from AnomalyDetectionLib.scene.result_record import read_record, record_text
 
@@ -67,7 +67,7 @@ def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
 
     def tell(rates):
         record = read_record(panel.result.record)
-        scores = {**record.scores, "rates": rates}
+        scores = {**record.scores, "false_positive_curve": rates}
         panel.result.record.SetText(record_text(dataclasses.replace(record, scores=scores)))
 
     tell(None)
@@ -76,7 +76,7 @@ def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
     panel.display.rederive()
     assert ui.normalRateLabel.text == ""
     assert cell(detected, RATE, numbers(detected)[0]) == ""
-    tell(plain(RateCurve(np.array([1.0, 7.0]), np.array([64.0, 1.0]), 10, 2, 0.5)))
+    tell(plain(FalsePositiveCurve(np.array([1.0, 7.0]), np.array([64.0, 1.0]), 10, 2, 0.5)))
     ui.thresholdSlider.value = 4.0
     assert ui.normalRateLabel.text.startswith("about 8.0 findings in a normal scan")
     ui.thresholdSlider.value = 5.0
@@ -92,7 +92,7 @@ def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
     assert ui.normalRateLabel.text.startswith("at most about 4.0")
     ui.minimumSizeSlider.value = 1.0
     assert ui.normalRateLabel.text.startswith("more than 4.0")
-    tell(plain(RateCurve(np.array([1.0, 7.0]), np.array([0.008, 0.0001]), 1000, 2, 0.5)))
+    tell(plain(FalsePositiveCurve(np.array([1.0, 7.0]), np.array([0.008, 0.0001]), 1000, 2, 0.5)))
     ui.minimumSizeSlider.value = 2.0
     ui.thresholdSlider.value = 4.5
     panel.display.rederive()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.review import CATEGORIES
+from AnomalyDetectionLib.detection.reviewed_findings import CATEGORIES
 from AnomalyDetectionLib.dicom.series import choose, read
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.reporting.colours import finding_colour
@@ -42,7 +42,9 @@ def written(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     these = made(folder / "source", request.param, oblique())
     reviewed = finding(1, category=4, decision="accepted", note="Größer als 2019,\nЗдравствуйте 结果")
-    these = replace(these, findings=[reviewed, finding(3, side="midline", rate=None, hint="unknown")])
+    these = replace(
+        these, findings=[reviewed, finding(3, side="midline", per_normal_scan=None, hint="unknown")]
+    )
     write_dicom(
         dicom_source(these.files),
         these.labels,

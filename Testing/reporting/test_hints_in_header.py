@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import Finding, Findings
 from AnomalyDetectionLib.detection.hints import EDGE, INFARCT_LIKE, WMH_LIKE
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from AnomalyDetectionLib.reporting.results import header_of
 
 
@@ -19,7 +19,7 @@ def detection(*hints):
         findings=Findings(items, sitk.Image(2, 2, 2, sitk.sitkUInt16), 3.0, 2),
         study=SimpleNamespace(t1=volume, flair=volume),
         model=SimpleNamespace(name="paper", sha256="0" * 64),
-        scores=SimpleNamespace(rates=None, settings=ScoringSettings()),
+        scores=SimpleNamespace(false_positive_curve=None, settings=ScoringSettings()),
     )
 
 

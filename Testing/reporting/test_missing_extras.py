@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
-from AnomalyDetectionLib.detection.run import run_detection
-from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.pipeline import run_detection
 from AnomalyDetectionLib.reporting import extras, results
 from AnomalyDetectionLib.reporting.dicom_objects import dicom_source
 from AnomalyDetectionLib.reporting.result_files import files_of_result

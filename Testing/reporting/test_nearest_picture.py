@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.findings import derive_findings
-from AnomalyDetectionLib.detection.nearest import Comparison, NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NearestNormals, NormalTissue
 from AnomalyDetectionLib.reporting.finding_picture import draw_finding
 from AnomalyDetectionLib.reporting.nearest_picture import (
     BETWEEN,
@@ -29,7 +29,7 @@ TILE = 60
 def a_comparison(finding=1.0, normal=(0.2, 0.4, 0.6)):
     patches = np.zeros((len(normal), 2, 15, 15), np.float32)
     patches[:] = np.array(normal)[:, None, None, None]
-    return Comparison(
+    return NearestNormals(
         np.full((2, 15, 15), finding, np.float32),
         patches,
         np.arange(1.0, 1.0 + len(normal)),

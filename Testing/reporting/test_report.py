@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.hints import UNKNOWN
 from AnomalyDetectionLib.dicom.patient import NOBODY
-from AnomalyDetectionLib.model.rates import RateCurve
+from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve
 from AnomalyDetectionLib.reporting.notice import NOTICE
 from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html, write_report
 from AnomalyDetectionLib.reporting.report_pictures import BAR_MM, PIXELS, KeyPictures, in_letters
@@ -103,8 +103,8 @@ def test_the_burden_is_told_in_millilitres_and_as_a_share_of_the_brain(scan):
 def test_what_a_normal_scan_has_is_said_where_it_is_known(scan):
     scores, findings = scan
     assert "normal scan" not in written(scan).all("p", "result")[0].text
-    curve = RateCurve(np.array([2.0, 4.0, 6.0]), np.array([8.0, 2.0, 0.5]), 12, 1, 0.3)
-    text = written((replace(scores, rates=curve), findings)).all("p", "result")[0].text
+    curve = FalsePositiveCurve(np.array([2.0, 4.0, 6.0]), np.array([8.0, 2.0, 0.5]), 12, 1, 0.3)
+    text = written((replace(scores, false_positive_curve=curve), findings)).all("p", "result")[0].text
     low, high = curve.interval(3.0)
     assert (
         f"a normal scan has about 4.0 findings besides white matter hyperintensities (95 % interval {low:.1f} to"
@@ -113,7 +113,10 @@ def test_what_a_normal_scan_has_is_said_where_it_is_known(scan):
     assert "counted on 12 normal scans" in text
     assert high < 9.95
     beyond = replace(findings, min_patches=2)  # another rule of what a finding is
-    assert "normal scan" not in written((replace(scores, rates=curve), beyond)).all("p", "result")[0].text
+    assert (
+        "normal scan"
+        not in written((replace(scores, false_positive_curve=curve), beyond)).all("p", "result")[0].text
+    )
 
 
 def test_every_finding_is_a_row_with_its_figures(scan):
@@ -181,7 +184,7 @@ def test_how_rare_a_finding_is_stands_in_words_and_rounded(scan):
         (12.2, "about 12"),
         (0.004, "under 0.01"),
     ):
-        rated = [replace(finding, rate=rate) for finding in reviewed(findings)]
+        rated = [replace(finding, per_normal_scan=rate) for finding in reviewed(findings)]
         page = written(scan, reviewed=rated)
         assert f"findings like it in a normal scan: {words} " in page.all("article")[0].text
 

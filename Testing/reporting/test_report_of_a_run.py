@@ -10,8 +10,8 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
-from AnomalyDetectionLib.detection.run import run_detection
-from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.pipeline import run_detection
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, dicom_source
 from AnomalyDetectionLib.reporting.results import header_of, write_results
 from click.testing import CliRunner

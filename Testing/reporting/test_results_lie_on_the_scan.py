@@ -6,8 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.run import run_detection
-from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.pipeline import run_detection
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.results import LABELS, SCORE, SEGMENTATION, write_results
 from synthetic_head import SyntheticHead, axial_grid

@@ -80,7 +80,7 @@ def test_the_record_is_strict_json_with_the_provenance_first(two_findings, tmp_p
 
 def test_the_rate_of_a_finding_is_in_both_and_empty_where_it_is_not_known(two_findings, tmp_path):
     first, second = two_findings.items
-    findings = replace(two_findings, items=(replace(first, rate=0.31234), second))
+    findings = replace(two_findings, items=(replace(first, per_normal_scan=0.31234), second))
     write_csv(findings, tmp_path / "findings.csv")
     write_json(findings, {}, tmp_path / "findings.json")
     with (tmp_path / "findings.csv").open(newline="", encoding="utf-8") as file:

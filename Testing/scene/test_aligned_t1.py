@@ -10,9 +10,9 @@ import SimpleITK as sitk
 import slicer
 from AnomalyDetectionLib.detection.stored_scores import StoredScores
 from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment
 from AnomalyDetectionLib.imaging.registration import align, transform_of
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Volume
 from AnomalyDetectionLib.scene.aligned_t1 import place_aligned_t1
 from AnomalyDetectionLib.scene.result import rederive, remove_result, result_of

@@ -258,7 +258,7 @@ def test_the_hint_is_kept_and_an_earlier_scene_without_it_opens(table):
 
 def test_the_rate_is_kept_and_an_earlier_scene_without_it_opens(table):
     assert rows(table)[0].per_normal_scan is None
-    write_rows(table, findings(1, 2, rate=0.25))
+    write_rows(table, findings(1, 2, per_normal_scan=0.25))
     assert [row.per_normal_scan for row in rows(table)] == [0.25, 0.25]
     table.GetTable().RemoveColumnByName("per_normal_scan")
     assert rows(table)[0].per_normal_scan is None

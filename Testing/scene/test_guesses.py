@@ -453,7 +453,7 @@ def test_of_two_equally_good_series_none_is_taken_and_that_is_said(a_slicer_scen
 
 def test_a_native_series_goes_before_one_after_contrast_medium_and_the_reason_is_told(a_slicer_scene):
     scene = a_slicer_scene.scene
-    after = replace(T1_TIMES, agent="Gadovist")
+    after = replace(T1_TIMES, contrast_agent="Gadovist")
     (t1, _, _), taken = loaded(scene, a=T1_TIMES, b=after, c=FLAIR_TIMES)
     guess = guess_inputs(scene, taken)
     assert guess.t1 is t1
@@ -465,10 +465,10 @@ def test_a_series_taken_after_one_with_contrast_medium_is_not_native(a_slicer_sc
     first, then, later = (datetime(2024, 1, 31, hour) for hour in (10, 11, 12))
     (t1, _, _, flair), taken = loaded(
         scene,
-        a=replace(T1_TIMES, begun=first),
-        b=replace(T1_TIMES, begun=then, agent="Gadovist"),
-        c=replace(T1_TIMES, begun=later),
-        d=replace(FLAIR_TIMES, begun=later),
+        a=replace(T1_TIMES, acquired_at=first),
+        b=replace(T1_TIMES, acquired_at=then, contrast_agent="Gadovist"),
+        c=replace(T1_TIMES, acquired_at=later),
+        d=replace(FLAIR_TIMES, acquired_at=later),
     )
     guess = guess_inputs(scene, taken)
     assert (guess.t1, guess.flair) == (t1, flair)

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.detection.nearest import NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import save_model
 from normal_tissue import a_model_with_library

@@ -14,7 +14,7 @@ from anomaly_research.training.anatomy_simulation import NOT_JUDGED, HeadPainter
 from anomaly_research.training.anatomy_training import AnatomyTraining, train_anatomy
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.anatomy import load_anatomy
+from AnomalyDetectionLib.model.anatomy_network import load_anatomy
 from conftest import run_command
 
 

@@ -11,12 +11,12 @@ from anomaly_research.training.loop import train
 from anomaly_research.training.publish import make_model, with_library
 from AnomalyDetectionLib.calibration.patch_source import PatchSource
 from AnomalyDetectionLib.calibration.scan_file import ScanFile, read_scans, write_scans
-from AnomalyDetectionLib.detection.nearest import NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model, save_model
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from conftest import run_command
 from made_training import TINY, a_scan
 

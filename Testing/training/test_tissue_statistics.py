@@ -14,8 +14,8 @@ from AnomalyDetectionLib.calibration.latent_statistics import (
     whitening,
 )
 from AnomalyDetectionLib.calibration.scan_file import ScanFile
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.model.anatomy import AnatomyModel, anatomy_network
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+from AnomalyDetectionLib.model.anatomy_network import AnatomyModel, anatomy_network
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from made_training import a_scan
 

@@ -10,7 +10,7 @@ from AnomalyDetectionLib.calibration import prepare_scans
 from AnomalyDetectionLib.calibration.prepare_scans import bright_clusters, prepare_scan, read_table
 from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.cli import command_line
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
 from click.testing import CliRunner
 from conftest import SAMPLE, run_command

@@ -20,9 +20,9 @@ from AnomalyDetectionLib.calibration.latent_statistics import latent_statistics
 from AnomalyDetectionLib.calibration.patch_source import Augmentation, PatchSource
 from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator, initialise
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
 from made_training import TINY, a_scan
 from safetensors import safe_open
 

@@ -1,4 +1,4 @@
-"""Which entities the images of a BIDS dataset are to have, after the convention of `--bids-filter-file`."""
+"""Select images of a BIDS dataset by entities, in the convention of `--bids-filter-file`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .layout import entities_of
+from .bids_layout import entities_of
 
 Filter = Mapping[str, Mapping[str, tuple[str | None, ...]]]
 """For "T1w" and "FLAIR": the values that an entity, by its short name, may have; None: the entity is not there."""
@@ -21,14 +21,14 @@ _SHORT = {
     "inversion": "inv",
     "resolution": "res",
 }
-_ALWAYS = {"subject", "session", "datatype", "suffix", "extension"}  # the program's own to choose
+_ALWAYS = {"subject", "session", "datatype", "suffix", "extension"}  # chosen by the program itself
 
 
 def read_filter(path: Path) -> Filter:
     """A filter file: JSON such as {"t1w": {"acquisition": "mprage"}, "flair": {"run": [1, null]}}.
 
     Raises:
-        InputError: if it cannot be read, or says something else.
+        InputError: if it cannot be read, or has other content.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -37,7 +37,7 @@ def read_filter(path: Path) -> Filter:
         raise InputError(f"The filter file {path} cannot be read ({reason}): give a JSON file.") from error
     if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):
         raise InputError(
-            f'The filter file {path} says nothing of use: give {{"t1w": {{"run": 1}}}}, for instance.'
+            f'The filter file {path} has no usable content: give {{"t1w": {{"run": 1}}}}, for instance.'
         )
     suffixes = {"t1w": "T1w", "flair": "FLAIR"}
     chosen = {}
@@ -54,7 +54,7 @@ def read_filter(path: Path) -> Filter:
 
 
 def plain_filter(entities: Filter) -> str:
-    """A filter as text, the same for filters that say the same; empty for none."""
+    """A filter as canonical text; empty for no filter."""
     plain = {
         suffix: {name: sorted(values, key=str) for name, values in rules.items()}
         for suffix, rules in entities.items()

@@ -1,14 +1,14 @@
-"""Which T1 and which FLAIR of a BIDS dataset belong together, by rules that are said; nothing is guessed.
+"""Pair the T1 and the FLAIR of each session of a BIDS dataset, by explicit rules.
 
-Only names are looked at, no voxels. Of each session (of each subject, where there are no sessions), in `anat/`:
+Only file names are read. For each session (of each subject, where there are no sessions), in `anat/`:
 
 - images with the suffix T1w and FLAIR count, as .nii.gz or .nii, and those with contrast agent (`ce-`) or of another
-  part of the signal than its magnitude (`part-phase`) only if the filter asks for them; which were left out beside
-  one that counts is said;
-- the filter (after the convention of `--bids-filter-file`) leaves those whose entities are as it says;
-- of images that differ in nothing but `run-`, the first or the last is taken if that was asked for;
-- every name begins with the names of the folders that it lies in;
-- if more than one is left, or none, the session is no scan but a row with the reason.
+  part of the signal than its magnitude (`part-phase`) only if the filter asks for them; images left out
+  beside one that counts are reported;
+- the filter (in the convention of `--bids-filter-file`) keeps images with matching entities;
+- of images that differ only in `run-`, the first or the last is taken if requested;
+- every file name begins with its subject and session;
+- if none or more than one is left, the session is skipped and the reason reported.
 """
 
 from __future__ import annotations
@@ -20,11 +20,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files.text import display_path
+from .bids_layout import entities_of, files_with_suffix, session_folders, subject_folders
 from .entity_filter import Filter, has_entities
-from .layout import entities_of, files_with_suffix, session_folders, subject_folders
-
-RUNS = ("refuse", "first", "last")
-"""What to do with images that differ only in their run."""
 
 _LABEL = re.compile(r"[0-9A-Za-z]+")
 _SUBJECT, _SESSION = re.compile(r"sub-[0-9A-Za-z]+"), re.compile(r"ses-[0-9A-Za-z]+")
@@ -60,8 +57,8 @@ class CohortScan:
 
 
 @dataclass(frozen=True)
-class NoScan:
-    """A subject or session that cannot be analysed, and why: one sentence."""
+class SkippedSession:
+    """A subject or session that is skipped, with the reason as one sentence."""
 
     subject: str
     session: str
@@ -85,19 +82,19 @@ class Selection:
     """
 
     scans: tuple[CohortScan, ...]
-    problems: tuple[NoScan, ...]
+    problems: tuple[SkippedSession, ...]
     without: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SelectionCriteria:
     """What is to be selected.
 
     Attributes:
         subjects, sessions: labels with or without "sub-" and "ses-"; none: all.
         entities: the filter.
-        runs: one of `RUNS`.
+        runs: what to do with images that differ only in their run: "refuse", "first" or "last".
         brain_masks: a BIDS derivatives dataset with `*_desc-brain_mask.nii.gz` in the FLAIRs' space; None: no masks.
         remedy: what the user can do about several images of a kind.
     """
@@ -111,7 +108,7 @@ class Wanted:
 
 
 def select_scans(
-    dataset: Path, wanted: Wanted | None = None, progress: Callable[[float], None] | None = None
+    dataset: Path, criteria: SelectionCriteria | None = None, progress: Callable[[float], None] | None = None
 ) -> Selection:
     """The scans of a BIDS dataset.
 
@@ -121,28 +118,28 @@ def select_scans(
     Raises:
         InputError: if it is no dataset, a subject that was asked for is not in it, or no session is.
     """
-    dataset, wanted = dataset.absolute(), wanted or Wanted()
-    subjects = _subjects(dataset, wanted.subjects)
-    sessions = {_with_prefix(label, "ses-") for label in wanted.sessions}
+    dataset, criteria = dataset.absolute(), criteria or SelectionCriteria()
+    subjects = _subjects(dataset, criteria.subjects)
+    sessions = {_with_prefix(label, "ses-") for label in criteria.sessions}
     scans: list[CohortScan] = []
-    problems: list[NoScan] = []
+    problems: list[SkippedSession] = []
     without: list[str] = []
-    met = False
+    matched = False
     for place, subject in enumerate(subjects):
         if not _SUBJECT.fullmatch(subject.name):
-            problems.append(NoScan(display_path(subject.name), "", _NO_LABEL.format("sub-")))
+            problems.append(SkippedSession(display_path(subject.name), "", _NO_LABEL.format("sub-")))
             continue
         try:
             there = session_folders(subject)
         except OSError as error:
-            problems.append(NoScan(subject.name, "", _unreadable(subject, error)))
+            problems.append(SkippedSession(subject.name, "", _unreadable(subject, error)))
             continue
         if sessions:
             there = [p for p in there if p.name in sessions]
             if not there:
                 continue
-        met = True
-        found = [_scan_or_why(dataset, subject, folder, wanted) for folder in (there or [subject])]
+        matched = True
+        found = [_scan_or_reason(dataset, subject, folder, criteria) for folder in (there or [subject])]
         empty = [item for item in found if isinstance(item, _Empty)]
         if len(empty) == len(found):
             problems.append(_nothing(subject, there))
@@ -150,14 +147,14 @@ def select_scans(
         without += [item.name for item in empty]
         scans += [item for item in found if isinstance(item, CohortScan)]
         problems += _with_hint([item for item in found if isinstance(item, _Missing)], found)
-        problems += [item for item in found if type(item) is NoScan]
+        problems += [item for item in found if type(item) is SkippedSession]
         if progress is not None:
             progress((place + 1) / len(subjects))
-    if sessions and not met:
+    if sessions and not matched:
         names = ", ".join(sorted(sessions))
         raise InputError(f"No subject of {dataset} has the session {names}: check --session-label.")
     problems.sort(key=lambda problem: problem.name)
-    aside = [name for scan in scans for name in set_aside(scan.t1, scan.flair, wanted.entities)]
+    aside = [name for scan in scans for name in set_aside(scan.t1, scan.flair, criteria.entities)]
     return Selection(tuple(scans), tuple(problems), tuple(without), tuple(aside))
 
 
@@ -171,7 +168,7 @@ def set_aside(t1: Path, flair: Path, entities: Filter | None = None) -> list[str
     return names
 
 
-def said_of_set_aside(names: Sequence[str], remedy: str = "") -> list[str]:
+def set_aside_remarks(names: Sequence[str], remedy: str = "") -> list[str]:
     """A sentence without a full stop about images that do not count, beside some that do; none where there is none."""
     if not names:
         return []
@@ -183,11 +180,11 @@ def said_of_set_aside(names: Sequence[str], remedy: str = "") -> list[str]:
     ]
 
 
-class _Empty(NoScan):
+class _Empty(SkippedSession):
     """Neither image."""
 
 
-class _Missing(NoScan):
+class _Missing(SkippedSession):
     """One of the two is not there."""
 
 
@@ -204,15 +201,17 @@ def _subjects(dataset: Path, labels: Sequence[str]) -> list[Path]:
     return [subject for subject in subjects if subject.name in asked]
 
 
-def _scan_or_why(dataset: Path, subject: Path, folder: Path, wanted: Wanted) -> CohortScan | NoScan:
+def _scan_or_reason(
+    dataset: Path, subject: Path, folder: Path, criteria: SelectionCriteria
+) -> CohortScan | SkippedSession:
     """The scan in a subject's or session's folder, or what keeps it from being one; never an exception."""
     session = "" if folder == subject else folder.name
     if session and not _SESSION.fullmatch(session):
-        return NoScan(subject.name, display_path(session), _NO_LABEL.format("ses-"))
+        return SkippedSession(subject.name, display_path(session), _NO_LABEL.format("ses-"))
     try:
-        return _scan(dataset, subject, folder, session, wanted)
+        return _scan(dataset, subject, folder, session, criteria)
     except OSError as error:
-        return NoScan(subject.name, session, _unreadable(folder, error))
+        return SkippedSession(subject.name, session, _unreadable(folder, error))
 
 
 def _unreadable(folder: Path, error: OSError) -> str:
@@ -221,14 +220,16 @@ def _unreadable(folder: Path, error: OSError) -> str:
     )
 
 
-def _scan(dataset: Path, subject: Path, folder: Path, session: str, wanted: Wanted) -> CohortScan | NoScan:
+def _scan(
+    dataset: Path, subject: Path, folder: Path, session: str, criteria: SelectionCriteria
+) -> CohortScan | SkippedSession:
     candidates = {suffix: files_with_suffix(folder / "anat", f"_{suffix}") for suffix in ("T1w", "FLAIR")}
     if not any(candidates.values()):
         return _Empty(subject.name, session, "")
     start = f"{subject.name}_{session}_" if session else f"{subject.name}_"
     for path in (*candidates["T1w"], *candidates["FLAIR"]):
         if not path.name.startswith(start):
-            return NoScan(subject.name, session, f"{display_path(path.name)} lies in the folder {folder.relative_to(dataset)}, where names begin with {start}: is it another's? Rename it, or move it away")  # fmt: skip
+            return SkippedSession(subject.name, session, f"{display_path(path.name)} is in the folder {folder.relative_to(dataset)}, where names begin with {start}: rename it, or move it to its own folder")  # fmt: skip
     chosen: dict[str, Path] = {}
     for suffix, what in (("T1w", "T1"), ("FLAIR", "FLAIR")):
         found = candidates[suffix]
@@ -236,25 +237,25 @@ def _scan(dataset: Path, subject: Path, folder: Path, session: str, wanted: Want
             return _Missing(
                 subject.name, session, f"no {what}: there is no file *_{suffix}.nii.gz in {folder / 'anat'}"
             )
-        rules = wanted.entities.get(suffix, {})
-        left = _one_of_runs(_filtered(found, rules), wanted.runs)
+        rules = criteria.entities.get(suffix, {})
+        left = _one_of_runs(_filtered(found, rules), criteria.runs)
         if len(left) > 1:
-            reason = f"{len(left)} {what} images ({_names(left)}): {wanted.remedy}"
-            return NoScan(subject.name, session, reason)
+            reason = f"{len(left)} {what} images ({_names(left)}): {criteria.remedy}"
+            return SkippedSession(subject.name, session, reason)
         if not left:
             why = "is left out by the filter, or " if rules else ""
-            return NoScan(subject.name, session, f"no {what} that counts: {_names(found)} {why}shows a contrast agent (ce-), or another part of the signal than its magnitude (part-)")  # fmt: skip
+            return SkippedSession(subject.name, session, f"no {what} that counts: {_names(found)} {why}shows a contrast agent (ce-), or another part of the signal than its magnitude (part-)")  # fmt: skip
         if not left[0].exists():
-            return NoScan(subject.name, session, f"{display_path(left[0].name)} is a link that leads nowhere: fetch the content first (datalad get)")  # fmt: skip
+            return SkippedSession(subject.name, session, f"{display_path(left[0].name)} is a broken link: fetch the content first (datalad get)")  # fmt: skip
         chosen[suffix] = left[0]
     mask = None
-    if wanted.brain_masks is not None:
-        place = wanted.brain_masks.absolute() / folder.relative_to(dataset) / "anat"
+    if criteria.brain_masks is not None:
+        place = criteria.brain_masks.absolute() / folder.relative_to(dataset) / "anat"
         masks = [
             p for p in files_with_suffix(place, "_mask") if p.name.startswith(start) and _is_brain_on_flair(p)
         ]
         if len(masks) != 1:
-            return NoScan(subject.name, session, f"{len(masks) or 'no'} brain masks *_space-FLAIR_desc-brain_mask.nii.gz in {place}, where there should be one")  # fmt: skip
+            return SkippedSession(subject.name, session, f"{len(masks) or 'no'} brain masks *_space-FLAIR_desc-brain_mask.nii.gz in {place}, where there should be one")  # fmt: skip
         mask = masks[0]
     return CohortScan(subject.name, session, chosen["T1w"], chosen["FLAIR"], mask)
 
@@ -294,20 +295,22 @@ def _names(images: Sequence[Path]) -> str:
     return ", ".join(display_path(path.name) for path in images)
 
 
-def _with_hint(missing: Sequence[_Missing], found: Sequence[CohortScan | NoScan]) -> list[NoScan]:
+def _with_hint(
+    missing: Sequence[_Missing], found: Sequence[CohortScan | SkippedSession]
+) -> list[SkippedSession]:
     """What is missing, and that it is of no use in another session."""
-    said = []
+    skipped = []
     for problem in missing:
         others = [item.session for item in found if item is not problem and not isinstance(item, _Empty)]
         hint = " (images of different sessions are not taken together)" if others else ""
-        said.append(NoScan(problem.subject, problem.session, problem.reason + hint))
-    return said
+        skipped.append(SkippedSession(problem.subject, problem.session, problem.reason + hint))
+    return skipped
 
 
-def _nothing(subject: Path, sessions: Sequence[Path]) -> NoScan:
+def _nothing(subject: Path, sessions: Sequence[Path]) -> SkippedSession:
     where = ", ".join(f"{folder.name}/anat" for folder in sessions) or "anat"
     session = sessions[0].name if len(sessions) == 1 else ""
-    return NoScan(subject.name, session, f"no T1 and no FLAIR: there is no *_T1w.nii.gz and no *_FLAIR.nii.gz in {subject}/{where}")  # fmt: skip
+    return SkippedSession(subject.name, session, f"no T1 and no FLAIR: there is no *_T1w.nii.gz and no *_FLAIR.nii.gz in {subject}/{where}")  # fmt: skip
 
 
 def _is_brain_on_flair(path: Path) -> bool:

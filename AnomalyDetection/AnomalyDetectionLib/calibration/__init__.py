@@ -1,1 +1,1 @@
-"""A model's statistics, rates and threshold from normal scans of one's own."""
+"""A model's statistics, false positives per scan and threshold, from your own normal scans."""

@@ -1,4 +1,4 @@
-"""`anomaly-detection calibrate` and `models add-rates`: from scans in a table or a file to a new model file."""
+"""`anomaly-detection calibrate` and `models add-false-positives`: from scans in a table or a file to a new model file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..detection.device import resolve_device
 from ..errors import InputError
 from ..imaging.unusable import in_words, write_unusable
 from ..model.model_file import AnyModel, find_model, load_model, save_model
-from .calibration import MOST_SCANS, CalibrationSettings, calibrate, with_rates
+from .calibration import MOST_SCANS, CalibrationSettings, calibrate, with_false_positive_curve
 from .normal_scans import score_normal_scan
 from .prepare_scans import prepare_scans, read_table
 from .scan_file import ScanFile, read_scans
@@ -44,7 +44,7 @@ def calibrate_to_scans(
         What was done, for people.
 
     Raises:
-        InputError: model, scans, budget or place cannot be used. Nothing was written then.
+        InputError: model, scans, false positives or place cannot be used. Nothing was written then.
     """
     check_place(output)
     loaded, on = load_model(model), resolve_device(device)
@@ -62,7 +62,7 @@ def calibrate_to_scans(
     return f"{done.in_words()} Model in {output}{left_out}."
 
 
-def add_rates(
+def add_false_positives(
     model: str, prepared: Path, patients: tuple[str, ...], output: Path | None, progress: Progress
 ) -> AnyModel:
     """Count the findings of normal scans by threshold, and write the model with them; its scores stay.
@@ -86,22 +86,26 @@ def add_rates(
     known = sorted(scan.name for scan in chosen if scan.name in trained)
     if known:
         raise InputError(
-            f"The model {loaded.name} was trained on {', '.join(known)}: rates need people that it has never seen."
+            f"The model {loaded.name} was trained on {', '.join(known)}: count false positives on people that it has never seen."
         )
     if scans.preparation != loaded.preparation:
-        raise InputError(f"These scans were prepared otherwise than the model {loaded.name} wants them.")
+        raise InputError(
+            f"These scans were prepared with other settings than the model {loaded.name} needs: prepare them for it."
+        )
     scored = []
     for number, scan in enumerate(chosen):
         progress("scoring", number / len(chosen), scan.name)
         scored.append(score_normal_scan(scan, loaded, scans.preparation))
     people = len({scan.patient for scan in chosen})
-    made = with_rates(loaded, scored, f"{people} {'person' if people == 1 else 'people'} not trained on")
+    made = with_false_positive_curve(
+        loaded, scored, f"{people} {'person' if people == 1 else 'people'} not trained on"
+    )
     save_model(made, path)
     return made
 
 
 def check_place(output: Path) -> None:
-    """Find out before the work whether the model has a place to go.
+    """Check before the work that the model file can be written.
 
     Raises:
         InputError: it has none.

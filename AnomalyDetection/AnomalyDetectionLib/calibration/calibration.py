@@ -1,4 +1,4 @@
-"""Calibration to a scanner: what a few of its normal scans say about a model's statistics, rates and threshold.
+"""Calibration to a scanner: estimate a model's statistics, false positives per scan and threshold from a few normal scans.
 
 The paper adapts its model to another scanner by training on (transfer learning); this takes minutes and no training.
 A shift or stretch of all scores, as some calibrations have it, would change nothing that the threshold does not.
@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..model.false_positive_curve import DEFAULT_FALSE_POSITIVES
 from ..model.model_file import AnyModel, Model
-from ..model.rates import DEFAULT_BUDGET
 from ..model.tissue_statistics import needs_tissue_statistics
+from .count_false_positives import NormalScan, false_positive_curve, findings_above
 from .latent_statistics import latent_differences, median_and_deviation
 from .normal_scans import score_normal_scan
 from .patch_source import PatchSource
-from .rate_curve import NormalScan, findings_above, rate_curve
 from .scan_file import ScanFile, TrainingScan
 
 MOST_SCANS = 20
@@ -33,14 +33,14 @@ class CalibrationSettings:
     """How a model is calibrated.
 
     Attributes:
-        budget: findings a normal scan that the threshold is set for.
+        false_positives: findings per normal scan that the threshold is set for.
         statistics: whether the latent statistics of the paper's kind of model are estimated again.
         prior_scans: as how many scans the model's own statistics count beside the new ones.
         patches_a_scan: that statistics are estimated from, at random among the normal-appearing.
         seed: of that.
     """
 
-    budget: float = DEFAULT_BUDGET
+    false_positives: float = DEFAULT_FALSE_POSITIVES
     statistics: bool = True
     prior_scans: float = 2.0
     patches_a_scan: int = 20_000
@@ -52,7 +52,7 @@ class Calibration:
     """A calibrated model, and what the calibration changed.
 
     Attributes:
-        model: with statistics, rates and threshold of the new scans, and an entry in its card.
+        model: with statistics, false positives per scan and threshold of the new scans, and an entry in its card.
         scans: names of the scans.
         threshold: before and after.
         findings: a scan, on these scans, before and after.
@@ -69,8 +69,8 @@ class Calibration:
         """For people, in two sentences."""
         (before, after), (many, few) = self.threshold, self.findings
         count = f"{len(self.scans)} normal {'scan' if len(self.scans) == 1 else 'scans'}"
-        assert self.model.rates is not None
-        low, high = self.model.rates.interval(after)
+        assert self.model.false_positive_curve is not None
+        low, high = self.model.false_positive_curve.interval(after)
         return (
             f"On {count} the model had {many:.1f} findings a scan above its threshold of {before:g}; calibrated, it has "
             f"{few:.1f} above {after:g}. On other normal scans of this kind expect {low:.1f} to {high:.1f} a scan "
@@ -90,8 +90,8 @@ def calibrate(
     """Fit a model to a scanner, with normal scans from it.
 
     Of the paper's kind of model the latent statistics are estimated again, and drawn towards the model's own where the
-    scans are few. Of every kind the findings of these scans are counted by threshold (`rate_curve`), and the
-    threshold is set for the budget.
+    scans are few. Of every kind the findings of these scans are counted by threshold (`false_positive_curve`), and the
+    threshold is set for these false positives per scan.
 
     Args:
         model: of any kind.
@@ -100,7 +100,7 @@ def calibrate(
         progress: called with what is done and the fraction done.
 
     Raises:
-        InputError: the scans were prepared otherwise, are too many, or the budget cannot be reached with them.
+        InputError: the scans were prepared with other settings, are too many, or so few false positives cannot be reached with them.
     """
     settings = settings or CalibrationSettings()
     if not 1 <= len(scans.scans) <= MOST_SCANS:
@@ -110,7 +110,7 @@ def calibrate(
     scans = scans.scaled(model.preparation.scaling)
     if scans.preparation != model.preparation:
         raise InputError(
-            f"These scans were prepared otherwise than the model {model.name} wants them: prepare them for it, or give "
+            f"These scans were prepared with other settings than the model {model.name} needs: prepare them for it, or give "
             "--scans."
         )
     steps = 1 + 2 * len(scans.scans)
@@ -131,18 +131,19 @@ def calibrate(
         differences = [local_differences(model, scan, settings, device) for scan in scans.scans]
         fitted, estimated = with_local_statistics(model, differences, settings.prior_scans), True
         after = score_all(fitted, "scoring anew", 1 + len(scans.scans))
-    curve = rate_curve(after, fitted.scoring)
-    threshold = math.ceil(100 * curve.threshold_for(settings.budget)) / 100  # as the slider shows it
+    curve = false_positive_curve(after, fitted.scoring)
+    threshold = math.ceil(100 * curve.threshold_for(settings.false_positives)) / 100  # as the slider shows it
     thresholds = model.scoring.threshold, threshold
     findings = tuple(
         float(np.mean([findings_above(scan, np.array([at]), model.scoring)[0] for scan in scored]))
         for scored, at in zip((before, after), thresholds, strict=True)
     )
     entry: dict[str, Any] = {
-        "what": "rates and threshold from normal scans" + (", and latent statistics" if estimated else ""),
+        "what": "false positives per scan and threshold from normal scans"
+        + (", and latent statistics" if estimated else ""),
         "from the model": {"name": model.name, "fingerprint": model.fingerprint},
         "normal scans": len(scans.scans),
-        "budget, findings a normal scan": settings.budget,
+        "false positives per normal scan": settings.false_positives,
         "threshold before and after": list(thresholds),
         "findings a scan before and after, on these scans": [round(value, 2) for value in findings],
     }
@@ -152,7 +153,7 @@ def calibrate(
         fitted,
         name=name,
         sha256="",
-        rates=curve,
+        false_positive_curve=curve,
         scoring=replace(fitted.scoring, threshold=threshold),
         card={**model.card, "calibration": entry},
     )
@@ -160,23 +161,23 @@ def calibrate(
     return Calibration(calibrated, names, thresholds, findings, after)  # type: ignore[arg-type]
 
 
-def with_rates(model: AnyModel, scored: Sequence[NormalScan], people: str) -> AnyModel:
-    """A model that knows the findings a normal scan by threshold; scores and threshold stay.
+def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], people: str) -> AnyModel:
+    """The model with a false-positive curve; scores and threshold stay the same.
 
     Args:
         scored: normal scans as the model itself scores them, of people it was not trained on.
         people: who they are, for the card.
     """
-    curve = rate_curve(scored, model.scoring)
+    curve = false_positive_curve(scored, model.scoring)
     own = model.scoring.threshold
     note = {
-        "what": "findings a normal scan by threshold; those that touch a known lesion were not counted",
+        "what": "findings per normal scan by threshold; those that touch a known lesion were not counted",
         "scans": [scan.name for scan in scored],
         "people": people,
         "at the model's threshold": round(curve.rate(own), 2),
         "95 % interval": [round(value, 2) for value in curve.interval(own)],
     }
-    return replace(model, rates=curve, card={**model.card, "rates": note})
+    return replace(model, false_positive_curve=curve, card={**model.card, "rates": note})
 
 
 def _has_plain_statistics(model: Model) -> bool:

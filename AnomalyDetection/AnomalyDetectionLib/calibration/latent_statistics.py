@@ -94,10 +94,10 @@ def whitening(difference: Tensor, statistics: tuple[Tensor, Tensor], shrinkage: 
     Returns:
         float32 (latent_size, latent_size).
     """
-    median, spread = statistics
+    median, mad = statistics
     size = len(median)
-    usable = spread > 0
-    deviation = torch.where(usable, (difference - median) / spread.clamp_min(1e-30), 0.0)
+    usable = mad > 0
+    deviation = torch.where(usable, (difference - median) / mad.clamp_min(1e-30), 0.0)
     clipped = deviation.clamp(-_MOST, _MOST).double()
     covariance = clipped.T @ clipped / len(clipped)
     mean = covariance.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)

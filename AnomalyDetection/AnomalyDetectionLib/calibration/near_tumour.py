@@ -1,11 +1,11 @@
-"""Round a tumour it is not known what is normal."""
+"""Mark the surroundings of a tumour, where it is unknown which tissue is normal."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.settings import PreparationSettings
+from ..imaging.preparation_settings import PreparationSettings
 
 _MARGIN_MM = 10.0
 

@@ -1,4 +1,4 @@
-"""Normal scans made ready and scored: what a model's rates and its calibration to a scanner come from."""
+"""Prepare and score normal scans, for the false-positive curve and the calibration to a scanner."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..detection.detector import lattice_scores, patch_size
 from ..detection.lattice import at_centres, mean_of_patches, paint_cells
 from ..detection.patches import PatchLattice
 from ..grid import Grid
+from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
-from ..imaging.settings import PreparationSettings
 from ..model.model_file import AnyModel
+from .count_false_positives import NormalScan
 from .near_tumour import near_tumour
-from .rate_curve import NormalScan
 from .scan_file import TrainingScan
 
 
@@ -31,7 +31,7 @@ def score_normal_scan(
     study = study_of(scan, preparation)
     settings = model.scoring
     lattice, values = lattice_scores(study, model, (settings.percentile,), device=device)
-    scores = lattice.spread(values[0])
+    scores = lattice.scatter(values[0])
     if settings.back_projection == "mean":
         painted = mean_of_patches(scores, lattice.first, lattice.stride, study.grid.shape, patch_size(model))
         means = at_centres(painted, lattice.first, lattice.stride)

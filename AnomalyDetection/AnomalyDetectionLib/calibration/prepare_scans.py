@@ -14,10 +14,10 @@ from scipy import ndimage
 from ..detection.patches import network_images
 from ..errors import InputError
 from ..imaging.preparation import prepare
+from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.same_voxels import placed_on
-from ..imaging.settings import PreparationSettings
 from ..imaging.unusable import Unusable
 from .scan_file import GROUPS, TrainingScan, normal_centres, write_scans
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files.atomic_file import atomic_file
-from ..imaging.settings import PreparationSettings
+from ..imaging.preparation_settings import PreparationSettings
 
 STEP = 1 / 48
 DARKEST = -0.75

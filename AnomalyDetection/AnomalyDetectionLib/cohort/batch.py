@@ -20,7 +20,7 @@ from typing import Any
 
 from ..bids.selection import CohortScan
 from ..errors import InputError
-from ..files.parent_process import call_when_gone
+from ..files.parent_process import call_when_process_ends
 from .dataset import Dataset
 from .failures import Failure
 
@@ -163,7 +163,7 @@ def _analyse(dataset: Dataset, scan: CohortScan, wait: bool, answer: Connection,
     """In the scan's own process."""
     from .scan import analyse
 
-    call_when_gone(parent, lambda: os._exit(LOST))
+    call_when_process_ends(parent, lambda: os._exit(LOST))
     for name in ("SIGINT", "SIGHUP"):  # whoever started it decides, and ends it
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -29,7 +29,7 @@ from urllib.parse import quote
 from .. import __version__
 from ..bids.selection import CohortScan
 from ..errors import InputError
-from ..files.atomic_file import synchronise, write_whole
+from ..files.atomic_file import synchronise, write_text_atomically
 from ..files.file_hash import sha256_of
 from ..files.folder_lock import locked
 from ..files.text import display_path
@@ -310,7 +310,7 @@ class Dataset:
         """All results that are not in their places, but of scans that are being worked at."""
         for name in {p.name.partition(".")[0] for p in self.work.glob(f"*{_OLD}*")}:
             with locked(self.work / "locks" / name, wait=False) as lock:
-                if lock.sure:
+                if lock.exclusive:
                     self.recover(name)
 
     def without_folders(self, value: Any) -> Any:
@@ -344,7 +344,7 @@ class Dataset:
         for name, text in files.items():
             path = self.folder / name
             if not path.exists() or path.read_text("utf-8") != text:
-                write_whole(path, text)
+                write_text_atomically(path, text)
 
     def _description(self) -> dict[str, Any]:
         link = quote(

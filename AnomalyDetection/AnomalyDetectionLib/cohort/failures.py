@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from ..files.atomic_file import write_whole
+from ..files.atomic_file import write_text_atomically
 from ..files.folder_lock import locked
 
 ERRORS = "errors.csv"
@@ -91,4 +91,4 @@ class Failures:
             table = csv.writer(text)
             table.writerow(Failure._fields)
             table.writerows([" ".join(str(cell).split()) for cell in row] for row in rows)
-            write_whole(self.path, text.getvalue())
+            write_text_atomically(self.path, text.getvalue())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..bids.layout import read_participants
+from ..bids.bids_layout import read_participants
 from ..errors import InputError
 from ..files.folder_lock import locked
 from .dataset import Dataset
@@ -41,7 +41,7 @@ def write_group(folder: Path, source: Path, report: Progress) -> str:
     people, problems = read_participants(source / "participants.tsv")
     try:
         with locked(dataset.work / "group") as lock:
-            if lock.sure:
+            if lock.exclusive:
                 for left in dataset.work.glob("group.*"):  # by a run that was killed
                     shutil.rmtree(left, ignore_errors=True)
             return _write(dataset, people, problems, report)

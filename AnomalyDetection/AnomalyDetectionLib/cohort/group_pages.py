@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ..files.atomic_file import write_whole
+from ..files.atomic_file import write_text_atomically
 from ..reporting.html_page import page
 from ..reporting.notice import NOTICE
 from .failures import Failure
@@ -97,7 +97,7 @@ def write_index(
         old=old,
         most=_MOST,
     )
-    write_whole(folder / INDEX, text)
+    write_text_atomically(folder / INDEX, text)
 
 
 def _card(scan: ScanSummary, unusual: Sequence[Unusual]) -> tuple[ScanSummary, list[str], str, bytes | None]:

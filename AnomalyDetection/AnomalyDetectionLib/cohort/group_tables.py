@@ -12,7 +12,7 @@ from typing import Any
 
 from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
-from ..files.atomic_file import atomic_file, write_whole
+from ..files.atomic_file import atomic_file, write_text_atomically
 from .outliers import Unusual
 from .summaries import FindingRow, ScanSummary
 
@@ -154,4 +154,6 @@ def _cell(value: Any) -> str:
 
 
 def _write_json(table: Path, content: dict[str, Any]) -> None:
-    write_whole(table.with_suffix(".json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text_atomically(
+        table.with_suffix(".json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bids.selection import CohortScan, Selection, said_of_set_aside
+from ..bids.selection import CohortScan, Selection, set_aside_remarks
 from ..errors import InputError
 from ..reporting.extras import Missing
 from .batch import limit_threads, run_scans
@@ -50,7 +50,7 @@ def run_participants(
         InputError: the folder cannot be written, or the workflow cannot be begun.
     """
     remarks = [f"{name} has neither a T1 nor a FLAIR" for name in selection.without]
-    remarks += said_of_set_aside(selection.set_aside, "; --bids-filter-file says otherwise")
+    remarks += set_aside_remarks(selection.set_aside, "; --bids-filter-file says otherwise")
     failures = dataset.failures
     problems = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
     report("looking", 0.0, "Looking what is there already")

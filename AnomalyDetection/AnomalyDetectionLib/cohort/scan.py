@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 
 from ..bids.selection import CohortScan
-from ..detection.run import Detection, run_detection
+from ..detection.pipeline import Detection, run_detection
 from ..errors import InputError
 from ..files.folder_lock import locked
-from ..imaging.memory import is_out_of_memory
+from ..imaging.out_of_memory import is_out_of_memory
 from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume
 from ..imaging.write_image import write_image
@@ -68,7 +68,9 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
     with locked(dataset.work / "locks" / scan.name, wait=wait) as ours:
         if not ours:
             return BUSY
-        if ours.sure:  # what is there was left by a process that was killed: the lock says that it is gone
+        if (
+            ours.exclusive
+        ):  # what is there was left by a process that was killed: the lock says that it is gone
             dataset.recover(scan.name)
         if dataset.is_finished(scan):
             dataset.failures.remove([scan.name])

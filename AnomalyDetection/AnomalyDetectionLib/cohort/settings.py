@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..bids.selection import CohortScan
-from ..detection.settings import DetectionRequest, DetectionSettings
+from ..detection.detection_settings import DetectionRequest, DetectionSettings
 
 _NOT_IN_RESULTS = ("model", "device")
 """The model counts by what its file holds, and on any device the scores are the same but for rounding."""
@@ -26,7 +26,7 @@ class CohortSettings:
         keep_scores: also keep what findings are derived from.
         pictures: also draw thumbnail, overlay, nearest normal tissue and report.
         brain_masks: where they are taken from, an absolute path; empty: the brain is found.
-        runs: as of `Wanted`.
+        runs: as of `SelectionCriteria`.
         filter: what the BIDS filter says, as `plain_filter` writes it.
         version: of this program.
     """

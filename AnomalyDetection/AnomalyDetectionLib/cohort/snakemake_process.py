@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from ..files.parent_process import call_when_gone
+from ..files.parent_process import call_when_process_ends
 
 
 def main() -> None:
     """Run Snakemake with the arguments after the first."""
-    call_when_gone(int(sys.argv[1]), lambda: os._exit(1))
+    call_when_process_ends(int(sys.argv[1]), lambda: os._exit(1))
     from snakemake.cli import main as snakemake
 
     snakemake(sys.argv[2:])

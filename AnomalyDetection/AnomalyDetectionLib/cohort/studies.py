@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..bids.layout import is_bids
-from ..bids.selection import CohortScan, NoScan, Wanted, select_scans
+from ..bids.bids_layout import is_bids
+from ..bids.selection import CohortScan, SelectionCriteria, SkippedSession, select_scans
 from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
 from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
@@ -29,10 +29,10 @@ class Study(NamedTuple):
     """A study by its name, and its scan or why it has none."""
 
     name: str
-    scan: CohortScan | NoScan
+    scan: CohortScan | SkippedSession
 
 
-def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
+def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterator[Study]:
     """The studies of a folder, or of a list, one after another as they are found.
 
     Args:
@@ -55,7 +55,9 @@ def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
         )
 
 
-def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortScan | NoScan]]:
+def _found(
+    source: Path, wanted: SelectionCriteria | None
+) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
     if source.is_file():
         for one in _listed(source):
             yield from _dicom(str(one["name"]), Path(one["folder"]), str(one["study_uid"]))
@@ -64,7 +66,7 @@ def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortSca
         raise InputError(f"{display_path(source)} does not exist: choose a folder.")
     if is_bids(source):
         selection = select_scans(source, wanted)
-        both: list[CohortScan | NoScan] = [*selection.scans, *selection.problems]
+        both: list[CohortScan | SkippedSession] = [*selection.scans, *selection.problems]
         yield from ((scan.name, scan) for scan in sorted(both, key=lambda scan: scan.name))
         return
     try:
@@ -81,7 +83,7 @@ def _found(source: Path, wanted: Wanted | None) -> Iterator[tuple[str, CohortSca
             yield from _study(folder)
 
 
-def _study(folder: Path) -> Iterator[tuple[str, CohortScan | NoScan]]:
+def _study(folder: Path) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     images = [path for path in files if _is_image(path)]
     if images:
@@ -90,7 +92,7 @@ def _study(folder: Path) -> Iterator[tuple[str, CohortScan | NoScan]]:
         yield from _dicom(folder.name, folder, "")
 
 
-def _by_names(folder: Path, images: list[Path]) -> CohortScan | NoScan:
+def _by_names(folder: Path, images: list[Path]) -> CohortScan | SkippedSession:
     """The T1 and the FLAIR among image files, by what they are called."""
     chosen: list[Path] = []
     for kind, what in (("t1", "T1"), ("flair", "FLAIR")):
@@ -101,35 +103,37 @@ def _by_names(folder: Path, images: list[Path]) -> CohortScan | NoScan:
             said = (
                 f"several could be the {what} ({names}): leave one" if plain else f"no file is called {what}"
             )
-            return NoScan(folder.name, "", f"{said}; there are {', '.join(path.name for path in images[:6])}")
+            return SkippedSession(
+                folder.name, "", f"{said}; there are {', '.join(path.name for path in images[:6])}"
+            )
         chosen.append(plain[0])
     return CohortScan(folder.name, "", chosen[0].absolute(), chosen[1].absolute())
 
 
-def _dicom(name: str, folder: Path, uid: str) -> Iterator[tuple[str, CohortScan | NoScan]]:
+def _dicom(name: str, folder: Path, uid: str) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
     """The studies of a folder of DICOM images; the one with a UID, where one is given."""
     try:
         studies = [study for study in read_studies(folder) if uid in ("", study.uid)]
         if not studies:
             raise InputError(f"The study is not in {display_path(folder)} any more.")
     except InputError as error:
-        yield name, NoScan(name, "", str(error))
+        yield name, SkippedSession(name, "", str(error))
         return
     for study in studies:
         called = f"{name} {study.date}".strip() if len(studies) > 1 else name
         yield called, _pair_of(called, study)
 
 
-def _pair_of(name: str, study: DicomStudy) -> CohortScan | NoScan:
+def _pair_of(name: str, study: DicomStudy) -> CohortScan | SkippedSession:
     try:
         pair = choose_pair(check_patient(study))
     except InputError as error:
-        return NoScan(name, "", str(error))
+        return SkippedSession(name, "", str(error))
     t1, flair = pair.t1.folder.absolute(), pair.flair.folder.absolute()
     return CohortScan(name, "", t1, flair, t1_series=pair.t1.uid, flair_series=pair.flair.uid)
 
 
-def _named(name: str, scan: CohortScan | NoScan, known: set[str]) -> CohortScan | NoScan:
+def _named(name: str, scan: CohortScan | SkippedSession, known: set[str]) -> CohortScan | SkippedSession:
     """The same under a name that BIDS allows, another one for each study, the same every time."""
     subject = scan.subject
     if not re.fullmatch(r"sub-[0-9A-Za-z]+", subject):
@@ -142,8 +146,8 @@ def _named(name: str, scan: CohortScan | NoScan, known: set[str]) -> CohortScan 
         number += 1
         subject = f"{base}x{number}"
     known.add(f"{subject} {scan.session}".lower())
-    if isinstance(scan, NoScan):
-        return NoScan(subject, scan.session, " ".join(scan.reason.split()))
+    if isinstance(scan, SkippedSession):
+        return SkippedSession(subject, scan.session, " ".join(scan.reason.split()))
     return CohortScan(
         subject, scan.session, scan.t1, scan.flair, scan.brain_mask, scan.t1_series, scan.flair_series
     )

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ..detection.run import Detection
+from ..detection.pipeline import Detection
 from ..reporting import drawing
 
 HEIGHT = 150

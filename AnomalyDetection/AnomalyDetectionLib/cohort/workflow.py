@@ -20,7 +20,7 @@ from pathlib import Path
 from ..bids.selection import CohortScan
 from ..errors import InputError
 from ..files.folder_lock import locked
-from ..files.parent_process import call_when_gone
+from ..files.parent_process import call_when_process_ends
 from .batch import LOST, write_list
 from .dataset import Dataset
 
@@ -85,7 +85,7 @@ def stop_with_coordinator() -> None:
     """End this process as soon as the one that began the run is gone, if that one is on this machine."""
     machine, _, process = os.environ.get(STARTED_BY, "").rpartition(":")
     if process.isdigit() and machine == socket.gethostname():
-        call_when_gone(int(process), lambda: os._exit(LOST))
+        call_when_process_ends(int(process), lambda: os._exit(LOST))
 
 
 def run_workflow(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import __version__
-from ..bids.selection import CohortScan, NoScan, Wanted
+from ..bids.selection import CohortScan, SelectionCriteria, SkippedSession
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..model.bundled import find_model
@@ -42,7 +42,7 @@ def list_studies(source: Path, results: Path, report: Progress) -> tuple[Worklis
     worklist, scans = Worklist(), {}
     for name, scan in studies_in(source, None if before is None else _wanted(before.settings)):
         place = f"{scan.subject}/{scan.session}" if scan.session else scan.subject
-        if isinstance(scan, NoScan):
+        if isinstance(scan, SkippedSession):
             entry = Entry(name, scan.name, place, state=FAILED, reason=scan.reason)
         else:
             scans[scan.name] = scan
@@ -133,7 +133,7 @@ def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
     )
 
 
-def _wanted(settings: CohortSettings) -> Wanted:
+def _wanted(settings: CohortSettings) -> SelectionCriteria:
     """What was selected when the results were begun."""
     try:
         rules = json.loads(settings.filter or "{}")
@@ -145,4 +145,4 @@ def _wanted(settings: CohortSettings) -> Wanted:
             "The settings of these results are damaged: choose another folder for results."
         ) from error
     masks = Path(settings.brain_masks) if settings.brain_masks else None
-    return Wanted(runs=settings.runs, entities=entities, brain_masks=masks)
+    return SelectionCriteria(runs=settings.runs, entities=entities, brain_masks=masks)

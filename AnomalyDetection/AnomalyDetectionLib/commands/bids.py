@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..detection.settings import DetectionSettings
+from ..detection.detection_settings import DetectionSettings
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from .options import DEBUG, PATH, PROGRESS, detection_options
@@ -210,17 +210,17 @@ def _participants(
     """Run the level; returns how many scans have no result, and what to say."""
     report("looking", 0.0, "Looking for the scans")
     from ..bids.entity_filter import plain_filter, read_filter
-    from ..bids.selection import Wanted, select_scans
+    from ..bids.selection import SelectionCriteria, select_scans
     from ..cohort.dataset import Dataset
     from ..cohort.participants import run_participants
     from ..cohort.settings import CohortSettings
     from ..cohort.workflow import Workflow
     from ..detection.device import resolve_device
-    from ..detection.run import check_settings
+    from ..detection.pipeline import check_settings
     from ..model.bundled import find_model
 
     filter_file = wanted.pop("filter_file")
-    chosen = Wanted(**wanted, entities=read_filter(filter_file) if filter_file else {})
+    chosen = SelectionCriteria(**wanted, entities=read_filter(filter_file) if filter_file else {})
     masks = chosen.brain_masks
     if masks is not None and not masks.is_dir():
         raise InputError(

@@ -32,13 +32,13 @@ from .progress import progress_of
     "--output", type=PATH, required=True, metavar="FILE", help="Model file to write (.safetensors)."
 )
 @click.option(
-    "--budget",
+    "--false-positives",
     metavar="FINDINGS",
     type=click.FloatRange(min=0, min_open=True),
     callback=finite,
     default=2.0,
     show_default=True,
-    help="Findings that a normal scan may have; sets the threshold.",
+    help="Findings per normal scan (false positives) that the threshold is set for.",
 )
 @click.option(
     "--keep-statistics",
@@ -68,14 +68,14 @@ def calibrate(
     root: Path,
     prepared: Path | None,
     output: Path,
-    budget: float,
+    false_positives: float,
     keep_statistics: bool,
     prior_scans: float,
     device: str,
     progress: str,
     debug: bool,
 ) -> None:
-    """Fit a model to a scanner: how many findings its normal scans have, and which threshold keeps to a budget.
+    """Fit a model to a scanner: how many findings its normal scans have, and which threshold keeps to the false positives per scan.
 
     Normal scans are of people without the lesions that are searched for; where they have others, such as white matter
     hyperintensities, give their masks, and findings there are not counted. Takes minutes, without training. Writes a
@@ -89,7 +89,9 @@ def calibrate(
     from ..calibration.calibrate_scans import calibrate_to_scans
     from ..calibration.calibration import CalibrationSettings
 
-    settings = CalibrationSettings(budget=budget, statistics=not keep_statistics, prior_scans=prior_scans)
+    settings = CalibrationSettings(
+        false_positives=false_positives, statistics=not keep_statistics, prior_scans=prior_scans
+    )
     with progress_of(progress) as report:
         sentence = calibrate_to_scans(
             model, output, table=scans, root=root, prepared=prepared, settings=settings, device=device,

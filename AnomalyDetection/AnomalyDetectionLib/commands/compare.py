@@ -40,9 +40,9 @@ def compare(earlier: Path, later: Path, output: Path, parent: int | None, progre
       anomaly-detection compare --earlier results2021 --later results2024 --output changes.csv
     """
     if parent is not None:
-        from ..files.parent_process import call_when_gone
+        from ..files.parent_process import call_when_process_ends
 
-        call_when_gone(parent, Stop.from_thread)
+        call_when_process_ends(parent, Stop.from_thread)
     with progress_of(progress) as report:
         from ..reporting.comparison import check_suffix, compare_folders, summary, write_comparison
 

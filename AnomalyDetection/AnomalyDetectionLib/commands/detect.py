@@ -13,7 +13,7 @@ from .options import DEBUG, PATH, detection_options
 from .progress import Stop, check_output, progress_of
 
 if TYPE_CHECKING:
-    from ..detection.settings import DetectionSettings
+    from ..detection.detection_settings import DetectionSettings
     from ..dicom.series import Series
 
 
@@ -126,9 +126,9 @@ def detect(
             "The images kept with the scores show the face: leave out --anonymous, or --keep-scores."
         )
     if parent is not None:  # a program that ended by accident cannot stop the run that it started
-        from ..files.parent_process import call_when_gone
+        from ..files.parent_process import call_when_process_ends
 
-        call_when_gone(parent, Stop.from_thread)
+        call_when_process_ends(parent, Stop.from_thread)
     if study is not None:
         taken = _of_study(study, study_uid, t1_series, flair_series)
     else:
@@ -141,8 +141,8 @@ def detect(
         if taken.lines:
             report("reading", 0.0, "; ".join(taken.lines))
         check_output(output)
-        from ..detection.run import run_detection
-        from ..detection.settings import DetectionRequest
+        from ..detection.detection_settings import DetectionRequest
+        from ..detection.pipeline import run_detection
         from ..reporting.dicom_objects import source_of_flair
         from ..reporting.results import NEAREST, summary, write_results
 

@@ -43,7 +43,7 @@ def show_model(model: str, debug: bool) -> None:
     click.echo(model_card(model))
 
 
-@models.command("add-rates")
+@models.command("add-false-positives")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
     "--scans", type=PATH, required=True, metavar="FILE", help="Normal scans from `prepare`, not trained on."
@@ -57,18 +57,20 @@ def show_model(model: str, debug: bool) -> None:
 )
 @click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
 @DEBUG
-def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool) -> None:
+def add_false_positives(
+    model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool
+) -> None:
     """Let a model know how many findings normal scans have above each threshold.
 
-    Findings then say how many like them a normal scan has, and `detect --budget` works. Scores and threshold stay what
+    Findings then say how many like them a normal scan has, and `detect --false-positives` works. Scores and threshold stay what
     they are. The scans must be of people that the model was not trained on.
     """
-    from ..calibration.calibrate_scans import add_rates as add
-    from ..model.rates import in_words
+    from ..calibration.calibrate_scans import add_false_positives as add
+    from ..model.false_positive_curve import in_words
 
     with progress_of("bar") as report:
         made = add(model, scans, patients, output, report)
-    curve, own = made.rates, made.scoring.threshold
+    curve, own = made.false_positive_curve, made.scoring.threshold
     assert curve is not None
     low, high = map(in_words, curve.interval(own))
     click.echo(

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from ..detection.detection_settings import DetectionSettings, setting_of
 from ..detection.hints import HINTS
-from ..detection.settings import DetectionSettings, setting_of
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
 

@@ -30,11 +30,11 @@ def check_output(folder: Path) -> None:
 
     Until the command ends, no other run can write into the folder.
     """
-    from ..files.atomic_folder import reserved
+    from ..files.atomic_folder import locked_folder
 
     with contextlib.ExitStack() as here:
         command = click.get_current_context(silent=True)
-        (here.enter_context if command is None else command.with_resource)(reserved(folder))
+        (here.enter_context if command is None else command.with_resource)(locked_folder(folder))
         if shutil.disk_usage(folder).free < LEAST_FREE_MB * 2**20:
             raise InputError(
                 f"The disk of the output folder {folder} is full: free at least {LEAST_FREE_MB} MB."

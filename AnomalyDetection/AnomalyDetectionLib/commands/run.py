@@ -17,14 +17,14 @@ from .progress import Stop, check_output, progress_of
 def run(job: Path, progress: str, debug: bool) -> None:
     """Do what a file says that another program has written."""
     from ..engine.job import Job
-    from ..files.parent_process import call_when_gone
+    from ..files.parent_process import call_when_process_ends
 
     asked = Job.read(job)
     if asked.parent is not None:  # a program that ended by accident cannot stop the run that it started
-        call_when_gone(asked.parent, Stop.from_thread)
+        call_when_process_ends(asked.parent, Stop.from_thread)
     with progress_of(progress) as report:
         check_output(asked.output)
-        from ..detection.run import run_detection
+        from ..detection.pipeline import run_detection
         from ..reporting.results import write_results
 
         detection = run_detection(asked.request, report)

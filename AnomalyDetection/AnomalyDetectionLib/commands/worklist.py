@@ -51,9 +51,9 @@ def worklist(
       anomaly-detection worklist studies studies/anomaly-detection
     """
     if parent is not None:
-        from ..files.parent_process import call_when_gone
+        from ..files.parent_process import call_when_process_ends
 
-        call_when_gone(parent, Stop.from_thread)
+        call_when_process_ends(parent, Stop.from_thread)
     with progress_of(progress) as report:
         from ..cohort.worklist import list_studies, run_worklist, summary
         from ..reporting.worklist import FAILED

@@ -1,7 +1,7 @@
-"""Which part of the brain each voxel belongs to, seen in the images themselves.
+"""Segment the parts of the brain in the images themselves.
 
-By a small network that was trained on simulated images alone (see `training.anatomy_simulation`). Where its file is
-missing, detection works without it and says less, but for statistics by tissue, which need it.
+By a small network trained on simulated images alone (see `training.anatomy_simulation`). If its file is missing,
+detection works without it and describes less; only statistics by tissue require it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ..imaging.intensity import percentile_scaled
 from ..imaging.prepared import PreparedStudy
 
 if TYPE_CHECKING:
-    from ..model.anatomy import AnatomyModel
+    from ..model.anatomy_network import AnatomyModel
 
 
 class AnatomyLabel(IntEnum):
-    """The parts of the brain that are told apart; the values of an anatomy image."""
+    """The parts of the brain that are segmented; the values of an anatomy image."""
 
     OUTSIDE = 0
     CSF = 1  # of sulci and cisterns
@@ -33,7 +33,7 @@ class AnatomyLabel(IntEnum):
 
 
 LEAST_PIECE_ML = 0.3
-"""Smaller pieces of what is large in every brain are taken for what the network holds second likeliest."""
+"""Smaller pieces of structures that are large in every brain get the network's second most likely label."""
 _IN_ONE_PIECE = (
     AnatomyLabel.VENTRICLES,
     AnatomyLabel.DEEP_GREY,
@@ -59,14 +59,16 @@ def segment_anatomy(
     Raises:
         InputError: the network's file is missing or damaged.
     """
-    from ..model.anatomy import anatomy_model, class_scores
+    from ..model.anatomy_network import anatomy_model, class_scores
 
     model, study = model or anatomy_model(), percentile_scaled(study)
     scores = class_scores(model, study.t1, study.flair, study.brain, study.grid.spacing[2], device)
     labels = scores.argmax(axis=0).astype(np.uint8)
     labels[~study.brain] = AnatomyLabel.OUTSIDE
     islands = True
-    while islands:  # what one part loses may be a small piece of another; it cannot come back, so this ends
+    while (
+        islands
+    ):  # relabelled voxels may form small pieces of another part; a label is never restored, so this ends
         islands = False
         for part in _IN_ONE_PIECE:
             island = _islands(labels == part, study.grid.voxel_ml)

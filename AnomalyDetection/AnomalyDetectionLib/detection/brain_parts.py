@@ -1,4 +1,4 @@
-"""In which part of the brain a finding lies, from the anatomy seen in the images: words for a table."""
+"""Name the part of the brain that a finding lies in, from the anatomy segmentation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _WHITE = [_Part.DEEP_WHITE, _Part.PERIVENTRICULAR, _Part.SUBCORTICAL]
 _FLUID = [_Part.OUTSIDE, _Part.CSF]
 
 NO_THIRDS = frozenset(_WORDS[part] for part in (_Part.DEEP_GREY, _Part.CEREBELLUM, _Part.BRAIN_STEM))
-"""Parts that say where they are."""
+"""Parts whose name already gives their location."""
 
 
 class BrainParts:
@@ -63,7 +63,7 @@ class BrainParts:
     """
 
     def __init__(self, anatomy: np.ndarray, grid: Grid) -> None:
-        """Tell apart the white matter by what it is near to."""
+        """Divide the white matter by its distance to cortex and ventricles."""
         self._parts = anatomy[:, ::_COARSE, ::_COARSE].copy()
         spacing = (grid.spacing[2], grid.spacing[1] * _COARSE, grid.spacing[0] * _COARSE)
         white = self._parts == AnatomyLabel.WHITE_MATTER

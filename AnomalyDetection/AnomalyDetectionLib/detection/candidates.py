@@ -1,4 +1,4 @@
-"""Candidates of the context detector, and what the second look sees of each."""
+"""Candidates of the context detector, and the input of the second look for each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.brain_place import BrainPlace, mirrored
+from ..imaging.brain_extent import BrainExtent, mirrored
 from ..model.candidate_network import CHANNELS, FEATURES, SIZE, SLICES, WIDER
 from ..model.classes import ANOMALIES, CLASSES, NORMAL
 
@@ -63,7 +63,7 @@ def anomaly_of(probabilities: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the second look is shown of candidates, in their order.
+    """Input of the second look, in the order of the candidates.
 
     Attributes:
         near, wide: float32 (candidates, CHANNELS, SIZE, SIZE), at the model's resolution and three times wider.
@@ -94,8 +94,8 @@ def surroundings_of(
         numbers: of the candidates wanted; None: all.
     """
     anomaly = anomaly_of(probabilities)
-    place = BrainPlace.of(brain)
-    opposite = place.other_side(brain.shape[2])
+    extent = BrainExtent.of(brain)
+    opposite = extent.other_side(brain.shape[2])
     images = np.stack([t1, flair]) * brain
     s, i, j = (np.arange(size) for size in brain.shape)
     surface, deep = distances(t1, flair, brain, spacing[0])
@@ -103,7 +103,7 @@ def surroundings_of(
         [
             mirrored(images, opposite),
             probabilities[NORMAL + 1 :],
-            place.at(s[:, None, None], i[None, :, None], j[None, None, :]),
+            extent.coordinates(s[:, None, None], i[None, :, None], j[None, None, :]),
             np.stack([surface, deep]) / _FAR_MM,
         ]
     ).astype(np.float32)
@@ -176,7 +176,7 @@ def _features(
     anomaly: np.ndarray,
     spacing: tuple[float, float, float],
 ) -> np.ndarray:
-    """float32 (candidates, FEATURES): size, probabilities, contrast, and how restless the scan is as a whole."""
+    """float32 (candidates, FEATURES): size, probabilities, contrast, and the general noise of the scan."""
     labels, count = candidates.labels, candidates.count
     result = np.zeros((count, FEATURES), np.float32)
     ml = float(np.prod(spacing)) / 1000

@@ -1,4 +1,4 @@
-"""What the context detector says of every voxel of a brain: slices with their neighbours through the network."""
+"""Class probabilities of every voxel, from the context network slice by slice with neighbouring slices."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..imaging.brain_place import BrainPlace, mirrored
-from ..imaging.memory import in_batches
+from ..imaging.brain_extent import BrainExtent, mirrored
+from ..imaging.out_of_memory import in_batches
 from ..model.classes import CLASSES
 from ..model.context_network import ContextNetwork, context_inputs
 from ..model.slice_unet import pad_to
 
 _BATCH = 8
 _MARGIN = 16
-"""Voxels of nothing round the brain, as the network was trained with."""
+"""Empty voxels round the brain, as in training."""
 
 
 @torch.inference_mode()
@@ -44,7 +44,7 @@ def class_probabilities(
         float32 (classes, slices, rows, columns); outside the brain, normal.
     """
     torch.backends.cudnn.allow_tf32 = False  # CPU and GPU are to agree
-    extent = BrainPlace.of(brain)
+    extent = BrainExtent.of(brain)
     images = np.stack([t1, flair], axis=1) * brain[:, None]
     other_side = mirrored(images, extent.other_side(brain.shape[2]))
     occupied = np.flatnonzero(brain.any(axis=(1, 2)))
@@ -55,26 +55,28 @@ def class_probabilities(
     )
     s, i, j = np.arange(len(brain)), *(np.arange(part.start, part.stop) for part in (rows, columns))
     places = torch.from_numpy(
-        np.ascontiguousarray(extent.at(s[:, None, None], i[None, :, None], j[None, None, :]).swapaxes(0, 1))
+        np.ascontiguousarray(
+            extent.coordinates(s[:, None, None], i[None, :, None], j[None, None, :]).swapaxes(0, 1)
+        )
     )
     n = network.settings.neighbours
     # Nothing lies below the lowest slice, nor above the highest.
     around = functional.pad(shown, (0, 0, 0, 0, 0, 0, n, n))
     maps = np.zeros((len(CLASSES), *mask.shape), np.float32)
 
-    def answers(device: str) -> Callable[[slice], None]:
+    def scorer(device: str) -> Callable[[slice], None]:
         placed = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-        def answer(part: slice) -> None:
+        def score(part: slice) -> None:
             chosen = torch.from_numpy(occupied[part])
             stack = torch.stack([around[chosen + k] for k in range(2 * n + 1)], dim=1)
             inputs = context_inputs(stack, mask[chosen], places[chosen], sides[chosen]).to(device)
-            maps[:, chosen.numpy()] = _answers(placed, inputs).transpose(0, 1).cpu().numpy()
+            maps[:, chosen.numpy()] = _class_probabilities(placed, inputs).transpose(0, 1).cpu().numpy()
 
-        return answer
+        return score
 
-    said = None if progress is None else partial(progress, "scoring")
-    in_batches(answers, len(occupied), _BATCH, device, "The scoring", said)
+    scoring_progress = None if progress is None else partial(progress, "scoring")
+    in_batches(scorer, len(occupied), _BATCH, device, "The scoring", scoring_progress)
     whole = np.zeros((len(CLASSES), *brain.shape), np.float32)
     inner = tuple(
         slice(max(part.start, 0), min(part.stop, n))
@@ -89,7 +91,7 @@ def class_probabilities(
     return whole
 
 
-def _answers(network: ContextNetwork, inputs: Tensor) -> Tensor:
+def _class_probabilities(network: ContextNetwork, inputs: Tensor) -> Tensor:
     """Probabilities (n, classes, rows, columns)."""
     rows, columns = inputs.shape[-2:]
     inputs = pad_to(inputs, network.multiple)

@@ -1,4 +1,4 @@
-"""The detector: a prepared study and a model make a score map."""
+"""The detector: compute the score map of a prepared study with a model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import torch
 from ..errors import InputError
 from ..imaging.beside import beside
 from ..imaging.flair_grid import to_flair_grid
-from ..imaging.memory import in_batches
+from ..imaging.out_of_memory import in_batches
 from ..imaging.prepared import PreparedStudy
-from ..model.anatomy import anatomy_file
-from ..model.folding import LatentDifference
+from ..model.anatomy_network import anatomy_file
+from ..model.fuse_batchnorm import LatentDifference
 from ..model.model_file import AnyModel, ContextModel, Model
-from ..model.settings import ScoringSettings
+from ..model.model_settings import ScoringSettings
 from .anatomy import segment_anatomy
-from .candidate_answers import CandidateAnswers
+from .candidate_probabilities import CandidateProbabilities
 from .lattice import at_centres, mean_of_patches, paint_cells
 from .patches import PatchGatherer, PatchLattice
 from .score_map import ScoreMap
@@ -52,8 +52,8 @@ def score(
         progress: called with "anatomy", then "scoring", and the fraction done.
 
     Raises:
-        InputError: settings that make no sense or that the model has no statistics for, or a brain that holds no
-            patch; statistics by tissue, and the network that tells the tissues apart is missing; it is damaged.
+        InputError: invalid settings, settings without statistics in the model, a brain without a single patch, or a
+            missing or damaged anatomy network with statistics by tissue.
     """
     settings = scoring_settings(
         model, percentile=percentile, stride=stride, statistics=statistics, distance=distance
@@ -62,24 +62,24 @@ def score(
     if progress is not None:
         progress("anatomy", 0.0)
     torch.backends.cudnn.allow_tf32 = False  # before two networks begin: CPU and GPU are to agree
-    # Without the network that sees it, less is said of the findings.
+    # Without the anatomy network, findings are described in less detail.
     known = settings.statistics == "tissue" or anatomy_file().is_file()
-    see = partial(segment_anatomy, study, device) if known else lambda: None
+    find_anatomy = partial(segment_anatomy, study, device) if known else lambda: None
     begin, candidates = time.perf_counter(), None
     if isinstance(model, ContextModel):
-        with beside(see) as seen:
+        with beside(find_anatomy) as anatomy_job:
             lattice, rows, candidates = context_scores(study, model, device=device, progress=progress)
             scored = time.perf_counter()
-        anatomy = seen.result()
+        anatomy = anatomy_job.result()
         waited = time.perf_counter() - scored
-        scores = lattice.spread(rows[0])
+        scores = lattice.scatter(rows[0])
     else:
-        anatomy = see()
+        anatomy = find_anatomy()
         waited = time.perf_counter() - begin
         lattice, rows = lattice_scores(
             study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
         )  # fmt: skip
-        scores = lattice.spread(rows[0])
+        scores = lattice.scatter(rows[0])
     if settings.back_projection == "mean":
         shape, size = study.grid.shape, patch_size(model)
         painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
@@ -90,8 +90,10 @@ def score(
         painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
     image = to_flair_grid(painted, study)
     seconds = {"anatomy": waited, "scoring": time.perf_counter() - begin - waited}
-    rates = model.rates if settings == model.scoring else None  # counted with the model's own settings
-    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, rates, candidates)
+    curve = (
+        model.false_positive_curve if settings == model.scoring else None
+    )  # counted with the model's own settings
+    return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, curve, candidates)
 
 
 def context_scores(
@@ -100,8 +102,8 @@ def context_scores(
     *,
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
-) -> tuple[PatchLattice, np.ndarray, CandidateAnswers]:
-    """What `lattice_scores` gives of a context model, and what its second look says of each candidate."""
+) -> tuple[PatchLattice, np.ndarray, CandidateProbabilities]:
+    """The result of `lattice_scores` for a context model, and the class probabilities of its candidates."""
     lattice = _lattice_over(study, model.scoring.stride)
     scores, candidates = judge_candidates(study, model, device=device, progress=progress)
     return lattice, _finite(scores)[lattice.inside][None], candidates
@@ -127,7 +129,7 @@ def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
         changes: settings by name; None: the model's own.
 
     Raises:
-        InputError: that makes no sense, or not for this kind of model, or the model has no statistics for it.
+        InputError: an invalid setting, one of another kind of model, or one without statistics in the model.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
     if isinstance(model, ContextModel):
@@ -202,8 +204,8 @@ def lattice_scores(
 
         return scores_of
 
-    said = None if progress is None else partial(progress, "scoring")
-    parts = in_batches(scorer, len(centres), BATCH, device, "The scoring", said)
+    scoring_progress = None if progress is None else partial(progress, "scoring")
+    parts = in_batches(scorer, len(centres), BATCH, device, "The scoring", scoring_progress)
     rows = (
         patch_scores(torch.cat(parts), model, percentiles, settings)
         if whole_scan

@@ -1,4 +1,4 @@
-"""What is said of a finding besides its score: how bright it is, next to the tissue round it."""
+"""Evidence besides the score: the brightness of a finding relative to the tissue round it."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from ..imaging.prepared import PreparedStudy
 from ..imaging.voxels import voxels_of
 from .evidence import relative_intensities
 from .hints import UNKNOWN, Hint, hint_of
-from .lasting import lasting_scores
 from .lattice import paint_cells
 from .outline import lesion_voxels, smooth_labels
 from .score_map import ScoreMap
+from .vanishing_threshold import vanishing_thresholds
 
 NEIGHBOURS = {
     "26": np.ones((3, 3, 3), bool),
@@ -45,8 +45,8 @@ class Finding:
         peak_patch: lattice index (slice, row, column) of its highest patch, the first in array order of
             equals. It stays with the finding when the threshold changes (see `numbering`).
         hint: what it may be, one of `hints.HINTS`; hint_evidence: why, in words and numbers.
-        rate: findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
-            vanish, a normal scan would have so many. None where the scores do not know their rates.
+        per_normal_scan: findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
+            vanish, a normal scan would have so many. None where the scores have no false-positive curve.
     """
 
     number: int
@@ -62,7 +62,7 @@ class Finding:
     peak_patch: tuple[int, int, int]
     hint: str = UNKNOWN
     hint_evidence: str = ""
-    rate: float | None = None
+    per_normal_scan: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def derive_findings(
             peak_patch=highest[k],
             hint=hints[k].name,
             hint_evidence=hints[k].evidence,
-            rate=rates[k],
+            per_normal_scan=rates[k],
         )
         for k, number in enumerate(numbers)
     )
@@ -168,9 +168,9 @@ def derive_findings(
 
 
 def _hint(scores: ScoreMap, peak: tuple[int, int, int], relative: tuple[float, float]) -> Hint:
-    answers = None if scores.candidates is None else scores.candidates.at(_voxel_of(peak, scores))
+    probabilities = None if scores.candidates is None else scores.candidates.of_voxel(_voxel_of(peak, scores))
     brightness = f"T1 {relative[0]:.1f} x and FLAIR {relative[1]:.1f} x the tissue round it"
-    return hint_of(answers, brightness if np.isfinite(relative).all() else "no normal tissue round it")
+    return hint_of(probabilities, brightness if np.isfinite(relative).all() else "no normal tissue round it")
 
 
 def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, int]:
@@ -181,12 +181,12 @@ def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, 
 
 def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -> list[float | None]:
     """Of groups 1 to `count`; by the curve's own rule of what a finding is, whatever the slider's is."""
-    curve = scores.rates
+    curve = scores.false_positive_curve
     if curve is None:
         return [None] * count
     settings = replace(scores.settings, min_patches=curve.min_patches)
-    lasting = lasting_scores(scores.lattice, groups, count, settings, threshold)
-    return [curve.rate(score) for score in lasting]
+    vanishing = vanishing_thresholds(scores.lattice, groups, count, settings, threshold)
+    return [curve.rate(score) for score in vanishing]
 
 
 def _lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:

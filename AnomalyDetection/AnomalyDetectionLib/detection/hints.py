@@ -20,9 +20,9 @@ INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN = (
 HINTS = (INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN)
 
 LEAST_PROBABILITY = 0.5
-"""What is less probable is not named: the finding is "unknown"."""
+"""Below this probability the hint is "unknown"."""
 
-_NAMED = 0.05  # of what is less probable, the evidence says nothing
+_NAMED = 0.05  # less probable kinds are left out of the evidence
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,20 @@ class Hint:
     evidence: str
 
 
-def hint_of(answers: np.ndarray | None, relative: str) -> Hint:
+def hint_of(probabilities: np.ndarray | None, relative: str) -> Hint:
     """The hint for a finding.
 
     Args:
-        answers: float (classes,), probabilities of the second look; None: nobody looked (paper mode).
+        probabilities: float (classes,), probabilities of the second look; None: nobody looked (paper mode).
         relative: how bright it is, for the evidence.
     """
-    if answers is None:
+    if probabilities is None:
         return Hint(UNKNOWN, relative)
     probability = {
-        INFARCT_LIKE: float(answers[INFARCT]),
-        WMH_LIKE: float(answers[WMH]),
-        OTHER_ANOMALY: float(answers[OTHER]),
-        EDGE: float(answers[NORMAL] + answers[ARTEFACT]),
+        INFARCT_LIKE: float(probabilities[INFARCT]),
+        WMH_LIKE: float(probabilities[WMH]),
+        OTHER_ANOMALY: float(probabilities[OTHER]),
+        EDGE: float(probabilities[NORMAL] + probabilities[ARTEFACT]),
     }
     in_order = sorted(probability, key=lambda name: -probability[name])
     evidence = ", ".join(

@@ -18,22 +18,24 @@ from .score_map import ScoreMap
 
 
 @dataclass(frozen=True)
-class Numbering:
-    """Every number that a finding of one score map ever had.
+class FindingNumbers:
+    """All numbers ever given to findings of one score map.
 
     Attributes:
-        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to; None for a number
-            that a reader has given to a finding of his own, and that no other takes.
+        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to; None for the
+            number of a finding that the reader added by hand.
     """
 
     peaks: tuple[tuple[int, int, int] | None, ...]
 
-    def with_readers(self) -> tuple[Numbering, int]:
-        """The numbering with one more number, for a finding that the reader adds; and that number."""
-        return Numbering((*self.peaks, None)), len(self.peaks) + 1
+    def with_manual_finding(self) -> tuple[FindingNumbers, int]:
+        """The numbers with one more, for a finding added by the reader; and that number."""
+        return FindingNumbers((*self.peaks, None)), len(self.peaks) + 1
 
 
-def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) -> tuple[Findings, Numbering]:
+def keep_numbers(
+    findings: Findings, scores: ScoreMap, known: FindingNumbers | None
+) -> tuple[Findings, FindingNumbers]:
     """Give findings the numbers that they had before.
 
     A finding takes the number whose patch lies in it; of several, the one with the highest score there (the
@@ -53,7 +55,7 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
         InputError: if the numbers exceed what a uint16 label map can hold.
     """
     if known is None:
-        return findings, Numbering(tuple(finding.peak_patch for finding in findings.items))
+        return findings, FindingNumbers(tuple(finding.peak_patch for finding in findings.items))
     settings = scores.settings
     groups = connected_patches(
         scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood
@@ -78,4 +80,4 @@ def keep_numbers(findings: Findings, scores: ScoreMap, known: Numbering | None) 
         renumbered.append(replace(finding, number=number))
     labels = Grid.of(findings.labels).image(lookup[voxels_of(findings.labels)])
     items = tuple(sorted(renumbered, key=lambda finding: finding.number))
-    return replace(findings, items=items, labels=labels), Numbering(tuple(peaks))
+    return replace(findings, items=items, labels=labels), FindingNumbers(tuple(peaks))

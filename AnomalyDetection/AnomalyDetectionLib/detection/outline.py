@@ -64,8 +64,8 @@ def _refined(
         return None
     tissue = images[:, around]
     level = np.median(tissue, axis=1)
-    spread = np.maximum(1.4826 * np.median(np.abs(tissue - level[:, None]), axis=1), 0.02)
-    away = (images - level[:, None, None, None]) / spread[:, None, None, None]
+    robust_sd = np.maximum(1.4826 * np.median(np.abs(tissue - level[:, None]), axis=1), 0.02)
+    away = (images - level[:, None, None, None]) / robust_sd[:, None, None, None]
     away = scipy.ndimage.gaussian_filter(away, (0, 0, 0.6, 0.6))
     distance = np.sqrt((away**2).sum(axis=0))
     strongest = float(np.quantile(distance[mine], 0.9))

@@ -45,7 +45,7 @@ class PatchLattice:
             [slices, self.first[0] + rows * self.stride, self.first[1] + columns * self.stride], 1
         )
 
-    def spread(self, values: np.ndarray) -> np.ndarray:
+    def scatter(self, values: np.ndarray) -> np.ndarray:
         """Values of the patches, in `centres`' order, as float32 of `shape`; NaN where there is no patch."""
         lattice = np.full(self.shape, np.nan, np.float32)
         lattice[self.inside] = values
@@ -62,7 +62,7 @@ class PatchGatherer:
             outside_brain: as in `PreparationSettings`.
         """
         half = patch_size // 2
-        # Beyond the image lies what lies beyond the brain: zeros, as in training.
+        # Outside the image as outside the brain: zeros, as in training.
         border = ((0, 0), (half, half), (half, half))
         images = np.stack([np.pad(image, border) for image in network_images(study, outside_brain)])
         windows = torch.from_numpy(images).to(device).unfold(2, patch_size, 1).unfold(3, patch_size, 1)

@@ -1,6 +1,6 @@
-"""Roughly where in the brain a point lies, in words: what a table of findings can say without an atlas.
+"""Describe roughly where in the brain a point lies, in words, without an atlas.
 
-Which part of the brain that is, is told from the images (see `brain_parts`).
+The anatomical part comes from the images (see `brain_parts`).
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..imaging.prepared import PreparedStudy
-from ..model.rates import RateCurve
-from ..model.settings import ScoringSettings
+from ..model.false_positive_curve import FalsePositiveCurve
+from ..model.model_settings import ScoringSettings
 from .brain_parts import BrainParts
-from .candidate_answers import CandidateAnswers
+from .candidate_probabilities import CandidateProbabilities
 from .midline import Midline
 from .quality.warning import QualityWarning
 from .region import BrainRegions
@@ -33,9 +33,9 @@ class ScoreMap:
         seconds: time by stage; of one that ran beside another, what was still waited for.
         anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
             maps that earlier versions stored.
-        rates: findings a normal scan by threshold, of the model at these settings; None where they are not known.
-        candidates: what the second look says of each candidate; None: this kind of model has none.
-        quality: reasons to trust the result less; none in score maps that earlier versions stored, and where the images
+        false_positive_curve: findings per normal scan by threshold, of the model at these settings; None where they are not known.
+        candidates: class probabilities of each candidate; None: this kind of model has none.
+        quality: warnings about the images; none in score maps that earlier versions stored, and where the images
             as they were read are not at hand.
     """
 
@@ -46,8 +46,8 @@ class ScoreMap:
     settings: ScoringSettings
     seconds: dict[str, float] = field(default_factory=dict)
     anatomy: np.ndarray | None = None
-    rates: RateCurve | None = None
-    candidates: CandidateAnswers | None = None
+    false_positive_curve: FalsePositiveCurve | None = None
+    candidates: CandidateProbabilities | None = None
     quality: tuple[QualityWarning, ...] = ()
 
     @property

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..model.model_settings import ScoringSettings
 from ..model.paper_model import Model
-from ..model.settings import ScoringSettings
 from ..model.tissue_statistics import TissueStatistics, needs_tissue_statistics
 
 
@@ -27,7 +27,7 @@ def deviations(difference: Tensor, statistics: tuple[Tensor, Tensor], factor: fl
         float32 (n, latent_size).
     """
     median, deviation = (tensor.to(difference.device) for tensor in statistics)
-    # A latent element that never varies says nothing: it must not divide by zero.
+    # A constant latent element carries no information; avoid dividing by zero.
     scale = factor / deviation.clamp_min(torch.finfo(torch.float32).tiny)
     return torch.where(deviation > 0, (difference - median) * scale, 0.0)
 

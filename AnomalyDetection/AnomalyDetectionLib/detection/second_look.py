@@ -11,12 +11,12 @@ from ..imaging.prepared import PreparedStudy
 from ..model.candidate_network import CandidateNetwork
 from ..model.classes import ANOMALIES, CLASSES
 from ..model.context_model import ContextModel
-from .candidate_answers import CandidateAnswers
+from .candidate_probabilities import CandidateProbabilities
 from .candidates import LEVELS, Candidates, Surroundings, anomaly_of, find_candidates, surroundings_of
 from .context import class_probabilities
 
 BACKGROUND = 0.02
-"""Scores beyond the candidates lie below this: what the first network says there, scaled down."""
+"""Scores outside candidates lie below this: the first network's probability, scaled down."""
 
 _BATCH = 64
 
@@ -27,8 +27,8 @@ def judge_candidates(
     *,
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
-) -> tuple[np.ndarray, CandidateAnswers]:
-    """Candidates of a brain, and how sure each of them is.
+) -> tuple[np.ndarray, CandidateProbabilities]:
+    """Find and classify the candidates of a brain.
 
     Args:
         study: prepared with the model's preparation settings.
@@ -36,35 +36,37 @@ def judge_candidates(
         progress: called with "scoring" and the fraction done.
 
     Returns:
-        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and what was said of each.
+        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and the class probabilities of each.
     """
     probabilities = class_probabilities(
         study.t1, study.flair, study.brain, model.context_network(), device=device, progress=progress
     )
     candidates = find_candidates(probabilities)
-    look = surroundings_of(candidates, study.t1, study.flair, study.brain, probabilities, study.grid.spacing)
-    answers = answers_of(model.candidate_network(), look)
-    scores = scores_of(candidates, answers, anomaly_of(probabilities))
-    return scores, CandidateAnswers(candidates.labels, answers)
+    surroundings = surroundings_of(
+        candidates, study.t1, study.flair, study.brain, probabilities, study.grid.spacing
+    )
+    classified = classify(model.candidate_network(), surroundings)
+    scores = scores_of(candidates, classified, anomaly_of(probabilities))
+    return scores, CandidateProbabilities(candidates.labels, classified)
 
 
 @torch.inference_mode()
-def answers_of(network: CandidateNetwork, look: Surroundings) -> np.ndarray:
+def classify(network: CandidateNetwork, surroundings: Surroundings) -> np.ndarray:
     """Calibrated probabilities: float32 (candidates, classes). On the processor: there are few."""
     parts = [
         network.probabilities(
             *(
                 torch.from_numpy(part[first : first + _BATCH])
-                for part in (look.near, look.wide, look.features)
+                for part in (surroundings.near, surroundings.wide, surroundings.features)
             )
         )
-        for first in range(0, len(look.features), _BATCH)
+        for first in range(0, len(surroundings.features), _BATCH)
     ]
     return torch.cat(parts).numpy() if parts else np.zeros((0, len(CLASSES)), np.float32)
 
 
-def scores_of(candidates: Candidates, answers: np.ndarray, anomaly: np.ndarray) -> np.ndarray:
-    """float32 (slices, rows, columns): each candidate's probability of an anomaly, and next to nothing elsewhere."""
-    sure = np.concatenate([[0.0], answers[:, list(ANOMALIES)].sum(axis=1)]).astype(np.float32)
+def scores_of(candidates: Candidates, probabilities: np.ndarray, anomaly: np.ndarray) -> np.ndarray:
+    """float32 (slices, rows, columns): each candidate's probability of an anomaly, and small values elsewhere."""
+    sure = np.concatenate([[0.0], probabilities[:, list(ANOMALIES)].sum(axis=1)]).astype(np.float32)
     faint = BACKGROUND * np.clip(anomaly / LEVELS[-1], 0, 1)
     return np.maximum(sure[candidates.labels], np.where(candidates.labels > 0, 0, faint)).astype(np.float32)

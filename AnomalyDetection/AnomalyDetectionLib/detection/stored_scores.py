@@ -1,8 +1,7 @@
-"""A score map that can be put away, in files or in a scene, and taken up again without the network.
+"""Store a score map in files or a scene, and restore it without the network.
 
-All that findings, evidence and pictures are made from, as ordinary images and one record of plain values. The
-record holds the geometry to the last bit, so that images may come back with headers that were rounded, or that
-are another program's.
+It holds everything that findings, evidence and pictures are derived from, as ordinary images and one JSON record.
+The record holds the exact geometry, because other programs may round image headers.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from ..grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.text_header import check_header
 from ..imaging.write_image import write_image
-from ..model import rates
+from ..model import false_positive_curve
 from ..model.classes import CLASSES
-from ..model.settings import ScoringSettings
-from .candidate_answers import CandidateAnswers
+from ..model.model_settings import ScoringSettings
+from .candidate_probabilities import CandidateProbabilities
 from .quality.warning import from_plain
 from .score_map import ScoreMap
 
 FOLDER = "score_map"
-"""How the folder of a score map is called within that of the results."""
+"""Name of the score map's folder in the results folder."""
 
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
@@ -58,7 +57,7 @@ class StoredScores:
 
 
 def store(scores: ScoreMap) -> StoredScores:
-    """A score map made ready to be put away."""
+    """Convert a score map to its stored form."""
     study, stride = scores.study, scores.settings.stride
     images = {
         "score": scores.image,
@@ -79,10 +78,14 @@ def store(scores: ScoreMap) -> StoredScores:
         "t1_scale": asdict(study.t1_scale),
         "flair_scale": asdict(study.flair_scale),
         "alignment": asdict(study.alignment),
-        "uncovered": study.uncovered,
+        "fraction_outside_t1": study.fraction_outside_t1,
         "anatomy": scores.anatomy is not None,
-        "rates": None if scores.rates is None else rates.plain(scores.rates),
-        "answers": None if scores.candidates is None else scores.candidates.answers.tolist(),
+        "false_positive_curve": None
+        if scores.false_positive_curve is None
+        else false_positive_curve.plain(scores.false_positive_curve),
+        "candidate_probabilities": None
+        if scores.candidates is None
+        else scores.candidates.probabilities.tolist(),
         "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
@@ -108,9 +111,13 @@ def restore(stored: StoredScores) -> ScoreMap:
         t1_scale = IntensityScale(**record["t1_scale"])
         flair_scale = IntensityScale(**record["flair_scale"])
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
-        uncovered = float(record["uncovered"])
-        curve = rates.from_plain(record.get("rates"))
-        answers = None if record["answers"] is None else _answers(record["answers"])
+        fraction_outside_t1 = float(record["fraction_outside_t1"])
+        curve = false_positive_curve.from_plain(record.get("false_positive_curve"))
+        probabilities = (
+            None
+            if record["candidate_probabilities"] is None
+            else _probabilities(record["candidate_probabilities"])
+        )
         quality = from_plain(record.get("quality", ()))  # earlier versions stored none
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
@@ -138,7 +145,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         flair_scale=flair_scale,
         alignment=alignment,
         seconds=preparation,
-        uncovered=uncovered,
+        fraction_outside_t1=fraction_outside_t1,
     )
     return ScoreMap(
         lattice=arrays["patch_scores"].astype(np.float32, copy=False),
@@ -148,8 +155,8 @@ def restore(stored: StoredScores) -> ScoreMap:
         settings=settings,
         seconds=scoring,
         anatomy=_anatomy(arrays["prepared_brain"]) if record.get("anatomy") else None,
-        rates=curve,
-        candidates=None if answers is None else _candidates(arrays["candidates"], answers),
+        false_positive_curve=curve,
+        candidates=None if probabilities is None else _candidates(arrays["candidates"], probabilities),
         quality=quality,
     )
 
@@ -180,7 +187,7 @@ def read_stored(folder: Path) -> StoredScores:
         raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.") from error
     if not isinstance(record, dict):
         raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.")
-    _check_version(record)  # before images that another version does not have are missed
+    _check_version(record)  # before images that another version lacks are reported missing
     images = {}
     for name in IMAGES:
         path = folder / f"{name}.nrrd"
@@ -208,18 +215,18 @@ def _candidate_labels(scores: ScoreMap) -> np.ndarray:
     return scores.candidates.labels.astype(np.uint16)
 
 
-def _answers(record: list[list[float]]) -> np.ndarray:
-    answers = np.array(record, np.float32).reshape(-1, len(CLASSES))
-    if not np.isfinite(answers).all():
+def _probabilities(record: list[list[float]]) -> np.ndarray:
+    probabilities = np.array(record, np.float32).reshape(-1, len(CLASSES))
+    if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are numbers")
-    return answers
+    return probabilities
 
 
-def _candidates(labels: np.ndarray, answers: np.ndarray) -> CandidateAnswers:
+def _candidates(labels: np.ndarray, probabilities: np.ndarray) -> CandidateProbabilities:
     whole = np.issubdtype(labels.dtype, np.integer)
-    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) > len(answers):
+    if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) > len(probabilities):
         raise InputError("The record of the score map is damaged: detect anomalies again.")
-    return CandidateAnswers(labels.astype(np.int32), answers)
+    return CandidateProbabilities(labels.astype(np.int32), probabilities)
 
 
 def _brain_with_anatomy(scores: ScoreMap) -> np.ndarray:
@@ -249,7 +256,7 @@ def _grid(record: dict[str, Any]) -> Grid:
     if not (len(size) == len(spacing) == len(origin) == 3 and len(direction) == 9):
         raise ValueError("a grid has three axes")
     if min(size) < 1 or min(spacing) <= 0 or not np.isfinite((*spacing, *origin, *direction)).all():
-        raise ValueError("a grid lies somewhere")
+        raise ValueError("the grid is not finite")
     if abs(np.linalg.det(np.reshape(direction, (3, 3)))) < 1e-6:
         raise ValueError("a grid's axes point in three directions")
     return Grid(

@@ -1,4 +1,4 @@
-"""The findings that a run wrote, read back: what was derived once is not derived again."""
+"""Read back the findings that a run wrote, instead of deriving them again."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def finding_of(item: Mapping[str, Any], peak_patch: tuple[int, int, int] = (0, 0
         peak_patch=peak_patch,
         hint=str(item["hint"]),
         hint_evidence=str(item["hint_evidence"]),
-        rate=None if item["per_normal_scan"] is None else float(item["per_normal_scan"]),
+        per_normal_scan=None if item["per_normal_scan"] is None else float(item["per_normal_scan"]),
     )
 
 

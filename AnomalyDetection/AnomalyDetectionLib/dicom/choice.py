@@ -1,4 +1,4 @@
-"""Which of several series of one kind is the best one to take, and why."""
+"""Choose the best of several series of one kind, with the reason."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..grid import Grid
-from .kind import Judgement
+from .kind import SeriesClassification
 from .sequence import MrSequence
 
 Role = Literal["T1", "FLAIR"]
 
-#: mm that hold a brain in each direction; more does not count as more.
+#: mm that cover a brain in each direction; larger coverage has no advantage.
 WHOLE_BRAIN = 130.0
 
-#: By this share one series has to be larger or finer than another to be the better one for it.
+#: Relative difference in coverage or resolution that makes one series better than another.
 CLEARLY = 0.15
 
 
@@ -24,39 +24,41 @@ _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A series that could be taken: what it is, where its voxels lie, and how its first image was taken."""
+class SeriesCandidate:
+    """A series that could be chosen: its classification, its grid, and the sequence of its first image."""
 
-    judgement: Judgement
+    classification: SeriesClassification
     grid: Grid
     sequence: MrSequence | None = None
 
 
-def best(offers: Sequence[Offer], role: Role) -> tuple[tuple[int, ...], str]:
-    """The place of the one that goes before all others, and why; or the places of several that are equally good.
+def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, ...], str]:
+    """Index of the best candidate, with the reason; or indices of several equally good ones.
 
     One that names no contrast medium goes before post-contrast, original before derived, one whose attributes say what
     it is before one whose name does; then the one that covers more of the brain; then the finer one; then, of one
     acquisition, the one that is corrected for coil sensitivity or distortion.
 
     Args:
-        offers: at least one, all of that kind.
+        candidates: at least one, all of that kind.
     """
-    if len(offers) == 1:
+    if len(candidates) == 1:
         return (0,), f"the only {role}"
-    for place, one in enumerate(offers):
-        reasons = [_advantage(one, other) for other in offers if other is not one]
+    for place, one in enumerate(candidates):
+        reasons = [_advantage(one, other) for other in candidates if other is not one]
         if all(reasons):
             others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
             return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
-    # Those that nothing goes before; a small advantage may go round in a circle, and then all are equal.
-    unbeaten = [n for n, one in enumerate(offers) if not any(_advantage(other, one) for other in offers)]
-    return tuple(unbeaten or range(len(offers))), ""
+    # Candidates that no other beats; small advantages may form a cycle, and then all are equal.
+    unbeaten = [
+        n for n, one in enumerate(candidates) if not any(_advantage(other, one) for other in candidates)
+    ]
+    return tuple(unbeaten or range(len(candidates))), ""
 
 
-def _advantage(one: Offer, other: Offer) -> str:
-    """Why one goes before the other; "" where it does not."""
-    mine, its = one.judgement, other.judgement
+def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
+    """Why one is preferred to the other; "" if it is not."""
+    mine, its = one.classification, other.classification
     for attribute, words in (
         ("after_contrast", "no contrast medium named"),
         ("derived", "original, not derived"),
@@ -76,14 +78,15 @@ def _advantage(one: Offer, other: Offer) -> str:
     return _corrections(one, other)
 
 
-def _corrections(one: Offer, other: Offer) -> str:
+def _corrections(one: SeriesCandidate, other: SeriesCandidate) -> str:
     """Which corrections one has, where both are of one acquisition and the other has fewer; "" otherwise."""
-    if one.sequence is None or other.sequence is None or one.sequence.begun is None:
+    if one.sequence is None or other.sequence is None or one.sequence.acquired_at is None:
         return ""
-    if one.sequence.begun != other.sequence.begun:
+    if one.sequence.acquired_at != other.sequence.acquired_at:
         return ""
     mine, its = (
-        {*taken.image_type, *taken.makers_type} & _CORRECTED for taken in (one.sequence, other.sequence)
+        {*taken.image_type, *taken.private_image_type} & _CORRECTED
+        for taken in (one.sequence, other.sequence)
     )
     return f"corrected ({', '.join(sorted(mine - its))})" if its < mine else ""
 

@@ -1,4 +1,4 @@
-"""The header of one DICOM image, as the standard wants it, with nothing but what objects that refer to it need."""
+"""Clean the header of one DICOM image: keep only what derived objects need, in standard-conforming form."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .headers import ENHANCED_MR, LEGACY_ENHANCED_MR, MR_CLASSES
 from .values import item_of, lack_of, text_of, value_of
 
 UTF_8 = "ISO_IR 192"
-"""SpecificCharacterSet of all that is written."""
+"""SpecificCharacterSet of everything written."""
 
 MULTI_FRAME = (ENHANCED_MR, LEGACY_ENHANCED_MR)
 """SOPClassUID of images that may hold a whole volume."""
 
-_PARALLEL = 1e-3  # of direction cosines, and mm: frames may differ so much and share one value
+_PARALLEL = 1e-3  # direction cosines, mm: largest difference between frames that share one value
 
 _IDENTIFIERS = {"StudyID": rules.SHORT, "AccessionNumber": rules.SHORT, "IssuerOfPatientID": rules.LONG}
-"""What can be done without and is not to be shortened, and how long it may be."""
+"""Optional identifiers, which must not be truncated, with their maximum length."""
 
 _WITHOUT = {"AccessionNumber": ": the objects are not linked to the order"}
-"""What follows from leaving one out."""
+"""Consequence of leaving an identifier out, for the message."""
 
 _EMPTY_IF_MISSING: dict[str, Callable[[str], str | None]] = {
     "PatientName": rules.person_name,
@@ -38,7 +38,7 @@ _EMPTY_IF_MISSING: dict[str, Callable[[str], str | None]] = {
     "AccessionNumber": rules.identifier(_IDENTIFIERS["AccessionNumber"]),
     "ReferringPhysicianName": rules.person_name,
 }
-"""What else has to be there, be it empty, and what becomes of a value."""
+"""Type 2 attributes (required, may be empty), with the rule for their value."""
 
 _LEFT_OUT_IF_MISSING: dict[str, Callable[[str], str | None]] = {
     "StudyDescription": rules.text(rules.LONG),
@@ -56,11 +56,11 @@ _LEFT_OUT_IF_MISSING: dict[str, Callable[[str], str | None]] = {
     "PatientIdentityRemoved": rules.matching("YES|NO"),
     "DeidentificationMethod": rules.text(rules.LONG),
 }
-"""What is taken over where it is there, and what becomes of a value."""
+"""Optional attributes, copied if present, with the rule for their value."""
 
 
 def cleaned(checks: HeaderChecks, place: int) -> Dataset:
-    """Of one image all that objects that refer to it need, as the standard wants it.
+    """The attributes of one image that derived objects need, in standard-conforming form.
 
     Args:
         checks: of the series; what the image lacks and what was cleaned is noted there.
@@ -105,19 +105,19 @@ def complete(image: Dataset, distance: float) -> None:
 
 
 def _patient_id(checks: HeaderChecks, place: int) -> str:
-    """It may be empty, as in anonymised images; one that is there is neither shortened nor dropped."""
+    """PatientID; may be empty, as in anonymised images, but is never truncated or dropped."""
     header = checks.headers[place]
     if value_of(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
         checks.say(
             f"PatientID {lack_of(header, 'PatientID')} in the FLAIR's DICOM images and was left empty: an archive cannot "
-            "tell by the DICOM objects whose they are"
+            "assign the DICOM objects to a patient"
         )
         return ""
     return checks.need("PatientID", place, rules.identifier(rules.LONG)) or ""
 
 
 def _clean_plane(checks: HeaderChecks, place: int, headers: Sequence[Dataset], made: Dataset) -> None:
-    """Where a slice lies, from the first of several datasets that says so."""
+    """Position and orientation of a slice, from the first dataset that has them."""
 
     def telling(keyword: str) -> Dataset:
         return next((header for header in headers if value_of(header, keyword) is not None), headers[0])
@@ -138,7 +138,7 @@ def _clean_plane(checks: HeaderChecks, place: int, headers: Sequence[Dataset], m
 
 
 def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Dataset) -> None:
-    """Of a multi-frame image where each frame lies, in the functional groups where it belongs."""
+    """Position and orientation of each frame of a multi-frame image, in its functional groups."""
     shared = item_of(header, "SharedFunctionalGroupsSequence")
     groups = value_of(header, "PerFrameFunctionalGroupsSequence")
     count = checks.need("NumberOfFrames", place, rules.count)
@@ -170,7 +170,7 @@ def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Datas
 
 
 def _put_into_groups(frames: Sequence[Dataset], made: Dataset) -> None:
-    """Write where frames lie: what they share is that of the first."""
+    """Write the frames' geometry; shared values are those of the first frame."""
     common = frames[0]
     orientation, measures = Dataset(), Dataset()
     orientation.ImageOrientationPatient = common.ImageOrientationPatient
@@ -190,7 +190,7 @@ def _put_into_groups(frames: Sequence[Dataset], made: Dataset) -> None:
 
 
 def _clean_others(checks: HeaderChecks, header: Dataset, made: Dataset) -> None:
-    """What can be done without: patient, study, series, device."""
+    """Optional attributes: patient, study, series, device."""
     for keyword, use in (_EMPTY_IF_MISSING | _LEFT_OUT_IF_MISSING).items():
         value = text_of(header, keyword) or None
         used = None if value is None else use(value)

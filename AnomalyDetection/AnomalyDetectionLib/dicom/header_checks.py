@@ -1,4 +1,4 @@
-"""What is wrong with the headers of a DICOM series: collected, and said at once."""
+"""Collect all faults in the headers of a DICOM series and report them together."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from .values import lack_of, value_of
 
 @dataclass
 class HeaderChecks:
-    """What is wrong with the headers of a series, collected until all is known.
+    """Faults in the headers of a series, collected before they are reported.
 
     Attributes:
-        files, headers: of the series, in the same order; a place is a number in it.
-        faults: the places of what cannot be done without, by keyword and by what is wrong.
-        cleaned: the keywords of what can, by what became of them.
-        said: what else there is to say of them, a sentence each without a full stop.
+        files, headers: of the series, in the same order; `place` is an index into them.
+        faults: indices of files that lack a required attribute, by keyword and fault.
+        cleaned: keywords of optional attributes that were changed, by what was done.
+        notes: further remarks, sentences without a full stop.
     """
 
     files: list[Path]
     headers: list[Dataset]
     faults: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     cleaned: dict[str, list[str]] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def wrong(self, keyword: str, what: str, place: int) -> None:
-        """Note an attribute of a file that cannot be done without."""
+        """Record a faulty required attribute of a file."""
         self.faults.setdefault((keyword, what), []).append(place)
 
     def clean(self, what: str, keyword: str) -> None:
-        """Note an attribute that can."""
+        """Record a changed optional attribute."""
         names = self.cleaned.setdefault(what, [])
         if keyword not in names:
             names.append(keyword)
 
     def say(self, sentence: str) -> None:
-        """Note a sentence, once for all files."""
-        if sentence not in self.said:
-            self.said.append(sentence)
+        """Record a sentence, once for all files."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def need(self, keyword: str, place: int, use: Callable[[Any], Any], header: Dataset | None = None) -> Any:
-        """An attribute that cannot be done without, as `use` makes of it; None, noted, where it cannot.
+        """A required attribute, converted by `use`; None, recorded as a fault, if that fails.
 
         Args:
             keyword: of the attribute.
@@ -65,7 +65,7 @@ class HeaderChecks:
         return used
 
     def same(self, *keywords: str) -> None:
-        """Note attributes that differ between the files, which those of a volume share."""
+        """Record attributes that differ between files although a volume must share them."""
         for keyword in keywords:
             first = value_of(self.headers[0], keyword)
             for place, header in enumerate(self.headers[1:], start=1):
@@ -74,18 +74,18 @@ class HeaderChecks:
                     self.wrong(keyword, f"is not that of {self.files[0].name}", place)
 
     def different(self, keyword: str) -> None:
-        """Note an attribute that several files share."""
-        seen: dict[str, int] = {}
+        """Record an attribute that several files share although it must be unique."""
+        first_place: dict[str, int] = {}
         for place, header in enumerate(self.headers):
             value = value_of(header, keyword)
-            if value is not None and seen.setdefault(str(value), place) != place:
-                self.wrong(keyword, f"is that of {self.files[seen[str(value)]].name} as well", place)
+            if value is not None and first_place.setdefault(str(value), place) != place:
+                self.wrong(keyword, f"is that of {self.files[first_place[str(value)]].name} as well", place)
 
     def raise_if_any(self) -> None:
-        """Say all that cannot be done without, in one sentence.
+        """Report all faults in one sentence.
 
         Raises:
-            InputError: if there is any.
+            InputError: there is a fault.
         """
         if not self.faults:
             return
@@ -107,7 +107,7 @@ class HeaderChecks:
                 f"In the FLAIR's DICOM images {what}: {', '.join(names)}"
                 for what, names in self.cleaned.items()
             ),
-            *self.said,
+            *self.notes,
         ]
 
 

@@ -1,4 +1,4 @@
-"""What the headers of DICOM instances say: patient, study, series, sequence, and where each frame lies."""
+"""Read DICOM headers: patient, study, series, sequence, and the geometry of each frame."""
 
 from __future__ import annotations
 
@@ -52,22 +52,20 @@ class Frame:
     """One slice as its header describes it.
 
     Attributes:
-        file, place: the file and the number of the frame in it, from 0.
+        file, index: the file and the number of the frame in it, from 0.
         instance: SOPInstanceUID.
-        rows, columns: size in pixels; 0 where the header does not say it.
-        position: LPS mm of the centre of the first pixel; None where it does not say it.
+        rows, columns: size in pixels; 0 if not in the header.
+        position: LPS mm of the centre of the first pixel; None if not in the header.
         axes: direction cosines of a row (where columns go), then of a column; None likewise.
         spacing: mm between rows, then between columns; None likewise.
         slope, intercept: value = stored value * slope + intercept.
-        echo, time, what: echo time, temporal position and kind of image (M, P, ...), as text, to tell apart images
-            of the same place.
-        part: why it is not the image itself among others that are: "phase", "real part", "localiser", ...; "" for one
-            that is.
-        broken: attributes of these that are there but cannot be read, with what they hold: "RescaleSlope 'x'".
+        echo_time, temporal_position, image_type: as text; they tell images of the same place apart.
+        part: what it is instead of an ordinary magnitude image: "phase", "real part", "localiser", ...; else "".
+        broken: attributes that are present but cannot be read, with their value: "RescaleSlope 'x'".
     """
 
     file: Path
-    place: int
+    index: int
     instance: str
     rows: int
     columns: int
@@ -76,9 +74,9 @@ class Frame:
     spacing: tuple[float, ...] | None
     slope: float
     intercept: float
-    echo: str
-    time: str
-    what: str
+    echo_time: str
+    temporal_position: str
+    image_type: str
     part: str = ""
     broken: tuple[str, ...] = ()
 
@@ -94,9 +92,9 @@ class Instance:
         identity: patient and study.
         study_description, accession: StudyDescription and AccessionNumber of the study.
         series, number, description: the series' UID ("" for a header without), number and description.
-        order: InstanceNumber; 0 where there is none.
-        meant: ImagesInAcquisition; 0 where there is none.
-        volumes, echo: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
+        instance_number: InstanceNumber; 0 where there is none.
+        images_in_acquisition: ImagesInAcquisition; 0 where there is none.
+        temporal_positions, echo_number: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
         sequence: how the image was taken.
         frames: its slices; empty for what is no image.
     """
@@ -110,17 +108,17 @@ class Instance:
     series: str
     number: str
     description: str
-    order: int
-    meant: int
-    volumes: int
-    echo: int
+    instance_number: int
+    images_in_acquisition: int
+    temporal_positions: int
+    echo_number: int
     sequence: MrSequence
     frames: tuple[Frame, ...]
 
 
 @dataclass(frozen=True)
 class Folder:
-    """All DICOM instances of a folder, and what else is in it: DICOM files whose header cannot be read, links that lead nowhere."""
+    """All DICOM instances of a folder, and its unreadable files: damaged DICOM files and broken links."""
 
     instances: tuple[Instance, ...]
     unreadable: tuple[Path, ...]
@@ -134,10 +132,10 @@ def is_dicom(path: Path) -> bool:
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
     """The headers of all DICOM files of a folder; other files, DICOMDIR, links to folders and folders whose name is
-    not UTF-8 are passed over.
+    not UTF-8 are skipped.
 
     Args:
-        below: its sub-folders, too.
+        below: include sub-folders.
 
     Raises:
         OSError: if the folder cannot be read.
@@ -199,10 +197,10 @@ def header_of(file: Path) -> Any:
 
 
 def frames_of(file: Path, header: Any) -> tuple[Frame, ...]:
-    """The slices that a file's header describes; none for what is no image.
+    """The slices that a file's header describes; empty if it is not an image.
 
     Raises:
-        ValueError: it does not describe all of them.
+        ValueError: some frames are not described.
     """
     return _frames(file, header, *_groups(header))
 
@@ -220,7 +218,7 @@ def _is_dicom(stream: BinaryIO) -> bool:
 
 
 def _without_preamble(start: bytes) -> bool:
-    """Whether a file begins with an attribute of the group 0008, as little endian data sets without a head do."""
+    """Whether a file begins with an attribute of the group 0008, as little endian data sets without a preamble do."""
     if len(start) < 132 or start[:2] != b"\x08\x00" or start[3] != 0:
         return False
     return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256  # its kind, or its length
@@ -237,15 +235,15 @@ def _files(folder: Path, *, below: bool) -> Iterator[Path]:
 
 
 def _instance(file: Path, header: Any) -> Instance | None:
-    # A directory of a disc has its class in the file's head only.
+    # A DICOMDIR has its class in the file meta information only.
     sop_class = text_of(header, "SOPClassUID") or text_of(header.file_meta, "MediaStorageSOPClassUID")
     series = text_of(header, "SeriesInstanceUID")
     if not sop_class or (sop_class in MR_CLASSES and not series and "Rows" not in header):
-        return None  # cut off before it says where it belongs
+        return None  # truncated before the series UID
     shared, groups = _groups(header)
     frames = _frames(file, header, shared, groups)
-    # Of frames of several parts of the complex image those of the magnitude tell how it was taken.
-    first = next((frame.place for frame in frames if not frame.part), 0)
+    # If frames show several parts of the complex image, the magnitude frames describe the acquisition.
+    first = next((frame.index for frame in frames if not frame.part), 0)
     sequence = MrSequence.of(header, [*groups[first : first + 1], shared])
     if groups and any(not frame.part for frame in frames):
         sequence = sequence.of_magnitude
@@ -259,10 +257,10 @@ def _instance(file: Path, header: Any) -> Instance | None:
         series=series,
         number=text_of(header, "SeriesNumber"),
         description=text_of(header, "SeriesDescription"),
-        order=_count(header, "InstanceNumber", 0),
-        meant=_count(header, "ImagesInAcquisition", 0),
-        volumes=_count(header, "NumberOfTemporalPositions", 1),
-        echo=_count(header, "EchoNumbers", 1),
+        instance_number=_count(header, "InstanceNumber", 0),
+        images_in_acquisition=_count(header, "ImagesInAcquisition", 0),
+        temporal_positions=_count(header, "NumberOfTemporalPositions", 1),
+        echo_number=_count(header, "EchoNumbers", 1),
         sequence=sequence,
         frames=frames,
     )
@@ -281,7 +279,7 @@ def _groups(header: Any) -> tuple[Any, list[Any]]:
     return shared[0], list(header.get("PerFrameFunctionalGroupsSequence") or [])
 
 
-#: Where an enhanced object tells what lies in a classic image itself (PS3.3, C.7.6.16), and how many numbers it is.
+#: Functional group of an enhanced object, attribute, and number of values (PS3.3, C.7.6.16).
 _PLACED = {
     "position": ("PlanePositionSequence", "ImagePositionPatient", 3),
     "axes": ("PlaneOrientationSequence", "ImageOrientationPatient", 6),
@@ -290,7 +288,7 @@ _PLACED = {
     "intercept": ("PixelValueTransformationSequence", "RescaleIntercept", 1),
 }
 
-#: Images that lie among those of a series without being of its volume, by their image type.
+#: Image types of images that may be mixed into a series but do not belong to its volume.
 _ASIDE = {"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"} | {
     **{"SCREEN SAVE": "captured screen", "CSA REPORT": "report"},
 }
@@ -303,35 +301,35 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
     if "Rows" not in header and "Columns" not in header and text_of(header, "SOPClassUID") not in MR_CLASSES:
         return ()  # a report, a presentation state, ...
     count = max(_count(header, "NumberOfFrames", 1), 1)
-    told = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
-    if not told or (groups and len(groups) != count):
+    counted = not written(header, "NumberOfFrames") or first_number_of(header, "NumberOfFrames") is not None
+    if not counted or (groups and len(groups) != count):
         raise ValueError("the frames are not all described")
     instance = text_of(header, "SOPInstanceUID")
 
     def frame(place: int, sources: tuple[Any, ...]) -> Frame:
-        def said(group: str, keyword: str, classic: str) -> str:
+        def text(group: str, keyword: str, classic: str) -> str:
             found = next((t for s in sources if (t := text_of(item_of(s, group), keyword))), "")
             return found if groups else text_of(header, classic)
 
         placed: dict[str, tuple[float, ...] | None] = {}
         broken = ["ModalityLUTSequence"] if header.get("ModalityLUTSequence") else []
         for name, (group, keyword, size) in _PLACED.items():
-            # Some writers leave what is the same for all frames where a classic image has it.
+            # Some writers leave values shared by all frames at the top level, as in a classic image.
             items = [
                 *(item_of(s, group) for s in sources),
                 *([header] if count == 1 or name != "position" else []),
             ]
-            told = next((item for item in items if written(item, keyword)), None)
-            placed[name] = None if told is None else _place(told, keyword, size)
-            if told is not None and placed[name] is None:
-                broken.append(f"{keyword} {written(told, keyword)!r}")
-        what = said("MRImageFrameTypeSequence", "FrameType", "ImageType")
-        types = tuple(word.strip().upper() for word in what.split("\\"))
-        # The frame's own word counts before that of the whole object, which may be MIXED.
+            described = next((item for item in items if written(item, keyword)), None)
+            placed[name] = None if described is None else _numbers(described, keyword, size)
+            if described is not None and placed[name] is None:
+                broken.append(f"{keyword} {written(described, keyword)!r}")
+        image_type = text("MRImageFrameTypeSequence", "FrameType", "ImageType")
+        types = tuple(word.strip().upper() for word in image_type.split("\\"))
+        # The frame's own value takes precedence over the object's, which may be MIXED.
         component = component_of(Dataset(), sources) or component_of(header)
         return Frame(
             file=file,
-            place=place,
+            index=place,
             instance=instance,
             rows=rows,
             columns=columns,
@@ -340,20 +338,22 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
             spacing=placed["spacing"],
             slope=(placed["slope"] or (1.0,))[0],
             intercept=(placed["intercept"] or (0.0,))[0],
-            echo=said("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
-            time=said("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
-            what=what,
+            echo_time=text("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
+            temporal_position=text(
+                "FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"
+            ),
+            image_type=image_type,
             part=part_of(types, component) or next((_ASIDE[each] for each in types if each in _ASIDE), ""),
             broken=tuple(broken),
         )
 
     if groups:
         return tuple(frame(place, (group, shared)) for place, group in enumerate(groups))
-    # Without functional groups nobody knows where several frames lie; two of them are enough to say so.
+    # Without functional groups the frames have no positions; two of them are enough to report that.
     return tuple(frame(place, ()) for place in range(min(count, 2)))
 
 
-def _place(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
+def _numbers(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
     """The numbers of an attribute of `_PLACED`; None where they cannot be what it means."""
     found = numbers_of(item, keyword, size)
     if found is None and keyword == "PixelSpacing" and (single := numbers_of(item, keyword, 1)):

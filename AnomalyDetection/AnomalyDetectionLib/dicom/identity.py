@@ -1,4 +1,4 @@
-"""Whose image a DICOM instance is, and whether two can be of the same patient."""
+"""Patient and study of a DICOM instance, and whether two instances can be of the same patient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import text_of
 
 @dataclass(frozen=True)
 class Identity:
-    """Patient and study as the header names them; "" for what it does not say.
+    """Patient and study as in the header; "" for missing values.
 
     Attributes:
         patient_id, name, birth_date, sex: PatientID, PatientName, PatientBirthDate, PatientSex, as they are written.
@@ -39,7 +39,7 @@ class Identity:
         return cls(*(text_of(header, keyword) for keyword in cls.TAGS))
 
     def contradictions(self, other: Identity) -> tuple[str, ...]:
-        """In what the two are different patients: each of ID, name, birth date and sex that both name, with both values.
+        """Where the two contradict each other: ID, name, birth date and sex, each with both values.
 
         How a name is written (case, carets, order of its parts, parts that only one has) makes no difference.
         """
@@ -58,7 +58,7 @@ class Identity:
         return tuple(found)
 
     def other_study(self, other: Identity) -> bool:
-        """Whether they are of different studies, as far as both name theirs."""
+        """Whether both name their study and the two differ."""
         return any(
             mine and its and mine != its
             for mine, its in (
@@ -68,27 +68,27 @@ class Identity:
         )
 
     def shares_a_name_with(self, other: Identity) -> bool:
-        """Whether both name their patient, by ID, name or birth date: only then they can be told apart."""
+        """Whether both have a patient ID, a name or a birth date, so that they can be compared."""
         return any(
             getattr(self, field) and getattr(other, field) for field in ("patient_id", "name", "birth_date")
         )
 
     def is_before(self, other: Identity) -> bool:
-        """Whether its study was earlier; False, too, where a date is not known."""
+        """Whether its study was earlier; False if a date is missing."""
         mine, its = _day(self.study_date), _day(other.study_date)
         return mine is not None and its is not None and mine < its
 
     def days_from(self, other: Identity) -> int | None:
-        """Days between the two studies; None where a date is not known."""
+        """Days between the two studies; None if a date is missing."""
         mine, its = _day(self.study_date), _day(other.study_date)
         return None if mine is None or its is None else abs((mine - its).days)
 
 
 def patients_of(identities: Iterable[Identity]) -> list[list[Identity]]:
-    """Different identities, those that may be of one patient together; a list for each patient there has to be."""
+    """Group identities that may belong to one patient; one list per patient."""
     patients: list[list[Identity]] = []
-    # Those that say most first: one that names nothing then joins the others.
-    for identity in sorted(dict.fromkeys(identities), key=_silence):
+    # The most complete first, so that empty identities join existing groups.
+    for identity in sorted(dict.fromkeys(identities), key=_missing_fields):
         for group in patients:
             if not any(identity.contradictions(each) for each in group):
                 group.append(identity)
@@ -104,8 +104,8 @@ def written_date(value: str) -> str:
     return value if day is None else day.isoformat()
 
 
-def _silence(identity: Identity) -> int:
-    """How much it does not say of the patient."""
+def _missing_fields(identity: Identity) -> int:
+    """How many patient attributes are missing."""
     return (identity.patient_id, identity.name, identity.birth_date, identity.sex).count("")
 
 

@@ -1,4 +1,4 @@
-"""A DICOM series whose images carry many series UIDs, as careless anonymisation and some scanners leave it, is one."""
+"""Join DICOM images of one series that carry several series UIDs, as some anonymisers and scanners leave them."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import replace
 
 from ..errors import InputError
 from .headers import Instance
-from .parts import Sorted, sorted_out
+from .parts import SortedImages, sort_images
 from .stack import stack
 
 
-def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[Sorted, int], ...]:
+def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[SortedImages, int], ...]:
     """The series of groups of images, each group of one UID.
 
     Groups that say the same of patient, day, number, name and sequence are one series where all their images
     together make one volume, or where each has a single image.
 
     Returns:
-        Each series, sorted out, with the number of UIDs that it was put together from.
+        Each series with its sorted images, and the number of UIDs it was joined from.
     """
     alike: dict[frozenset[object], list[list[Instance]]] = {}
     for group in groups:
-        alike.setdefault(frozenset(map(_said, group)), []).append(list(group))
-    found: list[tuple[Sorted, int]] = []
+        alike.setdefault(frozenset(map(_shared_attributes, group)), []).append(list(group))
+    found: list[tuple[SortedImages, int]] = []
     for same in alike.values():
         together = None if len(same) == 1 else _together(same)
         if together is not None:
             found.append((together, len(same)))
         else:
-            found += [(sorted_out(_in_order(group)), 1) for group in same]
+            found += [(sort_images(_in_order(group)), 1) for group in same]
     return tuple(found)
 
 
-def _together(groups: Sequence[Sequence[Instance]]) -> Sorted | None:
-    """The images of groups as one series; None where they are none."""
-    made = sorted_out(_in_order([instance for group in groups for instance in group]))
+def _together(groups: Sequence[Sequence[Instance]]) -> SortedImages | None:
+    """The images of several groups as one series; None if they are not one."""
+    made = sort_images(_in_order([instance for group in groups for instance in group]))
     frames = [frame for instance in made.instances for frame in instance.frames]
     try:
         stack(frames, "-")
@@ -46,13 +46,13 @@ def _together(groups: Sequence[Sequence[Instance]]) -> Sorted | None:
     return made
 
 
-def _said(instance: Instance) -> object:
-    """What images of one series have in common; whether they are of one study is not asked, whose UID may be lost, too."""
-    taken = replace(instance.sequence, begun=None, agent="")
-    who = replace(instance.identity, study="")
+def _shared_attributes(instance: Instance) -> object:
+    """The attributes that images of one series share. The study UID is left out: it may be damaged too."""
+    taken = replace(instance.sequence, acquired_at=None, contrast_agent="")
+    identity = replace(instance.identity, study="")
     size = {(frame.rows, frame.columns) for frame in instance.frames}
-    return who, instance.number, instance.sop_class, instance.modality, taken, frozenset(size)
+    return identity, instance.number, instance.sop_class, instance.modality, taken, frozenset(size)
 
 
 def _in_order(instances: Sequence[Instance]) -> list[Instance]:
-    return sorted(instances, key=lambda instance: (instance.order, str(instance.file)))
+    return sorted(instances, key=lambda instance: (instance.instance_number, str(instance.file)))

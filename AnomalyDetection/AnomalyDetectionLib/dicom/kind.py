@@ -1,4 +1,4 @@
-"""Which contrast an MR series has, from how it was taken; its name is secondary evidence."""
+"""Classify the contrast of an MR series by its acquisition parameters; its name is secondary evidence."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FLAIR_TI, _T1_TI, _STIR_TI = (1200.0, 3500.0), (300.0, 1500.0), 300.0
 _LONG_TE, _SHORT_TE, _SHORTEST_TE = 60.0, 30.0, 12.0
 _LONG_TR, _LONGER_TR, _SHORT_TR = 1500.0, 4000.0, 1200.0
 
-#: Words of a name that say which other contrast it is.
+#: Words in a name that mean another contrast.
 _NAMED: dict[Kind, set[str]] = {
     "DWI/ADC": {"dwi", "dti", "adc", "trace", "tracew", "diff", "diffusion", "b1000", "b0", "fa", "ep2d"},
     "SWI": {"swi", "swan", "venobold", "swip", "hemo", "qsm", "t2star", "ffe2d", "susceptibility"},
     "T2": {"t2", "t2w", "t2wi", "ciss", "fiesta", "drive"},
     "PD": {"pd", "pdw", "dp"},
 }
-#: Words that say that it is none of these, whatever its times.
+#: Words that mean none of these, whatever the echo and repetition times.
 _SOMETHING_ELSE = {
     *("tof", "mra", "mrv", "angio", "asl", "pcasl", "cbf", "cbv", "mtt", "ttp", "perf"),
     *("perfusion", "dsc", "dce", "bold", "fmri", "stir", "dir", "psir", "b1map", "fieldmap", "mt"),
@@ -38,7 +38,7 @@ _COMPUTED_TYPES = {
     *("MEAN", "STDDEV", "SCREEN SAVE", "CSA REPORT"),
 }
 #: What AcquisitionContrast means (PS3.3, C.8.13.3).
-_TOLD: dict[str, Kind] = {
+_ACQUISITION_CONTRAST: dict[str, Kind] = {
     **{"FLUID_ATTENUATED": "FLAIR", "T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "T2_STAR": "SWI"},
 }
 
@@ -62,17 +62,17 @@ _OPPOSED = {"opp", "op", "oop", "outphase", "out", "opposed"}
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What a series is, and why.
+class SeriesClassification:
+    """The contrast of a series, and why.
 
     Attributes:
         kind: the contrast; "other" also for one that contradicts itself.
         after_contrast: taken after contrast medium.
         derived: computed from other images (a reformat, say) though it still shows that contrast.
-        by_name: only its name says so.
+        by_name: only the name indicates it.
         reasons: in words, at least one.
-        times: echo, repetition and inversion time in words; "" where none is told.
-        silent: neither its attributes nor its name tell what it is.
+        times: echo, repetition and inversion time in words; "" if none is in the header.
+        undetermined: neither attributes nor name indicate the contrast.
     """
 
     kind: Kind
@@ -81,7 +81,7 @@ class Judgement:
     by_name: bool
     reasons: tuple[str, ...]
     times: str = ""
-    silent: bool = False
+    undetermined: bool = False
 
     @property
     def label(self) -> str:
@@ -95,20 +95,20 @@ class Judgement:
         return "; ".join(self.reasons)
 
 
-def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> Judgement:
+def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassification:
     """The kind of an MR series.
 
-    The attributes decide. Where they are silent, the name does; where the two contradict each other, it is "other".
+    The attributes decide. Where they say nothing, the name does; where the two contradict each other, it is "other".
 
     Args:
-        earlier: that contrast medium was given before, as `given_before` says it; "" where that is not known.
+        earlier: the sentence of `earlier_contrast_medium`; "" if no contrast medium was given before.
     """
     kind, by_name, reason = _contrast(sequence)
     reasons = [reason]
     after = False
-    if sequence.agent:
+    if sequence.contrast_agent:
         after = True
-        reasons.append(f"contrast medium: {sequence.agent}")
+        reasons.append(f"contrast medium: {sequence.contrast_agent}")
     elif is_enhanced(sequence.description):
         after = True
         reasons.append("contrast medium by its name")
@@ -121,42 +121,45 @@ def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> Judgement:
         derived = is_reformatted(sequence.description)
     if derived:
         reasons.append("derived: " + ("\\".join(sequence.image_type[:3]) or "by its name"))
-    told_nothing = _excluded(sequence) is None and _measured(sequence)[0] is None
-    silent = kind == "other" and (told_nothing or reason.endswith(_TOO_LITTLE))
-    return Judgement(kind, after, derived, by_name, tuple(reasons), _times(sequence), silent)
+    says_nothing = _excluded(sequence) is None and _measured(sequence)[0] is None
+    undetermined = kind == "other" and (says_nothing or reason.endswith(_TOO_LITTLE))
+    return SeriesClassification(kind, after, derived, by_name, tuple(reasons), _times(sequence), undetermined)
 
 
-def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> Judgement:
+def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> SeriesClassification:
     """The kind of a series by all its images; "other" where they are of several kinds.
 
     Args:
         sequences: at least one.
         earlier: as for `kind_of_sequence`.
     """
-    different = dict.fromkeys(replace(sequence, begun=None) for sequence in sequences)
-    judgements = [kind_of_sequence(sequence, earlier=earlier) for sequence in different]
-    kinds = list(dict.fromkeys(judgement.kind for judgement in judgements))
+    different = dict.fromkeys(replace(sequence, acquired_at=None) for sequence in sequences)
+    classifications = [kind_of_sequence(sequence, earlier=earlier) for sequence in different]
+    kinds = list(dict.fromkeys(classification.kind for classification in classifications))
     if len(kinds) > 1:
         reason = f"holds images of different kinds: {', '.join(kinds)}"
-        return replace(judgements[0], kind="other", reasons=(reason,), times="", silent=False)
-    return next((judgement for judgement in judgements if judgement.after_contrast), judgements[0])
+        return replace(classifications[0], kind="other", reasons=(reason,), times="", undetermined=False)
+    return next(
+        (classification for classification in classifications if classification.after_contrast),
+        classifications[0],
+    )
 
 
-def given_before(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
-    """For each series of a study, that it was taken after one that had contrast medium, in words; "" for the others.
+def earlier_contrast_medium(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
+    """For each series of a study, a sentence if it followed a contrast-enhanced series; else "".
 
-    The first series counts that names a contrast medium, or is a T1 or FLAIR with it by its name. Scanners often write
-    the agent only into the series that was taken for it.
+    Counted from the first series that names a contrast agent, or is a contrast-enhanced T1 or FLAIR by its name. Many
+    scanners write the agent only into the series that was planned for it.
 
     Args:
         sequences: of one study: how a series is called ("series 4"), and how and when its first image was taken.
     """
     enhanced = [
-        (sequence.begun, name, sequence.agent or "contrast medium by its name")
+        (sequence.acquired_at, name, sequence.contrast_agent or "contrast medium by its name")
         for name, sequence in sequences
-        if sequence.begun is not None
+        if sequence.acquired_at is not None
         and (
-            sequence.agent
+            sequence.contrast_agent
             or (is_enhanced(sequence.description) and kind_of_sequence(sequence).kind in ("T1", "FLAIR"))
         )
     ]
@@ -164,14 +167,16 @@ def given_before(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]
     def before(sequence: MrSequence) -> str:
         # A time without a date cannot be compared with one that has it.
         known = [
-            each for each in enhanced if sequence.begun and (each[0].year == 1) == (sequence.begun.year == 1)
+            each
+            for each in enhanced
+            if sequence.acquired_at and (each[0].year == 1) == (sequence.acquired_at.year == 1)
         ]
-        if not known or sequence.begun is None:
+        if not known or sequence.acquired_at is None:
             return ""
-        begun, name, agent = min(known)
-        return f"taken after {name}, which had {agent}" if sequence.begun > begun else ""
+        since, name, agent = min(known)
+        return f"taken after {name}, which had {agent}" if sequence.acquired_at > since else ""
 
-    return tuple("" if sequence.agent else before(sequence) for _, sequence in sequences)
+    return tuple("" if sequence.contrast_agent else before(sequence) for _, sequence in sequences)
 
 
 _SILENT = "neither its attributes nor its name tell the contrast"
@@ -203,7 +208,7 @@ def _contrast(sequence: MrSequence) -> tuple[Kind, bool, str]:
 
 
 def _excluded(sequence: MrSequence) -> tuple[Kind, str] | None:
-    """What no times are needed for."""
+    """Series that can be excluded without echo, repetition and inversion time."""
     types, words = set(sequence.image_type), words_of(sequence.description)
     if "LOCALIZER" in types or is_localiser(sequence.description):
         return "localiser", "localiser by its " + ("image type" if "LOCALIZER" in types else "name")
@@ -249,7 +254,7 @@ def _times(sequence: MrSequence) -> str:
 
 
 def _measured(sequence: MrSequence) -> tuple[Kind | None, str, bool]:
-    """What echo, repetition and inversion time and the pulses make it; why; and whether that alone is too little."""
+    """The kind by times and pulse sequence, the reason, and whether that evidence is weak."""
     echo, repetition, inversion = sequence.echo_time, sequence.repetition_time, sequence.inversion_time
     times = _times(sequence)
     gradient = "GR" in sequence.scanning and "SE" not in sequence.scanning
@@ -261,16 +266,20 @@ def _measured(sequence: MrSequence) -> tuple[Kind | None, str, bool]:
         kind: Kind = "DWI/ADC" if sequence.contrast == "DIFFUSION" else "other"
         return kind, f"acquisition contrast {sequence.contrast}", False
     timed = _timed(sequence, gradient, echo, repetition, inversion)
-    told = _TOLD.get(sequence.contrast)
-    if told is None:
+    kind_by_contrast = _ACQUISITION_CONTRAST.get(sequence.contrast)
+    if kind_by_contrast is None:
         kind_, weak = timed
         inverted = "inversion recovery, " if kind_ in ("FLAIR", "T1") and sequence.inverted else ""
         return kind_, f"{inverted}{pulses}: {times}" if times else "", weak
     # Some scanners call every long echo T2, a FLAIR too; the inversion time knows better.
-    if timed[0] == "FLAIR" and told in ("T2", "FLAIR"):
+    if timed[0] == "FLAIR" and kind_by_contrast in ("T2", "FLAIR"):
         return "FLAIR", f"inversion recovery, {pulses}: {times}", False
-    if timed[0] in (None, told) or timed[1] or {told, timed[0]} == {"T2", "FLAIR"}:
-        return told, f"acquisition contrast {sequence.contrast}" + (f" ({times})" if times else ""), False
+    if timed[0] in (None, kind_by_contrast) or timed[1] or {kind_by_contrast, timed[0]} == {"T2", "FLAIR"}:
+        return (
+            kind_by_contrast,
+            f"acquisition contrast {sequence.contrast}" + (f" ({times})" if times else ""),
+            False,
+        )
     return (
         "other",
         f"contradicts itself: acquisition contrast {sequence.contrast}, but {pulses}: {times}",

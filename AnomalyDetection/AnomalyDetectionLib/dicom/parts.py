@@ -1,4 +1,4 @@
-"""Images of a DICOM series that are not of its volume: phase beside magnitude, equal copies; left out, and said."""
+"""Remove images of a DICOM series that are not part of its volume (phase images, duplicates), with a note."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .sequence import COMPLEX_PARTS
 
 
 @dataclass(frozen=True)
-class Sorted:
-    """The images of a volume, and what was left out beside them.
+class SortedImages:
+    """The images of a volume, and which others were left out.
 
     Attributes:
         instances: at least one, with those of their frames that count.
@@ -29,7 +29,7 @@ class Sorted:
     beside: int = 0
 
 
-def sorted_out(instances: Sequence[Instance]) -> Sorted:
+def sort_images(instances: Sequence[Instance]) -> SortedImages:
     """Without the parts of a complex image other than the magnitude, without localisers and the like that lie
     among the images, and without equal copies.
 
@@ -48,9 +48,9 @@ def sorted_out(instances: Sequence[Instance]) -> Sorted:
         instances = kept
     copies = _copies([frame for instance in instances for frame in instance.frames])
     if copies:
-        instances = _kept(instances, lambda frame: (frame.file, frame.place) not in copies)
+        instances = _kept(instances, lambda frame: (frame.file, frame.index) not in copies)
         notes.append(f"equal copies of images left out: {len(copies)}")
-    return Sorted(tuple(instances), tuple(notes), parts.total() if kept else 0)
+    return SortedImages(tuple(instances), tuple(notes), parts.total() if kept else 0)
 
 
 def _kept(instances: Sequence[Instance], counts: Callable[[Frame], bool]) -> tuple[Instance, ...]:
@@ -69,13 +69,13 @@ def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
     for frame in frames:
         files.setdefault(frame.file, []).append(frame)
         if frame.position is not None:
-            alike.setdefault(replace(frame, file=Path(), place=0, instance=""), []).append(frame)
+            alike.setdefault(replace(frame, file=Path(), index=0, instance=""), []).append(frame)
     digests: dict[tuple[Path, int], bytes] = {}
     copies: set[tuple[Path, int]] = set()
     for group in alike.values():
         if len(group) == 1:
             continue
-        places = [(frame.file, frame.place) for frame in group]
+        places = [(frame.file, frame.index) for frame in group]
         for file in {file for file, place in places if (file, place) not in digests}:
             digests |= _digests(files[file])
         if len({digests.get(place) for place in places}) > 1 or places[0] not in digests:
@@ -91,6 +91,6 @@ def _digests(frames: Sequence[Frame]) -> dict[tuple[Path, int], bytes]:
     except (InputError, OSError):  # said when the series is read
         return {}
     return {
-        (frame.file, frame.place): sha256(values.tobytes()).digest()
+        (frame.file, frame.index): sha256(values.tobytes()).digest()
         for frame, values in zip(frames, pixels, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Who and what a DICOM instance is of, for the head of a report."""
+"""Patient and study of a DICOM instance, for the header of a report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .identity import written_date
 
 
 @dataclass(frozen=True)
-class PatientLine:
-    """Patient and study as the instance names them; "" for what it does not say.
+class PatientHeader:
+    """Patient and study as in the instance; "" for missing values.
 
     Attributes:
         name: in the order of DICOM without its carets, "Doe, Jane".
@@ -30,11 +30,11 @@ class PatientLine:
     accession: str
 
 
-NOBODY = PatientLine("", "", "", "", "", "", "")
-"""The line of a file that is no DICOM instance."""
+NOBODY = PatientHeader("", "", "", "", "", "", "")
+"""For a file that is not a DICOM instance."""
 
 
-def patient_line(file: Path) -> PatientLine:
+def patient_header(file: Path) -> PatientHeader:
     """Patient and study of a DICOM instance; `NOBODY` for a file that is none, or cannot be read."""
     try:
         instance = read_header(file) if is_dicom(file) else None
@@ -43,7 +43,7 @@ def patient_line(file: Path) -> PatientLine:
     if instance is None:
         return NOBODY
     who = instance.identity
-    return PatientLine(
+    return PatientHeader(
         _name(who.name),
         who.patient_id,
         written_date(who.birth_date),

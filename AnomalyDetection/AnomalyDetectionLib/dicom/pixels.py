@@ -55,9 +55,9 @@ def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
         stored = _stored(content, file, name)
         for number in numbers:
             frame = frames[number]
-            if frame.place >= len(stored) or stored.shape[1:] != (frame.rows, frame.columns):
+            if frame.index >= len(stored) or stored.shape[1:] != (frame.rows, frame.columns):
                 raise _damaged(file, name)
-            values[number] = (stored[frame.place] * frame.slope + frame.intercept).astype(np.float32)
+            values[number] = (stored[frame.index] * frame.slope + frame.intercept).astype(np.float32)
     return np.stack([value for value in values if value is not None]), digest.hexdigest()
 
 

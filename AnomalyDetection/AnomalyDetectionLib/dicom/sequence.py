@@ -1,4 +1,4 @@
-"""How an MR image was taken, as classic and enhanced objects say it (PS3.3, C.8.3 and C.8.13)."""
+"""MR acquisition parameters from classic and enhanced objects (PS3.3, C.8.3 and C.8.13)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from .values import first_number_of, item_of, private_items, private_words, text_of
 
-#: What stands in ContrastBolusAgent where none was given.
+#: Values of ContrastBolusAgent that mean none was given.
 _NO_AGENT = {
     "",
     "NO",
@@ -59,11 +59,11 @@ def part_of(image_type: Sequence[str], component: str = "") -> str:
         image_type: ImageType or FrameType, in capitals; Philips also writes "P_FFE".
         component: ComplexImageComponent, in capitals; or GE's number for it.
     """
-    said = [
+    words = [
         *(each for value in image_type[2:] if not value.isdigit() for each in (value, _letter(value))),
         component,
     ]
-    return next((_PARTS[each] for each in said if each in _PARTS), "")
+    return next((_PARTS[each] for each in words if each in _PARTS), "")
 
 
 def _letter(value: str) -> str:
@@ -72,7 +72,7 @@ def _letter(value: str) -> str:
 
 @dataclass(frozen=True)
 class MrSequence:
-    """The attributes that tell one contrast from another; empty or None where the header does not say it.
+    """The attributes that distinguish contrasts; empty or None if not in the header.
 
     Attributes:
         description, protocol, name: SeriesDescription, ProtocolName, SequenceName or PulseSequenceName.
@@ -81,13 +81,13 @@ class MrSequence:
         variant: SequenceVariant, such as "MP" (magnetisation prepared).
         echo_time, repetition_time, inversion_time: ms; the first where there are several.
         contrast: AcquisitionContrast of an enhanced object, such as "FLUID_ATTENUATED".
-        makers_type: what else its maker's own attributes and the frame type say of the image, such as "NORM".
+        private_image_type: image type in the vendor's private attributes and the frame type, such as "NORM".
         component: ComplexImageComponent, or what stands for it.
-        agent: the contrast medium that was given; "" for none.
+        contrast_agent: the contrast medium that was given; "" for none.
         b_value: s/mm^2.
-        time_of_flight: whether it says that it shows flowing blood.
+        time_of_flight: whether it is a time-of-flight angiography.
         body_part: BodyPartExamined.
-        begun: when it was taken, as the scanner's clock said; the date is 1 January of year 1 where none is told.
+        acquired_at: acquisition time by the scanner's clock; the date is 1 January of year 1 if missing.
     """
 
     description: str = ""
@@ -101,12 +101,12 @@ class MrSequence:
     inversion_time: float | None = None
     contrast: str = ""
     component: str = ""
-    makers_type: tuple[str, ...] = ()
-    agent: str = ""
+    private_image_type: tuple[str, ...] = ()
+    contrast_agent: str = ""
     b_value: float | None = None
     time_of_flight: bool = False
     body_part: str = ""
-    begun: datetime | None = None
+    acquired_at: datetime | None = None
 
     #: The attributes that `of` looks at, by keyword, or by number with those that say where makers' blocks lie.
     TAGS: ClassVar[tuple[str | int, ...]] = (
@@ -167,18 +167,18 @@ class MrSequence:
             inversion_time=number("InversionTime", "MRModifierSequence", "InversionTimes") or None,
             contrast=text_of(header, "AcquisitionContrast").upper(),
             component=component_of(header, groups),
-            makers_type=_makers_type(header, groups),
-            agent=_agent(header, groups),
+            private_image_type=private_image_type(header, groups),
+            contrast_agent=_agent(header, groups),
             b_value=number("DiffusionBValue", "MRDiffusionSequence", "DiffusionBValue"),
             time_of_flight=text_of(header, "TimeOfFlightContrast") == "YES"
             or text_of(header, "AngioFlag") == "Y",
             body_part=text_of(header, "BodyPartExamined").upper(),
-            begun=_begun(header, groups),
+            acquired_at=_acquired_at(header, groups),
         )
 
     @property
     def of_magnitude(self) -> MrSequence:
-        """The same without the words for another part: what is said of a whole object may be true of some frames."""
+        """The same without terms for other parts of the complex image, which may apply to some frames only."""
         kept = tuple(each for each in self.image_type[2:] if not part_of(("", "", each)))
         component = "" if part_of((), self.component) else self.component
         return replace(self, image_type=(*self.image_type[:2], *kept), component=component)
@@ -196,11 +196,11 @@ def _words(header: Any, keyword: str) -> tuple[str, ...]:
 def component_of(header: Any, groups: Sequence[Any] = ()) -> str:
     """ComplexImageComponent of a data set or its functional groups, in capitals, or GE's number for it; "" for none."""
     types = [item_of(each, "MRImageFrameTypeSequence") for each in groups]
-    told = (text_of(each, "ComplexImageComponent").upper() for each in (header, *types))
-    return next(filter(None, told), "") or "".join(private_words(header, *_GE_PART))
+    components = (text_of(each, "ComplexImageComponent").upper() for each in (header, *types))
+    return next(filter(None, components), "") or "".join(private_words(header, *_GE_PART))
 
 
-def _makers_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
+def private_image_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
     found: list[str] = []
     for each in (header, *groups):
         for inside in (each, *private_items(each, *_SIEMENS_GROUPS)):
@@ -231,14 +231,14 @@ def _agent(header: Any, groups: Sequence[Any]) -> str:
     return text_of(listed[0], "CodeMeaning") or "contrast medium"
 
 
-def _begun(header: Any, groups: Sequence[Any]) -> datetime | None:
+def _acquired_at(header: Any, groups: Sequence[Any]) -> datetime | None:
     moments = [text_of(header, "AcquisitionDateTime")]
     moments += [text_of(item_of(each, "FrameContentSequence"), "FrameAcquisitionDateTime") for each in groups]
     for moment in moments:
         digits = re.split(r"[+-]", moment, maxsplit=1)[0]  # without the time zone
         if (found := _moment(digits[:8], digits[8:])) is not None:
             return found
-    # Of a computed image the other times tell when it was computed.
+    # For a derived image the other times are those of the computation.
     computed = "DERIVED" in _words(header, "ImageType")
     for what in ("Acquisition",) if computed else ("Acquisition", "Content", "Series"):
         day = text_of(header, f"{what}Date") or text_of(header, "StudyDate")

@@ -13,11 +13,11 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from .complete import images_meant
 from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
 from .identity import Identity, patients_of
 from .joining import joined
-from .kind import Judgement, given_before, kind_of_images
+from .kind import SeriesClassification, earlier_contrast_medium, kind_of_images
+from .missing_images import expected_image_count
 from .pixels import read_pixels
 from .stack import Stack, stack
 
@@ -29,10 +29,10 @@ class Series:
     Attributes:
         instances: at least one; those of one SOP class.
         unreadable: files beside them that seem to belong to it, but whose header cannot be read, or is not here.
-        chosen: why it was taken, for a series that was not named by the user; "" otherwise.
-        notes: what was done to its images while they were read, in words: equal copies left out, say.
-        beside: how many images of another part than the magnitude were left out.
-        earlier: that it was taken after another series that had contrast medium, in words; "" where that is not known.
+        chosen: why it was chosen, unless the user named it; then "".
+        notes: what was done while reading, in words, such as duplicates left out.
+        beside: number of images left out because they do not show the magnitude.
+        earlier: a sentence if it followed a contrast-enhanced series; else "".
     """
 
     instances: tuple[Instance, ...]
@@ -78,7 +78,7 @@ class Series:
         return self.instances[0].sop_class in MR_CLASSES
 
     @cached_property
-    def judgement(self) -> Judgement:
+    def classification(self) -> SeriesClassification:
         """Which contrast it has, and why."""
         return kind_of_images([instance.sequence for instance in self.instances], earlier=self.earlier)
 
@@ -91,14 +91,14 @@ class Series:
 
     @cached_property
     def missing(self) -> tuple[int, int] | None:
-        """How many images there are, and how many there should be, where these seem to differ."""
+        """Number of images present and expected, if they seem to differ."""
         # Images of other parts count in the numbers of the headers.
-        meant = None if self.beside else images_meant(self.instances)
-        return None if meant is None else (len(self.instances), meant)
+        expected = None if self.beside else expected_image_count(self.instances)
+        return None if expected is None else (len(self.instances), expected)
 
     @cached_property
     def problem(self) -> str:
-        """Why it is no volume, by its headers alone; "" if it is one."""
+        """Why the headers do not describe a volume; "" if they do."""
         return f"Series {self.name!r} {self.defect}" if self.defect else ""
 
     @cached_property
@@ -121,8 +121,8 @@ class Series:
         """
         if not self.uid:
             raise InputError(
-                f"{name} has images without the attribute SeriesInstanceUID ({display_path(self.instances[0].file)}), so nobody "
-                "knows which belong together: export it again."
+                f"{name} has images without the attribute SeriesInstanceUID ({display_path(self.instances[0].file)}), so it is "
+                "unknown which belong together: export it again."
             )
         patients = patients_of(instance.identity for instance in self.instances)
         if len(patients) > 1:
@@ -130,9 +130,9 @@ class Series:
             raise InputError(
                 f"{name} has images of {len(patients)} patients ({different}): give the images of one."
             )
-        if gone := [file for file in self.unreadable if leads_nowhere(file)]:
+        if missing := [file for file in self.unreadable if leads_nowhere(file)]:
             raise InputError(
-                f"{name} has images that are links whose content is not here ({display_path(gone[0])}): {FETCH}."
+                f"{name} has images that are links whose content is not here ({display_path(missing[0])}): {FETCH}."
             )
         if self.unreadable:
             raise InputError(
@@ -152,7 +152,7 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
     for instance in folder.instances:
         series_beside.setdefault(instance.file.parent, set()).add(instance.series)
     named_so = {_suffix(instance.file) for instance in folder.instances}
-    # Other links that lead nowhere have nothing to do with the images.
+    # Other broken links are unrelated to the images.
     unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or _suffix(f) in named_so]
     contents = {file: _content(file) for file in unreadable} if groups else {}
     found = []
@@ -170,22 +170,24 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
 
 
 def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
-    """The same series, each told whether an earlier one of its study had contrast medium (`Series.earlier`)."""
+    """The same series, with `Series.earlier` set if an earlier one of the study was contrast-enhanced."""
     studies: dict[tuple[str, ...], list[int]] = {}
     for place, each in enumerate(found):
         if each.is_mr:
-            who = each.identity
-            studies.setdefault((who.study,) if who.study else (who.patient_id, who.study_date), []).append(
-                place
-            )
-    said = list(found)
+            identity = each.identity
+            studies.setdefault(
+                (identity.study,) if identity.study else (identity.patient_id, identity.study_date), []
+            ).append(place)
+    result = list(found)
     for places in studies.values():
         called = [f"series {found[n].number}" if found[n].number else "another series" for n in places]
         taken = [found[n].instances[0].sequence for n in places]
-        for place, earlier in zip(places, given_before(list(zip(called, taken, strict=True))), strict=True):
+        for place, earlier in zip(
+            places, earlier_contrast_medium(list(zip(called, taken, strict=True))), strict=True
+        ):
             if earlier:
-                said[place] = replace(said[place], earlier=earlier)
-    return tuple(said)
+                result[place] = replace(result[place], earlier=earlier)
+    return tuple(result)
 
 
 def _suffix(file: Path) -> str:
@@ -210,8 +212,10 @@ def check_fetched(folder: Folder, name: str) -> None:
     Raises:
         InputError: it has.
     """
-    if gone := [file for file in folder.unreadable if leads_nowhere(file)]:
-        raise InputError(f"{name} holds links whose content is not here ({display_path(gone[0])}): {FETCH}.")
+    if missing := [file for file in folder.unreadable if leads_nowhere(file)]:
+        raise InputError(
+            f"{name} holds links whose content is not here ({display_path(missing[0])}): {FETCH}."
+        )
 
 
 def named(found: Iterable[Series], name: str) -> list[Series]:
@@ -225,7 +229,7 @@ def named(found: Iterable[Series], name: str) -> list[Series]:
 
 
 def choose(path: Path, *, role: str, series: str | None) -> Series:
-    """The one series meant by a folder (or by one image in it).
+    """The series that a folder (or one image in it) stands for.
 
     Args:
         path: a folder, searched with its sub-folders, or a DICOM image, which stands for the images of its series in
@@ -234,7 +238,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         series: number, UID or description (case does not matter), where there are several.
 
     Raises:
-        InputError: if there is no series, or none or several that could be meant; it lists them.
+        InputError: if there is no series, or none or several that fit; it lists them.
     """
     if path.is_file():
         folder = read_folder(path.parent, below=False)
@@ -257,7 +261,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         )
     if series is None and len(found) == 1:
         return found[0]
-    scans = [s for s in found if s.is_mr and s.judgement.kind != "localiser"]
+    scans = [s for s in found if s.is_mr and s.classification.kind != "localiser"]
     if series is None and len(scans) == 1:
         return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
     if series is None:

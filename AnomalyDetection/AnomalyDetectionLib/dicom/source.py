@@ -1,7 +1,7 @@
-"""The DICOM images that findings were found in: checked, cleaned, and ready to be referred to.
+"""The source images of derived DICOM objects: checked and cleaned, ready to be referenced.
 
-Scanners and archives write what the standard does not allow. What an object about findings cannot do without is
-checked here, all at once; what it can do without is cleaned or left empty, and said.
+Scanners and archives write headers that violate the standard. Attributes that derived objects require are checked
+here, all at once; optional ones are cleaned or left empty, and reported.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _APART = 0.1  # voxels that the corners of two grids may be apart to be called t
 
 @dataclass(frozen=True)
 class DicomSource:
-    """The instances of one series that is one volume, and where its slices lie.
+    """The instances of one series that forms one volume, with the geometry of its slices.
 
     Attributes:
-        images: without pixels, and with nothing but what objects that refer to them need: one for each slice, in
+        images: without pixels, reduced to what derived objects need: one for each slice, in
             slice order, or one multi-frame image with its frames as they are.
         grid: of the slices in their order (LPS); of slices that do not lie evenly, their even mean.
         positions: LPS mm of the first voxel of each slice (slices, 3), as the images say.
@@ -136,7 +136,7 @@ class DicomSource:
                 one of them, and where; or if the images are not one volume.
         """
         with warnings.catch_warnings():
-            # Of values that the standard does not allow: they are judged here.
+            # about non-standard values, which are checked here
             warnings.simplefilter("ignore")
             return cls._of(files)
 
@@ -165,8 +165,8 @@ class DicomSource:
         if len(frames) < 2:
             raise InputError(f"{name} is a single slice: take all slices of the FLAIR's series.")
         made = stack(frames, name, TO_REFER)
-        places = {(frame.file, frame.place): place for place, frame in enumerate(frames)}
-        order = [places[frame.file, frame.place] for frame in made.frames]
+        places = {(frame.file, frame.index): place for place, frame in enumerate(frames)}
+        order = [places[frame.file, frame.index] for frame in made.frames]
         positions = np.array([frame.position for frame in made.frames])
         if multi_frame:
             slices = np.empty(len(order), int)
@@ -174,7 +174,7 @@ class DicomSource:
             slices_of_frames = tuple(slices.tolist())
         else:
             images, slices_of_frames = [images[k] for k in order], tuple(range(len(order)))
-            for image in images:  # the last digits may differ, and no object could say so
+            for image in images:  # the last digits may differ; derived objects share one value
                 image.ImageOrientationPatient = images[0].ImageOrientationPatient
                 image.PixelSpacing = images[0].PixelSpacing
         for image in images:

@@ -1,4 +1,4 @@
-"""Slices in space: whether they make one volume, in which order, and on which grid."""
+"""Sort slices in space: whether they form one volume, in which order, and on which grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAME_SPACING = 1e-3
 
 @dataclass(frozen=True)
 class Tolerances:
-    """How far slices may lie off an even, straight row.
+    """How far slices may deviate from an even, straight stack.
 
     Attributes:
         step: share of the usual distance by which that of two neighbours may differ, and by which one may lie aside of
@@ -103,9 +103,7 @@ def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) 
 
 def _axes(cosines: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unit vectors at right angles along a row, along a column, and across the slice."""
-    cosines = np.where(
-        np.abs(cosines) < 1e-12, 0.0, cosines
-    )  # ITK cannot invert a matrix with next to nothing in it
+    cosines = np.where(np.abs(cosines) < 1e-12, 0.0, cosines)  # ITK cannot invert matrices with tiny elements
     row, column = cosines[:3], cosines[3:]
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if np.abs(np.subtract(lengths, 1)).max() > 0.01 or abs(row @ column) > 0.01:
@@ -121,7 +119,7 @@ def _axes(cosines: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.nd
 def _slice_spacing(
     frames: Sequence[Frame], positions: np.ndarray, normal: np.ndarray, name: str, tolerances: Tolerances
 ) -> float:
-    """mm between the slices, which have to be even, straight above each other, and one for each place."""
+    """mm between the slices, which must be evenly spaced, aligned and without duplicates."""
     steps = np.diff(positions, axis=0)
     along = steps @ normal
     usual = float(np.median(along))
@@ -157,16 +155,20 @@ def _slice_spacing(
 
 
 def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:
-    """Why there are two images of the same place; `places`: frames that the next one in order lies upon."""
-    for what, label in (("echo", "echo times"), ("time", "time points"), ("what", "kinds of images")):
+    """Why there are several images at one position; `places`: indices of frames that share theirs with the next one."""
+    for what, label in (
+        ("echo_time", "echo times"),
+        ("temporal_position", "time points"),
+        ("image_type", "kinds of images"),
+    ):
         values = {getattr(frame, what) for frame in frames}
         if len(values) > 1:
             shown = sorted(values, key=lambda text: (len(text), text))[:4]
-            unit = " ms" if what == "echo" else ""
+            unit = " ms" if what == "echo_time" else ""
             return f"{len(values)} {label}: {', '.join(text or 'none' for text in shown)}{unit}"
     one, other = frames[places[0]], frames[places[0] + 1]
     if one.file == other.file:
-        return f"frames {one.place + 1} and {other.place + 1} of {one.file.name}"
+        return f"frames {one.index + 1} and {other.index + 1} of {one.file.name}"
     same = (
         "two different images of one SOPInstanceUID"
         if one.instance and one.instance == other.instance

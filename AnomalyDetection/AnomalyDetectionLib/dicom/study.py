@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError
-from .choice import Offer, Role, best
+from .choice import Role, SeriesCandidate, best
 from .headers import Folder, read_folder
 from .identity import Identity, patients_of
 from .series import Series, check_fetched, named, series_of
@@ -24,7 +24,7 @@ class DicomStudy:
             up one study for each patient and date.
         patient: PatientID.
         series: of images, by number.
-        no_images: what else there is, in words: "1 SR".
+        no_images: other objects, in words: "1 SR".
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class DicomStudy:
 
 @dataclass(frozen=True)
 class Pair:
-    """What `detect` takes of a study; each `chosen` says why."""
+    """The T1 and the FLAIR that `detect` uses; `chosen` says why."""
 
     t1: Series
     flair: Series
@@ -203,17 +203,19 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
             + listed(matching or study.series),
             see=see,
         )
-    candidates = [s for s in study.series if s.is_mr and s.judgement.kind == role]
+    candidates = [s for s in study.series if s.is_mr and s.classification.kind == role]
     whole = [s for s in candidates if not s.problem]
     if candidates and not whole:
         raise InputError(f"Of the study in {study.folder} no {role} can be used. {candidates[0].problem}")
     if not candidates:
         raise InputError(
-            f"The study in {study.folder} has no series that is surely a {role}: {how}.\n{listed(study.series)}",
+            f"The study in {study.folder} has no series that is certainly a {role}: {how}.\n{listed(study.series)}",
             see=see,
         )
-    offers = [Offer(s.judgement, s.stack(s.name).grid, s.instances[0].sequence) for s in whole]
-    places, reason = best(offers, role)
+    choices = [
+        SeriesCandidate(s.classification, s.stack(s.name).grid, s.instances[0].sequence) for s in whole
+    ]
+    places, reason = best(choices, role)
     if len(places) > 1:
         raise InputError(
             f"The study in {study.folder} has {len(places)} equally good {role} series: {how}.\n"
@@ -222,21 +224,21 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
         )
     series = whole[places[0]]
     broken = [f"series {s.number or s.uid} cannot be used" for s in candidates if s.problem]
-    return replace(series, chosen="; ".join([series.judgement.why, reason, *broken]))
+    return replace(series, chosen="; ".join([series.classification.why, reason, *broken]))
 
 
 def _kind(series: Series) -> str:
-    return series.judgement.label if series.is_mr else "other"
+    return series.classification.label if series.is_mr else "other"
 
 
 def _why(series: Series) -> str:
     if not series.is_mr:
-        return f"no MR images ({series.instances[0].modality or 'modality not told'})"
-    judgement = series.judgement
-    why = "; ".join([judgement.why, *series.notes])
-    if series.problem and judgement.kind in ("T1", "FLAIR"):
+        return f"no MR images ({series.instances[0].modality or 'modality unknown'})"
+    classification = series.classification
+    why = "; ".join([classification.why, *series.notes])
+    if series.problem and classification.kind in ("T1", "FLAIR"):
         return f"{why}; cannot be used: it {series.defect.rstrip('.')}"
-    if series.missing is not None and judgement.kind in ("T1", "FLAIR"):
+    if series.missing is not None and classification.kind in ("T1", "FLAIR"):
         return f"{why}; may be incomplete: {series.missing[0]} of {series.missing[1]} images"
     return why
 

@@ -1,4 +1,4 @@
-"""Values of DICOM data sets that need not be what the standard says they are."""
+"""Read DICOM values tolerantly: they may violate the standard."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORDS = {"LO", "LT", "PN", "SH", "ST", "UC", "UT"}
 
 
 def value_of(header: Any, keyword: str) -> Any:
-    """The value of an attribute; None where it is missing or empty, or so broken that it is no value."""
+    """The value of an attribute; None if it is missing, empty or unreadable."""
     try:
         value = header.get(keyword)
         if isinstance(value, str):
@@ -40,7 +40,7 @@ def lack_of(header: Any, keyword: str) -> str:
 
 
 def text_of(header: Any, keyword: str) -> str:
-    """A text of a data set, as it was meant; "" where it is not there. Several values are parted by a backslash."""
+    """A text attribute, decoded tolerantly; "" if missing. Multiple values are separated by a backslash."""
     from pydicom.datadict import dictionary_VR
 
     element = header.get_item(keyword)
@@ -65,10 +65,9 @@ def text_of(header: Any, keyword: str) -> str:
 
 
 def numbers_of(header: Any, keyword: str, count: int) -> tuple[float, ...] | None:
-    """So many finite numbers of a data set; None where they are not there, or are something else.
+    """An attribute with exactly `count` finite numbers; None if missing or different.
 
-    They are taken as they were meant: with decimal commas, or as text where the standard wants binary numbers, and
-    the other way round.
+    Decimal commas, and text in place of binary numbers or vice versa, are accepted.
     """
     values = _numbers(header, keyword)
     return values if len(values) == count and all(map(math.isfinite, values)) else None
@@ -81,7 +80,7 @@ def first_number_of(header: Any, keyword: str) -> float | None:
 
 
 def written(header: Any, keyword: str) -> str:
-    """What stands in a data set, whatever it is, for messages; "" where nothing does."""
+    """The raw value of an attribute, for messages; "" if missing."""
     element = header.get_item(keyword)
     value = getattr(element, "value", None)
     if isinstance(value, bytes):
@@ -93,7 +92,7 @@ def written(header: Any, keyword: str) -> str:
 
 
 def private_of(header: Any, group: int, creator: str, element: int) -> Any:
-    """The value of a maker's own attribute, wherever its block lies; None where it is not there."""
+    """The value of a vendor's private attribute, in whichever block; None if missing."""
     tags = header.keys()
     if all(tag >> 16 != group for tag in tags):  # most have none, and looking for a block is slow
         return None

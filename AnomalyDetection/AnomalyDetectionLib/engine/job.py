@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..detection.settings import DetectionRequest, DetectionSettings
+from ..detection.detection_settings import DetectionRequest, DetectionSettings
 from ..errors import InputError
 
 _IMAGES = ("t1", "flair", "brain_mask")

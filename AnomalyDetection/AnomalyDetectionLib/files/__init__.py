@@ -1,1 +1,1 @@
-"""Whole files and folders, locks and hashes: what knows nothing of images."""
+"""Atomic writes of files and folders, locks, hashes and safe text; nothing here knows about images."""

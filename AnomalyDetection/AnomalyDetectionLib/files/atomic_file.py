@@ -1,4 +1,4 @@
-"""One file that is there completely or not at all, even after a power cut; free of imports, as the settings are."""
+"""Write one file completely or not at all, even through a power cut. Standard library only."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: What a file system answers that cannot be asked to put something on the disk now.
+#: Errors of file systems that do not support fsync.
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 
 
 @contextmanager
 def atomic_file(path: Path, mark: str = "") -> Iterator[Path]:
-    """A name to write one file under; the file takes its place, with all its bytes on the disk, when the block ends well.
+    """Yield a temporary path to write to; it replaces the file, synced to disk, when the block succeeds.
 
-    A partial file that a killed process left is overwritten by the next that writes the same file.
+    A partial file left by a killed process is overwritten by the next writer.
 
     Args:
-        path: of the file.
-        mark: makes the name another one, where several processes may write the same file.
+        path: the file to write.
+        mark: makes the temporary name unique where several processes may write the same file.
 
     Raises:
         OSError: if it cannot be written.
@@ -38,24 +38,24 @@ def atomic_file(path: Path, mark: str = "") -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """A text file that holds the old content or the new one, whichever of several processes writes it.
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text file that always holds either the old or the new content, even with several writers.
 
     Raises:
-        OSError: if it cannot be written; the old one is there then.
+        OSError: it cannot be written; the old file is kept.
     """
     with atomic_file(path, f".{os.getpid()}") as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def synchronise(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of files, is on the disk.
+    """Flush a file's content, or a folder's directory entries, to disk.
 
     Raises:
         OSError: it cannot be written.
     """
     folder = path.is_dir()
-    if folder and sys.platform == "win32":  # there the file system sees to it
+    if folder and sys.platform == "win32":  # NTFS journals directory entries itself
         return
     if path.is_symlink():
         return

@@ -1,4 +1,4 @@
-"""Folders of results that are there completely or not at all."""
+"""Write a folder of results completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Any
 
 from ..errors import InputError
 from . import journal
-from .folder_lock import LOCK, only_writer
+from .folder_lock import LOCK, exclusive_lock
 
-#: Errors that mean that there is no space left, for anybody, for this user or in this file.
+#: Errors that mean the disk, the user's quota or the file size limit is exhausted.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def reserved(output: Path) -> Iterator[None]:
-    """Be the only program that writes into a folder, for as long as the block lasts.
+def locked_folder(output: Path) -> Iterator[None]:
+    """Hold the exclusive right to write into a folder while the block runs.
 
-    The folder is made where it is missing, and removed again if nothing came into it. What a run that was killed
-    has left in it is put in order first (see `journal`).
+    A missing folder is created, and removed again if it stays empty. Remains of a killed run are recovered
+    first (see `journal`).
 
     Raises:
-        InputError: if another run writes into it, or it cannot be written.
+        InputError: another run is writing into the folder, or it cannot be written.
     """
     output = Path(output)
     with _explained(output):
@@ -36,7 +36,7 @@ def reserved(output: Path) -> Iterator[None]:
     try:
         with contextlib.ExitStack() as held:
             with _explained(output):
-                if held.enter_context(only_writer(output)):
+                if held.enter_context(exclusive_lock(output)):
                     with _signals_held():
                         journal.recover(output)
             yield
@@ -45,53 +45,53 @@ def reserved(output: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_folder(output: Path, gone: Iterable[PurePosixPath] = ()) -> Iterator[Path]:
-    """A folder to write into, whose files move to `output` when the block ends well.
+def atomic_folder(output: Path, obsolete: Iterable[PurePosixPath] = ()) -> Iterator[Path]:
+    """Yield a folder to write into; its files move to `output` when the block succeeds.
 
     Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
     it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
     nothing, too: an interrupt takes effect after it, and if the process is killed or the power fails in the midst
-    of it, the next `reserved` or `atomic_folder` of this folder completes it.
+    of it, the next `locked_folder` or `atomic_folder` of this folder completes it.
 
     Args:
         output: the folder; no other program may write into it meanwhile.
-        gone: files, relative to `output`, that belong to what is replaced: they are removed with the same move,
+        obsolete: files, relative to `output`, that belong to what is replaced: they are removed with the same move,
             unless they are written anew.
 
     Raises:
         InputError: if the folder cannot be written, the disk is full, or another run writes into it.
     """
     output = Path(output)
-    with reserved(output):
+    with locked_folder(output):
         with _explained(output):
             new = journal.begin(output)
         try:
             with _explained(output, others=True):
                 yield new
             with _signals_held(), _explained(output):
-                journal.commit(new, output, gone)
+                journal.commit(new, output, obsolete)
         finally:
             journal.discard(new)
 
 
 def recover(output: Path) -> None:
-    """Before a folder of results is read: put in order what a run that was killed has left in it.
+    """Recover a folder of results that a killed run left unfinished; call before reading it.
 
     Without effect where there is nothing to do, the folder is missing, or a run is writing into it.
     """
     if (Path(output) / LOCK).exists() or any(Path(output).glob(f"{journal.PREFIX}*")):
-        with contextlib.suppress(InputError), reserved(output):
+        with contextlib.suppress(InputError), locked_folder(output):
             pass
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let Ctrl-C and a request to end wait till the block is done (only the main thread can hold them)."""
+    """Delay SIGINT and SIGTERM until the block is done (main thread only)."""
     held: list[int] = []
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not None:  # None: somebody else's, not Python's
+            if signal.getsignal(number) is not None:  # None: the handler was not installed from Python
                 before[number] = signal.signal(number, lambda caught, _: held.append(caught))
     try:
         yield
@@ -103,7 +103,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _make(output: Path) -> list[Path]:
-    """Makes the folder and those above it; returns those that were not there, outermost first."""
+    """Create the folder and its parents; return those that were missing, outermost first."""
     missing: list[Path] = []
     folder = output
     while not folder.exists():
@@ -121,8 +121,8 @@ def _remove_empty(folders: list[Path]) -> None:
 
 @contextmanager
 def _explained(output: Path, *, others: bool = False) -> Iterator[None]:
-    """Says of a failure to write that the output folder is the cause; `others`: where other files may be, too, only
-    if it surely is."""
+    """Turn a write error into a message that names the output folder. With `others`, only errors that are
+    certainly about that folder; other files may be involved."""
     try:
         yield
     except OSError as error:
@@ -138,5 +138,5 @@ def _explained(output: Path, *, others: bool = False) -> Iterator[None]:
 def _is_about(error: OSError, output: Path) -> bool:
     if isinstance(error.filename, (str, bytes)):
         return Path(os.fsdecode(error.filename)).absolute().is_relative_to(output.absolute())
-    # A stream that is open already does not know its name; nothing but output is written here.
+    # An open stream does not report its file name; only output is written here.
     return error.errno in _FULL

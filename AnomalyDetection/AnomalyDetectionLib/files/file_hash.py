@@ -1,4 +1,4 @@
-"""The hash that results record their inputs with, and find them again by."""
+"""The hash that identifies input files in results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def sha256_of(*files: Path) -> str:
-    """SHA256 of the content of files, one after another, in hexadecimal.
+    """SHA-256 of the concatenated content of files, in hexadecimal.
 
     Raises:
         OSError: one cannot be read.

@@ -1,7 +1,7 @@
-"""Two programs do not write into one folder, or do one thing, at the same time.
+"""Locks that keep two programs from writing into the same folder, or doing the same job, at once.
 
-The lock is the operating system's, on a hidden file in the folder: it ends with the process, however that ended, so
-that none is ever stale. The file is removed with it; what a killed process leaves of it, the next one takes over.
+It is an operating system lock on a hidden file in the folder. It ends with the process, however that ends, so it is
+never stale. The file is removed on release; a file left by a killed process is reused.
 (The library filelock would leave its file among the results, and a Slicer without torch does not have it.)
 """
 
@@ -22,25 +22,25 @@ from ..errors import InputError
 
 LOCK = ".anomaly-detection.lock"
 EVERY_S = 0.2
-"""How often a lock that is taken is asked for again."""
+"""Seconds between attempts to take a lock that is held by another process."""
 
-#: What a file system answers that knows no locks (some network drives): then there is none.
+#: Errors of file systems without locks (some network drives); the lock is then skipped.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 
 _held: dict[Path, int] = {}
-"""The folders that this process holds, and the thread that does."""
+"""Folders locked by this process, with the id of the thread that holds each."""
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[bool]:
-    """Be the only one that writes into a folder, which is there.
+def exclusive_lock(folder: Path) -> Iterator[bool]:
+    """Lock an existing folder for writing.
 
-    May be nested within a thread. Yields whether this is the outermost, and surely the only one: on a drive that
-    knows no locks it cannot be told.
+    May be nested within a thread. Yields whether this is the outermost lock and certainly exclusive; a drive without
+    locks cannot guarantee that.
 
     Raises:
-        InputError: somebody else writes into it.
+        InputError: another process or thread holds the lock.
         OSError: the folder cannot be written.
     """
     place = Path(folder).resolve()
@@ -49,10 +49,10 @@ def only_writer(folder: Path) -> Iterator[bool]:
         return
     if place in _held:  # another thread; some network drives tell only processes apart
         raise _taken(folder)
-    handle, sure = _acquire(place, folder)
+    handle, exclusive = _acquire(place, folder)
     _held[place] = threading.get_ident()
     try:
-        yield sure
+        yield exclusive
     finally:
         del _held[place]
         _release(handle, place / LOCK)
@@ -60,31 +60,31 @@ def only_writer(folder: Path) -> Iterator[bool]:
 
 @dataclass(frozen=True)
 class Lock:
-    """What became of asking for something; true if it is ours.
+    """The outcome of a lock request; true if it was acquired.
 
     Attributes:
-        ours: whether we may go on.
-        sure: whether nobody else surely has it, too: a drive that knows no locks cannot tell. Only then may what others
-            left be removed.
+        acquired: whether the caller holds the lock.
+        exclusive: whether no other process can hold it too; False on a drive without locks. Remains of other processes
+            may only be removed if True.
     """
 
-    ours: bool
-    sure: bool = False
+    acquired: bool
+    exclusive: bool = False
 
     def __bool__(self) -> bool:
-        return self.ours
+        return self.acquired
 
 
 @contextmanager
 def locked(folder: Path, *, wait: bool = True) -> Iterator[Lock]:
-    """Have something to oneself, among all processes and, where the file system can, all machines.
+    """Take a named lock, across processes and, where the file system supports it, machines.
 
     Args:
-        folder: stands for it; made if it is not there, and removed afterwards.
-        wait: until it is free; False: ask once.
+        folder: carries the lock; created if missing and removed afterwards.
+        wait: wait until it is free; False: try once.
 
     Yields:
-        Whether it is ours.
+        The outcome of the request.
     """
     lock = Lock(False)
     try:
@@ -92,7 +92,7 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[Lock]:
             while True:
                 try:
                     folder.mkdir(parents=True, exist_ok=True)
-                    lock = Lock(True, held.enter_context(only_writer(folder)))
+                    lock = Lock(True, held.enter_context(exclusive_lock(folder)))
                 except (InputError, FileNotFoundError):  # taken; or its owner has just removed the folder
                     pass
                 except FileExistsError:  # its owner removed it while it was being made
@@ -121,7 +121,7 @@ def _acquire(place: Path, folder: Path) -> tuple[int, bool]:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)  # its holder removed it between our opening and our locking it
+        os.close(handle)  # the holder removed it between open and lock
 
 
 def _release(handle: int, path: Path) -> None:
@@ -130,7 +130,7 @@ def _release(handle: int, path: Path) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
         return
-    with contextlib.suppress(OSError):  # while it is locked: who waits for it sees that it is gone
+    with contextlib.suppress(OSError):  # unlink while locked, so that waiting processes notice
         path.unlink()
     os.close(handle)
 
@@ -144,7 +144,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _lock(handle: int) -> bool | None:
-    """Lock an open file without waiting; False where somebody else has, None where the drive knows no locks."""
+    """Lock an open file without waiting; False if another process holds it, None if the drive has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt

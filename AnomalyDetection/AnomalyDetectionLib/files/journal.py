@@ -1,10 +1,10 @@
-"""Several files into a folder as if at once: whatever happens, there are all of the old ones or all of the new.
+"""Move several files into a folder atomically: after any interruption it holds all old or all new files.
 
     .anomaly-detection-unfinished-XXXX/   a run's own folder in that of the results
-        anomaly-detection.mark            says whose it is: without it, nobody but its owner removes anything
+        anomaly-detection.mark            marks the folder as this program's; unmarked folders are never removed
         new/                what it writes
-        commit.json         which files move where; from the moment that it is there (one rename), the new ones count
-        old/                what they took the place of, until all of them are in theirs
+        commit.json         which files move where; once it exists (one rename), the new files count
+        old/                the replaced files, until all new ones are in place
 
 A run that ends before the commit has changed nothing; what it left is removed by the next one. A run that is killed
 after it is completed by the next one: moving the files into place can be done again from any point. A move that
@@ -48,14 +48,14 @@ def begin(output: Path) -> Path:
     return working / _NEW
 
 
-def commit(new: Path, output: Path, gone: Iterable[PurePosixPath] = ()) -> None:
-    """Bring all files of a folder from `begin` to their places, those of the same name being replaced.
+def commit(new: Path, output: Path, obsolete: Iterable[PurePosixPath] = ()) -> None:
+    """Move all files of a folder from `begin` into `output`, replacing files of the same name.
 
     Args:
-        gone: files that are to be removed with the same commit, relative to `output`; what is written anew stays.
+        obsolete: files that are to be removed with the same commit, relative to `output`; what is written anew stays.
 
     Raises:
-        OSError: one of them cannot be moved. All is as before then.
+        OSError: a file cannot be moved; everything is restored.
     """
     working = new.parent
     own, old = PurePosixPath(working.name, _NEW), PurePosixPath(working.name, _OLD)
@@ -69,7 +69,7 @@ def commit(new: Path, output: Path, gone: Iterable[PurePosixPath] = ()) -> None:
         if os.path.lexists(output / name):
             moves.append((name, old / str(len(moves))))
         moves.append((own / name, name))
-    for name in sorted({*gone} - {*names}):
+    for name in sorted({*obsolete} - {*names}):
         if _ours(name, output) and ((output / name).is_file() or (output / name).is_symlink()):
             moves.append((name, old / str(len(moves))))
     made = {folder for name in names for folder in (output / name).parents if not folder.exists()}
@@ -99,7 +99,7 @@ def discard(new: Path) -> None:
 
 
 def recover(output: Path) -> None:
-    """Complete what runs that were killed have committed, and remove what others of them left.
+    """Complete the commits of killed runs and remove the remains of uncommitted ones.
 
     Raises:
         OSError: a file cannot be moved.
@@ -120,7 +120,7 @@ def recover(output: Path) -> None:
 
 
 def _settle(moves: Iterable[Move], output: Path) -> None:
-    """Do what is committed; may be done again from any point of it, and backwards."""
+    """Carry out the moves; may be repeated from any point, and reversed."""
     for source, target in ((output / source, output / target) for source, target in moves):
         if os.path.lexists(source) and not os.path.lexists(target):  # else it is done already
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def _settle(moves: Iterable[Move], output: Path) -> None:
 
 
 def _finish(working: Path, output: Path, moves: Iterable[Move]) -> None:
-    """All is in its place: the journal has done its work. Where it cannot be removed, the next run will."""
+    """Remove the journal after all moves; if that fails, the next run removes it."""
     try:
         for folder in {(output / path).parent for move in moves for path in move}:
             if folder.is_dir():
@@ -143,7 +143,7 @@ def _finish(working: Path, output: Path, moves: Iterable[Move]) -> None:
 
 
 def _withdraw(working: Path) -> None:
-    """End a commit, surely before what it moved goes: done again without that, it would take away what is in its place."""
+    """End a commit before the old files are removed: repeated without them, it would move the new files away."""
     (working / _COMMIT).unlink()
     synchronise(working)
 
@@ -153,7 +153,7 @@ def _is_marked(working: Path) -> bool:
 
 
 def _remove(working: Path) -> None:
-    """All of a marked folder, the mark last: killed in between, the next run still knows whose it is."""
+    """Remove a marked folder, the mark last, so that a killed removal can be finished by the next run."""
     with contextlib.suppress(OSError):
         for path in working.iterdir():
             if path.is_dir() and not path.is_symlink():

@@ -1,10 +1,10 @@
-"""Links whose content lies elsewhere, as git-annex and DataLad make them."""
+"""Broken symbolic links to content that was not fetched, as git-annex and DataLad leave them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-#: What to do about one.
+#: The remedy, for messages.
 FETCH = "fetch it first (such as with git annex get or datalad get)"
 
 
@@ -15,6 +15,6 @@ def leads_nowhere(path: Path) -> bool:
             path.stat()
     except FileNotFoundError:
         return True
-    except (OSError, ValueError):  # links in a circle, and what is no name of a file
+    except (OSError, ValueError):  # circular links and invalid file names
         return False
     return False

@@ -1,4 +1,4 @@
-"""A process that ends when the one it works for is gone, even if that one had no time to say so."""
+"""Notice when the parent process has ended, even if it was killed."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from typing import Any
 EVERY_S = 0.5
 
 
-def call_when_gone(process: int, callback: Callable[[], None]) -> None:
-    """Call a function, in a thread of its own, as soon as another process has ended.
+def call_when_process_ends(process: int, callback: Callable[[], None]) -> None:
+    """Call a function in a background thread when another process ends.
 
     Args:
-        process: the other's id. It need not be the parent in the system's sense: launchers may stand between.
-        callback: called once, at once if there is no such process.
+        process: process id. It need not be the direct parent: launchers may stand between.
+        callback: called once; immediately if there is no such process.
     """
 
     def watch() -> None:
         if sys.platform == "win32":
             _wait_on_windows(process)
         else:
-            while is_there(process):
+            while is_running(process):
                 time.sleep(EVERY_S)
         callback()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
-def is_there(process: int) -> bool:
-    """Whether a process of this number is running."""
+def is_running(process: int) -> bool:
+    """Whether a process with this id is running."""
     if sys.platform == "win32":
         return _wait_on_windows(process, 0)
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is there, and somebody else's
+    except OSError:  # it exists and belongs to another user
         return True
     return True
 
 
 def _wait_on_windows(process: int, milliseconds: int = 0xFFFFFFFF) -> bool:
-    """Wait till a process has ended, but no longer than this; whether it is running still. Signal 0 would end it."""
+    """Wait for a process to end, with a timeout; return whether it still runs. (On Windows, signal 0 would end it.)"""
     import ctypes
 
     synchronise, still_running = 0x00100000, 0x102

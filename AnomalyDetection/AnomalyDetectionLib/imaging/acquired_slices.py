@@ -1,4 +1,4 @@
-"""Slices that were acquired, without the copies that resampling to the nearest neighbour made of them."""
+"""Find the acquired slices, without the copies made by nearest-neighbour resampling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def acquired_slices(image: sitk.Image) -> np.ndarray:
     """Which slices (third axis) were acquired: int (n,), the middle one of each run of identical slices.
 
     All slices where there are no copies, or where the runs differ in length by more than one slice, as runs of
-    empty slices beyond the head do: there nothing can be said of how the scan was acquired. Runs at both ends are
+    empty slices beyond the head do: they do not show how the scan was acquired. Runs at both ends are
     not compared, since they are cut by the field of view or hold nothing.
     """
     array = voxels_of(image)

@@ -1,4 +1,4 @@
-"""Work in a thread of its own beside other work: image filters and networks leave Python alone while they compute."""
+"""Run work in a background thread; image filters and networks release the GIL while they compute."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 @contextmanager
 def beside(work: Callable[[], Result]) -> Iterator[Future[Result]]:
-    """Do something while the block runs; the block ends when both are done.
+    """Run `work` in parallel to the block; the block ends when both are done.
 
     Args:
-        work: called in another thread. Who listens to the block (see `memory.listening`) hears of it, too.
+        work: called in another thread. Handlers of `out_of_memory.on_fallback` apply to it too.
 
     Yields:
         What `work` returns or raises, by its `result()`.

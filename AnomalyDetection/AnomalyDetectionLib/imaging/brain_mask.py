@@ -11,7 +11,7 @@ from scipy import ndimage
 from ..errors import InputError
 from ..grid import Grid
 from .brain_search import find_brain
-from .memory import is_out_of_memory, on_device
+from .out_of_memory import is_out_of_memory, with_cpu_fallback
 from .same_voxels import placed_on
 from .volume import Volume, name_of
 from .voxels import voxels_of
@@ -23,7 +23,7 @@ PLAUSIBLE_ML = (200.0, 2600.0)
 #: A brain mask has at least this share of its voxels on what is brighter than the background.
 LEAST_ON_HEAD = 0.6
 
-#: Interpolation goes so far beyond 0 and 1; most of a brain is nearly sure to be brain, its grey values vary more.
+#: How far interpolation overshoots 0 and 1; and the share of the maximum that most voxels of a probability mask exceed.
 _BEYOND, _NEARLY = 0.25, 0.95
 
 #: The networks see 256 voxels a side at most; feeding them more costs only memory.
@@ -40,25 +40,25 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
         bool (slices, rows, columns) on the FLAIR's own grid.
 
     Raises:
-        InputError: if no brain of a plausible volume is found, or it could not be looked for.
+        InputError: no brain of a plausible volume is found, or the search fails.
     """
     image = flair.image
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
-        mask = on_device(partial(find_brain, small), device, "The search for the brain")
+        mask = with_cpu_fallback(partial(find_brain, small), device, "The search for the brain")
     except InputError:
         raise
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, ImportError):
             raise
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
-            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({said}): give a brain mask.",
+            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({reason}): give a brain mask.",
             see=("brain_mask",),
         ) from error
     stripped = _nonzero_region(small)
-    if stripped is not None:  # deepbet looks for a skull, and may go beyond what was left or miss it
+    if stripped is not None:  # deepbet expects a skull and may fail on a skull-stripped scan
         mask = mask & stripped if mask.sum() > 0.8 * stripped.sum() else stripped
     if max(shrink) > 1:
         small_mask = Grid.of(small).image(mask.astype(np.uint8))

@@ -1,6 +1,6 @@
 """Whether the compressed voxels of a NRRD or MetaImage file are whole; ITK does not look at their checksums.
 
-It takes what it could unpack of a damaged file, and whatever is in memory for the rest.
+Of a damaged file it keeps what it could decompress and leaves the rest uninitialised.
 """
 
 from __future__ import annotations

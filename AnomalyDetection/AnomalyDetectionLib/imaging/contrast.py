@@ -26,7 +26,7 @@ _FEWEST = 2000
 
 @dataclass(frozen=True)
 class ContrastOrder:
-    """What tells a T1 and a FLAIR from the two exchanged; exchanging them turns every sign round.
+    """Evidence that T1 and FLAIR are not swapped; swapping them inverts every sign.
 
     Attributes:
         depth: white matter lies deeper in the tissue than grey matter; it is the brighter one on T1 and the darker one
@@ -41,7 +41,7 @@ class ContrastOrder:
 
     @property
     def score(self) -> float:
-        """Above 0 for a T1 and a FLAIR, below for the two exchanged. How far both hold together is the weight of each."""
+        """Above 0 if T1 and FLAIR are right, below 0 if they are swapped; the sum of both measures."""
         return self.depth + self.tails
 
     @classmethod

@@ -43,7 +43,7 @@ class FileImage(NamedTuple):
     Attributes:
         image: in the file's values.
         header: of a NIfTI file.
-        remarks: what has to be said of it.
+        remarks: doubts about the file.
     """
 
     image: sitk.Image
@@ -52,7 +52,7 @@ class FileImage(NamedTuple):
 
 
 def read(path: Path, *, role: str) -> FileImage:
-    """The image in a file. What it holds counts, not what it is called.
+    """Read an image file by its content, whatever its suffix.
 
     Raises:
         InputError: if the format is unknown, or the file is damaged or truncated.
@@ -60,7 +60,7 @@ def read(path: Path, *, role: str) -> FileImage:
     """
     kind = _kind(path, role)
     damaged = f"The {role} {path} is damaged or incomplete: copy or download it again."
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # the checks here say it in better words
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # the checks here give clearer messages
     try:
         return _nifti(path, role) if kind == NIFTI else FileImage(_text_headed(path, kind, role))
     except (*DAMAGE, RuntimeError) as error:
@@ -151,7 +151,7 @@ def _with_itk(header: NiftiHeader, path: Path) -> NiftiHeader:
 
 
 def _by_itk(path: Path) -> Grid | None:
-    """Where ITK, and so 3D Slicer, would show a NIfTI file; None where it would not."""
+    """The grid on which ITK, and so 3D Slicer, shows a NIfTI file; None if it cannot open it."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO("NiftiImageIO")
@@ -187,7 +187,7 @@ def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
 
 
 def _check_size(path: Path, kind: str, name: str) -> None:
-    """Refuse what no computer could hold, before it is tried; by what the header says.
+    """Refuse images too large for memory, by their header, before they are read.
 
     Raises:
         RuntimeError: ITK cannot read the header.

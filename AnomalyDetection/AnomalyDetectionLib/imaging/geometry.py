@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from scipy.optimize import linear_sum_assignment
 
 from ..grid import Grid
-from .settings import PreparationSettings
+from .preparation_settings import PreparationSettings
 
 #: Voxels kept round the brain within a slice, so that every 15 x 15 patch centred in it is complete.
 IN_PLANE_MARGIN = 12

@@ -27,7 +27,7 @@ class NiftiScan:
         stored: (slices, rows, columns), in the file's own type; value = stored * slope + intercept.
         slope, intercept: 1 and 0 where the file does not scale its voxels.
         grid: LPS.
-        zero: the value that is no signal (see `Volume.zero`); `values` are counted from it.
+        zero: the value of no signal (see `Volume.zero`); it is subtracted from `values`.
     """
 
     header: Any
@@ -75,8 +75,7 @@ class NiftiScan:
 def nifti_bytes(image: sitk.Image, place: NiftiHeader) -> bytes:
     """An image of the same voxels as a NIfTI file's, as a compressed file that lies where that one does.
 
-    It has both places of that file with their codes, so that every program shows the two one upon the other,
-    whichever it follows.
+    Copies sform and qform with their codes, so that every program shows the two aligned, whichever it follows.
 
     Raises:
         ValueError: the image has other voxels.
@@ -95,7 +94,7 @@ def _file(header: Any, stored: np.ndarray) -> bytes:
     header["magic"] = header.single_magic
     header["vox_offset"] = header.single_vox_offset
     voxels = np.ascontiguousarray(stored).astype(stored.dtype.newbyteorder(header.endianness), copy=False)
-    # No name and no time: they are in gzip's header.
+    # gzip's header holds a name and a time; leave both out.
     return gzip.compress(header.binaryblock + bytes(4) + voxels.tobytes(), 6, mtime=0)
 
 

@@ -1,7 +1,7 @@
-"""What a NIfTI header says of an image, and where it places it; as most programs read it, not as one of them does.
+"""Read a NIfTI header and the image's geometry the way most programs do.
 
-A header may hold two places (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no place at all.
-Nothing of this is decided in silence: what was followed is said, and all places are kept.
+A header may hold two places (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no geometry at all.
+Every such decision is reported, and all geometries are kept.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..errors import InputError
 from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, apart_mm, least_angle
 from .volume import Remark
 
-_MOST_MM = 1e6  # no voxel is so large, or lies so far away
-_MOST_OF_QUATERNION = 1.1  # its vector's squared length, 1 and what rounding adds
+_MOST_MM = 1e6  # larger voxel sizes and coordinates are errors
+_MOST_OF_QUATERNION = 1.1  # squared length of its vector: 1 plus rounding
 _USUAL_MM = (0.1, 20.0)
 _UNITS = {1: 1000.0, 3: 0.001}  # metres and micrometres, in mm
 
@@ -31,7 +31,7 @@ NOT_RIGHT_ANGLED = "axes that are not at right angles: resample it to an ordinar
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-#: What is taken over into another file that is to lie where this one does.
+#: Geometry fields, copied to files on the same grid.
 _PLACE_FIELDS = (
     *("dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
     *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
@@ -112,11 +112,11 @@ class NiftiHeader:
         Header extensions may lie before them. Some programs write nothing here, with the four bytes that tell of
         extensions or without: then the length of the file knows.
         """
-        said = int(self.fields["vox_offset"])
+        offset = int(self.fields["vox_offset"])
         if self.is_pair:
-            return max(said, 0), 0
+            return max(offset, 0), 0
         least = int(self.fields.single_vox_offset)
-        return (said, 0) if said >= least else (least - 4, 4)
+        return (offset, 0) if offset >= least else (least - 4, 4)
 
     @property
     def is_nifti2(self) -> bool:
@@ -168,7 +168,7 @@ class NiftiHeader:
         return tuple(matrix for matrix in found if matrix is not None)
 
     def place(self, role: str) -> tuple[Grid, tuple[Remark, ...]]:
-        """Where the image lies, and what has to be said of that.
+        """The grid of the image, and remarks about its geometry.
 
         The sform counts, as it does for most programs, unless it is sheared and the qform is not.
 
@@ -182,11 +182,11 @@ class NiftiHeader:
         if least_angle(matrix) < LEAST_ANGLE:
             raise InputError(f"The {role} has {NOT_RIGHT_ANGLED}")
         grid, off_mm = Grid.nearest(self.size, matrix)
-        said = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
-        said = [*said, *self._disagreement(role, followed)] or self._sizes_differ(role, grid, followed)
+        remarks = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
+        remarks = [*remarks, *self._disagreement(role, followed)] or self._sizes_differ(role, grid, followed)
         if not followed:
-            said = [self._unknown(role)]
-        return grid, tuple(said + self._seen_elsewhere(role, matrix, bool(said)))
+            remarks = [self._unknown(role)]
+        return grid, tuple(remarks + self._seen_elsewhere(role, matrix, bool(remarks)))
 
     def of_labels(self) -> Any:
         """A new NIfTI-1 header, whose image lies where this one does: both places, with their codes, as they are.
@@ -220,7 +220,7 @@ class NiftiHeader:
             numbers += [self.fields[f"srow_{axis}"] for axis in "xyz"]
         flat = np.concatenate([np.ravel(np.asarray(part, np.float64)) for part in numbers])
         if not (np.isfinite(flat).all() and np.abs(flat).max() < _MOST_MM):
-            raise ValueError("it lies nowhere")
+            raise ValueError("the geometry is not finite")
 
     def _lps(self, matrix: np.ndarray) -> np.ndarray | None:
         spacing = np.linalg.norm(matrix[:3, :3], axis=0)
@@ -246,7 +246,7 @@ class NiftiHeader:
         return _TO_LPS @ matrix
 
     def _nowhere(self) -> np.ndarray:
-        """Where nothing is said: the first voxel at 0, axes to L, P and S; as ITK and 3D Slicer show it."""
+        """The default geometry: first voxel at 0, axes to L, P and S, as in ITK and 3D Slicer."""
         return np.diag([*self.sizes[0], 1.0])
 
     def _followed(self) -> tuple[np.ndarray, str]:
@@ -307,13 +307,13 @@ class NiftiHeader:
             "",
         )
 
-    def _seen_elsewhere(self, role: str, matrix: np.ndarray, said: bool) -> list[Remark]:
+    def _seen_elsewhere(self, role: str, matrix: np.ndarray, remarks: bool) -> list[Remark]:
         if self.itk is None:
             return []
         mm = apart_mm(self.size, matrix, self.itk.matrix)
         if mm <= SAME_PLACE_MM:
             return []
-        why = "" if said else ", for the signs of its voxel sizes or its units"
+        why = "" if remarks else ", for the signs of its voxel sizes or its units"
         sentence = (
             f"3D Slicer shows the {role} up to {mm:.1f} mm from where this result places it{why}: coordinates are of the "
             "latter, and the result's image files lie on the scan in either"
@@ -324,7 +324,7 @@ class NiftiHeader:
 
 
 def sheared(role: str, off_mm: float) -> Remark:
-    """What is said of an image whose axes were brought to right angles, which moved it by so much at most."""
+    """The remark about axes that were made orthogonal, with the largest displacement."""
     sentence = (
         f"The voxel axes of the {role} are not at right angles by its header: it was read with right angles, which moves it "
         f"by up to {off_mm:.1f} mm; resample it to an ordinary grid, or give the original DICOM images"
@@ -333,7 +333,7 @@ def sheared(role: str, off_mm: float) -> Remark:
 
 
 def _unit(sizes: np.ndarray, fields: Any) -> float:
-    """Millimetres in the header's unit. Many that claim another one mean mm: then that gives no size of a voxel."""
+    """Millimetres in the header's unit. Many headers name another unit but mean mm; then the result is no plausible voxel size."""
     factor = _UNITS.get(int(fields["xyzt_units"]) & 7, 1.0)
     plausible = (sizes * factor >= _USUAL_MM[0]) & (sizes * factor <= _USUAL_MM[1])
     return factor if plausible[sizes > 0].all() else 1.0

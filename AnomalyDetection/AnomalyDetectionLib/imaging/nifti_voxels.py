@@ -1,4 +1,4 @@
-"""The voxels of a NIfTI file, all of them or none: a file that is too short or damaged is not read in part."""
+"""Read the voxels of a NIfTI file completely; truncated or damaged files are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .nifti_header import NiftiHeader
 from .packed import UNPACKING, unpacked
 from .text_header import MOST_VOXELS
 
-#: What a damaged file makes of itself, wherever that is noticed.
+#: Exceptions raised for damaged files.
 DAMAGE = (
     *UNPACKING, ImageFileError, WrapStructError, HeaderDataError, LookupError, OverflowError, gzip.BadGzipFile
 )  # fmt: skip
@@ -86,7 +86,7 @@ def read_stored(path: Path, header: NiftiHeader) -> np.ndarray:
             del content[:later]
         if len(content) < wanted:
             raise EOFError(f"{len(content)} of {wanted} bytes")
-        beyond = 0  # what follows is not read, however long it is
+        beyond = 0  # trailing bytes are not kept
         while beyond <= _LOOKED_AT and (block := stream.read(1 << 16)):
             beyond += len(block)
     return np.frombuffer(content, header.dtype, count).reshape(header.shape[::-1])

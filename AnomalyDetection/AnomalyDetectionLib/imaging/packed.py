@@ -1,4 +1,4 @@
-"""What a file holds, by its content and not by its name: packed once or twice, or called by another format's name."""
+"""Detect the format of a file by its content: it may be compressed repeatedly or have another format's suffix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NIFTI, NRRD, META = "NIfTI", "NRRD", "MetaImage"
 #: What unpacking a damaged file raises.
 UNPACKING = (EOFError, OSError, zlib.error, ValueError)
 
-#: So many times a file may be packed. More is nobody's mistake.
+#: Most layers of compression that are unpacked.
 _MOST_LAYERS = 3
 
 _ARCHIVES = {

@@ -59,7 +59,7 @@ def plain_copy(path: Path, kind: str, folder: Path, *, packed: bool) -> Path | N
 
 
 def _most_bytes(beginning: Path) -> int:
-    """How long a file can be at most by its header, which anybody may have written."""
+    """Largest plausible file length by its (untrusted) header."""
     try:
         return LONGEST + bytes_of_voxels(beginning)[1]
     except (KeyError, ValueError):

@@ -19,18 +19,18 @@ from .brain_mask import extract_brain, given_brain
 from .contrast import refuse_the_same
 from .geometry import model_grid, to_lps_axes
 from .intensity import intensity_scale
+from .preparation_settings import PreparationSettings
 from .prepared import PreparedStudy
 from .registration import align, transform_of
 from .resampling import covered_by_t1, flair_to_model_grid, known_in_both, t1_to_model_grid
-from .settings import PreparationSettings
 from .tissue_modes import mode_scales
 from .volume import Study, name_of
 
-#: What a listener is told: the stage's name, and the fraction of the preparation done before it.
+#: Called with the stage's name and the fraction of the preparation done before it.
 Progress = Callable[[str, float], None]
 
-#: A T1 may miss this share of the brain. It is left out; beyond that, most of what is asked would be.
-MOST_UNCOVERED = 0.25
+#: Largest share of the brain that the T1 may miss; that part is left out.
+MOST_OUTSIDE_T1 = 0.25
 
 _STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field": 0.75, "scaling": 0.97}
 
@@ -52,7 +52,7 @@ def prepare(
 
     Raises:
         InputError: if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no contrast,
-            the T1 misses more than `MOST_UNCOVERED` of the brain, or the given mask does not fit.
+            the T1 misses more than `MOST_OUTSIDE_T1` of the brain, or the given mask does not fit.
     """
     seconds: dict[str, float] = {}
 
@@ -76,8 +76,8 @@ def prepare(
         whole_brain = flair_brain
         flair_brain = whole_brain & covered_by_t1(t1_grid, Grid.of(study.flair.image), to_t1)
         flair_brain &= known_in_both(study, to_t1)
-        uncovered = 1.0 - float(flair_brain.sum() / whole_brain.sum())
-        _check_cover(study, uncovered)
+        fraction_outside_t1 = 1.0 - float(flair_brain.sum() / whole_brain.sum())
+        _check_cover(study, fraction_outside_t1)
         flair_image = to_lps_axes(study.flair.image)
         brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
         acquired = acquired_slices(flair_image)
@@ -115,19 +115,19 @@ def prepare(
         flair_scale=flair_scale,
         alignment=alignment,
         seconds=seconds,
-        uncovered=uncovered,
+        fraction_outside_t1=fraction_outside_t1,
     )
 
 
-def _check_cover(study: Study, uncovered: float) -> None:
-    """Refuses a T1 that shows too little of the brain."""
-    if uncovered > MOST_UNCOVERED:
+def _check_cover(study: Study, fraction_outside_t1: float) -> None:
+    """Refuse a T1 that shows too little of the brain."""
+    if fraction_outside_t1 > MOST_OUTSIDE_T1:
         if study.t1.unknown is not None or study.flair.unknown is not None:
             raise InputError(
-                f"{100 * uncovered:.0f} % of the brain has no numbers (NaN or infinite) in {name_of(study.t1, 'the T1')} or "
+                f"{100 * fraction_outside_t1:.0f} % of the brain has no numbers (NaN or infinite) in {name_of(study.t1, 'the T1')} or "
                 f"{name_of(study.flair, 'the FLAIR')}, or is not shown by the T1: export the images again."
             )
         raise InputError(
-            f"{name_of(study.t1, 'The T1')} does not show {100 * uncovered:.0f} % of the brain in "
+            f"{name_of(study.t1, 'The T1')} does not show {100 * fraction_outside_t1:.0f} % of the brain in "
             f"{name_of(study.flair, 'the FLAIR')}: give a T1 of the whole brain."
         )

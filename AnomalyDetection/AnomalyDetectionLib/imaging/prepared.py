@@ -61,7 +61,7 @@ class PreparedStudy:
         t1_scale, flair_scale: the linear maps that were applied.
         alignment: how T1 was brought to the FLAIR.
         seconds: time by stage.
-        uncovered: share of the FLAIR's brain that the T1 does not show; it is not in `brain` and `flair_brain`.
+        fraction_outside_t1: share of the brain outside the T1's field of view; excluded from `brain` and `flair_brain`.
     """
 
     t1: np.ndarray
@@ -74,4 +74,4 @@ class PreparedStudy:
     flair_scale: IntensityScale
     alignment: Alignment
     seconds: dict[str, float] = field(default_factory=dict)
-    uncovered: float = 0.0
+    fraction_outside_t1: float = 0.0

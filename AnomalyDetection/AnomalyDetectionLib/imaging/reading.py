@@ -18,8 +18,8 @@ from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, least_angle
 from . import file_image
 from .file_image import FileImage, several_values, several_volumes
 from .nifti_header import NOT_RIGHT_ANGLED, sheared
-from .values import from_zero
 from .volume import Remark, Study, Volume
+from .zero_level import from_zero
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
 FEWEST_VOXELS = 5
@@ -105,12 +105,14 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
         ) from error
     image, remarks = _checked(found.image, f"The {role} {path}", role, mask=mask)
     image, unknown, zero = _valued(image, f"The {role} {path}", mask=mask)
-    said = (*found.remarks, *remarks)
-    return Volume(image, path, digest, description, files, why, chosen, found.header, said, unknown, zero)
+    all_remarks = (*found.remarks, *remarks)
+    return Volume(
+        image, path, digest, description, files, why, chosen, found.header, all_remarks, unknown, zero
+    )
 
 
 def _check_fetched(path: Path, role: str) -> None:
-    """Refuse a link that leads nowhere."""
+    """Refuse a broken link."""
     if leads_nowhere(path):
         raise InputError(
             f"The {role} {path} is a link whose content is not here: {FETCH}, or give the file itself."
@@ -118,7 +120,7 @@ def _check_fetched(path: Path, role: str) -> None:
 
 
 def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
-    """Refuse what is surely of somebody else than the FLAIR."""
+    """Refuse an image whose patient contradicts the FLAIR's."""
     if volume.series is None or flair.series is None:
         return
     if different := volume.series.identity.contradictions(flair.series.identity):
@@ -197,7 +199,7 @@ def _valued(image: sitk.Image, name: str, *, mask: bool) -> tuple[sitk.Image, np
 
 
 def _check_geometry(image: sitk.Image, name: str) -> None:
-    """Refuse voxels that lie nowhere, or whose size no scan has."""
+    """Refuse geometry that is not finite, and implausible voxel sizes."""
     numbers = np.array((*image.GetSpacing(), *image.GetOrigin(), *image.GetDirection()))
     spacing = np.array(image.GetSpacing())
     if not np.isfinite(numbers).all() or np.abs(image.GetOrigin()).max() > FARTHEST_MM:

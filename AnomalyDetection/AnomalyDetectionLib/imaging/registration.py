@@ -10,8 +10,8 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..grid import Grid
+from .preparation_settings import PreparationSettings
 from .prepared import Alignment
-from .settings import PreparationSettings
 from .volume import Volume, name_of
 from .voxels import voxels_of
 

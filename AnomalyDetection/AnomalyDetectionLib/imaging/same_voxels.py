@@ -1,4 +1,4 @@
-"""Masks that were drawn on a scan's own voxels, whichever of the places in the headers they were written with."""
+"""Align masks that were drawn on a scan's voxels, whichever geometry their header follows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def placed_on(mask: Volume, grid: Grid, header: NiftiHeader | None) -> sitk.Imag
     if mask.image.GetSize() != grid.size:
         return mask.image
     its, scans = (
-        [place.matrix, *(() if said is None else said.places)]
-        for place, said in ((Grid.of(mask.image), mask.header), (grid, header))
+        [place.matrix, *(() if nifti is None else nifti.places)]
+        for place, nifti in ((Grid.of(mask.image), mask.header), (grid, header))
     )
     if not any(apart_mm(grid.size, one, other) <= SAME_PLACE_MM for one in its for other in scans):
         return mask.image

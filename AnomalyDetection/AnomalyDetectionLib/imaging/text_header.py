@@ -1,6 +1,6 @@
-"""The headers of NRRD and MetaImage files, looked at before ITK is: they are lines of text, and may be anybody's.
+"""Check the (untrusted) text headers of NRRD and MetaImage files before ITK reads them.
 
-ITK opens any file that a header names for the voxels, and ends the process at some numbers that make no sense. What
+ITK opens any data file that a header names, and aborts the process on some invalid numbers. What
 is checked here is what a volume needs; ITK reads the rest.
 """
 
@@ -19,7 +19,7 @@ MOST_VOXELS = 500_000_000
 LONGEST = 1 << 20
 """Headers end within so many bytes."""
 
-_MOST_AXES = 5  # the sixth of NIfTI and the sixteenth of NRRD hold no scan of a brain
+_MOST_AXES = 5  # formats allow more, brain scans do not have them
 _MOST_CHANNELS = 100
 
 _META, _NRRD = (".mhd", ".mha"), (".nhdr", ".nrrd")
@@ -154,7 +154,7 @@ def _check_meta(fields: list[tuple[str, str]], length: int) -> None:
         elif key == "CompressedDataSize":
             _whole(value, 0, length)
         elif key == "ElementType" and not _ELEMENT.fullmatch(value):
-            raise ValueError("a type of voxels that there is not")
+            raise ValueError("an unknown type of voxels")
     if not sized or not fields or fields[-1][0] != "ElementDataFile":
         raise ValueError("no sizes, or no voxels")
 

@@ -1,4 +1,4 @@
-"""Scans among many that cannot be used: the others go on, and a table says why."""
+"""Scans of a batch that cannot be used: they are skipped and listed in a table with the reason."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def write_unusable(table: Path, unusable: Sequence[Unusable]) -> None:
 
 
 def in_words(unusable: Sequence[Unusable], table: Path) -> str:
-    """How many there are and where the reasons stand, to go on a sentence with; empty without any."""
+    """The end of a sentence: how many there are and where the reasons are listed; empty for none."""
     return f"; {len(unusable)} could not be used, see {table}" if unusable else ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Remark(NamedTuple):
-    """What reading a file gave reason to doubt; it becomes a `QualityWarning`, whose fields these are."""
+    """A doubt about a file, found while reading it; it becomes a `QualityWarning` with the same fields."""
 
     name: str
     sentence: str
@@ -37,10 +37,10 @@ class Volume:
         chosen: why this DICOM series was taken of its study; "" where the user named it.
         series: that DICOM series, with what its headers say; None for other formats.
         header: of a NIfTI file; None for other formats.
-        remarks: what has to be said of the file.
+        remarks: doubts about the file.
         unknown: bool (slices, rows, columns), where the file holds no number (NaN, infinite); None: nowhere. The image
             has its lowest value there.
-        zero: what was taken off the file's values, so that 0 in the image is no signal.
+        zero: the value subtracted from the file's values, so that 0 in the image means no signal.
     """
 
     image: sitk.Image

@@ -1,4 +1,4 @@
-"""The voxels of an image without a copy of them, to be kept for as long as one likes."""
+"""A safe read-only view of an image's voxels, without a copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def voxels_of(image: sitk.Image) -> np.ndarray:
 
 
 class _Voxels:
-    """What numpy holds on to as the owner of the memory."""
+    """The object that numpy keeps alive as the owner of the memory."""
 
     def __init__(self, image: sitk.Image) -> None:
         self.__array_interface__ = sitk.GetArrayViewFromImage(image).__array_interface__  # noqa: TID251

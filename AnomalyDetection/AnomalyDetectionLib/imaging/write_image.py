@@ -1,4 +1,4 @@
-"""Images to files, compressed; a disk that is full is noticed."""
+"""Write compressed image files; a full disk is detected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def write_image(image: sitk.Image, path: Path, on: Volume | None = None) -> None
     """An image to a file, compressed; the suffix tells the format.
 
     Args:
-        on: the scan that it has the voxels of: a NIfTI file that lies on one takes over all that its header says of places.
+        on: the scan on whose grid it lies: a NIfTI file copies all of that scan's geometry fields.
 
     Raises:
         OSError: if it cannot be written, such as for want of space.

@@ -1,1 +1,1 @@
-"""Networks, losses, and the model file: weights, statistics, settings, card."""
+"""Networks and the model file: weights, statistics, settings, card."""

@@ -1,4 +1,4 @@
-"""Where models and sample lie, which file a model's name stands for, and what it is in short; without torch."""
+"""Locate models and sample data, and describe models by their header; without torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_LINE = 1000
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model is, for who chooses among several.
+    """A short description of a model, for a list.
 
     Attributes:
         name: as `--model` takes it.
@@ -86,5 +86,5 @@ def model_info(path: Path) -> ModelInfo:
 
 
 def _short(text: str) -> str:
-    """A stranger's text for a list: not endless, nothing unseen, and no markup, which tooltips would follow."""
+    """Untrusted text for a list: shortened, without control characters and without markup, which tooltips render."""
     return escape_controls(text[:_LONGEST_LINE].replace("<", "‹"))

@@ -26,7 +26,7 @@ FEATURES = 14
 
 @dataclass(frozen=True)
 class CandidateSettings:
-    """The architecture, and how its answers are calibrated.
+    """The architecture, and the calibration of its output.
 
     Attributes:
         width: feature maps of the first layers.
@@ -39,7 +39,7 @@ class CandidateSettings:
     bias: tuple[float, ...] = (0.0,) * len(CLASSES)
 
     def __post_init__(self) -> None:
-        """Settings also come from strangers' model files: ValueError for what cannot be a network."""
+        """Raise ValueError for invalid values: settings may come from untrusted model files."""
         if not 4 <= self.width <= 256:
             raise ValueError("the second look has 4 to 256 feature maps")
         if not 0.05 <= self.temperature <= 20 or len(self.bias) != len(CLASSES):

@@ -1,4 +1,4 @@
-"""What the context detector tells apart; without torch."""
+"""The classes of the context detector; without torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ CLASSES = ("normal", "wmh", "infarct", "other", "artefact")
 
 NORMAL, WMH, INFARCT, OTHER, ARTEFACT = range(5)
 IGNORED = 255
-"""In a target: nothing is asked for here."""
+"""In a training target: voxels that are ignored."""
 
 ANOMALIES = (WMH, INFARCT, OTHER)

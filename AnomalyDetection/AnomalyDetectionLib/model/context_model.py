@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..imaging.settings import PreparationSettings
+from ..imaging.preparation_settings import PreparationSettings
 from .candidate_network import CandidateNetwork, CandidateSettings
 from .context_network import ContextNetwork, ContextSettings
-from .rates import RateCurve
-from .settings import ScoringSettings
+from .false_positive_curve import FalsePositiveCurve
+from .model_settings import ScoringSettings
 from .stored_settings import fingerprint, from_json, plain
 from .tensor_file import check_weights
 
@@ -27,7 +27,7 @@ class ContextModel:
     """A trained context detector and all that belongs to it.
 
     Its scores are probabilities, one for each candidate, on every voxel of it: stride 1, one patch is a finding, and
-    percentile, statistics and z_factor of the scoring settings mean nothing to it. It has no latent vectors, and so no
+    percentile, statistics and z_factor of the scoring settings do not apply. It has no latent vectors, and so no
     library of normal tissue.
 
     Attributes:
@@ -39,7 +39,7 @@ class ContextModel:
         candidate: settings of that network, its calibration among them.
         preparation, scoring: the settings that made it and that its use needs.
         card: for people: title, summary, what it was trained on, licences, command, seed, duration, results.
-        rates: findings a normal scan by threshold; None where nobody counted them.
+        false_positive_curve: findings per normal scan by threshold; None where none were counted.
     """
 
     kind: ClassVar[str] = "context"
@@ -54,10 +54,10 @@ class ContextModel:
     scoring: ScoringSettings
     card: dict[str, Any]
     sha256: str = ""
-    rates: RateCurve | None = None
+    false_positive_curve: FalsePositiveCurve | None = None
 
     def __post_init__(self) -> None:
-        """Models also come from strangers' files: ValueError for settings that do not go with this kind."""
+        """Raise ValueError for settings that do not fit this kind: model files are untrusted."""
         if (
             self.scoring.stride != 1
             or self.scoring.min_patches != 1
@@ -91,7 +91,7 @@ class ContextModel:
         return network.eval()
 
     def own_parts(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
-        """What only this kind has in a file: tensors, header, and the earliest version that can say it."""
+        """The parts of the file that only this kind has: tensors, header, and the lowest file version that supports them."""
         tensors = {_WEIGHTS + name: tensor for name, tensor in self.weights.items()}
         tensors |= {_SECOND_LOOK + name: tensor for name, tensor in self.second_look.items()}
         header = {

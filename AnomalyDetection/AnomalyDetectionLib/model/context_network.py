@@ -1,4 +1,4 @@
-"""The context detector's network: a 2.5D U-Net that tells what every voxel of a slice of T1 and FLAIR is."""
+"""The context detector's network: a 2.5D U-Net that classifies every voxel of a slice of T1 and FLAIR."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ContextSettings:
     mirrored: bool = True
 
     def __post_init__(self) -> None:
-        """Settings also come from strangers' model files: ValueError for what cannot be a network."""
+        """Raise ValueError for invalid values: settings may come from untrusted model files."""
         if not 0 <= self.neighbours <= 4:
             raise ValueError(f"a slice sees 0 to 4 neighbours, not {self.neighbours}")
         if not 2 <= len(self.widths) <= 6 or not all(1 <= width <= 1024 for width in self.widths):
@@ -72,7 +72,7 @@ def context_inputs(images: Tensor, brain: Tensor, place: Tensor, other_side: Ten
         images: (n, slices, 2, rows, columns): the slices from the lowest neighbour to the highest, T1 and FLAIR
             scaled by tissue modes, 0 outside the brain.
         brain: (n, rows, columns), of the slice in the middle.
-        place: (n, 3, rows, columns): where in the brain a voxel lies (see `BrainPlace.at`).
+        place: (n, 3, rows, columns): where in the brain a voxel lies (see `BrainExtent.coordinates`).
         other_side: (n, 2, rows, columns): T1 and FLAIR of the slice in the middle, mirrored at the brain's midline, so that
             what lies at the same place in the other half lies here.
 

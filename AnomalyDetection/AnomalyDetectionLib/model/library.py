@@ -40,7 +40,7 @@ class NormalLibrary:
     usual: tuple[float, float]
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: libraries also come from strangers' model files."""
+        """Raise ValueError for invalid values: libraries may come from untrusted model files."""
         if self.patches.dtype != np.uint8 or self.patches.shape[1:] != _PATCH or not len(self.patches):
             raise ValueError("the library's patches are not 2 x 15 x 15 bytes each")
         if self.latents.dtype != np.float16 or self.latents.ndim != 2:

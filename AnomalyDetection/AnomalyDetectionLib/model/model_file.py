@@ -14,12 +14,12 @@ import torch
 
 from ..errors import InputError
 from ..files.text import escape_controls
-from ..imaging.settings import PreparationSettings
-from . import rates
+from ..imaging.preparation_settings import PreparationSettings
+from . import false_positive_curve
 from .bundled import DEFAULT_MODEL, SUFFIX, bundled_models, find_model, resources
 from .context_model import ContextModel
+from .model_settings import ScoringSettings
 from .paper_model import Model
-from .settings import ScoringSettings
 from .stored_settings import from_json, plain
 from .tensor_file import read_tensors, write_tensors
 
@@ -57,7 +57,7 @@ def save_model(model: AnyModel, path: Path) -> None:
         OSError: it cannot be written.
     """
     tensors, header, version = model.own_parts()
-    arrays, entry = rates.to_file(model.rates)
+    arrays, entry = false_positive_curve.to_file(model.false_positive_curve)
     tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
     header |= entry
     header |= {
@@ -105,7 +105,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
         card = json.loads(header["card"])
         if not isinstance(card, dict) or not _is_shallow(card):
             raise ValueError("the card has no entries, or they hold too many others")
-        curve = {name: tensors[name].numpy() for name in rates.array_names(header)}
+        curve = {name: tensors[name].numpy() for name in false_positive_curve.array_names(header)}
         return kind.of_parts(
             header,
             tensors,
@@ -114,7 +114,7 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
             scoring=from_json(ScoringSettings, header["scoring"]),
             card=card,
             sha256=digest,
-            rates=rates.from_file(curve, header),
+            false_positive_curve=false_positive_curve.from_file(curve, header),
         )
     except InputError:
         raise
@@ -128,13 +128,13 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
 
 
 def _is_shallow(value: object, depth: int = 0) -> bool:
-    """Whether entries within entries end soon."""
+    """Whether nesting is limited."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth <= _DEEPEST_CARD and all(_is_shallow(entry, depth + 1) for entry in inner)
 
 
 def _is_name(name: str) -> bool:
-    """Whether a stranger's model may be called so: it is shown, and part of the names of files."""
+    """Whether an untrusted name is safe to show and to use in file names."""
     return (
         0 < len(name) <= _LONGEST_NAME
         and name.isprintable()

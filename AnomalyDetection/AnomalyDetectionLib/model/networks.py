@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .settings import NetworkSettings
+from .model_settings import NetworkSettings
 
 CHANNELS = 2  # T1 and FLAIR, in this order
 SLOPE = 0.2
@@ -125,8 +125,3 @@ def initialise(network: nn.Module, seed: int) -> None:
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02, generator=generator)
             nn.init.zeros_(layer.bias)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Trainable parameters."""
-    return sum(parameter.numel() for parameter in network.parameters())

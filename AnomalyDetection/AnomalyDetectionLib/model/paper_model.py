@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..imaging.settings import PreparationSettings
+from ..imaging.preparation_settings import PreparationSettings
 from . import library as normal_library
 from .bundled import PAPER_KIND
+from .false_positive_curve import FalsePositiveCurve
 from .library import NormalLibrary
+from .model_settings import NetworkSettings, ScoringSettings
 from .networks import Generator
-from .rates import RateCurve
-from .settings import NetworkSettings, ScoringSettings
 from .stored_settings import fingerprint, from_json, needed_version, plain
 from .tensor_file import check_weights
 from .tissue_statistics import TissueStatistics, needs_tissue_statistics
@@ -39,7 +39,7 @@ class Model:
             of those versions read files that have it, and do not see it.
         tissue_statistics: for other readings of the scores than the paper's; None where nobody added them, and
             likewise.
-        rates: findings a normal scan by threshold; None where nobody counted them, and likewise.
+        false_positive_curve: findings per normal scan by threshold; None where none were counted, and likewise.
     """
 
     kind: ClassVar[str] = PAPER_KIND
@@ -55,7 +55,7 @@ class Model:
     sha256: str = ""
     library: NormalLibrary | None = None
     tissue_statistics: TissueStatistics | None = None
-    rates: RateCurve | None = None
+    false_positive_curve: FalsePositiveCurve | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -72,7 +72,7 @@ class Model:
         return generator.eval()
 
     def own_parts(self) -> tuple[dict[str, Tensor], dict[str, str], int]:
-        """What only this kind has in a file: tensors, header, and the earliest version that can say it."""
+        """The parts of the file that only this kind has: tensors, header, and the lowest file version that supports them."""
         tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
         tensors |= {"median": self.median, "deviation": self.deviation}
         header = {"network": json.dumps(plain(self.network))}

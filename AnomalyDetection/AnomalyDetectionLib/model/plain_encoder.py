@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .settings import NetworkSettings
+from .model_settings import NetworkSettings
 
 SLOPE, EPSILON = 0.2, 1e-5  # of the leaky ReLU (paper) and of batch normalisation (torch's default)
 

@@ -1,4 +1,4 @@
-"""Settings as a model file holds them, and the hash of all that scores depend on."""
+"""Settings as stored in model files, and the hash of everything that scores depend on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 SINCE: dict[str, int] = {"statistics": 2, "distance": 3, "scaling": 3}
-"""With which version of the file a setting came, if not with the first."""
+"""File version that introduced a setting, if not the first."""
 
 Settings = TypeVar("Settings")
 

@@ -1,4 +1,4 @@
-"""Tensors and a header in one .safetensors file, which is written completely or not at all."""
+"""Read and atomically write one .safetensors file of tensors and a header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What z - z_hat of normal tissue is like in each part of the brain: optional tensors of a model file.
+"""Statistics of z - z_hat for normal tissue in each part of the brain: optional tensors of a model file.
 
 They serve other readings of the same network than the paper's (`ScoringSettings.statistics` and `.distance`).
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .settings import ScoringSettings
+from .model_settings import ScoringSettings
 
 CLASSES = 8
 """All tissue, at 0, and the anatomy labels 1 to 7 (`detection.anatomy.AnatomyLabel`)."""
@@ -38,7 +38,7 @@ class TissueStatistics:
     whitening: Tensor
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: statistics also come from strangers' model files."""
+        """Raise ValueError for invalid values: statistics may come from untrusted model files."""
         size = self.median.shape[-1]
         shapes = [(CLASSES, size), (CLASSES, size), (CLASSES, size, size)]
         if [tuple(tensor.shape) for tensor in self.tensors().values()] != shapes:

@@ -8,7 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..detection.settings import DetectionSettings, setting_of
+from ..detection.detection_settings import DetectionSettings, setting_of
 from ..model.bundled import DEFAULT_MODEL, PAPER_KIND, bundled_models, model_info
 from .devices import Devices
 from .messages import say

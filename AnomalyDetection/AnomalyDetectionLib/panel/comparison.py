@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..detection.comparison import Change
+from ..detection.compare_findings import Change
 from ..errors import InputError
 from ..reporting.comparison import Comparison, summary
 from ..reporting.result_folder import find_image, open_folder, read_image

@@ -8,7 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..model.rates import in_words
+from ..model.false_positive_curve import in_words
 from ..scene import overlay, slice_views
 from ..scene.result import (
     Result,

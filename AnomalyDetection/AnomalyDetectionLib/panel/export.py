@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..dicom.patient import PatientLine, patient_line
+from ..dicom.patient import PatientHeader, patient_header
 from ..errors import InputError
 from ..scene import export
 from ..scene.dicom import export_dicom
@@ -149,10 +149,10 @@ class Export:
 
         self._write(write, folder, said)
 
-    def _patient(self, result: Result) -> PatientLine | None:
+    def _patient(self, result: Result) -> PatientHeader | None:
         """Whose images they are, where the FLAIR is of DICOM images."""
         files = instance_files(result.flair)
-        return patient_line(files[0]) if files else None
+        return patient_header(files[0]) if files else None
 
     def _to_file(self, kind: str, suffix: str, write: Callable[[Result, Path], Any], name: str = "") -> None:
         result = self._panel.result

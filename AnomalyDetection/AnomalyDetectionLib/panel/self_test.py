@@ -184,7 +184,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertEqual(reviews(), reviewed)
 
     def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
-        from ..detection.settings import DetectionRequest
+        from ..detection.detection_settings import DetectionRequest
         from ..engine.job import Job
         from ..engine.process import EngineRun
         from .python import python_command

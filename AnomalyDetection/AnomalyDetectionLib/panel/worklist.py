@@ -12,7 +12,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bids.layout import is_bids
+from ..bids.bids_layout import is_bids
 from ..engine.process import EngineRun
 from ..errors import InputError
 from ..files.run_folders import new_folder

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..detection.comparison import Change, Outlined, compare
+from ..detection.compare_findings import Change, Outlined, compare
 from ..dicom.identity import Identity, written_date
 from ..errors import InputError
 from ..files.atomic_file import atomic_file

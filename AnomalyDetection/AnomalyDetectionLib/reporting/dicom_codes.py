@@ -8,7 +8,7 @@ from highdicom.sr.coding import CodedConcept
 from pydicom.sr.coding import Code
 
 from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
-from ..detection.review import ReviewedFinding
+from ..detection.reviewed_findings import ReviewedFinding
 
 SCHEME, SCHEME_NAME = "99ANODET", "AnomalyDetection extension for 3D Slicer"
 """The designator and the name of our own codes; "99" at its beginning marks a private scheme (PS3.16, section 8)."""
@@ -96,7 +96,7 @@ _KINDS = {
     7: _Kind(MORPHOLOGY, Code("18115005", "SCT", "Pathologic calcification")),
     8: _Kind(_TISSUE, Code("3138006", "SCT", "Bone")),
 }
-"""By the categories of `detection.review`, 1 to 8."""
+"""By the categories of `detection.reviewed_findings`, 1 to 8."""
 
 _KNOWN = {3: Code("373066001", "SCT", "Yes"), 4: Code("373067005", "SCT", "No")}
 """Categories that say whether the infarct was known; their SNOMED code does not."""

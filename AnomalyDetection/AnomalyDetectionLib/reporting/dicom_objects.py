@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from ..detection.review import ReviewedFinding
+from ..detection.reviewed_findings import ReviewedFinding
 from ..dicom.headers import is_dicom
 from ..dicom.series import Series, choose, read
 from ..errors import InputError

@@ -38,7 +38,7 @@ from highdicom.sr import (
 )
 from pydicom.sr.coding import Code
 
-from ..detection.review import ReviewedFinding
+from ..detection.reviewed_findings import ReviewedFinding
 from ..dicom.cleaning import UTF_8
 from ..dicom.source import DicomSource
 from . import dicom_codes as say
@@ -242,8 +242,10 @@ def _measurements(finding: ReviewedFinding, volume_ml: float) -> list[Measuremen
         Measurement(name=say.PEAK_SCORE, value=_rounded(finding.peak_score), unit=say.NO_UNITS),
         Measurement(name=say.MEAN_SCORE, value=_rounded(finding.mean_score), unit=say.NO_UNITS),
     ]
-    if finding.rate is not None:
-        made.append(Measurement(name=say.RATE, value=_rounded(finding.rate), unit=say.FINDINGS_PER_SCAN))
+    if finding.per_normal_scan is not None:
+        made.append(
+            Measurement(name=say.RATE, value=_rounded(finding.per_normal_scan), unit=say.FINDINGS_PER_SCAN)
+        )
     return made
 
 

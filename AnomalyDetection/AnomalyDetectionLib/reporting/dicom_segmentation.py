@@ -15,7 +15,7 @@ from highdicom.seg import (
 )
 from highdicom.sr.coding import CodedConcept
 
-from ..detection.review import ReviewedFinding
+from ..detection.reviewed_findings import ReviewedFinding
 from ..dicom.cleaning import UTF_8
 from ..dicom.source import DicomSource
 from .colours import finding_colour

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..imaging.memory import is_out_of_memory
+from ..imaging.out_of_memory import is_out_of_memory
 
 NOT_REACHED = "the run ended before it was made"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

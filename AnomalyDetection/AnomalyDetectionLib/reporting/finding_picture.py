@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..detection.findings import Finding, Findings
-from ..detection.nearest import Comparison
+from ..detection.nearest_normal import NearestNormals
 from ..detection.score_map import ScoreMap
 from .nearest_picture import HEADING, draw_comparison, explanation
 
@@ -35,7 +35,7 @@ COMPARISON_TILE, COMPARISON_TOP = 96, 52
 
 
 def draw_finding(
-    scores: ScoreMap, findings: Findings, number: int, comparison: Comparison | None = None
+    scores: ScoreMap, findings: Findings, number: int, comparison: NearestNormals | None = None
 ) -> Image.Image:
     """Draw the slice of the model's grid that holds most of a finding.
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..files.text import escape_controls
+from ..model.false_positive_curve import in_words
 from ..model.model_file import DEFAULT_MODEL, AnyModel, ContextModel, bundled_models, load_model
-from ..model.rates import in_words
 
 
 def model_list() -> str:
@@ -55,15 +55,15 @@ def model_card(path_or_name: str) -> str:
 
 
 def _rates(model: AnyModel) -> str:
-    """What the model's own threshold means, and which thresholds other budgets have."""
-    curve, own = model.rates, model.scoring.threshold
+    """What the model's own threshold means, and the thresholds for other false positives per scan."""
+    curve, own = model.false_positive_curve, model.scoring.threshold
     if curve is None:
         return "not known; 'anomaly-detection calibrate' counts them on normal scans"
     low, high = map(in_words, curve.interval(own))
     others = ", ".join(
-        f"{budget:g} at {curve.threshold_for(budget):.2f}"
-        for budget in (0.5, 1, 2, 4, 8)
-        if curve.least <= budget <= curve.most
+        f"{false_positives:g} at {curve.threshold_for(false_positives):.2f}"
+        for false_positives in (0.5, 1, 2, 4, 8)
+        if curve.least <= false_positives <= curve.most
     )
     return (
         f"{in_words(curve.rate(own))} ({low} to {high}) at its threshold of {own:g}; {others}; counted on {curve.scans} "

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..detection.findings import Finding, Findings
-from ..detection.nearest import Comparison, NormalTissue
+from ..detection.nearest_normal import NearestNormals, NormalTissue
 from ..detection.score_map import ScoreMap
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FINDING_COLOUR, NORMAL_COLOUR = (255, 90, 80), (110, 200, 110)
 
 
 def draw_comparison(
-    comparison: Comparison, *, tile: int = TILE, foot: bool = True, name: str = "finding"
+    comparison: NearestNormals, *, tile: int = TILE, foot: bool = True, name: str = "finding"
 ) -> Image.Image:
     """A patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
 
@@ -77,7 +77,7 @@ def size_of(patches: int, tile: int = TILE, *, foot: bool = True) -> tuple[int, 
     return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + (FOOT if foot else 0)
 
 
-def explanation(comparison: Comparison) -> str:
+def explanation(comparison: NearestNormals) -> str:
     """What the distances mean, in one sentence."""
     usual, rare = comparison.usual
     return (

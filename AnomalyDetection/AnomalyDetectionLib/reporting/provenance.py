@@ -13,7 +13,7 @@ import SimpleITK
 import torch
 
 from .. import __version__
-from ..detection.run import Detection
+from ..detection.pipeline import Detection
 from ..grid import Grid
 from ..imaging.volume import Volume
 from .notice import LIMITS, NOTICE
@@ -59,7 +59,7 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "flair": _input(detection.study.flair),
             "brain_mask": _input(detection.study.brain_mask) if detection.study.brain_mask else None,
         },
-        "brain_without_t1": round(prepared.uncovered, 4),
+        "brain_without_t1": round(prepared.fraction_outside_t1, 4),
         "alignment": {
             "registered": alignment.registered,
             "shift_mm": round(alignment.shift_mm, 3),
@@ -96,7 +96,7 @@ def _version(package: str) -> str | None:
 
 def _rates(detection: Detection) -> dict[str, Any] | None:
     """What the threshold means; None where the model does not know."""
-    curve, threshold = detection.scores.rates, detection.findings.threshold
+    curve, threshold = detection.scores.false_positive_curve, detection.findings.threshold
     if curve is None:
         return None
     return {

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.findings import Findings
-from ..detection.review import ReviewedFinding
+from ..detection.reviewed_findings import ReviewedFinding
 from ..detection.score_map import ScoreMap
-from ..dicom.patient import PatientLine
-from ..model.rates import in_words
+from ..dicom.patient import PatientHeader
+from ..model.false_positive_curve import in_words
 from .anonymous import anonymous_record
 from .html_page import TEMPLATES, page
 from .notice import LIMITS, NOTICE
@@ -44,7 +44,7 @@ def write_report(
     findings: Findings,
     reviewed: Sequence[ReviewedFinding],
     record: Mapping[str, Any],
-    patient: PatientLine | None = None,
+    patient: PatientHeader | None = None,
     anonymous: bool = False,
     remarks: Sequence[str] = (),
     selection: str = "",
@@ -89,7 +89,7 @@ def report_html(
     findings: Findings,
     reviewed: Sequence[ReviewedFinding],
     record: Mapping[str, Any],
-    patient: PatientLine | None = None,
+    patient: PatientHeader | None = None,
     anonymous: bool = False,
     remarks: Sequence[str] = (),
     selection: str = "",
@@ -101,7 +101,7 @@ def report_html(
     reviewed = sorted(reviewed, key=lambda finding: finding.number)
     pictures = KeyPictures(scores, findings)
     brain_ml = float(scores.study.flair_brain.sum()) * scores.study.flair_grid.voxel_ml
-    found = result_in_words(reviewed, findings, scores.rates, brain_ml, scores.settings.stride)
+    found = result_in_words(reviewed, findings, scores.false_positive_curve, brain_ml, scores.settings.stride)
     limits = record.get("limits")
     made_rows = [] if made is None else [("Report made", made.isoformat(" ", "minutes"))]
     return page(
@@ -117,7 +117,7 @@ def report_html(
         remarks=[_sentence(remark) for remark in remarks],
         results=[said for said in (found, review_in_words(reviewed, brain_ml), selection) if said],
         reviewed=reviewed,
-        rated=any(finding.rate is not None for finding in reviewed),
+        rated=any(finding.per_normal_scan is not None for finding in reviewed),
         read=any(finding.decision or finding.category or finding.note for finding in reviewed),
         drawn={finding.number for finding in findings.items},
         pictured=with_pictures(reviewed, findings),
@@ -146,7 +146,7 @@ def with_pictures(reviewed: Sequence[ReviewedFinding], findings: Findings) -> se
     return {finding.number for finding in ranked[:MOST_PICTURES]}
 
 
-def _running(patient: PatientLine | None, anonymous: bool) -> str:
+def _running(patient: PatientHeader | None, anonymous: bool) -> str:
     """What every printed page says at its foot."""
     who = dict(patient_rows(patient))
     parts = [who[name] for name in ("Patient", "Patient ID", "Study date") if name in who]

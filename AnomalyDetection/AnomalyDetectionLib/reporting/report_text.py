@@ -7,9 +7,9 @@ from typing import Any
 
 from ..detection.findings import Findings, least_size
 from ..detection.hints import HINTS
-from ..detection.review import CATEGORIES, ReviewedFinding
-from ..dicom.patient import NOBODY, PatientLine
-from ..model.rates import RateCurve, in_words
+from ..detection.reviewed_findings import CATEGORIES, ReviewedFinding
+from ..dicom.patient import NOBODY, PatientHeader
+from ..model.false_positive_curve import FalsePositiveCurve, in_words
 from .html_page import with_units
 from .report_pictures import in_letters
 
@@ -19,7 +19,7 @@ SEXES = {"F": "female", "M": "male", "O": "other"}
 def result_in_words(
     reviewed: Sequence[ReviewedFinding],
     findings: Findings,
-    rates: RateCurve | None,
+    curve: FalsePositiveCurve | None,
     brain_ml: float,
     stride: int = 4,
 ) -> str:
@@ -28,14 +28,14 @@ def result_in_words(
     Args:
         reviewed: what the report is about.
         findings: for the settings they were derived with.
-        rates: of the scores.
+        curve: of the scores.
         brain_ml: the volume that was looked at.
         stride: of the scores, in voxels.
     """
     sentences = [_found(reviewed, findings, brain_ml, least_size(findings.min_patches, stride))]
     if reviewed:
         sentences += [_largest(reviewed), _by_hint(reviewed)]
-    return " ".join([*sentences, *_normally(rates, findings)])
+    return " ".join([*sentences, *_normally(curve, findings)])
 
 
 def review_in_words(reviewed: Sequence[ReviewedFinding], brain_ml: float) -> str:
@@ -79,19 +79,19 @@ def _by_hint(reviewed: Sequence[ReviewedFinding]) -> str:
     return f"By hint: {', '.join(f'{len(group)} {hint} ({_ml(group)})' for hint, group in groups if group)}."
 
 
-def _normally(rates: RateCurve | None, findings: Findings) -> Iterator[str]:
+def _normally(curve: FalsePositiveCurve | None, findings: Findings) -> Iterator[str]:
     """What a normal scan has; nothing where the model does not know."""
-    if rates is None or rates.min_patches != findings.min_patches:
+    if curve is None or curve.min_patches != findings.min_patches:
         return
-    rate, counted = rates.rate(findings.threshold), f"counted on {_counted(rates.scans, 'normal scan')}"
-    if rate >= rates.most:
+    rate, counted = curve.rate(findings.threshold), f"counted on {_counted(curve.scans, 'normal scan')}"
+    if rate >= curve.most:
         said = f"more than **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
-    elif rate <= rates.least:
+    elif rate <= curve.least:
         said = (
             f"at most about **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
         )
     else:
-        low, high = (in_words(value) for value in rates.interval(findings.threshold))
+        low, high = (in_words(value) for value in curve.interval(findings.threshold))
         said = (
             f"about **{in_words(rate)}** findings besides white matter hyperintensities (95 % interval {low} to {high},"
             f" {counted})"
@@ -116,7 +116,7 @@ def centre(finding: ReviewedFinding) -> str:
     return ", ".join(in_letters(mm, letters) for mm, letters in pairs)
 
 
-def patient_rows(patient: PatientLine | None) -> list[tuple[str, str]]:
+def patient_rows(patient: PatientHeader | None) -> list[tuple[str, str]]:
     """Whose result it is: what the images say of patient and study, without what they do not."""
     who = NOBODY if patient is None else patient
     rows = (

@@ -24,7 +24,7 @@ from ..grid import Grid
 from ..imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from ..imaging.text_header import check_header
 from ..imaging.voxels import voxels_of
-from ..model.settings import ScoringSettings
+from ..model.model_settings import ScoringSettings
 from .result_folder import ResultFolder
 
 WITHOUT_PATCHES = "without_patches"
@@ -78,7 +78,7 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     stored = store(ScoreMap(lattice, (0, 0), image, study, _scoring(record)))
     stored.record[WITHOUT_PATCHES] = True
     if (record.get("settings") or {}).get("scores_are_probabilities"):
-        stored.record["answers"] = []  # there were some; which is not known any more
+        stored.record["candidate_probabilities"] = []  # there were some; which is not known any more
     return stored
 
 

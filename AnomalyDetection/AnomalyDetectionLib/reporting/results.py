@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..detection.findings import Findings, least_size
 from ..detection.hints import HINTS
-from ..detection.nearest import NormalTissue
-from ..detection.review import ReviewedFinding
-from ..detection.run import WRITING_BEGINS, Detection, message_of
+from ..detection.nearest_normal import NormalTissue
+from ..detection.pipeline import WRITING_BEGINS, Detection, message_of
+from ..detection.reviewed_findings import ReviewedFinding
 from ..detection.stored_scores import FOLDER, write_stored
-from ..dicom.patient import patient_line
+from ..dicom.patient import patient_header
 from ..errors import InputError
-from ..files.atomic_folder import atomic_folder, reserved
+from ..files.atomic_folder import atomic_folder, locked_folder
 from ..imaging.volume import Volume
 from ..imaging.write_image import write_image
-from ..model.rates import in_words
+from ..model.false_positive_curve import in_words
 from .anonymous import anonymous_record
 from .dicom_objects import REPORT as DICOM_REPORT
 from .dicom_objects import SEGMENTATION as DICOM_SEGMENTATION
@@ -100,7 +100,7 @@ def write_results(
         told = {**record, "missing": [one.plain for one in missing], "run": run}
         write_json(detection.findings, told, beside / RECORD)
 
-    with reserved(folder):
+    with locked_folder(folder):
         with atomic_folder(folder, files_of_result(folder)) as beside:
             write_image(detection.scores.image, beside / SCORE, on=detection.study.flair)
             write_image(shown.labels, beside / LABELS, on=detection.study.flair)
@@ -193,7 +193,7 @@ def _extras(
             findings=shown,
             reviewed=[ReviewedFinding.of(finding) for finding in detection.findings.items],
             record=record,
-            patient=patient_line(images[0]) if images else None,
+            patient=patient_header(images[0]) if images else None,
             anonymous=anonymous,
             remarks=detection.remarks,
         )
@@ -273,7 +273,7 @@ def _by_hint(findings: Findings, hide: Collection[str]) -> list[str]:
 
 def _in_a_normal_scan(detection: Detection) -> str:
     """What the threshold means, in brackets; nothing where the model does not know."""
-    curve, findings = detection.scores.rates, detection.findings
+    curve, findings = detection.scores.false_positive_curve, detection.findings
     if curve is None or findings.min_patches != curve.min_patches:
         return ""
     return f" (a normal scan has about {in_words(curve.rate(findings.threshold))} findings besides WMH)"

@@ -73,7 +73,7 @@ def _row(finding: Finding) -> list[str | int]:
         f"{finding.volume_ml:.3f}",
         f"{finding.peak_score:.3f}",
         f"{finding.mean_score:.3f}",
-        "" if finding.rate is None else f"{finding.rate:.3g}",
+        "" if finding.per_normal_scan is None else f"{finding.per_normal_scan:.3g}",
         finding.patches,
         finding.side,
         finding.region,
@@ -93,7 +93,9 @@ def _record(finding: Finding) -> dict[str, Any]:
         "volume_ml": round(finding.volume_ml, 6),
         "peak_score": round(finding.peak_score, 5),
         "mean_score": round(finding.mean_score, 5),
-        "per_normal_scan": None if finding.rate is None else float(f"{finding.rate:.4g}"),
+        "per_normal_scan": None
+        if finding.per_normal_scan is None
+        else float(f"{finding.per_normal_scan:.4g}"),
         "patches": finding.patches,
         "side": finding.side,
         "region": finding.region,

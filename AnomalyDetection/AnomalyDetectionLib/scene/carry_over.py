@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..detection.findings import Findings
-from ..detection.numbering import Numbering
+from ..detection.numbering import FindingNumbers
 from ..detection.score_map import ScoreMap
 from ..imaging.voxels import voxels_of
 
 
 def carried_numbering(
-    old: Findings, old_scores: ScoreMap, old_numbering: Numbering, new: Findings, new_scores: ScoreMap
-) -> Numbering:
+    old: Findings, old_scores: ScoreMap, old_numbering: FindingNumbers, new: Findings, new_scores: ScoreMap
+) -> FindingNumbers:
     """The old numbers, each at the patch of the new scores that it belongs to now.
 
     A new finding takes the number of the old one that it shares most voxels with. Every other old number goes
@@ -41,7 +41,7 @@ def carried_numbering(
             point = new_scores.study.flair_grid.points(index)
             nearest = free[np.argmin(np.sum((places - point) ** 2, axis=1))].tolist()
             peaks[number] = (nearest[0], nearest[1], nearest[2])
-    return Numbering(tuple(peaks[number] for number in sorted(peaks)))
+    return FindingNumbers(tuple(peaks[number] for number in sorted(peaks)))
 
 
 def _by_overlap(old: Findings, new: Findings) -> list[tuple[int, int]]:

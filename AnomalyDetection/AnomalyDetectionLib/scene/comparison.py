@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from ..detection.comparison import Change
+from ..detection.compare_findings import Change
 from ..errors import InputError
 from ..grid import Grid
 from ..reporting.comparison import Comparison

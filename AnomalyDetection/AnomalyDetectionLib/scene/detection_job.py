@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..detection.detection_settings import DetectionRequest, DetectionSettings
 from ..detection.findings import Findings
 from ..detection.score_map import ScoreMap
-from ..detection.settings import DetectionRequest, DetectionSettings
 from ..detection.stored_scores import FOLDER, read_stored
 from ..detection.written_findings import read_findings
 from ..engine.job import Job

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..detection.review import as_corrected
+from ..detection.reviewed_findings import as_corrected
 from ..errors import InputError
 from ..files.atomic_folder import atomic_folder
 from ..reporting.dicom_algorithm import Algorithm

@@ -143,7 +143,7 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
 
 def _add(result: Result, mask: np.ndarray) -> int:
     record = read_record(result.record)
-    numbering, number = record.numbering.with_readers()
+    numbering, number = record.numbering.with_manual_finding()
     if number > np.iinfo(np.uint16).max:
         raise InputError("There are more findings than can be numbered.")
     row = new_row(number, mask, score_map_of(result))

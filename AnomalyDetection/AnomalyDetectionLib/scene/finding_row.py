@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..detection.hints import UNKNOWN
-from ..detection.review import CATEGORIES, DECISIONS, ReviewedFinding
+from ..detection.reviewed_findings import CATEGORIES, DECISIONS, ReviewedFinding
 
 CHANGED, DELETED, ADDED = "changed", "deleted", "added"
 """What a reader does to a finding by hand."""
@@ -82,7 +82,7 @@ class Row:
             centroid_ras=self.centroid_ras,
             hint=self.hint,
             hint_evidence=self.hint_evidence,
-            rate=self.per_normal_scan,
+            per_normal_scan=self.per_normal_scan,
             category=self.category,
             decision=self.decision,
             note=self.note,

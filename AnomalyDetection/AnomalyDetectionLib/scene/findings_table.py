@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..detection.findings import Finding, Findings
-from ..detection.review import CATEGORIES, DECISIONS
+from ..detection.reviewed_findings import CATEGORIES, DECISIONS
 from ..errors import InputError
 from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, Row, cell_of, column_of, row_of
 
@@ -221,7 +221,7 @@ def _unreviewed_row(finding: Finding) -> Row:
         flair_relative=finding.flair_relative,
         hint=finding.hint,
         hint_evidence=finding.hint_evidence,
-        per_normal_scan=finding.rate,
+        per_normal_scan=finding.per_normal_scan,
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..dicom.choice import Offer, Role, best
-from ..dicom.kind import given_before, kind_of_sequence
+from ..dicom.choice import Role, SeriesCandidate, best
+from ..dicom.kind import earlier_contrast_medium, kind_of_sequence
 from ..dicom.sequence import MrSequence
 from ..dicom.series_names import is_enhanced, is_reformatted, kind_of_name, rest_of
 from ..errors import InputError
@@ -100,7 +100,7 @@ class _Candidate:
     folder: str | None
     stem: frozenset[str]  # the words of the name that do not tell the contrast
     series: str  # which DICOM images; the same for a series that was loaded twice
-    offer: Offer | None  # what its DICOM series is
+    dicom_series: SeriesCandidate | None  # what its DICOM series is
 
 
 def _given_before(nodes: Sequence[Any], sequences: Sequence[MrSequence | None]) -> list[str]:
@@ -111,7 +111,9 @@ def _given_before(nodes: Sequence[Any], sequences: Sequence[MrSequence | None]) 
         if sequence is not None:
             studies.setdefault(_ancestor(node, "Study"), []).append((place, quoted(node), sequence))
     for known in studies.values():
-        for (place, _, _), earlier in zip(known, given_before([each[1:] for each in known]), strict=True):
+        for (place, _, _), earlier in zip(
+            known, earlier_contrast_medium([each[1:] for each in known]), strict=True
+        ):
             said[place] = earlier
     return said
 
@@ -122,28 +124,30 @@ def _candidate(node: Any, place: int, sequence: MrSequence | None, earlier: str)
     patient, study = _ancestor(node, "Patient"), _ancestor(node, "Study")
     storage = node.GetStorageNode()
     file = storage.GetFileName() if storage is not None else None
-    offer = _offer(node, sequence, earlier)
+    dicom_series = _series_candidate(node, sequence, earlier)
     kinds = {"T1": "t1", "FLAIR": "flair"}
     return _Candidate(
         node=node,
         place=place,
-        kind=kinds.get(offer.judgement.kind) if offer else kind_of(node),
-        enhanced=offer.judgement.after_contrast if offer else is_enhanced(text),
-        reformatted=offer.judgement.derived if offer else is_reformatted(text),
+        kind=kinds.get(dicom_series.classification.kind) if dicom_series else kind_of(node),
+        enhanced=dicom_series.classification.after_contrast if dicom_series else is_enhanced(text),
+        reformatted=dicom_series.classification.derived if dicom_series else is_reformatted(text),
         patient=patient[0] if patient else None,
         study=study[0] if study else None,
         folder=str(Path(file).parent) if file else None,
         stem=rest_of(names[0]) if names else frozenset(),
         series=node.GetAttribute("DICOM.instanceUIDs") or node.GetID(),
-        offer=offer,
+        dicom_series=dicom_series,
     )
 
 
-def _offer(node: Any, sequence: MrSequence | None, earlier: str) -> Offer | None:
+def _series_candidate(node: Any, sequence: MrSequence | None, earlier: str) -> SeriesCandidate | None:
     if sequence is None:
         return None
     try:
-        return Offer(kind_of_sequence(sequence, earlier=earlier), grid_of(node, np.eye(4)), sequence)
+        return SeriesCandidate(
+            kind_of_sequence(sequence, earlier=earlier), grid_of(node, np.eye(4)), sequence
+        )
     except InputError:  # no grid: checked when it is chosen
         return None
 
@@ -164,21 +168,24 @@ def _settled(
     likely: _Candidate | None, candidates: Sequence[_Candidate], role: Role
 ) -> tuple[Any | None, str]:
     """The node among all of that kind and study whose DICOM series is the best, and why; none if there are several."""
-    if likely is None or likely.offer is None:
+    if likely is None or likely.dicom_series is None:
         return (None if likely is None else likely.node), ""
     rivals = {
         each.series: each  # the newest of a series that was loaded twice
         for each in candidates
-        if each.kind == likely.kind and each.study == likely.study and each.offer is not None
+        if each.kind == likely.kind and each.study == likely.study and each.dicom_series is not None
     }
     known = list(rivals.values())
-    offers = [each.offer for each in known if each.offer is not None]
-    places, reason = best(offers, role)
+    dicom_series = [each.dicom_series for each in known if each.dicom_series is not None]
+    places, reason = best(dicom_series, role)
     if len(places) > 1:
         names = ", ".join(quoted(known[place].node) for place in places)
         return None, f"{len(places)} {role} series are equally good ({names}): choose one."
     chosen = known[places[0]]
-    return chosen.node, f"{role}: {quoted(chosen.node)} ({offers[places[0]].judgement.why}; {reason})."
+    return (
+        chosen.node,
+        f"{role}: {quoted(chosen.node)} ({dicom_series[places[0]].classification.why}; {reason}).",
+    )
 
 
 def is_ours(node: Any) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..detection.findings import Finding, Findings, connected_patches
-from ..detection.numbering import Numbering
+from ..detection.numbering import FindingNumbers
 from ..detection.score_map import ScoreMap
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
@@ -21,7 +21,9 @@ from .finding_row import ADDED, CHANGED, DELETED, Row
 from .mask_text import mask_of, mask_text
 
 
-def with_edits(findings: Findings, rows: Sequence[Row], scores: ScoreMap, numbering: Numbering) -> Findings:
+def with_edits(
+    findings: Findings, rows: Sequence[Row], scores: ScoreMap, numbering: FindingNumbers
+) -> Findings:
     """The findings with the reader's outlines over those of the detection.
 
     What the reader has deleted is left out. Where a group of patches holds an edited finding and another one,
@@ -151,7 +153,7 @@ def _edited_finding(row: Row, detected: Finding | None, scores: ScoreMap) -> Fin
         peak_patch=peak_patch,
         hint=row.hint,
         hint_evidence=row.hint_evidence,
-        rate=row.per_normal_scan,
+        per_normal_scan=row.per_normal_scan,
     )
 
 
@@ -161,7 +163,7 @@ def _other_number(
     replaced: np.ndarray,
     findings: Findings,
     scores: ScoreMap,
-    numbering: Numbering,
+    numbering: FindingNumbers,
 ) -> int:
     """Whose the rest of a group is that an edited finding has grown together with: another known number; 0: nobody's.
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from ..detection.nearest import Comparison, NormalTissue
+from ..detection.nearest_normal import NearestNormals, NormalTissue
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..model.bundled import MOST_BYTES, find_model
 from .result import Result, findings_of, provenance_of, score_map_of, why_fixed
 
 
-def comparison_of(result: Result, number: int) -> Comparison:
+def comparison_of(result: Result, number: int) -> NearestNormals:
     """The highest patch of a finding beside the normal patches nearest to it.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from ..detection.numbering import Numbering
+from ..detection.numbering import FindingNumbers
 from ..errors import InputError
 from ..grid import Grid
 from ..reporting.result_folder import Image, ResultFolder, identity_of, read_image
@@ -148,7 +148,7 @@ def _number_all(result: Result, folder: ResultFolder) -> None:
         return
     highest = max((int(item["number"]) for item in folder.record["findings"]), default=0)
     record = read_record(result.record)
-    numbering = Numbering(((0, 0, 0),) * highest)
+    numbering = FindingNumbers(((0, 0, 0),) * highest)
     result.record.SetText(record_text(dataclasses.replace(record, numbering=numbering)))
 
 

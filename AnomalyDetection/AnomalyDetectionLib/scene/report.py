@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..detection.review import as_corrected
-from ..dicom.patient import PatientLine
+from ..detection.reviewed_findings import as_corrected
+from ..dicom.patient import PatientHeader
 from ..files.atomic_folder import atomic_folder
 from . import export
 from .findings_table import rows
@@ -21,7 +21,7 @@ def export_report(
     result: Result,
     path: Path,
     *,
-    patient: PatientLine | None = None,
+    patient: PatientHeader | None = None,
     anonymous: bool = False,
     accepted_only: bool = False,
     remarks: Sequence[str] = (),

@@ -16,12 +16,12 @@ import SimpleITK as sitk
 
 from ..detection.findings import Findings, derive_findings
 from ..detection.hints import HINTS
-from ..detection.numbering import Numbering, keep_numbers
+from ..detection.numbering import FindingNumbers, keep_numbers
 from ..detection.score_map import ScoreMap
 from ..detection.stored_scores import IMAGES, StoredScores, restore
 from ..errors import InputError
-from ..model import rates
-from ..model.rates import RateCurve
+from ..model import false_positive_curve
+from ..model.false_positive_curve import FalsePositiveCurve
 from ..reporting.result_scores import WHY_FIXED, WITHOUT_PATCHES
 from .carry_over import carried_numbering
 from .findings_table import forget_all, rows, write_rows
@@ -251,7 +251,7 @@ def settings_of(result: Result) -> tuple[float, int]:
 
 def has_probabilities(result: Result) -> bool:
     """Whether its scores are probabilities."""
-    return read_record(result.record).scores.get("answers") is not None
+    return read_record(result.record).scores.get("candidate_probabilities") is not None
 
 
 def scores_voxels(result: Result) -> bool:
@@ -259,9 +259,9 @@ def scores_voxels(result: Result) -> bool:
     return dict(read_record(result.record).scores.get("lattice") or {}).get("stride") == 1
 
 
-def rates_of(result: Result) -> RateCurve | None:
+def rates_of(result: Result) -> FalsePositiveCurve | None:
     """What the scores mean, as findings a normal scan by threshold; None where that is not known."""
-    return rates.from_plain(read_record(result.record).scores.get("rates"))
+    return false_positive_curve.from_plain(read_record(result.record).scores.get("false_positive_curve"))
 
 
 def why_fixed(result: Result) -> str:
@@ -300,7 +300,7 @@ def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> Non
     show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
 
 
-def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, Numbering] | None:
+def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, FindingNumbers] | None:
     """The findings of a result, if they lie on the voxels of this FLAIR and can still be derived."""
     if result is None:
         return None

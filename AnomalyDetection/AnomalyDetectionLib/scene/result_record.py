@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..detection.numbering import Numbering
+from ..detection.numbering import FindingNumbers
 from ..errors import InputError
 
 
@@ -25,7 +25,7 @@ class Record:
 
     threshold: float
     min_patches: int
-    numbering: Numbering
+    numbering: FindingNumbers
     provenance: Mapping[str, Any]
     scores: Mapping[str, Any]
     hidden: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def read_record(text_node: Any) -> Record:
         return Record(
             threshold=float(content["threshold"]),
             min_patches=int(content["min_patches"]),
-            numbering=Numbering(tuple(map(_peak, content["numbers"]))),
+            numbering=FindingNumbers(tuple(map(_peak, content["numbers"]))),
             provenance=dict(content["provenance"]),
             scores=dict(content["scores"]),
             hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # earlier scenes have none

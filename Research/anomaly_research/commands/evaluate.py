@@ -96,7 +96,7 @@ def evaluate(
         device=device,
         seed=seed,
     )
-    from AnomalyDetectionLib.bids.selection import said_of_set_aside
+    from AnomalyDetectionLib.bids.selection import set_aside_remarks
 
     with progress_of(progress) as report:
         try:
@@ -115,7 +115,7 @@ def evaluate(
         sentence = (
             f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}."
         )
-        aside = said_of_set_aside([name for scan in evaluation.scans for name in scan.set_aside])
+        aside = set_aside_remarks([name for scan in evaluation.scans for name in scan.set_aside])
         sentence = " ".join([sentence, *(f"{said}." for said in aside)])
         report("done", 1.0, sentence)
     if progress != "json":

@@ -210,7 +210,7 @@ def missed(
     EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
     library; without one (see `models add-library`) they are left out.
     """
-    from AnomalyDetectionLib.detection.nearest import NormalTissue
+    from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.model_file import load_model
 

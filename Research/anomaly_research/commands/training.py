@@ -51,7 +51,7 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     A scan that cannot be used is left out; it is a row in FILE_errors.csv, which says why. Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
     """
     from AnomalyDetectionLib.calibration.prepare_scans import prepare_scans, read_table
-    from AnomalyDetectionLib.imaging.settings import PreparationSettings
+    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
     from AnomalyDetectionLib.imaging.unusable import in_words, write_unusable
 
     if not output.parent.is_dir():

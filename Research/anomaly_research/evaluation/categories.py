@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.hints import UNKNOWN, hint_of
 from scipy import ndimage
 
@@ -43,7 +43,7 @@ def categorised_findings(
     threshold: float,
     smallest: int,
     neighbourhood: str = "26",
-    candidates: CandidateAnswers | None = None,
+    candidates: CandidateProbabilities | None = None,
 ) -> tuple[CategorisedFinding, ...]:
     """The findings of a scan at a threshold, by the truth.
 
@@ -80,7 +80,7 @@ def categorised_findings(
         if candidates is None:
             return UNKNOWN
         s, i, j = np.unravel_index(highest[group], truth.shape)
-        return hint_of(candidates.at((int(s), int(i), int(j))), "").name
+        return hint_of(candidates.of_voxel((int(s), int(i), int(j))), "").name
 
     return tuple(
         CategorisedFinding(
@@ -91,7 +91,7 @@ def categorised_findings(
 
 
 def categorised_candidates(
-    candidates: CandidateAnswers, truth: ElementTruth
+    candidates: CandidateProbabilities, truth: ElementTruth
 ) -> tuple[CategorisedFinding, ...]:
     """Every candidate that the second look judged, whatever it said, by the truth on the same elements.
 

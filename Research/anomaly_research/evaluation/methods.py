@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.model.model_file import AnyModel
 
 from .cohort import baseline_cohort_curves, cohort_curves
@@ -49,7 +49,7 @@ class Scored:
     scores: np.ndarray
     smallest: int
     neighbourhood: str
-    candidates: CandidateAnswers | None = None
+    candidates: CandidateProbabilities | None = None
 
 
 def compared_methods(

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from AnomalyDetectionLib.detection.candidate_answers import CandidateAnswers
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.lattice import at_centres, mean_of_patches
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 
 from .curves import ScanCurve
 from .stored_arrays import key_of, read_arrays, write_arrays
@@ -63,7 +63,7 @@ class LatticeScores:
     model_fingerprint: str
     patch_size: int
     brain: np.ndarray
-    candidates: CandidateAnswers | None = None
+    candidates: CandidateProbabilities | None = None
 
     def read_with(self, scoring: Mapping[str, Any]) -> LatticeScores:
         """The same scores under other settings, by name: all but `NEEDS_NETWORK` follow from what is stored.
@@ -92,7 +92,7 @@ class LatticeScores:
         if not len(place):
             raise ValueError(f"percentile {wanted:g} was not scored, only {self.percentiles.tolist()}")
         lattice = PatchLattice.over(self.brain, self.scoring.stride)
-        scores = lattice.spread(self.scores[place[0]])
+        scores = lattice.scatter(self.scores[place[0]])
         if self.scoring.back_projection == "mean":
             shape: Any = self.brain.shape
             painted = mean_of_patches(scores, lattice.first, lattice.stride, shape, self.patch_size)
@@ -211,7 +211,7 @@ class Store:
             "t1_scale": asdict(study.t1_scale),
             "flair_scale": asdict(study.flair_scale),
             "alignment": asdict(study.alignment),
-            "uncovered": study.uncovered,
+            "uncovered": study.fraction_outside_t1,
         }
         write_arrays(
             self._path("prepared", subject),
@@ -242,7 +242,7 @@ class Store:
             t1_scale=IntensityScale(**plain["t1_scale"]),
             flair_scale=IntensityScale(**plain["flair_scale"]),
             alignment=Alignment(**{**alignment, "matrix": tuple(alignment["matrix"])}),
-            uncovered=plain["uncovered"],
+            fraction_outside_t1=plain["uncovered"],
         )
 
     # --- scores
@@ -266,7 +266,7 @@ class Store:
             percentiles=np.asarray(scores.percentiles, np.float32),
             scores=np.asarray(scores.scores, np.float32),
             brain=np.packbits(scores.brain),
-            **({} if scores.candidates is None else vars(scores.candidates)),
+            **_plain_candidates(scores.candidates),
         )
 
     @_or_damaged
@@ -285,7 +285,9 @@ class Store:
             model_fingerprint=plain["model_fingerprint"],
             patch_size=plain["patch_size"],
             brain=np.unpackbits(arrays["brain"], count=int(np.prod(shape))).reshape(shape) > 0,
-            candidates=CandidateAnswers(arrays["labels"], arrays["answers"]) if "answers" in arrays else None,
+            candidates=CandidateProbabilities(arrays["labels"], arrays["answers"])
+            if "answers" in arrays
+            else None,
         )
 
     # --- curves of the baselines
@@ -360,3 +362,7 @@ def _grid(record: dict[str, Any]) -> Grid:
         tuple(record[name]) for name in ("size", "spacing", "origin", "direction")
     )
     return Grid(size, spacing, origin, direction)  # type: ignore[arg-type]
+
+
+def _plain_candidates(candidates: CandidateProbabilities | None) -> dict[str, np.ndarray]:
+    return {} if candidates is None else {"labels": candidates.labels, "answers": candidates.probabilities}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from AnomalyDetectionLib.bids.layout import files_with_suffix, read_participants
-from AnomalyDetectionLib.bids.selection import CohortScan, Wanted, select_scans, set_aside
+from AnomalyDetectionLib.bids.bids_layout import files_with_suffix, read_participants
+from AnomalyDetectionLib.bids.selection import CohortScan, SelectionCriteria, select_scans, set_aside
 from AnomalyDetectionLib.imaging.unusable import Unusable
 
 #: What the values of a confounder map mean. Real MS lesions count as hyperintensities.
@@ -98,7 +98,7 @@ def read_bids(folder: Path) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]
         InputError: if the folder is not there, is no folder, or has no folder sub-*.
     """
     folder = folder.absolute()
-    selection = select_scans(folder, Wanted(remedy="keep one of them"))
+    selection = select_scans(folder, SelectionCriteria(remedy="keep one of them"))
     table = folder / "participants.tsv"
     participants, faults = read_participants(table)
     problems = [Unusable(table.name, fault) for fault in faults]

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from AnomalyDetectionLib.detection.nearest import Comparison, NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NearestNormals, NormalTissue
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.contrast import TISSUE_ABOVE
@@ -101,7 +101,7 @@ class Missed:
     """
 
     infarct: Infarct
-    comparison: Comparison | None = None
+    comparison: NearestNormals | None = None
     centre: tuple[int, int, int] | None = None
 
 

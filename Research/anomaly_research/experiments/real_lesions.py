@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.calibration.prepare_scans import ScanEntry
-from AnomalyDetectionLib.detection.run import Detection, run_detection
-from AnomalyDetectionLib.detection.settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.pipeline import Detection, run_detection
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid

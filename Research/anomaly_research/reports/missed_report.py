@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.detection.nearest import NormalTissue
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.reporting.nearest_picture import (
     FINDING_COLOUR,

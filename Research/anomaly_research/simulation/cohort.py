@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from AnomalyDetectionLib import __version__
-from AnomalyDetectionLib.bids.layout import read_participants
+from AnomalyDetectionLib.bids.bids_layout import read_participants
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.files.folder_lock import LOCK

@@ -17,10 +17,10 @@ from AnomalyDetectionLib.imaging.bias_field import correct_bias
 from AnomalyDetectionLib.imaging.brain_mask import extract_brain, given_brain
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.nifti import NiftiScan, nifti_scan
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.registration import align, transform_of
 from AnomalyDetectionLib.imaging.resampling import covered_by_t1
 from AnomalyDetectionLib.imaging.same_voxels import placed_on
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.volume import Study, Volume, name_of
 from scipy import ndimage
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.model.anatomy import CLASSES, anatomy_inputs
+from AnomalyDetectionLib.model.anatomy_network import CLASSES, anatomy_inputs
 from scipy import ndimage
 from torch.nn import functional
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.anatomy import CLASSES, AnatomyModel, anatomy_network, save_anatomy
+from AnomalyDetectionLib.model.anatomy_network import CLASSES, AnatomyModel, anatomy_network, save_anatomy
 from torch import Tensor
 from torch.nn import functional
 

@@ -10,7 +10,7 @@ from typing import Any
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import SUFFIX, Model, load_paper_model, save_model
-from AnomalyDetectionLib.model.settings import NetworkSettings, ScoringSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
 
 from .curves import draw_curves

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.calibration.calibration import with_rates
+from AnomalyDetectionLib.calibration.calibration import with_false_positive_curve
+from AnomalyDetectionLib.calibration.count_false_positives import NormalScan
 from AnomalyDetectionLib.calibration.normal_scans import score_normal_scan
-from AnomalyDetectionLib.calibration.rate_curve import NormalScan
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.reading import read_volume
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.candidate_network import CandidateSettings
 from AnomalyDetectionLib.model.context_model import ContextModel
 from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
 from AnomalyDetectionLib.model.model_file import SUFFIX, load_model, save_model
-from AnomalyDetectionLib.model.settings import ScoringSettings
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from torch import Tensor
 
 from .candidate_examples import draw_examples
@@ -186,10 +186,10 @@ def at_false_positives(
     preparation = model.preparation
     scored: list[NormalScan] = [score_normal_scan(scan, model, preparation, device) for scan in scans]
     people = len({scan.patient for scan in scans})
-    made = with_rates(model, scored, f"{people} people not trained on")
+    made = with_false_positive_curve(model, scored, f"{people} people not trained on")
     assert isinstance(made, ContextModel)
-    assert made.rates is not None
-    threshold = float(np.ceil(1000 * made.rates.threshold_for(per_scan)) / 1000)
+    assert made.false_positive_curve is not None
+    threshold = float(np.ceil(1000 * made.false_positive_curve.threshold_for(per_scan)) / 1000)
     return dataclasses.replace(made, scoring=dataclasses.replace(made.scoring, threshold=threshold))
 
 

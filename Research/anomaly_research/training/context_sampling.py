@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.imaging.brain_place import BrainPlace, mirrored
+from AnomalyDetectionLib.imaging.brain_extent import BrainExtent, mirrored
 from AnomalyDetectionLib.model.classes import IGNORED, NORMAL
 from scipy import ndimage
 from torch import Tensor
@@ -58,7 +58,7 @@ class Sample:
     Attributes:
         images: float32 (windows, slices, 2, rows, columns).
         brain: float32 (windows, rows, columns) of the slice in the middle.
-        place: float32 (windows, 3, rows, columns) (see `BrainPlace.at`).
+        place: float32 (windows, 3, rows, columns) (see `BrainExtent.coordinates`).
         other_side: float32 (windows, 2, rows, columns) (see `context_inputs`).
         target: uint8 (windows, rows, columns), a class or IGNORED, which is also outside the brain.
         weight: float32, like target.
@@ -195,7 +195,7 @@ class ContextSamples(Dataset[Sample]):
         brain = (moved[2 * k :] > 0.5) & there[:, None, None]
         images *= brain[:, None]
         target = _nearest(scan.target[numbers], rows, columns)
-        place = scan.place.at(np.full(CANVAS, s), rows, columns)
+        place = scan.place.coordinates(np.full(CANVAS, s), rows, columns)
         if rng.random() < 0.5:  # upside down, the neighbours change places: anatomy above and below is alike
             images, brain, target = images[::-1].copy(), brain[::-1].copy(), target[::-1].copy()
         weight = np.ones(target.shape, np.float32)
@@ -203,7 +203,7 @@ class ContextSamples(Dataset[Sample]):
             _balance(layer, counts)
         # The midline where the canvas has its middle row; a turned head's other side is as far off as at detection.
         column = float(np.abs(columns[CANVAS[0] // 2] - scan.place.middle[2]).argmin())
-        opposite = BrainPlace((0.0, 0.0, column), (1.0, 1.0, 1.0)).other_side(CANVAS[1])
+        opposite = BrainExtent((0.0, 0.0, column), (1.0, 1.0, 1.0)).other_side(CANVAS[1])
         block = Block(images, brain, target, weight, scan.slice_mm, scan.noise)
         return block, place, opposite, (rows, columns)
 

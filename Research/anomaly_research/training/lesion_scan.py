@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from AnomalyDetectionLib.calibration.near_tumour import near_tumour
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan
-from AnomalyDetectionLib.imaging.brain_place import BrainPlace
+from AnomalyDetectionLib.imaging.brain_extent import BrainExtent
 from AnomalyDetectionLib.model.classes import IGNORED, NORMAL, OTHER, WMH
 from scipy import ndimage
 
@@ -40,7 +40,7 @@ class LesionScan:
     images: np.ndarray
     brain: np.ndarray
     target: np.ndarray
-    place: BrainPlace
+    place: BrainExtent
     slice_mm: float
     noise: tuple[float, float]
 
@@ -55,7 +55,7 @@ class LesionScan:
             images,
             scan.brain,
             known_target(scan),
-            BrainPlace.of(scan.brain),
+            BrainExtent.of(scan.brain),
             scan.slice_mm,
             (noise_of(scan.t1, scan.brain), noise_of(scan.flair, scan.brain)),
         )
@@ -84,7 +84,7 @@ def known_target(scan: TrainingScan) -> np.ndarray:
     smooth = ndimage.gaussian_filter(scan.flair, (0, 0.6, 0.6))
     bright = (smooth > BRIGHT) & scan.brain & ~scan.lesion & (target == NORMAL)
     inside = np.stack([ndimage.distance_transform_edt(part) for part in scan.brain]) * IN_PLANE_MM
-    middle = BrainPlace.of(scan.brain).middle[2]
+    middle = BrainExtent.of(scan.brain).middle[2]
     labels, _ = ndimage.label(bright)
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         piece = labels[box] == number

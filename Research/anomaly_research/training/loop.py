@@ -16,7 +16,7 @@ from AnomalyDetectionLib.calibration.patch_source import Augmentation, PatchSour
 from AnomalyDetectionLib.calibration.scan_file import ScanFile, TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.paper_model import Model
 from torch import Tensor
 

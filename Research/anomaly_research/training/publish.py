@@ -10,8 +10,8 @@ from AnomalyDetectionLib.calibration.patch_source import PatchSource
 from AnomalyDetectionLib.calibration.scan_file import ScanFile, TrainingScan
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import Model
+from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator
-from AnomalyDetectionLib.model.settings import ScoringSettings
 
 from .library import CANDIDATES, HELD_OUT, build_library
 from .loop import Trained

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
-from AnomalyDetectionLib.model.losses import LossWeights
-from AnomalyDetectionLib.model.settings import NetworkSettings
+from AnomalyDetectionLib.model.model_settings import NetworkSettings
+
+from anomaly_research.training.losses import LossWeights
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from AnomalyDetectionLib.calibration.latent_statistics import (
 from AnomalyDetectionLib.calibration.patch_source import PatchSource
 from AnomalyDetectionLib.calibration.scan_file import ScanFile
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
-from AnomalyDetectionLib.model.anatomy import anatomy_model, class_scores
+from AnomalyDetectionLib.model.anatomy_network import anatomy_model, class_scores
 from AnomalyDetectionLib.model.paper_model import Model
 
 from .publish import scans_of

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from AnomalyDetectionLib.model.losses import (
+from AnomalyDetectionLib.model.networks import Discriminator, Generator, initialise
+from torch import Tensor, nn
+
+from anomaly_research.training.losses import (
     GeneratorLosses,
     discriminator_loss,
     generator_losses,
     soft_labels,
 )
-from AnomalyDetectionLib.model.networks import Discriminator, Generator, initialise
-from torch import Tensor, nn
 
 from .processes import Processes
 from .settings import TrainingSettings

@@ -3,8 +3,8 @@
 import pytest
 from AnomalyDetectionLib.detection.quality.checks import check_images
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.reading import read_study
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 
 
 @pytest.mark.slow

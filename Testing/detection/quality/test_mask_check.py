@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
+from AnomalyDetectionLib.detection.pipeline import remarks
 from AnomalyDetectionLib.detection.quality.checks import check_mask
 from AnomalyDetectionLib.detection.quality.mask_check import MaskCheck
-from AnomalyDetectionLib.detection.run import remarks
 from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from scipy import ndimage

@@ -7,8 +7,8 @@ import degraded_scans as made
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.detector import score
+from AnomalyDetectionLib.detection.pipeline import remarks
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning, from_plain
-from AnomalyDetectionLib.detection.run import remarks
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, read_stored, restore, store
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.reporting.report import NAME as REPORT

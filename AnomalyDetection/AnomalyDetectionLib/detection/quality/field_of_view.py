@@ -1,4 +1,4 @@
-"""Whether the field of view of the FLAIR ends within the brain. (Of the T1, `PreparedStudy.uncovered` tells.)"""
+"""Whether the field of view of the FLAIR ends within the brain. (Of the T1, `PreparedStudy.fraction_outside_t1` tells.)"""
 
 from __future__ import annotations
 

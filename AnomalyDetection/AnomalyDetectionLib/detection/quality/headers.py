@@ -47,20 +47,20 @@ def _studies(study: Study) -> tuple[QualityWarning, ...]:
 
 
 def _kind(role: str, series: Series) -> tuple[QualityWarning, ...]:
-    judgement = series.judgement
+    classification = series.classification
     if not series.is_mr:
         looks = "is no MR series by its header"
-    elif judgement.kind == role or judgement.silent or _may_be_flair(role, series):
+    elif classification.kind == role or classification.undetermined or _may_be_flair(role, series):
         return ()
     else:
-        how = "its name alone" if judgement.by_name else "its header"
-        times = f" ({judgement.times})" if judgement.times and not judgement.by_name else ""
+        how = "its name alone" if classification.by_name else "its header"
+        times = f" ({classification.times})" if classification.times and not classification.by_name else ""
         what = {"derived": "a map or a projection", "localiser": "a localiser"}.get(
-            judgement.kind, judgement.kind
+            classification.kind, classification.kind
         )
         if what != "other":
             looks = f"looks like {what} by {how}{times}"
-        elif judgement.reasons[0].startswith("contradicts itself"):
+        elif classification.reasons[0].startswith("contradicts itself"):
             looks = f"contradicts itself: its times tell another contrast than its name or type{times}"
         else:
             looks = f"is no {role} by its header{times}"
@@ -68,7 +68,7 @@ def _kind(role: str, series: Series) -> tuple[QualityWarning, ...]:
         QualityWarning(
             "contrast",
             f"The series given as {role} {looks}: check that it is the right one",
-            {"image": role, "kind": judgement.kind},
+            {"image": role, "kind": classification.kind},
         ),
     )
 
@@ -78,17 +78,17 @@ def _may_be_flair(role: str, series: Series) -> bool:
     sequence = series.instances[0].sequence
     return (
         role == "FLAIR"
-        and series.judgement.kind == "T2"
+        and series.classification.kind == "T2"
         and not sequence.inverted
-        and not series.judgement.by_name
+        and not series.classification.by_name
     )
 
 
 def _medium(role: str, series: Series) -> tuple[QualityWarning, ...]:
-    judgement = series.judgement
-    if not judgement.after_contrast:
+    classification = series.classification
+    if not classification.after_contrast:
         return ()
-    agent = next((i.sequence.agent for i in series.instances if i.sequence.agent), "")
+    agent = next((i.sequence.contrast_agent for i in series.instances if i.sequence.contrast_agent), "")
     how = f"contrast medium: {agent}" if agent else series.earlier or "contrast medium by its name"
     return (
         QualityWarning(
@@ -101,7 +101,7 @@ def _medium(role: str, series: Series) -> tuple[QualityWarning, ...]:
 
 
 def _derived(role: str, series: Series) -> tuple[QualityWarning, ...]:
-    if not series.judgement.derived:
+    if not series.classification.derived:
         return ()
     types = "\\".join(series.instances[0].sequence.image_type[:4]) or "by its name"
     return (
@@ -116,12 +116,12 @@ def _derived(role: str, series: Series) -> tuple[QualityWarning, ...]:
 def _missing(role: str, series: Series) -> tuple[QualityWarning, ...]:
     if series.missing is None:
         return ()
-    have, meant = series.missing
+    have, expected = series.missing
     return (
         QualityWarning(
             "incomplete series",
-            f"The {role} series may be incomplete: {have} of {meant} images by its headers, check that none was lost",
-            {"image": role, "images": have, "expected": meant},
+            f"The {role} series may be incomplete: {have} of {expected} images by its headers, check that none was lost",
+            {"image": role, "images": have, "expected": expected},
         ),
     )
 

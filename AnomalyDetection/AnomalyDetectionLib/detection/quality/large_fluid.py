@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...imaging.brain_place import BrainPlace, mirrored
+from ...imaging.brain_extent import BrainExtent, mirrored
 from ...imaging.prepared import PreparedStudy
 from ..midline import MIDLINE_MM
 from .warning import QualityWarning
@@ -56,7 +56,7 @@ def one_sided_fluid(study: PreparedStudy) -> OneSidedFluid:
     if not thick.any():
         return OneSidedFluid()
     thick = fluid & (ndimage.distance_transform_edt(~thick, sampling=spacing) <= _THICK_MM)
-    other = mirrored(thick, BrainPlace.of(brain).other_side(brain.shape[2]))
+    other = mirrored(thick, BrainExtent.of(brain).other_side(brain.shape[2]))
     alone = (
         thick & (ndimage.distance_transform_edt(~other, sampling=spacing) > _NEARBY_MM)
         if other.any()
@@ -85,7 +85,7 @@ def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
     found = one_sided_fluid(study)
     if found.core_ml < LEAST_ML:
         return ()
-    middle = BrainPlace.of(study.brain).middle[2]
+    middle = BrainExtent.of(study.brain).middle[2]
     across = study.grid.points(np.array([[middle, study.grid.size[1] / 2, study.grid.size[2] / 2]]))[0]
     to_left = found.centre[0] - float(across[0])
     side = "in the middle" if abs(to_left) < MIDLINE_MM else "on the left" if to_left > 0 else "on the right"

@@ -9,7 +9,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from AnomalyDetectionLib.imaging.memory import in_batches, is_out_of_memory, listening, on_device
+from AnomalyDetectionLib.imaging.out_of_memory import (
+    in_batches,
+    is_out_of_memory,
+    on_fallback,
+    with_cpu_fallback,
+)
 
 
 class Device:
@@ -30,7 +35,7 @@ class Device:
 
 def run(device: Device, count: int = 50, size: int = 16) -> tuple[list[int], list[str]]:
     said: list[str] = []
-    with listening(said.append):
+    with on_fallback(said.append):
         parts = in_batches(device.made, count, size, "cuda", "The scoring")
     return [place for part in parts for place in part], said
 
@@ -78,7 +83,7 @@ def test_another_error_is_no_lack_of_memory() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         in_batches(broken, 3, 2, "cuda", "The scoring")
     with pytest.raises(RuntimeError, match="shapes"):
-        on_device(broken, "cuda", "The scoring")
+        with_cpu_fallback(broken, "cuda", "The scoring")
 
 
 def test_a_single_piece_of_work_goes_to_the_cpu_and_says_so() -> None:
@@ -88,8 +93,8 @@ def test_a_single_piece_of_work_goes_to_the_cpu_and_says_so() -> None:
         return device
 
     said: list[str] = []
-    with listening(said.append):
-        assert on_device(work, "mps", "The search for the brain") == "cpu"
+    with on_fallback(said.append):
+        assert with_cpu_fallback(work, "mps", "The search for the brain") == "cpu"
     assert said == ["The memory of the GPU was not enough. The search for the brain went to the CPU"]
 
 
@@ -113,15 +118,16 @@ def test_a_computer_without_memory_gets_a_sentence_and_nothing_is_left(tmp_path)
     pytest.importorskip("resource")
     program = """
 import resource, sys
-import AnomalyDetectionLib.detection.run as run, numpy, SimpleITK, torch
+import numpy, SimpleITK, torch
 from AnomalyDetectionLib import cli
+from AnomalyDetectionLib.detection import pipeline
 resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
 for fill in (
     lambda: numpy.ones(2**34),
     lambda: torch.ones(2**34),
     lambda: SimpleITK.Image(4096, 4096, 4096, SimpleITK.sitkFloat64),
 ):
-    run.read_study = lambda *_, **__: fill()
+    pipeline.read_study = lambda *_, **__: fill()
     try:
         cli.main(["detect", "--t1", "a", "--flair", "b", "--output", sys.argv[1], "--progress", "none"])
     except SystemExit as left:

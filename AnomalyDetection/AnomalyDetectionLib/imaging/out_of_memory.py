@@ -1,6 +1,6 @@
-"""When the memory of the device runs out: smaller batches, then the CPU; and it is said.
+"""Fallbacks when a device runs out of memory: smaller batches, then the CPU, with a message.
 
-What is said goes to whoever listens (`listening`), for the code that runs out is far below the one that reports.
+Messages go to the handlers of `on_fallback`, because the code that runs out of memory is far from the code that reports.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 SMALLEST_SHARE = 16
-"""A batch of a sixteenth of the usual that does not fit: there is no use in trying smaller ones on that device."""
+"""The smallest batch is this fraction of the usual one; then the next device is tried."""
 
-# How torch's allocators, CUDA's libraries, Metal, ITK and C++ say it.
+# Messages of torch's allocators, CUDA's libraries, Metal, ITK and C++.
 _SAYS = re.compile(
     r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED|bad_alloc|Failed to allocate memory",
     re.IGNORECASE,
@@ -26,15 +26,15 @@ _listeners: ContextVar[tuple[Callable[[str], None], ...]] = ContextVar("listener
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, be it the computer's or the device's."""
+    """Whether an exception means that the computer's or the device's memory ran out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and _SAYS.search(str(error)) is not None
 
 
 @contextmanager
-def listening(listener: Callable[[str], None]) -> Iterator[None]:
-    """Hear of what did not fit, in sentences without full stops, as long as the block lasts."""
+def on_fallback(listener: Callable[[str], None]) -> Iterator[None]:
+    """Call a handler for each fallback while the block runs, with a sentence without a full stop."""
     token = _listeners.set((*_listeners.get(), listener))
     try:
         yield
@@ -42,8 +42,8 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
         _listeners.reset(token)
 
 
-def on_device(work: Callable[[str], Result], device: str, what: str) -> Result:
-    """Do something on a device, and on the CPU if its memory does not suffice.
+def with_cpu_fallback(work: Callable[[str], Result], device: str, what: str) -> Result:
+    """Run work on a device, or on the CPU if the device's memory is too small.
 
     Args:
         work: called with the device.
@@ -70,7 +70,7 @@ def in_batches(
     what: str,
     progress: Callable[[float], None] | None = None,
 ) -> list[Result]:
-    """Do something in batches: where one does not fit into the device's memory, in smaller ones, in the end on the CPU.
+    """Run work in batches; if one does not fit into memory, in smaller batches, finally on the CPU.
 
     Args:
         made: given a device, makes what is called with the places of a batch. The results must not lie on the device:
@@ -102,7 +102,7 @@ def in_batches(
         except Exception as error:
             if not is_out_of_memory(error) or (device == "cpu" and part <= smallest):
                 raise
-        work = None  # type: ignore[assignment]  # what it holds on the device is to go
+        work = None  # type: ignore[assignment]  # free what it holds on the device
         _release(device)
         if part > smallest:
             part = max(smallest, part // 2)
@@ -120,7 +120,7 @@ def _say(sentence: str) -> None:
 
 
 def _release(device: str) -> None:
-    """Give back what is held on a device and not used any more."""
+    """Free unused cached memory of a device."""
     import torch
 
     if device == "cuda" and torch.cuda.is_available():

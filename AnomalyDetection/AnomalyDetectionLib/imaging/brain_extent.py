@@ -1,4 +1,4 @@
-"""Where in the brain a voxel lies, without an atlas: as a share of the brain's own extent."""
+"""Coordinates of voxels relative to the extent of the brain, without an atlas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def mirrored(images: np.ndarray, opposite: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class BrainPlace:
+class BrainExtent:
     """The extent of a brain along the axes of its grid, in voxels.
 
     Attributes:
@@ -24,7 +24,7 @@ class BrainPlace:
     half: tuple[float, float, float]
 
     @classmethod
-    def of(cls, brain: np.ndarray) -> BrainPlace:
+    def of(cls, brain: np.ndarray) -> BrainExtent:
         """The extent of a brain mask (slices, rows, columns); of the whole grid where it is empty."""
         middle, half = [], []
         for axis in range(3):
@@ -43,7 +43,7 @@ class BrainPlace:
         opposite = np.rint(2 * self.middle[2] - np.arange(columns)).astype(np.int64)
         return np.where((opposite >= 0) & (opposite < columns), opposite, -1)
 
-    def at(self, slices: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    def coordinates(self, slices: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Where voxels lie, float32 (3, ...): height, depth from front to back, distance from the middle.
 
         -1 to 1 within the brain from its lowest slice to its highest and from front to back; 0 to 1 from the

@@ -1,6 +1,6 @@
-"""What lies in a dataset in the layout of BIDS: subjects, sessions, images, entities, participants.tsv.
+"""Read a BIDS dataset by its file names: subjects, sessions, images, entities, participants.tsv.
 
-Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io. Only names are looked at, no voxels.
+Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io. No voxels are read.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def entities_of(path: Path) -> dict[str, str]:
 
 
 def read_participants(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """The rows of participants.tsv by participant_id, with "sub-" where it was left out, and a sentence about each
-    fault of it; none where there is no such file."""
+    """The rows of participants.tsv by participant_id ("sub-" is added if missing), and a sentence for each problem;
+    both empty if there is no such file."""
     if not table.exists():
         return {}, []
     try:

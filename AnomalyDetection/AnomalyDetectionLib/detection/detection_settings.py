@@ -1,7 +1,7 @@
-"""The settings of a detection, written down once: every door makes a `DetectionSettings` of what it was given.
+"""The settings of a detection, defined once: every interface creates a `DetectionSettings`.
 
-The command line makes its options of the fields, the module its parameters, a cohort keeps them with its results.
-Light: no torch, so that mistakes are said at once.
+Command-line options and the module's parameters are derived from the fields; a cohort stores them with its results.
+No torch, so that mistakes are reported at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
-from ..model.settings import DISTANCES, PERCENTILES, STATISTICS, STRIDES, ScoringSettings
+from ..model.model_settings import DISTANCES, PERCENTILES, STATISTICS, STRIDES, ScoringSettings
 
 if TYPE_CHECKING:
     from ..dicom.series import Series
@@ -27,11 +27,11 @@ _NUMBERS = {int: Integral, float: Real}
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting besides its name and default.
+    """Documentation and constraints of a setting.
 
     Attributes:
         kind: bool, int, float or str.
-        help: what it is, with its unit; of a bool, what it means that it is off.
+        help: what it is, with its unit; for a bool, the effect of switching it off.
         unit: a word for the value, as in `--stride VOXELS`.
         choices: all values there are; empty: any.
         bounds: the least and the largest number.
@@ -50,7 +50,7 @@ class Setting:
     off: str = ""
 
     def problem(self, value: Any) -> str:
-        """What is wrong with a value, to go on "The stride ..." with; empty: nothing."""
+        """The fault of a value, to follow "The stride ..."; empty if valid."""
         if self.kind in _NUMBERS:
             is_number = isinstance(value, _NUMBERS[self.kind]) and not isinstance(value, bool)
             if not is_number or not math.isfinite(value):
@@ -90,19 +90,24 @@ class DetectionSettings:
         "auto", str, "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
     )
     threshold: float | None = _setting(
-        None, float, "Scores above it are suspected.", unit="SCORE", positive=True, paper=_PAPER.threshold
-    )
-    budget: float | None = _setting(
         None,
         float,
-        "Set the threshold so that a normal scan has so many findings; instead of a threshold.",
-        unit="FINDINGS",
+        "Patches with a higher score are suspected.",
+        unit="SCORE",
+        positive=True,
+        paper=_PAPER.threshold,
+    )
+    false_positives: float | None = _setting(
+        None,
+        float,
+        "Findings per normal scan (false positives) that the threshold is set for; instead of a threshold.",
+        unit="PER_SCAN",
         positive=True,
     )
     percentile: float | None = _setting(
         None,
         float,
-        "Of the latent elements' deviations; a patch's score.",
+        "Percentile of the latent elements' deviations that is a patch's score.",
         unit="N",
         bounds=PERCENTILES,
         paper=_PAPER.percentile,
@@ -110,7 +115,7 @@ class DetectionSettings:
     min_patches: int | None = _setting(
         None,
         int,
-        "Drop findings of fewer connected patches.",
+        "Drop findings with fewer connected patches than this.",
         unit="COUNT",
         bounds=(1, None),
         paper=_PAPER.min_patches,
@@ -118,7 +123,7 @@ class DetectionSettings:
     stride: int | None = _setting(
         None,
         int,
-        "Voxels between patches; fewer are finer and slower.",
+        "Distance between patches in voxels; smaller is finer and slower.",
         unit="VOXELS",
         bounds=STRIDES,
         paper=_PAPER.stride,
@@ -134,13 +139,15 @@ class DetectionSettings:
     distance: str | None = _setting(
         None,
         str,
-        "From the latent elements' deviations to one score.",
+        "How the latent elements' deviations become one score.",
         choices=DISTANCES,
         paper=_PAPER.distance,
     )
-    register: bool = _setting(True, bool, "Trust that T1 and FLAIR line up as they are.", off="registration")
+    register: bool = _setting(
+        True, bool, "Skip the registration of T1 to FLAIR; trust the headers.", off="registration"
+    )
     bias_correction: bool = _setting(
-        True, bool, "The images have no bias field, or none any more.", off="bias correction"
+        True, bool, "Skip the bias field correction, for images already corrected.", off="bias correction"
     )
 
     def __post_init__(self) -> None:
@@ -151,10 +158,10 @@ class DetectionSettings:
                 continue
             if problem := setting_of(one).problem(value):
                 raise InputError(f"The {one.name.replace('_', ' ')} {problem}.", see=(one.name,))
-        if self.budget is not None and self.threshold is not None:
+        if self.false_positives is not None and self.threshold is not None:
             raise InputError(
-                "A budget and a threshold both set the threshold: leave out one of them.",
-                see=("budget", "threshold"),
+                "False positives per scan and a threshold both set the threshold: leave out one of them.",
+                see=("false_positives", "threshold"),
             )
 
     @property
@@ -163,12 +170,12 @@ class DetectionSettings:
         return {name: getattr(self, name) for name in ("percentile", "stride", "statistics", "distance")}
 
     def plain(self) -> dict[str, Any]:
-        """What JSON can hold: the settings by name."""
+        """The settings by name, as values for JSON."""
         return asdict(self)
 
 
 def setting_of(one: Field[Any] | str) -> Setting:
-    """What is known of a setting: a field of `DetectionSettings`, or its name."""
+    """The `Setting` of a field of `DetectionSettings`, given as field or name."""
     if isinstance(one, str):
         one = DetectionSettings.__dataclass_fields__[one]
     found: Setting = one.metadata["setting"]

@@ -1,4 +1,4 @@
-"""The settings of the preparation; free of imports, so that training needs no imaging library."""
+"""The settings of the preparation. Standard library only, so that training needs no imaging library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PreparationSettings:
     scaling: str = "percentiles"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
+        """Raise ValueError for invalid values: settings may come from untrusted model files."""
         if not (
             0.1 <= self.in_plane_mm <= 10 and 0.1 <= self.slice_mm <= 20
         ):  # a finer grid would fill the memory

@@ -1,4 +1,4 @@
-"""Grey values that begin at 0, as MR magnitude does, whatever a file makes of them.
+"""Shift grey values so that 0 means no signal, as in MR magnitude images.
 
 Programs write scans whose values begin at -1024 or 32768, are z-scores, or have a constant or no number beyond the
 head. The brain mask and N4 (which works on logarithms) need to know where no signal is.
@@ -36,7 +36,7 @@ class FromZero(NamedTuple):
     Attributes:
         values: float32, finite.
         unknown: bool, same shape: where there was no number; None: nowhere.
-        zero: what was taken off.
+        zero: the value that was subtracted.
     """
 
     values: np.ndarray
@@ -45,7 +45,7 @@ class FromZero(NamedTuple):
 
 
 def from_zero(values: np.ndarray) -> FromZero:
-    """Bring values to begin at 0. Those of an ordinary scan are returned as they are.
+    """Shift values so that 0 is no signal. Values of ordinary scans are returned unchanged.
 
     Args:
         values: float32, at least one of them finite; not changed.

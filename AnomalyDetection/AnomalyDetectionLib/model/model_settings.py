@@ -35,7 +35,7 @@ class NetworkSettings:
     features: str = "penultimate"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
+        """Raise ValueError for invalid values: settings may come from untrusted model files."""
         if self.patch_size != 15:
             raise ValueError(f"the networks take patches of 15 x 15 voxels, not {self.patch_size}")
         if len(self.widths) != 2 or not all(
@@ -80,7 +80,7 @@ class ScoringSettings:
     distance: str = "percentile"
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: settings also come from strangers' model files."""
+        """Raise ValueError for invalid values: settings may come from untrusted model files."""
         if not STRIDES[0] <= self.stride <= STRIDES[1]:
             raise ValueError(f"the stride must lie between 1 and 15 voxels, not at {self.stride}")
         if not PERCENTILES[0] <= self.percentile <= PERCENTILES[1]:

@@ -7,7 +7,7 @@ import pytest
 from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.commands.bids import bids
 from AnomalyDetectionLib.commands.detect import detect
-from AnomalyDetectionLib.detection.settings import DetectionSettings, setting_of
+from AnomalyDetectionLib.detection.detection_settings import DetectionSettings, setting_of
 from AnomalyDetectionLib.errors import InputError
 
 NAMES = {one.name for one in fields(DetectionSettings)}
@@ -22,7 +22,7 @@ OTHERS = {
     [
         ({"threshold": 0}, "The threshold must be more than 0, not 0."),
         ({"threshold": float("nan")}, "The threshold is a number, not nan."),
-        ({"budget": -1.0}, "The budget must be more than 0, not -1."),
+        ({"false_positives": -1.0}, "The false positives must be more than 0, not -1."),
         ({"percentile": 101}, "The percentile must be at most 100, not 101."),
         ({"min_patches": 0}, "The min patches must be at least 1, not 0."),
         ({"stride": 16}, "The stride must be at most 15, not 16."),

@@ -1,4 +1,4 @@
-"""The whole way of a scan, from files to findings: what the command line, Slicer and cohorts all call."""
+"""The whole pipeline from files to findings, called by the command line, Slicer and cohorts."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from functools import partial
 
 from ..errors import InputError
 from ..imaging.beside import beside
-from ..imaging.memory import listening
+from ..imaging.out_of_memory import on_fallback
 from ..imaging.preparation import prepare
+from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study
-from ..imaging.settings import PreparationSettings
 from ..imaging.volume import Study
 from ..model.model_file import AnyModel, load_model
+from .detection_settings import DetectionRequest, DetectionSettings
 from .detector import score, scoring_settings
 from .device import resolve_device
 from .findings import Findings, derive_findings
 from .quality.checks import check_images, check_mask
 from .quality.warning import QualityWarning
 from .score_map import ScoreMap
-from .settings import DetectionRequest, DetectionSettings
 
 Progress = Callable[[str, float, str], None]
 """Called with the stage's name, the fraction of the whole run done (0 to 1), and a line for people."""
@@ -42,7 +42,7 @@ _MESSAGES = {
     "writing": "Writing the results",
 }
 
-WORTH_SAYING = 0.005  # of the brain without T1
+WORTH_SAYING = 0.005  # share of the brain outside the T1 that is reported
 
 # Where each part of a run begins, in fractions of its usual time.
 PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60, 0.94, 0.96
@@ -50,7 +50,7 @@ PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60,
 
 @dataclass(frozen=True)
 class Detection:
-    """The result of a run, with all that led to it.
+    """The result of a run, with its inputs and intermediate values.
 
     Attributes:
         request: what was asked for.
@@ -76,7 +76,7 @@ class Detection:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """All that a reader has to know about the run: a sentence each, without full stops."""
+        """Remarks about the run for the reader, sentences without full stops."""
         return (*remarks(self.scores.study, self.scores), *self.fallbacks)
 
 
@@ -87,16 +87,16 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
         InputError: if the images, the mask, the model or the device cannot be used.
     """
     report = _Reporter(progress)
-    said: list[str] = []
+    fallbacks: list[str] = []
 
-    def hear(sentence: str) -> None:
-        if sentence not in said:
-            said.append(sentence)
+    def note_fallback(sentence: str) -> None:
+        if sentence not in fallbacks:
+            fallbacks.append(sentence)
         report.aside(sentence)
 
-    with listening(hear):
+    with on_fallback(note_fallback):
         detection = _detected(request, report)
-    return replace(detection, fallbacks=tuple(said))
+    return replace(detection, fallbacks=tuple(fallbacks))
 
 
 def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
@@ -113,7 +113,7 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
     device = resolve_device(settings.device)
     with stage("reading", 0.0):
         model = load_model(settings.model)
-        threshold = _threshold(settings, model)  # a mistake is said before the work
+        threshold = _threshold(settings, model)  # report mistakes before the work
         study = read_study(
             request.t1,
             request.flair,
@@ -136,8 +136,8 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
         scored = time.perf_counter()
     quality = checked.result()
     seconds["quality"] = time.perf_counter() - scored
-    if said := remarks(prepared, quality=quality):
-        report.aside("; ".join(said))
+    if found := remarks(prepared, quality=quality):
+        report.aside("; ".join(found))
     scores = replace(scores, quality=quality + check_mask(prepared, scores.anatomy))
     seconds |= scores.seconds
     with stage("findings", FINDINGS_BEGIN):
@@ -147,7 +147,7 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
 
 
 def check_settings(settings: DetectionSettings) -> None:
-    """Find out before many scans are read whether model and settings go together; the device is not looked at.
+    """Check that model and settings fit together, before scans are read; the device is not checked.
 
     Raises:
         InputError: they do not.
@@ -170,18 +170,21 @@ def remarks(
         scores: its scores, with what the checks say of it; None: not scored yet.
         quality: what they say so far.
     """
-    alignment, said = study.alignment, []
+    alignment, sentences = study.alignment, []
     if alignment.registered:
-        said.append(
+        sentences.append(
             f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
             f" and turned by {alignment.rotation_deg:.1f} degrees"
         )
-    if study.uncovered >= WORTH_SAYING:
-        said.append(
-            f"T1 and FLAIR do not both show {100 * study.uncovered:.0f} % of the brain; nothing was looked for there"
+    if study.fraction_outside_t1 >= WORTH_SAYING:
+        sentences.append(
+            f"T1 and FLAIR do not both show {100 * study.fraction_outside_t1:.0f} % of the brain; nothing was looked for there"
         )
     doubts = quality if scores is None else scores.quality
-    return (*(warning.sentence for warning in doubts), *said)  # what may make all of it worthless comes first
+    return (
+        *(warning.sentence for warning in doubts),
+        *sentences,
+    )  # doubts about the whole result come first
 
 
 class _Reporter:
@@ -197,7 +200,7 @@ class _Reporter:
             self._progress(stage, fraction, message or message_of(stage))
 
     def aside(self, message: str) -> None:
-        """Something to know, wherever the run is."""
+        """Report a message without changing the progress."""
         self(*self._last, message)
 
     def part(self, begin: float, end: float) -> Callable[[str, float], None]:
@@ -205,26 +208,26 @@ class _Reporter:
 
 
 def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
-    """The threshold that was asked for: as a score, as findings a normal scan, or not at all.
+    """The threshold that was asked for: as a score, as false positives per scan, or the model's own.
 
     Raises:
         InputError: the settings are not for this model.
     """
     scoring = scoring_settings(model, **asked.scoring)
-    if asked.budget is None:
+    if asked.false_positives is None:
         return model.scoring.threshold if asked.threshold is None else asked.threshold
-    if model.rates is None:
+    if model.false_positive_curve is None:
         raise InputError(
             f"The model {model.name} does not know how many findings normal scans have: calibrate it with some of yours, "
             "or give a threshold.",
             see=("calibrate", "threshold"),
         )
-    if scoring != model.scoring or asked.min_patches not in (None, model.rates.min_patches):
+    if scoring != model.scoring or asked.min_patches not in (None, model.false_positive_curve.min_patches):
         raise InputError(
-            "A budget goes by the model's own settings: leave out the other settings of the scoring, or give a threshold.",
-            see=("budget", "threshold"),
+            "False positives per scan were counted with the model's own settings: leave out the other scoring settings, or give a threshold.",
+            see=("false_positives", "threshold"),
         )
-    return model.rates.threshold_for(asked.budget)
+    return model.false_positive_curve.threshold_for(asked.false_positives)
 
 
 def _preparation(settings: PreparationSettings, asked: DetectionSettings) -> PreparationSettings:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from AnomalyDetectionLib.model.networks import Encoding
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
-
-from .networks import Encoding
 
 
 @dataclass(frozen=True)

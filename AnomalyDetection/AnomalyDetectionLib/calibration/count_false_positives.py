@@ -1,4 +1,4 @@
-"""How many findings normal scans have, by threshold: counted where there are many, smoothed where there are few."""
+"""Count false positives of normal scans by threshold; smooth the tail where they are few."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from ..detection.findings import NEIGHBOURS
 from ..errors import InputError
-from ..model.rates import RateCurve
-from ..model.settings import ScoringSettings
+from ..model.false_positive_curve import FalsePositiveCurve
+from ..model.model_settings import ScoringSettings
 
 THRESHOLDS = 192
 TAIL = 10
@@ -59,7 +59,7 @@ def findings_above(scan: NormalScan, thresholds: np.ndarray, scoring: ScoringSet
     return counts
 
 
-def rate_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> RateCurve:
+def false_positive_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> FalsePositiveCurve:
     """The mean number of findings of normal scans by threshold, never rising.
 
     Where the threshold falls, findings grow together, and there are fewer again; there the curve stays at its highest.
@@ -77,7 +77,9 @@ def rate_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> RateCur
     counts = np.stack([findings_above(scan, thresholds, scoring) for scan in scans])
     rates = np.maximum.accumulate(counts.mean(axis=0)[::-1])[::-1]
     if not rates[0] > 0:
-        raise InputError("The normal scans have no finding at any threshold: their rate cannot be told.")
+        raise InputError(
+            "The normal scans have no finding at any threshold, so false positives per scan cannot be estimated: give more scans."
+        )
     lowest = int(np.flatnonzero(rates == rates[0])[-1])
     few = np.flatnonzero((rates * len(scans) <= TAIL) & (rates > 0))
     u = int(few[0]) if len(few) else int(np.flatnonzero(rates > 0)[-1])
@@ -85,7 +87,7 @@ def rate_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> RateCur
     excess = float(np.sum(rates[u:-1] * np.diff(thresholds[u:]))) / rates[u]
     end = thresholds[u] + max(excess, 1e-3 * abs(thresholds[u]) + 1e-6) * math.log(10)
     kept = _thinned(thresholds[lowest : u + 1], rates[lowest : u + 1])
-    return RateCurve(
+    return FalsePositiveCurve(
         scores=np.append(thresholds[lowest : u + 1][kept], end),
         per_scan=np.append(rates[lowest : u + 1][kept], rates[u] / 10),
         scans=len(scans),

@@ -1,4 +1,4 @@
-"""A generator for scoring only: batch normalisation folded into the convolutions before it."""
+"""A generator for scoring only, with batch normalisation fused into the preceding convolutions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .networks import Generator
 
 
-def _folded(layers: nn.Sequential) -> nn.Sequential:
+def fuse_batchnorm(layers: nn.Sequential) -> nn.Sequential:
     result: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.BatchNorm2d):
@@ -29,9 +29,9 @@ class LatentDifference(nn.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         generator.eval()
-        self.encoder = _folded(generator.encoder)
-        self.decoder = _folded(generator.decoder)
-        self.second_encoder = _folded(generator.second_encoder)
+        self.encoder = fuse_batchnorm(generator.encoder)
+        self.decoder = fuse_batchnorm(generator.decoder)
+        self.second_encoder = fuse_batchnorm(generator.second_encoder)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, patches: Tensor) -> Tensor:

@@ -16,26 +16,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import PreparedStudy
-from ..imaging.settings import PreparationSettings
 from ..model import library as normal_library
 from ..model.library import NormalLibrary
+from ..model.model_settings import NetworkSettings
 from ..model.plain_encoder import NAMES, PlainEncoder
-from ..model.settings import NetworkSettings
 from .score_map import ScoreMap
 
 if TYPE_CHECKING:
     from ..model.model_file import AnyModel
 
 COUNT = 5
-"""How many neighbours are shown."""
+"""Number of neighbours shown."""
 
 _WEIGHTS = "generator."
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """A patch beside the most similar normal tissue.
+class NearestNormals:
+    """A patch and the most similar patches of normal tissue.
 
     Attributes:
         patch: float32 (2, 15, 15), scaled intensities as the network sees them, T1 first.
@@ -111,7 +111,7 @@ class NormalTissue:
         """float32 (n, 2, 15, 15): all of them."""
         return self._library.intensities()
 
-    def nearest(self, patch: np.ndarray, count: int = COUNT) -> Comparison:
+    def nearest(self, patch: np.ndarray, count: int = COUNT) -> NearestNormals:
         """The most similar normal patches.
 
         Args:
@@ -127,9 +127,11 @@ class NormalTissue:
         distances = np.linalg.norm(self._latents[near] - z, axis=1).astype(np.float64)
         order = np.argsort(distances, kind="stable")
         near = near[order]
-        return Comparison(patch, self._library.intensities(near), distances[order], near, self._library.usual)
+        return NearestNormals(
+            patch, self._library.intensities(near), distances[order], near, self._library.usual
+        )
 
-    def of_patch(self, scores: ScoreMap, index: tuple[int, int, int], count: int = COUNT) -> Comparison:
+    def of_patch(self, scores: ScoreMap, index: tuple[int, int, int], count: int = COUNT) -> NearestNormals:
         """The normal tissue most similar to a patch of a scored brain.
 
         Args:

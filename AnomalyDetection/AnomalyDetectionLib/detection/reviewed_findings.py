@@ -1,4 +1,4 @@
-"""A finding with what a reader has decided about it: what reports and DICOM objects are made of."""
+"""Findings with the reader's decisions: the input of reports and DICOM objects."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ DECISIONS = ("", "accepted", "rejected")
 
 @dataclass(frozen=True)
 class ReviewedFinding:
-    """One finding, and the reader's word on it.
+    """One finding with the reader's decision.
 
     Attributes:
         number: of the finding; a voxel's value in the label map that goes with it.
-        volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, rate: as of `Finding`.
+        volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, per_normal_scan: as of `Finding`.
             All are those of the detection, unless `corrected`.
         category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
         decision: one of `DECISIONS`.
@@ -51,7 +51,7 @@ class ReviewedFinding:
     centroid_ras: tuple[float, float, float]
     hint: str
     hint_evidence: str
-    rate: float | None = None
+    per_normal_scan: float | None = None
     category: int = 0
     decision: str = ""
     note: str = ""
@@ -70,7 +70,7 @@ class ReviewedFinding:
             centroid_ras=finding.centroid_ras,
             hint=finding.hint,
             hint_evidence=finding.hint_evidence,
-            rate=finding.rate,
+            per_normal_scan=finding.per_normal_scan,
         )
 
     @property

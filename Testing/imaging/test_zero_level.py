@@ -15,11 +15,11 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.brain_mask import given_brain
 from AnomalyDetectionLib.imaging.nifti import nifti_scan
 from AnomalyDetectionLib.imaging.preparation import prepare
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_volume
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
-from AnomalyDetectionLib.imaging.values import from_zero
 from AnomalyDetectionLib.imaging.volume import Study, Volume
+from AnomalyDetectionLib.imaging.zero_level import from_zero
 from synthetic_head import SyntheticHead, axial_grid
 
 GRID = axial_grid((3.0, 3.0, 6.0), (62, 74, 27))
@@ -90,7 +90,7 @@ def test_what_lies_beyond_the_brain_does_not_matter(
     inside = good.brain
     for ours, theirs in ((prepared.t1, good.t1), (prepared.flair, good.flair)):
         assert np.corrcoef(ours[inside], theirs[inside])[0, 1] > 0.99
-    assert prepared.uncovered == 0
+    assert prepared.fraction_outside_t1 == 0
     assert not files.check(study)
 
 
@@ -118,8 +118,8 @@ def test_the_part_of_the_brain_without_numbers_is_left_out_and_told(
     assert not prepared.flair_brain[13:15, 30:42, 25:36].any()
     lost = good.flair_brain & ~prepared.flair_brain
     assert lost[13:15, 30:42, 25:36].all()
-    assert prepared.uncovered == pytest.approx(lost.sum() / good.flair_brain.sum())
-    assert 0.002 < prepared.uncovered < 0.02
+    assert prepared.fraction_outside_t1 == pytest.approx(lost.sum() / good.flair_brain.sum())
+    assert 0.002 < prepared.fraction_outside_t1 < 0.02
     assert np.isfinite(prepared.t1).all()
     assert np.isfinite(prepared.flair).all()
 

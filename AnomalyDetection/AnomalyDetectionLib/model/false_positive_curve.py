@@ -1,4 +1,4 @@
-"""What a score means: how many findings a normal scan has above it; without torch."""
+"""False positives per scan by score threshold; without torch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import InputError
 
-DEFAULT_BUDGET = 2.0
-"""Findings a normal scan that a default threshold may have."""
+DEFAULT_FALSE_POSITIVES = 2.0
+"""False positives per normal scan that default thresholds are set for."""
 
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
 _MOST = 1e6  # no score, rate or number of scans is larger
@@ -21,16 +21,16 @@ _LEAST = 0.1  # findings in all normal scans together: the curve is not extended
 
 
 @dataclass(frozen=True, eq=False)
-class RateCurve:
-    """Findings a normal scan, by threshold.
+class FalsePositiveCurve:
+    """False positives per normal scan, by threshold.
 
     Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
-    between the last two, down to a tenth of a finding in all the scans together: what is rarer, so few scans
-    cannot tell. Below the first point a normal scan has at least as many.
+    between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot
+    be estimated from so few scans. Below the first point a normal scan has at least as many.
 
     Attributes:
         scores: float64 (points,), thresholds, ascending.
-        per_scan: float64 (points,), findings a normal scan above each, positive, never rising.
+        per_scan: float64 (points,), findings per normal scan above each, positive, never rising.
         scans: how many normal scans were counted.
         min_patches: findings of fewer patches were not counted.
         variation: SD of the rate from person to person as a share of the rate, beyond chance.
@@ -43,7 +43,7 @@ class RateCurve:
     variation: float
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError: curves also come from strangers' model files."""
+        """Raise ValueError for invalid values: curves may come from untrusted model files."""
         if self.scores.ndim != 1 or self.scores.shape != self.per_scan.shape or len(self.scores) < 2:
             raise ValueError("a curve of rates has two points or more, each a score and a rate")
         if not (np.isfinite(self.scores).all() and np.isfinite(self.per_scan).all()):
@@ -59,16 +59,16 @@ class RateCurve:
 
     @property
     def least(self) -> float:
-        """The smallest rate that the curve tells; of what is rarer it says this."""
+        """The smallest rate of the curve; lower rates are reported as this."""
         return _LEAST / self.scans
 
     @property
     def most(self) -> float:
-        """The largest rate that the curve tells."""
+        """The largest rate of the curve."""
         return float(self.per_scan[0])
 
     def rate(self, score: float) -> float:
-        """Findings a normal scan at this threshold, `least` or more."""
+        """False positives per normal scan at this threshold, `least` or more."""
         logs = np.log(self.per_scan)
         if score > self.scores[-1]:
             slope = (logs[-1] - logs[-2]) / (self.scores[-1] - self.scores[-2])
@@ -84,14 +84,14 @@ class RateCurve:
         return rate * math.exp(-1.96 * error), rate * math.exp(1.96 * error)
 
     def threshold_for(self, per_scan: float) -> float:
-        """The lowest threshold with at most so many findings a normal scan.
+        """The lowest threshold with at most this many false positives per normal scan.
 
         Raises:
             InputError: the curve does not reach so far.
         """
         if not self.least <= per_scan <= self.most:
             raise InputError(
-                f"{per_scan:g} findings a normal scan cannot be promised: from {self.scans} normal "
+                f"{per_scan:g} findings per normal scan cannot be promised: from {self.scans} normal "
                 f"{'scan' if self.scans == 1 else 'scans'}, this model knows the thresholds for {self.least:.2g} to "
                 f"{self.most:.3g}."
             )
@@ -110,7 +110,7 @@ def in_words(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}" if rate >= 0.95 else f"{rate:.2f}"
 
 
-def plain(curve: RateCurve) -> dict[str, Any]:
+def plain(curve: FalsePositiveCurve) -> dict[str, Any]:
     """A curve as plain values, for JSON."""
     return {
         "scores": [round(float(value), 5) for value in curve.scores],
@@ -119,7 +119,7 @@ def plain(curve: RateCurve) -> dict[str, Any]:
     }
 
 
-def from_plain(values: Mapping[str, Any] | None) -> RateCurve | None:
+def from_plain(values: Mapping[str, Any] | None) -> FalsePositiveCurve | None:
     """The curve of plain values; None for None.
 
     Raises:
@@ -130,7 +130,7 @@ def from_plain(values: Mapping[str, Any] | None) -> RateCurve | None:
     return _made(np.array(values["scores"], np.float64), np.array(values["per_scan"], np.float64), values)
 
 
-def to_file(curve: RateCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def to_file(curve: FalsePositiveCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The curve as arrays of a model file, and as an entry of its header; nothing for None."""
     if curve is None:
         return {}, {}
@@ -142,7 +142,7 @@ def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
     return (_SCORES, _PER_SCAN) if _HEADER in header else ()
 
 
-def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> RateCurve | None:
+def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
     """The curve of a model file; None where it has none.
 
     Raises:
@@ -153,7 +153,7 @@ def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> Ra
     return _made(arrays[_SCORES], arrays[_PER_SCAN], json.loads(header[_HEADER]))
 
 
-def _about(curve: RateCurve) -> dict[str, Any]:
+def _about(curve: FalsePositiveCurve) -> dict[str, Any]:
     return {
         "scans": curve.scans,
         "min_patches": curve.min_patches,
@@ -161,8 +161,8 @@ def _about(curve: RateCurve) -> dict[str, Any]:
     }
 
 
-def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> RateCurve:
-    return RateCurve(
+def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> FalsePositiveCurve:
+    return FalsePositiveCurve(
         scores.astype(np.float64),
         per_scan.astype(np.float64),
         int(about["scans"]),

@@ -1,4 +1,4 @@
-"""The network that tells the parts of the brain apart: its file, its input, its answers.
+"""The anatomy network, which segments the parts of the brain: file, input, output.
 
 A small U-Net (see `slice_unet`) that reads T1 and FLAIR slice by slice with the neighbours above and below.
 """
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..imaging.memory import in_batches
+from ..imaging.out_of_memory import in_batches
 from .bundled import SUFFIX, resources
 from .slice_unet import SliceUNet, pad_to
 from .tensor_file import read_tensors, write_tensors
@@ -75,7 +75,7 @@ def anatomy_inputs(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, height_
     count = len(brain) - 2
     inputs = np.empty((count, CHANNELS, *brain.shape[1:]), np.float32)
     for first, image in ((0, t1), (3, flair)):
-        # What lies beyond the usual range says no more than its sign.
+        # Beyond the usual range only the sign matters.
         masked = np.where(brain, np.clip(image, -0.5, 2.5), 0)
         for place in range(3):
             inputs[:, first + place] = masked[place : place + count]
@@ -93,7 +93,7 @@ def class_scores(
     slice_mm: float,
     device: str = "cpu",
 ) -> np.ndarray:
-    """The network's answers.
+    """The network's output.
 
     Args:
         model: trained.
@@ -114,19 +114,19 @@ def class_scores(
     height_mm = (high[0] - low[0] - np.arange(len(brain), dtype=np.float32)) * slice_mm
     _, rows, columns = brain.shape
 
-    def answers(device: str) -> Callable[[slice], None]:
+    def scorer(device: str) -> Callable[[slice], None]:
         network = model.network().to(device)
 
-        def answer(slices: slice) -> None:
+        def score(slices: slice) -> None:
             part = slice(slices.start, slices.stop + 2)
             inputs = torch.from_numpy(anatomy_inputs(t1[part], flair[part], brain[part], height_mm[part]))
             found = network(pad_to(inputs.to(device), network.multiple))[:, :, :rows, :columns]
             here = slice(low[0] + slices.start, low[0] + slices.stop)
             scores[:, here, box[1], box[2]] = found.transpose(0, 1).cpu().numpy()
 
-        return answer
+        return score
 
-    in_batches(answers, len(brain) - 2, _BATCH, device, "Telling the parts of the brain apart")
+    in_batches(scorer, len(brain) - 2, _BATCH, device, "Telling the parts of the brain apart")
     return scores
 
 

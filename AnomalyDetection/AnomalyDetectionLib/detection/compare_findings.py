@@ -27,7 +27,7 @@ NEAR_MM = 3.0
 """Two findings without a counterpart that lie so near to each other are one: registration and outlines are no better."""
 
 OUTLINE_SHARE = 0.1
-"""How far an outline as a whole lies off, of the step in which it is drawn, one standard deviation. It was chosen on heads
+"""Standard deviation of an outline's position as a share of its step size. It was chosen on heads
 that were detected twice, turned and with more noise the second time; see docs/review.md, "Earlier result"."""
 
 SUSPICIOUS = 0.5
@@ -57,7 +57,7 @@ class Outlined:
 
 @dataclass(frozen=True)
 class Change:
-    """What has become of findings that belong together.
+    """The change of findings that belong together.
 
     Attributes:
         later: numbers of the later result; empty: gone.
@@ -82,7 +82,7 @@ class Change:
 
 
 def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> tuple[Change, ...]:
-    """What has become of the findings: by the later numbers, and at last what is gone.
+    """The change of each group of findings, sorted by the later numbers; findings that are gone come last.
 
     Args:
         to_earlier: from LPS points of the later scan to those of the earlier one.

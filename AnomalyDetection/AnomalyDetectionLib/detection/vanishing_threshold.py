@@ -1,6 +1,6 @@
-"""How far a threshold can rise before a finding is none any more: the score that its rate is read off at.
+"""The threshold at which a finding vanishes; its false positives per scan are read off there.
 
-A peak would not do: one patch alone is no finding, however high, so normal scans are counted by groups that last.
+Not the peak score: a single patch is no finding, however high, and normal scans are counted by the same rule.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from itertools import pairwise
 import numpy as np
 import scipy
 
-from ..model.settings import ScoringSettings
+from ..model.model_settings import ScoringSettings
 
 _NEAR = [(s, i, j) for s in (-1, 0, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 
 
-def lasting_scores(
+def vanishing_thresholds(
     lattice: np.ndarray, groups: np.ndarray, count: int, scoring: ScoringSettings, threshold: float
 ) -> list[float]:
     """Of each group, the highest threshold at which a part of it is still a finding by the rules of the settings.
@@ -38,12 +38,12 @@ def lasting_scores(
     near = [step for step in _NEAR if scoring.neighbourhood == "26" or step[0] == 0]
     places = np.stack(np.unravel_index(flat, lattice.shape), axis=1)
     return [
-        _lasting(places[a:b].tolist(), scores[a:b].tolist(), near, scoring.min_patches, threshold)
+        _vanishing_threshold(places[a:b].tolist(), scores[a:b].tolist(), near, scoring.min_patches, threshold)
         for a, b in pairwise(ends.tolist())
     ]
 
 
-def _lasting(
+def _vanishing_threshold(
     places: list[list[int]],
     scores: list[float],
     near: list[tuple[int, int, int]],

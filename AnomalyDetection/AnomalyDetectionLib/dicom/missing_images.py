@@ -1,0 +1,45 @@
+"""Detect images missing at either end of a DICOM series, where slice positions cannot show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .headers import Instance
+
+
+def expected_image_count(instances: Sequence[Instance]) -> int | None:
+    """The expected number of classic images, if the series seems incomplete; None otherwise.
+
+    By ImagesInAcquisition, or by InstanceNumbers that have gaps or start late. Common benign causes are excluded:
+    reformats copy the number of their source; echoes, time points or image types of one acquisition that are split
+    into several series share its image count and numbering.
+    """
+    have = len(instances)
+    first = instances[0]
+    if have < 2 or any(len(instance.frames) != 1 for instance in instances):
+        return None
+    if "DERIVED" in first.sequence.image_type:
+        return None
+    counts = {instance.images_in_acquisition for instance in instances}
+    expected = counts.pop() if len(counts) == 1 else 0
+    shared = expected % have == 0 and (first.temporal_positions > 1 or first.echo_number > 1)
+    if have < expected and not shared:
+        return expected
+    if expected == have:
+        return None
+    return _by_numbers(sorted({instance.instance_number for instance in instances}), have)
+
+
+def _by_numbers(numbers: Sequence[int], have: int) -> int | None:
+    if len(numbers) < have or numbers[0] < 1:
+        return None
+    steps = np.diff(numbers)
+    before = numbers[0] - 1 if numbers[0] <= have else 0  # a higher first number is a way of numbering
+    if (steps == 1).all():
+        return numbers[-1] if before and before % have else None
+    if (steps == steps[0]).all():  # every second one: another series has the others
+        return None
+    holes = numbers[-1] - numbers[0] + 1 - have
+    return have + holes + before if holes < have / 2 else None
