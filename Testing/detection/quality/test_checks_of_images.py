@@ -18,11 +18,11 @@ from AnomalyDetectionLib.detection.quality import (
     motion,
     noise,
     slice_gaps,
-    slice_shifts,
     spacing,
 )
 from AnomalyDetectionLib.detection.quality.acquired import Acquired
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images
+from AnomalyDetectionLib.detection.quality.slice_shifts import MOST_USUAL_MM, STEADY_MM, SliceShifts
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
@@ -113,7 +113,7 @@ def test_ghosts_are_noticed_beside_zeros(axis, good):
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("mm", [2, 5])
 def test_slices_taken_in_two_places_are_noticed_and_how_far_apart_they_are(mm, role, good):
-    (warning,) = slice_shifts.check(good.acquired(role, made.moved_between_slices(good.image(role), mm)))
+    (warning,) = SliceShifts.of(good.acquired(role, made.moved_between_slices(good.image(role), mm))).warnings
     assert warning.name == "motion between slices"
     assert warning.measured["alternating_mm"] == pytest.approx(mm, rel=0.3)
     assert f"Every other slice of the {role} lies" in warning.sentence
@@ -121,8 +121,18 @@ def test_slices_taken_in_two_places_are_noticed_and_how_far_apart_they_are(mm, r
 
 def test_slices_that_were_each_taken_elsewhere_are_noticed(good):
     moved = good.acquired("FLAIR", made.scattered_slices(good.image("FLAIR"), 2.5))
-    (warning,) = slice_shifts.check(moved)
-    assert warning.measured["usual_mm"] > slice_shifts.MOST_USUAL_MM
+    (warning,) = SliceShifts.of(moved).warnings
+    assert warning.measured["usual_mm"] > MOST_USUAL_MM
+
+
+def test_a_jump_between_slices_that_lie_unsteadily_is_not_called_a_missing_slice(good):
+    brain = np.delete(good.brain("FLAIR"), (20, 21), axis=0)
+    fewer = made.without_slices(good.image("FLAIR"), 20, 2)
+    for mm, said in ((0.0, ["missing slice"]), (0.95, [])):
+        image = good.flair_of(made.moved_between_slices(fewer, mm), brain)
+        shifts = SliceShifts.of(image)
+        assert (shifts.unsteady, shifts.warnings) == (mm > STEADY_MM, ())
+        assert names(check_image(image)) == said
 
 
 def test_what_changes_steadily_from_slice_to_slice_is_no_motion(good):
@@ -136,7 +146,7 @@ def test_what_changes_steadily_from_slice_to_slice_is_no_motion(good):
         )
 
     brain = tilted(image.brain.astype(np.float32)) > 0.5
-    assert slice_shifts.check(replace(image, values=tilted(image.values), brain=brain)) == ()
+    assert SliceShifts.of(replace(image, values=tilted(image.values), brain=brain)).warnings == ()
 
 
 def test_two_missing_slices_are_noticed_where_they_are(good):
@@ -157,7 +167,7 @@ def test_repeated_slices_are_no_missing_ones(good):
     repeated.SetDirection(image.GetDirection())
     acquired = good.flair_of(repeated, np.repeat(brain, times, axis=0))
     assert slice_gaps.check(acquired) == ()
-    assert slice_shifts.check(acquired) == ()
+    assert SliceShifts.of(acquired).warnings == ()
     assert acquired.distinct.spacing[0] == pytest.approx(4.0)
 
 

@@ -76,11 +76,11 @@ def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning
     if brain_ml < LEAST_ML:
         return ()
     noisy, ghosts = noise.check(image), motion.check(image)
-    moved = () if noisy else slice_shifts.check(image)
+    shifts = slice_shifts.SliceShifts(image.role) if noisy else slice_shifts.SliceShifts.of(image)
     gaps = slice_gaps.check(image)
-    if moved:  # then slices jump without any missing
+    if shifts.unsteady or shifts.warnings:  # then slices jump without any missing
         gaps = tuple(warning for warning in gaps if warning.name != "missing slice")
-    said = [*spacing.check(image), *gaps, *noisy, *ghosts, *intensities.check(image), *moved]
+    said = [*spacing.check(image), *gaps, *noisy, *ghosts, *intensities.check(image), *shifts.warnings]
     # Noise and ghosts look like thin bright structures, too.
     if image.role == "T1" and medium and not noisy and not ghosts:
         said += contrast_medium.check(image)

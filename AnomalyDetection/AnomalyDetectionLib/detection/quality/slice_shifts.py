@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
-from .acquired import Acquired
+from .acquired import Acquired, Role
 from .warning import QualityWarning
 
 MOST_ALTERNATING_MM = 1.0
-"""Of every other slice, as in scans taken odd slices first. It was at most 0.65 mm in 190 images of good pairs, and 0.8 to
-1.5 mm where every other slice had been displaced by 1.5 mm."""
+"""Of every other slice, as in scans taken odd slices first. It was at most 0.65 mm in some 190 images of good pairs, and 0.95
+to 1.5 mm where every other slice had been displaced by 1.5 mm."""
 
 MOST_USUAL_MM = 1.8
 """Of single slices, the median. In good scans it was at most 1.23 mm: from slice to slice, 7 mm apart, a head changes, too."""
+
+STEADY_MM = 0.6
+"""From so much of every other slice on, one step between slices says little: on the good pair with the most, one was 1.7 times
+those beside it without a slice missing."""
 
 _SMOOTH_MM, _PIXEL_MM = 1.5, 1.0
 _SLICES, _LEAST_SLICES, _PASSES = 24, 4, 2
@@ -65,33 +71,51 @@ def _shift(plane: np.ndarray, beside: np.ndarray, where: np.ndarray, pixel: tupl
     return found
 
 
-def displacement(image: Acquired) -> tuple[float, float] | None:
-    """How far (mm) every other slice lies beside the rest, and the median of how far single ones do; None with few slices."""
-    found = shifts(image)
-    if len(found) < _LEAST_SLICES:
-        return None
-    signs = (-1.0) ** np.arange(len(found))[:, None]
-    alternating = float(np.linalg.norm(np.median(found * signs, axis=0)))
-    return alternating, float(np.median(np.linalg.norm(found, axis=1)))
+@dataclass(frozen=True)
+class SliceShifts:
+    """How far the slices of an image lie beside where their neighbours put them.
 
+    Attributes:
+        role: "T1" or "FLAIR".
+        alternating_mm: every other slice, all the same way.
+        usual_mm: the median of single slices, whichever way.
+    """
 
-def check(image: Acquired) -> tuple[QualityWarning, ...]:
-    """A warning of slices taken in different places. Strong noise hides where they lie, and is no motion."""
-    found = displacement(image)
-    if found is None or (found[0] <= MOST_ALTERNATING_MM and found[1] <= MOST_USUAL_MM):
-        return ()
-    alternating, usual = found
-    every = alternating > MOST_ALTERNATING_MM
-    what = "Every other slice" if every else "Slices"
-    return (
-        QualityWarning(
-            "motion between slices",
-            f"{what} of the {image.role} {'lies' if every else 'lie'} {alternating if every else usual:.1f} mm beside where"
-            " their neighbours put them: look for motion between slices before believing findings",
-            {
-                "image": image.role,
-                "alternating_mm": round(alternating, 2),
-                "usual_mm": round(usual, 2),
-            },
-        ),
-    )
+    role: Role
+    alternating_mm: float = 0.0
+    usual_mm: float = 0.0
+
+    @classmethod
+    def of(cls, image: Acquired) -> SliceShifts:
+        """Of an image; zero where too few slices show much of the brain. Strong noise hides where slices lie."""
+        found = shifts(image)
+        if len(found) < _LEAST_SLICES:
+            return cls(image.role)
+        signs = (-1.0) ** np.arange(len(found))[:, None]
+        alternating = float(np.linalg.norm(np.median(found * signs, axis=0)))
+        return cls(image.role, alternating, float(np.median(np.linalg.norm(found, axis=1))))
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether slices are displaced so much, little as it may be, that their steps do not tell of missing ones."""
+        return self.alternating_mm > STEADY_MM
+
+    @property
+    def warnings(self) -> tuple[QualityWarning, ...]:
+        """What to tell the reader, if anything."""
+        every = self.alternating_mm > MOST_ALTERNATING_MM
+        if not every and self.usual_mm <= MOST_USUAL_MM:
+            return ()
+        what = f"Every other slice of the {self.role} lies" if every else f"Slices of the {self.role} lie"
+        return (
+            QualityWarning(
+                "motion between slices",
+                f"{what} {self.alternating_mm if every else self.usual_mm:.1f} mm beside where their neighbours put them: look for"
+                " motion between slices before believing findings",
+                {
+                    "image": self.role,
+                    "alternating_mm": round(self.alternating_mm, 2),
+                    "usual_mm": round(self.usual_mm, 2),
+                },
+            ),
+        )
