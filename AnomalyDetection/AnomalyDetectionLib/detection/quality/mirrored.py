@@ -11,7 +11,7 @@ from ...imaging.volume import Study
 from .warning import QualityWarning
 
 LEAST_BETTER = 1.1
-"""So many times the mutual information of T1 and FLAIR the exchange of the T1's sides must bring. In 67 right pairs it brought at
+"""So many times the mutual information of T1 and FLAIR the exchange of the T1's sides must bring. In 77 right pairs it brought at
 most 0.84 times as much, where the T1 alone was mirrored 1.41 times and more."""
 
 
