@@ -112,6 +112,14 @@ def moved_between_slices(image: sitk.Image, mm: float, seed: int = 0) -> sitk.Im
     return like(image, values)
 
 
+def scattered_slices(image: sitk.Image, mm: float, seed: int = 0) -> sitk.Image:
+    """Every z slice is from a time of its own; `mm` is the standard deviation along x and along y."""
+    values = sitk.GetArrayFromImage(image).astype(np.float32)
+    x, y, _ = image.GetSpacing()
+    at = np.random.default_rng(seed).normal(0, mm, (len(values), 2)) / (y, x)
+    return like(image, np.stack([ndimage.shift(*each, order=1) for each in zip(values, at, strict=True)]))
+
+
 def coarse(image: sitk.Image, spacing: tuple[float, float, float]) -> sitk.Image:
     """The same field of view at other spacings (mm), averaged over the larger voxels."""
     old = np.array(image.GetSpacing())

@@ -30,12 +30,13 @@ from AnomalyDetectionLib.detection.quality import (
     contrast_medium,
     contrasts,
     large_fluid,
-    motion,
+    mirrored,
     orientation,
     slice_gaps,
 )
 from AnomalyDetectionLib.detection.quality.acquired import Acquired, Role, brain_on
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images, check_mask
+from AnomalyDetectionLib.detection.quality.slice_shifts import SliceShifts
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.contrast import refuse_the_same
@@ -45,6 +46,7 @@ from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_study
+from AnomalyDetectionLib.imaging.registration import align, with_sides_exchanged
 from AnomalyDetectionLib.imaging.volume import Study
 from scipy import ndimage
 
@@ -333,19 +335,36 @@ def enhanced(strength: float) -> Callable[[Scan], tuple[str, ...]]:
     return answer
 
 
-def between_slices(role: Role, mm: float) -> Callable[[Scan], tuple[str, ...]]:
-    """Every other (true) slice is displaced."""
+def between_slices(role: Role, mm: float, *, each: bool = False) -> Callable[[Scan], tuple[str, ...]]:
+    """Every other (true) slice is displaced by so much; or each by its own shift of this standard deviation."""
 
     def answer(scan: Scan) -> tuple[str, ...]:
         image = Acquired.of(scan.study, scan.prepared, role).distinct
         values, _ = image.slices
-        shifted = values.copy()
-        shift = [0.0, *(mm * np.sqrt(0.5) / spacing for spacing in image.in_plane)]
-        shifted[1::2] = ndimage.shift(values[1::2], shift, order=1)
+        at = np.where(np.arange(len(values))[:, None] % 2, mm * np.sqrt(0.5), 0.0) * np.ones(2)
+        if each:
+            at = np.random.default_rng(0).normal(0, mm, (len(values), 2))
+        shifted = np.stack(
+            [
+                ndimage.shift(plane, shift / image.in_plane, order=1)
+                for plane, shift in zip(values, at, strict=True)
+            ]
+        )
         moved = replace(image, values=np.moveaxis(shifted, 0, image.across))
-        return tuple(warning.name for warning in motion.check_slices(moved))
+        return tuple(warning.name for warning in SliceShifts.of(moved).warnings)
 
     return answer
+
+
+def mirrored_t1(scan: Scan) -> tuple[str, ...]:
+    """The T1's voxels turned round from left to right under its header, and aligned so."""
+    study = scan.changed("T1", with_sides_exchanged(scan.image("T1")))
+    brain = scan.prepared.flair_brain
+    try:
+        alignment = align(study.t1, study.flair, brain, PreparationSettings())
+    except InputError:
+        return (REFUSED,)
+    return tuple(w.name for w in mirrored.check(study, replace(scan.prepared, alignment=alignment)))
 
 
 ROLES: tuple[Role, Role] = ("FLAIR", "T1")
@@ -375,15 +394,17 @@ FAULTS: list[tuple[str, str, str, Callable[[Scan], tuple[str, ...]]]] = [
         for role in ROLES for mm in (1.5, 3)
     ),
     *(
+        (f"each slice of the {role} elsewhere", "2.5 mm standard deviation", "motion between slices",
+         between_slices(role, 2.5, each=True))
+        for role in ROLES
+    ),
+    *(
         (f"slices missing from the {role}", f"{count}", "missing slice", without_slices(role, count))
         for role in ROLES for count in (1, 2)
     ),
-    *(
-        ("FLAIR cut at the top", f"{mm:g} mm of brain", "field of view", cut("top", mm)) for mm in (12, 25)
-    ),
-    *(
-        ("FLAIR cut on one side", f"{mm:g} mm of brain", "field of view", cut("side", mm)) for mm in (12, 25)
-    ),
+    ("FLAIR cut at the top", "12 mm: about 2 % of the brain, no warning wanted", "", cut("top", 12)),
+    ("FLAIR cut at the top", "25 mm of brain", "field of view", cut("top", 25)),
+    ("FLAIR cut on one side", "25 mm of brain", "field of view", cut("side", 25)),
     ("FLAIR cut at the lower end", "45 mm of brain and brain stem", "field of view", cut("lower end", 45)),
     ("FLAIR cut at the lower end", "12 mm: brain stem, no warning wanted", "", cut("lower end", 12)),
     ("coarse FLAIR", "3 mm wide", "spacing", coarse(3, None)),
@@ -395,6 +416,7 @@ FAULTS: list[tuple[str, str, str, Callable[[Scan], tuple[str, ...]]]] = [
     ("proton density as T1", "TR 3000, TE 15", "contrast", another_sequence("T1", 3000, 15)),
     ("FLAIR as T1", "", "contrast", the_other("T1")),
     ("T1 and FLAIR exchanged", "", "swapped", exchanged),
+    ("T1 alone mirrored", "", "mirrored", mirrored_t1),
     *(("turned head", name, "orientation", turned(*turn)) for name, turn in TURNS.items()),
     *(("cavity on one side", f"{ml:g} ml", "large fluid", with_cavity(ml)) for ml in (60, 179)),
     *(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
 from ..grid import Grid
+from .geometry import lps_axes
 from .preparation_settings import PreparationSettings
 from .prepared import Alignment
 from .volume import Volume, name_of
@@ -35,6 +37,9 @@ HEAD_MM, SCALP_MM = 160.0, 12.0
 #: 0.44 to 0.63 in pairs of the same head, and 0.02 to 0.29 when T1 and FLAIR of different people were fitted.
 SAME_HEAD_FROM, SHARPNESS_MM = 0.36, 4.0
 
+#: No T1 with its sides exchanged is so sharp in voxels of COARSE_MM: 13 of these had 0.36 at most.
+SURELY_NOT_MIRRORED = 0.44
+
 #: Less mutual information (nats) is chance: it was 0.28 and more in pairs of the same head, 0.015 with noise.
 LEAST_INFORMATION = 0.05
 
@@ -58,24 +63,107 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
         brain: bool (slices, rows, columns) on the FLAIR's grid.
 
     Raises:
-        InputError: if the two cannot be the same head.
+        InputError: if the two cannot be the same head, not even with the sides of the T1 exchanged.
     """
     identity = Alignment(False, 0.0, 0.0, tuple(np.eye(4).ravel().tolist()))
     if settings.register == "off":
         return identity
     points = _brain_points(flair.image, brain)
     transform, sharpness = register(t1.image, flair.image, brain)
-    if sharpness < SAME_HEAD_FROM:
+    # A T1 with its sides exchanged is the same head all the same: that is said, not refused (see `quality.mirrored`).
+    matrix = _matrix(transform) if sharpness >= SAME_HEAD_FROM else _of_mirrored(t1.image, flair.image, brain)
+    if matrix is None:
         raise InputError(
             f"{name_of(t1, 'The T1')} and {name_of(flair, 'the FLAIR')} do not seem to show the "
             "same head: check that they are of the same patient, that both show the brain, and, in a viewer, that neither of "
             "them lies upside down or turned."
         )
-    moved = np.asarray([transform.TransformPoint(point) for point in points.tolist()]) - points
-    shift_mm = float(np.linalg.norm(moved, axis=1).mean())
+    moved = points @ matrix[:3, :3].T + matrix[:3, 3] - points
+    shift_mm, rotation_deg = float(np.linalg.norm(moved, axis=1).mean()), _rotation_deg(matrix)
     if shift_mm < MIN_SHIFT_MM:
-        return Alignment(False, shift_mm, _rotation_deg(transform), identity.matrix)
-    return Alignment(True, shift_mm, _rotation_deg(transform), _matrix(transform))
+        return Alignment(False, shift_mm, rotation_deg, identity.matrix)
+    return Alignment(True, shift_mm, rotation_deg, tuple(matrix.ravel().tolist()))
+
+
+def _of_mirrored(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> np.ndarray | None:
+    """How a T1 whose sides are exchanged lies on the FLAIR, each half of the brain on the other one (4 x 4, FLAIR to T1).
+
+    Returns:
+        None where the T1 with its sides exchanged back is another head, too.
+    """
+    transform, sharpness = register(with_sides_exchanged(t1), flair, brain)
+    return None if sharpness < SAME_HEAD_FROM else _of_exchanged(_matrix(transform), t1, flair, brain)
+
+
+def with_sides_exchanged(image: sitk.Image) -> sitk.Image:
+    """The voxels turned round along the axis nearest to left and right, under the same header."""
+    grid = Grid.of(image)
+    return grid.image(np.ascontiguousarray(np.flip(voxels_of(image), 2 - lps_axes(grid)[0][0])))
+
+
+def _of_exchanged(matrix: np.ndarray, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> np.ndarray:
+    """From a map (4 x 4) of FLAIR space to a T1 that of the T1 with its sides exchanged, and back: it is mirrored in the middle
+    of the brain and in that of the T1.
+    """
+    grid, points = Grid.of(t1), _brain_points(flair, brain)
+    across = np.asarray(grid.direction).reshape(3, 3)[:, lps_axes(grid)[0][0]]
+    middle = grid.points((np.array([grid.size]) - 1) / 2)[0]
+    of_brain = (points.max(axis=0) + points.min(axis=0)) / 2
+    return _mirror(across, middle) @ matrix @ _mirror(np.array([1.0, 0.0, 0.0]), of_brain)
+
+
+def _mirror(normal: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The reflection (4 x 4) in the plane through a point."""
+    matrix = np.eye(4)
+    matrix[:3, :3] -= 2 * np.outer(normal, normal)
+    matrix[:3, 3] = 2 * float(point @ normal) * normal
+    return matrix
+
+
+@dataclass(frozen=True)
+class MirrorFit:
+    """How well a T1 fits a FLAIR as it is and with its sides exchanged.
+
+    Attributes:
+        own, mirrored: mutual information (nats) in voxels of `COARSE_MM`; `mirrored` after aligning anew.
+    """
+
+    own: float
+    mirrored: float
+
+    @classmethod
+    def of(
+        cls, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
+    ) -> MirrorFit | None:
+        """Of two images and how they lie to each other; None where the T1 fits too sharply to be mirrored.
+
+        Args:
+            brain: bool (slices, rows, columns) on the FLAIR's grid.
+        """
+        matrix = np.asarray(alignment.matrix).reshape(4, 4)
+        fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
+        near = _mask_on(Grid.of(flair).image(brain.astype(np.uint8)), fixed)
+        centre = _brain_points(flair, brain).mean(axis=0)
+        own = _rigid(matrix, centre)
+        if _sharpness(fixed, moving, near, own) >= SURELY_NOT_MIRRORED:
+            return None
+        start = _rigid(_of_exchanged(matrix, t1, flair, brain), centre)
+        exchanged = _optimise(fixed, _reduced(with_sides_exchanged(t1), COARSE_MM), near, start, step_mm=4.0)
+        method = _method(near)
+        method.SetInitialTransform(own)
+        try:
+            return cls(-float(method.MetricEvaluate(fixed, moving)), exchanged[1] if exchanged else 0.0)
+        except RuntimeError:  # the two do not meet
+            return None
+
+
+def _rigid(matrix: np.ndarray, centre: np.ndarray) -> sitk.Euler3DTransform:
+    """A map (4 x 4) as a transform that turns about a point."""
+    transform = sitk.Euler3DTransform()
+    transform.SetCenter(centre.tolist())
+    transform.SetMatrix(matrix[:3, :3].ravel().tolist(), 1e-6)
+    transform.SetTranslation((matrix[:3, :3] @ centre + matrix[:3, 3] - centre).tolist())
+    return transform
 
 
 def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk.Euler3DTransform, float]:
@@ -205,13 +293,12 @@ def _brain_points(flair: sitk.Image, brain: np.ndarray) -> np.ndarray:
     return Grid.of(flair).points(voxels[:: max(1, len(voxels) // 5000), ::-1])
 
 
-def _matrix(transform: sitk.Euler3DTransform) -> tuple[float, ...]:
+def _matrix(transform: sitk.Euler3DTransform) -> np.ndarray:
     matrix = np.eye(4)
     matrix[:3, :3] = np.asarray(transform.GetMatrix()).reshape(3, 3)
     matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
-    return tuple(matrix.ravel().tolist())
+    return matrix
 
 
-def _rotation_deg(transform: sitk.Euler3DTransform) -> float:
-    trace = float(np.trace(np.asarray(transform.GetMatrix()).reshape(3, 3)))
-    return math.degrees(math.acos(min(1.0, max(-1.0, (trace - 1) / 2))))
+def _rotation_deg(matrix: np.ndarray) -> float:
+    return math.degrees(math.acos(min(1.0, max(-1.0, (float(np.trace(matrix[:3, :3])) - 1) / 2))))

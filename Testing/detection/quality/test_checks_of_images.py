@@ -22,12 +22,14 @@ from AnomalyDetectionLib.detection.quality import (
 )
 from AnomalyDetectionLib.detection.quality.acquired import Acquired
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images
+from AnomalyDetectionLib.detection.quality.slice_shifts import MOST_USUAL_MM, STEADY_MM, SliceShifts
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.intensity import intensity_scale
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Volume
 from made_dicom import classic_series, enhanced_series
+from scipy import ndimage
 
 ROLES = ("T1", "FLAIR")
 SPIN_ECHO = {"T2": (4000, 100), "proton density": (3000, 15)}
@@ -65,12 +67,26 @@ def test_more_noise_measures_more(role, good):
 @pytest.mark.parametrize("role", ROLES)
 def test_ghosts_beside_the_head_are_noticed(role, good):
     ghosted = good.acquired(role, made.ghosted(good.image(role), 0.3))
-    assert names(motion.check_ghosts(ghosted)) == ["motion"]
+    assert names(motion.check(ghosted)) == ["motion"]
 
 
 def test_a_head_that_moved_is_noticed(good):
     moved = good.acquired("FLAIR", made.moved(good.image("FLAIR"), 5, 0.5, seed=1))
-    assert names(motion.check_ghosts(moved)) == ["motion"]
+    assert names(motion.check(moved)) == ["motion"]
+
+
+def test_few_slices_with_air_need_more_to_be_called_ghosts(good):
+    """A tight field of view shows air beside the top of the head alone."""
+    weak, strong = (
+        good.acquired("FLAIR", made.ghosted(good.image("FLAIR"), weaker)) for weaker in (0.12, 0.5)
+    )
+    few = np.flatnonzero(weak.brain.any(axis=(1, 2)))
+    top = slice(int(few[int(0.8 * len(few))]), None)
+    for image, said in ((weak, []), (strong, ["motion"])):
+        least = replace(image, values=image.values[top], brain=image.brain[top])
+        assert 3 <= motion.ghost(least)[1] < motion.ENOUGH_SLICES
+        assert names(motion.check(least)) == said
+        assert names(motion.check(image)) == ["motion"]
 
 
 def test_without_air_round_the_head_ghosts_are_not_judged(good):
@@ -85,20 +101,52 @@ def test_without_air_round_the_head_ghosts_are_not_judged(good):
 def test_zeros_round_noisy_air_are_no_ghosts(role, axis, voxels, good):
     """Defacing, gradient correction and reslicing leave them; real air has noise in it."""
     noisy = made.noisy(good.image(role), good.brain(role), 0.06)
-    assert motion.check_ghosts(good.acquired(role, made.zero_margins(noisy, axis, voxels))) == ()
+    assert motion.check(good.acquired(role, made.zero_margins(noisy, axis, voxels))) == ()
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_ghosts_are_noticed_beside_zeros(axis, good):
     ghosted = made.ghosted(good.image("FLAIR"), 0.3)
-    assert names(motion.check_ghosts(good.acquired("FLAIR", made.zero_margins(ghosted, axis, 6)))) == [
-        "motion"
-    ]
+    assert names(motion.check(good.acquired("FLAIR", made.zero_margins(ghosted, axis, 6)))) == ["motion"]
 
 
-def test_slices_taken_in_two_places_are_noticed(good):
-    moved = good.acquired("FLAIR", made.moved_between_slices(good.image("FLAIR"), 5))
-    assert names(motion.check_slices(moved)) == ["motion between slices"]
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("mm", [2, 5])
+def test_slices_taken_in_two_places_are_noticed_and_how_far_apart_they_are(mm, role, good):
+    (warning,) = SliceShifts.of(good.acquired(role, made.moved_between_slices(good.image(role), mm))).warnings
+    assert warning.name == "motion between slices"
+    assert warning.measured["alternating_mm"] == pytest.approx(mm, rel=0.3)
+    assert f"Every other slice of the {role} lies" in warning.sentence
+
+
+def test_slices_that_were_each_taken_elsewhere_are_noticed(good):
+    moved = good.acquired("FLAIR", made.scattered_slices(good.image("FLAIR"), 2.5))
+    (warning,) = SliceShifts.of(moved).warnings
+    assert warning.measured["usual_mm"] > MOST_USUAL_MM
+
+
+def test_a_jump_between_slices_that_lie_unsteadily_is_not_called_a_missing_slice(good):
+    brain = np.delete(good.brain("FLAIR"), (20, 21), axis=0)
+    fewer = made.without_slices(good.image("FLAIR"), 20, 2)
+    for mm, said in ((0.0, ["missing slice"]), (0.95, [])):
+        image = good.flair_of(made.moved_between_slices(fewer, mm), brain)
+        shifts = SliceShifts.of(image)
+        assert (shifts.unsteady, shifts.warnings) == (mm > STEADY_MM, ())
+        assert names(check_image(image)) == said
+
+
+def test_what_changes_steadily_from_slice_to_slice_is_no_motion(good):
+    """As in a tilted stack, where each slice lies a little beside the one before it."""
+    image = good.acquired("FLAIR")
+    middle = len(image.values) / 2
+
+    def tilted(stack):
+        return np.stack(
+            [ndimage.shift(plane, (0, 1.5 * (k - middle)), order=1) for k, plane in enumerate(stack)]
+        )
+
+    brain = tilted(image.brain.astype(np.float32)) > 0.5
+    assert SliceShifts.of(replace(image, values=tilted(image.values), brain=brain)).warnings == ()
 
 
 def test_two_missing_slices_are_noticed_where_they_are(good):
@@ -119,7 +167,7 @@ def test_repeated_slices_are_no_missing_ones(good):
     repeated.SetDirection(image.GetDirection())
     acquired = good.flair_of(repeated, np.repeat(brain, times, axis=0))
     assert slice_gaps.check(acquired) == ()
-    assert motion.check_slices(acquired) == ()
+    assert SliceShifts.of(acquired).warnings == ()
     assert acquired.distinct.spacing[0] == pytest.approx(4.0)
 
 
@@ -192,10 +240,22 @@ def cut(good, axis, below, above):
     ("axis", "below", "above", "where"),
     [(2, 0, 9, "top"), (2, 14, 0, "lower end"), (0, 50, 0, "right"), (1, 0, 60, "back")],
 )
-def test_a_cut_brain_is_noticed_where_it_is_cut(axis, below, above, where, good):
-    (warning,) = field_of_view.check(cut(good, axis, below, above))
-    assert list(warning.measured["cut_cm2"]) == [where]
-    assert f"at the {where}" in warning.sentence
+def test_a_cut_brain_is_noticed_where_it_is_cut_and_how_much_of_it(axis, below, above, where, good):
+    image = cut(good, axis, below, above)
+    (warning,) = field_of_view.check(image)
+    assert list(warning.measured["missing"]) == [where]
+    assert f"at the {where} (about " in warning.sentence
+    share = 1 - image.brain.sum() / good.brain("FLAIR").sum()
+    assert warning.measured["missing"][where] == pytest.approx(share, rel=0.5)
+
+
+@pytest.mark.parametrize("share", [0.005, 0.015, 0.05, 0.08])
+def test_a_cut_at_the_top_is_said_from_three_hundredths_of_the_brain_on(share, good):
+    area = good.brain("FLAIR").sum(axis=(1, 2))
+    beyond = np.cumsum(area[::-1]) / area.sum()
+    slices = int(np.searchsorted(beyond, share))
+    said = field_of_view.check(cut(good, 2, 0, slices))
+    assert names(said) == (["field of view"] if beyond[slices - 1] > 0.04 else [])
 
 
 def test_the_end_of_the_brain_stem_may_be_cut(good):

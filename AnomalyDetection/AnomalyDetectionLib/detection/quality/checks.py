@@ -17,10 +17,12 @@ from . import (
     intensities,
     large_fluid,
     mask_check,
+    mirrored,
     motion,
     noise,
     orientation,
     slice_gaps,
+    slice_shifts,
     spacing,
 )
 from .acquired import Acquired
@@ -53,6 +55,7 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
     # What may make the whole result worthless comes first.
     return (
         *orientation.check(prepared),
+        *mirrored.check(study, prepared),
         *swapped,
         *told,
         *(() if swapped else said),
@@ -72,12 +75,12 @@ def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning
     brain_ml = float(image.distinct.brain.sum()) * float(np.prod(image.distinct.spacing)) / 1000
     if brain_ml < LEAST_ML:
         return ()
-    noisy, ghosts = noise.check(image), motion.check_ghosts(image)
-    moved = () if noisy else motion.check_slices(image)
+    noisy, ghosts = noise.check(image), motion.check(image)
+    shifts = slice_shifts.SliceShifts(image.role) if noisy else slice_shifts.SliceShifts.of(image)
     gaps = slice_gaps.check(image)
-    if moved:  # then slices jump without any missing
+    if shifts.unsteady or shifts.warnings:  # then slices jump without any missing
         gaps = tuple(warning for warning in gaps if warning.name != "missing slice")
-    said = [*spacing.check(image), *gaps, *noisy, *ghosts, *intensities.check(image), *moved]
+    said = [*spacing.check(image), *gaps, *noisy, *ghosts, *intensities.check(image), *shifts.warnings]
     # Noise and ghosts look like thin bright structures, too.
     if image.role == "T1" and medium and not noisy and not ghosts:
         said += contrast_medium.check(image)

@@ -7,14 +7,25 @@ import numpy as np
 from .acquired import Acquired
 from .warning import QualityWarning
 
-MOST_CUT_CM2 = 25.0
-"""Area of brain in the outermost slice. A cut of that area takes about 6 mm off the brain, some 0.5 % of it."""
+MOST_MISSING = 0.03
+"""Share of the brain beyond the field of view that is worth a doubt. A choice: clinical scans often end some millimetres
+below the top of the brain, up to 2 % of it in 7 of 84, and nobody would read them otherwise for it."""
 
-MOST_CUT_BELOW_CM2 = 45.0
-"""At the lower end: the brain stem goes on beyond every scan. On real scans the lowest 15 mm of the brain mask, brain stem
-and tips of the cerebellum, had 26 to 42 cm2 at most."""
+WORTH_NAMING = 0.005
+"""Share of the brain beyond one end from which that end is named beside others."""
 
 _SIDES = (("lower end", "top"), ("front", "back"), ("right", "left"))
+
+_ML_BY_CM4 = {
+    "lower end": 0.0155,
+    "top": 0.0078,
+    "front": 0.032,
+    "back": 0.016,
+    "right": 0.0112,
+    "left": 0.0112,
+}
+"""What lies beyond a plane grows with the square of the area that it cuts, as of any rounded end. Measured on the brain
+masks of 102 people; between the 5th and the 95th percentile of them the volume beyond a cut of 60 cm2 differed by half of it."""
 
 
 def cut_areas(image: Acquired) -> dict[str, float]:
@@ -36,6 +47,14 @@ def cut_areas(image: Acquired) -> dict[str, float]:
     return areas
 
 
+def missing_shares(image: Acquired) -> dict[str, float]:
+    """Share of the whole brain (0 to 1, estimated) that lies beyond each end of the image, by their names."""
+    missing = {name: _ML_BY_CM4[name] * area**2 for name, area in cut_areas(image).items()}
+    shown_ml = float(image.brain.sum()) * float(np.prod(image.spacing)) / 1000
+    whole_ml = max(shown_ml + sum(missing.values()), 1e-6)
+    return {name: ml / whole_ml for name, ml in missing.items()}
+
+
 def _head_beyond(image: Acquired) -> bool:
     """Whether there is anything but one value outside the brain's box, or much of it within."""
     step = tuple(slice(None, None, max(1, size // 64)) for size in image.values.shape)
@@ -45,19 +64,24 @@ def _head_beyond(image: Acquired) -> bool:
 
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:
-    """A warning if brain is cut off at one or more ends."""
+    """A warning if much of the brain is cut off at one or more ends."""
+    # The brain stem goes on beyond every scan: the lower end counts only where more than that is missing.
     cut = {
-        name: area
-        for name, area in cut_areas(image).items()
-        if area > (MOST_CUT_BELOW_CM2 if name == "lower end" else MOST_CUT_CM2)
+        name: share
+        for name, share in missing_shares(image).items()
+        if share >= (MOST_MISSING if name == "lower end" else WORTH_NAMING)
     }
-    if not cut:
+    if sum(cut.values()) < MOST_MISSING:
         return ()
-    where = " and ".join(f"at the {name} ({area:.0f} cm2)" for name, area in cut.items())
+    where = " and ".join(f"at the {name} (about {100 * share:.0f} % of it)" for name, share in cut.items())
     return (
         QualityWarning(
             "field of view",
             f"The {image.role}'s field of view cuts the brain {where}: what lies beyond was not looked at",
-            {"image": image.role, "cut_cm2": {name: round(area, 1) for name, area in cut.items()}},
+            {
+                "image": image.role,
+                "missing": {name: round(share, 4) for name, share in cut.items()},
+                "cut_cm2": {name: round(cut_areas(image)[name], 1) for name in cut},
+            },
         ),
     )
