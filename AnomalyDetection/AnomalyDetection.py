@@ -63,13 +63,13 @@ def _register() -> None:
     """
     from AnomalyDetectionLib.files.run_folders import remove_leftovers
     from AnomalyDetectionLib.panel.sample_data import register
-    from AnomalyDetectionLib.scene import layout
+    from AnomalyDetectionLib.scene import view_layout
 
     register()
     remove_leftovers(Path(slicer.app.temporaryPath))
     layoutNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layoutNode is not None:
-        layout.register(layoutNode)
+        view_layout.register(layoutNode)
 
 
 @parameterNodeWrapper
@@ -231,7 +231,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         """Start a run and return at once.
 
         Args:
-            inputs: `AnomalyDetectionLib.scene.detection_job.Inputs`.
+            inputs: `AnomalyDetectionLib.scene.detection_job.DetectionInputs`.
             replace: the result that is updated; None: another one is added.
 
         Returns:
@@ -240,7 +240,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         Raises:
             InputError: the volumes cannot be given to the engine.
         """
-        from AnomalyDetectionLib.panel.python import python_command
+        from AnomalyDetectionLib.panel.slicer_python import python_command
         from AnomalyDetectionLib.scene.detection_job import DetectionJob
 
         return DetectionJob(
@@ -281,8 +281,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         """
         from AnomalyDetectionLib.errors import InputError
         from AnomalyDetectionLib.panel.first_run import missing_requirements
-        from AnomalyDetectionLib.scene.checks import problems
-        from AnomalyDetectionLib.scene.detection_job import Inputs
+        from AnomalyDetectionLib.scene.detection_job import DetectionInputs
+        from AnomalyDetectionLib.scene.input_checks import problems
 
         missing = missing_requirements()
         if missing:
@@ -293,7 +293,9 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         wrong = problems(t1Node, flairNode, brainMaskNode)
         if wrong:
             raise InputError(wrong[0])
-        inputs = Inputs(t1Node, flairNode, brainMaskNode, DetectionSettings(**settings), keep_intermediate)
+        inputs = DetectionInputs(
+            t1Node, flairNode, brainMaskNode, DetectionSettings(**settings), keep_intermediate
+        )
         job = self.start(inputs, replace)
         try:
             while job.state == "running":

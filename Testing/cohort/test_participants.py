@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.errors import InputError
 from made_cohort import add_subject, command, cut_off, opened, run, small_model
 

@@ -76,7 +76,7 @@ def record_of(folder: Path) -> dict:
 
 PARTS = {
     "score map": (results.__name__, "write_stored", {"score_map/"}),
-    "overlay": ("AnomalyDetectionLib.reporting.overlay", "draw_overlay", {"overlay.png"}),
+    "overlay": ("AnomalyDetectionLib.reporting.overlay_picture", "draw_overlay", {"overlay.png"}),
     "nearest": ("AnomalyDetectionLib.reporting.nearest_picture", "draw_nearest", {"nearest_normal.png"}),
     "report": ("AnomalyDetectionLib.reporting.report", "report_html", {"report.html"}),
     "DICOM SEG": ("AnomalyDetectionLib.reporting.dicom_segmentation", "segmentation_of", DICOM),

@@ -16,9 +16,10 @@ import slicer.util
 from AnomalyDetectionLib.dicom.identity import Identity
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.reporting.comparison import compare_folders
+from AnomalyDetectionLib.reporting.result_comparison import compare_folders
 from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder, read_image
-from AnomalyDetectionLib.scene.comparison import (
+from AnomalyDetectionLib.scene.comparison_job import ComparisonJob, write_for_comparison
+from AnomalyDetectionLib.scene.comparison_nodes import (
     change_of,
     comparison_of,
     earlier_of,
@@ -26,7 +27,6 @@ from AnomalyDetectionLib.scene.comparison import (
     keep_comparison,
     place_earlier,
 )
-from AnomalyDetectionLib.scene.comparison_job import ComparisonJob, write_for_comparison
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.patients import place_under_patient
 from AnomalyDetectionLib.scene.result import rederive

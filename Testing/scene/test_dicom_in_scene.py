@@ -10,7 +10,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
-from AnomalyDetectionLib.scene.dicom import export_dicom
+from AnomalyDetectionLib.scene.dicom_export import export_dicom
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
 from AnomalyDetectionLib.scene.volumes import image_of

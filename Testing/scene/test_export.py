@@ -13,7 +13,7 @@ import slicer.util
 import vtk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.reporting.segmentation import TERMINOLOGY
+from AnomalyDetectionLib.reporting.segmentation_file import TERMINOLOGY
 from AnomalyDetectionLib.reporting.tables import COLUMNS
 from AnomalyDetectionLib.scene.export import (
     REVIEW_COLUMNS,

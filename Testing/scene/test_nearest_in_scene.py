@@ -31,7 +31,7 @@ def made_by(path):
 
 
 def compared(result, number=1):
-    from AnomalyDetectionLib.scene.nearest import comparison_of
+    from AnomalyDetectionLib.scene.nearest_tissue import comparison_of
 
     return comparison_of(result, number)
 

@@ -13,9 +13,9 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find_image, open_folder
 from AnomalyDetectionLib.scene import saved_review
-from AnomalyDetectionLib.scene.checks import problems
 from AnomalyDetectionLib.scene.editing import add_finding, take_edits
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
+from AnomalyDetectionLib.scene.input_checks import problems
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.patients import identity_in_scene
 from AnomalyDetectionLib.scene.places import centre_of

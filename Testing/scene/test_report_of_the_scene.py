@@ -11,7 +11,7 @@ import slicer
 import vtk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
-from AnomalyDetectionLib.scene.report import export_report
+from AnomalyDetectionLib.scene.report_export import export_report
 from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
 from made_reports import JANE, RECORD, parsed
 from result_in_scene import a_result, saved_and_opened

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import slicer
-from AnomalyDetectionLib.scene.layout import T1_VIEW
 from AnomalyDetectionLib.scene.slice_views import (
     HiddenOverlay,
     is_overlay_visible,
@@ -17,6 +16,7 @@ from AnomalyDetectionLib.scene.slice_views import (
     show_outlines_of,
     show_result,
 )
+from AnomalyDetectionLib.scene.view_layout import T1_VIEW
 from slice_rendering import SliceView, Window
 from slicer_scene import add_volume
 

@@ -34,8 +34,8 @@ from ..files.file_hash import sha256_of
 from ..files.folder_lock import locked
 from ..files.text import display_path
 from . import sidecars
-from .failures import Failures
-from .settings import CohortSettings
+from .cohort_settings import CohortSettings
+from .failures import FailedScans
 
 BIDS_VERSION = "1.10.0"
 DESCRIPTION, IGNORE, README, SETTINGS = (
@@ -201,9 +201,9 @@ class Dataset:
         return self.folder / LOGS
 
     @property
-    def failures(self) -> Failures:
+    def failures(self) -> FailedScans:
         """The scans without a result."""
-        return Failures(self.folder, self.work)
+        return FailedScans(self.folder, self.work)
 
     def place(self, scan: CohortScan) -> Path:
         """The folder of a scan's results."""

@@ -17,7 +17,7 @@ CHOOSING = "choosing the images"
 """The stage before all others."""
 
 
-class Failure(NamedTuple):
+class FailedScan(NamedTuple):
     """A row.
 
     Attributes:
@@ -38,7 +38,7 @@ class Failure(NamedTuple):
         return f"{self.subject}_{self.session}" if self.session else self.subject
 
 
-class Failures:
+class FailedScans:
     """The rows of one dataset. Every change is written at once; several processes may do so."""
 
     def __init__(self, folder: Path, work: Path) -> None:
@@ -50,12 +50,12 @@ class Failures:
         """
         self.path, self._lock = folder / ERRORS, work / f"{ERRORS}.lock"
 
-    def rows(self) -> list[Failure]:
+    def rows(self) -> list[FailedScan]:
         """By name; none where there is no file."""
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
                 rows = [
-                    Failure(*(row.get(name) or "" for name in Failure._fields))
+                    FailedScan(*(row.get(name) or "" for name in FailedScan._fields))
                     for row in csv.DictReader(file)
                 ]
         except FileNotFoundError:
@@ -64,7 +64,7 @@ class Failures:
             raise InputError(f"{self.path} is damaged: remove it, and run again.") from error
         return sorted(rows)
 
-    def add(self, *failures: Failure) -> None:
+    def add(self, *failures: FailedScan) -> None:
         """Put rows in the place of those of the same scan, if there are any."""
         if failures:
             new = {failure.name for failure in failures}
@@ -81,7 +81,7 @@ class Failures:
         kept = {*names}
         self.remove(row.name for row in self.rows() if row.name not in kept)
 
-    def _change(self, change: Callable[[list[Failure]], list[Failure]]) -> None:
+    def _change(self, change: Callable[[list[FailedScan]], list[FailedScan]]) -> None:
         with locked(self._lock):
             rows = sorted(change(self.rows()))
             if not rows:
@@ -89,6 +89,6 @@ class Failures:
                 return
             text = io.StringIO()
             table = csv.writer(text)
-            table.writerow(Failure._fields)
+            table.writerow(FailedScan._fields)
             table.writerows([" ".join(str(cell).split()) for cell in row] for row in rows)
             write_whole(self.path, text.getvalue())

@@ -16,7 +16,7 @@ from .dataset import Dataset
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
 from .group_tables import FindingsTable, write_scans
-from .outliers import Unusual, find_unusual
+from .outliers import Outlier, find_unusual
 from .summaries import OutOfDate, ScanSummary, read_summaries
 
 Progress = Callable[[str, float, str], None]
@@ -97,7 +97,7 @@ def _write(
 def _pages(
     dataset: Dataset,
     made: Path,
-    scans: Sequence[tuple[ScanSummary, tuple[Unusual, ...]]],
+    scans: Sequence[tuple[ScanSummary, tuple[Outlier, ...]]],
     people: Mapping[str, Mapping[str, str]],
     damaged: Sequence[str],
     old: Sequence[OutOfDate],
@@ -168,6 +168,6 @@ def _facts(
     return rows
 
 
-def _unusual_first(item: tuple[ScanSummary, tuple[Unusual, ...]]) -> tuple[int, float, str]:
+def _unusual_first(item: tuple[ScanSummary, tuple[Outlier, ...]]) -> tuple[int, float, str]:
     scan, unusual = item
     return -(len(scan.warnings) + len(unusual)), -max((abs(u.z) for u in unusual), default=0.0), scan.name

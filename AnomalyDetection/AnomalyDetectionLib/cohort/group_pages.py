@@ -9,8 +9,8 @@ from urllib.parse import quote
 from ..files.atomic_file import write_whole
 from ..reporting.html_page import page
 from ..reporting.notice import NOTICE
-from .failures import Failure
-from .outliers import LIMIT, Unusual
+from .failures import FailedScan
+from .outliers import LIMIT, Outlier
 from .scan import REPORT_NAME, THUMBNAIL
 from .summaries import OutOfDate, ScanSummary
 
@@ -22,7 +22,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_pages(
-    folder: Path, scans: Sequence[tuple[ScanSummary, Sequence[Unusual]]], report: Callable[[float], None]
+    folder: Path, scans: Sequence[tuple[ScanSummary, Sequence[Outlier]]], report: Callable[[float], None]
 ) -> list[str]:
     """Write the pages with thumbnails into a folder that is there.
 
@@ -55,8 +55,8 @@ def write_pages(
 def write_index(
     folder: Path,
     title: str,
-    scans: Sequence[tuple[ScanSummary, Sequence[Unusual]]],
-    failures: Sequence[Failure],
+    scans: Sequence[tuple[ScanSummary, Sequence[Outlier]]],
+    failures: Sequence[FailedScan],
     page_names: Sequence[str],
     figures: Iterable[tuple[Path, str, str]],
     facts: Sequence[Sequence[str]],
@@ -100,7 +100,7 @@ def write_index(
     write_whole(folder / INDEX, text)
 
 
-def _card(scan: ScanSummary, unusual: Sequence[Unusual]) -> tuple[ScanSummary, list[str], str, bytes | None]:
+def _card(scan: ScanSummary, unusual: Sequence[Outlier]) -> tuple[ScanSummary, list[str], str, bytes | None]:
     """A scan, what is said of it, the address of its report ("" without one), and its thumbnail."""
     where = "../" + quote("/".join(part for part in (scan.subject, scan.session) if part))
     report = scan.folder / f"{scan.name}_{REPORT_NAME}"
@@ -112,5 +112,5 @@ def _card(scan: ScanSummary, unusual: Sequence[Unusual]) -> tuple[ScanSummary, l
     return scan, _said(scan, unusual), address, thumbnail
 
 
-def _said(scan: ScanSummary, unusual: Sequence[Unusual]) -> list[str]:
+def _said(scan: ScanSummary, unusual: Sequence[Outlier]) -> list[str]:
     return [*scan.warnings, *(item.sentence for item in unusual)]

@@ -13,8 +13,8 @@ from typing import Any
 from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
 from ..files.atomic_file import atomic_file, write_whole
-from .outliers import Unusual
-from .summaries import FindingRow, ScanSummary
+from .outliers import Outlier
+from .summaries import FindingSummary, ScanSummary
 
 SCANS, FINDINGS = "group_scans.tsv", "group_findings.tsv"
 SIDES = ("left", "right", "midline")
@@ -70,7 +70,7 @@ class FindingsTable:
             about |= {"number": column("Number of the finding in its scan"), **self._columns}
             _write_json(self._path, about)
 
-    def add(self, rows: Iterable[FindingRow]) -> None:
+    def add(self, rows: Iterable[FindingSummary]) -> None:
         """The findings of a scan."""
         for row in rows:
             r, a, s = row.values.get("centroid_ras_mm") or (None, None, None)
@@ -82,7 +82,7 @@ class FindingsTable:
 def write_scans(
     folder: Path,
     scans: Sequence[ScanSummary],
-    unusual: Sequence[Sequence[Unusual]],
+    unusual: Sequence[Sequence[Outlier]],
     people: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write `SCANS` and its dictionary.

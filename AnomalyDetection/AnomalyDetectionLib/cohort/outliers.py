@@ -51,7 +51,7 @@ MEASURES = (
 
 
 @dataclass(frozen=True)
-class Unusual:
+class Outlier:
     """A value of a scan that is unlike the others'.
 
     Attributes:
@@ -79,9 +79,9 @@ def modified_z(values: np.ndarray) -> np.ndarray:
     return difference / deviation if deviation > 0 else np.where(np.isfinite(values), 0.0, np.nan)
 
 
-def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Unusual, ...]]:
+def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Outlier, ...]]:
     """What is unusual about each scan, strongest first; nothing in groups of fewer than `FEWEST`."""
-    found: list[list[Unusual]] = [[] for _ in scans]
+    found: list[list[Outlier]] = [[] for _ in scans]
     if len(scans) < FEWEST:
         return [()] * len(scans)
     for measure in MEASURES:
@@ -93,5 +93,5 @@ def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Unusual, ...]]:
             side = "high" if z[k] > 0 else "low"
             value, usual = measure.form.format(values[k]), measure.form.format(median)
             sentence = f"Unusually {side}: {measure.words}, {value}; usual is {usual} (robust z {z[k]:+.1f})"
-            found[k].append(Unusual(sentence, float(z[k])))
+            found[k].append(Outlier(sentence, float(z[k])))
     return [tuple(sorted(items, key=lambda item: -abs(item.z))) for items in found]

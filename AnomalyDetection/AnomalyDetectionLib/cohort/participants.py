@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..bids.selection import CohortScan, Selection, said_of_set_aside
 from ..errors import InputError
-from ..reporting.extras import Missing
-from .batch import limit_threads, run_scans
+from ..reporting.extras import MissingExtra
+from .batch import Workflow, limit_threads, run_scans
+from .cluster import is_installed, run_on_cluster
 from .dataset import RECORD, Dataset
-from .failures import CHOOSING, Failure
-from .workflow import Workflow, cores, is_installed, run_workflow
+from .failures import CHOOSING, FailedScan
 
 Progress = Callable[[str, float, str], None]
 
@@ -52,7 +51,7 @@ def run_participants(
     remarks = [f"{name} has neither a T1 nor a FLAIR" for name in selection.without]
     remarks += said_of_set_aside(selection.set_aside, "; --bids-filter-file says otherwise")
     failures = dataset.failures
-    problems = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
+    problems = [FailedScan(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
     report("looking", 0.0, "Looking what is there already")
     names = {scan.name for scan in selection.scans}
     if everything:
@@ -67,7 +66,7 @@ def run_participants(
     unfinished = [scan for scan in left if not dataset.is_finished(scan)]
     rows = {row.name for row in failures.rows()}
     failures.add(
-        *(Failure(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
+        *(FailedScan(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
     )
     for sentence in (incomplete := _incomplete(dataset, [scan for scan in left if scan not in unfinished])):
         report("missing", 1.0, f"{sentence}.")
@@ -91,10 +90,10 @@ def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
     return said
 
 
-def _missing(record: Path) -> list[Missing]:
+def _missing(record: Path) -> list[MissingExtra]:
     """What could not be made of a scan's result; nothing where that is not known."""
     try:
-        return [Missing.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
+        return [MissingExtra.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
@@ -112,43 +111,46 @@ def _gone(dataset: Dataset, known: set[str]) -> list[str]:
 
 
 def _run(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress) -> list[str]:
-    """Run them, by Snakemake where that is needed; returns remarks."""
-    count = len(scans)
-    if workflow.is_local and (workflow.jobs == 1 or workflow.local_jobs == 1 or not is_installed()):
-        said = []
-        if workflow.jobs != 1 and not is_installed():
-            said.append('Snakemake is not installed (extra "cluster"): one scan was done after another')
-        limit_threads(workflow.threads or cores())
-        done: Counter[str] = Counter()
+    """Analyse the scans here, or on a cluster; returns remarks."""
+    if not workflow.is_local:
+        return _run_on_cluster(dataset, scans, workflow, report)
+    count, done = len(scans), 0
+    limit_threads(workflow.local_threads)
 
-        def after(name: str, outcome: str) -> None:
-            done[outcome] += 1
-            total = sum(done.values())
-            report("scans", total / count, f"{total} of {count} scans ({name} {outcome})")
+    def after(name: str, outcome: str) -> None:
+        nonlocal done
+        done += 1
+        report("scans", done / count, f"{done} of {count} scans ({name} {outcome})")
 
-        report("scans", 0.0, f"0 of {count} scans")
-        run_scans(dataset, scans, after=after)
-        return said
+    report("scans", 0.0, f"0 of {count} scans")
+    run_scans(dataset, scans, jobs=workflow.local_jobs, after=after)
+    return []
+
+
+def _run_on_cluster(
+    dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress
+) -> list[str]:
     if not is_installed():
         raise InputError('--executor and --profile need Snakemake: install the extra "cluster".')
+    count, reported = len(scans), -1
     pending = {scan.name: scan for scan in scans}
-    seen = [-1]
     failed_before = {row.name: row for row in dataset.failures.rows()}
 
-    def look() -> None:
+    def on_wait() -> None:
+        nonlocal reported
         rows = dataset.failures.rows()
         for name in [n for n, scan in pending.items() if dataset.record(scan).exists()]:
             del pending[name]
-        new = sum(1 for row in rows if row.name in pending and failed_before.get(row.name) != row)
-        total = count - len(pending) + new
-        if total != seen[0]:
-            seen[0] = total
-            report("scans", total / count, f"{total} of {count} scans")
+        failed = sum(1 for row in rows if row.name in pending and failed_before.get(row.name) != row)
+        done = count - len(pending) + failed
+        if done != reported:
+            reported = done
+            report("scans", done / count, f"{done} of {count} scans")
 
-    # A result of other images is in the place of a scan that is to be done again: it does not count as done.
-    again = {scan.name for scan in scans if dataset.record(scan).exists()}
-    for name in again:
-        del pending[name]
-    if not run_workflow(dataset, scans, workflow, look):
-        return [f"Not all jobs came to their end: see {dataset.logs}"]
+    # A scan that is analysed again already has a result of other images, which must not count as done.
+    for scan in scans:
+        if dataset.record(scan).exists():
+            del pending[scan.name]
+    if not run_on_cluster(dataset, scans, workflow, on_wait):
+        return [f"Not all jobs ended well: see {dataset.logs}"]
     return []

@@ -38,12 +38,12 @@ from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume
 from ..imaging.write_image import write_image
 from ..reporting import results
-from ..reporting.extras import Extra, Missing, make_extras
-from ..reporting.segmentation import segment_name
+from ..reporting.extras import Extra, MissingExtra, make_extras
+from ..reporting.segmentation_file import segment_name
 from . import sidecars
 from .batch import BUSY, DONE, FAILED, THERE
 from .dataset import RECORD, Dataset
-from .failures import Failure
+from .failures import FailedScan
 
 LEAST_FREE_MB = 100
 """Of the disk, for a scan to be begun."""
@@ -85,7 +85,7 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
                     f"The output folder {dataset.folder} cannot be written ({error.strerror}): check its rights, and run "
                     "the same again."
                 ) from error
-            failure = Failure(scan.subject, scan.session, stages[-1], _reason(dataset, scan, error))
+            failure = FailedScan(scan.subject, scan.session, stages[-1], _reason(dataset, scan, error))
             dataset.failures.add(failure)
             return FAILED
         finally:
@@ -144,7 +144,7 @@ def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
 
 def _arrange(
     dataset: Dataset, scan: CohortScan, detection: Detection, made: Path, place: Path
-) -> list[Missing]:
+) -> list[MissingExtra]:
     """The files of a run under the names that BIDS has for them; returns what could not be made besides."""
     anat, figures = place / "anat", place / "figures"
     anat.mkdir()
@@ -194,7 +194,7 @@ def _record(
     detection: Detection,
     record: dict[str, Any],
     before: dict[str, Any],
-    missing: Sequence[Missing],
+    missing: Sequence[MissingExtra],
 ) -> dict[str, Any]:
     """All about a scan: the sidecar's own keys, those of findings.json, and what a cohort needs to know."""
     flair, t1 = dataset.from_source(scan.flair), dataset.from_source(scan.t1)

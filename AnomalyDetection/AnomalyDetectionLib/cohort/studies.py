@@ -25,14 +25,14 @@ from .dataset import SETTINGS
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
-class Study(NamedTuple):
+class ListedStudy(NamedTuple):
     """A study by its name, and its scan or why it has none."""
 
     name: str
     scan: CohortScan | NoScan
 
 
-def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
+def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[ListedStudy]:
     """The studies of a folder, or of a list, one after another as they are found.
 
     Args:
@@ -48,7 +48,7 @@ def studies_in(source: Path, wanted: Wanted | None = None) -> Iterator[Study]:
     count = 0
     for name, scan in _found(Path(source), wanted):
         count += 1
-        yield Study(name, _named(name, scan, known))
+        yield ListedStudy(name, _named(name, scan, known))
     if count == 0:
         raise InputError(
             f"{display_path(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."

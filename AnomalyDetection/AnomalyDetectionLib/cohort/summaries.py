@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files.text import display_path
-from ..reporting.extras import Missing
+from ..reporting.extras import MissingExtra
 from .dataset import Dataset
-from .failures import Failure
+from .failures import FailedScan
 
 WITHOUT_T1_IS_WORTH_SAYING = 0.005
 
 
 @dataclass(frozen=True)
-class FindingRow:
+class FindingSummary:
     """What is told about a finding; its values as of `Finding`, in the record's own words."""
 
     name: str
@@ -83,7 +83,7 @@ class OutOfDate(NamedTuple):
 
 def read_summaries(
     dataset: Dataset,
-) -> Iterator[tuple[ScanSummary, tuple[FindingRow, ...]] | OutOfDate | str]:
+) -> Iterator[tuple[ScanSummary, tuple[FindingSummary, ...]] | OutOfDate | str]:
     """Scan after scan, by name: a summary and its findings, what does not count, or a record that cannot be read."""
     failed = {row.name: row for row in dataset.failures.rows()}
     for path in dataset.records():
@@ -98,7 +98,7 @@ def read_summaries(
             yield path.relative_to(dataset.folder).as_posix()
 
 
-def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: Failure | None) -> str:
+def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: FailedScan | None) -> str:
     """Why a result is not one of the dataset as it is now; empty: it is."""
     if failure is not None:
         return "has a row in errors.csv: the last attempt to analyse it anew failed"
@@ -111,7 +111,7 @@ def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: Failure | No
     return ""
 
 
-def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[FindingRow, ...]]:
+def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[FindingSummary, ...]]:
     cohort, findings = record["cohort"], record["findings"]
     subject, session = str(cohort["subject"]), str(cohort["session"])
     name = f"{subject}_{session}" if session else subject
@@ -144,7 +144,7 @@ def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[F
         warnings=_warnings(record),
         folder=folder,
     )
-    return summary, tuple(FindingRow(name, subject, session, finding) for finding in findings)
+    return summary, tuple(FindingSummary(name, subject, session, finding) for finding in findings)
 
 
 def part_of(region: str) -> str:
@@ -156,5 +156,5 @@ def _warnings(record: dict[str, Any]) -> tuple[str, ...]:
     said = [str(warning["sentence"]) for warning in record.get("quality") or ()]
     if (without := float(record.get("brain_without_t1") or 0)) >= WITHOUT_T1_IS_WORTH_SAYING:
         said.append(f"The T1 does not reach {100 * without:.0f} % of the brain")
-    said += [Missing.of(one).sentence for one in record.get("missing") or ()]
+    said += [MissingExtra.of(one).sentence for one in record.get("missing") or ()]
     return tuple(dict.fromkeys(sentence.rstrip(".") for sentence in said))

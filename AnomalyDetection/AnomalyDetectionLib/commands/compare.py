@@ -44,7 +44,7 @@ def compare(earlier: Path, later: Path, output: Path, parent: int | None, progre
 
         call_when_gone(parent, Stop.from_thread)
     with progress_of(progress) as report:
-        from ..reporting.comparison import check_suffix, compare_folders, summary, write_comparison
+        from ..reporting.result_comparison import check_suffix, compare_folders, summary, write_comparison
 
         check_suffix(output)  # a mistake is said before the work
         found = compare_folders(earlier, later, report)

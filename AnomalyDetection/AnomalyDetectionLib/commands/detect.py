@@ -134,7 +134,7 @@ def detect(
     else:
         assert t1 is not None
         assert flair is not None
-        taken = _Taken(t1, flair, t1_series, flair_series)
+        taken = _ChosenStudy(t1, flair, t1_series, flair_series)
     if progress != "json" and taken.lines:
         click.echo(escape_controls("\n".join(taken.lines)), err=True)
     with progress_of(progress) as report:
@@ -191,7 +191,7 @@ def detect(
 
 
 @dataclass(frozen=True)
-class _Taken:
+class _ChosenStudy:
     """The T1 and the FLAIR of a run, and what to say about how they were found."""
 
     t1: Path
@@ -201,8 +201,8 @@ class _Taken:
     lines: tuple[str, ...] = ()
 
 
-def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _Taken:
+def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _ChosenStudy:
     from ..dicom.study import choose_pair, the_study
 
     pair = choose_pair(the_study(folder, uid), t1_series, flair_series)
-    return _Taken(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)
+    return _ChosenStudy(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)

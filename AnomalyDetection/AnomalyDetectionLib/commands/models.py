@@ -28,7 +28,7 @@ def models(context: click.Context) -> None:
 @DEBUG
 def list_models(debug: bool = False) -> None:
     """Name, hash and purpose of each model that ships with the program."""
-    from ..reporting.models import model_list
+    from ..reporting.model_list import model_list
 
     click.echo(model_list())
 
@@ -38,7 +38,7 @@ def list_models(debug: bool = False) -> None:
 @DEBUG
 def show_model(model: str, debug: bool) -> None:
     """The card of a model: data, licences, settings, measured results."""
-    from ..reporting.models import model_card
+    from ..reporting.model_list import model_card
 
     click.echo(model_card(model))
 

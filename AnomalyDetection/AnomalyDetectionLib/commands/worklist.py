@@ -55,8 +55,8 @@ def worklist(
 
         call_when_gone(parent, Stop.from_thread)
     with progress_of(progress) as report:
-        from ..cohort.worklist import list_studies, run_worklist, summary
-        from ..reporting.worklist import FAILED
+        from ..cohort.worklist_run import list_studies, run_worklist, summary
+        from ..reporting.worklist_file import FAILED
 
         if only_list:
             found = list_studies(source, results, report)[0]

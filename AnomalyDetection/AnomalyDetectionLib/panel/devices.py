@@ -16,7 +16,7 @@ from ..engine.process import EngineRun
 from ..errors import InputError
 from ..files.run_folders import new_folder
 from .first_run import missing_requirements
-from .python import python_command
+from .slicer_python import python_command
 
 
 class Devices:

@@ -9,8 +9,8 @@ import qt
 from slicer.i18n import tr as _
 
 from ..model.rates import in_words
-from ..scene.findings_table import CATEGORIES, Row
-from .words import (
+from ..scene.findings_table import CATEGORIES, FindingRow
+from .labels import (
     DECISIONS,
     EDITED,
     HINT_SHORT,
@@ -95,7 +95,7 @@ class FindingsView:
         for place, number in enumerate(self._numbers):
             self._table.item(place, BEFORE).setText(self._changes.get(number, ""))
 
-    def fill(self, rows: Sequence[Row], slices: Mapping[int, int], order: str) -> None:
+    def fill(self, rows: Sequence[FindingRow], slices: Mapping[int, int], order: str) -> None:
         """Show these findings.
 
         Args:
@@ -112,7 +112,7 @@ class FindingsView:
         self._filling = False
         self._fit_more()
 
-    def update(self, row: Row, slices: Mapping[int, int]) -> None:
+    def update(self, row: FindingRow, slices: Mapping[int, int]) -> None:
         """Show what has changed of one finding; its row stays where it is."""
         if row.number in self._numbers:
             self._fill(self._numbers.index(row.number), row, slices.get(row.number))
@@ -135,7 +135,7 @@ class FindingsView:
             if not self._table.isColumnHidden(MORE[0]):
                 self._table.resizeColumnToContents(column)
 
-    def _fill(self, place: int, row: Row, slice_number: int | None) -> None:
+    def _fill(self, place: int, row: FindingRow, slice_number: int | None) -> None:
         values = (
             f"{row.number}{EDITED[row.edited]}",
             short_region(row),
@@ -175,10 +175,10 @@ class FindingsView:
             self._chosen(self._numbers[place])
 
 
-def in_order(rows: Sequence[Row], slices: Mapping[int, int], order: str) -> list[Row]:
+def in_order(rows: Sequence[FindingRow], slices: Mapping[int, int], order: str) -> list[FindingRow]:
     """The findings as they are gone through: the most unusual first, or from the top of the head down."""
 
-    def by_score(row: Row) -> tuple[float, float, int]:
+    def by_score(row: FindingRow) -> tuple[float, float, int]:
         return -row.peak_score, -row.volume_ml, row.number
 
     if order == BY_SLICE:

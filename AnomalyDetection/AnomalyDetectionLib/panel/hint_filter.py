@@ -8,8 +8,8 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..scene.findings_table import Row
-from .words import HINT_SHORT
+from ..scene.findings_table import FindingRow
+from .labels import HINT_SHORT
 
 NARROW = 340
 """Pixels that a panel has for them at least: where the buttons need more, they stand in two rows."""
@@ -46,7 +46,7 @@ class HintFilter:
             button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
             grid.addWidget(button, place // columns, place % columns)
 
-    def refresh(self, rows: Sequence[Row], hidden: Collection[str]) -> None:
+    def refresh(self, rows: Sequence[FindingRow], hidden: Collection[str]) -> None:
         """Say how many findings there are of each hint, and which are hidden."""
         hints = [row.hint for row in rows]
         for hint, button in self._buttons.items():

@@ -9,21 +9,21 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.logics import Logics
-from ..scene.remains import orphans_in, remove_orphans
+from ..scene.orphans import orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
-from .advanced import Advanced
-from .by_hand import ByHand
-from .comparison import EarlierResult
-from .detect import Detect
-from .display import Display
-from .export import Export
-from .inputs import Inputs
-from .keys import Keys
+from .advanced_section import AdvancedSection
+from .comparison_section import ComparisonSection
+from .detect_section import DetectSection
+from .display_section import DisplaySection
+from .export_section import ExportSection
+from .inputs_section import InputsSection
+from .manual_edits import ManualEdits
 from .result_folders import ResultFolders
-from .review import Review
+from .review_section import ReviewSection
+from .shortcuts import Shortcuts
 from .views import Views
-from .wheel import WheelGuard
-from .worklist import Worklist
+from .wheel_guard import WheelGuard
+from .worklist_section import WorklistSection
 
 SETTLE_MS = 200
 """How long the scene has to be quiet before new volumes are looked at: a study comes as many nodes."""
@@ -55,18 +55,18 @@ class Panel:
         self._followed: tuple[Any, ...] = ()
         self._choosing = False
         self.entered = False
-        self.advanced = Advanced(self)
-        self.inputs = Inputs(self)
-        self.display = Display(self)
+        self.advanced = AdvancedSection(self)
+        self.inputs = InputsSection(self)
+        self.display = DisplaySection(self)
         self.views = Views(self)
-        self.by_hand = ByHand(self)
-        self.earlier = EarlierResult(self)
-        self.review = Review(self)
-        self.export = Export(self)
-        self.detect = Detect(self)
+        self.by_hand = ManualEdits(self)
+        self.earlier = ComparisonSection(self)
+        self.review = ReviewSection(self)
+        self.export = ExportSection(self)
+        self.detect = DetectSection(self)
         self.folders = ResultFolders(self)
-        self.worklist = Worklist(self)
-        self.keys = Keys(self)
+        self.worklist = WorklistSection(self)
+        self.keys = Shortcuts(self)
         self._wheel = WheelGuard(ui.inputsCollapsibleButton.parentWidget(), ui.earlierSelector)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ..reporting.extras import Missing
+from ..reporting.extras import MissingExtra
 from ..scene.result import Result, provenance_of
 
 WORTH_SAYING = 0.005  # of the brain without T1
@@ -35,6 +35,6 @@ def remarks(result: Result) -> list[str]:
     # Scenes of earlier versions.
     doubts += provenance.get("brain_mask_doubts", [])
     others = provenance.get("device_fallbacks", [])
-    others += [Missing.of(one).sentence for one in provenance.get("missing", [])]
+    others += [MissingExtra.of(one).sentence for one in provenance.get("missing", [])]
     # What may make the whole result worthless comes first.
     return [f"{doubt}." for doubt in doubts] + said + [f"{sentence}." for sentence in others]

@@ -13,8 +13,8 @@ import vtk
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..reporting.result_folder import Image, ImageNotFoundError, ResultFolder, find_image, open_folder
-from ..scene.opened_folder import Opened, close_result, open_result
+from ..reporting.result_folder import ImageNotFoundError, ResultFolder, ResultImage, find_image, open_folder
+from ..scene.opened_folder import OpenedResult, close_result, open_result
 from ..scene.saved_review import save_review
 from .messages import say
 from .remarks import remarks
@@ -30,7 +30,7 @@ class ResultFolders:
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
-        self._opened: Opened | None = None
+        self._opened: OpenedResult | None = None
         self._observed: list[tuple[Any, int]] = []
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -119,9 +119,9 @@ class ResultFolders:
         self.save(seen=True)
         self._forget()
 
-    def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, Image] | None:
+    def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, ResultImage] | None:
         """T1 and FLAIR, asked for where they are not found; None: the reader has cancelled."""
-        images: dict[str, Image] = {}
+        images: dict[str, ResultImage] = {}
         given: Path | None = None
         while len(images) < 2:
             role = ("t1", "flair")[len(images)]
@@ -147,7 +147,7 @@ class ResultFolders:
             chosen = qt.QFileDialog.getOpenFileName(window, title, start)
         return Path(chosen) if chosen else None
 
-    def _there(self) -> Opened | None:
+    def _there(self) -> OpenedResult | None:
         """What is open, unless the reader has deleted a part of it."""
         if self._opened is None:
             return None
@@ -155,7 +155,7 @@ class ResultFolders:
         nodes = (result.score, result.table, result.record, result.segmentation, result.flair)
         return self._opened if all(scene.IsNodePresent(node) for node in nodes) else None
 
-    def _follow(self, opened: Opened) -> None:
+    def _follow(self, opened: OpenedResult) -> None:
         self._opened = opened
         for node in (opened.result.table, opened.result.record):
             tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)

@@ -187,7 +187,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         from ..detection.settings import DetectionRequest
         from ..engine.job import Job
         from ..engine.process import EngineRun
-        from .python import python_command
+        from .slicer_python import python_command
 
         with self._folder() as folder:
             results, own = folder / "results", folder / "run"
@@ -231,8 +231,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             worklist.stop()
 
     def test_an_earlier_result_is_compared_and_opened_beside(self) -> None:
-        from ..scene.comparison import comparison_of, earlier_of
-        from ..scene.layout import T1_VIEW
+        from ..scene.comparison_nodes import comparison_of, earlier_of
+        from ..scene.view_layout import T1_VIEW
 
         widget = self.detected_sample()
         panel, ui = widget.panel, widget.ui
@@ -252,8 +252,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
 
     def test_a_finding_that_was_missed_is_added_and_a_click_selects_one(self) -> None:
         from ..scene.findings_table import rows
-        from ..scene.layout import FLAIR_VIEW
         from ..scene.places import centre_of, finding_at
+        from ..scene.view_layout import FLAIR_VIEW
 
         widget = self.detected_sample()
         panel, ui = widget.panel, widget.ui

@@ -9,7 +9,7 @@ import slicer
 import vtk
 
 from ..errors import InputError
-from ..scene import finding_numbers, layout, slice_views, three_d
+from ..scene import finding_numbers, slice_views, three_d, view_layout
 from ..scene.nodes import nodes_of_class
 from ..scene.places import centre_of, finding_at
 from ..scene.result import Result
@@ -60,7 +60,7 @@ class Views:
         pair = parameters is not None and parameters.t1 is not None and parameters.flair is not None
         ui.sideBySideButton.enabled = node is not None and (pair or self._panel.result is not None)
         ui.threeDButton.enabled = node is not None and self._panel.result is not None
-        ui.layoutBackButton.enabled = node is not None and layout.is_arranged(node)
+        ui.layoutBackButton.enabled = node is not None and view_layout.is_arranged(node)
 
     def arrange(self) -> None:
         """A result has arrived: T1 and FLAIR side by side, unless the user keeps a layout."""
@@ -74,7 +74,7 @@ class Views:
         if result is not None:
             t1, flair, score = result.shown_t1 or t1, result.flair, result.score
         scene, application = self._panel.scene, self._panel.logics.application
-        layout.side_by_side(
+        view_layout.side_by_side(
             scene,
             application,
             self._panel.layout_node,
@@ -97,7 +97,7 @@ class Views:
             return
         self._three_d = True
         with slicer.util.WaitCursor():
-            layout.four_up(self._panel.layout_node)
+            view_layout.four_up(self._panel.layout_node)
             three_d.show_in_3d(self._panel.scene, result)
             three_d.show_surface_of(self._panel.scene, result)
             self._panel.display.show_in_views()
@@ -108,7 +108,7 @@ class Views:
     def back(self) -> None:
         """The layout that was there before."""
         if self._panel.layout_node is not None:
-            layout.put_back(self._panel.layout_node)
+            view_layout.put_back(self._panel.layout_node)
         self._panel.review.show_selected()
         self._panel.refresh()
 
@@ -198,7 +198,7 @@ class Views:
 
     def _fit(self, flair: Any) -> None:
         if flair.GetScene() is not None:
-            layout.fit(self._panel.scene, self._panel.logics.application, flair, at=self._place())
+            view_layout.fit(self._panel.scene, self._panel.logics.application, flair, at=self._place())
 
     def _layout_changed(self, *_: Any) -> None:
         node = self._panel.layout_node

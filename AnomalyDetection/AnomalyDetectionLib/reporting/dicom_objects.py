@@ -35,7 +35,7 @@ and at most 0.88 with the T1 of the same head."""
 
 
 @dataclass(frozen=True)
-class Written:
+class DicomFiles:
     """What was written.
 
     Attributes:
@@ -143,7 +143,7 @@ def write_dicom(
     remarks: Sequence[str] = (),
     left_out: int = 0,
     reader: str = "",
-) -> Written:
+) -> DicomFiles:
     """Write `SEGMENTATION` and `REPORT` into a folder that exists. Without a finding there is only a report.
 
     Args:
@@ -203,7 +203,7 @@ def write_dicom(
                 files.append(folder / file)
     if segmentation is None:
         notes.append("There is no finding for a DICOM segmentation, only a report that says so")
-    return Written(tuple(files), tuple(notes))
+    return DicomFiles(tuple(files), tuple(notes))
 
 
 def _observer(reader: str, findings: Sequence[ReviewedFinding]) -> str | None:

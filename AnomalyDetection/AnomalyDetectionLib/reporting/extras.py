@@ -37,7 +37,7 @@ class Extra:
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingExtra:
     """Something that could not be made, and why.
 
     Attributes:
@@ -62,12 +62,12 @@ class Missing:
         return {"what": self.what, "files": list(self.files), "reason": self.reason}
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Missing:
+    def of(cls, plain: Mapping[str, Any]) -> MissingExtra:
         """The reverse of `plain`."""
         return cls(str(plain["what"]), tuple(map(str, plain["files"])), str(plain["reason"]))
 
     @classmethod
-    def because(cls, extra: Extra, error: BaseException, *, anonymous: bool = False) -> Missing:
+    def because(cls, extra: Extra, error: BaseException, *, anonymous: bool = False) -> MissingExtra:
         """Of an exception; an anonymous reason leaves out its text, which may name the patient."""
         details = "".join(traceback.format_exception(error))
         return cls(extra.what, extra.files, reason_of(error, anonymous=anonymous), details)
@@ -75,7 +75,7 @@ class Missing:
 
 def make_extras(
     extras: Sequence[Extra], folder: Path, begin: Callable[[int], None], *, anonymous: bool = False
-) -> tuple[list[str], list[Missing]]:
+) -> tuple[list[str], list[MissingExtra]]:
     """Make one after the other; of those that fail nothing stays.
 
     Args:
@@ -86,13 +86,13 @@ def make_extras(
         What is to be said of those that were made, and those that are missing.
     """
     said: list[str] = []
-    missing: list[Missing] = []
+    missing: list[MissingExtra] = []
     for place, extra in enumerate(extras):
         begin(place)
         try:
             said += extra.make(folder)
         except Exception as error:  # whatever it is: the result is worth more than what is made of it
-            missing.append(Missing.because(extra, error, anonymous=anonymous))
+            missing.append(MissingExtra.because(extra, error, anonymous=anonymous))
             for name in extra.files:
                 _remove(folder / name)
     return said, missing

@@ -160,7 +160,7 @@ class KeyPictures:
 
 def overview(scores: ScoreMap, findings: Findings) -> tuple[bytes, int, int]:
     """The slices with findings and some between, under scores and outlines: JPEG, its width and height."""
-    from .overlay import draw_montage
+    from .overlay_picture import draw_montage
 
     montage = draw_montage(scores, findings, even=EVEN_SLICES, most=MOST_SLICES)
     return _jpeg(montage), montage.width, montage.height

@@ -47,7 +47,7 @@ class ImageNotFoundError(InputError):
 
 
 @dataclass(frozen=True)
-class Image:
+class ResultImage:
     """An image of a result as it lies on the disk.
 
     Attributes:
@@ -158,7 +158,7 @@ def open_folder(folder: Path) -> ResultFolder:
 
 def find_image(
     opened: ResultFolder, role: str, given: Path | None = None, also: Sequence[Path] = ()
-) -> Image:
+) -> ResultImage:
     """The image that a result was made from, known by its SHA256.
 
     It is looked for where the record says, and beside the results.
@@ -182,7 +182,7 @@ def find_image(
                 return image
             if given is not None and _same_grid(image, described.get("grid")):
                 remark = f"The {what} {display_path(path)} is not the same file as was analysed, but has the same voxels' places"
-                return Image(image.path, image.series, remark)
+                return ResultImage(image.path, image.series, remark)
     name = described.get("path") or "which the record does not name"
     if given is not None:
         sentence = f"{display_path(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
@@ -196,7 +196,7 @@ def find_image(
     raise ImageNotFoundError(role, sentence)
 
 
-def identity_of(opened: ResultFolder, image: Image) -> Identity:
+def identity_of(opened: ResultFolder, image: ResultImage) -> Identity:
     """Patient and study as a DICOM image names them; of others the date, where their BIDS dataset has it (scans.tsv).
 
     Of a result that was written from a scene it is what the record says.
@@ -221,7 +221,7 @@ def _date_in_bids(path: Path) -> str:
     return ""
 
 
-def read_image(image: Image, role: str) -> sitk.Image:
+def read_image(image: ResultImage, role: str) -> sitk.Image:
     """The voxels of an image (LPS, three dimensions), in the file's own type.
 
     Raises:
@@ -283,22 +283,22 @@ def _source_of(root: Path) -> list[Path]:
         return []
 
 
-def _images_at(path: Path, dicom_files: int) -> list[tuple[Image, Any]]:
+def _images_at(path: Path, dicom_files: int) -> list[tuple[ResultImage, Any]]:
     """The images at a place, each with what gives its SHA256."""
     if path.is_dir() or is_dicom(path):
         place = path if path.is_dir() else path.parent
         series = [s for s in series_of(read_folder(place)) if s.is_mr and not s.problem]
         series = [s for s in series if len(s.instances) == dicom_files] or series
-        return [(Image(place, one), lambda one=one: sha256_of(*_files_in_order(one))) for one in series]
+        return [(ResultImage(place, one), lambda one=one: sha256_of(*_files_in_order(one))) for one in series]
     files = (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
-    return [(Image(path), lambda: sha256_of(*files))]
+    return [(ResultImage(path), lambda: sha256_of(*files))]
 
 
 def _files_in_order(series: Series) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(frame.file for frame in series.stack(series.name).frames))
 
 
-def _same_grid(image: Image, recorded: Any) -> bool:
+def _same_grid(image: ResultImage, recorded: Any) -> bool:
     try:
         grid = Grid.of(read_image(image, "flair"))
         then = Grid(

@@ -24,10 +24,10 @@ from ..model.rates import in_words
 from .anonymous import anonymous_record
 from .dicom_objects import REPORT as DICOM_REPORT
 from .dicom_objects import SEGMENTATION as DICOM_SEGMENTATION
-from .extras import NOT_REACHED, Extra, Missing, make_extras
+from .extras import NOT_REACHED, Extra, MissingExtra, make_extras
 from .provenance import provenance
 from .result_files import LABELS, RECORD, REPORT, SCORE, files_of_result, list_files
-from .segmentation import write_segmentation
+from .segmentation_file import write_segmentation
 from .tables import write_csv, write_json
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ Progress = Callable[[str, float, str], None]
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteOutcome:
     """What is to be said of a result that was written.
 
     Attributes:
@@ -49,7 +49,7 @@ class Written:
     """
 
     remarks: tuple[str, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingExtra, ...] = ()
 
 
 def write_results(
@@ -62,7 +62,7 @@ def write_results(
     dicom: DicomSource | None = None,
     anonymous: bool = False,
     pictures: bool = True,
-) -> Written:
+) -> WriteOutcome:
     """Write images, segmentation, tables and record; and when these are on the disk, what is made of them.
 
     They take the place of all files of an earlier result in the folder, pictures and all; others stay.
@@ -94,7 +94,7 @@ def write_results(
         record = anonymous_record(record)
     extras = _extras(detection, shown, record, hide, keep_scores, pictures, dicom, anonymous)
 
-    def write_record(beside: Path, files: Collection[str], missing: Sequence[Missing]) -> None:
+    def write_record(beside: Path, files: Collection[str], missing: Sequence[MissingExtra]) -> None:
         run = {**record["run"], "files": sorted(files)}
         run["seconds"] = {**run["seconds"], "writing": round(time.perf_counter() - begin, 2)}
         told = {**record, "missing": [one.plain for one in missing], "run": run}
@@ -109,7 +109,7 @@ def write_results(
             result = list_files(
                 beside
             )  # the record among them, which comes last: it lists all that was written
-            waiting = [Missing(extra.what, extra.files, NOT_REACHED) for extra in extras]
+            waiting = [MissingExtra(extra.what, extra.files, NOT_REACHED) for extra in extras]
             write_record(beside, result, waiting)
         return _made_of_it(extras, folder, result, write_record, report, anonymous=anonymous)
 
@@ -118,14 +118,14 @@ def _made_of_it(
     extras: Sequence[Extra],
     folder: Path,
     result: Collection[str],
-    write_record: Callable[[Path, Collection[str], Sequence[Missing]], None],
+    write_record: Callable[[Path, Collection[str], Sequence[MissingExtra]], None],
     report: Progress,
     *,
     anonymous: bool,
-) -> Written:
+) -> WriteOutcome:
     """Make what is made of a result that is in its folder, and tell its record."""
     if not extras:
-        return Written()
+        return WriteOutcome()
     step = (1 - WRITING_BEGINS) / (len(extras) + 1)
 
     def begin(place: int) -> None:
@@ -142,12 +142,12 @@ def _made_of_it(
             f"Stopped; the findings are in {folder}, and what could not be made of them any more is listed in {RECORD}."
         ) from None
     except Exception as error:  # they could not be brought to their place, so none of them is there
-        said, missing = (), [Missing.because(extra, error, anonymous=anonymous) for extra in extras]
+        said, missing = (), [MissingExtra.because(extra, error, anonymous=anonymous) for extra in extras]
         with contextlib.suppress(InputError, OSError), atomic_folder(folder) as beside:
             write_record(beside, result, missing)
     for one in missing:
         report("missing", 1 - step, one.sentence)
-    return Written(tuple(said), tuple(missing))
+    return WriteOutcome(tuple(said), tuple(missing))
 
 
 def _extras(
@@ -169,7 +169,7 @@ def _extras(
         return ()
 
     def overlay(folder: Path) -> Sequence[str]:
-        from .overlay import write_overlay
+        from .overlay_picture import write_overlay
 
         write_overlay(scores, shown, header, folder / OVERLAY)
         return ()

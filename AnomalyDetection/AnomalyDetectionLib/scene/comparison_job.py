@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..grid import Grid
-from ..reporting.comparison import Comparison
+from ..reporting.result_comparison import Comparison
 from .detection_job import LABELS, RECORD
 from .engine_job import EngineJob
 from .findings_table import rows

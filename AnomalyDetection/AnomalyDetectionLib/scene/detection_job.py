@@ -17,7 +17,7 @@ from ..detection.written_findings import read_findings
 from ..engine.job import Job
 from ..errors import InputError
 from ..files.run_folders import remove_leftovers
-from ..reporting.extras import Missing
+from ..reporting.extras import MissingExtra
 from .engine_job import EngineJob
 from .logics import Logics
 from .result import Result, add_result, settings_of
@@ -31,7 +31,7 @@ RESULTS, JOB = "results", "job.json"
 
 
 @dataclass(frozen=True)
-class Inputs:
+class DetectionInputs:
     """What to detect anomalies in, and how.
 
     Attributes:
@@ -68,7 +68,7 @@ class DetectionJob(EngineJob):
         self,
         scene: Any,
         logics: Logics,
-        inputs: Inputs,
+        inputs: DetectionInputs,
         *,
         python: Sequence[str],
         replace: Result | None = None,
@@ -115,7 +115,9 @@ class DetectionJob(EngineJob):
             folder = self._folder / RESULTS
             provenance = json.loads((folder / RECORD).read_text("utf-8"))
             if not (folder / FOLDER).is_dir():  # the scene's result is made of it
-                raise InputError("; ".join(Missing.of(one).sentence for one in provenance["missing"]) + ".")
+                raise InputError(
+                    "; ".join(MissingExtra.of(one).sentence for one in provenance["missing"]) + "."
+                )
             threshold, min_patches = provenance["threshold"], provenance["min_patches"]
             replace = self._still_there()
             if replace is not None and _same_model(replace, provenance):

@@ -12,9 +12,9 @@ from ..errors import InputError
 from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED
 from .findings_table import add_row, rows, set_edit
-from .growing import grow_lesion
 from .hand_edits import edited_row, new_row
 from .logics import Logics
+from .region_growing import grow_lesion
 from .result import Result, detected_in, findings_of, score_map_of, show_again
 from .result_record import read_record, record_text
 from .segment_voxels import segment_voxels, voxels_of_segments

@@ -25,9 +25,9 @@ from ..errors import InputError
 from ..files.atomic_folder import atomic_folder
 from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
-from .findings_table import CATEGORIES, DELETED, Row, rows
+from .findings_table import CATEGORIES, DELETED, FindingRow, rows
 from .logics import Logics
-from .nearest import comparison_of
+from .nearest_tissue import comparison_of
 from .result import Result, findings_of, hidden_hints, score_map_of
 from .segment_voxels import numbered_voxels
 from .segmentation import segment_id
@@ -241,7 +241,7 @@ def to_world_now(result: Result) -> np.ndarray:
     return to_world @ ijk_to_ras(result.score) @ np.linalg.inv(index_to_then)
 
 
-def _cells(row: Row, to_now: np.ndarray) -> list[str | int]:
+def _cells(row: FindingRow, to_now: np.ndarray) -> list[str | int]:
     centroid = (to_now @ [*row.centroid_ras, 1.0])[:3]
     values: dict[str, str | int] = {
         "number": row.number,

@@ -25,7 +25,7 @@ CENTROID = ("centroid_r_mm", "centroid_a_mm", "centroid_s_mm")
 
 
 @dataclass(frozen=True)
-class Row:
+class FindingRow:
     """One finding with its review.
 
     Attributes:
@@ -116,7 +116,7 @@ COLUMNS: dict[str, type] = {
 }
 
 
-def column_of(name: str, written: list[Row]) -> Iterable[Any]:
+def column_of(name: str, written: list[FindingRow]) -> Iterable[Any]:
     """The values of a column, of these findings."""
     if name in CENTROID:
         return [row.centroid_ras[CENTROID.index(name)] for row in written]
@@ -138,10 +138,10 @@ def cell_of(field: str, value: Any) -> str:
     return str(value)
 
 
-def row_of(cells: dict[str, Any]) -> Row:
+def row_of(cells: dict[str, Any]) -> FindingRow:
     """A row from its cells, which may all be text: a table that was opened without its types is."""
     category = cells["category"]
-    return Row(
+    return FindingRow(
         number=int(cells["number"]),
         volume_ml=float(cells["volume_ml"]),
         peak_score=float(cells["peak_score"]),

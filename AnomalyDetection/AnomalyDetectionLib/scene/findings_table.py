@@ -12,14 +12,14 @@ from typing import Any
 from ..detection.findings import Finding, Findings
 from ..detection.review import CATEGORIES, DECISIONS
 from ..errors import InputError
-from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, Row, cell_of, column_of, row_of
+from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, FindingRow, cell_of, column_of, row_of
 
 __all__ = [
     "ADDED",
     "CATEGORIES",
     "CHANGED",
     "DELETED",
-    "Row",
+    "FindingRow",
     "add_row",
     "can_undo",
     "forget_all",
@@ -43,7 +43,7 @@ _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side"
 """What a change of the outline changes of a row."""
 
 
-def rows(table_node: Any, *, all: bool = False) -> list[Row]:
+def rows(table_node: Any, *, all: bool = False) -> list[FindingRow]:
     """The findings in the table by number; with `all` also those that have vanished at this threshold.
 
     Raises:
@@ -53,7 +53,7 @@ def rows(table_node: Any, *, all: bool = False) -> list[Row]:
     return [row for row in found if all or row.present]
 
 
-def _rows(table_node: Any) -> tuple[Row, ...]:
+def _rows(table_node: Any) -> tuple[FindingRow, ...]:
     """All rows by number, read again only when the table has changed: they are asked for at every step of a review."""
     table = table_node.GetTable()
     state = table.GetMTime(), table.GetRowData().GetMTime()
@@ -63,7 +63,7 @@ def _rows(table_node: Any) -> tuple[Row, ...]:
     return memory[1]
 
 
-def _read(table_node: Any) -> tuple[Row, ...]:
+def _read(table_node: Any) -> tuple[FindingRow, ...]:
     table = table_node.GetTable()
     columns = {
         name: table.GetColumnByName(name)
@@ -119,7 +119,7 @@ def set_note(table_node: Any, number: int, note: str) -> None:
     _change(table_node, number, "note", note)
 
 
-def set_edit(table_node: Any, changed: Row) -> None:
+def set_edit(table_node: Any, changed: FindingRow) -> None:
     """Keep what the reader has made of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
 
     Raises:
@@ -133,7 +133,7 @@ def set_edit(table_node: Any, changed: Row) -> None:
         )
 
 
-def add_row(table_node: Any, added: Row) -> None:
+def add_row(table_node: Any, added: FindingRow) -> None:
     """Add a finding of the reader's own; one step for `undo`, which hides it again."""
     gone = replace(added, edited=DELETED, present=False)
     _write_table(table_node, [*rows(table_node, all=True), gone])
@@ -199,7 +199,7 @@ def forget_all(table_node: Any) -> None:
     table_node.EndModify(modifying)
 
 
-def replace_rows(table_node: Any, written: list[Row]) -> None:
+def replace_rows(table_node: Any, written: list[FindingRow]) -> None:
     """Put these findings, with their review, in the place of all that are there; nothing is left to undo."""
     modifying = table_node.StartModify()
     table_node.RemoveAttribute(_HISTORY)
@@ -207,8 +207,8 @@ def replace_rows(table_node: Any, written: list[Row]) -> None:
     table_node.EndModify(modifying)
 
 
-def _unreviewed_row(finding: Finding) -> Row:
-    return Row(
+def _unreviewed_row(finding: Finding) -> FindingRow:
+    return FindingRow(
         number=finding.number,
         volume_ml=finding.volume_ml,
         peak_score=finding.peak_score,
@@ -225,14 +225,14 @@ def _unreviewed_row(finding: Finding) -> Row:
     )
 
 
-def _known_row(table_node: Any, number: int) -> Row:
+def _known_row(table_node: Any, number: int) -> FindingRow:
     row = next((row for row in rows(table_node, all=True) if row.number == number), None)
     if row is None:
         raise KeyError(f"there is no finding {number} in {table_node.GetName()}")
     return row
 
 
-def _measured(row: Row) -> list[Any]:
+def _measured(row: FindingRow) -> list[Any]:
     """What JSON gives back as it was."""
     return [
         list(value) if isinstance(value, tuple) else value
@@ -300,7 +300,7 @@ def _is_measured(value: Any) -> bool:
     )
 
 
-def _write_table(table_node: Any, written: list[Row]) -> None:
+def _write_table(table_node: Any, written: list[FindingRow]) -> None:
     import vtk
 
     table = vtk.vtkTable()

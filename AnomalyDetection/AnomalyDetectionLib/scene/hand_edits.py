@@ -17,11 +17,13 @@ from ..detection.numbering import Numbering
 from ..detection.score_map import ScoreMap
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .finding_row import ADDED, CHANGED, DELETED, Row
+from .finding_row import ADDED, CHANGED, DELETED, FindingRow
 from .mask_text import mask_of, mask_text
 
 
-def with_edits(findings: Findings, rows: Sequence[Row], scores: ScoreMap, numbering: Numbering) -> Findings:
+def with_edits(
+    findings: Findings, rows: Sequence[FindingRow], scores: ScoreMap, numbering: Numbering
+) -> Findings:
     """The findings with the reader's outlines over those of the detection.
 
     What the reader has deleted is left out. Where a group of patches holds an edited finding and another one,
@@ -70,7 +72,9 @@ def with_edits(findings: Findings, rows: Sequence[Row], scores: ScoreMap, number
     return replace(findings, items=tuple(items), labels=grid.image(labels))
 
 
-def edited_row(row: Row, mask: np.ndarray, before: np.ndarray, edited: str, scores: ScoreMap) -> Row:
+def edited_row(
+    row: FindingRow, mask: np.ndarray, before: np.ndarray, edited: str, scores: ScoreMap
+) -> FindingRow:
     """A row with the outline that the reader has drawn: volume, centroid and side are those of its voxels.
 
     Args:
@@ -98,7 +102,7 @@ def edited_row(row: Row, mask: np.ndarray, before: np.ndarray, edited: str, scor
     )
 
 
-def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
+def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
     """The row of a finding that the reader adds; its scores are those of its voxels.
 
     Args:
@@ -107,7 +111,7 @@ def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
         scores: of the result.
     """
     inside = voxels_of(scores.image)[mask]
-    row = Row(
+    row = FindingRow(
         number=number,
         volume_ml=0.0,
         peak_score=float(inside.max()),
@@ -124,7 +128,7 @@ def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
     return replace(row, region=scores.regions.name(np.array(row.centroid_ras) * (-1, -1, 1), None))
 
 
-def _edited_finding(row: Row, detected: Finding | None, scores: ScoreMap) -> Finding:
+def _edited_finding(row: FindingRow, detected: Finding | None, scores: ScoreMap) -> Finding:
     """An edited row as a finding: for pictures and reports it is one like any other."""
     if detected is None:
         r, a, s = row.centroid_ras

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..detection.numbering import Numbering
 from ..errors import InputError
 from ..grid import Grid
-from ..reporting.result_folder import Image, ResultFolder, identity_of, read_image
+from ..reporting.result_folder import ResultFolder, ResultImage, identity_of, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
 from .logics import Logics
 from .patients import place_under_patient, remove_patient_if_empty, study_of
@@ -20,7 +20,7 @@ from .remembered_files import remember_files
 from .result import Result, add_result, hide_hints, remove_result, why_fixed
 from .result_nodes import remove_node
 from .result_record import read_record, record_text
-from .saved_review import Saved, restore_review
+from .saved_review import SavedReview, restore_review
 from .volumes import RAS_LPS, affine, image_data, vtk_matrix
 
 OPENED = "AnomalyDetection.OpenedFrom"
@@ -28,7 +28,7 @@ OPENED = "AnomalyDetection.OpenedFrom"
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedResult:
     """A result that was opened from a folder.
 
     Attributes:
@@ -40,13 +40,13 @@ class Opened:
 
     folder: ResultFolder
     result: Result
-    saved: Saved
+    saved: SavedReview
     remarks: tuple[str, ...] = ()
 
 
 def open_result(
-    scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, Image], patient: str = ""
-) -> Opened:
+    scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, ResultImage], patient: str = ""
+) -> OpenedResult:
     """Bring a result folder into the scene: nothing is computed but what is shown.
 
     A failure leaves the scene as it was.
@@ -93,7 +93,7 @@ def open_result(
     said = [f"{image.remark}." for image in images.values() if image.remark]
     if why_fixed(result):
         said.append(why_fixed(result))
-    return Opened(folder, result, saved, (*said, *remarks))
+    return OpenedResult(folder, result, saved, (*said, *remarks))
 
 
 def close_result(scene: Any, result: Result) -> None:
@@ -135,7 +135,7 @@ def _remove_images(scene: Any, nodes: list[Any]) -> None:
         remove_patient_if_empty(scene, study)
 
 
-def _series(image: Image, folder: ResultFolder, kind: str) -> str:
+def _series(image: ResultImage, folder: ResultFolder, kind: str) -> str:
     """What a volume is called: as Slicer calls a DICOM series, else after its scan."""
     if image.series is None:
         return f"{folder.name} {kind}"

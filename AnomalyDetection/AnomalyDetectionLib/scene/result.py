@@ -42,11 +42,11 @@ from .result_nodes import (
     results_in,
     with_aligned_t1,
 )
-from .result_record import Record, read_record, record_text
+from .result_record import ResultRecord, read_record, record_text
 from .segmentation import hide_findings, remove_findings, show_findings
 from .titles import name_scores
 from .volumes import array_of, ijk_to_ras
-from .windows import brain_windows, show_window
+from .window_level import brain_windows, show_window
 
 __all__ = [
     "Result",
@@ -116,7 +116,7 @@ def add_result(
     known = None if old is None else carried_numbering(*old, findings, scores)
     findings, numbering = keep_numbers(findings, scores, known)
     hidden = () if replace is None else hidden_hints(replace)
-    text = record_text(Record(threshold, min_patches, numbering, provenance, stored.record, hidden))
+    text = record_text(ResultRecord(threshold, min_patches, numbering, provenance, stored.record, hidden))
     if replace is None:
         result = new_nodes(scene, t1, flair, keep_intermediate)
     else:
@@ -186,7 +186,7 @@ def findings_of(result: Result) -> Findings:
     detected, known = detected_in(result), rows(result.table, all=True)
     if not any(row.edited for row in known):
         return detected
-    memory = _memory(result)
+    memory = _cache(result)
     state = (memory.settings, [row for row in known if row.edited])
     if memory.edited is None or memory.edits != state:
         numbering = read_record(result.record).numbering
@@ -200,7 +200,7 @@ def detected_in(result: Result) -> Findings:
     Raises:
         InputError: a volume of the result has lost its voxels.
     """
-    memory, record = _memory(result), read_record(result.record)
+    memory, record = _cache(result), read_record(result.record)
     fixed = why_fixed(result)
     if memory.findings is None and fixed:
         raise InputError(fixed)
@@ -219,7 +219,7 @@ def score_map_of(result: Result) -> ScoreMap:
     Raises:
         InputError: a volume of the result has lost its voxels.
     """
-    memory = _memory(result)
+    memory = _cache(result)
     if memory.scores is None:
         images = {name: sitk.GetImageFromArray(_voxels(getattr(result, name))) for name in IMAGES}
         memory.scores = restore(StoredScores(images, dict(read_record(result.record).scores)))
@@ -316,11 +316,11 @@ def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreM
         return None
 
 
-def _settings(record: Record) -> tuple[Any, ...]:
+def _settings(record: ResultRecord) -> tuple[Any, ...]:
     return record.threshold, record.min_patches, record.numbering
 
 
-class _Memory:
+class _ResultCache:
     """What was computed from the nodes of a result, as long as they do not change.
 
     It hangs on the record node itself, as a Python attribute that VTK keeps as long as the node lives. So it
@@ -336,7 +336,7 @@ class _Memory:
         self.edits: tuple[Any, ...] = ()
 
 
-def _memory(result: Result) -> _Memory:
+def _cache(result: Result) -> _ResultCache:
     # VTK counts every modification in the whole process: another content never has the same numbers.
     data = [getattr(result, name).GetImageData() for name in IMAGES]
     state = [
@@ -345,12 +345,12 @@ def _memory(result: Result) -> _Memory:
     ]
     memory = getattr(result.record, "_anomaly_detection", None)
     if memory is None or memory.state != state:
-        memory = result.record._anomaly_detection = _Memory(state)
+        memory = result.record._anomaly_detection = _ResultCache(state)
     return memory
 
 
 def _remember(result: Result, scores: ScoreMap, findings: Findings) -> None:
-    memory = _memory(result)
+    memory = _cache(result)
     memory.scores, memory.findings = scores, findings
     memory.settings = _settings(read_record(result.record))
 

@@ -12,7 +12,7 @@ from ..errors import InputError
 
 
 @dataclass(frozen=True)
-class Record:
+class ResultRecord:
     """What the nodes of a result do not say themselves.
 
     Attributes:
@@ -31,7 +31,7 @@ class Record:
     hidden: tuple[str, ...] = ()
 
 
-def record_text(record: Record) -> str:
+def record_text(record: ResultRecord) -> str:
     """The record as the text of its vtkMRMLTextNode.
 
     Raises:
@@ -48,7 +48,7 @@ def record_text(record: Record) -> str:
     return json.dumps(content)  # an indentation would take ten times as long, at every step of a slider
 
 
-def read_record(text_node: Any) -> Record:
+def read_record(text_node: Any) -> ResultRecord:
     """Read the record from a vtkMRMLTextNode.
 
     Raises:
@@ -56,7 +56,7 @@ def read_record(text_node: Any) -> Record:
     """
     try:
         content = json.loads(text_node.GetText() or "")
-        return Record(
+        return ResultRecord(
             threshold=float(content["threshold"]),
             min_patches=int(content["min_patches"]),
             numbering=Numbering(tuple(map(_peak, content["numbers"]))),

@@ -21,18 +21,18 @@ from ..files.atomic_file import atomic_file
 from ..files.file_hash import sha256_of
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
-from .finding_row import COLUMNS, Row, column_of, row_of
+from .finding_row import COLUMNS, FindingRow, column_of, row_of
 from .findings_table import replace_rows, rows, unreviewed
 from .logics import Logics
 from .result import Result, rederive, score_map_of, show_again, why_fixed
-from .result_record import Record, read_record, record_text
+from .result_record import ResultRecord, read_record, record_text
 
 FORMAT, VERSION = "AnomalyDetection review", 1
 _MOST_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedReview:
     """What a review is known by.
 
     Attributes:
@@ -70,7 +70,7 @@ def read_review(opened: ResultFolder) -> dict[str, Any] | None:
 
 def restore_review(
     scene: Any, logics: Logics, result: Result, opened: ResultFolder
-) -> tuple[Saved, list[str]]:
+) -> tuple[SavedReview, list[str]]:
     """Bring the saved review of a folder into its result, which was just opened.
 
     Returns:
@@ -87,12 +87,12 @@ def restore_review(
             _restore(scene, logics, result, saved)
     except InputError as error:
         remarks.append(str(error))
-    return Saved(_hash(_content(result)), _hash_of(opened.review)), remarks
+    return SavedReview(_hash(_content(result)), _hash_of(opened.review)), remarks
 
 
 def save_review(
-    result: Result, opened: ResultFolder, before: Saved, *, seen: bool = False
-) -> tuple[Saved, list[str]]:
+    result: Result, opened: ResultFolder, before: SavedReview, *, seen: bool = False
+) -> tuple[SavedReview, list[str]]:
     """Write the review beside its result, if anything of it has changed since.
 
     Args:
@@ -135,7 +135,7 @@ def save_review(
         export_table(result, opened.review.with_suffix(".csv"))
     except InputError as error:  # the review itself is safe
         remarks.append(f"The review is saved, its table is not: {error}")
-    return Saved(_hash(content), _hash_of(opened.review)), remarks
+    return SavedReview(_hash(content), _hash_of(opened.review)), remarks
 
 
 def _content(result: Result) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _restore(scene: Any, logics: Logics, result: Result, saved: Mapping[str, Any
         ) from error
 
 
-def _check(record: Record, restored: list[Row], lattice: tuple[int, ...]) -> None:
+def _check(record: ResultRecord, restored: list[FindingRow], lattice: tuple[int, ...]) -> None:
     """What was written by others may say anything.
 
     Raises:
@@ -192,7 +192,7 @@ def _check(record: Record, restored: list[Row], lattice: tuple[int, ...]) -> Non
         raise ValueError("a finding without a number")
 
 
-def _put_aside(opened: ResultFolder, before: Saved) -> list[str]:
+def _put_aside(opened: ResultFolder, before: SavedReview) -> list[str]:
     """A review that is not the one that was opened here keeps its content, under another name."""
     path = opened.review
     if not path.is_file():
@@ -213,7 +213,7 @@ def _put_aside(opened: ResultFolder, before: Saved) -> list[str]:
     return [f"Another review of this scan lay there: it is kept as {aside.name}."]
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: FindingRow) -> dict[str, Any]:
     cells = {name: next(iter(column_of(name, [row]))) for name in COLUMNS}
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
@@ -221,7 +221,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _row(cells: Mapping[str, Any]) -> Row:
+def _row(cells: Mapping[str, Any]) -> FindingRow:
     known = {
         name: math.nan if value is None and COLUMNS.get(name) is float else value
         for name, value in cells.items()

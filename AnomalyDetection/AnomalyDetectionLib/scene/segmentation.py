@@ -10,7 +10,7 @@ import numpy as np
 from ..detection.findings import Findings
 from ..imaging.voxels import voxels_of
 from ..reporting.colours import finding_colour
-from ..reporting.segmentation import TERMINOLOGY, segment_name
+from ..reporting.segmentation_file import TERMINOLOGY, segment_name
 from .findings_table import rows
 from .volumes import ijk_to_ras, oriented_image
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 from .nodes import nodes_of_class
 from .result_nodes import results_in
+from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 
 if TYPE_CHECKING:
     from .result import Result

@@ -10,8 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..scene.detection_job import DetectionJob
-from ..scene.detection_job import Inputs as DetectionInputs
+from ..scene.detection_job import DetectionInputs, DetectionJob
 from ..scene.result import Result, results_in, would_lose_review
 from . import first_run
 from .messages import Line
@@ -22,7 +21,7 @@ STATUS_MS = 10_000
 """How long the status bar says that a run has ended."""
 
 
-class Detect:
+class DetectSection:
     """The button "Detect anomalies" and what belongs to it."""
 
     def __init__(self, panel: Any) -> None:

@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from ..model.rates import in_words
-from ..scene.findings_table import ADDED, CHANGED, DELETED, Row
+from ..scene.findings_table import ADDED, CHANGED, DELETED, FindingRow
 
 DECISIONS = {"": "", "accepted": "✓", "rejected": "✗"}
 
@@ -34,7 +34,7 @@ _SHORTER = (
 )
 
 
-def short_region(row: Row) -> str:
+def short_region(row: FindingRow) -> str:
     """Side and region in as few letters as are still read at once, the tissue first: "L cortex, ant. sup."."""
     where, _comma, part = row.region.partition(", ")
     region = f"{part}, {where}" if part else where
@@ -43,7 +43,7 @@ def short_region(row: Row) -> str:
     return f"{row.side[:1].upper()} {region}"
 
 
-def about_finding(row: Row) -> str:
+def about_finding(row: FindingRow) -> str:
     """All that the table leaves out, as the tooltip of its row."""
     lines = [
         _("{number}: {side}, {region}").format(number=row.number, side=_(row.side), region=row.region),
@@ -65,7 +65,7 @@ def about_rate(rate: float | None) -> str:
     ).format(about=about)
 
 
-def about_edit(row: Row) -> str:
+def about_edit(row: FindingRow) -> str:
     """What the reader has done to the outline."""
     return {
         "": "",
@@ -75,6 +75,6 @@ def about_edit(row: Row) -> str:
     }[row.edited]
 
 
-def hint_in_words(row: Row) -> str:
+def hint_in_words(row: FindingRow) -> str:
     """The hint with its evidence."""
     return f"{_(row.hint)}: {row.hint_evidence}" if row.hint_evidence else _(row.hint)

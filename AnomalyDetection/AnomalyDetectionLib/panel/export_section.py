@@ -14,8 +14,8 @@ from slicer.i18n import tr as _
 from ..dicom.patient import PatientLine, patient_line
 from ..errors import InputError
 from ..scene import export
-from ..scene.dicom import export_dicom
-from ..scene.report import export_report
+from ..scene.dicom_export import export_dicom
+from ..scene.report_export import export_report
 from ..scene.result import Result
 from .dicom_files import add_to_database, instance_files, is_dicom
 from .messages import say
@@ -24,7 +24,7 @@ from .remarks import remarks
 LAST_FOLDER = "AnomalyDetection/ExportFolder"
 
 
-class Export:
+class ExportSection:
     """The section "Export" of the panel."""
 
     def __init__(self, panel: Any) -> None:

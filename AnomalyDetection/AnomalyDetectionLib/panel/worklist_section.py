@@ -16,9 +16,17 @@ from ..bids.layout import is_bids
 from ..engine.process import EngineRun
 from ..errors import InputError
 from ..files.run_folders import new_folder
-from ..reporting import worklist as lists
-from ..reporting.worklist import DONE, FAILED, RUNNING, Entry, read_worklist, review_file, write_reviews
-from . import python
+from ..reporting import worklist_file
+from ..reporting.worklist_file import (
+    DONE,
+    FAILED,
+    RUNNING,
+    WorklistEntry,
+    read_worklist,
+    review_file,
+    write_reviews,
+)
+from . import slicer_python
 from .dicom_files import studies_in_database
 from .messages import say
 
@@ -29,14 +37,14 @@ LAST = "AnomalyDetection/Worklist"
 STUDY, STATE = range(2)
 
 
-class Worklist:
+class WorklistSection:
     """The section "Worklist" of the panel."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._source: Path | None = None
         self._results: Path | None = None
-        self._list = lists.Worklist()
+        self._list = worklist_file.Worklist()
         self._read_at = 0
         self._counts: dict[str, tuple[int, tuple[int, int] | None]] = {}
         self._run: EngineRun | None = None
@@ -61,7 +69,7 @@ class Worklist:
         self.show()
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[WorklistEntry, ...]:
         """The studies that are listed."""
         return self._list.entries
 
@@ -122,7 +130,7 @@ class Worklist:
         self.stop()
         self._source, self._results = source, results
         self._counts, self._read_at = {}, 0
-        self._list = read_worklist(results) or lists.Worklist()
+        self._list = read_worklist(results) or worklist_file.Worklist()
         slicer.app.userSettings().setValue(LAST, json.dumps([str(source), str(results)]))
         self._say("")
         self._start("--list")
@@ -168,7 +176,7 @@ class Worklist:
         else:
             self._say(_("All studies are reviewed."), "good")
 
-    def open_study(self, entry: Entry) -> bool:
+    def open_study(self, entry: WorklistEntry) -> bool:
         """Open the result of a study; whether it is open."""
         if self._results is None or entry.state != DONE:
             return False
@@ -235,7 +243,7 @@ class Worklist:
     def _start(self, *arguments: str) -> None:
         try:
             self._run_folder = new_folder(Path(slicer.app.temporaryPath))
-            command = python.python_command()
+            command = slicer_python.python_command()
         except InputError as error:
             self._say(str(error), "error")
             self._remove_run_folder()
@@ -275,7 +283,7 @@ class Worklist:
         if self._results is None:
             return
         try:
-            changed = (self._results / lists.FILE).stat().st_mtime_ns
+            changed = (self._results / worklist_file.FILE).stat().st_mtime_ns
         except OSError:
             return
         if changed == self._read_at:
@@ -285,7 +293,7 @@ class Worklist:
             self._read_at, self._list = changed, found
             self.show()
 
-    def _state_of(self, entry: Entry) -> str:
+    def _state_of(self, entry: WorklistEntry) -> str:
         if entry.state == RUNNING:
             return _("running") if self._detecting else _("waiting")
         if entry.state != DONE:
@@ -298,11 +306,11 @@ class Worklist:
             return _("reviewed ({count})").format(count=counts[1])
         return _("{reviewed} of {count} reviewed").format(reviewed=counts[0], count=counts[1])
 
-    def _is_reviewed(self, entry: Entry) -> bool:
+    def _is_reviewed(self, entry: WorklistEntry) -> bool:
         counts = self._count(entry)
         return counts is not None and counts[0] >= counts[1]
 
-    def _count(self, entry: Entry) -> tuple[int, int] | None:
+    def _count(self, entry: WorklistEntry) -> tuple[int, int] | None:
         """Of the review of a study; the file is read again only when it has changed."""
         if self._results is None or entry.state != DONE:
             return None
@@ -312,7 +320,7 @@ class Worklist:
             return None
         known = self._counts.get(entry.scan)
         if known is None or known[0] != changed:
-            known = self._counts[entry.scan] = (changed, lists.reviewed(self._results, entry))
+            known = self._counts[entry.scan] = (changed, worklist_file.reviewed(self._results, entry))
         return known[1]
 
     def _place_of_open(self) -> int | None:

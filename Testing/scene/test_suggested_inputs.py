@@ -10,7 +10,7 @@ import pytest
 import slicer
 from AnomalyDetectionLib.dicom.sequence import MrSequence
 from AnomalyDetectionLib.dicom.series_names import is_enhanced, kind_of_name, other_contrast
-from AnomalyDetectionLib.scene.guesses import Guess, guess_inputs
+from AnomalyDetectionLib.scene.suggested_inputs import SuggestedInputs, suggest_inputs
 from slicer_scene import add_like, add_volume
 
 T1_NAMES = """
@@ -299,7 +299,7 @@ def volumes(scene, *names):
 
 
 def guessed(scene):
-    guess = guess_inputs(scene)
+    guess = suggest_inputs(scene)
     return guess.t1, guess.flair
 
 
@@ -427,7 +427,7 @@ def loaded(scene, **series):
 def test_how_the_images_were_taken_goes_before_their_names(a_slicer_scene):
     scene = a_slicer_scene.scene
     (flair, t1, _), taken = loaded(scene, Serie_1=FLAIR_TIMES, Serie_2=T1_TIMES, Serie_3=T2_TIMES)
-    guess = guess_inputs(scene, taken)
+    guess = suggest_inputs(scene, taken)
     assert (guess.t1, guess.flair) == (t1, flair)
     assert guess.flair_why.startswith('FLAIR: "Serie_1" (inversion recovery, spin echo: TE 93 ms')
     assert "the only T1" in guess.t1_why
@@ -440,13 +440,13 @@ def test_a_name_that_its_images_contradict_is_not_believed(a_slicer_scene):
         T1=replace(T2_TIMES, description="T1"),
         FLAIR=replace(T1_TIMES, description="FLAIR"),
     )
-    assert guess_inputs(a_slicer_scene.scene, taken) == Guess(None, None)
+    assert suggest_inputs(a_slicer_scene.scene, taken) == SuggestedInputs(None, None)
 
 
 def test_of_two_equally_good_series_none_is_taken_and_that_is_said(a_slicer_scene):
     scene = a_slicer_scene.scene
     (_, _, flair), taken = loaded(scene, one=T1_TIMES, other=T1_TIMES, third=FLAIR_TIMES)
-    guess = guess_inputs(scene, taken)
+    guess = suggest_inputs(scene, taken)
     assert (guess.t1, guess.flair) == (None, flair)
     assert guess.t1_why == '2 T1 series are equally good ("one", "other"): choose one.'
 
@@ -455,7 +455,7 @@ def test_a_native_series_goes_before_one_after_contrast_medium_and_the_reason_is
     scene = a_slicer_scene.scene
     after = replace(T1_TIMES, agent="Gadovist")
     (t1, _, _), taken = loaded(scene, a=T1_TIMES, b=after, c=FLAIR_TIMES)
-    guess = guess_inputs(scene, taken)
+    guess = suggest_inputs(scene, taken)
     assert guess.t1 is t1
     assert "preferred to the other T1: no contrast medium named" in guess.t1_why
 
@@ -470,7 +470,7 @@ def test_a_series_taken_after_one_with_contrast_medium_is_not_native(a_slicer_sc
         c=replace(T1_TIMES, begun=later),
         d=replace(FLAIR_TIMES, begun=later),
     )
-    guess = guess_inputs(scene, taken)
+    guess = suggest_inputs(scene, taken)
     assert (guess.t1, guess.flair) == (t1, flair)
     assert 'taken after "b", which had Gadovist' in guess.flair_why
 
@@ -480,5 +480,5 @@ def test_a_series_that_was_loaded_twice_is_no_choice(a_slicer_scene):
     (_, newer, flair), taken = loaded(scene, a=T1_TIMES, b=T1_TIMES, c=FLAIR_TIMES)
     for node in scene.GetNodesByName("a"), scene.GetNodesByName("b"):
         node.GetItemAsObject(0).SetAttribute("DICOM.instanceUIDs", "1.2.3")
-    guess = guess_inputs(scene, taken)
+    guess = suggest_inputs(scene, taken)
     assert (guess.t1, guess.flair) == (newer, flair)

@@ -10,7 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..scene.nearest import comparison_of
+from ..scene.nearest_tissue import comparison_of
 from .messages import say
 
 REST_MS = 150
@@ -20,7 +20,7 @@ TILE = 38
 """Pixels along the side of a patch, so that six of them fit into a narrow panel."""
 
 
-class Nearest:
+class NearestTissueView:
     """The picture at the end of the section "Findings", or the reason why there is none."""
 
     def __init__(self, panel: Any) -> None:

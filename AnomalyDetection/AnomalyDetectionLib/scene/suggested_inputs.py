@@ -28,7 +28,7 @@ OURS = "AnomalyDetection."
 
 
 @dataclass(frozen=True)
-class Guess:
+class SuggestedInputs:
     """The T1 and the FLAIR volume node that the user most likely means; None for one that is not there, or not sure.
 
     Attributes:
@@ -43,7 +43,9 @@ class Guess:
     flair_why: str = ""
 
 
-def guess_inputs(scene: Any, sequence_of: Callable[[Any], MrSequence | None] = lambda _node: None) -> Guess:
+def suggest_inputs(
+    scene: Any, sequence_of: Callable[[Any], MrSequence | None] = lambda _node: None
+) -> SuggestedInputs:
     """What the boxes of the inputs should hold.
 
     Two of the same study go before two of the same patient or folder, before two that are not known to belong
@@ -64,7 +66,7 @@ def guess_inputs(scene: Any, sequence_of: Callable[[Any], MrSequence | None] = l
     t1, flair = _likely(candidates)
     t1_node, t1_why = _settled(t1, candidates, "T1")
     flair_node, flair_why = _settled(flair, candidates, "FLAIR")
-    return Guess(t1_node, flair_node, t1_why, flair_why)
+    return SuggestedInputs(t1_node, flair_node, t1_why, flair_why)
 
 
 def names_of(node: Any) -> list[str]:

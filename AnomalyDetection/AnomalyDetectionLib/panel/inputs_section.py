@@ -9,16 +9,16 @@ from slicer.i18n import tr as _
 
 from ..dicom.headers import read_header
 from ..dicom.sequence import MrSequence
-from ..scene.checks import problems, warnings
-from ..scene.guesses import Guess, guess_inputs
+from ..scene.input_checks import problems, warnings
 from ..scene.nodes import nodes_of_class
+from ..scene.suggested_inputs import SuggestedInputs, suggest_inputs
 from ..scene.titles import title_of
 from .dicom_files import instance_files
 from .messages import say
 from .sample_data import load_sample
 
 
-class Inputs:
+class InputsSection:
     """The section "Inputs" of the panel."""
 
     def __init__(self, panel: Any) -> None:
@@ -26,7 +26,7 @@ class Inputs:
         self._checked: tuple[Any, ...] = ()
         self._problems: list[str] = []
         self._warnings: list[str] = []
-        self._guess = Guess(None, None)
+        self._guess = SuggestedInputs(None, None)
         self._sequences: dict[str, MrSequence | None] = {}
         self._emptied: dict[str, set[str]] = {}
         panel.ui.loadSampleButton.clicked.connect(self.load_sample)
@@ -36,7 +36,7 @@ class Inputs:
         parameters = self._panel.parameters
         if parameters is None or (parameters.t1 is not None and parameters.flair is not None):
             return
-        guess = self._guess = guess_inputs(self._panel.scene, self._sequence_of)
+        guess = self._guess = suggest_inputs(self._panel.scene, self._sequence_of)
         t1, flair = guess.t1, guess.flair
         if parameters.t1 is None and t1 is not parameters.flair and self._may_take("t1", t1):
             parameters.t1 = t1

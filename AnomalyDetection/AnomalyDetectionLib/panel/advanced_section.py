@@ -16,7 +16,7 @@ from .messages import say
 DEVICES = (("auto", "Automatic (GPU if there is one)"), ("cpu", "CPU"), ("gpu", "GPU"))
 
 
-class Advanced:
+class AdvancedSection:
     """The section "Advanced" of the panel. Its choices live in the parameter node."""
 
     def __init__(self, panel: Any) -> None:

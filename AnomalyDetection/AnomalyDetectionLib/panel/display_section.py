@@ -29,7 +29,7 @@ REST_MS = 120
 """How long a slider rests before the findings follow, so that dragging it stays fluent."""
 
 
-class Display:
+class DisplaySection:
     """The section "Display" of the panel."""
 
     def __init__(self, panel: Any) -> None:

@@ -16,7 +16,7 @@ REST_MS = 300
 """How long the segments have to be left alone before it is looked what has changed: a stroke is many changes."""
 
 
-class ByHand:
+class ManualEdits:
     """Follows the segments of the result that is shown."""
 
     def __init__(self, panel: Any) -> None:

@@ -15,15 +15,15 @@ from ..scene.result import Result, hidden_hints, hide_hints, show_again
 from ..scene.segmentation import emphasise, emphasised, name_segments
 from .findings_view import BY_SCORE, BY_SLICE, FindingsView
 from .hint_filter import HintFilter
+from .labels import SHORT, hint_in_words
 from .messages import CHOSEN, Line
-from .nearest import Nearest
-from .words import SHORT, hint_in_words
+from .nearest_tissue_view import NearestTissueView
 
 ORDERS = (BY_SCORE, BY_SLICE)
 COLUMNS_OF_CATEGORIES = 3
 
 
-class Review:
+class ReviewSection:
     """The section "Findings" of the panel."""
 
     def __init__(self, panel: Any) -> None:
@@ -49,7 +49,7 @@ class Review:
         self._summary_line = Line(ui.findingsSummaryLabel)
         self._category_buttons = self._make_category_buttons()
         self.hints = HintFilter(ui.hintsWidget, self._hide)
-        self.nearest = Nearest(panel)
+        self.nearest = NearestTissueView(panel)
         self.take(None)
 
     @property
@@ -201,7 +201,7 @@ class Review:
             emphasise(result.segmentation, None)
         self._panel.views.findings_changed()
 
-    def _shown_rows(self) -> list[findings_table.Row]:
+    def _shown_rows(self) -> list[findings_table.FindingRow]:
         """The findings that are there and not hidden."""
         result = self._panel.result
         if result is None:
@@ -245,7 +245,7 @@ class Review:
         self._update_row(self._selected)
         self._refresh(finding=False)
 
-    def _row(self) -> findings_table.Row | None:
+    def _row(self) -> findings_table.FindingRow | None:
         result = self._panel.result
         if result is None or self._selected is None:
             return None
@@ -285,7 +285,7 @@ class Review:
             self.nearest.show(None if row is None else row.number)
             self._panel.earlier.show(None if row is None else row.number)
 
-    def _summary(self, result: Result | None, rows: list[findings_table.Row]) -> str:
+    def _summary(self, result: Result | None, rows: list[findings_table.FindingRow]) -> str:
         if result is None:
             return self._panel.why_no_result()
         hidden = len(findings_table.rows(result.table)) - len(rows)

@@ -11,10 +11,11 @@ from slicer.i18n import tr as _
 
 from ..detection.comparison import Change
 from ..errors import InputError
-from ..reporting.comparison import Comparison, summary
+from ..reporting.result_comparison import Comparison, summary
 from ..reporting.result_folder import find_image, open_folder, read_image
-from ..scene import layout
-from ..scene.comparison import (
+from ..scene import view_layout
+from ..scene.comparison_job import ComparisonJob
+from ..scene.comparison_nodes import (
     change_of,
     comparison_of,
     earlier_of,
@@ -25,16 +26,15 @@ from ..scene.comparison import (
     show_beside,
     show_t1_again,
 )
-from ..scene.comparison_job import ComparisonJob
 from ..scene.result import Result, results_in
 from ..scene.titles import title_of
-from . import python
+from . import slicer_python
 from .messages import say
 
 POLL_MS = 200
 
 
-class EarlierResult:
+class ComparisonSection:
     """The row "Earlier result" of the section Findings."""
 
     def __init__(self, panel: Any) -> None:
@@ -74,7 +74,7 @@ class EarlierResult:
             self.stop()
         known = None if result is None else comparison_of(result)
         if result is None or not is_beside(self._panel.scene, result):
-            layout.label_views(self._panel.scene)
+            view_layout.label_views(self._panel.scene)
         self._panel.review.table.show_changes(None if known is None else short_words(known[0]))
         self.show(self._number)
 
@@ -108,7 +108,10 @@ class EarlierResult:
         try:
             with slicer.util.WaitCursor():
                 self._job = ComparisonJob(
-                    result, earlier, python=python.python_command(), temporary=Path(slicer.app.temporaryPath)
+                    result,
+                    earlier,
+                    python=slicer_python.python_command(),
+                    temporary=Path(slicer.app.temporaryPath),
                 )
         except InputError as error:
             say(self._panel.ui.changeLabel, str(error), "error")
@@ -158,11 +161,11 @@ class EarlierResult:
     def _may_open_beside(self) -> bool:
         """Whether the views may be arranged without having been asked to."""
         node = self._panel.layout_node
-        return node is not None and (not self._panel.views.keeps_layout or layout.is_side_by_side(node))
+        return node is not None and (not self._panel.views.keeps_layout or view_layout.is_side_by_side(node))
 
     def _open_beside(self, result: Result) -> None:
         """The earlier FLAIR in the left view."""
-        if not layout.is_side_by_side(self._panel.layout_node):
+        if not view_layout.is_side_by_side(self._panel.layout_node):
             self._panel.views.side_by_side()
         show_beside(self._panel.scene, result)
         self.refresh()
@@ -206,7 +209,7 @@ class EarlierResult:
         result = self._panel.result
         if result is None or earlier_of(result) is None:
             self.refresh()
-        elif is_beside(self._panel.scene, result) and layout.is_side_by_side(self._panel.layout_node):
+        elif is_beside(self._panel.scene, result) and view_layout.is_side_by_side(self._panel.layout_node):
             show_t1_again(self._panel.scene, result)
             self.refresh()
         else:

@@ -1,4 +1,4 @@
-"""The cohort's Snakefile: batches, here and on a SLURM cluster."""
+"""A cohort in the pool on this machine, and in batches on a SLURM cluster."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from AnomalyDetectionLib.bids.selection import CohortScan
-from AnomalyDetectionLib.cohort import workflow
-from AnomalyDetectionLib.cohort.batch import read_list, run_scans, write_list
+from AnomalyDetectionLib.cohort import cluster
+from AnomalyDetectionLib.cohort.batch import Workflow, read_list, run_scans, write_list
+from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.errors import InputError
 from made_cohort import add_subject, run, small_model
 
@@ -44,14 +44,13 @@ def test_a_batch_is_read_as_it_was_written(tmp_path):
 
 
 @needs_snakemake
-@pytest.mark.parametrize(("how", "batches"), [("slurm", 400), ("local", 500)])
-def test_ten_thousand_scans_are_some_hundred_jobs(dataset, how, batches):
+def test_ten_thousand_scans_are_some_hundred_jobs(dataset):
     place = dataset.work / "run"
     place.mkdir()
-    plan = workflow.Workflow(jobs=8, executor=how)
-    workflow._write_config(place, dataset, 25, plan)
-    assert len(workflow._write_batches(place, scans(10_000), plan)) == batches
-    command = workflow._command(place, plan)
+    plan, batches = Workflow(jobs=8, executor="slurm"), 400
+    cluster._write_config(place, dataset, 25, plan)
+    assert len(cluster._write_batches(place, scans(10_000), plan)) == batches
+    command = cluster._command(place, plan)
     command[command.index("-m") + 1 : command.index("--snakefile")] = ["snakemake"]
     done = subprocess.run(
         [*command, "--dry-run", "--quiet", "rules"], capture_output=True, text=True, timeout=120, check=False
@@ -71,7 +70,7 @@ def test_a_scan_that_took_its_whole_job_with_it_is_not_begun_again(dataset, tmp_
 
 def test_a_profile_that_is_not_there_is_refused(dataset):
     with pytest.raises(InputError, match="is no folder with a config"):
-        workflow._command(dataset.work, workflow.Workflow(profile="/nowhere"))
+        cluster._command(dataset.work, Workflow(profile="/nowhere"))
 
 
 @pytest.fixture
@@ -82,16 +81,30 @@ def study(tmp_path):
     return tmp_path / "study", tmp_path / "results", small_model(tmp_path / "small.safetensors")
 
 
-@pytest.mark.slow
-@needs_snakemake
-def test_two_workers_here_do_what_one_does(study):
+def test_two_processes_here_do_what_one_does_and_need_no_snakemake(study, monkeypatch, tmp_path):
     source, output, model = study
+    (tmp_path / "broken" / "snakemake").mkdir(parents=True)
+    (tmp_path / "broken" / "snakemake" / "__init__.py").write_text("raise SystemExit('started')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"), prepend=os.pathsep)
     done = run(source, output, model, "--jobs", "2")
     assert done.code == 3, done.stderr
     assert len(list(output.glob("sub-*/anat/*_dseg.json"))) == 2
     assert [row.name for row in Dataset.open(output).failures.rows()] == ["sub-02"]
     assert not (output / "logs").exists()
-    assert not list((output / ".work" / "runs").iterdir())
+    assert not (output / ".work" / "runs").exists()
+
+
+def test_two_processes_deal_with_every_one_of_three_scans(dataset):
+    outcomes = run_scans(dataset, scans(3), jobs=2)
+    assert outcomes == {"failed": 3}, "three scans whose images are not there"
+    assert sorted(row.name for row in dataset.failures.rows()) == ["sub-00000", "sub-00001", "sub-00002"]
+
+
+def test_options_for_a_cluster_are_refused_without_one(study):
+    source, output, model = study
+    done = run(source, output, model, "--snakemake", "--dry-run")
+    assert done.code == 2
+    assert "give --executor or --profile" in done.stderr
 
 
 @pytest.mark.slow

@@ -12,14 +12,13 @@ from ..bids.selection import CohortScan, NoScan, Wanted
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..model.bundled import find_model
-from ..reporting.worklist import DONE, FAILED, RUNNING, WAITING, Entry, Worklist, write_worklist
+from ..reporting.worklist_file import DONE, FAILED, RUNNING, WAITING, Worklist, WorklistEntry, write_worklist
 from .batch import FAILED as SCAN_FAILED
-from .batch import limit_threads, run_scans
+from .batch import cores, limit_threads, run_scans
+from .cohort_settings import CohortSettings
 from .dataset import SETTINGS, Dataset
-from .failures import CHOOSING, Failure
-from .settings import CohortSettings
+from .failures import CHOOSING, FailedScan
 from .studies import studies_in
-from .workflow import cores
 
 Progress = Callable[[str, float, str], None]
 
@@ -43,10 +42,10 @@ def list_studies(source: Path, results: Path, report: Progress) -> tuple[Worklis
     for name, scan in studies_in(source, None if before is None else _wanted(before.settings)):
         place = f"{scan.subject}/{scan.session}" if scan.session else scan.subject
         if isinstance(scan, NoScan):
-            entry = Entry(name, scan.name, place, state=FAILED, reason=scan.reason)
+            entry = WorklistEntry(name, scan.name, place, state=FAILED, reason=scan.reason)
         else:
             scans[scan.name] = scan
-            entry = Entry(name, scan.name, place, str(scan.t1), str(scan.flair))
+            entry = WorklistEntry(name, scan.name, place, str(scan.t1), str(scan.flair))
             entry = _known(entry, before, scan, failures)
         worklist = worklist.with_entry(entry)
         write_worklist(worklist, results)
@@ -74,7 +73,7 @@ def run_worklist(
     root = source.parent if source.is_file() else source
     dataset = Dataset.begin(results, root, _settings(results, model, device))
     problems = [
-        Failure(*entry.place.partition("/")[::2], CHOOSING, entry.reason)
+        FailedScan(*entry.place.partition("/")[::2], CHOOSING, entry.reason)
         for entry in worklist.entries
         if entry.scan not in scans
     ]
@@ -105,7 +104,9 @@ def summary(worklist: Worklist, results: Path) -> str:
     return f"{count} stud{'y' if count == 1 else 'ies'}: {said}; results are in {results}"
 
 
-def _known(entry: Entry, dataset: Dataset | None, scan: CohortScan, failures: dict[str, str]) -> Entry:
+def _known(
+    entry: WorklistEntry, dataset: Dataset | None, scan: CohortScan, failures: dict[str, str]
+) -> WorklistEntry:
     """What the results say about a study."""
     if entry.scan in failures:
         return replace(entry, state=FAILED, reason=failures[entry.scan])

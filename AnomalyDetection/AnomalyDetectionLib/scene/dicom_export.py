@@ -11,7 +11,7 @@ from ..detection.review import as_corrected
 from ..errors import InputError
 from ..files.atomic_folder import atomic_folder
 from ..reporting.dicom_algorithm import Algorithm
-from ..reporting.dicom_objects import REPORT, SEGMENTATION, Written, dicom_source, write_dicom
+from ..reporting.dicom_objects import REPORT, SEGMENTATION, DicomFiles, dicom_source, write_dicom
 from . import export
 from .findings_table import rows
 from .result import Result, findings_of, provenance_of, score_map_of, settings_of
@@ -26,7 +26,7 @@ def export_dicom(
     accepted_only: bool = False,
     remarks: Sequence[str] = (),
     reader: str = "",
-) -> Written:
+) -> DicomFiles:
     """A DICOM segmentation and a structured report, with the segments as they are now and the reader's word on them.
 
     What the reader has rejected is left out, and the report says how much that is.
@@ -72,4 +72,4 @@ def export_dicom(
             left_out=len(there) - len(numbers),
             reader=reader,
         )
-    return Written(tuple(Path(folder) / file.name for file in written.files), written.remarks)
+    return DicomFiles(tuple(Path(folder) / file.name for file in written.files), written.remarks)

@@ -8,13 +8,13 @@ from typing import Any
 import qt
 import slicer
 
-from ..scene import layout
+from ..scene import view_layout
 
 HOLD = "H"
 """The bare image is shown as long as this key is held."""
 
 
-class Keys:
+class Shortcuts:
     """Shortcuts of the main window, while the module is open. Text fields keep their keys."""
 
     def __init__(self, panel: Any) -> None:
@@ -65,7 +65,7 @@ class Keys:
     def _three_d(self) -> None:
         """3D, or back from it."""
         ui = self._panel.ui
-        if ui.layoutBackButton.enabled and not layout.is_side_by_side(self._panel.layout_node):
+        if ui.layoutBackButton.enabled and not view_layout.is_side_by_side(self._panel.layout_node):
             self._panel.views.back()
         elif ui.threeDButton.enabled:
             self._panel.views.three_d()

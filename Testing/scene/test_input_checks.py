@@ -9,9 +9,9 @@ import slicer
 import vtk
 from AnomalyDetectionLib.imaging import reading
 from AnomalyDetectionLib.imaging.voxels import voxels_of
-from AnomalyDetectionLib.scene import checks
-from AnomalyDetectionLib.scene.checks import problems, warnings
-from AnomalyDetectionLib.scene.rough_contrast import SWAPPED_BELOW, look
+from AnomalyDetectionLib.scene import input_checks
+from AnomalyDetectionLib.scene.input_checks import problems, warnings
+from AnomalyDetectionLib.scene.rough_contrast import SWAPPED_BELOW, rough_contrast
 from AnomalyDetectionLib.scene.volumes import RAS_LPS
 from conftest import SAMPLE
 from slicer_scene import add_volume
@@ -94,7 +94,7 @@ def test_a_single_slice_and_a_few(scene, flair):
 
 
 def test_the_fewest_voxels_are_those_of_the_engine():
-    assert checks.FEWEST_VOXELS == reading.FEWEST_VOXELS
+    assert input_checks.FEWEST_VOXELS == reading.FEWEST_VOXELS
 
 
 def test_colours_and_nothing_at_all(scene, flair):
@@ -283,8 +283,8 @@ def test_real_pairs_are_told_from_swapped_ones(shared_data):
             matrix[:3, 3] = image.GetOrigin()
             sides.append((voxels_of(image), RAS_LPS @ matrix))
         t1, flair = sides
-        assert look(*t1, *flair).order > SWAPPED_BELOW, pair
-        assert look(*flair, *t1).order < SWAPPED_BELOW, pair
+        assert rough_contrast(*t1, *flair).order > SWAPPED_BELOW, pair
+        assert rough_contrast(*flair, *t1).order < SWAPPED_BELOW, pair
 
 
 def test_a_large_study_of_the_same_images_passes_the_checks(scene):

@@ -23,7 +23,7 @@ _FORMAT, _VERSION = "AnomalyDetection worklist", 1
 
 
 @dataclass(frozen=True)
-class Entry:
+class WorklistEntry:
     """A study of the list.
 
     Attributes:
@@ -50,10 +50,10 @@ class Entry:
 class Worklist:
     """All studies, in the order in which they are analysed; complete: False while they are still looked for."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[WorklistEntry, ...] = ()
     complete: bool = False
 
-    def with_entry(self, entry: Entry) -> Worklist:
+    def with_entry(self, entry: WorklistEntry) -> Worklist:
         """The same with another state of a study, or with one study more."""
         known = any(each.scan == entry.scan for each in self.entries)
         changed = tuple(entry if each.scan == entry.scan else each for each in self.entries)
@@ -95,12 +95,12 @@ def write_worklist(worklist: Worklist, results: Path) -> None:
         ) from error
 
 
-def review_file(results: Path, entry: Entry) -> Path:
+def review_file(results: Path, entry: WorklistEntry) -> Path:
     """Where the review of a study lies, once there is one."""
     return results / entry.place / f"{entry.scan}_review.json"
 
 
-def reviewed(results: Path, entry: Entry) -> tuple[int, int] | None:
+def reviewed(results: Path, entry: WorklistEntry) -> tuple[int, int] | None:
     """How many findings the reader has judged, and of how many; None where there is no review."""
     try:
         content = json.loads(review_file(results, entry).read_text("utf-8"))
@@ -138,7 +138,7 @@ def write_reviews(worklist: Worklist, results: Path, path: Path) -> None:
         ) from error
 
 
-def _status(results: Path, entry: Entry) -> str:
+def _status(results: Path, entry: WorklistEntry) -> str:
     if entry.state != DONE:
         return entry.state
     counts = reviewed(results, entry)
@@ -155,11 +155,11 @@ def _rows_of(table: Path) -> list[dict[str, str]]:
         return []
 
 
-def _entry(plain: Any) -> Entry:
+def _entry(plain: Any) -> WorklistEntry:
     name, scan, place, t1, flair, state, reason = (
         str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")
     )
     if state not in STATES or Path(place).is_absolute() or ".." in Path(place).parts:
         raise ValueError("no entry of a worklist")
     findings = None if plain["findings"] is None else int(plain["findings"])
-    return Entry(name, scan, place, t1, flair, state, reason, findings)
+    return WorklistEntry(name, scan, place, t1, flair, state, reason, findings)

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..dicom.series_names import is_enhanced, other_contrast
 from ..errors import InputError
-from .guesses import is_ours, kind_of, names_of, patient_of
 from .opened_folder import OPENED
-from .rough_contrast import SWAPPED_BELOW, look
+from .rough_contrast import SWAPPED_BELOW, rough_contrast
+from .suggested_inputs import is_ours, kind_of, names_of, patient_of
 from .volumes import array_view, grid_of, ijk_to_ras, matrix_between, not_linear, quoted
 
 #: Fewer voxels than this along an axis make no volume that a brain could be segmented in; as for files.
@@ -58,7 +58,7 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
         if _pair_problems(t1_node, flair_node):
             return []
         space = None if matrix_between(flair_node, None) is not None else flair_node
-        seen = look(
+        seen = rough_contrast(
             array_view(t1_node),
             _to(t1_node, space) @ ijk_to_ras(t1_node),
             array_view(flair_node),

@@ -11,12 +11,12 @@ import SimpleITK as sitk
 from ..detection.comparison import Change
 from ..errors import InputError
 from ..grid import Grid
-from ..reporting.comparison import Comparison
-from .layout import T1_VIEW, label_views, show_volumes
+from ..reporting.result_comparison import Comparison
 from .result import Result, settings_of
 from .result_nodes import place_aside, reference_of
+from .view_layout import T1_VIEW, label_views, show_volumes
 from .volumes import RAS_LPS, affine, array_view, fill, ijk_to_ras, image_data, matrix_between
-from .windows import flair_window, show_window
+from .window_level import flair_window, show_window
 
 _ATTRIBUTE = "AnomalyDetection.Comparison"
 ROLE = "earlier_flair"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.reporting.colours import score_colours
-from AnomalyDetectionLib.reporting.overlay import draw_overlay, slices_to_show, write_overlay
+from AnomalyDetectionLib.reporting.overlay_picture import draw_overlay, slices_to_show, write_overlay
 from PIL import Image
 from synthetic_study import empty_lattice, prepared_study, scored
 
