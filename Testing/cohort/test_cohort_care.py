@@ -171,7 +171,7 @@ def test_a_dataset_that_has_moved_is_known_by_its_images(made, tmp_path):
     assert Dataset.open(out).source == moved
     again = moved.rename(tmp_path / "again")
     image(again, "sub-00001", "T1w").write_bytes(b"an IMAGE")
-    with pytest.raises(InputError, match="which is gone, and the images in"):
+    with pytest.raises(InputError, match="which no longer exists, and the images in"):
         Dataset.begin(out, again, settings)
 
 

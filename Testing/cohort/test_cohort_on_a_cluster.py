@@ -69,7 +69,7 @@ def test_a_scan_that_took_its_whole_job_with_it_is_not_begun_again(dataset, tmp_
 
 
 def test_a_profile_that_is_not_there_is_refused(dataset):
-    with pytest.raises(InputError, match="is no folder with a config"):
+    with pytest.raises(InputError, match="is not a folder with a config"):
         cluster._command(dataset.work, Workflow(profile="/nowhere"))
 
 

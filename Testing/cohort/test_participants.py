@@ -207,7 +207,7 @@ def test_other_settings_for_the_same_folder_are_refused(killed, dataset):
 
 def test_a_folder_with_something_else_in_it_is_refused(dataset, tmp_path):
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="holds other files"):
         Dataset.begin(tmp_path, dataset, CohortSettings())
     with pytest.raises(InputError, match="is the dataset itself"):
         Dataset.begin(dataset, dataset, CohortSettings())

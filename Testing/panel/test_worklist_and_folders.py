@@ -135,7 +135,7 @@ def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app)
     shutil.move(folder.parent / "FLAIR.nii.gz", picked)
     slicer_app.dialogs.paths.append(str(picked))
     assert panel.panel.folders.open(folder)
-    assert "FLAIR of this result is not where it was" in slicer_app.dialogs.texts[-1]
+    assert "FLAIR of this result was moved or deleted" in slicer_app.dialogs.texts[-1]
     assert numbers(panel) == [1, 2, 3]
 
 

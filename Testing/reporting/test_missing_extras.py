@@ -248,5 +248,5 @@ def test_a_wrong_option_is_refused_before_the_work(scan, a_random_model, tmp_pat
     ]
     done = CliRunner().invoke(detect, list(map(str, arguments)))
     assert done.exit_code == 1  # raised to `main`, which makes a sentence of it
-    assert "no DICOM objects can refer to it" in str(done.exception)
+    assert "DICOM objects cannot refer to it" in str(done.exception)
     assert not (tmp_path / "r").exists()

@@ -267,7 +267,9 @@ def test_an_image_that_has_changed_is_said_with_what_to_do(folder):
 def test_an_image_that_is_gone_can_be_picked(folder, tmp_path):
     picked = tmp_path / "picked.nii.gz"
     shutil.move(folder.parent / "T1w.nii.gz", picked)
-    with pytest.raises(ImageNotFoundError, match=r"T1 of this result is not where it was .*choose it"):
+    with pytest.raises(
+        ImageNotFoundError, match=r"T1 of this result was moved or deleted .*choose the image"
+    ):
         find_image(open_folder(folder), "t1")
     found = find_image(open_folder(folder), "t1", picked)
     assert (found.path, found.remark) == (picked, "")
@@ -277,7 +279,7 @@ def test_the_same_voxels_stored_anew_are_taken_with_a_remark_and_another_grid_is
     anew, other = tmp_path / "anew.nrrd", tmp_path / "other.nrrd"
     sitk.WriteImage(head_image(seed=2), str(anew))
     sitk.WriteImage(head_image(seed=2)[1:], str(other))
-    assert "not the same file" in find_image(open_folder(folder), "flair", anew).remark
+    assert "is not the file" in find_image(open_folder(folder), "flair", anew).remark
     with pytest.raises(ImageNotFoundError, match="is not the FLAIR that was analysed"):
         find_image(open_folder(folder), "flair", other)
 
@@ -298,7 +300,7 @@ def test_what_is_no_result_folder_is_refused_with_what_to_choose(tmp_path, what)
             (place / "anomaly_score.nii.gz").unlink()
     said = {
         "empty": "holds no result",
-        "no folder": "is no folder",
+        "no folder": "is not a folder",
         "cohort": r"holds 2 results .*sub-01, sub-02",
         "damaged": "is damaged",
         "incomplete": "is not complete",

@@ -27,7 +27,7 @@ from .dataset import Dataset
 from .failures import FailedScan
 
 DONE, THERE, FAILED, BUSY = "done", "there", "failed", "busy"
-"""What became of a scan: analysed; analysed before; not possible; being analysed by another run."""
+"""Outcomes of a scan: analysed now; analysed before; failed; being analysed by another run."""
 
 IMPORTS = "AnomalyDetectionLib.cohort.scan"
 KILLED = (
@@ -35,8 +35,8 @@ KILLED = (
     "or on a machine with more memory."
 )
 ENDED = (
-    "The whole job was ended by force while it was at this scan, most likely because the memory or the time ran out: run the "
-    "same again, with fewer scans at once, fewer scans a job, or more memory."
+    "The whole job was killed during this scan, most likely because the memory or the time ran out: run the "
+    "same command again with fewer scans at once, fewer scans for each job, or more memory."
 )
 LOST = 70
 """Exit code of a process whose parent has ended."""
@@ -82,7 +82,7 @@ class Workflow:
 
 
 def limit_threads(threads: int) -> None:
-    """How many threads the libraries may use, in this process and those it starts; before they are imported."""
+    """Limit the threads of the libraries in this process and its children; call it before the libraries are imported."""
     for name in (
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
@@ -164,7 +164,7 @@ def run_scans(
 
 
 def write_list(path: Path, scans: Iterable[CohortScan]) -> None:
-    """The scans of a batch, as a file: a JSON object a line."""
+    """Write the scans of a batch to a file, one JSON array per line."""
     lines = []
     for scan in scans:
         mask = str(scan.brain_mask) if scan.brain_mask else None
@@ -230,11 +230,11 @@ def _outcome(dataset: Dataset, scan: CohortScan, process: Any, pipe: Any) -> str
 
 
 def _analyse(dataset: Dataset, scan: CohortScan, wait: bool, answer: Connection, parent: int) -> None:
-    """In the scan's own process."""
+    """Analyse the scan; runs in the scan's own process."""
     from .scan import analyse
 
     call_when_gone(parent, lambda: os._exit(LOST))
-    for name in ("SIGINT", "SIGHUP"):  # whoever started it decides, and ends it
+    for name in ("SIGINT", "SIGHUP"):  # the process that started this one handles the signal
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     try:

@@ -1,4 +1,4 @@
-"""The level "participant": all scans of a cohort that have no result yet."""
+"""The level "participant": analyse all scans of a cohort that have no result yet."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from .failures import CHOOSING, FailedScan
 
 Progress = Callable[[str, float, str], None]
 
-NOT_REACHED = "The job that it was in ended before it: run the same again; what was done is kept."
+NOT_REACHED = (
+    "The job ended before it reached this scan: run the same command again; finished scans are kept."
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
-        now: scans that were analysed.
-        before: scans that had a result.
-        failed: rows of errors.csv among what was asked for.
+        now: number of scans that were analysed.
+        before: number of scans that already had a result.
+        failed: number of selected scans that are rows of errors.csv.
         remarks: sentences about the run, without full stops.
     """
 
@@ -40,27 +42,29 @@ class Outcome:
 def run_participants(
     dataset: Dataset, selection: Selection, workflow: Workflow, report: Progress, *, everything: bool = False
 ) -> Outcome:
-    """Analyse what has no result; what cannot be analysed is a row in errors.csv.
+    """Analyse the scans without a result; a scan that cannot be analysed becomes a row in errors.csv.
 
     Args:
-        everything: the selection is the whole dataset: rows of scans that it does not hold any more are taken out.
+        everything: the selection is the whole dataset, so rows of scans that no longer exist are removed.
 
     Raises:
-        InputError: the folder cannot be written, or the workflow cannot be begun.
+        InputError: the folder cannot be written, or Snakemake cannot be started.
     """
     remarks = [f"{name} has neither a T1 nor a FLAIR" for name in selection.without]
-    remarks += said_of_set_aside(selection.set_aside, "; --bids-filter-file says otherwise")
+    remarks += said_of_set_aside(selection.set_aside, "; choose with --bids-filter-file")
     failures = dataset.failures
     problems = [FailedScan(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
-    report("looking", 0.0, "Looking what is there already")
+    report("looking", 0.0, "Looking for existing results")
     names = {scan.name for scan in selection.scans}
     if everything:
-        remarks += _gone(dataset, {*names, *(problem.name for problem in problems)})
+        remarks += _removed(dataset, {*names, *(problem.name for problem in problems)})
         failures.keep({*names, *(problem.name for problem in problems)})
     failures.add(*problems)
     left = [scan for scan in selection.scans if not dataset.is_finished(scan)]
     before = len(selection.scans) - len(left)
-    failures.remove(names.difference(scan.name for scan in left))  # a run was killed between result and row
+    failures.remove(
+        names.difference(scan.name for scan in left)
+    )  # rows left by a run that was killed after it wrote the result
     if left:
         remarks += _run(dataset, left, workflow, report)
     unfinished = [scan for scan in left if not dataset.is_finished(scan)]
@@ -75,38 +79,38 @@ def run_participants(
 
 
 def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
-    """A sentence a thing about what could not be made of the results of these scans."""
+    """One sentence for each kind of optional output that is missing from results of these scans."""
     lacking: dict[tuple[str, str], list[str]] = {}
     for scan in scans:
         for one in _missing(dataset.record(scan)):
             lacking.setdefault((one.what, one.reason), []).append(scan.name)
-    said = []
+    sentences = []
     for (what, reason), names in lacking.items():
         first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
         count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
-        said.append(
-            f"{what} is missing of {count}, whose findings are there all the same ({first}): {reason}"
-        )
-    return said
+        sentences.append(f"{what} is missing for {count}, whose findings are complete ({first}): {reason}")
+    return sentences
 
 
 def _missing(record: Path) -> list[MissingExtra]:
-    """What could not be made of a scan's result; nothing where that is not known."""
+    """The missing outputs of a scan's result; empty if its record cannot be read."""
     try:
         return [MissingExtra.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 
-def _gone(dataset: Dataset, known: set[str]) -> list[str]:
-    """A sentence about results of scans that are not in the dataset any more, if there are any."""
-    gone = [name for path in dataset.records() if (name := path.name.removesuffix(f"_{RECORD}")) not in known]
-    if not gone:
+def _removed(dataset: Dataset, known: set[str]) -> list[str]:
+    """A sentence about results of scans that are no longer in the dataset, if there are any."""
+    removed = [
+        name for path in dataset.records() if (name := path.name.removesuffix(f"_{RECORD}")) not in known
+    ]
+    if not removed:
         return []
-    first = ", ".join(gone[:5]) + (" and more" if len(gone) > 5 else "")
-    results = "result" if len(gone) == 1 else "results"
+    first = ", ".join(removed[:5]) + (" and more" if len(removed) > 5 else "")
+    results = "result" if len(removed) == 1 else "results"
     return [
-        f"{len(gone)} {results} of scans that the dataset does not hold any more: {first} (group leaves them out)"
+        f"{len(removed)} {results} of scans that are no longer in the dataset: {first} (left out by group)"
     ]
 
 

@@ -1,4 +1,4 @@
-"""A worklist: the studies of a folder, analysed one after another as a cohort, while somebody reads what is done."""
+"""Run a worklist: the studies of a folder are analysed one after another as a cohort, while the finished ones are read."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Progress = Callable[[str, float, str], None]
 
 
 def list_studies(source: Path, results: Path, report: Progress) -> tuple[Worklist, dict[str, CohortScan]]:
-    """Find the studies and what is known of each; the list in the folder grows as they are found.
+    """Find the studies and their state; the worklist file in the results folder grows as they are found.
 
     Args:
         source: as for `studies_in`.
-        results: the folder of the cohort, which need not be there.
+        results: the results folder of the cohort, which need not exist.
 
     Returns:
-        The list, and the scans by name.
+        The worklist, and the scans by name.
 
     Raises:
         InputError: there is no study, or the folder cannot be written.
@@ -58,16 +58,15 @@ def list_studies(source: Path, results: Path, report: Progress) -> tuple[Worklis
 def run_worklist(
     source: Path, results: Path, report: Progress, *, model: str | None = None, device: str = "auto"
 ) -> Worklist:
-    """Analyse all studies that have no result yet, one after another; the list says how far it is.
+    """Analyse all studies that have no result yet, one after another; the worklist file shows the state of each.
 
-    What was killed is gone on with by calling it again; a study that cannot be analysed has its reason, and is tried
-    again by the next call.
+    Another call continues a run that was killed; a study that failed has a reason and is tried again by the next call.
 
     Args:
-        model, device: as for `detect`; model None: that of the results that are there, else the default.
+        model, device: as for `detect`; model None: the model of the existing results, else the default.
 
     Raises:
-        InputError: as for `list_studies`, and if the folder holds results of other settings.
+        InputError: as for `list_studies`, and if the folder holds results with other settings.
     """
     worklist, scans = list_studies(source, results, report)
     root = source.parent if source.is_file() else source
@@ -95,19 +94,19 @@ def run_worklist(
 
 
 def summary(worklist: Worklist, results: Path) -> str:
-    """How many studies are in which state, in one line."""
+    """The number of studies in each state, in one line."""
     counts = {
         state: sum(entry.state == state for entry in worklist.entries) for state in (DONE, FAILED, WAITING)
     }
-    said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     count = len(worklist.entries)
-    return f"{count} stud{'y' if count == 1 else 'ies'}: {said}; results are in {results}"
+    return f"{count} stud{'y' if count == 1 else 'ies'}: {states}; results are in {results}"
 
 
 def _known(
     entry: WorklistEntry, dataset: Dataset | None, scan: CohortScan, failures: dict[str, str]
 ) -> WorklistEntry:
-    """What the results say about a study."""
+    """The entry of a study with the state of its result."""
     if entry.scan in failures:
         return replace(entry, state=FAILED, reason=failures[entry.scan])
     if dataset is None or not dataset.record(scan).is_file():
@@ -120,7 +119,7 @@ def _known(
 
 
 def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
-    """Those of the results that are there, else those of a review: scores kept, nothing drawn."""
+    """The settings of the existing results, else those for a review: scores kept, no pictures."""
     there = (results / SETTINGS).exists()
     settings = Dataset.open(results).settings if there else CohortSettings(keep_scores=True, pictures=False)
     name = model or settings.detection.model
@@ -135,7 +134,7 @@ def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
 
 
 def _wanted(settings: CohortSettings) -> Wanted:
-    """What was selected when the results were begun."""
+    """The selection with which the results were started."""
     try:
         rules = json.loads(settings.filter or "{}")
         entities = {

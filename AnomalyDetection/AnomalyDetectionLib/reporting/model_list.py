@@ -1,4 +1,4 @@
-"""The models as text for people: a list, and the card of one."""
+"""The models as plain text: a list, and the card of one model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def model_card(path_or_name: str) -> str:
 
 
 def _rates(model: AnyModel) -> str:
-    """What the model's own threshold means, and which thresholds other budgets have."""
+    """Findings per normal scan at the model's threshold, and the thresholds for other numbers of findings."""
     curve, own = model.rates, model.scoring.threshold
     if curve is None:
         return "not known; 'anomaly-detection calibrate' counts them on normal scans"
@@ -86,6 +86,6 @@ def _lines(content: dict[str, Any], indent: str = "") -> list[str]:
         else:
             text = str(value).replace(
                 "\n", f"\n{indent}  "
-            )  # that no line of a card looks like one of another level
+            )  # so that no line of a card is taken for one of another level
             lines.append(f"{indent}{key}: {text}")
     return lines

@@ -1,4 +1,4 @@
-"""`overlay.png`: the slices that matter, FLAIR in grey, scores in the paper's colours, findings outlined.
+"""`overlay.png`: the relevant slices, FLAIR in grey, scores in the paper's colours, findings outlined.
 
 Radiological convention: the patient's left is on the right of the image, front on top; the slices run from
 the neck upwards.
@@ -69,10 +69,10 @@ def draw_montage(
 def slices_to_show(
     brain: np.ndarray, labels: np.ndarray, even: int = EVEN_SLICES, most: int = MOST_SLICES
 ) -> list[int]:
-    """So many evenly chosen slices of the brain, and those with findings, from the lowest to the highest.
+    """`even` evenly spaced slices of the brain and those with findings, from the lowest to the highest.
 
-    Where that is more than `most`, the largest slice of each finding goes first, in the order of
-    their numbers, then the even choice, then what else has a finding.
+    If there are more than `most`, priority goes to the slice with the largest area of each finding, in the order of
+    their numbers, then to the evenly spaced slices, then to the other slices with findings.
     """
     with_brain = np.flatnonzero(brain.any(axis=(1, 2)))
     if len(with_brain) == 0:

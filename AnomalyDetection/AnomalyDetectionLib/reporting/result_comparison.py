@@ -1,4 +1,4 @@
-"""The comparison of two result folders of one patient, and the table of it."""
+"""The comparison of two result folders of one patient, and its table."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ Progress = Callable[[str, float, str], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What has become of the findings between two results.
+    """The changes of the findings between two results.
 
     Attributes:
         changes: of the findings.
         to_earlier: 4 x 4, row by row, LPS to LPS, from the later FLAIR to the earlier one.
-        threshold, min_patches: of the later result, as it was compared.
-        remarks: sentences about what makes the two less comparable.
+        threshold, min_patches: of the later result, when it was compared.
+        remarks: sentences about what limits the comparison.
         dates: of the earlier and the later study, 2021-04-07; "" where one is not known.
     """
 
@@ -58,7 +58,7 @@ class Comparison:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """What JSON can hold."""
+        """The values as JSON types."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
     @classmethod
@@ -66,7 +66,7 @@ class Comparison:
         """The reverse of `plain`.
 
         Raises:
-            InputError: it is damaged.
+            InputError: the record is damaged.
         """
         try:
             changes = tuple(
@@ -98,7 +98,7 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
 
     Args:
         earlier, later: folders of results.
-        report: called with the stage, the fraction done, and a line for people.
+        report: called with the stage, the fraction done, and a message.
 
     Raises:
         InputError: a folder or an image cannot be used, or the two are not of the same patient or head.
@@ -132,17 +132,17 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
 
 
 def check_suffix(path: Path) -> None:
-    """Whether a comparison can be written under this name.
+    """Check that a comparison can be written to a file of this name.
 
     Raises:
-        InputError: it is neither a table nor JSON.
+        InputError: the suffix is neither .csv nor .json.
     """
     if path.suffix.lower() not in (".csv", ".json"):
         raise InputError(f"{display_path(path)} is neither a .csv nor a .json file: give one of these.")
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """A table (.csv), or all of it (.json).
+    """Write the comparison as a table (.csv), or completely (.json).
 
     Raises:
         InputError: the file has another suffix, or cannot be written.
@@ -164,7 +164,7 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 
 
 def summary(changes: tuple[Change, ...]) -> str:
-    """How many of which: "2 new, 1 grown, 3 known, 1 gone"."""
+    """The number of findings for each change: "2 new, 1 grown, 3 known, 1 gone"."""
     counts = {
         status: sum(change.status == status for change in changes)
         for status in ("new", "grown", "shrunken", "known", "gone", "not covered")
@@ -193,7 +193,7 @@ def _outlined(result: ResultFolder, flair: sitk.Image) -> Outlined:
 
 def _on_grid(path: Path, grid: Grid, result: ResultFolder) -> np.ndarray:
     damaged = InputError(
-        f"The result in {display_path(result.folder)} is damaged, or not of its FLAIR: detect again."
+        f"The result in {display_path(result.folder)} is damaged, or does not fit its FLAIR: detect again."
     )
     try:
         check_header(path, role="image")
@@ -208,22 +208,22 @@ def _on_grid(path: Path, grid: Grid, result: ResultFolder) -> np.ndarray:
 def _doubts_about_the_patient(
     earlier: Identity, later: Identity, then: ResultFolder, now: ResultFolder
 ) -> list[str]:
-    """Why the two may not be of one patient.
+    """Reasons to doubt that the two are of one patient.
 
     Raises:
-        InputError: they are not.
+        InputError: they are of different patients.
     """
     if different := earlier.contradictions(later):
         raise InputError(
             f"The two results are of different patients ({'; '.join(different)}): choose an earlier result of the "
-            "patient who is read."
+            "same patient."
         )
     subjects = [str(each.record.get("subject") or each.subject) for each in (then, now)]
     if earlier.shares_a_name_with(later) or (subjects[0] and subjects[0] == subjects[1]):
         return []
     named = f" ({' and '.join(map(repr, subjects))})" if all(subjects) else ""
     return [
-        f"Whether both results are of one patient is not known{named}, as the images do not say: make sure of it."
+        f"The images do not identify the patient{named}: check that both results are of the same patient."
     ]
 
 
@@ -232,26 +232,26 @@ def _remarks_about_the_dates(earlier: Identity, later: Identity) -> list[str]:
         return []
     dates = written_date(earlier.study_date), written_date(later.study_date)
     return [
-        f"By its date ({dates[0]}) the scan that was given as the earlier one is the later of the two ({dates[1]}): what "
-        "reads new is gone since, what reads grown has shrunken. Compare them the other way round."
+        f"The scan given as the earlier one ({dates[0]}) is later than the other ({dates[1]}), so findings shown as new "
+        "have gone and those shown as grown have shrunken: swap the two results."
     ]
 
 
 def _remarks(earlier: ResultFolder, later: ResultFolder) -> tuple[str, ...]:
-    said = []
+    remarks = []
     models = [(each.record.get("model") or {}).get("sha256") for each in (earlier, later)]
     if models[0] != models[1]:
-        said.append(
-            "The two results were made by different models: what looks new or grown may be the model's. Detect both with "
-            "one model to compare them."
+        remarks.append(
+            "The two results were made by different models, so changes may come from the model: detect both scans with "
+            "the same model."
         )
     elif earlier.settings != later.settings:
-        said.append(
-            "The two results have another threshold or least size: volumes differ by that alone. Compare them at the same."
+        remarks.append(
+            "The two results differ in threshold or minimum size, which changes volumes by itself: use the same settings for both."
         )
     if any(each.record.get("hidden_in_images") for each in (earlier, later)):
-        said.append("Findings that were hidden in one of the results are not compared.")
+        remarks.append("Findings that are hidden in either result are not compared.")
     images = [(each.record["inputs"].get("flair") or {}).get("sha256") for each in (earlier, later)]
     if images[0] is not None and images[0] == images[1]:
-        said.append("Both results are of the same FLAIR.")
-    return tuple(said)
+        remarks.append("Both results are of the same FLAIR.")
+    return tuple(remarks)

@@ -30,7 +30,7 @@ TERMINOLOGY = (
 
 
 def segment_name(finding: Finding) -> str:
-    """How a finding is called in a list of segments."""
+    """The name of a finding's segment."""
     return f"Suspected anomaly {finding.number} ({finding.hint}), {finding.side}, {finding.volume_ml:.2f} ml"
 
 
@@ -40,18 +40,18 @@ def write_segmentation(findings: Findings, path: Path, on: Volume | None = None)
     Without findings the file holds an empty image and no segment.
 
     Args:
-        on: the FLAIR. Where 3D Slicer shows its file elsewhere than most programs do, the segmentation goes with it.
+        on: the FLAIR. If 3D Slicer places its file differently from most programs, the segmentation is placed likewise.
 
     Raises:
         OSError: if the file cannot be written.
     """
     image = sitk.Image(findings.labels)
     if on is not None and on.header is not None and on.header.itk is not None:
-        seen = on.header.itk
-        if apart_mm(seen.size, seen.matrix, Grid.of(image).matrix) > _ROUNDING_MM:
-            image.SetSpacing(seen.spacing)
-            image.SetOrigin(seen.origin)
-            image.SetDirection(seen.direction)
+        slicer_geometry = on.header.itk
+        if apart_mm(slicer_geometry.size, slicer_geometry.matrix, Grid.of(image).matrix) > _ROUNDING_MM:
+            image.SetSpacing(slicer_geometry.spacing)
+            image.SetOrigin(slicer_geometry.origin)
+            image.SetDirection(slicer_geometry.direction)
     for key, value in _header(findings).items():
         image.SetMetaData(key, value)
     write_image(image, path)

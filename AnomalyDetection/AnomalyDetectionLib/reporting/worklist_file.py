@@ -1,7 +1,7 @@
-"""The list of studies that are gone through one after another: a file that the engine writes and the panel reads.
+"""The worklist: studies to read one after another, in a file that the engine writes and the panel reads.
 
-It lies beside the results of a cohort (see `cohort.worklist`) and holds nothing that could not be found out again. The
-reviews are not in it: they lie beside the results, a file a study.
+It lies in the results folder of a cohort (see `cohort.worklist_run`) and can be rebuilt at any time. The reviews are
+kept beside the results, one file for each study.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _FORMAT, _VERSION = "AnomalyDetection worklist", 1
 
 @dataclass(frozen=True)
 class WorklistEntry:
-    """A study of the list.
+    """A study of the worklist.
 
     Attributes:
-        name: for people.
-        scan: how its result is called: "sub-01_ses-2".
-        place: the folder of its result, there or to be, below that of all results.
-        t1, flair: the images, files or folders of DICOM images; "" where they were not found.
+        name: shown to the user.
+        scan: name of its result: "sub-01_ses-2".
+        place: the folder of its result, which may not exist yet, relative to the results folder.
+        t1, flair: image files or folders of DICOM images; "" if they were not found.
         state: one of `STATES`.
         reason: why it failed.
-        findings: how many the detection has; None: none yet.
+        findings: number of findings; None: not analysed yet.
     """
 
     name: str
@@ -48,20 +48,20 @@ class WorklistEntry:
 
 @dataclass(frozen=True)
 class Worklist:
-    """All studies, in the order in which they are analysed; complete: False while they are still looked for."""
+    """All studies, in the order in which they are analysed; `complete` is False while studies are still being searched."""
 
     entries: tuple[WorklistEntry, ...] = ()
     complete: bool = False
 
     def with_entry(self, entry: WorklistEntry) -> Worklist:
-        """The same with another state of a study, or with one study more."""
+        """A copy in which the entry replaces that of the same study, or is added."""
         known = any(each.scan == entry.scan for each in self.entries)
         changed = tuple(entry if each.scan == entry.scan else each for each in self.entries)
         return replace(self, entries=changed if known else (*changed, entry))
 
 
 def read_worklist(results: Path) -> Worklist | None:
-    """The list in a folder of results; None where there is none, or none that can be read."""
+    """The worklist of a results folder; None if there is none or it cannot be read."""
     try:
         content = json.loads((results / FILE).read_text("utf-8"))
         if content["format"] != _FORMAT or content["version"] != _VERSION:
@@ -73,7 +73,7 @@ def read_worklist(results: Path) -> Worklist | None:
 
 
 def write_worklist(worklist: Worklist, results: Path) -> None:
-    """Put the list into a folder of results.
+    """Write the worklist into a results folder.
 
     Raises:
         InputError: it cannot be written.
@@ -96,12 +96,12 @@ def write_worklist(worklist: Worklist, results: Path) -> None:
 
 
 def review_file(results: Path, entry: WorklistEntry) -> Path:
-    """Where the review of a study lies, once there is one."""
+    """The path of a study's review, whether it exists or not."""
     return results / entry.place / f"{entry.scan}_review.json"
 
 
 def reviewed(results: Path, entry: WorklistEntry) -> tuple[int, int] | None:
-    """How many findings the reader has judged, and of how many; None where there is no review."""
+    """The number of reviewed findings and of all findings; None if there is no review."""
     try:
         content = json.loads(review_file(results, entry).read_text("utf-8"))
         return int(content["reviewed"]), int(content["findings"])
@@ -110,7 +110,7 @@ def reviewed(results: Path, entry: WorklistEntry) -> tuple[int, int] | None:
 
 
 def write_reviews(worklist: Worklist, results: Path, path: Path) -> None:
-    """A table of all reviews: a row a finding, and one for each study without any.
+    """Write a table of all reviews: a row for each finding, and one for each study without findings.
 
     Raises:
         InputError: it cannot be written.
@@ -160,6 +160,6 @@ def _entry(plain: Any) -> WorklistEntry:
         str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")
     )
     if state not in STATES or Path(place).is_absolute() or ".." in Path(place).parts:
-        raise ValueError("no entry of a worklist")
+        raise ValueError("not an entry of a worklist")
     findings = None if plain["findings"] is None else int(plain["findings"])
     return WorklistEntry(name, scan, place, t1, flair, state, reason, findings)
