@@ -12,7 +12,7 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     sample.ui.detectButton.click()
     assert visible(sample.ui.progressWidget)
     assert not sample.ui.detectButton.enabled
-    assert "going on" in sample.ui.detectButton.toolTip
+    assert "is running" in sample.ui.detectButton.toolTip
     stages, values = set(), []
 
     def ended():

@@ -127,7 +127,7 @@ def test_an_opened_result_of_dicom_images_names_its_patient_and_goes_out_as_dico
 def test_without_dicom_images_the_button_says_that_they_are_what_is_missing(panel, folder):
     assert panel.panel.folders.open(folder)
     assert not panel.ui.exportDicomButton.enabled
-    assert "of a file that is not DICOM" in panel.ui.exportDicomButton.toolTip
+    assert "was not loaded from DICOM images" in panel.ui.exportDicomButton.toolTip
 
 
 def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app):

@@ -108,7 +108,7 @@ def test_colours_and_nothing_at_all(scene, flair):
 
 def test_a_constant_volume_and_one_with_nan(scene, flair):
     flat = add_volume(scene, np.full(SHAPE, 7, np.int16), GRID, "flat")
-    assert '"flat" shows nothing, all its voxels are 7' in only(problems(flat, flair))
+    assert '"flat" is empty, all its voxels are 7' in only(problems(flat, flair))
     broken = voxels(dtype=np.float32)
     broken[3, 3, 3] = np.nan
     assert '"broken" has voxels that are not numbers' in only(
@@ -132,7 +132,7 @@ def test_volumes_that_do_not_overlap(scene, flair):
     away = GRID.copy()
     away[:3, 3] = 1000
     t1 = add_volume(scene, voxels(), away, "T1")
-    assert "lie in different places and do not overlap" in only(problems(t1, flair))
+    assert "do not overlap in space" in only(problems(t1, flair))
     assert warnings(t1, flair) == []
 
 
@@ -161,10 +161,10 @@ def bent(scene):
 
 def test_a_transform_that_is_not_linear(scene, t1, flair):
     t1.SetAndObserveTransformNodeID(bent(scene).GetID())
-    assert '"T1" stands under a transform that is not linear: harden it' in only(problems(t1, flair))
+    assert '"T1" has a non-linear transform: harden it' in only(problems(t1, flair))
     t1.SetAndObserveTransformNodeID(None)
     flair.SetAndObserveTransformNodeID(bent(scene).GetID())
-    assert '"FLAIR" stands under a transform that is not linear' in only(problems(t1, flair))
+    assert '"FLAIR" has a non-linear transform' in only(problems(t1, flair))
 
 
 def test_both_under_the_same_bent_transform_are_fine(scene, t1, flair):
@@ -202,13 +202,13 @@ def test_masks(scene, t1, flair):
 
 
 def test_swapped_by_name(t1, flair):
-    assert "seem to be swapped, by their names" in only(warnings(flair, t1))
+    assert "seem to be swapped, judging by their names" in only(warnings(flair, t1))
 
 
 def test_swapped_by_what_they_show(sample):
     t1, flair = sample
     assert only(warnings(flair, t1)) == (
-        'T1 and FLAIR seem to be swapped, by what they show: "B" looks like the FLAIR and "A" like the T1; '
+        'T1 and FLAIR seem to be swapped, judging by their contrast: "B" looks like the FLAIR and "A" like the T1; '
         "exchange them."
     )
 
@@ -233,9 +233,9 @@ def test_noise_is_not_called_swapped(scene):
 
 def test_a_name_that_does_not_fit(scene, t1):
     t2 = add_volume(scene, voxels(seed=1), GRID, "Ax T2 FSE")
-    assert only(warnings(t1, t2)) == '"Ax T2 FSE" is called like a T2 scan: is it the FLAIR?'
+    assert only(warnings(t1, t2)) == 'The name "Ax T2 FSE" suggests a T2 scan: check that it is the FLAIR.'
     other_t1 = add_volume(scene, voxels(seed=1), GRID, "T1 2")
-    assert only(warnings(t1, other_t1)) == '"T1 2" is called like a T1: is it the FLAIR?'
+    assert only(warnings(t1, other_t1)) == 'The name "T1 2" suggests a T1: check that it is the FLAIR.'
 
 
 def test_a_t1_after_contrast_medium(scene, flair):

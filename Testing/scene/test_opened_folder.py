@@ -365,7 +365,7 @@ def test_dicom_images_stand_under_their_patient_and_study_as_slicer_has_them(
 def test_images_that_were_opened_with_a_result_are_no_inputs_and_it_is_said_why(a_slicer_scene, folder):
     result = opened_in(a_slicer_scene, folder).result
     (sentence, _) = problems(result.t1, result.flair)
-    assert "was opened with its result" in sentence
+    assert "was opened with a result folder" in sentence
 
 
 def test_a_scan_of_bids_has_its_subject_and_its_date(a_slicer_scene, tmp_path):

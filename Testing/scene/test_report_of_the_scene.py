@@ -126,7 +126,7 @@ def test_coordinates_of_a_flair_that_was_moved_since_are_explained(a_slicer_scen
     for node in (result.flair, result.t1, result.score, result.segmentation):
         node.SetAndObserveTransformNodeID(transform.GetID())
     page = report_of(result, tmp_path)
-    assert "was moved in the scene since" in page.all("section", "warnings")[0].text
+    assert "has been moved in the scene since" in page.all("section", "warnings")[0].text
     z = findings_of(result).items[0].centroid_ras[2]
     assert f"{'S' if z >= -0.5 else 'I'} {abs(round(z))}" in page.all("td", "centre")[0].text
 

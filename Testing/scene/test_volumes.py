@@ -226,9 +226,9 @@ def test_a_transform_that_is_not_linear_is_refused_with_a_sentence(a_slicer_scen
     flair = add_volume(scene, voxels(), np.eye(4), "FLAIR")
     t1 = add_volume(scene, voxels(seed=1), np.eye(4), "T1")
     t1.SetAndObserveTransformNodeID(bent(scene).GetID())
-    with pytest.raises(InputError, match='"T1" stands under a transform that is not linear'):
+    with pytest.raises(InputError, match='"T1" has a non-linear transform'):
         image_of(t1)
-    with pytest.raises(InputError, match='"T1" stands under a transform that is not linear'):
+    with pytest.raises(InputError, match='"T1" has a non-linear transform'):
         study_files(t1, flair, None, tmp_path, logics=a_slicer_scene.logics)
 
 

@@ -128,7 +128,7 @@ class ExportSection:
         if not chosen:
             return
         folder = Path(chosen) / (_file_name(result.segmentation.GetName()) + "_DICOM")
-        said: list[str] = []
+        notes: list[str] = []
 
         def write() -> None:
             written = export_dicom(
@@ -139,15 +139,15 @@ class ExportSection:
                 remarks=remarks(result),
                 reader=_reader(),
             )
-            said.extend(f"{sentence}." for sentence in written.remarks)
+            notes.extend(f"{sentence}." for sentence in written.remarks)
             if self._panel.ui.dicomDatabaseCheckBox.checked:
-                said.append(
+                notes.append(
                     _("Added to Slicer's DICOM database.")
                     if add_to_database(folder)
                     else _("The DICOM database did not take them: import the folder in the DICOM module.")
                 )
 
-        self._write(write, folder, said)
+        self._write(write, folder, notes)
 
     def _patient(self, result: Result) -> PatientLine | None:
         """Whose images they are, where the FLAIR is of DICOM images."""
@@ -173,7 +173,7 @@ class ExportSection:
             slicer.util.confirmOkCancelDisplay(_("{path} is there already. Replace it?").format(path=path))
         )
 
-    def _write(self, write: Callable[[], Any], path: Path, said: Sequence[str] = ()) -> None:
+    def _write(self, write: Callable[[], Any], path: Path, notes: Sequence[str] = ()) -> None:
         try:
             with slicer.util.WaitCursor():
                 write()
@@ -182,7 +182,7 @@ class ExportSection:
             return
         slicer.app.userSettings().setValue(LAST_FOLDER, str(path.parent))
         good = _("Written: {path}").format(path=path)
-        say(self._panel.ui.exportMessageLabel, " ".join([good, *said]), "good")
+        say(self._panel.ui.exportMessageLabel, " ".join([good, *notes]), "good")
 
     def _drawing(self, done: int, count: int) -> None:
         """Say how far the pictures are: a hundred of them take some ten seconds."""

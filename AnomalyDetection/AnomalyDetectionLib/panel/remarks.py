@@ -12,7 +12,7 @@ WORTH_SAYING = 0.005  # of the brain without T1
 
 def remarks(result: Result) -> list[str]:
     """Sentences about registration, missing parts, the quality of the images and too little memory; none for most scans."""
-    provenance, said = provenance_of(result), []
+    provenance, sentences = provenance_of(result), []
     alignment = provenance.get("alignment", {})
     if alignment.get("registered"):
         moved = _(
@@ -23,10 +23,10 @@ def remarks(result: Result) -> list[str]:
         shown = (
             _("It is shown there.") if result.aligned_t1 is not None else _("The T1 shown is where it was.")
         )
-        said.append(f"{moved} {shown}")
+        sentences.append(f"{moved} {shown}")
     missing = provenance.get("brain_without_t1", 0.0)
     if missing >= WORTH_SAYING:
-        said.append(
+        sentences.append(
             _("The T1 does not reach {share:.0f} % of the brain; nothing was looked for there.").format(
                 share=100 * missing
             )
@@ -37,4 +37,4 @@ def remarks(result: Result) -> list[str]:
     others = provenance.get("device_fallbacks", [])
     others += [MissingExtra.of(one).sentence for one in provenance.get("missing", [])]
     # What may make the whole result worthless comes first.
-    return [f"{doubt}." for doubt in doubts] + said + [f"{sentence}." for sentence in others]
+    return [f"{doubt}." for doubt in doubts] + sentences + [f"{sentence}." for sentence in others]

@@ -81,20 +81,20 @@ class ResultFolders:
         self._panel.detect.tell([*opened.remarks, *remarks(opened.result)])
         return True
 
-    def save(self, *, seen: bool = False) -> bool:
+    def save(self, *, viewed: bool = False) -> bool:
         """Write the review, if it has changed; False: it could not be written, which is said."""
         self._timer.stop()
         opened = self._there()
         if opened is None:
             return True
         try:
-            saved, said = save_review(opened.result, opened.folder, opened.saved, seen=seen)
+            saved, remarks = save_review(opened.result, opened.folder, opened.saved, viewed=viewed)
         except InputError as error:
             self._say(str(error), "error")
             return False
         self._opened = replace(opened, saved=saved)
-        if said:
-            self._say("\n".join(said), "warning")
+        if remarks:
+            self._say("\n".join(remarks), "warning")
         self._panel.worklist.show()
         return True
 
@@ -104,7 +104,7 @@ class ResultFolders:
         if opened is not None:
             if self._panel.result is not None and self._panel.result.score is opened.result.score:
                 self._panel.by_hand.take(adopt=True)
-            if not self.save(seen=True):
+            if not self.save(viewed=True):
                 text = _("The review of {name} cannot be saved. Close it all the same, and lose the review?")
                 if not slicer.util.confirmYesNoDisplay(text.format(name=opened.folder.name)):
                     return False
@@ -116,7 +116,7 @@ class ResultFolders:
 
     def stop(self) -> None:
         """The scene or the panel goes: what was reviewed is saved."""
-        self.save(seen=True)
+        self.save(viewed=True)
         self._forget()
 
     def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, ResultImage] | None:

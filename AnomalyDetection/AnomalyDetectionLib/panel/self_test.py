@@ -219,8 +219,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             self.assertEqual([entry.state for entry in worklist.entries], ["waiting"])
             panel.ui.worklistRunButton.click()
             self._wait(lambda: not worklist.running)
-            said = panel.ui.worklistMessageLabel.text
-            self.assertEqual([entry.state for entry in worklist.entries], ["done"], said)
+            message = panel.ui.worklistMessageLabel.text
+            self.assertEqual([entry.state for entry in worklist.entries], ["done"], message)
             panel.ui.worklistNextButton.click()
             self.assertIsNotNone(panel.result, panel.ui.worklistMessageLabel.text)
             self.assertTrue(panel.ui.studyLabel.text.startswith("patient, "), panel.ui.studyLabel.text)

@@ -154,7 +154,7 @@ class WorklistSection:
     def next(self) -> None:
         """Save the review, and open the next study that is not reviewed; after the last the first again."""
         self._panel.review.keep_note()
-        self._panel.folders.save(seen=True)
+        self._panel.folders.save(viewed=True)
         entries, now = self.entries, self._place_of_open()
         begin = 0 if now is None else now + 1
         ready = [

@@ -1,4 +1,4 @@
-"""What has become of the findings since an earlier scan, kept with the result; and that scan beside it."""
+"""The comparison with an earlier scan, stored with the result, and the earlier scan shown beside it."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ _ATTRIBUTE = "AnomalyDetection.Comparison"
 ROLE = "earlier_flair"
 
 MOST_VOXELS = 200_000
-"""Of the brain, which its grey values are taken from: more change nothing."""
+"""Number of brain voxels that the grey values are sampled from at most."""
 
 
 def keep_comparison(result: Result, comparison: Comparison, name: str) -> None:
-    """Let a comparison belong to a result, so that it is saved with the scene.
+    """Store a comparison with a result, so that it is saved with the scene.
 
     Args:
-        name: of the earlier result, for people.
+        name: of the earlier result, to show to the user.
     """
     result.record.SetAttribute(_ATTRIBUTE, json.dumps({"name": name, **comparison.plain}))
 
 
 def comparison_of(result: Result) -> tuple[Comparison, str] | None:
-    """The comparison that belongs to a result, and the earlier one's name; None where there is none."""
+    """The comparison stored with a result, and the name of the earlier result; None if there is none."""
     text = result.record.GetAttribute(_ATTRIBUTE)
     try:
         plain = json.loads(text or "null")
         return None if plain is None else (Comparison.of(plain), str(plain.get("name", "")))
-    except (ValueError, AttributeError, RecursionError, InputError):  # a scene may be anybody's
+    except (ValueError, AttributeError, RecursionError, InputError):  # a scene may come from anywhere
         return None
 
 
 def is_of_these_settings(result: Result, comparison: Comparison) -> bool:
-    """Whether the result still has the threshold and the least size that it was compared with."""
+    """Whether the result still has the threshold and the minimum size of the comparison."""
     return settings_of(result) == (comparison.threshold, comparison.min_patches)
 
 
 def change_of(comparison: Comparison, number: int) -> Change | None:
-    """What has become of a finding of the later result; None: it was not there when they were compared."""
+    """The change of a finding of the later result; None if the finding did not exist at the comparison."""
     return next((change for change in comparison.changes if number in change.later), None)
 
 
 def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparison) -> Any:
-    """The earlier FLAIR as a volume that lies on the later one's tissue; it goes with the result.
+    """Add the earlier FLAIR to the scene, registered to the later one; it is removed with the result.
 
     Args:
         earlier: its image in world space (LPS), or its volume node.
@@ -64,7 +64,7 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
         vtkMRMLScalarVolumeNode.
 
     Raises:
-        InputError: the volume has no voxels, or a transform that is not linear is in the way.
+        InputError: the volume has no voxels, or a volume has a non-linear transform.
     """
     if isinstance(earlier, sitk.Image):
         data, own = image_data(sitk.GetArrayFromImage(earlier)), affine(Grid.of(earlier))
@@ -72,13 +72,15 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
         array_view(earlier)
         to_world = matrix_between(earlier, None)
         if to_world is None:
-            raise InputError(f'"{earlier.GetName()}" stands under a transform that is not linear: harden it.')
+            raise InputError(
+                f'"{earlier.GetName()}" has a non-linear transform: harden it (Transforms module).'
+            )
         data = earlier.GetImageData()
         own = RAS_LPS @ to_world @ ijk_to_ras(earlier)
     to_flair = matrix_between(result.flair, None)
     if to_flair is None:
         raise InputError(
-            f'"{result.flair.GetName()}" stands under a transform that is not linear: harden it.'
+            f'"{result.flair.GetName()}" has a non-linear transform: harden it (Transforms module).'
         )
     to_later = np.linalg.inv(np.reshape(comparison.to_earlier, (4, 4)))
     matrix = np.linalg.inv(to_flair) @ RAS_LPS @ to_later @ own
@@ -94,7 +96,7 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
 
 
 def _in_the_brain(node: Any, result: Result) -> np.ndarray:
-    """The grey values of a volume where the result's brain is; all where the two do not meet."""
+    """The grey values of a volume inside the result's brain; all values if the two do not overlap."""
     brain, voxels = array_view(result.brain), array_view(node)
     inside = np.argwhere(brain)[:: max(1, np.count_nonzero(brain) // MOST_VOXELS), ::-1]
     there = np.linalg.inv(ijk_to_ras(node)) @ ijk_to_ras(result.flair)
@@ -104,12 +106,12 @@ def _in_the_brain(node: Any, result: Result) -> np.ndarray:
 
 
 def earlier_of(result: Result) -> Any:
-    """The volume node of the earlier FLAIR; None where there is none."""
+    """The volume node of the earlier FLAIR; None if there is none."""
     return result.score.GetNodeReference(reference_of(ROLE))
 
 
 def show_beside(scene: Any, result: Result) -> None:
-    """The earlier FLAIR in the left of the two views side by side, linked to the FLAIR in the right one, each with its date."""
+    """Show the earlier FLAIR in the left view, linked to the FLAIR in the right view, each labelled with its date."""
     known = comparison_of(result)
     dates = ("", "") if known is None else known[0].dates
     _show_left(scene, earlier_of(result))
@@ -117,7 +119,7 @@ def show_beside(scene: Any, result: Result) -> None:
 
 
 def show_t1_again(scene: Any, result: Result) -> None:
-    """The T1 in the left view."""
+    """Show the T1 in the left view."""
     _show_left(scene, result.shown_t1)
     label_views(scene)
 

@@ -29,28 +29,28 @@ def export_dicom(
 ) -> DicomFiles:
     """A DICOM segmentation and a structured report, with the segments as they are now and the reader's word on them.
 
-    What the reader has rejected is left out, and the report says how much that is.
+    Rejected findings are left out; the report says how many.
 
-    They lie where the FLAIR's DICOM images lie, whatever transform the FLAIR stands under in the scene. A transform
-    that was hardened into it has moved it away from them, which is refused.
+    They have the position of the FLAIR's DICOM images, whatever transform the FLAIR has in the scene. If a transform was
+    hardened on the FLAIR, it no longer matches its DICOM images, and the export is refused.
 
     Args:
         result: of a scene.
-        files: the DICOM instances that the FLAIR was loaded from; empty where it was loaded from something else.
-        folder: made where it is missing. Files of these names in it are replaced.
-        accepted_only: leave out what was not accepted.
-        remarks: what the reader has to know about the run, a sentence each.
-        reader: name of the person who has reviewed the findings; "" where it is not known.
+        files: the DICOM instances that the FLAIR was loaded from; empty if it was loaded from another format.
+        folder: created if it does not exist. Files of the same names are replaced.
+        accepted_only: leave out findings that were not accepted.
+        remarks: about the run, for the reader, one sentence each.
+        reader: name of the person who reviewed the findings; "" if not known.
 
     Raises:
-        InputError: the FLAIR is not from DICOM images, these cannot be referred to or are not where it is; only
-            accepted findings are wanted and none is; the result's volumes have lost their voxels; a package is missing;
-            or the folder cannot be written.
+        InputError: the FLAIR is not from DICOM images, or its images cannot be referred to or have another position;
+            no finding is accepted, but only those are exported; volumes of the result have no voxels; a package is
+            missing; or the folder cannot be written.
     """
     name = quoted(result.flair)
     if not files:
         raise InputError(
-            f"{name} is not of DICOM images, or its DICOM files are no longer where they were: load the FLAIR's series "
+            f"{name} was not loaded from DICOM images, or its DICOM files were moved: load the FLAIR's series "
             "with the DICOM module, then detect anomalies in that."
         )
     source = dicom_source(files)

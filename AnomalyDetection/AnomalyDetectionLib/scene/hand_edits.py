@@ -1,7 +1,7 @@
-"""What the reader has done to outlines by hand: noticed, kept at every threshold, taken back.
+"""Edits of outlines by the reader: recognised, kept at every threshold, undone.
 
-An edited finding has its voxels in the table, beside its review; the segmentation shows them. So whatever the
-detection finds at another threshold, the reader's outlines are put over it.
+The voxels of an edited finding are stored in the table with its review, and the segmentation shows them. At every
+threshold they replace the detected outline.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ def with_edits(
 ) -> Findings:
     """The findings with the reader's outlines over those of the detection.
 
-    What the reader has deleted is left out. Where a group of patches holds an edited finding and another one,
-    that other one gets what lies beyond the edited outline.
+    Deleted findings are left out. If a group of patches contains an edited finding and another one, the other finding
+    gets the voxels outside the edited outline.
 
     Args:
         findings: as detected, with their numbers.
         rows: of the table.
-        scores: that the findings are derived from.
-        numbering: all numbers that findings of these scores have had.
+        scores: from which the findings are derived.
+        numbering: all numbers that findings of these scores have had so far.
     """
     edited = {row.number: row for row in rows if row.edited}
     if not edited:
@@ -51,7 +51,7 @@ def with_edits(
             if other:
                 labels[(labels == other) & before[number]] = 0
                 detected[other] = replace(item, number=other)
-        elif 2 * redrawn[number] > whole[number]:  # a part of what the reader has drawn anew
+        elif 2 * redrawn[number] > whole[number]:  # part of an outline that the reader has redrawn
             labels[labels == number] = 0
     for row in edited.values():
         if row.edited != DELETED:
@@ -75,13 +75,13 @@ def with_edits(
 def edited_row(
     row: FindingRow, mask: np.ndarray, before: np.ndarray, edited: str, scores: ScoreMap
 ) -> FindingRow:
-    """A row with the outline that the reader has drawn: volume, centroid and side are those of its voxels.
+    """A row with the outline drawn by the reader; volume, centroid and side are measured on its voxels.
 
     Args:
-        row: as it was.
-        mask: bool on the FLAIR's grid; of a deleted finding empty.
-        before: its voxels before, bool.
-        edited: `CHANGED`, `ADDED`, `DELETED`, or "" for what is as it was detected.
+        row: before the edit.
+        mask: bool on the FLAIR's grid; empty for a deleted finding.
+        before: the voxels before the edit, bool.
+        edited: `CHANGED`, `ADDED`, `DELETED`, or "" if the outline is as detected.
         scores: of the result.
     """
     grid = scores.study.flair_grid
@@ -103,7 +103,7 @@ def edited_row(
 
 
 def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
-    """The row of a finding that the reader adds; its scores are those of its voxels.
+    """The row of a finding that the reader adds; its scores are measured on its voxels.
 
     Args:
         number: not used so far.
@@ -129,7 +129,7 @@ def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
 
 
 def _edited_finding(row: FindingRow, detected: Finding | None, scores: ScoreMap) -> Finding:
-    """An edited row as a finding: for pictures and reports it is one like any other."""
+    """An edited row as a `Finding`, for pictures and reports."""
     if detected is None:
         r, a, s = row.centroid_ras
         centre = scores.study.grid.indices(np.array([[-r, -a, s]]))[0][::-1]  # slice, row, column
@@ -167,12 +167,12 @@ def _other_number(
     scores: ScoreMap,
     numbering: Numbering,
 ) -> int:
-    """Whose the rest of a group is that an edited finding has grown together with: another known number; 0: nobody's.
+    """The known number of the finding that the rest of a group belongs to, beside an edited finding; 0: none.
 
     Args:
         number: of the edited finding.
-        taken: the numbers that cannot be meant.
-        replaced: bool on the FLAIR's grid, what edited findings were detected with: a patch there is theirs.
+        taken: numbers that are in use.
+        replaced: bool on the FLAIR's grid, the detected voxels of edited findings, whose patches belong to them.
         findings, scores, numbering: as for `with_edits`.
     """
     settings = scores.settings

@@ -1,4 +1,4 @@
-"""What is wrong with the chosen volumes, before anything is run: one line each, for a radiologist."""
+"""Check the chosen volumes before a run; each problem is one line for the radiologist."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .rough_contrast import SWAPPED_BELOW, rough_contrast
 from .suggested_inputs import is_ours, kind_of, names_of, patient_of
 from .volumes import array_view, grid_of, ijk_to_ras, matrix_between, not_linear, quoted
 
-#: Fewer voxels than this along an axis make no volume that a brain could be segmented in; as for files.
+#: Least number of voxels along each axis of a usable volume; the same as for files.
 FEWEST_VOXELS = 5
 
-#: Slices further apart than this (mm), or covering less than this (mm), are worth a word.
+#: Warn if slices are further apart than this (mm), or cover less than this (mm).
 THICK_MM, THIN_SLAB_MM = 7.0, 80.0
 
-#: A T1 that leaves out more than this share of the head is worth a word.
+#: Warn if the T1 covers less than this share of the head.
 COVERED_FROM = 0.85
 
 
 def problems(t1_node: Any | None, flair_node: Any | None, brain_mask_node: Any | None = None) -> list[str]:
-    """Why a run with these nodes cannot start; empty if it can.
+    """The reasons why a run with these nodes cannot start; empty if it can.
 
     Args:
-        t1_node, flair_node: scalar volume nodes, or None where nothing is chosen.
+        t1_node, flair_node: scalar volume nodes, or None if nothing is chosen.
         brain_mask_node: a segmentation or label map volume node, or None.
     """
     found = []
@@ -36,7 +36,9 @@ def problems(t1_node: Any | None, flair_node: Any | None, brain_mask_node: Any |
     if flair_node is None:
         found.append("Choose the FLAIR volume.")
     if t1_node is not None and t1_node is flair_node:
-        return [f"T1 and FLAIR are the same volume ({quoted(t1_node)}): choose the other one of the two."]
+        return [
+            f"T1 and FLAIR are the same volume ({quoted(t1_node)}): choose another volume for one of them."
+        ]
     for role, node in (("T1", t1_node), ("FLAIR", flair_node)):
         if node is not None:
             found += _volume_problems(node, role)
@@ -46,11 +48,10 @@ def problems(t1_node: Any | None, flair_node: Any | None, brain_mask_node: Any |
 
 
 def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
-    """What the user should know before a run that can start; for nodes without `problems`.
+    """Warnings about a run that can start; for nodes without `problems`.
 
     Args:
-        t1_node, flair_node: as for `problems`. With None, or with two that cannot be compared, there is nothing
-            to say.
+        t1_node, flair_node: as for `problems`. There are no warnings if one is None or the two cannot be compared.
     """
     if t1_node is None or flair_node is None or t1_node is flair_node:
         return []
@@ -58,7 +59,7 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
         if _pair_problems(t1_node, flair_node):
             return []
         space = None if matrix_between(flair_node, None) is not None else flair_node
-        seen = rough_contrast(
+        contrast = rough_contrast(
             array_view(t1_node),
             _to(t1_node, space) @ ijk_to_ras(t1_node),
             array_view(flair_node),
@@ -67,17 +68,17 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
     except InputError:
         return []
     found = []
-    found += _swapped(t1_node, flair_node, seen.order)
+    found += _swapped(t1_node, flair_node, contrast.order)
     found += _strangers(t1_node, flair_node)
-    if seen.covered < COVERED_FROM:
+    if contrast.covered < COVERED_FROM:
         found.append(
-            f"{quoted(t1_node)} does not reach {100 * (1 - seen.covered):.0f} % of the head in "
-            f"{quoted(flair_node)}: nothing is looked for there; check that the two line up."
+            f"{quoted(t1_node)} does not reach {100 * (1 - contrast.covered):.0f} % of the head in "
+            f"{quoted(flair_node)}, and that part is not searched: check that the two line up."
         )
-    if not found:  # after a swap the rest would be about the wrong one
+    if not found:  # after a swap the other warnings would be about the wrong volume
         if any(is_enhanced(name) for name in names_of(t1_node)):
             found.append(
-                f"{quoted(t1_node)} seems to be a T1 after contrast medium: choose the one before it, if there "
+                f"{quoted(t1_node)} seems to be a T1 after contrast medium: choose a T1 without contrast medium, if there "
                 "is one."
             )
         found += _thin_or_thick(t1_node, "T1") + _thin_or_thick(flair_node, "FLAIR")
@@ -87,7 +88,7 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
 def _volume_problems(node: Any, role: str) -> list[str]:
     if node.GetAttribute(OPENED) is not None:
         return [
-            f"{quoted(node)} was opened with its result and is closed with it: load the {role} itself to detect "
+            f"{quoted(node)} was opened with a result folder and is closed with it: load the {role} itself to detect "
             "anomalies anew."
         ]
     if is_ours(node):
@@ -103,10 +104,8 @@ def _volume_problems(node: Any, role: str) -> list[str]:
         return [f"{quoted(node)} has only {size} voxels: choose a {role} volume that covers the brain."]
     some = voxels[tuple(slice(None, None, max(1, size // 32)) for size in voxels.shape)]
     if some.min() == some.max() and voxels.min() == voxels.max():
-        return [
-            f"{quoted(node)} shows nothing, all its voxels are {voxels.flat[0]:g}: choose the original scan."
-        ]
-    # A sum is three times as fast as asking every voxel, and not finite where one of them is not.
+        return [f"{quoted(node)} is empty, all its voxels are {voxels.flat[0]:g}: choose the original scan."]
+    # The sum is not finite if any voxel is not, and is three times as fast as testing each voxel.
     with np.errstate(over="ignore", invalid="ignore"):
         surely_finite = voxels.dtype.kind != "f" or bool(np.isfinite(voxels.sum()))
     if not surely_finite and not np.isfinite(voxels).all():
@@ -130,8 +129,8 @@ def _pair_problems(t1_node: Any, flair_node: Any) -> list[str]:
             found.append(str(error))
     if not found and not _overlap(t1_node, t1_to_space, flair_node, _to(flair_node, space)):
         found.append(
-            f"{quoted(t1_node)} and {quoted(flair_node)} lie in different places and do not overlap: choose two "
-            "of the same examination, or bring them together first (Transforms module)."
+            f"{quoted(t1_node)} and {quoted(flair_node)} do not overlap in space: choose two volumes "
+            "of the same examination, or align them first (Transforms module)."
         )
     return found
 
@@ -160,14 +159,14 @@ def _mask_problems(node: Any | None, t1_node: Any, flair_node: Any) -> list[str]
 
 
 def _overlap(t1_node: Any, t1_to: np.ndarray, flair_node: Any, flair_to: np.ndarray) -> bool:
-    """Whether any part of the FLAIR lies within the T1, or of the T1 within the FLAIR."""
+    """Whether T1 and FLAIR overlap in space."""
     t1 = t1_to @ ijk_to_ras(t1_node), np.array(array_view(t1_node).shape[::-1])
     flair = flair_to @ ijk_to_ras(flair_node), np.array(array_view(flair_node).shape[::-1])
     return _reaches(*t1, *flair) or _reaches(*flair, *t1)
 
 
 def _reaches(one: np.ndarray, one_size: np.ndarray, other: np.ndarray, other_size: np.ndarray) -> bool:
-    """Whether any of a lattice of points in one box lies in the other."""
+    """Whether any point of a lattice in one box lies in the other box."""
     share = (np.arange(16) + 0.5) / 16
     lattice = np.stack(np.meshgrid(share, share, share), axis=-1).reshape(-1, 3) * one_size - 0.5
     to_other = np.linalg.inv(other) @ one
@@ -180,21 +179,23 @@ def _swapped(t1_node: Any, flair_node: Any, order: float) -> list[str]:
     if t1_is == "flair" and flair_is == "t1":
         by = "by their names"
     elif order < SWAPPED_BELOW:
-        by = "by what they show"
+        by = "by their contrast"
     else:
         return _misnamed(t1_node, t1_is, "T1", "flair") + _misnamed(flair_node, flair_is, "FLAIR", "t1")
     return [
-        f"T1 and FLAIR seem to be swapped, {by}: {quoted(t1_node)} looks like the FLAIR and "
+        f"T1 and FLAIR seem to be swapped, judging {by}: {quoted(t1_node)} looks like the FLAIR and "
         f"{quoted(flair_node)} like the T1; exchange them."
     ]
 
 
 def _misnamed(node: Any, kind: str | None, role: str, wrong: str) -> list[str]:
     if kind == wrong:
-        return [f"{quoted(node)} is called like a {'FLAIR' if wrong == 'flair' else 'T1'}: is it the {role}?"]
+        return [
+            f"The name {quoted(node)} suggests a {'FLAIR' if wrong == 'flair' else 'T1'}: check that it is the {role}."
+        ]
     contrasts = [other_contrast(name) for name in names_of(node)] if kind is None else []
     other = next((contrast for contrast in contrasts if contrast), None)
-    return [f"{quoted(node)} is called like a {other} scan: is it the {role}?"] if other else []
+    return [f"The name {quoted(node)} suggests a {other} scan: check that it is the {role}."] if other else []
 
 
 def _strangers(t1_node: Any, flair_node: Any) -> list[str]:
@@ -216,9 +217,9 @@ def _thin_or_thick(node: Any, role: str) -> list[str]:
     size = spacing * np.array(array_view(node).shape[::-1])
     if size.min() < THIN_SLAB_MM:
         return [
-            f"{quoted(node)} covers only {size.min():.0f} mm ({count} slices): nothing is looked for outside it."
+            f"{quoted(node)} covers only {size.min():.0f} mm ({count} slices), and nothing outside is searched."
             if int(np.argmin(size)) == slices
-            else f"{quoted(node)} covers only {size.min():.0f} mm: nothing is looked for outside it."
+            else f"{quoted(node)} covers only {size.min():.0f} mm, and nothing outside is searched."
         ]
     return []
 

@@ -1,7 +1,7 @@
 """The most similar normal tissue to a finding of a result, looked up in the model that made it.
 
-Nothing of it is in the scene: the prepared images are, and the model's file has the patches. So it works for any
-threshold, and in a scene that was saved and opened, wherever that model is.
+The prepared images come from the scene and the normal patches from the model's file, so it works at any threshold and in
+a saved scene, as long as the model is available.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .result import Result, findings_of, provenance_of, score_map_of, why_fixed
 
 
 def comparison_of(result: Result, number: int) -> Comparison:
-    """The highest patch of a finding beside the normal patches nearest to it.
+    """The highest patch of a finding with the normal patches nearest to it.
 
     Raises:
-        InputError: the model is not here any more or has no library of normal patches, a volume of the result has
-            lost its voxels, its patches were not kept, or a Python package that reads the model is missing.
+        InputError: the model is missing or has no library of normal patches, a volume of the result has no voxels, its
+            patches were not kept, or a Python package for reading the model is missing.
         KeyError: there is no such finding.
     """
     if why_fixed(result):
@@ -32,7 +32,7 @@ def comparison_of(result: Result, number: int) -> Comparison:
 
 
 def tissue_of(result: Result) -> NormalTissue:
-    """The normal tissue that the model of a result has seen.
+    """The library of normal tissue in the model of a result.
 
     Raises:
         InputError: as for `comparison_of`.
@@ -45,26 +45,26 @@ def tissue_of(result: Result) -> NormalTissue:
         path = find_model(str(model.get("file", name)))
     except InputError:
         raise InputError(
-            f'The file of the model "{name}", which made this result, is not here any more.'
+            f'The file of the model "{name}", which made this result, no longer exists.'
         ) from None
     sha256, tissue = _tissue(path, path.stat().st_mtime_ns, path.stat().st_size)
     if sha256 != model["sha256"]:
         raise InputError(f'The model "{name}" has been replaced since it made this result.')
     if tissue is None:
-        raise InputError(f'The model "{name}", which made this result, holds none.')
+        raise InputError(f'The model "{name}", which made this result, contains no normal tissue.')
     return tissue
 
 
 @lru_cache(maxsize=2)
 def _tissue(path: Path, _modified: int, size: int) -> tuple[str, NormalTissue | None]:
-    """The hash of a model file and the normal tissue in it, once as long as the file stays as it is."""
+    """The hash of a model file and the normal tissue in it; cached until the file changes."""
     if size > MOST_BYTES:
         raise InputError(f"The model file {path} is larger than any model.")
     try:
         return sha256_of(path), NormalTissue.read(path)
     except ImportError as error:
         raise InputError(
-            f"The Python package {error.name} is not installed: the next detection asks for what it needs."
+            f"The Python package {error.name} is not installed: the next detection offers to install it."
         ) from error
     except OSError as error:
         raise InputError(f"The model file {path} cannot be read ({error.strerror}).") from error

@@ -1,4 +1,4 @@
-"""What is left of results whose FLAIR or scores were deleted."""
+"""Remaining nodes of results whose FLAIR or scores were deleted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _KEPT = "AnomalyDetection.Kept"
 
 
 def orphans_in(scene: Any) -> list[Any]:
-    """The nodes of results that have lost their FLAIR or their scores; not those that somebody wants to keep."""
-    if scene.IsBatchProcessing():  # being opened or closed: there is more to come
+    """The nodes of results whose FLAIR or scores were deleted, except those that the user wants to keep."""
+    if scene.IsBatchProcessing():  # the scene is being opened or closed and may be incomplete
         return []
     scores = [
         node
@@ -44,7 +44,7 @@ def orphans_in(scene: Any) -> list[Any]:
 
 
 def remove_orphans(scene: Any, orphans: list[Any], delete: bool) -> None:
-    """Delete what is left of a result; or keep it, and never ask about it again."""
+    """Delete the remaining nodes of a result, or mark them to be kept."""
     for node in orphans:
         if delete:
             remove_node(scene, node)

@@ -1,4 +1,4 @@
-"""A lesion that the software missed, grown from one point: the tissue round it that looks as it does there."""
+"""Grow a lesion that the software missed from one point: the surrounding tissue of similar grey value."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 from scipy import ndimage
 
 REACH_MM = 40.0
-"""No lesion grows further from its point."""
+"""Maximum distance from the point, mm."""
 
 MOST_ML = 60.0
-"""Larger than this it has run out into normal tissue, and the edge is drawn nearer to the point's own grey value."""
+"""A larger lesion has leaked into normal tissue; the limit is then moved towards the grey value of the point."""
 
 NOTICEABLE = 1.0
-"""Robust standard deviations from the surrounding tissue on FLAIR from which a point is bright or dark; else the
-scores say what it belongs to."""
+"""Difference from the surrounding tissue on FLAIR, in robust standard deviations, that makes a point bright or dark; else the
+scores decide."""
 
 EDGES = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""Where the edge lies between the surrounding tissue (0) and the point (1): half way, or nearer to the point."""
+"""Limits between the grey values of the surrounding tissue (0) and the point (1), tried in this order."""
 
 LEAST_RADIUS_MM = 2.0
-"""What nothing sets apart from its surroundings becomes a ball of this radius, to be painted over."""
+"""Radius, in mm, of the ball that is drawn where neither FLAIR nor scores show an edge; the reader can correct it."""
 
 
 def grow_lesion(
@@ -70,13 +70,13 @@ def _by_image(
     *,
     bright_only: bool = False,
 ) -> np.ndarray | None:
-    """What is connected to the point and nearer to its value than to that of the tissue round it; None: nothing is."""
+    """The voxels connected to the point whose values are nearer to its value than to the surrounding tissue's; None: none."""
     if not tissue.any():
         return None
     usual = float(np.median(image[tissue]))
     spread = 1.4826 * float(np.median(np.abs(image[tissue] - usual)))
     near = tuple(slice(max(0, v - reach), v + reach + 1) for v, reach in zip(here, (0, 1, 1), strict=True))
-    value = float(np.median(image[near]))  # of its neighbours, too: one voxel may be noise
+    value = float(np.median(image[near]))  # include the neighbours, as a single voxel may be noise
     if abs(value - usual) < max(NOTICEABLE * spread, 1e-6) or (bright_only and value < usual):
         return None
     for edge in EDGES:

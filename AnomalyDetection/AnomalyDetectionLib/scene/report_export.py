@@ -1,4 +1,4 @@
-"""The report of a result in the scene, with what the reader has made of it."""
+"""Export the report of a result in the scene, with its review."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def export_report(
     accepted_only: bool = False,
     remarks: Sequence[str] = (),
 ) -> Path:
-    """The findings with their review as one HTML file that needs nothing else; a result without findings has one too.
+    """Export the findings with their review as one self-contained HTML file, also for a result without findings.
 
-    Outlines are those of the segments as they are now. Where somebody has corrected them, so are volume, centre and side.
+    Outlines are those of the current segments; for corrected findings volume, centre and side are, too.
 
     Args:
         result: of a scene.
-        path: ".html" is added where it is missing. A file that is there is replaced.
-        patient: whose images they are; None: not known.
-        anonymous: leave out patient, dates, names of volumes, and notes.
+        path: ".html" is added if missing. An existing file is replaced.
+        patient: of the images; None: not known.
+        anonymous: leave out patient, dates, volume names and notes.
         accepted_only: leave out what was not accepted.
         remarks: what the reader has to know about the run, a sentence each.
 
@@ -42,8 +42,8 @@ def export_report(
         The file.
 
     Raises:
-        InputError: only accepted findings are wanted and none is, a package that draws is missing, the result's
-            volumes have lost their voxels, or the file cannot be written.
+        InputError: no finding is accepted, but only those are exported; a drawing package is missing; volumes of the
+            result have no voxels; or the file cannot be written.
     """
     export.need_packages("The report needs", "jinja2")
     from ..reporting.report import write_report
@@ -60,14 +60,16 @@ def export_report(
         items=tuple(finding for finding in findings.items if finding.number in numbers),
         labels=scores.study.flair_grid.image(voxels),
     )
-    said = list(remarks)
+    all_remarks = list(remarks)
     if corrected:
-        said.append(
-            f"The outlines of findings corrected by hand ({_listed(corrected)}): volume, centre and side are those"
-            " of the correction, scores, hint and region those of the detection"
+        all_remarks.append(
+            f"Outlines were corrected by hand ({_listed(corrected)}): volume, centre and side are those"
+            " of the correction; scores, hint and region are those of the detection"
         )
     if not np.allclose(export.to_world_now(result), np.eye(4), atol=1e-3):
-        said.append("The FLAIR was moved in the scene since: coordinates are those of the detection")
+        all_remarks.append(
+            "The FLAIR has been moved in the scene since; coordinates are those of the detection"
+        )
     with atomic_folder(path.parent) as beside:
         write_report(
             beside / path.name,
@@ -77,7 +79,7 @@ def export_report(
             record=provenance_of(result),
             patient=patient,
             anonymous=anonymous,
-            remarks=said,
+            remarks=all_remarks,
             made=datetime.now(timezone.utc),
             selection=_selection(len(findings.items), numbers, accepted_only),
         )
@@ -85,12 +87,12 @@ def export_report(
 
 
 def _selection(found: int, numbers: Sequence[int], accepted_only: bool) -> str:
-    """Which findings the report is about, if not all."""
+    """A sentence that says which findings are reported; "" for all."""
     if len(numbers) == found:
         return ""
     if accepted_only:
-        return f"This report is about the {len(numbers)} accepted of {found} findings."
-    return f"This report is about {len(numbers)} of {found} findings: the others were hidden by their hint."
+        return f"This report covers the {len(numbers)} accepted of {found} findings."
+    return f"This report covers {len(numbers)} of {found} findings: the others were hidden by their hint."
 
 
 def _listed(numbers: Sequence[int]) -> str:

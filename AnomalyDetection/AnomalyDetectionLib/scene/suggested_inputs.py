@@ -1,8 +1,8 @@
-"""Which volumes of the scene are the T1 and the FLAIR: by how they were taken where that is known, else by name.
+"""Suggest the T1 and the FLAIR among the volumes of the scene, by their acquisition if known, else by name.
 
-In Slicer a DICOM series is called by its number and description ("3: t2_tirm_tra_dark-fluid"), in the volume's
-name and in the subject hierarchy, where patient and study are its parents. How it was taken is in its images, which
-Slicer's database knows the files of.
+Slicer names a DICOM series by its number and description ("3: t2_tirm_tra_dark-fluid"), in the volume's name and in the
+subject hierarchy, where patient and study are its parents. The acquisition is in the headers of its files, which
+Slicer's database has.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from ..errors import InputError
 from .nodes import nodes_of_class
 from .volumes import grid_of, quoted
 
-#: Nodes that this extension makes carry an attribute whose name begins so.
+#: Prefix of the attributes that mark nodes of this extension.
 OURS = "AnomalyDetection."
 
 
 @dataclass(frozen=True)
 class SuggestedInputs:
-    """The T1 and the FLAIR volume node that the user most likely means; None for one that is not there, or not sure.
+    """The most likely T1 and FLAIR volume nodes; None for one that is missing or uncertain.
 
     Attributes:
         t1, flair: scalar volume nodes.
-        t1_why, flair_why: what is known of their DICOM series and why it was taken, or why none was; "" for volumes
-            that are known by their names alone.
+        t1_why, flair_why: why the DICOM series was chosen, or why none was; "" for volumes that were chosen by name.
     """
 
     t1: Any | None
@@ -46,15 +45,15 @@ class SuggestedInputs:
 def suggest_inputs(
     scene: Any, sequence_of: Callable[[Any], MrSequence | None] = lambda _node: None
 ) -> SuggestedInputs:
-    """What the boxes of the inputs should hold.
+    """Suggest volumes for the input selectors.
 
-    Two of the same study go before two of the same patient or folder, before two that are not known to belong
-    together; volumes of different patients are never a pair. Among these a T1 before contrast medium goes
-    first, then originals before reformats, then the newest. Where it is known how the images were taken, that tells
-    what they are, and not their names; of several series that are equally good none is taken.
+    Pairs of the same study are preferred to pairs of the same patient or folder, and these to other pairs; volumes of
+    different patients are never paired. Then a T1 without contrast medium is preferred, then originals to reformats,
+    then the newest. If the acquisition is known, it decides the kind of a volume, not the name; of several equally good
+    series none is chosen.
 
     Args:
-        sequence_of: how a volume node's DICOM images were taken; None for nodes from other formats.
+        sequence_of: returns the acquisition of a volume node's DICOM images; None for other formats.
     """
     nodes = _scans(scene)
     sequences = [sequence_of(node) for node in nodes]
@@ -70,7 +69,7 @@ def suggest_inputs(
 
 
 def names_of(node: Any) -> list[str]:
-    """What a volume is called: its name and, where it differs, that of its subject hierarchy item."""
+    """The names of a volume: of the node and, if different, of its subject hierarchy item."""
     names = [node.GetName() or ""]
     hierarchy, item = _item(node)
     if item:
@@ -79,43 +78,43 @@ def names_of(node: Any) -> list[str]:
 
 
 def kind_of(node: Any) -> Literal["t1", "flair"] | None:
-    """What a volume node is by what it is called."""
+    """The kind of a volume node by its names."""
     return next((kind for kind in map(kind_of_name, names_of(node)) if kind), None)
 
 
 def patient_of(node: Any) -> tuple[int, str] | None:
-    """The subject hierarchy item and the name of the patient a node belongs to; None if that is not known."""
+    """The subject hierarchy item and the name of a node's patient; None if not known."""
     return _ancestor(node, "Patient")
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A scan of the scene, with all that decides."""
+    """A scan of the scene with the properties that decide the choice."""
 
     node: Any
-    place: int  # in the scene: later is newer
+    place: int  # index in the scene; higher is newer
     kind: str | None
     enhanced: bool
     reformatted: bool
     patient: int | None
     study: int | None
     folder: str | None
-    stem: frozenset[str]  # the words of the name that do not tell the contrast
-    series: str  # which DICOM images; the same for a series that was loaded twice
-    offer: Offer | None  # what its DICOM series is
+    stem: frozenset[str]  # the words of the name that are not about the contrast
+    series: str  # identifies the DICOM images; equal for a series that was loaded twice
+    offer: Offer | None  # the DICOM series as a candidate
 
 
 def _given_before(nodes: Sequence[Any], sequences: Sequence[MrSequence | None]) -> list[str]:
-    """For each node, that it was taken after another loaded one of its study that had contrast medium; else ""."""
-    said = [""] * len(nodes)
+    """For each node, a sentence if an earlier scan of its study was taken with contrast medium; else ""."""
+    sentences = [""] * len(nodes)
     studies: dict[tuple[int, str] | None, list[tuple[int, str, MrSequence]]] = {}
     for place, (node, sequence) in enumerate(zip(nodes, sequences, strict=True)):
         if sequence is not None:
             studies.setdefault(_ancestor(node, "Study"), []).append((place, quoted(node), sequence))
     for known in studies.values():
         for (place, _, _), earlier in zip(known, given_before([each[1:] for each in known]), strict=True):
-            said[place] = earlier
-    return said
+            sentences[place] = earlier
+    return sentences
 
 
 def _candidate(node: Any, place: int, sequence: MrSequence | None, earlier: str) -> _Candidate:
@@ -146,18 +145,18 @@ def _offer(node: Any, sequence: MrSequence | None, earlier: str) -> Offer | None
         return None
     try:
         return Offer(kind_of_sequence(sequence, earlier=earlier), grid_of(node, np.eye(4)), sequence)
-    except InputError:  # no grid: checked when it is chosen
+    except InputError:  # no valid grid; reported when the volume is chosen
         return None
 
 
 def _likely(candidates: Sequence[_Candidate]) -> tuple[_Candidate | None, _Candidate | None]:
-    """The T1 and the FLAIR that belong together best."""
+    """The best pair of T1 and FLAIR."""
     t1s = [each for each in candidates if each.kind == "t1"]
     flairs = [each for each in candidates if each.kind == "flair"]
     pairs = [(t1, flair) for t1, flair in product(t1s, flairs) if not _strangers(t1, flair)]
     if pairs:
         return max(pairs, key=lambda pair: _rank(*pair))
-    if flairs:  # the FLAIR is the reference of all that follows; a T1 of somebody else is no help
+    if flairs:  # the FLAIR is the reference; a T1 of another patient is of no use
         return None, max(flairs, key=_own_rank)
     return (max(t1s, key=_own_rank) if t1s else None), None
 
@@ -165,7 +164,7 @@ def _likely(candidates: Sequence[_Candidate]) -> tuple[_Candidate | None, _Candi
 def _settled(
     likely: _Candidate | None, candidates: Sequence[_Candidate], role: Role
 ) -> tuple[Any | None, str]:
-    """The node among all of that kind and study whose DICOM series is the best, and why; none if there are several."""
+    """The node with the best DICOM series of that kind and study, and the reason; no node if several are equally good."""
     if likely is None or likely.offer is None:
         return (None if likely is None else likely.node), ""
     rivals = {
@@ -189,7 +188,7 @@ def is_ours(node: Any) -> bool:
 
 
 def _scans(scene: Any) -> list[Any]:
-    """The scalar volumes that may be scans, oldest first: no label maps, no colours, nothing of ours."""
+    """The scalar volumes that may be scans, oldest first, without label maps, colour images and our own nodes."""
     return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if _may_be_scan(node)]
 
 

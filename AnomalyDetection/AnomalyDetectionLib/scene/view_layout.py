@@ -1,7 +1,7 @@
-"""T1 and FLAIR side by side, three planes with 3D, and back to the layout that was there.
+"""View layouts: T1 and FLAIR side by side, three planes with 3D, and the previous layout.
 
-The two views are our own, so that Slicer's Red, Green and Yellow stay as the user left them, and they form
-a view group of their own, so that scrolling in them moves no other view.
+The two side-by-side views are separate from Slicer's Red, Green and Yellow, which keep the user's settings, and form a
+separate view group, so that scrolling in them moves no other view.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ SIDE_BY_SIDE = 20210407
 
 T1_VIEW, FLAIR_VIEW = "AnomalyT1", "AnomalyFLAIR"
 OPACITY = 0.4
-"""Of the overlay, unless said otherwise: colours that can be told apart, anatomy that still shows."""
+"""Default opacity of the overlay: colours are distinguishable and the anatomy remains visible."""
 
 _FORMER = "AnomalyDetection.FormerLayout"
 _ARRANGED = "AnomalyDetection.ArrangedLayout"
 _VIEW_GROUP = 2021
-_THICK = 1.5  # slices this much thicker than a pixel is wide were acquired as slices
+_THICK = 1.5  # ratio of slice distance to pixel size from which a volume counts as acquired in slices
 
 
 def _view(name: str, label: str) -> str:
@@ -43,15 +43,15 @@ _DESCRIPTION = (
 
 
 def register(layout_node: Any) -> None:
-    """Make the layout known; Slicer needs that before it opens a scene that was saved side by side."""
+    """Register the layout; Slicer needs this before it opens a scene that was saved with it."""
     if not layout_node.IsLayoutDescription(SIDE_BY_SIDE):
         layout_node.AddLayoutDescription(SIDE_BY_SIDE, _DESCRIPTION)
-        if is_side_by_side(layout_node):  # the scene came first
+        if is_side_by_side(layout_node):  # a scene was opened before
             layout_node.SetViewArrangement(SIDE_BY_SIDE)
 
 
 def is_side_by_side(layout_node: Any) -> bool:
-    """Is that the layout now?"""
+    """Whether the current layout is side by side."""
     return layout_node.GetViewArrangement() == SIDE_BY_SIDE
 
 
@@ -68,23 +68,23 @@ def side_by_side(
 ) -> None:
     """Show T1 and FLAIR side by side: linked, in the plane of the FLAIR's slices, the scores on the FLAIR.
 
-    Remembers in the layout node which layout was there, so that it is also known after the scene was saved
-    and opened; when side by side already, the views are only filled and fitted anew.
+    The previous layout is stored in the layout node, so that it is known in a saved scene, too. If the layout is already
+    side by side, the views are only filled and fitted again.
 
     Args:
         scene: vtkMRMLScene.
         application: vtkMRMLApplicationLogic.
         layout_node: vtkMRMLLayoutNode of the scene.
-        t1, flair: volume nodes; a T1 that is gone (None) leaves its view empty.
+        t1, flair: volume nodes; without a T1 (None) its view is empty.
         score: volume node of the scores; None: no overlay.
         opacity: of the overlay, 0 to 1.
-        at: the slices through this point, RAS of the world, mm; None: through the middle of the FLAIR.
+        at: show the slices through this point, RAS of the world, mm; None: through the middle of the FLAIR.
     """
     register(layout_node)
     _arrange(layout_node, SIDE_BY_SIDE)
     for name, background, foreground in ((T1_VIEW, t1, None), (FLAIR_VIEW, flair, score)):
         composite = scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
-        if composite is not None:  # there is one as soon as the view is there
+        if composite is not None:  # exists as soon as the view does
             show_volumes(composite, background, foreground, opacity)
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
@@ -95,7 +95,7 @@ def side_by_side(
 
 
 def label_views(scene: Any, left: str = LABELS[0], right: str = LABELS[1]) -> None:
-    """What the bars above the two views say of them."""
+    """Set the labels of the two views."""
     for name, label in ((T1_VIEW, left), (FLAIR_VIEW, right)):
         node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
         if node is not None:
@@ -103,9 +103,9 @@ def label_views(scene: Any, left: str = LABELS[0], right: str = LABELS[1]) -> No
 
 
 def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None = None) -> None:
-    """Both views in the plane of one slice of the FLAIR, wherever the T1's own slices lie; all of the FLAIR in them.
+    """Fit both views to the whole FLAIR, in the plane of its slices, also for the T1.
 
-    Worth calling once more when the window has given the views their size, after `side_by_side`.
+    Call it again after `side_by_side`, when the window has resized the views.
 
     Args:
         scene, application, flair, at: as for `side_by_side`.
@@ -130,21 +130,21 @@ def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None 
 
 
 def four_up(layout_node: Any) -> None:
-    """Three planes and 3D, Slicer's own layout. Remembers the one that was there, as `side_by_side` does."""
+    """Show Slicer's layout with three planes and 3D, and store the previous layout as `side_by_side` does."""
     _arrange(layout_node, layout_node.SlicerLayoutFourUpView)
 
 
 def is_arranged(layout_node: Any) -> bool:
-    """Is the layout now one that this module has arranged, and from which it can go back?"""
-    arranged = layout_node.GetAttribute(_ARRANGED) or str(SIDE_BY_SIDE)  # earlier scenes knew only one
+    """Whether this module has set the current layout, so that `put_back` can restore the previous one."""
+    arranged = layout_node.GetAttribute(_ARRANGED) or str(SIDE_BY_SIDE)  # earlier scenes have only one
     return bool(layout_node.GetAttribute(_FORMER)) and arranged == str(layout_node.GetViewArrangement())
 
 
 def put_back(layout_node: Any) -> bool:
-    """Back to the layout that was there before `side_by_side` or `four_up`.
+    """Restore the layout from before `side_by_side` or `four_up`.
 
     Returns:
-        False if the layout is neither: the user has chosen another since, and it stays.
+        False if the user has chosen another layout since, which is kept.
     """
     ours = is_arranged(layout_node) or is_side_by_side(layout_node)
     former = layout_node.GetAttribute(_FORMER)
@@ -153,14 +153,14 @@ def put_back(layout_node: Any) -> bool:
     if not ours:
         return False
     arrangement = int(former) if former else layout_node.SlicerLayoutFourUpView
-    # Another module's layout may be unknown now, where the scene was opened without that module.
+    # A layout of another module is unknown if that module is not installed.
     known = arrangement != layout_node.SlicerLayoutNone and layout_node.IsLayoutDescription(arrangement)
     layout_node.SetViewArrangement(arrangement if known else layout_node.SlicerLayoutFourUpView)
     return True
 
 
 def _arrange(layout_node: Any, arrangement: int) -> None:
-    """Another layout; the one to go back to is the last that was not ours."""
+    """Set a layout, and store the previous one unless it was ours."""
     if not (is_arranged(layout_node) or is_side_by_side(layout_node)):
         layout_node.SetAttribute(_FORMER, str(layout_node.GetViewArrangement()))
     layout_node.SetAttribute(_ARRANGED, str(arrangement))
@@ -168,7 +168,7 @@ def _arrange(layout_node: Any, arrangement: int) -> None:
 
 
 def slice_orientation(volume: Any) -> str:
-    """The orientation preset in which a volume was acquired; "Axial" where voxels are about cubes."""
+    """The orientation preset in which a volume was acquired; "Axial" for nearly isotropic voxels."""
     import vtk
 
     spacing = np.array(volume.GetSpacing())
@@ -186,7 +186,7 @@ def slice_orientation(volume: Any) -> str:
 
 
 def show_volumes(composite: Any, background: Any | None, foreground: Any | None, opacity: float) -> None:
-    """What one slice view shows: a volume, and another one blended over it; None: nothing."""
+    """Show a volume in one slice view, and another one over it; None: nothing."""
     modified = composite.StartModify()
     composite.SetCompositing(composite.Alpha)
     composite.SetBackgroundVolumeID(None if background is None else background.GetID())
@@ -202,9 +202,9 @@ def legends_of(score: Any) -> list[Any]:
 
 
 def _show_legends_in_new_views(scene: Any, score: Any) -> None:
-    """Slicer's views draw a legend only if they were there when it came into the scene: let it come again."""
+    """Add the legends to the scene again, as Slicer's views ignore legends that were added before the views existed."""
     for legend in legends_of(score):
         scene.RemoveNode(legend)
         scene.AddNode(legend)
         score.AddAndObserveDisplayNodeID(legend.GetID())
-        legend.Modified()  # only now the views can tell whose legend it is
+        legend.Modified()  # only now do the views know the volume of the legend

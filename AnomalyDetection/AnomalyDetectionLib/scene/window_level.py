@@ -1,4 +1,4 @@
-"""The grey values between which T1 and FLAIR are shown, so that brain is what one sees."""
+"""Window and level of T1 and FLAIR, chosen for the brain."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from ..imaging.prepared import IntensityScale, PreparedStudy
 
 DARKEST, BRIGHTEST = 0.5, 99.8
-"""Percentiles of the brain that become black and white; between them lie fluid and a bright lesion."""
+"""Percentiles of the brain that are shown black and white; the range includes fluid and bright lesions."""
 
 T1_ROOM, FLAIR_ROOM = 0.3, 0.08
-"""Of that range, above it. On the T1 the white matter, which is the brightest there, is a grey on which white outlines
-show; on the FLAIR the brightest lesions are not all one white."""
+"""Extension of the range at its upper end, as a fraction. White outlines then stand out against white matter on the T1,
+and the brightest lesions on the FLAIR are not saturated."""
 
 
 def brain_windows(study: PreparedStudy) -> tuple[tuple[float, float], tuple[float, float]]:
     """The windows of T1 and FLAIR: lowest and highest grey value each, scanner units.
 
-    They follow from the images that the network saw, which are the same but for the bias field.
+    They are computed from the prepared images, which differ only by the bias field.
     """
     return (
         _window(study.t1[study.brain], study.t1_scale, T1_ROOM),
@@ -28,15 +28,15 @@ def brain_windows(study: PreparedStudy) -> tuple[tuple[float, float], tuple[floa
 
 
 def flair_window(brain: np.ndarray) -> tuple[float, float]:
-    """The same of a FLAIR by its grey values within the brain."""
+    """The window of a FLAIR, computed from its grey values within the brain."""
     low, high = np.percentile(brain, (DARKEST, BRIGHTEST)).tolist()
     return low, high + FLAIR_ROOM * (high - low)
 
 
 def show_window(volume: Any, window: tuple[float, float]) -> None:
-    """Show a scalar volume node between two grey values, from now until the user chooses others.
+    """Set the window of a scalar volume node to two grey values, until the user changes it.
 
-    A range without extent, of an image that is the same everywhere, changes nothing.
+    An empty range, of a constant image, changes nothing.
     """
     if not window[1] > window[0]:
         return
