@@ -17,7 +17,7 @@ DEVICES = (("auto", "Automatic (GPU if there is one)"), ("cpu", "CPU"), ("gpu", 
 
 
 class AdvancedSection:
-    """The section "Advanced" of the panel. Its choices live in the parameter node."""
+    """The section "Advanced" of the panel. Its choices are stored in the parameter node."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
@@ -40,7 +40,7 @@ class AdvancedSection:
         say(ui.deviceFoundLabel, "")
 
     def settings(self) -> DetectionSettings:
-        """What the section says of a run."""
+        """The settings of a run from this section."""
         parameters = self._panel.parameters
         return DetectionSettings(
             model=self.model() or DEFAULT_MODEL,
@@ -52,19 +52,19 @@ class AdvancedSection:
         )
 
     def model(self) -> str | None:
-        """A bundled model's name or a model file; None: nobody has chosen one."""
+        """The name of a bundled model, or a model file; None if no model is chosen."""
         parameters = self._panel.parameters
         if parameters.model == "file":
             return str(parameters.modelFile)
         return parameters.model or None
 
     def device(self) -> str:
-        """The engine's name of the device."""
+        """The device, as the engine names it."""
         chosen = str(self._panel.parameters.device) or "auto"
         return self._devices.gpu() if chosen == "gpu" else chosen
 
     def problem(self) -> str:
-        """What stands in the way of a run, or nothing."""
+        """A sentence that says why a run cannot start; "" if it can."""
         parameters = self._panel.parameters
         if parameters is not None and parameters.model == "file":
             path = Path(str(parameters.modelFile))
@@ -73,7 +73,7 @@ class AdvancedSection:
         return ""
 
     def refresh(self) -> None:
-        """Show what the parameter node holds."""
+        """Update the widgets from the parameter node."""
         parameters, ui = self._panel.parameters, self._panel.ui
         if parameters is None:
             return
@@ -87,7 +87,7 @@ class AdvancedSection:
         if str(parameters.modelFile) != ui.modelFileEdit.currentPath:
             ui.modelFileEdit.currentPath = str(parameters.modelFile)
         ui.modelSelector.toolTip = model_info(Path(self._file())).summary or _(
-            "A model that comes with the module, or a model file."
+            "Model to use: a model that ships with the module, or a model file."
         )
         for widget in (ui.percentileLabel, ui.percentileSpinBox, ui.strideLabel, ui.strideSpinBox):
             widget.enabled = self._is_papers()
@@ -102,19 +102,19 @@ class AdvancedSection:
         self._devices.stop()
 
     def _file(self) -> str:
-        """The file of the chosen model, whether it is there or not."""
+        """The file of the chosen model, whether it exists or not."""
         model = self.model() or DEFAULT_MODEL
         return next((str(path) for path in bundled_models() if path.stem == model), model)
 
     def _given(self, name: str, value: float) -> Any:
-        """What a box holds; None, for the model's own, where it is a step below what can be, or the model has none."""
+        """The value of a spin box; None, for the model's own, at the special value below the minimum or if it does not apply."""
         return value if self._is_papers() and not setting_of(name).problem(value) else None
 
     def _is_papers(self) -> bool:
-        """Whether percentile and stride mean something to the chosen model."""
+        """Whether percentile and stride apply to the chosen model."""
         return model_info(Path(self._file())).kind == PAPER_KIND
 
-    # The index is read and not taken from the signal: Qt 5 has two signals of the name, one with a text.
+    # Read the index, do not take it from the signal: Qt 5 has two signals of this name, one with a text.
     def _model_chosen(self) -> None:
         if not self._filling and self._panel.parameters is not None:
             self._panel.parameters.model = [*self._models, "file"][self._panel.ui.modelSelector.currentIndex]
@@ -130,7 +130,7 @@ class AdvancedSection:
             self._panel.parameters.device = DEVICES[self._panel.ui.deviceSelector.currentIndex][0]
 
     def _collapsed(self, collapsed: bool) -> None:
-        """What devices there are is only found out when somebody looks: it takes torch some seconds."""
+        """Look for devices only when the section is opened, as torch takes some seconds."""
         if not collapsed:
             self._devices.look()
 

@@ -1,4 +1,4 @@
-"""Before and after: an earlier result of the same patient, and what has become of each finding since."""
+"""Comparison with an earlier result of the same patient: the change of each finding."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class ComparisonSection:
 
     @property
     def running(self) -> bool:
-        """Whether a comparison is going on."""
+        """Whether a comparison is running."""
         return self._job is not None
 
     def refresh(self) -> None:
-        """What the result can be compared with."""
+        """List the results that the current one can be compared with."""
         ui, result = self._panel.ui, self._panel.result
         ui.earlierSelector.visible = ui.earlierBesideButton.visible = result is not None
         self._fill([] if result is None else results_in(self._panel.scene), result)
@@ -69,7 +69,7 @@ class ComparisonSection:
         ui.earlierBesideButton.checked = there and is_beside(self._panel.scene, result)
 
     def take(self, result: Result | None) -> None:
-        """Another result is shown, or none: what is known of its findings' past."""
+        """Follow another result, or none, and show its stored comparison."""
         if self._later is not None and (result is None or result.score is not self._later.score):
             self.stop()
         known = None if result is None else comparison_of(result)
@@ -79,7 +79,7 @@ class ComparisonSection:
         self.show(self._number)
 
     def show(self, number: int | None) -> None:
-        """Say what has become of a finding; None: of all."""
+        """Show the change of a finding; None: of all findings."""
         self._number = number
         result = self._panel.result
         known = None if result is None else comparison_of(result)
@@ -96,11 +96,11 @@ class ComparisonSection:
             lines.insert(0, _("This finding was not there when the results were compared: compare again."))
         lines += comparison.remarks
         if not is_of_these_settings(result, comparison):
-            lines.append(_("Threshold or least size have changed since: compare again."))
+            lines.append(_("Threshold or minimum size have changed since: compare again."))
         say(self._panel.ui.changeLabel, "\n".join(lines), "warning" if comparison.remarks else "")
 
     def compare(self, earlier: Result | Path) -> None:
-        """Begin to compare the result that is shown with an earlier one."""
+        """Start to compare the current result with an earlier one."""
         result = self._panel.result
         if result is None or self.running or not self._panel.detect.installed():
             return
@@ -122,7 +122,7 @@ class ComparisonSection:
         self.refresh()
 
     def stop(self) -> None:
-        """End the comparison that is going on, without a word."""
+        """Cancel the running comparison without a message."""
         self._timer.stop()
         job, self._job, self._later = self._job, None, None
         if job is not None:
@@ -147,7 +147,7 @@ class ComparisonSection:
             InputError,
             OSError,
             ValueError,
-        ) as error:  # the earlier result's files may have gone meanwhile
+        ) as error:  # the files of the earlier result may have been deleted meanwhile
             say(self._panel.ui.changeLabel, str(error), "error")
             self._panel.detect.show_log(job.log)
             self.refresh()
@@ -159,7 +159,7 @@ class ComparisonSection:
             self._open_beside(result)
 
     def _may_open_beside(self) -> bool:
-        """Whether the views may be arranged without having been asked to."""
+        """Whether the views may be arranged automatically."""
         node = self._panel.layout_node
         return node is not None and (not self._panel.views.keeps_layout or view_layout.is_side_by_side(node))
 
@@ -193,7 +193,7 @@ class ComparisonSection:
         if self._filling or place <= 0:
             return
         self._filling = True
-        selector.currentIndex = 0  # it is a menu: the label below says what was compared
+        selector.currentIndex = 0  # reset it, as it serves as a menu; the label below shows what was compared
         self._filling = False
         if place <= len(self._offered):
             self.compare(self._offered[place - 1])
@@ -217,35 +217,37 @@ class ComparisonSection:
 
     def _name_of(self, earlier: Result | Path) -> str:
         if isinstance(earlier, Path):
-            return f"{earlier.parent.name}/{earlier.name}"  # the last part alone is often "results"
+            return f"{earlier.parent.name}/{earlier.name}"  # the last part alone is often just "results"
         return title_of(self._panel.scene, earlier)
 
 
 def in_words(change: Change) -> str:
-    """What has become of a finding, with both volumes."""
+    """The change of a finding as a sentence, with both volumes."""
     text = {
         "new": _("New: {now:.2f} ml."),
-        "gone": _("Gone: it had {then:.2f} ml."),
+        "gone": _("Gone: it was {then:.2f} ml."),
         "grown": _("Grown: {now:.2f} ml, before {then:.2f} ml."),
         "shrunken": _("Shrunken: {now:.2f} ml, before {then:.2f} ml."),
         "known": _("Known: {now:.2f} ml, before {then:.2f} ml."),
         "not covered": _("The other scan was not searched here."),
     }[change.status].format(now=change.later_ml, then=change.earlier_ml)
     if change.status in ("grown", "shrunken", "known"):
-        text += " " + _("A difference of more than {limit:.2f} ml counts.").format(limit=change.limit_ml)
+        text += " " + _("Differences of more than {limit:.2f} ml count as a change.").format(
+            limit=change.limit_ml
+        )
     if len(change.later) > 1 or len(change.earlier) > 1:
         text += " " + _("Compared together: now {now}, before {then}.").format(
             now=", ".join(map(str, change.later)), then=", ".join(map(str, change.earlier))
         )
     if change.unsure and change.score_there is not None:
         text += " " + _(
-            "Not sure: it is small, or its score ({score:.2f}) was high in the other scan, too."
+            "Uncertain: the finding is small, or its score ({score:.2f}) was high in the other scan, too."
         ).format(score=change.score_there)
     return text
 
 
 def short_words(comparison: Comparison) -> dict[int, str]:
-    """For the table: what has become of each finding of the later result."""
+    """The change of each finding of the later result, as a short text for the table."""
     short = {
         "new": "new{doubt}",
         "grown": "▲ {then:.2f}",

@@ -1,4 +1,4 @@
-"""Detect: the button, the progress of the run, cancel, and what is said when it fails."""
+"""Detect: the button, the progress of the run, cancel, and error messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .remarks import remarks
 
 POLL_MS = 150
 STATUS_MS = 10_000
-"""How long the status bar says that a run has ended."""
+"""How long the status bar shows that a run has ended, ms."""
 
 
 class DetectSection:
@@ -40,21 +40,21 @@ class DetectSection:
         ui.showResultButton.clicked.connect(self.show_ready)
         ui.progressWidget.visible = False
         self.outcome = Line(ui.outcomeLabel)
-        # As high with the buttons beside it as without, or what is below would move.
+        # Keep the height with and without the buttons beside it, so that widgets below do not move.
         ui.outcomeLabel.setMinimumHeight(ui.detailsButton.sizeHint.height())
         self._say("")
         self.show_log("")
 
     @property
     def running(self) -> bool:
-        """Whether a run is going on."""
+        """Whether a run is in progress."""
         return self._job is not None
 
     def refresh(self) -> None:
-        """The button is there to be clicked, or says why not."""
+        """Enable the button, or explain in its tool tip why it is disabled."""
         ui, problems = self._panel.ui, self._panel.inputs.problems()
         if self.running:
-            reason = _("A run is going on; cancel it, or wait.")
+            reason = _("A detection is running: cancel it, or wait.")
         elif problems:
             reason = "\n".join(problems)
         else:
@@ -64,15 +64,15 @@ class DetectSection:
         ui.progressWidget.visible = self.running
         if self._outcome_of and self._outcome_of != self._panel.pair:
             self._outcome_of = ()
-            self._say("")  # it was about other volumes
+            self._say("")  # the message was about other volumes
             self.show_log("")
         ui.showResultButton.visible = self._waits()
         ui.addResultCheckBox.visible = bool(results_in(self._panel.scene))
         ui.addResultCheckBox.enabled = not self.running
 
     def click(self) -> None:
-        """Start a run, after having asked for what it needs."""
-        self._panel.refresh()  # the volumes may have changed under the panel
+        """Start a run, after asking to install missing packages and to replace a review."""
+        self._panel.refresh()  # the volumes may have changed without a notification
         if not self._panel.ui.detectButton.enabled:
             return
         self._outcome_of = self._panel.pair
@@ -85,7 +85,7 @@ class DetectSection:
         self.show_log("")
         self._say("")
         self._ready = None
-        # WaitCursor lets events happen, such as the second click of a double click.
+        # WaitCursor processes events, such as the second click of a double click.
         self._panel.ui.detectButton.enabled = False
         try:
             with slicer.util.WaitCursor():
@@ -115,7 +115,7 @@ class DetectSection:
         self._panel.refresh()
 
     def stop(self) -> None:
-        """End the run, if there is one, without a word."""
+        """Cancel the run, if there is one, without a message."""
         self._timer.stop()
         self._ready = None
         job, self._job = self._job, None
@@ -123,7 +123,7 @@ class DetectSection:
             job.cancel()
 
     def show_log(self, log: str) -> None:
-        """Offer what a program wrote under Details; "": nothing is offered."""
+        """Show a log under Details; "": hide Details."""
         ui = self._panel.ui
         ui.detailsText.plainText = log
         ui.detailsButton.visible = bool(log)
@@ -135,7 +135,7 @@ class DetectSection:
         if job is None:
             return
         ui = self._panel.ui
-        state = job.state  # before the progress, so that the last of it is not lost
+        state = job.state  # read the state before the progress, so that the last progress is not lost
         for progress in job.poll():
             ui.progressBar.value = round(1000 * progress.fraction)
             ui.stageLabel.text = progress.message
@@ -149,7 +149,7 @@ class DetectSection:
         self._job = None
         self._panel.by_hand.take(
             adopt=True
-        )  # the findings are about to change under who is typing or painting
+        )  # finish typing and painting, as the findings are about to change
         self._outcome_of = self._panel.pair
         log, took = job.log, job.seconds
         name = self._job_pair[1].GetName()
@@ -159,15 +159,15 @@ class DetectSection:
         except InputError as error:
             self._say_failed(str(error), log)
             return
-        except Exception as error:  # the run is over whatever it was, and the panel must not wait for it
-            sentence = _("The result could not be brought into the scene ({reason}); nothing was changed.")
+        except Exception as error:  # the run has ended in any case, so the panel must not wait for it
+            sentence = _("The result could not be loaded into the scene ({reason}); nothing was changed.")
             self._say_failed(sentence.format(reason=error), f"{log}\n{traceback.format_exc()}")
             return
         seconds = round(took)
         if self._panel.is_of_pair(result) and self._panel.entered:
             self._panel.show(result, arrange=True)
             self.tell(remarks(result), _("Done in {seconds} s.").format(seconds=seconds))
-        else:  # whoever reads another patient meanwhile goes on with that
+        else:  # do not interrupt a reader who has moved on to another patient
             self._ready = result
             self._panel.display.keep_out_of_sight(result)
             done = _('The result of "{name}" is ready, after {seconds} s.')
@@ -176,7 +176,7 @@ class DetectSection:
         self._panel.refresh()
 
     def show_ready(self) -> None:
-        """Show the result that came while another patient was read, or another module was open."""
+        """Show the result that arrived while another patient was being read, or another module was open."""
         result, waits = self._ready, self._waits()
         self._ready = None
         if result is not None and waits:
@@ -185,19 +185,19 @@ class DetectSection:
         self._panel.refresh()
 
     def take_up(self) -> None:
-        """The module is opened: a result that came meanwhile is shown, unless another patient is chosen."""
+        """Called when the module is opened: show a result that arrived meanwhile, unless another patient is chosen."""
         if self._ready is not None and self._waits() and self._panel.is_of_pair(self._ready):
             self.show_ready()
 
     def tell(self, remarks: list[str], done: str = "") -> None:
-        """What is to be known of the result that is shown, until another pair is chosen: a line, all under Details."""
+        """Show remarks about the current result until another pair is chosen: one line, and all of them under Details."""
         self._outcome_of = self._panel.pair
         lines = [*remarks, done] if done else remarks
         self._say("\n".join(lines), "warning" if remarks else "good")
         self.show_log("\n".join(lines) if remarks else "")
 
     def _waits(self) -> bool:
-        """Whether there is a result that is still to be shown."""
+        """Whether there is a result that was not shown yet."""
         ready, shown = self._ready, self._panel.result
         if ready is None or not self._panel.scene.IsNodePresent(ready.score):
             return False
@@ -207,22 +207,22 @@ class DetectSection:
         self.outcome.say(text, kind, whole=whole or kind == "error")
 
     def _say_failed(self, sentence: str, log: str) -> None:
-        if self._panel.pair != self._job_pair:  # it is not about what the boxes hold now
+        if self._panel.pair != self._job_pair:  # the message is not about the volumes that are chosen now
             sentence = f"{self._job_pair[1].GetName()}: {sentence}"
         self._say(sentence, "error")
         self.show_log(log or _("The program wrote nothing."))
         self._panel.refresh()
 
     def _may_be_lost(self) -> bool:
-        """Ask before a review goes that nothing of the new result could take over."""
+        """Ask before a review is lost that cannot be carried over to the new result."""
         text = _(
-            "The FLAIR has other voxels than when it was analysed: your review of its findings and what you have"
-            ' edited of them will be lost. Detect anew? ("Keep the earlier result" under Inputs keeps them.)'
+            "The voxel grid of the FLAIR has changed since it was analysed: your review of its findings and your edits"
+            ' will be lost. Detect again? ("Keep the earlier result" under Inputs keeps them.)'
         )
         return bool(slicer.util.confirmOkCancelDisplay(text))
 
     def installed(self) -> bool:
-        """Whether the engine can run; asks, and installs what is missing."""
+        """Whether the engine can run; asks to install missing packages."""
         missing = first_run.missing_requirements()
         if not missing:
             return True
@@ -236,7 +236,13 @@ class DetectSection:
             self._say(str(error), "error")
             self.show_log(getattr(error, "instructions", ""))
             return False
-        self._say("" if ready else _("Nothing was installed; the detection needs it."))
+        self._say(
+            ""
+            if ready
+            else _(
+                "Nothing was installed: click Detect anomalies again and agree, as the detection needs the packages."
+            )
+        )
         return bool(ready)
 
     def _say_installing(self, text: str) -> None:
@@ -254,7 +260,7 @@ class DetectSection:
         )
 
     def _to_replace(self) -> Result | None:
-        """The result of the same pair: the one that is shown, else the newest."""
+        """The result of the same pair: the current one, else the newest."""
         parameters = self._panel.parameters
         if parameters.addResult:
             return None

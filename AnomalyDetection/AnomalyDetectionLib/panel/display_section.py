@@ -23,10 +23,10 @@ from ..scene.result import (
 from .messages import say
 
 LEAST_THRESHOLD = 0.5
-"""Where the slider begins, unless a model's own threshold is nearly as low."""
+"""Minimum of the threshold slider, unless the model's own threshold is nearly as low."""
 
 REST_MS = 120
-"""How long a slider rests before the findings follow, so that dragging it stays fluent."""
+"""How long a slider must rest before the findings are updated, ms, so that dragging stays smooth."""
 
 
 class DisplaySection:
@@ -42,7 +42,7 @@ class DisplaySection:
         ui = panel.ui
         self._tips = {widget: widget.toolTip for widget in (ui.thresholdSlider, ui.minimumSizeSlider)}
         slider = ui.thresholdSlider
-        # Its range as the file has it is for scores that are deviations.
+        # The range in the .ui file is for scores that are deviations.
         self._deviations = slider.maximum, slider.singleStep, slider.decimals
         slider.valueChanged.connect(self._slider_moved)
         ui.minimumSizeSlider.valueChanged.connect(self._slider_moved)
@@ -54,7 +54,7 @@ class DisplaySection:
         ui.hideOverlayButton.released.connect(self.restore_overlay)
 
     def take(self, result: Result | None) -> None:
-        """Another result is shown: the sliders take its settings."""
+        """Follow another result: set the sliders to its settings."""
         self.forget()
         if result is None:
             return
@@ -69,11 +69,11 @@ class DisplaySection:
         ):
             slider.maximum = max(slider.maximum, value)
             slider.value = value
-        slice_views.update_legend(result)  # views do not see it when a scene is opened
-        self._timer.stop()  # nothing is to be derived anew
+        slice_views.update_legend(result)  # views do not notice the legend when a scene is opened
+        self._timer.stop()  # nothing needs to be derived again
 
     def refresh(self) -> None:
-        """Only what there is can be changed."""
+        """Enable the widgets that apply to the current result."""
         ui, result = self._panel.ui, self._panel.result
         for widget in (
             ui.thresholdSlider,
@@ -126,19 +126,19 @@ class DisplaySection:
         self._fill_toggled(ui.fillOutlinesCheckBox.checked)
 
     def show_nothing(self) -> None:
-        """No result is shown: what is left of others in the views would lie on an image that is not theirs."""
+        """Hide all results, as they would be shown over images of another scan."""
         for result in results_in(self._panel.scene):
             self.keep_out_of_sight(result)
 
     def keep_out_of_sight(self, result: Result) -> None:
-        """Take a result that is not the one to be read out of the views."""
+        """Hide a result other than the current one in the views."""
         slice_views.set_overlay_visible(self._panel.scene, result, False)
         overlay.set_legend_visible(self._panel.logics, result.score, False)
         result.segmentation.CreateDefaultDisplayNodes()
         result.segmentation.GetDisplayNode().SetVisibility(False)
 
     def rederive(self) -> None:
-        """The findings follow the sliders."""
+        """Derive the findings for the sliders' values."""
         self._timer.stop()
         result, ui = self._panel.result, self._panel.ui
         if result is None:
@@ -154,30 +154,30 @@ class DisplaySection:
             )
         except InputError as error:
             self._panel.review.tell(str(error), "error")
-            self.take(result)  # the sliders go back
+            self.take(result)  # reset the sliders
             return
         self._panel.review.refill()
         self._panel.views.findings_changed()
         self.refresh()
 
     def hide_overlay(self) -> None:
-        """The bare image, until `restore_overlay`."""
+        """Hide overlays and outlines until `restore_overlay`."""
         if self._hidden is None and self._panel.result is not None:
             self._hidden = slice_views.HiddenOverlay.hide(self._panel.scene, *results_in(self._panel.scene))
 
     def restore_overlay(self) -> None:
-        """What was visible before `hide_overlay` is visible again."""
+        """Show what was visible before `hide_overlay`."""
         hidden, self._hidden = self._hidden, None
         if hidden is not None:
             hidden.restore()
 
     def forget(self) -> None:
-        """Nothing hidden is left behind, and no slider is waited for."""
+        """Show hidden overlays again, and cancel a pending update of the sliders."""
         self._timer.stop()
         self.restore_overlay()
 
     def _findings_in_a_normal_scan(self, result: Result) -> str:
-        """What the threshold on the slider means, or nothing where the model does not know."""
+        """Findings per normal scan at the slider's threshold; "" if the model does not know."""
         curve, ui = rates_of(result), self._panel.ui
         if curve is None:
             return ""
@@ -196,7 +196,7 @@ class DisplaySection:
         return text.format(rate=rate, low=low, high=high)
 
     def _smallest(self, result: Result) -> str:
-        """How large the smallest finding is, in millilitres, and what of."""
+        """The minimum size of a finding in millilitres, and the size of a patch or voxel."""
         size = result.patch_scores.GetSpacing()
         count = round(self._panel.ui.minimumSizeSlider.value)
         one = _("a voxel") if scores_voxels(result) else _("a patch stands for")

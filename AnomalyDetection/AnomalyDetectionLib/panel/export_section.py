@@ -39,7 +39,7 @@ class ExportSection:
         say(ui.exportMessageLabel, "")
 
     def refresh(self) -> None:
-        """Only what there is can be exported."""
+        """Enable the buttons that apply to the current result."""
         ui, there = self._panel.ui, self._panel.result is not None
         for button in (
             ui.exportSegmentationButton,
@@ -57,7 +57,7 @@ class ExportSection:
             _("Save the findings with your review as DICOM objects (a segmentation and a structured report).")
             if of_dicom or result is None
             else _(
-                "The FLAIR is of a file that is not DICOM, and such objects refer to the FLAIR's DICOM images: detect"
+                "The FLAIR was not loaded from DICOM images, which DICOM objects must refer to: detect"
                 " anomalies in its DICOM series, loaded with the DICOM module or from a worklist of DICOM studies."
             )
         )
@@ -68,7 +68,7 @@ class ExportSection:
             _("Segmentation (*.seg.nrrd)"),
             ".seg.nrrd",
             lambda result, path: export.export_segmentation(
-                self._panel.scene, self._panel.logics, result, path, accepted_only=self._accepted_only()
+                result, path, accepted_only=self._accepted_only()
             ),
         )
 
@@ -114,11 +114,11 @@ class ExportSection:
                 accepted_only=self._accepted_only(),
                 remarks=remarks(result),
             ),
-            "report" if anonymous else "",  # what a result is called may name the patient
+            "report" if anonymous else "",  # the result's name may contain the patient's name
         )
 
     def dicom(self) -> None:
-        """Ask for a folder and write the DICOM objects; add them to Slicer's database where that is wanted."""
+        """Ask for a folder and write the DICOM objects; add them to Slicer's database if chosen."""
         result = self._panel.result
         if result is None:
             return
@@ -144,13 +144,15 @@ class ExportSection:
                 notes.append(
                     _("Added to Slicer's DICOM database.")
                     if add_to_database(folder)
-                    else _("The DICOM database did not take them: import the folder in the DICOM module.")
+                    else _(
+                        "They could not be added to the DICOM database: import the folder in the DICOM module."
+                    )
                 )
 
         self._write(write, folder, notes)
 
     def _patient(self, result: Result) -> PatientLine | None:
-        """Whose images they are, where the FLAIR is of DICOM images."""
+        """The patient, if the FLAIR was loaded from DICOM images."""
         files = instance_files(result.flair)
         return patient_line(files[0]) if files else None
 
@@ -164,13 +166,13 @@ class ExportSection:
             chosen = chosen[0]
         if chosen:
             path = Path(chosen if chosen.lower().endswith(suffix) else chosen + suffix)
-            # The dialog asked about the name as it was typed.
+            # The dialog has only checked the name as it was typed.
             if str(path) == chosen or not path.exists() or self._may_replace(path):
                 self._write(lambda: write(result, path), path)
 
     def _may_replace(self, path: Path) -> bool:
         return bool(
-            slicer.util.confirmOkCancelDisplay(_("{path} is there already. Replace it?").format(path=path))
+            slicer.util.confirmOkCancelDisplay(_("{path} already exists. Replace it?").format(path=path))
         )
 
     def _write(self, write: Callable[[], Any], path: Path, notes: Sequence[str] = ()) -> None:
@@ -185,7 +187,7 @@ class ExportSection:
         say(self._panel.ui.exportMessageLabel, " ".join([good, *notes]), "good")
 
     def _drawing(self, done: int, count: int) -> None:
-        """Say how far the pictures are: a hundred of them take some ten seconds."""
+        """Show the progress of the pictures; a hundred of them take about ten seconds."""
         say(
             self._panel.ui.exportMessageLabel,
             _("Picture {number} of {count} ...").format(number=done + 1, count=count),
@@ -200,10 +202,10 @@ class ExportSection:
 
 
 def _reader() -> str:
-    """The name in Slicer's settings (User); "" where none is given."""
+    """The reader's name in Slicer's settings (User); "" if there is none."""
     return str(slicer.app.applicationLogic().GetUserInformation().GetName() or "")
 
 
 def _file_name(name: str) -> str:
-    """A node's name as the name of a file on any system."""
+    """A node's name as a valid file name on any system."""
     return re.sub(r'[\\/:*?"<>|\s]+', "_", name).strip("_") or "findings"

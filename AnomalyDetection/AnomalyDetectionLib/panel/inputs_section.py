@@ -1,4 +1,4 @@
-"""Inputs: which volumes, guesses, and the line that says what is wrong before anything is run."""
+"""Inputs: the volumes, suggestions for them, and problems that are shown before a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InputsSection:
         panel.ui.loadSampleButton.clicked.connect(self.load_sample)
 
     def guess(self) -> None:
-        """Fill boxes that are empty; never over what somebody chose, nor in the place of what was deleted."""
+        """Suggest volumes for empty selectors; never replaces a user's choice or a volume that was deleted."""
         parameters = self._panel.parameters
         if parameters is None or (parameters.t1 is not None and parameters.flair is not None):
             return
@@ -44,21 +44,21 @@ class InputsSection:
             parameters.flair = flair
 
     def emptied(self, name: str) -> None:
-        """The volume in a box is about to be deleted: nothing that is there already takes its place."""
+        """Called before the volume in a selector is deleted, so that no existing volume is suggested in its place."""
         nodes = nodes_of_class(self._panel.scene, "vtkMRMLScalarVolumeNode")
         self._emptied[name] = {node.GetID() for node in nodes}
 
     def begin(self) -> None:
-        """Another scene: nothing of it was deleted yet."""
+        """Called for another scene: forget deleted volumes."""
         self._emptied = {}
 
     def problems(self) -> list[str]:
-        """What stands in the way of a run, a sentence each; empty: nothing."""
+        """The reasons why a run cannot start, one sentence each; empty if it can."""
         self._check()
         return self._problems
 
     def refresh(self) -> None:
-        """Say below the boxes what is wrong, or what to look at; and whose images the result is of."""
+        """Show problems and warnings below the selectors, and the title of the result."""
         self._check()
         result = self._panel.result
         say(self._panel.ui.studyLabel, "" if result is None else title_of(self._panel.scene, result))
@@ -84,15 +84,15 @@ class InputsSection:
         self._panel.refresh()
 
     def fold(self, folded: bool) -> None:
-        """A result is shown: the boxes fold to the line that names its images; without one they unfold."""
+        """Collapse the selectors to the title of the result; without a result, expand them."""
         self._panel.ui.inputsCollapsibleButton.collapsed = folded
 
     def forget(self) -> None:
-        """The volumes may have changed though the nodes are the same."""
+        """Check the volumes again, as they may have changed in the same nodes."""
         self._checked = ()
 
     def _taken(self) -> list[str]:
-        """What was taken by its DICOM attributes and why, for boxes that still hold it; why a box was left empty."""
+        """Why DICOM series were suggested, for selectors that still hold them, or why a selector was left empty."""
         parameters, guess = self._panel.parameters, self._guess
         return [
             why
@@ -107,7 +107,7 @@ class InputsSection:
         return node is not None and node.GetID() not in self._emptied.get(name, ())
 
     def _sequence_of(self, node: Any) -> MrSequence | None:
-        """How the images of a node were taken; None where it is not from DICOM, or the files are not there."""
+        """The acquisition of a node's images; None if it is not from DICOM or its files are missing."""
         identifiers = node.GetAttribute("DICOM.instanceUIDs")
         if not identifiers:
             return None
@@ -118,7 +118,7 @@ class InputsSection:
         return self._sequences[identifiers]
 
     def _check(self) -> None:
-        """Look at the volumes, but only when something about them has changed."""
+        """Check the volumes, but only if something about them has changed."""
         parameters = self._panel.parameters
         if parameters is None:
             self._checked, self._problems, self._warnings = (), [_("Choose a T1 and a FLAIR volume.")], []
@@ -133,7 +133,7 @@ class InputsSection:
 
 
 def _state(node: Any) -> tuple[Any, ...]:
-    """What the checks depend on: the node, its name, its voxels and where it stands."""
+    """A key of what the checks depend on: the node, its name, its voxels and its position."""
     if node is None:
         return ()
     image = node.GetImageData() if hasattr(node, "GetImageData") else None

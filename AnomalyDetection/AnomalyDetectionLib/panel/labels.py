@@ -1,4 +1,4 @@
-"""What the table and the buttons say where there is little room, and the whole words beside them."""
+"""Short labels for the table and the buttons, and the full texts for tool tips."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ HINT_SHORT = {
     EDGE: "▫ normal",
     UNKNOWN: "◇ unknown",
 }
-"""The hints on their buttons; the table has the symbols alone, which are what is seen at a glance."""
+"""Short names of the hints for buttons; the table has the symbols alone."""
 
 SHORT = ("", "WMH", "normal", "infarct, known", "infarct, new", "artefact", "vessel", "calcification", "bone")
-"""The categories; the tooltips have the whole words."""
+"""Short names of the categories; the tool tips have the full names."""
 
 EDITED = {"": "", CHANGED: "✎", DELETED: "✎", ADDED: "✚"}
 
@@ -35,7 +35,7 @@ _SHORTER = (
 
 
 def short_region(row: FindingRow) -> str:
-    """Side and region in as few letters as are still read at once, the tissue first: "L cortex, ant. sup."."""
+    """Side and region, abbreviated, with the tissue first: "L cortex, ant. sup."."""
     where, _comma, part = row.region.partition(", ")
     region = f"{part}, {where}" if part else where
     for long, short in _SHORTER:
@@ -44,7 +44,7 @@ def short_region(row: FindingRow) -> str:
 
 
 def about_finding(row: FindingRow) -> str:
-    """All that the table leaves out, as the tooltip of its row."""
+    """The tool tip of a row, with everything that the table leaves out."""
     lines = [
         _("{number}: {side}, {region}").format(number=row.number, side=_(row.side), region=row.region),
         _("{volume:.2f} ml").format(volume=row.volume_ml),
@@ -56,21 +56,21 @@ def about_finding(row: FindingRow) -> str:
 
 
 def about_rate(rate: float | None) -> str:
-    """What the number in the column says."""
+    """The number of findings per normal scan, as a sentence."""
     if rate is None:
         return ""
     about = in_words(rate) if rate < 0.01 else _("about {rate}").format(rate=in_words(rate))
     return _(
-        "A normal scan has {about} findings like this one, or more unusual, besides white matter hyperintensities."
+        "A normal scan has {about} findings that are as unusual or more, besides white matter hyperintensities."
     ).format(about=about)
 
 
 def about_edit(row: FindingRow) -> str:
-    """What the reader has done to the outline."""
+    """The reader's edit of the outline, as a sentence."""
     return {
         "": "",
-        CHANGED: _("Outline corrected by hand: the threshold leaves it alone."),
-        DELETED: _("Deleted by hand: it stays so at every threshold."),
+        CHANGED: _("Outline corrected by hand: the threshold does not change it."),
+        DELETED: _("Deleted by hand: it stays deleted at every threshold."),
         ADDED: _("Added by the reader, not by the detection."),
     }[row.edited]
 

@@ -1,4 +1,4 @@
-"""The reader's own hand: edits in the Segment Editor are noticed, and a finding that was missed is added."""
+"""Edits by the reader: changes in the Segment Editor are taken over, and missed findings can be added."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..scene import editing
 from ..scene.result import Result
 
 REST_MS = 300
-"""How long the segments have to be left alone before it is looked what has changed: a stroke is many changes."""
+"""How long the segments must be unchanged before edits are taken over, ms; one brush stroke makes many changes."""
 
 
 class ManualEdits:
-    """Follows the segments of the result that is shown."""
+    """Follows the segments of the current result."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
@@ -30,7 +30,7 @@ class ManualEdits:
         panel.ui.asDetectedButton.clicked.connect(self.as_detected)
 
     def follow(self, result: Result | None) -> None:
-        """Another result is shown, or none."""
+        """Follow another result, or none."""
         self.stop()
         if result is None:
             return
@@ -50,10 +50,10 @@ class ManualEdits:
         self._observed = []
 
     def take(self, *, adopt: bool = False) -> None:
-        """Bring the table up to what the segments are now.
+        """Update the table to the current segments.
 
         Args:
-            adopt: make findings of segments that the reader has added. Not while one may still be painted.
+            adopt: turn segments that the reader has added into findings; not while one may still be painted.
         """
         self._timer.stop()
         result = self._panel.result
@@ -71,7 +71,7 @@ class ManualEdits:
             self._panel.views.findings_changed()
 
     def add(self) -> None:
-        """A finding where the crosshair is, or the mouse over a slice view."""
+        """Add a finding at the crosshair, or at the mouse over a slice view."""
         result = self._panel.result
         if result is None:
             return
@@ -92,7 +92,7 @@ class ManualEdits:
         self._panel.review.mark(number)
 
     def as_detected(self) -> None:
-        """The finding's outline as it was detected."""
+        """Restore the detected outline of the selected finding."""
         result, number = self._panel.result, self._panel.review.selected
         if result is None or number is None:
             return

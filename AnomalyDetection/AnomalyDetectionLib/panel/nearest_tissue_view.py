@@ -1,4 +1,4 @@
-"""Beside the finding that is looked at: the most similar normal tissue that the model has seen."""
+"""The selected finding beside the most similar normal tissue of the model's training data."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..scene.nearest_tissue import comparison_of
 from .messages import say
 
 REST_MS = 150
-"""How long a finding is looked at before it is compared: going through them stays fluent."""
+"""How long a finding must be selected before it is compared, ms, so that stepping through stays smooth."""
 
 TILE = 38
-"""Pixels along the side of a patch, so that six of them fit into a narrow panel."""
+"""Pixels along the side of a patch; six patches fit into a narrow panel."""
 
 
 class NearestTissueView:
-    """The picture at the end of the section "Findings", or the reason why there is none."""
+    """The picture at the end of the section "Findings", or the reason why it is missing."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
@@ -33,7 +33,7 @@ class NearestTissueView:
         say(panel.ui.nearestLabel, "")
 
     def show(self, number: int | None) -> None:
-        """Compare a finding, as soon as it has been looked at for a moment; None: there is none to compare."""
+        """Compare a finding after it has been selected for a moment; None: show nothing."""
         self._number = number
         label = self._panel.ui.nearestLabel
         if number is None or self._panel.result is None:
@@ -41,13 +41,13 @@ class NearestTissueView:
             say(label, "")
             self._timer.stop()
             return
-        if label.visible:  # what is below stays where it is meanwhile
+        if label.visible:  # keep the height meanwhile, so that widgets below do not move
             label.minimumHeight = label.height
         label.text = ""
         self._timer.start()
 
     def stop(self) -> None:
-        """Compare nothing any more."""
+        """Cancel a pending comparison."""
         self._timer.stop()
 
     def _compare(self) -> None:
@@ -63,7 +63,7 @@ class NearestTissueView:
             say(label, "")
 
     def _picture(self, result: Any, number: int) -> str:
-        """The comparison as the text of a label: Qt shows the image that is in it."""
+        """The comparison as rich text for a label, with the image embedded."""
         comparison = comparison_of(result, number)
         try:
             from ..reporting.nearest_picture import as_png, draw_comparison
@@ -71,14 +71,14 @@ class NearestTissueView:
             png = as_png(draw_comparison(comparison, tile=TILE))
         except ImportError as error:
             raise InputError(
-                _("The Python package {name} is not installed; the next detection asks for it.").format(
-                    name=error.name
-                )
+                _(
+                    "The Python package {name} is not installed: the next detection offers to install it."
+                ).format(name=error.name)
             ) from error
         usual, rare = comparison.usual
-        heading = _("Most similar normal tissue that the model has seen:")
+        heading = _("Most similar normal tissue of the training data:")
         meaning = _(
-            "The numbers are distances; normal tissue of other people has {usual:.1f}, rarely over {rare:.1f}."
+            "The numbers are distances; for normal tissue of other people they are about {usual:.1f}, rarely over {rare:.1f}."
         )
         return (
             f'{escape(heading)}<br><img src="data:image/png;base64,{base64.b64encode(png).decode("ascii")}">'

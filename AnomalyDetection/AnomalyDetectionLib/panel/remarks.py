@@ -1,4 +1,4 @@
-"""What a reader has to know about how a result came about."""
+"""Remarks for the reader about how a result was made."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from slicer.i18n import tr as _
 from ..reporting.extras import MissingExtra
 from ..scene.result import Result, provenance_of
 
-WORTH_SAYING = 0.005  # of the brain without T1
+WORTH_SAYING = 0.005  # least share of the brain without T1 that is mentioned
 
 
 def remarks(result: Result) -> list[str]:
-    """Sentences about registration, missing parts, the quality of the images and too little memory; none for most scans."""
+    """Sentences about registration, missing outputs, image quality and lack of memory; empty for most scans."""
     provenance, sentences = provenance_of(result), []
     alignment = provenance.get("alignment", {})
     if alignment.get("registered"):
@@ -21,13 +21,15 @@ def remarks(result: Result) -> list[str]:
         ).format(shift=alignment["shift_mm"], turn=alignment["rotation_deg"])
         # Scenes of earlier versions have no copy of the T1 where it was moved to.
         shown = (
-            _("It is shown there.") if result.aligned_t1 is not None else _("The T1 shown is where it was.")
+            _("It is shown at the new position.")
+            if result.aligned_t1 is not None
+            else _("The T1 is shown at its original position.")
         )
         sentences.append(f"{moved} {shown}")
     missing = provenance.get("brain_without_t1", 0.0)
     if missing >= WORTH_SAYING:
         sentences.append(
-            _("The T1 does not reach {share:.0f} % of the brain; nothing was looked for there.").format(
+            _("The T1 does not reach {share:.0f} % of the brain, and that part was not searched.").format(
                 share=100 * missing
             )
         )
@@ -36,5 +38,5 @@ def remarks(result: Result) -> list[str]:
     doubts += provenance.get("brain_mask_doubts", [])
     others = provenance.get("device_fallbacks", [])
     others += [MissingExtra.of(one).sentence for one in provenance.get("missing", [])]
-    # What may make the whole result worthless comes first.
+    # Doubts about the whole result come first.
     return [f"{doubt}." for doubt in doubts] + sentences + [f"{sentence}." for sentence in others]

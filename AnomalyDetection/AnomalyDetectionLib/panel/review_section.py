@@ -1,4 +1,4 @@
-"""Findings: going from one to the next, category, decision, note, undo."""
+"""Findings: navigation, category, decision, note, undo."""
 
 from __future__ import annotations
 
@@ -54,28 +54,28 @@ class ReviewSection:
 
     @property
     def selected(self) -> int | None:
-        """The number of the finding that is looked at."""
+        """The number of the selected finding."""
         return self._selected
 
     def take(self, result: Result | None) -> None:
-        """Show another result's findings; the one that was looked at when it was shown last is marked again."""
+        """Show the findings of another result, and select the finding that was selected last."""
         self._selected = None if result is None else emphasised(result.segmentation)
         self.refill()
 
     def refill(self) -> None:
-        """Fill the table anew from the scene; the selection stays where it can."""
+        """Fill the table again from the scene, and keep the selection if possible."""
         result, rows = self._panel.result, self._shown_rows()
         self._slices = {} if result is None else slices_of(result)
         self.table.fill(rows, self._slices, ORDERS[self._panel.ui.orderSelector.currentIndex])
         self._mark(self._selected if self._selected in self.table.numbers else None)
 
     def select(self, number: int) -> None:
-        """Go to a finding: its row, its place in the slice views, its outline."""
+        """Select a finding in the table and move the slice views to it."""
         self._mark(number)
         self.show_selected()
 
     def mark(self, number: int) -> None:
-        """The same for a finding that is in sight already, such as one that was clicked at."""
+        """Select a finding without moving the views, for example after a click on it."""
         self._mark(number)
         if self._panel.result is not None:
             emphasise(self._panel.result.segmentation, number)
@@ -87,15 +87,15 @@ class ReviewSection:
             self.select(self.table.numbers[0])
 
     def next(self) -> None:
-        """The next row; after the last one nothing."""
+        """Go to the next row, if there is one."""
         self._step(1)
 
     def previous(self) -> None:
-        """The row before; before the first one nothing."""
+        """Go to the previous row, if there is one."""
         self._step(-1)
 
     def next_unreviewed(self) -> None:
-        """The next finding that has neither category nor decision; after the last row the first again."""
+        """Go to the next finding without category and decision; after the last row continue with the first."""
         numbers = self.table.numbers
         open_ones = {row.number for row in self._shown_rows() if not row.reviewed}
         begin = numbers.index(self._selected) + 1 if self._selected in numbers else 0
@@ -105,11 +105,11 @@ class ReviewSection:
                 return
 
     def accept(self) -> None:
-        """Accept the finding, or take that back."""
+        """Accept the finding; if it is accepted, clear the decision."""
         self._decide("accepted")
 
     def reject(self) -> None:
-        """Reject the finding, or take that back."""
+        """Reject the finding; if it is rejected, clear the decision."""
         self._decide("rejected")
 
     def set_category(self, category: int) -> None:
@@ -117,13 +117,13 @@ class ReviewSection:
         self._change(lambda table, number: findings_table.set_category(table, number, category))
 
     def keep_note(self) -> None:
-        """Put what stands in the note's field into the scene, also while it is being typed."""
+        """Store the text of the note field in the scene, also while it is being typed."""
         row, text = self._row(), self._panel.ui.noteEdit.text
         if row is not None and text != row.note:
             self._change(lambda table, number: findings_table.set_note(table, number, text))
 
     def undo(self) -> None:
-        """Take back the last step, wherever it was."""
+        """Undo the last change and go to its finding."""
         result = self._panel.result
         if result is None:
             return
@@ -142,11 +142,11 @@ class ReviewSection:
         self._refresh()
 
     def tell(self, text: str, kind: str = "") -> None:
-        """Say something above the table, in one line where there is one below it."""
+        """Show a message above the table."""
         self._summary_line.say(text, kind, whole=self._panel.result is None)
 
     def show_again(self) -> None:
-        """Outlines were edited, or that was taken back: views and table follow."""
+        """Update views and table after outlines were edited, or an edit was undone."""
         result = self._panel.result
         if result is None:
             return
@@ -158,7 +158,7 @@ class ReviewSection:
         self._panel.views.findings_changed()
 
     def show_selected(self) -> None:
-        """The slice views that are shown go to the finding, and its outline is stressed."""
+        """Move the visible slice views to the selected finding, and emphasise its outline."""
         result = self._panel.result
         if result is None:
             return
@@ -177,7 +177,9 @@ class ReviewSection:
             button = qt.QPushButton(f"{category} {_(SHORT[category] or 'none')}")
             button.setCheckable(True)
             button.setToolTip(_("{name} (key {key})").format(name=_(name), key=category))
-            button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
+            button.setSizePolicy(
+                qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed
+            )  # so that the panel can be narrow
             button.setStyleSheet(f"QPushButton {{ text-align: left; padding: 2px 3px; }} {CHOSEN}")
             button.clicked.connect(self._setter(category))
             grid.addWidget(button, place // COLUMNS_OF_CATEGORIES, place % COLUMNS_OF_CATEGORIES)
@@ -202,7 +204,7 @@ class ReviewSection:
         self._panel.views.findings_changed()
 
     def _shown_rows(self) -> list[findings_table.FindingRow]:
-        """The findings that are there and not hidden."""
+        """The findings that are present and not hidden."""
         result = self._panel.result
         if result is None:
             return []
@@ -232,13 +234,13 @@ class ReviewSection:
             self._change(lambda table, number: findings_table.set_decision(table, number, wanted))
 
     def _leave_note(self) -> None:
-        """The note is complete: N, P and the digits are keys again, not letters of it."""
+        """Leave the note field, so that N, P and the digits work as shortcuts again."""
         self._panel.ui.findingsTable.setFocus()
 
     def _change(self, change: Callable[[Any, int], None]) -> None:
         result = self._panel.result
         if result is None or self._selected is None:
-            self._refresh()  # a button that was clicked springs back
+            self._refresh()  # a clicked button must not stay pressed
             return
         change(result.table, self._selected)
         name_segments(result.segmentation, result.table)
@@ -257,7 +259,7 @@ class ReviewSection:
             self.table.update(row, self._slices)
 
     def _refresh(self, *, finding: bool = True) -> None:
-        """The buttons show the finding's review; the line above counts. `finding`: another one is looked at."""
+        """Update the buttons to the finding's review, and the counts above. `finding`: whether the selection has changed."""
         ui, row, result = self._panel.ui, self._row(), self._panel.result
         for widget in (ui.findingsTable, ui.stepWidget, ui.reviewWidget, ui.hintsWidget, ui.orderSelector):
             widget.visible = result is not None
@@ -279,7 +281,7 @@ class ReviewSection:
         self.tell(self._summary(result, shown), "good" if done else "")
         ui.noteEdit.text = "" if row is None else row.note
         if finding:
-            # Always there, so that nothing below it moves when another finding is looked at.
+            # Always visible, so that widgets below do not move when the selection changes.
             ui.hintLabel.text = "" if row is None else hint_in_words(row)
             ui.hintLabel.visible = result is not None
             self.nearest.show(None if row is None else row.number)

@@ -1,4 +1,4 @@
-"""Keys: next, previous, next unreviewed, categories, accept, reject, undo, 3D, next patient, and the bare image while a key is held."""
+"""Shortcuts: next, previous, next unreviewed, categories, accept, reject, undo, 3D, next patient, and a key to hide the overlay."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import slicer
 from ..scene import view_layout
 
 HOLD = "H"
-"""The bare image is shown as long as this key is held."""
+"""Overlay and outlines are hidden while this key is held."""
 
 
 class Shortcuts:
-    """Shortcuts of the main window, while the module is open. Text fields keep their keys."""
+    """Shortcuts of the main window while the module is open; text fields still receive their keys."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
@@ -23,7 +23,7 @@ class Shortcuts:
         self._release = _Release(panel.display.restore_overlay)
 
     def connect(self) -> None:
-        """The keys work from now on."""
+        """Activate the shortcuts."""
         window = slicer.util.mainWindow()
         if self._shortcuts or window is None:
             return
@@ -48,7 +48,7 @@ class Shortcuts:
             self._shortcuts.append(shortcut)
 
     def disconnect(self) -> None:
-        """The keys belong to others again."""
+        """Deactivate the shortcuts."""
         self._release.stop()
         for shortcut in self._shortcuts:
             shortcut.setEnabled(False)
@@ -63,7 +63,7 @@ class Shortcuts:
         return categorise
 
     def _three_d(self) -> None:
-        """3D, or back from it."""
+        """Switch to the 3D layout, or back."""
         ui = self._panel.ui
         if ui.layoutBackButton.enabled and not view_layout.is_side_by_side(self._panel.layout_node):
             self._panel.views.back()
@@ -76,7 +76,7 @@ class Shortcuts:
 
 
 class _Release(qt.QObject):
-    """Listens to the application while a key is held, and only then: it sees every event."""
+    """An event filter of the application that waits for the release of a key; installed only while it is held."""
 
     def __init__(self, released: Callable[[], None]) -> None:
         qt.QObject.__init__(self)

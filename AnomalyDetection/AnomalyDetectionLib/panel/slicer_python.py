@@ -1,4 +1,4 @@
-"""Which Python runs the engine."""
+"""The Python that runs the engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def python_command() -> list[str]:
     """The command that starts Slicer's own Python, with Slicer's packages.
 
     Raises:
-        InputError: it is not where Slicer keeps it.
+        InputError: it was not found in Slicer's installation.
     """
     launcher = shutil.which("PythonSlicer")
     if launcher is None:

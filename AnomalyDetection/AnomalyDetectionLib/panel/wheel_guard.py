@@ -1,4 +1,4 @@
-"""The mouse wheel over the panel scrolls the panel: it changes no box or slider that nobody has clicked into."""
+"""Make the mouse wheel scroll the panel; it changes only boxes and sliders that have the focus."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class WheelGuard(qt.QObject):
     """Keeps the wheel from boxes and sliders without the focus.
 
     Args:
-        root: QWidget, all in it; what comes into it later is not guarded.
-        menus: combo boxes that do something at once when an entry is chosen: these never follow the wheel.
+        root: QWidget whose current descendants are guarded.
+        menus: combo boxes that act at once when an entry is chosen; these never react to the wheel.
     """
 
     def __init__(self, root: Any, *menus: Any) -> None:
@@ -20,11 +20,11 @@ class WheelGuard(qt.QObject):
         self._menus = [menu.objectName for menu in menus]
         for kind in (qt.QComboBox, qt.QSlider, qt.QAbstractSpinBox):
             for widget in root.findChildren(kind):
-                widget.setFocusPolicy(qt.Qt.StrongFocus)  # by the wheel itself none gets it
+                widget.setFocusPolicy(qt.Qt.StrongFocus)  # the wheel itself gives no focus
                 widget.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802 (Qt's name)
         if event.type() == qt.QEvent.Wheel and (not watched.hasFocus() or watched.objectName in self._menus):
-            event.ignore()  # whatever is round it gets it then
+            event.ignore()  # so the parent widget receives it
             return True
         return False

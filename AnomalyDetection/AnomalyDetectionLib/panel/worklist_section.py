@@ -1,4 +1,4 @@
-"""Worklist: the studies of a folder, detected in the background one after another, and the next patient by a key."""
+"""Worklist: the studies of a folder, analysed in the background one by one, and a key for the next patient."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .messages import say
 
 POLL_MS = 500
 LAST = "AnomalyDetection/Worklist"
-"""Setting: source and results of the list that was open last."""
+"""Application setting: source and results folder of the last list."""
 
 STUDY, STATE = range(2)
 
@@ -75,7 +75,7 @@ class WorklistSection:
 
     @property
     def running(self) -> bool:
-        """Whether the studies are being looked for, or analysed."""
+        """Whether studies are being searched for or analysed."""
         return self._run is not None
 
     def choose(self) -> None:
@@ -96,10 +96,10 @@ class WorklistSection:
 
     def take_database(self) -> None:
         """List the MR studies of Slicer's DICOM database."""
-        with slicer.util.WaitCursor():  # of thousands of series it takes seconds
+        with slicer.util.WaitCursor():  # takes seconds with thousands of series
             studies = studies_in_database()
         if not studies:
-            self._say(_("Slicer's DICOM database holds no MR study: import some (module DICOM)."), "error")
+            self._say(_("Slicer's DICOM database has no MR study: import one (DICOM module)."), "error")
             return
         chosen = qt.QFileDialog.getExistingDirectory(
             slicer.util.mainWindow(), _("Folder for the results"), ""
@@ -125,7 +125,7 @@ class WorklistSection:
         """List the studies of a folder.
 
         Args:
-            source, results: as of the engine's command `worklist`.
+            source, results: as for the engine's command `worklist`.
         """
         self.stop()
         self._source, self._results = source, results
@@ -136,10 +136,10 @@ class WorklistSection:
         self._start("--list")
 
     def run_or_stop(self) -> None:
-        """Begin to analyse what has no result yet, or end that."""
+        """Start to analyse the studies without a result, or stop."""
         if self._detecting:
             self.stop()
-            self._say(_("Stopped. What is done is kept; Detect all goes on."))
+            self._say(_("Stopped. Finished studies are kept; Detect all continues."))
             self.show()
             return
         if self._source is None or not self._panel.detect.installed():
@@ -152,7 +152,7 @@ class WorklistSection:
         self._start(*arguments)
 
     def next(self) -> None:
-        """Save the review, and open the next study that is not reviewed; after the last the first again."""
+        """Save the review and open the next unreviewed study; after the last continue with the first."""
         self._panel.review.keep_note()
         self._panel.folders.save(viewed=True)
         entries, now = self.entries, self._place_of_open()
@@ -167,27 +167,29 @@ class WorklistSection:
         if others:
             self.open_study(others[0])
         elif not entries:
-            self._say(_("There is no list: choose a folder of studies."))
+            self._say(_("There is no worklist: choose a folder of studies."))
         elif ready:
-            self._say(_("No other study is ready; this one is not reviewed completely."))
+            self._say(_("No other study is ready: complete the review of this one."))
         elif waiting:
-            text = _("All that is ready is reviewed; still to come: {waiting}.")
+            text = _("All analysed studies are reviewed; still to be analysed: {waiting}.")
             self._say(text.format(waiting=waiting))
         else:
             self._say(_("All studies are reviewed."), "good")
 
     def open_study(self, entry: WorklistEntry) -> bool:
-        """Open the result of a study; whether it is open."""
+        """Open the result of a study; returns whether it was opened."""
         if self._results is None or entry.state != DONE:
             return False
         also = {"t1": Path(entry.t1), "flair": Path(entry.flair)} if entry.t1 and entry.flair else {}
-        patient = entry.name if entry.name != entry.scan else ""  # in BIDS the scan's name says it
+        patient = (
+            entry.name if entry.name != entry.scan else ""
+        )  # in BIDS the scan's name identifies the patient
         opened: bool = self._panel.folders.open(self._results / entry.place, also, patient)
         self.show()
         return opened
 
     def save_table(self) -> None:
-        """Ask for a file, and write all reviews into it."""
+        """Ask for a file, and export all reviews to it."""
         if self._results is None:
             return
         self._panel.folders.save()
@@ -207,7 +209,7 @@ class WorklistSection:
         self._say(_("Written: {path}").format(path=path), "good")
 
     def show(self) -> None:
-        """The table says how far each study is; the buttons are there for what can be done."""
+        """Update the table of studies and enable the buttons that apply."""
         ui, entries = self._panel.ui, self.entries
         table = ui.worklistTable
         table.visible = bool(entries)
@@ -233,7 +235,7 @@ class WorklistSection:
         ui.worklistTableButton.enabled = bool(entries)
 
     def stop(self) -> None:
-        """End what is going on; what is done is kept."""
+        """Stop the running analysis; finished studies are kept."""
         self._timer.stop()
         run, self._run, self._detecting = self._run, None, False
         if run is not None:
@@ -260,7 +262,7 @@ class WorklistSection:
         run = self._run
         if run is None:
             return
-        state = run.state  # before the list is read, so that the last of it is not lost
+        state = run.state  # before the list is read, so that its last state is not missed
         self._read()
         if state == "running":
             return
@@ -275,11 +277,11 @@ class WorklistSection:
         self.show()
 
     def _has_ended(self) -> bool:
-        """Whether all studies were dealt with, with a result or without."""
+        """Whether all studies were analysed or failed."""
         return all(entry.state in (DONE, FAILED) for entry in self.entries)
 
     def _read(self) -> None:
-        """Take up the list if the engine has changed it."""
+        """Read the list again if the engine has changed it."""
         if self._results is None:
             return
         try:
@@ -311,7 +313,7 @@ class WorklistSection:
         return counts is not None and counts[0] >= counts[1]
 
     def _count(self, entry: WorklistEntry) -> tuple[int, int] | None:
-        """Of the review of a study; the file is read again only when it has changed."""
+        """The number of reviewed findings of a study; cached until the file changes."""
         if self._results is None or entry.state != DONE:
             return None
         try:
@@ -324,7 +326,7 @@ class WorklistSection:
         return known[1]
 
     def _place_of_open(self) -> int | None:
-        """Which of the studies is open."""
+        """The study that is open."""
         folder = self._panel.folders.folder
         if folder is None or self._results is None:
             return None
@@ -334,10 +336,10 @@ class WorklistSection:
     def _double_clicked(self, row: int, _column: int) -> None:
         entry = self.entries[row]
         if not self.open_study(entry) and entry.state != DONE:
-            self._say(entry.reason or _("There is no result of this study yet."))
+            self._say(entry.reason or _("This study has no result yet: wait, or click Detect all."))
 
     def _collapsed(self, collapsed: bool) -> None:
-        """The list of yesterday comes back when somebody looks for it."""
+        """Open the last list again when the section is opened."""
         if collapsed or self._source is not None:
             return
         try:

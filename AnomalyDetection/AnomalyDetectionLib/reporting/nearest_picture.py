@@ -26,7 +26,7 @@ MOST = 24
 """Findings in one picture at most, those with the highest peak scores."""
 
 CHANNELS = ("T1", "FLAIR")
-HEADING = "Most similar normal tissue that the model has seen"
+HEADING = "Most similar normal tissue of the training data"
 BLACK, LEAST_WHITE = -0.2, 1.2
 """Scaled intensities (0 and 1 are the 5th and 95th percentile of the brain): drawn black, and least value drawn white."""
 

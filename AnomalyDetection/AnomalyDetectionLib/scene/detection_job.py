@@ -79,7 +79,7 @@ class DetectionJob(EngineJob):
         remove_leftovers(temporary)
         super().__init__(temporary)
         try:
-            files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder, logics=logics)
+            files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder)
             self._names = {
                 str(files[kind]): node.GetName()
                 for kind, node in (

@@ -17,7 +17,6 @@ import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,6 @@ from ..files.atomic_folder import atomic_folder
 from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
 from .findings_table import CATEGORIES, DELETED, FindingRow, rows
-from .logics import Logics
 from .nearest_tissue import comparison_of
 from .result import Result, findings_of, hidden_hints, score_map_of
 from .segment_voxels import numbered_voxels
@@ -37,16 +35,14 @@ REVIEW_COLUMNS = ("category", "decision", "note", "edited")
 """Columns of the exported table in addition to those of the engine's findings.csv."""
 
 
-def export_segmentation(
-    scene: Any, logics: Logics, result: Result, path: Path, *, accepted_only: bool = False
-) -> Path:
+def export_segmentation(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
     """Export the findings as a Slicer segmentation, one segment per finding, all in one layer.
 
     Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where segments
     overlap, the finding with the higher number gets the voxel.
 
     Args:
-        scene, logics: of the result; nothing is added to the scene.
+        result: in a scene, which is not changed.
         path: ".seg.nrrd" is added if missing. An existing file is replaced.
         accepted_only: leave out what was not accepted.
 

@@ -103,12 +103,6 @@ def set_legend_visible(logics: Logics, score_node: Any, visible: bool) -> None:
         legend.SetVisibility(visible)
 
 
-def is_legend_visible(logics: Logics, score_node: Any) -> bool:
-    """Whether the legend of a score volume is shown."""
-    legend = _legend(logics, score_node)
-    return legend is not None and bool(legend.GetVisibility())
-
-
 def _legend(logics: Logics, score_node: Any) -> Any:
     return logics.colors.GetColorLegendDisplayNode(score_node)
 

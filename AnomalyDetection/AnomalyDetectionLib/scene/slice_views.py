@@ -97,14 +97,6 @@ def set_overlay_visible(scene: Any, result: Result, visible: bool) -> None:
         show_result(scene, result)
 
 
-def is_overlay_visible(scene: Any, result: Result) -> bool:
-    """Does any view show the scores?"""
-    return any(
-        composite.GetForegroundVolumeID() == result.score.GetID() and composite.GetForegroundOpacity() > 0
-        for composite in _composites(scene)
-    )
-
-
 def update_legend(result: Result) -> None:
     """Make every view check again whether it draws the legend of the scores.
 

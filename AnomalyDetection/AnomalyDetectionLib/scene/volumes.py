@@ -15,7 +15,6 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .logics import Logics
 
 #: RAS to LPS and back: the first two axes are reversed.
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -51,24 +50,22 @@ def image_of(node: Any) -> sitk.Image:
     return _image(node, to_world)
 
 
-def study_files(
-    t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path, *, logics: Logics
-) -> dict[str, Path]:
+def study_files(t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path) -> dict[str, Path]:
     """Write the engine's input: T1.nrrd, FLAIR.nrrd and, where given, brain_mask.nrrd, uncompressed.
 
     The files are in world space. If the FLAIR has a non-linear transform, they are in the FLAIR's own space, which works
     if the T1 and the mask have the same non-linear transform.
 
     Args:
-        brain_mask_node: a segmentation (all its segments are brain) or a label map volume, or None.
+        brain_mask_node: a segmentation (all its segments are brain) or a label map volume (all values but 0 are brain), on
+            any grid and under any linear transform; or None. Its file is on the FLAIR's grid: uint8, 1 in the brain.
         folder: an existing folder.
-        logics: of the scene.
 
     Returns:
         "t1", "flair" and, where given, "brain_mask": the paths.
 
     Raises:
-        InputError: as of `image_of` and `mask_image`; if a file cannot be written.
+        InputError: as for `image_of`; the mask is empty or outside the FLAIR; or a file cannot be written.
     """
     to_files = matrix_between(flair_node, None)
     space = None if to_files is not None else flair_node
@@ -87,22 +84,6 @@ def study_files(
         files["brain_mask"] = folder / "brain_mask.nrrd"
         _write(mask, files["brain_mask"])
     return files
-
-
-def mask_image(node: Any, flair_node: Any) -> sitk.Image:
-    """A brain mask on the FLAIR's grid in world space: uint8, 1 in the brain.
-
-    Args:
-        node: a segmentation node, all segments of which are brain, or a label map volume (anything but 0 is
-            brain), on any grid and under any linear transform.
-
-    Raises:
-        InputError: if the mask is empty or does not meet the FLAIR, or as of `image_of`.
-    """
-    flair_to_world = matrix_between(flair_node, None)
-    if flair_to_world is None:
-        raise InputError(not_linear(flair_node))
-    return _mask(node, flair_node, grid_of(flair_node, flair_to_world), matrix_between(node, None))
 
 
 def image_data(array: np.ndarray) -> Any:
