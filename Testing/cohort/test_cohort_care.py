@@ -20,7 +20,7 @@ from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.failures import FailedScan
 from AnomalyDetectionLib.cohort.group import write_group
 from AnomalyDetectionLib.cohort.group_figures import COLOURS, OTHER, _most_common
-from AnomalyDetectionLib.cohort.participants import _gone
+from AnomalyDetectionLib.cohort.participants import _removed
 from AnomalyDetectionLib.detection.settings import DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
@@ -86,10 +86,10 @@ def test_results_that_do_not_count_any_more_are_left_out_of_the_group_and_said(m
 
 def test_participant_says_which_results_are_of_scans_that_are_gone(made):
     known = {f"sub-{number:05d}" for number in range(2, 11)}
-    assert _gone(Dataset.open(made[0]), known)[0].startswith(
+    assert _removed(Dataset.open(made[0]), known)[0].startswith(
         "1 result of scans that the dataset does not hold any more: sub-00001"
     )
-    assert _gone(Dataset.open(made[0]), {*known, "sub-00001"}) == []
+    assert _removed(Dataset.open(made[0]), {*known, "sub-00001"}) == []
 
 
 @pytest.mark.parametrize(

@@ -353,7 +353,7 @@ def test_an_empty_mask_and_one_elsewhere_are_refused_with_a_sentence(a_slicer_sc
     away = np.eye(4)
     away[:3, 3] = 500
     with pytest.raises(InputError, match='"brain" lies outside "FLAIR"'):
-        mask_image(under(scene, a_segmentation(scene, flair, voxels() > 100), away), flair)
+        mask_image(under(scene, a_segmentation(scene, flair, voxels() > 100), away), flair, tmp_path)
 
 
 def test_a_large_study_is_written(a_slicer_scene, tmp_path):

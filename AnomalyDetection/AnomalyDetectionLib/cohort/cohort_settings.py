@@ -26,7 +26,7 @@ class CohortSettings:
         keep_scores: also keep the score map.
         pictures: also draw thumbnail, overlay, nearest normal tissue and report.
         brain_masks: absolute path of the dataset with brain masks; "": find the brain.
-        runs: as of `Wanted`.
+        runs: as in `Wanted`.
         filter: the BIDS filter, as `plain_filter` writes it.
         version: version of this program.
     """

@@ -34,7 +34,7 @@ class FailedScan(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As of `CohortScan`."""
+        """The name of the scan, as in `CohortScan`."""
         return f"{self.subject}_{self.session}" if self.session else self.subject
 
 

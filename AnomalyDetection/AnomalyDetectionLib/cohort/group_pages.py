@@ -10,7 +10,7 @@ from ..files.atomic_file import write_whole
 from ..reporting.html_page import page
 from ..reporting.notice import NOTICE
 from .failures import FailedScan
-from .outliers import LIMIT, Outlier
+from .outliers import LIMIT, Outlier, warnings_of
 from .scan import REPORT_NAME, THUMBNAIL
 from .summaries import OutOfDate, ScanSummary
 
@@ -76,7 +76,7 @@ def write_index(
     unusual = [
         (scan.name, f"{scan.findings}", f"{scan.burden_ml:.1f}", "; ".join(warnings))
         for scan, items in scans
-        if (warnings := _warnings(scan, items))
+        if (warnings := warnings_of(scan, items))
     ]
     pages = [
         (f"{k * ON_A_PAGE + 1} to {min((k + 1) * ON_A_PAGE, len(scans))}", f"{PAGES}/{name}")
@@ -109,8 +109,4 @@ def _card(scan: ScanSummary, unusual: Sequence[Outlier]) -> tuple[ScanSummary, l
         thumbnail = (scan.folder / "figures" / f"{scan.name}_{THUMBNAIL}").read_bytes()
     except OSError:
         thumbnail = None
-    return scan, _warnings(scan, unusual), address, thumbnail
-
-
-def _warnings(scan: ScanSummary, unusual: Sequence[Outlier]) -> list[str]:
-    return [*scan.warnings, *(item.sentence for item in unusual)]
+    return scan, warnings_of(scan, unusual), address, thumbnail

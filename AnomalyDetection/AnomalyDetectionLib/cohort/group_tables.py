@@ -13,7 +13,7 @@ from typing import Any
 from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
 from ..files.atomic_file import atomic_file, write_whole
-from .outliers import Outlier
+from .outliers import Outlier, warnings_of
 from .summaries import FindingSummary, ScanSummary
 
 SCANS, FINDINGS = "group_scans.tsv", "group_findings.tsv"
@@ -132,7 +132,7 @@ def write_scans(
             for key, kind, name in kinds:
                 row[key] = scan.counts[kind].get(name, 0)
                 row[key.replace("findings_", "ml_", 1)] = float(scan.volumes_ml[kind].get(name, 0.0))
-            warnings = [*scan.warnings, *(item.sentence for item in strange)]
+            warnings = warnings_of(scan, strange)
             row |= {"warnings": len(warnings), "warning_text": "; ".join(warnings) or None}
             row["highest_z"] = strange[0].z if strange else None
             table.writerow([_cell(row[name]) for name in columns])

@@ -97,3 +97,8 @@ def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Outlier, ...]]:
             )
             found[k].append(Outlier(sentence, float(z[k])))
     return [tuple(sorted(items, key=lambda item: -abs(item.z))) for items in found]
+
+
+def warnings_of(scan: ScanSummary, outliers: Sequence[Outlier]) -> list[str]:
+    """The warnings of a scan's analysis, and its outliers, one sentence each."""
+    return [*scan.warnings, *(outlier.sentence for outlier in outliers)]

@@ -33,7 +33,7 @@ class ScanSummary:
     """The summary of a scan.
 
     Attributes:
-        name, subject, session: as of `CohortScan`.
+        name, subject, session: as in `CohortScan`.
         findings: number of findings.
         burden_ml: total volume of the findings.
         brain_ml: volume of the searched part of the brain.

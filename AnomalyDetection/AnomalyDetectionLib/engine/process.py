@@ -35,7 +35,6 @@ class EngineRun:
         folder: Path,
         *,
         library: Path,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the engine. If it cannot be started, the run is in the state "failed"; no exception is raised.
 
@@ -44,7 +43,6 @@ class EngineRun:
             arguments: of the engine's command line, such as those of `Job.write`.
             folder: for progress and log; it must exist and belong to this run alone.
             library: the folder that holds the package AnomalyDetectionLib.
-            environment: base of the process's environment; None: the environment of this process.
         """
         self._folder = Path(folder)
         self._began = time.monotonic()
@@ -58,7 +56,7 @@ class EngineRun:
         command = [*python, "-m", "AnomalyDetectionLib", *arguments]
         try:
             with (self._folder / PROGRESS).open("wb") as out, (self._folder / LOG).open("wb") as log:
-                self._process = _start(command, out, log, _environment(environment, Path(library)), library)
+                self._process = _start(command, out, log, _environment(Path(library)), library)
         except (OSError, ValueError) as error:
             self._ended = self._began
             reason = getattr(error, "strerror", None) or error
@@ -207,8 +205,8 @@ def _start(
     )
 
 
-def _environment(given: Mapping[str, str] | None, library: Path) -> dict[str, str]:
-    environment = dict(os.environ if given is None else given)
+def _environment(library: Path) -> dict[str, str]:
+    environment = dict(os.environ)
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(library), before] if before else [str(library)])
     environment["PYTHONUTF8"] = "1"  # file names in the log may be in any language

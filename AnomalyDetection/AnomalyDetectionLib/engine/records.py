@@ -39,7 +39,7 @@ class Failure:
     Attributes:
         message: a sentence with its remedy, which names no command-line option or button.
         code: exit code of the process.
-        see: as of `InputError`.
+        see: options and commands to mention, as in `InputError`.
     """
 
     message: str

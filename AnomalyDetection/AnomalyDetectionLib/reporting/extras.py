@@ -41,7 +41,7 @@ class MissingExtra:
     """An optional output that could not be made, and why.
 
     Attributes:
-        what, files: as of `Extra`.
+        what, files: as in `Extra`.
         reason: what went wrong and, if known, what to do.
         details: the traceback, for a log.
     """

@@ -148,7 +148,7 @@ def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple
     """The rows about settings, model, versions, device, inputs, alignment and durations that the record has.
 
     Args:
-        record: as of `provenance.provenance`, or of a result in a scene; parts may be missing.
+        record: from `provenance.provenance`, or of a result in a scene; parts may be missing.
         findings: give the threshold and the minimum size, which may have changed since the run.
     """
     rows = [

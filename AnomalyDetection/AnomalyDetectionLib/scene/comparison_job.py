@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ class ComparisonJob(EngineJob):
         earlier: a result folder of the same patient, or another result in the scene.
         python: the command that starts Python.
         temporary: folder in which the run creates its own folder, which is removed when the run ends.
-        environment: of the process; None: the environment of this process.
 
     Raises:
         InputError: a result cannot be passed to the engine; nothing was started.
@@ -48,7 +47,6 @@ class ComparisonJob(EngineJob):
         *,
         python: Sequence[str],
         temporary: Path | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(temporary)
         try:
@@ -56,7 +54,7 @@ class ComparisonJob(EngineJob):
             self._output = self._folder / "comparison.json"
             arguments = ["compare", "--earlier", str(places[0]), "--later", str(places[1])]
             arguments += ["--output", str(self._output), "--progress", "json", "--parent", str(os.getpid())]
-            self._start(python, arguments, environment)
+            self._start(python, arguments)
         except BaseException:
             self._remove_folder()
             raise

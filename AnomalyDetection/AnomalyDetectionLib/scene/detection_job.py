@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,6 @@ class DetectionJob(EngineJob):
         python: the command that starts Python.
         replace: the result to update; None: add a new result.
         temporary: folder in which the run creates its own folder, which is removed when the run ends.
-        environment: of the process; None: the environment of this process.
 
     Raises:
         InputError: the volumes cannot be passed to the engine; nothing was started.
@@ -73,7 +72,6 @@ class DetectionJob(EngineJob):
         python: Sequence[str],
         replace: Result | None = None,
         temporary: Path | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
         remove_leftovers(temporary)
@@ -93,7 +91,7 @@ class DetectionJob(EngineJob):
                 files["t1"], files["flair"], files.get("brain_mask"), settings=inputs.settings
             )
             arguments = Job(request, self._folder / RESULTS, os.getpid()).write(self._folder / JOB)
-            self._start(python, arguments, environment)
+            self._start(python, arguments)
         except BaseException:
             self._remove_folder()
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,12 +31,10 @@ class EngineJob:
         self._names: dict[str, str] = {}
         """The names that messages show in place of the paths passed to the engine."""
 
-    def _start(
-        self, python: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str] | None
-    ) -> None:
-        """Start the engine; python is the command for it, and without an environment it has this process's."""
+    def _start(self, python: Sequence[str], arguments: Sequence[str]) -> None:
+        """Start the engine with `python`, the command that starts Python."""
         library = Path(__file__).resolve().parents[2]
-        self._run = EngineRun(python, arguments, self._folder, library=library, environment=environment)
+        self._run = EngineRun(python, arguments, self._folder, library=library)
 
     @property
     def state(self) -> str:

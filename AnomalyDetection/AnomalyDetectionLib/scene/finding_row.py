@@ -30,7 +30,7 @@ class FindingRow:
 
     Attributes:
         number: of the finding; it does not change with the threshold.
-        volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as of `Finding`.
+        volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as in `Finding`.
         hint, hint_evidence: as in `Finding`; "unknown" and "" if the table lacks them.
         centroid_ras: mm, at the position of the FLAIR when the result was made.
         per_normal_scan: findings in a normal scan that are as unusual or more; None: not known.

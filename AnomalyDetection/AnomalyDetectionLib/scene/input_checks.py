@@ -89,7 +89,7 @@ def _volume_problems(node: Any, role: str) -> list[str]:
     if node.GetAttribute(OPENED) is not None:
         return [
             f"{quoted(node)} was opened with a result folder and is closed with it: load the {role} itself to detect "
-            "anomalies anew."
+            "anomalies again."
         ]
     if is_ours(node):
         return [f"{quoted(node)} is a result of an earlier detection: choose the {role} as it was loaded."]
