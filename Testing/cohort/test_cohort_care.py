@@ -87,7 +87,7 @@ def test_results_that_do_not_count_any_more_are_left_out_of_the_group_and_said(m
 def test_participant_says_which_results_are_of_scans_that_are_gone(made):
     known = {f"sub-{number:05d}" for number in range(2, 11)}
     assert _removed(Dataset.open(made[0]), known)[0].startswith(
-        "1 result of scans that the dataset does not hold any more: sub-00001"
+        "1 result of scans that are no longer in the dataset: sub-00001"
     )
     assert _removed(Dataset.open(made[0]), {*known, "sub-00001"}) == []
 

@@ -94,7 +94,7 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     ("files", "reason"),
     [
         (["T1.nii.gz"], "no file is called FLAIR"),
-        (["T1.nii.gz", "FLAIR.nii.gz", "flair_2.nii.gz"], "several could be the FLAIR"),
+        (["T1.nii.gz", "FLAIR.nii.gz", "flair_2.nii.gz"], "several files could be the FLAIR"),
     ],
 )
 def test_a_study_that_is_not_clear_is_there_with_the_reason(tmp_path, files, reason):

@@ -60,7 +60,7 @@ def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
     files.pop("1.2.4")  # no longer in the database
     detected.ui.exportReportButton.click()
     assert "Doe, Jane" in (tmp_path / "known.html").read_text("utf-8")
-    assert "do not say whose" in (tmp_path / "gone.html").read_text("utf-8")
+    assert "do not identify the patient" in (tmp_path / "gone.html").read_text("utf-8")
 
 
 def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(

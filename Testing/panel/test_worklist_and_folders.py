@@ -223,7 +223,7 @@ def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gon
     assert states(listed)["b"] == "reviewed (0)"
     slicer_app.type("A")
     shift_n()
-    assert "still to come: 1" in listed.ui.worklistMessageLabel.text
+    assert "still to be analysed: 1" in listed.ui.worklistMessageLabel.text
     assert states(listed)["c"] == "reviewed (1)"
 
 

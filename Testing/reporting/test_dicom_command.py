@@ -104,7 +104,7 @@ def test_a_run_without_findings_has_a_report_and_says_so(detect, scans, tmp_path
     assert "There are no findings, so there is a report but no DICOM segmentation" in out
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "Doe, Jane" in page  # the reference says whose they are
-    assert "do not say whose" not in page
+    assert "do not identify the patient" not in page
     document = hd.sr.srread(tmp_path / "out" / REPORT)
     observers = document.content.get_observer_contexts()
     assert [observer.observer_type.meaning for observer in observers] == ["Device"]

@@ -80,7 +80,7 @@ def test_what_is_not_chosen_is_asked_for(t1):
 
 def test_the_same_volume_twice(t1):
     assert only(problems(t1, t1)) == (
-        'T1 and FLAIR are the same volume ("T1"): choose the other one of the two.'
+        'T1 and FLAIR are the same volume ("T1"): choose another volume for one of them.'
     )
 
 
@@ -103,7 +103,7 @@ def test_colours_and_nothing_at_all(scene, flair):
     )
     assert '"photo" has 3 values per voxel' in only(problems(colours, flair))
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "nothing")
-    assert '"nothing" has no images' in only(problems(empty, flair))
+    assert '"nothing" contains no image' in only(problems(empty, flair))
 
 
 def test_a_constant_volume_and_one_with_nan(scene, flair):

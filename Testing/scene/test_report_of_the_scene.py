@@ -77,7 +77,7 @@ def test_only_what_was_accepted(result, tmp_path):
     page = report_of(result, tmp_path, accepted_only=True)
     assert numbers_in(page) == [second]
     assert [article.attributes["id"] for article in page.all("article")] == [f"finding-{second}"]
-    assert "about the 1 accepted of 3 findings" in page.all("main")[0].text
+    assert "covers the 1 accepted of 3 findings" in page.all("main")[0].text
 
 
 def test_what_is_hidden_is_left_out_and_said(result, tmp_path):

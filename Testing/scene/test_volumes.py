@@ -252,7 +252,7 @@ def test_both_under_the_same_bent_transform_go_out_in_their_own_space(a_slicer_s
 def test_colours_and_empty_volumes_are_refused_with_a_sentence(a_slicer_scene):
     scene = a_slicer_scene.scene
     empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "nothing")
-    with pytest.raises(InputError, match='"nothing" has no images'):
+    with pytest.raises(InputError, match='"nothing" contains no image'):
         image_of(empty)
     colour = slicer.util.addVolumeFromArray(
         np.zeros((6, 7, 8, 3), np.uint8), np.eye(4), "photo", "vtkMRMLVectorVolumeNode"

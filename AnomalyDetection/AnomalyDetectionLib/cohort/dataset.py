@@ -30,12 +30,12 @@ from .. import __version__
 from ..bids.selection import CohortScan
 from ..errors import InputError
 from ..files.atomic_file import synchronise, write_whole
-from ..files.file_hash import sha256_of
 from ..files.folder_lock import locked
 from ..files.text import display_path
 from . import sidecars
 from .cohort_settings import CohortSettings
 from .failures import FailedScans
+from .input_files import RAW, exists, has_inputs_of, is_same, stamp_of
 
 BIDS_VERSION = "1.10.0"
 DESCRIPTION, IGNORE, README, SETTINGS = (
@@ -45,7 +45,6 @@ DESCRIPTION, IGNORE, README, SETTINGS = (
     "code/settings.json",
 )
 WORK, LOGS = ".work", "logs"
-_RAW = "bids:raw:"
 _OLD = ".old-"
 _COMPARED = 5
 """Number of results whose images are compared to recognise a dataset that was moved."""
@@ -152,11 +151,11 @@ class Dataset:
         source = source.absolute()
         if self.source.resolve() == source.resolve():
             return replace(self, source=source)
-        if _exists(self.source):
+        if exists(self.source):
             raise InputError(
                 f"{self.folder} holds results of the dataset {self.source}: give another folder."
             )
-        if all(_holds_inputs_of(path, source) for path in islice(self.records(), _COMPARED)):
+        if all(has_inputs_of(path, source) for path in islice(self.records(), _COMPARED)):
             return replace(self, source=source)
         raise InputError(f"{self.folder} holds results of the dataset {self.source}, which no longer exists, and the images in {source} differ: give another folder.")  # fmt: skip
 
@@ -226,18 +225,18 @@ class Dataset:
     def from_source(self, path: Path) -> str:
         """The BIDS URI of a file of the source dataset; the name of any other file."""
         try:
-            return f"{_RAW}{path.relative_to(self.source).as_posix()}"
+            return f"{RAW}{path.relative_to(self.source).as_posix()}"
         except ValueError:
             return path.name
 
     def holds(self, named: str) -> bool:
         """Whether the source dataset has the file of a URI from `from_source`; True for names of other files."""
-        return not named.startswith(_RAW) or _exists(self.source / named.removeprefix(_RAW))
+        return not named.startswith(RAW) or exists(self.source / named.removeprefix(RAW))
 
     def inputs(self, scan: CohortScan, sha256: dict[str, str]) -> dict[str, Any]:
         """The settings and input files of a scan's results, to recognise whether they are up to date."""
         files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
-        return {name: {"file": self.from_source(p), **_stamp(p), "sha256": sha256.get(name, "")} for name, p in files.items() if p}  # fmt: skip
+        return {name: {"file": self.from_source(p), **stamp_of(p), "sha256": sha256.get(name, "")} for name, p in files.items() if p}  # fmt: skip
 
     def is_finished(self, scan: CohortScan) -> bool:
         """Whether the scan has a complete result with these settings and images.
@@ -253,7 +252,7 @@ class Dataset:
             if before.keys() != now.keys():
                 return False
             files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
-            return all(_is_same(path, now[name], before[name]) for name, path in files.items() if path)
+            return all(is_same(path, now[name], before[name]) for name, path in files.items() if path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
 
@@ -392,37 +391,6 @@ def _bring_sessions(old: Path, place: Path) -> None:
     sessions = [path for path in old.glob("ses-*") if path.is_dir()]
     for left in [p for p in (*sessions, *old.glob("*_review*")) if not (place / p.name).exists()]:
         left.rename(place / left.name)
-
-
-def _holds_inputs_of(record: Path, source: Path) -> bool:
-    """Whether a dataset has the images that a result was made from."""
-    try:
-        for described in json.loads(record.read_text("utf-8"))["cohort"]["inputs"].values():
-            if described["file"].startswith(_RAW):
-                path = source / described["file"].removeprefix(_RAW)
-                if path.stat().st_size != described["bytes"] or sha256_of(path) != described["sha256"]:
-                    return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return False
-    return True
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a parent folder may not be readable
-        return False
-
-
-def _stamp(path: Path) -> dict[str, int]:
-    found = path.stat()
-    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
-
-
-def _is_same(path: Path, now: dict[str, Any], before: dict[str, Any]) -> bool:
-    if now["file"] != before["file"] or now["bytes"] != before["bytes"]:
-        return False
-    return now["mtime_ns"] == before["mtime_ns"] or sha256_of(path) == before["sha256"]
 
 
 def _json(content: dict[str, Any]) -> str:

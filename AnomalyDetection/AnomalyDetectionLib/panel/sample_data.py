@@ -19,7 +19,7 @@ NAME = "AnomalyDetection: simulated chronic infarcts"
 
 
 @dataclass(frozen=True)
-class Volume:
+class SampleFile:
     """A file of the sample, the name of its node, and the hash of the file."""
 
     file: str
@@ -32,10 +32,10 @@ class Volume:
         return RESOURCES / "SampleData" / self.file
 
 
-T1 = Volume(
+T1 = SampleFile(
     "simulated_T1.nii.gz", "Simulated T1", "9ea87de103ac104ab83b8d13fbd298f81b9093f07d9b3245581be470623b7bd5"
 )
-FLAIR = Volume(
+FLAIR = SampleFile(
     "simulated_FLAIR.nii.gz",
     "Simulated FLAIR",
     "f5d901f9f58c21ed657b7084422d1da76affb0de657c3a689f100db928cfc7ec",
@@ -89,7 +89,7 @@ def load_sample() -> tuple[Any, Any]:
     return t1, flair
 
 
-def _load(volume: Volume) -> Any:
+def _load(volume: SampleFile) -> Any:
     node = slicer.util.loadVolume(str(volume.path), {"name": volume.node, "show": False})
     storage = node.GetStorageNode()
     if storage is not None:  # otherwise Slicer would offer to overwrite the extension's file
@@ -98,7 +98,7 @@ def _load(volume: Volume) -> Any:
     return node
 
 
-def _check(volume: Volume) -> None:
+def _check(volume: SampleFile) -> None:
     try:
         digest = sha256_of(volume.path)
     except OSError as error:
