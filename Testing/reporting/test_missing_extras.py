@@ -84,7 +84,7 @@ PARTS = {
 }
 ERRORS = {
     "its own": (IndexError("too many\nindices"), "IndexError: too many indices"),
-    "memory": (MemoryError(), "memory was not enough"),
+    "memory": (MemoryError(), "memory ran out"),
     "package": (ModuleNotFoundError("No module named 'PIL'", name="PIL"), "PIL is not installed"),
     "disk": (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "disk is full"),
 }
