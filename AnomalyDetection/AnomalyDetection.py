@@ -1,7 +1,7 @@
-"""The Slicer module: pick a T1 and a FLAIR, click Detect anomalies, review, export.
+"""The Slicer module: choose a T1 and a FLAIR, click Detect anomalies, review, export.
 
-Thin on purpose: the panel's sections are in AnomalyDetectionLib/panel, the bridge to the scene in
-AnomalyDetectionLib/scene, and the detection runs as a process of its own.
+The panel's sections are in AnomalyDetectionLib/panel and the bridge to the scene in AnomalyDetectionLib/scene; the
+detection runs in a separate process.
 """
 
 import time
@@ -24,7 +24,7 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-__all__ = [  # what Slicer looks for, by these names
+__all__ = [  # Slicer looks for these names
     "AnomalyDetection",
     "AnomalyDetectionLogic",
     "AnomalyDetectionTest",
@@ -33,7 +33,7 @@ __all__ = [  # what Slicer looks for, by these names
 
 
 class AnomalyDetection(ScriptedLoadableModule):
-    """What Slicer shows of the module before it is opened."""
+    """The module's title, help and acknowledgement."""
 
     def __init__(self, parent: Any) -> None:
         ScriptedLoadableModule.__init__(self, parent)
@@ -42,9 +42,9 @@ class AnomalyDetection(ScriptedLoadableModule):
         self.parent.dependencies = ["Colors", "Segmentations"]
         self.parent.contributors = ["The AnomalyDetection developers"]
         self.parent.helpText = _(
-            "Marks what looks unusual on a T1 and a FLAIR of the brain: chronic infarcts first of all, and white"
-            " matter hyperintensities and whatever else is not normal tissue. Choose the two volumes, click"
-            " <b>Detect anomalies</b>, give each finding a category with the keys 1 to 8, go on with U (next"
+            "Marks tissue that looks unusual on a T1 and a FLAIR of the brain: above all chronic infarcts, but also white"
+            " matter hyperintensities and other abnormal tissue. Choose the two volumes, click"
+            " <b>Detect anomalies</b>, give each finding a category with the keys 1 to 8, move on with U (next"
             " unreviewed), N and P, and export.<br><br><b>Research use only. Not a medical device; not for diagnosis.</b>"
         )
         self.parent.acknowledgementText = _(
@@ -57,19 +57,19 @@ class AnomalyDetection(ScriptedLoadableModule):
 
 
 def _register() -> None:
-    """Make the sample known to the module Sample Data, and the layout to a scene that was saved in it.
+    """Register the sample in the Sample Data module, and the layout for scenes that were saved with it.
 
-    What a Slicer that was killed has left of a run goes: it holds a patient's head.
+    Temporary files that a killed Slicer has left are removed, as they contain images of a patient.
     """
     from AnomalyDetectionLib.files.run_folders import remove_leftovers
     from AnomalyDetectionLib.panel.sample_data import register
-    from AnomalyDetectionLib.scene import layout
+    from AnomalyDetectionLib.scene import view_layout
 
     register()
     remove_leftovers(Path(slicer.app.temporaryPath))
     layoutNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if layoutNode is not None:
-        layout.register(layoutNode)
+        view_layout.register(layoutNode)
 
 
 @parameterNodeWrapper
@@ -77,7 +77,7 @@ class AnomalyDetectionParameterNode:
     """The choices on the panel; they are saved with the scene.
 
     t1, flair, brainMask: the inputs.
-    result: the score volume of the result that is shown and reviewed.
+    result: the score volume of the current result.
     model: "" for the default, a bundled model's name, or "file"; modelFile: the path then.
     device: "auto", "cpu" or "gpu".
     percentile, stride: -1 and 0 stand for the model's own.
@@ -135,7 +135,7 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
-        # Before the boxes see it, which would take the next volume by themselves.
+        # Before the selectors notice the removal and choose the next volume.
         self.addObserver(
             slicer.mrmlScene,
             slicer.mrmlScene.NodeAboutToBeRemovedEvent,
@@ -143,14 +143,14 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             priority=100.0,
         )
         self.initializeParameterNode()
-        if self.parent.isEntered:  # reloaded while it is open: nobody calls enter() then
+        if self.parent.isEntered:  # reloaded while it is open, when Slicer does not call enter()
             self.enter()
 
     def cleanup(self) -> None:
         """Called when Slicer closes, or the module is reloaded."""
         self.removeObservers()
         if self._parameterNode is not None:
-            # Or the hidden widgets of a panel that was reloaded would go on to write.
+            # Otherwise the hidden widgets of a reloaded panel would continue to write.
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self._parameterNode = None
         if self.panel is not None:
@@ -162,7 +162,7 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.enter()
 
     def exit(self) -> None:
-        """Called each time another module is opened; a run goes on."""
+        """Called each time another module is opened; a running detection continues."""
         self.panel.exit()
 
     def onSceneStartClose(self, caller: Any, event: Any) -> None:
@@ -186,12 +186,12 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.node_goes(node)
 
     def initializeParameterNode(self) -> None:
-        """Follow the scene's parameter node; there is one as long as the module is open."""
+        """Follow the scene's parameter node, which exists as long as the module is open."""
         parameterNode = self.logic.getParameterNode()
         known = self._parameterNode is not None and (
             self._parameterNode.parameterNode is parameterNode.parameterNode
         )
-        # After an import the node is the same, but what it refers to came into the scene after it was read.
+        # After an import the node is the same, but the nodes that it refers to were added after it was read.
         if known and not self._imported:
             self.panel.refresh()
         else:
@@ -204,9 +204,11 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
-        self.panel.parameters = None  # what the widgets say while they are being filled is nobody's choice
+        self.panel.parameters = (
+            None  # changes of the widgets while they are being filled are not choices of the user
+        )
         if parameterNode is not None:
-            # Slicer's connectGui does the same, but keeps the tag that disconnectGui wants to itself.
+            # Slicer's connectGui does the same, but does not return the tag that disconnectGui needs.
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(self.widgetsByParameter())
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self.panel.set_parameters(parameterNode)
@@ -231,16 +233,16 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         """Start a run and return at once.
 
         Args:
-            inputs: `AnomalyDetectionLib.scene.detection_job.Inputs`.
-            replace: the result that is updated; None: another one is added.
+            inputs: `AnomalyDetectionLib.scene.detection_job.DetectionInputs`.
+            replace: the result to update; None: add a new result.
 
         Returns:
             A `DetectionJob`: `poll` it, then `finish` or `cancel` it.
 
         Raises:
-            InputError: the volumes cannot be given to the engine.
+            InputError: the volumes cannot be passed to the engine.
         """
-        from AnomalyDetectionLib.panel.python import python_command
+        from AnomalyDetectionLib.panel.slicer_python import python_command
         from AnomalyDetectionLib.scene.detection_job import DetectionJob
 
         return DetectionJob(
@@ -263,14 +265,14 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         keep_intermediate: bool = False,
         **settings: Any,
     ) -> Any:
-        """Detect anomalies and wait for the result. Takes a GPU if there is one.
+        """Detect anomalies and wait for the result. Uses a GPU if there is one.
 
         Args:
             t1Node, flairNode: scalar volumes of one head.
-            brainMaskNode: segmentation or label map of the brain; None: the brain is found.
+            brainMaskNode: segmentation or label map of the brain; None: find the brain.
             onProgress: called with stage, fraction and message of each step.
-            replace: a result to update; None: a new one is added.
-            keep_intermediate: whether the prepared volumes are shown among the volumes.
+            replace: a result to update; None: add a new result.
+            keep_intermediate: whether the prepared volumes are listed in Slicer.
             settings: model, device, threshold, ...: the fields of `AnomalyDetectionLib.detection.detection_settings.DetectionSettings`.
 
         Returns:
@@ -281,8 +283,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         """
         from AnomalyDetectionLib.errors import InputError
         from AnomalyDetectionLib.panel.first_run import missing_requirements
-        from AnomalyDetectionLib.scene.checks import problems
-        from AnomalyDetectionLib.scene.detection_job import Inputs
+        from AnomalyDetectionLib.scene.detection_job import DetectionInputs
+        from AnomalyDetectionLib.scene.input_checks import problems
 
         missing = missing_requirements()
         if missing:
@@ -293,7 +295,9 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         wrong = problems(t1Node, flairNode, brainMaskNode)
         if wrong:
             raise InputError(wrong[0])
-        inputs = Inputs(t1Node, flairNode, brainMaskNode, DetectionSettings(**settings), keep_intermediate)
+        inputs = DetectionInputs(
+            t1Node, flairNode, brainMaskNode, DetectionSettings(**settings), keep_intermediate
+        )
         job = self.start(inputs, replace)
         try:
             while job.state == "running":

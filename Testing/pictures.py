@@ -25,12 +25,12 @@ import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.stored_scores import read_stored
 from AnomalyDetectionLib.reporting.drawing import font
-from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import Result, add_result
 from AnomalyDetectionLib.scene.segmentation import emphasise
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, set_overlay_opacity, show_result
+from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from PIL import Image, ImageDraw, ImageFilter
 from slice_rendering import Drawing, SliceView, Window, prepare_for_views
 from slicer_scene import SlicerScene, add_volume, make_scene
@@ -234,10 +234,10 @@ def screenshot(size: tuple[int, int], number: int = 2, results: Path | None = No
 
 def replay(results: Path) -> None:
     """Let the panel's next run give these results."""
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
     engine = Path(__file__).parent / "panel" / "fake_engine.py"
-    python.python_command = lambda: [sys.executable, str(engine), "replay", str(results)]
+    slicer_python.python_command = lambda: [sys.executable, str(engine), "replay", str(results)]
 
 
 def report(results: Path, width: int = 1000) -> Image.Image:

@@ -200,8 +200,8 @@ def test_the_user_can_name_the_series_of_a_study(run, studies, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--t1", "a.nii"], "Missing option '--flair': give --t1 and --flair, or --study"),
-        (["--study", "b", "--t1", "a.nii"], "--study finds T1 and FLAIR itself"),
+        (["--t1", "a.nii"], "Option '--flair' is missing: give --t1 and --flair, or --study"),
+        (["--study", "b", "--t1", "a.nii"], "--study chooses T1 and FLAIR itself"),
         (
             ["--t1", "a.nii", "--flair", "b.nii", "--study-uid", "1.2"],
             "--study-uid chooses among the studies",

@@ -331,10 +331,9 @@ def test_every_mistake_is_a_record_where_records_were_asked_for(folder):
 
 def test_a_package_that_is_missing_is_named(folder, quick, tmp_path):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     shadowed = tmp_path / "AnomalyDetectionLib"
     shadowed.symlink_to(LIBRARY / "AnomalyDetectionLib")
-    run = EngineRun([sys.executable], quick(), folder, library=tmp_path, environment=environment)
+    run = EngineRun([sys.executable], quick(), folder, library=tmp_path)
     run.wait()
     assert run.state == "failed"
     assert "torch is not installed" in run.error

@@ -294,8 +294,8 @@ def isolation(cohort: Path, results: Path, scans: int) -> None:
     """The same scans with a new Python each, with copies of a process, and all in one process."""
     from AnomalyDetectionLib.bids.selection import select_scans
     from AnomalyDetectionLib.cohort.batch import limit_threads, run_scans
+    from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
     from AnomalyDetectionLib.cohort.dataset import Dataset
-    from AnomalyDetectionLib.cohort.settings import CohortSettings
     from AnomalyDetectionLib.model.bundled import find_model
 
     limit_threads(1)

@@ -19,7 +19,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from AnomalyDetectionLib.reporting.worklist import DONE, Entry, Worklist, review_file, write_worklist
+from AnomalyDetectionLib.reporting.worklist_file import (
+    DONE,
+    Worklist,
+    WorklistEntry,
+    review_file,
+    write_worklist,
+)
 from pictures import REPOSITORY, replay
 from scene_speed import milliseconds, reached
 from slice_rendering import Drawing, prepare_for_views
@@ -165,7 +171,9 @@ def worklist(application: Any, widget: Any, folder: Path) -> list[tuple[str, str
     results = folder / "results"
     entries = []
     for number in range(STUDIES):
-        entry = Entry(f"patient {number}", f"sub-{number:02}", f"sub-{number:02}", state=DONE, findings=8)
+        entry = WorklistEntry(
+            f"patient {number}", f"sub-{number:02}", f"sub-{number:02}", state=DONE, findings=8
+        )
         entries.append(entry)
         review = review_file(results, entry)
         review.parent.mkdir(parents=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from AnomalyDetectionLib.scene.detection_job import DetectionJob, Inputs
+from AnomalyDetectionLib.scene.detection_job import DetectionInputs, DetectionJob
 from AnomalyDetectionLib.scene.result import Result, rederive
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, show_result
 from pictures import SAMPLE, Shown, read_volume
@@ -40,7 +40,7 @@ def main() -> None:
     def click(replace: Result | None) -> tuple[Result, float]:
         begin = time.perf_counter()
         job = DetectionJob(
-            made.scene, made.logics, Inputs(t1, flair), python=[sys.executable], replace=replace
+            made.scene, made.logics, DetectionInputs(t1, flair), python=[sys.executable], replace=replace
         )
         job.wait()
         result = job.finish()

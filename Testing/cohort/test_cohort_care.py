@@ -13,13 +13,14 @@ import pytest
 from AnomalyDetectionLib.bids.bids_layout import read_participants
 from AnomalyDetectionLib.bids.entity_filter import plain_filter
 from AnomalyDetectionLib.bids.selection import CohortScan, SelectionCriteria, select_scans
+from AnomalyDetectionLib.cohort.batch import Workflow
+from AnomalyDetectionLib.cohort.cluster import _command
+from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.failures import Failure
+from AnomalyDetectionLib.cohort.failures import FailedScan
 from AnomalyDetectionLib.cohort.group import write_group
 from AnomalyDetectionLib.cohort.group_figures import COLOURS, OTHER, _most_common
-from AnomalyDetectionLib.cohort.participants import _gone
-from AnomalyDetectionLib.cohort.settings import CohortSettings
-from AnomalyDetectionLib.cohort.workflow import Workflow, _command
+from AnomalyDetectionLib.cohort.participants import _removed
 from AnomalyDetectionLib.detection.detection_settings import DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
@@ -65,7 +66,7 @@ def group(out: Path, source: Path) -> str:
 def test_results_that_do_not_count_any_more_are_left_out_of_the_group_and_said(made):
     out, source = made
     dataset = Dataset.open(out)
-    dataset.failures.add(Failure("sub-00001", "", "reading", f"see x.txt in {out}/logs, and {source}/a"))
+    dataset.failures.add(FailedScan("sub-00001", "", "reading", f"see x.txt in {out}/logs, and {source}/a"))
     record = dataset.record(CohortScan("sub-00002", "", Path(), Path()))
     content = json.loads(record.read_text("utf-8"))
     content["cohort"]["settings"] = "0" * 16
@@ -85,10 +86,10 @@ def test_results_that_do_not_count_any_more_are_left_out_of_the_group_and_said(m
 
 def test_participant_says_which_results_are_of_scans_that_are_gone(made):
     known = {f"sub-{number:05d}" for number in range(2, 11)}
-    assert _gone(Dataset.open(made[0]), known)[0].startswith(
-        "1 result of scans that the dataset does not hold any more: sub-00001"
+    assert _removed(Dataset.open(made[0]), known)[0].startswith(
+        "1 result of scans that are no longer in the dataset: sub-00001"
     )
-    assert _gone(Dataset.open(made[0]), {*known, "sub-00001"}) == []
+    assert _removed(Dataset.open(made[0]), {*known, "sub-00001"}) == []
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_name_that_is_no_text_is_a_row_that_can_be_written(study):
     found = select_scans(study)
     assert len(found.scans) == 2
     failures = Dataset.begin(study.parent / "out", study, CohortSettings()).failures
-    failures.add(*(Failure(p.subject, p.session, "choosing", p.reason + "\udcff") for p in found.problems))
+    failures.add(*(FailedScan(p.subject, p.session, "choosing", p.reason + "\udcff") for p in found.problems))
     assert failures.rows()[0].subject == "sub-\\udcff"
 
 
@@ -170,7 +171,7 @@ def test_a_dataset_that_has_moved_is_known_by_its_images(made, tmp_path):
     assert Dataset.open(out).source == moved
     again = moved.rename(tmp_path / "again")
     image(again, "sub-00001", "T1w").write_bytes(b"an IMAGE")
-    with pytest.raises(InputError, match="which is gone, and the images in"):
+    with pytest.raises(InputError, match="which no longer exists, and the images in"):
         Dataset.begin(out, again, settings)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.errors import InputError
 from made_cohort import add_subject, command, cut_off, opened, run, small_model
 
@@ -207,7 +207,7 @@ def test_other_settings_for_the_same_folder_are_refused(killed, dataset):
 
 def test_a_folder_with_something_else_in_it_is_refused(dataset, tmp_path):
     (tmp_path / "thesis.txt").touch()
-    with pytest.raises(InputError, match="holds something else"):
+    with pytest.raises(InputError, match="holds other files"):
         Dataset.begin(tmp_path, dataset, CohortSettings())
     with pytest.raises(InputError, match="is the dataset itself"):
         Dataset.begin(dataset, dataset, CohortSettings())

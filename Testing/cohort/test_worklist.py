@@ -13,16 +13,16 @@ import time
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.bids.selection import CohortScan
+from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.cohort.dataset import Dataset
-from AnomalyDetectionLib.cohort.settings import CohortSettings
 from AnomalyDetectionLib.cohort.studies import studies_in
-from AnomalyDetectionLib.cohort.worklist import list_studies, run_worklist
+from AnomalyDetectionLib.cohort.worklist_run import list_studies, run_worklist
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder
-from AnomalyDetectionLib.reporting.worklist import (
+from AnomalyDetectionLib.reporting.worklist_file import (
     FILE,
-    Entry,
     Worklist,
+    WorklistEntry,
     read_worklist,
     review_file,
     reviewed,
@@ -94,7 +94,7 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     ("files", "reason"),
     [
         (["T1.nii.gz"], "no file is called FLAIR"),
-        (["T1.nii.gz", "FLAIR.nii.gz", "flair_2.nii.gz"], "several could be the FLAIR"),
+        (["T1.nii.gz", "FLAIR.nii.gz", "flair_2.nii.gz"], "several files could be the FLAIR"),
     ],
 )
 def test_a_study_that_is_not_clear_is_there_with_the_reason(tmp_path, files, reason):
@@ -154,7 +154,9 @@ def test_it_goes_on_where_it_was_and_does_nothing_twice(analysed, model):
     _, source, results = analysed
     record = results / "sub-one" / "anat" / "sub-one_space-FLAIR_desc-anomaly_dseg.json"
     before = record.stat().st_mtime_ns
-    write_worklist(Worklist((Entry("one", "sub-one", "sub-one", state="running"),)), results)  # killed
+    write_worklist(
+        Worklist((WorklistEntry("one", "sub-one", "sub-one", state="running"),)), results
+    )  # killed
     run_worklist(source, results, quiet, model=str(model), device="cpu")
     assert record.stat().st_mtime_ns == before
     assert [entry.state for entry in read_worklist(results).entries] == ["done", "failed"]
@@ -207,10 +209,10 @@ def test_after_a_kill_the_same_command_goes_on(tmp_path, model):
 
 def test_the_table_of_all_reviews_has_a_row_a_finding_and_one_for_what_has_none(tmp_path):
     entries = (
-        Entry("one", "sub-one", "sub-one", state="done", findings=2),
-        Entry("two", "sub-two", "sub-two", state="done", findings=1),
-        Entry("three", "sub-three", "sub-three", state="failed", reason="no FLAIR"),
-        Entry("four", "sub-four", "sub-four", state="done", findings=0),
+        WorklistEntry("one", "sub-one", "sub-one", state="done", findings=2),
+        WorklistEntry("two", "sub-two", "sub-two", state="done", findings=1),
+        WorklistEntry("three", "sub-three", "sub-three", state="failed", reason="no FLAIR"),
+        WorklistEntry("four", "sub-four", "sub-four", state="done", findings=0),
     )
     for name, content, table in (
         ("one", {"reviewed": 1, "findings": 2}, "number,category,note\n1,bone,é\n2,unreviewed,\n"),
@@ -244,5 +246,5 @@ def test_a_damaged_list_is_none(tmp_path, text):
 
 
 def test_a_list_does_not_lead_out_of_its_folder(tmp_path):
-    write_worklist(Worklist((Entry("x", "sub-x", "../../etc"),), True), tmp_path)
+    write_worklist(Worklist((WorklistEntry("x", "sub-x", "../../etc"),), True), tmp_path)
     assert read_worklist(tmp_path) is None

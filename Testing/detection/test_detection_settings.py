@@ -4,7 +4,7 @@ import json
 from dataclasses import fields
 
 import pytest
-from AnomalyDetectionLib.cohort.settings import CohortSettings
+from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.commands.bids import bids
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.detection.detection_settings import DetectionSettings, setting_of

@@ -21,7 +21,7 @@ from AnomalyDetectionLib.imaging.nifti import nifti_bytes
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 from AnomalyDetectionLib.imaging.write_image import write_image
-from AnomalyDetectionLib.reporting.segmentation import write_segmentation
+from AnomalyDetectionLib.reporting.segmentation_file import write_segmentation
 
 SHAPE = (40, 44, 12)
 TURN = np.array(sitk.Euler3DTransform((0, 0, 0), 0.1, -0.2, 0.15).GetMatrix()).reshape(3, 3)

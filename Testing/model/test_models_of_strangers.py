@@ -20,7 +20,7 @@ from AnomalyDetectionLib.model.context_network import ContextSettings
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.networks import Generator
-from AnomalyDetectionLib.reporting.models import model_card
+from AnomalyDetectionLib.reporting.model_list import model_card
 from conftest import REPOSITORY
 
 

@@ -39,9 +39,9 @@ FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 @pytest.fixture
 def slicer_app(a_slicer_application, monkeypatch):
     """A Slicer whose Python is this one."""
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
-    monkeypatch.setattr(python, "python_command", lambda: [sys.executable])
+    monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable])
     return a_slicer_application
 
 
@@ -62,12 +62,12 @@ def sample(panel):
 def engine(monkeypatch, request, tmp_path):
     """Which engine runs: `engine("replay")` gives the results that the real one left of the sample, and
     `engine("replay", "run_with_hints")` those of that fixture."""
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
     def choose(what: str, run: str = "sample_run") -> None:
         folder = request.getfixturevalue(run).output if what == "replay" else tmp_path
         command = [sys.executable, str(FAKE_ENGINE), what, str(folder)]
-        monkeypatch.setattr(python, "python_command", lambda: command)
+        monkeypatch.setattr(slicer_python, "python_command", lambda: command)
 
     return choose
 

@@ -51,7 +51,7 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
 def of_another_command(recording: Path, arguments: list[str]) -> int:
     """The real one, but that a worklist's studies are not analysed: each gets the results of FOLDER."""
     from AnomalyDetectionLib import cli
-    from AnomalyDetectionLib.reporting.worklist import read_worklist, write_worklist
+    from AnomalyDetectionLib.reporting.worklist_file import read_worklist, write_worklist
 
     if arguments[0] != "worklist" or "--list" in arguments:
         cli.main(arguments)

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from AnomalyDetectionLib.reporting.worklist import read_worklist, write_worklist
+from AnomalyDetectionLib.reporting.worklist_file import read_worklist, write_worklist
 
 
 def main(arguments: list[str]) -> int:

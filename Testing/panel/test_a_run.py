@@ -12,7 +12,7 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     sample.ui.detectButton.click()
     assert visible(sample.ui.progressWidget)
     assert not sample.ui.detectButton.enabled
-    assert "going on" in sample.ui.detectButton.toolTip
+    assert "is running" in sample.ui.detectButton.toolTip
     stages, values = set(), []
 
     def ended():
@@ -130,9 +130,9 @@ def test_an_engine_that_is_killed_is_said_to_be(sample, engine, slicer_app):
 
 
 def test_an_engine_that_cannot_be_started_is_said_to_be(sample, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
-    monkeypatch.setattr(python, "python_command", lambda: ["no-such-python"])
+    monkeypatch.setattr(slicer_python, "python_command", lambda: ["no-such-python"])
     sample.ui.detectButton.click()
     slicer_app.wait(lambda: not sample.panel.detect.running)
     assert "no-such-python" in sample.ui.outcomeLabel.text

@@ -40,7 +40,7 @@ def test_a_foreign_line_among_the_devices_is_passed_over(said_of, noise):
 
 
 def test_an_answer_without_any_device_is_said(said_of):
-    assert "could not be found out" in said_of("nothing of use\n")[0]
+    assert "could not be determined" in said_of("nothing of use\n")[0]
 
 
 def test_why_the_devices_cannot_be_found_is_the_engines_sentence(said_of):

@@ -116,12 +116,12 @@ def test_each_result_keeps_its_own_threshold(detected, slicer_app):
 
 
 def test_the_threshold_slider_reaches_the_low_thresholds_of_another_kind_of_model(detected, monkeypatch):
-    from AnomalyDetectionLib.panel import display
+    from AnomalyDetectionLib.panel import display_section
 
-    monkeypatch.setattr(display, "settings_of", lambda result: (3.0, 2))
+    monkeypatch.setattr(display_section, "settings_of", lambda result: (3.0, 2))
     detected.panel.display.take(detected.panel.result)
     assert detected.ui.thresholdSlider.minimum == 0.5
-    monkeypatch.setattr(display, "settings_of", lambda result: (0.3, 4))
+    monkeypatch.setattr(display_section, "settings_of", lambda result: (0.3, 4))
     detected.panel.display.take(detected.panel.result)
     assert detected.ui.thresholdSlider.value == 0.3
     assert detected.ui.thresholdSlider.minimum < 0.1

@@ -7,7 +7,7 @@ import shutil
 import sys
 
 import pytest
-from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW
+from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW
 from made_result_folder import result_folder
 from scene.test_comparison_in_scene import DEGREES, LATER, SCORES, head
 from synthetic_study import FLAIR_GRID, rotated
@@ -38,15 +38,15 @@ def whose(folder, **identity):
 def compared(panel, folders, slicer_app, monkeypatch):
     """The panel with the later result, compared with the earlier folder by the real engine."""
     import qt
-    from AnomalyDetectionLib.panel import comparison
+    from AnomalyDetectionLib.panel import comparison_section
 
-    find = comparison.find_image
+    find = comparison_section.find_image
 
     def waits(*arguments):
         assert qt.QApplication.overrideCursor() is not None, "hashing an image takes a second"
         return find(*arguments)
 
-    monkeypatch.setattr(comparison, "find_image", waits)
+    monkeypatch.setattr(comparison_section, "find_image", waits)
     monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
     assert panel.panel.folders.open(folders[1])
     slicer_app.dialogs.paths.append(str(folders[0]))
@@ -154,11 +154,11 @@ def test_what_cannot_be_compared_is_said(panel, folders, slicer_app, tmp_path, m
 def test_a_comparison_ends_with_its_patient(panel, folders, slicer_app, monkeypatch):
     from pathlib import Path
 
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
     monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
     slow = [sys.executable, "-c", "import time; time.sleep(600)"]
-    monkeypatch.setattr(python, "python_command", lambda: slow)
+    monkeypatch.setattr(slicer_python, "python_command", lambda: slow)
     panel.panel.folders.open(folders[1])
     panel.panel.earlier.compare(folders[0])
     assert panel.panel.earlier.running

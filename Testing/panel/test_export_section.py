@@ -60,7 +60,7 @@ def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
     files.pop("1.2.4")  # no longer in the database
     detected.ui.exportReportButton.click()
     assert "Doe, Jane" in (tmp_path / "known.html").read_text("utf-8")
-    assert "do not say whose" in (tmp_path / "gone.html").read_text("utf-8")
+    assert "do not identify the patient" in (tmp_path / "gone.html").read_text("utf-8")
 
 
 def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
@@ -76,7 +76,7 @@ def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
     flair = detected.panel.result.flair
     slicer_app.dialogs.paths = [tmp_path]
     assert not detected.ui.exportDicomButton.enabled
-    assert "of a file that is not DICOM" in detected.ui.exportDicomButton.toolTip
+    assert "was not loaded from DICOM images" in detected.ui.exportDicomButton.toolTip
 
     database = DicomDatabase(classic_series(tmp_path / "flair", image_of(flair)))
     use(database, monkeypatch)
@@ -99,7 +99,7 @@ def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
     database.isOpen = False
     slicer_app.dialogs.paths = [tmp_path]
     detected.ui.exportDicomButton.click()
-    assert "is not of DICOM images" in detected.ui.exportMessageLabel.text
+    assert "was not loaded from DICOM images" in detected.ui.exportMessageLabel.text
 
 
 def test_a_chooser_that_is_cancelled_writes_nothing(detected, tmp_path):

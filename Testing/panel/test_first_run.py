@@ -250,10 +250,10 @@ def test_what_is_still_missing_afterwards_is_a_failure(installers, monkeypatch):
     ],
 )
 def test_the_wheels_to_fetch_fit_this_python_and_platform(installers, monkeypatch, platform, system, wheels):
-    from AnomalyDetectionLib.panel import first_run, python
+    from AnomalyDetectionLib.panel import first_run, slicer_python
 
     # Python's own look-up of programs does not work any more once it takes itself to be on another system.
-    monkeypatch.setattr(python, "python_command", lambda: ["PythonSlicer"])
+    monkeypatch.setattr(slicer_python, "python_command", lambda: ["PythonSlicer"])
     monkeypatch.setattr(first_run.sysconfig, "get_platform", lambda: platform)
     monkeypatch.setattr(first_run.sys, "platform", system)
     text = first_run.by_hand(first_run.missing_requirements())

@@ -136,12 +136,12 @@ def test_a_result_is_no_input(detected):
 def two_models(slicer_app, monkeypatch, a_random_model, a_context_model):
     """A module that comes with a model of each kind; the first is its default."""
     from AnomalyDetectionLib.model import bundled
-    from AnomalyDetectionLib.panel import advanced
+    from AnomalyDetectionLib.panel import advanced_section
 
     monkeypatch.setattr(bundled, "DEFAULT_MODEL", a_random_model.stem)
-    for module in (bundled, advanced):
+    for module in (bundled, advanced_section):
         monkeypatch.setattr(module, "bundled_models", lambda: [a_random_model, a_context_model])
-    monkeypatch.setattr(advanced, "DEFAULT_MODEL", a_random_model.stem)
+    monkeypatch.setattr(advanced_section, "DEFAULT_MODEL", a_random_model.stem)
 
 
 def test_models_are_chosen_by_their_titles_the_default_first(two_models, panel):

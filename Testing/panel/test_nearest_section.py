@@ -88,7 +88,7 @@ def test_without_the_models_file_a_sentence_says_so(with_normal_tissue):
     path.unlink()
     widget.panel.review.next()
     wait_for_it(widget)
-    assert "not here any more" in widget.ui.nearestLabel.text
+    assert "no longer exists" in widget.ui.nearestLabel.text
     assert "<img" not in widget.ui.nearestLabel.text
 
 

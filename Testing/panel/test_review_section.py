@@ -183,7 +183,7 @@ def test_a_note_that_is_being_typed_is_kept_when_the_findings_change(detected, s
 
 def test_findings_of_a_hint_are_hidden_and_come_back(detected_with_hints, slicer_app):
     from AnomalyDetectionLib.panel.findings_view import SYMBOL
-    from AnomalyDetectionLib.panel.words import HINT_SHORT
+    from AnomalyDetectionLib.panel.labels import HINT_SHORT
 
     detected = detected_with_hints
     result, review = detected.panel.result, detected.panel.review

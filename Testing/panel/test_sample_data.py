@@ -103,7 +103,7 @@ def test_a_damaged_file_is_a_sentence_and_loads_nothing(a_slicer_application, mo
     from AnomalyDetectionLib.errors import InputError
     from AnomalyDetectionLib.panel import sample_data
 
-    damaged = sample_data.Volume("simulated_FLAIR.nii.gz", "Simulated FLAIR", "0" * 64)
+    damaged = sample_data.SampleFile("simulated_FLAIR.nii.gz", "Simulated FLAIR", "0" * 64)
     monkeypatch.setattr(sample_data, "VOLUMES", (sample_data.T1, damaged))
     with pytest.raises(InputError, match=r"simulated_FLAIR\.nii\.gz is damaged"):
         sample_data.load_sample()

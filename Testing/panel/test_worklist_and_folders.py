@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from AnomalyDetectionLib.reporting.worklist import Entry, Worklist, write_worklist
+from AnomalyDetectionLib.reporting.worklist_file import Worklist, WorklistEntry, write_worklist
 from made_dicom import MadeStudy
 from made_result_folder import engine_files, result_folder, with_dicom_images
 
@@ -36,10 +36,12 @@ def studies(tmp_path):
         result_folder(place, patches, scan=f"sub-{name}", image_folder=images)
         t1, flair = (str(images / f"sub-{name}_{kind}.nii.gz") for kind in ("T1w", "FLAIR"))
         entries.append(
-            Entry(name, f"sub-{name}", f"sub-{name}", t1, flair, "done", findings=0 if name == "b" else 1)
+            WorklistEntry(
+                name, f"sub-{name}", f"sub-{name}", t1, flair, "done", findings=0 if name == "b" else 1
+            )
         )
-    entries.append(Entry("d", "sub-d", "sub-d", state="failed", reason="no file is called FLAIR"))
-    entries.append(Entry("e", "sub-e", "sub-e"))
+    entries.append(WorklistEntry("d", "sub-d", "sub-d", state="failed", reason="no file is called FLAIR"))
+    entries.append(WorklistEntry("e", "sub-e", "sub-e"))
     write_worklist(Worklist(tuple(entries), True), results)
     return results
 
@@ -47,9 +49,9 @@ def studies(tmp_path):
 @pytest.fixture
 def listed(panel, studies, monkeypatch, slicer_app):
     """The panel with that list."""
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
-    monkeypatch.setattr(python, "python_command", lambda: [sys.executable, str(ENGINE)])
+    monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(ENGINE)])
     slicer_app.dialogs.paths.append(str(studies.parent))
     panel.ui.worklistFolderButton.click()
     slicer_app.wait(lambda: not panel.panel.worklist.running)
@@ -125,7 +127,7 @@ def test_an_opened_result_of_dicom_images_names_its_patient_and_goes_out_as_dico
 def test_without_dicom_images_the_button_says_that_they_are_what_is_missing(panel, folder):
     assert panel.panel.folders.open(folder)
     assert not panel.ui.exportDicomButton.enabled
-    assert "of a file that is not DICOM" in panel.ui.exportDicomButton.toolTip
+    assert "was not loaded from DICOM images" in panel.ui.exportDicomButton.toolTip
 
 
 def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app):
@@ -133,7 +135,7 @@ def test_an_image_that_is_gone_is_asked_for(panel, folder, tmp_path, slicer_app)
     shutil.move(folder.parent / "FLAIR.nii.gz", picked)
     slicer_app.dialogs.paths.append(str(picked))
     assert panel.panel.folders.open(folder)
-    assert "FLAIR of this result is not where it was" in slicer_app.dialogs.texts[-1]
+    assert "FLAIR of this result was moved or deleted" in slicer_app.dialogs.texts[-1]
     assert numbers(panel) == [1, 2, 3]
 
 
@@ -221,7 +223,7 @@ def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gon
     assert states(listed)["b"] == "reviewed (0)"
     slicer_app.type("A")
     shift_n()
-    assert "still to come: 1" in listed.ui.worklistMessageLabel.text
+    assert "still to be analysed: 1" in listed.ui.worklistMessageLabel.text
     assert states(listed)["c"] == "reviewed (1)"
 
 
@@ -278,20 +280,20 @@ def test_detection_runs_in_the_background_and_can_be_stopped_and_gone_on_with(li
 
 
 def test_yesterdays_list_is_there_again(listed, slicer_app):
-    from AnomalyDetectionLib.panel.worklist import Worklist
+    from AnomalyDetectionLib.panel.worklist_section import WorklistSection
 
     listed.panel.worklist.stop()
     listed.ui.worklistTable.setRowCount(0)
-    again = Worklist(listed.panel)
+    again = WorklistSection(listed.panel)
     assert again.entries == ()
     again._collapsed(False)
     assert len(again.entries) == 5
 
 
 def test_an_engine_that_fails_is_said(panel, slicer_app, tmp_path, monkeypatch):
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
-    monkeypatch.setattr(python, "python_command", lambda: [sys.executable, str(ENGINE)])
+    monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(ENGINE)])
     (tmp_path / "fail").touch()
     panel.panel.worklist.open(tmp_path, tmp_path / "out")
     slicer_app.wait(lambda: not panel.panel.worklist.running)
@@ -341,11 +343,11 @@ class Database:
 
 def test_the_mr_studies_of_slicers_database_become_a_list(panel, slicer_app, tmp_path, monkeypatch):
     import slicer
-    from AnomalyDetectionLib.panel import python
+    from AnomalyDetectionLib.panel import slicer_python
 
     database = Database(tmp_path / "dicom")
     monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
-    monkeypatch.setattr(python, "python_command", lambda: [sys.executable, str(ENGINE)])
+    monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(ENGINE)])
     slicer_app.dialogs.paths.append(str(tmp_path / "results"))
     panel.ui.worklistDatabaseButton.click()
     slicer_app.wait(lambda: not panel.panel.worklist.running)

@@ -101,10 +101,10 @@ def test_a_run_without_findings_has_a_report_and_says_so(detect, scans, tmp_path
     code, out, err = detect(*more, flair="FLAIR.nii.gz")
     assert code == 0, err
     assert not (tmp_path / "out" / SEGMENTATION).exists()
-    assert "There is no finding for a DICOM segmentation" in out
+    assert "There are no findings, so there is a report but no DICOM segmentation" in out
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "Doe, Jane" in page  # the reference says whose they are
-    assert "do not say whose" not in page
+    assert "do not identify the patient" not in page
     document = hd.sr.srread(tmp_path / "out" / REPORT)
     observers = document.content.get_observer_contexts()
     assert [observer.observer_type.meaning for observer in observers] == ["Device"]
@@ -116,7 +116,7 @@ def test_a_run_without_findings_has_a_report_and_says_so(detect, scans, tmp_path
 def test_images_that_are_no_dicom_are_refused_before_the_work(detect, tmp_path):
     code, _, err = detect("--dicom", flair="FLAIR.nii.gz")
     assert code == 2
-    assert "is no DICOM, so no DICOM objects can refer to it" in err
+    assert "is not DICOM, so DICOM objects cannot refer to it" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -439,7 +439,7 @@ def test_a_file_made_from_the_series_is_referred_to_it(tmp_path):
 
 def test_a_file_without_a_reference_is_refused(tmp_path):
     made(tmp_path / "source", "classic", oblique((9, 7, 6)))
-    with pytest.raises(InputError, match="is no DICOM") as caught:
+    with pytest.raises(InputError, match="is not DICOM") as caught:
         source_of_flair(nifti_of(tmp_path / "source"))
     assert caught.value.see == ("dicom_reference", "dicom")
 
@@ -454,7 +454,7 @@ def test_a_reference_on_another_grid_or_of_other_images_is_refused(tmp_path):
         source_of_flair(path, reference=tmp_path / "shifted")
     noise = np.random.default_rng(7).integers(0, 1000, grid.shape).astype(np.int16)
     classic_series(tmp_path / "t1", grid.image(noise), kind="T1", study=study)
-    with pytest.raises(InputError, match="show other things"):
+    with pytest.raises(InputError, match="show different images"):
         source_of_flair(path, reference=tmp_path / "t1")
     with pytest.raises(InputError, match="does not exist"):
         source_of_flair(path, reference=tmp_path / "nowhere")

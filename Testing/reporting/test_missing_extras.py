@@ -76,7 +76,7 @@ def record_of(folder: Path) -> dict:
 
 PARTS = {
     "score map": (results.__name__, "write_stored", {"score_map/"}),
-    "overlay": ("AnomalyDetectionLib.reporting.overlay", "draw_overlay", {"overlay.png"}),
+    "overlay": ("AnomalyDetectionLib.reporting.overlay_picture", "draw_overlay", {"overlay.png"}),
     "nearest": ("AnomalyDetectionLib.reporting.nearest_picture", "draw_nearest", {"nearest_normal.png"}),
     "report": ("AnomalyDetectionLib.reporting.report", "report_html", {"report.html"}),
     "DICOM SEG": ("AnomalyDetectionLib.reporting.dicom_segmentation", "segmentation_of", DICOM),
@@ -84,7 +84,7 @@ PARTS = {
 }
 ERRORS = {
     "its own": (IndexError("too many\nindices"), "IndexError: too many indices"),
-    "memory": (MemoryError(), "memory was not enough"),
+    "memory": (MemoryError(), "memory ran out"),
     "package": (ModuleNotFoundError("No module named 'PIL'", name="PIL"), "PIL is not installed"),
     "disk": (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "disk is full"),
 }
@@ -248,5 +248,5 @@ def test_a_wrong_option_is_refused_before_the_work(scan, a_random_model, tmp_pat
     ]
     done = CliRunner().invoke(detect, list(map(str, arguments)))
     assert done.exit_code == 1  # raised to `main`, which makes a sentence of it
-    assert "no DICOM objects can refer to it" in str(done.exception)
+    assert "DICOM objects cannot refer to it" in str(done.exception)
     assert not (tmp_path / "r").exists()

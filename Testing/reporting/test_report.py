@@ -50,7 +50,7 @@ def test_it_says_things_in_the_order_of_a_reader(scan):
     headings = [element.text for level in ("h1", "h2") for element in page.all(level)]
     assert headings == [
         "Suspected anomalies of the brain",
-        "Before trusting this",
+        "Reasons to doubt this result",
         "Findings",
         "Overview",
         "Pictures of the findings",
@@ -172,8 +172,8 @@ def test_whose_it_is_stands_on_top_and_on_every_sheet(scan):
     assert "Doe, Jane" in page.all("title")[0].text
     foot = page.all("footer", "running")[0].text
     assert all(word in foot for word in ("Doe, Jane", "MRN-417", NOTICE))
-    assert "do not say whose they are (no DICOM)" in written(scan).all("p", "about")[0].text
-    assert "do not say whose they are." in written(scan, patient=NOBODY).all("p", "about")[0].text
+    assert "do not identify the patient (no DICOM)" in written(scan).all("p", "about")[0].text
+    assert "do not identify the patient." in written(scan, patient=NOBODY).all("p", "about")[0].text
 
 
 def test_how_rare_a_finding_is_stands_in_words_and_rounded(scan):
@@ -307,7 +307,7 @@ def test_without_findings_there_is_a_report_all_the_same():
     assert text.startswith("No suspected anomaly in")
     assert [head.text for head in page.all("h2")] == ["Overview", "Limits", "How this was made"]
     assert len(page.all("img")) == 1
-    assert "is not thereby a normal scan" in page.all("ul", "limits")[0].text
+    assert "is not necessarily normal" in page.all("ul", "limits")[0].text
 
 
 def test_many_findings_are_all_in_the_table_and_the_file_stays_small(tmp_path):
@@ -338,7 +338,7 @@ def test_what_was_hidden_is_in_the_table_and_has_no_picture(scan):
     page = written((scores, shown), reviewed=reviewed(findings))
     assert len(cells(page)) == 2
     assert len(page.all("article")) == 1
-    assert "Left out of the pictures, as was asked for: 2." in page.all("p", "lead")[0].text
+    assert "Left out of the pictures on request: 2." in page.all("p", "lead")[0].text
 
 
 def test_each_finding_has_its_slice_and_a_closer_look_at_both_images(scan):

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.reporting.segmentation import write_segmentation
+from AnomalyDetectionLib.reporting.segmentation_file import write_segmentation
 from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, rotated, scored
 
 

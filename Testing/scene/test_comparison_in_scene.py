@@ -16,9 +16,10 @@ import slicer.util
 from AnomalyDetectionLib.dicom.identity import Identity
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.reporting.comparison import compare_folders
+from AnomalyDetectionLib.reporting.result_comparison import compare_folders
 from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder, read_image
-from AnomalyDetectionLib.scene.comparison import (
+from AnomalyDetectionLib.scene.comparison_job import ComparisonJob, write_for_comparison
+from AnomalyDetectionLib.scene.comparison_nodes import (
     change_of,
     comparison_of,
     earlier_of,
@@ -26,7 +27,6 @@ from AnomalyDetectionLib.scene.comparison import (
     keep_comparison,
     place_earlier,
 )
-from AnomalyDetectionLib.scene.comparison_job import ComparisonJob, write_for_comparison
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.patients import place_under_patient
 from AnomalyDetectionLib.scene.result import rederive
@@ -218,12 +218,12 @@ def test_the_dates_say_which_of_the_two_is_the_earlier_one(earlier_and_later, tm
     now = of_somebody(later, tmp_path / "now", patient_id="4711", study_date="20210407")
     found = compare_folders(then, now)
     assert found.dates == ("2024-01-31", "2021-04-07")
-    assert "is the later of the two" in found.remarks[0]
-    assert not any("one patient is not known" in remark for remark in found.remarks)
+    assert "is later than the other" in found.remarks[0]
+    assert not any("do not identify the patient" in remark for remark in found.remarks)
 
 
 def test_two_whose_patient_nobody_knows_are_compared_and_it_is_said(compared):
-    assert "one patient is not known" in compared.remarks[-1]
+    assert "do not identify the patient" in compared.remarks[-1]
     assert compared.dates == ("", "")
 
 

@@ -10,7 +10,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
-from AnomalyDetectionLib.scene.dicom import export_dicom
+from AnomalyDetectionLib.scene.dicom_export import export_dicom
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
 from AnomalyDetectionLib.scene.volumes import image_of
@@ -244,7 +244,7 @@ def test_a_result_written_again_replaces_the_files_of_before(a_slicer_scene, res
 
 
 def test_a_flair_that_is_no_dicom_is_said(result, files, tmp_path):
-    with pytest.raises(InputError, match=r"\"FLAIR\" is not of DICOM images"):
+    with pytest.raises(InputError, match=r"\"FLAIR\" was not loaded from DICOM images"):
         export_dicom(result, [], tmp_path)
     gone = [files[0].with_name("gone.dcm"), *files[1:]]
     with pytest.raises(InputError, match="is not there any more"):

@@ -13,7 +13,7 @@ import slicer.util
 import vtk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.reporting.segmentation import TERMINOLOGY
+from AnomalyDetectionLib.reporting.segmentation_file import TERMINOLOGY
 from AnomalyDetectionLib.reporting.tables import COLUMNS
 from AnomalyDetectionLib.scene.export import (
     REVIEW_COLUMNS,
@@ -96,7 +96,7 @@ def points_of(labels, number):
 def test_a_segmentation_opens_with_its_segments_names_colours_and_terminology(
     a_slicer_scene, result, tmp_path
 ):
-    path = export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a")
+    path = export_segmentation(result, tmp_path / "a")
     assert path == tmp_path / "a.seg.nrrd"
     _scene, node = opened(path)
     segmentation, original = node.GetSegmentation(), result.segmentation.GetSegmentation()
@@ -113,7 +113,7 @@ def test_a_segmentation_opens_with_its_segments_names_colours_and_terminology(
 
 
 def test_the_reference_geometry_is_that_of_the_flair(a_slicer_scene, result, tmp_path):
-    path = export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a.seg.nrrd")
+    path = export_segmentation(result, tmp_path / "a.seg.nrrd")
     read, flair = sitk.ReadImage(str(path)), image_of(result.flair)
     assert read.GetSize() == flair.GetSize()
     assert np.allclose(read.GetOrigin(), flair.GetOrigin(), atol=1e-4)
@@ -131,7 +131,7 @@ def test_files_stand_where_the_scene_stands_under_a_transform(a_slicer_scene, re
     flair = image_of(result.flair)
     assert np.allclose(labels.GetOrigin(), flair.GetOrigin(), atol=1e-3)
     assert np.allclose(labels.GetDirection(), flair.GetDirection(), atol=1e-5)
-    segmentation = export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a")
+    segmentation = export_segmentation(result, tmp_path / "a")
     _scene, node = opened(segmentation)
     table = read_table(export_table(result, tmp_path / "table"))
     for row, cells in zip(rows(result.table), table, strict=True):
@@ -171,14 +171,10 @@ def test_a_label_map_has_the_numbers_of_the_findings(result, tmp_path):
 def test_only_what_was_accepted(a_slicer_scene, result, tmp_path):
     first, second = [row.number for row in rows(result.table)][:2]
     with pytest.raises(InputError, match="No finding is accepted yet"):
-        export_segmentation(
-            a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a", accepted_only=True
-        )
+        export_segmentation(result, tmp_path / "a", accepted_only=True)
     set_decision(result.table, second, "accepted")
     set_decision(result.table, first, "rejected")
-    path = export_segmentation(
-        a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a", accepted_only=True
-    )
+    path = export_segmentation(result, tmp_path / "a", accepted_only=True)
     _scene, node = opened(path)
     assert list(node.GetSegmentation().GetSegmentIDs()) == [f"Segment_{second}"]
     labels = sitk.ReadImage(str(export_labels(result, tmp_path / "labels.nii.gz", accepted_only=True)))
@@ -213,7 +209,7 @@ def test_without_findings_the_label_map_is_empty_and_a_segmentation_is_refused(
     labels = sitk.ReadImage(str(export_labels(result, tmp_path / "labels")))
     assert not sitk.GetArrayFromImage(labels).any()
     with pytest.raises(InputError, match="no finding to export: lower the threshold"):
-        export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a")
+        export_segmentation(result, tmp_path / "a")
     with pytest.raises(InputError, match="no finding to export: lower the threshold"):
         export_pictures(result, tmp_path / "pictures")
     assert read_table(export_table(result, tmp_path / "table.csv")) == []
@@ -224,7 +220,7 @@ def test_the_scene_does_not_change_by_an_export(a_slicer_scene, result, tmp_path
     before = [
         (scene.GetNthNode(n).GetID(), scene.GetNthNode(n).GetMTime()) for n in range(scene.GetNumberOfNodes())
     ]
-    export_segmentation(scene, a_slicer_scene.logics, result, tmp_path / "a")
+    export_segmentation(result, tmp_path / "a")
     export_labels(result, tmp_path / "b")
     export_table(result, tmp_path / "c")
     after = [
@@ -265,9 +261,7 @@ def test_findings_that_have_vanished_are_left_out(a_slicer_scene, result, tmp_pa
     left = [row.number for row in rows(result.table)]
     assert len(left) < len(rows(result.table, all=True))
     assert [int(row["number"]) for row in read_table(export_table(result, tmp_path / "t"))] == left
-    _scene, node = opened(
-        export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a")
-    )
+    _scene, node = opened(export_segmentation(result, tmp_path / "a"))
     assert node.GetSegmentation().GetNumberOfSegments() == len(left)
 
 
@@ -320,7 +314,7 @@ def test_a_failure_leaves_what_was_there(a_slicer_scene, result, tmp_path, monke
 def test_a_folder_that_cannot_be_written_is_said_in_plain_words(a_slicer_scene, result, tmp_path):
     (tmp_path / "file").write_text("no folder")
     for export in (
-        lambda path: export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, path),
+        lambda path: export_segmentation(result, path),
         lambda path: export_labels(result, path),
         lambda path: export_table(result, path),
     ):
@@ -331,7 +325,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_plain_words(a_slicer_scene, 
 def test_names_with_accents_and_a_file_of_before(a_slicer_scene, result, tmp_path):
     folder = tmp_path / "résultats 结果"
     for _ in range(2):
-        export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, folder / "é 1.nrrd")
+        export_segmentation(result, folder / "é 1.nrrd")
         export_labels(result, folder / "é 2.nii.gz")
         export_table(result, folder / "é 3.CSV")
     assert sorted(path.name for path in folder.iterdir()) == ["é 1.seg.nrrd", "é 2.nii.gz", "é 3.CSV"]
@@ -340,7 +334,7 @@ def test_names_with_accents_and_a_file_of_before(a_slicer_scene, result, tmp_pat
 def test_two_hundred_findings_are_exported(a_slicer_scene, tmp_path):
     result = a_result(a_slicer_scene, many_findings())
     assert len(rows(result.table)) >= 200
-    export_segmentation(a_slicer_scene.scene, a_slicer_scene.logics, result, tmp_path / "a")
+    export_segmentation(result, tmp_path / "a")
     export_labels(result, tmp_path / "b")
     export_table(result, tmp_path / "c")
     _scene, node = opened(tmp_path / "a.seg.nrrd")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from AnomalyDetectionLib.scene.layout import (
+from AnomalyDetectionLib.scene.view_layout import (
     FLAIR_VIEW,
     SIDE_BY_SIDE,
     T1_VIEW,

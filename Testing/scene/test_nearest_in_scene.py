@@ -31,7 +31,7 @@ def made_by(path):
 
 
 def compared(result, number=1):
-    from AnomalyDetectionLib.scene.nearest import comparison_of
+    from AnomalyDetectionLib.scene.nearest_tissue import comparison_of
 
     return comparison_of(result, number)
 
@@ -77,7 +77,7 @@ def test_it_is_there_in_a_scene_that_was_saved_and_opened(a_slicer_scene, model_
 def test_a_model_that_is_gone_is_a_sentence(a_slicer_scene, model_file):
     result = a_result(a_slicer_scene, provenance=made_by(model_file))
     model_file.unlink()
-    with pytest.raises(InputError, match='"mine", which made this result, is not here any more'):
+    with pytest.raises(InputError, match='"mine", which made this result, no longer exists'):
         compared(result)
 
 
@@ -91,7 +91,7 @@ def test_a_model_that_was_replaced_is_not_taken_for_the_one_that_made_the_result
 
 def test_a_model_without_a_library_is_a_sentence(a_slicer_scene, a_random_model):
     result = a_result(a_slicer_scene, provenance=made_by(a_random_model))
-    with pytest.raises(InputError, match="holds none"):
+    with pytest.raises(InputError, match="contains no normal tissue"):
         compared(result)
 
 

@@ -13,9 +13,9 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find_image, open_folder
 from AnomalyDetectionLib.scene import saved_review
-from AnomalyDetectionLib.scene.checks import problems
 from AnomalyDetectionLib.scene.editing import add_finding, take_edits
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
+from AnomalyDetectionLib.scene.input_checks import problems
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.patients import identity_in_scene
 from AnomalyDetectionLib.scene.places import centre_of
@@ -267,7 +267,9 @@ def test_an_image_that_has_changed_is_said_with_what_to_do(folder):
 def test_an_image_that_is_gone_can_be_picked(folder, tmp_path):
     picked = tmp_path / "picked.nii.gz"
     shutil.move(folder.parent / "T1w.nii.gz", picked)
-    with pytest.raises(ImageNotFoundError, match=r"T1 of this result is not where it was .*choose it"):
+    with pytest.raises(
+        ImageNotFoundError, match=r"T1 of this result was moved or deleted .*choose the image"
+    ):
         find_image(open_folder(folder), "t1")
     found = find_image(open_folder(folder), "t1", picked)
     assert (found.path, found.remark) == (picked, "")
@@ -277,7 +279,7 @@ def test_the_same_voxels_stored_anew_are_taken_with_a_remark_and_another_grid_is
     anew, other = tmp_path / "anew.nrrd", tmp_path / "other.nrrd"
     sitk.WriteImage(head_image(seed=2), str(anew))
     sitk.WriteImage(head_image(seed=2)[1:], str(other))
-    assert "not the same file" in find_image(open_folder(folder), "flair", anew).remark
+    assert "is not the file" in find_image(open_folder(folder), "flair", anew).remark
     with pytest.raises(ImageNotFoundError, match="is not the FLAIR that was analysed"):
         find_image(open_folder(folder), "flair", other)
 
@@ -298,7 +300,7 @@ def test_what_is_no_result_folder_is_refused_with_what_to_choose(tmp_path, what)
             (place / "anomaly_score.nii.gz").unlink()
     said = {
         "empty": "holds no result",
-        "no folder": "is no folder",
+        "no folder": "is not a folder",
         "cohort": r"holds 2 results .*sub-01, sub-02",
         "damaged": "is damaged",
         "incomplete": "is not complete",
@@ -363,7 +365,7 @@ def test_dicom_images_stand_under_their_patient_and_study_as_slicer_has_them(
 def test_images_that_were_opened_with_a_result_are_no_inputs_and_it_is_said_why(a_slicer_scene, folder):
     result = opened_in(a_slicer_scene, folder).result
     (sentence, _) = problems(result.t1, result.flair)
-    assert "was opened with its result" in sentence
+    assert "was opened with a result folder" in sentence
 
 
 def test_a_scan_of_bids_has_its_subject_and_its_date(a_slicer_scene, tmp_path):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.scene.overlay import (
     colour_table,
-    is_legend_visible,
     set_legend_visible,
     show_scores,
 )
@@ -110,14 +109,14 @@ def test_a_scene_has_these_colours_once(a_slicer_scene):
 def test_the_legend_says_what_it_is_of_and_can_be_hidden(a_slicer_scene):
     node = add_volume(a_slicer_scene.scene, np.zeros((2, 2, 2), np.float32), np.eye(4), "score")
     logics = a_slicer_scene.logics
-    assert not is_legend_visible(logics, node)
+    assert logics.colors.GetColorLegendDisplayNode(node) is None
     show_scores(a_slicer_scene.scene, logics, node, 3.0)
     legend = logics.colors.GetColorLegendDisplayNode(node)
     assert legend.GetTitleText() == "Score"
-    assert is_legend_visible(logics, node)
+    assert legend.GetVisibility()
     set_legend_visible(logics, node, False)
     show_scores(a_slicer_scene.scene, logics, node, 4.0)
-    assert not is_legend_visible(logics, node)
+    assert not legend.GetVisibility()
     assert logics.colors.GetNumberOfColorLegendDisplayNodes(node) == 1
 
 
@@ -139,7 +138,7 @@ def test_colours_and_legend_survive_a_saved_scene(a_slicer_scene, tmp_path):
     made = saved_and_opened(a_slicer_scene.scene, tmp_path)
     node = made.scene.GetFirstNodeByName("score")
     np.testing.assert_allclose(shown(node), before, atol=1)
-    assert is_legend_visible(made.logics, node)
+    assert made.logics.colors.GetColorLegendDisplayNode(node).GetVisibility()
     table = node.GetDisplayNode().GetColorNode()
     show_scores(made.scene, made.logics, node, 3.0)
     assert node.GetDisplayNode().GetColorNode() is table

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import slicer
-from AnomalyDetectionLib.scene.layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import rederive, remove_result
@@ -19,6 +18,7 @@ from AnomalyDetectionLib.scene.slice_views import (
     set_overlay_visible,
     show_result,
 )
+from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from result_in_scene import a_result, add_study, stored_scores
 from scipy import ndimage
 from scipy.spatial.transform import Rotation

@@ -11,7 +11,7 @@ import slicer
 import vtk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
-from AnomalyDetectionLib.scene.report import export_report
+from AnomalyDetectionLib.scene.report_export import export_report
 from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
 from made_reports import JANE, RECORD, parsed
 from result_in_scene import a_result, saved_and_opened
@@ -77,7 +77,7 @@ def test_only_what_was_accepted(result, tmp_path):
     page = report_of(result, tmp_path, accepted_only=True)
     assert numbers_in(page) == [second]
     assert [article.attributes["id"] for article in page.all("article")] == [f"finding-{second}"]
-    assert "about the 1 accepted of 3 findings" in page.all("main")[0].text
+    assert "covers the 1 accepted of 3 findings" in page.all("main")[0].text
 
 
 def test_what_is_hidden_is_left_out_and_said(result, tmp_path):
@@ -126,7 +126,7 @@ def test_coordinates_of_a_flair_that_was_moved_since_are_explained(a_slicer_scen
     for node in (result.flair, result.t1, result.score, result.segmentation):
         node.SetAndObserveTransformNodeID(transform.GetID())
     page = report_of(result, tmp_path)
-    assert "was moved in the scene since" in page.all("section", "warnings")[0].text
+    assert "has been moved in the scene since" in page.all("section", "warnings")[0].text
     z = findings_of(result).items[0].centroid_ras[2]
     assert f"{'S' if z >= -0.5 else 'I'} {abs(round(z))}" in page.all("td", "centre")[0].text
 

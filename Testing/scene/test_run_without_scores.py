@@ -19,7 +19,7 @@ MISSING = {"what": "The score map", "files": ["score_map"], "reason": "the disk 
 
 
 def test_it_is_an_error_that_says_what_is_missing_and_why(a_slicer_scene, tmp_path):
-    from AnomalyDetectionLib.scene.detection_job import DetectionJob, Inputs
+    from AnomalyDetectionLib.scene.detection_job import DetectionInputs, DetectionJob
     from slicer_scene import add_volume
 
     scene, logics = a_slicer_scene.scene, a_slicer_scene.logics
@@ -32,7 +32,7 @@ def test_it_is_an_error_that_says_what_is_missing_and_why(a_slicer_scene, tmp_pa
     script = tmp_path / "engine.py"
     script.write_text(ENGINE.format(record=record))
     python = [sys.executable, str(script)]
-    job = DetectionJob(scene, logics, Inputs(t1, flair), python=python, temporary=tmp_path)
+    job = DetectionJob(scene, logics, DetectionInputs(t1, flair), python=python, temporary=tmp_path)
     job.wait()
     with pytest.raises(InputError) as caught:
         job.finish()

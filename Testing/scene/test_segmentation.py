@@ -12,7 +12,7 @@ import vtk
 from AnomalyDetectionLib.detection.findings import Findings, derive_findings
 from AnomalyDetectionLib.detection.stored_scores import restore
 from AnomalyDetectionLib.reporting.colours import finding_colour, score_colours
-from AnomalyDetectionLib.reporting.segmentation import TERMINOLOGY
+from AnomalyDetectionLib.reporting.segmentation_file import TERMINOLOGY
 from AnomalyDetectionLib.scene.findings_table import set_decision, write_rows
 from AnomalyDetectionLib.scene.segmentation import (
     OTHERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore
-from AnomalyDetectionLib.scene.windows import brain_windows
+from AnomalyDetectionLib.scene.window_level import brain_windows
 
 
 def test_no_normal_tissue_is_so_bright_that_a_white_outline_is_lost_on_it(sample_run):

@@ -1,1 +1,1 @@
-"""Cohorts in the layout of BIDS: every scan analysed once, whatever happens meanwhile, and the group looked at."""
+"""Cohorts in BIDS layout: every scan is analysed exactly once, even after crashes, and the group is summarised."""

@@ -1,8 +1,8 @@
-"""Scans one after another, each in a process of its own that starts in no time.
+"""The pool: scans on this machine, each in a process of its own, several at a time.
 
-A process for each scan, so that one that takes all memory, or crashes, ends itself alone. A new Python needs seconds
-for its imports; so one process imports everything once and is copied for each scan (multiprocessing's "forkserver").
-Windows cannot copy processes; there each starts anew.
+Each scan has its own process, so a scan that crashes or runs out of memory ends nothing else. A new Python needs
+seconds for its imports, so one process imports everything once and is forked for each scan (multiprocessing's
+"forkserver"). Windows cannot fork; there each process starts from scratch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,10 @@ from ..bids.selection import CohortScan
 from ..errors import InputError
 from ..files.parent_process import call_when_process_ends
 from .dataset import Dataset
-from .failures import Failure
+from .failures import FailedScan
 
 DONE, THERE, FAILED, BUSY = "done", "there", "failed", "busy"
-"""What became of a scan: analysed; analysed before; not possible; being analysed by another run."""
+"""Outcomes of a scan: analysed now; analysed before; failed; being analysed by another run."""
 
 IMPORTS = "AnomalyDetectionLib.cohort.scan"
 KILLED = (
@@ -33,15 +35,54 @@ KILLED = (
     "or on a machine with more memory."
 )
 ENDED = (
-    "The whole job was ended by force while it was at this scan, most likely because the memory or the time ran out: run the "
-    "same again, with fewer scans at once, fewer scans a job, or more memory."
+    "The whole job was killed during this scan, most likely because the memory or the time ran out: run the "
+    "same command again with fewer scans at once, fewer scans for each job, or more memory."
 )
 LOST = 70
-"""Exit code of a process whose parent is gone."""
+"""Exit code of a process whose parent has ended."""
+MEMORY_MB = 4000
+"""Memory to plan for each scan; a scan of the usual size takes 0.8 GB, large ones up to 2 GB."""
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """Where the scans of a cohort run, and how many at a time.
+
+    Attributes:
+        jobs: scans at the same time on this machine, jobs in the queue of a cluster; None: one for each core, or
+            what the profile says.
+        executor: "slurm", or another executor that Snakemake has a plug-in for; "" or "local": this machine.
+        profile: a folder with a Snakemake profile, or "slurm"; "": the one that ships for the executor.
+        batch: scans for each job of a cluster; None: `cluster.BATCH`.
+        threads: for each scan; None: all cores divided by `jobs`, on a cluster `cluster.THREADS`.
+        options: more options for Snakemake, as on its command line.
+    """
+
+    jobs: int | None = None
+    executor: str = ""
+    profile: str = ""
+    batch: int | None = None
+    threads: int | None = None
+    options: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the scans run on this machine, without Snakemake."""
+        return self.executor in ("", "local") and not self.profile
+
+    @property
+    def local_jobs(self) -> int:
+        """Scans at the same time on this machine: by default one for each core, as far as the memory allows."""
+        return self.jobs or max(1, min(cores(), int(_memory_mb() // MEMORY_MB) or 1))
+
+    @property
+    def local_threads(self) -> int:
+        """Threads for each scan on this machine."""
+        return self.threads or max(1, cores() // self.local_jobs)
 
 
 def limit_threads(threads: int) -> None:
-    """How many threads the libraries may use, in this process and those it starts; before they are imported."""
+    """Limit the threads of the libraries in this process and its children; call it before the libraries are imported."""
     for name in (
         *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
@@ -53,37 +94,31 @@ def run_scans(
     dataset: Dataset,
     scans: Iterable[CohortScan],
     *,
+    jobs: int = 1,
     begun: Path | None = None,
     after: Callable[[str, str], None] | None = None,
 ) -> Counter[str]:
-    """Analyse scans; those that another run is at come last, when that one may have ended.
+    """Analyse scans; those that another run is analysing come last, when that run may have ended.
 
     Args:
-        begun: a file that each scan is written into when it is begun. Those that it holds already and that have no
-            result took the whole job with them when they ran: they are rows in errors.csv, and not begun again.
-        after: called with a scan's name and what became of it.
+        jobs: scans at the same time.
+        begun: a file to which each scan's name is added when it starts. A scan that it already names and that has
+            no result ended the whole job when it ran: it becomes a row in errors.csv and is not started again.
+        after: called with a scan's name and its outcome.
 
     Returns:
-        How many scans became what.
+        The number of scans for each outcome.
 
     Raises:
         InputError: the dataset's folder cannot be written.
     """
     context = _context()
-    before = set(begun.read_text("utf-8").split()) if begun is not None and begun.exists() else set()
+    started_before = set(begun.read_text("utf-8").split()) if begun is not None and begun.exists() else set()
     outcomes: Counter[str] = Counter()
     busy: list[CohortScan] = []
+    running: dict[Connection, tuple[CohortScan, Any]] = {}
 
-    def one(scan: CohortScan, wait: bool) -> None:
-        if scan.name in before and not dataset.is_finished(scan):
-            if scan.name not in {row.name for row in dataset.failures.rows()}:
-                dataset.failures.add(Failure(scan.subject, scan.session, "running", ENDED))
-            outcome = FAILED
-        else:
-            if begun is not None:
-                with begun.open("a", encoding="utf-8") as file:
-                    file.write(f"{scan.name}\n")
-            outcome = _in_a_process(context, dataset, scan, wait)
+    def count(scan: CohortScan, outcome: str) -> None:
         if outcome == BUSY:
             busy.append(scan)
             return
@@ -91,16 +126,45 @@ def run_scans(
         if after is not None:
             after(scan.name, outcome)
 
-    for scan in scans:
-        one(scan, False)
-    for scan in tuple(busy):
-        before.discard(scan.name)
-        one(scan, True)
+    def finish_below(limit: int) -> None:
+        while len(running) >= limit:
+            ready = connection.wait(list(running))
+            for pipe in [each for each in running if each in ready]:
+                scan, process = running[pipe]
+                outcome = _outcome(dataset, scan, process, pipe)
+                del running[pipe]
+                count(scan, outcome)
+
+    def start(scan: CohortScan, wait: bool) -> None:
+        finish_below(jobs)
+        if begun is not None:
+            with begun.open("a", encoding="utf-8") as file:
+                file.write(f"{scan.name}\n")
+        pipe, process = _start(context, dataset, scan, wait)
+        running[pipe] = scan, process
+
+    try:
+        for scan in scans:
+            if scan.name in started_before and not dataset.is_finished(scan):
+                if scan.name not in {row.name for row in dataset.failures.rows()}:
+                    dataset.failures.add(FailedScan(scan.subject, scan.session, "running", ENDED))
+                count(scan, FAILED)
+            else:
+                start(scan, False)
+        finish_below(1)
+        for scan in tuple(busy):
+            start(scan, True)
+        finish_below(1)
+    finally:  # after an error or an interrupt, results of the scans that still run are not wanted
+        for _, process in running.values():
+            process.kill()
+        for _, process in running.values():
+            process.join()
     return outcomes
 
 
 def write_list(path: Path, scans: Iterable[CohortScan]) -> None:
-    """The scans of a batch, as a file: a JSON object a line."""
+    """Write the scans of a batch to a file, one JSON array per line."""
     lines = []
     for scan in scans:
         mask = str(scan.brain_mask) if scan.brain_mask else None
@@ -126,48 +190,68 @@ def _context() -> Any:
     return context
 
 
-def _in_a_process(context: Any, dataset: Dataset, scan: CohortScan, wait: bool) -> str:
+def _start(context: Any, dataset: Dataset, scan: CohortScan, wait: bool) -> tuple[Connection, Any]:
+    """Start a scan's process; returns the pipe that its outcome comes through, and the process."""
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(
         target=_analyse, args=(dataset, scan, wait, theirs, os.getpid()), name=scan.name, daemon=True
     )
     process.start()
     theirs.close()
+    return mine, process
+
+
+def _outcome(dataset: Dataset, scan: CohortScan, process: Any, pipe: Any) -> str:
+    """The outcome of a scan whose process has answered or ended; a process that was killed adds a row to errors.csv.
+
+    Raises:
+        InputError: the dataset's folder cannot be written.
+    """
     try:
-        kind, said = mine.recv()
+        kind, text = pipe.recv()
     except EOFError:
-        kind, said = "killed", ""
-    except BaseException:  # the run is to stop: nothing of this scan is of use
-        process.kill()
-        raise
-    finally:
-        process.join()
-        mine.close()
+        kind, text = "killed", ""
+    process.join()
+    pipe.close()
     if kind == "outcome":
-        return str(said)
+        return str(text)
     if kind == "error":
-        raise InputError(said)
+        raise InputError(text)
     reason = KILLED
     if not hasattr(signal, "SIGKILL") or process.exitcode != -signal.SIGKILL:
         reason = (
-            f"The process of this scan crashed (code {process.exitcode}): run it again, alone, to see whether it is the "
-            "scan's fault."
+            f"The process of this scan crashed (code {process.exitcode}): run this scan alone to see whether it "
+            "crashes again."
         )
     if not dataset.is_finished(scan):
-        dataset.failures.add(Failure(scan.subject, scan.session, "running", reason))
+        dataset.failures.add(FailedScan(scan.subject, scan.session, "running", reason))
         return FAILED
     return DONE
 
 
 def _analyse(dataset: Dataset, scan: CohortScan, wait: bool, answer: Connection, parent: int) -> None:
-    """In the scan's own process."""
+    """Analyse the scan; runs in the scan's own process."""
     from .scan import analyse
 
     call_when_process_ends(parent, lambda: os._exit(LOST))
-    for name in ("SIGINT", "SIGHUP"):  # whoever started it decides, and ends it
+    for name in ("SIGINT", "SIGHUP"):  # the process that started this one handles the signal
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     try:
         answer.send(("outcome", analyse(dataset, scan, wait=wait)))
     except InputError as error:
         answer.send(("error", str(error)))
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_mb() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+    except (AttributeError, ValueError, OSError):  # Windows
+        return float("inf")

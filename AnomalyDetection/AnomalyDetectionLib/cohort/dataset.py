@@ -1,13 +1,13 @@
-"""The folder that a cohort's results are in: a BIDS derivatives dataset.
+"""The results folder of a cohort: a BIDS derivatives dataset.
 
-    dataset_description.json            what made it, and from what
-    .bidsignore                         what the BIDS rules do not know
-    code/settings.json                  what all scans were analysed with
-    sub-XX[/ses-YY]/                    a scan's results, whole or not there (see `scan`)
+    dataset_description.json            program and source dataset
+    .bidsignore                         files outside the BIDS rules
+    code/settings.json                  settings of all scans
+    sub-XX[/ses-YY]/                    the results of a scan, complete or absent (see `scan`)
     errors.csv                          scans without a result, and why
-    group*                              what `group` makes
-    logs/                               of scans that failed for no reason of their own, and of killed jobs
-    .work/                              what is being worked at; nothing in it is needed any more
+    group*                              output of `group`
+    logs/                               logs of scans that failed by an error of the program, and of failed jobs
+    .work/                              temporary files of running jobs
 
 Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io, "Derivatives".
 """
@@ -30,12 +30,12 @@ from .. import __version__
 from ..bids.selection import CohortScan
 from ..errors import InputError
 from ..files.atomic_file import synchronise, write_text_atomically
-from ..files.file_hash import sha256_of
 from ..files.folder_lock import locked
 from ..files.text import display_path
 from . import sidecars
-from .failures import Failures
-from .settings import CohortSettings
+from .cohort_settings import CohortSettings
+from .failures import FailedScans
+from .input_files import RAW, exists, has_inputs_of, is_same, stamp_of
 
 BIDS_VERSION = "1.10.0"
 DESCRIPTION, IGNORE, README, SETTINGS = (
@@ -45,12 +45,11 @@ DESCRIPTION, IGNORE, README, SETTINGS = (
     "code/settings.json",
 )
 WORK, LOGS = ".work", "logs"
-_RAW = "bids:raw:"
 _OLD = ".old-"
 _COMPARED = 5
-"""Results that are looked at to know a dataset that has moved."""
+"""Number of results whose images are compared to recognise a dataset that was moved."""
 RECORD = "space-FLAIR_desc-anomaly_dseg.json"
-"""The file of a scan that everything else about it is told in; as all of them, after the scan's name."""
+"""Name of a scan's record, after the scan's name; a scan with a record is finished."""
 
 _IGNORED = (
     "errors.csv",
@@ -92,8 +91,8 @@ class Dataset:
 
     Attributes:
         folder: of the dataset.
-        source: the BIDS dataset that the scans come from.
-        settings: what they are analysed with.
+        source: the BIDS dataset of the scans.
+        settings: of the analysis.
     """
 
     folder: Path
@@ -102,16 +101,18 @@ class Dataset:
 
     @classmethod
     def begin(cls, folder: Path, source: Path, settings: CohortSettings) -> Dataset:
-        """Make the folder, or go on with one that was made with the same settings.
+        """Create the dataset, or open one that was made with the same settings.
 
         Raises:
-            InputError: if it holds something else, or results of other settings or of another dataset, or cannot be
-                written.
+            InputError: the folder holds other files, results with other settings or of another dataset, or it cannot be
+                written to.
         """
         made = cls._checked(folder.absolute(), source.absolute(), settings)
         try:
             with locked(made.work / "begin"):
-                cls._checked(made.folder, made.source, settings)  # another run may have begun it meanwhile
+                cls._checked(
+                    made.folder, made.source, settings
+                )  # another run may have created it in the meantime
                 made._write()
             made._recover()
         except OSError as error:
@@ -122,7 +123,7 @@ class Dataset:
 
     @classmethod
     def _checked(cls, folder: Path, source: Path, settings: CohortSettings) -> Dataset:
-        """The dataset, if it may be made or gone on with; nothing is written."""
+        """The dataset, if it can be created or continued; writes nothing."""
         if folder.resolve() == source.resolve():
             raise InputError(f"{folder} is the dataset itself: give another folder for the results, such as {source}/derivatives/anomaly.")  # fmt: skip
         if folder.exists() and not folder.is_dir():
@@ -131,41 +132,39 @@ class Dataset:
             before = cls.open(folder)
             if different := _differences(before.settings, settings):
                 raise InputError(
-                    f"{folder} holds results with another {different}: give the same settings to go on, or another folder."
+                    f"{folder} holds results with another {different}: give the same settings to continue, or another folder."
                 )
             before.at(source)
             made = cls(folder, source, settings)
         else:
             made = cls(folder, source, settings)
             if folder.exists() and any(p.name not in {WORK, "code"} for p in folder.iterdir()):
-                raise InputError(
-                    f"{folder} holds something else: give an empty or new folder for the results."
-                )
+                raise InputError(f"{folder} holds other files: give an empty or new folder for the results.")
         return made
 
     def at(self, source: Path) -> Dataset:
-        """The same, if the results are of the dataset at `source`: the same place, or the same images at another one.
+        """The dataset with this source, if the source is at the same path or has the same images.
 
         Raises:
-            InputError: they are another's.
+            InputError: the results are of another dataset.
         """
         source = source.absolute()
         if self.source.resolve() == source.resolve():
             return replace(self, source=source)
-        if _exists(self.source):
+        if exists(self.source):
             raise InputError(
                 f"{self.folder} holds results of the dataset {self.source}: give another folder."
             )
-        if all(_holds_inputs_of(path, source) for path in islice(self.records(), _COMPARED)):
+        if all(has_inputs_of(path, source) for path in islice(self.records(), _COMPARED)):
             return replace(self, source=source)
-        raise InputError(f"{self.folder} holds results of the dataset {self.source}, which is gone, and the images in {source} are others: give another folder.")  # fmt: skip
+        raise InputError(f"{self.folder} holds results of the dataset {self.source}, which no longer exists, and the images in {source} differ: give another folder.")  # fmt: skip
 
     @classmethod
     def open(cls, folder: Path) -> Dataset:
-        """A dataset that was begun before.
+        """Open an existing dataset.
 
         Raises:
-            InputError: if it was not, or its settings are damaged.
+            InputError: there is none in the folder, or its settings are damaged.
         """
         path = folder / SETTINGS
         try:
@@ -192,29 +191,29 @@ class Dataset:
 
     @property
     def work(self) -> Path:
-        """For what is being worked at."""
+        """The folder for temporary files."""
         return self.folder / WORK
 
     @property
     def logs(self) -> Path:
-        """For what went wrong."""
+        """The folder for logs of failures."""
         return self.folder / LOGS
 
     @property
-    def failures(self) -> Failures:
+    def failures(self) -> FailedScans:
         """The scans without a result."""
-        return Failures(self.folder, self.work)
+        return FailedScans(self.folder, self.work)
 
     def place(self, scan: CohortScan) -> Path:
-        """The folder of a scan's results."""
+        """The results folder of a scan."""
         return self.folder / scan.subject / scan.session if scan.session else self.folder / scan.subject
 
     def record(self, scan: CohortScan) -> Path:
-        """The file that says that a scan is finished."""
+        """The record of a scan, which exists if the scan is finished."""
         return self.place(scan) / "anat" / f"{scan.name}_{RECORD}"
 
     def records(self) -> Iterator[Path]:
-        """Of all scans that are finished, by name."""
+        """The records of all finished scans, by name."""
         for subject in sorted(p for p in self.folder.glob("sub-*") if p.is_dir()):
             sessions = sorted(p for p in subject.glob("ses-*") if p.is_dir())
             for place in (subject, *sessions):
@@ -224,25 +223,25 @@ class Dataset:
                     yield path
 
     def from_source(self, path: Path) -> str:
-        """How a file of the dataset that the scans come from is named in this one: a BIDS URI; of others, the name."""
+        """The BIDS URI of a file of the source dataset; the name of any other file."""
         try:
-            return f"{_RAW}{path.relative_to(self.source).as_posix()}"
+            return f"{RAW}{path.relative_to(self.source).as_posix()}"
         except ValueError:
             return path.name
 
     def holds(self, named: str) -> bool:
-        """Whether a file that `from_source` named is in the dataset that the scans come from; of others: yes."""
-        return not named.startswith(_RAW) or _exists(self.source / named.removeprefix(_RAW))
+        """Whether the source dataset has the file of a URI from `from_source`; True for names of other files."""
+        return not named.startswith(RAW) or exists(self.source / named.removeprefix(RAW))
 
     def inputs(self, scan: CohortScan, sha256: dict[str, str]) -> dict[str, Any]:
-        """What a scan's results were made from, to know it again."""
+        """The settings and input files of a scan's results, to recognise whether they are up to date."""
         files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
-        return {name: {"file": self.from_source(p), **_stamp(p), "sha256": sha256.get(name, "")} for name, p in files.items() if p}  # fmt: skip
+        return {name: {"file": self.from_source(p), **stamp_of(p), "sha256": sha256.get(name, "")} for name, p in files.items() if p}  # fmt: skip
 
     def is_finished(self, scan: CohortScan) -> bool:
-        """Whether there is a complete result of the same images with the same settings.
+        """Whether the scan has a complete result with these settings and images.
 
-        Images count as the same if size and time of their files are, or else what is in them.
+        Images are the same if size and time of the files, or else their contents, are equal.
         """
         try:
             cohort = json.loads(self.record(scan).read_text("utf-8"))["cohort"]
@@ -253,17 +252,17 @@ class Dataset:
             if before.keys() != now.keys():
                 return False
             files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
-            return all(_is_same(path, now[name], before[name]) for name, path in files.items() if path)
+            return all(is_same(path, now[name], before[name]) for name, path in files.items() if path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
 
     def publish(self, working: Path, scan: CohortScan) -> None:
-        """Put a finished folder into its place in one step; an older result goes, once the new one is on the disk.
+        """Move a finished folder into its place in one step; an older result is removed once the new one is on the disk.
 
-        What was written is on the disk before, so that a power cut leaves it whole; `recover` puts an older one back.
+        The files are flushed to the disk first, so that they survive a power cut; `recover` restores an older result.
 
         Raises:
-            OSError: it cannot be put there; the older one is in its place then.
+            OSError: it cannot be moved; the older result is then kept in its place.
         """
         for path in (*working.rglob("*"), working):
             synchronise(path)
@@ -287,9 +286,9 @@ class Dataset:
         shutil.rmtree(old.parent, ignore_errors=True)
 
     def recover(self, name: str) -> None:
-        """Put back what a process that was killed had taken away from its place, and remove what else it left.
+        """Restore an older result that a killed process had moved away, and remove its temporary files.
 
-        Only who holds the scan's lock, surely, may do this.
+        The caller must hold the scan's lock.
 
         Args:
             name: of the scan.
@@ -307,14 +306,14 @@ class Dataset:
             shutil.rmtree(left, ignore_errors=True)
 
     def _recover(self) -> None:
-        """All results that are not in their places, but of scans that are being worked at."""
+        """Recover all scans that no other process is working on."""
         for name in {p.name.partition(".")[0] for p in self.work.glob(f"*{_OLD}*")}:
             with locked(self.work / "locks" / name, wait=False) as lock:
                 if lock.exclusive:
                     self.recover(name)
 
     def without_folders(self, value: Any) -> Any:
-        """The same text, or plain values, without the folders of this machine that are known here: nobody else's business."""
+        """A text, or JSON values, without the paths of this machine's folders, which are private."""
         if isinstance(value, dict):
             return {name: self.without_folders(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -334,7 +333,7 @@ class Dataset:
     def _write(self) -> None:
         self.work.mkdir(parents=True, exist_ok=True)
         (self.folder / SETTINGS).parent.mkdir(exist_ok=True)
-        files = {  # the settings first: they say whose folder it is, also if nothing else gets written
+        files = {  # write the settings first: they identify the folder even if the run is killed right after
             SETTINGS: _json({"source": str(self.source), "settings": self.settings.plain()}),
             README: _README,
             IGNORE: "\n".join(_IGNORED) + "\n",
@@ -347,9 +346,7 @@ class Dataset:
                 write_text_atomically(path, text)
 
     def _description(self) -> dict[str, Any]:
-        link = quote(
-            display_path(self.source.name)
-        )  # where it lies on this machine is nobody else's business
+        link = quote(display_path(self.source.name))  # its path on this machine is private
         if self.folder.resolve().is_relative_to(self.source.resolve()):
             link = Path(os.path.relpath(self.source.resolve(), self.folder.resolve())).as_posix()
         about: Any = {}
@@ -383,48 +380,17 @@ class Dataset:
 
 
 def _differences(before: CohortSettings, now: CohortSettings) -> str:
-    """Which settings that results depend on are others, in words; empty: none."""
+    """The names of the settings that differ and that results depend on; "" if there are none."""
     old, new = before.in_results, now.in_results
     names = [name for name in new if old.get(name) != new[name]]
     return " and another ".join(_IN_WORDS.get(name, "--" + name.replace("_", "-")) for name in names)
 
 
 def _bring_sessions(old: Path, place: Path) -> None:
-    """A result does not carry away the sessions that its subject had before, nor what a reader has written beside it."""
+    """Move sessions of the subject and reviews from the old result folder to the new one."""
     sessions = [path for path in old.glob("ses-*") if path.is_dir()]
     for left in [p for p in (*sessions, *old.glob("*_review*")) if not (place / p.name).exists()]:
         left.rename(place / left.name)
-
-
-def _holds_inputs_of(record: Path, source: Path) -> bool:
-    """Whether a dataset holds the images that a result was made from."""
-    try:
-        for described in json.loads(record.read_text("utf-8"))["cohort"]["inputs"].values():
-            if described["file"].startswith(_RAW):
-                path = source / described["file"].removeprefix(_RAW)
-                if path.stat().st_size != described["bytes"] or sha256_of(path) != described["sha256"]:
-                    return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return False
-    return True
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a folder on the way may not be read
-        return False
-
-
-def _stamp(path: Path) -> dict[str, int]:
-    found = path.stat()
-    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
-
-
-def _is_same(path: Path, now: dict[str, Any], before: dict[str, Any]) -> bool:
-    if now["file"] != before["file"] or now["bytes"] != before["bytes"]:
-        return False
-    return now["mtime_ns"] == before["mtime_ns"] or sha256_of(path) == before["sha256"]
 
 
 def _json(content: dict[str, Any]) -> str:

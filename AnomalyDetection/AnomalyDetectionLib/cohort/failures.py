@@ -1,4 +1,4 @@
-"""`errors.csv`: the scans that have no result, and why."""
+"""`errors.csv`: the scans without a result, and the reasons."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ..files.folder_lock import locked
 
 ERRORS = "errors.csv"
 CHOOSING = "choosing the images"
-"""The stage before all others."""
+"""The first stage of a scan."""
 
 
-class Failure(NamedTuple):
-    """A row.
+class FailedScan(NamedTuple):
+    """A row of errors.csv.
 
     Attributes:
         subject: "sub-XX".
-        session: "ses-YY"; empty where the subject has no sessions.
-        stage: what was being done.
+        session: "ses-YY"; "" if the subject has no sessions.
+        stage: the stage that failed.
         reason: one line.
     """
 
@@ -34,12 +34,12 @@ class Failure(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As of `CohortScan`."""
+        """The name of the scan, as in `CohortScan`."""
         return f"{self.subject}_{self.session}" if self.session else self.subject
 
 
-class Failures:
-    """The rows of one dataset. Every change is written at once; several processes may do so."""
+class FailedScans:
+    """The rows of errors.csv of one dataset. Changes are written immediately; several processes may change the file."""
 
     def __init__(self, folder: Path, work: Path) -> None:
         """Of a dataset.
@@ -50,38 +50,38 @@ class Failures:
         """
         self.path, self._lock = folder / ERRORS, work / f"{ERRORS}.lock"
 
-    def rows(self) -> list[Failure]:
-        """By name; none where there is no file."""
+    def rows(self) -> list[FailedScan]:
+        """The rows, sorted by name; empty if there is no file."""
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
                 rows = [
-                    Failure(*(row.get(name) or "" for name in Failure._fields))
+                    FailedScan(*(row.get(name) or "" for name in FailedScan._fields))
                     for row in csv.DictReader(file)
                 ]
         except FileNotFoundError:
             return []
         except (ValueError, csv.Error) as error:
-            raise InputError(f"{self.path} is damaged: remove it, and run again.") from error
+            raise InputError(f"{self.path} is damaged: delete it and run again.") from error
         return sorted(rows)
 
-    def add(self, *failures: Failure) -> None:
-        """Put rows in the place of those of the same scan, if there are any."""
+    def add(self, *failures: FailedScan) -> None:
+        """Add rows; they replace earlier rows of the same scans."""
         if failures:
             new = {failure.name for failure in failures}
             self._change(lambda rows: [*(row for row in rows if row.name not in new), *failures])
 
     def remove(self, names: Iterable[str]) -> None:
-        """Take out the rows of scans; without effect for those that have none."""
-        gone = {*names}
-        if gone.intersection(row.name for row in self.rows()):
-            self._change(lambda rows: [row for row in rows if row.name not in gone])
+        """Remove the rows of these scans, if they have any."""
+        removed = {*names}
+        if removed.intersection(row.name for row in self.rows()):
+            self._change(lambda rows: [row for row in rows if row.name not in removed])
 
     def keep(self, names: Iterable[str]) -> None:
-        """Take out the rows of all other scans."""
+        """Remove the rows of all other scans."""
         kept = {*names}
         self.remove(row.name for row in self.rows() if row.name not in kept)
 
-    def _change(self, change: Callable[[list[Failure]], list[Failure]]) -> None:
+    def _change(self, change: Callable[[list[FailedScan]], list[FailedScan]]) -> None:
         with locked(self._lock):
             rows = sorted(change(self.rows()))
             if not rows:
@@ -89,6 +89,6 @@ class Failures:
                 return
             text = io.StringIO()
             table = csv.writer(text)
-            table.writerow(Failure._fields)
+            table.writerow(FailedScan._fields)
             table.writerows([" ".join(str(cell).split()) for cell in row] for row in rows)
             write_text_atomically(self.path, text.getvalue())

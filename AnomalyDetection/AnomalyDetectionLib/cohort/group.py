@@ -1,4 +1,4 @@
-"""The level "group": tables, figures, and pages with every scan; from the records alone, in little memory."""
+"""The level "group": tables, figures, and pages with every scan, made from the records alone with little memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from .dataset import Dataset
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
 from .group_tables import FindingsTable, write_scans
-from .outliers import Unusual, find_unusual
+from .outliers import Outlier, find_unusual
 from .summaries import OutOfDate, ScanSummary, read_summaries
 
 Progress = Callable[[str, float, str], None]
 
-_READ, _TABLES = 0.55, 0.65  # of the time, till the records are read and till the tables are written
+_READ, _TABLES = (
+    0.55,
+    0.65,
+)  # fraction of the time until the records are read, and until the tables are written
 
 
 def write_group(folder: Path, source: Path, report: Progress) -> str:
-    """Make everything of a group anew; returns a sentence about it.
+    """Write all outputs of the level "group"; returns a summary in one sentence.
 
     Args:
         folder: of the results.
@@ -36,17 +39,19 @@ def write_group(folder: Path, source: Path, report: Progress) -> str:
     """
     dataset = Dataset.open(folder)
     if not source.is_dir():
-        raise InputError(f"The dataset {source} does not exist: give the one that the results are of.")
+        raise InputError(
+            f"The dataset {source} does not exist: give the dataset that the results were made from."
+        )
     dataset = dataset.at(source)
     people, problems = read_participants(source / "participants.tsv")
     try:
         with locked(dataset.work / "group") as lock:
             if lock.exclusive:
-                for left in dataset.work.glob("group.*"):  # by a run that was killed
+                for left in dataset.work.glob("group.*"):  # left by a run that was killed
                     shutil.rmtree(left, ignore_errors=True)
             return _write(dataset, people, problems, report)
     except OSError as error:
-        raise InputError(f"The output folder {folder} cannot be written ({error.strerror}): free some space, or check its rights.") from error  # fmt: skip
+        raise InputError(f"The output folder {folder} cannot be written ({error.strerror}): free some space, or check its permissions.") from error  # fmt: skip
 
 
 def _write(
@@ -84,27 +89,29 @@ def _write(
         _pages(dataset, made, in_order, people, damaged, old, remarks, report)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    said = f"{len(scans)} scans, {sum(scan.findings for scan in scans)} findings: {dataset.folder / INDEX}."
+    summary = (
+        f"{len(scans)} scans, {sum(scan.findings for scan in scans)} findings: {dataset.folder / INDEX}."
+    )
     if damaged:
         first = ", ".join(damaged[:3]) + (" and more" if len(damaged) > 3 else "")
-        said += f" {len(damaged)} records cannot be read ({first}): delete their folders and run participant again."
+        summary += f" {len(damaged)} records cannot be read ({first}): delete their folders and run participant again."
     if old:
         first = ", ".join(item.name for item in old[:3]) + (" and more" if len(old) > 3 else "")
-        said += f" {len(old)} results are out of date and were left out ({first}): see the page."
-    return " ".join([said, *remarks])
+        summary += f" {len(old)} results are out of date and were left out ({first}): see the page."
+    return " ".join([summary, *remarks])
 
 
 def _pages(
     dataset: Dataset,
     made: Path,
-    scans: Sequence[tuple[ScanSummary, tuple[Unusual, ...]]],
+    scans: Sequence[tuple[ScanSummary, tuple[Outlier, ...]]],
     people: Mapping[str, Mapping[str, str]],
     damaged: Sequence[str],
     old: Sequence[OutOfDate],
     remarks: Sequence[str],
     report: Progress,
 ) -> None:
-    """Figures and pages: first those with the scans, all at once in the place of earlier ones; then what leads to them."""
+    """Write figures and pages: first the pages with the scans, which replace earlier ones in one step, then the index."""
     pages, figures = made / PAGES, made / "figures"
     pages.mkdir()
     figures.mkdir()
@@ -115,7 +122,7 @@ def _pages(
     drawn = [
         (
             figures / "spread.png",
-            "How many findings a scan has, and how much they are together.",
+            "Number and total volume of the findings of a scan.",
             "Two histograms",
         )
     ]
@@ -124,12 +131,18 @@ def _pages(
         drawn.append(
             (
                 figures / "age.png",
-                f"Against age, of {known} scans whose age is known.",
-                "Points of volume against age",
+                f"Total volume against age, for the {known} scans with a known age.",
+                "Scatter plot of volume against age",
             )
         )
     elif known := draw_by_sex(summaries, people, figures / "sex.png"):
-        drawn.append((figures / "sex.png", f"By sex, of {known} scans.", "A box for each sex"))
+        drawn.append(
+            (
+                figures / "sex.png",
+                f"Total volume by sex, for the {known} scans with a known sex.",
+                "Box plot of volume for each sex",
+            )
+        )
     target = dataset.folder / PAGES
     old_pages = made / "old"
     if target.exists():
@@ -160,7 +173,7 @@ def _facts(
         ("scans with a result", f"{len(scans)} of {len({scan.subject for scan in scans})} subjects"),
         ("without", f"{failed}" + (f", and {len(damaged)} whose record cannot be read" if damaged else "")),
         ("findings a scan", f"median {np.median(findings):g}, {findings.min()} to {findings.max()}"),
-        ("their volume a scan", f"median {middle:.1f} ml, half of the scans {low:.1f} to {high:.1f} ml, highest {burden.max():.1f} ml"),
+        ("their volume in a scan", f"median {middle:.1f} ml, half of the scans {low:.1f} to {high:.1f} ml, highest {burden.max():.1f} ml"),
         ("model", ", ".join(sorted({scan.model for scan in scans}))),
         ("time a scan", f"median {np.median([scan.seconds for scan in scans]):.0f} s"),
         ("from", dataset.source.name),
@@ -168,6 +181,6 @@ def _facts(
     return rows
 
 
-def _unusual_first(item: tuple[ScanSummary, tuple[Unusual, ...]]) -> tuple[int, float, str]:
+def _unusual_first(item: tuple[ScanSummary, tuple[Outlier, ...]]) -> tuple[int, float, str]:
     scan, unusual = item
     return -(len(scan.warnings) + len(unusual)), -max((abs(u.z) for u in unusual), default=0.0), scan.name

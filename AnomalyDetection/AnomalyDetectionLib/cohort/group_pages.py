@@ -1,4 +1,4 @@
-"""The pages of a group: what it is like, and every scan with its thumbnail, the unusual ones first."""
+"""The pages of a group: a summary, and every scan with its thumbnail, unusual scans first."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from urllib.parse import quote
 from ..files.atomic_file import write_text_atomically
 from ..reporting.html_page import page
 from ..reporting.notice import NOTICE
-from .failures import Failure
-from .outliers import LIMIT, Unusual
+from .failures import FailedScan
+from .outliers import LIMIT, Outlier, warnings_of
 from .scan import REPORT_NAME, THUMBNAIL
 from .summaries import OutOfDate, ScanSummary
 
 INDEX, PAGES = "group.html", "group_pages"
 ON_A_PAGE = 200
 _MOST_UNUSUAL, _MOST = 40, 1000
-"""Rows of the tables of unusual scans, and of others."""
+"""Maximum number of rows in the table of unusual scans and in the other tables."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_pages(
-    folder: Path, scans: Sequence[tuple[ScanSummary, Sequence[Unusual]]], report: Callable[[float], None]
+    folder: Path, scans: Sequence[tuple[ScanSummary, Sequence[Outlier]]], report: Callable[[float], None]
 ) -> list[str]:
-    """Write the pages with thumbnails into a folder that is there.
+    """Write the pages with thumbnails into an existing folder.
 
     Args:
-        scans: in the order in which they are shown.
+        scans: in the order of the pages.
         report: called with the fraction done.
 
     Returns:
-        Their names.
+        The names of the pages.
 
     Raises:
         OSError: if one cannot be written.
@@ -55,28 +55,28 @@ def write_pages(
 def write_index(
     folder: Path,
     title: str,
-    scans: Sequence[tuple[ScanSummary, Sequence[Unusual]]],
-    failures: Sequence[Failure],
+    scans: Sequence[tuple[ScanSummary, Sequence[Outlier]]],
+    failures: Sequence[FailedScan],
     page_names: Sequence[str],
     figures: Iterable[tuple[Path, str, str]],
     facts: Sequence[Sequence[str]],
     old: Sequence[OutOfDate] = (),
 ) -> None:
-    """Write the page that leads to the others.
+    """Write the index page.
 
     Args:
-        scans: in the order in which they are shown.
+        scans: in the order of the pages.
         figures: file, caption and alternative text.
-        facts: rows of the table at the top: what, and how much.
-        old: results that do not count any more.
+        facts: rows of the table at the top: label and value.
+        old: results that are out of date.
 
     Raises:
         OSError: if it cannot be written, or a figure cannot be read.
     """
     unusual = [
-        (scan.name, f"{scan.findings}", f"{scan.burden_ml:.1f}", "; ".join(said))
+        (scan.name, f"{scan.findings}", f"{scan.burden_ml:.1f}", "; ".join(warnings))
         for scan, items in scans
-        if (said := _said(scan, items))
+        if (warnings := warnings_of(scan, items))
     ]
     pages = [
         (f"{k * ON_A_PAGE + 1} to {min((k + 1) * ON_A_PAGE, len(scans))}", f"{PAGES}/{name}")
@@ -100,8 +100,8 @@ def write_index(
     write_text_atomically(folder / INDEX, text)
 
 
-def _card(scan: ScanSummary, unusual: Sequence[Unusual]) -> tuple[ScanSummary, list[str], str, bytes | None]:
-    """A scan, what is said of it, the address of its report ("" without one), and its thumbnail."""
+def _card(scan: ScanSummary, unusual: Sequence[Outlier]) -> tuple[ScanSummary, list[str], str, bytes | None]:
+    """A scan, its warnings, the address of its report ("" without one), and its thumbnail."""
     where = "../" + quote("/".join(part for part in (scan.subject, scan.session) if part))
     report = scan.folder / f"{scan.name}_{REPORT_NAME}"
     address = f"{where}/{quote(report.name)}" if report.is_file() else ""
@@ -109,8 +109,4 @@ def _card(scan: ScanSummary, unusual: Sequence[Unusual]) -> tuple[ScanSummary, l
         thumbnail = (scan.folder / "figures" / f"{scan.name}_{THUMBNAIL}").read_bytes()
     except OSError:
         thumbnail = None
-    return scan, _said(scan, unusual), address, thumbnail
-
-
-def _said(scan: ScanSummary, unusual: Sequence[Unusual]) -> list[str]:
-    return [*scan.warnings, *(item.sentence for item in unusual)]
+    return scan, warnings_of(scan, unusual), address, thumbnail

@@ -1,4 +1,4 @@
-"""The tables of a group with their data dictionaries: a line a scan, and a line a finding."""
+"""The tables of a group with their data dictionaries: one row per scan, and one row per finding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
 from ..files.atomic_file import atomic_file, write_text_atomically
-from .outliers import Unusual
-from .summaries import FindingRow, ScanSummary
+from .outliers import Outlier, warnings_of
+from .summaries import FindingSummary, ScanSummary
 
 SCANS, FINDINGS = "group_scans.tsv", "group_findings.tsv"
 SIDES = ("left", "right", "midline")
 _PLAIN = {
     "participant_id": ("The subject", None),
-    "session_id": ("The session; n/a where the subject has none", None),
+    "session_id": ("The session; n/a if the subject has none", None),
     "age": ("From participants.tsv", "year"),
     "sex": ("From participants.tsv", None),
     "findings": ("Number of findings", None),
@@ -28,27 +28,30 @@ _PLAIN = {
     "burden_percent": ("The same, of the brain", "%"),
     "largest_ml": ("Volume of the largest finding; 0 without any", "mL"),
     "peak_score": ("Highest score of the findings; 0 without any", None),
-    "brain_ml": ("Volume of the brain that was looked at", "mL"),
-    "shift_mm": ("Mean distance between where the headers put the T1 and where it belongs", "mm"),
-    "rotation_deg": ("Rotation between the two", "degree"),
-    "t1_contrast": ("Darkest to brightest tissue on the T1: difference by sum", None),
+    "brain_ml": ("Volume of the brain that was searched", "mL"),
+    "shift_mm": ("Mean distance that the registration moved the T1 by", "mm"),
+    "rotation_deg": ("Angle that the registration rotated the T1 by", "degree"),
+    "t1_contrast": (
+        "Contrast between the darkest and the brightest tissue on the T1: difference divided by sum",
+        None,
+    ),
     "flair_contrast": ("The same on the FLAIR", None),
-    "seconds": ("Time of the analysis", "s"),
-    "finished": ("When it was done, UTC", None),
+    "seconds": ("Duration of the analysis", "s"),
+    "finished": ("Time when the analysis ended, UTC", None),
     "model": ("Name of the model and the first digits of its SHA256", None),
     "warnings": ("Number of warnings and unusual values", None),
-    "highest_z": ("Of the unusual values, the modified z-score that is farthest from 0", None),
-    "warning_text": ("Warnings of the analysis, and what is unlike the rest of the group", None),
+    "highest_z": ("The modified z-score farthest from 0 among the unusual values", None),
+    "warning_text": ("Warnings of the analysis, and values unlike the rest of the group", None),
 }
 _TAIL = ("brain_ml", "shift_mm", "rotation_deg", "t1_contrast", "flair_contrast", "seconds", "finished", "model",
          "warnings", "highest_z", "warning_text")  # fmt: skip
 
 
 class FindingsTable:
-    """`FINDINGS`, written scan after scan; the file takes its place when the block ends well."""
+    """`FINDINGS`, written scan by scan in a `with` block; the file appears when the block ends without an error."""
 
     def __init__(self, folder: Path) -> None:
-        """Into a dataset's folder."""
+        """Write into this folder of a dataset."""
         self._path = folder / FINDINGS
         self._columns = finding_columns()
         self._whole = atomic_file(self._path)
@@ -62,7 +65,7 @@ class FindingsTable:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """End it; on an error the earlier one stays."""
+        """Finish the file; after an error the earlier file is kept."""
         self._file.close()
         self._whole.__exit__(*error)
         if error[0] is None:
@@ -70,8 +73,8 @@ class FindingsTable:
             about |= {"number": column("Number of the finding in its scan"), **self._columns}
             _write_json(self._path, about)
 
-    def add(self, rows: Iterable[FindingRow]) -> None:
-        """The findings of a scan."""
+    def add(self, rows: Iterable[FindingSummary]) -> None:
+        """Add the findings of a scan."""
         for row in rows:
             r, a, s = row.values.get("centroid_ras_mm") or (None, None, None)
             values = {**row.values, "centroid_r_mm": r, "centroid_a_mm": a, "centroid_s_mm": s}
@@ -82,7 +85,7 @@ class FindingsTable:
 def write_scans(
     folder: Path,
     scans: Sequence[ScanSummary],
-    unusual: Sequence[Sequence[Unusual]],
+    unusual: Sequence[Sequence[Outlier]],
     people: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write `SCANS` and its dictionary.
@@ -102,7 +105,7 @@ def write_scans(
             slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
             kinds.append((f"findings_{kind}_{slug}", kind, name))
             about[f"findings_{kind}_{slug}"] = (f"Findings with the {kind} {name}", None)
-            about[f"ml_{kind}_{slug}"] = (f"Their volume: {kind} {name}", "mL")
+            about[f"ml_{kind}_{slug}"] = (f"Volume of the findings with the {kind} {name}", "mL")
     extra = [name for name in ("age", "sex") if any(value_of(row, name) for row in people.values())]
     heads = [
         "participant_id",
@@ -129,15 +132,15 @@ def write_scans(
             for key, kind, name in kinds:
                 row[key] = scan.counts[kind].get(name, 0)
                 row[key.replace("findings_", "ml_", 1)] = float(scan.volumes_ml[kind].get(name, 0.0))
-            said = [*scan.warnings, *(item.sentence for item in strange)]
-            row |= {"warnings": len(said), "warning_text": "; ".join(said) or None}
+            warnings = warnings_of(scan, strange)
+            row |= {"warnings": len(warnings), "warning_text": "; ".join(warnings) or None}
             row["highest_z"] = strange[0].z if strange else None
             table.writerow([_cell(row[name]) for name in columns])
     _write_json(folder / SCANS, {name: column(*about[name]) for name in columns})
 
 
 def value_of(row: Mapping[str, str], name: str) -> str:
-    """A cell of participants.tsv, however its column is spelt; empty for n/a."""
+    """A cell of participants.tsv, whatever the case of its column's name; "" for n/a."""
     names = {"sex": ("sex", "gender")}.get(name, (name,))
     for key, value in row.items():
         if key.strip().lower() in names:

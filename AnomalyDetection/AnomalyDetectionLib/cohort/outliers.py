@@ -1,6 +1,6 @@
 """Scans unlike the rest of their group, by modified z-scores (Iglewicz and Hoaglin, 1993): median and median deviation.
 
-An outlier is to be looked at, and not to be left out: a large burden may be a disease as well as a bad brain mask.
+An outlier should be checked, not excluded: a large burden can be caused by disease as well as by a bad brain mask.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 from .summaries import ScanSummary
 
 LIMIT = 3.5
-"""Beyond it a value is unusual (Iglewicz and Hoaglin)."""
+"""Absolute z-score above which a value is unusual (Iglewicz and Hoaglin)."""
 
 FEWEST = 8
-"""Scans that there have to be for the rest to be a group."""
+"""Minimum number of scans for outliers to be computed."""
 
 
 @dataclass(frozen=True)
 class _Measure:
-    """A value that is compared.
+    """A measure that is compared between scans.
 
     Attributes:
-        words: what it is called.
-        form: how its value is written, with its unit.
-        of: the value of a scan.
-        logarithm: compare log(1 + value), for what is never negative and has a long tail.
-        both_sides: whether small values are unusual, too.
-        least: smaller values are never unusual.
+        words: its name.
+        form: format of its value, with the unit.
+        of: returns the value of a scan.
+        logarithm: compare log(1 + value), for measures that are never negative and have a long tail.
+        both_sides: whether low values can be unusual, too.
+        least: values below this are never unusual.
     """
 
     words: str
@@ -51,8 +51,8 @@ MEASURES = (
 
 
 @dataclass(frozen=True)
-class Unusual:
-    """A value of a scan that is unlike the others'.
+class Outlier:
+    """An unusual value of a scan.
 
     Attributes:
         sentence: without full stop.
@@ -66,7 +66,7 @@ class Unusual:
 def modified_z(values: np.ndarray) -> np.ndarray:
     """0.6745 x (value - median) / median absolute deviation; where that is 0, by the mean absolute deviation.
 
-    All 0 where all values are the same; NaN stays NaN.
+    All 0 if all values are equal; NaN stays NaN.
     """
     known = values[np.isfinite(values)]
     if not len(known):
@@ -79,9 +79,9 @@ def modified_z(values: np.ndarray) -> np.ndarray:
     return difference / deviation if deviation > 0 else np.where(np.isfinite(values), 0.0, np.nan)
 
 
-def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Unusual, ...]]:
-    """What is unusual about each scan, strongest first; nothing in groups of fewer than `FEWEST`."""
-    found: list[list[Unusual]] = [[] for _ in scans]
+def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Outlier, ...]]:
+    """The outliers of each scan, strongest first; none in groups of fewer than `FEWEST` scans."""
+    found: list[list[Outlier]] = [[] for _ in scans]
     if len(scans) < FEWEST:
         return [()] * len(scans)
     for measure in MEASURES:
@@ -92,6 +92,13 @@ def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Unusual, ...]]:
         for k in np.flatnonzero(unusual):
             side = "high" if z[k] > 0 else "low"
             value, usual = measure.form.format(values[k]), measure.form.format(median)
-            sentence = f"Unusually {side}: {measure.words}, {value}; usual is {usual} (robust z {z[k]:+.1f})"
-            found[k].append(Unusual(sentence, float(z[k])))
+            sentence = (
+                f"Unusually {side}: {measure.words}, {value}; the median is {usual} (robust z {z[k]:+.1f})"
+            )
+            found[k].append(Outlier(sentence, float(z[k])))
     return [tuple(sorted(items, key=lambda item: -abs(item.z))) for items in found]
+
+
+def warnings_of(scan: ScanSummary, outliers: Sequence[Outlier]) -> list[str]:
+    """The warnings of a scan's analysis, and its outliers, one sentence each."""
+    return [*scan.warnings, *(outlier.sentence for outlier in outliers)]

@@ -1,34 +1,35 @@
-"""The level "participant": all scans of a cohort that have no result yet."""
+"""The level "participant": analyse all scans of a cohort that have no result yet."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..bids.selection import CohortScan, Selection, set_aside_remarks
 from ..errors import InputError
-from ..reporting.extras import Missing
-from .batch import limit_threads, run_scans
+from ..reporting.extras import MissingExtra
+from .batch import Workflow, limit_threads, run_scans
+from .cluster import is_installed, run_on_cluster
 from .dataset import RECORD, Dataset
-from .failures import CHOOSING, Failure
-from .workflow import Workflow, cores, is_installed, run_workflow
+from .failures import CHOOSING, FailedScan
 
 Progress = Callable[[str, float, str], None]
 
-NOT_REACHED = "The job that it was in ended before it: run the same again; what was done is kept."
+NOT_REACHED = (
+    "The job ended before it reached this scan: run the same command again; finished scans are kept."
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
-        now: scans that were analysed.
-        before: scans that had a result.
-        failed: rows of errors.csv among what was asked for.
+        now: number of scans that were analysed.
+        before: number of scans that already had a result.
+        failed: number of selected scans that are rows of errors.csv.
         remarks: sentences about the run, without full stops.
     """
 
@@ -41,33 +42,35 @@ class Outcome:
 def run_participants(
     dataset: Dataset, selection: Selection, workflow: Workflow, report: Progress, *, everything: bool = False
 ) -> Outcome:
-    """Analyse what has no result; what cannot be analysed is a row in errors.csv.
+    """Analyse the scans without a result; a scan that cannot be analysed becomes a row in errors.csv.
 
     Args:
-        everything: the selection is the whole dataset: rows of scans that it does not hold any more are taken out.
+        everything: the selection is the whole dataset, so rows of scans that no longer exist are removed.
 
     Raises:
-        InputError: the folder cannot be written, or the workflow cannot be begun.
+        InputError: the folder cannot be written, or Snakemake cannot be started.
     """
     remarks = [f"{name} has neither a T1 nor a FLAIR" for name in selection.without]
-    remarks += set_aside_remarks(selection.set_aside, "; --bids-filter-file says otherwise")
+    remarks += set_aside_remarks(selection.set_aside, "; choose with --bids-filter-file")
     failures = dataset.failures
-    problems = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
-    report("looking", 0.0, "Looking what is there already")
+    problems = [FailedScan(p.subject, p.session, CHOOSING, p.reason) for p in selection.problems]
+    report("looking", 0.0, "Looking for existing results")
     names = {scan.name for scan in selection.scans}
     if everything:
-        remarks += _gone(dataset, {*names, *(problem.name for problem in problems)})
+        remarks += _removed(dataset, {*names, *(problem.name for problem in problems)})
         failures.keep({*names, *(problem.name for problem in problems)})
     failures.add(*problems)
     left = [scan for scan in selection.scans if not dataset.is_finished(scan)]
     before = len(selection.scans) - len(left)
-    failures.remove(names.difference(scan.name for scan in left))  # a run was killed between result and row
+    failures.remove(
+        names.difference(scan.name for scan in left)
+    )  # rows left by a run that was killed after it wrote the result
     if left:
         remarks += _run(dataset, left, workflow, report)
     unfinished = [scan for scan in left if not dataset.is_finished(scan)]
     rows = {row.name for row in failures.rows()}
     failures.add(
-        *(Failure(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
+        *(FailedScan(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
     )
     for sentence in (incomplete := _incomplete(dataset, [scan for scan in left if scan not in unfinished])):
         report("missing", 1.0, f"{sentence}.")
@@ -76,79 +79,82 @@ def run_participants(
 
 
 def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
-    """A sentence a thing about what could not be made of the results of these scans."""
+    """One sentence for each kind of optional output that is missing from results of these scans."""
     lacking: dict[tuple[str, str], list[str]] = {}
     for scan in scans:
         for one in _missing(dataset.record(scan)):
             lacking.setdefault((one.what, one.reason), []).append(scan.name)
-    said = []
+    sentences = []
     for (what, reason), names in lacking.items():
         first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
         count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
-        said.append(
-            f"{what} is missing of {count}, whose findings are there all the same ({first}): {reason}"
-        )
-    return said
+        sentences.append(f"{what} is missing for {count}, whose findings are complete ({first}): {reason}")
+    return sentences
 
 
-def _missing(record: Path) -> list[Missing]:
-    """What could not be made of a scan's result; nothing where that is not known."""
+def _missing(record: Path) -> list[MissingExtra]:
+    """The missing outputs of a scan's result; empty if its record cannot be read."""
     try:
-        return [Missing.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
+        return [MissingExtra.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 
-def _gone(dataset: Dataset, known: set[str]) -> list[str]:
-    """A sentence about results of scans that are not in the dataset any more, if there are any."""
-    gone = [name for path in dataset.records() if (name := path.name.removesuffix(f"_{RECORD}")) not in known]
-    if not gone:
+def _removed(dataset: Dataset, known: set[str]) -> list[str]:
+    """A sentence about results of scans that are no longer in the dataset, if there are any."""
+    removed = [
+        name for path in dataset.records() if (name := path.name.removesuffix(f"_{RECORD}")) not in known
+    ]
+    if not removed:
         return []
-    first = ", ".join(gone[:5]) + (" and more" if len(gone) > 5 else "")
-    results = "result" if len(gone) == 1 else "results"
+    first = ", ".join(removed[:5]) + (" and more" if len(removed) > 5 else "")
+    results = "result" if len(removed) == 1 else "results"
     return [
-        f"{len(gone)} {results} of scans that the dataset does not hold any more: {first} (group leaves them out)"
+        f"{len(removed)} {results} of scans that are no longer in the dataset: {first} (left out by group)"
     ]
 
 
 def _run(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress) -> list[str]:
-    """Run them, by Snakemake where that is needed; returns remarks."""
-    count = len(scans)
-    if workflow.is_local and (workflow.jobs == 1 or workflow.local_jobs == 1 or not is_installed()):
-        said = []
-        if workflow.jobs != 1 and not is_installed():
-            said.append('Snakemake is not installed (extra "cluster"): one scan was done after another')
-        limit_threads(workflow.threads or cores())
-        done: Counter[str] = Counter()
+    """Analyse the scans here, or on a cluster; returns remarks."""
+    if not workflow.is_local:
+        return _run_on_cluster(dataset, scans, workflow, report)
+    count, done = len(scans), 0
+    limit_threads(workflow.local_threads)
 
-        def after(name: str, outcome: str) -> None:
-            done[outcome] += 1
-            total = sum(done.values())
-            report("scans", total / count, f"{total} of {count} scans ({name} {outcome})")
+    def after(name: str, outcome: str) -> None:
+        nonlocal done
+        done += 1
+        report("scans", done / count, f"{done} of {count} scans ({name} {outcome})")
 
-        report("scans", 0.0, f"0 of {count} scans")
-        run_scans(dataset, scans, after=after)
-        return said
+    report("scans", 0.0, f"0 of {count} scans")
+    run_scans(dataset, scans, jobs=workflow.local_jobs, after=after)
+    return []
+
+
+def _run_on_cluster(
+    dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress
+) -> list[str]:
     if not is_installed():
         raise InputError('--executor and --profile need Snakemake: install the extra "cluster".')
+    count, reported = len(scans), -1
     pending = {scan.name: scan for scan in scans}
-    seen = [-1]
     failed_before = {row.name: row for row in dataset.failures.rows()}
 
-    def look() -> None:
+    def on_wait() -> None:
+        nonlocal reported
         rows = dataset.failures.rows()
         for name in [n for n, scan in pending.items() if dataset.record(scan).exists()]:
             del pending[name]
-        new = sum(1 for row in rows if row.name in pending and failed_before.get(row.name) != row)
-        total = count - len(pending) + new
-        if total != seen[0]:
-            seen[0] = total
-            report("scans", total / count, f"{total} of {count} scans")
+        failed = sum(1 for row in rows if row.name in pending and failed_before.get(row.name) != row)
+        done = count - len(pending) + failed
+        if done != reported:
+            reported = done
+            report("scans", done / count, f"{done} of {count} scans")
 
-    # A result of other images is in the place of a scan that is to be done again: it does not count as done.
-    again = {scan.name for scan in scans if dataset.record(scan).exists()}
-    for name in again:
-        del pending[name]
-    if not run_workflow(dataset, scans, workflow, look):
-        return [f"Not all jobs came to their end: see {dataset.logs}"]
+    # A scan that is analysed again already has a result of other images, which must not count as done.
+    for scan in scans:
+        if dataset.record(scan).exists():
+            del pending[scan.name]
+    if not run_on_cluster(dataset, scans, workflow, on_wait):
+        return [f"Not all jobs ended well: see {dataset.logs}"]
     return []

@@ -1,18 +1,18 @@
-"""One scan of a cohort: detect, arrange the results as BIDS, and put them into their place in one step.
+"""One scan of a cohort: detect, arrange the results as BIDS, and move them into place in one step.
 
 sub-XX[/ses-YY]/
     anat/sub-XX_space-FLAIR_desc-anomaly_statmap.nii.gz      score of every voxel
     anat/sub-XX_space-FLAIR_desc-anomaly_dseg.nii.gz         label image: number of the finding
     anat/sub-XX_space-FLAIR_desc-anomaly_dseg.tsv            the findings
-    anat/sub-XX_space-FLAIR_desc-anomaly_dseg.json           the same with all that led to them
+    anat/sub-XX_space-FLAIR_desc-anomaly_dseg.json           the findings with settings and provenance
     anat/sub-XX_space-FLAIR_desc-anomaly.seg.nrrd            the same as a segmentation for 3D Slicer
     anat/sub-XX_space-FLAIR_desc-brain_mask.nii.gz           where anomalies were looked for
     figures/sub-XX_desc-*                                    thumbnail, overlay, nearest normal tissue
     sub-XX_report.html                                       the report
     score_map/                                               with --keep-scores
 
-Pictures, report and kept scores that cannot be made are missing, which the record says, and cost no scan its result. The
-folder appears in one step all the same: what a run was killed in the midst of is done again by the next.
+Pictures, report and kept scores that cannot be made are listed in the record as missing; the result is still complete.
+The folder appears in one step: a scan during which a run was killed is analysed again by the next run.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from ..imaging.prepared import IntensityScale
 from ..imaging.volume import Volume
 from ..imaging.write_image import write_image
 from ..reporting import results
-from ..reporting.extras import Extra, Missing, make_extras
-from ..reporting.segmentation import segment_name
+from ..reporting.extras import Extra, MissingExtra, make_extras
+from ..reporting.segmentation_file import segment_name
 from . import sidecars
 from .batch import BUSY, DONE, FAILED, THERE
 from .dataset import RECORD, Dataset
-from .failures import Failure
+from .failures import FailedScan
 
 LEAST_FREE_MB = 100
-"""Of the disk, for a scan to be begun."""
+"""Free disk space needed to start a scan, MB."""
 
 _PICTURES = {results.OVERLAY: "desc-overlay_FLAIR.png", results.NEAREST: "desc-nearest_FLAIR.png"}
 REPORT, REPORT_NAME = results.REPORT, "report.html"
@@ -54,23 +54,21 @@ THUMBNAIL = "desc-thumbnail_FLAIR.jpg"
 
 
 def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
-    """Analyse a scan; what goes wrong with it is a row in errors.csv, and no exception.
+    """Analyse a scan; a failure becomes a row in errors.csv, not an exception.
 
     Args:
-        wait: if another process is at this scan, until it has ended; False: leave it to that one.
+        wait: if another process is analysing this scan, wait until it ends; False: return `BUSY`.
 
     Returns:
         One of `DONE`, `THERE`, `FAILED`, `BUSY`.
 
     Raises:
-        InputError: the dataset's folder cannot be written, which concerns all scans.
+        InputError: the dataset's folder cannot be written, which affects all scans.
     """
     with locked(dataset.work / "locks" / scan.name, wait=wait) as ours:
         if not ours:
             return BUSY
-        if (
-            ours.exclusive
-        ):  # what is there was left by a process that was killed: the lock says that it is gone
+        if ours.exclusive:  # we hold the lock, so existing files were left by a process that was killed
             dataset.recover(scan.name)
         if dataset.is_finished(scan):
             dataset.failures.remove([scan.name])
@@ -84,10 +82,10 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
             _check_disk(dataset)
             if isinstance(error, OSError) and _is_about(error, dataset.folder):
                 raise InputError(
-                    f"The output folder {dataset.folder} cannot be written ({error.strerror}): check its rights, and run "
+                    f"The output folder {dataset.folder} cannot be written ({error.strerror}): check its permissions, and run "
                     "the same again."
                 ) from error
-            failure = Failure(scan.subject, scan.session, stages[-1], _reason(dataset, scan, error))
+            failure = FailedScan(scan.subject, scan.session, stages[-1], _reason(dataset, scan, error))
             dataset.failures.add(failure)
             return FAILED
         finally:
@@ -100,7 +98,7 @@ def _analyse(dataset: Dataset, scan: CohortScan, working: Path, stages: list[str
     settings = dataset.settings
 
     def progress(stage: str, _fraction: float, _message: str) -> None:
-        if stage != "missing":  # said of a stage that has ended
+        if stage != "missing":  # sent after the stage has ended
             stages.append(stage)
 
     before = dataset.inputs(scan, {})
@@ -128,7 +126,7 @@ def _analyse(dataset: Dataset, scan: CohortScan, working: Path, stages: list[str
 
 
 def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
-    """The same, whose images are named as in their dataset: where that lies on this machine is nobody else's business."""
+    """The detection with image paths replaced by BIDS URIs, as paths on this machine are private."""
 
     def named(volume: Volume) -> Volume:
         path = volume.path
@@ -146,8 +144,8 @@ def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
 
 def _arrange(
     dataset: Dataset, scan: CohortScan, detection: Detection, made: Path, place: Path
-) -> list[Missing]:
-    """The files of a run under the names that BIDS has for them; returns what could not be made besides."""
+) -> list[MissingExtra]:
+    """Write the files of a run under their BIDS names; returns the optional outputs that are missing."""
     anat, figures = place / "anat", place / "figures"
     anat.mkdir()
     figures.mkdir()
@@ -181,7 +179,7 @@ def _arrange(
 
 
 def _names(scan: CohortScan) -> dict[str, str]:
-    """Where what is made of a result lies, under the names that a single run gives it."""
+    """The BIDS names of the optional outputs, by the names that `detect` gives them."""
     pictures = {name: f"figures/{scan.name}_{new}" for name, new in _PICTURES.items()}
     return {**pictures, REPORT: f"{scan.name}_{REPORT_NAME}", results.FOLDER: results.FOLDER}
 
@@ -196,21 +194,21 @@ def _record(
     detection: Detection,
     record: dict[str, Any],
     before: dict[str, Any],
-    missing: Sequence[Missing],
+    missing: Sequence[MissingExtra],
 ) -> dict[str, Any]:
-    """All about a scan: the sidecar's own keys, those of findings.json, and what a cohort needs to know."""
+    """The record of a scan: the keys of a BIDS sidecar, those of findings.json, and those of the cohort."""
     flair, t1 = dataset.from_source(scan.flair), dataset.from_source(scan.t1)
     for role, described in record["inputs"].items():
         if described is not None:
             described["path"] = before[role]["file"]
             before[role]["sha256"] = described["sha256"]
-    record["run"].pop("files", None)  # they have other names here
+    record["run"].pop("files", None)  # their names differ here
     names = _names(scan)
     here = [replace(one, files=tuple(names.get(name, name) for name in one.files)) for one in missing]
     record["missing"] = [one.plain for one in here]
     record["model"]["file"] = Path(record["model"]["file"]).name
     study = detection.scores.study
-    told: dict[str, Any] = dataset.without_folders(record)
+    anonymous_record: dict[str, Any] = dataset.without_folders(record)
     return {
         **sidecars.of_image(flair, t1),
         "cohort": {
@@ -220,18 +218,18 @@ def _record(
             "inputs": before,
             "contrast": {"t1": _contrast(study.t1_scale), "flair": _contrast(study.flair_scale)},
         },
-        **told,
+        **anonymous_record,
     }
 
 
 def _contrast(scale: IntensityScale) -> float:
-    """Between the darkest and the brightest tissue of the brain: difference by sum, 0 to 1."""
+    """The contrast between the darkest and the brightest tissue of the brain: difference divided by sum, 0 to 1."""
     total = abs(scale.high) + abs(scale.low)
     return round((scale.high - scale.low) / total, 4) if total else 0.0
 
 
 def _write_table(table: Path, detection: Detection, path: Path) -> None:
-    """findings.csv as BIDS has it: separated by tabs, beginning with index and name, n/a for what is not there."""
+    """Write findings.csv as a BIDS table: tab-separated, with index and name first, and n/a for missing values."""
     names = {str(finding.number): segment_name(finding) for finding in detection.findings.items}
     columns = ["index", "name", *sidecars.finding_columns()]
     with (
@@ -252,15 +250,15 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _reason(dataset: Dataset, scan: CohortScan, error: Exception) -> str:
-    """Why a scan has no result, in one line; of the program's own errors, the whole story is in the logs."""
+    """Why a scan has no result, in one line; for errors of the program the traceback is written to the logs."""
     if isinstance(error, InputError):
         return str(error)
     if is_out_of_memory(error):
-        return "Not enough memory: run fewer scans at once, or compute on the CPU if it was the GPU's that was short."
+        return "Not enough memory: run fewer scans at once, or use the CPU if the memory of the GPU ran out."
     if isinstance(error, FileNotFoundError) and not (scan.t1.exists() and scan.flair.exists()):
-        return f"{error.filename} is not there any more."
+        return f"{error.filename} no longer exists: restore it and run again."
     log = _write_log(dataset, scan, "".join(traceback.format_exception(error)))
-    return f"Something went wrong inside the program ({type(error).__name__}: {error}); see {log.name} in {dataset.logs}."
+    return f"Something went wrong inside the program ({type(error).__name__}: {error}): report it with {log.name} in {dataset.logs}."
 
 
 def _write_log(dataset: Dataset, scan: CohortScan, text: str) -> Path:
@@ -271,10 +269,10 @@ def _write_log(dataset: Dataset, scan: CohortScan, text: str) -> Path:
 
 
 def _check_disk(dataset: Dataset) -> None:
-    """A full disk is no scan's fault."""
+    """Raise an InputError if the disk is full, which affects all scans."""
     if shutil.disk_usage(dataset.work).free < LEAST_FREE_MB * 2**20:
         raise InputError(
-            f"The disk of the output folder {dataset.folder} is full: free some space, and run the same again."
+            f"The disk of the output folder {dataset.folder} is full: free some space and run the same command again."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the JSON files beside images and tables say, after the BIDS rules."""
+"""The content of the JSON sidecars of images and tables, after the BIDS rules."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SCORE, LABELS, BRAIN = (
     "space-FLAIR_desc-anomaly_dseg",
     "space-FLAIR_desc-brain_mask",
 )
-"""Images, after the scan's name. A score is no probability, so the first has the suffix of statistical maps, which
-the BIDS rules do not know yet."""
+"""Suffixes of the images, after the scan's name. A score is not a probability, so it has the suffix of statistical maps,
+which BIDS does not define yet."""
 
 _WORDS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {
@@ -20,35 +20,35 @@ _WORDS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "volume_ml": ("Volume on the FLAIR's grid", "mL"),
         "peak_score": ("Highest anomaly score of its patches", None),
         "mean_score": ("Mean anomaly score of its patches", None),
-        "per_normal_scan": ("Findings like it, or more unusual, in a normal scan, besides white matter hyperintensities", None),
-        "patches": ("Patches that it is made of", None),
+        "per_normal_scan": ("Findings in a normal scan that are as unusual or more, besides white matter hyperintensities", None),
+        "patches": ("Number of patches of the finding", None),
         "side": ("left, right or midline of the patient", None),
-        "region": ("Where in the brain it lies", None),
+        "region": ("Region of the brain", None),
         "centroid_r_mm": ("Centroid, right is positive", "mm"),
         "centroid_a_mm": ("Centroid, anterior is positive", "mm"),
         "centroid_s_mm": ("Centroid, superior is positive", "mm"),
-        "t1_relative": ("Mean T1 intensity divided by that of the tissue round it", None),
-        "flair_relative": ("Mean FLAIR intensity divided by that of the tissue round it", None),
-        "hint": ("What it may be: infarct-like, WMH-like, other anomaly, normal tissue or artefact, unknown", None),
+        "t1_relative": ("Mean T1 intensity divided by that of the surrounding tissue", None),
+        "flair_relative": ("Mean FLAIR intensity divided by that of the surrounding tissue", None),
+        "hint": ("What the finding may be: infarct-like, WMH-like, other anomaly, normal tissue or artefact, unknown", None),
         "hint_evidence": ("Why", None),
     }
 )  # fmt: skip
 
 
 def column(description: str, unit: str | None = None) -> dict[str, str]:
-    """What a data dictionary says about a column."""
+    """The entry of a column in a data dictionary."""
     return {"Description": description} | ({"Units": unit} if unit else {})
 
 
 def finding_columns() -> dict[str, dict[str, str]]:
-    """Of the table of a scan's findings, in its order; index and name, which BIDS itself explains, stand before them."""
+    """The columns of the table of a scan's findings, in order, without index and name, which BIDS defines."""
     from ..reporting.tables import COLUMNS
 
     return {name: column(*_WORDS.get(name, (name, None))) for name in COLUMNS if name != "number"}
 
 
 def common() -> dict[str, dict[str, Any]]:
-    """The files at the top of the dataset that hold for all scans (BIDS: inheritance), by name without .json."""
+    """The sidecars at the top of the dataset that apply to all scans (BIDS inheritance), by name without .json."""
     return {
         SCORE: {"Description": "Anomaly score of every voxel of the brain, 0 outside; above the threshold it is suspected."},
         LABELS: {
@@ -56,7 +56,7 @@ def common() -> dict[str, dict[str, Any]]:
             "Manual": False,
             **finding_columns(),
         },
-        BRAIN: {"Description": "Where anomalies were looked for.", "Type": "Brain"},
+        BRAIN: {"Description": "The region that was searched for anomalies.", "Type": "Brain"},
     }  # fmt: skip
 
 

@@ -1,7 +1,6 @@
-"""The studies in a folder, whatever its layout: a BIDS dataset, a folder a study (files or DICOM), a list of them.
+"""The studies of a folder in any layout: a BIDS dataset, one subfolder per study (files or DICOM), or a list.
 
-Every study becomes a scan of a cohort, so that all of a cohort's care (one at a time, killed or not, again or not) is
-theirs, too.
+Every study becomes a scan of a cohort, so that it is analysed exactly once even if runs are killed or overlap.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ from .dataset import SETTINGS
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
-class Study(NamedTuple):
-    """A study by its name, and its scan or why it has none."""
+class ListedStudy(NamedTuple):
+    """The name of a study, and its scan or the reason why it has none."""
 
     name: str
     scan: CohortScan | SkippedSession
 
 
-def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterator[Study]:
-    """The studies of a folder, or of a list, one after another as they are found.
+def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterator[ListedStudy]:
+    """Yield the studies of a folder or a list as they are found.
 
     Args:
-        source: a BIDS dataset; a folder with a folder a study, which holds a T1 and a FLAIR by their names, or the
-            DICOM images of the study; a folder that is such a study itself; or a JSON file, a list of
-            {"name", "folder", "study_uid"} of DICOM studies.
-        wanted: what counts in a BIDS dataset.
+        source: a BIDS dataset; a folder with one subfolder per study, which holds files named T1 and FLAIR or its
+            DICOM images; the folder of one such study; or a JSON file with a list of DICOM studies,
+            {"name", "folder", "study_uid"}.
+        wanted: which scans of a BIDS dataset to select.
 
     Raises:
         InputError: there is no study in it.
@@ -48,7 +47,7 @@ def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterato
     count = 0
     for name, scan in _found(Path(source), wanted):
         count += 1
-        yield Study(name, _named(name, scan, known))
+        yield ListedStudy(name, _named(name, scan, known))
     if count == 0:
         raise InputError(
             f"{display_path(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
@@ -73,13 +72,13 @@ def _found(
         inside = sorted(path for path in source.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise InputError(
-            f"{display_path(source)} cannot be read ({error.strerror}): check its rights."
+            f"{display_path(source)} cannot be read ({error.strerror}): check its permissions."
         ) from error
     if any(path.is_file() and (_is_image(path) or is_dicom(path)) for path in inside):
         yield from _study(source)
         return
     for folder in inside:
-        if folder.is_dir() and not (folder / SETTINGS).exists():  # results of a cohort are no study
+        if folder.is_dir() and not (folder / SETTINGS).exists():  # skip the results of a cohort
             yield from _study(folder)
 
 
@@ -93,29 +92,31 @@ def _study(folder: Path) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
 
 
 def _by_names(folder: Path, images: list[Path]) -> CohortScan | SkippedSession:
-    """The T1 and the FLAIR among image files, by what they are called."""
+    """The T1 and the FLAIR among image files, chosen by file name."""
     chosen: list[Path] = []
     for kind, what in (("t1", "T1"), ("flair", "FLAIR")):
         found = [path for path in images if kind_of_name(_stem(path)) == kind]
         plain = [path for path in found if not is_enhanced(_stem(path))] or found
         if len(plain) != 1:
             names = ", ".join(path.name for path in plain)
-            said = (
-                f"several could be the {what} ({names}): leave one" if plain else f"no file is called {what}"
+            problem = (
+                f"several files could be the {what} ({names}): keep one"
+                if plain
+                else f"no file is called {what}"
             )
             return SkippedSession(
-                folder.name, "", f"{said}; there are {', '.join(path.name for path in images[:6])}"
+                folder.name, "", f"{problem}; there are {', '.join(path.name for path in images[:6])}"
             )
         chosen.append(plain[0])
     return CohortScan(folder.name, "", chosen[0].absolute(), chosen[1].absolute())
 
 
 def _dicom(name: str, folder: Path, uid: str) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
-    """The studies of a folder of DICOM images; the one with a UID, where one is given."""
+    """The studies in a folder of DICOM images; only the study with this UID, if one is given."""
     try:
         studies = [study for study in read_studies(folder) if uid in ("", study.uid)]
         if not studies:
-            raise InputError(f"The study is not in {display_path(folder)} any more.")
+            raise InputError(f"The study is no longer in {display_path(folder)}: import it again.")
     except InputError as error:
         yield name, SkippedSession(name, "", str(error))
         return
@@ -134,12 +135,12 @@ def _pair_of(name: str, study: DicomStudy) -> CohortScan | SkippedSession:
 
 
 def _named(name: str, scan: CohortScan | SkippedSession, known: set[str]) -> CohortScan | SkippedSession:
-    """The same under a name that BIDS allows, another one for each study, the same every time."""
+    """The scan under a valid BIDS name that is unique for each study and does not change between runs."""
     subject = scan.subject
     if not re.fullmatch(r"sub-[0-9A-Za-z]+", subject):
         letters = "".join(re.findall(r"[0-9A-Za-z]", name))
         short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
-        # Names that differ only in signs, or have none but signs, are told apart by what they are made of.
+        # A hash distinguishes names that differ only in characters that BIDS does not allow.
         subject = f"sub-{letters}" if letters == name else f"sub-{letters}{short}"
     base, number = subject, 1
     while f"{subject} {scan.session}".lower() in known:

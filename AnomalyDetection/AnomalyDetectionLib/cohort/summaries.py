@@ -1,4 +1,4 @@
-"""What a group is told about each scan, read from its record; a few hundred bytes a scan, and no images."""
+"""Summaries of scans for the level "group", read from their records: a few hundred bytes per scan, no images."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..files.text import display_path
-from ..reporting.extras import Missing
+from ..reporting.extras import MissingExtra
 from .dataset import Dataset
-from .failures import Failure
+from .failures import FailedScan
 
 WITHOUT_T1_IS_WORTH_SAYING = 0.005
 
 
 @dataclass(frozen=True)
-class FindingRow:
-    """What is told about a finding; its values as of `Finding`, in the record's own words."""
+class FindingSummary:
+    """The summary of a finding; the fields are those of `Finding`, as in the record."""
 
     name: str
     subject: str
@@ -30,22 +30,22 @@ class FindingRow:
 
 @dataclass(frozen=True)
 class ScanSummary:
-    """What is told about a scan.
+    """The summary of a scan.
 
     Attributes:
-        name, subject, session: as of `CohortScan`.
-        findings: how many.
-        burden_ml: their volume together.
-        brain_ml: of the brain that was looked at.
+        name, subject, session: as in `CohortScan`.
+        findings: number of findings.
+        burden_ml: total volume of the findings.
+        brain_ml: volume of the searched part of the brain.
         largest_ml, peak_score: of the findings; 0 without any.
         counts, volumes_ml: by "hint", "side" and "part" (of the brain), then by its name.
-        shift_mm, rotation_deg: how T1 and FLAIR lay to each other.
+        shift_mm, rotation_deg: how the registration moved the T1.
         t1_contrast, flair_contrast: between the darkest and the brightest tissue, 0 to 1.
-        seconds: that the analysis took.
-        finished: when, UTC.
+        seconds: duration of the analysis.
+        finished: time when it ended, UTC.
         model: name and the first digits of its fingerprint.
-        warnings: of the analysis itself: what speaks against trusting it, a sentence each.
-        folder: of its results.
+        warnings: of the analysis: reasons to doubt the result, one sentence each.
+        folder: the results folder.
     """
 
     name: str
@@ -75,7 +75,7 @@ class ScanSummary:
 
 
 class OutOfDate(NamedTuple):
-    """A result that does not count any more, and why."""
+    """A result that is out of date, and why."""
 
     name: str
     reason: str
@@ -83,8 +83,8 @@ class OutOfDate(NamedTuple):
 
 def read_summaries(
     dataset: Dataset,
-) -> Iterator[tuple[ScanSummary, tuple[FindingRow, ...]] | OutOfDate | str]:
-    """Scan after scan, by name: a summary and its findings, what does not count, or a record that cannot be read."""
+) -> Iterator[tuple[ScanSummary, tuple[FindingSummary, ...]] | OutOfDate | str]:
+    """Yield for each scan, by name: a summary with its findings, a result that is out of date, or an unreadable record."""
     failed = {row.name: row for row in dataset.failures.rows()}
     for path in dataset.records():
         try:
@@ -98,20 +98,20 @@ def read_summaries(
             yield path.relative_to(dataset.folder).as_posix()
 
 
-def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: Failure | None) -> str:
-    """Why a result is not one of the dataset as it is now; empty: it is."""
+def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: FailedScan | None) -> str:
+    """Why a result is out of date; "" if it is up to date."""
     if failure is not None:
-        return "has a row in errors.csv: the last attempt to analyse it anew failed"
+        return "has a row in errors.csv: the last attempt to analyse it again failed"
     if cohort["settings"] != dataset.settings.fingerprint:
         return "was made with other settings than code/settings.json"
     for role in ("t1", "flair"):
         described = cohort["inputs"].get(role)
         if described and not dataset.holds(described["file"]):
-            return f"its image {display_path(described['file'])} is not in the dataset any more"
+            return f"its image {display_path(described['file'])} is no longer in the dataset"
     return ""
 
 
-def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[FindingRow, ...]]:
+def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[FindingSummary, ...]]:
     cohort, findings = record["cohort"], record["findings"]
     subject, session = str(cohort["subject"]), str(cohort["session"])
     name = f"{subject}_{session}" if session else subject
@@ -144,7 +144,7 @@ def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[F
         warnings=_warnings(record),
         folder=folder,
     )
-    return summary, tuple(FindingRow(name, subject, session, finding) for finding in findings)
+    return summary, tuple(FindingSummary(name, subject, session, finding) for finding in findings)
 
 
 def part_of(region: str) -> str:
@@ -153,8 +153,8 @@ def part_of(region: str) -> str:
 
 
 def _warnings(record: dict[str, Any]) -> tuple[str, ...]:
-    said = [str(warning["sentence"]) for warning in record.get("quality") or ()]
+    warnings = [str(warning["sentence"]) for warning in record.get("quality") or ()]
     if (without := float(record.get("brain_without_t1") or 0)) >= WITHOUT_T1_IS_WORTH_SAYING:
-        said.append(f"The T1 does not reach {100 * without:.0f} % of the brain")
-    said += [Missing.of(one).sentence for one in record.get("missing") or ()]
-    return tuple(dict.fromkeys(sentence.rstrip(".") for sentence in said))
+        warnings.append(f"The T1 does not reach {100 * without:.0f} % of the brain")
+    warnings += [MissingExtra.of(one).sentence for one in record.get("missing") or ()]
+    return tuple(dict.fromkeys(sentence.rstrip(".") for sentence in warnings))

@@ -1,4 +1,4 @@
-"""A small picture of a scan that shows at a glance whether it is one to trust: brain mask and findings on four slices.
+"""A thumbnail of a scan to check the result at a glance: brain mask and findings on four slices.
 
 Three FLAIR slices from low to high, and the middle one on the T1. Radiological convention, as in `drawing`.
 """
@@ -15,16 +15,16 @@ from ..detection.pipeline import Detection
 from ..reporting import drawing
 
 HEIGHT = 150
-"""Of the picture, pixels."""
+"""Height of the picture, pixels."""
 SHARES = (0.3, 0.5, 0.7)
-"""Of the brain's height, where the slices are."""
+"""Positions of the slices, as fractions of the brain's height."""
 BRAIN_COLOUR, FINDING_COLOUR = (90, 170, 255), (255, 70, 60)
 QUALITY = 68
 _GAP = 2
 
 
 def draw_thumbnail(detection: Detection) -> Image.Image:
-    """Brain mask in blue, findings in red; some 500 x 150 pixels."""
+    """Draw the brain mask in blue and findings in red, about 500 x 150 pixels."""
     scores, study = detection.scores, detection.scores.study
     labels = drawing.labels_on_model_grid(detection.findings, scores)
     dx, dy, _ = study.grid.spacing
@@ -47,7 +47,7 @@ def draw_thumbnail(detection: Detection) -> Image.Image:
 
 
 def write_thumbnail(detection: Detection, path: Path) -> None:
-    """As a JPEG of 10 to 20 kB.
+    """Write the thumbnail as a JPEG of 10 to 20 kB.
 
     Raises:
         OSError: if it cannot be written.

@@ -1,1 +1,1 @@
-"""The commands of the command line, one file each or a few that belong together."""
+"""The commands of the command line, one file for each command or group of related commands; a file is named like its command."""

@@ -1,4 +1,4 @@
-"""`anomaly-detection bids`, after the conventions of BIDS Apps, and what its jobs run."""
+"""`anomaly-detection bids`, a BIDS App, and the hidden command that its jobs on a cluster run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .options import DEBUG, PATH, PROGRESS, detection_options
 from .progress import progress_of
 
 SOME_FAILED = 3
-"""The exit code when every scan was dealt with, and some have no result."""
+"""The exit code of a run in which some scans got no result."""
 
 PARTICIPANT, GROUP = "participant", "group"
 _LABEL_OPTIONS = {
@@ -28,8 +28,8 @@ _LABEL_OPTIONS = {
 _LABELS = re.compile(r"(sub-|ses-)?[0-9A-Za-z]+([,\s]+(sub-|ses-)?[0-9A-Za-z]+)*")
 
 
-class _WithLabels(click.Command):
-    """`--participant-label 01 02` means the same as giving the option twice, as in other BIDS Apps."""
+class _LabelCommand(click.Command):
+    """A command that reads `--participant-label 01 02` as if the option were given twice, as other BIDS Apps do."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         """Repeat the option before each label."""
@@ -49,7 +49,7 @@ class _WithLabels(click.Command):
         return super().parse_args(context, repeated)
 
 
-@click.command(cls=_WithLabels, short_help="Detect anomalies in a whole BIDS dataset.")
+@click.command(cls=_LabelCommand, short_help="Detect anomalies in a whole BIDS dataset.")
 @click.argument("dataset", metavar="BIDS_DIR", type=PATH)
 @click.argument("output", metavar="OUT", type=PATH)
 @click.argument(
@@ -60,64 +60,67 @@ class _WithLabels(click.Command):
     "participants",
     metavar="LABEL...",
     multiple=True,
-    help="Only these subjects, with or without sub-.",
+    help="Subjects to analyse, with or without sub-.  [default: all]",
 )
 @click.option(
     "--session-label",
     "sessions",
     metavar="LABEL...",
     multiple=True,
-    help="Only these sessions, with or without ses-.",
+    help="Sessions to analyse, with or without ses-.  [default: all]",
 )
 @click.option(
     "--bids-filter-file",
     "filter_file",
     metavar="FILE",
     type=PATH,
-    help='JSON that says which images count where there are several: {"t1w": {"acquisition": "mprage"}}.',
+    help='JSON file with the entities of the images to use: {"t1w": {"acquisition": "mprage"}}.',
 )
 @click.option(
     "--runs",
     type=click.Choice(["refuse", "first", "last"]),
     default="refuse",
     show_default=True,
-    help="Of images that differ only in their run: none (a row in errors.csv), the first or the last.",
+    help="Image to use where several differ only in their run: none (the scan becomes a row in errors.csv), the first or the last.",
 )
 @click.option(
     "--brain-masks",
     metavar="DIR",
     type=PATH,
-    help="BIDS derivatives with *_space-FLAIR_desc-brain_mask.nii.gz.  [default: find the brain]",
+    help="BIDS derivatives dataset with brain masks, *_space-FLAIR_desc-brain_mask.nii.gz.  [default: find the brain]",
 )
 @detection_options
 @click.option(
     "--jobs",
     "--n-cpus",
     type=click.IntRange(min=1),
-    help="Scans at the same time.  [default: one a core here, 100 in a queue]",
+    help="Scans to analyse at the same time, or jobs in the queue of a cluster.  [default: one for each core, 100 on a cluster]",
 )
 @click.option(
     "--threads",
     "--omp-nthreads",
     type=click.IntRange(min=1),
-    help="A scan.  [default: cores by jobs here, 2 in a queue]",
+    help="Threads for each scan.  [default: cores divided by --jobs, 2 on a cluster]",
 )
 @click.option(
     "--executor",
     metavar="NAME",
     default="",
-    help="Where the jobs run: slurm, or another that Snakemake has a plug-in for.  [default: here]",
+    help="Snakemake executor that runs the jobs: slurm, or another whose plug-in is installed.  [default: none, this machine]",
 )
 @click.option(
-    "--profile", metavar="DIR", default="", help="A Snakemake profile for your cluster; slurm: ours."
+    "--profile",
+    metavar="DIR",
+    default="",
+    help="Folder with a Snakemake profile for your cluster, or slurm for the one that ships with the program.",
 )
-@click.option("--batch", type=click.IntRange(min=1), help="Scans a job.  [default: 25 in a queue]")
+@click.option("--batch", type=click.IntRange(min=1), help="Scans for each job on a cluster.  [default: 25]")
 @click.option(
     "--snakemake",
     "snakemake_options",
     metavar="OPTIONS",
     default="",
-    help="Further options of Snakemake, quoted.",
+    help="More options for Snakemake, in quotes.",
 )
 @PROGRESS
 @DEBUG
@@ -134,15 +137,15 @@ def bids(
     debug: bool,
     **options: Any,
 ) -> int:
-    """Detect anomalies in every scan of a dataset in the layout of BIDS, and look at the whole group.
+    """Detect anomalies in every scan of a BIDS dataset, and summarise the whole group.
 
-    OUT becomes a BIDS derivatives dataset. Scans that have a result are skipped, so that the same command goes on
-    where it was ended, by whatever; a scan that cannot be analysed is a row in OUT/errors.csv, and the rest goes
-    on. `group` makes tables, figures and pages with a thumbnail of every scan. Both may be asked for at once.
+    OUT becomes a BIDS derivatives dataset. Scans that have a result are skipped, so the same command continues a run
+    that was interrupted. A scan that cannot be analysed becomes a row in OUT/errors.csv, and the others are still
+    analysed. `group` writes tables, figures and pages with a thumbnail of every scan. Both levels can be given at once.
 
     \b
       0  every scan has a result
-      2  something that was given cannot be used, or the run was stopped
+      2  an argument or file cannot be used, or the run was stopped
       3  some scans have no result: see OUT/errors.csv
 
     Examples:
@@ -163,13 +166,13 @@ def bids(
                 "brain_masks": brain_masks,
             }
             try:
-                failed, said = _participants(dataset, output, wanted, options, report)
+                failed, remarks = _participants(dataset, output, wanted, options, report)
             except KeyboardInterrupt:
                 raise InputError(
-                    f"Stopped; what was done is in {output}, and the same command goes on."
+                    f"Stopped; finished scans are in {output}: run the same command again to continue."
                 ) from None
             code = SOME_FAILED if failed else 0
-            sentences += said
+            sentences += remarks
         if GROUP in levels:
             from ..cohort.group import write_group
 
@@ -188,9 +191,9 @@ def bids(
 @click.option("--threads", type=click.IntRange(min=1), default=1)
 @DEBUG
 def bids_batch(dataset: Path, scans: Path, begun: Path, threads: int, debug: bool) -> None:
-    """The scans of one job."""
+    """Analyse the scans of one job on a cluster."""
     from ..cohort.batch import limit_threads, read_list, run_scans
-    from ..cohort.workflow import stop_with_coordinator
+    from ..cohort.cluster import stop_with_coordinator
 
     stop_with_coordinator()
     limit_threads(threads)
@@ -207,14 +210,14 @@ def bids_batch(dataset: Path, scans: Path, begun: Path, threads: int, debug: boo
 def _participants(
     dataset: Path, output: Path, wanted: dict[str, Any], options: dict[str, Any], report: Any
 ) -> tuple[int, list[str]]:
-    """Run the level; returns how many scans have no result, and what to say."""
+    """Run the level "participant"; returns how many scans have no result, and sentences about the run."""
     report("looking", 0.0, "Looking for the scans")
     from ..bids.entity_filter import plain_filter, read_filter
     from ..bids.selection import SelectionCriteria, select_scans
+    from ..cohort.batch import Workflow
+    from ..cohort.cohort_settings import CohortSettings
     from ..cohort.dataset import Dataset
     from ..cohort.participants import run_participants
-    from ..cohort.settings import CohortSettings
-    from ..cohort.workflow import Workflow
     from ..detection.device import resolve_device
     from ..detection.pipeline import check_settings
     from ..model.bundled import find_model
@@ -249,20 +252,22 @@ def _participants(
         options=options["snakemake_options"],
     )
     if workflow.is_local:
+        if workflow.batch or workflow.options:
+            raise InputError("--batch and --snakemake are for a cluster: give --executor or --profile, too.")
         resolve_device(asked.device)
     results = Dataset.begin(output, dataset, settings)
     everything = not (chosen.subjects or chosen.sessions)
     outcome = run_participants(results, selection, workflow, report, everything=everything)
     done = outcome.now + outcome.before
-    said = [f"{remark}." for remark in outcome.remarks]
-    before = f", {outcome.before} of them before" if outcome.before else ""
-    said.append(f"{done} scan{'' if done == 1 else 's'} analysed{before}; results are in {output}.")
+    sentences = [f"{remark}." for remark in outcome.remarks]
+    before = f", {outcome.before} of them earlier" if outcome.before else ""
+    sentences.append(f"{done} scan{'' if done == 1 else 's'} analysed{before}; results are in {output}.")
     if outcome.failed:
         has = "scan has" if outcome.failed == 1 else "scans have"
-        said.append(f"{outcome.failed} {has} no result: see {results.failures.path}.")
-    return outcome.failed, said
+        sentences.append(f"{outcome.failed} {has} no result: see {results.failures.path}.")
+    return outcome.failed, sentences
 
 
 def _labels(given: tuple[str, ...]) -> tuple[str, ...]:
-    """Also several in one, with commas or spaces between them."""
+    """The labels; one text may hold several, separated by commas or spaces."""
     return tuple(label for text in given for label in re.split(r"[,\s]+", text) if label)

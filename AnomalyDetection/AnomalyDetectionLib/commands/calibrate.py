@@ -1,4 +1,4 @@
-"""`anomaly-detection calibrate`: a model fitted to a scanner."""
+"""`anomaly-detection calibrate`: adapt a model to a scanner."""
 
 from __future__ import annotations
 
@@ -11,23 +11,32 @@ from .options import DEBUG, PATH, PROGRESS, finite
 from .progress import progress_of
 
 
-@click.command(short_help="Fit a model to a scanner with a handful of normal scans.")
+@click.command(short_help="Adapt a model to a scanner with a few normal scans.")
 @click.option(
-    "--model", metavar="NAME|FILE", default=DEFAULT_MODEL, show_default=True, help="The model to start from."
+    "--model",
+    metavar="NAME|FILE",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="Model to adapt: the name of a bundled model, or a model file.",
 )
 @click.option(
     "--scans",
     type=PATH,
     metavar="TABLE",
-    help="1 to 20 normal scans: CSV with the columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
+    help="CSV file with 1 to 20 normal scans: columns name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
 @click.option(
     "--root",
     type=PATH,
     default=Path(),
-    help="Folder that the table's paths start from.  [default: this one]",
+    help="Folder that the paths in the table are relative to.  [default: the current folder]",
 )
-@click.option("--prepared", type=PATH, metavar="FILE", help="Instead of a table: scans from `prepare`.")
+@click.option(
+    "--prepared",
+    type=PATH,
+    metavar="FILE",
+    help="File with prepared normal scans from `prepare`, instead of --scans.",
+)
 @click.option(
     "--output", type=PATH, required=True, metavar="FILE", help="Model file to write (.safetensors)."
 )
@@ -38,12 +47,12 @@ from .progress import progress_of
     callback=finite,
     default=2.0,
     show_default=True,
-    help="Findings per normal scan (false positives) that the threshold is set for.",
+    help="Findings per normal scan that the threshold is set for.",
 )
 @click.option(
     "--keep-statistics",
     is_flag=True,
-    help="Set the threshold only, and leave the latent statistics (of the paper's kind of model) as they are.",
+    help="Set the threshold only; keep the latent statistics of the model (paper's kind of model).",
 )
 @click.option(
     "--prior-scans",
@@ -51,7 +60,7 @@ from .progress import progress_of
     callback=finite,
     default=2.0,
     show_default=True,
-    help="As how many scans the model's own statistics count beside the new ones.",
+    help="Weight of the model's own statistics, as a number of scans.",
 )
 @click.option(
     "--device",
@@ -75,11 +84,11 @@ def calibrate(
     progress: str,
     debug: bool,
 ) -> None:
-    """Fit a model to a scanner: how many findings its normal scans have, and which threshold keeps to the false positives per scan.
+    """Adapt a model to a scanner: count the findings of its normal scans, and set the threshold for a number of them.
 
-    Normal scans are of people without the lesions that are searched for; where they have others, such as white matter
-    hyperintensities, give their masks, and findings there are not counted. Takes minutes, without training. Writes a
-    new model file for `detect --model`.
+    Normal scans are of people without the lesions to be found. If they have other lesions, such as white matter
+    hyperintensities, give masks of these, and findings there are not counted. Takes minutes and trains nothing. Writes
+    a new model file for `detect --model`.
 
     Example:
 

@@ -12,26 +12,34 @@ from .progress import Stop, progress_of
 
 @click.command(short_help="Compare two results of one patient: new, grown, shrunken, known, gone.")
 @click.option(
-    "--earlier", type=PATH, required=True, metavar="DIR", help="Results of detect, or of one scan of bids."
+    "--earlier",
+    type=PATH,
+    required=True,
+    metavar="DIR",
+    help="Results folder of the earlier scan, from detect or from one scan of bids.",
 )
-@click.option("--later", type=PATH, required=True, metavar="DIR", help="Likewise, of a later scan.")
+@click.option("--later", type=PATH, required=True, metavar="DIR", help="Results folder of the later scan.")
 @click.option(
-    "--output", type=PATH, required=True, metavar="FILE", help="A table (.csv), or all of it (.json)."
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="File to write: .csv for the table, .json for everything.",
 )
 @click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
 @PROGRESS
 @DEBUG
 def compare(earlier: Path, later: Path, output: Path, parent: int | None, progress: str, debug: bool) -> None:
-    """What has become of the findings between two scans of one patient.
+    """Compare the findings of two scans of one patient.
 
-    The earlier FLAIR is registered to the later one, rigidly. Findings that overlap there belong together; those that
-    have split or run together are compared as one. A difference of volume counts as a change where it is more than the
-    outlines are sure of, which follows from the voxels and patches (limit_ml in the table).
+    The earlier FLAIR is registered rigidly to the later one. Findings that overlap belong together; findings that have
+    split or merged are compared as one. A difference in volume counts as a change if it exceeds the uncertainty of the
+    outlines, which follows from the sizes of voxels and patches (limit_ml in the table).
 
     \b
-      new, gone             there is none in the other scan
+      new, gone             there is no such finding in the other scan
       grown, shrunken       the volume differs by more than the limit
-      known                 it does not
+      known                 the volume differs by less
       not covered           the other scan was not searched there
 
     Example:
@@ -44,14 +52,14 @@ def compare(earlier: Path, later: Path, output: Path, parent: int | None, progre
 
         call_when_process_ends(parent, Stop.from_thread)
     with progress_of(progress) as report:
-        from ..reporting.comparison import check_suffix, compare_folders, summary, write_comparison
+        from ..reporting.result_comparison import check_suffix, compare_folders, summary, write_comparison
 
-        check_suffix(output)  # a mistake is said before the work
+        check_suffix(output)  # report a wrong argument before the work starts
         found = compare_folders(earlier, later, report)
         write_comparison(found, output)
-        said = f"{summary(found.changes)}; the table is in {output}"
-        report("done", 1.0, said)
+        result_line = f"{summary(found.changes)}; the table is in {output}"
+        report("done", 1.0, result_line)
     if progress != "json":
         for remark in found.remarks:
             click.echo(remark)
-        click.echo(said)
+        click.echo(result_line)

@@ -23,17 +23,23 @@ if TYPE_CHECKING:
     type=PATH,
     help="T1-weighted image: NIfTI, NRRD or MetaImage file, or DICOM folder.",
 )
-@click.option("--flair", type=PATH, help="FLAIR image of the same head, likewise.")
+@click.option(
+    "--flair", type=PATH, help="FLAIR image of the same head: NIfTI, NRRD or MetaImage file, or DICOM folder."
+)
 @click.option(
     "--study",
     type=PATH,
     metavar="DIR",
-    help="DICOM folder of a whole study, instead of --t1 and --flair: both are found by their attributes.",
+    help="DICOM folder of a study, instead of --t1 and --flair; both series are chosen by their attributes.",
 )
-@click.option("--study-uid", metavar="UID", help="Which study of that folder, if several.")
-@click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
 @click.option(
-    "--brain-mask", type=PATH, help="Image that is not 0 inside the brain. Default: find the brain."
+    "--study-uid", metavar="UID", help="StudyInstanceUID, if the folder of --study holds several studies."
+)
+@click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder to write the results to.")
+@click.option(
+    "--brain-mask",
+    type=PATH,
+    help="Brain mask: an image that is not 0 inside the brain.  [default: find the brain]",
 )
 @click.option(
     "--t1-series", metavar="SERIES", help="Which DICOM series (number, UID or description), if several."
@@ -45,18 +51,18 @@ if TYPE_CHECKING:
 @click.option(
     "--dicom",
     is_flag=True,
-    help="Write the findings as DICOM objects, too, that refer to the FLAIR's DICOM images.",
+    help="Also write the findings as DICOM objects that refer to the FLAIR's DICOM images.",
 )
 @click.option(
     "--dicom-reference",
     type=PATH,
     metavar="DIR",
-    help="The same for a FLAIR that was made from DICOM images: the folder of that series.",
+    help="Folder of the DICOM series that the FLAIR was converted from; implies --dicom.",
 )
 @click.option(
     "--anonymous",
     is_flag=True,
-    help="Name no patient, date, path or file of the images in the results.",
+    help="Leave patient, dates, paths and file names of the images out of the results.",
 )
 @click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
 @click.option(
@@ -64,7 +70,7 @@ if TYPE_CHECKING:
     type=click.Choice(["bar", "json", "none"]),
     default="bar",
     show_default=True,
-    help="bar for people, json (one object a line: stage, fraction, message) for programs.",
+    help="Format of the progress: bar for people, json for programs (one object per line: stage, fraction, message).",
 )
 @DEBUG
 def detect(
@@ -89,22 +95,22 @@ def detect(
 ) -> None:
     """Find suspected anomalies in the T1 and the FLAIR of one head.
 
-    The two may have any orientation, spacing and field of view; they are compared in physical space, and
-    registered if they do not line up. The results lie on the FLAIR's own grid:
+    The images may have any orientation, spacing and field of view; they are compared in physical space and registered
+    if they do not line up. The results are on the FLAIR's grid:
 
     \b
       anomaly_score.nii.gz           score of every voxel
       suspected_anomalies.nii.gz     label map: number of the finding
       suspected_anomalies.seg.nrrd   the same as a segmentation for 3D Slicer
-      findings.csv, findings.json    the findings as a table, and with all that led to them
-      report.html                    all of it for people, with pictures; prints well
-      overlay.png                    the slices that matter, in colour
+      findings.csv, findings.json    the findings as a table, and with settings and provenance
+      report.html                    a report with pictures, to read or print
+      overlay.png                    the relevant slices with the scores in colour
       nearest_normal.png             each finding beside the most similar normal tissue
       suspected_anomalies.seg.dcm    with --dicom: the findings as a DICOM segmentation
       suspected_anomalies.sr.dcm     with --dicom: and as a structured report
 
-    The first five are on the disk before the others are begun. If one of the others cannot be made, that is said
-    here and under "missing" in findings.json, and the run ends well all the same.
+    The first five are on the disk before the others are started. If one of the others cannot be made, the run prints
+    it, lists it under "missing" in findings.json, and still succeeds.
 
     Example:
 
@@ -114,18 +120,18 @@ def detect(
     """
     if study is None and (t1 is None or flair is None):
         absent = "--t1" if t1 is None else "--flair"
-        raise click.UsageError(f"Missing option '{absent}': give --t1 and --flair, or --study.")
+        raise click.UsageError(f"Option '{absent}' is missing: give --t1 and --flair, or --study.")
     if study is not None and not (t1 is None and flair is None):
-        raise click.UsageError("--study finds T1 and FLAIR itself: leave out --t1 and --flair, or --study.")
+        raise click.UsageError("--study chooses T1 and FLAIR itself: leave out --t1 and --flair, or --study.")
     if study is None and study_uid is not None:
-        raise click.UsageError("--study-uid chooses among the studies of a --study folder: give that, too.")
+        raise click.UsageError("--study-uid chooses among the studies of a folder: give --study, too.")
     if anonymous and (dicom or dicom_reference is not None):
         raise click.UsageError("DICOM objects name the patient: leave out --anonymous, or --dicom.")
     if anonymous and keep_scores:
         raise click.UsageError(
             "The images kept with the scores show the face: leave out --anonymous, or --keep-scores."
         )
-    if parent is not None:  # a program that ended by accident cannot stop the run that it started
+    if parent is not None:  # end the run when the program that started it ends or crashes
         from ..files.parent_process import call_when_process_ends
 
         call_when_process_ends(parent, Stop.from_thread)
@@ -134,7 +140,7 @@ def detect(
     else:
         assert t1 is not None
         assert flair is not None
-        taken = _Taken(t1, flair, t1_series, flair_series)
+        taken = _ChosenStudy(t1, flair, t1_series, flair_series)
     if progress != "json" and taken.lines:
         click.echo(escape_controls("\n".join(taken.lines)), err=True)
     with progress_of(progress) as report:
@@ -155,7 +161,7 @@ def detect(
             settings=settings,
         )
         source = None
-        if dicom or dicom_reference is not None:  # a mistake is said before the work
+        if dicom or dicom_reference is not None:  # report a wrong argument before the work starts
             source = source_of_flair(
                 request.flair,
                 series=request.flair_series,
@@ -191,8 +197,8 @@ def detect(
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """The T1 and the FLAIR of a run, and what to say about how they were found."""
+class _ChosenStudy:
+    """The T1 and the FLAIR that were chosen from a study, with a sentence about the choice."""
 
     t1: Path
     flair: Path
@@ -201,8 +207,8 @@ class _Taken:
     lines: tuple[str, ...] = ()
 
 
-def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _Taken:
+def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _ChosenStudy:
     from ..dicom.study import choose_pair, the_study
 
     pair = choose_pair(the_study(folder, uid), t1_series, flair_series)
-    return _Taken(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)
+    return _ChosenStudy(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)

@@ -1,4 +1,4 @@
-"""`anomaly-detection doctor`, and the devices for programs."""
+"""`anomaly-detection doctor`, and the hidden command `devices`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 from .options import DEBUG
 
 
-@click.command(short_help="One page about this machine, for a bug report.")
+@click.command(short_help="Print a page about this machine, for a bug report.")
 @DEBUG
 def doctor(debug: bool) -> None:
-    """What a maintainer asks for first: machine, versions, devices, models. Add it to a bug report."""
+    """Print machine, versions, devices and models. Add the output to a bug report."""
     from ..reporting.doctor import examination
 
     click.echo(examination())
@@ -20,11 +20,14 @@ def doctor(debug: bool) -> None:
 
 @click.command(hidden=True)
 @click.option(
-    "--progress", type=click.Choice(["json"]), default="json", help="json: an error is a record, too."
+    "--progress",
+    type=click.Choice(["json"]),
+    default="json",
+    help="Format of errors: a sentence for people, or json for programs.",
 )
 @DEBUG
 def devices(progress: str, debug: bool) -> None:
-    """The devices of this machine for programs: a JSON object a line (device, name), the fastest first."""
+    """Print the devices of this machine for programs, the fastest first: one JSON object per line (device, name)."""
     from ..detection.device import available_devices, device_name
 
     for device in available_devices():

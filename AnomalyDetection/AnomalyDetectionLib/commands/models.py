@@ -1,4 +1,4 @@
-"""`anomaly-detection models`: list them, show a card, complete one."""
+"""`anomaly-detection models`: list the models, show a card, complete a model file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .progress import progress_of
 )
 @click.pass_context
 def models(context: click.Context) -> None:
-    """The models that ship with the program, and what is known about them."""
+    """Show the models that ship with the program, and their cards."""
     if context.invoked_subcommand is None:
         context.invoke(list_models)
 
@@ -27,8 +27,8 @@ def models(context: click.Context) -> None:
 @models.command("list")
 @DEBUG
 def list_models(debug: bool = False) -> None:
-    """Name, hash and purpose of each model that ships with the program."""
-    from ..reporting.models import model_list
+    """List name, hash and purpose of each model that ships with the program."""
+    from ..reporting.model_list import model_list
 
     click.echo(model_list())
 
@@ -37,8 +37,8 @@ def list_models(debug: bool = False) -> None:
 @click.argument("model", metavar="NAME|FILE")
 @DEBUG
 def show_model(model: str, debug: bool) -> None:
-    """The card of a model: data, licences, settings, measured results."""
-    from ..reporting.models import model_card
+    """Show the card of a model: data, licences, settings, measured results."""
+    from ..reporting.model_list import model_card
 
     click.echo(model_card(model))
 
@@ -46,24 +46,28 @@ def show_model(model: str, debug: bool) -> None:
 @models.command("add-false-positives")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
-    "--scans", type=PATH, required=True, metavar="FILE", help="Normal scans from `prepare`, not trained on."
+    "--scans",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="File with prepared normal scans from `prepare`, of people that the model was not trained on.",
 )
 @click.option(
     "--patient",
     "patients",
     multiple=True,
     metavar="PATIENT",
-    help="Only these; give several.  [default: all]",
+    help="Patients to use; can be given several times.  [default: all]",
 )
-@click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@click.option(
+    "--output", type=PATH, metavar="FILE", help="Model file to write.  [default: overwrite the given one]"
+)
 @DEBUG
-def add_false_positives(
-    model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool
-) -> None:
-    """Let a model know how many findings normal scans have above each threshold.
+def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool) -> None:
+    """Add to a model how many findings normal scans have at each threshold.
 
-    Findings then say how many like them a normal scan has, and `detect --false-positives` works. Scores and threshold stay what
-    they are. The scans must be of people that the model was not trained on.
+    Results then give the number of similar findings in a normal scan, and `detect --budget` works. Scores and threshold
+    do not change. The scans must be of people that the model was not trained on.
     """
     from ..calibration.calibrate_scans import add_false_positives as add
     from ..model.false_positive_curve import in_words
@@ -75,5 +79,5 @@ def add_false_positives(
     low, high = map(in_words, curve.interval(own))
     click.echo(
         f"Above its threshold of {own:g} the model {made.name} has {in_words(curve.rate(own))} ({low} to {high}) findings "
-        f"in a normal scan, by {curve.scans} of them."
+        f"per normal scan, counted on {curve.scans} scans."
     )

@@ -1,4 +1,4 @@
-"""A group of commands that another installed package adds to."""
+"""A click group that other installed packages can add commands to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import click
 
 
 class OpenGroup(click.Group):
-    """A group of commands that also has those which installed packages declare as entry points.
+    """A click group that also has the commands that installed packages declare as entry points.
 
-    They are looked for when a command is none of the group's own and for `--help`, so that the engine's start is not
-    slowed down.
+    Entry points are read only for an unknown command and for `--help`, so that they do not slow down the start.
 
     Args:
-        entry_point_group: whose entry points are commands.
+        entry_point_group: name of the group of entry points.
     """
 
     def __init__(self, *arguments: Any, entry_point_group: str, **others: Any) -> None:
@@ -24,11 +23,11 @@ class OpenGroup(click.Group):
         self._entry_point_group = entry_point_group
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name, of the group itself or added to it."""
+        """The command of this name, built in or added."""
         return super().get_command(ctx, cmd_name) or self._added().get(cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all."""
+        """The names of all commands."""
         return sorted({*super().list_commands(ctx), *self._added()})
 
     def _added(self) -> dict[str, click.Command]:

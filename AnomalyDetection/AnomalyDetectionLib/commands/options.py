@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..model.bundled import DEFAULT_MODEL
 
 PROGRAM = "anomaly-detection"
 _COMMANDS = ("calibrate", "models")
-"""What errors refer to besides options."""
+"""Commands that errors refer to, besides options."""
 
 Command = Callable[..., Any]
 
@@ -32,7 +32,10 @@ PROGRESS = click.option(
     help="As for detect.",
 )
 ABOUT = click.option(
-    "--about", type=PATH, metavar="FILE", help="JSON added to the model's card: licences, description."
+    "--about",
+    type=PATH,
+    metavar="FILE",
+    help="JSON file with entries to add to the model's card: licences, description.",
 )
 
 MODELS = click.option(
@@ -42,19 +45,19 @@ MODELS = click.option(
     multiple=True,
     default=(DEFAULT_MODEL,),
     show_default=True,
-    help="A model that ships with the program, or a model file; give several to compare.",
+    help="Model to use: the name of a bundled model, or a model file; can be given several times to compare.",
 )
 
 
 def finite(_context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """For `callback`: infinity and NaN are numbers to click, and of no use here."""
+    """A click callback that refuses infinity and NaN, which click accepts as numbers."""
     if value is not None and not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a number that can be used.", param=parameter)
+        raise click.BadParameter(f"{value} is not a finite number.", param=parameter)
     return value
 
 
 def _option(one: Field[Any]) -> Callable[[Command], Command]:
-    """A setting of a detection as an option; one that is on is switched off by it."""
+    """A setting of `DetectionSettings` as an option; a setting that is on by default becomes an option that turns it off."""
     setting = setting_of(one)
     help = setting.help
     if setting.paper is not None:
@@ -80,13 +83,13 @@ def _option(one: Field[Any]) -> Callable[[Command], Command]:
 
 
 def option_of(name: str) -> str:
-    """How the command line calls a setting of a detection, or an input."""
+    """The option of a detection setting or an input."""
     off = setting_of(name).off if name in DetectionSettings.__dataclass_fields__ else ""
     return f"--no-{off}".replace(" ", "-") if off else f"--{name}".replace("_", "-")
 
 
 def in_words(error: InputError) -> str:
-    """What an error says, with the options and commands that it refers to behind its sentence."""
+    """The message of an error, followed by the options and commands that it refers to."""
     if not error.see:
         return str(error)
     sentence, line_end, rest = str(error).partition("\n")
@@ -107,25 +110,25 @@ _WRITTEN = (
         callback=lambda _context, _parameter, value: tuple(
             hint for word, hint in _HIDDEN.items() if word in value
         ),
-        help="Leave findings of this hint out of the images; the tables list them all. Give several.",
+        help="Hint whose findings are left out of the images (the tables list all findings); can be given several times.",
     ),
     click.option(
         "--no-pictures",
         "pictures",
         is_flag=True,
         callback=_negated,
-        help="Draw nothing: no report, no overlay, no nearest normal tissue; of bids, no thumbnail either.",
+        help="Draw no pictures: no report, no overlay, no nearest normal tissue; with bids, no thumbnail either.",
     ),
     click.option(
         "--keep-scores",
         is_flag=True,
-        help="Write all patch scores and prepared images, too, into the folder score_map: some 8 MB a scan.",
+        help="Also write all patch scores and prepared images into the folder score_map (about 8 MB per scan).",
     ),
 )
 
 
 def detection_options(command: Command) -> Command:
-    """What `detect` asks of one scan, and `bids` of many: the command is given `settings`, hide, pictures, keep_scores."""
+    """The options that `detect` and `bids` share; the command gets the arguments settings, hide, pictures and keep_scores."""
     names = [one.name for one in fields(DetectionSettings)]
 
     @wraps(command)

@@ -1,4 +1,4 @@
-"""How all commands report how far they are, and how they notice that they are to stop."""
+"""How all commands report progress, and how they notice a request to stop."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ..files.text import escape_controls
 LEAST_FREE_MB = 50
 
 Report = Callable[[str, float, str], None]
-"""Called with the stage, the fraction of the whole run done, and a line for people."""
+"""Called with the stage, the fraction of the run done, and a message."""
 
 
 def check_output(folder: Path) -> None:
-    """Find out before the work, not after it, whether the results can be written.
+    """Check before the work that the results can be written.
 
-    Until the command ends, no other run can write into the folder.
+    The folder is locked against other runs until the command ends.
     """
     from ..files.atomic_folder import locked_folder
 
@@ -43,9 +43,9 @@ def check_output(folder: Path) -> None:
 
 @contextlib.contextmanager
 def progress_of(kind: str) -> Iterator[Report]:
-    """A listener of the chosen kind. Meanwhile standard output belongs to it alone."""
+    """A context manager that gives a function to report progress with; only that function writes to standard output."""
     stdout = sys.stdout
-    # Libraries print what they like; a program that reads our lines must not stumble over it.
+    # Libraries may print to standard output, which would confuse a program that reads our records.
     with contextlib.redirect_stdout(sys.stderr):
         if kind == "json":
             yield _unless_stopped(_json_lines(stdout))
@@ -65,20 +65,20 @@ def _json_lines(stream: TextIO) -> Report:
 
 
 def wants_records(arguments: Sequence[str]) -> bool:
-    """Whether a command line says `--progress json`: a program reads standard output, and keeps the rest as a log."""
+    """Whether the command line has `--progress json`: a program then reads the records on standard output."""
     return "--progress=json" in arguments or ("--progress", "json") in itertools.pairwise(arguments)
 
 
 def say_error(failure: Failure, in_words: str, arguments: Sequence[str]) -> None:
-    """Why a command ends: a line for people on standard error, and a record for a program that asked for records.
+    """Report why a command failed: a line on standard error, and a record for a program that asked for records.
 
     Args:
-        failure: the record.
-        in_words: the same in the words of the command line.
-        arguments: of the command line, with `--progress json` or without.
+        failure: the record to write.
+        in_words: the same as a sentence that names command-line options.
+        arguments: of the command line; they say whether records are wanted.
     """
     if wants_records(arguments):
-        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+        with contextlib.suppress(OSError, ValueError):  # the reader has closed the pipe
             print(failure.line, flush=True)
     click.echo(escape_controls(in_words), err=True)
 
@@ -103,10 +103,10 @@ def _bar() -> Iterator[Report]:
 
 
 class Stop:
-    """Whether the user, or another program, asked this one to end.
+    """Remembers a request to stop, from the user or from another program.
 
-    The KeyboardInterrupt alone is not enough: raised inside a library's callback, or one that catches
-    everything, it is lost. So it is raised again with the next report of progress.
+    KeyboardInterrupt alone is not enough: a library's callback or a broad `except` can swallow it. So it is raised
+    again at the next report of progress.
     """
 
     asked = False
@@ -118,7 +118,7 @@ class Stop:
 
     @staticmethod
     def from_thread() -> None:
-        """The same from another thread; the main one notices between two steps of Python code."""
+        """Request a stop from another thread; the main thread is interrupted."""
         _thread.interrupt_main(signal.SIGTERM)
 
 

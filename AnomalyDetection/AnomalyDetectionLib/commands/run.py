@@ -1,4 +1,4 @@
-"""`anomaly-detection run`, which other programs start."""
+"""`anomaly-detection run`, a hidden command for programs such as the Slicer module."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .progress import Stop, check_output, progress_of
 @PROGRESS
 @DEBUG
 def run(job: Path, progress: str, debug: bool) -> None:
-    """Do what a file says that another program has written."""
+    """Run the job in a file that another program has written."""
     from ..engine.job import Job
     from ..files.parent_process import call_when_process_ends
 
     asked = Job.read(job)
-    if asked.parent is not None:  # a program that ended by accident cannot stop the run that it started
+    if asked.parent is not None:  # end the run when the program that started it ends or crashes
         call_when_process_ends(asked.parent, Stop.from_thread)
     with progress_of(progress) as report:
         check_output(asked.output)

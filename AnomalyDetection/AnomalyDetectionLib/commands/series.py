@@ -14,14 +14,14 @@ from .options import DEBUG, PATH, in_words
 HEAD = ("No.", "Description", "Kind", "Images", "Voxels", "Why")
 
 
-@click.command(short_help="List the DICOM series of a study and what detect would take.")
+@click.command(short_help="List the DICOM series of a study, and those that detect would choose.")
 @click.argument("folder", type=PATH, metavar="DIR")
 @DEBUG
 def series(folder: Path, debug: bool) -> None:
-    """List the DICOM series of a folder with its sub-folders, and which T1 and FLAIR `detect --study` would take.
+    """List the DICOM series of a folder and its subfolders, and the T1 and FLAIR that `detect --study` would choose.
 
-    Only headers are read. What a series is follows from how it was taken (echo, repetition and inversion time,
-    pulses, contrast medium); its name counts where these are silent.
+    Only headers are read. The kind of a series is decided by its acquisition (echo, repetition and inversion time,
+    pulses, contrast medium), or by its name if the headers lack these.
     """
     from ..dicom.study import check_patient, choose_pair, read_studies, row
 
@@ -30,7 +30,7 @@ def series(folder: Path, debug: bool) -> None:
         _say(f"Study {study.name}\n  UID {study.uid}\n")
         _say(_table([HEAD, *map(row, study.series)]))
         if study.no_images:
-            _say(f"Besides, no images: {', '.join(study.no_images)}.")
+            _say(f"Also found, without images: {', '.join(study.no_images)}.")
         try:
             lines = choose_pair(check_patient(study)).lines
             option = f" --study-uid {study.uid}" if len(studies) > 1 else ""
@@ -42,11 +42,11 @@ def series(folder: Path, debug: bool) -> None:
 
 
 def _say(text: str = "") -> None:
-    click.echo(escape_controls(text))  # descriptions are whatever somebody wrote into the headers
+    click.echo(escape_controls(text))  # descriptions may contain any text
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns in line; the last one may be long."""
+    """The rows as aligned columns; the last column may be long."""
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEAD) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]])

@@ -1,4 +1,4 @@
-"""What a program asks of the engine's process, as a file: written by the program, read by the command `run`."""
+"""A detection job as a file: written by the program that starts the engine, read by the command `run`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _IMAGES = ("t1", "flair", "brain_mask")
 
 @dataclass(frozen=True)
 class Job:
-    """A detection whose scores are kept, and of which nothing is drawn.
+    """A detection that keeps its scores and draws no pictures.
 
     Attributes:
-        request: of image files, no chosen DICOM series.
-        output: the folder for the results; it appears whole or not at all.
-        parent: id of a process whose end is to end the run, too.
+        request: of image files; a chosen DICOM series is not supported.
+        output: the folder for the results; it appears complete or not at all.
+        parent: id of a process; the run ends when that process ends.
     """
 
     request: DetectionRequest
@@ -28,7 +28,7 @@ class Job:
     parent: int | None = None
 
     def write(self, path: Path) -> list[str]:
-        """Write it down, and return the arguments of the engine's command line that do it.
+        """Write the job to a file, and return the arguments of the engine's command line that run it.
 
         Raises:
             OSError: it cannot be written.
@@ -50,7 +50,7 @@ class Job:
         """The reverse of `write`.
 
         Raises:
-            InputError: the file cannot be read, or says what cannot be done.
+            InputError: the file cannot be read or holds an invalid job.
         """
         try:
             content = json.loads(path.read_text("utf-8"))

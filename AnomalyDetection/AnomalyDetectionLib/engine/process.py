@@ -1,7 +1,7 @@
-"""The engine as a process of its own: start it, hear how far it is, end it with all that belongs to it.
+"""The engine as a separate process: start it, follow its progress, end it with all its child processes.
 
-For programs that must stay responsive, such as 3D Slicer. Files take the place of pipes, so that nothing has to
-be read in time, and nothing here waits but `wait` and `cancel`.
+For programs that must stay responsive, such as 3D Slicer. Output goes to files, not pipes, so it need not be read
+promptly; only `wait` and `cancel` block.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .records import Failure, Progress, record_of
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 
 DYING_S = 0.5
-"""How long the children of a process that was killed may take to be gone."""
+"""Seconds to wait for the children of a killed process to end."""
 
 
 class EngineRun:
-    """One run of `python -m AnomalyDetectionLib`, from its start on."""
+    """One run of `python -m AnomalyDetectionLib`."""
 
     def __init__(
         self,
@@ -35,16 +35,14 @@ class EngineRun:
         folder: Path,
         *,
         library: Path,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start the engine. One that cannot be started is a run that failed; no exception is raised.
+        """Start the engine. If it cannot be started, the run is in the state "failed"; no exception is raised.
 
         Args:
             python: the command that starts Python, such as `[sys.executable]`, or PythonSlicer's path.
             arguments: of the engine's command line, such as those of `Job.write`.
-            folder: the run's own, which is there already. Progress and log are written into it.
+            folder: for progress and log; it must exist and belong to this run alone.
             library: the folder that holds the package AnomalyDetectionLib.
-            environment: to start from; None: this process's own.
         """
         self._folder = Path(folder)
         self._began = time.monotonic()
@@ -58,7 +56,7 @@ class EngineRun:
         command = [*python, "-m", "AnomalyDetectionLib", *arguments]
         try:
             with (self._folder / PROGRESS).open("wb") as out, (self._folder / LOG).open("wb") as log:
-                self._process = _start(command, out, log, _environment(environment, Path(library)), library)
+                self._process = _start(command, out, log, _environment(Path(library)), library)
         except (OSError, ValueError) as error:
             self._ended = self._began
             reason = getattr(error, "strerror", None) or error
@@ -73,7 +71,7 @@ class EngineRun:
         if code is not None and self._ended is None:
             self._ended = time.monotonic()
             _end_group(self._process.pid)  # a launcher that was killed leaves the Python it started
-            # Whoever owns the folder may remove it now.
+            # The owner of the folder may remove it from now on.
             self._kept_log, self._kept_error = self._log_file(), _last_error(self.records)
         if self._cancelled:
             return "cancelled"
@@ -83,19 +81,19 @@ class EngineRun:
 
     @property
     def seconds(self) -> float:
-        """Since the run began, or what it took."""
+        """Seconds since the run began, or the duration of a run that has ended."""
         _ = self.state
         return (time.monotonic() if self._ended is None else self._ended) - self._began
 
     @property
     def log(self) -> str:
-        """All that the engine and its libraries had to say besides the progress."""
+        """Everything that the engine and its libraries printed, except the progress."""
         _ = self.state
         return self._log_file() if self._kept_log is None else self._kept_log
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What the engine wrote to standard output: its records, without the lines that others wrote there."""
+        """The records that the engine wrote to standard output, without lines that libraries printed there."""
         try:
             lines = (self._folder / PROGRESS).read_bytes().splitlines()
         except OSError:
@@ -104,14 +102,14 @@ class EngineRun:
 
     @property
     def error(self) -> str:
-        """Why the run failed, in one sentence; empty as long as it did not.
+        """Why the run failed, in one sentence; "" if it did not fail.
 
-        It is the engine's own record or, where that had no time for one, what its exit code means. What it and its
-        libraries print is for people to read, and nothing is read from it.
+        The sentence comes from the engine's record or, if there is none, from its exit code. The log is for people and
+        is never parsed.
         """
         state = self.state
         if state == "cancelled":
-            return "Cancelled; nothing of the run is left."
+            return "Cancelled; all files of the run were removed."
         if state != "failed":
             return ""
         if self._process is None:
@@ -122,19 +120,19 @@ class EngineRun:
                 "The engine was killed by the system, most likely because the memory ran out: close other "
                 "programs and try again."
             )
-        if code < 0 or code >= 0xC0000000:  # from there on they are Windows's names for crashes
+        if code < 0 or code >= 0xC0000000:  # Windows reports crashes as codes from here on
             return f"The engine crashed or was ended by another program (code {code}): try again."
         if self._kept_error:
             return self._kept_error
         if self.log.strip():
-            return f"The engine broke off before it could say why (code {code}): report it with the log under Details."
+            return f"The engine ended with an error that it could not report (code {code}): report it with its log."
         return (
-            f"The engine ended without a word (code {code}), perhaps because the memory ran out: close other "
+            f"The engine ended without a message (code {code}), perhaps because the memory ran out: close other "
             "programs and try again."
         )
 
     def poll(self) -> list[Progress]:
-        """What was reported since the last call. A line that is not complete yet waits for the next one."""
+        """The progress since the last call. An incomplete line is left for the next call."""
         try:
             with (self._folder / PROGRESS).open("rb") as file:
                 file.seek(self._read)
@@ -150,8 +148,8 @@ class EngineRun:
         """Wait until the run has ended.
 
         Args:
-            on_progress: called with each report. What it raises leaves the run going on.
-            every: seconds between two looks.
+            on_progress: called with each report. If it raises an exception, the run continues.
+            every: seconds between two polls.
         """
         while True:
             running = self.state == "running"
@@ -163,20 +161,19 @@ class EngineRun:
             time.sleep(every)
 
     def cancel(self, timeout: float = 5.0) -> None:
-        """End the run with every process that it started, and remove what is in its folder.
+        """End the run with every process that it started, and empty its folder.
 
-        The folder itself, now empty, is left to whoever made it. Without effect on a run that has ended,
-        whose results and log stay. Safe to call twice.
+        The empty folder itself is kept. A run that has already ended keeps its results and log. Safe to call twice.
 
         Args:
-            timeout: seconds that the engine has to leave by itself before it is killed. 0 kills at once:
-                nothing is lost by it, for what was written is removed here.
+            timeout: seconds that the engine gets to end by itself before it is killed; 0 kills it at once, which
+                loses nothing, as its files are removed anyway.
         """
         if self._process is None or self.state != "running":
             return
         self._cancelled = True
         _end_tree(self._process, timeout)
-        _ = self.state  # notes time and log
+        _ = self.state  # records the time and the log
         _empty(self._folder)
 
     def _log_file(self) -> str:
@@ -189,10 +186,10 @@ class EngineRun:
 def _start(
     command: Sequence[str], out: IO[bytes], log: IO[bytes], environment: dict[str, str], library: Path
 ) -> subprocess.Popen[bytes]:
-    """The process as the first of a group of its own, so that the group can be ended as a whole.
+    """Start the process as the leader of its own process group, so that the whole group can be ended.
 
-    It starts in the library's folder, where `python -m` finds the package even if a launcher, such as
-    PythonSlicer, sets a PYTHONPATH of its own.
+    It runs in the library's folder, where `python -m` finds the package even if a launcher, such as PythonSlicer,
+    overrides PYTHONPATH.
     """
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -208,11 +205,11 @@ def _start(
     )
 
 
-def _environment(given: Mapping[str, str] | None, library: Path) -> dict[str, str]:
-    environment = dict(os.environ if given is None else given)
+def _environment(library: Path) -> dict[str, str]:
+    environment = dict(os.environ)
     before = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(library), before] if before else [str(library)])
-    environment["PYTHONUTF8"] = "1"  # names in the log are any language's
+    environment["PYTHONUTF8"] = "1"  # file names in the log may be in any language
     return environment
 
 
@@ -237,8 +234,8 @@ def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:
                 os.killpg(process.pid, signal.SIGTERM)
         until = time.monotonic() + timeout
         while time.monotonic() < until:
-            gone = process.poll() is not None
-            if gone and not _group_is_there(process.pid):
+            ended = process.poll() is not None
+            if ended and not _group_is_there(process.pid):
                 break
             time.sleep(0.02)
         _end_group(process.pid)
@@ -260,14 +257,14 @@ def _group_is_there(group: int) -> bool:
 
 
 def _end_group(group: int) -> None:
-    """Kill what is left of a group of processes, at once."""
+    """Kill the remaining processes of a group."""
     if sys.platform != "win32":
         with contextlib.suppress(OSError):
             os.killpg(group, signal.SIGKILL)
 
 
 def _empty(folder: Path) -> None:
-    """Remove all that is in a folder; a file that an ended process still holds is gone a moment later."""
+    """Empty a folder; files that an ended process still holds open are tried again for two seconds."""
     for _ in range(20):
         for path in list(folder.iterdir()) if folder.is_dir() else []:
             if path.is_dir() and not path.is_symlink():

@@ -1,4 +1,4 @@
-"""What the engine tells the program that started it: a JSON object a line, on standard output."""
+"""The records that the engine writes to standard output for the program that started it, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ERROR = "error"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: the stage's name, the fraction of the whole run (0 to 1), a line for people."""
+    """The progress of a run: the name of the stage, the fraction of the run (0 to 1), and a message."""
 
     stage: str
     fraction: float
@@ -20,12 +20,12 @@ class Progress:
 
     @property
     def line(self) -> str:
-        """As it is written."""
+        """The record as a line of JSON."""
         return json.dumps({**asdict(self), "fraction": round(self.fraction, 4)})
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Progress | None:
-        """The reverse of `line`; None: the record is another."""
+        """The reverse of `line`; None if the record is of another kind."""
         try:
             return cls(str(record["stage"]), float(record["fraction"]), str(record["message"]))
         except (ValueError, TypeError, KeyError):
@@ -34,12 +34,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run ends.
+    """Why a run failed.
 
     Attributes:
-        message: a sentence with its remedy, free of the words of any one door.
-        code: with which the process exits.
-        see: as of `InputError`.
+        message: a sentence with its remedy, which names no command-line option or button.
+        code: exit code of the process.
+        see: options and commands to mention, as in `InputError`.
     """
 
     message: str
@@ -48,12 +48,12 @@ class Failure:
 
     @property
     def line(self) -> str:
-        """As it is written."""
+        """The record as a line of JSON."""
         return json.dumps({"stage": _ERROR, **asdict(self)})
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Failure | None:
-        """The reverse of `line`; None: the record is another."""
+        """The reverse of `line`; None if the record is of another kind."""
         message, see = record.get("message"), record.get("see")
         if record.get("stage") != _ERROR or not isinstance(message, str):
             return None
@@ -62,7 +62,7 @@ class Failure:
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
-    """A line of the engine's, or None for what a library wrote to standard output on its own."""
+    """The record in a line of the engine's output; None for a line that a library printed."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):

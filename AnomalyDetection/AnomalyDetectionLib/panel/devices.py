@@ -1,4 +1,4 @@
-"""What devices there are, asked of the engine in the background: only torch knows, and it is slow to start."""
+"""Find the devices by asking the engine in the background, as torch is slow to import."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..engine.process import EngineRun
 from ..errors import InputError
 from ..files.run_folders import new_folder
 from .first_run import missing_requirements
-from .python import python_command
+from .slicer_python import python_command
 
 
 class Devices:
-    """Finds the devices once, and says what it found.
+    """Finds the devices once, and reports them.
 
     Args:
-        say: called with a line for people.
+        say: called with a message.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -36,14 +36,14 @@ class Devices:
         self._timer.timeout.connect(self._poll)
 
     def gpu(self) -> str:
-        """The engine's name of the GPU: what was found, else what such a computer would have."""
+        """The engine's name of the GPU: the one that was found, else the usual one for this system."""
         for device in self._found or ():
             if device["device"] != "cpu":
                 return str(device["device"])
         return "mps" if sys.platform == "darwin" else "cuda"
 
     def look(self) -> None:
-        """Start to look, unless it is known already."""
+        """Start looking for devices, unless they are known."""
         if self._found is not None or self._run is not None:
             return
         if missing_requirements():
@@ -77,7 +77,7 @@ class Devices:
             return
         self._found = [record for record in run.records if {"device", "name"} <= record.keys()]
         if not self._found:
-            self._end(_("What devices there are could not be found out; the CPU can be used."))
+            self._end(_("The devices could not be determined: use the CPU, or see the log."))
             return
         gpus = [str(device["name"]) for device in self._found if device["device"] != "cpu"]
         cpus = [str(device["name"]) for device in self._found if device["device"] == "cpu"]

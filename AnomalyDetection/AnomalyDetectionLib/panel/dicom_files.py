@@ -1,4 +1,4 @@
-"""Which DICOM files a volume of the scene was loaded from, as far as Slicer's database has them."""
+"""The DICOM files of volumes in the scene, from Slicer's DICOM database."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..scene.remembered_files import remembered_files
 
 
 def instance_files(node: Any) -> list[Path]:
-    """The DICOM instances of a volume node, in its own order: by Slicer's database, or as its result was opened with.
+    """The DICOM files of a volume node in its order, from Slicer's database or from the result folder that it was opened with.
 
-    None where it is from another format or a saved scene of another computer.
+    Empty for other formats, and for scenes saved on another computer.
 
     Args:
         node: vtkMRMLVolumeNode.
     """
     identifiers = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
-    database = getattr(slicer, "dicomDatabase", None)  # a Slicer may be built without DICOM
+    database = getattr(slicer, "dicomDatabase", None)  # Slicer may be built without DICOM
     if not identifiers or database is None or not database.isOpen:
         files = remembered_files(node)
     else:
@@ -29,12 +29,12 @@ def instance_files(node: Any) -> list[Path]:
 
 
 def is_dicom(node: Any) -> bool:
-    """Whether a volume node is of DICOM images, wherever these are now."""
+    """Whether a volume node was loaded from DICOM images, even if they have been moved."""
     return bool(node.GetAttribute("DICOM.instanceUIDs") or remembered_files(node))
 
 
 def add_to_database(folder: Path) -> bool:
-    """Have Slicer's DICOM database take copies of the files of a folder; whether it did."""
+    """Copy the files of a folder into Slicer's DICOM database; returns whether it succeeded."""
     database = getattr(slicer, "dicomDatabase", None)
     if database is None or not database.isOpen:
         return False
@@ -52,7 +52,7 @@ def studies_in_database() -> list[dict[str, str]]:
     for patient in database.patients():
         for study in database.studiesForPatient(patient):
             series = [database.filesForSeries(uid) for uid in database.seriesForStudy(study)]
-            mr = [  # asking for each of a series' hundreds of files would take minutes
+            mr = [  # querying each of the hundreds of files of a series would take minutes
                 file
                 for files in series
                 if files and database.fileValue(files[0], "0008,0060") == "MR"

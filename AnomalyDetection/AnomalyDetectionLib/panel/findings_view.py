@@ -1,4 +1,4 @@
-"""The table of the findings: its columns, its order, and which row is looked at."""
+"""The table of the findings: columns, order, and the selected row."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..model.false_positive_curve import in_words
-from ..scene.findings_table import CATEGORIES, Row
-from .words import (
+from ..model.rates import in_words
+from ..scene.findings_table import CATEGORIES, FindingRow
+from .labels import (
     DECISIONS,
     EDITED,
     HINT_SHORT,
@@ -26,7 +26,7 @@ NUMBER, REGION, VOLUME, SYMBOL, CATEGORY, DECISION, SLICE, PEAK, RATE, HINT, NOT
     len(COLUMNS)
 )
 MORE = (SLICE, PEAK, RATE, HINT, NOTE)
-"""Columns that are only there when asked for: the tooltip of every row says them, too."""
+"""Columns that are hidden by default; the tool tip of each row has their values, too."""
 
 BY_SCORE, BY_SLICE = "score", "slice"
 ROW_PIXELS = 22
@@ -37,7 +37,7 @@ class FindingsView:
 
     Args:
         table: QTableWidget.
-        chosen: called with the number of the finding whose row the user goes to.
+        chosen: called with the number of the finding whose row the user selects.
     """
 
     def __init__(self, table: Any, chosen: Callable[[int], None]) -> None:
@@ -49,12 +49,12 @@ class FindingsView:
         table.setHorizontalHeaderLabels([_(name) for name in COLUMNS])
         header = table.horizontalHeader()
         for column, tip in (
-            (SYMBOL, _("What it may be: ") + ", ".join(_(short) for short in HINT_SHORT.values())),
+            (SYMBOL, _("What the finding may be: ") + ", ".join(_(short) for short in HINT_SHORT.values())),
             (DECISION, _("✓ accepted, ✗ rejected")),
             (
                 RATE,
                 _(
-                    "Findings like it, or more unusual, in a normal scan, besides white matter hyperintensities"
+                    "Findings in a normal scan that are as unusual or more, besides white matter hyperintensities"
                 ),
             ),
         ):
@@ -67,11 +67,13 @@ class FindingsView:
         table.verticalHeader().setDefaultSectionSize(ROW_PIXELS)
         table.setWordWrap(False)
         table.itemSelectionChanged.connect(self._selection_changed)
-        header.moveSection(BEFORE, VOLUME + 1)  # beside the volume of now
+        header.moveSection(BEFORE, VOLUME + 1)  # beside the current volume
         table.setColumnWidth(BEFORE, 52)
         table.setColumnHidden(BEFORE, True)
         table.horizontalHeaderItem(BEFORE).setToolTip(
-            _("Against the earlier result: new, ▲ grown, ▼ shrunken, = known, and the volume then (ml)")
+            _(
+                "Change since the earlier result: new, ▲ grown, ▼ shrunken, = known, and the earlier volume (ml)"
+            )
         )
         self.show_more(False)
 
@@ -81,7 +83,7 @@ class FindingsView:
         return list(self._numbers)
 
     def show_more(self, more: bool) -> None:
-        """Show the columns that are otherwise only in the tooltips, or not; the table then scrolls sideways."""
+        """Show or hide the additional columns; with them the table scrolls sideways."""
         for column in MORE:
             self._table.setColumnHidden(column, not more)
         header = self._table.horizontalHeader()
@@ -89,13 +91,13 @@ class FindingsView:
         self._fit_more()
 
     def show_changes(self, changes: Mapping[int, str] | None) -> None:
-        """Say what has become of each finding since an earlier result; None: there is none to compare with."""
+        """Show the change of each finding since an earlier result; None: hide the column."""
         self._changes = changes or {}
         self._table.setColumnHidden(BEFORE, changes is None)
         for place, number in enumerate(self._numbers):
             self._table.item(place, BEFORE).setText(self._changes.get(number, ""))
 
-    def fill(self, rows: Sequence[Row], slices: Mapping[int, int], order: str) -> None:
+    def fill(self, rows: Sequence[FindingRow], slices: Mapping[int, int], order: str) -> None:
         """Show these findings.
 
         Args:
@@ -112,13 +114,13 @@ class FindingsView:
         self._filling = False
         self._fit_more()
 
-    def update(self, row: Row, slices: Mapping[int, int]) -> None:
-        """Show what has changed of one finding; its row stays where it is."""
+    def update(self, row: FindingRow, slices: Mapping[int, int]) -> None:
+        """Update one finding; its row does not move."""
         if row.number in self._numbers:
             self._fill(self._numbers.index(row.number), row, slices.get(row.number))
 
     def select(self, number: int | None) -> None:
-        """Mark the row of a finding, and bring it into sight; None: no row."""
+        """Select the row of a finding and scroll to it; None: no row."""
         self._filling = True
         self._table.clearSelection()
         if number in self._numbers:
@@ -130,12 +132,12 @@ class FindingsView:
         self._filling = False
 
     def _fit_more(self) -> None:
-        """What is there only when asked for is there whole: the table scrolls sideways then anyhow."""
+        """Give the additional columns their full width, as the table scrolls sideways anyway."""
         for column in (REGION, *MORE):
             if not self._table.isColumnHidden(MORE[0]):
                 self._table.resizeColumnToContents(column)
 
-    def _fill(self, place: int, row: Row, slice_number: int | None) -> None:
+    def _fill(self, place: int, row: FindingRow, slice_number: int | None) -> None:
         values = (
             f"{row.number}{EDITED[row.edited]}",
             short_region(row),
@@ -175,10 +177,10 @@ class FindingsView:
             self._chosen(self._numbers[place])
 
 
-def in_order(rows: Sequence[Row], slices: Mapping[int, int], order: str) -> list[Row]:
-    """The findings as they are gone through: the most unusual first, or from the top of the head down."""
+def in_order(rows: Sequence[FindingRow], slices: Mapping[int, int], order: str) -> list[FindingRow]:
+    """The findings in reading order: the most unusual first, or from the top of the head down."""
 
-    def by_score(row: Row) -> tuple[float, float, int]:
+    def by_score(row: FindingRow) -> tuple[float, float, int]:
         return -row.peak_score, -row.volume_ml, row.number
 
     if order == BY_SLICE:

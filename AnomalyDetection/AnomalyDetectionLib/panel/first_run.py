@@ -333,7 +333,7 @@ def _pip_platforms() -> list[str]:
 
 
 def _python_slicer() -> str:
-    from .python import python_command
+    from .slicer_python import python_command
 
     try:
         return python_command()[0]

@@ -1,4 +1,4 @@
-"""A button for each hint: how many findings have it, and whether they are shown."""
+"""A button for each hint, with the number of its findings; it shows or hides them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..scene.findings_table import Row
-from .words import HINT_SHORT
+from ..scene.findings_table import FindingRow
+from .labels import HINT_SHORT
 
 NARROW = 340
-"""Pixels that a panel has for them at least: where the buttons need more, they stand in two rows."""
+"""Available width in pixels; if the buttons need more, they are placed in two rows."""
 
 
 class HintFilter:
     """The row of buttons above the table.
 
-    Their place never changes, however many findings there are, so that a second click meets the same button.
+    Their positions never change, so that a second click hits the same button.
 
     Args:
         widget: QWidget with a grid layout.
-        changed: called with the hints that are to be hidden.
+        changed: called with the hints to hide.
     """
 
     def __init__(self, widget: Any, changed: Callable[[list[str]], None]) -> None:
@@ -43,17 +43,19 @@ class HintFilter:
         needed = max(button.sizeHint.width() for button in self._buttons.values())
         columns = next((n for n in (len(self._buttons), 3) if needed * n <= NARROW), 2)
         for place, button in enumerate(self._buttons.values()):
-            button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)  # a narrow panel stays one
+            button.setSizePolicy(
+                qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed
+            )  # so that the panel can be narrow
             grid.addWidget(button, place // columns, place % columns)
 
-    def refresh(self, rows: Sequence[Row], hidden: Collection[str]) -> None:
-        """Say how many findings there are of each hint, and which are hidden."""
+    def refresh(self, rows: Sequence[FindingRow], hidden: Collection[str]) -> None:
+        """Set the number of findings for each hint, and the hidden hints."""
         hints = [row.hint for row in rows]
         for hint, button in self._buttons.items():
             button.setText(f"{_(HINT_SHORT[hint])} {hints.count(hint)}")
             button.setChecked(hint not in hidden)
             font = button.font
-            font.setStrikeOut(hint in hidden)  # pressed in or not is hardly seen in the dark style
+            font.setStrikeOut(hint in hidden)  # the pressed state is hardly visible in the dark style
             button.setFont(font)
 
     def button(self, hint: str) -> Any:

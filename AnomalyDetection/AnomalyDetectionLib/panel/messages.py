@@ -1,4 +1,4 @@
-"""Lines of text on the panel that are only there when they say something."""
+"""Messages on the panel, which take no space while they are empty."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import slicer
 
 ON_LIGHT = {"error": "#b03024", "warning": "#8a5a00", "good": "#1a7340"}
 ON_DARK = {"error": "#ff8a7a", "warning": "#f0b040", "good": "#6fd08c"}
-"""Each is read on the panels of Slicer's light and dark style."""
+"""Text colours that are legible in Slicer's light and dark style."""
 
 CHOSEN = "QPushButton:checked { background-color: palette(highlight); color: palette(highlighted-text); }"
-"""For buttons that say what was chosen: pressed in alone, they look like the others in the dark style."""
+"""Style of checked buttons, whose pressed state is hardly visible in the dark style."""
 
 
 def say(label: Any, text: str, kind: str = "") -> None:
-    """Put a text on a label; without one the label takes no room.
+    """Set the text of a label; an empty label takes no space.
 
     Args:
         label: QLabel.
@@ -29,19 +29,19 @@ def say(label: Any, text: str, kind: str = "") -> None:
 
 
 class Line(qt.QObject):
-    """A label that keeps to one line, so that nothing below it moves: what does not fit is in its tooltip.
+    """A label of one line, so that nothing below it moves; text that does not fit is in its tool tip.
 
     Args:
-        label: QLabel that takes whatever width there is (a size policy that ignores the text's own).
+        label: QLabel whose size policy ignores the width of its text.
 
     Attributes:
-        text: all that is said.
+        text: the full text.
     """
 
     def __init__(self, label: Any) -> None:
         qt.QObject.__init__(self)
         self._label, self.text, self._whole = label, "", False
-        # Not within the layout's own work, which a new text would disturb; as a child it ends with the label.
+        # Deferred, as a new text would disturb a running layout; a child of the label, so that it is deleted with it.
         self._resized = qt.QTimer(label)
         self._resized.setSingleShot(True)
         self._resized.setInterval(0)
@@ -49,10 +49,10 @@ class Line(qt.QObject):
         label.installEventFilter(self)
 
     def say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
-        """As the function `say`; line ends become spaces.
+        """Set the text as `say` does; line breaks become spaces.
 
         Args:
-            whole: in as many lines as it takes, where nothing that is worked with stands below.
+            whole: use as many lines as needed, if no widgets below would move.
         """
         self.text, self._whole = text, whole
         say(self._label, text, kind)
@@ -72,6 +72,6 @@ class Line(qt.QObject):
 
 
 def _colours() -> dict[str, str]:
-    """Of the style that Slicer has now."""
+    """The text colours for Slicer's current style."""
     dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
     return ON_DARK if dark else ON_LIGHT

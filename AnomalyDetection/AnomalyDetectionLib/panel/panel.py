@@ -1,4 +1,4 @@
-"""The panel as a whole: what its sections share, and how they follow the scene and each other."""
+"""The panel: the state that its sections share, and how they follow the scene and each other."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.logics import Logics
-from ..scene.remains import orphans_in, remove_orphans
+from ..scene.orphans import orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
-from .advanced import Advanced
-from .by_hand import ByHand
-from .comparison import EarlierResult
-from .detect import Detect
-from .display import Display
-from .export import Export
-from .inputs import Inputs
-from .keys import Keys
+from .advanced_section import AdvancedSection
+from .comparison_section import ComparisonSection
+from .detect_section import DetectSection
+from .display_section import DisplaySection
+from .export_section import ExportSection
+from .inputs_section import InputsSection
+from .manual_edits import ManualEdits
 from .result_folders import ResultFolders
-from .review import Review
+from .review_section import ReviewSection
+from .shortcuts import Shortcuts
 from .views import Views
-from .wheel import WheelGuard
-from .worklist import Worklist
+from .wheel_guard import WheelGuard
+from .worklist_section import WorklistSection
 
 SETTLE_MS = 200
-"""How long the scene has to be quiet before new volumes are looked at: a study comes as many nodes."""
+"""How long the scene must be unchanged before new volumes are processed, ms; a study adds many nodes."""
 
 
 IDLE_MS = 1500
-"""How long after a result is shown what the first move of a slider needs is made ready."""
+"""How long after a result is shown the first move of a slider is prepared, ms."""
 
 
 class Panel:
@@ -39,7 +39,7 @@ class Panel:
     Args:
         ui: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
         scene: vtkMRMLScene.
-        logics: that belong to it.
+        logics: of the scene.
         start: starts a run, as `AnomalyDetectionLogic.start`.
 
     Attributes:
@@ -55,18 +55,18 @@ class Panel:
         self._followed: tuple[Any, ...] = ()
         self._choosing = False
         self.entered = False
-        self.advanced = Advanced(self)
-        self.inputs = Inputs(self)
-        self.display = Display(self)
+        self.advanced = AdvancedSection(self)
+        self.inputs = InputsSection(self)
+        self.display = DisplaySection(self)
         self.views = Views(self)
-        self.by_hand = ByHand(self)
-        self.earlier = EarlierResult(self)
-        self.review = Review(self)
-        self.export = Export(self)
-        self.detect = Detect(self)
+        self.by_hand = ManualEdits(self)
+        self.earlier = ComparisonSection(self)
+        self.review = ReviewSection(self)
+        self.export = ExportSection(self)
+        self.detect = DetectSection(self)
         self.folders = ResultFolders(self)
-        self.worklist = Worklist(self)
-        self.keys = Keys(self)
+        self.worklist = WorklistSection(self)
+        self.keys = Shortcuts(self)
         self._wheel = WheelGuard(ui.inputsCollapsibleButton.parentWidget(), ui.earlierSelector)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -85,18 +85,18 @@ class Panel:
 
     @property
     def result(self) -> Result | None:
-        """The result that is shown and reviewed: of the T1 and the FLAIR that are chosen, and of no others."""
+        """The current result; always of the chosen T1 and FLAIR."""
         result = self._chosen_result()
         return result if result is not None and self.is_of_pair(result) else None
 
     @property
     def pair(self) -> tuple[Any, Any]:
-        """The T1 and the FLAIR in the boxes."""
+        """The chosen T1 and FLAIR."""
         parameters = self.parameters
         return (None, None) if parameters is None else (parameters.t1, parameters.flair)
 
     def is_of_pair(self, result: Result) -> bool:
-        """Whether a result is of the T1 and the FLAIR in the boxes. A T1 that is not there is no other one."""
+        """Whether a result is of the chosen T1 and FLAIR. A missing T1 matches any."""
         t1, flair = self.pair
         return result.flair is flair and (t1 is None or result.t1 is None or result.t1 is t1)
 
@@ -120,8 +120,8 @@ class Panel:
         self.refresh()
 
     def refresh(self) -> None:
-        """Make everything on the panel agree with the parameter node and the scene."""
-        if self._choosing:  # there is more to come
+        """Update the panel to the parameter node and the scene."""
+        if self._choosing:  # more changes will follow
             return
         self._follow_pair()
         result = self.result
@@ -145,15 +145,15 @@ class Panel:
         self.advanced.refresh()
 
     def nodes_changed(self) -> None:
-        """Nodes came or went; there may be more to come."""
+        """Called when nodes were added or removed; more changes may follow."""
         self._timer.start()
 
     def node_goes(self, node: Any) -> None:
-        """A node is about to be removed: a box that holds it is emptied, before it takes the next one by itself."""
+        """Called before a node is removed: empty its selector, which would otherwise choose the next node."""
         parameters = self.parameters
         if parameters is None or self.scene.IsClosing():
             return
-        self._choosing = True  # the node is still there, and a refresh would choose it again with its result
+        self._choosing = True  # the node still exists, and a refresh would choose it again with its result
         try:
             for name in ("t1", "flair", "brainMask"):
                 if getattr(parameters, name) is node:
@@ -163,10 +163,10 @@ class Panel:
             self._choosing = False
 
     def show(self, result: Result, *, arrange: bool = False) -> None:
-        """Make a result the one that is shown, in the panel and in the views.
+        """Make a result the current one, and show it in the panel and the views.
 
         Args:
-            arrange: it has just arrived: the views are put side by side, unless the user keeps a layout.
+            arrange: for a new result: show the views side by side, unless the user keeps a layout.
         """
         self._shown = ()
         self._choosing = True
@@ -179,7 +179,7 @@ class Panel:
         self._followed = self.pair
         self.refresh()
         self.display.show_in_views()
-        self.earlier.refresh()  # the T1 is in its view again
+        self.earlier.refresh()  # the T1 view shows the T1 again
         if arrange:
             self.views.arrange()
         self._idle.start()
@@ -189,7 +189,7 @@ class Panel:
             self.review.show_selected()
 
     def why_no_result(self) -> str:
-        """What to say where findings would be."""
+        """The message that is shown in place of findings."""
         result, parameters = self._chosen_result(), self.parameters
         if result is not None and parameters.flair is not None and result.flair is not parameters.flair:
             return _('No result of "{name}" yet. The result of "{other}" is not shown over it.').format(
@@ -205,7 +205,7 @@ class Panel:
         return _("No result yet.")
 
     def enter(self) -> None:
-        """The module is opened."""
+        """Called when the module is opened."""
         self.entered = True
         self.inputs.guess()
         self.refresh()
@@ -215,13 +215,13 @@ class Panel:
         self.detect.take_up()
 
     def exit(self) -> None:
-        """Another module is opened; a run goes on."""
+        """Called when another module is opened; a running detection continues."""
         self.entered = False
         self.keys.disconnect()
         self.views.disconnect()
 
     def close_scene(self) -> None:
-        """The scene is about to be closed."""
+        """Called before the scene is closed."""
         self._idle.stop()
         self.folders.stop()
         self.earlier.stop()
@@ -232,7 +232,7 @@ class Panel:
         self.set_parameters(None)
 
     def cleanup(self) -> None:
-        """The panel is about to be deleted."""
+        """Called before the panel is deleted."""
         self._idle.stop()
         self.folders.stop()
         self.worklist.stop()
@@ -248,11 +248,11 @@ class Panel:
 
     def _chosen_result(self) -> Result | None:
         node = None if self.parameters is None else self.parameters.result
-        # The parameter node remembers a node that was deleted until it is told.
+        # The parameter node keeps a deleted node until it is updated.
         return None if node is None or node.GetScene() is None else result_of(node)
 
     def _follow_pair(self) -> None:
-        """Another T1 or FLAIR was chosen: the result of the two is shown, if there is one. A FLAIR brings its T1."""
+        """After another T1 or FLAIR was chosen, show their result, if there is one. A FLAIR also selects the T1 of its result."""
         pair = self.pair
         if pair == self._followed or self.scene.IsBatchProcessing():
             return
@@ -279,7 +279,7 @@ class Panel:
             self.views.connect_if_connected()
 
     def _ask_about_orphans(self) -> None:
-        """A volume was deleted, and its result has lost what it lies on."""
+        """Ask whether to delete the rest of a result whose volume was deleted."""
         orphans = orphans_in(self.scene)
         if not orphans:
             return
@@ -293,17 +293,17 @@ class Panel:
         remove_orphans(self.scene, orphans, bool(slicer.util.confirmYesNoDisplay(text)))
 
     def _result_chosen(self, node: Any) -> None:
-        """The user chose a result: the views follow."""
+        """Show the result that the user has chosen."""
         if (
             self.scene.IsBatchProcessing()
-        ):  # being opened: the box has changed, and the volumes are not read yet
+        ):  # the scene is being opened: the selector has changed, but the volumes are not loaded yet
             return
         result = None if node is None else result_of(node)
         if result is not None and self.parameters is not None and not self._choosing:
             self.show(result)
 
     def _choose(self, score: Any) -> None:
-        """Let the parameter node hold another result; its box says so as if the user had chosen it."""
+        """Set the result in the parameter node without reacting to the change of its selector."""
         self._choosing = True
         try:
             self.parameters.result = score

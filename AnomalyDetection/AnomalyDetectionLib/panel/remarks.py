@@ -1,18 +1,18 @@
-"""What a reader has to know about how a result came about."""
+"""Remarks for the reader about how a result was made."""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from ..reporting.extras import Missing
+from ..reporting.extras import MissingExtra
 from ..scene.result import Result, provenance_of
 
-WORTH_SAYING = 0.005  # of the brain without T1
+WORTH_SAYING = 0.005  # least share of the brain without T1 that is mentioned
 
 
 def remarks(result: Result) -> list[str]:
-    """Sentences about registration, missing parts, the quality of the images and too little memory; none for most scans."""
-    provenance, said = provenance_of(result), []
+    """Sentences about registration, missing outputs, image quality and lack of memory; empty for most scans."""
+    provenance, sentences = provenance_of(result), []
     alignment = provenance.get("alignment", {})
     if alignment.get("registered"):
         moved = _(
@@ -21,13 +21,15 @@ def remarks(result: Result) -> list[str]:
         ).format(shift=alignment["shift_mm"], turn=alignment["rotation_deg"])
         # Scenes of earlier versions have no copy of the T1 where it was moved to.
         shown = (
-            _("It is shown there.") if result.aligned_t1 is not None else _("The T1 shown is where it was.")
+            _("It is shown at the new position.")
+            if result.aligned_t1 is not None
+            else _("The T1 is shown at its original position.")
         )
-        said.append(f"{moved} {shown}")
+        sentences.append(f"{moved} {shown}")
     missing = provenance.get("brain_without_t1", 0.0)
     if missing >= WORTH_SAYING:
-        said.append(
-            _("The T1 does not reach {share:.0f} % of the brain; nothing was looked for there.").format(
+        sentences.append(
+            _("The T1 does not reach {share:.0f} % of the brain, and that part was not searched.").format(
                 share=100 * missing
             )
         )
@@ -35,6 +37,6 @@ def remarks(result: Result) -> list[str]:
     # Scenes of earlier versions.
     doubts += provenance.get("brain_mask_doubts", [])
     others = provenance.get("device_fallbacks", [])
-    others += [Missing.of(one).sentence for one in provenance.get("missing", [])]
-    # What may make the whole result worthless comes first.
-    return [f"{doubt}." for doubt in doubts] + said + [f"{sentence}." for sentence in others]
+    others += [MissingExtra.of(one).sentence for one in provenance.get("missing", [])]
+    # Doubts about the whole result come first.
+    return [f"{doubt}." for doubt in doubts] + sentences + [f"{sentence}." for sentence in others]

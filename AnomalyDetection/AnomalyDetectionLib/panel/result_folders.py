@@ -1,4 +1,4 @@
-"""A result folder that is read in the module: opened, its review saved beside it by itself, and closed again."""
+"""Result folders: open one, save its review automatically, and close it."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import vtk
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..reporting.result_folder import Image, ImageNotFoundError, ResultFolder, find_image, open_folder
-from ..scene.opened_folder import Opened, close_result, open_result
+from ..reporting.result_folder import ImageNotFoundError, ResultFolder, ResultImage, find_image, open_folder
+from ..scene.opened_folder import OpenedResult, close_result, open_result
 from ..scene.saved_review import save_review
 from .messages import say
 from .remarks import remarks
 
 REST_MS = 600
-"""How long the reader rests before the review is saved."""
+"""How long after the last change the review is saved, ms."""
 
 LAST_FOLDER = "AnomalyDetection/ResultFolder"
 
 
 class ResultFolders:
-    """The button "Open a result folder", and what belongs to the folder that is open."""
+    """The button "Open a result folder", and the folder that is open."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
-        self._opened: Opened | None = None
+        self._opened: OpenedResult | None = None
         self._observed: list[tuple[Any, int]] = []
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -55,14 +55,14 @@ class ResultFolders:
             self.open(Path(chosen))
 
     def open(self, folder: Path, also: Mapping[str, Path] | None = None, patient: str = "") -> bool:
-        """Open a folder of results; the one that was open is saved and closed.
+        """Open a result folder; the previous one is saved and closed.
 
         Args:
-            also: where the images "t1" and "flair" may be besides where the record says.
-            patient: whose study it is, where the images do not say.
+            also: other paths of the images "t1" and "flair", besides those in the record.
+            patient: name of the patient, if the images do not have it.
 
         Returns:
-            Whether it is open.
+            Whether it was opened.
         """
         try:
             found = open_folder(folder)
@@ -81,31 +81,31 @@ class ResultFolders:
         self._panel.detect.tell([*opened.remarks, *remarks(opened.result)])
         return True
 
-    def save(self, *, seen: bool = False) -> bool:
-        """Write the review, if it has changed; False: it could not be written, which is said."""
+    def save(self, *, viewed: bool = False) -> bool:
+        """Save the review, if it has changed; False if that failed, which is shown to the user."""
         self._timer.stop()
         opened = self._there()
         if opened is None:
             return True
         try:
-            saved, said = save_review(opened.result, opened.folder, opened.saved, seen=seen)
+            saved, remarks = save_review(opened.result, opened.folder, opened.saved, viewed=viewed)
         except InputError as error:
             self._say(str(error), "error")
             return False
         self._opened = replace(opened, saved=saved)
-        if said:
-            self._say("\n".join(said), "warning")
+        if remarks:
+            self._say("\n".join(remarks), "warning")
         self._panel.worklist.show()
         return True
 
     def close(self) -> bool:
-        """Save the review and take the result out of the scene; False: the reader wants to keep what cannot be saved."""
+        """Save the review and remove the result from the scene; False if saving failed and the reader keeps the result open."""
         opened = self._there()
         if opened is not None:
             if self._panel.result is not None and self._panel.result.score is opened.result.score:
                 self._panel.by_hand.take(adopt=True)
-            if not self.save(seen=True):
-                text = _("The review of {name} cannot be saved. Close it all the same, and lose the review?")
+            if not self.save(viewed=True):
+                text = _("The review of {name} cannot be saved. Close it anyway and lose the review?")
                 if not slicer.util.confirmYesNoDisplay(text.format(name=opened.folder.name)):
                     return False
             self._forget()
@@ -115,13 +115,13 @@ class ResultFolders:
         return True
 
     def stop(self) -> None:
-        """The scene or the panel goes: what was reviewed is saved."""
-        self.save(seen=True)
+        """Called before the scene or the panel is closed: save the review."""
+        self.save(viewed=True)
         self._forget()
 
-    def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, Image] | None:
-        """T1 and FLAIR, asked for where they are not found; None: the reader has cancelled."""
-        images: dict[str, Image] = {}
+    def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, ResultImage] | None:
+        """Find T1 and FLAIR, and ask for those that are missing; None if the reader cancels."""
+        images: dict[str, ResultImage] = {}
         given: Path | None = None
         while len(images) < 2:
             role = ("t1", "flair")[len(images)]
@@ -147,15 +147,15 @@ class ResultFolders:
             chosen = qt.QFileDialog.getOpenFileName(window, title, start)
         return Path(chosen) if chosen else None
 
-    def _there(self) -> Opened | None:
-        """What is open, unless the reader has deleted a part of it."""
+    def _there(self) -> OpenedResult | None:
+        """The open result, unless the reader has deleted a part of it."""
         if self._opened is None:
             return None
         result, scene = self._opened.result, self._panel.scene
         nodes = (result.score, result.table, result.record, result.segmentation, result.flair)
         return self._opened if all(scene.IsNodePresent(node) for node in nodes) else None
 
-    def _follow(self, opened: Opened) -> None:
+    def _follow(self, opened: OpenedResult) -> None:
         self._opened = opened
         for node in (opened.result.table, opened.result.record):
             tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)

@@ -1,4 +1,4 @@
-"""The simulated patient that comes with the module: in Slicer's Sample Data module, and for the panel's button."""
+"""The simulated patient that ships with the module, for Slicer's Sample Data module and the panel's button."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NAME = "AnomalyDetection: simulated chronic infarcts"
 
 
 @dataclass(frozen=True)
-class Volume:
-    """One of the sample's files, the name of its node, and what is in the file."""
+class SampleFile:
+    """A file of the sample, the name of its node, and the hash of the file."""
 
     file: str
     node: str
@@ -32,10 +32,10 @@ class Volume:
         return RESOURCES / "SampleData" / self.file
 
 
-T1 = Volume(
+T1 = SampleFile(
     "simulated_T1.nii.gz", "Simulated T1", "9ea87de103ac104ab83b8d13fbd298f81b9093f07d9b3245581be470623b7bd5"
 )
-FLAIR = Volume(
+FLAIR = SampleFile(
     "simulated_FLAIR.nii.gz",
     "Simulated FLAIR",
     "f5d901f9f58c21ed657b7084422d1da76affb0de657c3a689f100db928cfc7ec",
@@ -44,15 +44,15 @@ VOLUMES = (T1, FLAIR)
 
 
 def register() -> None:
-    """Put the sample into the Sample Data module, once however often it is called.
+    """Register the sample in the Sample Data module, at most once.
 
-    Does nothing in a Slicer without that module.
+    Does nothing if Slicer lacks that module.
     """
     try:
         import SampleData
     except ImportError:
         return
-    # From the package it is loaded by `load`; the addresses are for programs that ask for files by themselves.
+    # `load` loads the files of the package; the addresses are for programs that download files themselves.
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=NAME,
@@ -67,7 +67,7 @@ def register() -> None:
 
 
 def load(_source: Any = None) -> list[Any]:
-    """What the button in Sample Data does: load both volumes and show the FLAIR."""
+    """Called by the button in Sample Data: load both volumes and show the FLAIR."""
     with slicer.util.tryWithErrorDisplay(_("The sample could not be loaded."), waitCursor=True):
         return list(load_sample())
 
@@ -89,16 +89,16 @@ def load_sample() -> tuple[Any, Any]:
     return t1, flair
 
 
-def _load(volume: Volume) -> Any:
+def _load(volume: SampleFile) -> Any:
     node = slicer.util.loadVolume(str(volume.path), {"name": volume.node, "show": False})
     storage = node.GetStorageNode()
-    if storage is not None:  # or Slicer would offer to save over the extension's file
+    if storage is not None:  # otherwise Slicer would offer to overwrite the extension's file
         node.SetAndObserveStorageNodeID(None)
         slicer.mrmlScene.RemoveNode(storage)
     return node
 
 
-def _check(volume: Volume) -> None:
+def _check(volume: SampleFile) -> None:
     try:
         digest = sha256_of(volume.path)
     except OSError as error:

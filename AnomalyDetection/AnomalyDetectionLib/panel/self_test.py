@@ -1,6 +1,6 @@
-"""The module's own test, inside Slicer: the sample through the logic and the panel, and all that a reader does with it.
+"""The module's self test in Slicer: detection in the sample by logic and panel, and all steps of a review.
 
-`AnomalyDetection.py` hands it on to Slicer, which knows it by the name of the module.
+`AnomalyDetection.py` exports it for Slicer, which finds it by the name of the module.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
     """The sample through the logic and the panel, inside Slicer."""
 
     def setUp(self) -> None:
-        """An empty scene, settings as they are at first, and an engine that can run."""
+        """Start with an empty scene, default settings, and an installed engine."""
         from .first_run import missing_requirements
 
         settings = slicer.app.userSettings()
@@ -44,7 +44,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def tearDown(self) -> None:
-        """The user's settings and layout are again what they were."""
+        """Restore the user's settings and layout."""
         slicer.mrmlScene.Clear()
         settings = slicer.app.userSettings()
         self._keep_layout(str(self._settings.get(f"{PREFIX}KeepLayout") or "").lower() == "true")
@@ -187,7 +187,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         from ..detection.detection_settings import DetectionRequest
         from ..engine.job import Job
         from ..engine.process import EngineRun
-        from .python import python_command
+        from .slicer_python import python_command
 
         with self._folder() as folder:
             results, own = folder / "results", folder / "run"
@@ -219,8 +219,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             self.assertEqual([entry.state for entry in worklist.entries], ["waiting"])
             panel.ui.worklistRunButton.click()
             self._wait(lambda: not worklist.running)
-            said = panel.ui.worklistMessageLabel.text
-            self.assertEqual([entry.state for entry in worklist.entries], ["done"], said)
+            message = panel.ui.worklistMessageLabel.text
+            self.assertEqual([entry.state for entry in worklist.entries], ["done"], message)
             panel.ui.worklistNextButton.click()
             self.assertIsNotNone(panel.result, panel.ui.worklistMessageLabel.text)
             self.assertTrue(panel.ui.studyLabel.text.startswith("patient, "), panel.ui.studyLabel.text)
@@ -231,8 +231,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             worklist.stop()
 
     def test_an_earlier_result_is_compared_and_opened_beside(self) -> None:
-        from ..scene.comparison import comparison_of, earlier_of
-        from ..scene.layout import T1_VIEW
+        from ..scene.comparison_nodes import comparison_of, earlier_of
+        from ..scene.view_layout import T1_VIEW
 
         widget = self.detected_sample()
         panel, ui = widget.panel, widget.ui
@@ -252,8 +252,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
 
     def test_a_finding_that_was_missed_is_added_and_a_click_selects_one(self) -> None:
         from ..scene.findings_table import rows
-        from ..scene.layout import FLAIR_VIEW
         from ..scene.places import centre_of, finding_at
+        from ..scene.view_layout import FLAIR_VIEW
 
         widget = self.detected_sample()
         panel, ui = widget.panel, widget.ui
@@ -315,7 +315,7 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertIsNotNone(widget.panel.result, widget.panel.detect.outcome.text)
 
     def _wait(self, until: Callable[[], Any]) -> None:
-        """Let events happen until something is so; fail where that takes so long that it will not be any more."""
+        """Process events until a condition holds; fail after a time limit."""
         end = time.monotonic() + SECONDS
         while not until():
             self.assertLess(time.monotonic(), end, f"not within {SECONDS:.0f} seconds")

@@ -1,4 +1,4 @@
-"""The views round the panel: how they are arranged, the numbers in them, and clicks on findings."""
+"""The views of the application: layouts, finding numbers, and clicks on findings."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import slicer
 import vtk
 
 from ..errors import InputError
-from ..scene import finding_numbers, layout, slice_views, three_d
+from ..scene import finding_numbers, slice_views, three_d, view_layout
 from ..scene.nodes import nodes_of_class
 from ..scene.places import centre_of, finding_at
 from ..scene.result import Result
 from ..scene.segmentation import has_surfaces, show_surfaces
 
 KEEP_LAYOUT = "AnomalyDetection/KeepLayout"
-"""Setting: the user's own layout stays when a result arrives."""
+"""Application setting: keep the user's layout when a result arrives."""
 
 CLICK_PIXELS = 3
-"""A mouse that moves further between pressing and letting go has dragged something."""
+"""A mouse that moves further between press and release is dragging, pixels."""
 
 SURFACES_MS = 400
-"""How long the findings rest before their surfaces follow, so that a slider stays fluent with 3D shown."""
+"""How long findings must be unchanged before their surfaces are updated, ms, so that sliders stay smooth in 3D."""
 
 
 class Views:
-    """Layouts, 3D, numbers and clicks for the result that is shown."""
+    """Layouts, 3D, numbers and clicks for the current result."""
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
@@ -51,30 +51,30 @@ class Views:
 
     @property
     def keeps_layout(self) -> bool:
-        """Whether the user's own layout and volumes stay when a result arrives."""
+        """Whether the user's layout and volumes are kept when a result arrives."""
         return _kept_layout()
 
     def refresh(self) -> None:
-        """Only what there is can be arranged."""
+        """Enable the buttons that apply to the current result."""
         ui, parameters, node = self._panel.ui, self._panel.parameters, self._panel.layout_node
         pair = parameters is not None and parameters.t1 is not None and parameters.flair is not None
         ui.sideBySideButton.enabled = node is not None and (pair or self._panel.result is not None)
         ui.threeDButton.enabled = node is not None and self._panel.result is not None
-        ui.layoutBackButton.enabled = node is not None and layout.is_arranged(node)
+        ui.layoutBackButton.enabled = node is not None and view_layout.is_arranged(node)
 
     def arrange(self) -> None:
-        """A result has arrived: T1 and FLAIR side by side, unless the user keeps a layout."""
+        """Show a new result with T1 and FLAIR side by side, unless the user keeps a layout."""
         if not _kept_layout() and self._panel.layout_node is not None:
             self.side_by_side()
 
     def side_by_side(self) -> None:
-        """T1 and FLAIR side by side, the overlay on the FLAIR."""
+        """Show T1 and FLAIR side by side, with the overlay on the FLAIR."""
         parameters, result = self._panel.parameters, self._panel.result
         t1, flair, score = parameters.t1, parameters.flair, None
         if result is not None:
             t1, flair, score = result.shown_t1 or t1, result.flair, result.score
         scene, application = self._panel.scene, self._panel.logics.application
-        layout.side_by_side(
+        view_layout.side_by_side(
             scene,
             application,
             self._panel.layout_node,
@@ -86,18 +86,18 @@ class Views:
         )
         if result is not None and not self._panel.ui.showOverlayCheckBox.checked:
             slice_views.set_overlay_visible(scene, result, False)
-        # New views get their size only when the window is drawn; before that they cannot be filled.
+        # New views get their size only when the window is drawn and can be fitted only then.
         qt.QTimer.singleShot(0, lambda: self._fit(flair))
         self._panel.refresh()
 
     def three_d(self) -> None:
-        """Three planes and 3D with the findings within the brain."""
+        """Show three planes and 3D with the findings inside the brain."""
         result = self._panel.result
         if result is None or self._panel.layout_node is None:
             return
         self._three_d = True
         with slicer.util.WaitCursor():
-            layout.four_up(self._panel.layout_node)
+            view_layout.four_up(self._panel.layout_node)
             three_d.show_in_3d(self._panel.scene, result)
             three_d.show_surface_of(self._panel.scene, result)
             self._panel.display.show_in_views()
@@ -106,21 +106,21 @@ class Views:
         self._panel.refresh()
 
     def back(self) -> None:
-        """The layout that was there before."""
+        """Restore the previous layout."""
         if self._panel.layout_node is not None:
-            layout.put_back(self._panel.layout_node)
+            view_layout.put_back(self._panel.layout_node)
         self._panel.review.show_selected()
         self._panel.refresh()
 
     def take(self, result: Result | None) -> None:
-        """Another result is shown, or none."""
+        """Follow another result, or none."""
         self._surfaces.stop()
         self._three_d = result is not None and has_surfaces(result.segmentation)
         three_d.show_surface_of(self._panel.scene, result)
         self.findings_changed()
 
     def findings_changed(self) -> None:
-        """The outlines are others than before: numbers and surfaces follow."""
+        """Update numbers and surfaces after outlines have changed."""
         result, self._numbered = self._panel.result, None
         for node in nodes_of_class(self._panel.scene, "vtkMRMLMarkupsFiducialNode"):
             if node.GetAttribute("AnomalyDetection.Role") == finding_numbers.NODE:
@@ -134,7 +134,7 @@ class Views:
             self._surfaces.start()
 
     def connect(self) -> None:
-        """Follow slices and clicks from now on, in the views that the layout has."""
+        """Start to follow slices and clicks in the views of the layout."""
         self.disconnect()
         node = self._panel.layout_node
         if node is not None:
@@ -148,7 +148,7 @@ class Views:
         self.show_numbers()
 
     def connect_if_connected(self) -> None:
-        """Nodes came or went, views among them."""
+        """Called when nodes, such as views, were added or removed."""
         if self._observed:
             self.connect()
 
@@ -159,12 +159,12 @@ class Views:
         self._observed = []
 
     def stop(self) -> None:
-        """The scene or the panel goes."""
+        """Called before the scene or the panel is closed."""
         self._surfaces.stop()
         self.disconnect()
 
     def pointed_at(self) -> list[float] | None:
-        """Where the mouse is in a slice view, else where the crosshair was put: RAS mm; None: neither."""
+        """The position of the mouse in a slice view, else of the crosshair: RAS mm; None: neither."""
         crosshair = self._panel.scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
         if crosshair is None:
             return None
@@ -175,7 +175,7 @@ class Views:
         return ras if any(ras) else None
 
     def show_numbers(self, *_: Any) -> None:
-        """The numbers of the slice that is looked at, if they are not shown yet."""
+        """Show the numbers of the current slice, if they are not shown yet."""
         result, selected = self._panel.result, self._panel.review.selected
         if result is None:
             return
@@ -192,13 +192,13 @@ class Views:
         self._observed.append((thing, thing.AddObserver(event, method)))
 
     def _place(self) -> list[float] | None:
-        """Where the finding is that is looked at."""
+        """The position of the selected finding."""
         result, selected = self._panel.result, self._panel.review.selected
         return None if result is None or selected is None else centre_of(result, selected).tolist()
 
     def _fit(self, flair: Any) -> None:
         if flair.GetScene() is not None:
-            layout.fit(self._panel.scene, self._panel.logics.application, flair, at=self._place())
+            view_layout.fit(self._panel.scene, self._panel.logics.application, flair, at=self._place())
 
     def _layout_changed(self, *_: Any) -> None:
         node = self._panel.layout_node
@@ -207,16 +207,16 @@ class Views:
             qt.QTimer.singleShot(0, self._follow_layout)
 
     def _follow_layout(self) -> None:
-        """Views that were not shown until now are where they were left: they go to the finding, too."""
+        """Move views that were not visible until now to the selected finding, too."""
         if self._observed:
             self.connect()
-            if self.keeps_layout:  # else all views have been filled already
+            if self.keeps_layout:  # otherwise all views have already been set
                 self._panel.display.show_in_views()
             self._panel.review.show_selected()
             self._panel.refresh()
 
     def make_surfaces(self) -> None:
-        """The surfaces of the findings as they are now, for 3D."""
+        """Create the surfaces of the current findings for 3D."""
         if self._panel.result is not None:
             show_surfaces(self._panel.result.segmentation)
 
@@ -244,7 +244,7 @@ def _kept_layout() -> bool:
 
 
 def _interactors() -> list[Any]:
-    """Of the slice views in the layout; none where there is no window."""
+    """The interactors of the slice views in the layout; empty without a window."""
     manager = slicer.app.layoutManager()
     if manager is None:
         return []
@@ -253,7 +253,7 @@ def _interactors() -> list[Any]:
 
 
 def _look_at_all() -> None:
-    """Bring the head into the middle of the first 3D view, seen from the front."""
+    """Centre the head in the first 3D view, seen from the front."""
     manager = slicer.app.layoutManager()
     if manager is None or manager.threeDViewCount == 0:
         return

@@ -1,4 +1,4 @@
-"""A result without whose it is: what may leave a clinic beside the images themselves."""
+"""Remove what identifies the patient from the record of a result, so that it can leave the clinic."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _KEPT_OF_AN_INPUT = ("sha256", "grid")
-"""Names of files, of DICOM series and of nodes are given by people, often after the patient."""
+"""Keys of an input that are kept. Names of files, DICOM series and nodes are left out: they often contain the patient's name."""
 
 
 def anonymous_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of provenance without paths, names of files and dates.
+    """A provenance record without paths, file names and dates.
 
-    The SHA256 of the inputs stay: they tell nobody who it is, and who has the images finds the result by them. So
-    do the times that the stages took.
+    The SHA256 of the inputs are kept: they identify nobody, and whoever has the images can match the result to them.
+    The durations of the stages are kept, too.
 
     Args:
         record: as `provenance.provenance` makes it; it is not changed.
@@ -24,7 +24,7 @@ def anonymous_record(record: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kept.get("run"), Mapping):
         kept["run"] = {name: value for name, value in kept["run"].items() if name != "finished_utc"}
     if isinstance(kept.get("model"), Mapping):
-        # Where a model file lies may name its user; one that ships has no path.
+        # The path of a model file may contain the user's name; a model that ships with the program has no path.
         kept["model"] = {name: value for name, value in kept["model"].items() if name != "file"}
     return kept
 

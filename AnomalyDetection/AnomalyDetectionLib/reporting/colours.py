@@ -11,11 +11,11 @@ LIGHT_RED = (1.00, 0.22, 0.20)
 GREEN = (0.10, 0.72, 0.25)
 YELLOW = (0.98, 0.90, 0.15)
 LIGHTEST_AT = 4.0
-"""Thresholds. Few voxels have more: 1 in 70 of those suspected in the sample."""
+"""The score with the lightest red, as a multiple of the threshold; 1 in 70 suspected voxels of the sample exceeds it."""
 
 
 def lightest_score(threshold: float, *, probabilities: bool) -> float:
-    """The score that has the lightest red: 1 where scores are probabilities, elsewhere `LIGHTEST_AT` thresholds."""
+    """The score with the lightest red: 1 if scores are probabilities, else `LIGHTEST_AT` times the threshold."""
     return 1.0 if probabilities else LIGHTEST_AT * threshold
 
 
@@ -50,9 +50,9 @@ def score_colours(scores: np.ndarray, threshold: float, lightest: float | None =
 
 
 def finding_colour(number: int) -> tuple[float, float, float]:
-    """The colour of a finding, RGB in 0 to 1: always the same for the same number, neighbours apart.
+    """The colour of a finding, RGB in 0 to 1: fixed for each number, and different for consecutive numbers.
 
-    From cyan to pink: none of the colours of the scores, so that an outline shows on them.
+    The hues run from cyan to pink and avoid those of the scores, so that outlines stand out against them.
     """
     golden_ratio = 0.618033988749895
     hue = 0.47 + 0.43 * ((number - 1) * golden_ratio % 1.0)

@@ -1,4 +1,4 @@
-"""Which algorithm found something, and under which identifiers it is followed up in DICOM objects."""
+"""The algorithm of a result, and the tracking identifiers of its findings, for DICOM objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .. import __version__
 NAME, MAKER = "AnomalyDetection", "AnomalyDetection extension for 3D Slicer"
 
 _SPACE = uuid.UUID("7c1f2c5e-3f0a-4d0e-9a51-6d2f2f0c8a77")
-"""Made once, for identifiers that follow from what they identify (UUIDs of version 5)."""
+"""Namespace of our name-based UUIDs (version 5)."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Algorithm:
         model: the model's name.
         fingerprint: SHA-256 of the model file.
         version: of this software.
-        parameters: settings worth naming, as text; those that the findings were last derived with.
-        run: what the numbers of findings depend on besides the FLAIR; the same for the same run.
+        parameters: the main settings as text, as the findings were last derived.
+        run: a key of the run that the finding numbers belong to, besides the FLAIR; equal for equal runs.
     """
 
     model: str
@@ -42,7 +42,7 @@ class Algorithm:
         threshold: float | None = None,
         min_patches: int | None = None,
     ) -> Algorithm:
-        """The algorithm of a result, by its provenance (see `provenance`); what that lacks stays empty.
+        """The algorithm of a result, read from its provenance (see `provenance`); missing values are empty.
 
         Args:
             threshold, min_patches: what the findings were derived with since, where that is not what the run did. The
@@ -71,7 +71,7 @@ class Algorithm:
 
     @property
     def device_uid(self) -> str:
-        """The UID of this model in this version, as an observer."""
+        """The UID of the observer: this model, in this version of the program."""
         return _uid("device", self.version, self.fingerprint)
 
     def tracking_uid(self, series_uid: str, number: int) -> str:
@@ -85,7 +85,7 @@ class Algorithm:
 
 
 def tracking_id(number: int) -> str:
-    """What a finding is called, also where only its name is shown: suspected, not diagnosed."""
+    """The name of a finding; it says "suspected", as some viewers show nothing but the name."""
     return f"Suspected anomaly {number}"
 
 

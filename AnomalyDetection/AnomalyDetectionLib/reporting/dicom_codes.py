@@ -1,4 +1,4 @@
-"""What DICOM objects about findings call things: codes of SNOMED CT and DICOM, and of our own where there are none."""
+"""Coded concepts for DICOM objects: SNOMED CT and DICOM codes, and private codes where neither has one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LI
 from ..detection.reviewed_findings import ReviewedFinding
 
 SCHEME, SCHEME_NAME = "99ANODET", "AnomalyDetection extension for 3D Slicer"
-"""The designator and the name of our own codes; "99" at its beginning marks a private scheme (PS3.16, section 8)."""
+"""Designator and name of our private coding scheme; "99" marks a private one (PS3.16, section 8)."""
 
 
 def own(value: str, meaning: str) -> CodedConcept:
-    """A code of our own.
+    """A code of the private scheme.
 
     Args:
         value: at most 16 characters.
@@ -55,7 +55,7 @@ DECISIONS = {
     "": own("UNDECIDED", "no decision yet"),
     "accepted": own("ACCEPTED", "accepted"),
 }
-"""What a reader has rejected is not written."""
+"""The reader's decisions; rejected findings are not written."""
 HINTS = {
     INFARCT_LIKE: own("INFARCT", INFARCT_LIKE),
     WMH_LIKE: own("WMH", WMH_LIKE),
@@ -99,16 +99,16 @@ _KINDS = {
 """By the categories of `detection.reviewed_findings`, 1 to 8."""
 
 _KNOWN = {3: Code("373066001", "SCT", "Yes"), 4: Code("373067005", "SCT", "No")}
-"""Categories that say whether the infarct was known; their SNOMED code does not."""
+"""Categories that say whether an infarct was known before, which their SNOMED code cannot express."""
 
 
 def property_category(finding: ReviewedFinding) -> Code:
-    """Which sort of thing was segmented: an altered structure, unless the reader says otherwise."""
+    """The category of the segmented property: morphologically altered structure, unless the reader's category differs."""
     return _KINDS.get(finding.category, _SUSPECTED).category
 
 
 def property_type(finding: ReviewedFinding) -> Code:
-    """What was segmented: a lesion, or what the reader says that it is."""
+    """The type of the segmented property: lesion, or the reader's category."""
     return _KINDS.get(finding.category, _SUSPECTED).type
 
 
@@ -118,7 +118,7 @@ def reader_category(finding: ReviewedFinding) -> Code | None:
 
 
 def known_before(finding: ReviewedFinding) -> Code | None:
-    """Yes or no, for a category that says so."""
+    """Whether the infarct was known (a yes or no code); None for other categories."""
     return _KNOWN.get(finding.category)
 
 
@@ -128,7 +128,7 @@ def laterality(finding: ReviewedFinding) -> Code | None:
 
 
 def region_modifiers(finding: ReviewedFinding) -> list[Code]:
-    """Side and thirds of the brain, for the anatomic region; of a corrected outline the thirds are not known."""
+    """Modifiers of the anatomic region: side and thirds of the brain; after a correction by hand the side alone."""
     side = _LATERALITY.get(finding.side, _MIDLINE if finding.side == "midline" else None)
     words = [] if finding.corrected else finding.region.split(",")[0].split()
     return [code for code in (side, *map(_THIRDS.get, words)) if code is not None]

@@ -1,6 +1,6 @@
 """Findings as DICOM objects that go to an archive: a Segmentation and a structured report that refers to it.
 
-The only door to highdicom, which Slicer brings along from 5.12 on: a sentence says where it is missing.
+The only module that imports highdicom, which Slicer includes from 5.12 on; an error says so if it is missing.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 SEGMENTATION, REPORT = "suspected_anomalies.seg.dcm", "suspected_anomalies.sr.dcm"
 
 UNKNOWN_READER = "Reader^not identified"
-"""DICOM name of an observer whose name is not known: what a person said is not to pass for the model's word."""
+"""DICOM name of a reader whose name is not known, so that a reader's judgement is never attributed to the model."""
 
 LEAST_CORRELATION = 0.9
-"""Of a FLAIR with the DICOM series it is said to be made from: of real scans it was at least 0.99 after a bias correction,
+"""Least correlation of a FLAIR with the DICOM series that it was converted from. On real scans it was at least 0.99 after a bias correction,
 and at most 0.88 with the T1 of the same head."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written.
+class DicomFiles:
+    """The DICOM files of a result.
 
     Attributes:
         files: the segmentation, where there is a finding, and the report.
-        remarks: what is to be said about them, a sentence each without a full stop.
+        remarks: notes about them, one sentence each, without a full stop.
     """
 
     files: tuple[Path, ...]
@@ -67,7 +67,7 @@ def source_of_flair(
     t1: Path | None = None,
     t1_series: str | Series | None = None,
 ) -> DicomSource:
-    """The DICOM images of a FLAIR that is to be searched, checked before the work.
+    """The DICOM images of a FLAIR, checked before the detection starts.
 
     Args:
         flair: a DICOM folder or image; or any other image, together with `reference`.
@@ -85,8 +85,8 @@ def source_of_flair(
             raise InputError(f"The {role} {path} does not exist: check the path.")
     if reference is None and not (flair.is_dir() or is_dicom(flair)):
         raise InputError(
-            f"The FLAIR {flair} is no DICOM, so no DICOM objects can refer to it: name the folder of the DICOM "
-            "series it was made from, or leave DICOM out.",
+            f"The FLAIR {flair} is not DICOM, so DICOM objects cannot refer to it: name the folder of the DICOM "
+            "series it was converted from, or leave DICOM out.",
             see=("dicom_reference", "dicom"),
         )
     if isinstance(series, Series) and reference is None:
@@ -106,7 +106,7 @@ def source_of_flair(
         if alike < LEAST_CORRELATION:
             raise InputError(
                 f"The FLAIR {flair} and the DICOM series {chosen.name!r} in {reference} have the same voxels, but "
-                f"show other things (correlation {alike:.2f}): name the folder of the FLAIR's own series."
+                f"show different images (correlation {alike:.2f}): name the folder of the FLAIR's own series."
             )
     return source
 
@@ -125,7 +125,7 @@ def _require_same_patient(
 
 
 def _correlation(here: np.ndarray, there: np.ndarray) -> float:
-    """Of two images, where the first is not 0: it may have been skull-stripped or defaced."""
+    """Correlation of two images where the first is not 0, as it may have been skull-stripped or defaced."""
     inside = here != 0
     if np.ptp(here[inside]) == 0 or np.ptp(there[inside]) == 0:
         return 0.0
@@ -143,17 +143,17 @@ def write_dicom(
     remarks: Sequence[str] = (),
     left_out: int = 0,
     reader: str = "",
-) -> Written:
+) -> DicomFiles:
     """Write `SEGMENTATION` and `REPORT` into a folder that exists. Without a finding there is only a report.
 
     Args:
         source: the DICOM images of the FLAIR.
         labels: uint16 on the FLAIR's voxels, whichever way its axes run; a voxel's value is its finding's number.
-        findings: those to write. What a reader has rejected, or has no voxel, is left out, and that is said.
-        algorithm: what found them.
-        name: how to call what the labels lie on, for an error.
-        remarks: what a reader of the report has to know, sentences without full stops.
-        left_out: how many other findings there are, which the report says.
+        findings: to write. Rejected findings and those without a voxel are left out, with a remark.
+        algorithm: that found them.
+        name: of the volume that the labels belong to, for error messages.
+        remarks: for the reader of the report, sentences without full stops.
+        left_out: number of other findings of the scan; the report mentions it.
         reader: name of the person whose categories, decisions and notes these are, where there are any; "" where it
             is not known, which the report says.
 
@@ -180,9 +180,11 @@ def write_dicom(
         notes.append(
             f"{_findings(without)} without a voxel in the images {'is' if without == 1 else 'are'} not in the DICOM objects"
         )
-    said = [*remarks, *notes]
+    all_remarks = [*remarks, *notes]
     if left_out:
-        said.append(f"{_findings(left_out)} of this scan {'was' if left_out == 1 else 'were'} left out")
+        all_remarks.append(
+            f"{_findings(left_out)} of this scan {'was' if left_out == 1 else 'were'} left out"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is as the images have it, such as a name of one part
         segmentation = segmentation_of(source, voxels, chosen, algorithm) if chosen else None
@@ -192,7 +194,7 @@ def write_dicom(
             voxels,
             chosen,
             algorithm,
-            remarks=[NOTICE, *(f"{sentence}." for sentence in said)],
+            remarks=[NOTICE, *(f"{sentence}." for sentence in all_remarks)],
             all_there=not (rejected or without or left_out),
             reader=_observer(reader, findings),
         )
@@ -202,12 +204,12 @@ def write_dicom(
                 made.save_as(folder / file, enforce_file_format=True)
                 files.append(folder / file)
     if segmentation is None:
-        notes.append("There is no finding for a DICOM segmentation, only a report that says so")
-    return Written(tuple(files), tuple(notes))
+        notes.append("There are no findings, so there is a report but no DICOM segmentation")
+    return DicomFiles(tuple(files), tuple(notes))
 
 
 def _observer(reader: str, findings: Sequence[ReviewedFinding]) -> str | None:
-    """Who has reviewed the findings, or drawn some of them, as a DICOM name; None where nobody has."""
+    """The DICOM name of the reader who reviewed or drew findings; None if nobody did."""
     if not any(finding.judged or finding.note.strip() or finding.corrected for finding in findings):
         return None
     from ..dicom.value_rules import person_name
@@ -229,6 +231,6 @@ def _require_packages() -> None:
     except ImportError as error:
         package = "pydicom" if (error.name or "").startswith("pydicom") else "highdicom"
         raise InputError(
-            f"DICOM objects need the Python package {package}, which is not installed: install what the module "
-            "asks for (first-run dialog), then try again."
+            f"DICOM objects need the Python package {package}, which is not installed: install the packages that the module "
+            "asks for at the first run, then try again."
         ) from error

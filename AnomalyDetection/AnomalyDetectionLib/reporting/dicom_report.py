@@ -77,18 +77,18 @@ def report_of(
 ) -> Comprehensive3DSR:
     """A Comprehensive 3D SR document about findings, unverified and preliminary.
 
-    Volume and centroid are those of the segment as it is, whoever has drawn it. Without findings it has no group and
-    says that there is none.
+    Volume and centroid are measured on the current segment, also if it was drawn by hand. Without findings the
+    document has no measurement group and says that nothing was found.
 
     Args:
         source: the FLAIR.
         segmentation: of these findings in this order; None where there is no finding.
         voxels: as for `segmentation_of`.
         findings: each with a voxel.
-        algorithm: what found them.
-        remarks: what a reader has to know, a sentence each.
-        all_there: False where findings were left out: the document is partial then, as it is while a finding in it
-            is unreviewed.
+        algorithm: that found them.
+        remarks: for the reader, one sentence each.
+        all_there: False if findings were left out. The document is then marked as partial, as it is while any of its
+            findings is unreviewed.
         reader: DICOM name of the person whose categories, decisions and notes these are; None where there are none.
     """
     context = ObservationContext(
@@ -158,7 +158,7 @@ def _person(name: str | None) -> ObserverContext | None:
 
 
 def _library(source: DicomSource) -> ContainerContentItem:
-    """The images that the report is about (TID 1600), which some viewers look for."""
+    """The library of the images that the report is about (TID 1600); some viewers need it."""
     context = RelationshipTypeValues.HAS_ACQ_CONTEXT
     group = ContainerContentItem(name=_LIBRARY_GROUP, relationship_type=_CONTAINS)
     group.ContentSequence = ContentSequence(
@@ -208,7 +208,7 @@ def _group(
     voxels: np.ndarray,
     algorithm: Algorithm,
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
-    """The measurements of one finding (TID 1411), with where it lies, the reader's word on it and a note."""
+    """The measurements of one finding (TID 1411), with its region, the reader's judgement and a note."""
     inside = voxels == finding.number
     group = VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -250,7 +250,7 @@ def _measurements(finding: ReviewedFinding, volume_ml: float) -> list[Measuremen
 
 
 def _evaluations(finding: ReviewedFinding) -> list[QualitativeEvaluation]:
-    """What it may be; and the reader's word, or that it is but suspected as long as there is none."""
+    """Qualitative evaluations: the hint, and the reader's judgement, or "suspected" if there is none yet."""
     pairs: list[tuple[CodedConcept, Code | CodedConcept | None]] = [
         (say.CERTAINTY, None if finding.judged else say.SUSPECTED),
         (say.HINT, say.HINTS.get(finding.hint)),
@@ -262,7 +262,7 @@ def _evaluations(finding: ReviewedFinding) -> list[QualitativeEvaluation]:
 
 
 def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.ndarray) -> list[ContentItem]:
-    """The centre as a point, and what only words can say."""
+    """The centre as a point, and the texts that have no code."""
     made: list[ContentItem] = [
         Scoord3DContentItem(
             name=say.CENTRE,
@@ -285,11 +285,11 @@ def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.nda
 
 
 def _text(name: Code | CodedConcept, words: str) -> TextContentItem:
-    """A text of any language and length; control characters other than line ends are none."""
+    """A text content item (VR UT), without control characters other than line ends."""
     lines = ["".join(c if c.isprintable() else " " for c in line) for line in words.splitlines()]
     return TextContentItem(name=name, value="\r\n".join(lines).strip(), relationship_type=_CONTAINS)
 
 
 def _rounded(value: float) -> float:
-    """Four digits are more than a measurement is sure of, and fit into a decimal string."""
+    """A value rounded to four digits: more precise than the measurement, and short enough for a decimal string (VR DS)."""
     return float(f"{value:.4g}")

@@ -39,7 +39,7 @@ def segmentation_of(
         source: the FLAIR.
         voxels: uint16 (slices, rows, columns) on the source's grid; a voxel's value is its finding's number.
         findings: at least one, each with a voxel.
-        algorithm: what found them.
+        algorithm: that found them.
     """
     segment_of = np.zeros(int(voxels.max()) + 1, np.uint16)
     for segment, finding in enumerate(findings, start=1):
@@ -99,7 +99,7 @@ def _description(
 
 
 def _in_words(finding: ReviewedFinding) -> str:
-    """What a list of segments may show of a finding."""
+    """The description of a segment."""
     parts = [
         "Research use only" if finding.judged else "Suspected, research use only",
         f"{finding.side}, {finding.region}".strip(", "),

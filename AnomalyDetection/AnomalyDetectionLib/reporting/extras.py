@@ -1,7 +1,7 @@
-"""What is made of a result that is on the disk already: kept scores, pictures, report, DICOM objects.
+"""Optional outputs made after the result is on the disk: kept scores, pictures, report, DICOM objects.
 
-Each may fail by itself: it is then missing, which is said, and nothing else is lost by it. Whatever draws, or knows
-DICOM, is imported when its turn comes, so that a package which is missing or broken costs no result.
+Each can fail without affecting the others: it is then listed as missing. Packages for drawing and DICOM are imported
+only when needed, so a package that is missing or broken never costs the result itself.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Extra:
-    """Something that is made of a result.
+    """An optional output of a run.
 
     Attributes:
-        what: it is, as the subject of a sentence: "The report".
-        files: it may consist of: files and folders, relative to that of the results.
-        make: given a folder, writes them into it, and returns what is to be said, sentences without full stops.
+        what: its name as the subject of a sentence: "The report".
+        files: the files and folders that it may consist of, relative to the results folder.
+        make: writes them into the given folder and returns remarks, sentences without full stops.
     """
 
     what: str
@@ -37,12 +37,12 @@ class Extra:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """Something that could not be made, and why.
+class MissingExtra:
+    """An optional output that could not be made, and why.
 
     Attributes:
-        what, files: as of `Extra`.
-        reason: what went wrong and, where that is known, what to do.
+        what, files: as in `Extra`.
+        reason: what went wrong and, if known, what to do.
         details: the traceback, for a log.
     """
 
@@ -62,56 +62,56 @@ class Missing:
         return {"what": self.what, "files": list(self.files), "reason": self.reason}
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Missing:
+    def of(cls, plain: Mapping[str, Any]) -> MissingExtra:
         """The reverse of `plain`."""
         return cls(str(plain["what"]), tuple(map(str, plain["files"])), str(plain["reason"]))
 
     @classmethod
-    def because(cls, extra: Extra, error: BaseException, *, anonymous: bool = False) -> Missing:
-        """Of an exception; an anonymous reason leaves out its text, which may name the patient."""
+    def because(cls, extra: Extra, error: BaseException, *, anonymous: bool = False) -> MissingExtra:
+        """From an exception. An anonymous reason leaves out the exception's text, which may contain the patient's name."""
         details = "".join(traceback.format_exception(error))
         return cls(extra.what, extra.files, reason_of(error, anonymous=anonymous), details)
 
 
 def make_extras(
     extras: Sequence[Extra], folder: Path, begin: Callable[[int], None], *, anonymous: bool = False
-) -> tuple[list[str], list[Missing]]:
-    """Make one after the other; of those that fail nothing stays.
+) -> tuple[list[str], list[MissingExtra]]:
+    """Make the outputs one after another; nothing is left of those that fail.
 
     Args:
-        folder: to write into; it is there.
-        begin: called with the place of each before it is begun. What it raises ends all.
+        folder: to write into; it must exist.
+        begin: called with the index of each output before it is made. An exception that it raises ends the loop.
 
     Returns:
-        What is to be said of those that were made, and those that are missing.
+        The remarks of the outputs that were made, and the missing outputs.
     """
-    said: list[str] = []
-    missing: list[Missing] = []
+    remarks: list[str] = []
+    missing: list[MissingExtra] = []
     for place, extra in enumerate(extras):
         begin(place)
         try:
-            said += extra.make(folder)
-        except Exception as error:  # whatever it is: the result is worth more than what is made of it
-            missing.append(Missing.because(extra, error, anonymous=anonymous))
+            remarks += extra.make(folder)
+        except Exception as error:  # any error: the result matters more than an optional output
+            missing.append(MissingExtra.because(extra, error, anonymous=anonymous))
             for name in extra.files:
                 _remove(folder / name)
-    return said, missing
+    return remarks, missing
 
 
 def reason_of(error: BaseException, *, anonymous: bool = False) -> str:
-    """Why something could not be made, without a full stop."""
+    """Why an output could not be made, without a full stop."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return "the disk is full; free some space and run again"
     if is_out_of_memory(error):
-        return "the memory was not enough; close other programs and run again"
+        return "the memory ran out; close other programs and run again"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"the Python package {error.name} is not installed; install it and run again"
     if isinstance(error, InputError) and not anonymous:
         return str(error).rstrip(".")
     text = " ".join(str(error).split())
-    said = f"{type(error).__name__}: {text}" if text and not anonymous else type(error).__name__
+    error_text = f"{type(error).__name__}: {text}" if text and not anonymous else type(error).__name__
     return (
-        f"something went wrong inside the program ({said}); run again with --debug and report it together with what "
+        f"something went wrong inside the program ({error_text}); run again with --debug and report it together with what "
         "`anomaly-detection doctor` prints"
     )
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 TILE_WIDTH = 340
 LEAST_CLOSE_MM = 60.0
-"""The closer look shows at least this much, and the finding with as much again round it."""
+"""Least width of the close-up, mm; larger findings are shown with a margin of their own size."""
 
 GAP, TOP, LEGEND_WIDTH = 4, 104, 140
 BOX_COLOUR, OTHERS_COLOUR = (120, 200, 255), (150, 150, 150)
-LEGEND = "red: suspected\nwhite: this finding\ngrey: others\nblue: the closer\nlook below"
+LEGEND = "red: suspected\nwhite: this finding\ngrey: others\nblue: area of\nthe close-up"
 COLUMNS = ("T1", "FLAIR", "FLAIR and score")
 COMPARISON_TILE, COMPARISON_TOP = 96, 52
 
@@ -137,7 +137,7 @@ def _line(finding: Finding, findings: Findings) -> str:
 
 
 def close_window(inside: np.ndarray, dx: float, dy: float) -> Window:
-    """A square round a finding in its slice, moved where the image ends."""
+    """A square window round a finding in its slice, shifted to lie inside the image."""
     box = ndimage.find_objects(inside.astype(np.uint8))[0]
     extent_mm = [(part.stop - part.start) * mm for part, mm in zip(box, (dy, dx), strict=True)]
     side_mm = max(LEAST_CLOSE_MM, 2 * max(extent_mm))

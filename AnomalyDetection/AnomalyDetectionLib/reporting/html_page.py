@@ -1,6 +1,6 @@
-"""Pages from the templates: one HTML file each, with style and pictures inside it, that runs and fetches nothing.
+"""HTML pages from the templates: single files with style and pictures embedded, without scripts or external resources.
 
-jinja2, which comes with torch, is imported when a page is made: the panel opens without it.
+jinja2, which torch depends on, is imported when a page is made, so that the panel opens without it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:ml|mm|s|degrees|points)\b)|(?<=\b[RL
 
 
 def page(template: Path, *, rules: str = "", **values: object) -> str:
-    """A page, in which every text is escaped. A browser lets it run no script and load nothing (Content Security Policy).
+    """An HTML page. All text is escaped, and a Content Security Policy forbids scripts and external resources.
 
     Args:
-        template: the file; it may build on those in `TEMPLATES`.
-        rules: CSS after style.css.
-        values: what the template asks for; one that it asks for and does not get is an error.
+        template: the file; it may extend those in `TEMPLATES`.
+        rules: CSS added after style.css.
+        values: the variables of the template; a missing one is an error.
 
     Raises:
         OSError: if a picture cannot be read.
@@ -50,19 +50,19 @@ def page(template: Path, *, rules: str = "", **values: object) -> str:
 
 
 def with_units(text: str) -> str:
-    """The text with spaces at which no line is broken between a number and its unit: "1.5 %", "23.8 ml", "L 25"."""
+    """The text with non-breaking spaces between numbers and their units: "1.5 %", "23.8 ml", "L 25"."""
     return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _prose(text: str) -> Markup:
-    """A sentence of ours: **words** are strong, and numbers stay with their units."""
+    """A sentence as HTML: **words** become strong, and numbers stay with their units."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(with_units(text)))))
 
 
 def _data_uri(picture: Path | bytes) -> Markup:
-    """A PNG or JPEG, or the file of one, as an address that holds it."""
+    """A PNG or JPEG (its content or its path) as a data URI."""
     from markupsafe import Markup
 
     content = picture if isinstance(picture, bytes) else picture.read_bytes()
@@ -71,7 +71,7 @@ def _data_uri(picture: Path | bytes) -> Markup:
 
 
 def _classes(rows: Collection[Sequence[str]], count: int, theirs: Collection[int] = ()) -> list[str]:
-    """The CSS classes of so many columns: those of numbers stand to the right, the paper's own look different."""
+    """The CSS class of each column: numbers are right-aligned, and the paper's own values are set off."""
     classes = []
     for k in range(count):
         numeric = bool(rows) and all(not row[k] or _NUMBER.fullmatch(row[k]) for row in rows)

@@ -1,4 +1,4 @@
-"""Findings beside the most similar normal tissue that the model has seen, as in the paper's figure 6.
+"""Findings beside the most similar normal tissue of the model's training data, as in figure 6 of the paper.
 
 Pillow is imported when something is drawn, so that programs which may lack it can import this.
 """
@@ -20,15 +20,15 @@ TILE = 64
 """Pixels along the side of a patch, which is 13.5 mm of the patient."""
 
 GAP, LABEL, FOOT, BETWEEN = 2, 46, 18, 14
-"""Pixels between tiles, for the names of the images, for the distances, and between the finding and the others."""
+"""Pixels: between tiles, for the image names, for the distances, and between the finding and the normal patches."""
 
 MOST = 24
-"""Findings in one picture, those with the highest peaks."""
+"""Findings in one picture at most, those with the highest peak scores."""
 
 CHANNELS = ("T1", "FLAIR")
-HEADING = "Most similar normal tissue that the model has seen"
+HEADING = "Most similar normal tissue of the training data"
 BLACK, LEAST_WHITE = -0.2, 1.2
-"""Scaled intensities (0 and 1: the 5th and 95th percentile of the brain) that are drawn black, and white at least."""
+"""Scaled intensities (0 and 1 are the 5th and 95th percentile of the brain): drawn black, and least value drawn white."""
 
 FINDING_COLOUR, NORMAL_COLOUR = (255, 90, 80), (110, 200, 110)
 
@@ -73,7 +73,7 @@ def draw_comparison(
 
 
 def size_of(patches: int, tile: int = TILE, *, foot: bool = True) -> tuple[int, int]:
-    """Width and height of the picture of so many patches, the finding's among them."""
+    """Width and height, in pixels, of the picture of this many patches, including the finding's."""
     return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + (FOOT if foot else 0)
 
 
@@ -135,7 +135,7 @@ def _title(finding: Finding) -> str:
 
 
 def _left(place: int, tile: int) -> int:
-    """Where a patch begins: 0 is the finding, the others follow after some room."""
+    """The left edge of a patch, in pixels: 0 is the finding; a gap separates it from the others."""
     return LABEL + place * (tile + GAP) + (BETWEEN if place else 0)
 
 

@@ -1,4 +1,4 @@
-"""What has to be said wherever a result is shown."""
+"""The notice and the limits that are shown with every result."""
 
 from __future__ import annotations
 

@@ -20,15 +20,15 @@ from .notice import LIMITS, NOTICE
 
 __all__ = ["LIMITS", "NOTICE", "provenance"]
 
-PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "pillow", "safetensors")
-"""What results and what is made of them depend on, besides the three that name their versions themselves."""
+PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "matplotlib", "pillow", "safetensors")
+"""Packages that results and optional outputs depend on, besides the three whose versions are read from their modules."""
 
 
 def provenance(detection: Detection) -> dict[str, Any]:
     """Everything needed to repeat and to judge a result, as plain values.
 
-    All blocks are the same when the same command runs again on the same machine, except "run", which holds
-    the date and the times.
+    All blocks are equal if the same command runs again on the same machine, except "run", which has the date and the
+    durations.
     """
     prepared = detection.scores.study
     alignment = prepared.alignment
@@ -95,7 +95,7 @@ def _version(package: str) -> str | None:
 
 
 def _rates(detection: Detection) -> dict[str, Any] | None:
-    """What the threshold means; None where the model does not know."""
+    """Findings per normal scan at the threshold; None if the model does not know."""
     curve, threshold = detection.scores.false_positive_curve, detection.findings.threshold
     if curve is None:
         return None

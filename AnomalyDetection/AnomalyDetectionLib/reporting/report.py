@@ -1,7 +1,7 @@
-"""`report.html`: a result for people to read, in one file that needs nothing else and prints well.
+"""`report.html`: a result as a single, self-contained file that prints well.
 
-In the order a radiologist reads: whose it is, what was found, what speaks against trusting it, finding by finding with
-pictures, how it was made, what it cannot tell. How that looks and most of what it says is in templates/report.html.
+In the order in which a radiologist reads: patient, summary, doubts about the result, each finding with pictures, how
+it was made, limits. The layout and most of the text are in templates/report.html.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .report_text import (
 NAME = "report.html"
 TITLE = "Suspected anomalies of the brain"
 MOST_PICTURES = 24
-"""Findings with pictures; a page of them is as much as anybody looks at, and a file that can be sent."""
+"""Findings with pictures at most; more would make the page too long to read and too large to send."""
 
 
 def write_report(
@@ -55,15 +55,15 @@ def write_report(
     Args:
         path: the file.
         scores: the scored brain.
-        findings: whose voxels are drawn; those that are not among `reviewed` are drawn faintly.
-        reviewed: what the report is about, with a reader's word where there is one. Those that are not in `findings`
-            have no pictures.
-        record: where the result comes from, as `provenance.provenance` makes it; parts may be missing.
-        patient: None: the images do not say.
+        findings: whose outlines are drawn; those that are not in `reviewed` are drawn faintly.
+        reviewed: the findings to report, with the reader's judgement if there is one. Those that are not in
+            `findings` have no pictures.
+        record: as returned by `provenance.provenance`; parts may be missing.
+        patient: None if the images do not identify the patient.
         anonymous: leave out patient, dates, names of files, and notes, which are free text.
-        remarks: what a reader has to know about the run: sentences, with or without full stops.
-        selection: which findings the report is about, if not all; a sentence.
-        made: when the report was made, if that is not when the run was; not said in an anonymous one.
+        remarks: about the run, for the reader: sentences, with or without full stops.
+        selection: a sentence that says which findings are reported, if not all.
+        made: when the report was made, if later than the run; left out of an anonymous report.
 
     Raises:
         OSError: if the file cannot be written.
@@ -79,7 +79,7 @@ def write_report(
         selection=selection,
         made=made,
     )
-    # A name need not be text: what cannot be written becomes a sign that stands for that.
+    # A file name need not be valid text: characters that cannot be encoded become character references.
     path.write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
 
 
@@ -115,7 +115,9 @@ def report_html(
         patient=patient_rows(patient),
         images=image_rows(record),
         remarks=[_sentence(remark) for remark in remarks],
-        results=[said for said in (found, review_in_words(reviewed, brain_ml), selection) if said],
+        results=[
+            paragraph for paragraph in (found, review_in_words(reviewed, brain_ml), selection) if paragraph
+        ],
         reviewed=reviewed,
         rated=any(finding.per_normal_scan is not None for finding in reviewed),
         read=any(finding.decision or finding.category or finding.note for finding in reviewed),
@@ -136,7 +138,7 @@ def report_html(
 
 
 def with_pictures(reviewed: Sequence[ReviewedFinding], findings: Findings) -> set[int]:
-    """The numbers of those that get pictures: at most `MOST_PICTURES`, accepted first, rejected last, by peak."""
+    """The numbers of the findings that get pictures: at most `MOST_PICTURES`, accepted first, rejected last, by peak score."""
     drawn = {finding.number for finding in findings.items}
     order = {"accepted": 0, "": 1, "rejected": 2}
     ranked = sorted(
@@ -147,7 +149,7 @@ def with_pictures(reviewed: Sequence[ReviewedFinding], findings: Findings) -> se
 
 
 def _running(patient: PatientHeader | None, anonymous: bool) -> str:
-    """What every printed page says at its foot."""
+    """The footer of every printed page."""
     who = dict(patient_rows(patient))
     parts = [who[name] for name in ("Patient", "Patient ID", "Study date") if name in who]
     return "   ".join([*(["Anonymous"] if anonymous else parts), NOTICE])

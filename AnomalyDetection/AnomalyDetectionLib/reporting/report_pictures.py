@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from .drawing import Window
 
 PIXELS = 480
-"""Height of a picture, and the width of a closer look."""
+"""Height of a picture, and width of a close-up, in pixels."""
 
 QUALITY = 84
 WHITE = 99.9
-"""The percentile of the brain that is drawn white: bright lesions are to show what is inside them."""
+"""The percentile of the brain that is drawn white; high, so that structure inside bright lesions stays visible."""
 
 EVEN_SLICES, MOST_SLICES = 12, 24
 BAR_MM = {"whole": 50.0, "close": 20.0}
@@ -45,9 +45,9 @@ class Tile:
         width, height: of the picture.
         position: of the slice, such as "S 34 mm".
         outline, others: of the finding and of the others, as paths of SVG; "" where there is none.
-        box: left, top, width and height of the closer look; None: this is one.
-        bar, bar_mm: length of the scale bar, and what it stands for.
-        alternative: what is to be seen, for those who cannot see it.
+        box: left, top, width and height of the close-up; None: this picture is a close-up.
+        bar, bar_mm: length of the scale bar in pixels and in mm.
+        alternative: the alternative text of the picture.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Tile:
 
 
 class KeyPictures:
-    """Pictures of the findings of one scan: FLAIR's whole slice, and a closer look at T1 and FLAIR.
+    """Pictures of the findings of one scan: the whole FLAIR slice, and close-ups of T1 and FLAIR.
 
     The slice is the one of the model's grid that holds most of the finding.
     """
@@ -85,19 +85,19 @@ class KeyPictures:
 
     @property
     def aspect(self) -> float:
-        """Width over height of a whole slice; closer looks are square."""
+        """Width over height of a whole slice; close-ups are square."""
         height_mm, width_mm = self._extent_mm(self._whole)
         return width_mm / height_mm
 
     def position(self, number: int) -> str:
-        """How high a finding lies in its slice, such as "S 34 mm" (RAS)."""
+        """The height of a finding's slice, such as "S 34 mm" (RAS)."""
         s = self._slice(number)
         rows, columns = np.nonzero(self._labels[s] == number)
         point = self._study.grid.points(np.array([[columns.mean(), rows.mean(), s]]))[0]
         return in_letters(point[2], "SI") + " mm"
 
     def of(self, number: int) -> tuple[Tile, Tile, Tile]:
-        """FLAIR's whole slice, T1 and FLAIR from nearby, of one of the findings."""
+        """The whole FLAIR slice and close-ups of T1 and FLAIR for one finding."""
         s, position = self._slice(number), self.position(number)
         close = close_window(self._labels[s] == number, self._dx, self._dy)
         what = f"finding {number} outlined, slice at {position}"
@@ -159,8 +159,8 @@ class KeyPictures:
 
 
 def overview(scores: ScoreMap, findings: Findings) -> tuple[bytes, int, int]:
-    """The slices with findings and some between, under scores and outlines: JPEG, its width and height."""
-    from .overlay import draw_montage
+    """A montage of slices with scores and outlines: JPEG, its width and height."""
+    from .overlay_picture import draw_montage
 
     montage = draw_montage(scores, findings, even=EVEN_SLICES, most=MOST_SLICES)
     return _jpeg(montage), montage.width, montage.height
@@ -191,7 +191,7 @@ def _path(values: np.ndarray, across: float, down: float, left: float, top: floa
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Where a row differs from the one above it: its index, and where each stretch begins and ends."""
+    """Runs of columns where a row differs from the one above it: row index, first column, end column."""
     padded = np.pad(values, ((1, 1), (0, 0)))
     differs = np.pad((padded[1:] != padded[:-1]).astype(np.int8), ((0, 0), (1, 1)))
     steps = np.diff(differs, axis=1)
@@ -203,7 +203,7 @@ def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:
 def _box(
     close: Window, whole: Window, across: float, down: float, size: tuple[int, int]
 ) -> tuple[float, float, float, float]:
-    """Left, top, width and height of a closer look in the whole slice, as far as they are inside the picture."""
+    """Left, top, width and height of a close-up in the picture of the whole slice, clipped to the picture."""
     (top, bottom), (left, right) = (
         (max((inner.start - outer.start) * pixels, 1), min((inner.stop - outer.start) * pixels, end - 1))
         for inner, outer, pixels, end in zip(close, whole, (down, across), size[::-1], strict=True)

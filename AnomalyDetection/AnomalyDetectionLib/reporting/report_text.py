@@ -1,4 +1,4 @@
-"""What a report says in words: the result, whose it is, and where it comes from."""
+"""The text of a report: the result, the patient, and the provenance."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ def result_in_words(
     brain_ml: float,
     stride: int = 4,
 ) -> str:
-    """What was found and what a normal scan has, as one paragraph in which **words** are strong.
+    """What was found, and the findings of a normal scan, as one paragraph in which **words** are strong.
 
     Args:
-        reviewed: what the report is about.
-        findings: for the settings they were derived with.
+        reviewed: the findings to report.
+        findings: gives the settings that they were derived with.
         curve: of the scores.
-        brain_ml: the volume that was looked at.
+        brain_ml: volume of the brain that was searched.
         stride: of the scores, in voxels.
     """
     sentences = [_found(reviewed, findings, brain_ml, least_size(findings.min_patches, stride))]
     if reviewed:
         sentences += [_largest(reviewed), _by_hint(reviewed)]
-    return " ".join([*sentences, *_normally(curve, findings)])
+    return " ".join([*sentences, *_expected_findings(curve, findings)])
 
 
 def review_in_words(reviewed: Sequence[ReviewedFinding], brain_ml: float) -> str:
-    """What a reader has made of the findings, as one paragraph in which **words** are strong; "" for nothing."""
-    seen = [finding for finding in reviewed if finding.decision or finding.category]
-    if not seen:
+    """The reader's review as one paragraph in which **words** are strong; "" if nothing was reviewed."""
+    judged = [finding for finding in reviewed if finding.decision or finding.category]
+    if not judged:
         return ""
-    said = (
-        f"A reader has reviewed {'all' if len(seen) == len(reviewed) else f'{len(seen)} of {len(reviewed)}'}"
-    )
+    summary = f"A reader has reviewed {'all' if len(judged) == len(reviewed) else f'{len(judged)} of {len(reviewed)}'}"
     for decision in ("accepted", "rejected"):
         group = [finding for finding in reviewed if finding.decision == decision]
         if group:
             share = f", {_share(group, brain_ml)} of the brain" if decision == "accepted" else ""
-            said += f"{', ' if said.endswith(')') else ': '}**{len(group)} {decision}** ({_ml(group)}{share})"
+            summary += (
+                f"{', ' if summary.endswith(')') else ': '}**{len(group)} {decision}** ({_ml(group)}{share})"
+            )
     by_category = []
     for number, name in enumerate(CATEGORIES, start=1):
         group = [finding for finding in reviewed if finding.category == number]
         if group:
             by_category.append(f"{len(group)} {name} ({_ml(group)})")
-    return f"{said}. By category: {'; '.join(by_category)}." if by_category else f"{said}."
+    return f"{summary}. By category: {'; '.join(by_category)}." if by_category else f"{summary}."
 
 
 def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: float, least: str) -> str:
@@ -79,45 +79,47 @@ def _by_hint(reviewed: Sequence[ReviewedFinding]) -> str:
     return f"By hint: {', '.join(f'{len(group)} {hint} ({_ml(group)})' for hint, group in groups if group)}."
 
 
-def _normally(curve: FalsePositiveCurve | None, findings: Findings) -> Iterator[str]:
-    """What a normal scan has; nothing where the model does not know."""
+def _expected_findings(curve: FalsePositiveCurve | None, findings: Findings) -> Iterator[str]:
+    """The findings of a normal scan at this threshold; nothing if the model does not know."""
     if curve is None or curve.min_patches != findings.min_patches:
         return
     rate, counted = curve.rate(findings.threshold), f"counted on {_counted(curve.scans, 'normal scan')}"
     if rate >= curve.most:
-        said = f"more than **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
+        expected = (
+            f"more than **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
+        )
     elif rate <= curve.least:
-        said = (
+        expected = (
             f"at most about **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
         )
     else:
         low, high = (in_words(value) for value in curve.interval(findings.threshold))
-        said = (
+        expected = (
             f"about **{in_words(rate)}** findings besides white matter hyperintensities (95 % interval {low} to {high},"
             f" {counted})"
         )
-    yield f"With this threshold a normal scan has {said}."
+    yield f"With this threshold a normal scan has {expected}."
 
 
 def place(finding: ReviewedFinding) -> str:
-    """Side and region, as one reads them."""
+    """Side and region of a finding, as text."""
     side = "at the midline" if finding.side == "midline" else finding.side
     return ", ".join(part for part in (side, finding.region) if part)
 
 
 def about(rate: float) -> str:
-    """A rate as one says it: "about 0.9", "about 12", "under 0.01"."""
+    """A number of findings per normal scan as text: "about 0.9", "about 12", "under 0.01"."""
     return in_words(rate) if rate < 0.01 else f"about {in_words(rate) if rate >= 0.95 else f'{rate:.1g}'}"
 
 
 def centre(finding: ReviewedFinding) -> str:
-    """The centroid with letters for signs: "L 25, A 25, S 39"."""
+    """The centroid with direction letters: "L 25, A 25, S 39"."""
     pairs = zip(finding.centroid_ras, ("RL", "AP", "SI"), strict=True)
     return ", ".join(in_letters(mm, letters) for mm, letters in pairs)
 
 
 def patient_rows(patient: PatientHeader | None) -> list[tuple[str, str]]:
-    """Whose result it is: what the images say of patient and study, without what they do not."""
+    """The rows about patient and study that the images identify."""
     who = NOBODY if patient is None else patient
     rows = (
         ("Patient", who.name),
@@ -132,7 +134,7 @@ def patient_rows(patient: PatientHeader | None) -> list[tuple[str, str]]:
 
 
 def image_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The names of the images, as far as the record has them."""
+    """The rows with the names of the images, if the record has them."""
     rows = []
     for name, key in (("T1", "t1"), ("FLAIR", "flair")):
         block = _block(record, "inputs", key)
@@ -143,11 +145,11 @@ def image_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple[str, str]]:
-    """Settings, model, versions, device, inputs, alignment and times; without what the record does not have.
+    """The rows about settings, model, versions, device, inputs, alignment and durations that the record has.
 
     Args:
-        record: as of `provenance.provenance`, or of a result in a scene; parts may be missing.
-        findings: their threshold and least size count, which may have been changed since the run.
+        record: from `provenance.provenance`, or of a result in a scene; parts may be missing.
+        findings: give the threshold and the minimum size, which may have changed since the run.
     """
     rows = [
         ("Model", _model(record)),
@@ -178,7 +180,7 @@ _INPUTS = (("T1", "t1"), ("FLAIR", "flair"), ("Brain mask", "brain_mask"))
 
 
 def _block(record: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """A block of blocks of a record; empty where it is not there, as in results of earlier versions."""
+    """A nested block of a record; empty if it is missing."""
     value: Any = record
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None

@@ -1,4 +1,4 @@
-"""Which files of a folder are a run's result: they belong together, and a newer result takes the place of all of them."""
+"""The files of a folder that make up one result; a newer result replaces all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCORE, LABELS = "anomaly_score.nii.gz", "suspected_anomalies.nii.gz"
 
 _MOST_BYTES = 50_000_000
 
-#: What results of versions hold whose record does not list its files.
+#: Files of results whose record does not list them.
 _EARLIER = (
     *(SCORE, LABELS, "suspected_anomalies.seg.nrrd"),
     *("findings.csv", RECORD, "overlay.png", "nearest_normal.png"),
@@ -25,26 +25,26 @@ _EARLIER = (
 )
 
 
-#: What results may hold. Anything else that a record lists is not theirs to remove: it may be anybody's record.
+#: Files that a result may have. Others are never removed, even if a record lists them, as a record may come from anywhere.
 _ANY = {*_EARLIER, REPORT, DICOM_SEGMENTATION, DICOM_REPORT}
 
 
 def list_files(folder: Path) -> list[str]:
-    """The files that a run has written into its folder and will write (the record), relative to it, with slashes."""
+    """The files of a run relative to its folder, with slashes: those written so far, and the record, which comes last."""
     there = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted({*there, RECORD})
 
 
 def files_of_result(folder: Path) -> tuple[PurePosixPath, ...]:
-    """The files of the result that is in a folder, relative to it; none where there is no result."""
+    """The files of the result in a folder, relative to it; empty if there is no result."""
     names = _listed(folder / RECORD)
     if names is None and all((folder / name).is_file() for name in (SCORE, LABELS)):
-        names = sorted(_ANY)  # a result whose record is gone or damaged
+        names = sorted(_ANY)  # a result whose record is missing or damaged
     return tuple(PurePosixPath(name) for name in names or ())
 
 
 def _listed(path: Path) -> list[str] | None:
-    """The files that a record lists; None where there is none of ours."""
+    """The files that a record lists; None if there is no record of ours."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return None

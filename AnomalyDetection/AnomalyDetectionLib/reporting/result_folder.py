@@ -1,6 +1,6 @@
-"""A folder that a run of `detect`, or a scan of `bids`, has left: what is in it, and where its images are.
+"""The result folder of `detect`, or of one scan of `bids`: its files, and where its input images are.
 
-Free of torch and of whatever else a Slicer may lack, so that a review can begin without running anything.
+Imports neither torch nor other packages that Slicer may lack, so that a review needs no installation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MOST_BYTES = 50_000_000
 
 
 class ImageNotFoundError(InputError):
-    """An image of a result is not where it was, or another one: whoever asks may pick it.
+    """An input image of a result was moved or changed; the caller may ask the user for it.
 
     Attributes:
         role: "t1" or "flair".
@@ -47,13 +47,13 @@ class ImageNotFoundError(InputError):
 
 
 @dataclass(frozen=True)
-class Image:
-    """An image of a result as it lies on the disk.
+class ResultImage:
+    """An input image of a result, on the disk.
 
     Attributes:
-        path: the file; of DICOM images their folder.
+        path: the file, or the folder of DICOM images.
         series: of DICOM images.
-        remark: why it may not be the one that was analysed; "" where it surely is.
+        remark: why it may not be the image that was analysed; "" if it is.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Image:
 
     @property
     def dicom_files(self) -> tuple[Path, ...]:
-        """The files of DICOM images, in the order of their slices; none of other images."""
+        """The files of DICOM images in slice order; empty for other formats."""
         return () if self.series is None else _files_in_order(self.series)
 
 
@@ -71,12 +71,12 @@ class ResultFolder:
     """The files of one result.
 
     Attributes:
-        folder: that was opened.
+        folder: the folder that was opened.
         name: of the scan: "sub-01_ses-2", or the folder's name.
-        record_file: findings.json, under whatever name; record: what it says.
+        record_file: findings.json, or its name in a BIDS dataset; record: its content.
         score, labels: images on the FLAIR's grid.
-        score_map: the folder of the kept scores; None where they were not kept.
-        review: where the reader's review lies, or is to lie.
+        score_map: the folder of the kept scores; None if they were not kept.
+        review: the path of the reader's review, whether it exists or not.
     """
 
     folder: Path
@@ -90,27 +90,27 @@ class ResultFolder:
 
     @property
     def sha256(self) -> str:
-        """Of the record: another one for every run."""
+        """SHA256 of the record; different for every run."""
         return sha256_of(self.record_file)
 
     @property
     def subject(self) -> str:
-        """Whose result it is by the name of its scan in BIDS, "sub-01"; else ""."""
+        """The BIDS subject of the scan, "sub-01"; "" outside BIDS."""
         return self.name.partition("_")[0] if self.record_file.name != "findings.json" else ""
 
     @property
     def count(self) -> int:
-        """How many findings the run has had."""
+        """The number of findings of the run."""
         return len(self.record["findings"])
 
     @property
     def settings(self) -> tuple[float, int]:
-        """Threshold and least number of patches of the run."""
+        """Threshold and minimum number of patches of the run."""
         return float(self.record["threshold"]), int(self.record["min_patches"])
 
 
 def open_folder(folder: Path) -> ResultFolder:
-    """What is in a folder of results. Where a run was killed while it wrote into it, it is put in order first.
+    """Open a result folder. If a run was killed while it wrote into it, the folder is repaired first.
 
     Args:
         folder: of `detect`, or of one scan of `bids` (sub-XX or sub-XX/ses-YY).
@@ -121,7 +121,7 @@ def open_folder(folder: Path) -> ResultFolder:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(
-            f"{display_path(folder)} is no folder: choose the folder that a detection has written."
+            f"{display_path(folder)} is not a folder: choose the folder that a detection has written."
         )
     recover(folder)
     found = sorted(folder.glob(f"anat/*{_BIDS}dseg.json"))
@@ -158,19 +158,19 @@ def open_folder(folder: Path) -> ResultFolder:
 
 def find_image(
     opened: ResultFolder, role: str, given: Path | None = None, also: Sequence[Path] = ()
-) -> Image:
+) -> ResultImage:
     """The image that a result was made from, known by its SHA256.
 
     It is looked for where the record says, and beside the results.
 
     Args:
         role: "t1" or "flair".
-        given: by the reader; one whose content differs is taken, with a remark, if it has the same voxel grid: the same
-            image may have been stored anew.
-        also: where else it may be.
+        given: chosen by the reader. If its content differs but its voxel grid is the same, it is accepted with a
+            remark, as the image may have been saved again.
+        also: other places to look.
 
     Raises:
-        ImageNotFoundError: it is not there, or another one than was analysed.
+        ImageNotFoundError: it was not found, or is not the image that was analysed.
     """
     described = (opened.record.get("inputs") or {}).get(role) or {}
     sha256, what = described.get("sha256"), ROLES[role]
@@ -181,36 +181,36 @@ def find_image(
             if sha256 is not None and digest() == sha256:
                 return image
             if given is not None and _same_grid(image, described.get("grid")):
-                remark = f"The {what} {display_path(path)} is not the same file as was analysed, but has the same voxels' places"
-                return Image(image.path, image.series, remark)
+                remark = f"The {what} {display_path(path)} is not the file that was analysed, but has the same voxel grid"
+                return ResultImage(image.path, image.series, remark)
     name = described.get("path") or "which the record does not name"
     if given is not None:
         sentence = f"{display_path(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
     elif there:
         sentence = (
-            f"The {what} {display_path(there[0])} has changed since it was analysed: choose the image as it was, or detect "
+            f"The {what} {display_path(there[0])} has changed since it was analysed: choose the original image, or detect "
             "anomalies again."
         )
     else:
-        sentence = f"The {what} of this result is not where it was ({name}): choose it."
+        sentence = f"The {what} of this result was moved or deleted ({name}): choose the image."
     raise ImageNotFoundError(role, sentence)
 
 
-def identity_of(opened: ResultFolder, image: Image) -> Identity:
-    """Patient and study as a DICOM image names them; of others the date, where their BIDS dataset has it (scans.tsv).
+def identity_of(opened: ResultFolder, image: ResultImage) -> Identity:
+    """Patient and study of a DICOM image; of other images the date, if their BIDS dataset has it (scans.tsv).
 
-    Of a result that was written from a scene it is what the record says.
+    For a result that was written from a scene they come from the record.
     """
     if image.series is not None:
         return image.series.identity
-    told = opened.record.get("identity")
-    if isinstance(told, Mapping):
-        return Identity(**{field: str(told.get(field, "")) for field in asdict(Identity())})
+    identity = opened.record.get("identity")
+    if isinstance(identity, Mapping):
+        return Identity(**{field: str(identity.get(field, "")) for field in asdict(Identity())})
     return Identity(study_date=_date_in_bids(image.path))
 
 
 def _date_in_bids(path: Path) -> str:
-    """When an image in "anat" was taken, as DICOM writes a date, by the table of its session; "" where that is not known."""
+    """The acquisition date of an image in "anat" from scans.tsv, in DICOM format; "" if not known."""
     for table in path.parent.parent.glob("sub-*_scans.tsv"):
         try:
             rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
@@ -221,7 +221,7 @@ def _date_in_bids(path: Path) -> str:
     return ""
 
 
-def read_image(image: Image, role: str) -> sitk.Image:
+def read_image(image: ResultImage, role: str) -> sitk.Image:
     """The voxels of an image (LPS, three dimensions), in the file's own type.
 
     Raises:
@@ -256,7 +256,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _candidates(opened: ResultFolder, recorded: str | None) -> list[Path]:
-    """Where an image may be, the likeliest first."""
+    """Paths where an image may be, the likeliest first."""
     if not recorded:
         return []
     folder = opened.folder.absolute()
@@ -276,29 +276,29 @@ def _candidates(opened: ResultFolder, recorded: str | None) -> list[Path]:
 
 
 def _source_of(root: Path) -> list[Path]:
-    """The dataset that a folder of `bids` says that it was made from."""
+    """The BIDS dataset that a results folder of `bids` refers to."""
     try:
         return [Path(json.loads((root / "code" / "settings.json").read_text("utf-8"))["source"])]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
-def _images_at(path: Path, dicom_files: int) -> list[tuple[Image, Any]]:
-    """The images at a place, each with what gives its SHA256."""
+def _images_at(path: Path, dicom_files: int) -> list[tuple[ResultImage, Any]]:
+    """The images at a path, each with a function that returns its SHA256."""
     if path.is_dir() or is_dicom(path):
         place = path if path.is_dir() else path.parent
         series = [s for s in series_of(read_folder(place)) if s.is_mr and not s.problem]
         series = [s for s in series if len(s.instances) == dicom_files] or series
-        return [(Image(place, one), lambda one=one: sha256_of(*_files_in_order(one))) for one in series]
+        return [(ResultImage(place, one), lambda one=one: sha256_of(*_files_in_order(one))) for one in series]
     files = (path, *(path.parent / name for name in data_files(path) if (path.parent / name).is_file()))
-    return [(Image(path), lambda: sha256_of(*files))]
+    return [(ResultImage(path), lambda: sha256_of(*files))]
 
 
 def _files_in_order(series: Series) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(frame.file for frame in series.stack(series.name).frames))
 
 
-def _same_grid(image: Image, recorded: Any) -> bool:
+def _same_grid(image: ResultImage, recorded: Any) -> bool:
     try:
         grid = Grid.of(read_image(image, "flair"))
         then = Grid(

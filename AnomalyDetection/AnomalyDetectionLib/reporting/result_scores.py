@@ -1,7 +1,7 @@
-"""The scores and findings of a result folder, with the kept score map or without.
+"""The scores and findings of a result folder, with or without the kept score map.
 
-Without it there are no patches: findings cannot be derived anew then, but all that lies on the FLAIR's grid is there,
-so that they can be looked at, judged, corrected and exported.
+Without it there are no patch scores, so findings cannot be derived again. They can still be viewed, judged, corrected
+and exported, as the images on the FLAIR's grid are there.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from ..model.model_settings import ScoringSettings
 from .result_folder import ResultFolder
 
 WITHOUT_PATCHES = "without_patches"
-"""Key of the record of scores that were made up of what lies on the FLAIR's grid."""
+"""Key in the record of scores that were restored from the images on the FLAIR's grid."""
 
 WHY_FIXED = (
-    "The score map was not kept with this result, so threshold and least size stay as they are: detect again with "
-    "--keep-scores, or in the module, to change them."
+    "The score map was not kept with this result, so threshold and minimum size cannot be changed: detect again with "
+    "--keep-scores, or in the module."
 )
 
 
 def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> StoredScores:
-    """The kept scores of a folder, or those without patches.
+    """The kept scores of a folder, or scores without patches.
 
     Args:
         t1, flair: as they were analysed.
@@ -78,20 +78,20 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     stored = store(ScoreMap(lattice, (0, 0), image, study, _scoring(record)))
     stored.record[WITHOUT_PATCHES] = True
     if (record.get("settings") or {}).get("scores_are_probabilities"):
-        stored.record["candidate_probabilities"] = []  # there were some; which is not known any more
+        stored.record["answers"] = []  # scores existed, but their values are lost
     return stored
 
 
 def findings_of_folder(opened: ResultFolder, scores: ScoreMap) -> Findings | None:
     """The findings that a run wrote.
 
-    Without patches those that its images show, else all of them; None where they are to be derived from the patches.
+    Without patches these are the findings in the label image, else all; None if they must be derived from the patches.
 
     Args:
         scores: restored from `scores_of`.
 
     Raises:
-        InputError: the files are damaged or of another size, and nothing can be derived.
+        InputError: the files are damaged or differ in size, and nothing can be derived.
     """
     if np.isfinite(scores.lattice).any():
         return read_findings(opened.record_file, opened.labels, scores)
@@ -108,7 +108,7 @@ def findings_of_folder(opened: ResultFolder, scores: ScoreMap) -> Findings | Non
 
 
 def _scoring(record: Mapping[str, Any]) -> ScoringSettings:
-    """Of the run, as far as this version knows them."""
+    """The settings of the run, without those that this version does not know."""
     given = dict((record.get("settings") or {}).get("scoring") or {})
     known = asdict(ScoringSettings())
     try:
@@ -118,7 +118,7 @@ def _scoring(record: Mapping[str, Any]) -> ScoringSettings:
 
 
 def _on_flair(t1: sitk.Image, grid: Grid, alignment: Alignment) -> np.ndarray:
-    """The T1 where the run's alignment puts it, on the FLAIR's grid."""
+    """The T1 on the FLAIR's grid, aligned as in the run."""
     matrix = np.reshape(alignment.matrix, (4, 4))
     to_t1 = sitk.AffineTransform(3)
     to_t1.SetMatrix(matrix[:3, :3].ravel().tolist())
@@ -137,7 +137,7 @@ def _read(opened: ResultFolder, path: Any) -> sitk.Image:
 
 def _damaged(opened: ResultFolder) -> InputError:
     return InputError(
-        f"The result in {display_path(opened.folder)} is damaged, or its files do not fit each other: detect again."
+        f"The result in {display_path(opened.folder)} is damaged, or its files do not fit together: detect again."
     )
 
 

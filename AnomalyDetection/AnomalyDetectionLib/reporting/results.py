@@ -1,4 +1,4 @@
-"""All that a run leaves behind, in one folder: first the result, whole, then what is made of it."""
+"""Write a result folder: first the complete result, then the optional outputs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from ..model.false_positive_curve import in_words
 from .anonymous import anonymous_record
 from .dicom_objects import REPORT as DICOM_REPORT
 from .dicom_objects import SEGMENTATION as DICOM_SEGMENTATION
-from .extras import NOT_REACHED, Extra, Missing, make_extras
+from .extras import NOT_REACHED, Extra, MissingExtra, make_extras
 from .provenance import provenance
 from .result_files import LABELS, RECORD, REPORT, SCORE, files_of_result, list_files
-from .segmentation import write_segmentation
+from .segmentation_file import write_segmentation
 from .tables import write_csv, write_json
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ Progress = Callable[[str, float, str], None]
 
 
 @dataclass(frozen=True)
-class Written:
-    """What is to be said of a result that was written.
+class WriteOutcome:
+    """Remarks about a result that was written, and what is missing.
 
     Attributes:
-        remarks: about the DICOM objects, a sentence each without a full stop.
-        missing: what was asked for and could not be made of it.
+        remarks: about the DICOM objects, one sentence each, without a full stop.
+        missing: optional outputs that were asked for and could not be made.
     """
 
     remarks: tuple[str, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingExtra, ...] = ()
 
 
 def write_results(
@@ -62,28 +62,28 @@ def write_results(
     dicom: DicomSource | None = None,
     anonymous: bool = False,
     pictures: bool = True,
-) -> Written:
-    """Write images, segmentation, tables and record; and when these are on the disk, what is made of them.
+) -> WriteOutcome:
+    """Write images, segmentation, tables and record; then, when these are on the disk, the optional outputs.
 
-    They take the place of all files of an earlier result in the folder, pictures and all; others stay.
+    They replace all files of an earlier result in the folder; other files are kept.
 
-    `NEAREST` is written where the model has a library of normal patches and there is a finding to compare.
+    `NEAREST` is written if the model has a library of normal patches and there is a finding to compare.
 
     Args:
-        progress: called with the stage, the fraction of the whole run done, and a line for people; with the stage
-            "missing" for what could not be made.
-        keep_scores: write the score map, too, into the folder `FOLDER` (see `stored_scores`), so that
+        progress: called with the stage, the fraction of the run done, and a message; with the stage "missing" for
+            each optional output that could not be made.
+        keep_scores: also write the score map into the folder `FOLDER` (see `stored_scores`), so that
             findings can be derived again without the network.
-        hide: hints; findings of these are left out of the images, and are in the tables all the same.
-        dicom: the DICOM images of the FLAIR: the findings shown are written as DICOM objects as well.
-        anonymous: name no patient, date, path or file of the images anywhere but in DICOM objects. What is kept of
-            the scores shows the whole head, face included, all the same.
-        pictures: draw overlay, nearest normal tissue and report; False: nothing is drawn at all.
+        hide: hints whose findings are left out of the images; the tables have them.
+        dicom: the DICOM images of the FLAIR; the findings in the images are then also written as DICOM objects.
+        anonymous: leave patient, dates, paths and file names out of everything but DICOM objects. Kept scores still
+            contain the images of the whole head, including the face.
+        pictures: draw overlay, nearest normal tissue and report; False: draw nothing.
 
     Raises:
         InputError: if the folder cannot be written.
-        OSError: if the disk is full. Nothing half-written is left then.
-        KeyboardInterrupt: stopped. It has a text if the result is there already.
+        OSError: if the disk is full. Nothing half-written is left.
+        KeyboardInterrupt: stopped. It has a text if the result is already complete.
     """
     report = progress or (lambda stage, fraction, message: None)
     report("writing", WRITING_BEGINS, message_of("writing"))
@@ -94,11 +94,11 @@ def write_results(
         record = anonymous_record(record)
     extras = _extras(detection, shown, record, hide, keep_scores, pictures, dicom, anonymous)
 
-    def write_record(beside: Path, files: Collection[str], missing: Sequence[Missing]) -> None:
+    def write_record(beside: Path, files: Collection[str], missing: Sequence[MissingExtra]) -> None:
         run = {**record["run"], "files": sorted(files)}
         run["seconds"] = {**run["seconds"], "writing": round(time.perf_counter() - begin, 2)}
-        told = {**record, "missing": [one.plain for one in missing], "run": run}
-        write_json(detection.findings, told, beside / RECORD)
+        full_record = {**record, "missing": [one.plain for one in missing], "run": run}
+        write_json(detection.findings, full_record, beside / RECORD)
 
     with locked_folder(folder):
         with atomic_folder(folder, files_of_result(folder)) as beside:
@@ -106,10 +106,9 @@ def write_results(
             write_image(shown.labels, beside / LABELS, on=detection.study.flair)
             write_segmentation(shown, beside / SEGMENTATION, on=detection.study.flair)
             write_csv(detection.findings, beside / TABLE)
-            result = list_files(
-                beside
-            )  # the record among them, which comes last: it lists all that was written
-            waiting = [Missing(extra.what, extra.files, NOT_REACHED) for extra in extras]
+            # including the record, which comes last and lists all files
+            result = list_files(beside)
+            waiting = [MissingExtra(extra.what, extra.files, NOT_REACHED) for extra in extras]
             write_record(beside, result, waiting)
         return _made_of_it(extras, folder, result, write_record, report, anonymous=anonymous)
 
@@ -118,36 +117,36 @@ def _made_of_it(
     extras: Sequence[Extra],
     folder: Path,
     result: Collection[str],
-    write_record: Callable[[Path, Collection[str], Sequence[Missing]], None],
+    write_record: Callable[[Path, Collection[str], Sequence[MissingExtra]], None],
     report: Progress,
     *,
     anonymous: bool,
-) -> Written:
-    """Make what is made of a result that is in its folder, and tell its record."""
+) -> WriteOutcome:
+    """Make the optional outputs of a result that is in its folder, and update its record."""
     if not extras:
-        return Written()
+        return WriteOutcome()
     step = (1 - WRITING_BEGINS) / (len(extras) + 1)
 
     def begin(place: int) -> None:
         what = extras[place].what
         report("writing", WRITING_BEGINS + step * (place + 1), f"Writing {what[0].lower()}{what[1:]}")
 
-    said: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     try:
         with atomic_folder(folder) as beside:
-            said, missing = make_extras(extras, beside, begin, anonymous=anonymous)
+            remarks, missing = make_extras(extras, beside, begin, anonymous=anonymous)
             write_record(beside, {*result, *list_files(beside)}, missing)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Stopped; the findings are in {folder}, and what could not be made of them any more is listed in {RECORD}."
+            f"Stopped; the findings are in {folder}, and {RECORD} lists the outputs that are missing."
         ) from None
-    except Exception as error:  # they could not be brought to their place, so none of them is there
-        said, missing = (), [Missing.because(extra, error, anonymous=anonymous) for extra in extras]
+    except Exception as error:  # they could not be moved to their place, so all of them are missing
+        remarks, missing = (), [MissingExtra.because(extra, error, anonymous=anonymous) for extra in extras]
         with contextlib.suppress(InputError, OSError), atomic_folder(folder) as beside:
             write_record(beside, result, missing)
     for one in missing:
         report("missing", 1 - step, one.sentence)
-    return Written(tuple(said), tuple(missing))
+    return WriteOutcome(tuple(remarks), tuple(missing))
 
 
 def _extras(
@@ -160,7 +159,7 @@ def _extras(
     dicom: DicomSource | None,
     anonymous: bool,
 ) -> list[Extra]:
-    """What is to be made of a result, in this order."""
+    """The optional outputs of a result, in the order in which they are made."""
     scores, header = detection.scores, header_of(detection, hide, anonymous=anonymous)
     tissue = NormalTissue.of(detection.model) if pictures else None
 
@@ -169,7 +168,7 @@ def _extras(
         return ()
 
     def overlay(folder: Path) -> Sequence[str]:
-        from .overlay import write_overlay
+        from .overlay_picture import write_overlay
 
         write_overlay(scores, shown, header, folder / OVERLAY)
         return ()
@@ -226,7 +225,7 @@ def _extras(
 
 
 def summary(detection: Detection, folder: Path) -> str:
-    """How many suspected anomalies, the largest of them, and where the files are, in one line."""
+    """One line with the number of suspected anomalies, the largest of them, and the results folder."""
     items = detection.findings.items
     usual = _in_a_normal_scan(detection)
     if not items:
@@ -244,8 +243,8 @@ def header_of(detection: Detection, hide: Collection[str] = (), *, anonymous: bo
     """The lines above the picture.
 
     Args:
-        hide: hints whose findings it does not show.
-        anonymous: without the names of the images.
+        hide: hints whose findings the picture does not show.
+        anonymous: leave out the names of the images.
     """
     findings = detection.findings
     count = len(findings.items)
@@ -262,7 +261,7 @@ def header_of(detection: Detection, hide: Collection[str] = (), *, anonymous: bo
 
 
 def _by_hint(findings: Findings, hide: Collection[str]) -> list[str]:
-    """Which findings have which hint, as one line; none where nothing was found."""
+    """The numbers of the findings for each hint, as one line; no line without findings."""
     parts = []
     for hint in HINTS:
         numbers = [str(finding.number) for finding in findings.items if finding.hint == hint]
@@ -272,7 +271,7 @@ def _by_hint(findings: Findings, hide: Collection[str]) -> list[str]:
 
 
 def _in_a_normal_scan(detection: Detection) -> str:
-    """What the threshold means, in brackets; nothing where the model does not know."""
+    """Findings per normal scan at the threshold, in brackets; "" if the model does not know."""
     curve, findings = detection.scores.false_positive_curve, detection.findings
     if curve is None or findings.min_patches != curve.min_patches:
         return ""
@@ -280,7 +279,7 @@ def _in_a_normal_scan(detection: Detection) -> str:
 
 
 def _name(volume: Volume) -> str:
-    """The file's name; of a DICOM series, whose folder may hold others, its description."""
+    """The file's name, or the description of a DICOM series, whose folder may hold other series."""
     if volume.files:
         return volume.description
     return volume.path.name if volume.path is not None else "from memory"

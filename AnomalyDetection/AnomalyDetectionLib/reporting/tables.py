@@ -1,4 +1,4 @@
-"""The findings as a table for people (CSV) and, with everything that led to them, for programs (JSON)."""
+"""The findings as a table (CSV), and with their provenance as JSON."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ COLUMNS = (
     "hint_evidence",
 )
 """The columns of findings.csv. Centroids are RAS: right, anterior and superior are positive.
-`per_normal_scan`: findings like it, or more unusual, in a normal scan, besides white matter hyperintensities; empty where the model does not know."""
+`per_normal_scan`: findings in a normal scan that are as unusual or more, besides white matter hyperintensities; empty if the model does not know."""
 
 
 def write_csv(findings: Findings, path: Path) -> None:
-    """Write one line a finding under a heading line; an empty cell where a value does not exist.
+    """Write a header and one row for each finding; missing values are empty cells.
 
     Raises:
         OSError: if the file cannot be written.
@@ -44,7 +44,7 @@ def write_csv(findings: Findings, path: Path) -> None:
 
 
 def write_json(findings: Findings, provenance: dict[str, Any], path: Path) -> None:
-    """Write the findings and, beside them, the provenance; a value that does not exist is null.
+    """Write the findings and the provenance; missing values are null.
 
     Args:
         findings: what was found.
@@ -61,9 +61,9 @@ def write_json(findings: Findings, provenance: dict[str, Any], path: Path) -> No
         "min_patches": findings.min_patches,
         "findings": [_record(finding) for finding in findings.items],
     }
-    # allow_nan=False: "NaN" is not JSON, and half of the readers in the world stumble over it.
+    # allow_nan=False: "NaN" is not JSON, and many parsers reject it.
     text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
-    # A name on disk need not be text; "\udcff" for such a byte is how JSON itself would write it.
+    # A file name need not be valid text; JSON writes such a byte as "\udcff".
     path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 

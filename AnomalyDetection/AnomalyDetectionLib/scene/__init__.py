@@ -1,1 +1,1 @@
-"""The bridge to MRML: takes the scene and the logics as arguments, and runs the same in Slicer and slicer-core."""
+"""The bridge to MRML; takes the scene and the logics as arguments, so that it runs in Slicer and in slicer-core."""

@@ -1,4 +1,4 @@
-"""The T1 as the detection aligned it: a copy that lies on the FLAIR's tissue, the T1 itself stays where it was."""
+"""The T1 as the detection aligned it: a copy that is registered to the FLAIR; the original T1 is not moved."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NAME = "T1 as aligned to the FLAIR"
 
 
 def place_aligned_t1(node: Any, t1: Any, flair: Any, scores: Mapping[str, Any], t1_grid: Any) -> None:
-    """Give a volume node the voxels of the T1, where the registration of the run puts them.
+    """Fill a volume node with the T1, placed by the registration of the run.
 
-    It shares the T1's voxels (no memory of its own), and stands under the FLAIR's parent transform, so that
-    it goes on lying on the FLAIR wherever that is moved to.
+    It shares the T1's voxels, so it takes no memory, and it has the FLAIR's parent transform, so that it moves with
+    the FLAIR.
 
     Args:
         node: vtkMRMLScalarVolumeNode to fill.
@@ -32,7 +32,7 @@ def place_aligned_t1(node: Any, t1: Any, flair: Any, scores: Mapping[str, Any], 
     else:
         to_world = matrix_between(t1, None)
         t1_then = RAS_LPS @ (np.eye(4) if to_world is None else to_world) @ ijk_to_ras(t1)
-    # Over the FLAIR's voxels, so it is right wherever the FLAIR was moved to in the meantime.
+    # Relative to the FLAIR's voxels, so it is right even if the FLAIR was moved in the meantime.
     to_flair_voxels = np.linalg.inv(flair_then) @ np.linalg.inv(to_t1) @ t1_then
     modifying = node.StartModify()
     node.SetAndObserveImageData(t1.GetImageData())
@@ -43,7 +43,7 @@ def place_aligned_t1(node: Any, t1: Any, flair: Any, scores: Mapping[str, Any], 
 
 
 def was_registered(scores: Mapping[str, Any]) -> bool:
-    """Whether the run moved the T1, by the record of its scores."""
+    """Whether the run moved the T1, according to the record of its scores."""
     return bool(scores.get("alignment", {}).get("registered"))
 
 

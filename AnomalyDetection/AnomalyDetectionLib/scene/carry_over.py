@@ -1,4 +1,4 @@
-"""What a second run takes over from the first: the numbers of findings that are the same."""
+"""A second run keeps the numbers of findings that the first run found, too."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..imaging.voxels import voxels_of
 def carried_numbering(
     old: Findings, old_scores: ScoreMap, old_numbering: FindingNumbers, new: Findings, new_scores: ScoreMap
 ) -> FindingNumbers:
-    """The old numbers, each at the patch of the new scores that it belongs to now.
+    """The old numbers, each assigned to a patch of the new scores.
 
-    A new finding takes the number of the old one that it shares most voxels with. Every other old number goes
-    to the patch nearest to where it was, and waits there in case that a finding appears.
+    A new finding takes the number of the old finding that it shares most voxels with. Every other old number is
+    assigned to the nearest patch, and used if a finding appears there.
 
     Args:
         old, old_scores, old_numbering: of the first run.
@@ -45,7 +45,7 @@ def carried_numbering(
 
 
 def _by_overlap(old: Findings, new: Findings) -> list[tuple[int, int]]:
-    """Pairs of numbers, old and new, that share voxels; those that share most of them first."""
+    """Pairs of old and new numbers of findings that share voxels, those with most shared voxels first."""
     before, now = voxels_of(old.labels), voxels_of(new.labels)
     shared = (before > 0) & (now > 0)
     pairs, voxels = np.unique(np.stack([before[shared], now[shared]], axis=1), axis=0, return_counts=True)

@@ -1,10 +1,10 @@
-"""The comparison of a result in the scene with an earlier one, by the engine in a process of its own."""
+"""The comparison of a result in the scene with an earlier one, run by the engine in a separate process."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..grid import Grid
-from ..reporting.comparison import Comparison
+from ..reporting.result_comparison import Comparison
 from .detection_job import LABELS, RECORD
 from .engine_job import EngineJob
 from .findings_table import rows
@@ -28,17 +28,16 @@ SCORE = "anomaly_score.nii.gz"
 
 
 class ComparisonJob(EngineJob):
-    """A comparison that is going on. The scene is left as it is.
+    """A running comparison; it does not change the scene.
 
     Args:
-        later: the result that is read.
-        earlier: of the same patient: a folder of results, or another result of the scene.
+        later: the result in the scene.
+        earlier: a result folder of the same patient, or another result in the scene.
         python: the command that starts Python.
-        temporary: where the run's own folder is made; it is removed when the run has ended, however it did.
-        environment: of the process; None: this one's.
+        temporary: folder in which the run creates its own folder, which is removed when the run ends.
 
     Raises:
-        InputError: a result cannot be given to the engine; nothing was started then.
+        InputError: a result cannot be passed to the engine; nothing was started.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class ComparisonJob(EngineJob):
         *,
         python: Sequence[str],
         temporary: Path | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(temporary)
         try:
@@ -56,20 +54,20 @@ class ComparisonJob(EngineJob):
             self._output = self._folder / "comparison.json"
             arguments = ["compare", "--earlier", str(places[0]), "--later", str(places[1])]
             arguments += ["--output", str(self._output), "--progress", "json", "--parent", str(os.getpid())]
-            self._start(python, arguments, environment)
+            self._start(python, arguments)
         except BaseException:
             self._remove_folder()
             raise
 
     def finish(self) -> Comparison:
-        """The comparison of a run that is done; its folder is removed.
+        """The comparison of a finished run; removes the run's folder.
 
         Raises:
             InputError: the run failed or was cancelled.
         """
         try:
             if self.state != "done":
-                raise InputError(self.error or "The comparison did not end well; see Details.")
+                raise InputError(self.error or "The comparison failed; see Details.")
             return Comparison.of(json.loads(self._output.read_text("utf-8")))
         finally:
             self._remove_folder()
@@ -84,13 +82,13 @@ class ComparisonJob(EngineJob):
 
 
 def write_for_comparison(result: Result, folder: Path) -> None:
-    """A result of the scene as a folder that `compare` reads: the findings as they are now, edits and all.
+    """Write a result of the scene as a folder that `compare` reads, with the current findings and edits.
 
-    It stands where the FLAIR stands in the scene.
+    It has the position of the FLAIR in the scene.
 
     Raises:
-        InputError: the result has lost its volumes, the FLAIR stands under a transform that is not linear, or the
-            folder cannot be written.
+        InputError: volumes of the result are missing, the FLAIR has a non-linear transform, or the folder cannot be
+            written.
     """
     flair = image_of(result.flair)
     grid = Grid.of(flair)
@@ -117,6 +115,6 @@ def write_for_comparison(result: Result, folder: Path) -> None:
         (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"The results cannot be written for the comparison ({folder}): free some space on that disk, or choose "
+            f"The results for the comparison cannot be written ({folder}): free some space on that disk, or choose "
             "another folder for temporary files (Edit, Application Settings)."
         ) from error

@@ -1,10 +1,10 @@
-"""One run of the engine for volumes of a scene: nodes out to files, the engine as its own process, results back."""
+"""One run of the engine for volumes of a scene: write the nodes to files, run the engine, load the results."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,28 @@ from ..detection.written_findings import read_findings
 from ..engine.job import Job
 from ..errors import InputError
 from ..files.run_folders import remove_leftovers
-from ..reporting.extras import Missing
+from ..reporting.extras import MissingExtra
 from .engine_job import EngineJob
 from .logics import Logics
 from .result import Result, add_result, settings_of
 from .volumes import study_files
 
 RECORD, LABELS = "findings.json", "suspected_anomalies.nii.gz"
-"""What the engine writes beside its scores: as of `reporting.result_files`, which needs packages that Slicer may lack."""
+"""Names of the engine's files, as in `reporting.result_files`, which imports packages that Slicer may lack."""
 
 RESULTS, JOB = "results", "job.json"
-"""The folder of the engine's results and what it is asked for, within the folder of the run."""
+"""The folder of the engine's results and the job file, within the folder of the run."""
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What to detect anomalies in, and how.
+class DetectionInputs:
+    """The volumes and settings of a detection.
 
     Attributes:
         t1, flair: vtkMRMLScalarVolumeNode.
         brain_mask: vtkMRMLSegmentationNode or vtkMRMLLabelMapVolumeNode; None: the brain is found.
-        settings: how.
-        keep_intermediate: whether the prepared volumes are shown among the volumes.
+        settings: of the detection.
+        keep_intermediate: whether the prepared volumes are listed in Slicer.
     """
 
     t1: Any
@@ -49,37 +49,35 @@ class Inputs:
 
 
 class DetectionJob(EngineJob):
-    """A run that is going on, until its result is in the scene or nothing of it is left.
+    """A running detection, until its result is in the scene or the run is cancelled.
 
     Args:
         scene: vtkMRMLScene of the inputs.
-        logics: that belong to it.
-        inputs: what to run on.
+        logics: of the scene.
+        inputs: volumes and settings.
         python: the command that starts Python.
-        replace: the result that is updated; None: another result is added.
-        temporary: where the run's own folder is made; it is removed when the run has ended, however it did.
-        environment: of the process; None: this one's.
+        replace: the result to update; None: add a new result.
+        temporary: folder in which the run creates its own folder, which is removed when the run ends.
 
     Raises:
-        InputError: the volumes cannot be given to the engine; nothing was started then.
+        InputError: the volumes cannot be passed to the engine; nothing was started.
     """
 
     def __init__(
         self,
         scene: Any,
         logics: Logics,
-        inputs: Inputs,
+        inputs: DetectionInputs,
         *,
         python: Sequence[str],
         replace: Result | None = None,
         temporary: Path | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
         remove_leftovers(temporary)
         super().__init__(temporary)
         try:
-            files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder, logics=logics)
+            files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder)
             self._names = {
                 str(files[kind]): node.GetName()
                 for kind, node in (
@@ -93,33 +91,35 @@ class DetectionJob(EngineJob):
                 files["t1"], files["flair"], files.get("brain_mask"), settings=inputs.settings
             )
             arguments = Job(request, self._folder / RESULTS, os.getpid()).write(self._folder / JOB)
-            self._start(python, arguments, environment)
+            self._start(python, arguments)
         except BaseException:
             self._remove_folder()
             raise
 
     def finish(self) -> Result:
-        """Bring the results of a run that is done into the scene; its folder is removed.
+        """Load the results of a finished run into the scene; removes the run's folder.
 
         Raises:
             InputError: the run failed or was cancelled, or the FLAIR is no longer in the scene.
         """
         try:
             if self.state != "done":
-                raise InputError(self.error or "The run did not end well; see Details.")
+                raise InputError(self.error or "The detection failed; see Details.")
             for node in (self._inputs.t1, self._inputs.flair):
                 if self._scene.GetNodeByID(node.GetID() or "") is not node:
                     raise InputError(
-                        f"{node.GetName()} was removed from the scene during the run: nothing was changed."
+                        f"{node.GetName()} was removed from the scene during the detection: load it and detect again. Nothing was changed."
                     )
             folder = self._folder / RESULTS
             provenance = json.loads((folder / RECORD).read_text("utf-8"))
-            if not (folder / FOLDER).is_dir():  # the scene's result is made of it
-                raise InputError("; ".join(Missing.of(one).sentence for one in provenance["missing"]) + ".")
+            if not (folder / FOLDER).is_dir():  # the result in the scene is built from it
+                raise InputError(
+                    "; ".join(MissingExtra.of(one).sentence for one in provenance["missing"]) + "."
+                )
             threshold, min_patches = provenance["threshold"], provenance["min_patches"]
             replace = self._still_there()
             if replace is not None and _same_model(replace, provenance):
-                # Who has moved the sliders for this pair wants them where they are.
+                # Keep the positions of the sliders that the user has chosen for this pair.
                 threshold, min_patches = settings_of(replace)
             _hide_mask(self._inputs.brain_mask)
             return add_result(
@@ -139,19 +139,19 @@ class DetectionJob(EngineJob):
             self._remove_folder()
 
     def _written(self, scores: ScoreMap) -> Findings | None:
-        """What the run found, so that nothing is done twice."""
+        """The findings that the run has derived, so that they are not derived twice."""
         folder = self._folder / RESULTS
         return read_findings(folder / RECORD, folder / LABELS, scores)
 
     def _still_there(self) -> Result | None:
-        """The result to be replaced, unless it is gone or belongs to another FLAIR."""
+        """The result to replace, unless it was deleted or belongs to another FLAIR."""
         result = self._replace
         if result is None or self._scene.GetNodeByID(result.score.GetID() or "") is not result.score:
             return None
         return result if result.flair is self._inputs.flair else None
 
     def _in_words_of_the_scene(self, provenance: dict[str, Any]) -> dict[str, Any]:
-        """The findings are in the table; the inputs are nodes, not our temporary files."""
+        """The provenance without findings, which are in the table, and with nodes as inputs in place of temporary files."""
         kept = {key: value for key, value in provenance.items() if key != "findings"}
         for block in kept.get("inputs", {}).values():
             if block is not None:
@@ -161,7 +161,7 @@ class DetectionJob(EngineJob):
 
 
 def _hide_mask(node: Any) -> None:
-    """A brain mask that is a segmentation would stay as it was drawn, filled, over everything."""
+    """Hide a brain mask that is a segmentation, as its fill would cover the images."""
     if node is not None and node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
         node.GetDisplayNode().SetVisibility(False)
 

@@ -1,4 +1,4 @@
-"""The reader's hand in a result: edits are noticed, findings added, outlines put back as they were detected."""
+"""Edits by the reader: take over changed segments, add findings, restore detected outlines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..errors import InputError
 from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED
 from .findings_table import add_row, rows, set_edit
-from .growing import grow_lesion
 from .hand_edits import edited_row, new_row
 from .logics import Logics
+from .region_growing import grow_lesion
 from .result import Result, detected_in, findings_of, score_map_of, show_again
 from .result_record import read_record, record_text
 from .segment_voxels import segment_voxels, voxels_of_segments
@@ -23,9 +23,9 @@ from .volumes import array_view, ijk_to_ras
 
 
 def take_edits(result: Result) -> list[int]:
-    """Notice what was changed of the segments since, such as in the Segment Editor: the rows follow.
+    """Update the table after segments were changed, for example in the Segment Editor.
 
-    A finding is edited as soon as its voxels are not those that were detected; where they are again, it is not.
+    A finding counts as edited while its voxels differ from the detected ones.
 
     Returns:
         The numbers of the findings that were changed or deleted.
@@ -34,7 +34,7 @@ def take_edits(result: Result) -> list[int]:
         found = findings_of(result)
         present = rows(result.table)
         there = segment_voxels(result, [row.number for row in present])
-    except InputError:  # without the volumes nothing can be said
+    except InputError:  # edits cannot be recognised without the volumes
         return []
     known = voxels_of(found.labels)
     differ = known != there
@@ -57,13 +57,13 @@ def take_edits(result: Result) -> list[int]:
 
 
 def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
-    """Make findings of the segments that the reader has added to the segmentation; empty ones are left alone.
+    """Turn segments that the reader has added into findings; empty segments are ignored.
 
     Returns:
-        The numbers that they get.
+        The numbers of the new findings.
 
     Raises:
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
     segmentation = result.segmentation.GetSegmentation()
     ours = {segment_id(row.number) for row in rows(result.table)}
@@ -80,7 +80,7 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
 
 
 def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]) -> int:
-    """Add a finding that was missed: the lesion at a point, grown to its edge.
+    """Add a missed finding: a lesion grown from a point to its edge.
 
     Args:
         ras: the point, RAS of the world, mm.
@@ -89,7 +89,7 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
         Its number.
 
     Raises:
-        InputError: the point is outside the FLAIR or in another finding, or a volume has lost its voxels.
+        InputError: the point is outside the FLAIR or in another finding, or a volume has no voxels.
     """
     local = [0.0, 0.0, 0.0]
     result.score.TransformPointFromWorld(list(ras), local)
@@ -104,7 +104,7 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
         )
     place = (int(seed[0]), int(seed[1]), int(seed[2]))
     if labels[place]:
-        raise InputError(f"Here is finding {labels[place]} already: correct it in the Segment Editor.")
+        raise InputError(f"Finding {labels[place]} is already here: correct it in the Segment Editor.")
     mask = grow_lesion(
         array_view(result.flair),
         voxels_of(scores.image),
@@ -112,20 +112,20 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
         study.flair_grid.spacing,
         place,
     )
-    mask &= labels == 0  # what is found already stays with its finding
+    mask &= labels == 0  # voxels of other findings are left out
     number = _add(result, mask)
     show_again(scene, logics, result)
     return number
 
 
 def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None:
-    """Take back all that was done to the outline of a finding by hand.
+    """Restore the detected outline of a finding.
 
-    One that the reader has added is removed. Each is a step that can be undone.
+    A finding that the reader has added is removed. Both can be undone.
 
     Raises:
         KeyError: there is no such finding.
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
     row = next((row for row in rows(result.table, all=True) if row.number == number), None)
     if row is None:
@@ -136,7 +136,7 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
     mask = voxels_of(detected.labels) == number
     if mask.any():
         set_edit(result.table, edited_row(row, mask, mask, "", score_map_of(result)))
-    else:  # added, or below the threshold: it leaves the table
+    else:  # added by hand, or below the threshold: remove it from the table
         set_edit(result.table, dataclasses.replace(row, edited="", voxels="", detected="", present=False))
     show_again(scene, logics, result)
 
@@ -145,7 +145,7 @@ def _add(result: Result, mask: np.ndarray) -> int:
     record = read_record(result.record)
     numbering, number = record.numbering.with_manual_finding()
     if number > np.iinfo(np.uint16).max:
-        raise InputError("There are more findings than can be numbered.")
+        raise InputError("There are too many findings to number: delete some.")
     row = new_row(number, mask, score_map_of(result))
     result.record.SetText(record_text(dataclasses.replace(record, numbering=numbering)))
     add_row(result.table, row)

@@ -1,10 +1,10 @@
-"""What the scene asks of the engine in a process of its own, in a folder that goes with it."""
+"""A run of the engine for the scene, in a separate process and a temporary folder."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,29 +14,27 @@ from ..files.run_folders import new_folder
 
 
 class EngineJob:
-    """A run that is going on, until it is finished or nothing of it is left.
+    """A running engine, until it is finished or cancelled.
 
     Args:
-        temporary: where the run's own folder is made; it is removed when the run has ended, however it did.
+        temporary: folder in which the run creates its own folder, which is removed when the run ends.
 
     Raises:
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be created.
     """
 
     _run: EngineRun
 
     def __init__(self, temporary: Path | None) -> None:
-        """Nothing is started yet."""
+        """Create the folder; the engine is started by `_start`."""
         self._folder = new_folder(temporary)
         self._names: dict[str, str] = {}
-        """What the panel calls the paths that the engine is given."""
+        """The names that messages show in place of the paths passed to the engine."""
 
-    def _start(
-        self, python: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str] | None
-    ) -> None:
-        """Start the engine; python is the command for it, and without an environment it has this process's."""
+    def _start(self, python: Sequence[str], arguments: Sequence[str]) -> None:
+        """Start the engine with `python`, the command that starts Python."""
         library = Path(__file__).resolve().parents[2]
-        self._run = EngineRun(python, arguments, self._folder, library=library, environment=environment)
+        self._run = EngineRun(python, arguments, self._folder, library=library)
 
     @property
     def state(self) -> str:
@@ -45,7 +43,7 @@ class EngineJob:
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return self._run.seconds
 
     @property
@@ -55,24 +53,24 @@ class EngineJob:
 
     @property
     def log(self) -> str:
-        """All that the engine wrote, for Details."""
+        """The engine's log, for Details."""
         return self._run.log
 
     def poll(self) -> list[Progress]:
-        """The progress since the last call; never waits."""
+        """The progress since the last call; does not wait."""
         return [replace(step, message=self._named(step.message)) for step in self._run.poll()]
 
     def wait(self, on_progress: Callable[[Progress], None] | None = None) -> None:
-        """Until the run has ended."""
+        """Wait until the run has ended."""
         self._run.wait(on_progress)
 
     def cancel(self) -> None:
-        """End the run; no process and no file of it stays. Safe to call at any time, and twice."""
-        self._run.cancel(timeout=0)  # at once: what it wrote so far is in the folder that goes
+        """End the run and remove its processes and files. Safe to call at any time, also twice."""
+        self._run.cancel(timeout=0)  # at once, as its files are removed anyway
         self._remove_folder()
 
     def _named(self, sentence: str) -> str:
-        """With the names of the volumes, where it has paths of temporary files, which mean nothing to anybody."""
+        """The text with the names of volumes in place of the paths of temporary files."""
         paths = "|".join(map(re.escape, sorted(self._names, key=len, reverse=True)))
         return re.sub(paths, lambda path: f'"{self._names[path[0]]}"', sentence) if paths else sentence
 

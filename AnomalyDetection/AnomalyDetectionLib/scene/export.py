@@ -1,10 +1,10 @@
-"""A result of the scene as files for other programs and people.
+"""Export a result of the scene to files.
 
-Images stand where they stand in the scene: in world space, with the FLAIR's parent transform. Where that
-transform is not linear no image file could hold it, and they are in the FLAIR's own space, as its file is.
+Images are written in world space, with the FLAIR's parent transform. An image file cannot hold a non-linear transform;
+in that case they are written in the FLAIR's own space, like its file.
 
-The segments are taken as they are in the scene, so what the user has corrected in the Segment Editor is in the
-files. The report and DICOM objects are made in `report` and `dicom`, from `numbered_voxels` and `rows` as well.
+The current segments are exported, including corrections from the Segment Editor. The report and DICOM objects are made
+in `report_export` and `dicom_export`, also from `numbered_voxels` and `rows`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,29 +24,26 @@ from ..errors import InputError
 from ..files.atomic_folder import atomic_folder
 from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
-from .findings_table import CATEGORIES, DELETED, Row, rows
-from .logics import Logics
-from .nearest import comparison_of
+from .findings_table import CATEGORIES, DELETED, FindingRow, rows
+from .nearest_tissue import comparison_of
 from .result import Result, findings_of, hidden_hints, score_map_of
 from .segment_voxels import numbered_voxels
 from .segmentation import segment_id
 from .volumes import RAS_LPS, grid_of, ijk_to_ras, matrix_between, oriented_image
 
 REVIEW_COLUMNS = ("category", "decision", "note", "edited")
-"""The columns that a table has besides those of the engine's findings.csv."""
+"""Columns of the exported table in addition to those of the engine's findings.csv."""
 
 
-def export_segmentation(
-    scene: Any, logics: Logics, result: Result, path: Path, *, accepted_only: bool = False
-) -> Path:
-    """The findings as a segmentation that Slicer opens, one segment a finding, all in one layer.
+def export_segmentation(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
+    """Export the findings as a Slicer segmentation, one segment per finding, all in one layer.
 
-    Names, colours and terminology are those of the scene, the reference geometry is that of the FLAIR. Where
-    segments overlap, the finding with the higher number has the voxel.
+    Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where segments
+    overlap, the finding with the higher number gets the voxel.
 
     Args:
-        scene, logics: of the result; nothing is added to the scene.
-        path: ".seg.nrrd" is added where it is missing. A file that is there is replaced.
+        result: in a scene, which is not changed.
+        path: ".seg.nrrd" is added if missing. An existing file is replaced.
         accepted_only: leave out what was not accepted.
 
     Returns:
@@ -64,7 +60,7 @@ def export_segmentation(
     segments = result.segmentation.GetSegmentation()
     image = oriented_image(labels, to_files @ ijk_to_ras(result.score))
     binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    node = slicer.vtkMRMLSegmentationNode()  # never in the scene: nothing there notices the export
+    node = slicer.vtkMRMLSegmentationNode()  # not added to the scene, so that no observer notices the export
     node.SetName(result.segmentation.GetName())
     copy = node.GetSegmentation()
     copy.SetSourceRepresentationName(binary)
@@ -89,20 +85,20 @@ def export_segmentation(
 
 
 def export_labels(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
-    """The findings as a label map on the FLAIR's grid in world space; a voxel's value is its finding's number.
+    """Export the findings as a label map on the FLAIR's grid in world space; voxel values are finding numbers.
 
-    Without findings all voxels are 0; without accepted ones there is no file, where only those are wanted.
+    Without findings all voxels are 0; with `accepted_only` and no accepted finding no file is written.
 
     Args:
         result: of a scene.
-        path: .nii.gz or .nii; ".nii.gz" is added where both are missing. A file that is there is replaced.
+        path: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced.
         accepted_only: leave out what was not accepted.
 
     Returns:
         The file.
 
     Raises:
-        InputError: if none is accepted, or the file cannot be written.
+        InputError: if no finding is accepted, or the file cannot be written.
     """
     path = Path(path) if Path(path).name.lower().endswith(".nii") else with_suffix(path, ".nii.gz")
     numbers = numbers_wanted(result, True) if accepted_only else numbers_chosen(result, False)
@@ -114,15 +110,14 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
 
 
 def export_table(result: Result, path: Path) -> Path:
-    """The findings with their review as CSV, for Excel as well as for programs.
+    """Export the findings with their review as CSV, for Excel and other programs.
 
-    UTF-8 with a byte order mark, without which Excel takes it for another encoding; commas between cells,
-    points in numbers. Centroids are RAS of the world as it is now. Findings that have vanished at this
-    threshold are left out.
+    UTF-8 with a byte order mark, which Excel needs; comma-separated, with decimal points. Centroids are in the current
+    world space (RAS). Findings that have vanished at this threshold are left out.
 
     Args:
         result: of a scene.
-        path: ".csv" is added where it is missing. A file that is there is replaced.
+        path: ".csv" is added if missing. An existing file is replaced.
 
     Returns:
         The file.
@@ -149,22 +144,22 @@ def export_pictures(
     *,
     accepted_only: bool = False,
 ) -> list[Path]:
-    """One picture a finding, finding_001.png and so on; other files of the folder stay.
+    """Export one picture for each finding, finding_001.png and so on; other files in the folder are kept.
 
-    Where the model that made the result is at hand, each shows the most similar normal tissue as well.
+    If the model that made the result is available, each also shows the most similar normal tissue.
 
     Args:
         result: of a scene.
-        folder: made where it is missing.
-        progress: called before each picture with how many are done, and how many there are.
+        folder: created if it does not exist.
+        progress: called before each picture with the number done and the total number.
         accepted_only: leave out what was not accepted.
 
     Returns:
         The files.
 
     Raises:
-        InputError: if there is no finding, a package that draws is missing, the result's volumes have lost
-            their voxels, or the folder cannot be written.
+        InputError: if there is no finding, a drawing package is missing, volumes of the result have no voxels, or the
+            folder cannot be written.
     """
     need_packages("Pictures need")
     from ..reporting.finding_picture import draw_finding
@@ -185,10 +180,10 @@ def export_pictures(
 
 
 def need_packages(what: str, *names: str) -> None:
-    """Make sure that Pillow and these packages are there.
+    """Check that matplotlib, Pillow and these packages are installed.
 
     Args:
-        what: needs them, as a sentence begins: "Pictures need".
+        what: start of the error's sentence: "Pictures need".
 
     Raises:
         InputError: one is missing.
@@ -198,13 +193,13 @@ def need_packages(what: str, *names: str) -> None:
             import_module(name)
         except ImportError as error:
             raise InputError(
-                f"{what} the Python package {'pillow' if name == 'PIL' else name}, which is not installed: install "
-                "what the module asks for (first-run dialog), then export again."
+                f"{what} the Python package {'pillow' if name == 'PIL' else name}, which is not installed: install the "
+                "packages that the module asks for at the first run, then export again."
             ) from error
 
 
 def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
-    """The numbers of the findings that are shown now, or of those that were accepted, shown or not."""
+    """The numbers of the findings that are shown, or of all accepted findings."""
     hidden = hidden_hints(result)
     return [
         row.number
@@ -214,7 +209,7 @@ def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
 
 
 def numbers_wanted(result: Result, accepted_only: bool) -> list[int]:
-    """The same, where none is no file."""
+    """Like `numbers_chosen`, but raises an InputError if there is none."""
     numbers = numbers_chosen(result, accepted_only)
     if not numbers:
         raise InputError(
@@ -226,13 +221,13 @@ def numbers_wanted(result: Result, accepted_only: bool) -> list[int]:
 
 
 def to_world_now(result: Result) -> np.ndarray:
-    """From RAS of the run, in which the table is, to RAS of the world as it is now (4, 4)."""
+    """The matrix (4, 4) from RAS of the run, as in the table, to RAS of the current world space."""
     to_world = matrix_between(result.score, None)
     if to_world is None:
         return np.eye(4)
     try:
         then = score_map_of(result).study.flair_grid
-    except InputError:  # the volumes were not saved with the scene: the table is all there is
+    except InputError:  # the volumes were not saved with the scene, so only the table exists
         return np.eye(4)
     corners = np.vstack([np.eye(3), np.zeros(3)])
     points = np.column_stack([then.points(corners), np.ones(4)]) @ RAS_LPS
@@ -241,7 +236,7 @@ def to_world_now(result: Result) -> np.ndarray:
     return to_world @ ijk_to_ras(result.score) @ np.linalg.inv(index_to_then)
 
 
-def _cells(row: Row, to_now: np.ndarray) -> list[str | int]:
+def _cells(row: FindingRow, to_now: np.ndarray) -> list[str | int]:
     centroid = (to_now @ [*row.centroid_ras, 1.0])[:3]
     values: dict[str, str | int] = {
         "number": row.number,
@@ -272,12 +267,12 @@ def _number(value: float) -> str:
 
 
 def _text(note: str) -> str:
-    """A note that a spreadsheet does not take for a formula: "- next to the ventricle" would be an error."""
+    """The note, escaped so that a spreadsheet does not read it as a formula ("- next to the ventricle")."""
     return f"'{note}" if note[:1] in ("=", "+", "-", "@", "\t", "\r") else note
 
 
 def with_suffix(path: Path, suffix: str) -> Path:
-    """The path with this suffix; of one that has a part of it (".nrrd" of ".seg.nrrd") that is replaced."""
+    """The path with this suffix; a part of it that is already there (".nrrd" of ".seg.nrrd") is replaced."""
     path = Path(path)
     if path.name.lower().endswith(suffix):
         return path
@@ -287,6 +282,6 @@ def with_suffix(path: Path, suffix: str) -> Path:
 
 
 def _not_written(path: Path, size: int) -> OSError:
-    """Why a file was not written; Slicer's writer does not say, and a full disk is the likely reason."""
+    """An error for a file that Slicer could not write; Slicer gives no reason, and a full disk is the most likely one."""
     reason = errno.ENOSPC if shutil.disk_usage(path.parent).free < size else errno.EIO
     return OSError(reason, os.strerror(reason), str(path))

@@ -1,7 +1,7 @@
 """The numbers of the findings in the slice views, beside their outlines.
 
-Markups are what Slicer draws text at a place with. A point for every finding in every slice would be hundreds, which
-Slicer is slow with; so there are only those of the slice that is looked at, and they follow it.
+Slicer draws text at a position with markups. Points for all findings in all slices would be hundreds, which is slow;
+so there are points for the current slice only, and they are updated when it changes.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from .volumes import ijk_to_ras, matrix_between
 NODE = "numbers"
 TEXT_SCALE = 3.4
 PARALLEL = 0.98
-"""Cosine between a view's normal and that of the slices from which it lies in them."""
+"""Least cosine between the normals of a view and of the slices for the view to be in the plane of the slices."""
 
 Places = Mapping[int, Mapping[int, tuple[float, float, float]]]
-"""For each slice of the FLAIR (0 is the first) and finding, where its number stands: RAS of the FLAIR's own space."""
+"""For each slice of the FLAIR (0 is the first) and finding, the position of its number: RAS of the FLAIR's own space."""
 
 
 def number_places(result: Result) -> Places:
-    """Where the number of each finding stands in each slice: at the upper left of its outline.
+    """The position of each finding's number in each slice: at the upper left of its outline.
 
     Raises:
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
     findings = findings_of(result)
     labels = voxels_of(findings.labels)
@@ -47,7 +47,7 @@ def number_places(result: Result) -> Places:
     across, down = to_ras[:3, 0], to_ras[:3, 1]
     for one, a, b in zip(keys.tolist(), first.tolist(), ends.tolist(), strict=True):
         at = order[a:b]
-        # On the screen the patient's right is to the left; the text begins at its point.
+        # The patient's right is on the left of the screen; the text starts at its point.
         right = int(i[at].max() if across[0] > 0 else i[at].min())
         top = int(j[at].max() if down[1] > 0 else j[at].min())
         x, y, z = (to_ras @ [right, top, one // 65536, 1.0])[:3].tolist()
@@ -63,8 +63,8 @@ def show_numbers(
     Args:
         scene: vtkMRMLScene.
         result: whose findings they are.
-        here: finding and place, as of `number_places`.
-        selected: the finding that is looked at: its number has the colour of its outline.
+        here: findings and positions, from `number_places`.
+        selected: the selected finding; its number has the colour of its outline.
 
     Returns:
         vtkMRMLMarkupsFiducialNode.
@@ -74,10 +74,12 @@ def show_numbers(
         node = scene.CreateNodeByClass("vtkMRMLMarkupsFiducialNode")
         node.UnRegister(None)
         node.SetName(scene.GenerateUniqueName("Numbers of the findings"))
-        node.SetHideFromEditors(True)  # before it is added, or the Data module lists it
+        node.SetHideFromEditors(
+            True
+        )  # set before the node is added, so that the Data module does not list it
         node = scene.AddNode(node)
         node.SetSaveWithScene(False)
-        node.SetLocked(True)  # a click goes through to the finding
+        node.SetLocked(True)  # so that clicks reach the finding
         place_aside(result, NODE, node)
         node.CreateDefaultDisplayNodes()
         _style(node.GetDisplayNode())
@@ -105,17 +107,17 @@ def _style(display: Any) -> None:
     text = display.GetTextProperty()
     text.SetBold(True)
     text.SetShadow(False)
-    text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is read on bright tissue, too
+    text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is legible on bright tissue, too
     text.SetBackgroundOpacity(0.5)
     display.EndModify(modifying)
 
 
 def slice_in_view(result: Result, nodes: list[Any]) -> int | None:
-    """The slice of the FLAIR (0 is the first) that a slice view shows; None: none lies in the FLAIR's slices.
+    """The slice of the FLAIR (0 is the first) that a slice view shows; None if no view is in the plane of its slices.
 
     Args:
         result: whose FLAIR.
-        nodes: the slice nodes that are shown; the first that lies in the FLAIR's planes counts.
+        nodes: the visible slice nodes; the first in the plane of the FLAIR's slices is used.
     """
     to_world = matrix_between(result.score, None)
     if to_world is None:

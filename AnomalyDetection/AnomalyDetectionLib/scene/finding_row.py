@@ -1,4 +1,4 @@
-"""One finding with its review, and how it is written into the cells of a table node.
+"""One finding with its review, as a row of a table node.
 
 Slicer saves tables as tab-separated text without quoting: characters of a note that would break a line or a cell
 are written with a backslash.
@@ -16,7 +16,7 @@ from ..detection.hints import UNKNOWN
 from ..detection.reviewed_findings import CATEGORIES, DECISIONS, ReviewedFinding
 
 CHANGED, DELETED, ADDED = "changed", "deleted", "added"
-"""What a reader does to a finding by hand."""
+"""Kinds of edits by the reader."""
 
 EDITS = ("", CHANGED, DELETED, ADDED)
 
@@ -25,23 +25,23 @@ CENTROID = ("centroid_r_mm", "centroid_a_mm", "centroid_s_mm")
 
 
 @dataclass(frozen=True)
-class Row:
+class FindingRow:
     """One finding with its review.
 
     Attributes:
-        number: of the finding; it stays when the threshold changes.
-        volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as of `Finding`.
-        hint, hint_evidence: as of `Finding`; "unknown" and "" in tables of earlier versions.
-        centroid_ras: mm, where it was when the result was made.
-        per_normal_scan: the finding's rate: findings like it, or more unusual, in a normal scan; None: not known.
+        number: of the finding; it does not change with the threshold.
+        volume_ml, peak_score, mean_score, patches, side, region, t1_relative, flair_relative: as in `Finding`.
+        hint, hint_evidence: as in `Finding`; "unknown" and "" if the table lacks them.
+        centroid_ras: mm, at the position of the FLAIR when the result was made.
+        per_normal_scan: findings in a normal scan that are as unusual or more; None: not known.
         category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
         decision: "", "accepted" or "rejected".
         note: any text.
-        edited: what the reader has done to the outline: "", `CHANGED`, `DELETED` or `ADDED` (the whole finding).
-        voxels: of a finding that was changed or added, its voxels as text (see `mask_text`).
-        detected: of one that was changed or deleted, the voxels that it had before: what is found there at another
-            threshold belongs to it, and is not shown again.
-        present: False for a finding that has vanished at this threshold and is kept for its review.
+        edited: the reader's edit of the outline: "", `CHANGED`, `DELETED` or `ADDED` (the whole finding).
+        voxels: the voxels of a changed or added finding as text (see `mask_text`).
+        detected: the voxels of a changed or deleted finding before the edit; detections there at other thresholds
+            belong to it and are not shown again.
+        present: False if the finding has vanished at this threshold and is kept only for its review.
     """
 
     number: int
@@ -67,11 +67,11 @@ class Row:
 
     @property
     def reviewed(self) -> bool:
-        """Whether someone has given it a category or a decision."""
+        """Whether the finding has a category or a decision."""
         return self.category != 0 or self.decision != ""
 
     def as_reviewed(self) -> ReviewedFinding:
-        """The same for reports, without what only the table needs."""
+        """The finding for reports, without the fields that only the table needs."""
         return ReviewedFinding(
             number=self.number,
             volume_ml=self.volume_ml,
@@ -116,8 +116,8 @@ COLUMNS: dict[str, type] = {
 }
 
 
-def column_of(name: str, written: list[Row]) -> Iterable[Any]:
-    """The values of a column, of these findings."""
+def column_of(name: str, written: list[FindingRow]) -> Iterable[Any]:
+    """The values of a column for these findings."""
     if name in CENTROID:
         return [row.centroid_ras[CENTROID.index(name)] for row in written]
     if name in ("category", "note", "present"):
@@ -128,7 +128,7 @@ def column_of(name: str, written: list[Row]) -> Iterable[Any]:
 
 
 def cell_of(field: str, value: Any) -> str:
-    """A value of the review as the text of its cell."""
+    """A field of the review as the text of its cell."""
     if field == "category":
         return CATEGORIES[value - 1] if value else UNREVIEWED
     if field == "note":
@@ -138,10 +138,10 @@ def cell_of(field: str, value: Any) -> str:
     return str(value)
 
 
-def row_of(cells: dict[str, Any]) -> Row:
-    """A row from its cells, which may all be text: a table that was opened without its types is."""
+def row_of(cells: dict[str, Any]) -> FindingRow:
+    """A row from its cells, which are all text if the table was opened without column types."""
     category = cells["category"]
-    return Row(
+    return FindingRow(
         number=int(cells["number"]),
         volume_ml=float(cells["volume_ml"]),
         peak_score=float(cells["peak_score"]),
@@ -152,13 +152,13 @@ def row_of(cells: dict[str, Any]) -> Row:
         centroid_ras=(float(cells[CENTROID[0]]), float(cells[CENTROID[1]]), float(cells[CENTROID[2]])),
         t1_relative=float(cells["t1_relative"]),
         flair_relative=float(cells["flair_relative"]),
-        hint=cells.get("hint") or UNKNOWN,  # earlier scenes have none
+        hint=cells.get("hint") or UNKNOWN,  # missing in earlier scenes
         hint_evidence=cells.get("hint_evidence") or "",
         per_normal_scan=_known(cells.get("per_normal_scan")),
         category=CATEGORIES.index(category) + 1 if category in CATEGORIES else 0,
         decision=cells["decision"] if cells["decision"] in DECISIONS else "",
         note=_unescaped(cells["note"]),
-        edited=next((edit for edit in EDITS if edit == cells.get("edited")), ""),  # earlier scenes have none
+        edited=next((edit for edit in EDITS if edit == cells.get("edited")), ""),  # missing in earlier scenes
         voxels=cells.get("voxels") or "",
         detected=cells.get("detected") or "",
         present=cells["present"] != "no",
@@ -166,7 +166,7 @@ def row_of(cells: dict[str, Any]) -> Row:
 
 
 def _known(cell: Any) -> float | None:
-    """A number; None for NaN, and for the column that earlier scenes do not have."""
+    """A number; None for NaN, and for a column that earlier scenes lack."""
     value = math.nan if cell in (None, "") else float(cell)
     return None if math.isnan(value) else value
 
@@ -176,7 +176,7 @@ _FROM_NAME = {escaped[1]: character for character, escaped in _NAMED.items()}
 
 
 def _escaped(note: str) -> str:
-    # Slicer's reader takes a double quote anywhere for the start of a quoted cell, and # for that of a remark.
+    # Slicer's reader treats any double quote as the start of a quoted cell, and any # as the start of a comment.
     return re.sub(r'[\x00-\x1f\x7f"#\\]', lambda m: _NAMED.get(m[0], f"\\x{ord(m[0]):02x}"), note)
 
 

@@ -1,6 +1,6 @@
 """The findings as a table node: what was measured, and what the radiologist decided.
 
-The node is the only place where a review is kept, so that it is saved with the scene and outlives the module.
+The review is kept in this node alone, so that it is saved with the scene and survives a reload of the module.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 from ..detection.findings import Finding, Findings
 from ..detection.reviewed_findings import CATEGORIES, DECISIONS
 from ..errors import InputError
-from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, Row, cell_of, column_of, row_of
+from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, FindingRow, cell_of, column_of, row_of
 
 __all__ = [
     "ADDED",
     "CATEGORIES",
     "CHANGED",
     "DELETED",
-    "Row",
+    "FindingRow",
     "add_row",
     "can_undo",
     "forget_all",
@@ -35,35 +35,35 @@ __all__ = [
 ]
 
 MOST_STEPS = 200
-"""So many changes can be undone."""
+"""Number of changes that can be undone."""
 
 _HISTORY = "AnomalyDetection.History"
 _EDIT = "edit"
 _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side", "present")
-"""What a change of the outline changes of a row."""
+"""Fields of a row that an edit of the outline changes."""
 
 
-def rows(table_node: Any, *, all: bool = False) -> list[Row]:
-    """The findings in the table by number; with `all` also those that have vanished at this threshold.
+def rows(table_node: Any, *, all: bool = False) -> list[FindingRow]:
+    """The findings in the table, sorted by number; with `all` also those that have vanished at this threshold.
 
     Raises:
-        InputError: the table, which may be another person's, is damaged.
+        InputError: the table is damaged.
     """
     found = _rows(table_node)
     return [row for row in found if all or row.present]
 
 
-def _rows(table_node: Any) -> tuple[Row, ...]:
-    """All rows by number, read again only when the table has changed: they are asked for at every step of a review."""
+def _rows(table_node: Any) -> tuple[FindingRow, ...]:
+    """All rows, sorted by number. They are needed at every step of a review, so they are cached until the table changes."""
     table = table_node.GetTable()
     state = table.GetMTime(), table.GetRowData().GetMTime()
-    memory = getattr(table_node, "_anomaly_detection", None)  # a Python attribute lives as long as its node
+    memory = getattr(table_node, "_anomaly_detection", None)  # a Python attribute exists as long as its node
     if memory is None or memory[0] != state:
         memory = table_node._anomaly_detection = (state, _read(table_node))
     return memory[1]
 
 
-def _read(table_node: Any) -> tuple[Row, ...]:
+def _read(table_node: Any) -> tuple[FindingRow, ...]:
     table = table_node.GetTable()
     columns = {
         name: table.GetColumnByName(name)
@@ -82,12 +82,12 @@ def _read(table_node: Any) -> tuple[Row, ...]:
 
 
 def unreviewed(table_node: Any) -> int:
-    """How many of the findings that are there have neither category nor decision."""
+    """The number of present findings without category and decision."""
     return sum(not row.reviewed for row in rows(table_node))
 
 
 def set_category(table_node: Any, number: int, category: int) -> None:
-    """Say what a finding is: 1 to 8 of `CATEGORIES`, or 0 for unreviewed.
+    """Set the category of a finding: 1 to 8 of `CATEGORIES`, or 0 for unreviewed.
 
     Raises:
         ValueError: there is no such category.
@@ -99,7 +99,7 @@ def set_category(table_node: Any, number: int, category: int) -> None:
 
 
 def set_decision(table_node: Any, number: int, decision: str) -> None:
-    """Accept or reject a finding: "accepted", "rejected", or "" for neither.
+    """Set the decision on a finding: "accepted", "rejected", or "" for neither.
 
     Raises:
         ValueError: there is no such decision.
@@ -111,7 +111,7 @@ def set_decision(table_node: Any, number: int, decision: str) -> None:
 
 
 def set_note(table_node: Any, number: int, note: str) -> None:
-    """Write a note to a finding.
+    """Set the note of a finding.
 
     Raises:
         KeyError: there is no such finding.
@@ -119,8 +119,8 @@ def set_note(table_node: Any, number: int, note: str) -> None:
     _change(table_node, number, "note", note)
 
 
-def set_edit(table_node: Any, changed: Row) -> None:
-    """Keep what the reader has made of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
+def set_edit(table_node: Any, changed: FindingRow) -> None:
+    """Store the reader's edit of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
 
     Raises:
         KeyError: there is no such finding.
@@ -133,17 +133,17 @@ def set_edit(table_node: Any, changed: Row) -> None:
         )
 
 
-def add_row(table_node: Any, added: Row) -> None:
-    """Add a finding of the reader's own; one step for `undo`, which hides it again."""
-    gone = replace(added, edited=DELETED, present=False)
-    _write_table(table_node, [*rows(table_node, all=True), gone])
+def add_row(table_node: Any, added: FindingRow) -> None:
+    """Add a finding of the reader; `undo` hides it again in one step."""
+    hidden = replace(added, edited=DELETED, present=False)
+    _write_table(table_node, [*rows(table_node, all=True), hidden])
     set_edit(table_node, added)
 
 
 def undo(table_node: Any) -> int | None:
-    """Take back the last change of category, decision, note or outline; the finding's number, None if there is none.
+    """Undo the last change of category, decision, note or outline; returns the finding's number, or None.
 
-    What was changed of an outline is in the table only until `result.show_again` brings it into the views.
+    A change of an outline is undone in the table only; call `result.show_again` to update the views.
     """
     history = _history(table_node)
     known = {row.number for row in rows(table_node, all=True)}
@@ -159,15 +159,15 @@ def undo(table_node: Any) -> int | None:
 
 
 def can_undo(table_node: Any) -> bool:
-    """Whether there is a change to take back."""
+    """Whether there is a change to undo."""
     return bool(_history(table_node))
 
 
 def write_rows(table_node: Any, findings: Findings) -> None:
-    """Bring the table to these findings. A finding whose number is known keeps its review.
+    """Update the table to these findings. A finding whose number is known keeps its review.
 
-    A finding that is no longer there leaves the table, unless it has a review, or had one that can be
-    brought back with `undo`. One that the reader has edited stays as it is, also where it was deleted.
+    A finding that no longer exists is removed, unless it has a review or `undo` could restore one. A finding that the
+    reader has edited or deleted is kept as it is.
     """
     known = {row.number: row for row in rows(table_node, all=True)}
     touched = {number for number, *_ in _history(table_node)}
@@ -192,23 +192,23 @@ def write_rows(table_node: Any, findings: Findings) -> None:
 
 
 def forget_all(table_node: Any) -> None:
-    """Empty the table, reviews and history too: for a result that has nothing to do with the one before."""
+    """Empty the table with reviews and history, for an unrelated result."""
     modifying = table_node.StartModify()
     table_node.RemoveAttribute(_HISTORY)
     _write_table(table_node, [])
     table_node.EndModify(modifying)
 
 
-def replace_rows(table_node: Any, written: list[Row]) -> None:
-    """Put these findings, with their review, in the place of all that are there; nothing is left to undo."""
+def replace_rows(table_node: Any, written: list[FindingRow]) -> None:
+    """Replace all findings by these, with their reviews; the history is cleared."""
     modifying = table_node.StartModify()
     table_node.RemoveAttribute(_HISTORY)
     _write_table(table_node, sorted(written, key=lambda row: row.number))
     table_node.EndModify(modifying)
 
 
-def _unreviewed_row(finding: Finding) -> Row:
-    return Row(
+def _unreviewed_row(finding: Finding) -> FindingRow:
+    return FindingRow(
         number=finding.number,
         volume_ml=finding.volume_ml,
         peak_score=finding.peak_score,
@@ -225,15 +225,15 @@ def _unreviewed_row(finding: Finding) -> Row:
     )
 
 
-def _known_row(table_node: Any, number: int) -> Row:
+def _known_row(table_node: Any, number: int) -> FindingRow:
     row = next((row for row in rows(table_node, all=True) if row.number == number), None)
     if row is None:
         raise KeyError(f"there is no finding {number} in {table_node.GetName()}")
     return row
 
 
-def _measured(row: Row) -> list[Any]:
-    """What JSON gives back as it was."""
+def _measured(row: FindingRow) -> list[Any]:
+    """The value as JSON types, which survive a round trip."""
     return [
         list(value) if isinstance(value, tuple) else value
         for value in (getattr(row, name) for name in _MEASURED)
@@ -241,7 +241,7 @@ def _measured(row: Row) -> list[Any]:
 
 
 def _write_edit(table_node: Any, number: int, measured: list[Any], history: list[Any]) -> None:
-    """One row and the history, as one modification of the node."""
+    """Write one row and the history as a single modification of the node."""
     fields = dict(zip(_MEASURED, measured, strict=True))
     fields["centroid_ras"] = tuple(fields["centroid_ras"])
     modifying = table_node.StartModify()
@@ -258,7 +258,7 @@ def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
 
 
 def _write(table_node: Any, number: int, field: str, value: int | str, history: list[Any]) -> None:
-    """One cell and the history, as one modification of the node."""
+    """Write one cell and the history as a single modification of the node."""
     modifying = table_node.StartModify()
     numbers = table_node.GetTable().GetColumnByName("number")
     index = next(k for k in range(numbers.GetNumberOfTuples()) if int(numbers.GetValue(k)) == number)
@@ -268,7 +268,7 @@ def _write(table_node: Any, number: int, field: str, value: int | str, history: 
 
 
 def _history(table_node: Any) -> list[Any]:
-    """The changes so far: number, field, old and new value of each; none where that is damaged."""
+    """The history of changes, each with number, field, old and new value; empty if it is damaged."""
     try:
         history = json.loads(table_node.GetAttribute(_HISTORY) or "[]")
         return history if all(_is_change(*change) for change in history) else []
@@ -300,7 +300,7 @@ def _is_measured(value: Any) -> bool:
     )
 
 
-def _write_table(table_node: Any, written: list[Row]) -> None:
+def _write_table(table_node: Any, written: list[FindingRow]) -> None:
     import vtk
 
     table = vtk.vtkTable()
@@ -312,5 +312,5 @@ def _write_table(table_node: Any, written: list[Row]) -> None:
         table.AddColumn(column)
     modifying = table_node.StartModify()
     table_node.SetAndObserveTable(table)
-    table_node.SetLocked(True)  # only the setters above keep history and table together
+    table_node.SetLocked(True)  # only the setters above keep history and table consistent
     table_node.EndModify(modifying)

@@ -1,7 +1,7 @@
-"""What the reader has done to outlines by hand: noticed, kept at every threshold, taken back.
+"""Edits of outlines by the reader: recognised, kept at every threshold, undone.
 
-An edited finding has its voxels in the table, beside its review; the segmentation shows them. So whatever the
-detection finds at another threshold, the reader's outlines are put over it.
+The voxels of an edited finding are stored in the table with its review, and the segmentation shows them. At every
+threshold they replace the detected outline.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from ..detection.numbering import FindingNumbers
 from ..detection.score_map import ScoreMap
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .finding_row import ADDED, CHANGED, DELETED, Row
+from .finding_row import ADDED, CHANGED, DELETED, FindingRow
 from .mask_text import mask_of, mask_text
 
 
 def with_edits(
-    findings: Findings, rows: Sequence[Row], scores: ScoreMap, numbering: FindingNumbers
+    findings: Findings, rows: Sequence[FindingRow], scores: ScoreMap, numbering: FindingNumbers
 ) -> Findings:
     """The findings with the reader's outlines over those of the detection.
 
-    What the reader has deleted is left out. Where a group of patches holds an edited finding and another one,
-    that other one gets what lies beyond the edited outline.
+    Deleted findings are left out. If a group of patches contains an edited finding and another one, the other finding
+    gets the voxels outside the edited outline.
 
     Args:
         findings: as detected, with their numbers.
         rows: of the table.
-        scores: that the findings are derived from.
-        numbering: all numbers that findings of these scores have had.
+        scores: from which the findings are derived.
+        numbering: all numbers that findings of these scores have had so far.
     """
     edited = {row.number: row for row in rows if row.edited}
     if not edited:
@@ -51,7 +51,7 @@ def with_edits(
             if other:
                 labels[(labels == other) & before[number]] = 0
                 detected[other] = replace(item, number=other)
-        elif 2 * redrawn[number] > whole[number]:  # a part of what the reader has drawn anew
+        elif 2 * redrawn[number] > whole[number]:  # part of an outline that the reader has redrawn
             labels[labels == number] = 0
     for row in edited.values():
         if row.edited != DELETED:
@@ -72,14 +72,16 @@ def with_edits(
     return replace(findings, items=tuple(items), labels=grid.image(labels))
 
 
-def edited_row(row: Row, mask: np.ndarray, before: np.ndarray, edited: str, scores: ScoreMap) -> Row:
-    """A row with the outline that the reader has drawn: volume, centroid and side are those of its voxels.
+def edited_row(
+    row: FindingRow, mask: np.ndarray, before: np.ndarray, edited: str, scores: ScoreMap
+) -> FindingRow:
+    """A row with the outline drawn by the reader; volume, centroid and side are measured on its voxels.
 
     Args:
-        row: as it was.
-        mask: bool on the FLAIR's grid; of a deleted finding empty.
-        before: its voxels before, bool.
-        edited: `CHANGED`, `ADDED`, `DELETED`, or "" for what is as it was detected.
+        row: before the edit.
+        mask: bool on the FLAIR's grid; empty for a deleted finding.
+        before: the voxels before the edit, bool.
+        edited: `CHANGED`, `ADDED`, `DELETED`, or "" if the outline is as detected.
         scores: of the result.
     """
     grid = scores.study.flair_grid
@@ -100,8 +102,8 @@ def edited_row(row: Row, mask: np.ndarray, before: np.ndarray, edited: str, scor
     )
 
 
-def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
-    """The row of a finding that the reader adds; its scores are those of its voxels.
+def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
+    """The row of a finding that the reader adds; its scores are measured on its voxels.
 
     Args:
         number: not used so far.
@@ -109,7 +111,7 @@ def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
         scores: of the result.
     """
     inside = voxels_of(scores.image)[mask]
-    row = Row(
+    row = FindingRow(
         number=number,
         volume_ml=0.0,
         peak_score=float(inside.max()),
@@ -126,8 +128,8 @@ def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> Row:
     return replace(row, region=scores.regions.name(np.array(row.centroid_ras) * (-1, -1, 1), None))
 
 
-def _edited_finding(row: Row, detected: Finding | None, scores: ScoreMap) -> Finding:
-    """An edited row as a finding: for pictures and reports it is one like any other."""
+def _edited_finding(row: FindingRow, detected: Finding | None, scores: ScoreMap) -> Finding:
+    """An edited row as a `Finding`, for pictures and reports."""
     if detected is None:
         r, a, s = row.centroid_ras
         centre = scores.study.grid.indices(np.array([[-r, -a, s]]))[0][::-1]  # slice, row, column
@@ -165,12 +167,12 @@ def _other_number(
     scores: ScoreMap,
     numbering: FindingNumbers,
 ) -> int:
-    """Whose the rest of a group is that an edited finding has grown together with: another known number; 0: nobody's.
+    """The known number of the finding that the rest of a group belongs to, beside an edited finding; 0: none.
 
     Args:
         number: of the edited finding.
-        taken: the numbers that cannot be meant.
-        replaced: bool on the FLAIR's grid, what edited findings were detected with: a patch there is theirs.
+        taken: numbers that are in use.
+        replaced: bool on the FLAIR's grid, the detected voxels of edited findings, whose patches belong to them.
         findings, scores, numbering: as for `with_edits`.
     """
     settings = scores.settings

@@ -1,4 +1,4 @@
-"""Results in the subject hierarchy: in the study of the volume that they belong to."""
+"""Place results in the subject hierarchy, in the study of their volume."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 
 def place_beside(scene: Any, node: Any, reference_node: Any, folder_name: str | None = None) -> None:
-    """Put a node beside the reference in the subject hierarchy, in its study, folder or at the top.
+    """Place a node beside the reference in the subject hierarchy: in its study, its folder, or at the top level.
 
-    Slicer makes an item for every node that it shows in the subject hierarchy; where none was made (slicer-core
-    has no plug-ins that do it), it is made here. A node that is hidden from editors stays out of it. What is
-    in the right place already stays as it is.
+    Slicer creates an item for every node that it shows in the subject hierarchy; slicer-core has no plug-ins for that,
+    so a missing item is created here. Nodes that are hidden from editors get no item. A node that is already in the
+    right place is not moved.
 
     Args:
         scene: to which both nodes belong.
-        folder_name: put it into a folder of this name beside the reference, made where there is none.
+        folder_name: place it in a folder of this name beside the reference, which is created if missing.
     """
     import slicer
 
@@ -37,7 +37,7 @@ def place_beside(scene: Any, node: Any, reference_node: Any, folder_name: str | 
 
 
 def _folder(hierarchy: Any, parent: int, name: str) -> int:
-    """The folder of this name under an item. A volume or study of the same name is none."""
+    """The folder of this name under an item; volumes and studies of the same name are ignored."""
     import vtk
 
     children = vtk.vtkIdList()

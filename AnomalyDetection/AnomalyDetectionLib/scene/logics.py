@@ -1,4 +1,4 @@
-"""The logics of Slicer that the bridge needs, handed in by whoever has them."""
+"""The Slicer logics that the bridge needs, passed in by the caller."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Logics:
-    """Logics that belong to the scene in hand.
+    """The logics of a scene.
 
     In Slicer: `slicer.app.applicationLogic()`, `slicer.modules.colors.logic()`,
     `slicer.modules.segmentations.logic()`; a test makes its own.

@@ -10,7 +10,7 @@ import numpy as np
 
 
 def mask_text(mask: np.ndarray) -> str:
-    """A mask as text: where its box begins, how large that is, and the packed bits in it; "" for an empty one.
+    """A mask as text: origin and size of its bounding box, and the packed bits in it; "" for an empty mask.
 
     Args:
         mask: bool (slices, rows, columns).
@@ -26,7 +26,7 @@ def mask_text(mask: np.ndarray) -> str:
 
 
 def mask_of(text: str, shape: tuple[int, ...]) -> np.ndarray:
-    """The mask of a text, bool of this shape; all of it False where the text is damaged or of another grid."""
+    """The mask of a text, bool of this shape; all False if the text is damaged or of another grid."""
     mask = np.zeros(shape, bool)
     try:
         *numbers, bits = text.split(" ")

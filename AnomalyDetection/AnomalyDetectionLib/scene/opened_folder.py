@@ -1,4 +1,4 @@
-"""A result folder in the scene: its images, its result, and the review that was saved beside it; and out again."""
+"""Open a result folder in the scene, with its images and its saved review, and close it again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ..detection.numbering import FindingNumbers
 from ..errors import InputError
 from ..grid import Grid
-from ..reporting.result_folder import Image, ResultFolder, identity_of, read_image
+from ..reporting.result_folder import ResultFolder, ResultImage, identity_of, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
 from .logics import Logics
 from .patients import place_under_patient, remove_patient_if_empty, study_of
@@ -20,43 +20,43 @@ from .remembered_files import remember_files
 from .result import Result, add_result, hide_hints, remove_result, why_fixed
 from .result_nodes import remove_node
 from .result_record import read_record, record_text
-from .saved_review import Saved, restore_review
+from .saved_review import SavedReview, restore_review
 from .volumes import RAS_LPS, affine, image_data, vtk_matrix
 
 OPENED = "AnomalyDetection.OpenedFrom"
-"""Attribute of a volume that a folder brought along: it goes with its result."""
+"""Attribute of a volume that was loaded with a result folder and is removed with it."""
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedResult:
     """A result that was opened from a folder.
 
     Attributes:
-        folder: that it came from, and that its review is saved in.
-        result: in the scene.
-        saved: its review on the disk.
+        folder: the result folder, in which the review is saved, too.
+        result: the nodes in the scene.
+        saved: the review on the disk.
         remarks: sentences for the reader.
     """
 
     folder: ResultFolder
     result: Result
-    saved: Saved
+    saved: SavedReview
     remarks: tuple[str, ...] = ()
 
 
 def open_result(
-    scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, Image], patient: str = ""
-) -> Opened:
-    """Bring a result folder into the scene: nothing is computed but what is shown.
+    scene: Any, logics: Logics, folder: ResultFolder, images: Mapping[str, ResultImage], patient: str = ""
+) -> OpenedResult:
+    """Open a result folder in the scene without running the engine.
 
     A failure leaves the scene as it was.
 
     Args:
-        images: "t1" and "flair", as `find_image` has found them.
-        patient: whose they are, where DICOM images do not say it; "": by the names of BIDS, where it has these.
+        images: "t1" and "flair", from `find_image`.
+        patient: name to use if the images are not DICOM; "": the BIDS subject, if there is one.
 
     Raises:
-        InputError: an image or the result is damaged, or they do not belong together.
+        InputError: an image or the result is damaged, or they do not fit together.
     """
     voxels = {role: read_image(images[role], role) for role in ("t1", "flair")}
     stored = scores_of(folder, voxels["t1"], voxels["flair"])
@@ -90,14 +90,14 @@ def open_result(
             remove_result(scene, result)
         _remove_images(scene, list(nodes.values()))
         raise
-    said = [f"{image.remark}." for image in images.values() if image.remark]
+    sentences = [f"{image.remark}." for image in images.values() if image.remark]
     if why_fixed(result):
-        said.append(why_fixed(result))
-    return Opened(folder, result, saved, (*said, *remarks))
+        sentences.append(why_fixed(result))
+    return OpenedResult(folder, result, saved, (*sentences, *remarks))
 
 
 def close_result(scene: Any, result: Result) -> None:
-    """Take a result and its images out of the scene; images that the reader has loaded himself stay."""
+    """Remove a result and its images from the scene; images that the reader has loaded are kept."""
     images = [
         node
         for node in (result.t1, result.flair)
@@ -108,16 +108,16 @@ def close_result(scene: Any, result: Result) -> None:
 
 
 def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any:
-    """A scalar volume node of an image (LPS), named, that knows which folder it was opened from.
+    """Add a scalar volume node for an image (LPS) to the scene, with a reference to the result folder.
 
     Raises:
-        InputError: its voxels are of a kind that the scene does not know.
+        InputError: the scene does not support its voxel type.
     """
     try:
         data = image_data(sitk.GetArrayFromImage(image))
     except (KeyError, TypeError) as error:
         raise InputError(
-            f"{name} has voxels of a kind that cannot be shown ({image.GetPixelIDTypeAsString()}): convert it."
+            f"{name} has a voxel type that cannot be shown ({image.GetPixelIDTypeAsString()}): convert it to integers or floats."
         ) from error
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(name))
     node.SetAndObserveImageData(data)
@@ -128,22 +128,22 @@ def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any
 
 
 def _remove_images(scene: Any, nodes: list[Any]) -> None:
-    """With the study and the patient that nothing else belongs to."""
+    """Remove a volume, and its study and patient if they are then empty."""
     for node in nodes:
         study = study_of(scene, node)
         remove_node(scene, node)
         remove_patient_if_empty(scene, study)
 
 
-def _series(image: Image, folder: ResultFolder, kind: str) -> str:
-    """What a volume is called: as Slicer calls a DICOM series, else after its scan."""
+def _series(image: ResultImage, folder: ResultFolder, kind: str) -> str:
+    """The name of a volume: like Slicer's name for a DICOM series, else after its scan."""
     if image.series is None:
         return f"{folder.name} {kind}"
     return f"{image.series.number}: {image.series.name}" if image.series.number else image.series.name
 
 
 def _number_all(result: Result, folder: ResultFolder) -> None:
-    """Without patches a number belongs to none, and those of findings that are not in the images are taken, too."""
+    """A numbering without patches, in which the numbers of findings that are not in the images are used, too."""
     if not why_fixed(result):
         return
     highest = max((int(item["number"]) for item in folder.record["findings"]), default=0)
@@ -153,14 +153,14 @@ def _number_all(result: Result, folder: ResultFolder) -> None:
 
 
 def _in_words_of_the_scene(record: Mapping[str, Any], nodes: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the scores come from, without what is in the table; the inputs are nodes now."""
+    """The provenance without findings, which are in the table, and with nodes as inputs."""
     kept = {key: value for key, value in record.items() if key not in ("findings", "cohort")}
     inputs: dict[str, Any] = {}
     for role, block in dict(kept.get("inputs") or {}).items():
         if isinstance(block, Mapping):
-            told = {key: value for key, value in block.items() if key not in ("path", "description")}
+            kept = {key: value for key, value in block.items() if key not in ("path", "description")}
             node = nodes.get(role)
-            inputs[role] = {**told, "volume": node.GetName() if node is not None else None}
+            inputs[role] = {**kept, "volume": node.GetName() if node is not None else None}
         else:
             inputs[role] = None
     return {**kept, "inputs": inputs}

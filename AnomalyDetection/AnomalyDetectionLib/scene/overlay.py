@@ -11,26 +11,26 @@ from .logics import Logics
 from .nodes import nodes_of_class
 
 TITLE = "Anomaly score"
-"""Of the colour table."""
+"""Number of colours in the table."""
 
 LEGEND_TITLE = "Score"
-"""Short, so that it stays beside the head."""
+"""Title of the legend; short, so that it stays beside the head."""
 
 _COLOURS = 256
 _STEP = 16
-"""The first colour for scores above the threshold is a multiple of this, so that there are few tables in a scene."""
+"""The index of the first colour above the threshold is a multiple of this, so that a scene has few colour tables."""
 
 _FAINTEST = 0.08
-"""A colour fainter than this in the paper's colours is not drawn: scores up to 0.6 of the threshold."""
+"""Colours with an opacity below this are not drawn: scores up to 0.6 of the threshold."""
 
 _ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "3"
-"""Scenes of earlier versions hold other colours: they keep them, and get these besides."""
+"""Version of the colours; scenes of earlier versions keep their colours and get these in addition."""
 
 
 def colour_table(scene: Any, edge: int = 64) -> Any:
-    """The colours of the scores as a node: made once in a scene, and found again after it was opened.
+    """The colour table of the scores; created once in a scene, and found again after it was saved and opened.
 
-    What lies below the threshold goes from clear through green to yellow; the rest from dark to light red.
+    Colours run from clear through green to yellow below the threshold, and from dark to light red above it.
 
     Args:
         scene: vtkMRMLScene.
@@ -47,11 +47,11 @@ def colour_table(scene: Any, edge: int = 64) -> Any:
     node = slicer.vtkMRMLColorTableNode()
     node.SetName(scene.GenerateUniqueName(TITLE))
     node.SetTypeToUser()
-    node.SetHideFromEditors(False)  # what is hidden is left out when a scene is saved as separate files
+    node.SetHideFromEditors(False)  # hidden nodes are left out when a scene is saved as separate files
     node.SetAttribute(_ATTRIBUTE, f"{_VERSION} {edge}")
     node.SetAttribute("Category", "AnomalyDetection")
     node.SetNumberOfColors(_COLOURS)
-    shares = (np.arange(_COLOURS) + 0.5) / edge  # the middle of each step, in thresholds
+    shares = (np.arange(_COLOURS) + 0.5) / edge  # the middle of each step, as a multiple of the threshold
     colours = score_colours(shares, 1.0, _COLOURS / edge)
     # Slicer draws a colour fully or, where its opacity is 0, not at all; how much shows through is the
     # opacity of the layer. Black is what the legend, which knows no opacity, then has for "nothing".
@@ -70,14 +70,14 @@ def show_scores(
 ) -> None:
     """Give a score volume its colours and its legend: red from the threshold up.
 
-    A visibility of the legend that was chosen before stays.
+    The visibility of the legend is not changed if the user has set it.
 
     Args:
         scene: vtkMRMLScene.
-        logics: that belong to it.
+        logics: of the scene.
         score_node: vtkMRMLScalarVolumeNode of the scores.
-        threshold: above it a score is suspected.
-        probabilities: the scale ends near 1, not at four thresholds.
+        threshold: scores above it are suspected.
+        probabilities: whether the scale ends near 1, or at four times the threshold.
     """
     threshold = max(threshold, 1e-3)
     share = threshold / lightest_score(threshold, probabilities=probabilities)
@@ -87,8 +87,8 @@ def show_scores(
     modifying = display.StartModify()
     display.SetAndObserveColorNodeID(colour_table(scene, edge).GetID())
     display.SetAutoWindowLevel(False)
-    display.SetInterpolate(False)  # scores are cells, and a cell is red or it is not
-    # Slicer cuts the window into 255 steps. This wide exactly, a step begins at the threshold.
+    display.SetInterpolate(False)  # no interpolation: each cell is either red or not
+    # Slicer divides the window into 255 steps. With this width a step begins exactly at the threshold.
     width = threshold * (_COLOURS - 1) / edge
     display.SetWindowLevelMinMax(0.0, width)
     display.ApplyThresholdOff()
@@ -103,12 +103,6 @@ def set_legend_visible(logics: Logics, score_node: Any, visible: bool) -> None:
         legend.SetVisibility(visible)
 
 
-def is_legend_visible(logics: Logics, score_node: Any) -> bool:
-    """Whether the legend of a score volume is shown."""
-    legend = _legend(logics, score_node)
-    return legend is not None and bool(legend.GetVisibility())
-
-
 def _legend(logics: Logics, score_node: Any) -> Any:
     return logics.colors.GetColorLegendDisplayNode(score_node)
 
@@ -116,15 +110,15 @@ def _legend(logics: Logics, score_node: Any) -> Any:
 def _show_legend(logics: Logics, score_node: Any) -> None:
     legend = _legend(logics, score_node)
     if legend is not None:
-        legend.Modified()  # its views do not look at the window of the volume
+        legend.Modified()  # its views do not observe the window of the volume
         return
     legend = logics.colors.AddDefaultColorLegendDisplayNode(score_node)
     modifying = legend.StartModify()
     legend.SetTitleText(LEGEND_TITLE)
-    legend.SetNumberOfLabels(5)  # nothing, the threshold, its multiples
+    legend.SetNumberOfLabels(5)  # labels: 0, the threshold, and its multiples
     legend.SetLabelFormat("%.2g")
     legend.SetMaxNumberOfColors(_COLOURS)
-    # In the lower right corner, where an axial slice shows air. The box decides on the size of the letters.
+    # In the lower right corner, where an axial slice shows air. The size of the box sets the font size.
     legend.SetSize(0.04, 0.22)
     legend.SetPosition(0.98, 0.03)
     for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):

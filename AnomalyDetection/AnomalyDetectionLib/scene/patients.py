@@ -1,4 +1,4 @@
-"""Whose images a volume is of: patient and study in the subject hierarchy, as Slicer keeps them of DICOM images."""
+"""Patient and study of a volume in the subject hierarchy, as Slicer stores them for DICOM images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MADE = "AnomalyDetection.Made"
 
 
 def identity_in_scene(scene: Any, volume: Any) -> Identity:
-    """What the subject hierarchy knows of the patient and the study of a volume node."""
+    """The identity of a volume node's patient and study in the subject hierarchy."""
     hierarchy = _hierarchy(scene)
     values: dict[str, str] = {}
     for level, names in (("Patient", _PATIENT), ("Study", _STUDY)):
@@ -29,23 +29,23 @@ def identity_in_scene(scene: Any, volume: Any) -> Identity:
 
 
 def study_of(scene: Any, volume: Any) -> int:
-    """The subject hierarchy item of the study that a volume node is of; 0 where there is none."""
+    """The subject hierarchy item of a volume node's study; 0 if there is none."""
     return item_above(_hierarchy(scene), volume, "Study")
 
 
 def item_above(hierarchy: Any, volume: Any, level: str) -> int:
-    """The "Patient" or the "Study" that a volume node stands under; 0 where there is none."""
+    """The "Patient" or "Study" item above a volume node; 0 if there is none."""
     item = 0 if hierarchy is None else hierarchy.GetItemByDataNode(volume)
     return hierarchy.GetItemAncestorAtLevel(item, level) if item else 0
 
 
 def place_under_patient(scene: Any, nodes: Sequence[Any], identity: Identity, name: str = "") -> None:
-    """Put volumes under their patient and study, which are made where the scene has not got them.
+    """Move volumes under their patient and study, which are created if the scene lacks them.
 
     Args:
         nodes: of one study.
-        identity: as DICOM writes it; what it does not say is left out.
-        name: of the patient, where the images do not name any; "" too: the nodes stay where they are.
+        identity: in DICOM format; empty fields are left out.
+        name: of the patient if the images do not name one. If it is "", too, the nodes are not moved.
     """
     hierarchy = _hierarchy(scene)
     named = identity.patient_id or identity.name
@@ -68,10 +68,10 @@ def place_under_patient(scene: Any, nodes: Sequence[Any], identity: Identity, na
 
 
 def remove_patient_if_empty(scene: Any, study: int) -> None:
-    """Take a study out that has nothing in it any more, and its patient likewise; only those that were made here.
+    """Remove an empty study, and its patient if empty; only items that this module has created.
 
     Args:
-        study: its item, of `item_above`.
+        study: the item, from `item_above`.
     """
     hierarchy = _hierarchy(scene)
     while study and hierarchy.GetItemAttribute(study, _MADE) and not hierarchy.GetNumberOfItemChildren(study):
@@ -81,7 +81,7 @@ def remove_patient_if_empty(scene: Any, study: int) -> None:
 
 
 def _called(identity: Identity) -> str:
-    """As Slicer calls a patient: "Doe Jane (4711)"."""
+    """Slicer's name for a patient: "Doe Jane (4711)"."""
     name = " ".join(identity.name.replace("^", " ").split())
     return f"{name} ({identity.patient_id})" if name and identity.patient_id else name or identity.patient_id
 

@@ -1,4 +1,4 @@
-"""Where findings lie: a point to go to, and the slice of the FLAIR."""
+"""Positions of findings: a point to go to, and the slice of the FLAIR."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .result_record import read_record
 from .volumes import ijk_to_ras
 
 NEAR_VOXELS = 2
-"""So far beside a finding a click still means it: an outline is thin."""
+"""Distance from a finding, in mm, at which a click still selects it, as outlines are thin."""
 
 
 def centre_of(result: Result, number: int) -> np.ndarray:
-    """A point in the middle of a finding and of a slice of the FLAIR: RAS of the world as it is now, mm, (3,).
+    """A point in a finding, in the middle of a slice of the FLAIR: RAS of the current world space, mm, (3,).
 
-    It lies in the finding also where that is bent round its centroid. For a finding that has vanished it is
-    where that was. Without the result's volumes, which were not saved with the scene, it is where it was found.
+    The point lies inside the finding even if its centroid does not. For a finding that has vanished it is the former
+    position. If the result's volumes were not saved with the scene, it is the position at the detection.
 
     Raises:
         KeyError: there is no such finding.
@@ -39,7 +39,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
     labels = voxels_of(findings.labels)
     nearest = np.rint(index).astype(int)[::-1]
     inside = bool(np.all((nearest >= 0) & (nearest < labels.shape)))
-    if not inside or labels[tuple(nearest)] != number:  # only then all voxels are worth a look
+    if not inside or labels[tuple(nearest)] != number:  # search all voxels only in this case
         voxels = np.argwhere(labels == number)[:, ::-1]
         if len(voxels) > 0:
             distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
@@ -52,7 +52,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
 
 
 def slices_of(result: Result) -> dict[int, int]:
-    """The slice of the FLAIR in whose middle each finding lies: 1 is the lowest on the head.
+    """The number of the FLAIR slice through the middle of each finding: 1 is the lowest on the head.
 
     Sagittal slices are counted from the patient's right, coronal ones from the back.
     """
@@ -61,7 +61,7 @@ def slices_of(result: Result) -> dict[int, int]:
     axis = 2
     step = direction[:, axis] * grid["spacing"][axis]
     count = int(grid["size"][axis])
-    # LPS: the patient's left, back and top are positive; the back is the first of coronal slices.
+    # LPS: the patient's left, back and top are positive; coronal slices are counted from the back.
     along = int(np.argmax(np.abs(step)))
     upwards = step[along] * (1, -1, 1)[along] > 0
     slices = {}
@@ -74,14 +74,14 @@ def slices_of(result: Result) -> dict[int, int]:
 
 
 def finding_at(result: Result, ras: Sequence[float]) -> int | None:
-    """The finding at a point, or so near to it that a click may mean it; None: there is none.
+    """The finding at a point, or near enough for a click; None if there is none.
 
     Args:
         ras: RAS of the world, mm.
     """
     try:
         findings = findings_of(result)
-    except InputError:  # without the volumes of the result it is not known
+    except InputError:  # not known without the volumes of the result
         return None
     labels = voxels_of(findings.labels)
     local = [0.0, 0.0, 0.0]

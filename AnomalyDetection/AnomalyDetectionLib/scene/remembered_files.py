@@ -1,4 +1,4 @@
-"""Which DICOM files a volume that was opened with its result was read from."""
+"""The DICOM files of a volume that was opened with a result folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _FILES = "AnomalyDetection.DicomFiles"
 
 
 def remember_files(node: Any, files: Sequence[Path]) -> None:
-    """Let a volume node know its DICOM files, in the order of its slices; none: it is of another format."""
+    """Store the DICOM files of a volume node, in slice order; empty for other formats."""
     if files:
         node.SetAttribute(_FILES, json.dumps([str(file) for file in files]))
 
 
 def remembered_files(node: Any) -> list[Path]:
-    """The DICOM files that a volume node knows; they may be gone by now."""
+    """The stored DICOM files of a volume node, which may have been deleted since."""
     try:
         return [Path(file) for file in json.loads(node.GetAttribute(_FILES) or "[]")]
-    except (ValueError, TypeError, RecursionError):  # a scene may be anybody's
+    except (ValueError, TypeError, RecursionError):  # a scene may come from anywhere
         return []

@@ -1,7 +1,7 @@
-"""One result in the scene: how it comes about, and what follows from the threshold and the least size.
+"""One result in the scene: create it, and derive its findings for a threshold and a minimum size.
 
-The scores and all that they came from stay in the scene, so that findings can be derived again without the
-network, also after the scene was saved and opened.
+The scores and the prepared images are kept in the scene, so that findings can be derived again without the network,
+also after the scene was saved and opened.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from .result_nodes import (
     results_in,
     with_aligned_t1,
 )
-from .result_record import Record, read_record, record_text
+from .result_record import ResultRecord, read_record, record_text
 from .segmentation import hide_findings, remove_findings, show_findings
 from .titles import name_scores
 from .volumes import array_of, ijk_to_ras
-from .windows import brain_windows, show_window
+from .window_level import brain_windows, show_window
 
 __all__ = [
     "Result",
@@ -86,23 +86,23 @@ def add_result(
     keep_intermediate: bool = False,
     written: Callable[[ScoreMap], Findings | None] | None = None,
 ) -> Result:
-    """Bring scores into the scene, with findings, overlay and table. A failure leaves the scene as it was.
+    """Add scores to the scene, with findings, overlay and table. After a failure the scene is as before.
 
     Args:
         scene: vtkMRMLScene.
-        logics: that belong to it.
+        logics: of the scene.
         t1, flair: the volumes that were analysed.
         stored: the scores of this FLAIR.
-        provenance: where they come from, plain values.
+        provenance: of the scores, as JSON types.
         threshold, min_patches: for the findings.
-        replace: a result whose nodes are used again. Where its findings overlap the new ones, these take over
-            number and review, if it is on the same grid; else nothing of it is kept. None: new nodes.
-        keep_intermediate: whether the volumes that findings are derived from are shown among the volumes.
-        written: gives the findings that the run itself derived from its scores, so that it is not done twice;
-            they count where they have this threshold and least size.
+        replace: a result whose nodes are reused. If it is on the same grid, new findings take number and review of
+            the old findings that they overlap; else nothing of it is kept. None: create new nodes.
+        keep_intermediate: whether the volumes that findings are derived from are listed in Slicer.
+        written: returns the findings that the run derived from its scores, so that they are not derived twice; used
+            if they have this threshold and minimum size.
 
     Raises:
-        InputError: the scores are damaged or do not fit the FLAIR, or give more findings than can be numbered.
+        InputError: the scores are damaged, do not fit the FLAIR, or give too many findings to number.
     """
     scores = restore(stored)
     if array_of(flair).shape != scores.study.flair_grid.shape:
@@ -116,7 +116,7 @@ def add_result(
     known = None if old is None else carried_numbering(*old, findings, scores)
     findings, numbering = keep_numbers(findings, scores, known)
     hidden = () if replace is None else hidden_hints(replace)
-    text = record_text(Record(threshold, min_patches, numbering, provenance, stored.record, hidden))
+    text = record_text(ResultRecord(threshold, min_patches, numbering, provenance, stored.record, hidden))
     if replace is None:
         result = new_nodes(scene, t1, flair, keep_intermediate)
     else:
@@ -145,13 +145,13 @@ def add_result(
 
 
 def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, min_patches: int) -> Findings:
-    """The findings for another threshold or least size, everywhere in the scene; without the network.
+    """Derive the findings for another threshold or minimum size and update the scene; does not use the network.
 
-    They keep their numbers and their review, also those that had vanished for a while.
+    Findings keep their numbers and reviews, even if they had vanished in between.
 
     Raises:
-        InputError: there would be more findings than can be numbered, a volume of the result has lost its voxels,
-            or its scores were opened without their patches. Nothing was changed then.
+        InputError: there would be too many findings to number, a volume of the result has no voxels, or its scores were
+            opened without their patches. Nothing is changed.
     """
     if reason := why_fixed(result):
         raise InputError(reason)
@@ -167,10 +167,10 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
 
 def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
-    """Bring table, segments and colours to the findings as they are known: after an edit was taken back, or made.
+    """Update table, segments and colours after an edit was made or undone.
 
     Raises:
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
     findings = findings_of(result)
     _show(scene, logics, result, findings)
@@ -178,15 +178,15 @@ def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
 
 
 def findings_of(result: Result) -> Findings:
-    """The findings as they are now, with their numbers, and with what the reader has edited of them.
+    """The current findings with their numbers, including the reader's edits.
 
     Raises:
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
     detected, known = detected_in(result), rows(result.table, all=True)
     if not any(row.edited for row in known):
         return detected
-    memory = _memory(result)
+    memory = _cache(result)
     state = (memory.settings, [row for row in known if row.edited])
     if memory.edited is None or memory.edits != state:
         numbering = read_record(result.record).numbering
@@ -195,12 +195,12 @@ def findings_of(result: Result) -> Findings:
 
 
 def detected_in(result: Result) -> Findings:
-    """The findings as the detection has them at these settings, whatever the reader has edited.
+    """The detected findings at these settings, without the reader's edits.
 
     Raises:
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
-    memory, record = _memory(result), read_record(result.record)
+    memory, record = _cache(result), read_record(result.record)
     fixed = why_fixed(result)
     if memory.findings is None and fixed:
         raise InputError(fixed)
@@ -214,12 +214,12 @@ def detected_in(result: Result) -> Findings:
 
 
 def score_map_of(result: Result) -> ScoreMap:
-    """The scores, taken up from the scene; kept in memory as long as the volumes do not change.
+    """The scores, read from the scene; cached until the volumes change.
 
     Raises:
-        InputError: a volume of the result has lost its voxels.
+        InputError: a volume of the result has no voxels.
     """
-    memory = _memory(result)
+    memory = _cache(result)
     if memory.scores is None:
         images = {name: sitk.GetImageFromArray(_voxels(getattr(result, name))) for name in IMAGES}
         memory.scores = restore(StoredScores(images, dict(read_record(result.record).scores)))
@@ -227,16 +227,16 @@ def score_map_of(result: Result) -> ScoreMap:
 
 
 def prepare_for_sliders(result: Result) -> None:
-    """Find out now what the next threshold will ask for, so that its first step is as quick as the others."""
+    """Compute in advance what a change of the threshold needs, so that the first step is as fast as the others."""
     with contextlib.suppress(InputError):  # the volumes were not saved with the scene
         scores = score_map_of(result)
         _ = scores.midline, scores.regions, scores.parts
 
 
 def would_lose_review(result: Result) -> bool:
-    """Whether another run on its FLAIR would drop what a reader has reviewed or edited.
+    """Whether another run on the same FLAIR would lose reviews or edits.
 
-    It cannot be carried over where the FLAIR has another grid now, or the findings cannot be derived any more.
+    They cannot be carried over if the FLAIR's grid has changed, or the findings can no longer be derived.
     """
     if not any(row.reviewed or row.note or row.edited for row in rows(result.table)):
         return False
@@ -244,7 +244,7 @@ def would_lose_review(result: Result) -> bool:
 
 
 def settings_of(result: Result) -> tuple[float, int]:
-    """Threshold and least number of patches of the findings that are shown."""
+    """Threshold and minimum number of patches of the shown findings."""
     record = read_record(result.record)
     return record.threshold, record.min_patches
 
@@ -255,22 +255,22 @@ def has_probabilities(result: Result) -> bool:
 
 
 def scores_voxels(result: Result) -> bool:
-    """Whether its scores are those of single voxels of the network's grid, not of patches some voxels apart."""
+    """Whether its scores are per voxel of the network's grid, not per patch."""
     return dict(read_record(result.record).scores.get("lattice") or {}).get("stride") == 1
 
 
 def rates_of(result: Result) -> FalsePositiveCurve | None:
-    """What the scores mean, as findings a normal scan by threshold; None where that is not known."""
+    """Findings per normal scan by threshold; None if not known."""
     return false_positive_curve.from_plain(read_record(result.record).scores.get("false_positive_curve"))
 
 
 def why_fixed(result: Result) -> str:
-    """Why threshold and least size cannot be changed; "" where they can."""
+    """Why threshold and minimum size cannot be changed; "" if they can."""
     return WHY_FIXED if read_record(result.record).scores.get(WITHOUT_PATCHES) else ""
 
 
 def provenance_of(result: Result) -> dict[str, Any]:
-    """Where the scores come from: model, settings, versions, device, inputs."""
+    """The provenance of the scores: model, settings, versions, device, inputs."""
     return dict(read_record(result.record).provenance)
 
 
@@ -280,7 +280,7 @@ def hidden_hints(result: Result) -> tuple[str, ...]:
 
 
 def hide_hints(result: Result, hints: Collection[str]) -> None:
-    """Show the findings of all hints but these, in every view; all keep their number and review."""
+    """Hide the findings with these hints in every view; all findings keep their numbers and reviews."""
     record = read_record(result.record)
     if set(record.hidden) != set(hints):
         hidden = tuple(hint for hint in HINTS if hint in hints)
@@ -301,7 +301,7 @@ def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> Non
 
 
 def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, FindingNumbers] | None:
-    """The findings of a result, if they lie on the voxels of this FLAIR and can still be derived."""
+    """The findings of a result, if they are on the grid of this FLAIR and can still be derived."""
     if result is None:
         return None
     same = result.flair.GetID() == flair.GetID()
@@ -316,15 +316,15 @@ def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreM
         return None
 
 
-def _settings(record: Record) -> tuple[Any, ...]:
+def _settings(record: ResultRecord) -> tuple[Any, ...]:
     return record.threshold, record.min_patches, record.numbering
 
 
-class _Memory:
-    """What was computed from the nodes of a result, as long as they do not change.
+class _ResultCache:
+    """Values computed from the nodes of a result, valid until the nodes change.
 
-    It hangs on the record node itself, as a Python attribute that VTK keeps as long as the node lives. So it
-    goes when the scene is closed, and another scene's node has none, even under the same name and ID.
+    It is a Python attribute of the record node, which VTK keeps as long as the node exists. So it is released when the
+    scene is closed, and never confused with a node of the same ID in another scene.
     """
 
     def __init__(self, state: object) -> None:
@@ -336,8 +336,8 @@ class _Memory:
         self.edits: tuple[Any, ...] = ()
 
 
-def _memory(result: Result) -> _Memory:
-    # VTK counts every modification in the whole process: another content never has the same numbers.
+def _cache(result: Result) -> _ResultCache:
+    # VTK's modification times are unique in the process, so different contents never have the same ones.
     data = [getattr(result, name).GetImageData() for name in IMAGES]
     state = [
         read_record(result.record).scores,
@@ -345,12 +345,12 @@ def _memory(result: Result) -> _Memory:
     ]
     memory = getattr(result.record, "_anomaly_detection", None)
     if memory is None or memory.state != state:
-        memory = result.record._anomaly_detection = _Memory(state)
+        memory = result.record._anomaly_detection = _ResultCache(state)
     return memory
 
 
 def _remember(result: Result, scores: ScoreMap, findings: Findings) -> None:
-    memory = _memory(result)
+    memory = _cache(result)
     memory.scores, memory.findings = scores, findings
     memory.settings = _settings(read_record(result.record))
 
@@ -360,6 +360,6 @@ def _voxels(node: Any) -> np.ndarray:
         return array_of(node)
     except InputError as error:
         raise InputError(
-            f'"{node.GetName()}" was not saved with the scene (a .mrb file saves all), so the findings stay as '
-            "they are: detect anomalies again to change them."
+            f'"{node.GetName()}" was not saved with the scene (a .mrb file saves all), so the findings cannot be '
+            "changed: detect anomalies again."
         ) from error

@@ -1,7 +1,6 @@
-"""The nodes of one result: which they are, how they refer to each other, where they stand.
+"""The nodes of one result, their references to each other, and their positions.
 
-A result is found through its score volume, which refers to all other nodes of it, so that it is found again
-in a scene that was saved and opened.
+The score volume refers to all other nodes of a result, so that the result is found again in a saved scene.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ _NODES = {
     "prepared_flair": ("Prepared FLAIR", "vtkMRMLScalarVolumeNode"),
     "prepared_brain": ("Prepared brain mask", "vtkMRMLLabelMapVolumeNode"),
 }
-"""What a result is made of: names, which the FLAIR's name is added to, and classes."""
+"""The nodes of a result: role, name (the FLAIR's name is added) and class."""
 
 SHOWING = ("brain_surface", "numbers", "earlier_flair")
-"""What a result gets when it is shown: made when it is needed, and lost without harm."""
+"""Nodes that are created when a result is shown, and can be recreated at any time."""
 
 INTERMEDIATE_FOLDER = "Intermediate volumes"
 
@@ -60,10 +59,10 @@ class Result:
         segmentation: vtkMRMLSegmentationNode, one segment a finding.
         table: vtkMRMLTableNode, the findings with their review (see `findings_table`).
         record: vtkMRMLTextNode, JSON: how the scores were made, the settings and the numbers of the findings.
-        brain, patch_scores, candidates, prepared_t1, prepared_flair, prepared_brain: volumes that findings are
-            derived from, hidden from the user unless they were asked for.
-        aligned_t1: vtkMRMLScalarVolumeNode, the T1 where the registration of the run puts it; None where the
-            run moved nothing, and in scenes of earlier versions.
+        brain, patch_scores, candidates, prepared_t1, prepared_flair, prepared_brain: volumes that findings are derived
+            from; hidden unless the user asked for them.
+        aligned_t1: vtkMRMLScalarVolumeNode, the T1 as registered by the run; None if the run did not move it, and in
+            scenes of earlier versions.
     """
 
     score: Any
@@ -88,7 +87,7 @@ class Result:
 
     @property
     def shown_t1(self) -> Any:
-        """The T1 that lies on the FLAIR's tissue; None where there is none any more."""
+        """The T1 that is registered to the FLAIR; None if it was deleted."""
         return self.t1 if self.aligned_t1 is None else self.aligned_t1
 
 
@@ -106,7 +105,7 @@ def results_in(scene: Any) -> list[Result]:
 
 
 def result_of(score_node: Any) -> Result | None:
-    """The result of a score volume; None if it is none, or not complete any more (the T1 may be missing)."""
+    """The result of a score volume; None if the volume is not one, or nodes of the result are missing (other than the T1)."""
     if score_node is None or score_node.GetAttribute(_RESULT) != "1":
         return None
     nodes = {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
@@ -122,7 +121,7 @@ def result_of(score_node: Any) -> Result | None:
 
 
 def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Result:
-    """The nodes of a result to be, still empty."""
+    """Create the empty nodes of a result."""
     made = {}
     for role, (name, node_class) in _NODES.items():
         node = scene.CreateNodeByClass(node_class)
@@ -135,13 +134,13 @@ def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Resul
 
 
 def name_nodes(scene: Any, result: Result) -> None:
-    """Name the nodes after the FLAIR, which is another one than before."""
+    """Name the nodes after the FLAIR."""
     for role, (name, _) in _NODES.items():
         getattr(result, role).SetName(scene.GenerateUniqueName(f"{name} ({result.flair.GetName()})"))
 
 
 def connect(result: Result) -> None:
-    """Let the score volume refer to all other nodes."""
+    """Set the references from the score volume to all other nodes."""
     for role in _ROLES:
         node = getattr(result, role)
         if role != "score":
@@ -150,19 +149,19 @@ def connect(result: Result) -> None:
 
 
 def place_aside(result: Result, role: str, node: Any) -> None:
-    """Let a node that was made for showing a result belong to it: found again, and removed with it."""
+    """Register a node that was created to show a result, so that it is found again and removed with the result."""
     node.SetAttribute(ROLE, role)
     result.score.SetNodeReferenceID(reference_of(role), node.GetID())
 
 
 def aside(result: Result) -> list[Any]:
-    """The nodes that were made for showing a result."""
+    """The nodes that were created to show a result."""
     nodes = [result.score.GetNodeReference(reference_of(role)) for role in SHOWING]
     return [node for node in nodes if node is not None]
 
 
 def fill_volumes(result: Result, stored: StoredScores) -> None:
-    """The voxels of all volumes, and their place. All memory is taken before the first of them is touched."""
+    """Fill all volumes with voxels and positions. All memory is allocated before the first volume is changed."""
     contents = [
         (getattr(result, role), image_data(_array(stored, role)), _matrix(stored, role, result.flair))
         for role in IMAGES
@@ -172,7 +171,7 @@ def fill_volumes(result: Result, stored: StoredScores) -> None:
 
 
 def with_aligned_t1(scene: Any, result: Result, scores: Mapping[str, Any], t1_grid: Any) -> Result:
-    """The result with the T1 as the run aligned it, where the run moved it; without one, where it did not.
+    """The result with the aligned T1 if the run moved the T1, else without it.
 
     Args:
         scores, t1_grid: as for `place_aligned_t1`.
@@ -193,7 +192,7 @@ def with_aligned_t1(scene: Any, result: Result, scores: Mapping[str, Any], t1_gr
 
 
 def follow_flair(result: Result) -> None:
-    """Put what lies on the FLAIR's voxels, or on its tissue, where the FLAIR is now."""
+    """Move the volumes of the result to the current position of the FLAIR."""
     if result.aligned_t1 is not None:
         moved = ijk_to_ras(result.flair) @ np.linalg.inv(ijk_to_ras(result.score))
         stand_under(result.aligned_t1, result.flair, moved @ ijk_to_ras(result.aligned_t1))
@@ -202,7 +201,7 @@ def follow_flair(result: Result) -> None:
 
 
 def place(scene: Any, result: Result, keep_intermediate: bool) -> None:
-    """Put the nodes into the study of the FLAIR, the intermediate ones into a folder of their own or nowhere."""
+    """Place the nodes in the study of the FLAIR; intermediate nodes go into a folder or are hidden."""
     for role in _INTERMEDIATE:
         getattr(result, role).SetHideFromEditors(not keep_intermediate)
     for role in ("score", "segmentation", "table", "record"):
@@ -214,15 +213,17 @@ def place(scene: Any, result: Result, keep_intermediate: bool) -> None:
 
 
 def remove_result(scene: Any, result: Result) -> None:
-    """Take a result out of the scene, with all that belongs to its nodes; the inputs stay."""
+    """Remove a result from the scene with all its nodes; the inputs are kept."""
     for node in [*aside(result), *result.own_nodes]:
         remove_node(scene, node)
 
 
 def remove_forgotten(scene: Any) -> None:
-    """Take out the hidden volumes of results whose score volume was deleted: nobody else could, and they hold
+    """Remove the hidden volumes of results whose score volume was deleted. The user cannot remove them, and they contain
     images of the patient that would be saved with the scene."""
-    if scene.IsBatchProcessing():  # being opened or closed: the score volume may be still to come
+    if (
+        scene.IsBatchProcessing()
+    ):  # the scene is being opened or closed, and the score volume may not be loaded yet
         return
     volumes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")  # label maps among them
     used = {node.GetNodeReferenceID(reference_of(role)) for node in volumes for role in _INTERMEDIATE}
@@ -244,7 +245,7 @@ def _array(stored: StoredScores, role: str) -> np.ndarray:
 def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:
     """IJK to RAS of an image of the engine, in the FLAIR node's own space; None: that of the FLAIR itself.
 
-    The way goes over the FLAIR's voxels, so it is right wherever the FLAIR was moved to in the meantime.
+    It is relative to the FLAIR's voxels, so it is right even if the FLAIR was moved in the meantime.
     """
     if role in ("score", "brain"):
         return None
@@ -253,7 +254,7 @@ def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:
 
 
 def remove_node(scene: Any, node: Any) -> None:
-    """A node with its display and storage nodes, and its place in the subject hierarchy."""
+    """Remove a node with its display and storage nodes and its subject hierarchy item."""
     import slicer
 
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
@@ -266,7 +267,7 @@ def remove_node(scene: Any, node: Any) -> None:
     for other in belonging:
         if other is not None and scene.IsNodePresent(other):
             scene.RemoveNode(other)
-    if item and hierarchy.GetItemParent(item):  # Slicer has removed it, slicer-core has not
+    if item and hierarchy.GetItemParent(item):  # Slicer has already removed it, slicer-core has not
         hierarchy.RemoveItem(item, False, True)
     if folder and hierarchy.GetItemName(folder) == INTERMEDIATE_FOLDER:
         import vtk

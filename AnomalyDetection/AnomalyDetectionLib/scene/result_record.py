@@ -1,4 +1,4 @@
-"""The record of a result: a text node that says, in JSON, how it was made and how its findings are numbered."""
+"""The record of a result: a text node with its provenance, settings and finding numbers as JSON."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..errors import InputError
 
 
 @dataclass(frozen=True)
-class Record:
-    """What the nodes of a result do not say themselves.
+class ResultRecord:
+    """Information about a result that its other nodes do not have.
 
     Attributes:
-        threshold, min_patches: what the findings that are shown were derived with.
+        threshold, min_patches: settings of the shown findings.
         numbering: all numbers that findings of these scores have had.
-        provenance: model, settings, versions, device, inputs; plain values.
+        provenance: model, settings, versions, device, inputs, as JSON types.
         hidden: hints whose findings are not shown.
         scores: the record of the stored scores (see `detection.stored_scores`).
     """
@@ -31,11 +31,11 @@ class Record:
     hidden: tuple[str, ...] = ()
 
 
-def record_text(record: Record) -> str:
+def record_text(record: ResultRecord) -> str:
     """The record as the text of its vtkMRMLTextNode.
 
     Raises:
-        TypeError: the provenance is not of plain values.
+        TypeError: the provenance has other than JSON types.
     """
     content = {
         "threshold": record.threshold,
@@ -45,31 +45,31 @@ def record_text(record: Record) -> str:
         "provenance": record.provenance,
         "scores": record.scores,
     }
-    return json.dumps(content)  # an indentation would take ten times as long, at every step of a slider
+    return json.dumps(content)  # indented JSON would take ten times as long, at every step of a slider
 
 
-def read_record(text_node: Any) -> Record:
+def read_record(text_node: Any) -> ResultRecord:
     """Read the record from a vtkMRMLTextNode.
 
     Raises:
-        InputError: it is not there or damaged.
+        InputError: it is missing or damaged.
     """
     try:
         content = json.loads(text_node.GetText() or "")
-        return Record(
+        return ResultRecord(
             threshold=float(content["threshold"]),
             min_patches=int(content["min_patches"]),
             numbering=FindingNumbers(tuple(map(_peak, content["numbers"]))),
             provenance=dict(content["provenance"]),
             scores=dict(content["scores"]),
-            hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # earlier scenes have none
+            hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # missing in earlier scenes
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f'"{text_node.GetName()}" is damaged: detect anomalies again.') from error
 
 
 def _peak(patch: Any) -> tuple[int, int, int] | None:
-    if patch is None:  # of the reader's own finding
+    if patch is None:  # for a finding added by the reader
         return None
     s, i, j = patch
     return int(s), int(i), int(j)

@@ -1,4 +1,4 @@
-"""A look at T1 and FLAIR before a run, without a brain mask, in some hundredths of a second."""
+"""A fast check of T1 and FLAIR before a run, without a brain mask: their contrast and overlap."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import scipy
 
 from ..imaging.contrast import ContrastOrder
 
-#: Where it is looked: points this far apart along R, A and S (mm).
+#: Spacing of the sampled points along R, A and S (mm).
 STEP_MM = (3.0, 3.0, 8.0)
 MOST_POINTS = 128
 
-#: Brighter than this share of the bright end is head, not air.
+#: Points brighter than this share of the bright end are head, not air.
 HEAD_FROM = 0.15
 
-#: Of a head, what lies between these depths below its top (mm) and this deep inside each slice is brain.
+#: Points between these depths below the top of the head (mm), and this deep inside each slice, count as brain.
 BELOW_TOP_MM, INSIDE_MM = (20.0, 105.0), 15.0
 
-#: Fewer points tell nothing; a whole brain has above 10,000.
+#: With fewer points the contrast is not judged; a whole brain has more than 10,000.
 FEWEST_POINTS = 3000
 
-#: Below this `RoughLook.order` the two are exchanged. On all 109 pairs of `../shared/data` (107 people, seven hospitals, 84 of them
+#: Below this `RoughContrast.order` the two are exchanged. On all 109 pairs of `../shared/data` (107 people, seven hospitals, 84 of them
 #: with tumours) it was 0.04 and more; exchanged, below -0.1 in 107. The two that were missed lie 10 mm apart.
 SWAPPED_BELOW = -0.1
 
 
 @dataclass(frozen=True)
-class RoughLook:
-    """What the look gave.
+class RoughContrast:
+    """Contrast and overlap of T1 and FLAIR.
 
     Attributes:
         covered: share of the upper head in the FLAIR that lies within the T1's field of view; 1 if no head
@@ -42,9 +42,9 @@ class RoughLook:
     order: float
 
 
-def look(
+def rough_contrast(
     t1: np.ndarray, t1_ijk_to_ras: np.ndarray, flair: np.ndarray, flair_ijk_to_ras: np.ndarray
-) -> RoughLook:
+) -> RoughContrast:
     """Sample both volumes at the same points in space, and compare.
 
     Args:
@@ -57,9 +57,9 @@ def look(
     covered = _covered(f, in_flair, in_t1, axes[2])
     inner, levels = _inside(t, f, in_flair & in_t1, axes[2])
     if np.count_nonzero(inner) < FEWEST_POINTS:
-        return RoughLook(covered, 0.0)
+        return RoughContrast(covered, 0.0)
     order = ContrastOrder.of(t[levels], f[levels], inner, STEP_MM[1::-1])
-    return RoughLook(covered, order.score)
+    return RoughContrast(covered, order.score)
 
 
 def _axes(shape: tuple[int, ...], ijk_to_ras: np.ndarray) -> list[np.ndarray]:
@@ -77,7 +77,7 @@ def _axes(shape: tuple[int, ...], ijk_to_ras: np.ndarray) -> list[np.ndarray]:
 def _sample(
     voxels: np.ndarray, ijk_to_ras: np.ndarray, axes: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest voxels' values (S, A, R), 0 outside, and which points lie within the volume."""
+    """The values of the nearest voxels (S, A, R), 0 outside, and a mask of the points inside the volume."""
     inverse = np.linalg.inv(ijk_to_ras)
     r, a, s = axes[0][None, None, :], axes[1][None, :, None], axes[2][:, None, None]
     inside = np.ones((len(axes[2]), len(axes[1]), len(axes[0])), bool)
@@ -111,7 +111,7 @@ def _covered(flair: np.ndarray, in_flair: np.ndarray, in_t1: np.ndarray, level: 
 def _inside(
     t1: np.ndarray, flair: np.ndarray, where: np.ndarray, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Roughly the brain (on the chosen levels only), and which levels these are."""
+    """A rough brain mask on some levels, and the indices of these levels."""
     head = _largest(_head(t1, where) | _head(flair, where))
     top = _top(head, level)
     if top is None:

@@ -1,6 +1,6 @@
-"""The reader's review of a result folder: a file of its own beside the engine's, which it never touches.
+"""The reader's review of a result folder, in files of its own; the engine's files are never changed.
 
-review.json brings everything back (threshold, numbers, decisions, outlines edited by hand); review.csv is the table.
+review.json restores everything (threshold, numbers, decisions, edited outlines); review.csv is the table.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from ..files.atomic_file import atomic_file
 from ..files.file_hash import sha256_of
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
-from .finding_row import COLUMNS, Row, column_of, row_of
+from .finding_row import COLUMNS, FindingRow, column_of, row_of
 from .findings_table import replace_rows, rows, unreviewed
 from .logics import Logics
 from .result import Result, rederive, score_map_of, show_again, why_fixed
-from .result_record import Record, read_record, record_text
+from .result_record import ResultRecord, read_record, record_text
 
 FORMAT, VERSION = "AnomalyDetection review", 1
 _MOST_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What a review is known by.
+class SavedReview:
+    """Fingerprints of a review.
 
     Attributes:
-        content: SHA256 of what is reviewed, all but the time; what equals it need not be written again.
-        on_disk: SHA256 of the file as it was read or written last; "" where there was none.
+        content: SHA256 of the review without its time; the review is written only if this has changed.
+        on_disk: SHA256 of the file when it was last read or written; "" if there was none.
     """
 
     content: str = ""
@@ -45,16 +45,16 @@ class Saved:
 
 
 def read_review(opened: ResultFolder) -> dict[str, Any] | None:
-    """The review that lies beside a result; None where there is none.
+    """The review of a result folder; None if there is none.
 
     Raises:
-        InputError: it is damaged, or not of this version.
+        InputError: it is damaged, or of another version.
     """
     path = opened.review
     if not path.is_file():
         return None
     damaged = InputError(
-        f"The review {path} is damaged: it is kept as it is, and the findings begin unreviewed."
+        f"The review {path} is damaged: the file is kept, and the findings are shown as unreviewed."
     )
     try:
         if path.stat().st_size > _MOST_BYTES:
@@ -70,48 +70,48 @@ def read_review(opened: ResultFolder) -> dict[str, Any] | None:
 
 def restore_review(
     scene: Any, logics: Logics, result: Result, opened: ResultFolder
-) -> tuple[Saved, list[str]]:
-    """Bring the saved review of a folder into its result, which was just opened.
+) -> tuple[SavedReview, list[str]]:
+    """Load the saved review of a folder into its result, which was just opened.
 
     Returns:
-        What is on the disk, and remarks: sentences about a review that is not shown.
+        The state on the disk, and remarks: sentences about a review that is not shown.
     """
     remarks: list[str] = []
     try:
         saved = read_review(opened)
         if saved is not None and saved["result_sha256"] != opened.sha256:
             remarks.append(
-                f"The review {opened.review.name} is of an earlier run of this scan: it is kept, and not shown over this one."
+                f"The review {opened.review.name} belongs to an earlier run of this scan: the file is kept, but not shown."
             )
         elif saved is not None:
             _restore(scene, logics, result, saved)
     except InputError as error:
         remarks.append(str(error))
-    return Saved(_hash(_content(result)), _hash_of(opened.review)), remarks
+    return SavedReview(_hash(_content(result)), _hash_of(opened.review)), remarks
 
 
 def save_review(
-    result: Result, opened: ResultFolder, before: Saved, *, seen: bool = False
-) -> tuple[Saved, list[str]]:
-    """Write the review beside its result, if anything of it has changed since.
+    result: Result, opened: ResultFolder, before: SavedReview, *, viewed: bool = False
+) -> tuple[SavedReview, list[str]]:
+    """Save the review in its result folder, if it has changed.
 
     Args:
-        result: as it is in the scene.
-        opened: the folder that it came from.
-        before: what was on the disk.
-        seen: the reader has looked at it: without any finding, that is a review as well.
+        result: in the scene.
+        opened: its result folder.
+        before: the state on the disk.
+        viewed: whether the reader has viewed the result; without findings, that counts as a review.
 
-    A review of somebody else, of an earlier run, or a damaged one that lies there is put aside under another name.
+    An existing review by another reader, of an earlier run, or a damaged one is kept under another name.
 
     Returns:
-        What is on the disk now, and remarks: sentences about what was put aside.
+        The new state on the disk, and remarks: sentences about files that were renamed.
 
     Raises:
         InputError: it cannot be written.
     """
     content = _content(result)
     present = rows(result.table)
-    nothing_found = seen and not present and not before.on_disk
+    nothing_found = viewed and not present and not before.on_disk
     if _hash(content) == before.content and not nothing_found:
         return before, []
     head = {
@@ -133,9 +133,9 @@ def save_review(
         ) from error
     try:
         export_table(result, opened.review.with_suffix(".csv"))
-    except InputError as error:  # the review itself is safe
+    except InputError as error:  # the review itself has been saved
         remarks.append(f"The review is saved, its table is not: {error}")
-    return Saved(_hash(content), _hash_of(opened.review)), remarks
+    return SavedReview(_hash(content), _hash_of(opened.review)), remarks
 
 
 def _content(result: Result) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _restore(scene: Any, logics: Logics, result: Result, saved: Mapping[str, Any
     before, kept = read_record(result.record), rows(result.table, all=True)
     try:
         restored = [_row(one) for one in saved["rows"]]
-        told = {
+        content = {
             "threshold": saved["threshold"],
             "min_patches": saved["min_patches"],
             "numbers": saved["numbers"],
@@ -161,13 +161,13 @@ def _restore(scene: Any, logics: Logics, result: Result, saved: Mapping[str, Any
             "provenance": before.provenance,
             "scores": before.scores,
         }
-        result.record.SetText(json.dumps(told))
+        result.record.SetText(json.dumps(content))
         record = read_record(result.record)
         _check(record, restored, score_map_of(result).lattice.shape)
         replace_rows(result.table, restored)
         same = (record.threshold, record.min_patches) == (before.threshold, before.min_patches)
         if same and (why_fixed(result) or record.numbering == before.numbering):
-            show_again(scene, logics, result)  # nothing is derived anew
+            show_again(scene, logics, result)  # nothing needs to be derived again
         else:
             rederive(scene, logics, result, threshold=record.threshold, min_patches=record.min_patches)
     except (ValueError, KeyError, TypeError, IndexError, InputError) as error:
@@ -175,25 +175,25 @@ def _restore(scene: Any, logics: Logics, result: Result, saved: Mapping[str, Any
         replace_rows(result.table, kept)
         show_again(scene, logics, result)
         raise InputError(
-            "The saved review does not fit this result: it is kept as it is, and the findings begin unreviewed."
+            "The saved review does not fit this result: the file is kept, and the findings are shown as unreviewed."
         ) from error
 
 
-def _check(record: Record, restored: list[Row], lattice: tuple[int, ...]) -> None:
-    """What was written by others may say anything.
+def _check(record: ResultRecord, restored: list[FindingRow], lattice: tuple[int, ...]) -> None:
+    """Check the content of a review, which may come from anywhere.
 
     Raises:
         ValueError: a number belongs to no patch, or a finding has no number.
     """
     peaks = [peak for peak in record.numbering.peaks if peak is not None]
     if peaks and not (np.array(peaks) < lattice).all():
-        raise ValueError("a number of no patch")
+        raise ValueError("a number without a patch")
     if any(not 1 <= row.number <= len(record.numbering.peaks) for row in restored):
         raise ValueError("a finding without a number")
 
 
-def _put_aside(opened: ResultFolder, before: Saved) -> list[str]:
-    """A review that is not the one that was opened here keeps its content, under another name."""
+def _put_aside(opened: ResultFolder, before: SavedReview) -> list[str]:
+    """Rename an existing review that is not the one that was opened here."""
     path = opened.review
     if not path.is_file():
         return []
@@ -210,10 +210,10 @@ def _put_aside(opened: ResultFolder, before: Saved) -> list[str]:
     table = path.with_suffix(".csv")
     if table.is_file():
         table.replace(aside.with_suffix(".csv"))
-    return [f"Another review of this scan lay there: it is kept as {aside.name}."]
+    return [f"The folder had another review of this scan: it is kept as {aside.name}."]
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: FindingRow) -> dict[str, Any]:
     cells = {name: next(iter(column_of(name, [row]))) for name in COLUMNS}
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
@@ -221,7 +221,7 @@ def _plain(row: Row) -> dict[str, Any]:
     }
 
 
-def _row(cells: Mapping[str, Any]) -> Row:
+def _row(cells: Mapping[str, Any]) -> FindingRow:
     known = {
         name: math.nan if value is None and COLUMNS.get(name) is float else value
         for name, value in cells.items()

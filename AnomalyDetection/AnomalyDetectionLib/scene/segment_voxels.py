@@ -1,4 +1,4 @@
-"""The segments of a result as arrays on the FLAIR's grid, as they are now: in whatever layers and boxes."""
+"""The current segments of a result as arrays on the FLAIR's grid."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ def numbered_voxels(result: Result, numbers: Collection[int]) -> tuple[np.ndarra
     """The segments of these findings as one array on the FLAIR's grid.
 
     Returns:
-        uint16 (slices, rows, columns), a voxel's value is its finding's number; and the RAS matrix (4, 4) from
-        the FLAIR's own space to that of the files.
+        uint16 (slices, rows, columns), whose values are finding numbers; and the RAS matrix (4, 4) from the FLAIR's own
+        space to that of the files.
 
     Raises:
-        InputError: the FLAIR stands under a transform that no image file could hold, or the segmentation under
-            another one that is not linear.
+        InputError: the FLAIR has a transform that an image file cannot hold, or the segmentation has another non-linear
+            transform.
     """
     to_world = matrix_between(result.score, None)
     to_files = np.eye(4) if to_world is None else to_world
-    grid_of(result.score, to_files)  # refuses a transform that shears
+    grid_of(result.score, to_files)  # raises an error for a shearing transform
     return segment_voxels(result, numbers), to_files
 
 
 def segment_voxels(result: Result, numbers: Collection[int]) -> np.ndarray:
-    """The same without what files ask for: uint16 (slices, rows, columns)."""
+    """Like `numbered_voxels`, without the checks and the matrix for files: uint16 (slices, rows, columns)."""
     names = {number: segment_id(number) for number in numbers}
     return voxels_of_segments(result, names)
 
@@ -42,10 +42,10 @@ def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
     """Segments as one array on the FLAIR's grid, uint16 (slices, rows, columns).
 
     Args:
-        names: the value that each segment gets, and its identifier. Where segments overlap, the highest counts.
+        names: the value and the identifier of each segment. Where segments overlap, the highest value is used.
 
     Raises:
-        InputError: segmentation and FLAIR stand under different transforms that are not linear.
+        InputError: segmentation and FLAIR have different non-linear transforms.
     """
     import slicer
 
@@ -53,12 +53,12 @@ def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
     to_score = matrix_between(result.segmentation, result.score)
     if to_score is None:
         raise InputError(
-            f'"{result.segmentation.GetName()}" and "{result.score.GetName()}" stand under different transforms '
-            "that are not linear: put both under the same (Transforms module)."
+            f'"{result.segmentation.GetName()}" and "{result.score.GetName()}" have different non-linear '
+            "transforms: give both the same one (Transforms module)."
         )
     binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segments = result.segmentation.GetSegmentation()
-    shared: dict[int, tuple[Any, dict[int, int]]] = {}  # segments share label maps: each is read once
+    shared: dict[int, tuple[Any, dict[int, int]]] = {}  # segments share label maps, so each map is read once
     for number in sorted(names):
         segment = segments.GetSegment(names[number])
         image = segment.GetRepresentation(binary) if segment is not None else None
@@ -86,7 +86,7 @@ def _on_grid(image: Any, numbers: dict[int, int], to_score: np.ndarray, grid: Gr
 
 
 def _pasted(part: np.ndarray, start: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A part of an array in its place in the whole; what lies outside is cut off."""
+    """An array placed into a larger one; parts outside are cut off."""
     whole = np.zeros(shape, part.dtype)
     low, high = np.maximum(start, 0), np.minimum(start + part.shape, shape)
     if np.all(high > low):

@@ -1,4 +1,4 @@
-"""The findings as a segmentation node: one segment a finding, all in one label map on the FLAIR's grid."""
+"""The findings as a segmentation node: one segment per finding, all in one label map on the FLAIR's grid."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 from ..detection.findings import Findings
 from ..imaging.voxels import voxels_of
 from ..reporting.colours import finding_colour
-from ..reporting.segmentation import TERMINOLOGY, segment_name
+from ..reporting.segmentation_file import TERMINOLOGY, segment_name
 from .findings_table import rows
 from .volumes import ijk_to_ras, oriented_image
 
 OUTLINE_PIXELS = 2
 
 FILL = 0.15
-"""Opacity in the slice views, for who wants a fill: the tissue inside stays readable."""
+"""Opacity of the optional fill in the slice views; low, so that the tissue inside stays visible."""
 
 SELECTED, OTHERS = (1.0, 0.1, 1.0), (1.0, 1.0, 1.0)
-"""Colours in the views: of the finding that is looked at, which is neither a grey nor a colour of the scores, also
-for the colour-blind; and of the others. Segments keep colours of their own, for lists and exports."""
+"""Outline colours in the views: of the selected finding (distinct from greys and scores, also for the colour-blind), and
+of the others. Segments keep individual colours for lists and exports."""
 
 BESIDE = 0.7
-"""Opacity of the others' outlines while one is looked at."""
+"""Opacity of the other outlines while a finding is selected."""
 
 _REJECTED = ", rejected"
 _EMPHASISED = "AnomalyDetection.Emphasised"
@@ -37,10 +37,10 @@ def segment_id(number: int) -> str:
 
 
 def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, table_node: Any) -> None:
-    """Bring a segmentation to these findings: segments, names, colours, terminology, geometry.
+    """Update a segmentation to these findings: segments, names, colours, terminology, geometry.
 
-    Segments that were there and still are keep how they are shown. A surface that was made of them (Show 3D)
-    goes: `show_surfaces` makes it anew. Rejected findings stay visible, and say so in their name.
+    Existing segments keep their display settings. Surfaces (Show 3D) are removed; `show_surfaces` creates them again.
+    Rejected findings stay visible and are marked in their names.
 
     Args:
         segmentation_node: vtkMRMLSegmentationNode.
@@ -53,7 +53,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     converter = slicer.vtkSegmentationConverter
     binary = converter.GetSegmentationBinaryLabelmapRepresentationName()
     segmentation = segmentation_node.GetSegmentation()
-    # First, and on its own: Slicer logs errors for segments that go or change while they have a surface.
+    # Remove surfaces first: Slicer logs errors for segments that are removed or changed while they have a surface.
     segmentation_node.RemoveClosedSurfaceRepresentation()
     labels = _oriented_image(findings, flair_node)
     there = set(segmentation.GetSegmentIDs())
@@ -62,7 +62,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     try:
         segmentation.SetSourceRepresentationName(binary)
         for identifier in there - set(wanted):
-            # A segment that still has its voxels would be wiped out of the shared label map, voxel by voxel.
+            # Otherwise Slicer would erase the segment from the shared label map voxel by voxel, which is slow.
             segmentation.GetSegment(identifier).RemoveAllRepresentations()
             segmentation.RemoveSegment(identifier)
         for identifier, finding in wanted.items():
@@ -86,7 +86,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
 
 
 def show_surfaces(segmentation_node: Any) -> None:
-    """Make surfaces of the findings as they are, for 3D; where there are some already nothing happens."""
+    """Create surfaces of the current findings for 3D, unless they exist."""
     if segmentation_node.GetSegmentation().GetNumberOfSegments() > 0:
         segmentation_node.CreateClosedSurfaceRepresentation()
 
@@ -100,9 +100,9 @@ def has_surfaces(segmentation_node: Any) -> bool:
 
 
 def hide_findings(segmentation_node: Any, numbers: Collection[int]) -> None:
-    """Hide the segments of these findings, in the slices and in 3D, and show those that were hidden so before.
+    """Hide the segments of these findings in slices and 3D, and show those that this function had hidden before.
 
-    What the user has hidden otherwise stays hidden.
+    Segments that the user has hidden in another way stay hidden.
     """
     display = segmentation_node.GetDisplayNode()
     if display is None:
@@ -118,7 +118,7 @@ def hide_findings(segmentation_node: Any, numbers: Collection[int]) -> None:
 
 
 def remove_findings(segmentation_node: Any) -> None:
-    """Leave no segment, and nothing of how one was shown: for findings that have to do with none of these."""
+    """Remove all segments and their display settings, for unrelated findings."""
     modifying = segmentation_node.StartModify()
     emphasise(segmentation_node, None)
     hide_findings(segmentation_node, ())
@@ -127,7 +127,7 @@ def remove_findings(segmentation_node: Any) -> None:
 
 
 def name_segments(segmentation_node: Any, table_node: Any) -> None:
-    """Bring the names up to date with the decisions: a rejected finding says so."""
+    """Update the segment names to the decisions: rejected findings are marked."""
     decisions = {segment_id(row.number): row.decision for row in rows(table_node)}
     segmentation = segmentation_node.GetSegmentation()
     modifying = segmentation_node.StartModify()
@@ -139,9 +139,9 @@ def name_segments(segmentation_node: Any, table_node: Any) -> None:
 
 
 def emphasise(segmentation_node: Any, number: int | None) -> None:
-    """Outline one finding in a colour of its own, and the others in white, a little dimmed; None: all in white.
+    """Outline one finding in a distinct colour and dim the others, which are white; None: all in white.
 
-    A finding that is not there emphasises nothing. The emphasis stays when the findings change.
+    A number without a finding emphasises nothing. The emphasis is kept when the findings change.
     """
     display = segmentation_node.GetDisplayNode()
     if display is None:
@@ -158,13 +158,13 @@ def emphasise(segmentation_node: Any, number: int | None) -> None:
 
 
 def emphasised(segmentation_node: Any) -> int | None:
-    """The number of the finding that is emphasised."""
+    """The number of the emphasised finding."""
     number = segmentation_node.GetAttribute(_EMPHASISED)
     return int(number) if number else None
 
 
 def _show(segmentation_node: Any) -> None:
-    """Outlines alone; what the user has changed since stays."""
+    """Show outlines without fill, unless the user has changed the display."""
     if segmentation_node.GetDisplayNode() is not None:
         return
     segmentation_node.CreateDefaultDisplayNodes()

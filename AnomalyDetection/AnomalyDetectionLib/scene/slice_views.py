@@ -1,8 +1,8 @@
-"""What the slice views show: the scores over the FLAIR, a finding in the middle, the bare image while reading.
+"""The content of the slice views: scores over the FLAIR, centred findings, images without overlay.
 
-All slice views of the scene follow, also those that the layout does not show now, as with Slicer's own
-`setSliceViewerLayers`; only the T1 of the side-by-side layout stays without overlay. Slicer's linked views
-pass on what a user does in them, not what a program sets, so every view is set.
+All slice views of the scene are set, also those that the layout does not show, as in Slicer's `setSliceViewerLayers`;
+only the T1 view of the side-by-side layout has no overlay. Linking in Slicer propagates actions of the user but not of a
+program, so every view is set.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 from .nodes import nodes_of_class
 from .result_nodes import results_in
+from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 
 if TYPE_CHECKING:
     from .result import Result
 
 EDGE = 0.08
-"""Of a view's width and height: what lies so near its border counts as out of sight."""
+"""Margin, as a fraction of a view's width and height, that counts as out of sight."""
 
 
 def show_result(scene: Any, result: Result, opacity: float = OPACITY, *, keep: bool = False) -> None:
-    """The FLAIR with the scores over it, in every slice view; the T1 in its own.
+    """Show the FLAIR with the scores in every slice view, and the T1 in the T1 view.
 
     Args:
         scene: vtkMRMLScene.
         result: whose FLAIR and scores.
-        opacity: of the overlay, 0 to 1. Slicer takes from a colour table only whether a colour is drawn or
-            not, so how much anatomy shows through the overlay is said here.
-        keep: touch only what has to be touched: views that are shown, and in these what is empty, shows this FLAIR
-            without an overlay, or shows volumes of other results. What the user has chosen himself stays.
+        opacity: of the overlay, 0 to 1. Slicer ignores the opacity of single colours unless it is 0, so the transparency
+            of the overlay is set here.
+        keep: change only visible views that are empty, show this FLAIR without an overlay, or show volumes of other
+            results. Volumes that the user has chosen are kept.
     """
     if keep:
         _show_where_due(scene, result, opacity)
@@ -49,12 +49,12 @@ def show_result(scene: Any, result: Result, opacity: float = OPACITY, *, keep: b
 def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -> None:
     """Show or hide the outlines of one result, and hide those of the others.
 
-    Those of another patient would lie on this one's FLAIR, and look like findings in it.
+    Outlines of another patient would appear on this patient's FLAIR and look like its findings.
 
     Args:
         results: all of the scene.
         result: the one that is shown.
-        visible: whether its own outlines are to be seen.
+        visible: whether its outlines are shown.
     """
     for each in results:
         each.segmentation.CreateDefaultDisplayNodes()
@@ -62,24 +62,24 @@ def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -
 
 
 def set_filled(results: Sequence[Result], filled: bool) -> None:
-    """Fill the findings of these results in the slice views, or only outline them."""
+    """Show the findings of these results filled or as outlines in the slice views."""
     for each in results:
         each.segmentation.CreateDefaultDisplayNodes()
         each.segmentation.GetDisplayNode().SetVisibility2DFill(filled)
 
 
 def set_overlay_opacity(scene: Any, result: Result, opacity: float) -> None:
-    """Blend the scores less or more into the views that show them: 0 (not at all) to 1 (nothing else)."""
+    """Set the opacity of the scores in the views that show them: 0 (invisible) to 1 (opaque)."""
     for composite in _composites(scene):
         if composite.GetForegroundVolumeID() == result.score.GetID():
             composite.SetForegroundOpacity(opacity)
 
 
 def set_overlay_visible(scene: Any, result: Result, visible: bool) -> None:
-    """Take the scores, with their legend, off the FLAIR in every view, or put them back.
+    """Hide or show the scores and their legend in every view.
 
-    The opacity stays as it is. Views that show something else are left alone; when they all do, showing
-    the overlay brings the FLAIR back as well.
+    The opacity is not changed. Views that show other volumes are left alone; if all of them do, showing the overlay also
+    shows the FLAIR again.
     """
     score, flair = result.score.GetID(), result.flair.GetID()
     composites = [composite for composite in _composites(scene) if composite.GetLayoutName() != T1_VIEW]
@@ -97,34 +97,26 @@ def set_overlay_visible(scene: Any, result: Result, visible: bool) -> None:
         show_result(scene, result)
 
 
-def is_overlay_visible(scene: Any, result: Result) -> bool:
-    """Does any view show the scores?"""
-    return any(
-        composite.GetForegroundVolumeID() == result.score.GetID() and composite.GetForegroundOpacity() > 0
-        for composite in _composites(scene)
-    )
-
-
 def update_legend(result: Result) -> None:
-    """Have every view decide anew whether it draws the legend of the scores.
+    """Make every view check again whether it draws the legend of the scores.
 
-    Slicer's views see by themselves when a user chooses another volume in them, but not when a program does.
+    Slicer's views notice when the user chooses another volume, but not when a program does.
     """
     for legend in legends_of(result.score):
         legend.Modified()
 
 
 def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
-    """Move the slice views of the layout to the slice that holds a point; they pan only if it is out of sight.
+    """Move the slice views of the layout to the slice through a point; they pan only if it is out of sight.
 
-    Views that are not shown are left alone: moving one costs as much as moving one that is seen.
+    Views that are not visible are left alone, as moving them takes as long as moving visible ones.
 
     Args:
         scene: vtkMRMLScene.
         ras: the point, RAS of the world, mm.
-        application: vtkMRMLApplicationLogic. With it, a view that lies in the planes of its volume goes to
-            the middle of the slice that holds the point: between two thick slices Slicer would show a
-            mixture of both. The T1 beside the FLAIR goes with the FLAIR, wherever its own slices lie.
+        application: vtkMRMLApplicationLogic. If given, a view in the plane of its volume moves to the middle of the slice
+            that contains the point, as Slicer shows a mixture of two slices in between. The T1 beside the FLAIR moves
+            with the FLAIR.
     """
     for node in shown_slice_nodes(scene):
         modifying = node.StartModify()
@@ -134,14 +126,14 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
             node.JumpSliceByCentering(*ras)
         beside = node.GetLayoutName() == T1_VIEW
         logic = application.GetSliceLogic(node) if application is not None and not beside else None
-        # 1 is the first slice; negative: the view is turned against the volume, or outside it.
+        # 1 is the first slice; negative: the view is oblique to the volume, or outside it.
         if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
             logic.SnapSliceOffsetToIJK()
         node.EndModify(modifying)
 
 
 def shown_slice_nodes(scene: Any) -> list[Any]:
-    """The slice nodes whose views are in the layout."""
+    """The slice nodes of the views in the layout."""
     return [node for node in nodes_of_class(scene, "vtkMRMLSliceNode") if node.IsMappedInLayout()]
 
 
@@ -149,7 +141,7 @@ def _show_where_due(scene: Any, result: Result, opacity: float) -> None:
     others = [other for other in results_in(scene) if other.score is not result.score]
     flairs = _ids(result.flair, *(node for other in others for node in (other.flair, other.score)))
     t1s = _ids(*(node for other in others for node in (other.t1, other.aligned_t1)))
-    # Outlines lie on the aligned T1, not on one that was moved for the run.
+    # Outlines fit the aligned T1, not the original T1 if the run moved it.
     t1s = (t1s | _ids(result.t1)) - _ids(result.shown_t1)
     scores = _ids(result.score, *(other.score for other in others))
     shown = {node.GetLayoutName() for node in shown_slice_nodes(scene)}
@@ -169,7 +161,7 @@ def _ids(*nodes: Any) -> set[str]:
 
 
 def _in_sight(node: Any, ras: Sequence[float]) -> bool:
-    """Whether a point is within a slice view, and not at its very edge, once the view shows its slice."""
+    """Whether a point will be inside a slice view, and not at its edge, once the view shows the point's slice."""
     import vtk
 
     to_xy = vtk.vtkMatrix4x4()
@@ -183,10 +175,10 @@ def _in_sight(node: Any, ras: Sequence[float]) -> bool:
 
 @dataclass(frozen=True)
 class HiddenOverlay:
-    """What was taken away to show the bare image, and can be put back.
+    """The overlays and outlines that were hidden, so that they can be shown again.
 
     Attributes:
-        results: what was hidden.
+        results: the results that were hidden.
         foregrounds: slice composite node and the identifier of its foreground volume.
         segmentations: display nodes that were visible.
     """
@@ -198,7 +190,7 @@ class HiddenOverlay:
 
     @classmethod
     def hide(cls, scene: Any, *results: Result) -> HiddenOverlay:
-        """Hide the scores, their legends and the outlines of these results; other things stay visible."""
+        """Hide scores, legends and outlines of these results; everything else stays visible."""
         scores = {result.score.GetID() for result in results}
         foregrounds = tuple(
             (composite, composite.GetForegroundVolumeID())
@@ -220,7 +212,7 @@ class HiddenOverlay:
         return cls(scene, results, foregrounds, visible)
 
     def restore(self) -> None:
-        """Exactly what was visible before is visible again; what is gone, or was changed since, stays so."""
+        """Show exactly what was visible before, except nodes that were deleted or changed in the meantime."""
         for composite, score in self.foregrounds:
             there = composite.GetScene() is self.scene and self.scene.GetNodeByID(score) is not None
             if there and composite.GetForegroundVolumeID() is None:

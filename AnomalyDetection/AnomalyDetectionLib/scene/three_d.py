@@ -1,4 +1,4 @@
-"""The findings in 3D, within the surface of the brain, which is faint."""
+"""The findings in 3D, inside a translucent surface of the brain."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SMOOTHING, REDUCTION = 20, 0.6
 
 
 def show_in_3d(scene: Any, result: Result) -> Any:
-    """Make what 3D views show of a result, the first time it is asked for: surfaces of findings and brain.
+    """Create the surfaces of findings and brain for 3D views, unless they exist.
 
     Args:
         scene: vtkMRMLScene.
-        result: of it.
+        result: in the scene.
 
     Returns:
         vtkMRMLModelNode of the brain's surface.
@@ -46,7 +46,7 @@ def show_in_3d(scene: Any, result: Result) -> Any:
 
 
 def show_surface_of(scene: Any, result: Result | None) -> None:
-    """Show the brain's surface of one result alone; None: of none."""
+    """Show the brain surface of one result and hide all others; None: hide all."""
     for model in nodes_of_class(scene, "vtkMRMLModelNode"):
         if model.GetAttribute("AnomalyDetection.Role") == SURFACE and model.GetDisplayNode() is not None:
             own = result is not None and result.score.GetNodeReference(f"AnomalyDetection.{SURFACE}") is model
@@ -57,7 +57,9 @@ def _surface(brain: Any) -> Any:
     """The smoothed surface of a label map volume, in the node's own space."""
     import vtk
 
-    padded = vtk.vtkImageConstantPad()  # a brain that reaches the last slice has a surface there, too
+    padded = (
+        vtk.vtkImageConstantPad()
+    )  # pad, so that the surface is closed if the brain reaches the last slice
     padded.SetInputData(brain.GetImageData())
     extent = brain.GetImageData().GetExtent()
     padded.SetOutputWholeExtent(*(edge + (1 if place % 2 else -1) for place, edge in enumerate(extent)))

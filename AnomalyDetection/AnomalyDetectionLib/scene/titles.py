@@ -1,4 +1,4 @@
-"""Whose images a result is of, as people tell patients and results apart."""
+"""Titles of results: patient, date, series and model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .result_record import read_record
 
 
 def title_of(scene: Any, result: Result) -> str:
-    """Patient, study date, series and model in one line; what is not known is left out."""
+    """Patient, study date, series and model in one line, without unknown parts."""
     return ", ".join(part for part in (*identity_of(scene, result.flair), model_of(result)) if part)
 
 
 def name_scores(scene: Any, result: Result) -> None:
-    """Name the score volume, which results are chosen by, after patient, FLAIR, model and time."""
+    """Name the score volume, by which results are chosen, after patient, FLAIR, model and time."""
     patient, _, series = identity_of(scene, result.flair)
     whose = ", ".join(part for part in (patient, series) if part)
     made = model_of(result)
@@ -29,7 +29,7 @@ def name_scores(scene: Any, result: Result) -> None:
 def identity_of(scene: Any, volume: Any) -> tuple[str, str, str]:
     """Patient (name, else ID), study date (2021-04-07) and series (the volume's name) of a volume.
 
-    Slicer keeps them in the subject hierarchy of what was loaded from DICOM; of other volumes they are "".
+    Slicer stores them in the subject hierarchy for volumes from DICOM; for other volumes they are "".
     """
     import slicer
 
@@ -43,7 +43,7 @@ def identity_of(scene: Any, volume: Any) -> tuple[str, str, str]:
 
 
 def model_of(result: Result) -> str:
-    """The model that made a result, and when: "paper, 29 Nov 09:58"; "" where it is not known."""
+    """The model and the time of a result: "paper, 29 Nov 09:58"; "" if not known."""
     provenance = read_record(result.record).provenance
     model, run = provenance.get("model"), provenance.get("run")
     name = str(model.get("name", "")) if isinstance(model, dict) else ""

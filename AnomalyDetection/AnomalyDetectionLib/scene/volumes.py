@@ -1,7 +1,7 @@
 """Volume nodes to SimpleITK images in physical space, and voxels back into nodes.
 
-A node's IJK-to-RAS matrix does not include its parent transform, and a node may stand under a chain of them.
-Files for the engine are written in world space (as LPS), where T1 and FLAIR have their place to each other.
+A node's IJK-to-RAS matrix does not include its parent transforms, of which there may be several. Files for the engine
+are written in world space (as LPS), where T1 and FLAIR are aligned to each other.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .logics import Logics
 
-#: RAS to LPS and back: the first two axes run the other way.
+#: RAS to LPS and back: the first two axes are reversed.
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-#: Voxel axes off the right angle by less than this (mm, at the volume's corner) are header rounding: kept as is.
+#: Deviations of voxel axes from the right angle below this (mm, at the volume's corner) are rounding of the header.
 ROUNDING_MM = 1e-3
 
-#: A sheared grid is straightened if that moves no voxel centre by more than this; the same as for files.
+#: A sheared grid is straightened if that moves no voxel centre by more than this (mm); the same as for files.
 SHEAR_TOLERANCE_MM = 0.5
 
 
@@ -31,7 +30,7 @@ def array_of(node: Any) -> np.ndarray:
     """A copy of a volume node's voxels, (slices, rows, columns), in the node's own type.
 
     Raises:
-        InputError: if the volume is empty or has several values a voxel.
+        InputError: if the volume is empty or has several values per voxel.
     """
     return array_view(node).copy()
 
@@ -42,8 +41,8 @@ def image_of(node: Any) -> sitk.Image:
     The voxels are copied in their own type; the geometry is exact. Mirrored and left-handed axes are kept.
 
     Raises:
-        InputError: if the volume is empty or has several values a voxel, if a parent transform is not linear,
-            or if the axes are not at right angles (sheared), which an image file cannot hold.
+        InputError: if the volume is empty or has several values per voxel, a parent transform is not linear, or the axes
+            are not at right angles (sheared), which an image file cannot hold.
     """
     to_world = matrix_between(node, None)
     if to_world is None:
@@ -51,25 +50,22 @@ def image_of(node: Any) -> sitk.Image:
     return _image(node, to_world)
 
 
-def study_files(
-    t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path, *, logics: Logics
-) -> dict[str, Path]:
+def study_files(t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path) -> dict[str, Path]:
     """Write the engine's input: T1.nrrd, FLAIR.nrrd and, where given, brain_mask.nrrd, uncompressed.
 
-    The files are in world space. Where the FLAIR stands under a non-linear transform they are in the FLAIR's
-    own space instead, which is possible if the T1 and the mask are linearly placed to it (stand under the same
-    non-linear transform).
+    The files are in world space. If the FLAIR has a non-linear transform, they are in the FLAIR's own space, which works
+    if the T1 and the mask have the same non-linear transform.
 
     Args:
-        brain_mask_node: a segmentation (all its segments are brain) or a label map volume, or None.
-        folder: exists.
-        logics: those of the scene.
+        brain_mask_node: a segmentation (all its segments are brain) or a label map volume (all values but 0 are brain), on
+            any grid and under any linear transform; or None. Its file is on the FLAIR's grid: uint8, 1 in the brain.
+        folder: an existing folder.
 
     Returns:
         "t1", "flair" and, where given, "brain_mask": the paths.
 
     Raises:
-        InputError: as of `image_of` and `mask_image`; if a file cannot be written.
+        InputError: as for `image_of`; the mask is empty or outside the FLAIR; or a file cannot be written.
     """
     to_files = matrix_between(flair_node, None)
     space = None if to_files is not None else flair_node
@@ -90,22 +86,6 @@ def study_files(
     return files
 
 
-def mask_image(node: Any, flair_node: Any) -> sitk.Image:
-    """A brain mask on the FLAIR's grid in world space: uint8, 1 in the brain.
-
-    Args:
-        node: a segmentation node, all segments of which are brain, or a label map volume (anything but 0 is
-            brain), on any grid and under any linear transform.
-
-    Raises:
-        InputError: if the mask is empty or does not meet the FLAIR, or as of `image_of`.
-    """
-    flair_to_world = matrix_between(flair_node, None)
-    if flair_to_world is None:
-        raise InputError(not_linear(flair_node))
-    return _mask(node, flair_node, grid_of(flair_node, flair_to_world), matrix_between(node, None))
-
-
 def image_data(array: np.ndarray) -> Any:
     """An array (slices, rows, columns) as vtkImageData, copied; bool becomes uint8. Geometry is the node's."""
     import vtk
@@ -120,7 +100,7 @@ def image_data(array: np.ndarray) -> Any:
 
 
 def fill(node: Any, data: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:
-    """Give a volume node new voxels and a place under the reference's parent transform, all at once.
+    """Set the voxels and the position of a volume node, under the reference's parent transform, in one modification.
 
     Args:
         data: of `image_data`.
@@ -134,9 +114,9 @@ def fill(node: Any, data: Any, reference_node: Any, matrix: np.ndarray | None = 
 
 
 def stand_under(node: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:
-    """Put a volume node, as it is, where `fill` would."""
+    """Move a volume node to the position that `fill` would give it."""
     if matrix is None:
-        directions = [[0.0] * 3 for _ in range(3)]  # bit for bit; a matrix would be split and rounded again
+        directions = [[0.0] * 3 for _ in range(3)]  # exact copy; a matrix would be decomposed and rounded
         reference_node.GetIJKToRASDirections(directions)
         node.SetIJKToRASDirections(directions)
         node.SetSpacing(reference_node.GetSpacing())
@@ -161,7 +141,7 @@ def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
 
     parent = node.GetParentTransformNode()
     target = None if other is None else other.GetParentTransformNode()
-    # Asked beforehand: Slicer shows the user an error where it is asked for a matrix that there is not.
+    # Check first, as Slicer shows the user an error when asked for a matrix that does not exist.
     if parent is not None:
         linear = parent.IsTransformToNodeLinear(target)
     else:
@@ -201,7 +181,7 @@ def from_oriented_image(image: Any) -> tuple[np.ndarray, np.ndarray]:
     extent = image.GetExtent()
     shape = tuple(extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0))
     first = np.eye(4)
-    first[:3, 3] = extent[::2]  # its own matrix is that of index 0, wherever its extent begins
+    first[:3, 3] = extent[::2]  # its matrix refers to index 0, wherever its extent begins
     voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
     return voxels, _with_matrix(image.GetImageToWorldMatrix) @ first
 
@@ -226,29 +206,29 @@ def quoted(node: Any) -> str:
 
 
 def not_linear(node: Any) -> str:
-    """The sentence about a node under a transform that is not linear."""
+    """The error message for a node with a non-linear transform."""
     return (
-        f"{quoted(node)} stands under a transform that is not linear: harden it first (Transforms module), or "
-        "take the volume out of it."
+        f"{quoted(node)} has a non-linear transform: harden it first (Transforms module), or "
+        "remove the transform."
     )
 
 
 def array_view(node: Any) -> np.ndarray:
-    """The voxels themselves, (slices, rows, columns): to be looked at, not kept.
+    """A view of the voxels, (slices, rows, columns), to be read but not kept.
 
     Raises:
-        InputError: if the volume is empty or has several values a voxel.
+        InputError: if the volume is empty or has several values per voxel.
     """
     from vtk.util.numpy_support import vtk_to_numpy
 
     data = node.GetImageData()
     scalars = None if data is None else data.GetPointData().GetScalars()
     if scalars is None or scalars.GetNumberOfTuples() == 0:
-        raise InputError(f"{quoted(node)} has no images in it: choose a volume that is loaded.")
+        raise InputError(f"{quoted(node)} contains no image: choose a loaded volume.")
     if scalars.GetNumberOfComponents() != 1:
         raise InputError(
-            f"{quoted(node)} has {scalars.GetNumberOfComponents()} values per voxel, such as colours: choose "
-            "the grey-value images as they came from the scanner."
+            f"{quoted(node)} has {scalars.GetNumberOfComponents()} values per voxel, like a colour image: choose "
+            "the original grey-scale images."
         )
     return vtk_to_numpy(scalars).reshape(data.GetDimensions()[::-1])
 
@@ -269,7 +249,7 @@ def _image(node: Any, to_space: np.ndarray) -> sitk.Image:
 
 
 def grid_of(node: Any, to_space: np.ndarray) -> Grid:
-    """Where a volume node's voxels lie in a space, as spacing, origin and direction (LPS).
+    """The grid of a volume node in a space: spacing, origin and direction (LPS).
 
     Args:
         node: a volume node.
@@ -292,7 +272,7 @@ def grid_of(node: Any, to_space: np.ndarray) -> Grid:
     direction = axes / spacing
     u, _, v = np.linalg.svd(direction)
     straight = u @ v
-    reach = spacing * (np.array(shape[::-1]) - 1) / 2  # mm from the centre to the faces
+    reach = spacing * (np.array(shape[::-1]) - 1) / 2  # half the extent in mm
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * reach
     off_mm = float(np.linalg.norm(corners @ (direction - straight).T, axis=1).max())
     if off_mm > SHEAR_TOLERANCE_MM:
@@ -302,7 +282,7 @@ def grid_of(node: Any, to_space: np.ndarray) -> Grid:
             "an ordinary grid."
         )
     if off_mm > ROUNDING_MM:
-        origin = origin + (direction - straight) @ reach  # the centre stays
+        origin = origin + (direction - straight) @ reach  # keep the centre
         direction = straight
     straightened = np.eye(4)
     straightened[:3, :3], straightened[:3, 3] = direction * spacing, origin
@@ -318,12 +298,12 @@ def affine(grid: Grid) -> np.ndarray:
 
 
 def _alike(one: Grid, other: Grid) -> bool:
-    """Whether two grids have the same voxels, but for rounding."""
+    """Whether two grids are equal except for rounding."""
     return one.size == other.size and np.allclose(affine(one), affine(other), rtol=0, atol=1e-6)
 
 
 def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -> sitk.Image:
-    """The mask on a grid; `to_space`: from the mask node's own space to the one in which the grid is."""
+    """The mask on a grid; `to_space`: from the mask node's own space to the space of the grid."""
     if to_space is None:
         raise InputError(not_linear(node))
     if node.IsA("vtkMRMLSegmentationNode"):
@@ -353,13 +333,13 @@ def _segments(node: Any, flair_node: Any, to_space: np.ndarray) -> sitk.Image:
     source = node
     labels = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     if not segmentation.ContainsRepresentation(labels):
-        # Surfaces only. They are converted in a copy: the user's segmentation stays as it is.
+        # Only surfaces: convert them in a copy, so that the user's segmentation does not change.
         source = slicer.vtkMRMLSegmentationNode()
         source.GetSegmentation().DeepCopy(segmentation)
         source.SetReferenceImageGeometryParameterFromVolumeNode(flair_node)
         if not source.GetSegmentation().CreateRepresentation(labels):
             raise InputError(
-                f"The brain mask {quoted(node)} cannot be turned into voxels: choose a segmentation that was "
+                f"The brain mask {quoted(node)} cannot be converted to voxels: choose a segmentation that was "
                 "painted on the images, or none."
             )
     merged = slicer.vtkOrientedImageData()
@@ -388,6 +368,6 @@ def _write(image: sitk.Image, path: Path) -> None:
         sitk.WriteImage(image, str(path), useCompression=False)
     except RuntimeError as error:
         raise InputError(
-            f"The images cannot be written for the run ({path}): free some space on that disk, or choose "
+            f"The images for the detection cannot be written ({path}): free some space on that disk, or choose "
             "another folder for temporary files (Edit, Application Settings)."
         ) from error

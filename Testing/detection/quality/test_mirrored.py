@@ -7,9 +7,9 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.quality import mirrored
 from AnomalyDetectionLib.detection.quality.checks import check_images
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.reading import read_study
 from AnomalyDetectionLib.imaging.registration import align, transform_of, with_sides_exchanged
-from AnomalyDetectionLib.imaging.settings import PreparationSettings
 
 
 def exchanged(volume):

@@ -1,0 +1,108 @@
+"""Edits by the reader: changes in the Segment Editor are taken over, and missed findings can be added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..scene import editing
+from ..scene.result import Result
+
+REST_MS = 300
+"""How long the segments must be unchanged before edits are taken over, ms; one brush stroke makes many changes."""
+
+
+class ManualEdits:
+    """Follows the segments of the current result."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._observed: list[tuple[Any, int]] = []
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self.take)
+        panel.ui.newFindingButton.clicked.connect(self.add)
+        panel.ui.asDetectedButton.clicked.connect(self.as_detected)
+
+    def follow(self, result: Result | None) -> None:
+        """Follow another result, or none."""
+        self.stop()
+        if result is None:
+            return
+        segmentation = result.segmentation.GetSegmentation()
+        for event in (
+            slicer.vtkSegmentation.SourceRepresentationModified,
+            slicer.vtkSegmentation.SegmentAdded,
+            slicer.vtkSegmentation.SegmentRemoved,
+        ):
+            self._observed.append((segmentation, segmentation.AddObserver(event, self._changed)))
+
+    def stop(self) -> None:
+        """Follow nothing."""
+        self._timer.stop()
+        for segmentation, tag in self._observed:
+            segmentation.RemoveObserver(tag)
+        self._observed = []
+
+    def take(self, *, adopt: bool = False) -> None:
+        """Update the table to the current segments.
+
+        Args:
+            adopt: turn segments that the reader has added into findings; not while one may still be painted.
+        """
+        self._timer.stop()
+        result = self._panel.result
+        if result is None:
+            return
+        self._panel.review.keep_note()
+        changed = editing.take_edits(result)
+        try:
+            if adopt:
+                changed += editing.adopt_segments(self._panel.scene, self._panel.logics, result)
+        except InputError as error:
+            self._panel.review.tell(str(error), "error")
+        if changed:
+            self._panel.review.refill()
+            self._panel.views.findings_changed()
+
+    def add(self) -> None:
+        """Add a finding at the crosshair, or at the mouse over a slice view."""
+        result = self._panel.result
+        if result is None:
+            return
+        self.take(adopt=True)
+        ras = self._panel.views.pointed_at()
+        if ras is None:
+            text = _("Hold Shift and move the mouse over the lesion in a slice, then add it.")
+            self._panel.review.tell(text, "warning")
+            return
+        try:
+            with slicer.util.WaitCursor():
+                number = editing.add_finding(self._panel.scene, self._panel.logics, result, ras)
+        except InputError as error:
+            self._panel.review.tell(str(error), "warning")
+            return
+        self._panel.review.refill()
+        self._panel.views.findings_changed()
+        self._panel.review.mark(number)
+
+    def as_detected(self) -> None:
+        """Restore the detected outline of the selected finding."""
+        result, number = self._panel.result, self._panel.review.selected
+        if result is None or number is None:
+            return
+        try:
+            editing.as_detected(self._panel.scene, self._panel.logics, result, number)
+        except InputError as error:
+            self._panel.review.tell(str(error), "error")
+            return
+        self._panel.review.refill()
+        self._panel.views.findings_changed()
+
+    def _changed(self, *_: Any) -> None:
+        self._timer.start()

@@ -1,0 +1,309 @@
+"""Findings: navigation, category, decision, note, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from ..scene import findings_table, slice_views
+from ..scene.places import centre_of, slices_of
+from ..scene.result import Result, hidden_hints, hide_hints, show_again
+from ..scene.segmentation import emphasise, emphasised, name_segments
+from .findings_view import BY_SCORE, BY_SLICE, FindingsView
+from .hint_filter import HintFilter
+from .labels import SHORT, hint_in_words
+from .messages import CHOSEN, Line
+from .nearest_tissue_view import NearestTissueView
+
+ORDERS = (BY_SCORE, BY_SLICE)
+COLUMNS_OF_CATEGORIES = 3
+
+
+class ReviewSection:
+    """The section "Findings" of the panel."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._selected: int | None = None
+        self._slices: dict[int, int] = {}
+        ui = panel.ui
+        self.table = FindingsView(ui.findingsTable, self.select)
+        for text in (_("by score"), _("by slice")):
+            ui.orderSelector.addItem(text)
+        ui.orderSelector.currentIndexChanged.connect(self.refill)
+        ui.moreColumnsCheckBox.toggled.connect(self.table.show_more)
+        ui.nextButton.clicked.connect(self.next)
+        ui.previousButton.clicked.connect(self.previous)
+        ui.nextUnreviewedButton.clicked.connect(self.next_unreviewed)
+        ui.undoButton.clicked.connect(self.undo)
+        ui.acceptButton.clicked.connect(self.accept)
+        ui.rejectButton.clicked.connect(self.reject)
+        ui.noteEdit.editingFinished.connect(self.keep_note)
+        ui.noteEdit.returnPressed.connect(self._leave_note)
+        for button in (ui.acceptButton, ui.rejectButton, ui.earlierBesideButton):
+            button.setStyleSheet(CHOSEN)
+        self._summary_line = Line(ui.findingsSummaryLabel)
+        self._category_buttons = self._make_category_buttons()
+        self.hints = HintFilter(ui.hintsWidget, self._hide)
+        self.nearest = NearestTissueView(panel)
+        self.take(None)
+
+    @property
+    def selected(self) -> int | None:
+        """The number of the selected finding."""
+        return self._selected
+
+    def take(self, result: Result | None) -> None:
+        """Show the findings of another result, and select the finding that was selected last."""
+        self._selected = None if result is None else emphasised(result.segmentation)
+        self.refill()
+
+    def refill(self) -> None:
+        """Fill the table again from the scene, and keep the selection if possible."""
+        result, rows = self._panel.result, self._shown_rows()
+        self._slices = {} if result is None else slices_of(result)
+        self.table.fill(rows, self._slices, ORDERS[self._panel.ui.orderSelector.currentIndex])
+        self._mark(self._selected if self._selected in self.table.numbers else None)
+
+    def select(self, number: int) -> None:
+        """Select a finding in the table and move the slice views to it."""
+        self._mark(number)
+        self.show_selected()
+
+    def mark(self, number: int) -> None:
+        """Select a finding without moving the views, for example after a click on it."""
+        self._mark(number)
+        if self._panel.result is not None:
+            emphasise(self._panel.result.segmentation, number)
+            self._panel.views.show_numbers()
+
+    def select_first(self) -> None:
+        """Go to the first finding, if there is one."""
+        if self.table.numbers:
+            self.select(self.table.numbers[0])
+
+    def next(self) -> None:
+        """Go to the next row, if there is one."""
+        self._step(1)
+
+    def previous(self) -> None:
+        """Go to the previous row, if there is one."""
+        self._step(-1)
+
+    def next_unreviewed(self) -> None:
+        """Go to the next finding without category and decision; after the last row continue with the first."""
+        numbers = self.table.numbers
+        open_ones = {row.number for row in self._shown_rows() if not row.reviewed}
+        begin = numbers.index(self._selected) + 1 if self._selected in numbers else 0
+        for number in numbers[begin:] + numbers[:begin]:
+            if number in open_ones:
+                self.select(number)
+                return
+
+    def accept(self) -> None:
+        """Accept the finding; if it is accepted, clear the decision."""
+        self._decide("accepted")
+
+    def reject(self) -> None:
+        """Reject the finding; if it is rejected, clear the decision."""
+        self._decide("rejected")
+
+    def set_category(self, category: int) -> None:
+        """Give the finding a category: 1 to 8, or 0 for none."""
+        self._change(lambda table, number: findings_table.set_category(table, number, category))
+
+    def keep_note(self) -> None:
+        """Store the text of the note field in the scene, also while it is being typed."""
+        row, text = self._row(), self._panel.ui.noteEdit.text
+        if row is not None and text != row.note:
+            self._change(lambda table, number: findings_table.set_note(table, number, text))
+
+    def undo(self) -> None:
+        """Undo the last change and go to its finding."""
+        result = self._panel.result
+        if result is None:
+            return
+        before = {row.number: row.edited for row in findings_table.rows(result.table, all=True)}
+        number = findings_table.undo(result.table)
+        if number is None:
+            return
+        after = {row.number: row.edited for row in findings_table.rows(result.table, all=True)}
+        if before[number] != after.get(number) or after.get(number):
+            self.show_again()
+        else:
+            name_segments(result.segmentation, result.table)
+            self._update_row(number)
+        if number in self.table.numbers:
+            self.select(number)
+        self._refresh()
+
+    def tell(self, text: str, kind: str = "") -> None:
+        """Show a message above the table."""
+        self._summary_line.say(text, kind, whole=self._panel.result is None)
+
+    def show_again(self) -> None:
+        """Update views and table after outlines were edited, or an edit was undone."""
+        result = self._panel.result
+        if result is None:
+            return
+        try:
+            show_again(self._panel.scene, self._panel.logics, result)
+        except InputError as error:
+            self.tell(str(error), "error")
+        self.refill()
+        self._panel.views.findings_changed()
+
+    def show_selected(self) -> None:
+        """Move the visible slice views to the selected finding, and emphasise its outline."""
+        result = self._panel.result
+        if result is None:
+            return
+        emphasise(result.segmentation, self._selected)
+        if self._selected is not None:
+            point = centre_of(result, self._selected).tolist()
+            slice_views.jump(self._panel.scene, point, self._panel.logics.application)
+        self._panel.views.show_numbers()
+
+    def _make_category_buttons(self) -> list[Any]:
+        grid = self._panel.ui.categoryButtons.layout()
+        buttons = []
+        names = [*findings_table.CATEGORIES, _("no category")]
+        for place, name in enumerate(names):
+            category = (place + 1) % len(names)
+            button = qt.QPushButton(f"{category} {_(SHORT[category] or 'none')}")
+            button.setCheckable(True)
+            button.setToolTip(_("{name} (key {key})").format(name=_(name), key=category))
+            button.setSizePolicy(
+                qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed
+            )  # so that the panel can be narrow
+            button.setStyleSheet(f"QPushButton {{ text-align: left; padding: 2px 3px; }} {CHOSEN}")
+            button.clicked.connect(self._setter(category))
+            grid.addWidget(button, place // COLUMNS_OF_CATEGORIES, place % COLUMNS_OF_CATEGORIES)
+            buttons.append((category, button))
+        return buttons
+
+    def _setter(self, category: int) -> Callable[[], None]:
+        def set_it() -> None:
+            self.set_category(category)
+
+        return set_it
+
+    def _hide(self, hints: list[str]) -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        self.keep_note()
+        hide_hints(result, hints)
+        self.refill()
+        if self._selected is None:
+            emphasise(result.segmentation, None)
+        self._panel.views.findings_changed()
+
+    def _shown_rows(self) -> list[findings_table.FindingRow]:
+        """The findings that are present and not hidden."""
+        result = self._panel.result
+        if result is None:
+            return []
+        hidden = hidden_hints(result)
+        return [row for row in findings_table.rows(result.table) if row.hint not in hidden]
+
+    def _step(self, by: int) -> None:
+        numbers = self.table.numbers
+        if not numbers:
+            return
+        if self._selected not in numbers:
+            self.select(numbers[0 if by > 0 else -1])
+            return
+        place = numbers.index(self._selected) + by
+        if 0 <= place < len(numbers):
+            self.select(numbers[place])
+
+    def _mark(self, number: int | None) -> None:
+        self._selected = number
+        self.table.select(number)
+        self._refresh()
+
+    def _decide(self, decision: str) -> None:
+        row = self._row()
+        if row is not None:
+            wanted = "" if row.decision == decision else decision
+            self._change(lambda table, number: findings_table.set_decision(table, number, wanted))
+
+    def _leave_note(self) -> None:
+        """Leave the note field, so that N, P and the digits work as shortcuts again."""
+        self._panel.ui.findingsTable.setFocus()
+
+    def _change(self, change: Callable[[Any, int], None]) -> None:
+        result = self._panel.result
+        if result is None or self._selected is None:
+            self._refresh()  # a clicked button must not stay pressed
+            return
+        change(result.table, self._selected)
+        name_segments(result.segmentation, result.table)
+        self._update_row(self._selected)
+        self._refresh(finding=False)
+
+    def _row(self) -> findings_table.FindingRow | None:
+        result = self._panel.result
+        if result is None or self._selected is None:
+            return None
+        return next((row for row in findings_table.rows(result.table) if row.number == self._selected), None)
+
+    def _update_row(self, number: int) -> None:
+        row = next((row for row in self._shown_rows() if row.number == number), None)
+        if row is not None:
+            self.table.update(row, self._slices)
+
+    def _refresh(self, *, finding: bool = True) -> None:
+        """Update the buttons to the finding's review, and the counts above. `finding`: whether the selection has changed."""
+        ui, row, result = self._panel.ui, self._row(), self._panel.result
+        for widget in (ui.findingsTable, ui.stepWidget, ui.reviewWidget, ui.hintsWidget, ui.orderSelector):
+            widget.visible = result is not None
+        ui.reviewWidget.enabled = row is not None
+        ui.newFindingButton.visible = ui.asDetectedButton.visible = result is not None
+        ui.asDetectedButton.enabled = row is not None and bool(row.edited)
+        ui.acceptButton.checked = row is not None and row.decision == "accepted"
+        ui.rejectButton.checked = row is not None and row.decision == "rejected"
+        for category, button in self._category_buttons:
+            button.setChecked(row is not None and row.category == category)
+        numbers, shown = self.table.numbers, self._shown_rows()
+        ui.nextButton.enabled = bool(numbers) and self._selected != numbers[-1]
+        ui.previousButton.enabled = bool(numbers) and self._selected != numbers[0]
+        ui.nextUnreviewedButton.enabled = any(not one.reviewed for one in shown)
+        ui.undoButton.enabled = result is not None and findings_table.can_undo(result.table)
+        if result is not None:
+            self.hints.refresh(findings_table.rows(result.table), hidden_hints(result))
+        done = bool(shown) and not ui.nextUnreviewedButton.enabled
+        self.tell(self._summary(result, shown), "good" if done else "")
+        ui.noteEdit.text = "" if row is None else row.note
+        if finding:
+            # Always visible, so that widgets below do not move when the selection changes.
+            ui.hintLabel.text = "" if row is None else hint_in_words(row)
+            ui.hintLabel.visible = result is not None
+            self.nearest.show(None if row is None else row.number)
+            self._panel.earlier.show(None if row is None else row.number)
+
+    def _summary(self, result: Result | None, rows: list[findings_table.FindingRow]) -> str:
+        if result is None:
+            return self._panel.why_no_result()
+        hidden = len(findings_table.rows(result.table)) - len(rows)
+        if hidden and not rows:
+            return _("All {hidden} suspected anomalies are hidden.").format(hidden=hidden)
+        if not rows:
+            return _("No suspected anomaly at this threshold.")
+        if len(rows) == 1:
+            text = _("1 finding, {volume:.1f} ml; {reviewed} of 1 reviewed")
+        else:
+            text = _("{count} findings, {volume:.1f} ml; {reviewed} of {count} reviewed")
+        if hidden:
+            text += _("; {hidden} more hidden")
+        return text.format(
+            count=len(rows),
+            volume=sum(row.volume_ml for row in rows),
+            reviewed=sum(row.reviewed for row in rows),
+            hidden=hidden,
+        )

@@ -1,0 +1,29 @@
+"""The Python that runs the engine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import slicer
+
+from ..errors import InputError
+
+
+def python_command() -> list[str]:
+    """The command that starts Slicer's own Python, with Slicer's packages.
+
+    Raises:
+        InputError: it was not found in Slicer's installation.
+    """
+    launcher = shutil.which("PythonSlicer")
+    if launcher is None:
+        beside = Path(slicer.app.slicerHome) / "bin" / "PythonSlicer"
+        candidates = (beside, beside.with_suffix(".exe"))
+        launcher = next((str(path) for path in candidates if path.is_file()), None)
+    if launcher is None and Path(sys.executable).stem.lower().startswith("python"):
+        launcher = sys.executable
+    if launcher is None:
+        raise InputError("Slicer's Python (PythonSlicer) was not found: install Slicer again.")
+    return [launcher]

@@ -1,0 +1,52 @@
+"""Remaining nodes of results whose FLAIR or scores were deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .nodes import nodes_of_class
+from .result_nodes import ROLE, reference_of, remove_node
+
+_KEPT = "AnomalyDetection.Kept"
+
+
+def orphans_in(scene: Any) -> list[Any]:
+    """The nodes of results whose FLAIR or scores were deleted, except those that the user wants to keep."""
+    if scene.IsBatchProcessing():  # the scene is being opened or closed and may be incomplete
+        return []
+    scores = [
+        node
+        for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
+        if node.GetAttribute(ROLE) == "score" and node.GetAttribute("AnomalyDetection.Result") == "1"
+    ]
+    whole = [node for node in scores if node.GetNodeReference(reference_of("flair")) is not None]
+    belonging = set()
+    for score in whole:
+        roles: list[str] = []
+        score.GetNodeReferenceRoles(roles)
+        for role in roles:
+            belonging.add(score.GetNodeReferenceID(role))
+        belonging.add(score.GetID())
+    ours = [
+        node
+        for kind in (
+            "vtkMRMLScalarVolumeNode",
+            "vtkMRMLSegmentationNode",
+            "vtkMRMLTableNode",
+            "vtkMRMLTextNode",
+            "vtkMRMLModelNode",
+            "vtkMRMLMarkupsFiducialNode",
+        )
+        for node in nodes_of_class(scene, kind)
+        if node.GetAttribute(ROLE)
+    ]
+    return [node for node in ours if node.GetID() not in belonging and node.GetAttribute(_KEPT) != "1"]
+
+
+def remove_orphans(scene: Any, orphans: list[Any], delete: bool) -> None:
+    """Delete the remaining nodes of a result, or mark them to be kept."""
+    for node in orphans:
+        if delete:
+            remove_node(scene, node)
+        else:
+            node.SetAttribute(_KEPT, "1")

@@ -1,0 +1,99 @@
+"""Export the report of a result in the scene, with its review."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from ..detection.reviewed_findings import as_corrected
+from ..dicom.patient import PatientHeader
+from ..files.atomic_folder import atomic_folder
+from . import export
+from .findings_table import rows
+from .result import Result, findings_of, provenance_of, score_map_of
+
+
+def export_report(
+    result: Result,
+    path: Path,
+    *,
+    patient: PatientHeader | None = None,
+    anonymous: bool = False,
+    accepted_only: bool = False,
+    remarks: Sequence[str] = (),
+) -> Path:
+    """Export the findings with their review as one self-contained HTML file, also for a result without findings.
+
+    Outlines are those of the current segments; for corrected findings volume, centre and side are, too.
+
+    Args:
+        result: of a scene.
+        path: ".html" is added if missing. An existing file is replaced.
+        patient: of the images; None: not known.
+        anonymous: leave out patient, dates, volume names and notes.
+        accepted_only: leave out what was not accepted.
+        remarks: what the reader has to know about the run, a sentence each.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: no finding is accepted, but only those are exported; a drawing package is missing; volumes of the
+            result have no voxels; or the file cannot be written.
+    """
+    export.need_packages("The report needs", "jinja2")
+    from ..reporting.report import write_report
+
+    path = export.with_suffix(path, ".html")
+    scores, findings = score_map_of(result), findings_of(result)
+    numbers = export.numbers_wanted(result, True) if accepted_only else export.numbers_chosen(result, False)
+    voxels, _ = export.numbered_voxels(result, numbers)
+    reviewed = [row.as_reviewed() for row in rows(result.table) if row.number in numbers]
+    reviewed = as_corrected(reviewed, findings, voxels, scores.midline)
+    corrected = [finding.number for finding in reviewed if finding.corrected]
+    shown = replace(
+        findings,
+        items=tuple(finding for finding in findings.items if finding.number in numbers),
+        labels=scores.study.flair_grid.image(voxels),
+    )
+    all_remarks = list(remarks)
+    if corrected:
+        all_remarks.append(
+            f"Outlines were corrected by hand ({_listed(corrected)}): volume, centre and side are those"
+            " of the correction; scores, hint and region are those of the detection"
+        )
+    if not np.allclose(export.to_world_now(result), np.eye(4), atol=1e-3):
+        all_remarks.append(
+            "The FLAIR has been moved in the scene since; coordinates are those of the detection"
+        )
+    with atomic_folder(path.parent) as beside:
+        write_report(
+            beside / path.name,
+            scores=scores,
+            findings=shown,
+            reviewed=reviewed,
+            record=provenance_of(result),
+            patient=patient,
+            anonymous=anonymous,
+            remarks=all_remarks,
+            made=datetime.now(timezone.utc),
+            selection=_selection(len(findings.items), numbers, accepted_only),
+        )
+    return path
+
+
+def _selection(found: int, numbers: Sequence[int], accepted_only: bool) -> str:
+    """A sentence that says which findings are reported; "" for all."""
+    if len(numbers) == found:
+        return ""
+    if accepted_only:
+        return f"This report covers the {len(numbers)} accepted of {found} findings."
+    return f"This report covers {len(numbers)} of {found} findings: the others were hidden by their hint."
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
