@@ -63,7 +63,7 @@ def test_a_brain_of_half_the_size_is_unusual_and_a_small_group_has_no_outliers(m
     scans = [found[0] for found in read_summaries(opened(made[0]))]
     unusual = find_unusual(scans)
     assert re.match(
-        r"Unusually low: the volume of the brain, 700 ml; usual is 1[45]\d\d ml", unusual[99][0].sentence
+        r"Unusually low: the volume of the brain, 700 ml; the median is 1[45]\d\d ml", unusual[99][0].sentence
     )
     assert find_unusual(scans[97:103]) == [()] * 6
     together = dataclasses.replace(scans[0], shift_mm=1.9)

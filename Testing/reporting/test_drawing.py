@@ -23,7 +23,7 @@ def test_names_of_any_european_script_and_the_signs_of_measures_have_their_lette
 def test_pictures_and_pages_are_drawn_without_what_slicer_does_not_fetch():
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['matplotlib', 'tqdm']))\n"
-        "from AnomalyDetectionLib.cohort import scan, thumbnail, worklist\n"
+        "from AnomalyDetectionLib.cohort import scan, thumbnail, worklist_run\n"
         "from AnomalyDetectionLib.reporting import drawing, finding_picture, nearest_picture, overlay, report\n"
         "print(drawing.font(12, bold=True).getname())"
     )
