@@ -11,13 +11,13 @@ import numpy as np
 from AnomalyDetectionLib.model.classes import INFARCT, NORMAL, OTHER, WMH
 
 KINDS = {
-    "cavity with rim": (INFARCT, 0.24),
-    "cavity without rim": (INFARCT, 0.12),
-    "gliosis": (INFARCT, 0.15),
-    "faint gliosis": (INFARCT, 0.09),
-    "dark on T1": (INFARCT, 0.04),
-    "half filled cavity": (INFARCT, 0.05),
-    "white matter hyperintensity": (WMH, 0.13),
+    "cavity with rim": (INFARCT, 0.20),
+    "cavity without rim": (INFARCT, 0.09),
+    "gliosis": (INFARCT, 0.12),
+    "faint gliosis": (INFARCT, 0.08),
+    "dark on T1": (INFARCT, 0.14),
+    "half filled cavity": (INFARCT, 0.08),
+    "white matter hyperintensity": (WMH, 0.11),
     "any": (OTHER, 0.06),
     "foreign tissue": (OTHER, 0.04),
     "itself": (NORMAL, 0.08),
@@ -95,7 +95,8 @@ def _levels(kind: str, rng: np.random.Generator) -> tuple[Pair, Pair, bool, floa
         faint = pair(0.78, 1.0, 1.12, 1.5)
         return faint, faint, True, 0.0
     if kind == "dark on T1":
-        dark = (float(rng.uniform(0.35, 0.8)), float(rng.uniform(0.9, 1.15)))
+        # A small cavity and its rim in one thick slice: they cancel out on the FLAIR, not on the T1.
+        dark = (float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.8, 1.3)))
         return dark, dark, True, 0.0
     if kind == "half filled cavity":
         half = pair(0.1, 0.6, 0.5, 1.2)

@@ -21,6 +21,9 @@ from .lesion_shapes import Shape, draw_shape, flattened, radius_mm
 IN_PLANE_MM = 0.9
 SMALLEST_ML, LARGEST_ML = 0.03, 100.0
 
+_DEEP, _DEEP_MM = 0.35, 24.0
+"""Share of the infarcts that are not cortical which lie this deep: basal ganglia, thalamus, capsule, pons."""
+
 _LEAST_CONTRAST = 0.6
 """Contrast to noise against the tissue round a lesion below which nobody could see it: it is neither asked for nor held
 against the detector."""
@@ -124,6 +127,9 @@ def _centre(
     elif cortical:
         depth = ndimage.distance_transform_edt(block.brain[middle]) * IN_PLANE_MM
         allowed = tissue & (depth < 16)
+    elif label == INFARCT and rng.random() < _DEEP:
+        depth = ndimage.distance_transform_edt(block.brain[middle]) * IN_PLANE_MM
+        allowed = tissue & (depth > _DEEP_MM)
     elif rng.random() < 0.88:
         allowed = tissue
     else:
