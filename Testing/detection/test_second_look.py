@@ -93,16 +93,17 @@ def test_some_of_the_candidates_are_shown_as_they_are_among_all():
         np.testing.assert_array_equal(getattr(second, name), getattr(whole, name)[1:])
 
 
-def test_a_candidate_scores_its_probability_everywhere_and_nothing_else_comes_near():
+def test_a_candidate_scores_how_sure_both_networks_are_and_nothing_else_comes_near():
     anomaly = np.zeros(SHAPE, np.float32)
-    anomaly[A], anomaly[0] = 0.9, LEVELS[-1]
+    anomaly[A], anomaly[0] = 0.6, LEVELS[-1]
+    anomaly[4, 32, 32] = 0.9
     labels = np.zeros(SHAPE, np.int32)
     labels[A] = 1
     answers = np.array([[0.2, 0.1, 0.3, 0.2, 0.2]], np.float32)
 
     scores = scores_of(Candidates(labels, 1), answers, anomaly)
 
-    np.testing.assert_allclose(scores[A], 0.6, atol=1e-6)
+    np.testing.assert_allclose(scores[A], 0.6 * 0.9**2, atol=1e-6)
     assert scores[0].max() == pytest.approx(BACKGROUND)
     assert scores[9].max() == 0
 
