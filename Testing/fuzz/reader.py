@@ -213,13 +213,13 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     def layout(path: Path) -> None:
         """Every session is a scan or a row, whatever is asked for; the rows are those of errors.csv."""
         from AnomalyDetectionLib.bids.selection import SelectionCriteria, select_scans
-        from AnomalyDetectionLib.cohort.failures import CHOOSING, Failure, Failures
+        from AnomalyDetectionLib.cohort.failures import CHOOSING, FailedScan, FailedScans
 
         for runs in ("refuse", "first", "last"):
             found = select_scans(path, SelectionCriteria(runs=runs))
             with tempfile.TemporaryDirectory() as output:
-                failures = Failures(Path(output), Path(output) / "work")
-                rows = [Failure(p.subject, p.session, CHOOSING, p.reason) for p in found.problems]
+                failures = FailedScans(Path(output), Path(output) / "work")
+                rows = [FailedScan(p.subject, p.session, CHOOSING, p.reason) for p in found.problems]
                 failures.add(*rows)
                 rows = failures.rows()
             if len(rows) != len(found.problems):
@@ -228,12 +228,12 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     def cohort(path: Path) -> None:
         from AnomalyDetectionLib.bids.entity_filter import read_filter
         from AnomalyDetectionLib.cohort.dataset import WORK, Dataset
-        from AnomalyDetectionLib.cohort.failures import Failures
+        from AnomalyDetectionLib.cohort.failures import FailedScans
         from AnomalyDetectionLib.cohort.summaries import read_summaries
 
         dataset = Dataset.open(path)
         list(read_summaries(dataset))
-        Failures(path, path / WORK).rows()
+        FailedScans(path, path / WORK).rows()
         for record in dataset.records():
             with contextlib.suppress(InputError):
                 read_filter(record)

@@ -13,7 +13,7 @@ from anomaly_research.evaluation.truth_files import CONFOUNDERS, INFARCT_COLUMNS
 from anomaly_research.simulation import cohort as module
 from anomaly_research.simulation.cohort import CohortSettings, simulate_cohort
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.files.atomic_folder import reserved
+from AnomalyDetectionLib.files.atomic_folder import locked_folder
 from made_up_host import MadeUpHeads, made_up_host
 
 SETTINGS = CohortSettings(subjects=3, lesion_free=1, seed=4, most=2, artefacts=0.5)
@@ -207,7 +207,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 
 def test_a_folder_that_the_command_holds_for_itself_counts_as_new(tmp_path, host):
     output = tmp_path / "cohort"
-    with reserved(output):
+    with locked_folder(output):
         assert simulate_cohort(
             output, MadeUpHeads(host), replace(SETTINGS, subjects=1, lesion_free=0), quiet
         ) == (1, 0)

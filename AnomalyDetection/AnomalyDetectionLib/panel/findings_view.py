@@ -8,7 +8,7 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from ..model.rates import in_words
+from ..model.false_positive_curve import in_words
 from ..scene.findings_table import CATEGORIES, FindingRow
 from .labels import (
     DECISIONS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
-from ..model.rates import in_words
+from ..model.false_positive_curve import in_words
 from ..scene.findings_table import ADDED, CHANGED, DELETED, FindingRow
 
 DECISIONS = {"": "", "accepted": "✓", "rejected": "✗"}
