@@ -18,8 +18,8 @@ from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, CLASSES, IGNO
 from AnomalyDetectionLib.model.context_network import ContextNetwork
 from torch.utils.data import DataLoader, Dataset
 
+from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .context_sampling import DISTRACTORS, disturb
-from .lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .lesion_scan import LesionScan
 
 _UNPAINTED = 0.3

@@ -27,13 +27,13 @@ from AnomalyDetectionLib.model.model_file import SUFFIX, load_model, save_model
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from torch import Tensor
 
+from ..painting.lesion_shapes import read_outlines
 from .candidate_examples import draw_examples
 from .candidate_training import CandidateTrainingSettings, calibrated, logits_of, train_second_look
 from .command import read_about
 from .context_checkpoint import Step
 from .context_loop import ContextTrainingSettings, train_context
 from .lesion_scan import LesionScan
-from .lesion_shapes import read_outlines
 
 Progress = Callable[[str, float, str], None]
 
@@ -100,7 +100,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
             "left out for testing": list(options["leave_out"]),
             "slices": settings.steps * settings.batch_size,
             "painted scans of the second look": PAINTED_SCANS,
-            "lesions": "painted, by training/lesion_painting.py; none of them is from the generator of the tests",
+            "lesions": "painted, by painting/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
         },
         "from model": {"name": start.name, "fingerprint": start.fingerprint} if start else None,

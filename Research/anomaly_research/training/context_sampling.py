@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from .distractors import bright_edge, disturb, inflow, local_ghost, perivascular_spaces, widen_sulci
-from .lesion_painting import IN_PLANE_MM, Block, paint_lesion
+from ..painting.distractors import bright_edge, disturb, inflow, local_ghost, perivascular_spaces, widen_sulci
+from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .lesion_scan import LesionScan
 
 CANVAS = (208, 176)

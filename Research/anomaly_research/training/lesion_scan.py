@@ -11,7 +11,7 @@ from AnomalyDetectionLib.imaging.brain_extent import BrainExtent
 from AnomalyDetectionLib.model.classes import IGNORED, NORMAL, OTHER, WMH
 from scipy import ndimage
 
-from .lesion_painting import IN_PLANE_MM
+from ..painting.lesion_painting import IN_PLANE_MM
 
 BRIGHT = 1.55
 """FLAIR, scaled by tissue modes, above which a cluster is brighter than any normal tissue."""

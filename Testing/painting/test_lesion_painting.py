@@ -4,9 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from anomaly_research.training.candidate_examples import classes_of, painted
-from anomaly_research.training.context_sampling import ContextSamples, FalseAlarm
-from anomaly_research.training.distractors import (
+from anomaly_research.painting.distractors import (
     bright_edge,
     disturb,
     inflow,
@@ -14,10 +12,9 @@ from anomaly_research.training.distractors import (
     perivascular_spaces,
     widen_sulci,
 )
-from anomaly_research.training.lesion_contents import KINDS, draw_contents
-from anomaly_research.training.lesion_painting import Block, paint_lesion
-from anomaly_research.training.lesion_scan import LesionScan, known_target, noise_of
-from anomaly_research.training.lesion_shapes import (
+from anomaly_research.painting.lesion_contents import KINDS, draw_contents
+from anomaly_research.painting.lesion_painting import Block, paint_lesion
+from anomaly_research.painting.lesion_shapes import (
     draw_shape,
     flattened,
     melted_ellipsoids,
@@ -26,6 +23,9 @@ from anomaly_research.training.lesion_shapes import (
     radius_mm,
     read_outlines,
 )
+from anomaly_research.training.candidate_examples import classes_of, painted
+from anomaly_research.training.context_sampling import ContextSamples, FalseAlarm
+from anomaly_research.training.lesion_scan import LesionScan, known_target, noise_of
 from AnomalyDetectionLib.calibration.near_tumour import near_tumour
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan
 from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, IGNORED, INFARCT, NORMAL, OTHER, WMH
@@ -100,7 +100,7 @@ def test_normal_tissue_painted_with_itself_changes_a_little_and_is_called_normal
         if c.kind == "itself"
     )
     monkeypatch.setattr(
-        "anomaly_research.training.lesion_painting.draw_contents", lambda rng, foreign: itself
+        "anomaly_research.painting.lesion_painting.draw_contents", lambda rng, foreign: itself
     )
     changed = 0
     for seed in range(10):
