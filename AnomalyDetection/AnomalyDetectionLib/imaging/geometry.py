@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from ..grid import Grid
 from .preparation_settings import PreparationSettings
@@ -24,7 +24,7 @@ def lps_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]
         flips: for each axis in that order, whether it runs the other way.
     """
     cosines = np.asarray(grid.direction).reshape(3, 3)  # column i: where axis i points, LPS
-    _, axes = linear_sum_assignment(-np.abs(cosines))
+    _, axes = scipy.optimize.linear_sum_assignment(-np.abs(cosines))
     order = (int(axes[0]), int(axes[1]), int(axes[2]))
     return order, (
         bool(cosines[0, order[0]] < 0),

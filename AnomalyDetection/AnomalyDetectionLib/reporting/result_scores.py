@@ -78,7 +78,7 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     stored = store(ScoreMap(lattice, (0, 0), image, study, _scoring(record)))
     stored.record[WITHOUT_PATCHES] = True
     if (record.get("settings") or {}).get("scores_are_probabilities"):
-        stored.record["answers"] = []  # scores existed, but their values are lost
+        stored.record["candidate_probabilities"] = []  # scores existed, but their values are lost
     return stored
 
 
