@@ -158,9 +158,9 @@ def _in_words_of_the_scene(record: Mapping[str, Any], nodes: Mapping[str, Any]) 
     inputs: dict[str, Any] = {}
     for role, block in dict(kept.get("inputs") or {}).items():
         if isinstance(block, Mapping):
-            kept = {key: value for key, value in block.items() if key not in ("path", "description")}
+            described = {key: value for key, value in block.items() if key not in ("path", "description")}
             node = nodes.get(role)
-            inputs[role] = {**kept, "volume": node.GetName() if node is not None else None}
+            inputs[role] = {**described, "volume": node.GetName() if node is not None else None}
         else:
             inputs[role] = None
     return {**kept, "inputs": inputs}
