@@ -88,13 +88,13 @@ class ResultFolders:
         if opened is None:
             return True
         try:
-            saved, remarks = save_review(opened.result, opened.folder, opened.saved, viewed=viewed)
+            saved, notes = save_review(opened.result, opened.folder, opened.saved, viewed=viewed)
         except InputError as error:
             self._say(str(error), "error")
             return False
         self._opened = replace(opened, saved=saved)
-        if remarks:
-            self._say("\n".join(remarks), "warning")
+        if notes:
+            self._say("\n".join(notes), "warning")
         self._panel.worklist.show()
         return True
 
