@@ -198,11 +198,20 @@ def test_only_what_has_changed_is_done_again_and_a_row_goes_with_its_reason(copy
 def test_other_settings_for_the_same_folder_are_refused(killed, dataset):
     there = opened(killed[0])
     assert Dataset.begin(killed[0], dataset, there.settings) == there
-    with pytest.raises(InputError, match="another model and another --threshold: give the same settings"):
-        Dataset.begin(killed[0], dataset, replace(there.settings, threshold=2.0, model_sha256="0"))
+    with pytest.raises(InputError, match="another --threshold and another model: give the same settings"):
+        Dataset.begin(
+            killed[0],
+            dataset,
+            replace(
+                there.settings, detection=replace(there.settings.detection, threshold=2.0), model_sha256="0"
+            ),
+        )
     with pytest.raises(InputError, match="holds results of the dataset"):
         Dataset.begin(killed[0], dataset.parent, there.settings)
-    assert replace(there.settings, device="cuda").fingerprint == there.settings.fingerprint
+    assert (
+        replace(there.settings, detection=replace(there.settings.detection, device="cuda")).fingerprint
+        == there.settings.fingerprint
+    )
 
 
 def test_a_folder_with_something_else_in_it_is_refused(dataset, tmp_path):

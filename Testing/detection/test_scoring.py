@@ -351,7 +351,7 @@ def test_statistics_by_tissue_leave_the_papers_scores_as_they_are(study, model):
 
 @pytest.mark.parametrize("reading", [{"statistics": "tissue"}, {"distance": "mahalanobis"}])
 def test_a_reading_that_the_model_has_no_statistics_for_is_refused_before_the_work(study, model, reading):
-    with pytest.raises(InputError, match=r"has no statistics by tissue.*add-statistics"):
+    with pytest.raises(InputError, match=r"has no statistics by tissue.*need"):
         scoring_settings(model, **reading)
     with pytest.raises(InputError, match="has no statistics by tissue"):
         score(study, model, **reading)

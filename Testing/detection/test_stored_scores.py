@@ -209,7 +209,7 @@ def test_findings_are_derived_without_the_network_and_its_libraries():
         "import sys\n"
         "from AnomalyDetectionLib.detection import findings, numbering, score_map, stored_scores\n"
         "from AnomalyDetectionLib.engine import process\n"
-        "from AnomalyDetectionLib.reporting import colours, finding_picture, segmentation, tables\n"
+        "from AnomalyDetectionLib.reporting import colours, finding_picture, segmentation_file, tables\n"
         "heavy = {'torch', 'deepbet', 'nibabel', 'matplotlib', 'PIL', 'click', 'tqdm', 'safetensors'}\n"
         "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)"
     )

@@ -498,7 +498,7 @@ def model(folder: Path, rng: Random) -> Path:
         "name": "made",
         "preparation": PreparationSettings(),
         "card": {"title": "t", "summary": "s", "n": [1, {"a": 2}]},
-        "rates": curve,
+        "false_positive_curve": curve,
     }
     path = folder / "model.safetensors"
     torch.manual_seed(0)

@@ -118,7 +118,7 @@ def test_a_computer_without_memory_gets_a_sentence_and_nothing_is_left(tmp_path)
     pytest.importorskip("resource")
     program = """
 import resource, sys
-import AnomalyDetectionLib.detection.run, numpy, SimpleITK, torch
+import AnomalyDetectionLib.detection.pipeline, numpy, SimpleITK, torch
 from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.detection import pipeline
 resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))

@@ -24,7 +24,7 @@ def test_pictures_and_pages_are_drawn_without_what_slicer_does_not_fetch():
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['matplotlib', 'tqdm']))\n"
         "from AnomalyDetectionLib.cohort import scan, thumbnail, worklist_run\n"
-        "from AnomalyDetectionLib.reporting import drawing, finding_picture, nearest_picture, overlay, report\n"
+        "from AnomalyDetectionLib.reporting import drawing, finding_picture, nearest_picture, overlay_picture, report\n"
         "print(drawing.font(12, bold=True).getname())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -265,7 +265,7 @@ def test_a_point_outside_or_in_a_finding_adds_nothing(a_slicer_scene, result):
     made = a_slicer_scene
     with pytest.raises(InputError, match="outside the FLAIR"):
         add_finding(made.scene, made.logics, result, (500.0, 0.0, 0.0))
-    with pytest.raises(InputError, match="finding 1 already"):
+    with pytest.raises(InputError, match="Finding 1 is already"):
         add_finding(made.scene, made.logics, result, centre_of(result, 1).tolist())
     assert len(rows(result.table)) == 3
 

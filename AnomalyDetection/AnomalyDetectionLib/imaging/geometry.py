@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
 import scipy
+import SimpleITK as sitk
 
 from ..grid import Grid
 from .preparation_settings import PreparationSettings
