@@ -206,7 +206,7 @@ def a_context_model(tmp_path_factory):
     settings, candidate = ContextSettings(neighbours=1, widths=(4, 6)), CandidateSettings(width=4)
     network = ContextNetwork(settings)
     with torch.no_grad():
-        network.unet.last.weight *= 6.0
+        network.unet.last.weight *= 600.0
         network.unet.last.bias[:4] += 2.5  # of the class "normal"
     model = ContextModel(
         name="surroundings",
@@ -215,7 +215,7 @@ def a_context_model(tmp_path_factory):
         second_look=CandidateNetwork(candidate).state_dict(),
         candidate=candidate,
         preparation=PreparationSettings(scaling="modes"),
-        scoring=ScoringSettings(stride=1, threshold=0.5, min_patches=1),
+        scoring=ScoringSettings(stride=1, threshold=0.1, min_patches=1),
         card={"title": "Surroundings (random)", "summary": "random weights that see whole slices"},
     )
     path = tmp_path_factory.mktemp("model") / "surroundings.safetensors"
