@@ -187,6 +187,7 @@ def test_a_review_outlives_a_scan_that_is_analysed_anew(tmp_path):
     assert (dataset.place(scan) / "sub-one_review.json").read_text() == "the reader's"
 
 
+@pytest.mark.slow  # a killed run of several scans that goes on stays in the quick run (test_participants)
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_after_a_kill_the_same_command_goes_on(tmp_path, model):
     source, results = tmp_path / "bids", tmp_path / "out"

@@ -100,7 +100,7 @@ moves = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=6)
 @given(st.integers(0, 10_000), moves)
 def test_whatever_is_done_numbers_are_unique_and_the_same_settings_give_the_same_numbers(seed, moves):
     random = np.random.default_rng(seed)

@@ -109,6 +109,7 @@ def test_registration_can_be_switched_off(synthetic_study: Study) -> None:
     assert not found.registered
 
 
+@pytest.mark.slow  # another head that is refused stays in the quick run
 def test_noise_is_not_the_same_head(synthetic_study: Study) -> None:
     grid = Grid.of(synthetic_study.t1.image)
     noise = np.random.default_rng(0).normal(100, 20, grid.shape).astype(np.float32)
@@ -121,7 +122,14 @@ def test_noise_is_not_the_same_head(synthetic_study: Study) -> None:
         )
 
 
-@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)], ids=["upside down", "back to front", "both"])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        pytest.param((0,), id="upside down"),
+        pytest.param((1,), id="back to front", marks=pytest.mark.slow),
+        pytest.param((0, 1), id="both", marks=pytest.mark.slow),
+    ],
+)
 def test_one_image_alone_that_lies_otherwise_than_its_header_says_is_named_as_a_reason(
     synthetic_study: Study, axes: tuple[int, ...]
 ) -> None:

@@ -135,6 +135,7 @@ def test_a_table_saved_by_a_spreadsheet_is_read(tmp_path):
     assert "UTF-8" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_model_is_fine_tuned_on_a_handful_of_scans_and_says_from_which(scan_file, tmp_path):
     first = train(scan_file, tmp_path / "first", "--max-epochs", 1, "--name", "first")
     assert first.code == 0, first.stderr
