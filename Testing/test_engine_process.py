@@ -187,6 +187,7 @@ STAGES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "wait"),
     [

@@ -89,6 +89,7 @@ def test_readings_that_need_statistics_by_tissue_are_left_out_of_a_model_without
     assert [row.question for row in rows[1:]] == ["back-projection"]
 
 
+@pytest.mark.slow
 def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, a_store, monkeypatch):
     labelled = []
 

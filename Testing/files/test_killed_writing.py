@@ -81,6 +81,7 @@ def test_killed_at_any_step_the_next_command_finds_the_old_result_or_the_new(tmp
         assert (folder / "score_map").exists() == (contents(folder) == OLD)
 
 
+@pytest.mark.slow
 def test_killed_while_it_is_put_in_order_it_is_put_in_order_again(tmp_path: Path) -> None:
     left = each_step(tmp_path, write_new)
     committed = [folder for folder, _ in left if list(folder.glob(f"{PREFIX}*/commit.json"))]

@@ -172,6 +172,7 @@ def test_a_scan_without_a_brain_is_refused() -> None:
     assert caught.value.see == ("brain_mask",)
 
 
+@pytest.mark.slow
 def test_a_real_study_is_prepared_with_the_brain_that_deepbet_finds() -> None:
     folder = shared_data("openms_long", "patient20", "study2")
     t1, flair = (

@@ -156,7 +156,7 @@ def test_a_head_that_is_upside_down_in_both_images_comes_together_whatever_their
     assert found.rotation_deg < 3.0
 
 
-@pytest.mark.parametrize("subject", ["Subj5", "Subj6"])
+@pytest.mark.parametrize("subject", ["Subj5", pytest.param("Subj6", marks=pytest.mark.slow)])
 def test_the_two_scans_that_lie_ten_millimetres_apart_come_together(subject: str) -> None:
     study = real_study("nichart", subject)
     brain = brain_of(study)

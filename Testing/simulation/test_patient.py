@@ -40,6 +40,7 @@ def sample_lesions():
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_default_seed_makes_the_built_in_sample_again(simulated, sample):
     # Processors round differently: a voxel may differ by a grey level, or lie on the other side of an edge.
     for name in ("T1", "FLAIR"):
@@ -50,6 +51,7 @@ def test_the_default_seed_makes_the_built_in_sample_again(simulated, sample):
     )
 
 
+@pytest.mark.slow
 def test_a_written_patient_reads_back_the_same_and_twice_gives_the_same_bytes(simulated, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -61,6 +63,7 @@ def test_a_written_patient_reads_back_the_same_and_twice_gives_the_same_bytes(si
     assert np.array_equal(array(sitk.ReadImage(str(tmp_path / "a" / "flair.nii.gz"))), array(simulated.flair))
 
 
+@pytest.mark.slow
 def test_the_scan_is_on_the_papers_grid_and_t1_and_flair_lie_on_each_other(simulated):
     assert simulated.flair.GetSpacing() == pytest.approx((0.9, 0.9, 4.0))
     assert simulated.flair.GetSize()[2] == 38
@@ -70,6 +73,7 @@ def test_the_scan_is_on_the_papers_grid_and_t1_and_flair_lie_on_each_other(simul
         assert image.GetDirection() == simulated.flair.GetDirection()
 
 
+@pytest.mark.slow
 def test_every_infarct_has_the_volume_asked_for(simulated):
     voxel_ml = 0.9 * 0.9 * 4 / 1000
     for plan, lesion in zip(patient.DEFAULT_INFARCTS, simulated.lesions, strict=True):
@@ -83,6 +87,7 @@ def test_every_infarct_has_the_volume_asked_for(simulated):
         )
 
 
+@pytest.mark.slow
 def test_every_infarct_lies_in_the_brain_where_its_record_says(simulated):
     truth, brain = array(simulated.truth), array(simulated.brain) > 0
     assert not (truth > 0)[~brain].any()
@@ -95,10 +100,12 @@ def test_every_infarct_lies_in_the_brain_where_its_record_says(simulated):
             assert lesion.region in ("cerebellum", "brain stem")
 
 
+@pytest.mark.slow
 def test_infarcts_and_confounders_do_not_overlap(simulated):
     assert not (array(simulated.wmh)[array(simulated.truth) > 0] > 0).any()
 
 
+@pytest.mark.slow
 def test_the_sample_shows_the_contrast_of_a_brain(simulated):
     t1, flair, brain = (array(i) for i in (simulated.t1, simulated.flair, simulated.brain))
     lesions = ndimage.binary_dilation((array(simulated.truth) > 0) | (array(simulated.wmh) > 0), iterations=3)
@@ -114,6 +121,7 @@ def test_the_sample_shows_the_contrast_of_a_brain(simulated):
     assert np.median(flair[white]) > 200
 
 
+@pytest.mark.slow
 def test_a_cavitated_infarct_is_dark_inside_a_bright_rim(simulated):
     flair, t1, truth = (array(i) for i in (simulated.flair, simulated.t1, simulated.truth))
     brain = array(simulated.brain) > 0
@@ -134,6 +142,7 @@ def test_the_sample_holds_all_kinds_and_fits_in_six_megabytes(sample_lesions):
     assert sum(path.stat().st_size for path in SAMPLE.iterdir()) <= 6e6
 
 
+@pytest.mark.slow
 def test_brain_extraction_works_on_the_sample(simulated):
     found = find_brain(sitk.Cast(simulated.flair, sitk.sitkFloat32), "cpu")
     brain = array(simulated.brain) > 0

@@ -96,6 +96,7 @@ def test_t1_and_flair_look_like_t1_and_flair(head):
     assert np.mean(brighter) > 0.7
 
 
+@pytest.mark.slow
 def test_training_writes_a_network_with_its_card_and_keeps_the_heads(maps, tmp_path):
     settings = AnatomyTraining(
         steps=2, heads_a_step=1, slices_a_head=2, heads_a_map=1, held_out=1, widths=(4, 8), seed=5

@@ -144,6 +144,7 @@ def test_a_model_whose_card_does_not_say_is_refused(model, scan_file):
         with_library(dataclasses.replace(model, card={}), read_scans(scan_file))
 
 
+@pytest.mark.slow
 def test_the_command_puts_a_library_into_a_model_file(model, scan_file, tmp_path):
     bare, full = tmp_path / "bare.safetensors", tmp_path / "full.safetensors"
     save_model(dataclasses.replace(model, library=None), bare)

@@ -48,6 +48,7 @@ def test_train_writes_a_model_that_loads_with_its_curves_and_its_card(scan_file,
     assert len(model.card["curves"]) == 2
 
 
+@pytest.mark.slow
 def test_a_run_can_be_left_off_and_gone_on_with(scan_file, tmp_path):
     first = train(scan_file, tmp_path, "--max-epochs", 1, "--minutes", 0.0001)
     assert first.code == 0
@@ -57,6 +58,7 @@ def test_a_run_can_be_left_off_and_gone_on_with(scan_file, tmp_path):
     assert "Trained on 512 patches" in second.stdout
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_refused(scan_file, tmp_path):
     run = train(scan_file, tmp_path, "--devices", 3)
     assert run.code == 2

@@ -185,6 +185,7 @@ def test_a_damaged_checkpoint_is_named(scan_file, tmp_path):
         train(scan_file, tmp_path, TINY)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(scan_file, tmp_path):
     pytest.importorskip("lightning_fabric", reason="Lightning Fabric (the extra 'research') is not installed")
     script = textwrap.dedent(
