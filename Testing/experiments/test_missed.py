@@ -321,6 +321,7 @@ def test_when_nothing_was_missed_it_is_said(tmp_path):
     assert in_words([an_infarct(found=True)], [], None) == "None of 1 infarcts was missed."
 
 
+@pytest.mark.slow
 def test_the_command_writes_all_and_says_what_was_simulated(stored, evaluation, model, tmp_path):
     lines = [line for line in TABLE if line.startswith("sub-1")]
     (evaluation / "tables" / "lesions.csv").write_text("\n".join([COLUMNS, *lines]) + "\n")

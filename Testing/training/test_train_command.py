@@ -32,6 +32,7 @@ def train(scan_file, output, *more):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_train_writes_a_model_that_loads_with_its_curves_and_its_card(scan_file, tmp_path):
     (tmp_path / "about.json").write_text(json.dumps({"licences": "none needed"}))
     options = ["--max-epochs", 2, "--name", "tiny", "--about", tmp_path / "about.json", "--progress", "json"]
@@ -75,6 +76,7 @@ def test_a_table_without_a_column_is_refused(tmp_path):
     assert not (tmp_path / "s.npz").exists()
 
 
+@pytest.mark.slow
 def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
     """The sample's own infarcts and hyperintensities, as lesion mask."""
     truth, wmh = (sitk.ReadImage(str(SAMPLE / f"simulated_{name}.nii.gz")) for name in ("truth", "WMH"))

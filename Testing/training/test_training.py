@@ -39,6 +39,7 @@ def scan_file(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_tiny_set_is_learnt_in_seconds(scan_file, tmp_path):
     settings = dataclasses.replace(TINY, max_epochs=12, learning_rate=0.003)
     trained = train(scan_file, tmp_path, settings)
