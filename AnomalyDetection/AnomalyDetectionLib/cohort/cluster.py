@@ -117,7 +117,7 @@ def _remove_dead(runs: Path) -> None:
     """Remove the folders of runs that were killed. Their jobs that still wait in a queue will find nothing to do."""
     for run in runs.glob("*"):
         with locked(run / _ALIVE, wait=False) as free:
-            if free:
+            if free.exclusive:
                 shutil.rmtree(run, ignore_errors=True)
 
 

@@ -44,16 +44,22 @@ def find_candidates(probabilities: np.ndarray) -> Candidates:
     members = anomaly > LEVELS[0]
     for level in LEVELS[1:]:
         labels, count = ndimage.label(members, _TOUCHING)
-        number, values = labels[members], anomaly[members]
-        peaks = np.zeros(count + 1, np.float32)
-        np.maximum.at(peaks, number, values)
-        members[members] = (values > level) | (peaks <= level)[number]
+        peaks = peaks_of(labels, count, anomaly)
+        members[members] = (anomaly[members] > level) | (peaks <= level)[labels[members]]
     labels, count = ndimage.label(members, _TOUCHING)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     kept = sizes >= LEAST_VOXELS
     kept[0] = False
     renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     return Candidates(renumbered[labels], int(kept.sum()))
+
+
+def peaks_of(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
+    """The highest value of each label: float32 (count + 1,), 0 for label 0."""
+    inside = labels > 0
+    peaks = np.zeros(count + 1, np.float32)
+    np.maximum.at(peaks, labels[inside], values[inside])
+    return peaks
 
 
 def anomaly_of(probabilities: np.ndarray) -> np.ndarray:

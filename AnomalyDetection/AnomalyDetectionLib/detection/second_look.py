@@ -12,7 +12,15 @@ from ..model.candidate_network import CandidateNetwork
 from ..model.classes import ANOMALIES, CLASSES
 from ..model.context_model import ContextModel
 from .candidate_probabilities import CandidateProbabilities
-from .candidates import LEVELS, Candidates, Surroundings, anomaly_of, find_candidates, surroundings_of
+from .candidates import (
+    LEVELS,
+    Candidates,
+    Surroundings,
+    anomaly_of,
+    find_candidates,
+    peaks_of,
+    surroundings_of,
+)
 from .context import class_probabilities
 
 BACKGROUND = 0.02
@@ -82,8 +90,7 @@ def scores_of(candidates: Candidates, probabilities: np.ndarray, anomaly: np.nda
     Returns:
         float32 (slices, rows, columns).
     """
-    peaks = np.zeros(candidates.count + 1, np.float32)
-    np.maximum.at(peaks, candidates.labels.ravel(), anomaly.ravel())
+    peaks = peaks_of(candidates.labels, candidates.count, anomaly)
     sure = np.concatenate([[0.0], probabilities[:, list(ANOMALIES)].sum(axis=1)]) * peaks**PEAK_POWER
     faint = BACKGROUND * np.clip(anomaly / LEVELS[-1], 0, 1)
     return np.where(candidates.labels > 0, sure[candidates.labels], faint).astype(np.float32)
