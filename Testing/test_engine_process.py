@@ -22,7 +22,9 @@ from AnomalyDetectionLib.commands.bids import bids
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.commands.options import in_words, option_of
 from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.stored_scores import restore
 from AnomalyDetectionLib.engine.job import Job
+from AnomalyDetectionLib.engine.job_results import read_job_results
 from AnomalyDetectionLib.engine.process import EngineRun
 from AnomalyDetectionLib.engine.records import Failure, Progress, record_of
 from AnomalyDetectionLib.errors import InputError
@@ -129,7 +131,7 @@ def test_a_run_reports_its_stages_in_order_and_leaves_its_results(folder, quick)
     stages = list(dict.fromkeys(progress.stage for progress in heard))
     assert stages == [
         "reading", "brain mask", "alignment", "resampling", "bias field", "scaling", "quality", "anatomy", "scoring",
-        "findings", "writing", "done",
+        "writing", "done",
     ]  # fmt: skip
     fractions = [progress.fraction for progress in heard]
     assert fractions == sorted(fractions)
@@ -140,11 +142,13 @@ def test_a_run_reports_its_stages_in_order_and_leaves_its_results(folder, quick)
     time.sleep(0.05)
     assert run.seconds == took > 0
     results = folder / "results"
-    assert (results / "findings.json").is_file()
-    assert (results / "score_map" / "score_map.json").is_file()
+    stored, provenance = read_job_results(results)
+    assert np.isfinite(restore(stored).lattice).any()
+    assert provenance["inputs"]["t1"]["path"] == str(T1)
+    assert sorted(path.name for path in results.iterdir()) == ["provenance.json", "score_map"]
     run.cancel()
     assert run.state == "done", "what has ended well cannot be cancelled"
-    assert (results / "findings.json").is_file()
+    read_job_results(results)
     assert_none_left(folder)
 
 
@@ -364,7 +368,9 @@ STARTS_AND_WAITS = """
 import os, sys
 from pathlib import Path
 from dataclasses import replace
+from AnomalyDetectionLib.detection.stored_scores import restore
 from AnomalyDetectionLib.engine.job import Job
+from AnomalyDetectionLib.engine.job_results import read_job_results
 from AnomalyDetectionLib.engine.process import EngineRun
 folder, job = Path(sys.argv[1]), Path(sys.argv[2])
 arguments = replace(Job.read(job), parent=os.getpid()).write(job)
@@ -485,3 +491,13 @@ def test_a_job_that_cannot_be_done_is_refused(change, mentions, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=mentions):
         Job.read(path)
+
+
+def test_results_of_a_job_that_are_not_whole_are_an_error(folder, quick):
+    run = start(folder, quick())
+    run.wait()
+    assert run.state == "done", run.log
+    record = folder / "results" / "provenance.json"
+    record.write_text(record.read_text("utf-8")[:-9], "utf-8")
+    with pytest.raises(InputError, match="detect again"):
+        read_job_results(folder / "results")

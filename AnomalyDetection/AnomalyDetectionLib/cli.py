@@ -5,7 +5,9 @@ Everything heavy is imported inside the commands, so that `--help` and mistakes 
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -73,6 +75,9 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     _be_quiet(debug)
+    atexit.register(
+        gc.freeze
+    )  # otherwise Python looks through all of torch's objects on leaving: a quarter of a second
     # Ended by another program is the same as Ctrl-C: leave nothing half-written.
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):

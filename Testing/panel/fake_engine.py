@@ -25,7 +25,8 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
     report("read", 0.1, "Reading the images")
     if what == "replay":
         report("score", 0.9, "Scoring patches")
-        shutil.copytree(recording, output)
+        shutil.copytree(recording / "score_map", output / "score_map")
+        shutil.copy(recording / "findings.json", output / "provenance.json")
     elif what == "slow":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         (recording / "processes.txt").write_text(f"{os.getpid()} {child.pid}")

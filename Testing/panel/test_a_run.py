@@ -166,7 +166,7 @@ def test_a_result_that_cannot_be_read_is_said_and_the_button_comes_back(detected
         raise ValueError("score.nrrd is damaged")
 
     before = numbers(detected)
-    monkeypatch.setattr(detection_job, "read_stored", damaged)
+    monkeypatch.setattr(detection_job, "read_job_results", damaged)
     detect(detected, slicer_app)
     assert "score.nrrd is damaged" in detected.ui.outcomeLabel.text
     assert "Traceback" in detected.ui.detailsText.plainText

@@ -24,9 +24,10 @@ def run(job: Path, progress: str, debug: bool) -> None:
         call_when_process_ends(asked.parent, Stop.from_thread)
     with progress_of(progress) as report:
         check_output(asked.output)
-        from ..detection.pipeline import run_detection
-        from ..reporting.results import write_results
+        from ..detection.pipeline import WRITING_BEGINS, message_of, score_study
+        from ..engine.job_results import write_job_results
 
-        detection = run_detection(asked.request, report)
-        write_results(detection, asked.output, report, keep_scores=True, pictures=False)
+        scored = score_study(asked.request, report)
+        report("writing", WRITING_BEGINS, message_of("writing"))
+        write_job_results(scored, asked.output)
         report("done", 1.0, "The result is ready")

@@ -10,9 +10,11 @@ from scipy import ndimage
 from ..imaging.brain_extent import BrainExtent, mirrored
 from ..model.candidate_network import CHANNELS, FEATURES, SIZE, SLICES, WIDER
 from ..model.classes import ANOMALIES, CLASSES, NORMAL
+from .lattice import peaks_of
 
-LEVELS = (0.12, 0.35, 0.5)
-"""Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the next, these do."""
+LEVELS = (0.35, 0.5)
+"""Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the next, these do.
+What stays below the first is hardly ever a lesion (docs/evidence.md), and would be two candidates in three."""
 
 LEAST_VOXELS = 2
 
@@ -52,14 +54,6 @@ def find_candidates(probabilities: np.ndarray) -> Candidates:
     kept[0] = False
     renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     return Candidates(renumbered[labels], int(kept.sum()))
-
-
-def peaks_of(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
-    """The highest value of each label: float32 (count + 1,), 0 for label 0."""
-    inside = labels > 0
-    peaks = np.zeros(count + 1, np.float32)
-    np.maximum.at(peaks, labels[inside], values[inside])
-    return peaks
 
 
 def anomaly_of(probabilities: np.ndarray) -> np.ndarray:
@@ -115,29 +109,39 @@ def surroundings_of(
     ).astype(np.float32)
     shown = np.concatenate([images, anomaly[None]]).astype(np.float32)
     half = WIDER * SIZE // 2
-    pad = ((0, 0), (SLICES // 2, SLICES // 2), (half, half), (half, half))
-    shown, beside = np.pad(shown, pad), np.pad(beside, pad)
-    labels = np.pad(candidates.labels, pad[1:])
+    inner = slice(half - SIZE // 2, half + SIZE // 2)
     wanted = np.arange(1, candidates.count + 1) if numbers is None else numbers
     near = np.empty((len(wanted), CHANNELS, SIZE, SIZE), np.float32)
     wide = np.empty_like(near)
     centres = _centres(candidates, anomaly)
     for k, number in enumerate(wanted):
+        crop = np.zeros((CHANNELS, 2 * half, 2 * half), np.float32)
+        stack = crop[: 4 * SLICES].reshape(SLICES, 4, 2 * half, 2 * half)
         z, y, x = centres[number - 1]
-        rows, columns = slice(y, y + 2 * half), slice(x, x + 2 * half)
-        stack = shown[:, z : z + SLICES, rows, columns].swapaxes(0, 1)
-        mask = (labels[z : z + SLICES, rows, columns] == number).astype(np.float32)
-        crop = np.concatenate(
-            [
-                np.concatenate([stack, mask[:, None]], axis=1).reshape(4 * SLICES, 2 * half, 2 * half),
-                beside[:, z + SLICES // 2, rows, columns],
-            ]
+        (rows, to_rows), (columns, to_columns) = (
+            _overlap(centre - half, 2 * half, size)
+            for centre, size in zip((y, x), brain.shape[1:], strict=True)
         )
-        inner = slice(half - SIZE // 2, half + SIZE // 2)
+        slices, to_slices = _overlap(z - SLICES // 2, SLICES, len(brain))
+        stack[to_slices, :3, to_rows, to_columns] = shown[:, slices, rows, columns].swapaxes(0, 1)
+        stack[to_slices, 3, to_rows, to_columns] = candidates.labels[slices, rows, columns] == number
+        crop[4 * SLICES :, to_rows, to_columns] = beside[:, z, rows, columns]
         near[k] = crop[:, inner, inner]
-        wide[k] = crop.reshape(CHANNELS, SIZE, WIDER, SIZE, WIDER).mean(axis=(2, 4))
+        wide[k] = _averaged(crop)
     features = _features(candidates, images, brain, probabilities, anomaly, spacing)[wanted - 1]
     return Surroundings(near, wide, features)
+
+
+def _overlap(first: int, length: int, size: int) -> tuple[slice, slice]:
+    """Of a window of an axis that may reach beyond its ends: where it lies on the axis, and that part of the window."""
+    low, high = max(first, 0), min(first + length, size)
+    return slice(low, high), slice(low - first, high - first)
+
+
+def _averaged(crop: np.ndarray) -> np.ndarray:
+    """The means of `WIDER` x `WIDER` voxels of each channel."""
+    rows = np.add.reduce([crop[:, k::WIDER] for k in range(WIDER)])
+    return np.asarray(np.add.reduce([rows[..., k::WIDER] for k in range(WIDER)])) / WIDER**2
 
 
 def distances(

@@ -16,7 +16,7 @@ from ..imaging.prepared import PreparedStudy
 from ..imaging.voxels import voxels_of
 from .evidence import relative_intensities
 from .hints import UNKNOWN, Hint, hint_of
-from .lattice import paint_cells
+from .lattice import paint_cells, peaks_of
 from .outline import lesion_voxels, smooth_labels
 from .score_map import ScoreMap
 from .vanishing_threshold import vanishing_thresholds
@@ -139,7 +139,7 @@ def derive_findings(
     numbers = range(1, count + 1)
     owned, centroids = _extents(labels, count, study)
     patches = np.bincount(groups.ravel(), minlength=count + 1)[1:]
-    peaks = scipy.ndimage.maximum(scores.lattice, groups, numbers)
+    peaks = peaks_of(groups, count, scores.lattice)[1:]
     means = scipy.ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
     ratios = relative_intensities(cells, count, study, suspected)
     hints = [_hint(scores, highest[k], ratios[k]) for k in range(count)]
@@ -215,7 +215,7 @@ def connected_patches(
     if count == 0:
         return groups.astype(np.int32)
     patches = np.bincount(groups.ravel())[1:]
-    peaks = np.atleast_1d(scipy.ndimage.maximum(lattice, groups, range(1, count + 1)))
+    peaks = peaks_of(groups, count, lattice)[1:]
     kept = [k for k in range(count) if patches[k] >= min_patches]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)

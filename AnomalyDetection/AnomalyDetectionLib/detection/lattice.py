@@ -83,3 +83,12 @@ def _voxels_of_each_patch(voxels: int, first: int, stride: int, patches: int, pa
     """1 where the patch of a row contains the voxel of a column, along one axis; float64."""
     centres = first + stride * np.arange(patches)
     return (np.abs(np.arange(voxels) - centres[:, None]) <= patch_size // 2).astype(np.float64)
+
+
+def peaks_of(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
+    """The highest value of each label: float32 (count + 1,), 0 for label 0."""
+    inside = labels > 0
+    peaks = np.full(count + 1, -np.inf, np.float32)
+    peaks[0] = 0.0
+    np.maximum.at(peaks, labels[inside], values[inside])
+    return peaks

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 
 from ..errors import InputError
@@ -48,9 +47,9 @@ WORTH_SAYING = 0.005  # share of the brain outside the T1 that is reported
 PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60, 0.94, 0.96
 
 
-@dataclass(frozen=True)
-class Detection:
-    """The result of a run, with its inputs and intermediate values.
+@dataclass(frozen=True, kw_only=True)
+class ScoredStudy:
+    """The scores of a study, and how they were made.
 
     Attributes:
         request: what was asked for.
@@ -58,7 +57,8 @@ class Detection:
         model: the model that was used.
         preparation: the preparation settings that were used: the model's, with what the request changed.
         device: "cpu", "cuda" or "mps".
-        scores, findings: the third and fourth of the four values; `scores.study` is the second.
+        scores: the third of the four values; `scores.study` is the second.
+        threshold, min_patches: for the findings.
         seconds: time by stage, in the order of the stages; of one that ran beside another, what was still waited for.
         fallbacks: what did not fit into the memory of the device, and how it was done instead: sentences without
             full stops.
@@ -70,7 +70,8 @@ class Detection:
     preparation: PreparationSettings
     device: str
     scores: ScoreMap
-    findings: Findings
+    threshold: float
+    min_patches: int
     seconds: dict[str, float] = field(default_factory=dict)
     fallbacks: tuple[str, ...] = ()
 
@@ -80,8 +81,34 @@ class Detection:
         return (*remarks(self.scores.study, self.scores), *self.fallbacks)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Detection(ScoredStudy):
+    """The result of a run, with its inputs and intermediate values.
+
+    Attributes:
+        findings: the last of the four values.
+    """
+
+    findings: Findings
+
+
 def run_detection(request: DetectionRequest, progress: Progress | None = None) -> Detection:
     """Read, prepare, score, and derive the findings.
+
+    Raises:
+        InputError: if the images, the mask, the model or the device cannot be used.
+    """
+    scored = score_study(request, progress)
+    _Reporter(progress)("findings", FINDINGS_BEGIN)
+    begin = time.perf_counter()
+    findings = derive_findings(scored.scores, threshold=scored.threshold, min_patches=scored.min_patches)
+    values = {name.name: getattr(scored, name.name) for name in fields(scored)}
+    values["seconds"] = {**scored.seconds, "findings": time.perf_counter() - begin}
+    return Detection(**values, findings=findings)
+
+
+def score_study(request: DetectionRequest, progress: Progress | None = None) -> ScoredStudy:
+    """Read, prepare and score.
 
     Raises:
         InputError: if the images, the mask, the model or the device cannot be used.
@@ -95,32 +122,25 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
         report.aside(sentence)
 
     with on_fallback(note_fallback):
-        detection = _detected(request, report)
-    return replace(detection, fallbacks=tuple(fallbacks))
+        scored = _scored(request, report)
+    return replace(scored, fallbacks=tuple(fallbacks))
 
 
-def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(name: str, begins: float) -> Iterator[None]:
-        report(name, begins)
-        begin = time.perf_counter()
-        yield
-        seconds[name] = time.perf_counter() - begin
-
+def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
     settings = request.settings
     device = resolve_device(settings.device)
-    with stage("reading", 0.0):
-        model = load_model(settings.model)
-        threshold = _threshold(settings, model)  # report mistakes before the work
-        study = read_study(
-            request.t1,
-            request.flair,
-            request.brain_mask,
-            t1_series=request.t1_series,
-            flair_series=request.flair_series,
-        )
+    report("reading", 0.0)
+    begin = time.perf_counter()
+    model = load_model(settings.model)
+    threshold = _threshold(settings, model)  # report mistakes before the work
+    study = read_study(
+        request.t1,
+        request.flair,
+        request.brain_mask,
+        t1_series=request.t1_series,
+        flair_series=request.flair_series,
+    )
+    seconds = {"reading": time.perf_counter() - begin}
     preparation = _preparation(model.preparation, settings)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
@@ -140,10 +160,17 @@ def _detected(request: DetectionRequest, report: _Reporter) -> Detection:
         report.aside("; ".join(found))
     scores = replace(scores, quality=quality + check_mask(prepared, scores.anatomy))
     seconds |= scores.seconds
-    with stage("findings", FINDINGS_BEGIN):
-        min_patches = model.scoring.min_patches if settings.min_patches is None else settings.min_patches
-        findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
-    return Detection(request, study, model, preparation, device, scores, findings, seconds)
+    return ScoredStudy(
+        request=request,
+        study=study,
+        model=model,
+        preparation=preparation,
+        device=device,
+        scores=scores,
+        threshold=threshold,
+        min_patches=model.scoring.min_patches if settings.min_patches is None else settings.min_patches,
+        seconds=seconds,
+    )
 
 
 def check_settings(settings: DetectionSettings) -> None:

@@ -18,10 +18,10 @@ from .candidates import (
     Surroundings,
     anomaly_of,
     find_candidates,
-    peaks_of,
     surroundings_of,
 )
 from .context import class_probabilities
+from .lattice import peaks_of
 
 BACKGROUND = 0.02
 """Scores outside candidates lie below this: the first network's probability, scaled down."""

@@ -161,8 +161,11 @@ def restore(stored: StoredScores) -> ScoreMap:
     )
 
 
-def write_stored(scores: ScoreMap, folder: Path) -> None:
+def write_stored(scores: ScoreMap, folder: Path, *, compressed: bool = True) -> None:
     """Write a score map into a folder of its own: `score_map.json`, and an NRRD file for each of `IMAGES`.
+
+    Args:
+        compressed: False for files that are read once and removed: that is faster.
 
     Raises:
         OSError: if it cannot be written.
@@ -170,7 +173,7 @@ def write_stored(scores: ScoreMap, folder: Path) -> None:
     stored = store(scores)
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in stored.images.items():
-        write_image(image, folder / f"{name}.nrrd")
+        write_image(image, folder / f"{name}.nrrd", compressed=compressed)
     (folder / RECORD).write_text(json.dumps(stored.record, indent=2) + "\n", encoding="utf-8")
 
 

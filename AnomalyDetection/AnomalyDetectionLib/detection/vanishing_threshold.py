@@ -8,9 +8,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import scipy
 
 from ..model.model_settings import ScoringSettings
+from .lattice import peaks_of
 
 _NEAR = [(s, i, j) for s in (-1, 0, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 
@@ -27,9 +27,7 @@ def vanishing_thresholds(
         threshold: that the groups were found with: what a group has that is smaller than the settings ask for.
     """
     if scoring.min_patches == 1:  # it lasts as long as its highest patch is above the threshold
-        return (
-            np.atleast_1d(scipy.ndimage.maximum(lattice, groups, range(1, count + 1))).astype(float).tolist()
-        )
+        return [float(peak) for peak in peaks_of(groups, count, lattice)[1:]]
     flat = np.flatnonzero(groups)
     owner, scores = groups.ravel()[flat], lattice.ravel()[flat].astype(np.float64)
     order = np.lexsort((-scores, owner))

@@ -15,7 +15,7 @@ _IMAGES = ("t1", "flair", "brain_mask")
 
 @dataclass(frozen=True)
 class Job:
-    """A detection that keeps its scores and draws no pictures.
+    """A detection whose results are the scores (see `job_results`).
 
     Attributes:
         request: of image files; a chosen DICOM series is not supported.

@@ -69,7 +69,8 @@ def prepare(
             flair_brain = given_brain(study.brain_mask, study.flair)
         else:
             flair_brain = extract_brain(study.flair, device)
-    with stage("alignment"):
+    # Nearly every T1 shows the whole brain. Then nothing of the FLAIR depends on the alignment, and both are done at once.
+    with stage("alignment"), beside(partial(_prepared_flair, study, flair_brain, settings)) as early:
         alignment = align(study.t1, study.flair, flair_brain, settings)
     with stage("resampling"):
         to_t1, t1_grid = transform_of(alignment), Grid.of(study.t1.image)
@@ -78,21 +79,13 @@ def prepare(
         flair_brain &= known_in_both(study, to_t1)
         fraction_outside_t1 = 1.0 - float(flair_brain.sum() / whole_brain.sum())
         _check_cover(study, fraction_outside_t1)
-        flair_image = to_lps_axes(study.flair.image)
-        brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
-        acquired = acquired_slices(flair_image)
-        flair_image, brain_image = only_slices(flair_image, acquired), only_slices(brain_image, acquired)
-        brain_array = sitk.GetArrayFromImage(brain_image) > 0
-        grid = model_grid(Grid.of(flair_image), brain_array, settings)
-        flair = flair_to_model_grid(flair_image, grid)
-        brain = flair_to_model_grid(brain_image, grid, order=1) >= 0.5
-        brain &= covered_by_t1(t1_grid, grid, to_t1)
+        flair, brain, grid = early.result()
+        if fraction_outside_t1 > 0 or not covered_by_t1(t1_grid, grid, to_t1)[brain].all():
+            flair, brain, grid = _prepared_flair(study, flair_brain, settings, to_t1)
         t1 = t1_to_model_grid(study.t1.image, grid, to_t1)
     with stage("bias field"):
         if settings.bias_correction:
-            with beside(partial(correct_bias, t1, brain, grid)) as corrected:
-                flair = correct_bias(flair, brain, grid)
-            t1 = corrected.result()
+            t1 = correct_bias(t1, brain, grid)
     with stage("scaling"):
         percentiles = settings.low_percentile, settings.high_percentile
         t1_name, flair_name = name_of(study.t1, "the T1"), name_of(study.flair, "the FLAIR")
@@ -117,6 +110,30 @@ def prepare(
         seconds=seconds,
         fraction_outside_t1=fraction_outside_t1,
     )
+
+
+def _prepared_flair(
+    study: Study,
+    flair_brain: np.ndarray,
+    settings: PreparationSettings,
+    to_t1: sitk.AffineTransform | None = None,
+) -> tuple[np.ndarray, np.ndarray, Grid]:
+    """The FLAIR on the model's grid, bias-corrected; the brain there; and the grid.
+
+    Args:
+        flair_brain: bool (slices, rows, columns) on the FLAIR's grid.
+        to_t1: what the T1 does not show is left out of the brain; None: nothing is.
+    """
+    flair_image = to_lps_axes(study.flair.image)
+    brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
+    acquired = acquired_slices(flair_image)
+    flair_image, brain_image = only_slices(flair_image, acquired), only_slices(brain_image, acquired)
+    grid = model_grid(Grid.of(flair_image), sitk.GetArrayFromImage(brain_image) > 0, settings)
+    brain = flair_to_model_grid(brain_image, grid, order=1) >= 0.5
+    if to_t1 is not None:
+        brain &= covered_by_t1(Grid.of(study.t1.image), grid, to_t1)
+    flair = flair_to_model_grid(flair_image, grid)
+    return correct_bias(flair, brain, grid) if settings.bias_correction else flair, brain, grid
 
 
 def _check_cover(study: Study, fraction_outside_t1: float) -> None:

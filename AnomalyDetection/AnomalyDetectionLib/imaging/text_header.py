@@ -6,6 +6,7 @@ is checked here is what a volume needs; ITK reads the rest.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -88,7 +89,12 @@ def data_files(path: Path) -> list[str]:
     """
     if path.suffix.lower() not in _META + _NRRD:
         return []
-    found = (name.decode("utf-8", "replace").strip() for name in _DATA_FILE.findall(_beginning(path)))
+    content = _beginning(path)
+    if (
+        b"datafile" not in (lower := content.lower()) and b"data file" not in lower
+    ):  # much faster than the pattern
+        return []
+    found = (name.decode("utf-8", "replace").strip() for name in _DATA_FILE.findall(content))
     return [name for name in found if name.upper() != "LOCAL"]
 
 
@@ -112,8 +118,17 @@ def _beginning(path: Path) -> bytes:
         return file.read(LONGEST)
 
 
+def _lines(content: bytes) -> Iterator[bytes]:
+    """One line after another, without the ends of lines; voxels that follow are not split."""
+    start = 0
+    while (end := _LINE.search(content, start)) is not None:
+        yield content[start : end.start()]
+        start = end.end()
+    yield content[start:]
+
+
 def _of_meta(content: bytes) -> Iterator[tuple[str, str]]:
-    for line in _LINE.split(content):
+    for line in _lines(content):
         key, _, value = re.sub(rb"[=:]", b"=", line, count=1).decode("utf-8", "replace").partition("=")
         yield key.strip(), value.strip()
         if key.strip() == "ElementDataFile":  # the voxels follow
@@ -121,7 +136,7 @@ def _of_meta(content: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _of_nrrd(content: bytes) -> Iterator[tuple[str, str]]:
-    for line in _LINE.split(content)[1:]:
+    for line in itertools.islice(_lines(content), 1, None):
         if not line:  # the voxels follow
             return
         key, separator, value = line.decode("utf-8", "replace").partition(":")

@@ -12,11 +12,12 @@ import SimpleITK as sitk
 from .volume import Volume
 
 
-def write_image(image: sitk.Image, path: Path, on: Volume | None = None) -> None:
-    """An image to a file, compressed; the suffix tells the format.
+def write_image(image: sitk.Image, path: Path, on: Volume | None = None, *, compressed: bool = True) -> None:
+    """An image to a file; the suffix tells the format.
 
     Args:
         on: the scan on whose grid it lies: a NIfTI file copies all of that scan's geometry fields.
+        compressed: False only for a format other than `.nii.gz`.
 
     Raises:
         OSError: if it cannot be written, such as for want of space.
@@ -28,7 +29,7 @@ def write_image(image: sitk.Image, path: Path, on: Volume | None = None) -> None
         return
     size = image.GetNumberOfPixels() * image.GetSizeOfPixelComponent()
     try:
-        sitk.WriteImage(image, str(path), useCompression=True)
+        sitk.WriteImage(image, str(path), useCompression=compressed)
         if path.name.endswith(".nii.gz") and not _is_whole(path, size):
             raise RuntimeError("ITK's NIfTI writer does not notice a full disk")
     except RuntimeError as error:

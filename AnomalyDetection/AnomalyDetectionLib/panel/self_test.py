@@ -184,18 +184,16 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertEqual(reviews(), reviewed)
 
     def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
-        from ..detection.detection_settings import DetectionRequest
-        from ..engine.job import Job
         from ..engine.process import EngineRun
         from .slicer_python import python_command
 
         with self._folder() as folder:
             results, own = folder / "results", folder / "run"
             own.mkdir()
-            t1, flair = (Path(self.sample_path(f"simulated_{name}.nii.gz")) for name in ("T1", "FLAIR"))
-            library = RESOURCES.parent
-            arguments = Job(DetectionRequest(t1, flair), results).write(own / "job.json")
-            run = EngineRun(python_command(), arguments, own, library=library)
+            t1, flair = (self.sample_path(f"simulated_{name}.nii.gz") for name in ("T1", "FLAIR"))
+            arguments = ["detect", "--t1", t1, "--flair", flair, "--output", str(results)]
+            arguments += ["--keep-scores", "--no-pictures", "--progress", "none"]
+            run = EngineRun(python_command(), arguments, own, library=RESOURCES.parent)
             run.wait()
             self.assertEqual(run.state, "done", run.log)
             panel = self._widget().panel

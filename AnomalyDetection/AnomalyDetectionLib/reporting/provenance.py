@@ -13,7 +13,7 @@ import SimpleITK
 import torch
 
 from .. import __version__
-from ..detection.pipeline import Detection
+from ..detection.pipeline import ScoredStudy
 from ..grid import Grid
 from ..imaging.volume import Volume
 from .notice import LIMITS, NOTICE
@@ -24,7 +24,7 @@ PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "matplotlib",
 """Packages that results and optional outputs depend on, besides the three whose versions are read from their modules."""
 
 
-def provenance(detection: Detection) -> dict[str, Any]:
+def provenance(detection: ScoredStudy) -> dict[str, Any]:
     """Everything needed to repeat and to judge a result, as plain values.
 
     All blocks are equal if the same command runs again on the same machine, except "run", which has the date and the
@@ -47,8 +47,8 @@ def provenance(detection: Detection) -> dict[str, Any]:
             "network": asdict(detection.model.network),
             "scoring": {
                 **asdict(detection.scores.settings),
-                "threshold": detection.findings.threshold,
-                "min_patches": detection.findings.min_patches,
+                "threshold": detection.threshold,
+                "min_patches": detection.min_patches,
             },
             "scores_are_probabilities": detection.scores.probabilities,
             "findings_in_a_normal_scan": _rates(detection),
@@ -94,9 +94,9 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _rates(detection: Detection) -> dict[str, Any] | None:
+def _rates(detection: ScoredStudy) -> dict[str, Any] | None:
     """Findings per normal scan at the threshold; None if the model does not know."""
-    curve, threshold = detection.scores.false_positive_curve, detection.findings.threshold
+    curve, threshold = detection.scores.false_positive_curve, detection.threshold
     if curve is None:
         return None
     return {

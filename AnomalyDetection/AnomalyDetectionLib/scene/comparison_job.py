@@ -15,7 +15,6 @@ from ..errors import InputError
 from ..files.file_hash import sha256_of
 from ..grid import Grid
 from ..reporting.result_comparison import Comparison
-from .detection_job import LABELS, RECORD
 from .engine_job import EngineJob
 from .findings_table import rows
 from .patients import identity_in_scene
@@ -24,7 +23,8 @@ from .segment_voxels import segment_voxels
 from .titles import identity_of
 from .volumes import image_of
 
-SCORE = "anomaly_score.nii.gz"
+RECORD, LABELS, SCORE = "findings.json", "suspected_anomalies.nii.gz", "anomaly_score.nii.gz"
+"""Names of a result's files, as in `reporting.result_files`, which imports packages that Slicer may lack."""
 
 
 class ComparisonJob(EngineJob):

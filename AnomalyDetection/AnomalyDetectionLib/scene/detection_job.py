@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,21 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..detection.detection_settings import DetectionRequest, DetectionSettings
-from ..detection.findings import Findings
-from ..detection.score_map import ScoreMap
-from ..detection.stored_scores import FOLDER, read_stored
-from ..detection.written_findings import read_findings
 from ..engine.job import Job
+from ..engine.job_results import read_job_results
 from ..errors import InputError
 from ..files.run_folders import remove_leftovers
-from ..reporting.extras import MissingExtra
 from .engine_job import EngineJob
 from .logics import Logics
 from .result import Result, add_result, settings_of
 from .volumes import study_files
-
-RECORD, LABELS = "findings.json", "suspected_anomalies.nii.gz"
-"""Names of the engine's files, as in `reporting.result_files`, which imports packages that Slicer may lack."""
 
 RESULTS, JOB = "results", "job.json"
 """The folder of the engine's results and the job file, within the folder of the run."""
@@ -110,13 +102,9 @@ class DetectionJob(EngineJob):
                     raise InputError(
                         f"{node.GetName()} was removed from the scene during the detection: load it and detect again. Nothing was changed."
                     )
-            folder = self._folder / RESULTS
-            provenance = json.loads((folder / RECORD).read_text("utf-8"))
-            if not (folder / FOLDER).is_dir():  # the result in the scene is built from it
-                raise InputError(
-                    "; ".join(MissingExtra.of(one).sentence for one in provenance["missing"]) + "."
-                )
-            threshold, min_patches = provenance["threshold"], provenance["min_patches"]
+            stored, provenance = read_job_results(self._folder / RESULTS)
+            settings = provenance["settings"]["scoring"]
+            threshold, min_patches = settings["threshold"], settings["min_patches"]
             replace = self._still_there()
             if replace is not None and _same_model(replace, provenance):
                 # Keep the positions of the sliders that the user has chosen for this pair.
@@ -127,21 +115,15 @@ class DetectionJob(EngineJob):
                 self._logics,
                 t1=self._inputs.t1,
                 flair=self._inputs.flair,
-                stored=read_stored(folder / FOLDER),
+                stored=stored,
                 provenance=self._in_words_of_the_scene(provenance),
                 threshold=threshold,
                 min_patches=min_patches,
                 replace=replace,
                 keep_intermediate=self._inputs.keep_intermediate,
-                written=self._written,
             )
         finally:
             self._remove_folder()
-
-    def _written(self, scores: ScoreMap) -> Findings | None:
-        """The findings that the run has derived, so that they are not derived twice."""
-        folder = self._folder / RESULTS
-        return read_findings(folder / RECORD, folder / LABELS, scores)
 
     def _still_there(self) -> Result | None:
         """The result to replace, unless it was deleted or belongs to another FLAIR."""
@@ -151,13 +133,14 @@ class DetectionJob(EngineJob):
         return result if result.flair is self._inputs.flair else None
 
     def _in_words_of_the_scene(self, provenance: dict[str, Any]) -> dict[str, Any]:
-        """The provenance without findings, which are in the table, and with nodes as inputs in place of temporary files."""
-        kept = {key: value for key, value in provenance.items() if key != "findings"}
-        for block in kept.get("inputs", {}).values():
-            if block is not None:
-                block["volume"] = self._names.get(block.pop("path"), block.get("description"))
-                block.pop("description", None)
-        return kept
+        """The provenance with nodes as inputs in place of temporary files."""
+        inputs: dict[str, Any] = dict.fromkeys(provenance["inputs"])
+        for role, image in provenance["inputs"].items():
+            if image is not None:
+                name = self._names.get(image["path"], image["description"])
+                kept = {key: value for key, value in image.items() if key not in ("path", "description")}
+                inputs[role] = {**kept, "volume": name}
+        return {**provenance, "inputs": inputs}
 
 
 def _hide_mask(node: Any) -> None:
