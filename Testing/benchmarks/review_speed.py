@@ -85,7 +85,8 @@ def measure(application: Any, widget: Any) -> list[tuple[str, str, str]]:
     panel.views.three_d()
     panel.views.side_by_side()
     application.rest(0.2)
-    levels, surfaces = iter([2.6, 3.0] * 40), []
+    own = ui.thresholdSlider.value
+    levels, surfaces = iter([0.9 * own, own] * 40), []
 
     def threshold() -> None:
         ui.thresholdSlider.value = next(levels)

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from AnomalyDetectionLib.scene.detection_job import DetectionInputs, DetectionJob
-from AnomalyDetectionLib.scene.result import Result, rederive
+from AnomalyDetectionLib.scene.result import Result, rederive, settings_of
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, show_result
 from pictures import SAMPLE, Shown, read_volume
 from result_in_scene import a_result, many_findings
@@ -24,7 +24,7 @@ from slicer_scene import make_scene
 
 REPEATS = 20
 OUTPUT = Path(__file__).resolve().parents[2] / "bench-output" / "scene.md"
-CLICK_S, SCROLL_MS, SAMPLE_MS, MANY_MS = 35.0, 100.0, 500.0, 1000.0
+CLICK_S, SCROLL_MS, SAMPLE_MS, MANY_MS = 10.0, 100.0, 500.0, 1000.0
 
 
 def main() -> None:
@@ -54,7 +54,8 @@ def main() -> None:
     rows.append(("click to results on the sample, drawn", f"{first:.1f} s", reached(first, CLICK_S, "s")))
     rows.append(("the second click", f"{second:.1f} s", f"{second / first:.2f} of the first"))
 
-    shown = Shown(made, window, result)
+    threshold, min_patches = settings_of(result)
+    shown = Shown(made, window, result, threshold, largest=1)
     for name in ("Red", "Green", "Yellow"):
         view = shown.view(name, (700, 700))
         step = 4.0 if name == "Red" else 0.9
@@ -77,10 +78,10 @@ def main() -> None:
             )
         )
 
-    thresholds = iter([2.5, 3.5] * REPEATS)
+    thresholds = iter([0.9 * threshold, threshold] * REPEATS)
 
     def again() -> None:
-        rederive(made.scene, made.logics, result, threshold=next(thresholds), min_patches=2)
+        rederive(made.scene, made.logics, result, threshold=next(thresholds), min_patches=min_patches)
 
     took = milliseconds(again)
     rows.append(

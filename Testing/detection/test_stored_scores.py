@@ -11,6 +11,7 @@ import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.findings import derive_findings
+from AnomalyDetectionLib.detection.midline import Midline
 from AnomalyDetectionLib.detection.stored_scores import (
     IMAGES,
     StoredScores,
@@ -99,6 +100,13 @@ def test_files_give_back_the_same(scores, tmp_path):
     restored = restore(read_stored(tmp_path / "score map é"))
     assert_same(restored, scores)
     assert_same_findings(restored, scores)
+
+
+def test_the_midline_is_stored_and_need_not_be_found_again(scores, monkeypatch):
+    stored = store(scores)
+    expected = scores.midline
+    monkeypatch.setattr(Midline, "of", lambda study: pytest.fail("it is known"))
+    assert restore(stored).midline == expected
 
 
 def test_images_with_another_programs_header_restore_the_same(scores):

@@ -9,6 +9,7 @@ from anomaly_research.training.candidate_training import (
     calibrated,
     logits_of,
     train_second_look,
+    varied,
 )
 from anomaly_research.training.context_loop import CHECKPOINT, ContextTrainingSettings, train_context
 from anomaly_research.training.lesion_scan import LesionScan
@@ -111,6 +112,26 @@ def test_the_second_look_learns_what_parts_lesions_from_tissue():
 
     said = logits_of(network, others).argmax(axis=1)
     assert (said == others.label).mean() > 0.9
+
+
+def test_a_varied_batch_keeps_masks_and_places_and_what_lies_outside_the_brain():
+    near = torch.rand(6, 31, 40, 40) + 0.5
+    near[:, :, :5] = 0.0  # outside the brain
+    seen = set()
+    for seed in range(12):
+        changed, _, features = varied(
+            near.clone(), near.clone(), torch.ones(6, 14), np.random.default_rng(seed)
+        )
+        forward = torch.equal(changed[:, 3], near[:, 3])  # the candidate in the lowest slice
+        again = changed if forward else changed.flip(-1)
+        torch.testing.assert_close(again[:, 26:], near[:, 26:])  # coordinates and distances
+        assert (again[:, :, :5] == 0).all()
+        assert not torch.equal(again[:, 0], near[:, 0])
+        blind = bool((again[:, 2] == 0).all())
+        assert blind == bool((features[:, 2:8] == 0).all())
+        assert not (features[:, [0, 1, *range(8, 14)]] == 0).any()
+        seen |= {("mirrored", forward), ("without probabilities", blind)}
+    assert len(seen) == 4
 
 
 def test_calibrated_probabilities_are_true():

@@ -120,25 +120,29 @@ def _linear_within_slices(values: np.ndarray, study: PreparedStudy) -> np.ndarra
         middle = [(n - 1) / 2 for n in flair.size]
         middle[axis] = float(k)
         s = round(float(grid.indices(flair.points(np.array([middle])))[0][2]))
-        if not 0 <= s < grid.size[2]:
-            continue
-        place = tuple(slice(None) if a != 2 - axis else slice(k, k + 1) for a in range(3))
-        result[place] = _plane(values[s], study, axis, k, s)
+        if 0 <= s < grid.size[2] and values[s].any():
+            place = tuple(slice(None) if a != 2 - axis else k for a in range(3))
+            _interpolate(values[s], study, axis, k, result[place])
     return result
 
 
-def _plane(plane: np.ndarray, study: PreparedStudy, axis: int, k: int, s: int) -> np.ndarray:
-    """One slice of the FLAIR's grid: indices there are affine in indices of the model's slice."""
+def _interpolate(plane: np.ndarray, study: PreparedStudy, axis: int, k: int, out: np.ndarray) -> None:
+    """Fill one slice of the FLAIR's grid, where it shows what is not 0 in a slice of the model's grid."""
     grid, flair = study.grid, study.flair_grid
-    corners = np.zeros((4, 3))
+    corners = np.zeros((3, 3))
     corners[:, axis] = k
-    others = [a for a in range(3) if a != axis]
-    for row, a in enumerate(others, start=1):
-        corners[row, a] = 1
-    places = grid.indices(flair.points(corners[:3]))
-    start, steps = places[0], places[1:] - places[0]
-    first, second = (np.arange(flair.size[a]) for a in others)
-    column = start[0] + steps[0][0] * first[None, :] + steps[1][0] * second[:, None]
-    row = start[1] + steps[0][1] * first[None, :] + steps[1][1] * second[:, None]
-    values = scipy.ndimage.map_coordinates(plane, np.stack([row, column]), order=1, mode="constant", cval=0.0)
-    return np.expand_dims(values, 2 - axis)
+    across, down = (a for a in range(3) if a != axis)
+    corners[1, down], corners[2, across] = 1, 1
+    places = grid.indices(flair.points(corners))[:, 1::-1]  # rows and columns of the model's slice
+    matrix, start = (places[1:] - places[0]).T, places[0]
+    occupied = [np.flatnonzero(plane.any(axis=other)) for other in (1, 0)]
+    box = np.array([(rows, columns) for rows in occupied[0][[0, -1]] for columns in occupied[1][[0, -1]]])
+    reach = np.linalg.solve(matrix, (box - start).T)
+    margin = np.abs(np.linalg.inv(matrix)).sum(axis=1)
+    first = np.maximum(np.floor(reach.min(axis=1) - margin), 0).astype(int)
+    end = np.minimum(np.ceil(reach.max(axis=1) + margin) + 1, out.shape).astype(int)
+    if (end > first).all():
+        size = (int(end[0] - first[0]), int(end[1] - first[1]))
+        out[first[0] : end[0], first[1] : end[1]] = scipy.ndimage.affine_transform(
+            plane, matrix, start + matrix @ first, size, order=1
+        )

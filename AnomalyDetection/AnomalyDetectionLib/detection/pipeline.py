@@ -20,6 +20,7 @@ from .detection_settings import DetectionRequest, DetectionSettings
 from .detector import score, scoring_settings
 from .device import resolve_device
 from .findings import Findings, derive_findings
+from .midline import Midline
 from .quality.checks import check_images, check_mask
 from .quality.warning import QualityWarning
 from .score_map import ScoreMap
@@ -145,7 +146,10 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
     seconds |= prepared.seconds
     report("quality", SCORING_BEGINS)
-    with beside(partial(check_images, study, prepared)) as checked:
+    with (
+        beside(partial(check_images, study, prepared)) as checked,
+        beside(partial(Midline.of, prepared)) as midline,
+    ):
         scores = score(
             prepared,
             model,
@@ -158,7 +162,8 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
     seconds["quality"] = time.perf_counter() - scored
     if found := remarks(prepared, quality=quality):
         report.aside("; ".join(found))
-    scores = replace(scores, quality=quality + check_mask(prepared, scores.anatomy))
+    quality += check_mask(prepared, scores.anatomy)
+    scores = replace(scores, quality=quality, known_midline=midline.result())
     seconds |= scores.seconds
     return ScoredStudy(
         request=request,

@@ -37,6 +37,7 @@ class ScoreMap:
         candidates: class probabilities of each candidate; None: this kind of model has none.
         quality: warnings about the images; none in score maps that earlier versions stored, and where the images
             as they were read are not at hand.
+        known_midline: the brain's midsagittal plane, if it was found before; None: it is found when it is needed.
     """
 
     lattice: np.ndarray
@@ -49,6 +50,7 @@ class ScoreMap:
     false_positive_curve: FalsePositiveCurve | None = None
     candidates: CandidateProbabilities | None = None
     quality: tuple[QualityWarning, ...] = ()
+    known_midline: Midline | None = None
 
     @property
     def probabilities(self) -> bool:
@@ -58,7 +60,7 @@ class ScoreMap:
     @cached_property
     def midline(self) -> Midline:
         """The brain's midsagittal plane; it does not depend on the threshold."""
-        return Midline.of(self.study)
+        return self.known_midline or Midline.of(self.study)
 
     @cached_property
     def regions(self) -> BrainRegions:

@@ -25,6 +25,7 @@ from ..model import false_positive_curve
 from ..model.classes import CLASSES
 from ..model.model_settings import ScoringSettings
 from .candidate_probabilities import CandidateProbabilities
+from .midline import Midline
 from .quality.warning import from_plain
 from .score_map import ScoreMap
 
@@ -34,7 +35,7 @@ FOLDER = "score_map"
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
 
-_FORMAT, _VERSION = "AnomalyDetection score map", 2
+_FORMAT, _VERSION = "AnomalyDetection score map", 3
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def store(scores: ScoreMap) -> StoredScores:
         "candidate_probabilities": None
         if scores.candidates is None
         else scores.candidates.probabilities.tolist(),
+        "midline": asdict(scores.midline),
         "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
     }
@@ -118,7 +120,8 @@ def restore(stored: StoredScores) -> ScoreMap:
             if record["candidate_probabilities"] is None
             else _probabilities(record["candidate_probabilities"])
         )
-        quality = from_plain(record.get("quality", ()))  # earlier versions stored none
+        quality = from_plain(record["quality"])
+        midline = _midline(record["midline"])
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
         first = (int(first[0]), int(first[1]))
@@ -158,6 +161,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         false_positive_curve=curve,
         candidates=None if probabilities is None else _candidates(arrays["candidates"], probabilities),
         quality=quality,
+        known_midline=midline,
     )
 
 
@@ -223,6 +227,14 @@ def _probabilities(record: list[list[float]]) -> np.ndarray:
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are numbers")
     return probabilities
+
+
+def _midline(record: dict[str, Any]) -> Midline:
+    x, y, z = (float(value) for value in record["normal"])
+    offset = float(record["offset"])
+    if not np.isfinite((x, y, z, offset)).all():
+        raise ValueError("a plane is finite")
+    return Midline((x, y, z), offset)
 
 
 def _candidates(labels: np.ndarray, probabilities: np.ndarray) -> CandidateProbabilities:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..detection.numbering import FindingNumbers
@@ -55,17 +56,22 @@ def read_record(text_node: Any) -> ResultRecord:
         InputError: it is missing or damaged.
     """
     try:
-        content = json.loads(text_node.GetText() or "")
-        return ResultRecord(
-            threshold=float(content["threshold"]),
-            min_patches=int(content["min_patches"]),
-            numbering=FindingNumbers(tuple(map(_peak, content["numbers"]))),
-            provenance=dict(content["provenance"]),
-            scores=dict(content["scores"]),
-            hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # missing in earlier scenes
-        )
+        return _record_of(text_node.GetText() or "")
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f'"{text_node.GetName()}" is damaged: detect anomalies again.') from error
+
+
+@lru_cache(maxsize=8)  # a new threshold reads it ten times
+def _record_of(text: str) -> ResultRecord:
+    content = json.loads(text)
+    return ResultRecord(
+        threshold=float(content["threshold"]),
+        min_patches=int(content["min_patches"]),
+        numbering=FindingNumbers(tuple(map(_peak, content["numbers"]))),
+        provenance=dict(content["provenance"]),
+        scores=dict(content["scores"]),
+        hidden=tuple(str(hint) for hint in content.get("hidden", ())),  # missing in earlier scenes
+    )
 
 
 def _peak(patch: Any) -> tuple[int, int, int] | None:

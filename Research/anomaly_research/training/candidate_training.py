@@ -7,14 +7,24 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
+from AnomalyDetectionLib.model.candidate_network import SLICES, CandidateNetwork, CandidateSettings
 from AnomalyDetectionLib.model.classes import CLASSES
 from torch import Tensor
 from torch.nn import functional
 
 from .candidate_examples import Examples, as_tensors
 
-_MIRRORED = 0.5
+_MIRRORED, _WITHOUT_PROBABILITIES = 0.5, 0.25
+"""Shares of the batches. Of people whom the first network knows its probabilities are better than of others; without them,
+the images have to do."""
+
+_GAIN, _OFFSET, _NOISE, _FEATURE_NOISE = 0.08, 0.03, 0.05, 0.1
+"""SD of changes to the images (factor and level of each, noise of a voxel) and to the features."""
+
+_T1 = [4 * s for s in range(SLICES)] + [4 * SLICES]
+_FLAIR = [4 * s + 1 for s in range(SLICES)] + [4 * SLICES + 1]
+_PROBABILITIES = [4 * s + 2 for s in range(SLICES)] + [4 * SLICES + 2 + k for k in range(len(CLASSES) - 1)]
+_OF_PROBABILITIES = slice(2, 3 + len(CLASSES))  # of the features: the highest, and the mean of each class
 
 
 @dataclass(frozen=True)
@@ -66,9 +76,7 @@ def train_second_look(
             if len(chosen) < 2:
                 schedule.step()
                 continue
-            near, wide, features = (part.to(device) for part in as_tensors(examples, chosen))
-            if rng.random() < _MIRRORED:
-                near, wide = near.flip(-1), wide.flip(-1)
+            near, wide, features = (part.to(device) for part in varied(*as_tensors(examples, chosen), rng))
             target = torch.from_numpy(examples.label[chosen].astype(np.int64)).to(device)
             with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
                 logits = network(near, wide, features).float()
@@ -81,6 +89,30 @@ def train_second_look(
         if report is not None:
             report(epoch + 1, float(np.mean(losses)))
     return network.cpu().eval()
+
+
+def varied(
+    near: Tensor, wide: Tensor, features: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A batch mirrored or not, with other grey values, and now and then without what the first network said."""
+    if rng.random() < _MIRRORED:
+        near, wide = near.flip(-1), wide.flip(-1)
+    for channels in (_T1, _FLAIR):
+        gain, offset = 1 + _GAIN * rng.standard_normal((2, len(near), 1, 1, 1)).astype(np.float32)
+        offset = (offset - 1) * _OFFSET / _GAIN
+        for crop in (near, wide):
+            shown = crop[:, channels]
+            noise = (
+                _NOISE * float(rng.random()) * torch.from_numpy(rng.standard_normal(shown.shape, np.float32))
+            )
+            crop[:, channels] = torch.where(
+                shown != 0, shown * torch.from_numpy(gain) + torch.from_numpy(offset) + noise, shown
+            )
+    features = features + _FEATURE_NOISE * torch.from_numpy(rng.standard_normal(features.shape, np.float32))
+    if rng.random() < _WITHOUT_PROBABILITIES:
+        near[:, _PROBABILITIES], wide[:, _PROBABILITIES] = 0, 0
+        features[:, _OF_PROBABILITIES] = 0
+    return near, wide, features
 
 
 @torch.inference_mode()
