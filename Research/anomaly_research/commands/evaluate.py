@@ -84,7 +84,7 @@ def evaluate(
       anomaly-detection evaluate cohort --output results --model paper --model mine.safetensors
     """
     check_output(output)
-    from ..evaluation.run import EvaluationRequest, run_evaluation
+    from ..evaluation.run_evaluation import EvaluationRequest, run_evaluation
     from ..reports.evaluation_report import TABLES, write_evaluation
 
     request = EvaluationRequest(

@@ -105,7 +105,7 @@ def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **optio
         return
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
-    from ..simulation.patient import simulate_patient, write_patient
+    from ..simulation.simulated_patient import simulate_patient, write_patient
 
     patient = simulate_patient(seed)
     with atomic_folder(output) as beside:
