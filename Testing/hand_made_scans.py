@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from anomaly_research.evaluation.curves import CohortCurves, gather, scan_curves
+from anomaly_research.evaluation.threshold_curves import CohortCurves, gather, scan_curves
 from anomaly_research.evaluation.truth import ElementTruth, Lesion, ScanFacts
 
 

@@ -10,7 +10,7 @@ import sys
 from importlib import metadata
 
 import pytest
-from AnomalyDetectionLib.reporting import doctor
+from AnomalyDetectionLib.reporting import machine_report
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -122,5 +122,5 @@ def test_doctor_prints_every_package_that_a_run_goes_through():
     named_by_others = {"pyjpegls"}  # of highdicom
     of_the_command_line = {"matplotlib", "tqdm"}  # no run in Slicer has them
     asked_for = set(requirements()) - of_the_command_line
-    assert {canonicalize_name(name) for name in doctor.PACKAGES} == asked_for | named_by_others
-    assert of_the_command_line <= {*doctor.OPTIONAL_PACKAGES}
+    assert {canonicalize_name(name) for name in machine_report.PACKAGES} == asked_for | named_by_others
+    assert of_the_command_line <= {*machine_report.OPTIONAL_PACKAGES}

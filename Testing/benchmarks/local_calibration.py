@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from anomaly_research.evaluation.curves import CohortCurves, gather, scan_curves
 from anomaly_research.evaluation.froc import operating_point, patient_sums, sensitivity_at
 from anomaly_research.evaluation.store import Store
+from anomaly_research.evaluation.threshold_curves import CohortCurves, gather, scan_curves
 from AnomalyDetectionLib.calibration.calibration import (
     CalibrationSettings,
     local_differences,

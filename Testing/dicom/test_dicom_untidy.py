@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.quality import headers
+from AnomalyDetectionLib.detection.quality import dicom_series
 from AnomalyDetectionLib.dicom.headers import read_header
 from AnomalyDetectionLib.dicom.study import choose_pair, read_studies, row, the_study
 from AnomalyDetectionLib.errors import InputError
@@ -32,7 +32,7 @@ def read_right(folder: Path) -> str:
     assert_same_space(volume.image, GRID, VOXELS)
     assert volume.series is not None
     said = "; ".join(volume.series.notes)
-    warned = [w.sentence for w in headers.check(Study(volume, volume)) if w.name == "tidied series"]
+    warned = [w.sentence for w in dicom_series.check(Study(volume, volume)) if w.name == "tidied series"]
     assert bool(warned) == bool(said)
     assert all(said in sentence for sentence in warned)
     return said

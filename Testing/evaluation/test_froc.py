@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from anomaly_research.evaluation.bootstrap import interval, patient_weights
-from anomaly_research.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_curves
 from anomaly_research.evaluation.froc import (
     froc_curve,
     operating_point,
@@ -15,6 +14,7 @@ from anomaly_research.evaluation.froc import (
     threshold_at,
     threshold_flagging,
 )
+from anomaly_research.evaluation.threshold_curves import ANY, ONE_TO_ONE, gather, scan_curves
 from anomaly_research.evaluation.truth import ScanFacts
 from hand_made_scans import cohort_of, scores_of, truth_of
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from anomaly_research.evaluation.categories import INFARCT, NORMAL, categorised_findings, lesion_peaks
-from anomaly_research.evaluation.curves import ANY, ONE_TO_ONE, gather, scan_curves
 from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.overlap import components, match
+from anomaly_research.evaluation.threshold_curves import ANY, ONE_TO_ONE, gather, scan_curves
 from anomaly_research.evaluation.truth import scan_truth
 from anomaly_research.evaluation.truth_files import CONFOUNDERS, INFARCT_COLUMNS, BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings

@@ -5,8 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.evaluation.cohort import cohort_curves, method_names
-from anomaly_research.evaluation.curves import ANY, COVERED, ONE_TO_ONE
+from anomaly_research.evaluation.cohort_store import cohort_curves, method_names
 from anomaly_research.evaluation.flair_threshold import (
     BRIGHT,
     DARK,
@@ -17,6 +16,7 @@ from anomaly_research.evaluation.flair_threshold import (
 from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.overlap import match
 from anomaly_research.evaluation.store import LatticeScores, Store, folder_name, preparation_name
+from anomaly_research.evaluation.threshold_curves import ANY, COVERED, ONE_TO_ONE
 from anomaly_research.evaluation.truth import ScanTruth, scan_truth
 from anomaly_research.evaluation.truth_files import BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from anomaly_research.evaluation.curves import (
+from anomaly_research.evaluation.froc import operating_point
+from anomaly_research.evaluation.threshold_curves import (
     ANY,
     COVERED,
     ONE_TO_ONE,
@@ -10,7 +11,6 @@ from anomaly_research.evaluation.curves import (
     scan_curves,
     threshold_grid,
 )
-from anomaly_research.evaluation.froc import operating_point
 from hand_made_scans import cohort_of, scores_of, truth_of
 
 THRESHOLDS = np.array([0.5, 1.5, 2.5, 3.5, 4.5])

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from anomaly_research.evaluation import cohort
-from anomaly_research.evaluation.cohort import cohort_curves, store_cohort
+from anomaly_research.evaluation import cohort_store
+from anomaly_research.evaluation.cohort_store import cohort_curves, store_cohort
 from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.store import Store
 from anomaly_research.evaluation.truth_files import read_bids
@@ -97,7 +97,7 @@ def test_every_reading_gives_a_row_beside_the_paper_s(scans, model, a_store, mon
         labelled.append(study)
         return np.full(study.brain.shape, 4, np.uint8)
 
-    monkeypatch.setattr(cohort, "segment_anatomy", all_white_matter)
+    monkeypatch.setattr(cohort_store, "segment_anatomy", all_white_matter)
     model = with_statistics(model)
     rows, failures = ablations(scans, a_store, model)
     assert len(labelled) == len(scans), "once a scan, for all readings"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from anomaly_research.evaluation.cohort import cohort_curves
+from anomaly_research.evaluation.cohort_store import cohort_curves
 from anomaly_research.evaluation.store import LatticeScores, Store
 from anomaly_research.evaluation.truth import Lesion, ScanTruth
 from anomaly_research.experiments.latent_sweep import at_false_positives, at_threshold

@@ -14,7 +14,7 @@ from anomaly_research.experiments.missed import (
     CORTEX,
     ELSEWHERE,
     VENTRICLES,
-    Infarct,
+    EvaluatedInfarct,
     Missed,
     compare_missed,
     fluid,
@@ -24,7 +24,7 @@ from anomaly_research.experiments.missed import (
 )
 from anomaly_research.experiments.prepared_scans import PreparedScans
 from anomaly_research.reports.missed_report import examples, in_words, write_missed
-from anomaly_research.simulation.anatomy import Region
+from anomaly_research.simulation.simulated_brain import Region
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model, save_model
@@ -65,7 +65,7 @@ def with_table(folder, lines):
 
 
 def an_infarct(kind="lacunar", region="deep grey", volume_ml=0.3, found=False, subject="sub-1", number=1):
-    return Infarct(subject, "p", number, kind, region, "left", "yes", volume_ml, found, 1.0)
+    return EvaluatedInfarct(subject, "p", number, kind, region, "left", "yes", volume_ml, found, 1.0)
 
 
 def by_region(infarcts):
@@ -79,7 +79,9 @@ def test_the_infarcts_of_one_method_are_read(evaluation):
     infarcts = read_infarcts(evaluation, "small")
     assert len(infarcts) == 7
     assert sum(not infarct.found for infarct in infarcts) == 5
-    assert infarcts[0] == Infarct("sub-1", "p1", 1, "lacunar", "deep grey", "left", "yes", 0.2, False, 1.5)
+    assert infarcts[0] == EvaluatedInfarct(
+        "sub-1", "p1", 1, "lacunar", "deep grey", "left", "yes", 0.2, False, 1.5
+    )
     assert np.isnan(infarcts[2].peak_score), "no patch of it was scored"
     assert not read_infarcts(evaluation, "bright FLAIR")[0].found
 

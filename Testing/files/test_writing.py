@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.simulation.patient import SimulatedPatient, write_patient
+from anomaly_research.simulation.simulated_patient import SimulatedPatient, write_patient
 from AnomalyDetectionLib.detection.findings import Findings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder

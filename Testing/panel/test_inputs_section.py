@@ -183,3 +183,21 @@ def test_a_model_file_that_is_not_there_stops_a_run(sample):
     sample.ui.modelSelector.currentIndex = 0
     assert sample.ui.detectButton.enabled
     assert not visible(sample.ui.modelFileEdit)
+
+
+def test_the_panel_explains_a_setting_in_the_words_of_the_command_line(panel):
+    from AnomalyDetectionLib.commands.detect import detect
+
+    ui = panel.ui
+    options = {option.name: (option.help or "").partition("  [")[0] for option in detect.params}
+    for widget, name in (
+        (ui.thresholdSlider, "threshold"),
+        (ui.minimumSizeSlider, "min_patches"),
+        (ui.deviceSelector, "device"),
+        (ui.percentileSpinBox, "percentile"),
+        (ui.strideSpinBox, "stride"),
+    ):
+        assert widget.toolTip.startswith(options[name])
+    for box, name in ((ui.registerCheckBox, "register"), (ui.biasCorrectionCheckBox, "bias_correction")):
+        assert box.toolTip.lower() == f"off: {options[name]}".lower()
+    assert "The paper uses 4." in ui.strideSpinBox.toolTip

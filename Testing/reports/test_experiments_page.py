@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from anomaly_research.evaluation import published
 from anomaly_research.evaluation.bootstrap import patient_weights
+from anomaly_research.evaluation.evaluation_tables import lesion_free_rows, method_rows, sensitivity_rows
 from anomaly_research.evaluation.methods import Method
-from anomaly_research.evaluation.tables import lesion_free_rows, method_rows, sensitivity_rows
 from anomaly_research.experiments.category_table import CategoryCounts, write_categories
 from anomaly_research.experiments.latent_sweep import SweepCounts
 from anomaly_research.reports.experiment_about import write_about

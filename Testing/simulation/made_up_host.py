@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from anomaly_research.simulation.anatomy import Brain, brain_regions
-from anomaly_research.simulation.contrast import Noise, TissueLevels
 from anomaly_research.simulation.heads import Head
 from anomaly_research.simulation.host import Host, HostImage
+from anomaly_research.simulation.simulated_brain import Brain, brain_regions
+from anomaly_research.simulation.tissue_levels import Noise, TissueLevels
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.nifti import nifti_of
 

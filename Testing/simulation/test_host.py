@@ -11,10 +11,10 @@ import pytest
 import SimpleITK as sitk
 from anomaly_research.evaluation.truth_files import CONFOUNDERS
 from anomaly_research.simulation import heads
-from anomaly_research.simulation.anatomy import Region
 from anomaly_research.simulation.heads import RealHeads
 from anomaly_research.simulation.host import analyse
 from anomaly_research.simulation.lesions import InfarctPlan
+from anomaly_research.simulation.simulated_brain import Region
 from anomaly_research.simulation.subject import Confounding, make_subject
 from AnomalyDetectionLib.calibration.prepare_scans import ScanEntry
 from AnomalyDetectionLib.imaging.reading import read_study, read_volume

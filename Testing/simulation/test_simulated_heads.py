@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.simulation.head import Head
 from anomaly_research.simulation.label_maps import head_of_labels
 from anomaly_research.simulation.lesions import InfarctPlan
 from anomaly_research.simulation.signals import FAT
 from anomaly_research.simulation.simulated_heads import LabelHeads, TemplateHeads, scan_head
 from anomaly_research.simulation.subject import Confounding, make_subject
+from anomaly_research.simulation.surrounding_tissues import SurroundingTissues
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from made_up_host import BRAIN
@@ -23,7 +23,7 @@ def around():
 
     depth = (ndimage.distance_transform_edt(~BRAIN.mask) - 6).astype(np.float32)
     fat = ((depth > -4) & (depth < 0)).astype(np.float32)
-    return Head(((FAT, fat),), depth < 0, depth)
+    return SurroundingTissues(((FAT, fat),), depth < 0, depth)
 
 
 @pytest.mark.parametrize("spacing", [(0.9, 0.9, 4.0), (1.0, 1.0, 1.0), (0.7, 1.2, 2.5)])

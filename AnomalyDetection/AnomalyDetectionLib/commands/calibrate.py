@@ -17,7 +17,7 @@ from .progress import progress_of
     metavar="NAME|FILE",
     default=DEFAULT_MODEL,
     show_default=True,
-    help="Model to adapt: the name of a bundled model, or a model file.",
+    help="Model to adapt: one that ships with the program, or a model file (.safetensors).",
 )
 @click.option(
     "--scans",
@@ -47,7 +47,7 @@ from .progress import progress_of
     callback=finite,
     default=2.0,
     show_default=True,
-    help="Findings per normal scan that the threshold is set for.",
+    help="Number of false positives (findings per normal scan) to set the threshold for.",
 )
 @click.option(
     "--keep-statistics",
@@ -67,7 +67,7 @@ from .progress import progress_of
     default="auto",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
     show_default=True,
-    help="Where to compute.",
+    help="Device to compute on; auto uses a GPU if there is one.",
 )
 @PROGRESS
 @DEBUG

@@ -13,7 +13,7 @@ from .options import DEBUG
 @DEBUG
 def doctor(debug: bool) -> None:
     """Print machine, versions, devices and models. Add the output to a bug report."""
-    from ..reporting.doctor import examination
+    from ..reporting.machine_report import examination
 
     click.echo(examination())
 

@@ -45,7 +45,8 @@ MODELS = click.option(
     multiple=True,
     default=(DEFAULT_MODEL,),
     show_default=True,
-    help="Model to use: the name of a bundled model, or a model file; can be given several times to compare.",
+    help="Model to use: one that ships with the program, or a model file (.safetensors); can be given several times to"
+    " compare models.",
 )
 
 
@@ -60,9 +61,8 @@ def _option(one: Field[Any]) -> Callable[[Command], Command]:
     """A setting of `DetectionSettings` as an option; a setting that is on by default becomes an option that turns it off."""
     setting = setting_of(one)
     help = setting.help
-    if setting.paper is not None:
-        paper = setting.paper if isinstance(setting.paper, str) else f"{setting.paper:g}"
-        help += f"  [default: the model's, {paper} as in the paper]"
+    if setting.in_paper:
+        help += f"  [default: the model's; {setting.in_paper} in the paper]"
     if setting.kind is bool:
         return click.option(option_of(one.name), one.name, is_flag=True, callback=_negated, help=help)
     kind: Any = click.Choice(setting.choices) if setting.choices else setting.kind

@@ -18,7 +18,7 @@ from .progress import Stop, progress_of
 @click.option(
     "--model",
     metavar="NAME|FILE",
-    help="Model to use: the name of a bundled model, or a model file.  [default: the model of the existing results]",
+    help="Model to use: one that ships with the program, or a model file (.safetensors).  [default: the model of the existing results]",
 )
 @DEVICE
 @click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)

@@ -31,12 +31,13 @@ class Setting:
 
     Attributes:
         kind: bool, int, float or str.
-        help: what it is, with its unit; for a bool, the effect of switching it off.
+        help: what it is, with its unit and effect; for a bool, the effect of switching it off, as a command.
+            The command line and the tool tips of the panel show this text.
         unit: a word for the value, as in `--stride VOXELS`.
         choices: all values there are; empty: any.
         bounds: the least and the largest number.
         positive: whether it must be more than 0.
-        paper: what the paper takes, of settings whose default is the model's own.
+        paper: the paper's value, of settings whose default is the model's own.
         off: of a bool, the words for "off", as in `--no-registration`.
     """
 
@@ -48,6 +49,13 @@ class Setting:
     positive: bool = False
     paper: Any = None
     off: str = ""
+
+    @property
+    def in_paper(self) -> str:
+        """The paper's value as text; "" if it has none."""
+        if self.paper is None:
+            return ""
+        return self.paper if isinstance(self.paper, str) else f"{self.paper:g}"
 
     def problem(self, value: Any) -> str:
         """The fault of a value, to follow "The stride ..."; empty if valid."""
@@ -84,15 +92,18 @@ class DetectionSettings:
     """
 
     model: str = _setting(
-        DEFAULT_MODEL, str, "A model that ships with the program, or a model file.", unit="NAME|FILE"
+        DEFAULT_MODEL,
+        str,
+        "Model to use: one that ships with the program, or a model file (.safetensors).",
+        unit="NAME|FILE",
     )
     device: str = _setting(
-        "auto", str, "Where to compute; auto takes a GPU if there is one.", choices=DEVICES
+        "auto", str, "Device to compute on; auto uses a GPU if there is one.", choices=DEVICES
     )
     threshold: float | None = _setting(
         None,
         float,
-        "Patches with a higher score are suspected.",
+        "Score above which a patch is suspected; a higher threshold gives fewer findings.",
         unit="SCORE",
         positive=True,
         paper=_PAPER.threshold,
@@ -100,14 +111,16 @@ class DetectionSettings:
     false_positives: float | None = _setting(
         None,
         float,
-        "Findings per normal scan (false positives) that the threshold is set for; instead of a threshold.",
+        "Number of false positives (findings per normal scan) to set the threshold for, instead of giving a"
+        " threshold.",
         unit="PER_SCAN",
         positive=True,
     )
     percentile: float | None = _setting(
         None,
         float,
-        "Percentile of the latent elements' deviations that is a patch's score.",
+        "Percentile of the deviations of a patch's latent elements that becomes the patch's score: 0 takes the"
+        " smallest deviation, 50 the median, 100 the largest.",
         unit="N",
         bounds=PERCENTILES,
         paper=_PAPER.percentile,
@@ -115,7 +128,8 @@ class DetectionSettings:
     min_patches: int | None = _setting(
         None,
         int,
-        "Drop findings with fewer connected patches than this.",
+        "Minimum size of a finding in connected patches (in connected voxels if the model scores voxels);"
+        " smaller findings are left out.",
         unit="COUNT",
         bounds=(1, None),
         paper=_PAPER.min_patches,
@@ -123,7 +137,7 @@ class DetectionSettings:
     stride: int | None = _setting(
         None,
         int,
-        "Distance between patches in voxels; smaller is finer and slower.",
+        "Distance between patches in voxels of the model's grid; a smaller stride is finer and slower.",
         unit="VOXELS",
         bounds=STRIDES,
         paper=_PAPER.stride,
@@ -131,23 +145,30 @@ class DetectionSettings:
     statistics: str | None = _setting(
         None,
         str,
-        "What a patch is compared with: training patches, the scan's own, or training patches of the same"
-        " tissue.",
+        "What a patch is compared with: all training patches, the other patches of the same scan, or the"
+        " training patches of the same tissue.",
         choices=STATISTICS,
         paper=_PAPER.statistics,
     )
     distance: str | None = _setting(
         None,
         str,
-        "How the latent elements' deviations become one score.",
+        "How the deviations of a patch's latent elements become one score: their percentile, or their"
+        " Mahalanobis distance.",
         choices=DISTANCES,
         paper=_PAPER.distance,
     )
     register: bool = _setting(
-        True, bool, "Skip the registration of T1 to FLAIR; trust the headers.", off="registration"
+        True,
+        bool,
+        "Use the positions of T1 and FLAIR as they are, without registering T1 to FLAIR.",
+        off="registration",
     )
     bias_correction: bool = _setting(
-        True, bool, "Skip the bias field correction, for images already corrected.", off="bias correction"
+        True,
+        bool,
+        "Use T1 and FLAIR without bias field correction (N4), for images that are already corrected.",
+        off="bias correction",
     )
 
     def __post_init__(self) -> None:

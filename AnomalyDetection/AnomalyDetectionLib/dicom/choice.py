@@ -12,14 +12,14 @@ from .sequence import MrSequence
 
 Role = Literal["T1", "FLAIR"]
 
-#: mm that cover a brain in each direction; larger coverage has no advantage.
+#: Extent (mm) that covers a brain in each direction; more has no advantage.
 WHOLE_BRAIN = 130.0
 
-#: Relative difference in coverage or resolution that makes one series better than another.
+#: From this relative difference in coverage or resolution, one series is better than another.
 CLEARLY = 0.15
 
 
-#: What Siemens writes into its image type for a corrected image: of coil sensitivity, and of distortion.
+#: Words in Siemens' image type for images corrected for coil sensitivity and for distortion.
 _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
 
@@ -35,9 +35,9 @@ class SeriesCandidate:
 def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, ...], str]:
     """Index of the best candidate, with the reason; or indices of several equally good ones.
 
-    One that names no contrast medium goes before post-contrast, original before derived, one whose attributes say what
-    it is before one whose name does; then the one that covers more of the brain; then the finer one; then, of one
-    acquisition, the one that is corrected for coil sensitivity or distortion.
+    Series without contrast medium are preferred to post-contrast ones, original to derived ones, and those classified by
+    attributes to those classified by name; then the one that covers more of the brain; then the one with the higher
+    resolution; then, within one acquisition, the one corrected for coil sensitivity or distortion.
 
     Args:
         candidates: at least one, all of that kind.
@@ -49,7 +49,7 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
         if all(reasons):
             others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
             return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
-    # Candidates that no other beats; small advantages may form a cycle, and then all are equal.
+    # Candidates that no other is preferred to; small advantages may form a cycle, and then all are equal.
     unbeaten = [
         n for n, one in enumerate(candidates) if not any(_advantage(other, one) for other in candidates)
     ]
@@ -57,7 +57,7 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
 
 
 def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
-    """Why one is preferred to the other; "" if it is not."""
+    """Why the first is preferred to the second; "" if it is not."""
     mine, its = one.classification, other.classification
     for attribute, words in (
         ("after_contrast", "no contrast medium named"),
@@ -79,7 +79,7 @@ def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
 
 
 def _corrections(one: SeriesCandidate, other: SeriesCandidate) -> str:
-    """Which corrections one has, where both are of one acquisition and the other has fewer; "" otherwise."""
+    """The corrections of the first, if both are of one acquisition and the second has fewer; "" otherwise."""
     if one.sequence is None or other.sequence is None or one.sequence.acquired_at is None:
         return ""
     if one.sequence.acquired_at != other.sequence.acquired_at:
@@ -92,7 +92,7 @@ def _corrections(one: SeriesCandidate, other: SeriesCandidate) -> str:
 
 
 def _covered(grid: Grid) -> float:
-    """mm along the shortest axis, as far as it matters."""
+    """Extent (mm) along the shortest axis, up to what covers a brain."""
     return min(WHOLE_BRAIN, *(count * mm for count, mm in zip(grid.size, grid.spacing, strict=True)))
 
 

@@ -20,7 +20,7 @@ UTF_8 = "ISO_IR 192"
 MULTI_FRAME = (ENHANCED_MR, LEGACY_ENHANCED_MR)
 """SOPClassUID of images that may hold a whole volume."""
 
-_PARALLEL = 1e-3  # direction cosines, mm: largest difference between frames that share one value
+_PARALLEL = 1e-3  # largest difference between frames that share one value: direction cosines, mm
 
 _IDENTIFIERS = {"StudyID": rules.SHORT, "AccessionNumber": rules.SHORT, "IssuerOfPatientID": rules.LONG}
 """Optional identifiers, which must not be truncated, with their maximum length."""
@@ -63,8 +63,8 @@ def cleaned(checks: HeaderChecks, place: int) -> Dataset:
     """The attributes of one image that derived objects need, in standard-conforming form.
 
     Args:
-        checks: of the series; what the image lacks and what was cleaned is noted there.
-        place: of the image in the series.
+        checks: of the series; missing and cleaned attributes are recorded there.
+        place: index of the image in the series.
     """
     made = Dataset()
     made.SpecificCharacterSet = UTF_8
@@ -89,11 +89,11 @@ def cleaned(checks: HeaderChecks, place: int) -> Dataset:
 
 
 def complete(image: Dataset, distance: float) -> None:
-    """Add to a cleaned image the slices' thickness, which objects need and images may lack.
+    """Add the slice thickness to a cleaned image: derived objects need it, and images may lack it.
 
     Args:
-        image: as of `cleaned`; changed.
-        distance: mm between the slices; where the image has no thickness it is taken for it.
+        image: from `cleaned`; modified in place.
+        distance: mm between the slices, used as the thickness if the image has none.
     """
     measures = image
     if "SharedFunctionalGroupsSequence" in image:
@@ -101,7 +101,7 @@ def complete(image: Dataset, distance: float) -> None:
     written = format_number_as_ds(distance)
     if "SliceThickness" not in measures:
         measures.SliceThickness = written
-    measures.SpacingBetweenSlices = written  # as it is, whatever the scanner says
+    measures.SpacingBetweenSlices = written  # unchanged, whatever the scanner wrote
 
 
 def _patient_id(checks: HeaderChecks, place: int) -> str:
@@ -138,7 +138,7 @@ def _clean_plane(checks: HeaderChecks, place: int, headers: Sequence[Dataset], m
 
 
 def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Dataset) -> None:
-    """Position and orientation of each frame of a multi-frame image, in its functional groups."""
+    """Position and orientation of each frame of a multi-frame image, from its functional groups."""
     shared = item_of(header, "SharedFunctionalGroupsSequence")
     groups = value_of(header, "PerFrameFunctionalGroupsSequence")
     count = checks.need("NumberOfFrames", place, rules.count)
@@ -207,11 +207,11 @@ def _clean_others(checks: HeaderChecks, header: Dataset, made: Dataset) -> None:
         elif value is not None:
             _drop(checks, keyword, value, "left out")
     if "DeidentificationMethod" not in made and made.get("PatientIdentityRemoved") == "YES":
-        del made.PatientIdentityRemoved  # one says nothing without the other (PS3.3, C.7.1.1)
+        del made.PatientIdentityRemoved  # one means nothing without the other (PS3.3, C.7.1.1)
 
 
 def _drop(checks: HeaderChecks, keyword: str, value: str, how: str) -> None:
-    """Note a value that cannot be written."""
+    """Record a value that cannot be written."""
     most = _IDENTIFIERS.get(keyword)
     if most is None or len(value) <= most:
         checks.clean(f"not as the standard wants it and {how}", keyword)

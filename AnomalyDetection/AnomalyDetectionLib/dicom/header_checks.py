@@ -21,7 +21,7 @@ class HeaderChecks:
         files, headers: of the series, in the same order; `place` is an index into them.
         faults: indices of files that lack a required attribute, by keyword and fault.
         cleaned: keywords of optional attributes that were changed, by what was done.
-        notes: further remarks, sentences without a full stop.
+        notes: further remarks, each a sentence without a full stop.
     """
 
     files: list[Path]
@@ -41,7 +41,7 @@ class HeaderChecks:
             names.append(keyword)
 
     def say(self, sentence: str) -> None:
-        """Record a sentence, once for all files."""
+        """Record a remark, only once for all files."""
         if sentence not in self.notes:
             self.notes.append(sentence)
 
@@ -50,8 +50,8 @@ class HeaderChecks:
 
         Args:
             keyword: of the attribute.
-            place: of the file.
-            use: gives a value as it may be written, or None.
+            place: index of the file.
+            use: returns the value as it may be written, or None.
             header: the part of the file's header where the attribute is; all of it by default.
         """
         header = self.headers[place] if header is None else header
@@ -101,7 +101,7 @@ class HeaderChecks:
         )
 
     def remarks(self) -> list[str]:
-        """What was cleaned, a sentence each without a full stop."""
+        """What was cleaned, each a sentence without a full stop."""
         return [
             *(
                 f"In the FLAIR's DICOM images {what}: {', '.join(names)}"
@@ -114,6 +114,6 @@ class HeaderChecks:
 def _short(value: Any) -> str:
     try:
         text = repr(str(value))
-    except Exception:  # of a value that is no text at all
+    except Exception:  # of a value that is not text
         return "no value"
     return text if len(text) < 60 else f"{text[:56]}...'"

@@ -16,7 +16,7 @@ from .identity import Identity
 from .sequence import MrSequence, component_of, part_of
 from .values import first_number_of, item_of, numbers_of, text_of, written
 
-#: Objects that hold one image a file, and those that may hold a whole volume (PS3.4, B.5).
+#: Objects that hold one image per file, and objects that may hold a whole volume (PS3.4, B.5).
 CLASSIC_MR = "1.2.840.10008.5.1.4.1.1.4"
 ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
 LEGACY_ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.4"
@@ -56,12 +56,12 @@ class Frame:
         instance: SOPInstanceUID.
         rows, columns: size in pixels; 0 if not in the header.
         position: LPS mm of the centre of the first pixel; None if not in the header.
-        axes: direction cosines of a row (where columns go), then of a column; None likewise.
-        spacing: mm between rows, then between columns; None likewise.
+        axes: direction cosines of a row, then of a column; None if not in the header.
+        spacing: mm between rows, then between columns; None if not in the header.
         slope, intercept: value = stored value * slope + intercept.
-        echo_time, temporal_position, image_type: as text; they tell images of the same place apart.
-        part: what it is instead of an ordinary magnitude image: "phase", "real part", "localiser", ...; else "".
-        broken: attributes that are present but cannot be read, with their value: "RescaleSlope 'x'".
+        echo_time, temporal_position, image_type: as text; they distinguish images at the same position.
+        part: "phase", "real part", "localiser", ... if it is not an ordinary magnitude image; else "".
+        broken: attributes that are present but unreadable, with their value: "RescaleSlope 'x'".
     """
 
     file: Path
@@ -86,17 +86,17 @@ class Instance:
     """The header of one file.
 
     Attributes:
-        file: where it is.
+        file: its path.
         sop_class: SOPClassUID.
         modality: such as "MR".
         identity: patient and study.
         study_description, accession: StudyDescription and AccessionNumber of the study.
-        series, number, description: the series' UID ("" for a header without), number and description.
-        instance_number: InstanceNumber; 0 where there is none.
-        images_in_acquisition: ImagesInAcquisition; 0 where there is none.
-        temporal_positions, echo_number: NumberOfTemporalPositions and EchoNumbers; 1 where there is none.
-        sequence: how the image was taken.
-        frames: its slices; empty for what is no image.
+        series, number, description: the series' UID ("" if missing), number and description.
+        instance_number: InstanceNumber; 0 if missing.
+        images_in_acquisition: ImagesInAcquisition; 0 if missing.
+        temporal_positions, echo_number: NumberOfTemporalPositions and EchoNumbers; 1 if missing.
+        sequence: its acquisition parameters.
+        frames: its slices; empty if it is not an image.
     """
 
     file: Path
@@ -125,13 +125,13 @@ class Folder:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes; or, as some write it, without)."""
+    """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes, which some writers leave out)."""
     with path.open("rb") as stream:
         return _is_dicom(stream)
 
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
-    """The headers of all DICOM files of a folder; other files, DICOMDIR, links to folders and folders whose name is
+    """The headers of all DICOM files of a folder. Other files, DICOMDIR, links to folders and folders whose name is
     not UTF-8 are skipped.
 
     Args:
@@ -159,7 +159,7 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
 
 
 def read_header(file: Path) -> Instance | None:
-    """The header of a DICOM file; None where it cannot be read."""
+    """The header of a DICOM file; None if it cannot be read."""
     try:
         with file.open("rb") as stream:
             return _header_in(stream, file)
@@ -168,7 +168,7 @@ def read_header(file: Path) -> Instance | None:
 
 
 def _header_in(stream: BinaryIO, file: Path) -> Instance | None:
-    """The header in a file that is open; None where it cannot be read."""
+    """The header in an open file; None if it cannot be read."""
     import pydicom
 
     try:
@@ -176,15 +176,15 @@ def _header_in(stream: BinaryIO, file: Path) -> Instance | None:
         header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_tags(), force=True)
         return _instance(file, header)
     except Exception:
-        # Of a malformed file pydicom raises whatever its parts do: ValueError, KeyError, struct.error, ...
+        # For a malformed file, pydicom raises whatever its parts raise: ValueError, KeyError, struct.error, ...
         return None
 
 
 def header_of(file: Path) -> Any:
-    """All of a DICOM image but its pixels.
+    """A DICOM image without its pixels.
 
     Raises:
-        InputError: if there is no such file, or it cannot be read.
+        InputError: the file does not exist, or cannot be read.
     """
     import pydicom
 
@@ -192,7 +192,7 @@ def header_of(file: Path) -> Any:
         return pydicom.dcmread(file, stop_before_pixels=True)
     except FileNotFoundError as error:
         raise InputError(f"The DICOM image {file} is not there any more: load the series again.") from error
-    except Exception as error:  # pydicom raises what the broken content makes its parts raise
+    except Exception as error:  # pydicom raises whatever its parts raise for broken content
         raise InputError(f"The DICOM image {file} cannot be read: export it again.") from error
 
 
@@ -218,10 +218,12 @@ def _is_dicom(stream: BinaryIO) -> bool:
 
 
 def _without_preamble(start: bytes) -> bool:
-    """Whether a file begins with an attribute of the group 0008, as little endian data sets without a preamble do."""
+    """Whether a file begins with an attribute of group 0008, as little-endian data sets without a preamble do."""
     if len(start) < 132 or start[:2] != b"\x08\x00" or start[3] != 0:
         return False
-    return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256  # its kind, or its length
+    return (
+        start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256
+    )  # its value representation, or its length
 
 
 def _files(folder: Path, *, below: bool) -> Iterator[Path]:
@@ -235,14 +237,14 @@ def _files(folder: Path, *, below: bool) -> Iterator[Path]:
 
 
 def _instance(file: Path, header: Any) -> Instance | None:
-    # A DICOMDIR has its class in the file meta information only.
+    # A DICOMDIR has its class only in the file meta information.
     sop_class = text_of(header, "SOPClassUID") or text_of(header.file_meta, "MediaStorageSOPClassUID")
     series = text_of(header, "SeriesInstanceUID")
     if not sop_class or (sop_class in MR_CLASSES and not series and "Rows" not in header):
         return None  # truncated before the series UID
     shared, groups = _groups(header)
     frames = _frames(file, header, shared, groups)
-    # If frames show several parts of the complex image, the magnitude frames describe the acquisition.
+    # If frames show several parts of the complex image, the magnitude frames describe the acquisition best.
     first = next((frame.index for frame in frames if not frame.part), 0)
     sequence = MrSequence.of(header, [*groups[first : first + 1], shared])
     if groups and any(not frame.part for frame in frames):
@@ -288,7 +290,7 @@ _PLACED = {
     "intercept": ("PixelValueTransformationSequence", "RescaleIntercept", 1),
 }
 
-#: Image types of images that may be mixed into a series but do not belong to its volume.
+#: Image types that may be mixed into a series without belonging to its volume.
 _ASIDE = {"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"} | {
     **{"SCREEN SAVE": "captured screen", "CSA REPORT": "report"},
 }
@@ -349,12 +351,12 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
 
     if groups:
         return tuple(frame(place, (group, shared)) for place, group in enumerate(groups))
-    # Without functional groups the frames have no positions; two of them are enough to report that.
+    # Without functional groups the frames have no positions; two frames are enough to report that.
     return tuple(frame(place, ()) for place in range(min(count, 2)))
 
 
 def _numbers(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
-    """The numbers of an attribute of `_PLACED`; None where they cannot be what it means."""
+    """The numbers of an attribute of `_PLACED`; None if they are not valid for it."""
     found = numbers_of(item, keyword, size)
     if found is None and keyword == "PixelSpacing" and (single := numbers_of(item, keyword, 1)):
         found = (*single, *single)  # square pixels

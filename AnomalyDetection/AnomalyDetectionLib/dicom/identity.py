@@ -13,10 +13,10 @@ from .values import text_of
 
 @dataclass(frozen=True)
 class Identity:
-    """Patient and study as in the header; "" for missing values.
+    """Patient and study as in the header, with "" for missing values.
 
     Attributes:
-        patient_id, name, birth_date, sex: PatientID, PatientName, PatientBirthDate, PatientSex, as they are written.
+        patient_id, name, birth_date, sex: PatientID, PatientName, PatientBirthDate, PatientSex, as written in the header.
         study: StudyInstanceUID.
         study_date: StudyDate.
     """
@@ -39,9 +39,9 @@ class Identity:
         return cls(*(text_of(header, keyword) for keyword in cls.TAGS))
 
     def contradictions(self, other: Identity) -> tuple[str, ...]:
-        """Where the two contradict each other: ID, name, birth date and sex, each with both values.
+        """The contradictions between the two in ID, name, birth date and sex, each with both values.
 
-        How a name is written (case, carets, order of its parts, parts that only one has) makes no difference.
+        The spelling of a name (case, carets, order of its parts, parts that only one has) does not matter.
         """
         found = []
         for what, mine, its in (
@@ -58,7 +58,7 @@ class Identity:
         return tuple(found)
 
     def other_study(self, other: Identity) -> bool:
-        """Whether both name their study and the two differ."""
+        """Whether both name a study, and not the same one."""
         return any(
             mine and its and mine != its
             for mine, its in (
@@ -99,13 +99,13 @@ def patients_of(identities: Iterable[Identity]) -> list[list[Identity]]:
 
 
 def written_date(value: str) -> str:
-    """A date as DICOM writes it (20210407) for people: 2021-04-07; anything else as it is."""
+    """A DICOM date (20210407) for people: 2021-04-07; anything else unchanged."""
     day = _day(value)
     return value if day is None else day.isoformat()
 
 
 def _missing_fields(identity: Identity) -> int:
-    """How many patient attributes are missing."""
+    """The number of missing patient attributes."""
     return (identity.patient_id, identity.name, identity.birth_date, identity.sex).count("")
 
 
@@ -121,7 +121,7 @@ def _digits(value: str) -> str:
 
 
 def _words(name: str) -> set[str]:
-    """The words of a name's first way of writing (PS3.5, 6.2.1), without case and accents."""
+    """The words of a name in its first representation (PS3.5, 6.2.1), without case and accents."""
     first = unicodedata.normalize("NFKD", name.split("=")[0].casefold())
     letters = "".join(
         character if character.isalnum() else " "

@@ -12,10 +12,10 @@ from .stack import stack
 
 
 def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[SortedImages, int], ...]:
-    """The series of groups of images, each group of one UID.
+    """The series made up of groups of images, each group with one UID.
 
-    Groups that say the same of patient, day, number, name and sequence are one series where all their images
-    together make one volume, or where each has a single image.
+    Groups with the same patient, day, number, name and sequence are one series if all their images together form
+    one volume, or if each has a single image.
 
     Returns:
         Each series with its sorted images, and the number of UIDs it was joined from.

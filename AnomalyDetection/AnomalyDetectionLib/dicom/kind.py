@@ -13,7 +13,7 @@ Kind = Literal["T1", "FLAIR", "T2", "PD", "DWI/ADC", "SWI", "localiser", "derive
 """SWI stands for all T2*-weighted gradient echoes; derived for what is computed from images (projections, maps)."""
 
 # Times in ms. At 1.5 and 3 T the inversion pulse of an MPRAGE or a T1 FLAIR comes about 400 to 1,300 ms before the
-# excitation, that of a FLAIR about 1,600 to 2,900 ms, that of a STIR 100 to 250 ms; the echo time parts the first two.
+# excitation, that of a FLAIR about 1,600 to 2,900 ms, that of a STIR 100 to 250 ms; the echo time separates the first two.
 _FLAIR_TI, _T1_TI, _STIR_TI = (1200.0, 3500.0), (300.0, 1500.0), 300.0
 _LONG_TE, _SHORT_TE, _SHORTEST_TE = 60.0, 30.0, 12.0
 _LONG_TR, _LONGER_TR, _SHORT_TR = 1500.0, 4000.0, 1200.0
@@ -25,7 +25,7 @@ _NAMED: dict[Kind, set[str]] = {
     "T2": {"t2", "t2w", "t2wi", "ciss", "fiesta", "drive"},
     "PD": {"pd", "pdw", "dp"},
 }
-#: Words that mean none of these, whatever the echo and repetition times.
+#: Words that exclude all of these, whatever the echo and repetition times.
 _SOMETHING_ELSE = {
     *("tof", "mra", "mrv", "angio", "asl", "pcasl", "cbf", "cbv", "mtt", "ttp", "perf"),
     *("perfusion", "dsc", "dce", "bold", "fmri", "stir", "dir", "psir", "b1map", "fieldmap", "mt"),
@@ -37,7 +37,7 @@ _COMPUTED_TYPES = {
     *("T1 MAP", "T2 MAP", "T2_STAR MAP", "PERFUSION", "TTP", "RELCBF", "RELCBV", "RELMTT", "MOCO"),
     *("MEAN", "STDDEV", "SCREEN SAVE", "CSA REPORT"),
 }
-#: What AcquisitionContrast means (PS3.3, C.8.13.3).
+#: Meaning of AcquisitionContrast (PS3.3, C.8.13.3).
 _ACQUISITION_CONTRAST: dict[str, Kind] = {
     **{"FLUID_ATTENUATED": "FLAIR", "T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "T2_STAR": "SWI"},
 }
@@ -66,13 +66,13 @@ class SeriesClassification:
     """The contrast of a series, and why.
 
     Attributes:
-        kind: the contrast; "other" also for one that contradicts itself.
-        after_contrast: taken after contrast medium.
-        derived: computed from other images (a reformat, say) though it still shows that contrast.
-        by_name: only the name indicates it.
+        kind: the contrast; "other" also if the evidence contradicts itself.
+        after_contrast: whether it was acquired after contrast medium.
+        derived: whether it was computed from other images, such as a reformat, which still shows that contrast.
+        by_name: whether only the name indicates the contrast.
         reasons: in words, at least one.
         times: echo, repetition and inversion time in words; "" if none is in the header.
-        undetermined: neither attributes nor name indicate the contrast.
+        undetermined: whether neither attributes nor name indicate the contrast.
     """
 
     kind: Kind
@@ -98,7 +98,7 @@ class SeriesClassification:
 def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassification:
     """The kind of an MR series.
 
-    The attributes decide. Where they say nothing, the name does; where the two contradict each other, it is "other".
+    The attributes decide. If they say nothing, the name does; if the two contradict each other, the kind is "other".
 
     Args:
         earlier: the sentence of `earlier_contrast_medium`; "" if no contrast medium was given before.
@@ -127,7 +127,7 @@ def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassi
 
 
 def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> SeriesClassification:
-    """The kind of a series by all its images; "other" where they are of several kinds.
+    """The kind of a series by all its images; "other" if they are of several kinds.
 
     Args:
         sequences: at least one.
@@ -148,11 +148,11 @@ def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> Ser
 def earlier_contrast_medium(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
     """For each series of a study, a sentence if it followed a contrast-enhanced series; else "".
 
-    Counted from the first series that names a contrast agent, or is a contrast-enhanced T1 or FLAIR by its name. Many
-    scanners write the agent only into the series that was planned for it.
+    This applies from the first series on that names a contrast agent, or is a contrast-enhanced T1 or FLAIR by its name:
+    many scanners write the agent only into the series that was planned with it.
 
     Args:
-        sequences: of one study: how a series is called ("series 4"), and how and when its first image was taken.
+        sequences: of one study: the name of each series ("series 4"), and the sequence of its first image.
     """
     enhanced = [
         (sequence.acquired_at, name, sequence.contrast_agent or "contrast medium by its name")
@@ -208,7 +208,7 @@ def _contrast(sequence: MrSequence) -> tuple[Kind, bool, str]:
 
 
 def _excluded(sequence: MrSequence) -> tuple[Kind, str] | None:
-    """Series that can be excluded without echo, repetition and inversion time."""
+    """The kind of series that can be excluded without echo, repetition and inversion time."""
     types, words = set(sequence.image_type), words_of(sequence.description)
     if "LOCALIZER" in types or is_localiser(sequence.description):
         return "localiser", "localiser by its " + ("image type" if "LOCALIZER" in types else "name")
@@ -234,7 +234,7 @@ def _excluded(sequence: MrSequence) -> tuple[Kind, str] | None:
 
 
 def _dixon_part(sequence: MrSequence, words: set[str]) -> str:
-    """The part of a Dixon acquisition it shows, if not water or in phase; "" otherwise."""
+    """The part of a Dixon acquisition that it shows, other than water and in phase; "" otherwise."""
     if found := [_DIXON_TYPES[each] for each in sequence.image_type[2:] if each in _DIXON_TYPES]:
         return found[0]
     if sequence.description.upper().startswith("FAT:"):
@@ -271,7 +271,7 @@ def _measured(sequence: MrSequence) -> tuple[Kind | None, str, bool]:
         kind_, weak = timed
         inverted = "inversion recovery, " if kind_ in ("FLAIR", "T1") and sequence.inverted else ""
         return kind_, f"{inverted}{pulses}: {times}" if times else "", weak
-    # Some scanners call every long echo T2, a FLAIR too; the inversion time knows better.
+    # Some scanners call every image with a long echo T2, even a FLAIR; the inversion time is more reliable.
     if timed[0] == "FLAIR" and kind_by_contrast in ("T2", "FLAIR"):
         return "FLAIR", f"inversion recovery, {pulses}: {times}", False
     if timed[0] in (None, kind_by_contrast) or timed[1] or {kind_by_contrast, timed[0]} == {"T2", "FLAIR"}:
@@ -294,7 +294,7 @@ def _timed(
     repetition: float | None,
     inversion: float | None,
 ) -> tuple[Kind | None, bool]:
-    """The kind by the times alone, and whether they leave doubt."""
+    """The kind by the times alone, and whether it is doubtful."""
     if echo is None:
         return None, False
     if inversion:
@@ -321,7 +321,7 @@ def _timed(
 
 
 def _named(sequence: MrSequence) -> tuple[Kind | None, str]:
-    """The kind by description or, where that says nothing, by protocol; and that name."""
+    """The kind by the description or, if that says nothing, by the protocol; and the name used."""
     for name in (sequence.description, sequence.protocol):
         kind = kind_of_name(name)
         if kind is not None:

@@ -36,10 +36,10 @@ def _by_numbers(numbers: Sequence[int], have: int) -> int | None:
     if len(numbers) < have or numbers[0] < 1:
         return None
     steps = np.diff(numbers)
-    before = numbers[0] - 1 if numbers[0] <= have else 0  # a higher first number is a way of numbering
+    before = numbers[0] - 1 if numbers[0] <= have else 0  # a higher first number is just another numbering
     if (steps == 1).all():
         return numbers[-1] if before and before % have else None
-    if (steps == steps[0]).all():  # every second one: another series has the others
+    if (steps == steps[0]).all():  # every second number: another series has the others
         return None
     holes = numbers[-1] - numbers[0] + 1 - have
     return have + holes + before if holes < have / 2 else None

@@ -19,9 +19,9 @@ class SortedImages:
     """The images of a volume, and which others were left out.
 
     Attributes:
-        instances: at least one, with those of their frames that count.
-        notes: what was left out and why, in words.
-        beside: how many images of another part, or of no volume, were left out.
+        instances: at least one, with the frames that belong to the volume.
+        notes: what was left out, and why, in words.
+        beside: number of images left out because they show another part or do not belong to a volume.
     """
 
     instances: tuple[Instance, ...]
@@ -30,11 +30,11 @@ class SortedImages:
 
 
 def sort_images(instances: Sequence[Instance]) -> SortedImages:
-    """Without the parts of a complex image other than the magnitude, without localisers and the like that lie
-    among the images, and without equal copies.
+    """Leave out the parts of a complex image other than the magnitude, localisers and the like among the images, and
+    identical copies.
 
-    Of a series that holds nothing else, such as one of phase images, all is kept; of images at the same place that
-    differ in their pixels, too.
+    A series that consists of such images only, such as phase images, is kept as it is; so are images at the same place
+    whose pixels differ.
 
     Args:
         instances: at least one.
@@ -54,15 +54,15 @@ def sort_images(instances: Sequence[Instance]) -> SortedImages:
 
 
 def _kept(instances: Sequence[Instance], counts: Callable[[Frame], bool]) -> tuple[Instance, ...]:
-    """The instances with those of their frames that count, as far as they have any."""
+    """The instances with the frames that belong to the volume; instances without any are left out."""
     left = (replace(each, frames=tuple(filter(counts, each.frames))) for each in instances)
     return tuple(instance for instance in left if instance.frames)
 
 
 def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
-    """File and place of frames that equal an earlier one in place, scale and pixels.
+    """File and index of the frames that equal an earlier frame in position, scale and pixels.
 
-    None of them where images at one place differ: then it is no volume, and there is no need to read on.
+    Empty if images at one position differ: then they are not a volume, and there is no need to read on.
     """
     alike: dict[Frame, list[Frame]] = {}
     files: dict[Path, list[Frame]] = {}
@@ -85,10 +85,10 @@ def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
 
 
 def _digests(frames: Sequence[Frame]) -> dict[tuple[Path, int], bytes]:
-    """Of the pixels of frames of one file; none where they cannot be read."""
+    """Digests of the pixels of frames of one file; empty if they cannot be read."""
     try:
         pixels, _ = read_pixels(frames, "-")
-    except (InputError, OSError):  # said when the series is read
+    except (InputError, OSError):  # reported when the series is read
         return {}
     return {
         (frame.file, frame.index): sha256(values.tobytes()).digest()

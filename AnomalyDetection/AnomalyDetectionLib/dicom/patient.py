@@ -14,7 +14,7 @@ class PatientHeader:
     """Patient and study as in the instance; "" for missing values.
 
     Attributes:
-        name: in the order of DICOM without its carets, "Doe, Jane".
+        name: family name first, without carets: "Doe, Jane".
         patient_id: PatientID.
         birth_date, study_date: "YYYY-MM-DD".
         sex: "F", "M" or "O".
@@ -35,7 +35,7 @@ NOBODY = PatientHeader("", "", "", "", "", "", "")
 
 
 def patient_header(file: Path) -> PatientHeader:
-    """Patient and study of a DICOM instance; `NOBODY` for a file that is none, or cannot be read."""
+    """Patient and study of a DICOM instance; `NOBODY` if the file is not one, or cannot be read."""
     try:
         instance = read_header(file) if is_dicom(file) else None
     except OSError:
@@ -55,7 +55,7 @@ def patient_header(file: Path) -> PatientHeader:
 
 
 def _name(value: str) -> str:
-    """Family name, given names; of several ways of writing (PS3.5, 6.2.1) the alphabetic, else the first there is."""
+    """Family name, given names; of several representations (PS3.5, 6.2.1) the alphabetic one, else the first."""
     groups = [group for group in value.split("=") if group.strip("^ ")]
     if not groups:
         return ""

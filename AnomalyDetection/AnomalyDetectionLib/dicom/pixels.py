@@ -15,33 +15,33 @@ import SimpleITK as sitk
 from ..errors import InputError
 from .headers import CLASSIC_MR, Frame
 
-#: Transfer syntaxes (PS3.5, A) that pydicom decodes by itself: not compressed, deflated, run lengths.
+#: Transfer syntaxes (PS3.5, A) that pydicom decodes without plug-ins: uncompressed, deflated, run-length encoded.
 _OWN = {
     *("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"),
     "1.2.840.10008.1.2.5",
 }
-#: Those that GDCM decodes, within SimpleITK: JPEG, lossless JPEG, JPEG-LS, JPEG 2000.
+#: Transfer syntaxes that GDCM (in SimpleITK) decodes: JPEG, lossless JPEG, JPEG-LS, JPEG 2000.
 _GDCM = {
     *("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"),
     *("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"),
 }
 
-#: How the bits of a pixel are stored.
+#: Attributes that describe how a pixel is stored.
 _LAYOUT = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 
 
 def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
-    """The values of frames; each file is read once.
+    """The values of frames; every file is read once.
 
     Args:
         name: of the series, for messages.
 
     Returns:
-        values: float32 (frames, rows, columns), in the order of the frames, each with its own slope and intercept.
-        sha256: of the content of the files, one after another, in hexadecimal.
+        values: float32 (frames, rows, columns), in the order of the frames, each scaled with its own slope and intercept.
+        sha256: hexadecimal, of the content of the files, one after another.
 
     Raises:
-        InputError: if a file is damaged or truncated, its compression is not known here, or it holds no grey values.
+        InputError: if a file is damaged or truncated, its compression is not supported, or it does not hold grey values.
         OSError: if a file cannot be opened.
     """
     wanted: dict[Path, list[int]] = {}
@@ -62,19 +62,19 @@ def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
 
 
 def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
-    """The stored values of all frames of a file with that content: (frames, rows, columns)."""
+    """The stored values of all frames in the content of a file: (frames, rows, columns)."""
     import pydicom
 
     try:
         image = pydicom.dcmread(BytesIO(content), force=True)
-        if "TransferSyntaxUID" not in image.file_meta:  # a data set without a head
+        if "TransferSyntaxUID" not in image.file_meta:  # a data set without file meta information
             implicit = image.original_encoding[0]
             image.file_meta.TransferSyntaxUID = pydicom.uid.UID(
                 "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
             )
         syntax: str = str(image.file_meta.TransferSyntaxUID)
         colours = int(image.get("SamplesPerPixel", 1)) > 1 or image.PhotometricInterpretation != "MONOCHROME2"
-    except Exception as error:  # pydicom raises whatever a malformed file leads to
+    except Exception as error:  # pydicom raises whatever its parts raise for a malformed file
         raise _damaged(file, name) from error
     if colours:
         raise InputError(
@@ -94,8 +94,8 @@ def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
 
 
 def _by_gdcm(image: Any) -> np.ndarray:
-    """Compressed frames, each written as an image of its own without scale: of an enhanced object GDCM would apply one
-    scale to all frames."""
+    """Decode compressed frames, each written as a separate image without scale: GDCM would apply one scale to all frames of
+    an enhanced object."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate, generate_frames
     from pydicom.uid import UID, generate_uid

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from .values import first_number_of, item_of, private_items, private_words, text_of
 
-#: Values of ContrastBolusAgent that mean none was given.
+#: Values of ContrastBolusAgent that mean that none was given.
 _NO_AGENT = {
     "",
     "NO",
@@ -28,16 +28,16 @@ _NO_AGENT = {
     "FALSE",
     *("-", "--", "NOT GIVEN", "NOT APPLICABLE"),
 }
-#: And how such words begin: "NO CONTRAST", "none given", "without", "w/o KM".
+#: Beginnings of such values: "NO CONTRAST", "none given", "without", "w/o KM".
 _NOTHING_GIVEN = re.compile(
     r"^(?:no|none|nil|without|w/?o|ohne|sans|sin|senza|keine?[nrs]?|nativ|native|pre|unenhanced"
     r"|(?:non|pre|un)[\W_]*(?:contrast|enhanced|ce|gd|km))(?=$|[\W_])",
     re.IGNORECASE,
 )
 
-#: Attributes of makers' own (PS3.5, 7.8: group, creator, element): Siemens' ImageType, for which an enhanced object
-#: has no room ("M\\NORM\\DIS2D"), the functional group of a frame that holds it there, the same for people
-#: ("p2 M/NORM/DIS2D"); and which part of the complex image it is, of GE.
+#: Private attributes (PS3.5, 7.8: group, creator, element). Siemens: the ImageType ("M\\NORM\\DIS2D"), for which an
+#: enhanced object has no room, the functional group that holds it there, and the same as text ("p2 M/NORM/DIS2D");
+#: GE: the part of the complex image.
 _SIEMENS_TYPE = (0x0021, "SIEMENS MR SDI 02", 0x75)
 _SIEMENS_GROUPS = (0x0021, "SIEMENS MR SDI 02", 0xFE)
 _SIEMENS_TEXT = (0x0051, "SIEMENS MR HEADER", 0x16)
@@ -53,7 +53,7 @@ COMPLEX_PARTS = frozenset(_PARTS.values())
 
 
 def part_of(image_type: Sequence[str], component: str = "") -> str:
-    """Which part of the complex image it shows: one of `COMPLEX_PARTS`; "" for the magnitude.
+    """The part of the complex image that is shown: one of `COMPLEX_PARTS`; "" for the magnitude.
 
     Args:
         image_type: ImageType or FrameType, in capitals; Philips also writes "P_FFE".
@@ -79,15 +79,15 @@ class MrSequence:
         image_type: ImageType, in capitals.
         scanning: ScanningSequence: "SE", "GR", "IR", "EP", "RM".
         variant: SequenceVariant, such as "MP" (magnetisation prepared).
-        echo_time, repetition_time, inversion_time: ms; the first where there are several.
+        echo_time, repetition_time, inversion_time: ms; the first value if there are several.
         contrast: AcquisitionContrast of an enhanced object, such as "FLUID_ATTENUATED".
         private_image_type: image type in the vendor's private attributes and the frame type, such as "NORM".
-        component: ComplexImageComponent, or what stands for it.
-        contrast_agent: the contrast medium that was given; "" for none.
+        component: ComplexImageComponent or its equivalent.
+        contrast_agent: the contrast medium that was given; "" if none.
         b_value: s/mm^2.
         time_of_flight: whether it is a time-of-flight angiography.
         body_part: BodyPartExamined.
-        acquired_at: acquisition time by the scanner's clock; the date is 1 January of year 1 if missing.
+        acquired_at: acquisition time by the scanner's clock; a missing date is 1 January of year 1.
     """
 
     description: str = ""
@@ -108,7 +108,7 @@ class MrSequence:
     body_part: str = ""
     acquired_at: datetime | None = None
 
-    #: The attributes that `of` looks at, by keyword, or by number with those that say where makers' blocks lie.
+    #: The attributes that `of` looks at, by keyword, or by number together with the creators of the private blocks.
     TAGS: ClassVar[tuple[str | int, ...]] = (
         *("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName", "ImageType"),
         *("ScanningSequence", "SequenceVariant", "EchoPulseSequence", "EchoPlanarPulseSequence"),
@@ -142,7 +142,7 @@ class MrSequence:
         """The sequence of a data set.
 
         Args:
-            groups: functional groups of an enhanced object: those of a frame, then the shared ones.
+            groups: functional groups of an enhanced object: the frame's, then the shared ones.
         """
 
         def number(keyword: str, group: str, inside: str) -> float | None:
@@ -178,7 +178,7 @@ class MrSequence:
 
     @property
     def of_magnitude(self) -> MrSequence:
-        """The same without terms for other parts of the complex image, which may apply to some frames only."""
+        """The sequence without the terms for other parts of the complex image, which may apply to only some frames."""
         kept = tuple(each for each in self.image_type[2:] if not part_of(("", "", each)))
         component = "" if part_of((), self.component) else self.component
         return replace(self, image_type=(*self.image_type[:2], *kept), component=component)
@@ -211,7 +211,7 @@ def private_image_type(header: Any, groups: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _scanning(header: Any, inverted: bool) -> tuple[str, ...]:
-    """The scanning sequence of an enhanced object, in the terms of a classic one."""
+    """The scanning sequence of an enhanced object, in the terms of classic objects."""
     pulses = text_of(header, "EchoPulseSequence").upper()
     names = {"SPIN": ("SE",), "GRADIENT": ("GR",), "BOTH": ("SE", "GR")}.get(pulses, ())
     planar = ("EP",) if text_of(header, "EchoPlanarPulseSequence").upper() == "YES" else ()
@@ -226,7 +226,7 @@ def _agent(header: Any, groups: Sequence[Any]) -> str:
         text_of(item_of(g, "ContrastBolusUsageSequence"), "ContrastBolusAgentAdministered") for g in groups
     ]
     listed = header.get("ContrastBolusAgentSequence")
-    if not listed or "NO" in given:  # the object lists it, but this volume was taken before it was given
+    if not listed or "NO" in given:  # listed in the object, but the volume was acquired before it was given
         return ""
     return text_of(listed[0], "CodeMeaning") or "contrast medium"
 
@@ -248,7 +248,7 @@ def _acquired_at(header: Any, groups: Sequence[Any]) -> datetime | None:
 
 
 def _moment(day: str, time: str) -> datetime | None:
-    """A date and a time of DICOM (YYYYMMDD and HHMMSS.FFFFFF, formerly with dots and colons)."""
+    """The moment of a DICOM date and time (YYYYMMDD and HHMMSS.FFFFFF, formerly with dots and colons)."""
     day, time = re.sub(r"\D", "", day), time.replace(":", "").strip()
     clock = re.fullmatch(r"(\d\d)(\d\d)(\d\d)?(\.\d+)?", time)
     if clock is None:

@@ -27,9 +27,9 @@ class Series:
     """The images of one DICOM series.
 
     Attributes:
-        instances: at least one; those of one SOP class.
-        unreadable: files beside them that seem to belong to it, but whose header cannot be read, or is not here.
-        chosen: why it was chosen, unless the user named it; then "".
+        instances: at least one, all of one SOP class.
+        unreadable: files in the same folder that seem to belong to it, but are broken links or have an unreadable header.
+        chosen: why it was chosen; "" if the user named it.
         notes: what was done while reading, in words, such as duplicates left out.
         beside: number of images left out because they do not show the magnitude.
         earlier: a sentence if it followed a contrast-enhanced series; else "".
@@ -44,27 +44,27 @@ class Series:
 
     @property
     def uid(self) -> str:
-        """SeriesInstanceUID; of the first image where there are several."""
+        """SeriesInstanceUID; that of the first image if there are several."""
         return self.instances[0].series
 
     @property
     def number(self) -> str:
-        """SeriesNumber; "" where there is none."""
+        """SeriesNumber; "" if missing."""
         return self.instances[0].number
 
     @property
     def description(self) -> str:
-        """SeriesDescription; "" where there is none."""
+        """SeriesDescription; "" if missing."""
         return self.instances[0].description
 
     @property
     def name(self) -> str:
-        """How to name it to a person."""
+        """Its name for people."""
         return self.description or f"series {self.number or self.uid}"
 
     @property
     def folder(self) -> Path:
-        """Where its first image lies."""
+        """The folder of its first image."""
         return self.instances[0].file.parent
 
     @property
@@ -74,17 +74,17 @@ class Series:
 
     @property
     def is_mr(self) -> bool:
-        """Whether these are MR images, and not captured screens or maps."""
+        """Whether these are MR images, not captured screens or maps."""
         return self.instances[0].sop_class in MR_CLASSES
 
     @cached_property
     def classification(self) -> SeriesClassification:
-        """Which contrast it has, and why."""
+        """Its contrast, and why."""
         return kind_of_images([instance.sequence for instance in self.instances], earlier=self.earlier)
 
     @property
     def identity(self) -> Identity:
-        """Patient and study of its first image; no StudyInstanceUID where its images have several."""
+        """Patient and study of its first image; without StudyInstanceUID if its images have several."""
         first = self.instances[0].identity
         one_study = all(instance.identity.study == first.study for instance in self.instances)
         return first if one_study else replace(first, study="")
@@ -92,7 +92,7 @@ class Series:
     @cached_property
     def missing(self) -> tuple[int, int] | None:
         """Number of images present and expected, if they seem to differ."""
-        # Images of other parts count in the numbers of the headers.
+        # Images of other parts are included in the numbers in the headers.
         expected = None if self.beside else expected_image_count(self.instances)
         return None if expected is None else (len(self.instances), expected)
 
@@ -103,7 +103,7 @@ class Series:
 
     @cached_property
     def defect(self) -> str:
-        """The same without the name of the series: "has a gap: ..."."""
+        """The problem without the name of the series: "has a gap: ..."."""
         try:
             self.stack("-")
         except InputError as error:
@@ -114,10 +114,10 @@ class Series:
         """Its slices in order.
 
         Args:
-            name: how to call it in messages.
+            name: its name in messages.
 
         Raises:
-            InputError: if they do not make one volume, or a file cannot be read.
+            InputError: if they do not form one volume, or a file cannot be read.
         """
         if not self.uid:
             raise InputError(
@@ -143,7 +143,7 @@ class Series:
 
 
 def series_of(folder: Folder) -> tuple[Series, ...]:
-    """The series of images of a folder, by number. What is no image, such as a report, is left out."""
+    """The series of images of a folder, by number. Other objects, such as reports, are left out."""
     groups: dict[tuple[str, str], list[Instance]] = {}
     for instance in folder.instances:
         if instance.frames:
@@ -191,12 +191,12 @@ def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
 
 
 def _suffix(file: Path) -> str:
-    """Of a file's name; the last number of a UID is none."""
+    """The suffix of a file's name; the last number of a UID is not a suffix."""
     return "" if file.suffix[1:].isdigit() else file.suffix.lower()
 
 
 def _content(file: Path) -> bytes:
-    """All of a file; nothing where it may not be read."""
+    """The content of a file; empty if it cannot be read."""
     try:
         return file.read_bytes()
     except OSError:
@@ -204,13 +204,13 @@ def _content(file: Path) -> bytes:
 
 
 def check_fetched(folder: Folder, name: str) -> None:
-    """Refuse a folder without images that has links in their place.
+    """Refuse a folder that has broken links in place of images.
 
     Args:
-        name: how to call it in messages.
+        name: its name in messages.
 
     Raises:
-        InputError: it has.
+        InputError: the folder has such links.
     """
     if missing := [file for file in folder.unreadable if leads_nowhere(file)]:
         raise InputError(
@@ -233,12 +233,12 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
 
     Args:
         path: a folder, searched with its sub-folders, or a DICOM image, which stands for the images of its series in
-            its own folder. Series that lie in sub-folders alone count where the folder itself holds no images, or
-            where they are named.
-        series: number, UID or description (case does not matter), where there are several.
+            its own folder. Series in sub-folders only are considered if the folder itself holds no images, or
+            if they are named.
+        series: number, UID or description (case does not matter), if there are several.
 
     Raises:
-        InputError: if there is no series, or none or several that fit; it lists them.
+        InputError: if there is no series, or not exactly one that fits; the message lists them.
     """
     if path.is_file():
         folder = read_folder(path.parent, below=False)
@@ -247,7 +247,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
             raise InputError(f"The DICOM image {path} is damaged or holds no image: export it again.")
         beside = series_of(folder)
         within = (s for s in beside if path in [i.file for i in s.instances])
-        # A copy of another file, or a phase image beside magnitudes: it stands for the others.
+        # A copy of another file, or a phase image among magnitude images: it stands for the others.
         same = (s for s in beside if instance.series in [i.series for i in s.instances])
         return next(chain(within, same, [Series((instance,))]))
     folder = read_folder(path)
@@ -284,7 +284,7 @@ def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...], st
     """The volume of a series (float32, LPS), its files in slice order, and the SHA256 of their content.
 
     Raises:
-        InputError: if an image is damaged, or the slices do not make one volume (one is missing, twice there, or of
+        InputError: if an image is damaged, or the slices do not form one volume (one is missing, duplicated, or has
             another orientation or size).
     """
     for instance in series.instances:

@@ -1,11 +1,11 @@
-"""What a series or a volume is, by what it is called: names from scanners, archives and BIDS, in many languages."""
+"""Recognise a series or a volume by its name: names from scanners, archives and BIDS, in many languages."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
-#: What this program's own results are called, for those that lost their attributes (exported, and loaded again).
+#: Names of this program's own results, for those that lost their attributes (exported, and loaded again).
 _OUR_NAMES = re.compile(
     r"^(anomaly[ _]score|suspected[ _]anomal|findings\b|prepared[ _]|patch[ _]scores?\b)", re.IGNORECASE
 )
@@ -54,7 +54,7 @@ _T1 = {
         "mprrage",
     ),
 }
-#: Fast gradient-echo T1s by a name that other contrasts have too; they count where nothing else is named.
+#: Names of fast gradient-echo T1s that other contrasts also have; they count only if nothing else is named.
 _WEAK_T1 = {"tfe", "thrive", "lava", "mpr"}
 _OTHER_CONTRAST = {
     *(
@@ -106,7 +106,7 @@ _LOCALISER = {
     ),
     *("cal", "calibration", "lokalizer", "repérage", "reperage", "übersicht", "localizador"),
 }
-#: Made from a scan, or no scan of the brain.
+#: Images made from a scan, and scans of other parts of the body.
 _NO_SCAN = {
     *("seg", "segmentation", "label", "labels", "labelmap", "mask", "brainmask", "wmh", "lesion", "lesions"),
     *(
@@ -145,7 +145,7 @@ _AGENTS = (
     r"|ablavar|primovist|eovist|cyclolux|dota(?:gita|graf)"
 )
 _PULSES = r"(?:t1w?|flair|mprage|vibe|bravo)"
-#: A word that says that contrast medium was given; "c" and "con" do so only where they are joined to another.
+#: Words that say that contrast medium was given; "c" and "con" do so only when joined to another word.
 _MEDIUM = re.compile(
     rf"{_PULSES}?(?:post)?(?:{_AGENTS}|km|ce|cm|mdc|pc|cont|civ|enh|enhanced|enhancement|contrast\w*|kontrast\w*|контраст\w*)"
     rf"|{_PULSES}?post(?:inj\w*)?|(?:{_PULSES}|post|{_PULSES}post)(?:c|con)|ce(?:t1w?|mprage)",
@@ -162,7 +162,7 @@ _PLUS_C = re.compile(
     re.IGNORECASE,
 )
 
-#: What parts words; Chinese and Japanese signs stand next to Latin ones without a blank.
+#: Separators of words; Chinese and Japanese characters follow Latin ones without a space.
 _BETWEEN = r"[\W_\u2e80-\u9fff]+"
 
 _SIDES = r"[aprlsihf](?:\s|[^\w\s]){0,2}[aprlsihf]\b"
@@ -176,7 +176,7 @@ _EVENT = (
     r"|arrest|covid\w*|transpl\w*|implant\w*|evac\w*|drain\w*|fos\w*|circ\w*|horn|limb|commis\w*"
     rf"|{_TIME})"
 )
-#: Phrases that mean something else than their words, and how to write those that are often spelt apart.
+#: Phrases that mean something other than their words, and the joined form of those that are often spelt apart.
 _PHRASES = [
     (re.compile(pattern, re.IGNORECASE), meant)
     for pattern, meant in (
@@ -187,7 +187,7 @@ _PHRASES = [
         (r"\bfluid\W*attenuat\w*(?:\W*inversion\W*recovery)?", "flair"),
         (r"\bt[- ]([12])(?=w|\b)", r"t\1"),
         (rf"(?<![a-z])(?:pre|post|intra|peri)\W*{_EVENT}", " "),
-        # Without a hyphen these are plans for what is to come, with contrast medium.
+        # Without a hyphen these announce what is to follow, with contrast medium.
         (r"(?<![a-z])post-?(?:rt|srs|gk|gamma\w*|dbs|coil\w*|clip\w*|stent\w*|lp|ect|tms)\b", " "),
         (rf"\b{_TIME}\W*post\b|\bant(?:erior)?\W*post\b|\bpost\W*ant(?:erior)?\b", " "),
         (r"\b\d+\s?cm\b", " "),
@@ -208,7 +208,7 @@ _PHRASES = [
     )
 ]
 
-#: What stands after these words is where an image was brought to: "FLAIR in T1 space" is a FLAIR.
+#: These words are followed by the space that an image was resampled to: "FLAIR in T1 space" is a FLAIR.
 _BROUGHT_TO = re.compile(
     r"(?<=[\W_])(?:to|in|on|onto|into|reg|registered|coreg|coregistered|aligned|resampled|2)(?=[\W_])",
     re.IGNORECASE,
@@ -217,7 +217,7 @@ _SERIES_NUMBER = re.compile(r"^\s*(?:series\s*)?\d+\s*:\s*", re.IGNORECASE)
 
 
 def kind_of_name(name: str) -> Literal["t1", "flair"] | None:
-    """What a volume called so most likely is.
+    """The most likely kind of a volume with this name.
 
     A T1 FLAIR is a T1. A T2 that is not called FLAIR, dark fluid or TIRM is neither, nor are parameter maps,
     label maps, localisers, and the like.
@@ -241,7 +241,7 @@ def is_enhanced(name: str) -> bool:
 
 
 def other_contrast(name: str) -> str | None:
-    """The contrast other than T1 and FLAIR that a name speaks of, such as "T2"; None if it is no such name."""
+    """The contrast other than T1 and FLAIR that a name mentions, such as "T2"; None if there is none."""
     if kind_of_name(name) is not None:
         return None
     found = _OTHER_CONTRAST & words_of(_SERIES_NUMBER.sub("", name))
@@ -249,24 +249,24 @@ def other_contrast(name: str) -> str | None:
 
 
 def is_reformatted(name: str) -> bool:
-    """Whether a name speaks of a reformat ("t1_mpr_range_tra"); "MPR" also is short for MPRAGE."""
+    """Whether a name indicates a reformat ("t1_mpr_range_tra"); "MPR" is short for MPRAGE, too."""
     return bool({"mpr", "range", "reformat", "reformatted", "ref", "mpv"} & words_of(name))
 
 
 def is_localiser(name: str) -> bool:
-    """Whether a name speaks of a localiser or another scan that only prepares the others."""
+    """Whether a name indicates a localiser or another preparatory scan."""
     return bool(_LOCALISER & words_of(name))
 
 
 def is_no_scan(name: str) -> bool:
-    """Whether a name speaks of something made from a scan (a map, a mask, a subtraction) or of no head."""
-    # "sub-01" is a BIDS subject, no subtraction.
+    """Whether a name indicates something made from a scan (a map, a mask, a subtraction), or another part of the body."""
+    # "sub-01" is a BIDS subject, not a subtraction.
     name = re.sub(r"^\s*sub-", "", _SERIES_NUMBER.sub("", name))
     return bool(_NO_SCAN & words_of(name))
 
 
 def rest_of(name: str) -> frozenset[str]:
-    """The words of a name that do not tell the contrast."""
+    """The words of a name that do not indicate the contrast."""
     rest = words_of(name) - _T1 - _FLAIR - _OTHER_CONTRAST
     return frozenset(word for word in rest if not _MEDIUM.fullmatch(word))
 
@@ -282,7 +282,7 @@ def _kind(words: set[str]) -> Literal["t1", "flair"] | None:
 
 
 def words_of(name: str) -> set[str]:
-    """The words of a name in lower case, also those that are run together ("T2FLAIR", "FLAIRSag").
+    """The words of a name in lower case, including words that are run together ("T2FLAIR", "FLAIRSag").
 
     Phrases whose words mean something else, such as "post op" and "no phase wrap", are left out.
     """
@@ -304,12 +304,12 @@ def words_of(name: str) -> set[str]:
 
 
 def _spaced(name: str) -> str:
-    """With words apart that only capitals part: "SagFlair"."""
+    """Separate words that only capitals divide: "SagFlair"."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", name)
 
 
 def _as_meant(name: str) -> str:
-    """Without phrases whose words mean something else, and with those written together that are spelt apart."""
+    """Remove phrases whose words mean something else, and join those that are spelt apart."""
     name = name.replace("_", " ")
     for pattern, meant in _PHRASES:
         apart = _spaced(name)

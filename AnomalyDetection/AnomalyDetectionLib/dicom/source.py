@@ -26,7 +26,7 @@ from .values import lack_of, value_of
 
 __all__ = ["UTF_8", "DicomSource"]
 
-_APART = 0.1  # voxels that the corners of two grids may be apart to be called the same
+_APART = 0.1  # distance in voxels up to which the corners of two grids count as the same
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class DicomSource:
     Attributes:
         images: without pixels, reduced to what derived objects need: one for each slice, in
             slice order, or one multi-frame image with its frames as they are.
-        grid: of the slices in their order (LPS); of slices that do not lie evenly, their even mean.
-        positions: LPS mm of the first voxel of each slice (slices, 3), as the images say.
-        frames: for each frame of the images which slice it shows.
-        files: where the images were read from, in no order.
-        remarks: what was missing or cleaned, a sentence each without a full stop.
+        grid: of the slices in their order (LPS); if the slices are not evenly spaced, the closest even grid.
+        positions: LPS mm of the first voxel of each slice (slices, 3), as in the images.
+        frames: index of the slice that each frame of the images shows.
+        files: that the images were read from, in any order.
+        remarks: what was missing or cleaned, each a sentence without a full stop.
     """
 
     images: tuple[Dataset, ...]
@@ -61,7 +61,7 @@ class DicomSource:
         return str(self.images[0].FrameOfReferenceUID)
 
     def centroid(self, voxels: np.ndarray) -> tuple[float, float, float]:
-        """The mean place (LPS mm) of voxels: bool (slices, rows, columns)."""
+        """The centroid (LPS mm) of the voxels of a mask, bool (slices, rows, columns)."""
         slices, rows, columns = np.unravel_index(np.flatnonzero(voxels), voxels.shape)
         axes = np.array(self.grid.direction).reshape(3, 3)
         across, down, _ = self.grid.spacing
@@ -79,11 +79,11 @@ class DicomSource:
     def matched(self, labels: sitk.Image, name: str) -> np.ndarray:
         """The voxels of an image on this grid, (slices, rows, columns).
 
-        Its axes may run in another order or the other way round, as those of a NIfTI file of the same series do.
+        Its axes may have another order or direction, as in a NIfTI file of the same series.
 
         Args:
             labels: any image on the same voxels.
-            name: how to call what lies on its grid.
+            name: of the image, for messages.
 
         Raises:
             InputError: if the voxels are not the same.
@@ -93,7 +93,7 @@ class DicomSource:
         corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (size - 1)
         here = other.indices(self.grid.points(corners))
         steps = other.indices(self.grid.points(np.vstack([np.zeros(3), np.eye(3)])))
-        # A row for each axis here: which axis it is there, and its sense.
+        # A row for each axis here: the corresponding axis there, and its direction.
         axes = np.rint(steps[1:] - steps[0])
         there = np.argmax(np.abs(axes), axis=1)
         fits = (
@@ -132,11 +132,11 @@ class DicomSource:
             files: one DICOM image for each slice, in any order, or one multi-frame image.
 
         Raises:
-            InputError: if an attribute is missing or cannot be used that objects about findings need. It names every
-                one of them, and where; or if the images are not one volume.
+            InputError: if attributes that derived objects need are missing or unusable (the message names all of
+                them, with their files), or if the images are not one volume.
         """
         with warnings.catch_warnings():
-            # about non-standard values, which are checked here
+            # warnings about non-standard values, which are checked here
             warnings.simplefilter("ignore")
             return cls._of(files)
 
@@ -150,7 +150,7 @@ class DicomSource:
         )
         checks.same("SOPClassUID")
         checks.different("SOPInstanceUID")
-        if any(image.PatientID for image in images):  # all of them may lack it, not some
+        if any(image.PatientID for image in images):  # either all of them may lack it, or none
             for place, header in enumerate(checks.headers):
                 if value_of(header, "PatientID") is None and lack_of(header, "PatientID") != "is broken":
                     checks.wrong("PatientID", lack_of(header, "PatientID"), place)
@@ -174,7 +174,7 @@ class DicomSource:
             slices_of_frames = tuple(slices.tolist())
         else:
             images, slices_of_frames = [images[k] for k in order], tuple(range(len(order)))
-            for image in images:  # the last digits may differ; derived objects share one value
+            for image in images:  # the last digits may differ, but derived objects have one value
                 image.ImageOrientationPatient = images[0].ImageOrientationPatient
                 image.PixelSpacing = images[0].PixelSpacing
         for image in images:

@@ -1,4 +1,4 @@
-"""Sort slices in space: whether they form one volume, in which order, and on which grid."""
+"""Sort slices in space, check that they form one volume, and find its grid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..files.text import display_path
 from ..grid import Grid
 from .headers import Frame
 
-#: Direction cosines of one orientation, and of a right angle, differ by less than this.
+#: Largest difference in direction cosines within one orientation, and from a right angle.
 SAME_DIRECTION = 1e-3
 
-#: In-plane spacings differ by less than this share.
+#: Largest relative difference of in-plane spacings.
 SAME_SPACING = 1e-3
 
 
@@ -25,17 +25,17 @@ class Tolerances:
     """How far slices may deviate from an even, straight stack.
 
     Attributes:
-        step: share of the usual distance by which that of two neighbours may differ, and by which one may lie aside of
-            the other.
-        place: share of the usual distance by which any slice may lie off its place in an even row; None: not asked, so
-            that small steps may add up, aside to a hundredth of the volume's length.
+        step: by how much the distance of two neighbours may differ from the usual distance, and by how much they may be
+            displaced sideways, as shares of the usual distance.
+        place: by how much any slice may be off its position in an even stack, as a share of the usual distance; None:
+            not checked, so that small steps may add up, sideways to a hundredth of the volume's length.
     """
 
     step: float
     place: float | None = None
 
 
-#: To read a volume; and to refer to the images of one that another reader may have read.
+#: For reading a volume; and for referring to the images of a volume that another program may have read.
 TO_READ, TO_REFER = Tolerances(step=0.1), Tolerances(step=0.25, place=0.25)
 
 
@@ -44,7 +44,7 @@ class Stack:
     """Slices of one volume.
 
     Attributes:
-        frames: along the normal of the slices (row times column), evenly spaced, one for each place.
+        frames: along the normal of the slices (row times column), evenly spaced, one for each position.
         grid: of the volume, LPS mm; its third axis is that normal.
     """
 
@@ -58,11 +58,11 @@ def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) 
     Args:
         frames: at least one.
         name: of the series, for messages: "The FLAIR series 'x' in folder".
-        tolerances: how far they may lie off an even, straight row.
+        tolerances: how far they may deviate from an even, straight stack.
 
     Raises:
-        InputError: if they differ in size, orientation or spacing, if one is missing or twice there, if their places
-            are not told or are sheared, or if an attribute that they need cannot be read.
+        InputError: if they differ in size, orientation or spacing, if one is missing or duplicated, if their positions
+            are missing or sheared, or if a required attribute cannot be read.
     """
     if len({(frame.rows, frame.columns) for frame in frames}) > 1:
         sizes = sorted({f"{frame.columns} x {frame.rows}" for frame in frames})
@@ -147,7 +147,7 @@ def _slice_spacing(
             )
         return mean
     aside = np.linalg.norm(steps - np.outer(along, normal), axis=1).max()
-    # Small steps aside add up: the last slice, too, has to lie above the first.
+    # Small sideways steps add up: the last slice, too, has to lie above the first.
     drift = np.linalg.norm(total - (total @ normal) * normal)
     if aside > most or drift > max(most, 0.01 * (total @ normal)):
         raise InputError(f"{name} is a sheared stack (gantry tilt): resample it to an ordinary grid first.")
@@ -155,7 +155,7 @@ def _slice_spacing(
 
 
 def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:
-    """Why there are several images at one position; `places`: indices of frames that share theirs with the next one."""
+    """Why there are several images at one position; `places`: indices of frames that share their position with the next one."""
     for what, label in (
         ("echo_time", "echo times"),
         ("temporal_position", "time points"),

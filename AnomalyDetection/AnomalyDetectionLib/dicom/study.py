@@ -1,4 +1,4 @@
-"""All series of a DICOM study, and which of them are its T1 and its FLAIR."""
+"""All series of a DICOM study, and the choice of its T1 and its FLAIR."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class DicomStudy:
     """The series of one examination of one patient.
 
     Attributes:
-        folder: where it was looked for.
-        uid, date, description: of the study; date as DICOM writes it (YYYYMMDD). Images without StudyInstanceUID make
-            up one study for each patient and date.
+        folder: that was searched.
+        uid, date, description: of the study; the date as in DICOM (YYYYMMDD). Images without StudyInstanceUID form
+            one study for each patient and date.
         patient: PatientID.
         series: of images, by number.
         no_images: other objects, in words: "1 SR".
@@ -37,7 +37,7 @@ class DicomStudy:
 
     @property
     def name(self) -> str:
-        """How to name it to a person."""
+        """Its name for people."""
         date = f"{self.date[:4]}-{self.date[4:6]}-{self.date[6:]}" if len(self.date) == 8 else self.date
         parts = [date or "undated", self.description, f"patient {self.patient or '-'}"]
         return ", ".join(part for part in parts if part)
@@ -45,14 +45,14 @@ class DicomStudy:
 
 @dataclass(frozen=True)
 class Pair:
-    """The T1 and the FLAIR that `detect` uses; `chosen` says why."""
+    """The T1 and the FLAIR that `detect` uses; their `chosen` says why."""
 
     t1: Series
     flair: Series
 
     @property
     def lines(self) -> tuple[str, str]:
-        """What was taken and why, for people."""
+        """What was chosen and why, for people."""
         return _line("T1", self.t1), _line("FLAIR", self.flair)
 
 
@@ -60,10 +60,10 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
     """The studies with MR images in a folder and its sub-folders, by date, from the headers alone.
 
     Args:
-        folder: or the DICOMDIR in it.
+        folder: to search, or the DICOMDIR in it.
 
     Raises:
-        InputError: if it is not there, cannot be read, or holds no MR images.
+        InputError: the folder does not exist, cannot be read, or holds no MR images.
     """
     if folder.is_file() and folder.name.upper() == "DICOMDIR":
         folder = folder.parent
@@ -91,10 +91,10 @@ def the_study(folder: Path, uid: str | None = None) -> DicomStudy:
     """The one study of a folder.
 
     Args:
-        uid: StudyInstanceUID, where there are several.
+        uid: StudyInstanceUID, if there are several studies.
 
     Raises:
-        InputError: as `read_studies`, and if there are several and none is named, or no such one.
+        InputError: as for `read_studies`; also if there are several and none is named, or the named one is missing.
     """
     studies = read_studies(folder)
     matching = studies if uid is None else [study for study in studies if study.uid == uid.strip()]
@@ -114,10 +114,10 @@ def the_study(folder: Path, uid: str | None = None) -> DicomStudy:
 
 
 def check_patient(study: DicomStudy) -> DicomStudy:
-    """The study, if all of it is of one patient.
+    """The study, if all its images are of one patient.
 
     Raises:
-        InputError: if it is not.
+        InputError: they are not.
     """
     patients = patients_of(instance.identity for series in study.series for instance in series.instances)
     if len(patients) > 1:
@@ -138,7 +138,7 @@ def choose_pair(study: DicomStudy, t1: str | None = None, flair: str | None = No
         t1, flair: number, UID or description of the series that the user wants; None: by its attributes.
 
     Raises:
-        InputError: if there is none, or several are equally good; it lists the series and says how to choose.
+        InputError: if there is none, or several are equally good; the message lists the series and says how to choose.
     """
     pair = Pair(_choose(study, "T1", t1), _choose(study, "FLAIR", flair))
     if pair.t1 is pair.flair or pair.t1.instances == pair.flair.instances:
@@ -170,7 +170,7 @@ def row(series: Series) -> tuple[str, str, str, str, str, str]:
 
 
 def _key(who: Identity) -> tuple[str, ...]:
-    """What the images of one study have in common."""
+    """The key that the images of one study have in common."""
     return (who.study,) if who.study else ("", who.patient_id, who.name, who.birth_date, who.study_date)
 
 

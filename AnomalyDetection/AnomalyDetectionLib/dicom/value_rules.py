@@ -1,6 +1,6 @@
-"""What becomes of the values of DICOM attributes, which need not be what the standard allows (PS3.5, 6.2).
+"""Rules for the values of DICOM attributes, which may violate the standard (PS3.5, 6.2).
 
-Each rule gives a value as it may be written, or None where it cannot be.
+Each rule returns a value as it may be written, or None if it cannot be written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import DA, TM, format_number_as_ds
 
 SHORT, LONG = 16, 64
-"""Characters of a short and of a long string (VR SH, LO), and of a person's name."""
+"""Maximum length of a short and of a long string (VR SH, LO), and of a person's name."""
 
 
 def uid(value: Any) -> str | None:
@@ -33,12 +33,12 @@ def count(value: Any) -> int | None:
 
 
 def decimals(value: Any, count: int, rule: Callable[[list[float]], bool] | None = None) -> list[str] | None:
-    """Decimal strings (VR DS) of at most 16 characters; their own where they are.
+    """Decimal strings (VR DS) of at most 16 characters; unchanged if they are valid already.
 
     Args:
         value: one number or several, as text or as numbers.
-        count: how many there have to be.
-        rule: whether finite numbers are what the attribute means.
+        count: required number of values.
+        rule: whether finite numbers are valid for the attribute.
     """
     try:
         values = [value] if isinstance(value, (str, int, float)) else list(value)
@@ -65,18 +65,18 @@ def decimal(value: str) -> str | None:
 
 
 def at_right_angles(cosines: list[float]) -> bool:
-    """Whether six direction cosines are those of a row and of a column."""
+    """Whether six direction cosines are those of a row and a column at right angles."""
     row, column = np.array(cosines).reshape(2, 3)
     return bool(abs(row @ row - 1) < 0.01 and abs(column @ column - 1) < 0.01 and abs(row @ column) < 0.01)
 
 
 def positive(lengths: list[float]) -> bool:
-    """Whether all lengths are above 0."""
+    """Whether all numbers are above 0."""
     return all(length > 0 for length in lengths)
 
 
 def identifier(most: int) -> Callable[[Any], str | None]:
-    """Text that is not to be shortened: another identifier could come out."""
+    """Text that must not be truncated, since that could give another identifier."""
 
     def use(value: Any) -> str | None:
         own = str(value)
@@ -86,18 +86,18 @@ def identifier(most: int) -> Callable[[Any], str | None]:
 
 
 def text(most: int) -> Callable[[str], str | None]:
-    """Text of at most so many characters."""
+    """Text, truncated to a maximum length."""
     return lambda value: _printable(value)[:most].strip() or None
 
 
 def person_name(value: str) -> str | None:
-    """A person's name (VR PN): at most three ways of writing it, each of at most 64 characters and five parts."""
+    """A person's name (VR PN): at most three representations, each of at most 64 characters and five parts."""
     groups = value.split("=")[:3]
     return "=".join("^".join(_printable(group)[:LONG].split("^")[:5]) for group in groups).strip("= ") or None
 
 
 def matching(pattern: str) -> Callable[[str], str | None]:
-    """Text that a regular expression describes as a whole."""
+    """Text that matches a regular expression as a whole."""
     return lambda value: value if re.fullmatch(pattern, value) else None
 
 
@@ -118,5 +118,5 @@ def time(value: str) -> str | None:
 
 
 def _printable(value: str) -> str:
-    """Without control characters, and without the backslash, which parts values."""
+    """Text without control characters, and without the backslash, which separates values."""
     return re.sub(r"[\x00-\x1f\x7f\\]", " ", value).strip()

@@ -20,13 +20,13 @@ def value_of(header: Any, keyword: str) -> Any:
             value = value.strip("\0 ")
         elif value is not None and not isinstance(value, (int, float)) and len(value) == 0:
             value = None
-    except Exception:  # pydicom raises what the broken value makes its parts raise
+    except Exception:  # pydicom raises whatever its parts raise for a broken value
         return None
     return None if value is None or value == "" else value
 
 
 def lack_of(header: Any, keyword: str) -> str:
-    """In what way an attribute has no value (see `value_of`)."""
+    """Why an attribute has no value (see `value_of`)."""
     if keyword not in header:
         return "is missing"
     try:
@@ -35,7 +35,7 @@ def lack_of(header: Any, keyword: str) -> str:
             if header[keyword].is_empty or not str(header[keyword].value).strip("\0 ")
             else "is broken"
         )
-    except Exception:  # pydicom raises what the broken value makes its parts raise
+    except Exception:  # pydicom raises whatever its parts raise for a broken value
         return "is broken"
 
 
@@ -48,19 +48,17 @@ def text_of(header: Any, keyword: str) -> str:
     plain = isinstance(raw, bytes) and not raw.isascii() and b"\x1b" not in raw
     if isinstance(raw, bytes) and plain and dictionary_VR(keyword) in _WORDS:
         named = _codecs(header)
-        # No character set is named: UTF-8 hardly ever comes about by chance, and any bytes are Latin 1. With code
+        # No character set is named: bytes are hardly ever valid UTF-8 by chance, and always valid Latin 1. With code
         # extensions some writers leave out the escape sequence of the only set that is not ASCII.
         for codec in named[1:] or ([] if named else ["utf-8", "latin_1"]):
             with suppress(UnicodeDecodeError, LookupError):
                 return _one_line(raw.decode(codec))
     try:
         value = header.get(keyword)
-        several = isinstance(value, Sequence) and not isinstance(
-            value, (str, bytes)
-        )  # a person's name is none
+        several = isinstance(value, Sequence) and not isinstance(value, (str, bytes))  # not a person's name
         values = [] if value is None else list(value) if several else [value]
         return "\\".join(_one_line(str(each)) for each in values)
-    except Exception:  # a value that is not what its attribute has to be
+    except Exception:  # a value that is invalid for its attribute
         return ""
 
 
@@ -74,7 +72,7 @@ def numbers_of(header: Any, keyword: str, count: int) -> tuple[float, ...] | Non
 
 
 def first_number_of(header: Any, keyword: str) -> float | None:
-    """The first of the numbers of a data set; None where there is none."""
+    """The first number of an attribute; None if there is none."""
     values = _numbers(header, keyword)
     return values[0] if values and math.isfinite(values[0]) else None
 
@@ -103,7 +101,7 @@ def private_of(header: Any, group: int, creator: str, element: int) -> Any:
 
 
 def private_words(header: Any, group: int, creator: str, element: int) -> tuple[str, ...]:
-    """The words of such an attribute, in capitals."""
+    """The words of a private attribute, in capitals."""
     value = private_of(header, group, creator, element)
     if value is None:
         return ()
@@ -114,12 +112,14 @@ def private_words(header: Any, group: int, creator: str, element: int) -> tuple[
 
 
 def private_items(header: Any, group: int, creator: str, element: int) -> list[Any]:
-    """The data sets of a maker's own sequence; none where it is not there."""
+    """The data sets of a private sequence; empty if it is missing."""
     from pydicom.values import convert_SQ
 
     value = private_of(header, group, creator, element)
     try:
-        if isinstance(value, bytes):  # written without its kind: implicit, then, as all of its file
+        if isinstance(
+            value, bytes
+        ):  # written without its value representation: implicit, then, like the whole file
             value = convert_SQ(value, is_implicit_VR=True, is_little_endian=True)
         return [item for item in value or () if hasattr(item, "private_block")]
     except Exception:  # something else
@@ -127,7 +127,7 @@ def private_items(header: Any, group: int, creator: str, element: int) -> list[A
 
 
 def item_of(header: Any, keyword: str) -> Any:
-    """The first item of a sequence; an empty data set where it is missing, empty or broken."""
+    """The first item of a sequence; an empty data set if it is missing, empty or broken."""
     from pydicom.dataset import Dataset
 
     items = value_of(header, keyword)
@@ -135,7 +135,7 @@ def item_of(header: Any, keyword: str) -> Any:
 
 
 def _numbers(header: Any, keyword: str) -> tuple[float, ...]:
-    """All numbers of an attribute; none where one of them is none."""
+    """All numbers of an attribute; empty if one of them is not a number."""
     from pydicom.datadict import dictionary_VR
 
     try:
@@ -151,19 +151,19 @@ def _numbers(header: Any, keyword: str) -> tuple[float, ...]:
         if value is None:
             return ()
         return tuple(float(v) for v in (value if hasattr(value, "__iter__") else [value]))
-    except Exception:  # of a malformed value pydicom raises whatever its parts do
+    except Exception:  # for a malformed value pydicom raises whatever its parts raise
         return ()
 
 
 def _numbers_in(text: str) -> tuple[float, ...]:
-    """The numbers of a text, parted by backslashes; a comma is a decimal one unless there are points, too."""
+    """The numbers in a text, separated by backslashes; a comma is a decimal comma unless there are points, too."""
     mark = "." if "." not in text else "\\"
     pieces = text.replace(",", mark).split("\\")
     return tuple(float(piece) for piece in pieces) if text.strip() else ()
 
 
 def _codecs(header: Any) -> list[str]:
-    """Python's names of the character sets of a data set (PS3.3, C.12.1.1.2), the first one first."""
+    """Python's names of the character sets of a data set (PS3.3, C.12.1.1.2), in order."""
     from pydicom.charset import python_encoding
 
     value = value_of(header, "SpecificCharacterSet")

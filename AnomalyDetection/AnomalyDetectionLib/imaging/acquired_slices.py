@@ -11,11 +11,11 @@ from .voxels import voxels_of
 
 
 def acquired_slices(image: sitk.Image) -> np.ndarray:
-    """Which slices (third axis) were acquired: int (n,), the middle one of each run of identical slices.
+    """The indices of the acquired slices (third axis): int (n,), the middle of each run of identical slices.
 
-    All slices where there are no copies, or where the runs differ in length by more than one slice, as runs of
-    empty slices beyond the head do: they do not show how the scan was acquired. Runs at both ends are
-    not compared, since they are cut by the field of view or hold nothing.
+    All slices are returned if there are no copies, or if the runs differ in length by more than one slice: runs of
+    empty slices beyond the head do, and they do not show how the scan was acquired. The runs at both ends are
+    not compared, since the field of view cuts them off or they are empty.
     """
     array = voxels_of(image)
     all_slices = np.arange(len(array))
@@ -30,7 +30,7 @@ def acquired_slices(image: sitk.Image) -> np.ndarray:
 
 
 def only_slices(image: sitk.Image, kept: np.ndarray) -> sitk.Image:
-    """Some slices of an image, at the even spacing that comes nearest to where they lie.
+    """Some slices of an image, evenly spaced as close as possible to their positions.
 
     Args:
         image: slices along its third axis.

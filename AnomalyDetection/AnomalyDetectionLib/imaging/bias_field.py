@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from ..grid import Grid
 from .voxels import voxels_of
 
-#: The field is estimated on voxels of about this size (mm): it is smooth, and a finer grid left more of it.
+#: The field is estimated on voxels of about this size (mm): it is smooth, and finer voxels left more of it uncorrected.
 IN_PLANE_MM, SLICE_MM = 5.4, 8.0
 
 ITERATIONS = (25, 25, 25)
@@ -28,7 +28,8 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     level = float(np.median(array[brain]))
     if level <= 0:
         return array
-    # N4 works on logarithms: voxels at or below zero would have none, and the scanner's units do not matter.
+    # N4 works on logarithms, which voxels at or below zero do not have. Scaling to the median makes it independent of
+    # the scanner's units.
     positive = np.maximum(array / level, 1e-3).astype(np.float32)
     image, mask = grid.image(positive), grid.image(brain.astype(np.uint8))
     shrink = [
@@ -50,5 +51,5 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
 
 
 def _factor(aim_mm: float, spacing_mm: float, size: int) -> int:
-    """Whole voxels to step over; at least four samples stay along an axis for the cubic spline."""
+    """The shrink factor in whole voxels; at least four samples remain along an axis for the cubic spline."""
     return max(1, min(round(aim_mm / spacing_mm), size // 4))

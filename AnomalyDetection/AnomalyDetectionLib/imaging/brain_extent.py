@@ -25,7 +25,7 @@ class BrainExtent:
 
     @classmethod
     def of(cls, brain: np.ndarray) -> BrainExtent:
-        """The extent of a brain mask (slices, rows, columns); of the whole grid where it is empty."""
+        """The extent of a brain mask (slices, rows, columns); the whole grid if it is empty."""
         middle, half = [], []
         for axis in range(3):
             others = tuple(a for a in range(3) if a != axis)
@@ -39,18 +39,18 @@ class BrainExtent:
         return cls(tuple(middle), tuple(half))  # type: ignore[arg-type]
 
     def other_side(self, columns: int) -> np.ndarray:
-        """For each of so many columns, the one that lies opposite in the other half of the brain; -1 beyond the grid."""
+        """For each column, the opposite one in the other half of the brain; -1 where that is outside the grid."""
         opposite = np.rint(2 * self.middle[2] - np.arange(columns)).astype(np.int64)
         return np.where((opposite >= 0) & (opposite < columns), opposite, -1)
 
     def coordinates(self, slices: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Where voxels lie, float32 (3, ...): height, depth from front to back, distance from the middle.
+        """Positions of voxels, float32 (3, ...): height, depth from front to back, distance from the midline.
 
         -1 to 1 within the brain from its lowest slice to its highest and from front to back; 0 to 1 from the
         midsagittal plane sideways, the same for left and right.
 
         Args:
-            slices, rows, columns: indices of one shape, or of shapes that go together.
+            slices, rows, columns: indices of the same shape, or of shapes that broadcast.
         """
         parts = [
             (index - middle) / half

@@ -16,14 +16,15 @@ from .same_voxels import placed_on
 from .volume import Volume, name_of
 from .voxels import voxels_of
 
-#: Volumes (ml) outside this range are no adult or child brain that one would look for infarcts in. The lower
-#: end leaves room for scans that cover only a part of it.
+#: Volumes (ml) outside this range are not plausible for the brain of an adult or child. The lower end
+#: allows for scans that cover only part of the brain.
 PLAUSIBLE_ML = (200.0, 2600.0)
 
-#: A brain mask has at least this share of its voxels on what is brighter than the background.
+#: At least this share of a brain mask's voxels is brighter than the background.
 LEAST_ON_HEAD = 0.6
 
-#: How far interpolation overshoots 0 and 1; and the share of the maximum that most voxels of a probability mask exceed.
+#: How far interpolation may overshoot 0 and 1; and the share of the maximum that most brain voxels of a probability mask
+#: exceed.
 _BEYOND, _NEARLY = 0.25, 0.95
 
 #: The networks see 256 voxels a side at most; feeding them more costs only memory.
@@ -79,12 +80,13 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
 
 
 def brain_from(mask: Volume) -> float | None:
-    """The value from which on a mask of fractions is brain: half of 1, or of 100 % or 255, where it goes up to these.
+    """The value from which a voxel of a mask of fractions counts as brain: half of 1, or half of the maximum where
+    that is 100 (%) or 255, for example.
 
-    Fractions are what probabilities are, and what was interpolated, which may go beyond 0 and 1 by a little.
+    Masks of fractions are probability maps and interpolated masks, which may slightly overshoot 0 and 1.
 
     Returns:
-        None for a mask of whole numbers, and for a brain with its grey values: there everything but 0 is brain.
+        None for a mask of whole numbers, and for a skull-stripped image: in these every voxel that is not 0 is brain.
     """
     values = voxels_of(mask.image)
     positive = values[values > 0]
@@ -98,11 +100,11 @@ def brain_from(mask: Volume) -> float | None:
 
 
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
-    """A mask that the user gave, on the FLAIR's grid.
+    """The brain mask given by the user, on the FLAIR's grid.
 
     Args:
-        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels other than 0 are
-            brain, or those from a value on (see `brain_from`).
+        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels that
+            are not 0 are brain, or those above a certain value (see `brain_from`).
         flair: the FLAIR.
 
     Returns:
@@ -140,7 +142,7 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
 
 
 def _share_on_head(brain: np.ndarray, flair: Volume) -> float:
-    """The share of a mask's voxels that are brighter than air, CSF and bone, of those that hold a number."""
+    """The share of a mask's voxels that are brighter than air, CSF and bone; voxels without a number (NaN) do not count."""
     array = voxels_of(flair.image)
     brain = brain if flair.unknown is None else brain & ~flair.unknown
     tissue = float(np.median(array[array > array.mean()]))

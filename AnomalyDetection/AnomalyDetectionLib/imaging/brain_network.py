@@ -1,8 +1,8 @@
-"""deepbet's networks (Fisch et al., Med Image Anal 2024), made here and filled with the weights in its wheel.
+"""deepbet's networks (Fisch et al., Med Image Anal 2024), built here and filled with the weights from its wheel.
 
-The wheel of deepbet 1.0.2 (MIT) holds two TorchScript archives: zip files with each tensor as plain numbers. These
-numbers are read, in their order, into a network built below; nothing of the wheel is imported or executed, and it
-may be installed without what it depends on.
+The wheel of deepbet 1.0.2 (MIT) holds two TorchScript archives: zip files that hold each tensor as plain numbers.
+These are read, in order, into the network built below; nothing in the wheel is imported or executed, and it may be
+installed without its dependencies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..errors import InputError
 
 PACKAGE, VERSION = "deepbet", "1.0.2"
 
-#: SHA-256 of the archive by what its network does.
+#: File and SHA-256 of the archive of each network, by its task.
 _ARCHIVES = {
     "place": ("bbox_model.pt", "39a7b2b5f799faa1391ea97bfcdc0b9299f20d84f2316a4ff8918dc4685e40aa"),
     "outline": ("model.pt", "de8ee7c69654d0dd3935dc4a5d84571d8ecf4637a6bfc01df399c4c2bc86e0fd"),
@@ -31,11 +31,11 @@ _ARCHIVES = {
 class LinkNet(nn.Module):
     """A three-dimensional LinkNet: a residual encoder, and a decoder to which each of its levels is added.
 
-    Every convolution is followed by a normalisation over the image (no weights) and a ReLU, but for the last one.
+    Every convolution but the last is followed by a normalisation over the image (without weights) and a ReLU.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # the order of the lines is that of the archives
+        super().__init__()  # the order of these lines is the order in the archives
         self.first = nn.Conv3d(1, 16, 7, stride=2, padding=3, bias=False)
         self.pool = nn.MaxPool3d(3, stride=2, padding=1)
         self.down = nn.ModuleList([_Down(16, 16, 1), _Down(16, 32, 2), _Down(32, 64, 2), _Down(64, 128, 2)])
@@ -45,7 +45,7 @@ class LinkNet(nn.Module):
         self.last = nn.ConvTranspose3d(8, 2, 2, stride=2)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Where there is brain.
+        """The voxels that are brain.
 
         Args:
             image: float (1, 1, i, j, k) towards right, anterior and superior, each side divisible by 32.
@@ -69,7 +69,7 @@ class _Down(nn.Sequential):
 
 
 class _Residual(nn.Module):
-    """Two convolutions, whose answer is added to what they were given."""
+    """Two convolutions, whose output is added to their input."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class _Residual(nn.Module):
 
 
 class _Up(nn.Module):
-    """Enlargement with a quarter of the channels."""
+    """Upsampling, done with a quarter of the input's channels."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def _activated(x: torch.Tensor) -> torch.Tensor:
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:
-    """Each channel to mean 0 and deviation 1, in place."""
+    """Scale each channel to mean 0 and standard deviation 1, in place."""
     x.sub_(x.mean((2, 3, 4), keepdim=True))
     return x.mul_((x.square().mean((2, 3, 4), keepdim=True) + 1e-5).rsqrt_())
 
@@ -119,7 +119,7 @@ def load_network(task: str, device: str) -> LinkNet:
         device: "cpu", "cuda" or "mps".
 
     Raises:
-        InputError: if the wheel is not installed, or is not the one whose weights these are.
+        InputError: if the wheel is not installed, or is not the expected version.
     """
     name, sha256 = _ARCHIVES[task]
     try:
@@ -139,7 +139,7 @@ def load_network(task: str, device: str) -> LinkNet:
             values = np.frombuffer(archive.read(f"{folder}/data/{number}"), "<f4").copy()
             weights.copy_(torch.from_numpy(values).reshape(weights.shape))
     network.to(device)
-    if device == "cpu":  # it convolves this order in memory faster; GPUs may not know it
+    if device == "cpu":  # the CPU is faster with this memory order; GPUs may not support it
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return network
 

@@ -1,7 +1,7 @@
-"""Where the brain is in a scan, by deepbet's networks: first its place in the whole scan, then its outline.
+"""Find the brain in a scan with deepbet's networks: first its position in the whole scan, then its outline.
 
-The steps are deepbet's (Fisch et al., Med Image Anal 2024) with the sizes and numbers that its networks were trained
-with, so that the masks are deepbet's own.
+The steps are deepbet's (Fisch et al., Med Image Anal 2024) with the sizes and constants that its networks were trained
+with, so that the masks equal deepbet's.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from .brain_network import load_network
 from .geometry import lps_axes
 from .voxels import voxels_of
 
-#: Voxels a side of what the two networks are given.
+#: Side, in voxels, of the input of the two networks.
 PLACE_SIDE, OUTLINE_SIDE = 128, 256
 
-#: A slice belongs to the brain's box if this share of it is brain; the box gets this share of its size on each side.
+#: A slice belongs to the brain's box if this share of it is brain; the box is enlarged by this share of its size on each
+#: side.
 LEAST_OF_SLICE, MARGIN = 0.02, 0.1
 
 Box = tuple[slice, slice, slice]
@@ -34,13 +35,15 @@ def find_brain(image: sitk.Image, device: str) -> np.ndarray:
         device: where the networks compute: "cpu", "cuda" or "mps".
 
     Returns:
-        bool (slices, rows, columns) on the image's grid; all False where no brain is seen.
+        bool (slices, rows, columns) on the image's grid; all False if no brain is found.
 
     Raises:
-        InputError: if the networks' weights are not installed.
+        InputError: the networks' weights are not installed.
     """
     order, against = lps_axes(Grid.of(image))
-    away = tuple(axis for axis in range(3) if against[axis] == (axis == 2))  # the networks know R, A, S
+    away = tuple(
+        axis for axis in range(3) if against[axis] == (axis == 2)
+    )  # the networks expect axes towards R, A, S
     scan = np.flip(voxels_of(image).transpose(2, 1, 0).transpose(order), away)
     mask = np.zeros(scan.shape, bool)
     with torch.inference_mode():
@@ -49,7 +52,7 @@ def find_brain(image: sitk.Image, device: str) -> np.ndarray:
 
 
 def _mark(mask: np.ndarray, scan: torch.Tensor, device: str) -> None:
-    """Set a mask (i, j, k), all False, to True where the scan shows brain."""
+    """Set an all-False mask (i, j, k) to True where the scan shows brain."""
     small = _resampled(scan, (PLACE_SIDE,) * 3)
     low, high = small.quantile(torch.tensor([0.005, 0.995]))
     box = _box(_brain("place", small, low, high, device).numpy(), scan.shape)
@@ -62,14 +65,14 @@ def _mark(mask: np.ndarray, scan: torch.Tensor, device: str) -> None:
 
 
 def _brain(task: str, scan: torch.Tensor, low: torch.Tensor, high: torch.Tensor, device: str) -> torch.Tensor:
-    """A network's answer (bool, on the CPU) for a scan whose grey values from `low` to `high` are spread evenly."""
+    """A network's mask (bool, on the CPU) of a scan whose grey values are scaled linearly from `low` to `high`."""
     scan = (scan - low).div_(high - low).clamp_(0, 1)
     scan.sub_(scan.mean()).div_(scan.std()).mul_(0.226).add_(0.449)
     return load_network(task, device)(scan[None, None].to(device)).cpu()
 
 
 def _box(brain: np.ndarray, shape: tuple[int, ...]) -> Box | None:
-    """The box round a brain, with a margin, in a scan of this shape; None where there is none."""
+    """The box round a brain, with a margin, in a scan of this shape; None if there is no brain."""
     if not brain.any():
         return None
     brain = _largest(brain)
@@ -87,7 +90,7 @@ def _box(brain: np.ndarray, shape: tuple[int, ...]) -> Box | None:
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
-    """The largest of the pieces (touching by a corner) of a mask that is not empty."""
+    """The largest connected component (connected by corners, too) of a mask that is not empty."""
     pieces, _ = ndimage.label(mask, np.ones((3, 3, 3), bool))
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
@@ -95,5 +98,5 @@ def _largest(mask: np.ndarray) -> np.ndarray:
 
 
 def _resampled(volume: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """The nearest voxel for each of a grid of another size over the same volume (i, j, k)."""
+    """A volume (i, j, k) resampled to another size by nearest neighbour."""
     return interpolate(volume[None, None], shape, mode="nearest-exact")[0, 0]

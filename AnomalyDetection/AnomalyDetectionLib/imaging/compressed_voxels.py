@@ -1,6 +1,6 @@
-"""Whether the compressed voxels of a NRRD or MetaImage file are whole; ITK does not look at their checksums.
+"""Whether the compressed voxels of a NRRD or MetaImage file are complete; ITK does not verify their checksums.
 
-Of a damaged file it keeps what it could decompress and leaves the rest uninitialised.
+ITK keeps what it could decompress of a damaged file, and leaves the rest uninitialised.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _OFFSET = re.compile(rb"[\r\n](?:byte ?skip|line ?skip|HeaderSize)[ \t]*[=:][ \t
 
 
 def are_whole(path: Path) -> bool:
-    """Whether the voxels of a file unpack to their end, and their checksum agrees; true where they are not compressed.
+    """Whether the voxels of a file decompress completely and match their checksum; true if they are not compressed.
 
     Args:
-        path: of the header, which `text_header.check_header` let through.
+        path: of the header, which `text_header.check_header` has accepted.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         content = file.read(LONGEST)
@@ -44,7 +44,7 @@ def are_whole(path: Path) -> bool:
 
 
 def _unpacks(file: BinaryIO, least: int, most: int) -> bool:
-    unpacking, length = zlib.decompressobj(47), 0  # as zlib or as gzip writes it
+    unpacking, length = zlib.decompressobj(47), 0  # written by zlib or by gzip
     try:
         while not unpacking.eof:
             block = unpacking.unconsumed_tail or file.read(_BLOCK)

@@ -10,14 +10,14 @@ import scipy
 
 from ..errors import InputError
 
-#: Below this scaled intensity, in either image, a voxel is taken for CSF or its partial volume.
+#: Below this scaled intensity, in either image, a voxel counts as CSF or its partial volume.
 TISSUE_ABOVE = 0.35
 
-#: Correlation within the brain from which two images are one and the same, resampled at most. It was up to 0.75 in
-#: the 74 right pairs that were measured.
+#: From this correlation within the brain, two images are the same one, perhaps resampled. It was at most 0.75 in
+#: the 74 correct pairs that were measured.
 SAME_IMAGE_FROM = 0.98
 
-#: In terms of the median of the brain above its fluid: what lies between is tissue, and no lesion.
+#: In units of the brain's median above its fluid: voxels between these two are tissue without a lesion.
 _TISSUE = (0.5, 1.6)
 _INNER = 0.6
 _DEEPEST_MM, _RIM_MM = 12.0, 3.0
@@ -29,11 +29,11 @@ class ContrastOrder:
     """Evidence that T1 and FLAIR are not swapped; swapping them inverts every sign.
 
     Attributes:
-        depth: white matter lies deeper in the tissue than grey matter; it is the brighter one on T1 and the darker one
-            on FLAIR. Correlation (-1 to 1) of depth with the T1 minus the FLAIR, in normal tissue alone.
-        tails: on T1 the brain's intensities have their long tail on the dark side (grey matter, lesions), on FLAIR on
-            the bright side (cortex, lesions). Skewness by percentiles (-1 to 1) of the FLAIR minus that of the T1. A
-            large lesion makes it larger.
+        depth: white matter lies deeper in the tissue than grey matter; it is brighter on T1 and darker on FLAIR.
+            Correlation (-1 to 1) of depth with T1 minus FLAIR, in normal tissue only.
+        tails: the brain's intensities have their long tail on the dark side on T1 (grey matter, lesions) and on the
+            bright side on FLAIR (cortex, lesions). Skewness by percentiles (-1 to 1) of the FLAIR minus that of the T1;
+            a large lesion increases it.
     """
 
     depth: float
@@ -41,19 +41,19 @@ class ContrastOrder:
 
     @property
     def score(self) -> float:
-        """Above 0 if T1 and FLAIR are right, below 0 if they are swapped; the sum of both measures."""
+        """The sum of both measures: above 0 if T1 and FLAIR are right, below 0 if they are swapped."""
         return self.depth + self.tails
 
     @classmethod
     def of(
         cls, t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, in_plane_mm: Sequence[float]
     ) -> ContrastOrder:
-        """Of two images of one head; (0, 0) with too little tissue.
+        """Compute it for two images of one head; (0, 0) if there is too little tissue.
 
         Args:
             t1, flair: (slices, rows, columns), in any units.
             brain: bool, same shape.
-            in_plane_mm: between rows and columns.
+            in_plane_mm: distance between rows, and between columns.
         """
         if np.count_nonzero(brain) < _FEWEST:
             return cls(0.0, 0.0)
@@ -74,7 +74,7 @@ class ContrastOrder:
 def refuse_the_same(
     t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, *, t1_name: str, flair_name: str
 ) -> None:
-    """Refuse a study whose two images are one and the same.
+    """Refuse a study whose two images are the same one.
 
     Args:
         t1, flair: float32 (slices, rows, columns).
@@ -82,7 +82,7 @@ def refuse_the_same(
         t1_name, flair_name: for the message.
 
     Raises:
-        InputError: they are.
+        InputError: they are the same image.
     """
     if float(np.corrcoef(t1[brain], flair[brain])[0, 1]) > SAME_IMAGE_FROM:
         raise InputError(
@@ -91,13 +91,13 @@ def refuse_the_same(
 
 
 def _by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """0 for fluid and 1 for the median of the brain, which a lesion hardly moves."""
+    """The image scaled to 0 for fluid and 1 for the brain's median, which a lesion hardly moves."""
     low, middle = np.percentile(image[brain], (5, 50))
     return np.asarray((image - low) / max(float(middle - low), 1e-6), np.float32)
 
 
 def _depth_mm(mask: np.ndarray, in_plane_mm: Sequence[float]) -> np.ndarray:
-    """How deep in a mask its voxels lie, slice by slice."""
+    """The depth of each voxel in a mask (mm), slice by slice."""
     depth = np.zeros(mask.shape, np.float32)
     for number in np.flatnonzero(mask.any(axis=(1, 2))):
         depth[number] = scipy.ndimage.distance_transform_edt(np.pad(mask[number], 1), sampling=in_plane_mm)[
@@ -107,6 +107,6 @@ def _depth_mm(mask: np.ndarray, in_plane_mm: Sequence[float]) -> np.ndarray:
 
 
 def _skewness(values: np.ndarray) -> float:
-    """Which tail is the longer one, -1 (below the median) to 1."""
+    """Skewness by percentiles: -1 (long tail below the median) to 1 (above it)."""
     low, middle, high = np.percentile(values, (5, 50, 95))
     return float((high + low - 2 * middle) / max(high - low, 1e-6))

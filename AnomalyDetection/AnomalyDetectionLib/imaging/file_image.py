@@ -1,4 +1,4 @@
-"""Image files by their content: NIfTI by its header, NRRD and MetaImage by ITK with the checks that it leaves out."""
+"""Image files by their content: NIfTI by its header, NRRD and MetaImage by ITK, with the checks that ITK omits."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _ITK = {NRRD: "NrrdImageIO", META: "MetaImageIO"}
 
 
 class FileImage(NamedTuple):
-    """What is in a file.
+    """The content of an image file.
 
     Attributes:
-        image: in the file's values.
+        image: with the file's own values.
         header: of a NIfTI file.
         remarks: doubts about the file.
     """
@@ -70,21 +70,21 @@ def read(path: Path, *, role: str) -> FileImage:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The file, and after it the one with the voxels, if its header is one of its own (.hdr, .mhd, .nhdr); or a link to it."""
+    """The file, followed by the file with the voxels (or a link to it) if that is separate (.hdr, .mhd, .nhdr)."""
     if half_of_pair(path):
         return pair_of(path) or (path,)
     return (path, *(path.parent / name for name in data_files(path) if _is_there(path.parent / name)))
 
 
 def _is_there(file: Path) -> bool:
-    """Whether there is such a file, or a link to one."""
-    with contextlib.suppress(OSError, ValueError):  # it is no name that a file can have
+    """Whether this file, or a link of this name, exists."""
+    with contextlib.suppress(OSError, ValueError):  # not a valid file name
         return file.is_file() or leads_nowhere(file)
     return False
 
 
 def header_of(path: Path) -> NiftiHeader | None:
-    """The header of a NIfTI file with all places that it has; None for other files, and for what cannot be read."""
+    """The header of a NIfTI file with all its geometries; None for other files, and for files that cannot be read."""
     with contextlib.suppress(*DAMAGE):
         if content_of(path) == NIFTI:
             return _with_itk(read_header(path), path)
@@ -133,7 +133,7 @@ def _nifti(path: Path, role: str) -> FileImage:
 
 
 def several_values(name: str, what: str) -> str:
-    """The sentence about an image of several values a voxel."""
+    """The message about an image with several values per voxel."""
     return (
         f"{name} has several values per voxel ({what}), such as colours: give the grey-value images as they came from "
         "the scanner."
@@ -141,12 +141,12 @@ def several_values(name: str, what: str) -> str:
 
 
 def several_volumes(name: str, size: tuple[int, ...]) -> str:
-    """The sentence about an image of several volumes."""
+    """The message about an image of several volumes."""
     return f"{name} is a series of {math.prod(size[3:])} volumes ({' x '.join(map(str, size))} voxels): give one volume."
 
 
 def _with_itk(header: NiftiHeader, path: Path) -> NiftiHeader:
-    """The header with where ITK shows the image; it reads neither NIfTI-2 nor what was packed twice."""
+    """The header with ITK's geometry of the image; ITK reads neither NIfTI-2 nor files that were compressed twice."""
     return header if header.is_nifti2 or is_packed_twice(path) else replace(header, itk=_by_itk(path))
 
 
@@ -164,14 +164,14 @@ def _by_itk(path: Path) -> Grid | None:
         direction = np.array(reader.GetDirection()).reshape(axes, axes)[:3, :3]
         matrix[:3, :3], matrix[:3, 3] = direction * reader.GetSpacing()[:3], reader.GetOrigin()[:3]
         x, y, z = reader.GetSize()[:3]
-        # Sizes below 0 and columns that are not of length 1 pass through ITK.
+        # ITK lets negative sizes pass, and direction columns that are not of length 1.
         if np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-9:
             return Grid.nearest((x, y, z), matrix)[0]
     return None
 
 
 def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
-    """NRRD and MetaImage; in place where ITK can read it there, else as a copy that it can."""
+    """Read NRRD or MetaImage: the file itself if ITK can read it, else a copy that ITK can read."""
     suits = path.name.lower().endswith(SUFFIXES[kind]) and not is_packed(path)
     if suits:
         check_header(path, role=role)

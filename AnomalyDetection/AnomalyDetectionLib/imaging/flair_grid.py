@@ -1,4 +1,4 @@
-"""Back from the model's grid to the FLAIR's own; free of torch, so that findings can be derived without it."""
+"""From the model's grid back to the FLAIR's own; without torch, so that findings can be derived without it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def to_flair_grid(array: np.ndarray, prepared: PreparedStudy, *, nearest: bool =
 
     Args:
         array: (slices, rows, columns) on `prepared.grid`; bool becomes uint8, other types stay.
-        nearest: nearest neighbour, so that no value arises that was not there; else linear.
+        nearest: interpolate by nearest neighbour, which makes no new values; else linearly.
     """
     image = prepared.grid.image(array.astype(np.uint8) if array.dtype == bool else array)
     reference = prepared.flair_grid

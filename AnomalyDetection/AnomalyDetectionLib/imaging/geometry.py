@@ -12,12 +12,12 @@ from .preparation_settings import PreparationSettings
 #: Voxels kept round the brain within a slice, so that every 15 x 15 patch centred in it is complete.
 IN_PLANE_MARGIN = 12
 
-#: Spacings closer than this (relative) count as equal: headers store them in single precision.
+#: Spacings closer than this (relative) count as equal, since headers store them in single precision.
 SPACING_TOLERANCE = 1e-3
 
 
 def lps_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """The order and the flips that bring a grid's axes nearest to left, posterior and superior.
+    """The order and the flips that bring a grid's axes closest to left, posterior and superior.
 
     Returns:
         order: the axis (0 x, 1 y, 2 z) nearest to the patient's L, P and S direction, each axis once.
@@ -34,7 +34,7 @@ def lps_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]
 
 
 def to_lps_axes(image: sitk.Image) -> sitk.Image:
-    """An image whose axes run as near as possible to L, P, S; every voxel keeps its place and value."""
+    """The image with axes as close as possible to L, P, S; every voxel keeps its position and value."""
     order, flips = lps_axes(Grid.of(image))
     if order != (0, 1, 2):
         image = sitk.PermuteAxes(image, order)
@@ -44,7 +44,7 @@ def to_lps_axes(image: sitk.Image) -> sitk.Image:
 
 
 def slices_to_average(slice_spacing_mm: float, slice_mm: float) -> int:
-    """How many whole slices (at least one) come closest to `slice_mm` together; the fewer on a tie."""
+    """The number of whole slices (at least one) whose total comes closest to `slice_mm`; the smaller number if tied."""
     fewer = max(1, int(slice_mm / slice_spacing_mm + 1e-9))
     with_fewer = abs(fewer * slice_spacing_mm - slice_mm)
     with_more = abs((fewer + 1) * slice_spacing_mm - slice_mm)
@@ -54,9 +54,9 @@ def slices_to_average(slice_spacing_mm: float, slice_mm: float) -> int:
 def model_grid(native: Grid, brain: np.ndarray, settings: PreparationSettings) -> Grid:
     """The model's grid over a brain.
 
-    Slices are groups of whole native slices, `settings.in_plane_mm` is exact within them (a native spacing
-    within 0.1 % of it is kept as it is, so that such a scan passes unresampled), and the field of view is
-    the brain's bounding box with `IN_PLANE_MARGIN` voxels round it within the slice.
+    Its slices are groups of whole native slices. Its in-plane spacing is exactly `settings.in_plane_mm` (a native spacing
+    within 0.1 % of that is kept, so that such a scan is not resampled). Its field of view is the brain's bounding box
+    with a margin of `IN_PLANE_MARGIN` voxels within the slice.
 
     Args:
         native: the FLAIR's grid with axes as of `to_lps_axes`.
@@ -67,8 +67,8 @@ def model_grid(native: Grid, brain: np.ndarray, settings: PreparationSettings) -
 
     averaged = slices_to_average(native.spacing[2], settings.slice_mm)
     averaged = min(averaged, native.size[2])
-    # As many groups as the brain needs. Where the last one would leave the volume all move down; a brain
-    # that fills the volume to both ends loses the few slices that do not make a whole group.
+    # As many groups as the brain needs. If the last one would extend beyond the volume, all move down; a brain that
+    # fills the volume to both ends loses the few slices that do not make up a whole group.
     groups = min(-(-(last_z - first_z + 1) // averaged), native.size[2] // averaged)
     first_slice = min(first_z, native.size[2] - groups * averaged)
 
@@ -79,7 +79,7 @@ def model_grid(native: Grid, brain: np.ndarray, settings: PreparationSettings) -
         step = settings.in_plane_mm / native.spacing[axis]
         if abs(step - 1) < SPACING_TOLERANCE:
             step = 1.0
-        # The two grids share the outer corner of voxel 0, and the model's is cut down from there.
+        # Both grids share the outer corner of voxel 0; the model's is cropped from there.
         whole = max(1, round(native.size[axis] / step))
         low = max(0, int(np.floor(first / step)) - IN_PLANE_MARGIN)
         high = min(whole, int(np.ceil((last + 1) / step)) + IN_PLANE_MARGIN)

@@ -1,6 +1,6 @@
 """Read a NIfTI header and the image's geometry the way most programs do.
 
-A header may hold two places (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no geometry at all.
+A header may hold two geometries (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no geometry.
 Every such decision is reported, and all geometries are kept.
 """
 
@@ -20,18 +20,18 @@ from ..grid import LEAST_ANGLE, SAME_PLACE_MM, Grid, apart_mm, least_angle
 from .volume import Remark
 
 _MOST_MM = 1e6  # larger voxel sizes and coordinates are errors
-_MOST_OF_QUATERNION = 1.1  # squared length of its vector: 1 plus rounding
+_MOST_OF_QUATERNION = 1.1  # squared length of the quaternion's vector: 1, plus rounding
 _USUAL_MM = (0.1, 20.0)
 _UNITS = {1: 1000.0, 3: 0.001}  # metres and micrometres, in mm
 
-#: Intents of several values a voxel (NIfTI-1, codes 1003 to 1009 and 2003 to 2004).
+#: Intents of several values per voxel (NIfTI-1, codes 1003 to 1009 and 2003 to 2004).
 _SEVERAL_VALUES = (1003, 1004, 1005, 1006, 1007, 1009, 2003, 2004)
 
 NOT_RIGHT_ANGLED = "axes that are not at right angles: resample it to an ordinary grid."
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-#: Geometry fields, copied to files on the same grid.
+#: Geometry fields, which are copied to files on the same grid.
 _PLACE_FIELDS = (
     *("dim_info", "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
     *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
@@ -40,12 +40,12 @@ _PLACE_FIELDS = (
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which says less.
+    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which has fewer fields.
 
     Attributes:
-        fields: nibabel's; not to be changed.
-        analyze: whether it knows of no places.
-        itk: where ITK, and with it 3D Slicer, places the image; None: it does not open the file.
+        fields: nibabel's header; must not be changed.
+        analyze: whether it is an Analyze header, without sform and qform.
+        itk: the grid on which ITK, and so 3D Slicer, places the image; None: ITK cannot open the file.
     """
 
     fields: Any
@@ -58,10 +58,10 @@ class NiftiHeader:
 
         Args:
             start: at least the header's bytes.
-            pair: whether the voxels are in a file of their own (.hdr and .img).
+            pair: whether the voxels are in a separate file (.hdr and .img).
 
         Raises:
-            ValueError, OverflowError, nibabel's errors: it is no header, or makes no sense.
+            ValueError, OverflowError, nibabel's errors: the bytes are not a valid header.
         """
         second = start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
         kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
@@ -80,7 +80,7 @@ class NiftiHeader:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Voxels along x, y, z and further axes, without those of length 1 at the end; three at least."""
+        """Number of voxels along x, y, z and further axes, without trailing axes of length 1; at least three."""
         count = int(self.fields["dim"][0])
         # Some programs write 0 for an axis beyond the third that they do not use.
         sizes = [int(n) if k < 3 else max(int(n), 1) for k, n in enumerate(self.fields["dim"][1 : 1 + count])]
@@ -90,13 +90,13 @@ class NiftiHeader:
 
     @property
     def size(self) -> tuple[int, int, int]:
-        """Voxels along x, y, z."""
+        """Number of voxels along x, y, z."""
         x, y, z = self.shape[:3]
         return x, y, z
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of a voxel as it is stored."""
+        """Data type of a voxel as stored."""
         return np.dtype(self.fields.get_data_dtype())
 
     @property
@@ -107,10 +107,11 @@ class NiftiHeader:
 
     @property
     def offset(self) -> tuple[int, int]:
-        """Where the voxels begin in their file, and by how much later they may begin; 0 but where the header is wrong.
+        """Byte at which the voxels begin in their file, and by how many bytes later they may begin (0 unless the header is
+        wrong).
 
-        Header extensions may lie before them. Some programs write nothing here, with the four bytes that tell of
-        extensions or without: then the length of the file knows.
+        Header extensions may precede them. Some programs leave this field empty, with or without the four bytes that
+        announce extensions: then the length of the file decides.
         """
         offset = int(self.fields["vox_offset"])
         if self.is_pair:
@@ -125,12 +126,12 @@ class NiftiHeader:
 
     @property
     def is_pair(self) -> bool:
-        """Whether the voxels are in a file of their own."""
+        """Whether the voxels are in a separate file."""
         return not bytes(self.fields["magic"]).startswith(b"n+")
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Slope and intercept: value = stored * slope + intercept; 1 and 0 where the file does not scale its voxels."""
+        """Slope and intercept: value = stored * slope + intercept; 1 and 0 if the file does not scale its voxels."""
         slope, intercept = float(self.fields["scl_slope"]), float(self.fields["scl_inter"])
         if slope == 0 or not math.isfinite(slope):
             return 1.0, 0.0
@@ -138,7 +139,7 @@ class NiftiHeader:
 
     @cached_property
     def sform(self) -> np.ndarray | None:
-        """Index to LPS mm, (4, 4); None where there is none, or none that places anything."""
+        """The sform as a matrix (4, 4) from index to LPS mm; None if it is missing or degenerate."""
         if int(self.fields["sform_code"]) <= 0:
             return None
         matrix = np.eye(4)
@@ -147,21 +148,21 @@ class NiftiHeader:
 
     @cached_property
     def qform(self) -> np.ndarray | None:
-        """The same of the qform."""
+        """The same for the qform."""
         return self._turned() if int(self.fields["qform_code"]) > 0 else None
 
     @cached_property
     def sizes(self) -> tuple[np.ndarray, bool]:
-        """Voxel sizes (mm) by pixdim, and whether it names them all; what it does not name is 1 mm.
+        """Voxel sizes (mm) by pixdim, and whether it gives all of them; missing ones are 1 mm.
 
-        A sign means nothing: the file format has sizes only, and other programs take it away as well.
+        Signs are ignored: sizes have none in this format, and other programs ignore them as well.
         """
         sizes = np.abs(np.asarray(self.fields["pixdim"][1:4], np.float64))
         return np.where(sizes > 0, sizes, 1.0) * _unit(sizes, self.fields), bool((sizes > 0).all())
 
     @property
     def places(self) -> tuple[np.ndarray, ...]:
-        """All matrices (4, 4), index to LPS mm, that some program places this image by."""
+        """All matrices (4, 4) from index to LPS mm by which some program places this image."""
         found = [self.sform, self.qform, None if self.itk is None else self.itk.matrix]
         if self.sform is None and self.qform is None:
             found += [self._nowhere(), _TO_LPS @ self.fields.get_base_affine()]
@@ -170,13 +171,13 @@ class NiftiHeader:
     def place(self, role: str) -> tuple[Grid, tuple[Remark, ...]]:
         """The grid of the image, and remarks about its geometry.
 
-        The sform counts, as it does for most programs, unless it is sheared and the qform is not.
+        The sform is used, as by most programs, unless it is sheared and the qform is not.
 
         Args:
             role: "T1", "FLAIR" or "brain mask".
 
         Raises:
-            InputError: its axes nearly coincide.
+            InputError: two of its axes nearly coincide.
         """
         matrix, followed = self._followed()
         if least_angle(matrix) < LEAST_ANGLE:
@@ -189,9 +190,9 @@ class NiftiHeader:
         return grid, tuple(remarks + self._seen_elsewhere(role, matrix, bool(remarks)))
 
     def of_labels(self) -> Any:
-        """A new NIfTI-1 header, whose image lies where this one does: both places, with their codes, as they are.
+        """A new NIfTI-1 header with this one's geometry: sform and qform with their codes.
 
-        Type, shape and magic are the writer's to set.
+        The writer sets type, shape and magic.
         """
         made: Any = nibabel.Nifti1Header()
         made["pixdim"] = 1
@@ -213,7 +214,7 @@ class NiftiHeader:
         numbers = [self.fields["pixdim"][1:4]]
         if int(self.fields["qform_code"]) > 0:
             vector = np.array([float(self.fields[f"quatern_{axis}"]) for axis in "bcd"])
-            if not float(vector @ vector) <= _MOST_OF_QUATERNION:  # ITK would look for a rotation for ever
+            if not float(vector @ vector) <= _MOST_OF_QUATERNION:  # ITK would search for a rotation forever
                 raise ValueError("no rotation")
             numbers.append(np.array([float(self.fields[f"qoffset_{axis}"]) for axis in "xyz"]))
         if int(self.fields["sform_code"]) > 0:
@@ -333,7 +334,7 @@ def sheared(role: str, off_mm: float) -> Remark:
 
 
 def _unit(sizes: np.ndarray, fields: Any) -> float:
-    """Millimetres in the header's unit. Many headers name another unit but mean mm; then the result is no plausible voxel size."""
+    """Millimetres per unit of the header. Many headers name another unit but mean mm; then voxel sizes would be implausible."""
     factor = _UNITS.get(int(fields["xyzt_units"]) & 7, 1.0)
     plausible = (sizes * factor >= _USUAL_MM[0]) & (sizes * factor <= _USUAL_MM[1])
     return factor if plausible[sizes > 0].all() else 1.0

@@ -29,16 +29,17 @@ PAIR = (".hdr", ".img")
 """A header and its voxels as two files (NIfTI or Analyze); each may be compressed."""
 
 _BLOCK = 1 << 22
-_LOOKED_AT = 1 << 20  # of what lies beyond the voxels: the checksum follows it
+_LOOKED_AT = 1 << 20  # of bytes after the voxels: the checksum follows them
 
 
 def half_of_pair(path: Path) -> str:
-    """ ".hdr" or ".img" where a file is half of a pair by its name, else ""."""
+    """ ".hdr" or ".img" if a file is half of a pair by its name, else ""."""
     return next((half for half in PAIR if path.name.lower().removesuffix(".gz").endswith(half)), "")
 
 
 def pair_of(path: Path) -> tuple[Path, Path] | None:
-    """Header and voxels of a pair one half of which is given; None where the other is missing, or it is no half."""
+    """Header and voxels of the pair that a file is half of; None if the other half is missing, or the file is not half of a
+    pair."""
     half = half_of_pair(path)
     if not half:
         return None
@@ -56,7 +57,7 @@ def read_header(path: Path) -> NiftiHeader:
     """The header of a file, or of the pair that it is half of.
 
     Raises:
-        DAMAGE: it is none.
+        DAMAGE: it is not a valid header.
     """
     pair = pair_of(path)
     with unpacked(path if pair is None else pair[0]) as stream:
@@ -67,8 +68,8 @@ def read_stored(path: Path, header: NiftiHeader) -> np.ndarray:
     """The voxels as they are stored, (..., slices, rows, columns), not scaled.
 
     Raises:
-        InputError: more than can be used.
-        DAMAGE: there are fewer than the header says, or a checksum is wrong.
+        InputError: there are more voxels than can be used.
+        DAMAGE: there are fewer voxels than the header says, or a checksum is wrong.
     """
     count = math.prod(header.shape)
     if count > MOST_VOXELS:
@@ -102,7 +103,7 @@ def values_of(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
 
 @contextmanager
 def _voxels(path: Path, header: NiftiHeader, start: int) -> Iterator[BinaryIO]:
-    """The stream that the voxels come from, at `start`."""
+    """A stream of the voxels, positioned at `start`."""
     pair = pair_of(path) if header.is_pair else None
     with unpacked(path if pair is None else pair[1]) as stream:
         while start > 0 and (block := stream.read(min(_BLOCK, start))):

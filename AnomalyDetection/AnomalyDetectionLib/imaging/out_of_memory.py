@@ -43,14 +43,14 @@ def on_fallback(listener: Callable[[str], None]) -> Iterator[None]:
 
 
 def with_cpu_fallback(work: Callable[[str], Result], device: str, what: str) -> Result:
-    """Run work on a device, or on the CPU if the device's memory is too small.
+    """Run work on a device, or on the CPU if the device runs out of memory.
 
     Args:
         work: called with the device.
-        what: it is, as the subject of a sentence: "The brain extraction".
+        what: the name of the work, as the subject of a sentence: "The brain extraction".
 
     Raises:
-        MemoryError, RuntimeError: what `work` raises, if it is about something else, or on the CPU.
+        MemoryError, RuntimeError: raised by `work` for another reason, or on the CPU.
     """
     try:
         return work(device)
@@ -70,22 +70,22 @@ def in_batches(
     what: str,
     progress: Callable[[float], None] | None = None,
 ) -> list[Result]:
-    """Run work in batches; if one does not fit into memory, in smaller batches, finally on the CPU.
+    """Run work in batches; if a batch does not fit into memory, in smaller batches and finally on the CPU.
 
     Args:
-        made: given a device, makes what is called with the places of a batch. The results must not lie on the device:
-            they would fill it.
-        count: of the places.
-        size: of a batch, to begin with.
+        made: called with a device; returns the function that is called with the indices of a batch. Its results must not be
+            on the device, which they would fill.
+        count: number of indices.
+        size: of the first batch.
         device: "cpu", "cuda" or "mps".
-        what: it is, as the subject of a sentence: "The scoring".
-        progress: called with the fraction done.
+        what: the name of the work, as the subject of a sentence: "The scoring".
+        progress: called with the fraction done (0 to 1).
 
     Returns:
-        The results in the order of their places.
+        The results in order.
 
     Raises:
-        MemoryError, RuntimeError: of `made` or what it made, if it is about something else, or on the CPU.
+        MemoryError, RuntimeError: raised by `made` or its function for another reason, or on the CPU.
     """
     results: list[Result] = []
     first, smallest = 0, max(1, size // SMALLEST_SHARE)
@@ -102,7 +102,7 @@ def in_batches(
         except Exception as error:
             if not is_out_of_memory(error) or (device == "cpu" and part <= smallest):
                 raise
-        work = None  # type: ignore[assignment]  # free what it holds on the device
+        work = None  # type: ignore[assignment]  # release what it holds on the device
         _release(device)
         if part > smallest:
             part = max(smallest, part // 2)
@@ -120,7 +120,7 @@ def _say(sentence: str) -> None:
 
 
 def _release(device: str) -> None:
-    """Free unused cached memory of a device."""
+    """Free the unused cached memory of a device."""
     import torch
 
     if device == "cuda" and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Detect the format of a file by its content: it may be compressed repeatedly or have another format's suffix."""
+"""Detect the format of a file by its content: it may be compressed more than once, or have another format's suffix."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import BinaryIO, cast
 
 NIFTI, NRRD, META = "NIfTI", "NRRD", "MetaImage"
 
-#: What unpacking a damaged file raises.
+#: Exceptions raised when a damaged file is unpacked.
 UNPACKING = (EOFError, OSError, zlib.error, ValueError)
 
-#: Most layers of compression that are unpacked.
+#: Maximum number of layers of compression that are unpacked.
 _MOST_LAYERS = 3
 
 _ARCHIVES = {
@@ -34,11 +34,11 @@ _NOT_FETCHED = (b"version https://git-lfs.github.com/", b"/annex/objects/")
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[BinaryIO]:
-    """A stream of what a file holds once it is unpacked (gzip, bzip2), however often it was packed.
+    """A stream of a file's unpacked content (gzip, bzip2), however often it was packed.
 
     Raises:
-        OSError: it cannot be opened.
-        UNPACKING: while it is read, if it is damaged.
+        OSError: the file cannot be opened.
+        UNPACKING: raised while the stream is read, if the file is damaged.
     """
     with ExitStack() as held:
         stream: BinaryIO = held.enter_context(path.open("rb"))
@@ -61,7 +61,7 @@ def is_packed(path: Path) -> bool:
 
 
 def is_packed_twice(path: Path) -> bool:
-    """Whether a file is packed by gzip, and what is in it is packed again; false where it is damaged."""
+    """Whether a file is packed by gzip and its content is packed again; false if it is damaged."""
     try:
         with gzip.open(path) as file:
             return _is_packed(file.read(3))
@@ -74,10 +74,10 @@ def _is_packed(start: bytes) -> bool:
 
 
 def content_of(path: Path) -> str:
-    """The format of what a file holds: `NIFTI` (or Analyze), `NRRD`, `META`, or "" where it is none of these.
+    """The format of a file's unpacked content: `NIFTI` (or Analyze), `NRRD`, `META`, or "" for any other.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     start = _beginning(path)
     sizes = {int.from_bytes(start[:4], order) for order in ("little", "big")}  # type: ignore[arg-type]
@@ -89,25 +89,25 @@ def content_of(path: Path) -> str:
 
 
 def archive_of(path: Path) -> str:
-    """What kind of archive a file is that has to be unpacked by hand, such as "zip"; "" where it is none.
+    """The kind of an archive that has to be unpacked by hand, such as "zip"; "" if the file is not one.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     return _ARCHIVES.get(_beginning(path)[:4], "")
 
 
 def is_fetched(path: Path) -> bool:
-    """Whether a file is itself, and not what Git LFS or git-annex leaves in its place until it is fetched.
+    """Whether a file is the file itself, and not the pointer that Git LFS or git-annex leaves until it is fetched.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     return not any(mark in _beginning(path)[:300] for mark in _NOT_FETCHED)
 
 
 def _beginning(path: Path) -> bytes:
-    path.open("rb").close()  # says why, if it cannot be opened
+    path.open("rb").close()  # raises the reason if it cannot be opened
     try:
         with unpacked(path) as stream:
             return stream.read(512)

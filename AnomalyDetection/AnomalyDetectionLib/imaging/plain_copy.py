@@ -16,13 +16,13 @@ _OFFSET = re.compile(rb"(?<=[\r\n])(?:byte|line) ?skip[ \t]*:[ \t]*(?!0\s)", re.
 
 
 def plain_copy(path: Path, kind: str, folder: Path, *, packed: bool) -> Path | None:
-    """A copy that ITK can read; None where it can read the file itself.
+    """A copy that ITK can read; None if ITK can read the file itself.
 
     Args:
         kind: `packed.NRRD` or `packed.META`.
-        folder: an empty one, for the copy.
-        packed: whether the file is packed as a whole, or has a name that is not of its format. Else its header was let
-            through by `text_header.check_header`.
+        folder: an empty folder for the copy.
+        packed: whether the file is packed as a whole, or has another format's suffix. Otherwise
+            `text_header.check_header` has accepted its header.
 
     Raises:
         ValueError, EOFError, OSError, zlib.error: the file is damaged.
@@ -59,7 +59,7 @@ def plain_copy(path: Path, kind: str, folder: Path, *, packed: bool) -> Path | N
 
 
 def _most_bytes(beginning: Path) -> int:
-    """Largest plausible file length by its (untrusted) header."""
+    """Largest plausible length of the file by its (untrusted) header."""
     try:
         return LONGEST + bytes_of_voxels(beginning)[1]
     except (KeyError, ValueError):

@@ -11,11 +11,11 @@ from ..grid import Grid
 
 @dataclass(frozen=True)
 class Alignment:
-    """How T1 and FLAIR were brought together.
+    """How T1 and FLAIR were aligned.
 
     Attributes:
         registered: whether a rigid registration was applied; False: the headers were trusted.
-        shift_mm: mean distance over the brain between where the headers put T1 and where it belongs.
+        shift_mm: mean distance over the brain (mm) between the T1's position by the headers and its aligned position.
         rotation_deg: the rotation angle of the registration.
         matrix: 4 x 4, row by row, LPS to LPS, from FLAIR space to T1 space (ITK resampling transform).
     """
@@ -28,10 +28,10 @@ class Alignment:
 
 @dataclass(frozen=True)
 class IntensityScale:
-    """The linear map of one image: `low` to 0 and `high` to 1.
+    """The linear map of one image that brings `low` to 0 and `high` to 1.
 
-    With scaling by percentiles (paper) these are the 5th and the 95th in the brain, with scaling by modes fluid and white
-    matter.
+    With scaling by percentiles (paper) these are the 5th and the 95th percentile in the brain; with scaling by modes, the
+    levels of fluid and white matter.
     """
 
     low: float
@@ -48,7 +48,7 @@ class IntensityScale:
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """The second of the four values.
+    """The second of the four values of a detection (`Study`, `PreparedStudy`, `ScoreMap`, `Findings`).
 
     Attributes:
         t1, flair: float32 (slices, rows, columns) on `grid`, bias-corrected and scaled (see
@@ -59,8 +59,8 @@ class PreparedStudy:
         flair_grid: the FLAIR's own grid, on which all results are given.
         flair_brain: bool (slices, rows, columns) on `flair_grid`.
         t1_scale, flair_scale: the linear maps that were applied.
-        alignment: how T1 was brought to the FLAIR.
-        seconds: time by stage.
+        alignment: how the T1 was aligned with the FLAIR.
+        seconds: duration of each stage.
         fraction_outside_t1: share of the brain outside the T1's field of view; excluded from `brain` and `flair_brain`.
     """
 

@@ -21,10 +21,10 @@ from .nifti_header import NOT_RIGHT_ANGLED, sheared
 from .volume import Remark, Study, Volume
 from .zero_level import from_zero
 
-#: Fewer voxels than this along an axis make no volume that a brain could be segmented in.
+#: With fewer voxels than this along an axis, no brain can be segmented.
 FEWEST_VOXELS = 5
 
-#: No scan has smaller or larger voxels, or lies so far from the scanner's centre.
+#: No scan has smaller or larger voxels, or lies farther from the scanner's centre.
 SMALLEST_MM, LARGEST_MM, FARTHEST_MM = 0.02, 50.0, 1e5
 
 
@@ -36,11 +36,11 @@ def read_study(
     t1_series: str | Series | None = None,
     flair_series: str | Series | None = None,
 ) -> Study:
-    """The T1, the FLAIR and, where given, the brain mask.
+    """The T1, the FLAIR and, if given, the brain mask.
 
     Args:
-        brain_mask: voxels other than 0 are brain. On any grid, but in the FLAIR's physical space: a mask of a
-            T1 that lies elsewhere does not fit.
+        brain_mask: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of a T1
+            that is not aligned with the FLAIR does not fit.
         t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
 
     Raises:
@@ -73,8 +73,8 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
         mask: whether it is a mask; a mask may be constant or empty, which is judged later.
 
     Raises:
-        InputError: if it is missing, unreadable or truncated, has not three dimensions or not one value a
-            voxel, has a single slice, or nothing but one value.
+        InputError: if it is missing, unreadable or truncated, is not three-dimensional with one value per
+            voxel, has a single slice, or is constant.
     """
     path = Path(path)
     if not is_utf8(path):
@@ -120,7 +120,7 @@ def _check_fetched(path: Path, role: str) -> None:
 
 
 def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
-    """Refuse an image whose patient contradicts the FLAIR's."""
+    """Refuse an image whose patient data contradict the FLAIR's."""
     if volume.series is None or flair.series is None:
         return
     if different := volume.series.identity.contradictions(flair.series.identity):
@@ -131,7 +131,7 @@ def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
 
 
 def _checked(image: sitk.Image, name: str, role: str, *, mask: bool) -> tuple[sitk.Image, tuple[Remark, ...]]:
-    """The image in three dimensions and float32, if it is fit for use."""
+    """The image as three-dimensional float32, if it is usable."""
     segments = image.HasMetaDataKey("Segment0_ID")
     if segments and not mask:
         raise InputError(
@@ -165,7 +165,7 @@ def _checked(image: sitk.Image, name: str, role: str, *, mask: bool) -> tuple[si
 
 
 def _with_right_angles(image: sitk.Image, name: str, role: str) -> tuple[sitk.Image, tuple[Remark, ...]]:
-    """An image on the nearest grid with right angles, and by how much that moves it, where it does."""
+    """An image on the nearest grid with right angles, with a remark on the displacement if there is any."""
     matrix = Grid.of(image).matrix
     if not np.isfinite(matrix).all() or not np.linalg.norm(matrix[:3, :3], axis=0).all():
         raise InputError(f"{name} has no usable geometry in its header: convert it from DICOM again.")
@@ -179,9 +179,9 @@ def _with_right_angles(image: sitk.Image, name: str, role: str) -> tuple[sitk.Im
 
 
 def _valued(image: sitk.Image, name: str, *, mask: bool) -> tuple[sitk.Image, np.ndarray | None, float]:
-    """The image with finite values that begin at 0, where there was no number, and what was taken off (see `from_zero`).
+    """The image with finite values that begin at 0, the voxels without a number, and the value subtracted (see `from_zero`).
 
-    A mask keeps its own values; what is no number in it is 0.
+    A mask keeps its values, with 0 for voxels without a number.
     """
     voxels = sitk.GetArrayFromImage(image)
     if not np.isfinite(voxels).any():

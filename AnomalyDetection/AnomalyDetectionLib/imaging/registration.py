@@ -17,30 +17,30 @@ from .prepared import Alignment
 from .volume import Volume, name_of
 from .voxels import voxels_of
 
-#: A registration that moves the brain by less than this on average is not applied: the headers are as good.
+#: A registration that moves the brain by less than this on average is not applied, since the headers are as good.
 MIN_SHIFT_MM = 1.0
 
 #: Voxel sizes (mm) of the two passes.
 COARSE_MM, FINE_MM = 4.0, 2.0
 
-#: So much (mm) round the brain is compared as well: the inside of the skull is a strong edge in both. Further
-#: out, fat is shifted by the scanner and the neck moves.
+#: A margin (mm) round the brain is compared as well: the inside of the skull is a strong edge in both images.
+#: Farther out, fat is displaced by chemical shift and the neck moves.
 MARGIN_MM = 3.0
 
-#: A radian moves the rim of the brain by about this much (mm).
+#: A rotation by one radian moves the surface of the brain by about this much (mm).
 RIM_MM = 70.0
 
-#: What is looked at of a head below its top (mm), and how far below it the brain begins.
+#: The part of a head below its top that is used (mm), and how far below the top the brain begins.
 HEAD_MM, SCALP_MM = 160.0, 12.0
 
 #: A shift of SHARPNESS_MM in any direction must take away this share of the mutual information. It took away
 #: 0.44 to 0.63 in pairs of the same head, and 0.02 to 0.29 when T1 and FLAIR of different people were fitted.
 SAME_HEAD_FROM, SHARPNESS_MM = 0.36, 4.0
 
-#: No T1 with its sides exchanged is so sharp in voxels of COARSE_MM: 13 of these had 0.36 at most.
+#: No T1 with exchanged sides reaches this sharpness in voxels of COARSE_MM: 13 of them had 0.36 at most.
 SURELY_NOT_MIRRORED = 0.44
 
-#: Less mutual information (nats) is chance: it was 0.28 and more in pairs of the same head, 0.015 with noise.
+#: Less mutual information (nats) than this is chance: it was at least 0.28 in pairs of the same head, and 0.015 with noise.
 LEAST_INFORMATION = 0.05
 
 
@@ -54,23 +54,23 @@ def transform_of(alignment: Alignment) -> sitk.AffineTransform:
 
 
 def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSettings) -> Alignment:
-    """How T1 and FLAIR lie to each other.
+    """The alignment of T1 and FLAIR.
 
-    The registration always runs; where it agrees with the headers they are trusted, so that a well-recorded
-    pair is never resampled for nothing.
+    The registration always runs; where it agrees with the headers, these are trusted, so that a pair that is
+    already aligned is not resampled needlessly.
 
     Args:
         brain: bool (slices, rows, columns) on the FLAIR's grid.
 
     Raises:
-        InputError: if the two cannot be the same head, not even with the sides of the T1 exchanged.
+        InputError: if the two cannot be the same head, even with the sides of the T1 exchanged.
     """
     identity = Alignment(False, 0.0, 0.0, tuple(np.eye(4).ravel().tolist()))
     if settings.register == "off":
         return identity
     points = _brain_points(flair.image, brain)
     transform, sharpness = register(t1.image, flair.image, brain)
-    # A T1 with its sides exchanged is the same head all the same: that is said, not refused (see `quality.mirrored`).
+    # A T1 with exchanged sides still shows the same head: this is a warning, not an error (see `quality.mirrored`).
     matrix = _matrix(transform) if sharpness >= SAME_HEAD_FROM else _of_mirrored(t1.image, flair.image, brain)
     if matrix is None:
         raise InputError(
@@ -86,24 +86,24 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
 
 
 def _of_mirrored(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> np.ndarray | None:
-    """How a T1 whose sides are exchanged lies on the FLAIR, each half of the brain on the other one (4 x 4, FLAIR to T1).
+    """The alignment of a T1 with exchanged sides, each half of the brain on the other one (4 x 4, FLAIR to T1).
 
     Returns:
-        None where the T1 with its sides exchanged back is another head, too.
+        None if the T1 shows another head even with its sides exchanged back.
     """
     transform, sharpness = register(with_sides_exchanged(t1), flair, brain)
     return None if sharpness < SAME_HEAD_FROM else _of_exchanged(_matrix(transform), t1, flair, brain)
 
 
 def with_sides_exchanged(image: sitk.Image) -> sitk.Image:
-    """The voxels turned round along the axis nearest to left and right, under the same header."""
+    """The voxels flipped along the axis closest to left-right, with the same header."""
     grid = Grid.of(image)
     return grid.image(np.ascontiguousarray(np.flip(voxels_of(image), 2 - lps_axes(grid)[0][0])))
 
 
 def _of_exchanged(matrix: np.ndarray, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> np.ndarray:
-    """From a map (4 x 4) of FLAIR space to a T1 that of the T1 with its sides exchanged, and back: it is mirrored in the middle
-    of the brain and in that of the T1.
+    """Convert a map (4 x 4) from FLAIR space to a T1 into the map to the T1 with exchanged sides, or back: it is mirrored in
+    the middle of the brain and in the middle of the T1.
     """
     grid, points = Grid.of(t1), _brain_points(flair, brain)
     across = np.asarray(grid.direction).reshape(3, 3)[:, lps_axes(grid)[0][0]]
@@ -122,7 +122,7 @@ def _mirror(normal: np.ndarray, point: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MirrorFit:
-    """How well a T1 fits a FLAIR as it is and with its sides exchanged.
+    """How well a T1 fits a FLAIR, as it is and with its sides exchanged.
 
     Attributes:
         own, mirrored: mutual information (nats) in voxels of `COARSE_MM`; `mirrored` after aligning anew.
@@ -135,7 +135,7 @@ class MirrorFit:
     def of(
         cls, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
     ) -> MirrorFit | None:
-        """Of two images and how they lie to each other; None where the T1 fits too sharply to be mirrored.
+        """Compute it for two aligned images; None if the T1 fits too sharply to be mirrored.
 
         Args:
             brain: bool (slices, rows, columns) on the FLAIR's grid.
@@ -153,7 +153,7 @@ class MirrorFit:
         method.SetInitialTransform(own)
         try:
             return cls(-float(method.MetricEvaluate(fixed, moving)), exchanged[1] if exchanged else 0.0)
-        except RuntimeError:  # the two do not meet
+        except RuntimeError:  # the two do not overlap
             return None
 
 
@@ -169,11 +169,11 @@ def _rigid(matrix: np.ndarray, centre: np.ndarray) -> sitk.Euler3DTransform:
 def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk.Euler3DTransform, float]:
     """The rigid transform from FLAIR space to T1 space, and how sharp the optimum is.
 
-    Sharpness is the share of the mutual information that is lost by a small shift. Different heads share no
-    more than their coarse shape, so they gain little from the best fit, whatever the scanner's contrast.
+    Sharpness is the share of the mutual information that a small shift loses. Different heads share only their
+    coarse shape, so that a small shift loses little, whatever the scanner's contrast.
 
     Returns:
-        The transform, and the sharpness (0 to 1; 0 where the two do not meet at all).
+        The transform, and the sharpness (0 to 1; 0 if the two do not overlap).
     """
     mask = Grid.of(flair).image(brain.astype(np.uint8))
     points = _brain_points(flair, brain)
@@ -198,8 +198,8 @@ def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk
 
 
 def _starts(moving: sitk.Image, points: np.ndarray) -> Iterator[list[float]]:
-    """Translations (mm) to start from: none, middle on middle, and the brain's top below that of the head, wherever the
-    top is: the header of a head that was turned is wrong.
+    """Translations (mm) to start from: none, centre on centre, and the brain's top below the head's top, whichever end of the
+    volume that is, since the header of a rotated head is wrong.
     """
     yield [0.0, 0.0, 0.0]
     centre = points.mean(axis=0)
@@ -217,7 +217,7 @@ def _starts(moving: sitk.Image, points: np.ndarray) -> Iterator[list[float]]:
 def _optimise(
     fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, start: sitk.Euler3DTransform, *, step_mm: float
 ) -> tuple[sitk.Euler3DTransform, float] | None:
-    """The transform of the most mutual information near the start, or None where the images do not meet."""
+    """The transform with the most mutual information near the start; None if the images do not overlap."""
     method = _method(mask)
     method.SetOptimizerAsRegularStepGradientDescent(step_mm, 0.01, 100, 0.6, 1e-7)
     method.SetOptimizerScales([RIM_MM**2] * 3 + [1.0] * 3)
@@ -233,11 +233,13 @@ def _optimise(
 def _method(mask: sitk.Image) -> sitk.ImageRegistrationMethod:
     """Mutual information over all voxels of the mask, computed the same way every time."""
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfWorkUnits(1)  # sums over threads depend on their order, and results must not
+    method.SetNumberOfWorkUnits(
+        1
+    )  # sums over threads depend on their order, but results must be reproducible
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricFixedMask(mask)
     method.SetMetricSamplingStrategy(method.NONE)
-    # ITK's default smooths the image for its gradient only, and on thick slices stops 1 mm from the optimum.
+    # ITK's default smooths the image for its gradient only, and with thick slices stops 1 mm short of the optimum.
     method.MetricUseMovingImageGradientFilterOff()
     method.MetricUseFixedImageGradientFilterOff()
     method.SetInterpolator(sitk.sitkLinear)
@@ -266,7 +268,7 @@ def _sharpness(
 
 
 def _reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """Averages of whole voxels of about the given size, with the head's grey values evenly spread.
+    """The image averaged to voxels of about the given size, with the head's grey values replaced by evenly spread ranks.
 
     Fat is so bright on many T1 scans that the whole brain would fall into a few bins of the joint histogram.
     Ranks among the voxels of the head keep the contrasts that matter, whatever the scanner's units.
@@ -288,7 +290,7 @@ def _mask_on(mask: sitk.Image, fixed: sitk.Image) -> sitk.Image:
 
 
 def _brain_points(flair: sitk.Image, brain: np.ndarray) -> np.ndarray:
-    """At most some 5,000 LPS points (mm) spread evenly over the brain."""
+    """About 5,000 LPS points (mm) at most, spread evenly over the brain."""
     voxels = np.argwhere(brain)
     return Grid.of(flair).points(voxels[:: max(1, len(voxels) // 5000), ::-1])
 

@@ -1,4 +1,4 @@
-"""Onto the model's grid and back: averages of whole slices, antialiased within the slice."""
+"""Resample onto the model's grid: whole slices are averaged, with antialiasing within the slice."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ FWHM = 2.3548
 
 
 def _antialias_sigma_mm(native_mm: float, target_mm: float) -> float:
-    """The Gaussian that widens a voxel of `native_mm` to `target_mm` (FWHM); 0 where it is wider already."""
+    """Standard deviation of the Gaussian that widens a voxel of `native_mm` to `target_mm` (FWHM); 0 if it is already wider."""
     return (
         float(np.sqrt(max(0.0, target_mm**2 - native_mm**2))) / FWHM if target_mm > native_mm * 1.001 else 0.0
     )
 
 
 def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.ndarray:
-    """The FLAIR (or a mask of it) on the model's grid that was made from it.
+    """The FLAIR (or a mask on its grid) on the model's grid that was derived from it.
 
-    Whole slices are averaged; within the slice the image is smoothed to the coarser resolution, if that is
-    coarser, and interpolated. Where the spacings agree the voxels pass unchanged, bit for bit if no slices
-    are averaged.
+    Whole slices are averaged; within the slice the image is smoothed to the model's resolution, if that is
+    coarser, and interpolated. Where the spacings agree, the voxels are kept, bit for bit if no slices are
+    averaged.
 
     Args:
         image: axes as of `geometry.to_lps_axes`.
@@ -41,7 +41,7 @@ def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.nda
     step = np.asarray(grid.spacing) / np.asarray(native.spacing)
     averaged = round(float(step[2]))
     first = round(float(start[2] - (averaged - 1) / 2))
-    # Only the part of the slice that is needed, and a few voxels for smoothing and spline.
+    # Only the part of the slice that is needed, with a few voxels for smoothing and the spline.
     low = [max(0, int(start[axis]) - 16) for axis in (0, 1)]
     high = [int(start[axis] + grid.size[axis] * step[axis]) + 16 for axis in (0, 1)]
     array = voxels_of(image)
@@ -70,8 +70,8 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
     """The T1 on the model's grid, through the alignment.
 
     A T1 with thinner slices than the model's is sampled at several positions through the thickness of each
-    slice, and these are averaged; finer in-plane voxels are smoothed to the model's. A T1 on the very grid
-    passes with its values unchanged.
+    slice, and these are averaged; finer in-plane voxels are smoothed to the model's. A T1 that is
+    already on the grid keeps its values.
 
     Args:
         image: float32, any orientation.
@@ -118,7 +118,7 @@ def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarr
     Returns:
         bool (slices, rows, columns) on `grid`.
     """
-    # All maps are affine: where voxel (0, 0, 0) falls in the T1, and how far a step along each axis goes there.
+    # All maps are affine: the position of voxel (0, 0, 0) in the T1 and the step along each axis suffice.
     corners = grid.points(np.concatenate((np.zeros((1, 3)), np.eye(3))))
     indices = t1.indices(np.asarray([to_t1.TransformPoint(point) for point in corners.tolist()]))
     start, steps = indices[0], indices[1:] - indices[0]
@@ -126,17 +126,17 @@ def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarr
     heights = _sampled_heights(t1, grid, to_t1)
     covered = np.ones(grid.shape, bool)
     for number in range(grid.size[2]):
-        for height in {heights[0], heights[-1]}:  # those between lie between, and the T1 is convex
+        for height in {heights[0], heights[-1]}:  # the T1 is convex, so samples between these lie in it, too
             for axis in range(3):
                 along = start[axis] + steps[2, axis] * (number + height)
                 place = along + steps[0, axis] * columns + steps[1, axis] * rows
-                # The outermost voxels reach half a voxel out; on the very edge ITK gives 0.
+                # The outermost voxels extend by half a voxel; exactly on the edge ITK returns 0.
                 covered[number] &= (place > -0.5 + 1e-6) & (place < t1.size[axis] - 0.5 - 1e-6)
     return covered
 
 
 def known_in_both(study: Study, to_t1: sitk.AffineTransform) -> np.ndarray:
-    """Where neither T1 nor FLAIR holds what is no number (NaN), nor a neighbour of that: splines reach over it.
+    """Voxels that are not NaN, nor next to NaN, in T1 and FLAIR: splines reach over neighbours.
 
     Returns:
         bool (slices, rows, columns) on the FLAIR's grid.
@@ -162,15 +162,15 @@ def _through(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarray:
 
 
 def _sampled_heights(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> list[float]:
-    """Where, in slices from the middle of a slice upwards, the T1 is sampled: once per slice of its own."""
+    """The heights, in slices from the middle of a slice upwards, at which the T1 is sampled: once per slice of the T1."""
     across = _through(t1, grid, to_t1) / np.asarray(t1.spacing)
-    thickness_mm = 1.0 / float(np.max(across))  # of a T1 slice, across the model's
+    thickness_mm = 1.0 / float(np.max(across))  # thickness of a T1 slice, across the model's slices
     count = max(1, round(grid.spacing[2] / thickness_mm))
     return [(position + 0.5) / count - 0.5 for position in range(count)]
 
 
 def _crop_to(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform, margin: int = 12) -> sitk.Image:
-    """The part of the T1 that the grid needs; the whole where they hardly meet."""
+    """The part of the T1 that the grid needs; the whole T1 if they hardly overlap."""
     corners = grid.points(np.asarray(list(np.ndindex(2, 2, 2))) * np.asarray(grid.size) - 0.5)
     indices = Grid.of(image).indices(np.asarray([to_t1.TransformPoint(point) for point in corners.tolist()]))
     low = np.clip(np.floor(indices.min(axis=0)).astype(int) - margin, 0, None)
@@ -181,7 +181,7 @@ def _crop_to(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform, margin:
 
 
 def _same_voxels(image: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> bool:
-    """Whether each voxel of the grid is one of the image's, in the same order and at the same place."""
+    """Whether each voxel of the grid is a voxel of the image, in the same order and at the same position."""
     start = image.indices(np.asarray([grid.origin]))[0]
     return (
         np.allclose(to_t1.GetMatrix(), np.eye(3).ravel(), atol=1e-9)

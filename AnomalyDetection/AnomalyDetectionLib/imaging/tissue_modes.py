@@ -1,4 +1,4 @@
-"""Intensity scaling by the tissues' own modes, which a large lesion does not move as it moves percentiles."""
+"""Intensity scaling by the modes of the tissues, which a large lesion shifts less than percentiles."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from .prepared import IntensityScale
 
 _BINS = 256
 _SMOOTH = 0.015
-"""Of the histogram's range: SD of the Gaussian that the histogram is smoothed with, wider than a grey level of 8 bits."""
+"""SD of the Gaussian that smooths the histogram, as a share of its range: wider than a grey level of 8 bits."""
 
 _PEAK = 0.45
-"""A peak of the T1's histogram is a tissue's if it is so high, compared with the highest."""
+"""A peak of the T1's histogram is a tissue if it has at least this share of the highest peak's height."""
 
 _NEAR = 0.1
-"""Half the width, as a share of white matter's level, of what is averaged round a peak: a peak alone would jump from bin to bin."""
+"""Half the width of the range averaged round a peak, as a share of white matter's level: the peak alone would jump between
+bins."""
 
 _FLUID_T1, _FLUID_FLAIR = 0.5, 0.6
 """Fluid is darker than these on both images, on the scale from the darkest voxels (0) to white matter (1)."""
 
 _PURE = 0.25
-"""Quantile of the fluid of a sector that is taken for its level: the rest shares its voxel with tissue."""
+"""Quantile of a sector's fluid that is taken as its level: brighter voxels are partly tissue."""
 
 _LEAST_FLUID = 30  # voxels of a sector
 
@@ -63,14 +64,14 @@ def mode_scales(
 
 
 def _sectors(brain: np.ndarray) -> np.ndarray:
-    """int (voxels,): in which of 16 sectors of equal size a voxel of the brain lies: left and right, front and back, 4 high."""
+    """int (voxels,): the sector of each voxel of the brain, of 16 equal ones: left and right, front and back, 4 levels."""
     s, i, j = np.nonzero(brain)
     height = np.searchsorted(np.quantile(s, (0.25, 0.5, 0.75)), s, side="right")
     return np.asarray(4 * height + 2 * (i > np.median(i)) + (j > np.median(j)))
 
 
 def _range(values: np.ndarray, sectors: np.ndarray, name: str) -> tuple[float, float]:
-    """The darkest voxels of an image and how far the brightest lie above them."""
+    """The level of the darkest voxels of an image, and the distance from there to the brightest."""
     low = float(
         np.median(
             [np.percentile(values[sectors == k], 1) if (sectors == k).any() else np.nan for k in range(16)]
@@ -91,7 +92,7 @@ def _histogram(values: np.ndarray, low: float, span: float) -> np.ndarray:
 
 
 def _refined(values: np.ndarray, place: int, low: float, span: float) -> float:
-    """The mean of what lies round a peak, moved until it stays (mean shift)."""
+    """The mean of the values round a peak, shifted until it is stable (mean shift)."""
     level = low - 0.2 * span + 1.4 * span * (place + 0.5) / _BINS
     for _ in range(20):
         near = values[np.abs(values - level) < _NEAR * (level - low)]

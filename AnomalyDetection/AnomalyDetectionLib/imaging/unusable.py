@@ -23,10 +23,10 @@ class Unusable:
 
     @classmethod
     def by(cls, subject: str, error: Exception) -> Unusable:
-        """By the error that it ended with.
+        """Describe a scan by the error that it ended with.
 
         Raises:
-            OSError: the disk is full, which is no fault of the scan.
+            OSError: the disk is full, which is not the scan's fault.
         """
         if isinstance(error, InputError):
             return cls(subject, str(error))
@@ -36,10 +36,10 @@ class Unusable:
 
 
 def write_unusable(table: Path, unusable: Sequence[Unusable]) -> None:
-    """Write a CSV table of the columns subject and reason; with none, a table of an earlier run is taken away.
+    """Write a CSV table with the columns subject and reason; without any scans, remove the table of an earlier run.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the table cannot be written.
     """
     if not unusable:
         table.unlink(missing_ok=True)
@@ -51,5 +51,5 @@ def write_unusable(table: Path, unusable: Sequence[Unusable]) -> None:
 
 
 def in_words(unusable: Sequence[Unusable], table: Path) -> str:
-    """The end of a sentence: how many there are and where the reasons are listed; empty for none."""
+    """The end of a sentence: how many there are, and where the reasons are listed; empty if there are none."""
     return f"; {len(unusable)} could not be used, see {table}" if unusable else ""

@@ -1,4 +1,4 @@
-"""One image volume with where it came from, and the study of T1 and FLAIR that a run starts from."""
+"""An image volume with its origin, and the study of T1 and FLAIR that a detection starts from."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Volume:
         image: float32, three dimensions, more than one slice, finite, not constant.
         path: the file or DICOM folder it was read from; None when it came from memory.
         sha256: of the file's bytes (for DICOM: of the files' bytes in slice order); None from memory.
-        description: how to name it to a person, such as the file name or the DICOM series description.
+        description: its name for people, such as the file name or the DICOM series description.
         files: the DICOM instances it was read from, in slice order (one for a multi-frame object); empty for other
             formats.
-        chosen: why this DICOM series was taken of its study; "" where the user named it.
-        series: that DICOM series, with what its headers say; None for other formats.
+        chosen: why this DICOM series of the study was chosen; "" if the user named it.
+        series: that DICOM series, with its headers; None for other formats.
         header: of a NIfTI file; None for other formats.
         remarks: doubts about the file.
-        unknown: bool (slices, rows, columns), where the file holds no number (NaN, infinite); None: nowhere. The image
-            has its lowest value there.
+        unknown: bool (slices, rows, columns), voxels that hold no number (NaN, infinite) in the file; None if there are
+            none. In the image they have its lowest value.
         zero: the value subtracted from the file's values, so that 0 in the image means no signal.
     """
 
@@ -58,9 +58,9 @@ class Volume:
 
 @dataclass(frozen=True)
 class Study:
-    """What the user gave: a T1, a FLAIR and, optionally, a brain mask, each on a grid of its own.
+    """The images given by the user: a T1, a FLAIR and, optionally, a brain mask, each on its own grid.
 
-    The brain mask lies in the FLAIR's physical space; voxels other than 0 are brain.
+    The brain mask is in the FLAIR's physical space; voxels that are not 0 are brain.
     """
 
     t1: Volume
@@ -69,5 +69,5 @@ class Study:
 
 
 def name_of(volume: Volume, otherwise: str) -> str:
-    """How to name a volume to a person: its path, else its description, else what it is."""
+    """The name of a volume for people: its path, else its description, else its role."""
     return str(volume.path) if volume.path is not None else volume.description or otherwise

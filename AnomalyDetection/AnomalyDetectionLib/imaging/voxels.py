@@ -10,8 +10,8 @@ def voxels_of(image: sitk.Image) -> np.ndarray:
     """The values of an image as a read-only array (slices, rows, columns) on the image's own memory.
 
     Use it in place of `SimpleITK.GetArrayViewFromImage`: since SimpleITK 2.5.7 such a view no longer keeps its image alive,
-    and reads freed memory where nothing else does. This one keeps what it shows: it stays right when the image is
-    dropped, or changed in place (SimpleITK then gives the image a memory of its own).
+    and reads freed memory unless something else does. This array keeps the memory alive: it stays valid when the image is
+    deleted, or changed in place (SimpleITK then gives the image new memory).
     """
     return np.asarray(_Voxels(image))
 

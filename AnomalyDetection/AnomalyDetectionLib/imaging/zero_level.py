@@ -1,7 +1,6 @@
 """Shift grey values so that 0 means no signal, as in MR magnitude images.
 
-Programs write scans whose values begin at -1024 or 32768, are z-scores, or have a constant or no number beyond the
-head. The brain mask and N4 (which works on logarithms) need to know where no signal is.
+Programs write scans whose values begin at -1024 or 32768, are z-scores, or are constant or NaN beyond the head. The brain mask and N4 (which works on logarithms) need to know where no signal is.
 """
 
 from __future__ import annotations
@@ -10,32 +9,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Enough voxels to tell percentiles.
+#: Number of voxels that is enough to estimate percentiles.
 _SAMPLE = 2_000_000
 
-#: Fewer voxels show no head, and nothing can be said of what is usual in them.
+#: Fewer voxels than this show no head, and tell nothing about usual values.
 _FEWEST = 4096
 
-#: A constant beyond the head has this share of the voxels, and nothing near it (in terms of the range of values).
+#: A constant beyond the head has at least this share of the voxels, and no values this close to it (as a share of the
+#: range).
 _PADDING_SHARE, _PADDING_GAP = 1e-3, 0.1
 
-#: A background in the midst of the values, such as of z-scores of the brain alone, has this share of the voxels.
+#: A background in the middle of the range, as in z-scores of the brain alone, has at least this share of the voxels.
 _BACKGROUND_SHARE, _BELOW_BACKGROUND = 0.2, 0.1
 
-#: Values begin at 0 if the lowest percent of them is not further from it than this: below it in terms of the range,
-#: above it in terms of the brightest. An interpolated scan undershoots by 0.02; without any air, fluid is at 0.2.
+#: Values begin at 0 if the lowest percent of them is no farther from it than this: below 0 as a share of the range,
+#: above 0 as a share of the brightest. An interpolated scan undershoots by 0.02; without any air, fluid is at 0.2.
 _BELOW_ZERO, _ABOVE_ZERO = 0.15, 0.35
 
-#: The very lowest value is that of no signal if the lowest percent is no further from it, in terms of the range.
+#: The lowest value means no signal if the lowest percent is no farther from it than this share of the range.
 _LOWEST = 0.05
 
 
 class FromZero(NamedTuple):
-    """Values of which 0 is no signal.
+    """Values in which 0 means no signal.
 
     Attributes:
         values: float32, finite.
-        unknown: bool, same shape: where there was no number; None: nowhere.
+        unknown: bool, same shape: voxels without a number; None if there are none.
         zero: the value that was subtracted.
     """
 
@@ -45,7 +45,7 @@ class FromZero(NamedTuple):
 
 
 def from_zero(values: np.ndarray) -> FromZero:
-    """Shift values so that 0 is no signal. Values of ordinary scans are returned unchanged.
+    """Shift values so that 0 means no signal; those of ordinary scans are returned unchanged.
 
     Args:
         values: float32, at least one of them finite; not changed.
@@ -57,7 +57,7 @@ def from_zero(values: np.ndarray) -> FromZero:
     if known.size < _FEWEST and unknown is None:
         return FromZero(values, None, 0.0)
     corner = float(values.flat[0])
-    replaced: list[tuple[float, float]] = []  # a value and what takes its place
+    replaced: list[tuple[float, float]] = []  # a value and its replacement
     low = float(known.min())
     if low < 0 and np.count_nonzero(known == low) > _PADDING_SHARE * known.size:
         others = known[known > low]

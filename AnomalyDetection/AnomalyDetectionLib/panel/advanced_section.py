@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from ..detection.detection_settings import DetectionSettings, setting_of
 from ..model.bundled import DEFAULT_MODEL, PAPER_KIND, bundled_models, model_info
 from .devices import Devices
+from .labels import about_setting
 from .messages import say
 
 DEVICES = (("auto", "Automatic (GPU if there is one)"), ("cpu", "CPU"), ("gpu", "GPU"))
@@ -31,6 +32,14 @@ class AdvancedSection:
         ui.modelSelector.addItem(_("A model file"))
         for _name, text in DEVICES:
             ui.deviceSelector.addItem(_(text))
+        for widget, name in (
+            (ui.deviceSelector, "device"),
+            (ui.percentileSpinBox, "percentile"),
+            (ui.strideSpinBox, "stride"),
+            (ui.registerCheckBox, "register"),
+            (ui.biasCorrectionCheckBox, "bias_correction"),
+        ):
+            widget.toolTip = about_setting(name)
         self._filling = False
         self._devices = Devices(self._devices_found)
         ui.modelSelector.currentIndexChanged.connect(self._model_chosen)
@@ -86,9 +95,7 @@ class AdvancedSection:
         ui.modelFileEdit.visible = is_file
         if str(parameters.modelFile) != ui.modelFileEdit.currentPath:
             ui.modelFileEdit.currentPath = str(parameters.modelFile)
-        ui.modelSelector.toolTip = model_info(Path(self._file())).summary or _(
-            "Model to use: a model that ships with the module, or a model file."
-        )
+        ui.modelSelector.toolTip = model_info(Path(self._file())).summary or about_setting("model")
         for widget in (ui.percentileLabel, ui.percentileSpinBox, ui.strideLabel, ui.strideSpinBox):
             widget.enabled = self._is_papers()
         devices = [name for name, _text in DEVICES]

@@ -20,6 +20,7 @@ from ..scene.result import (
     settings_of,
     why_fixed,
 )
+from .labels import about_setting
 from .messages import say
 
 LEAST_THRESHOLD = 0.5
@@ -40,7 +41,6 @@ class DisplaySection:
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self.rederive)
         ui = panel.ui
-        self._tips = {widget: widget.toolTip for widget in (ui.thresholdSlider, ui.minimumSizeSlider)}
         slider = ui.thresholdSlider
         # The range in the .ui file is for scores that are deviations.
         self._deviations = slider.maximum, slider.singleStep, slider.decimals
@@ -86,9 +86,13 @@ class DisplaySection:
         ):
             widget.enabled = result is not None
         fixed = "" if result is None else why_fixed(result)
-        for widget in (ui.thresholdSlider, ui.minimumSizeSlider):
+        of_paper = result is None or not has_probabilities(result)
+        at_once = _(
+            "The findings follow at once, without another detection, and keep their numbers and reviews."
+        )
+        for widget, name in ((ui.thresholdSlider, "threshold"), (ui.minimumSizeSlider, "min_patches")):
             widget.enabled = result is not None and not fixed
-            widget.toolTip = fixed or self._tips[widget]
+            widget.toolTip = fixed or f"{about_setting(name, of_paper=of_paper)} {at_once}"
         say(ui.normalRateLabel, "" if result is None else self._findings_in_a_normal_scan(result))
         if result is None or fixed:
             say(ui.minimumVolumeLabel, fixed)

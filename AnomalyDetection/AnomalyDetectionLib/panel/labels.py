@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from slicer.i18n import tr as _
 
+from ..detection.detection_settings import setting_of
 from ..detection.hints import EDGE, INFARCT_LIKE, OTHER_ANOMALY, UNKNOWN, WMH_LIKE
 from ..model.false_positive_curve import in_words
 from ..scene.findings_table import ADDED, CHANGED, DELETED, FindingRow
@@ -32,6 +33,17 @@ _SHORTER = (
     ("white matter", "WM"),
     ("periventricular", "periv."),
 )
+
+
+def about_setting(name: str, *, of_paper: bool = True) -> str:
+    """The tool tip of a setting of `DetectionSettings`: its help, and the paper's value where that applies."""
+    setting = setting_of(name)
+    help = _(setting.help)
+    if setting.kind is bool:
+        return _("Off: {effect}").format(effect=help[:1].lower() + help[1:])
+    if of_paper and setting.in_paper:
+        return _("{help} The paper uses {value}.").format(help=help, value=setting.in_paper)
+    return help
 
 
 def short_region(row: FindingRow) -> str:

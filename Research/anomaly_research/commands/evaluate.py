@@ -31,10 +31,10 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     return tuple(name if name.startswith("sub-") else f"sub-{name}" for name in names)
 
 
-@click.command(short_help="How much models and baselines find in a cohort with truth.")
+@click.command(short_help="Measure what models and baselines find in a cohort with truth.")
 @click.argument("cohort", type=PATH)
 @click.option(
-    "--output", type=PATH, required=True, metavar="DIR", help="Folder for scores, tables and figures."
+    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write scores, tables and figures to."
 )
 @MODELS
 @click.option(
@@ -42,18 +42,28 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     metavar="N,N,...",
     multiple=True,
     callback=_numbers,
-    help="Score at these, too, besides each model's own.",
+    help="Percentiles to score with, besides each model's own; can be given several times.",
 )
-@click.option("--subjects", metavar="SUB,SUB,...", multiple=True, callback=_names, help="Only these.")
+@click.option(
+    "--subjects",
+    metavar="SUB,SUB,...",
+    multiple=True,
+    callback=_names,
+    help="Subjects to evaluate, with or without sub-.  [default: all]",
+)
 @click.option(
     "--device",
     default="auto",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
     show_default=True,
-    help="Where to compute.",
+    help="Device to compute on; auto uses a GPU if there is one.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the bootstrap over patients."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the bootstrap over patients.",
 )
 @PROGRESS
 @DEBUG
@@ -68,15 +78,15 @@ def evaluate(
     progress: str,
     debug: bool,
 ) -> None:
-    """Measure how many infarcts models find in COHORT, beside thresholds of bright and of dark FLAIR.
+    """Measure how many infarcts models find in COHORT, compared with thresholds of bright and of dark FLAIR.
 
     COHORT is a folder in the layout of BIDS with the truth in derivatives/truth, as `simulate` writes it. Scores
-    are kept in DIR: run again, or after an interruption, only what is missing is computed.
+    are kept in DIR: when run again, only what is missing is computed.
 
     \b
       summary.md, summary.json   all tables on one page, and for programs
       froc.png, strata.png       curves, and infarcts found by size, kind and region
-      tables/*.csv               one table each; errors.csv has the scans that could not be used
+      tables/*.csv               the tables; errors.csv has the scans that could not be used
 
     Example:
 
@@ -84,7 +94,7 @@ def evaluate(
       anomaly-detection evaluate cohort --output results --model paper --model mine.safetensors
     """
     check_output(output)
-    from ..evaluation.run import EvaluationRequest, run_evaluation
+    from ..evaluation.run_evaluation import EvaluationRequest, run_evaluation
     from ..reports.evaluation_report import TABLES, write_evaluation
 
     request = EvaluationRequest(
@@ -103,7 +113,9 @@ def evaluate(
             evaluation = run_evaluation(request, report)
             write_evaluation(evaluation, report)
         except KeyboardInterrupt:
-            raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
+            raise InputError(
+                f"Stopped; the same command continues from what is stored in {output}."
+            ) from None
         failed, done = len(evaluation.failures), len(evaluation.scans)
         errors = output / TABLES / "errors.csv"
         if not done:

@@ -17,18 +17,20 @@ from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 if TYPE_CHECKING:
     from AnomalyDetectionLib.model.model_file import Model
 
-_OUTPUT = click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for the results.")
+_OUTPUT = click.option(
+    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write the results to."
+)
 
 
 @click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
 def experiment() -> None:
-    """The experiments of the paper, each from the output of `evaluate`, beside the paper's own figures.
+    """The experiments of the paper, each from the output of `evaluate`, compared with the paper's figures.
 
     \b
       sweep        1, figure 4: latent size, percentile and threshold
       categories   2, table 2: what the suspected anomalies are
       hints        what the hints say of findings whose truth is known
-      real-lesions what models find of tumours, MS lesions and hyperintensities that are really there
+      real-lesions what models find of tumours, MS lesions and hyperintensities in real scans
       missed       3, figure 6: which infarcts are missed, and what they look like
       ablations    the open questions of the method, one change at a time
       page         all of it on one page
@@ -43,7 +45,7 @@ def experiment() -> None:
     type=PATH,
     multiple=True,
     metavar="FILE",
-    help="A model of the sweep, to tell how it was trained; give all.",
+    help="Model of the sweep, to report how it was trained; give the option for each model.",
 )
 @_OUTPUT
 @DEBUG
@@ -51,7 +53,7 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
     """The paper's figure 4, and the best latent size, percentile and threshold at equal false positives.
 
     EVALUATION is the output of `evaluate` with the models latent-050, latent-075 and so on (whichever there are) and
-    with --percentiles. Counting takes some seconds a scan.
+    with --percentiles. Counting takes some seconds per scan.
     """
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.model_file import load_paper_model
@@ -74,14 +76,16 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
 
 @experiment.command(short_help="Experiment 2: what the suspected anomalies are.")
 @click.argument("tables", type=PATH, nargs=-1, required=True, metavar="EVALUATION|TABLE...")
-@click.option("--method", metavar="NAME", help="Of the evaluation's methods.  [default: the first model]")
+@click.option(
+    "--method", metavar="NAME", help="Method of the evaluation to report.  [default: the first model]"
+)
 @_OUTPUT
 @DEBUG
 def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug: bool) -> None:
-    """The paper's table 2: suspected anomalies by category, beside the paper's own.
+    """The paper's table 2: suspected anomalies by category, next to the paper's own.
 
-    From the truth: give the output of `evaluate`. From a reader: give the tables (CSV, one a scan) that the module
-    for 3D Slicer exported, or a folder that holds nothing else.
+    To count by the truth, give the output of `evaluate`; to count by a reader, give the tables (CSV, one per scan) that
+    the module for 3D Slicer exported, or a folder that holds nothing else.
     """
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
@@ -113,9 +117,14 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     )
 
 
-@experiment.command(short_help="Hints against the truth.")
+@experiment.command(short_help="Compare hints with the truth.")
 @click.argument("evaluation", type=PATH, metavar="EVALUATION")
-@click.option("--method", default=DEFAULT_MODEL, show_default=True, help="A model of the evaluation.")
+@click.option(
+    "--method",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    help="Model of the evaluation whose hints are counted.",
+)
 @_OUTPUT
 @DEBUG
 def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
@@ -144,13 +153,18 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
     click.echo(f"{said} Tables in {output}.")
 
 
-@experiment.command("real-lesions", short_help="What is found of lesions that are really there.")
+@experiment.command("real-lesions", short_help="Measure what is found of real lesions.")
 @click.argument("table", type=PATH, metavar="TABLE")
 @click.option(
-    "--root", type=PATH, default=Path(), help="Folder that the table's paths start from.  [default: this one]"
+    "--root",
+    type=PATH,
+    default=Path(),
+    help="Folder that the paths in the table are relative to.  [default: the current folder]",
 )
 @MODELS
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--device", default="auto", show_default=True, help="Device to compute on: auto, cpu, cuda or mps."
+)
 @_OUTPUT
 @DEBUG
 def real_lesions(
@@ -159,7 +173,7 @@ def real_lesions(
     """Tumours, MS lesions and white matter hyperintensities found by models, as `detect` finds them, and what they are called.
 
     TABLE is CSV or TSV of scans: name, patient, t1, flair, brain_mask (or nothing), lesions and lesion_class ("tumour",
-    "ms" or "wmh"). What was found is kept in DIR: run again, or after an interruption, only what is missing is computed.
+    "ms" or "wmh"). What was found is kept in DIR: when run again, only what is missing is computed.
     """
     from AnomalyDetectionLib.calibration.prepare_scans import read_table
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
@@ -176,7 +190,7 @@ def real_lesions(
                 progress=lambda line, done: report("detecting", done, line),
             )  # fmt: skip
     except KeyboardInterrupt:
-        raise InputError(f"Stopped; the same command goes on from what is stored in {output}.") from None
+        raise InputError(f"Stopped; the same command continues from what is stored in {output}.") from None
     with atomic_folder(output) as beside:
         write_real_lesions(found, unusable, beside)
     click.echo(f"{in_words(found, unusable)} Tables in {output / PAGE}.")
@@ -184,14 +198,24 @@ def real_lesions(
 
 @experiment.command(short_help="Experiment 3: the missed infarcts.")
 @click.argument("evaluation", type=PATH, metavar="EVALUATION")
-@click.option("--model", default="paper", show_default=True, help="Whose misses: a model of the evaluation.")
-@click.option("--method", metavar="NAME", help="What the evaluation calls it.  [default: the model's name]")
 @click.option(
-    "--cohort", type=PATH, metavar="COHORT", help="That was evaluated, where prepared images were deleted."
+    "--model",
+    default="paper",
+    show_default=True,
+    help="Model of the evaluation whose missed infarcts are shown.",
 )
-@click.option("--slices", is_flag=True, help="Draw whole slices, too; such a picture is one of the patient.")
 @click.option(
-    "--no-patches", is_flag=True, help="Draw no tissue of the patients at all, for results to be published."
+    "--method", metavar="NAME", help="Name of the model in the evaluation.  [default: the model's own name]"
+)
+@click.option(
+    "--cohort",
+    type=PATH,
+    metavar="COHORT",
+    help="Cohort that was evaluated; needed if its prepared images were deleted.",
+)
+@click.option("--slices", is_flag=True, help="Also draw whole slices; such a picture shows the patient.")
+@click.option(
+    "--no-patches", is_flag=True, help="Draw no tissue of the patients, for results that will be published."
 )
 @_OUTPUT
 @DEBUG
@@ -248,23 +272,34 @@ def missed(
     click.echo(f"{in_words(infarcts, gone, tissue)}{without} Tables and figures in {output}.")
 
 
-@experiment.command(short_help="What each open question of the method is worth.")
+@experiment.command(short_help="Measure the effect of each open question of the method.")
 @click.argument("cohort", type=PATH, metavar="COHORT")
-@click.option("--model", default="paper", show_default=True, help="Whose scores are read differently.")
 @click.option(
-    "--alike", type=PATH, metavar="FILE", help="The model that --trained ones differ from in one setting."
+    "--model",
+    default="paper",
+    show_default=True,
+    help="Model whose scores are evaluated with other settings.",
 )
 @click.option(
-    "--trained", type=PATH, multiple=True, metavar="FILE", help="Model of another setting; give several."
+    "--alike", type=PATH, metavar="FILE", help="Model that differs from each --trained model in one setting."
+)
+@click.option(
+    "--trained",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Model trained with another setting; can be given several times.",
 )
 @click.option(
     "--store",
     type=PATH,
     required=True,
     metavar="DIR",
-    help="Output of `evaluate`, or to be; scores go there.",
+    help="Folder with the output of `evaluate`, or for it; scores are stored there.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--device", default="auto", show_default=True, help="Device to compute on: auto, cpu, cuda or mps."
+)
 @_OUTPUT
 @DEBUG
 def ablations(
@@ -273,9 +308,9 @@ def ablations(
 ) -> None:  # fmt: skip
     """One change at a time, all else equal: what it does to COHORT's infarcts found and false positives.
 
-    Percentile, back-projection, neighbours, stride, statistics and so on by reading the scores of --model differently;
-    activation, widths, features and so on by models that were trained for it (--trained), beside one that was trained
-    alike without the change (--alike).
+    Percentile, back-projection, neighbours, stride, statistics and so on by evaluating the scores of --model with other
+    settings; activation, widths, features and so on by models that were trained for it (--trained), compared with one that
+    was trained alike without the change (--alike).
     """
     from AnomalyDetectionLib.detection.device import resolve_device
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
@@ -306,11 +341,15 @@ def ablations(
     click.echo(f"{len(rows)} rows in {output}/ablations.csv.{failed}")
 
 
-@experiment.command(short_help="All results on one page.")
+@experiment.command(short_help="Write all results on one page.")
 @click.argument("results", type=PATH, metavar="RESULTS")
-@click.option("--title", default="The experiments of the paper", show_default=True)
+@click.option("--title", default="The experiments of the paper", show_default=True, help="Title of the page.")
 @click.option(
-    "--link", "links", multiple=True, metavar="NAME=ADDRESS", help="To other results; give several."
+    "--link",
+    "links",
+    multiple=True,
+    metavar="NAME=ADDRESS",
+    help="Link to other results; can be given several times.",
 )
 @DEBUG
 def page(
@@ -333,9 +372,9 @@ def page(
     click.echo(f"The page is {path}.")
 
 
-@experiment.command("training-table", short_help="A lesion-free cohort as a table for `prepare`.")
+@experiment.command("training-table", short_help="List a lesion-free cohort in a table for `prepare`.")
 @click.argument("cohort", type=PATH, metavar="COHORT")
-@click.option("--output", type=PATH, required=True, metavar="FILE", help="CSV to write.")
+@click.option("--output", type=PATH, required=True, metavar="FILE", help="CSV file to write.")
 @DEBUG
 def training_table(cohort: Path, output: Path, debug: bool) -> None:
     """List the lesion-free scans of COHORT as `prepare` reads them, confounders as lesions to keep out."""

@@ -13,15 +13,21 @@ from AnomalyDetectionLib.errors import InputError
 @click.command("add-library")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
-    "--scans", type=PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
+    "--scans",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="File with the prepared scans from `prepare` that the model was trained on.",
 )
-@click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@click.option(
+    "--output", type=PATH, metavar="FILE", help="Model file to write.  [default: overwrite the given one]"
+)
 @DEBUG
 def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> None:
-    """Give a model a library of the normal patches that it was trained on, or choose it anew.
+    """Give a model a library of the normal patches that it was trained on, or replace the one it has.
 
     Findings are then shown beside the most similar normal tissue. Only scans that the model's card names as
-    trained on are taken. `train` does this by itself.
+    trained on are taken. `train` does this automatically.
     """
     from AnomalyDetectionLib.calibration.scan_file import read_scans
     from AnomalyDetectionLib.model.model_file import find_model, load_paper_model, save_model
@@ -45,14 +51,20 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
 @click.command("add-statistics")
 @click.argument("model", metavar="NAME|FILE")
 @click.option(
-    "--scans", type=PATH, required=True, metavar="FILE", help="Scans from `prepare` that it was trained on."
+    "--scans",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="File with the prepared scans from `prepare` that the model was trained on.",
 )
-@click.option("--output", type=PATH, metavar="FILE", help="Model file to write.  [default: the model's own]")
+@click.option(
+    "--output", type=PATH, metavar="FILE", help="Model file to write.  [default: overwrite the given one]"
+)
 @DEBUG
 def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) -> None:
     """Give a model statistics by tissue, for `detect --statistics tissue` and `--distance mahalanobis`.
 
-    Only scans that the model's card names as trained on are taken. Its usual scores stay what they are.
+    Only scans that the model's card names as trained on are taken. Its usual scores do not change.
     """
     from AnomalyDetectionLib.calibration.scan_file import read_scans
     from AnomalyDetectionLib.model.model_file import find_model, load_paper_model, save_model
@@ -81,7 +93,7 @@ def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) ->
 @click.argument("evaluation", type=PATH, metavar="EVALUATION")
 @DEBUG
 def add_results(model: str, evaluation: Path, debug: bool) -> None:
-    """Put what `evaluate` measured into a model's card, in place of what it said before."""
+    """Put the results of `evaluate` into a model's card, in place of earlier results."""
     import dataclasses
 
     from AnomalyDetectionLib.model.model_file import find_model, load_model, save_model

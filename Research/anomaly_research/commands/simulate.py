@@ -13,50 +13,62 @@ from AnomalyDetectionLib.errors import InputError
 
 
 def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
-    """An option of `simulate` for the share of subjects that have something."""
+    """An option of `simulate` for the share of subjects with a confounder."""
     return click.option(
         name, type=click.FloatRange(0, 1), callback=finite, default=default, show_default=True, help=text
     )
 
 
 @click.command(short_help="Make a patient, or a cohort, with known infarcts.")
-@click.option("--output", type=PATH, required=True, metavar="DIR", help="Folder for images and truth.")
+@click.option(
+    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write images and truth to."
+)
 @click.option(
     "--seed",
     metavar="NUMBER",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Same seed, same voxels.",
+    help="Seed of all random numbers; the same seed gives the same voxels.",
 )
-@click.option("--subjects", type=click.IntRange(min=0), help="Make a cohort of so many, as BIDS.")
+@click.option(
+    "--subjects",
+    type=click.IntRange(min=0),
+    help="Number of subjects with infarcts: simulate a cohort as a BIDS dataset.",
+)
 @click.option(
     "--lesion-free",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="So many more without infarcts; real scans as they are.",
+    help="Number of further subjects without infarcts; real scans stay as they are.",
 )
 @click.option(
     "--anatomy",
     type=click.Choice(["real", "icbm152", "synthseg"]),
-    help="Whose heads: --sources, made from a template, or from --labels.  [default: as these are given]",
+    help="Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from label maps"
+    " (--labels).  [default: whichever of --sources and --labels is given, else the template]",
 )
 @click.option(
     "--sources",
     type=PATH,
     metavar="TABLE",
-    help="CSV or TSV of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
+    help="CSV or TSV file of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
 @click.option(
     "--root",
     type=PATH,
     default=Path(),
-    help="Folder that the table's paths start from.  [default: this one]",
+    help="Folder that the paths in the table are relative to.  [default: the current folder]",
 )
-@click.option("--labels", type=PATH, metavar="DIR", help="Whole-head label maps, as SynthSeg's.")
 @click.option(
-    "--shapes", type=PATH, metavar="DIR", help="Masks *_lesion.nii.gz in MNI space that lend shapes."
+    "--labels", type=PATH, metavar="DIR", help="Folder with label maps of whole heads, such as SynthSeg's."
+)
+@click.option(
+    "--shapes",
+    type=PATH,
+    metavar="DIR",
+    help="Folder with lesion masks *_lesion.nii.gz in MNI space, whose shapes half of the infarcts take.",
 )
 @click.option(
     "--spacing",
@@ -64,7 +76,7 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
     default=(0.9, 0.9, 4.0),
     show_default=True,
     metavar="X Y Z",
-    help="Voxels of simulated heads in mm.",
+    help="Voxel size of simulated heads in mm.",
 )
 @click.option(
     "--infarcts-per-subject",
@@ -72,20 +84,20 @@ def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
     metavar="FROM-TO",
     default="1-6",
     show_default=True,
-    help="Small numbers more often.",
+    help="Smallest and largest number of infarcts per subject; small numbers are more frequent.",
 )
 @_share("--wmh", "Share of subjects with white matter hyperintensities.", 0.3)
-@_share("--perivascular", "Share with enlarged perivascular spaces.", 0.4)
-@_share("--sulci", "Share with widened sulci.", 0.3)
-@_share("--artefacts", "Share with motion, ghosts or ringing.", 0.15)
+@_share("--perivascular", "Share of subjects with enlarged perivascular spaces.", 0.4)
+@_share("--sulci", "Share of subjects with widened sulci.", 0.3)
+@_share("--artefacts", "Share of subjects with motion artefacts, ghosts or ringing.", 0.15)
 @DEBUG
 def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **options: Any) -> None:
     """Simulate chronic infarcts whose every voxel is known.
 
     Without --subjects: the T1 and the FLAIR of one patient, with the truth. With it: a cohort in the layout
     of BIDS, of real scans or of simulated heads, with the truth in derivatives/truth; volumes as in the
-    paper, other lesions and artefacts beside them, labelled as such. The same command goes on with a cohort
-    that was left off. Needs the extra "simulation" (nilearn).
+    paper, with other lesions and artefacts, labelled as such. If interrupted, the same command continues
+    the cohort. Needs the extra "simulation" (nilearn).
 
     Example:
 
@@ -100,12 +112,12 @@ def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **optio
             with progress_of("bar") as report:
                 sentence = simulate_from_options(output, seed, subjects, options, report)
         except KeyboardInterrupt:
-            raise InputError(f"Stopped; the same command goes on with the cohort in {output}.") from None
+            raise InputError(f"Stopped; the same command continues the cohort in {output}.") from None
         click.echo(sentence)
         return
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
-    from ..simulation.patient import simulate_patient, write_patient
+    from ..simulation.simulated_patient import simulate_patient, write_patient
 
     patient = simulate_patient(seed)
     with atomic_folder(output) as beside:

@@ -1,4 +1,4 @@
-"""Training of the paper's model and of the anatomy network, and what goes before: prepare, train, train-anatomy."""
+"""Training of the paper's model and of the anatomy network, and what precedes it: prepare, train, train-anatomy."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from click.core import ParameterSource
 
 
 def _variation(name: str, text: str) -> Callable[[Any], Any]:
-    """An option of `train` for how much patches are varied: from 0, not at all, to 1."""
+    """An option of `train` for how much patches are varied: from 0, which is not at all, to 1."""
     amount = click.FloatRange(0, 1)
     return click.option(name, type=amount, callback=finite, default=0.0, show_default=True, help=text)
 
 
-@click.command(short_help="Prepare scans for training: a table of them into one file.")
+@click.command(short_help="Prepare the scans of a table for training, and put them into one file.")
 @click.option(
     "--table",
     type=PATH,
     required=True,
-    help="CSV with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, lesion_class (wmh or tumour), "
+    help="CSV file of scans with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, lesion_class (wmh or tumour), "
     "group (old or young) and healthy (yes).",
 )
 @click.option(
     "--root",
     type=PATH,
     default=Path(),
-    help="Folder that the table's paths start from.  [default: this one]",
+    help="Folder that the paths in the table are relative to.  [default: the current folder]",
 )
 @click.option("--output", type=PATH, required=True, metavar="FILE", help="File to write, such as scans.npz.")
 @click.option(
@@ -42,13 +42,13 @@ def _variation(name: str, text: str) -> Callable[[Any], Any]:
     type=click.Choice(["zero", "keep"]),
     default="zero",
     show_default=True,
-    help="What patches hold beyond the brain mask: nothing, or skull and all.",
+    help="Intensities outside the brain mask: set to zero, or kept as they are.",
 )
 @DEBUG
 def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bool) -> None:
     """Prepare scans for training and put them into one compact file.
 
-    A scan that cannot be used is left out; it is a row in FILE_errors.csv, which says why. Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
+    A scan that cannot be used is left out and listed in FILE_errors.csv with the reason. Tissue that touches a lesion mask, or a cluster of bright FLAIR voxels, is kept out of training.
     """
     from AnomalyDetectionLib.calibration.prepare_scans import prepare_scans, read_table
     from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
@@ -73,42 +73,55 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
 
 
 @click.command(short_help="Train a model on prepared scans; interrupt and resume at will.")
-@click.option("--scans", type=PATH, required=True, metavar="FILE", help="Scans from `prepare`.")
 @click.option(
-    "--output", type=PATH, required=True, metavar="DIR", help="Folder of the run: checkpoint, curves, model."
+    "--scans", type=PATH, required=True, metavar="FILE", help="File with prepared scans from `prepare`."
 )
-@click.option("--name", default="model", show_default=True, help="Of the model, and of its file.")
+@click.option(
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="DIR",
+    help="Folder to write checkpoint, curves and model to.",
+)
+@click.option("--name", default="model", show_default=True, help="Name of the model and of its file.")
 @click.option(
     "--from",
     "start",
     metavar="NAME|FILE",
-    help="Fine-tune this model, instead of starting from random weights; its network is kept.",
+    help="Model to fine-tune, instead of starting from random weights; its network is kept.",
 )
 @click.option(
     "--held-out",
     multiple=True,
     metavar="PATIENT",
-    help="Patient for training-validation; give several. With --from there may be none.",
+    help="Patient for training-validation; can be given several times, and left out with --from.",
 )
 @click.option(
-    "--leave-out", multiple=True, metavar="PATIENT", help="Patient not to be used at all (for testing)."
+    "--leave-out",
+    multiple=True,
+    metavar="PATIENT",
+    help="Patient to leave out altogether, for testing; can be given several times.",
 )
 @click.option(
-    "--latent-size", type=click.IntRange(min=1), default=100, show_default=True, help="Elements of z."
+    "--latent-size",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Number of elements of the latent vector z.",
 )
 @click.option(
     "--widths",
     type=(click.IntRange(min=1), click.IntRange(min=1)),
     default=(64, 128),
     show_default=True,
-    help="Feature maps after the first and second convolution.",
+    help="Number of feature maps after the first and after the second convolution.",
 )
 @click.option(
     "--output-activation",
     type=click.Choice(["tanh", "none"]),
     default="tanh",
     show_default=True,
-    help="Of the decoder.",
+    help="Activation after the last layer of the decoder.",
 )
 @click.option(
     "--features",
@@ -122,26 +135,30 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     type=click.Choice(["brain", "tissue"]),
     default="brain",
     show_default=True,
-    help="Patches from all voxels alike, or from dark, grey and white tissue alike.",
+    help="Where patches are drawn: from all voxels alike, or equally often from dark, grey and white tissue.",
 )
 @click.option(
-    "--patches", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="For training."
+    "--patches",
+    type=click.IntRange(min=1),
+    default=1_000_000,
+    show_default=True,
+    help="Number of patches for training.",
 )
 @click.option(
     "--validation-patches",
     type=click.IntRange(min=1),
     default=100_000,
     show_default=True,
-    help="For validation.",
+    help="Number of patches for validation.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(min=2), default=64, show_default=True, help="Patches a step."
+    "--batch-size", type=click.IntRange(min=2), default=64, show_default=True, help="Patches per step."
 )
 @click.option(
     "--learning-rate",
     type=click.FloatRange(0, 1, min_open=True),
     callback=finite,
-    help="Adam's.  [default: 0.001, with --from 0.0002]",
+    help="Learning rate of Adam.  [default: 0.001, with --from 0.0002]",
 )
 @click.option(
     "--beta1",
@@ -149,60 +166,73 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     callback=finite,
     default=0.9,
     show_default=True,
-    help="Adam's first beta (GANomaly: 0.5).",
+    help="First beta of Adam (GANomaly: 0.5).",
 )
-@_variation("--gain", "Vary each channel's contrast by up to this part.")
-@_variation("--shift", "Vary each channel's level by up to this.")
-@_variation("--noise", "Add noise of an SD up to this.")
-@_variation("--blur", "Blur by up to this part.")
+@_variation(
+    "--gain", "Largest change of a patch's contrast, as a fraction; drawn for T1 and FLAIR separately."
+)
+@_variation(
+    "--shift",
+    "Largest shift of a patch's intensities (1 is the span from the 5th to the 95th percentile of the brain).",
+)
+@_variation(
+    "--noise", "Largest standard deviation of the noise that is added to a patch (1 is the same span)."
+)
+@_variation(
+    "--blur", "Strongest blur of a patch: the fraction that the blurring kernel takes from its centre voxel."
+)
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
     default=10,
     show_default=True,
-    help="Epochs without a better one.",
+    help="Epochs without a lower validation loss before training stops.",
 )
 @click.option(
     "--max-epochs",
     type=click.IntRange(min=0),
-    help="Stop after so many.  [default: 0, no limit; with --from 3]",
+    help="Largest number of epochs, 0 for no limit.  [default: 0, with --from 3]",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    help="Leave off after so long; the same command goes on.",
+    help="Minutes after which training pauses; the same command continues it.",
 )
 @click.option(
-    "--precision", type=click.Choice(["32", "bf16"]), default="32", show_default=True, help="Of the networks."
+    "--precision",
+    type=click.Choice(["32", "bf16"]),
+    default="32",
+    show_default=True,
+    help="Precision of the networks: 32-bit floats, or bfloat16.",
 )
 @click.option(
     "--device",
     default="auto",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
     show_default=True,
-    help="Where to train.",
+    help="Device to train on; auto uses a GPU if there is one.",
 )
 @click.option(
     "--devices",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes (GPUs) that train as one.",
+    help="Number of processes (GPUs) that train one model together.",
 )
 @ABOUT
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
 )
 @PROGRESS
 @DEBUG
 def train(**options: Any) -> None:
-    """Train the paper's model, or go on with the run that the output folder holds.
+    """Train the paper's model, or continue the run in the output folder.
 
     Stops when the generator loss on the held-out patients has not fallen for some epochs, and keeps the best
-    epoch. Ctrl-C leaves a checkpoint behind; the same command goes on from it.
+    epoch. Ctrl-C leaves a checkpoint; the same command continues from it.
 
-    With --from, a model is fine-tuned on scans of another scanner; `calibrate` takes minutes instead, and should
-    follow, for a fine-tuned model does not know its rates.
+    With --from, a model is fine-tuned on scans of another scanner; `calibrate` alone takes minutes, and should
+    follow in any case, since a fine-tuned model does not know its false positives.
     """
     from ..training.command import train_from_options
 
@@ -221,7 +251,7 @@ def train(**options: Any) -> None:
             sentence = train_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
     except KeyboardInterrupt:
         raise InputError(
-            f"Stopped; the same command goes on from the last checkpoint in {options['output']}."
+            f"Stopped; the same command continues from the last checkpoint in {options['output']}."
         ) from None
     if first and options["progress"] != "json":
         click.echo(sentence)
@@ -229,11 +259,17 @@ def train(**options: Any) -> None:
 
 @click.command("train-anatomy", short_help="Train the network that tells the parts of the brain apart.")
 @click.option(
-    "--labels", type=PATH, required=True, metavar="DIR", help="Whole-head label maps, as SynthSeg's."
+    "--labels",
+    type=PATH,
+    required=True,
+    metavar="DIR",
+    help="Folder with label maps of whole heads, such as SynthSeg's.",
 )
-@click.option("--output", type=PATH, required=True, metavar="FILE", help="Network to write (.safetensors).")
 @click.option(
-    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="How long to train."
+    "--output", type=PATH, required=True, metavar="FILE", help="Network file to write (.safetensors)."
+)
+@click.option(
+    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="Number of steps to train."
 )
 @click.option(
     "--held-out",
@@ -241,12 +277,14 @@ def train(**options: Any) -> None:
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="How many label maps, the last by name, are kept for validation.",
+    help="Number of label maps kept for validation, the last ones by name.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all random numbers."
+)
 @click.option(
     "--progress", type=click.Choice(["bar", "json", "none"]), default="bar", show_default=True,
-    help="bar for people, json (one object a line: stage, fraction, message) for programs.",
+    help="Format of the progress: bar for people, json for programs (one object per line: stage, fraction, message).",
 )  # fmt: skip
 @DEBUG
 def train_anatomy(
@@ -254,8 +292,8 @@ def train_anatomy(
 ) -> None:
     """Train the network that tells the parts of the brain apart, on images simulated from label maps.
 
-    No scan is needed. The network is written at every eighth of the run. The heads that are made from the maps
-    first are kept beside it, for the next run.
+    No scan is needed. The network is written after each eighth of the run. The heads that are first made from the
+    maps are kept next to it for the next run.
     """
     from ..training import anatomy_training
 

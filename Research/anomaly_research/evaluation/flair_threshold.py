@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 
-from .curves import ScanCurve, scan_curves
 from .overlap import components
+from .threshold_curves import ScanCurve, scan_curves
 from .truth import ElementTruth, ScanTruth
 
 BRIGHT, DARK = BASELINES = ("bright FLAIR", "dark FLAIR")

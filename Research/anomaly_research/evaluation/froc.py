@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .curves import ANY, CRITERIA, CohortCurves
+from .threshold_curves import ANY, CRITERIA, CohortCurves
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which sensitivities are given (docs/method.md, "Baselines")."""

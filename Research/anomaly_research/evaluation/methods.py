@@ -11,11 +11,11 @@ import numpy as np
 from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.model.model_file import AnyModel
 
-from .cohort import baseline_cohort_curves, cohort_curves
-from .curves import CohortCurves
+from .cohort_store import baseline_cohort_curves, cohort_curves
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_scores, smallest_voxels
 from .froc import patient_sums, sensitivity_at, threshold_at, threshold_flagging
 from .store import Store, preparation_name
+from .threshold_curves import CohortCurves
 from .truth import ElementTruth, ScanTruth
 
 

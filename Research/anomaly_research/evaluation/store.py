@@ -31,8 +31,8 @@ from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, PreparedStudy
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
 
-from .curves import ScanCurve
 from .stored_arrays import key_of, read_arrays, write_arrays
+from .threshold_curves import ScanCurve
 from .truth import Lesion, ScanTruth
 
 _MARGIN = 8

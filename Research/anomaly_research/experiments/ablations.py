@@ -17,10 +17,10 @@ from AnomalyDetectionLib.model.model_file import Model
 from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
 
 from ..evaluation.bootstrap import interval, patient_weights
-from ..evaluation.cohort import cohort_curves, store_cohort
-from ..evaluation.curves import CohortCurves
+from ..evaluation.cohort_store import cohort_curves, store_cohort
 from ..evaluation.froc import RATES, operating_point, patient_sums, sensitivity_at
 from ..evaluation.store import NEEDS_NETWORK, Store
+from ..evaluation.threshold_curves import CohortCurves
 from ..evaluation.truth_files import BidsScan
 
 Progress = Callable[[str, float], None]

@@ -9,8 +9,8 @@ import numpy as np
 from AnomalyDetectionLib.errors import InputError
 
 from ..evaluation import published
-from ..evaluation.curves import ScanCurve, scan_curves
 from ..evaluation.store import Store
+from ..evaluation.threshold_curves import ScanCurve, scan_curves
 from .latent_sweep import SweepCounts
 
 FLAGGED = np.geomspace(2e-6, 0.2, 120)

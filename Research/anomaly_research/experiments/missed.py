@@ -37,7 +37,7 @@ PAPERS_REGION: Mapping[str, str] = MappingProxyType(
         "cerebellum": CEREBELLUM,
     }
 )
-"""The paper's region of each region of the truth (`simulation.anatomy.Region`). The paper has four regions for all
+"""The paper's region of each region of the truth (`simulation.simulated_brain.Region`). The paper has four regions for all
 missed infarcts, so that what lies in the depth of the hemispheres is beside the ventricles."""
 
 SMALL_ML = 1.0
@@ -58,7 +58,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Infarct:
+class EvaluatedInfarct:
     """One infarct of a cohort, as the table lesions.csv of `evaluate` has it.
 
     Attributes:
@@ -100,12 +100,12 @@ class Missed:
         centre: of this patch, (slice, row, column) of the model's grid.
     """
 
-    infarct: Infarct
+    infarct: EvaluatedInfarct
     comparison: NearestNormals | None = None
     centre: tuple[int, int, int] | None = None
 
 
-def read_infarcts(evaluation: Path, method: str) -> tuple[Infarct, ...]:
+def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]:
     """All infarcts of an evaluation, with what a method makes of them.
 
     Raises:
@@ -121,7 +121,7 @@ def read_infarcts(evaluation: Path, method: str) -> tuple[Infarct, ...]:
         )
     try:
         return tuple(
-            Infarct(
+            EvaluatedInfarct(
                 subject=row["subject"],
                 patient=row["patient"],
                 number=int(row["lesion"]),
@@ -142,7 +142,7 @@ def read_infarcts(evaluation: Path, method: str) -> tuple[Infarct, ...]:
         ) from error
 
 
-def region_rows(infarcts: Sequence[Infarct]) -> list[dict[str, object]]:
+def region_rows(infarcts: Sequence[EvaluatedInfarct]) -> list[dict[str, object]]:
     """The missed infarcts by the paper's regions, and all of them, with the paper's own figures beside; by column.
 
     `ELSEWHERE` is there only where it has infarcts. Empty where there is nothing to divide by, or nothing in the paper.
@@ -211,7 +211,7 @@ def fluid(patches: np.ndarray) -> float:
 
 
 def compare_missed(
-    infarcts: Sequence[Infarct],
+    infarcts: Sequence[EvaluatedInfarct],
     store: Store,
     method: str,
     model_fingerprint: str,

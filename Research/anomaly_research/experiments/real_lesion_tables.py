@@ -12,7 +12,7 @@ import numpy as np
 from ..evaluation.bootstrap import interval, patient_weights
 from ..evaluation.kinds import CalledFinding, confusion
 from ..evaluation.strata import size_name
-from .real_lesions import FindingRow, Found, LesionRow, findings_of, lesions_of
+from .real_lesions import Found, LesionRow, MatchedFindingRow, findings_of, lesions_of
 
 SIZES = ((0.0, 0.03), (0.03, 0.1), (0.1, 1.0), (1.0, np.inf))
 """Volumes of MS lesions and hyperintensities in millilitres, from (inclusive) to; they are smaller than infarcts."""
@@ -38,7 +38,7 @@ class Group:
         return [row for scan in self.scans for row in lesions_of(scan)]
 
     @cached_property
-    def findings(self) -> list[FindingRow]:
+    def findings(self) -> list[MatchedFindingRow]:
         """Of all scans."""
         return [row for scan in self.scans for row in findings_of(scan)]
 

@@ -25,7 +25,7 @@ from AnomalyDetectionLib.imaging.unusable import Unusable
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.model_file import AnyModel, ContextModel, load_model
 
-from ..evaluation.cohort import method_names
+from ..evaluation.cohort_store import method_names
 from ..evaluation.flair_threshold import BRIGHT, bright_findings
 from ..evaluation.kinds import MS_LESION
 from ..evaluation.overlap import components
@@ -224,8 +224,8 @@ class LesionRow:
 
 
 @dataclass(frozen=True)
-class FindingRow:
-    """One finding of a scan.
+class MatchedFindingRow:
+    """One finding of a scan, matched with the lesion mask.
 
     Attributes:
         truth: one of `TRUTHS`' values where it shares a voxel with the lesion mask, else "" (nobody knows).
@@ -270,13 +270,13 @@ def lesions_of(found: Found) -> list[LesionRow]:
     return rows
 
 
-def findings_of(found: Found) -> list[FindingRow]:
+def findings_of(found: Found) -> list[MatchedFindingRow]:
     """Every finding of a scan."""
     count = int(found.labels.max(initial=0))
     sizes = np.bincount(found.labels.ravel(), minlength=count + 1)
     shared = np.bincount(found.labels[found.lesions], minlength=count + 1)
     return [
-        FindingRow(
+        MatchedFindingRow(
             **_names(found), finding=number, volume_ml=float(sizes[number]) * found.voxel_ml,
             truth=TRUTHS[found.lesion_class] if shared[number] else "",
             shared_ml=float(shared[number]) * found.voxel_ml,
@@ -292,6 +292,6 @@ def _names(found: Found) -> dict[str, Any]:
     return {name: getattr(found, name) for name in names}
 
 
-def as_rows(rows: Sequence[LesionRow] | Sequence[FindingRow]) -> list[dict[str, Any]]:
+def as_rows(rows: Sequence[LesionRow] | Sequence[MatchedFindingRow]) -> list[dict[str, Any]]:
     """For a table."""
     return [asdict(row) for row in rows]

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.tables import Row
+from ..evaluation.evaluation_tables import Row
 
 
 class RowsFile:

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from ..evaluation import published
 from ..evaluation.bootstrap import interval
+from ..evaluation.evaluation_tables import Row
 from ..evaluation.flair_threshold import BRIGHT, DARK
 from ..evaluation.froc import patient_sums, sensitivity_at
 from ..evaluation.methods import Method
-from ..evaluation.tables import Row
 
 MOST_FALSE_POSITIVES = 10.0
 """Where the axis ends, unless a model's operating point lies beyond, but not more than twice as far."""

@@ -16,9 +16,7 @@ import scipy
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
-from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
-from ..evaluation.run import Evaluation
-from ..evaluation.tables import (
+from ..evaluation.evaluation_tables import (
     Row,
     difference_rows,
     lesion_and_finding_rows,
@@ -29,6 +27,8 @@ from ..evaluation.tables import (
     sensitivity_rows,
     strata_rows,
 )
+from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
+from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.truth_files import BidsScan
 from .csv_rows import RowsFile, write_rows
 from .evaluation_figures import froc_figure, strata_figure

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from ..evaluation import published
 from ..evaluation.bootstrap import CONFIDENCE
 from ..evaluation.categories import CATEGORIES
-from ..evaluation.curves import ANY
+from ..evaluation.evaluation_tables import AIMED_AT, Row
 from ..evaluation.froc import MOST_FLAGGED, RATES
-from ..evaluation.run import Evaluation
-from ..evaluation.tables import AIMED_AT, Row
+from ..evaluation.run_evaluation import Evaluation
+from ..evaluation.threshold_curves import ANY
 from .kinds_table import kinds_tables
 from .markdown import counted, dice, figure, share, table
 
@@ -24,7 +24,7 @@ WMH_SAID = (
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of an evaluation (see `evaluation.tables`)."""
+    """The tables of an evaluation (see `evaluation.evaluation_tables`)."""
 
     methods: list[Row]
     sensitivity: list[Row]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from AnomalyDetectionLib.detection.hints import HINTS
 
+from ..evaluation.evaluation_tables import Row
 from ..evaluation.kinds import ALL
-from ..evaluation.tables import Row
 from .csv_rows import write_rows
 from .markdown import share, table
 

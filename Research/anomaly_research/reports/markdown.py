@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..evaluation.tables import Row
+from ..evaluation.evaluation_tables import Row
 
 
 def counted(count: int, one: str, many: str = "") -> str:

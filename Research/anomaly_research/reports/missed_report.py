@@ -21,7 +21,7 @@ from AnomalyDetectionLib.reporting.nearest_picture import (
 )
 
 from ..evaluation import published
-from ..experiments.missed import ELSEWHERE, Infarct, Missed, fluid, missed_rows, region_rows
+from ..experiments.missed import ELSEWHERE, EvaluatedInfarct, Missed, fluid, missed_rows, region_rows
 
 FOUND_COLOUR, MISSED_COLOUR, MEDIAN_COLOUR, PAPER_COLOUR, INK = (
     "#9db8cf",
@@ -38,7 +38,7 @@ SLICE_HEIGHT, TILE, TITLE, MARGIN = 190, 80, 22, 12
 
 
 def write_missed(
-    infarcts: Sequence[Infarct],
+    infarcts: Sequence[EvaluatedInfarct],
     missed: Sequence[Missed],
     folder: Path,
     *,
@@ -67,7 +67,9 @@ def write_missed(
         (folder / "missed_neighbours.png").write_bytes(as_png(picture))
 
 
-def in_words(infarcts: Sequence[Infarct], missed: Sequence[Missed], tissue: NormalTissue | None) -> str:
+def in_words(
+    infarcts: Sequence[EvaluatedInfarct], missed: Sequence[Missed], tissue: NormalTissue | None
+) -> str:
     """What came out, in a few sentences."""
     volumes = [each.infarct.volume_ml for each in missed]
     if not volumes:
@@ -89,7 +91,7 @@ def in_words(infarcts: Sequence[Infarct], missed: Sequence[Missed], tissue: Norm
     )
 
 
-def draw_volumes_and_regions(infarcts: Sequence[Infarct], path: Path, said: str = "") -> None:
+def draw_volumes_and_regions(infarcts: Sequence[EvaluatedInfarct], path: Path, said: str = "") -> None:
     """Volumes of found and missed infarcts as a histogram, and the missed by region beside the paper's."""
     from matplotlib.figure import Figure
 
@@ -104,7 +106,7 @@ def draw_volumes_and_regions(infarcts: Sequence[Infarct], path: Path, said: str 
     figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
-def _draw_volumes(axes: Any, infarcts: Sequence[Infarct]) -> None:
+def _draw_volumes(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
     volumes = [
         np.array(
             [infarct.volume_ml for infarct in infarcts if infarct.found == found and infarct.volume_ml > 0]
@@ -136,7 +138,7 @@ def _draw_volumes(axes: Any, infarcts: Sequence[Infarct]) -> None:
     _legend_above(axes)
 
 
-def _draw_regions(axes: Any, infarcts: Sequence[Infarct]) -> None:
+def _draw_regions(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
     rows = region_rows(infarcts)[:-1]
     places = np.arange(len(rows))[::-1]
     ours = [float(str(row["share_of_all_missed_percent"] or 0)) for row in rows]

@@ -10,8 +10,8 @@ from typing import Any
 from AnomalyDetectionLib.calibration.prepare_scans import read_table
 from AnomalyDetectionLib.errors import InputError
 
-from .cohort import CohortSettings, Progress, errors_of, simulate_cohort
 from .heads import Heads, RealHeads
+from .simulated_cohort import Progress, SimulatedCohortSettings, errors_of, simulate_cohort
 from .simulated_heads import LabelHeads, TemplateHeads
 
 
@@ -28,7 +28,7 @@ def simulate_from_options(
     if subjects + options["lesion_free"] < 1:
         raise InputError("A cohort of no subjects was asked for: give --subjects, or --lesion-free, or both.")
     heads = _heads(options, output)
-    settings = CohortSettings(
+    settings = SimulatedCohortSettings(
         subjects=subjects,
         lesion_free=options["lesion_free"],
         seed=seed,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import Brain, Region
 from .random_fields import pick, smooth_noise
 from .shapes import ellipsoid_field, lowest, random_blob
+from .simulated_brain import Brain, Region
 
 HYPERINTENSITY = 1
 PERIVASCULAR_SPACE = 2

@@ -7,17 +7,17 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .anatomy import Brain
-from .head import Head
 from .random_fields import smooth_noise
 from .signals import Tissue, flair, gradient_echo, vary, vary_brain
+from .simulated_brain import Brain
+from .surrounding_tissues import SurroundingTissues
 
 #: The signal of a tissue on each image.
 EQUATIONS: Mapping[str, Callable[[Tissue], float]] = MappingProxyType({"t1": gradient_echo, "flair": flair})
 
 
 def healthy_signals(
-    brain: Brain, head: Head, rng: np.random.Generator
+    brain: Brain, head: SurroundingTissues, rng: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], dict[str, Tissue]]:
     """One person's T1 and FLAIR signals, and the tissues of their brain.
 

@@ -24,10 +24,10 @@ from AnomalyDetectionLib.imaging.same_voxels import placed_on
 from AnomalyDetectionLib.imaging.volume import Study, Volume, name_of
 from scipy import ndimage
 
-from .anatomy import Brain, brain_regions, ventricle_distance
 from .confounders import HYPERINTENSITY
-from .contrast import Noise, TissueLevels, measure_noise, tissue_levels
+from .simulated_brain import Brain, brain_regions, ventricle_distance
 from .template_fit import template_affine
+from .tissue_levels import Noise, TissueLevels, measure_noise, tissue_levels
 
 #: The grid that anatomy is looked at on: mm, and how far it reaches beyond the brain.
 FINE_MM, _MARGIN_MM = 1.0, 8.0

@@ -14,8 +14,6 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
-from .anatomy import Brain, Region, brain_regions
-from .head import Head
 from .random_fields import smooth_noise
 from .signals import (
     CORTICAL_BONE,
@@ -29,6 +27,8 @@ from .signals import (
     WHITE_MATTER,
     Tissue,
 )
+from .simulated_brain import Brain, Region, brain_regions
+from .surrounding_tissues import SurroundingTissues
 from .template_fit import template_affine
 
 # FreeSurfer's colour table. 25 and 57 are lesions of the white matter, which are made white matter here.
@@ -57,7 +57,7 @@ _FAT_MM = 9.0
 _SIDE_MM, _BELOW_MM, _ABOVE_MM = 30.0, 6.0, 20.0
 
 
-def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Head]:
+def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, SurroundingTissues]:
     """A person like the one of a label map, a little deformed and perhaps mirrored.
 
     Raises:
@@ -145,7 +145,7 @@ def _deformed(labels: np.ndarray, native: Grid, grid: Grid, rng: np.random.Gener
     return ndimage.map_coordinates(labels, np.stack(index), order=0, mode="nearest")
 
 
-def _surroundings(labels: np.ndarray, brain: Brain, rng: np.random.Generator) -> Head:
+def _surroundings(labels: np.ndarray, brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
     """What lies round the brain."""
     free = 1 - (brain.white + brain.grey + brain.csf)
     spacing = brain.grid.spacing[::-1]
@@ -169,7 +169,7 @@ def _surroundings(labels: np.ndarray, brain: Brain, rng: np.random.Generator) ->
     fatty = np.maximum(shallow, streaks).astype(np.float32)
     put(FAT, soft & outside, fatty)
     put(MUSCLE, soft & outside, 1 - fatty)
-    return Head(tuple(parts), body, depth.astype(np.float32))
+    return SurroundingTissues(tuple(parts), body, depth.astype(np.float32))
 
 
 def _closing(mask: np.ndarray, reach_mm: float) -> np.ndarray:

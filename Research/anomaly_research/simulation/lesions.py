@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import Brain, Region
 from .random_fields import pick, smooth_noise
 from .shapes import ellipsoid_field, lowest, radius_mm, random_rotation
+from .simulated_brain import Brain, Region
 
 KINDS = ("cortical", "lacunar", "large subcortical", "infratentorial")
 

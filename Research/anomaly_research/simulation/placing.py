@@ -13,11 +13,11 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
-from .anatomy import Brain, Region
 from .lesions import InfarctPlan, grow_infarct, infarct_field, infarct_room, infarct_sites, reach_mm
 from .random_fields import pick, smooth_noise
 from .rendering import Projection
 from .shapes import radius_mm
+from .simulated_brain import Brain, Region
 
 #: Infarcts keep this far apart.
 _APART_MM = 3.0

@@ -9,14 +9,14 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 
-from . import head as surroundings
 from . import scanner
-from .anatomy import Brain, individual_brain
 from .heads import Head
 from .healthy import healthy_signals
 from .host import FINE_MM, analyse
 from .label_maps import head_of_labels
 from .rendering import POINT_SPREAD, Projection
+from .simulated_brain import Brain, individual_brain
+from .surrounding_tissues import SurroundingTissues, surround
 
 #: Where white matter lands in the integer images, and its signal over the noise at the paper's voxels.
 _WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
@@ -53,7 +53,7 @@ class TemplateHeads:
         person, physics = (np.random.default_rng(s) for s in seed.spawn(2))
         fine = _grid(_CORNER_MM, _SIZE_MM, (FINE_MM,) * 3)
         brain = individual_brain(fine, person)
-        around = surroundings.surround(brain, person)
+        around = surround(brain, person)
         study = scan_head(brain, around, self._spacing, physics)
         return Head(analyse(study, anatomy=brain), subject, "ICBM152 2009a")
 
@@ -104,7 +104,7 @@ class LabelHeads:
 
 def scan_head(
     brain: Brain,
-    around: surroundings.Head,
+    around: SurroundingTissues,
     spacing: tuple[float, float, float],
     rng: np.random.Generator,
 ) -> Study:

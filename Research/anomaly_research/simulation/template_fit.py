@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 
-from .anatomy import template_image
+from .simulated_brain import template_image
 
 #: Voxel size (mm) that the registration works at.
 _COARSE_MM = 3.0

@@ -11,9 +11,9 @@ from . import (
     brain_volume,
     contrast_medium,
     contrasts,
+    dicom_series,
     field_of_view,
     files,
-    headers,
     intensities,
     large_fluid,
     mask_check,
@@ -41,7 +41,7 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
     """
     prepared = percentile_scaled(prepared)
     t1, flair = (Acquired.of(study, prepared, role) for role in ("T1", "FLAIR"))
-    told = (*files.check(study), *headers.check(study))
+    told = (*files.check(study), *dicom_series.check(study))
     contrast = contrasts.Contrasts.of(prepared)
     other = [warning.measured["image"] for warning in contrast.of_each]
     # What the header says of an image need not be said a second time by its pixels.

@@ -3,7 +3,7 @@
 from importlib import metadata
 
 import pytest
-from AnomalyDetectionLib.reporting import doctor
+from AnomalyDetectionLib.reporting import machine_report
 from conftest import run_command
 
 
@@ -20,7 +20,7 @@ def test_the_page_names_machine_versions_devices_models_and_disk():
         "GiB free in ",
     ):
         assert fact in done.stdout
-    for package in doctor.PACKAGES:
+    for package in machine_report.PACKAGES:
         assert f"  {package}: {metadata.version(package)}" in done.stdout.splitlines()
     assert len(done.stdout.splitlines()) < 60, "it is one page"
 
@@ -30,8 +30,8 @@ def test_a_broken_part_is_named_and_the_rest_still_comes(monkeypatch):
         raise OSError("no such thing")
         yield
 
-    monkeypatch.setattr(doctor, "_devices", broken)
-    page = doctor.examination()
+    monkeypatch.setattr(machine_report, "_devices", broken)
+    page = machine_report.examination()
     assert "cannot be said: OSError: no such thing" in page
     assert "Disk" in page
 
@@ -45,6 +45,6 @@ def test_models_are_listed_with_their_hashes_whether_they_load_or_not(
     path = tmp_path / "some.safetensors"
     path.write_bytes(a_random_model.read_bytes() if loads else b"broken")
     monkeypatch.setattr(model_file, "bundled_models", lambda: [path])
-    line = next(line for line in doctor.examination().splitlines() if "sha256" in line)
+    line = next(line for line in machine_report.examination().splitlines() if "sha256" in line)
     assert ("does not load" in line) is not loads
     assert len(line.split("sha256 ")[1]) == 64

@@ -45,7 +45,7 @@ PARTICIPANT_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class CohortSettings:
+class SimulatedCohortSettings:
     """What a cohort is to be like.
 
     Attributes:
@@ -89,7 +89,7 @@ class _Task:
 
 
 def simulate_cohort(
-    output: Path, heads: Heads, settings: CohortSettings, report: Progress
+    output: Path, heads: Heads, settings: SimulatedCohortSettings, report: Progress
 ) -> tuple[int, int]:
     """Make a cohort, or go on with one that was begun with the same settings.
 
@@ -154,7 +154,7 @@ def _subject(
     head: Head,
     heads: Heads,
     task: _Task,
-    settings: CohortSettings,
+    settings: SimulatedCohortSettings,
     disease: np.random.SeedSequence,
     rest: np.random.SeedSequence,
 ) -> tuple[Subject, Confounding]:
@@ -170,7 +170,7 @@ def _subject(
 
 
 def _participant(
-    task: _Task, head: Head, heads: Heads, subject: Subject, settings: CohortSettings
+    task: _Task, head: Head, heads: Heads, subject: Subject, settings: SimulatedCohortSettings
 ) -> dict[str, object]:
     return {
         "participant_id": task.name,
@@ -190,7 +190,7 @@ def _files(
     heads: Heads,
     subject: Subject,
     confounding: Confounding,
-    settings: CohortSettings,
+    settings: SimulatedCohortSettings,
 ) -> Iterator[tuple[Path, bytes]]:
     """All files of a subject: path and bytes."""
     name, flair = task.name, subject.flair
@@ -244,7 +244,7 @@ def _what(heads: Heads) -> str:
     return "everything"
 
 
-def _begin(output: Path, heads: Heads, settings: CohortSettings) -> None:
+def _begin(output: Path, heads: Heads, settings: SimulatedCohortSettings) -> None:
     """Write what describes the cohort, or find that it is there already."""
     parameters: dict[str, object] = {
         "Seed": settings.seed,

@@ -10,11 +10,11 @@ import numpy as np
 
 from .bootstrap import interval
 from .categories import categorised_candidates, categorised_findings, lesion_peaks
-from .curves import ANY, CRITERIA, ONE_TO_ONE, CohortCurves
 from .flair_threshold import BRIGHT
 from .froc import FIGURES, RATES, Point, operating_point, patient_sums, sensitivity_at, threshold_at
 from .methods import Method
 from .strata import strata
+from .threshold_curves import ANY, CRITERIA, ONE_TO_ONE, CohortCurves
 
 Row = dict[str, Any]
 """By column; None where a value does not exist."""

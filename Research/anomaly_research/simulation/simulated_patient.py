@@ -16,11 +16,11 @@ from AnomalyDetectionLib.imaging.write_image import write_image
 from scipy import ndimage
 
 from . import confounders, scanner
-from .anatomy import Brain, Region, individual_brain
-from .head import Head, surround
 from .healthy import EQUATIONS, healthy_signals
 from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct
 from .signals import GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
+from .simulated_brain import Brain, Region, individual_brain
+from .surrounding_tissues import SurroundingTissues, surround
 
 # The paper's grid. In the plane the head is cut out of the 230 mm field of view.
 SLICES = 38
@@ -201,7 +201,7 @@ def _make_infarcts(
 
 def _signals(
     brain: Brain,
-    head: Head,
+    head: SurroundingTissues,
     infarcts: list[Infarct],
     wmh: np.ndarray,
     spaces: np.ndarray,

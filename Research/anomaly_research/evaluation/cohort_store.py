@@ -17,10 +17,10 @@ from AnomalyDetectionLib.imaging.unusable import Unusable
 from AnomalyDetectionLib.model.model_file import AnyModel, ContextModel
 from AnomalyDetectionLib.model.stored_settings import identity
 
-from .curves import CohortCurves, gather, scan_curves, threshold_grid
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name
 from .stored_arrays import digest_of
+from .threshold_curves import CohortCurves, gather, scan_curves, threshold_grid
 from .truth import ScanFacts, check_truth_is_there, scan_truth
 from .truth_files import BidsScan
 

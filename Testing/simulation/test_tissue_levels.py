@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from anomaly_research.simulation import signals
-from anomaly_research.simulation.contrast import Noise, TissueLevels, measure_noise, tissue_levels
+from anomaly_research.simulation.tissue_levels import Noise, TissueLevels, measure_noise, tissue_levels
 
 LEVELS = {"csf": (0.05, 0.02), "grey": (0.6, 0.75), "white": (0.95, 0.6)}  # T1, FLAIR
 

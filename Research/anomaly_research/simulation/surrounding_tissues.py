@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .anatomy import Brain
 from .random_fields import smooth_noise
 from .signals import CORTICAL_BONE, CSF, FAT, MARROW, MUSCLE, SKIN, VITREOUS, Tissue
+from .simulated_brain import Brain
 
 # Distances vary over millimetres: they are computed on a coarser grid and interpolated.
 _COARSE = 2
 
 
 @dataclass(frozen=True)
-class Head:
+class SurroundingTissues:
     """The tissues round a brain; arrays of shape (slices, rows, columns).
 
     Attributes:
@@ -35,7 +35,7 @@ class Head:
     depth_mm: np.ndarray
 
 
-def surround(brain: Brain, rng: np.random.Generator) -> Head:
+def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
     """Build a head round a brain."""
     shape, spacing = brain.mask.shape, brain.grid.spacing[::-1]
     x, y, z = brain.mni
@@ -112,7 +112,7 @@ def surround(brain: Brain, rng: np.random.Generator) -> Head:
     # Between skull and subcutaneous fat: muscle with fat between its bundles.
     fill(FAT, 0.8 * _step(3.0 * (noise(7) - 1.0)) + 0.08)
     fill(MUSCLE, inside)
-    return Head(tuple(parts.items()), depth < 0, depth.astype(np.float32))
+    return SurroundingTissues(tuple(parts.items()), depth < 0, depth.astype(np.float32))
 
 
 def _distance_from_hull(brain: Brain) -> np.ndarray:

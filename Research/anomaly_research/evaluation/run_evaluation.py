@@ -13,7 +13,7 @@ from AnomalyDetectionLib.imaging.unusable import Unusable
 from AnomalyDetectionLib.model.model_file import AnyModel, load_model
 
 from .bootstrap import RESAMPLES, patient_weights
-from .cohort import method_names, store_cohort
+from .cohort_store import method_names, store_cohort
 from .methods import Method, compared_methods
 from .truth_files import BidsScan, read_bids
 

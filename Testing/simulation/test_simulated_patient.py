@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.simulation import anatomy, patient
+from anomaly_research.simulation import simulated_brain, simulated_patient
 from anomaly_research.simulation.lesions import KINDS, InfarctPlan, make_infarct
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.brain_search import find_brain
@@ -25,7 +25,7 @@ def simulated():
     """In a process of its own: it takes 1.4 GB for a moment, which a process does not give back while it lives."""
     pytest.importorskip("nilearn")
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(patient.simulate_patient, 0).result()
+        return pool.submit(simulated_patient.simulate_patient, 0).result()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_default_seed_makes_the_built_in_sample_again(simulated, sample):
 def test_a_written_patient_reads_back_the_same_and_twice_gives_the_same_bytes(simulated, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        patient.write_patient(simulated, tmp_path / name)
+        simulated_patient.write_patient(simulated, tmp_path / name)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == ["flair.nii.gz", "lesions.csv", "t1.nii.gz", "truth.nii.gz", "wmh.nii.gz"]
     for name in names:
@@ -76,7 +76,7 @@ def test_the_scan_is_on_the_papers_grid_and_t1_and_flair_lie_on_each_other(simul
 @pytest.mark.slow
 def test_every_infarct_has_the_volume_asked_for(simulated):
     voxel_ml = 0.9 * 0.9 * 4 / 1000
-    for plan, lesion in zip(patient.DEFAULT_INFARCTS, simulated.lesions, strict=True):
+    for plan, lesion in zip(simulated_patient.DEFAULT_INFARCTS, simulated.lesions, strict=True):
         assert lesion.kind == plan.kind
         assert lesion.volume_ml == pytest.approx(plan.volume_ml, rel=0.05)
         if plan.volume_ml > 20 * voxel_ml:
@@ -154,8 +154,10 @@ def test_brain_extraction_works_on_the_sample(simulated):
 
 def test_an_infarct_that_cannot_fit_is_refused():
     pytest.importorskip("nilearn")
-    grid = anatomy.Grid((40, 40, 40), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
-    brain = anatomy.individual_brain(grid, np.random.default_rng(0))
+    grid = simulated_brain.Grid(
+        (40, 40, 40), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0), (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    )
+    brain = simulated_brain.individual_brain(grid, np.random.default_rng(0))
     taken = np.zeros(brain.mask.shape, bool)
     with pytest.raises(ValueError, match="fit in one piece"):
         make_infarct(brain, InfarctPlan("lacunar", 60.0), taken, np.random.default_rng(0))
@@ -165,7 +167,7 @@ def test_an_infarct_that_cannot_fit_is_refused():
 
 def test_without_nilearn_the_extra_is_named(monkeypatch):
     # Another test may have read the maps already.
-    anatomy._template.cache_clear()
+    simulated_brain._template.cache_clear()
     monkeypatch.setitem(sys.modules, "nilearn.datasets", None)
     with pytest.raises(InputError, match=r"\[research\]"):
-        anatomy._template()
+        simulated_brain._template()

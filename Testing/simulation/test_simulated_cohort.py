@@ -10,13 +10,13 @@ import nibabel
 import numpy as np
 import pytest
 from anomaly_research.evaluation.truth_files import CONFOUNDERS, INFARCT_COLUMNS, read_bids
-from anomaly_research.simulation import cohort as module
-from anomaly_research.simulation.cohort import CohortSettings, simulate_cohort
+from anomaly_research.simulation import simulated_cohort as module
+from anomaly_research.simulation.simulated_cohort import SimulatedCohortSettings, simulate_cohort
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import locked_folder
 from made_up_host import MadeUpHeads, made_up_host
 
-SETTINGS = CohortSettings(subjects=3, lesion_free=1, seed=4, most=2, artefacts=0.5)
+SETTINGS = SimulatedCohortSettings(subjects=3, lesion_free=1, seed=4, most=2, artefacts=0.5)
 
 
 def quiet(stage: str, fraction: float, message: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.quality import headers
+from AnomalyDetectionLib.detection.quality import dicom_series
 from AnomalyDetectionLib.detection.quality.warning import QualityWarning
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_study
@@ -25,7 +25,7 @@ def image(seed: int) -> sitk.Image:
 def said(folder: Path, t1: dict[str, Any], flair: dict[str, Any]) -> tuple[QualityWarning, ...]:
     classic_series(folder / "t1", image(1), **{"kind": "T1", "study": JANE, "number": 2, **t1})
     classic_series(folder / "flair", image(2), **{"study": JANE, **flair})
-    return headers.check(read_study(folder / "t1", folder / "flair"))
+    return dicom_series.check(read_study(folder / "t1", folder / "flair"))
 
 
 def test_nothing_is_said_of_a_good_pair(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_nothing_is_said_of_a_good_pair(tmp_path: Path) -> None:
 def test_nothing_is_said_of_images_that_are_not_from_dicom(tmp_path: Path) -> None:
     for seed, name in enumerate(("t1", "flair")):
         sitk.WriteImage(image(seed), str(tmp_path / f"{name}.nii.gz"))
-    assert headers.check(read_study(tmp_path / "t1.nii.gz", tmp_path / "flair.nii.gz")) == ()
+    assert dicom_series.check(read_study(tmp_path / "t1.nii.gz", tmp_path / "flair.nii.gz")) == ()
 
 
 def test_studies_of_different_days_are_told_without_their_dates(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_images_that_are_missing_at_an_end_are_told_where_the_headers_know(
     for k in (0, 1, 2):
         drop(files, k)
     classic_series(tmp_path / "t1", image(1), kind="T1", study=JANE, number=2)
-    (warning,) = headers.check(read_study(tmp_path / "t1", tmp_path / "flair"))
+    (warning,) = dicom_series.check(read_study(tmp_path / "t1", tmp_path / "flair"))
     assert "The FLAIR series may be incomplete: 11 of 14 images" in warning.sentence
 
 
