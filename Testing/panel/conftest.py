@@ -116,7 +116,9 @@ def run_with_hints(sample_run, made_once):
         write_stored(scores, folder / FOLDER)
         record = folder / "findings.json"
         found = derive_findings(scores, threshold=threshold, min_patches=min_patches)
-        write_json(found, json.loads(record.read_text("utf-8")), record)
+        content = json.loads(record.read_text("utf-8"))
+        content["settings"]["scoring"] |= {"threshold": threshold, "min_patches": min_patches}
+        write_json(found, content, record)
 
     return replace(sample_run, output=made_once("run_with_hints", make))
 
