@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.candidates import (
     LEVELS,
-    Candidates,
+    MEANS,
+    PEAK,
+    T1_CONTRAST,
     find_candidates,
     surroundings_of,
 )
 from AnomalyDetectionLib.detection.hints import EDGE, INFARCT_LIKE, UNKNOWN, WMH_LIKE, hint_of
-from AnomalyDetectionLib.detection.second_look import BACKGROUND, scores_of
-from AnomalyDetectionLib.model.candidate_network import CHANNELS, FEATURES, SIZE
-from AnomalyDetectionLib.model.classes import ARTEFACT, INFARCT, NORMAL, OTHER, WMH
+from AnomalyDetectionLib.detection.second_look import BACKGROUND, anomaly_probabilities
+from AnomalyDetectionLib.model.candidate_network import CHANNELS, FEATURES, SIZE, CandidateSettings
+from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, INFARCT, NORMAL, OTHER, WMH
 from synthetic_study import prepared_study
 
 SHAPE = (10, 96, 80)
@@ -36,20 +38,18 @@ C = (slice(7, 8), slice(50, 54), slice(60, 64))
 
 
 def test_every_cluster_is_a_candidate_and_one_that_is_plain_does_not_reach_into_what_is_faint_round_it():
-    faint, plain, sure = LEVELS
-    round_a, beside_a = (A[0], slice(26, 44), slice(26, 40)), (A[0], slice(38, 42), slice(30, 34))
+    plain, sure = LEVELS
     found = find_candidates(
         probabilities(
-            (*round_a, INFARCT, faint + 0.05),
+            (A[0], slice(26, 44), slice(26, 40), INFARCT, plain + 0.05),
             (*A, INFARCT, sure + 0.4),
-            (*beside_a, INFARCT, plain + 0.05),
-            (*B, WMH, faint + 0.1),
-            (*C, INFARCT, plain + 0.1),
+            (*B, WMH, plain + 0.1),
+            (*C, INFARCT, plain - 0.05),
         )
     )
 
     sizes = sorted(np.bincount(found.labels.ravel())[1:].tolist())
-    assert sizes == [9, 16, 32, 72]
+    assert sizes == [9, 72]
     assert (found.labels[A] == found.labels[4, 32, 32]).all()
 
 
@@ -93,19 +93,30 @@ def test_some_of_the_candidates_are_shown_as_they_are_among_all():
         np.testing.assert_array_equal(getattr(second, name), getattr(whole, name)[1:])
 
 
-def test_a_candidate_scores_how_sure_both_networks_are_and_nothing_else_comes_near():
-    anomaly = np.zeros(SHAPE, np.float32)
-    anomaly[A], anomaly[0] = 0.6, LEVELS[-1]
-    anomaly[4, 32, 32] = 0.9
-    labels = np.zeros(SHAPE, np.int32)
-    labels[A] = 1
-    answers = np.array([[0.2, 0.1, 0.3, 0.2, 0.2]], np.float32)
+def test_a_candidate_is_scored_by_both_networks_and_by_how_far_its_t1_is_from_the_tissue_round_it():
+    answers = np.array([[0.4, 0.1, 0.3, 0.1, 0.1]] * 3, np.float32)
+    features = np.zeros((3, FEATURES), np.float32)
+    features[:, PEAK], features[:, MEANS], features[:, T1_CONTRAST] = 0.9, answers, [0.0, -0.5, 0.5]
 
-    scores = scores_of(Candidates(labels, 1), answers, anomaly)
+    plain, dark, bright = anomaly_probabilities(answers, features, (-1.0, 0.5, 0.25, 0.5, 2.0))
 
-    np.testing.assert_allclose(scores[A], 0.6 * 0.9**2, atol=1e-6)
-    assert scores[0].max() == pytest.approx(BACKGROUND)
-    assert scores[9].max() == 0
+    assert plain == pytest.approx(1 / (1 + np.exp(1 - 0.25 * np.log(9))), abs=1e-6)
+    assert dark == bright == pytest.approx(1 / (1 + np.exp(-0.25 * np.log(9))), abs=1e-6)
+    alone = anomaly_probabilities(answers, features, CandidateSettings().score)
+    np.testing.assert_allclose(alone, 0.5, atol=1e-6)
+
+
+def test_outside_candidates_no_score_comes_near_one_of_them(a_context_model):
+    from AnomalyDetectionLib.detection.second_look import judge_candidates
+    from AnomalyDetectionLib.model.model_file import load_model
+
+    scores, candidates = judge_candidates(prepared_study(), load_model(str(a_context_model)))
+
+    outside = candidates.labels == 0
+    assert 0 < (~outside).sum() < outside.sum()
+    assert scores[outside].max() <= BACKGROUND
+    inside = candidates.probabilities[:, list(ANOMALIES)].sum(axis=1)
+    np.testing.assert_allclose(scores[~outside], inside[candidates.labels[~outside] - 1], atol=1e-4)
 
 
 @pytest.mark.parametrize(

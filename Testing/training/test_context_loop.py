@@ -1,5 +1,7 @@
 """The training of the context detector: what it learns, how it goes on, how the second look learns and is calibrated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,16 +11,19 @@ from anomaly_research.training.candidate_training import (
     calibrated,
     logits_of,
     train_second_look,
-    varied,
+    with_score,
 )
 from anomaly_research.training.context_loop import CHECKPOINT, ContextTrainingSettings, train_context
 from anomaly_research.training.lesion_scan import LesionScan
 from anomaly_research.training.mining import mine_false_alarms
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan
+from AnomalyDetectionLib.detection.candidates import MEANS, PEAK
+from AnomalyDetectionLib.detection.second_look import score_terms
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.candidate_network import CandidateSettings
 from AnomalyDetectionLib.model.classes import INFARCT, NORMAL
 from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
+from scipy.special import softmax
 
 SMALL = ContextSettings(neighbours=1, widths=(8, 8))
 
@@ -114,26 +119,6 @@ def test_the_second_look_learns_what_parts_lesions_from_tissue():
     assert (said == others.label).mean() > 0.9
 
 
-def test_a_varied_batch_keeps_masks_and_places_and_what_lies_outside_the_brain():
-    near = torch.rand(6, 31, 40, 40) + 0.5
-    near[:, :, :5] = 0.0  # outside the brain
-    seen = set()
-    for seed in range(12):
-        changed, _, features = varied(
-            near.clone(), near.clone(), torch.ones(6, 14), np.random.default_rng(seed)
-        )
-        forward = torch.equal(changed[:, 3], near[:, 3])  # the candidate in the lowest slice
-        again = changed if forward else changed.flip(-1)
-        torch.testing.assert_close(again[:, 26:], near[:, 26:])  # coordinates and distances
-        assert (again[:, :, :5] == 0).all()
-        assert not torch.equal(again[:, 0], near[:, 0])
-        blind = bool((again[:, 2] == 0).all())
-        assert blind == bool((features[:, 2:8] == 0).all())
-        assert not (features[:, [0, 1, *range(8, 14)]] == 0).any()
-        seen |= {("mirrored", forward), ("without probabilities", blind)}
-    assert len(seen) == 4
-
-
 def test_calibrated_probabilities_are_true():
     rng = np.random.default_rng(0)
     true = rng.normal(0, 1.5, (4000, 5))
@@ -147,6 +132,23 @@ def test_calibrated_probabilities_are_true():
 
     assert fitted.temperature == pytest.approx(3.0, rel=0.1)
     assert np.abs(again - probability).mean() < 0.02
+
+
+def test_the_score_learns_what_each_of_its_terms_says_about_lesions():
+    rng = np.random.default_rng(3)
+    candidates = examples(6000)
+    features = np.abs(candidates.features) / 10
+    features[:, PEAK] = rng.uniform(0.35, 1, 6000)
+    features[:, MEANS] = rng.dirichlet(np.ones(5), 6000)
+    logits = rng.normal(0, 1.5, (6000, 5)).astype(np.float32)
+    terms = score_terms(softmax(logits, axis=1), features)
+    true = np.array([-1.0, 0.6, 0.3, -0.4, 2.0])
+    lesion = rng.random(6000) < 1 / (1 + np.exp(-(true[0] + terms @ true[1:])))
+    label = np.where(lesion, INFARCT, NORMAL).astype(np.uint8)
+
+    fitted = with_score(CandidateSettings(), logits, replace(candidates, features=features, label=label))
+
+    np.testing.assert_allclose(fitted.score, true, atol=0.3)
 
 
 def test_examples_are_drawn_from_painted_scans_and_are_the_same_again(scans, a_context_model):

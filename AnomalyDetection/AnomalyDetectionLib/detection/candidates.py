@@ -61,6 +61,11 @@ def anomaly_of(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(sum(probabilities[k] for k in ANOMALIES), np.float32)
 
 
+PEAK, MEANS, T1_CONTRAST = 2, slice(3, 3 + len(CLASSES)), 3 + len(CLASSES)
+"""Columns of the features: the highest probability of an anomaly, the mean one of each class, and the T1's difference from
+the tissue round it, divided by four SDs of that tissue."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """Input of the second look, in the order of the candidates.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 
 from ..imaging.prepared import PreparedStudy
 from ..model.candidate_network import CandidateNetwork
@@ -14,20 +15,18 @@ from ..model.context_model import ContextModel
 from .candidate_probabilities import CandidateProbabilities
 from .candidates import (
     LEVELS,
-    Candidates,
+    MEANS,
+    PEAK,
+    T1_CONTRAST,
     Surroundings,
     anomaly_of,
     find_candidates,
     surroundings_of,
 )
 from .context import class_probabilities
-from .lattice import peaks_of
 
 BACKGROUND = 0.02
 """Scores outside candidates lie below this: the first network's probability, scaled down."""
-
-PEAK_POWER = 2
-"""Of the first network's highest probability in a candidate, a factor of the candidate's score."""
 
 _BATCH = 64
 
@@ -57,8 +56,10 @@ def judge_candidates(
         candidates, study.t1, study.flair, study.brain, probabilities, study.grid.spacing
     )
     classified = classify(model.candidate_network(), surroundings)
-    scores = scores_of(candidates, classified, anomaly_of(probabilities))
-    return scores, CandidateProbabilities(candidates.labels, classified)
+    sure = anomaly_probabilities(classified, surroundings.features, model.candidate.score)
+    faint = BACKGROUND * np.clip(anomaly_of(probabilities) / LEVELS[-1], 0, 1)
+    scores = np.where(candidates.labels > 0, np.concatenate([[0.0], sure])[candidates.labels], faint)
+    return scores.astype(np.float32), CandidateProbabilities(candidates.labels, classified)
 
 
 @torch.inference_mode()
@@ -76,21 +77,32 @@ def classify(network: CandidateNetwork, surroundings: Surroundings) -> np.ndarra
     return torch.cat(parts).numpy() if parts else np.zeros((0, len(CLASSES)), np.float32)
 
 
-def scores_of(candidates: Candidates, probabilities: np.ndarray, anomaly: np.ndarray) -> np.ndarray:
-    """How sure both networks are of each candidate, and small values elsewhere.
+def anomaly_probabilities(
+    classified: np.ndarray, features: np.ndarray, weights: Sequence[float]
+) -> np.ndarray:
+    """How sure both networks and the T1 are of each candidate: a logistic regression.
 
-    The second network learns from painted scans, where every fifth candidate is a lesion; in a patient few are. The first
-    one's highest probability in the candidate makes up for that: `PEAK_POWER` was chosen on people of whom neither network
-    had learnt, where it halved the negative log-likelihood (docs/evidence.md).
+    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that (docs/evidence.md).
 
     Args:
-        probabilities: of the second network, float32 (candidates, classes).
-        anomaly: of the first network, float32 (slices, rows, columns).
+        classified: probabilities by the second network, float32 (candidates, classes).
+        features: of `surroundings_of`.
+        weights: `CandidateSettings.score`.
 
     Returns:
-        float32 (slices, rows, columns).
+        float64 (candidates,).
     """
-    peaks = peaks_of(candidates.labels, candidates.count, anomaly)
-    sure = np.concatenate([[0.0], probabilities[:, list(ANOMALIES)].sum(axis=1)]) * peaks**PEAK_POWER
-    faint = BACKGROUND * np.clip(anomaly / LEVELS[-1], 0, 1)
-    return np.where(candidates.labels > 0, sure[candidates.labels], faint).astype(np.float32)
+    constant, *others = weights
+    return np.asarray(expit(constant + score_terms(classified, features) @ np.array(others)))
+
+
+def score_terms(classified: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """What candidates are scored by, in the order of `SCORED_BY`: float64 (candidates, 4)."""
+    anomalies = list(ANOMALIES)
+    probabilities = [
+        classified[:, anomalies].sum(axis=1),
+        features[:, PEAK],
+        features[:, MEANS][:, anomalies].sum(axis=1),
+    ]
+    logits = [logit(np.clip(values.astype(float), 1e-4, 1 - 1e-4)) for values in probabilities]
+    return np.stack([*logits, np.abs(features[:, T1_CONTRAST])], axis=1)

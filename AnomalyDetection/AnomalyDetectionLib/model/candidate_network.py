@@ -22,6 +22,9 @@ side, the probabilities of the four classes that are not normal, three coordinat
 to the surface and to deep fluid."""
 
 FEATURES = 14
+SCORED_BY = ("second look", "peak", "mean", "T1 contrast")
+"""What a candidate's score is made of: the logits of its probability of being an anomaly by this network, of its highest
+and its mean probability by the first one, and how far its T1 is from that of the tissue round it."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,14 @@ class CandidateSettings:
         width: feature maps of the first layers.
         temperature: that logits are divided by before they become probabilities.
         bias: added to the logit of each class before that.
+        score: of the logistic regression that makes a candidate's score: its constant and its weights of `SCORED_BY`. The
+            default is the probability of this network alone.
     """
 
     width: int = 32
     temperature: float = 1.0
     bias: tuple[float, ...] = (0.0,) * len(CLASSES)
+    score: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: settings may come from untrusted model files."""
@@ -44,8 +50,10 @@ class CandidateSettings:
             raise ValueError("the second look has 4 to 256 feature maps")
         if not 0.05 <= self.temperature <= 20 or len(self.bias) != len(CLASSES):
             raise ValueError("the temperature lies between 0.05 and 20, and each class has a bias")
-        if not all(-50 <= value <= 50 for value in self.bias):
-            raise ValueError("the biases of the second look lie between -50 and 50")
+        if not all(-50 <= value <= 50 for value in (*self.bias, *self.score)):
+            raise ValueError("the biases and weights of the second look lie between -50 and 50")
+        if len(self.score) != 1 + len(SCORED_BY):
+            raise ValueError(f"the score has a constant and {len(SCORED_BY)} weights")
 
 
 class CandidateNetwork(nn.Module):

@@ -24,7 +24,7 @@ from .lesion_scan import LesionScan
 
 _UNPAINTED = 0.3
 _LESIONS = 5.0
-_MOST = 60
+_MOST = 30
 """Candidates of a scan that are kept; lesions go first."""
 
 

@@ -7,24 +7,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.model.candidate_network import SLICES, CandidateNetwork, CandidateSettings
-from AnomalyDetectionLib.model.classes import CLASSES
+from AnomalyDetectionLib.detection.second_look import score_terms
+from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
+from AnomalyDetectionLib.model.classes import ANOMALIES, CLASSES
+from scipy.special import softmax
 from torch import Tensor
 from torch.nn import functional
 
 from .candidate_examples import Examples, as_tensors
 
-_MIRRORED, _WITHOUT_PROBABILITIES = 0.5, 0.25
-"""Shares of the batches. Of people whom the first network knows its probabilities are better than of others; without them,
-the images have to do."""
-
-_GAIN, _OFFSET, _NOISE, _FEATURE_NOISE = 0.08, 0.03, 0.05, 0.1
-"""SD of changes to the images (factor and level of each, noise of a voxel) and to the features."""
-
-_T1 = [4 * s for s in range(SLICES)] + [4 * SLICES]
-_FLAIR = [4 * s + 1 for s in range(SLICES)] + [4 * SLICES + 1]
-_PROBABILITIES = [4 * s + 2 for s in range(SLICES)] + [4 * SLICES + 2 + k for k in range(len(CLASSES) - 1)]
-_OF_PROBABILITIES = slice(2, 3 + len(CLASSES))  # of the features: the highest, and the mean of each class
+_MIRRORED, _RIDGE = 0.5, 0.005
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,9 @@ def train_second_look(
             if len(chosen) < 2:
                 schedule.step()
                 continue
-            near, wide, features = (part.to(device) for part in varied(*as_tensors(examples, chosen), rng))
+            near, wide, features = (part.to(device) for part in as_tensors(examples, chosen))
+            if rng.random() < _MIRRORED:
+                near, wide = near.flip(-1), wide.flip(-1)
             target = torch.from_numpy(examples.label[chosen].astype(np.int64)).to(device)
             with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
                 logits = network(near, wide, features).float()
@@ -89,30 +83,6 @@ def train_second_look(
         if report is not None:
             report(epoch + 1, float(np.mean(losses)))
     return network.cpu().eval()
-
-
-def varied(
-    near: Tensor, wide: Tensor, features: Tensor, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch mirrored or not, with other grey values, and now and then without what the first network said."""
-    if rng.random() < _MIRRORED:
-        near, wide = near.flip(-1), wide.flip(-1)
-    for channels in (_T1, _FLAIR):
-        gain, offset = 1 + _GAIN * rng.standard_normal((2, len(near), 1, 1, 1)).astype(np.float32)
-        offset = (offset - 1) * _OFFSET / _GAIN
-        for crop in (near, wide):
-            shown = crop[:, channels]
-            noise = (
-                _NOISE * float(rng.random()) * torch.from_numpy(rng.standard_normal(shown.shape, np.float32))
-            )
-            crop[:, channels] = torch.where(
-                shown != 0, shown * torch.from_numpy(gain) + torch.from_numpy(offset) + noise, shown
-            )
-    features = features + _FEATURE_NOISE * torch.from_numpy(rng.standard_normal(features.shape, np.float32))
-    if rng.random() < _WITHOUT_PROBABILITIES:
-        near[:, _PROBABILITIES], wide[:, _PROBABILITIES] = 0, 0
-        features[:, _OF_PROBABILITIES] = 0
-    return near, wide, features
 
 
 @torch.inference_mode()
@@ -146,3 +116,31 @@ def calibrated(settings: CandidateSettings, logits: np.ndarray, label: np.ndarra
     values = parameters.detach().numpy()
     bias = tuple(float(value) for value in values[1:])
     return replace(settings, temperature=float(np.exp(values[0])), bias=bias)
+
+
+def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Examples) -> CandidateSettings:
+    """The logistic regression that makes the scores, fitted to candidates of people that nothing was trained on.
+
+    Args:
+        settings: calibrated.
+        logits: of `logits_of` the examples.
+    """
+    scaled = (logits.astype(np.float64) + np.array(settings.bias)) / settings.temperature
+    terms = score_terms(softmax(scaled, axis=1), examples.features)
+    middle, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), 1e-6)
+    columns = torch.from_numpy((terms - middle) / spread)
+    target = torch.from_numpy(np.isin(examples.label, ANOMALIES).astype(np.float64))
+    parameters = torch.zeros(1 + terms.shape[1], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(columns @ parameters[1:] + parameters[0], target)
+        loss = loss + _RIDGE * (parameters[1:] ** 2).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    constant, *values = parameters.detach().tolist()
+    weights = np.array(values) / spread
+    return replace(settings, score=(constant - float(weights @ middle), *weights.tolist()))

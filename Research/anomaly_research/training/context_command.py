@@ -29,7 +29,13 @@ from torch import Tensor
 
 from ..painting.lesion_shapes import read_outlines
 from .candidate_examples import draw_examples
-from .candidate_training import CandidateTrainingSettings, calibrated, logits_of, train_second_look
+from .candidate_training import (
+    CandidateTrainingSettings,
+    calibrated,
+    logits_of,
+    train_second_look,
+    with_score,
+)
 from .command import read_about
 from .context_checkpoint import Step
 from .context_loop import ContextTrainingSettings, train_context
@@ -161,7 +167,8 @@ def finished_model(
         network, [LesionScan.of(scan) for scan in held_out], outlines, CALIBRATION_SCANS, seed=settings.seed + 20,
         device=device, workers=workers, progress=count(0.9, 0.95, CALIBRATION_SCANS, "calibration scan"),
     )  # fmt: skip
-    candidate = calibrated(training.network, logits_of(second, others), others.label)
+    logits = logits_of(second, others)
+    candidate = with_score(calibrated(training.network, logits, others.label), logits, others)
     model = ContextModel(
         name,
         weights,
