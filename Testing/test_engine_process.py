@@ -186,7 +186,6 @@ STAGES = (
     "bias field",
     "scaling",
     "scoring",
-    "findings",
     "writing",
 )
 

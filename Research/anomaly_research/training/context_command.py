@@ -106,6 +106,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
             "left out for testing": list(options["leave_out"]),
             "slices": settings.steps * settings.batch_size,
             "painted scans of the second look": PAINTED_SCANS,
+            "painted scans of its calibration": CALIBRATION_SCANS,
             "lesions": "painted, by painting/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
         },
@@ -193,11 +194,14 @@ def at_false_positives(
     preparation = model.preparation
     scored: list[NormalScan] = [score_normal_scan(scan, model, preparation, device) for scan in scans]
     people = len({scan.patient for scan in scans})
-    made = with_false_positive_curve(model, scored, f"{people} people not trained on")
+    counted_on = f"{people} people not trained on"
+    curve = with_false_positive_curve(model, scored, counted_on).false_positive_curve
+    assert curve is not None
+    threshold = float(np.ceil(1000 * curve.threshold_for(per_scan)) / 1000)
+    model = dataclasses.replace(model, scoring=dataclasses.replace(model.scoring, threshold=threshold))
+    made = with_false_positive_curve(model, scored, counted_on)  # the card has the rate at the threshold
     assert isinstance(made, ContextModel)
-    assert made.false_positive_curve is not None
-    threshold = float(np.ceil(1000 * made.false_positive_curve.threshold_for(per_scan)) / 1000)
-    return dataclasses.replace(made, scoring=dataclasses.replace(made.scoring, threshold=threshold))
+    return made
 
 
 def _start(name: str | None) -> ContextModel | None:
