@@ -32,12 +32,6 @@ def test_stored_scores_bring_their_warnings_back(scores):
     assert restore(store(scores)).quality == (NOISE,)
 
 
-def test_scores_stored_by_an_earlier_version_have_no_warnings(scores):
-    stored = store(scores)
-    record = {key: value for key, value in stored.record.items() if key != "quality"}
-    assert restore(StoredScores(stored.images, record)).quality == ()
-
-
 @pytest.mark.parametrize(
     "damaged", [3, ["noise"], [{"name": "noise"}], [{**NOISE.plain, "measured": 3}], None]
 )
