@@ -125,7 +125,7 @@ def test_noise_is_not_the_same_head(synthetic_study: Study) -> None:
 @pytest.mark.parametrize(
     "axes",
     [
-        pytest.param((0,), id="upside down"),
+        pytest.param((0,), id="upside down", marks=pytest.mark.slow),
         pytest.param((1,), id="back to front", marks=pytest.mark.slow),
         pytest.param((0, 1), id="both", marks=pytest.mark.slow),
     ],

@@ -20,7 +20,7 @@ from AnomalyDetectionLib.calibration.scan_file import TrainingScan
 from AnomalyDetectionLib.detection.candidates import MEANS, PEAK
 from AnomalyDetectionLib.detection.second_look import score_terms
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.candidate_network import CandidateSettings
+from AnomalyDetectionLib.model.candidate_network import FEATURES, CandidateSettings
 from AnomalyDetectionLib.model.classes import INFARCT, NORMAL
 from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
 from scipy.special import softmax
@@ -136,8 +136,7 @@ def test_calibrated_probabilities_are_true():
 
 def test_the_score_learns_what_each_of_its_terms_says_about_lesions():
     rng = np.random.default_rng(3)
-    candidates = examples(6000)
-    features = np.abs(candidates.features) / 10
+    features = np.abs(rng.normal(0, 0.6, (6000, FEATURES)))
     features[:, PEAK] = rng.uniform(0.35, 1, 6000)
     features[:, MEANS] = rng.dirichlet(np.ones(5), 6000)
     logits = rng.normal(0, 1.5, (6000, 5)).astype(np.float32)
@@ -146,7 +145,7 @@ def test_the_score_learns_what_each_of_its_terms_says_about_lesions():
     lesion = rng.random(6000) < 1 / (1 + np.exp(-(true[0] + terms @ true[1:])))
     label = np.where(lesion, INFARCT, NORMAL).astype(np.uint8)
 
-    fitted = with_score(CandidateSettings(), logits, replace(candidates, features=features, label=label))
+    fitted = with_score(CandidateSettings(), logits, replace(examples(1), features=features, label=label))
 
     np.testing.assert_allclose(fitted.score, true, atol=0.3)
 
