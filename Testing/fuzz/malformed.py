@@ -27,7 +27,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import SimpleITK as sitk
-from AnomalyDetectionLib.detection.stored_scores import IMAGES
+from AnomalyDetectionLib.detection.stored_scores import FORMAT, IMAGES, VERSION
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -800,11 +800,12 @@ def stored_scores(folder: Path, rng: Random) -> Path:
         "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1],
     }
     made = {
-        "format": "AnomalyDetection score map", "version": 2, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
+        "format": FORMAT, "version": VERSION, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
         "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
         "flair_scale": {"low": 0, "high": 1}, "fraction_outside_t1": 0.0, "anatomy": False, "false_positive_curve": None,
         "candidate_probabilities": rng.choice((None, [[0.1, 0.1, 0.6, 0.1, 0.1]])),
         "alignment": {"registered": False, "shift_mm": 0, "rotation_deg": 0, "matrix": [1.0] * 16},
+        "midline": {"normal": [1.0, 0.0, 0.0], "offset": 0.0}, "quality": [],
         "seconds": {"preparation": {}, "scoring": {}},
     }  # fmt: skip
     text = as_json(absurd(made, rng), rng)

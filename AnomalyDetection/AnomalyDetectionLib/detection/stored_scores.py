@@ -35,7 +35,7 @@ FOLDER = "score_map"
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
 
-_FORMAT, _VERSION = "AnomalyDetection score map", 3
+FORMAT, VERSION = "AnomalyDetection score map", 3
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def store(scores: ScoreMap) -> StoredScores:
         "prepared_brain": study.grid.image(_brain_with_anatomy(scores)),
     }
     record = {
-        "format": _FORMAT,
-        "version": _VERSION,
+        "format": FORMAT,
+        "version": VERSION,
         "lattice": {"shape": list(scores.lattice.shape), "first": list(scores.first), "stride": stride},
         "scoring": asdict(scores.settings),
         "grid": asdict(study.grid),
@@ -209,9 +209,9 @@ def read_stored(folder: Path) -> StoredScores:
 
 
 def _check_version(record: Mapping[str, Any]) -> None:
-    if record.get("format") != _FORMAT or record.get("version") != _VERSION:
+    if record.get("format") != FORMAT or record.get("version") != VERSION:
         raise InputError(
-            f"This is no score map of this program's version (expected '{_FORMAT}', version {_VERSION}): detect "
+            f"This is no score map of this program's version (expected '{FORMAT}', version {VERSION}): detect "
             "anomalies again."
         )
 
