@@ -81,6 +81,7 @@ def study(tmp_path):
     return tmp_path / "study", tmp_path / "results", small_model(tmp_path / "small.safetensors")
 
 
+@pytest.mark.slow
 def test_two_processes_here_do_what_one_does_and_need_no_snakemake(study, monkeypatch, tmp_path):
     source, output, model = study
     (tmp_path / "broken" / "snakemake").mkdir(parents=True)

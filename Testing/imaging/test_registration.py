@@ -139,6 +139,7 @@ def test_one_image_alone_that_lies_otherwise_than_its_header_says_is_named_as_a_
         align(Volume(turned, description="T1"), synthetic_study.flair, brain_of(synthetic_study), SETTINGS)
 
 
+@pytest.mark.slow
 def test_a_head_that_is_upside_down_in_both_images_comes_together_whatever_their_fields_of_view() -> None:
     """The T1 shows the neck and the FLAIR does not, so turning each about its own middle brings them 50 mm apart."""
     study = real_study("nichart", "Subj13")
