@@ -75,9 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     _be_quiet(debug)
-    atexit.register(
-        gc.freeze
-    )  # otherwise Python looks through all of torch's objects on leaving: a quarter of a second
+    # Otherwise Python looks through all of torch's objects on leaving: a quarter of a second.
+    atexit.register(gc.freeze)
     # Ended by another program is the same as Ctrl-C: leave nothing half-written.
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):

@@ -90,9 +90,8 @@ def data_files(path: Path) -> list[str]:
     if path.suffix.lower() not in _META + _NRRD:
         return []
     content = _beginning(path)
-    if (
-        b"datafile" not in (lower := content.lower()) and b"data file" not in lower
-    ):  # much faster than the pattern
+    lower = content.lower()
+    if b"datafile" not in lower and b"data file" not in lower:  # much faster than the pattern
         return []
     found = (name.decode("utf-8", "replace").strip() for name in _DATA_FILE.findall(content))
     return [name for name in found if name.upper() != "LOCAL"]

@@ -102,20 +102,13 @@ def calibrated(settings: CandidateSettings, logits: np.ndarray, label: np.ndarra
     Fitted by maximum likelihood (temperature scaling, Guo et al. 2017, with a bias a class).
     """
     scores, target = torch.from_numpy(logits.astype(np.float64)), torch.from_numpy(label.astype(np.int64))
-    parameters = torch.zeros(1 + len(CLASSES), dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = functional.cross_entropy((scores + parameters[1:]) / parameters[0].exp(), target)
-        loss = loss + 1e-3 * (parameters**2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+    def loss(parameters: Tensor) -> Tensor:
+        entropy = functional.cross_entropy((scores + parameters[1:]) / parameters[0].exp(), target)
+        return entropy + 1e-3 * (parameters**2).sum()
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
-    values = parameters.detach().numpy()
-    bias = tuple(float(value) for value in values[1:])
-    return replace(settings, temperature=float(np.exp(values[0])), bias=bias)
+    logarithm, *bias = _least(loss, 1 + len(CLASSES))
+    return replace(settings, temperature=float(np.exp(logarithm)), bias=tuple(bias))
 
 
 def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Examples) -> CandidateSettings:
@@ -130,17 +123,28 @@ def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Exampl
     middle, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), 1e-6)
     columns = torch.from_numpy((terms - middle) / spread)
     target = torch.from_numpy(np.isin(examples.label, ANOMALIES).astype(np.float64))
-    parameters = torch.zeros(1 + terms.shape[1], dtype=torch.float64, requires_grad=True)
+
+    def loss(parameters: Tensor) -> Tensor:
+        logit = columns @ parameters[1:] + parameters[0]
+        return (
+            functional.binary_cross_entropy_with_logits(logit, target) + _RIDGE * (parameters[1:] ** 2).sum()
+        )
+
+    constant, *values = _least(loss, 1 + terms.shape[1])
+    weights = np.array(values) / spread
+    return replace(settings, score=(constant - float(weights @ middle), *weights.tolist()))
+
+
+def _least(loss: Callable[[Tensor], Tensor], count: int) -> list[float]:
+    """The parameters, float64 (count,), at which a smooth loss is least."""
+    parameters = torch.zeros(count, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(columns @ parameters[1:] + parameters[0], target)
-        loss = loss + _RIDGE * (parameters[1:] ** 2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        value = loss(parameters)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
-    constant, *values = parameters.detach().tolist()
-    weights = np.array(values) / spread
-    return replace(settings, score=(constant - float(weights @ middle), *weights.tolist()))
+    return [float(value) for value in parameters.detach()]
