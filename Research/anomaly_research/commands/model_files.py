@@ -9,19 +9,22 @@ from AnomalyDetectionLib.commands.options import DEBUG, PATH
 from AnomalyDetectionLib.commands.progress import progress_of
 from AnomalyDetectionLib.errors import InputError
 
-
-@click.command("add-library")
-@click.argument("model", metavar="NAME|FILE")
-@click.option(
+_SCANS = click.option(
     "--scans",
     type=PATH,
     required=True,
     metavar="FILE",
     help="File with the prepared scans from `prepare` that the model was trained on.",
 )
-@click.option(
+_OUTPUT = click.option(
     "--output", type=PATH, metavar="FILE", help="Model file to write.  [default: overwrite the given one]"
 )
+
+
+@click.command("add-library")
+@click.argument("model", metavar="NAME|FILE")
+@_SCANS
+@_OUTPUT
 @DEBUG
 def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> None:
     """Give a model a library of the normal patches that it was trained on, or replace the one it has.
@@ -30,13 +33,11 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
     trained on are taken. `train` does this automatically.
     """
     from AnomalyDetectionLib.calibration.scan_file import read_scans
-    from AnomalyDetectionLib.model.model_file import find_model, load_paper_model, save_model
+    from AnomalyDetectionLib.model.model_file import load_paper_model, save_model
 
     from ..training.publish import with_library
 
-    path = output or find_model(model)
-    if not path.parent.is_dir():
-        raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
+    path = _written_to(model, output)
     made = with_library(load_paper_model(model, "The library of normal patches"), read_scans(scans))
     save_model(made, path)
     assert made.library is not None
@@ -50,16 +51,8 @@ def add_library(model: str, scans: Path, output: Path | None, debug: bool) -> No
 
 @click.command("add-statistics")
 @click.argument("model", metavar="NAME|FILE")
-@click.option(
-    "--scans",
-    type=PATH,
-    required=True,
-    metavar="FILE",
-    help="File with the prepared scans from `prepare` that the model was trained on.",
-)
-@click.option(
-    "--output", type=PATH, metavar="FILE", help="Model file to write.  [default: overwrite the given one]"
-)
+@_SCANS
+@_OUTPUT
 @DEBUG
 def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) -> None:
     """Give a model statistics by tissue, for `detect --statistics tissue` and `--distance mahalanobis`.
@@ -67,13 +60,11 @@ def add_statistics(model: str, scans: Path, output: Path | None, debug: bool) ->
     Only scans that the model's card names as trained on are taken. Its usual scores do not change.
     """
     from AnomalyDetectionLib.calibration.scan_file import read_scans
-    from AnomalyDetectionLib.model.model_file import find_model, load_paper_model, save_model
+    from AnomalyDetectionLib.model.model_file import load_paper_model, save_model
 
     from ..training.tissue import with_tissue_statistics
 
-    path = output or find_model(model)
-    if not path.parent.is_dir():
-        raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
+    path = _written_to(model, output)
     loaded = load_paper_model(model, "What is known of normal tissue by its kind")
     with progress_of("bar") as report:
         made = with_tissue_statistics(
@@ -105,3 +96,13 @@ def add_results(model: str, evaluation: Path, debug: bool) -> None:
     results = results_for_card(evaluation, loaded)
     save_model(dataclasses.replace(loaded, card={**loaded.card, "results": results}), path)
     click.echo(f"The results are in the card of {path}.")
+
+
+def _written_to(model: str, output: Path | None) -> Path:
+    """The file to write, which is checked before the work."""
+    from AnomalyDetectionLib.model.model_file import find_model
+
+    path = output or find_model(model)
+    if not path.parent.is_dir():
+        raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
+    return path
