@@ -188,6 +188,7 @@ def test_a_clinical_pair_agrees_with_the_registration_that_came_with_it() -> Non
     assert np.mean(distances) < 1.0
 
 
+@pytest.mark.slow
 def test_the_t1_of_somebody_else_is_refused() -> None:
     study, other = real_study("nichart", "Subj1"), real_study("nichart", "Subj6")
     with pytest.raises(InputError, match="same head"):

@@ -23,6 +23,8 @@ from conftest import SAMPLE
 
 SHIFT = (12.0, -8.0, 5.0)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def study():
@@ -90,7 +92,6 @@ def test_known_and_bright_lesions_are_avoided(host, infarcts):
     assert host.avoid.mean() < 0.2
 
 
-@pytest.mark.slow
 def test_a_t1_whose_header_is_off_gets_its_lesions_at_the_same_tissue(study, known, host):
     moved = sitk.Image(study.t1.image)
     moved.SetOrigin([o + s for o, s in zip(moved.GetOrigin(), SHIFT, strict=True)])
