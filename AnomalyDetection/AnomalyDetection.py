@@ -129,7 +129,7 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", "AnomalyDetection.Result")
         self.logic = AnomalyDetectionLogic()
-        self.panel = Panel(self.ui, slicer.mrmlScene, sceneLogics(), self.logic.start)
+        self.panel = Panel(self.ui, slicer.mrmlScene, sceneLogics(), self.logic)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
@@ -229,12 +229,27 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         """The scene's parameter node."""
         return AnomalyDetectionParameterNode(super().getParameterNode())
 
-    def start(self, inputs: Any, replace: Any = None) -> Any:
+    def standby(self) -> Any:
+        """Start an engine that waits for a job, as starting takes two seconds: give it to `start`, or `cancel` it.
+
+        Returns:
+            A `StandbyEngine`.
+
+        Raises:
+            InputError: Slicer's Python or the temporary folder cannot be used.
+        """
+        from AnomalyDetectionLib.panel.slicer_python import python_command
+        from AnomalyDetectionLib.scene.standby_engine import StandbyEngine
+
+        return StandbyEngine(python_command(), Path(slicer.app.temporaryPath))
+
+    def start(self, inputs: Any, replace: Any = None, standby: Any = None) -> Any:
         """Start a run and return at once.
 
         Args:
             inputs: `AnomalyDetectionLib.scene.detection_job.DetectionInputs`.
             replace: the result to update; None: add a new result.
+            standby: an engine of `standby`; it ends with the run.
 
         Returns:
             A `DetectionJob`: `poll` it, then `finish` or `cancel` it.
@@ -252,6 +267,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             python=python_command(),
             replace=replace,
             temporary=Path(slicer.app.temporaryPath),
+            standby=standby,
         )
 
     def process(

@@ -23,7 +23,7 @@ from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.commands.options import in_words, option_of
 from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
 from AnomalyDetectionLib.detection.stored_scores import restore
-from AnomalyDetectionLib.engine.job import Job
+from AnomalyDetectionLib.engine.job import Job, standby_arguments
 from AnomalyDetectionLib.engine.job_results import read_job_results
 from AnomalyDetectionLib.engine.process import EngineRun
 from AnomalyDetectionLib.engine.records import Failure, Progress, record_of
@@ -372,7 +372,7 @@ import os, sys
 from pathlib import Path
 from dataclasses import replace
 from AnomalyDetectionLib.detection.stored_scores import restore
-from AnomalyDetectionLib.engine.job import Job
+from AnomalyDetectionLib.engine.job import Job, standby_arguments
 from AnomalyDetectionLib.engine.job_results import read_job_results
 from AnomalyDetectionLib.engine.process import EngineRun
 folder, job = Path(sys.argv[1]), Path(sys.argv[2])
@@ -404,6 +404,35 @@ def test_when_the_program_that_started_it_is_killed_the_engine_ends_by_itself(st
     assert_none_left(folder, seconds=10)
     assert {path.name for path in folder.iterdir()} == {"job.json", "progress.jsonl", "log.txt"}
     assert (folder / "log.txt").read_text("utf-8").strip().endswith("Stopped; nothing was written.")
+
+
+def test_an_engine_that_stands_by_has_imported_all_and_runs_the_job_once_it_is_there(folder, quick):
+    run = start(folder, standby_arguments(folder / "job.json", os.getpid()))
+    engine = psutil.Process(run._process.pid)
+
+    def has_imported_torch() -> bool:
+        return any("torch" in part.path for part in engine.memory_maps())
+
+    until = time.monotonic() + 60
+    while not has_imported_torch() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert run.state == "running"
+    assert run.poll() == []
+    quick()
+    run.wait()
+    assert run.state == "done", run.log
+    assert read_job_results(folder / "results")[1]["model"]["name"] == "random"
+
+
+@pytest.mark.skipif(not POSIX, reason="SIGKILL")
+def test_an_engine_that_stands_by_ends_with_the_program_that_started_it(folder):
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    run = start(folder, standby_arguments(folder / "job.json", program.pid))
+    program.kill()
+    program.wait()
+    run.wait()
+    assert run.state == "failed"
+    assert "Stopped" in run.log
 
 
 # --- errors in the words of each door ---

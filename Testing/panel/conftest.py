@@ -39,9 +39,10 @@ FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 @pytest.fixture
 def slicer_app(a_slicer_application, monkeypatch):
     """A Slicer whose Python is this one."""
-    from AnomalyDetectionLib.panel import slicer_python
+    from AnomalyDetectionLib.panel import slicer_python, standby
 
     monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable])
+    monkeypatch.setattr(standby, "AFTER_MS", 3_600_000)  # no engine but those that a test asks for
     return a_slicer_application
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 def main(what: str, recording: Path, arguments: list[str]) -> int:
     if arguments[0] != "run":
         return of_another_command(recording, arguments)
+    while "--standby-for" in arguments and not Path(arguments[1]).exists():
+        time.sleep(0.01)
     job = json.loads(Path(arguments[1]).read_text("utf-8"))
     output = Path(job["output"])
     report("read", 0.1, "Reading the images")

@@ -89,8 +89,8 @@ def test_a_double_click_starts_one_run(sample, engine, slicer_app, monkeypatch):
     import slicer
 
     engine("slow")
-    started, start = [], sample.panel.start
-    monkeypatch.setattr(sample.panel, "start", lambda *a, **k: started.append(1) or start(*a, **k))
+    started, start = [], sample.panel.logic.start
+    monkeypatch.setattr(sample.panel.logic, "start", lambda *a, **k: started.append(1) or start(*a, **k))
     enter = slicer.util.WaitCursor.__enter__
 
     def click_again(cursor):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..detection.detection_settings import DetectionRequest, DetectionSettings
 from ..errors import InputError
+from ..files.atomic_file import atomic_file
 
 _IMAGES = ("t1", "flair", "brain_mask")
 
@@ -42,8 +43,9 @@ class Job:
             "output": str(self.output),
             "parent": self.parent,
         }
-        path.write_text(json.dumps(content), encoding="utf-8")
-        return ["run", str(path), "--progress", "json"]
+        with atomic_file(path) as partial:  # an engine may be waiting for it
+            partial.write_text(json.dumps(content), encoding="utf-8")
+        return _arguments(path)
 
     @classmethod
     def read(cls, path: Path) -> Job:
@@ -61,3 +63,17 @@ class Job:
             return cls(request, Path(content["output"]), content["parent"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"The job {path} cannot be read ({error}): write it again.") from error
+
+
+def standby_arguments(path: Path, parent: int) -> list[str]:
+    """Arguments of an engine that is started before its job is known: it waits for the job's file.
+
+    Args:
+        path: that `Job.write` will be called with.
+        parent: id of the process that will write it; when that ends, the engine ends.
+    """
+    return [*_arguments(path), "--standby-for", str(parent)]
+
+
+def _arguments(path: Path) -> list[str]:
+    return ["run", str(path), "--progress", "json"]

@@ -85,6 +85,10 @@ class EngineRun:
         _ = self.state
         return (time.monotonic() if self._ended is None else self._ended) - self._began
 
+    def restart_clock(self) -> None:
+        """Count the seconds from now on, for an engine that was started before it had a job."""
+        self._began = time.monotonic()
+
     @property
     def log(self) -> str:
         """Everything that the engine and its libraries printed, except the progress."""

@@ -15,6 +15,7 @@ from ..scene.result import Result, results_in, would_lose_review
 from . import first_run
 from .messages import Line
 from .remarks import remarks
+from .standby import Standby
 
 POLL_MS = 150
 STATUS_MS = 10_000
@@ -33,6 +34,7 @@ class DetectSection:
         self._timer = qt.QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
+        self.standby = Standby(panel.logic.standby)
         ui = panel.ui
         ui.detectButton.clicked.connect(self.click)
         ui.cancelButton.clicked.connect(self.cancel)
@@ -60,6 +62,7 @@ class DetectSection:
         else:
             reason = self._panel.advanced.problem()
         ui.detectButton.enabled = not reason
+        self.standby.want(not reason and self._panel.entered)
         ui.detectButton.toolTip = reason or _("Find suspected anomalies in the FLAIR and the T1.")
         ui.progressWidget.visible = self.running
         if self._outcome_of and self._outcome_of != self._panel.pair:
@@ -89,7 +92,8 @@ class DetectSection:
         self._panel.ui.detectButton.enabled = False
         try:
             with slicer.util.WaitCursor():
-                self._job = self._panel.start(self._inputs(), replace=replace)
+                standby = self.standby.take()
+                self._job = self._panel.logic.start(self._inputs(), replace=replace, standby=standby)
                 self._job_pair = self._panel.pair
         except (InputError, OSError) as error:
             self._say(str(error), "error")
@@ -116,6 +120,7 @@ class DetectSection:
 
     def stop(self) -> None:
         """Cancel the run, if there is one, without a message."""
+        self.standby.stop()
         self._timer.stop()
         self._ready = None
         job, self._job = self._job, None

@@ -40,16 +40,16 @@ class Panel:
         ui: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
         scene: vtkMRMLScene.
         logics: of the scene.
-        start: starts a run, as `AnomalyDetectionLogic.start`.
+        logic: `AnomalyDetectionLogic`.
 
     Attributes:
         parameters: the parameter node wrapper; None while a scene is closed.
         entered: whether the module is the one that is open.
     """
 
-    def __init__(self, ui: Any, scene: Any, logics: Logics, start: Any) -> None:
+    def __init__(self, ui: Any, scene: Any, logics: Logics, logic: Any) -> None:
         self.ui, self.scene, self.logics = ui, scene, logics
-        self.start = start
+        self.logic = logic
         self.parameters: Any = None
         self._shown: tuple[Any, ...] | None = None
         self._followed: tuple[Any, ...] = ()
@@ -217,6 +217,7 @@ class Panel:
     def exit(self) -> None:
         """Called when another module is opened; a running detection continues."""
         self.entered = False
+        self.detect.refresh()
         self.keys.disconnect()
         self.views.disconnect()
 

@@ -16,6 +16,7 @@ from ..files.run_folders import remove_leftovers
 from .engine_job import EngineJob
 from .logics import Logics
 from .result import Result, add_result, settings_of
+from .standby_engine import StandbyEngine
 from .volumes import study_files
 
 RESULTS, JOB = "results", "job.json"
@@ -50,6 +51,7 @@ class DetectionJob(EngineJob):
         python: the command that starts Python.
         replace: the result to update; None: add a new result.
         temporary: folder in which the run creates its own folder, which is removed when the run ends.
+        standby: an engine that waits for a job; it is used if it is still running, and ends with this run.
 
     Raises:
         InputError: the volumes cannot be passed to the engine; nothing was started.
@@ -64,8 +66,10 @@ class DetectionJob(EngineJob):
         python: Sequence[str],
         replace: Result | None = None,
         temporary: Path | None = None,
+        standby: StandbyEngine | None = None,
     ) -> None:
         self._scene, self._logics, self._inputs, self._replace = scene, logics, inputs, replace
+        self._standby = standby
         remove_leftovers(temporary)
         super().__init__(temporary)
         try:
@@ -82,9 +86,14 @@ class DetectionJob(EngineJob):
             request = DetectionRequest(
                 files["t1"], files["flair"], files.get("brain_mask"), settings=inputs.settings
             )
-            arguments = Job(request, self._folder / RESULTS, os.getpid()).write(self._folder / JOB)
-            self._start(python, arguments)
+            job = Job(request, self._folder / RESULTS, os.getpid())
+            if standby is not None and standby.state == "running":
+                self._run = standby.run(job)
+            else:
+                self._start(python, job.write(self._folder / JOB))
         except BaseException:
+            if standby is not None:
+                standby.cancel()
             self._remove_folder()
             raise
 
@@ -124,6 +133,11 @@ class DetectionJob(EngineJob):
             )
         finally:
             self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        super()._remove_folder()
+        if self._standby is not None:
+            self._standby.cancel()  # its folder goes, too
 
     def _still_there(self) -> Result | None:
         """The result to replace, unless it was deleted or belongs to another FLAIR."""

@@ -1,0 +1,74 @@
+"""An engine that stands by for the click on Detect, so that its two seconds of imports are over by then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+
+from ..errors import InputError
+from ..scene.standby_engine import StandbyEngine
+from . import first_run
+
+AFTER_MS = 2000
+"""How long Detect has been enabled before an engine is started: meanwhile Slicer may still be loading images."""
+
+AT_MOST_MS = 10 * 60_000
+"""How long an engine stands by, as it holds 0.4 GB of memory."""
+
+
+class Standby:
+    """At most one engine that stands by.
+
+    Args:
+        start: starts it, as `AnomalyDetectionLogic.standby`.
+    """
+
+    def __init__(self, start: Callable[[], StandbyEngine]) -> None:
+        self._start_engine = start
+        self._engine: StandbyEngine | None = None
+        self._start_timer = _timer(AFTER_MS, self._start)
+        self._end_timer = _timer(AT_MOST_MS, self.stop)
+        self._wanted = False
+
+    def want(self, wanted: bool) -> None:
+        """Called when that may have changed: whether Detect could be clicked now."""
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        if wanted and self._engine is None:
+            self._start_timer.start()
+        elif not wanted:
+            self.stop()
+
+    def take(self) -> StandbyEngine | None:
+        """The engine, which is the caller's from now on; None if there is none."""
+        engine, self._engine = self._engine, None
+        self.stop()
+        self._wanted = False
+        return engine
+
+    def stop(self) -> None:
+        """End the engine, if there is one."""
+        self._start_timer.stop()
+        self._end_timer.stop()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.cancel()
+
+    def _start(self) -> None:
+        if first_run.missing_requirements():
+            return
+        try:
+            self._engine = self._start_engine()
+        except InputError:  # Detect says why
+            return
+        self._end_timer.start()
+
+
+def _timer(milliseconds: int, slot: Callable[[], None]) -> qt.QTimer:
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(slot)
+    return timer
