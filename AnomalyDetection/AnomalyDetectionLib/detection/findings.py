@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy
@@ -16,7 +16,7 @@ from ..imaging.prepared import PreparedStudy
 from ..imaging.voxels import voxels_of
 from .evidence import relative_intensities
 from .hints import UNKNOWN, Hint, hint_of
-from .lattice import paint_cells, peaks_of
+from .lattice import bounding_box, paint_cells, peaks_of
 from .outline import lesion_voxels, smooth_labels
 from .score_map import ScoreMap
 from .vanishing_threshold import vanishing_thresholds
@@ -73,12 +73,14 @@ class Findings:
         items: numbered from 1.
         labels: uint16 label map on the FLAIR's own grid; a voxel's value is its finding's number.
         threshold, min_patches: what they were derived with.
+        groups: int32, shape of the score map's lattice: 0, or the number of a finding's patch; None where that is not known.
     """
 
     items: tuple[Finding, ...]
     labels: sitk.Image
     threshold: float
     min_patches: int
+    groups: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def without(self, hints: Collection[str]) -> Findings:
         """Those of other hints; they keep their numbers."""
@@ -138,9 +140,11 @@ def derive_findings(
 
     numbers = range(1, count + 1)
     owned, centroids = _extents(labels, count, study)
-    patches = np.bincount(groups.ravel(), minlength=count + 1)[1:]
     peaks = peaks_of(groups, count, scores.lattice)[1:]
-    means = scipy.ndimage.mean(scores.lattice.astype(np.float64), groups, numbers)
+    inside = np.flatnonzero(groups > 0)
+    owner, values = groups.ravel()[inside], scores.lattice.ravel()[inside]
+    patches = np.bincount(owner, minlength=count + 1)[1:]
+    means = np.bincount(owner, weights=values, minlength=count + 1)[1:] / patches
     ratios = relative_intensities(cells, count, study, suspected)
     hints = [_hint(scores, highest[k], ratios[k]) for k in range(count)]
     parts = None if scores.parts is None else scores.parts.names(cells, count)
@@ -164,7 +168,7 @@ def derive_findings(
         )
         for k, number in enumerate(numbers)
     )
-    return Findings(items, study.flair_grid.image(labels), threshold, min_patches)
+    return Findings(items, study.flair_grid.image(labels), threshold, min_patches, groups)
 
 
 def _hint(scores: ScoreMap, peak: tuple[int, int, int], relative: tuple[float, float]) -> Hint:
@@ -210,23 +214,25 @@ def connected_patches(
         int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
         equal peaks, the finding with more patches goes first, then the one met first in array order.
     """
-    above = lattice > threshold
-    groups, count = scipy.ndimage.label(above, structure=NEIGHBOURS[neighbourhood])
-    if count == 0:
-        return groups.astype(np.int32)
+    above, result = lattice > threshold, np.zeros(lattice.shape, np.int32)
+    box = bounding_box(above)
+    if box is None:
+        return result
+    groups, count = scipy.ndimage.label(above[box], structure=NEIGHBOURS[neighbourhood])
     patches = np.bincount(groups.ravel())[1:]
-    peaks = peaks_of(groups, count, lattice)[1:]
+    peaks = peaks_of(groups, count, lattice[box])[1:]
     kept = [k for k in range(count) if patches[k] >= min_patches]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)
     for place, k in enumerate(kept, start=1):
         number[k + 1] = place
-    return number[groups]
+    result[box] = number[groups]
+    return result
 
 
 def _highest_patches(lattice: np.ndarray, groups: np.ndarray, count: int) -> list[tuple[int, int, int]]:
     """Lattice index of the highest patch of groups 1 to `count`; of equals, the first in array order."""
-    flat = np.flatnonzero(groups)
+    flat = np.flatnonzero(groups > 0)
     owner = groups.ravel()[flat]
     in_order = np.lexsort((flat, -lattice.ravel()[flat], owner))
     _, first = np.unique(owner[in_order], return_index=True)
@@ -266,7 +272,7 @@ def _nearest_free_voxel(labels: np.ndarray, study: PreparedStudy, point: np.ndar
 
 def _extents(labels: np.ndarray, count: int, study: PreparedStudy) -> tuple[np.ndarray, np.ndarray]:
     """Voxels of each finding, (count,), and the centroids of their centres, (count, 3) in LPS mm."""
-    flat = np.flatnonzero(labels)
+    flat = np.flatnonzero(labels > 0)
     owner = labels.ravel()[flat]
     voxels = np.bincount(owner, minlength=count + 1)[1:]
     slice_row_column = np.unravel_index(flat, labels.shape)

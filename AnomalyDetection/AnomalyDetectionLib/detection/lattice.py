@@ -92,3 +92,17 @@ def peaks_of(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     peaks[0] = 0.0
     np.maximum.at(peaks, labels[inside], values[inside])
     return peaks
+
+
+def bounding_box(
+    mask: np.ndarray, margin: tuple[int, int, int] = (0, 0, 0)
+) -> tuple[slice, slice, slice] | None:
+    """The smallest box round what is true, and so many elements beyond it as there are; None where nothing is."""
+    there = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    if there[0].size == 0:
+        return None
+    s, i, j = (
+        slice(max(int(at[0]) - more, 0), int(at[-1]) + more + 1)
+        for at, more in zip(there, margin, strict=True)
+    )
+    return s, i, j

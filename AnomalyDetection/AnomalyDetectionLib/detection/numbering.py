@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .findings import Findings, connected_patches
+from .findings import Findings
 from .score_map import ScoreMap
 
 
@@ -56,10 +56,9 @@ def keep_numbers(
     """
     if known is None:
         return findings, FindingNumbers(tuple(finding.peak_patch for finding in findings.items))
-    settings = scores.settings
-    groups = connected_patches(
-        scores.lattice, findings.threshold, findings.min_patches, settings.neighbourhood
-    )
+    groups = findings.groups
+    if groups is None:
+        raise ValueError("the findings do not know their patches")
     number_of_group: dict[int, int] = {}
     detected = [(peak, number) for number, peak in enumerate(known.peaks, start=1) if peak is not None]
     for peak, number in sorted(detected, key=lambda known: (-float(scores.lattice[known[0]]), known[1])):
@@ -80,4 +79,4 @@ def keep_numbers(
         renumbered.append(replace(finding, number=number))
     labels = Grid.of(findings.labels).image(lookup[voxels_of(findings.labels)])
     items = tuple(sorted(renumbered, key=lambda finding: finding.number))
-    return replace(findings, items=items, labels=labels), FindingNumbers(tuple(peaks))
+    return replace(findings, items=items, labels=labels, groups=None), FindingNumbers(tuple(peaks))

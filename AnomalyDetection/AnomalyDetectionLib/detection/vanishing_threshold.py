@@ -28,7 +28,7 @@ def vanishing_thresholds(
     """
     if scoring.min_patches == 1:  # it lasts as long as its highest patch is above the threshold
         return [float(peak) for peak in peaks_of(groups, count, lattice)[1:]]
-    flat = np.flatnonzero(groups)
+    flat = np.flatnonzero(groups > 0)
     owner, scores = groups.ravel()[flat], lattice.ravel()[flat].astype(np.float64)
     order = np.lexsort((-scores, owner))
     flat, scores = flat[order], scores[order]

@@ -36,7 +36,7 @@ def number_places(result: Result) -> Places:
     labels = voxels_of(findings.labels)
     to_ras = ijk_to_ras(result.score)
     places: dict[int, dict[int, tuple[float, float, float]]] = {}
-    k, j, i = np.nonzero(labels)
+    k, j, i = np.nonzero(labels > 0)
     if len(k) == 0:
         return places
     number = labels[k, j, i].astype(np.int64)
