@@ -126,9 +126,11 @@ def disturb(block: Block, rng: np.random.Generator) -> None:
         blur = blur_both + (rng.uniform(0, 0.7) if rng.random() < 0.25 else 0.0)
         if blur > 0.2:
             changed = ndimage.gaussian_filter(changed, (0, blur, blur))
-        if rng.random() < 0.1:
-            along, shift = int(rng.integers(1, 3)), int(rng.integers(8, 60))
-            changed = changed + rng.uniform(0.03, 0.12) * np.roll(changed, shift, along)
+        if rng.random() < 0.12:  # ghosts of a head that moved or pulsated: one faint, or several
+            along = int(rng.integers(1, 3))
+            for _ in range(1 if rng.random() < 0.6 else int(rng.integers(2, 6))):
+                shift = int(rng.integers(8, 60)) * int(rng.choice([-1, 1]))
+                changed = changed + rng.uniform(0.03, 0.12) * np.roll(changed, shift, along)
         if channel == 0 and rng.random() < 0.3:
             moved = rng.normal(0, 0.6, 2)
             changed = ndimage.shift(changed, (0, *moved), order=1, mode="nearest")

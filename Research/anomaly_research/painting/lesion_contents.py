@@ -11,14 +11,14 @@ import numpy as np
 from AnomalyDetectionLib.model.classes import INFARCT, NORMAL, OTHER, WMH
 
 KINDS = {
-    "cavity with rim": (INFARCT, 0.20),
-    "cavity without rim": (INFARCT, 0.09),
-    "gliosis": (INFARCT, 0.12),
+    "cavity with rim": (INFARCT, 0.18),
+    "cavity without rim": (INFARCT, 0.10),
+    "gliosis": (INFARCT, 0.10),
     "faint gliosis": (INFARCT, 0.08),
-    "dark on T1": (INFARCT, 0.14),
+    "dark on T1": (INFARCT, 0.19),
     "half filled cavity": (INFARCT, 0.08),
     "white matter hyperintensity": (WMH, 0.11),
-    "any": (OTHER, 0.06),
+    "any": (OTHER, 0.05),
     "foreign tissue": (OTHER, 0.04),
     "itself": (NORMAL, 0.08),
 }
@@ -96,7 +96,7 @@ def _levels(kind: str, rng: np.random.Generator) -> tuple[Pair, Pair, bool, floa
         return faint, faint, True, 0.0
     if kind == "dark on T1":
         # A small cavity and its rim in one thick slice: they cancel out on the FLAIR, not on the T1.
-        dark = (float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.8, 1.3)))
+        dark = (float(rng.uniform(0.1, 0.85)), float(rng.uniform(0.7, 1.3)))
         return dark, dark, True, 0.0
     if kind == "half filled cavity":
         half = pair(0.1, 0.6, 0.5, 1.2)
