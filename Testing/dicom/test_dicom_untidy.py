@@ -333,7 +333,7 @@ def test_what_is_there_and_cannot_be_read_is_refused_with_its_name(
     tmp_path: Path, keyword: str, value: bytes
 ) -> None:
     raw(classic_series(tmp_path, IMAGE)[3], **{keyword: value})
-    refused(tmp_path, rf"an attribute that cannot be read \({keyword} ")
+    refused(tmp_path, rf"an attribute that cannot be read \({keyword} is ")
 
 
 def test_an_unreadable_scale_of_one_frame_is_not_taken_from_the_others(tmp_path: Path) -> None:
@@ -346,7 +346,34 @@ def test_an_unreadable_scale_of_one_frame_is_not_taken_from_the_others(tmp_path:
         image.PerFrameFunctionalGroupsSequence[0].PixelValueTransformationSequence
     )
     image.save_as(file)
-    refused(tmp_path, r"cannot be read \(RescaleSlope 'x'")
+    refused(tmp_path, r"cannot be read \(RescaleSlope is 'x'")
+
+
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+@pytest.mark.parametrize("enhanced", [False, True], ids=["classic", "enhanced"])
+@pytest.mark.parametrize("kind", ["empty", "missing"])
+def test_a_scale_that_one_slice_alone_does_not_tell_is_never_silently_1(
+    tmp_path: Path, keyword: str, enhanced: bool, kind: str
+) -> None:
+    make: Callable = enhanced_series if enhanced else classic_series
+    made = make(tmp_path, IMAGE, slopes=[(0.25, -40.0)] * GRID.size[2])
+    file = made if enhanced else made[3]
+    image = pydicom.dcmread(file)
+    place = (
+        image.PerFrameFunctionalGroupsSequence[3].PixelValueTransformationSequence[0] if enhanced else image
+    )
+    if kind == "empty":
+        setattr(place, keyword, None)
+    else:
+        delattr(place, keyword)
+    image.save_as(file)
+    refused(tmp_path, rf"{keyword} (has no value|is missing)")
+
+
+def test_a_scale_of_1_needs_not_be_told_by_every_slice(tmp_path: Path) -> None:
+    for file in classic_series(tmp_path, IMAGE)[1:]:
+        change(file, RescaleSlope=1, RescaleIntercept=0)
+    read_right(tmp_path)
 
 
 def test_a_scale_that_an_enhanced_object_tells_once_for_all_is_used(tmp_path: Path) -> None:

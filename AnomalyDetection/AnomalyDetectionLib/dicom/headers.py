@@ -58,10 +58,10 @@ class Frame:
         position: LPS mm of the centre of the first pixel; None if not in the header.
         axes: direction cosines of a row, then of a column; None if not in the header.
         spacing: mm between rows, then between columns; None if not in the header.
-        slope, intercept: value = stored value * slope + intercept.
+        slope, intercept: as in the header; None if not in it (see `scale`).
         echo_time, temporal_position, image_type: as text; they distinguish images at the same position.
         part: "phase", "real part", "localiser", ... if it is not an ordinary magnitude image; else "".
-        broken: attributes that are present but unreadable, with their value: "RescaleSlope 'x'".
+        broken: attributes that are present but unreadable, and why: "RescaleSlope is 'x'".
     """
 
     file: Path
@@ -72,13 +72,18 @@ class Frame:
     position: tuple[float, ...] | None
     axes: tuple[float, ...] | None
     spacing: tuple[float, ...] | None
-    slope: float
-    intercept: float
+    slope: float | None
+    intercept: float | None
     echo_time: str
     temporal_position: str
     image_type: str
     part: str = ""
     broken: tuple[str, ...] = ()
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Slope and intercept: value = stored value * slope + intercept; 1 and 0 if not in the header."""
+        return 1.0 if self.slope is None else self.slope, self.intercept or 0.0
 
 
 @dataclass(frozen=True)
@@ -289,6 +294,7 @@ _PLACED = {
     "slope": ("PixelValueTransformationSequence", "RescaleSlope", 1),
     "intercept": ("PixelValueTransformationSequence", "RescaleIntercept", 1),
 }
+_SCALE = ("slope", "intercept")
 
 #: Image types that may be mixed into a series without belonging to its volume.
 _ASIDE = {"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"} | {
@@ -314,17 +320,19 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
             return found if groups else text_of(header, classic)
 
         placed: dict[str, tuple[float, ...] | None] = {}
-        broken = ["ModalityLUTSequence"] if header.get("ModalityLUTSequence") else []
+        broken = ["ModalityLUTSequence is there"] if header.get("ModalityLUTSequence") else []
         for name, (group, keyword, size) in _PLACED.items():
             # Some writers leave values shared by all frames at the top level, as in a classic image.
             items = [
                 *(item_of(s, group) for s in sources),
                 *([header] if count == 1 or name != "position" else []),
             ]
-            described = next((item for item in items if written(item, keyword)), None)
-            placed[name] = None if described is None else _numbers(described, keyword, size)
-            if described is not None and placed[name] is None:
-                broken.append(f"{keyword} {written(described, keyword)!r}")
+            # An empty scale is there: it must not be taken for 1, nor for that of the other frames.
+            told = [i for i in items if written(i, keyword) or (name in _SCALE and keyword in i)][:1]
+            placed[name] = _numbers(told[0], keyword, size) if told else None
+            if told and placed[name] is None:
+                value = written(told[0], keyword)
+                broken.append(f"{keyword} is {value!r}" if value else f"{keyword} has no value")
         image_type = text("MRImageFrameTypeSequence", "FrameType", "ImageType")
         types = tuple(word.strip().upper() for word in image_type.split("\\"))
         # The frame's own value takes precedence over the object's, which may be MIXED.
@@ -338,8 +346,8 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
             position=placed["position"],
             axes=placed["axes"],
             spacing=placed["spacing"],
-            slope=(placed["slope"] or (1.0,))[0],
-            intercept=(placed["intercept"] or (0.0,))[0],
+            slope=(placed["slope"] or (None,))[0],
+            intercept=(placed["intercept"] or (None,))[0],
             echo_time=text("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
             temporal_position=text(
                 "FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"

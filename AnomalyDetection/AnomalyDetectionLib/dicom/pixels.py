@@ -57,7 +57,8 @@ def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
             frame = frames[number]
             if frame.index >= len(stored) or stored.shape[1:] != (frame.rows, frame.columns):
                 raise _damaged(file, name)
-            values[number] = (stored[frame.index] * frame.slope + frame.intercept).astype(np.float32)
+            slope, intercept = frame.scale
+            values[number] = (stored[frame.index] * slope + intercept).astype(np.float32)
     return np.stack([value for value in values if value is not None]), digest.hexdigest()
 
 

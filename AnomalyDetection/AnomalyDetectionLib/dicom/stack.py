@@ -62,7 +62,7 @@ def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) 
 
     Raises:
         InputError: if they differ in size, orientation or spacing, if one is missing or duplicated, if their positions
-            are missing or sheared, or if a required attribute cannot be read.
+            are missing or sheared, if a required attribute cannot be read, or if only some tell their scale.
     """
     if len({(frame.rows, frame.columns) for frame in frames}) > 1:
         sizes = sorted({f"{frame.columns} x {frame.rows}" for frame in frames})
@@ -92,6 +92,7 @@ def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) 
     order = np.argsort(positions @ normal, kind="stable")
     ordered, positions = [frames[k] for k in order], positions[order]
     spacing = _slice_spacing(ordered, positions, normal, name, tolerances) if len(ordered) > 1 else 1.0
+    _check_scale(frames, name)
     grid = Grid(
         size=(frames[0].columns, frames[0].rows, len(frames)),
         spacing=(float(spacings[0, 1]), float(spacings[0, 0]), spacing),
@@ -99,6 +100,17 @@ def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) 
         direction=tuple(float(v) for v in np.column_stack([row, column, normal]).ravel()),
     )
     return Stack(tuple(ordered), grid)
+
+
+def _check_scale(frames: Sequence[Frame], name: str) -> None:
+    """Refuse frames without a slope or an intercept among others that have one."""
+    for keyword, what, neutral in (("RescaleSlope", "slope", 1.0), ("RescaleIntercept", "intercept", 0.0)):
+        without = next((frame for frame in frames if getattr(frame, what) is None), None)
+        if without and any(getattr(frame, what) not in (None, neutral) for frame in frames):
+            raise InputError(
+                f"{name} has slices whose values cannot be compared: {keyword} is missing in "
+                f"{display_path(Path(without.file.name))} and not in others; export it again from the scanner."
+            )
 
 
 def _axes(cosines: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
