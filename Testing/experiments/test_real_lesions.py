@@ -202,6 +202,7 @@ def test_the_command_writes_tables_and_a_page_and_goes_on_where_it_was(
         kinds = {row["truth"]: row for row in csv.DictReader(file)}
     assert (kinds["tumour"]["right"], kinds["MS lesion"]["right"]) == ("1", "0")
     tables = {path.name: path.read_bytes() for path in (output / "tables").iterdir()}
+    (output / "tables" / "errors.csv").write_text("of an earlier run")
     again = experiment(*arguments, output)
     assert again.exit_code == 0, again.output
     assert len(detections) == 2  # nothing was detected again
@@ -219,6 +220,8 @@ def test_a_scan_that_cannot_be_used_is_a_row_in_the_errors(table, detections, a_
     assert [(one.subject, one.reason) for one in unusable] == [("one", "The FLAIR is broken: get it anew.")]
     with pytest.raises(InputError, match="None of the 1 scans can be used"):
         find_real_lesions(entries[:1], tmp_path, [str(a_context_model)], tmp_path / "out")
+    errors = tmp_path / "out" / "tables" / "errors.csv"
+    assert errors.read_text() == "subject,reason\none,The FLAIR is broken: get it anew.\n"
 
 
 def test_bright_flair_flags_about_as_much_as_the_model_and_is_called_nothing(

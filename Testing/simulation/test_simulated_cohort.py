@@ -168,6 +168,20 @@ def test_a_scan_that_cannot_be_used_is_a_row_and_the_other_subjects_are_made(fol
     assert contents(output) == contents(folder)
 
 
+class _AllAreLost(MadeUpHeads):
+    def head(self, number, subject, seed):
+        raise InputError(f"The T1 of {subject} is gone; give it again.")
+
+
+def test_of_a_cohort_without_any_usable_scan_the_reasons_are_a_table(host, tmp_path):
+    with pytest.raises(
+        InputError, match=r"None of the 4 scans can be used \(see .*errors\.csv\); the first: The T1"
+    ):
+        simulate_cohort(tmp_path, _AllAreLost(host), SETTINGS, quiet)
+    errors = tmp_path / "derivatives" / "truth" / "errors.csv"
+    assert len(errors.read_text().splitlines()) == 5
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(host, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="something else"):

@@ -72,7 +72,7 @@ def test_a_table_without_a_column_is_refused(tmp_path):
         "prepare", "--table", tmp_path / "table.csv", "--output", tmp_path / "s.npz", output=tmp_path
     )
     assert run.code == 2
-    assert "has no flair in line 2" in run.stderr
+    assert "has no column flair" in run.stderr
     assert not (tmp_path / "s.npz").exists()
 
 
@@ -202,13 +202,44 @@ def test_a_scan_that_cannot_be_used_is_a_row_and_the_others_are_prepared(monkeyp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scans.npz", "table.csv"]
 
 
-def test_a_table_without_any_usable_scan_writes_nothing(tmp_path):
-    table = tmp_path / "table.csv"
+def test_a_row_that_lacks_something_is_a_row_in_the_errors_and_the_others_are_prepared(monkeypatch, tmp_path):
+    table, output = tmp_path / "table.csv", tmp_path / "scans.npz"
+    rows = [
+        "name,patient,t1,flair,group,lesion_class",
+        "no T1,A,,-,,",
+        "odd,A,-,-,elderly,",
+        "odder,A,-,-,,cyst",
+    ]
+    table.write_text("\n".join([*rows, ",A,-,-,,", "short,A", "good,A,-,-,old,tumour"]))
+    _with_good_scans(monkeypatch, "good")
+    run = CliRunner().invoke(command_line, ["prepare", "--table", str(table), "--output", str(output)])
+    assert run.exit_code == 0, run.output
+    assert [scan.patient for scan in read_scans(output).scans] == ["good"]
+    with (tmp_path / "scans_errors.csv").open(newline="") as file:
+        reasons = {row["subject"]: row["reason"] for row in csv.DictReader(file)}
+    said = {"no T1": "t1 is missing in line 2", "odd": "'elderly' as group in line 3 of"}
+    said |= {
+        "odder": "'cyst' as lesion_class in line 4",
+        "line 5": "name is missing",
+        "short": "t1 is missing",
+    }
+    assert {name: said[name] in reason for name, reason in reasons.items()} == dict.fromkeys(said, True)
+
+
+@pytest.mark.parametrize("command", ["prepare", "calibrate"])
+def test_of_a_table_without_any_usable_scan_the_reasons_are_a_table_as_well(tmp_path, command):
+    table, errors = tmp_path / "table.csv", tmp_path / "scans_errors.csv"
     table.write_text("name,patient,t1,flair\nlost,B,no_T1.nii,no_FLAIR.nii\n")
-    run = run_command("prepare", "--table", table, "--output", tmp_path / "scans.npz", output=tmp_path)
-    assert run.code == 2
-    assert "None of the 1 scans can be used; the first:" in run.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+    errors.write_text("subject,reason\nof,another run\n")
+    which, suffix = ("--table", ".npz") if command == "prepare" else ("--scans", ".safetensors")
+    output = tmp_path / f"scans{suffix}"
+    run = CliRunner().invoke(command_line, [command, which, str(table), "--output", str(output)])
+    assert "None of the 1 scans can be used (see" in str(run.exception) + run.output
+    with errors.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["subject"] == "lost"
+    assert "no_T1.nii" in row["reason"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scans_errors.csv", "table.csv"]
 
 
 def test_a_full_disk_is_no_fault_of_a_scan(monkeypatch, tmp_path):
@@ -219,4 +250,6 @@ def test_a_full_disk_is_no_fault_of_a_scan(monkeypatch, tmp_path):
     (tmp_path / "table.csv").write_text("name,patient,t1,flair\na,A,-,-\n")
     entries = read_table(tmp_path / "table.csv", tmp_path)
     with pytest.raises(OSError, match="No space"):
-        prepare_scans.prepare_scans(entries, tmp_path / "scans.npz", PreparationSettings())
+        prepare_scans.prepare_scans(
+            entries, tmp_path / "scans.npz", PreparationSettings(), tmp_path / "e.csv"
+        )

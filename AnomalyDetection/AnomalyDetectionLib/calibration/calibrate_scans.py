@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..detection.device import resolve_device
 from ..errors import InputError
-from ..imaging.unusable import in_words, write_unusable
+from ..imaging.unusable import in_words
 from ..model.model_file import AnyModel, find_model, load_model, save_model
 from .calibration import MOST_SCANS, CalibrationSettings, calibrate, with_false_positive_curve
 from .normal_scans import score_normal_scan
@@ -44,7 +44,7 @@ def calibrate_to_scans(
         What was done, for people.
 
     Raises:
-        InputError: model, scans, false positives or place cannot be used. Nothing was written then.
+        InputError: model, scans, false positives or place cannot be used. Nothing but the table of errors was written then.
     """
     check_place(output)
     loaded, on = load_model(model), resolve_device(device)
@@ -137,13 +137,13 @@ def _scans(
         raise InputError(f"Calibration takes 1 to {MOST_SCANS} normal scans, and {table} has {len(entries)}.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scans.npz"
+        errors = output.with_name(f"{output.stem}_errors.csv")
         unusable = prepare_scans(
             entries,
             path,
             replace(model.preparation, scaling="modes"),
+            errors,
             device=device,
             progress=lambda name, part: progress("preparing", _PREPARED * part, name),
         )
-        errors = output.with_name(f"{output.stem}_errors.csv")
-        write_unusable(errors, unusable)
         return read_scans(path), in_words(unusable, errors)

@@ -18,12 +18,14 @@ from ..imaging.preparation_settings import PreparationSettings
 from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
 from ..imaging.same_voxels import placed_on
-from ..imaging.unusable import Unusable
+from ..imaging.unusable import Unusable, write_unusable
 from .scan_file import GROUPS, TrainingScan, normal_centres, write_scans
 
 BRIGHT = 1.2
 BRIGHT_BLUR_VOXELS = 0.6
 BRIGHT_VOXELS = 6
+
+_NEEDED = ("name", "patient", "t1", "flair")
 
 MASK_CLASSES = ("wmh", "ms", "tumour")
 """What a lesion mask marks; multiple sclerosis is to be called like white matter hyperintensities."""
@@ -35,6 +37,7 @@ class ScanEntry:
 
     `healthy`: known to be without lesions, such as a simulated head: bright FLAIR voxels are then normal. `group`:
     "old" or "young" (see `scan_file.GROUPS`). `lesion_class`: what the lesion mask marks, one of `MASK_CLASSES`.
+    `fault`: why the row cannot be used; one sentence.
     """
 
     name: str
@@ -46,11 +49,17 @@ class ScanEntry:
     healthy: bool = False
     group: str = "young"
     lesion_class: str = "wmh"
+    fault: str = ""
+
+    def check(self) -> None:
+        """Raise InputError if the row cannot be used."""
+        if self.fault:
+            raise InputError(self.fault)
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
     """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes"),
-    group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour").
+    group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour"). A row that lacks something has a fault.
 
     Args:
         table: CSV, or TSV if its name ends so.
@@ -68,34 +77,36 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
         raise InputError(f"The table of scans {table} is not a CSV or TSV in UTF-8; save it so.") from error
     if not rows:
         raise InputError(f"The table of scans {table} has no rows.")
-    for number, row in enumerate(rows, start=2):
-        missing = [name for name in ("name", "patient", "t1", "flair") if not row.get(name)]
-        if missing:
-            raise InputError(f"The table of scans {table} has no {missing[0]} in line {number}.")
+    if lacking := [name for name in _NEEDED if name not in rows[0]]:
+        raise InputError(f"The table of scans {table} has no column {lacking[0]}.")
+    return [_entry(row, root, f"of the table of scans {table}", n) for n, row in enumerate(rows, start=2)]
 
-    def optional(row: dict[str, str], name: str) -> Path | None:
+
+def _entry(row: dict[str, str], root: Path, where: str, number: int) -> ScanEntry:
+    needed = {name: row.get(name) or "" for name in _NEEDED}
+    faults = [f"{name} is missing in line {number} {where}." for name, value in needed.items() if not value]
+    chosen = {}
+    for column, values in (("group", GROUPS), ("lesion_class", MASK_CLASSES)):
+        chosen[column] = row.get(column) or getattr(ScanEntry, column)
+        if chosen[column] not in values:
+            allowed = " or ".join(values)
+            faults.append(f"There is '{row[column]}' as {column} in line {number} {where}: give {allowed}.")
+
+    def optional(name: str) -> Path | None:
         return root / row[name] if row.get(name) else None
 
-    return [
-        ScanEntry(row["name"], row["patient"], root / row["t1"], root / row["flair"],
-                  optional(row, "brain_mask"), optional(row, "lesions"), row.get("healthy") == "yes",
-                  _one_of(table, row, "group", GROUPS), _one_of(table, row, "lesion_class", MASK_CLASSES))
-        for row in rows
-    ]  # fmt: skip
+    return ScanEntry(
+        needed["name"] or f"line {number}", needed["patient"], root / needed["t1"], root / needed["flair"],
+        optional("brain_mask"), optional("lesions"), row.get("healthy") == "yes",
+        **chosen, fault=next(iter(faults), ""),
+    )  # fmt: skip
 
 
-def _one_of(table: Path, row: dict[str, str], column: str, values: tuple[str, ...]) -> str:
-    value = row.get(column) or ("young" if column == "group" else "wmh")
-    if value not in values:
-        raise InputError(
-            f"The table of scans {table} has '{value}' as {column} of {row['name']}: give {' or '.join(values)}."
-        )
-    return value
-
-
-def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, *, patch_size: int = 15,
-                  device: str = "cpu", progress: Callable[[str, float], None] | None = None) -> tuple[Unusable, ...]:  # fmt: skip
-    """Prepare all scans of a table and write them into one file; a scan that cannot be used is left out.
+def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, errors: Path, *,
+                  patch_size: int = 15, device: str = "cpu",
+                  progress: Callable[[str, float], None] | None = None) -> tuple[Unusable, ...]:  # fmt: skip
+    """Prepare all scans of a table and write them into one file; a scan that cannot be used is left out, and a row of
+    the table `errors`.
 
     What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or
     a cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed.
@@ -104,7 +115,7 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
         The scans that were left out, and why.
 
     Raises:
-        InputError: no scan of the table can be used. Nothing was written then.
+        InputError: no scan of the table can be used. Only the table `errors` was written then.
     """
     unusable: list[Unusable] = []
 
@@ -118,8 +129,7 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
                 unusable.append(Unusable.by(entry.name, error))
             else:
                 yield scan
-        if len(unusable) == len(entries):
-            raise InputError(f"None of the {len(entries)} scans can be used; the first: {unusable[0].reason}")
+        write_unusable(errors, unusable, of=len(entries))
 
     notes = (
         f"Patch centres whose {patch_size} x {patch_size} patch touches the lesion mask or a cluster "
@@ -137,6 +147,7 @@ def prepare_scan(
     Args:
         settings: with scaling by modes; the file knows the percentiles as well.
     """
+    entry.check()
     given = read_study(entry.t1, entry.flair, entry.brain_mask)
     study = prepare(given, settings, device)
     filled = np.zeros(study.brain.shape, np.float32)

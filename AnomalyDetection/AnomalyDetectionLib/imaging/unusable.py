@@ -35,19 +35,26 @@ class Unusable:
         return cls(subject, f"Something went wrong ({type(error).__name__}: {error}).")
 
 
-def write_unusable(table: Path, unusable: Sequence[Unusable]) -> None:
+def write_unusable(table: Path, unusable: Sequence[Unusable], of: int | None = None) -> None:
     """Write a CSV table with the columns subject and reason; without any scans, remove the table of an earlier run.
 
+    Args:
+        of: number of scans of the batch, if at least one has to be usable.
+
     Raises:
+        InputError: none of the scans is usable. The table was written then.
         OSError: the table cannot be written.
     """
     if not unusable:
         table.unlink(missing_ok=True)
         return
+    table.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(table) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("subject", "reason"))
         writer.writerows((scan.subject, scan.reason) for scan in unusable)
+    if len(unusable) == of:
+        raise InputError(f"None of the {of} scans can be used (see {table}); the first: {unusable[0].reason}")
 
 
 def in_words(unusable: Sequence[Unusable], table: Path) -> str:

@@ -178,7 +178,7 @@ def real_lesions(
     from AnomalyDetectionLib.calibration.prepare_scans import read_table
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
-    from ..experiments.real_lesions import find_real_lesions
+    from ..experiments.real_lesions import ERRORS, find_real_lesions
     from ..reports.real_lesions_page import PAGE, in_words, write_real_lesions
 
     entries = read_table(table, root)
@@ -191,7 +191,7 @@ def real_lesions(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise InputError(f"Stopped; the same command continues from what is stored in {output}.") from None
-    with atomic_folder(output) as beside:
+    with atomic_folder(output, [ERRORS]) as beside:  # an earlier table of errors goes
         write_real_lesions(found, unusable, beside)
     click.echo(f"{in_words(found, unusable)} Tables in {output / PAGE}.")
 

@@ -52,20 +52,20 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     """
     from AnomalyDetectionLib.calibration.prepare_scans import prepare_scans, read_table
     from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
-    from AnomalyDetectionLib.imaging.unusable import in_words, write_unusable
+    from AnomalyDetectionLib.imaging.unusable import in_words
 
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
     entries = read_table(table, root)
+    errors = output.with_name(f"{output.stem}_errors.csv")
     with progress_of("bar") as report:
         unusable = prepare_scans(
             entries,
             output,
             PreparationSettings(outside_brain=outside_brain, scaling="modes"),
+            errors,
             progress=lambda name, done: report("preparing", done, name),
         )
-    errors = output.with_name(f"{output.stem}_errors.csv")
-    write_unusable(errors, unusable)
     click.echo(
         f"{len(entries) - len(unusable)} scans prepared for training in {output}"
         f" ({output.stat().st_size / 1e6:.0f} MB){in_words(unusable, errors)}."

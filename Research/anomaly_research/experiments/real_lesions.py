@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.flair_grid import to_flair_grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.same_voxels import placed_on
-from AnomalyDetectionLib.imaging.unusable import Unusable
+from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.model_file import AnyModel, ContextModel, load_model
 
@@ -36,6 +36,9 @@ from ..evaluation.truth_files import CONFOUNDERS
 
 Progress = Callable[[str, float], None]
 """Called with a line for people and the fraction done."""
+
+ERRORS = PurePosixPath("tables/errors.csv")
+"""The table of scans that could not be used, in the folder of the results."""
 
 TRUTHS: Mapping[str, str] = {"tumour": CONFOUNDERS[TUMOUR], "ms": MS_LESION, "wmh": CONFOUNDERS[WMH]}
 """What the lesion masks of each class mark, by the names of `kinds.RIGHT`."""
@@ -89,7 +92,8 @@ def find_real_lesions(
         Model after model, beside each bright FLAIR; and the scans that could not be used, by any of the models.
 
     Raises:
-        InputError: a model cannot be used, a scan has no lesion mask, two have one name, or no scan can be used.
+        InputError: a model cannot be used, a scan has no lesion mask, two have one name, or no scan can be used
+            (which is a table then).
         OSError: the disk is full.
     """
     _check(entries)
@@ -99,6 +103,7 @@ def find_real_lesions(
     unusable: list[Unusable] = []
     for place, entry in enumerate(entries):
         try:
+            entry.check()
             own = []
             for k, (name, (file, model)) in enumerate(named.items()):
                 if progress is not None:
@@ -110,7 +115,7 @@ def find_real_lesions(
             for pair in own:
                 found[pair[0].method] += pair
     if len(unusable) == len(entries):
-        raise InputError(f"None of the {len(entries)} scans can be used; the first: {unusable[0].reason}")
+        write_unusable(folder / ERRORS, unusable, of=len(entries))
     by_method: dict[str, list[Found]] = {}
     for one in (one for pairs in found.values() for one in pairs):
         by_method.setdefault(one.method, []).append(one)
@@ -120,7 +125,7 @@ def find_real_lesions(
 def _check(entries: Sequence[ScanEntry]) -> None:
     names = [folder_name(entry.name) for entry in entries]
     for entry, name in zip(entries, names, strict=True):
-        if entry.lesions is None:
+        if entry.lesions is None and not entry.fault:
             raise InputError(
                 f"The scan {entry.name} has no lesion mask in the table: name it, or leave it out."
             )

@@ -17,7 +17,7 @@ from ..experiments.real_lesion_tables import (
     size_rows,
     tumour_rows,
 )
-from ..experiments.real_lesions import Found, as_rows
+from ..experiments.real_lesions import ERRORS, Found, as_rows
 from .csv_rows import write_rows
 from .kinds_table import kinds_tables
 from .markdown import counted, dice, figure, share, table
@@ -46,7 +46,7 @@ def write_real_lesions(found: Sequence[Found], unusable: Sequence[Unusable], fol
         ("findings", as_rows([row for group in groups for row in group.findings])),
     ):
         write_rows(tables / f"{name}.csv", rows)
-    write_unusable(tables / "errors.csv", unusable)
+    write_unusable(folder / ERRORS, unusable)
     page = "\n".join(_page(groups, tumours, sizes, scans, kinds, unusable)) + "\n"
     (folder / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
 

@@ -82,6 +82,7 @@ class RealHeads:
         if self._kept is None or self._kept[0] != place:
             self._kept = None
             entry = self._entries[place]
+            entry.check()
             study = read_study(entry.t1, entry.flair, entry.brain_mask)
             # A lesion painted into copies of a slice would be sharper than the scan.
             kept = acquired_slices(study.flair.image)

@@ -139,9 +139,7 @@ def simulate_cohort(
             (beside / "participants.tsv").write_bytes(
                 _tsv(PARTICIPANT_COLUMNS, [there[name] for name in sorted(there)])
             )
-    if left and len(unusable) == len(tasks):
-        raise InputError(f"None of the scans can be used; the first: {unusable[0].reason}")
-    write_unusable(errors_of(output), unusable)
+    write_unusable(errors_of(output), unusable, of=len(tasks))
     return len(left) - len(unusable), len(tasks) - len(left)
 
 

@@ -19,6 +19,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.reading import read_volume
+from AnomalyDetectionLib.imaging.unusable import Unusable
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.candidate_network import CandidateSettings
 from AnomalyDetectionLib.model.context_model import ContextModel
@@ -70,7 +71,11 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
     about = read_about(options["about"])
     start = _start(options["from_model"])
     training, held_out, preparation = _scans(options, start)
-    outlines = [outline for masks in options["outlines"] for outline in _outlines(masks)]
+    read = [read_masks(masks) for masks in options["outlines"]]
+    outlines = [outline for found, _ in read for outline in found]
+    left_out = [mask for _, masks in read for mask in masks]
+    for mask in left_out:
+        progress("masks", 0.0, f"{mask.subject} of --outlines is left out: {mask.reason}")
     settings = ContextTrainingSettings(
         network=start.settings if start else ContextSettings(widths=options["widths"]),
         steps=options["steps"],
@@ -109,6 +114,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
             "painted scans of its calibration": CALIBRATION_SCANS,
             "lesions": "painted, by painting/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
+            "masks left out": len(left_out),
         },
         "from model": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
         "command": command,
@@ -121,7 +127,9 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
     )
     path = folder / f"{name}{SUFFIX}"
     save_model(model, path)
-    return f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
+    without = f"; {len(left_out)} masks of --outlines were left out, the first: {left_out[0].reason}"
+    end = without.removesuffix(".") if left_out else ""
+    return f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}{end}."
 
 
 def finished_model(
@@ -245,13 +253,27 @@ def _digest(
     return digest.hexdigest()
 
 
-def _outlines(folder: Path) -> list[np.ndarray]:
+def read_masks(folder: Path) -> tuple[list[np.ndarray], list[Unusable]]:
+    """The outlines of the lesions of a folder (see `read_outlines`), and the masks that cannot be used.
+
+    Raises:
+        InputError: the folder holds no masks, or none that can be used.
+    """
     files: Sequence[Path] = sorted(folder.glob("*.nii*"))
     if not files:
         raise InputError(f"The folder {folder} holds no masks *.nii or *.nii.gz: check --outlines.")
     found: list[np.ndarray] = []
-    for file in files[:: max(1, len(files) // 300)]:
-        mask = read_volume(file, role="lesion mask", mask=True).image
-        found += read_outlines([voxels_of(mask) > 0])
-    chosen = np.random.default_rng(0).permutation(len(found))[:MOST_OUTLINES]
-    return [found[k] for k in sorted(chosen)]
+    unusable: list[Unusable] = []
+    chosen = files[:: max(1, len(files) // 300)]
+    for file in chosen:
+        try:
+            mask = read_volume(file, role="lesion mask", mask=True).image
+            found += read_outlines([voxels_of(mask) > 0])
+        except Exception as error:  # one mask must not take the others with it
+            unusable.append(Unusable.by(file.name, error))
+    if len(unusable) == len(chosen):
+        raise InputError(
+            f"The folder {folder} holds no mask that can be used; the first: {unusable[0].reason}"
+        )
+    kept = np.random.default_rng(0).permutation(len(found))[:MOST_OUTLINES]
+    return [found[k] for k in sorted(kept)], unusable
