@@ -28,9 +28,10 @@ TURN = np.array(sitk.Euler3DTransform((0, 0, 0), 0.1, -0.2, 0.15).GetMatrix()).r
 AFFINE = np.eye(4)  # RAS
 AFFINE[:3, :3] = TURN * (-0.9, 1.1, 4.0)
 AFFINE[:3, 3] = (20.0, -30.0, 12.0)
+RIGHT_HANDED = AFFINE * (-1, 1, 1, 1)
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
-PIXDIM, CODES, UNITS = 76, 252, 123
+PIXDIM, CODES, UNITS, QUATERNION, QOFFSET, SROW = 76, 252, 123, 256, 268, 280
 
 
 def voxels() -> np.ndarray:
@@ -73,6 +74,8 @@ def nifti(
     return path
 
 
+BESIDE_SFORM = r"cannot be read \(.*qform\): the sform was followed"
+
 #: By name: the file's places, which of them is right (RAS), and what is said.
 PLACES = {
     "as usual": ((), AFFINE, ""),
@@ -89,7 +92,7 @@ PLACES = {
     "pixdim zero": ((AFFINE, AFFINE, (0, 1), (PIXDIM + 4, "3f", 0.0, 0.0, 0.0)), AFFINE, "two sizes of a voxel"),
     "pixdim negative": ((AFFINE, AFFINE, (1, 1), (PIXDIM + 4, "f", -0.9)), AFFINE, "3D Slicer shows"),
     "pixdim negative, qform alone": ((None, AFFINE, (1, 0), (PIXDIM + 8, "f", -1.1)), AFFINE, "3D Slicer shows"),
-    "handedness zero": ((None, AFFINE, (1, 0)), AFFINE, ""),
+    "handedness zero": ((None, RIGHT_HANDED, (1, 0), (PIXDIM, "f", 0.0)), RIGHT_HANDED, ""),
     "metres": (
         (AFFINE / [[1000], [1000], [1000], [1]], None, (0, 1), (UNITS, "b", 1), (PIXDIM + 4, "3f", 9e-4, 1.1e-3, 4e-3)),
         AFFINE,
@@ -98,10 +101,59 @@ PLACES = {
     "micrometres that are millimetres": ((AFFINE, AFFINE, (1, 1), (UNITS, "b", 3)), AFFINE, "3D Slicer shows"),
 }  # fmt: skip
 
+#: The same of headers of which one place is broken; ITK would look for a rotation in the first for ever.
+BROKEN = {
+    "quaternion too long": ((shifted(25), AFFINE, (1, 1), (QUATERNION, "f", 1e30)), shifted(25), BESIDE_SFORM),
+    "quaternion no number": ((AFFINE, AFFINE, (1, 1), (QUATERNION + 8, "f", np.nan)), AFFINE, BESIDE_SFORM),
+    "qform nowhere": ((AFFINE, AFFINE, (1, 2), (QOFFSET, "f", np.inf)), AFFINE, BESIDE_SFORM),
+    "sform no number": ((shifted(25), AFFINE, (1, 1), (SROW + 20, "f", np.nan)), AFFINE, r"cannot be read \(sform\): the qform was followed"),
+    "sizes no numbers": ((AFFINE, AFFINE, (1, 1), (PIXDIM + 4, "f", np.nan)), AFFINE, BESIDE_SFORM),
+    "sizes no numbers, sform alone": ((AFFINE, None, (0, 1), (PIXDIM + 8, "f", np.inf)), AFFINE, r"cannot be read \(pixdim\): the sform"),
+}  # fmt: skip
 
-@pytest.mark.parametrize("name", PLACES)
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_place_is_left_out_of_the_results_and_other_programs_open_them(
+    tmp_path: Path, name: str
+) -> None:
+    arguments, right, _ = BROKEN[name]
+    flair = read_volume(nifti(tmp_path / "flair.nii.gz", *arguments), role="FLAIR")
+    findings = found_on(flair)
+    write_image(findings.labels, tmp_path / "labels.nii.gz", on=flair)
+    write_segmentation(findings, tmp_path / "a.seg.nrrd", on=flair)
+    for file in ("labels.nii.gz", "a.seg.nrrd"):
+        result = _as_matrix(sitk.ReadImage(str(tmp_path / file)))
+        assert apart_mm(SHAPE, result, TO_LPS @ right) < 1e-3
+    written = nibabel.load(tmp_path / "labels.nii.gz").header
+    assert [int(written[f"{form}_code"]) > 0 for form in ("qform", "sform")] == [
+        name == "sform no number",
+        name != "sform no number",
+    ]
+    np.testing.assert_allclose(written["pixdim"][1:4], (0.9, 1.1, 4.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("codes", "change", "what"),
+    [
+        ((1, 0), (QUATERNION, "f", 1e30), "qform"),
+        ((0, 1), (SROW, "f", np.nan), "sform"),
+        ((1, 0), (PIXDIM + 4, "f", np.nan), "pixdim and qform"),
+        ((0, 0), (PIXDIM + 4, "f", np.nan), "pixdim"),
+    ],
+)
+def test_a_header_without_a_place_that_can_be_read_is_refused_for_that_reason(
+    tmp_path: Path, codes: tuple[int, int], change: tuple, what: str
+) -> None:
+    path = nifti(tmp_path / "flair.nii", AFFINE, AFFINE, codes, change)
+    with pytest.raises(
+        InputError, match=rf"FLAIR .*flair\.nii has .* cannot be read \({what}\): convert it from DICOM"
+    ):
+        read_volume(path, role="FLAIR")
+
+
+@pytest.mark.parametrize("name", [*PLACES, *BROKEN])
 def test_an_image_lies_where_most_programs_show_it_and_a_doubt_is_said(tmp_path: Path, name: str) -> None:
-    arguments, right, sentence = PLACES[name]
+    arguments, right, sentence = (PLACES | BROKEN)[name]
     volume = read_volume(nifti(tmp_path / "flair.nii", *arguments), role="FLAIR")
     np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image).T, voxels())
     assert apart_mm(SHAPE, Grid.of(volume.image).matrix, TO_LPS @ right) < 0.01

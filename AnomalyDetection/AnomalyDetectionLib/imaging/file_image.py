@@ -125,6 +125,11 @@ def _nifti(path: Path, role: str) -> FileImage:
         raise InputError(several_values(f"The {role} {path}", header.dtype.name))
     if len(header.shape) > 3:
         raise InputError(several_volumes(f"The {role} {path}", header.shape))
+    if header.broken and header.sform is None and header.qform is None:
+        raise InputError(
+            f"The {role} {path} has a place in its header that cannot be read ({' and '.join(header.broken)}): "
+            "convert it from DICOM again."
+        )
     stored = read_stored(path, header)
     header = _with_itk(header, path)
     grid, remarks = header.place(role)
@@ -146,8 +151,13 @@ def several_volumes(name: str, size: tuple[int, ...]) -> str:
 
 
 def _with_itk(header: NiftiHeader, path: Path) -> NiftiHeader:
-    """The header with ITK's geometry of the image; ITK reads neither NIfTI-2 nor files that were compressed twice."""
-    return header if header.is_nifti2 or is_packed_twice(path) else replace(header, itk=_by_itk(path))
+    """The header with ITK's geometry of the image; ITK reads neither NIfTI-2 nor files that were compressed twice, and
+    a broken geometry may keep it busy forever."""
+    return (
+        header
+        if header.is_nifti2 or header.broken or is_packed_twice(path)
+        else replace(header, itk=_by_itk(path))
+    )
 
 
 def _by_itk(path: Path) -> Grid | None:

@@ -1,13 +1,13 @@
 """Read a NIfTI header and the image's geometry the way most programs do.
 
 A header may hold two geometries (sform and qform) that disagree, voxel sizes (pixdim) that fit neither, or no geometry.
-Every such decision is reported, and all geometries are kept.
+Every such decision is reported, and all geometries that can be read are kept.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,11 +46,13 @@ class NiftiHeader:
         fields: nibabel's header; must not be changed.
         analyze: whether it is an Analyze header, without sform and qform.
         itk: the grid on which ITK, and so 3D Slicer, places the image; None: ITK cannot open the file.
+        broken: "pixdim", "qform", "sform": what could not be read and was emptied.
     """
 
     fields: Any
     analyze: bool = False
     itk: Grid | None = None
+    broken: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, start: bytes, *, pair: bool = False) -> NiftiHeader:
@@ -76,7 +78,7 @@ class NiftiHeader:
             fields["scl_inter"] = 0
         header = cls(fields, analyze)
         header._check()
-        return header
+        return replace(header, broken=_without_broken(fields))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,6 +186,7 @@ class NiftiHeader:
             raise InputError(f"The {role} has {NOT_RIGHT_ANGLED}")
         grid, off_mm = Grid.nearest(self.size, matrix)
         remarks = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
+        remarks += self._left_out(role, followed)
         remarks = [*remarks, *self._disagreement(role, followed)] or self._sizes_differ(role, grid, followed)
         if not followed:
             remarks = [self._unknown(role)]
@@ -211,17 +214,6 @@ class NiftiHeader:
             raise ValueError("no number of voxels")
         if not self.dtype.itemsize:
             raise ValueError("voxels without a size")
-        numbers = [self.fields["pixdim"][1:4]]
-        if int(self.fields["qform_code"]) > 0:
-            vector = np.array([float(self.fields[f"quatern_{axis}"]) for axis in "bcd"])
-            if not float(vector @ vector) <= _MOST_OF_QUATERNION:  # ITK would search for a rotation forever
-                raise ValueError("no rotation")
-            numbers.append(np.array([float(self.fields[f"qoffset_{axis}"]) for axis in "xyz"]))
-        if int(self.fields["sform_code"]) > 0:
-            numbers += [self.fields[f"srow_{axis}"] for axis in "xyz"]
-        flat = np.concatenate([np.ravel(np.asarray(part, np.float64)) for part in numbers])
-        if not (np.isfinite(flat).all() and np.abs(flat).max() < _MOST_MM):
-            raise ValueError("the geometry is not finite")
 
     def _lps(self, matrix: np.ndarray) -> np.ndarray | None:
         spacing = np.linalg.norm(matrix[:3, :3], axis=0)
@@ -258,6 +250,19 @@ class NiftiHeader:
         if self.qform is not None:
             return self.qform, "qform"
         return self._nowhere(), ""
+
+    def _left_out(self, role: str, followed: str) -> list[Remark]:
+        if not self.broken:
+            return []
+        return [
+            _remark(
+                f"The header of the {role} places it in a way that cannot be read ({' and '.join(self.broken)}): the "
+                f"{followed} was followed; check that sides and places are right",
+                role,
+                0.0,
+                followed,
+            )
+        ]
 
     def _disagreement(self, role: str, followed: str) -> list[Remark]:
         if self.sform is None or self.qform is None:
@@ -322,6 +327,41 @@ class NiftiHeader:
         return [
             Remark("header geometry", sentence, {"image": role, "mm": round(mm, 2), "program": "3D Slicer"})
         ]
+
+
+def _without_broken(fields: Any) -> tuple[str, ...]:
+    """Empty those parts of a header's geometry that cannot be read, and name them.
+
+    They must not get into results: ITK would search for a rotation that fits a quaternion too long forever.
+    """
+
+    def usable(*values: Any) -> bool:
+        flat = np.concatenate([np.ravel(np.asarray(part, np.float64)) for part in values])
+        return bool(np.isfinite(flat).all() and np.abs(flat).max() < _MOST_MM)
+
+    turn, offset, rows = (
+        [f"{name}_{axis}" for axis in axes]
+        for name, axes in (("quatern", "bcd"), ("qoffset", "xyz"), ("srow", "xyz"))
+    )
+    vector = np.array([float(fields[name]) for name in turn])
+    sizes = usable(fields["pixdim"][1:4])
+    turned = float(vector @ vector) <= _MOST_OF_QUATERNION
+    readable = {
+        "qform": sizes and turned and usable(*(fields[name] for name in offset)),
+        "sform": usable(*(fields[name] for name in rows)),
+    }
+    broken = [form for form, good in readable.items() if not good and int(fields[f"{form}_code"]) > 0]
+    for name in (
+        *broken,
+        *(turn + offset if "qform" in broken else ()),
+        *(rows if "sform" in broken else ()),
+    ):
+        fields[f"{name}_code" if name in broken else name] = 0
+    if sizes:
+        return tuple(broken)
+    columns = np.array([fields[name][:3] for name in rows], np.float64)
+    fields["pixdim"][1:4] = np.linalg.norm(columns, axis=0) if int(fields["sform_code"]) > 0 else 0
+    return "pixdim", *broken
 
 
 def sheared(role: str, off_mm: float) -> Remark:
