@@ -307,7 +307,9 @@ def test_without_findings_there_is_a_report_all_the_same():
     assert text.startswith("No suspected anomaly in")
     assert [head.text for head in page.all("h2")] == ["Overview", "Limits", "How this was made"]
     assert len(page.all("img")) == 1
-    assert "is not necessarily normal" in page.all("ul", "limits")[0].text
+    limits = page.all("ul", "limits")[0].text
+    assert "is not necessarily normal" in limits
+    assert "mirrored T1 and FLAIR" in limits
 
 
 def test_many_findings_are_all_in_the_table_and_the_file_stays_small(tmp_path):
