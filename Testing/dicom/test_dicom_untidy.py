@@ -15,7 +15,7 @@ from AnomalyDetectionLib.detection.quality import dicom_series
 from AnomalyDetectionLib.dicom.headers import read_header
 from AnomalyDetectionLib.dicom.study import choose_pair, read_studies, row, the_study
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.grid import Grid, apart_mm
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Study
 from made_dicom import MadeStudy, change, classic_series, drop, duplicate, enhanced_series, mix
@@ -75,6 +75,38 @@ def test_a_whole_series_sent_twice_under_other_uids_is_read_once(tmp_path: Path)
         classic_series(tmp_path / name, IMAGE, study=study)
     said = read_right(tmp_path)
     assert said == "put together from 2 series UIDs; equal copies of images left out: 6"
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3])
+@pytest.mark.parametrize("where", ["A", "Z"], ids=["before", "after"])
+def test_copies_whose_numbers_are_rounded_are_left_out(tmp_path: Path, digits: int, where: str) -> None:
+    files = classic_series(tmp_path, IMAGE)
+    for k in range(len(files)):
+        copied = duplicate(files, k, same_instance=True)
+        image = pydicom.dcmread(copied)
+        change(
+            copied,
+            ImagePositionPatient=[f"{v:.{digits}f}" for v in image.ImagePositionPatient],
+            ImageOrientationPatient=[f"{v:.{digits + 3}f}" for v in image.ImageOrientationPatient],
+        )
+        (tmp_path / where).mkdir(exist_ok=True)
+        copied.rename(tmp_path / where / copied.name)
+    volume = read_volume(tmp_path, role="FLAIR")
+    assert_near(volume.image)
+    assert volume.series is not None
+    assert volume.series.notes == ("equal copies of images left out: 6",)
+    assert len({file.parent for file in volume.files}) == 1
+
+
+def test_a_copy_that_tells_a_scale_of_1_where_the_other_tells_none_is_equal(tmp_path: Path) -> None:
+    change(duplicate(classic_series(tmp_path, IMAGE), 2), RescaleSlope=1, RescaleIntercept=0)
+    assert read_right(tmp_path) == "equal copies of images left out: 1"
+
+
+def assert_near(image: sitk.Image) -> None:
+    """The voxels of `IMAGE`, at most 0.1 mm beside their places."""
+    assert np.array_equal(sitk.GetArrayFromImage(image), VOXELS)
+    assert apart_mm(GRID.size, Grid.of(image).matrix, GRID.matrix) < 0.1
 
 
 @pytest.mark.parametrize("attributes", [{"PixelData": VOXELS[0].tobytes()}, {"RescaleSlope": "2"}])
@@ -454,6 +486,23 @@ def test_what_says_other_things_is_not_put_together(tmp_path: Path, changed: dic
     for file in files[1::2]:
         change(file, SeriesInstanceUID=other, **changed)
     assert sum(len(study.series) for study in read_studies(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("name", ["EchoTime", "RepetitionTime", "InversionTime"])
+@pytest.mark.parametrize("start", [93.0, 93.0485, 2.4985])
+def test_times_that_differ_in_the_last_digits_do_not_part_a_series_of_many_uids(
+    tmp_path: Path, name: str, start: float
+) -> None:
+    files = classic_series(tmp_path, IMAGE, **{name: lambda k: f"{start + 0.001 * k:.4f}"})
+    scattered(files)
+    assert read_right(tmp_path) == "put together from 6 series UIDs"
+
+
+def test_two_echoes_of_many_uids_stay_two(tmp_path: Path) -> None:
+    study = MadeStudy()
+    for name, image, echo in (("a", IMAGE, 2.0), ("b", OTHER, 4.0)):
+        scattered(classic_series(tmp_path / name, image, study=study, EchoTime=echo))
+    assert [len(series.frames) for series in the_study(tmp_path).series] == [6, 6]
 
 
 def test_two_whole_volumes_of_one_number_stay_two(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from ..errors import InputError
 from .headers import Instance
@@ -20,11 +22,15 @@ def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[SortedImages, in
     Returns:
         Each series with its sorted images, and the number of UIDs it was joined from.
     """
-    alike: dict[frozenset[object], list[list[Instance]]] = {}
+    alike: dict[frozenset[object], list[list[list[Instance]]]] = {}
     for group in groups:
-        alike.setdefault(frozenset(map(_shared_attributes, group)), []).append(list(group))
+        found_alike = alike.setdefault(frozenset(map(_shared_attributes, group)), [])
+        same = next((each for each in found_alike if _same_times(each[0][0], group[0])), [])
+        if not same:
+            found_alike.append(same)
+        same.append(list(group))
     found: list[tuple[SortedImages, int]] = []
-    for same in alike.values():
+    for same in chain.from_iterable(alike.values()):
         together = None if len(same) == 1 else _together(same)
         if together is not None:
             found.append((together, len(same)))
@@ -47,11 +53,30 @@ def _together(groups: Sequence[Sequence[Instance]]) -> SortedImages | None:
 
 
 def _shared_attributes(instance: Instance) -> object:
-    """The attributes that images of one series share. The study UID is left out: it may be damaged too."""
-    taken = replace(instance.sequence, acquired_at=None, contrast_agent="")
+    """The attributes that images of one series share. The study UID is left out: it may be damaged too; so are times,
+    whose last digits may differ (see `_same_times`)."""
+    taken = replace(
+        instance.sequence,
+        acquired_at=None,
+        contrast_agent="",
+        echo_time=None,
+        repetition_time=None,
+        inversion_time=None,
+    )
     identity = replace(instance.identity, study="")
     size = {(frame.rows, frame.columns) for frame in instance.frames}
     return identity, instance.number, instance.sop_class, instance.modality, taken, frozenset(size)
+
+
+def _same_times(one: Instance, other: Instance) -> bool:
+    """Whether echo, repetition and inversion time differ by no more than rounding: 0.5 ms or 1 %."""
+    return all(
+        a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=0.01, abs_tol=0.5))
+        for a, b in (
+            (getattr(one.sequence, name), getattr(other.sequence, name))
+            for name in ("echo_time", "repetition_time", "inversion_time")
+        )
+    )
 
 
 def _in_order(instances: Sequence[Instance]) -> list[Instance]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import InputError
 from .headers import Frame, Instance
 from .pixels import read_pixels
 from .sequence import COMPLEX_PARTS
+from .stack import SAME_DIRECTION, SAME_SPACING
+
+_ROUNDED_MM = 0.06  # positions that some programs write with one digit
+
+_LINE = (0.415, 0.331, 0.847)
 
 
 @dataclass(frozen=True)
@@ -60,19 +67,16 @@ def _kept(instances: Sequence[Instance], counts: Callable[[Frame], bool]) -> tup
 
 
 def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
-    """File and index of the frames that equal an earlier frame in position, scale and pixels.
+    """File and index of the frames that equal an earlier frame in position (but for rounding), scale and pixels.
 
     Empty if images at one position differ: then they are not a volume, and there is no need to read on.
     """
-    alike: dict[Frame, list[Frame]] = {}
     files: dict[Path, list[Frame]] = {}
     for frame in frames:
         files.setdefault(frame.file, []).append(frame)
-        if frame.position is not None:
-            alike.setdefault(replace(frame, file=Path(), index=0, instance=""), []).append(frame)
     digests: dict[tuple[Path, int], bytes] = {}
     copies: set[tuple[Path, int]] = set()
-    for group in alike.values():
+    for group in _at_one_place(frames):
         if len(group) == 1:
             continue
         places = [(frame.file, frame.index) for frame in group]
@@ -82,6 +86,38 @@ def _copies(frames: Sequence[Frame]) -> set[tuple[Path, int]]:
             return set()
         copies |= set(places[1:])
     return copies
+
+
+def _at_one_place(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
+    """The frames that say the same of themselves, those at one place together and in order."""
+    alike: dict[Frame, list[int]] = {}
+    for number, frame in enumerate(frames):
+        if frame.position is not None:
+            slope, intercept = frame.scale
+            neither = replace(frame, file=Path(), index=0, instance="", slope=slope, intercept=intercept)
+            alike.setdefault(replace(neither, position=None, axes=None, spacing=None), []).append(number)
+    for numbers in alike.values():
+        # Along any line that is not parallel to the slices, those at one place follow one another.
+        numbers.sort(key=lambda number: np.dot(frames[number].position or (), _LINE))
+        group = [numbers[0]]
+        for number in numbers[1:]:
+            if _same_place(frames[group[0]], frames[number]):
+                group.append(number)
+                continue
+            yield [frames[each] for each in sorted(group)]
+            group = [number]
+        yield [frames[each] for each in sorted(group)]
+
+
+def _same_place(one: Frame, other: Frame) -> bool:
+    return all(
+        a == b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=within))
+        for a, b, within in (
+            (one.position, other.position, _ROUNDED_MM),
+            (one.axes, other.axes, SAME_DIRECTION),
+            (one.spacing, other.spacing, SAME_SPACING),
+        )
+    )
 
 
 def _digests(frames: Sequence[Frame]) -> dict[tuple[Path, int], bytes]:
