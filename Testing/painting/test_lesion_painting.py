@@ -205,7 +205,9 @@ def test_bright_clusters_are_lesions_in_white_matter_and_none_at_the_edge_or_in_
     tumour = known_target(dataclasses.replace(made, lesion_class="tumour"))
     assert (tumour[masked] == OTHER).all()
     assert (tumour[white] == IGNORED).all()  # a mask of tumours says nothing of white matter hyperintensities
-    head_alone = dataclasses.replace(made, lesion=np.zeros_like(lesion), lesion_class="")
+    nothing_marked = dataclasses.replace(made, lesion=np.zeros_like(lesion))
+    assert (known_target(nothing_marked)[white] == WMH).all()  # a real scan, not a simulated head
+    head_alone = dataclasses.replace(nothing_marked, lesion_class="")
     assert (known_target(head_alone) == NORMAL).all()
 
 
