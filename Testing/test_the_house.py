@@ -69,7 +69,10 @@ def test_every_package_is_in_the_wheel():
         for path in root.rglob("__init__.py")
     }
     assert packages
-    assert set(re.findall(r'"([\w.]+)"', packages[1])) == there | {"AnomalyDetectionLib.resources"}
+    assert set(re.findall(r'"([\w.]+)"', packages[1])) == there | {
+        "AnomalyDetectionLib.resources",
+        "AnomalyDetectionLib.constraints",
+    }
 
 
 def test_every_file_of_a_package_is_in_the_wheel():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import runpy
@@ -13,6 +14,7 @@ import pytest
 from AnomalyDetectionLib.reporting import machine_report
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -105,6 +107,26 @@ def test_the_tested_versions_are_written_down_and_are_what_is_promised(extra):
         if name not in tested or not requirement.specifier.contains(tested[name])
     ]
     assert not wrong
+
+
+def test_the_tested_versions_can_be_installed_on_the_python_that_their_file_names():
+    text = (REPOSITORY / "constraints" / "tested.txt").read_text("utf-8")
+    python = re.search(r"on Python (3\.\d+) or newer", text.partition("\n")[0])
+    assert python
+    wrong = []
+    for package, version in pins("tested.txt").items():
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            about = metadata.metadata(package)
+            specifier = SpecifierSet(about.get("Requires-Python") or "")
+            if about["Version"] == version and not specifier.contains(f"{python[1]}.9"):
+                wrong.append(f"{package} {version} wants Python {specifier}")
+    assert not wrong
+
+
+def test_ci_compares_the_packages_that_results_depend_on():
+    (names,) = re.findall(r"not_older\.py.*\\\n([^\n]+)\n", (REPOSITORY / ".ci" / "run").read_text("utf-8"))
+    results = {"numpy", "SimpleITK", "torch", "pydicom", "highdicom", "pandas", "connected-components-3d"}
+    assert results <= set(names.split())
 
 
 def test_the_oldest_versions_that_are_tested_are_those_that_are_promised():

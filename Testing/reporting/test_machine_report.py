@@ -1,10 +1,13 @@
 """`anomaly-detection doctor`: the page a maintainer asks for first."""
 
+import re
 from importlib import metadata
 
 import pytest
 from AnomalyDetectionLib.reporting import machine_report
-from conftest import run_command
+from conftest import REPOSITORY, run_command
+
+TESTED = (REPOSITORY / "constraints" / "tested.txt").read_text("utf-8")
 
 
 def test_the_page_names_machine_versions_devices_models_and_disk():
@@ -20,9 +23,23 @@ def test_the_page_names_machine_versions_devices_models_and_disk():
         "GiB free in ",
     ):
         assert fact in done.stdout
+    tested = {
+        name.lower(): version for name, version in re.findall(r"^([\w.-]+)==(.+)$", TESTED, re.MULTILINE)
+    }
     for package in machine_report.PACKAGES:
-        assert f"  {package}: {metadata.version(package)}" in done.stdout.splitlines()
+        line = f"  {package}: {metadata.version(package)}, tested with {tested[package.lower()]}"
+        assert line in done.stdout.splitlines()
     assert len(done.stdout.splitlines()) < 60, "it is one page"
+
+
+def test_what_was_tested_is_said_of_a_package_that_is_not_here_and_is_not_said_where_it_is_not_known(
+    monkeypatch,
+):
+    monkeypatch.setattr(machine_report, "PACKAGES", ("no-such-thing", "numpy"))
+    monkeypatch.setattr(machine_report, "tested_versions", lambda: {"no-such-thing": "1.0"})
+    lines = machine_report.examination().splitlines()
+    assert "  no-such-thing: not installed, tested with 1.0" in lines
+    assert f"  numpy: {metadata.version('numpy')}" in lines
 
 
 def test_a_broken_part_is_named_and_the_rest_still_comes(monkeypatch):

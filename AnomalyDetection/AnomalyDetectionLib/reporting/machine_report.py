@@ -5,6 +5,7 @@ It must come out on a broken machine too, so every part is asked for by itself, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -90,11 +91,25 @@ def _python() -> Iterator[str]:
 
 
 def _packages() -> Iterator[str]:
+    tested = tested_versions()
     for name in PACKAGES + OPTIONAL_PACKAGES:
         try:
-            yield f"{name}: {metadata.version(name)}"
+            here = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield f"{name}: not installed" + (" (optional)" if name in OPTIONAL_PACKAGES else "")
+            here = "not installed" + (" (optional)" if name in OPTIONAL_PACKAGES else "")
+        known = tested.get(name.lower())
+        yield f"{name}: {here}" + (f", tested with {known}" if known else "")
+
+
+def tested_versions() -> dict[str, str]:
+    """The versions that the tests ran on, by name in small letters; empty in Slicer, which brings others."""
+    library = Path(__file__).resolve().parents[1]
+    for place in (library, library.parents[1]):  # in a wheel, in the repository
+        with contextlib.suppress(OSError):
+            lines = (place / "constraints" / "tested.txt").read_text("utf-8").splitlines()
+            pins = (line.partition("==") for line in lines if not line.startswith("#"))
+            return {name.lower(): version for name, _, version in pins}
+    return {}
 
 
 def _devices() -> Iterator[str]:
