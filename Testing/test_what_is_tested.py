@@ -123,6 +123,57 @@ def test_the_tested_versions_can_be_installed_on_the_python_that_their_file_name
     assert not wrong
 
 
+def oldest_stage(tmp_path, python: str) -> tuple[str, str, list[str]]:
+    """The stage `oldest` of .ci/run where the given Python is the only one, and pillow has no old version for it.
+
+    Returns what it printed, the constraints that it installed with, and the programs that it called.
+    """
+    function = re.search(
+        r"^oldest\(\) \{.*?^\}", (REPOSITORY / ".ci" / "run").read_text("utf-8"), re.M | re.S
+    )
+    assert function
+    (tmp_path / "program").write_text(
+        '#!/bin/sh\nif [ "$1" = -V ]; then echo "Python X"; exit; fi\n'
+        f'echo "$(basename "$0") $*" >>{tmp_path}/called\n'
+        'for last; do :; done\ncase "$* " in *--dry-run*pillow*) exit 1;; esac\n'
+    )
+    (tmp_path / "program").chmod(0o755)
+    script = f"""set -euo pipefail
+        work={tmp_path} stage=oldest
+        clone() {{ cd {REPOSITORY}; }}
+        python_of() {{ [ "$1" = {python} ] && echo python; }}
+        environment() {{ bin=$work/oldest/$2/bin; mkdir -p "$bin"; cp "$work/program" "$bin/pip"; cp "$work/program" "$bin/python"; }}
+        {function[0]}
+        oldest"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    called = (tmp_path / "called").read_text().splitlines()
+    (install,) = (line for line in called if " -c " in line)
+    constraints = re.search(r"-c (\S+)", install)
+    assert constraints
+    return done.stdout + done.stderr, (REPOSITORY / constraints[1]).read_text(), called
+
+
+@pytest.mark.skipif(os.name == "nt", reason="CI does not run on Windows")
+def test_without_the_oldest_python_the_oldest_packages_are_tested_on_the_next_one(tmp_path):
+    said, constraints, called = oldest_stage(tmp_path, "3.12")
+    left_out = {*pins("oldest.txt")} - {
+        line.partition("==")[0].lower().replace("_", "-") for line in constraints.splitlines()
+    }
+    assert left_out == {"pillow"}
+    assert f"numpy=={pins('oldest.txt')['numpy']}" in constraints
+    assert "pillow==" in said
+    assert "Python X" in said
+    assert any("pytest" in line for line in called)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="CI does not run on Windows")
+def test_on_the_oldest_python_every_oldest_version_is_asked_for(tmp_path):
+    said, constraints, called = oldest_stage(tmp_path, "3.10")
+    assert constraints == (REPOSITORY / "constraints" / "oldest.txt").read_text()
+    assert not said
+    assert len(called) == 2
+
+
 def test_ci_compares_the_packages_that_results_depend_on():
     (names,) = re.findall(r"not_older\.py.*\\\n([^\n]+)\n", (REPOSITORY / ".ci" / "run").read_text("utf-8"))
     results = {"numpy", "SimpleITK", "torch", "pydicom", "highdicom", "pandas", "connected-components-3d"}
