@@ -141,7 +141,7 @@ def test_the_score_learns_what_each_of_its_terms_says_about_lesions():
     features[:, MEANS] = rng.dirichlet(np.ones(5), 6000)
     logits = rng.normal(0, 1.5, (6000, 5)).astype(np.float32)
     terms = score_terms(softmax(logits, axis=1), features)
-    true = np.array([-1.0, 0.6, 0.3, -0.4, 2.0])
+    true = np.array([-1.0, 0.6, 0.3, -0.4, 2.0, 0.5])
     lesion = rng.random(6000) < 1 / (1 + np.exp(-(true[0] + terms @ true[1:])))
     label = np.where(lesion, INFARCT, NORMAL).astype(np.uint8)
 

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from ..imaging.prepared import PreparedStudy
 from ..model.candidate_network import CandidateNetwork
-from ..model.classes import ANOMALIES, CLASSES
+from ..model.classes import ANOMALIES, CLASSES, INFARCT, OTHER, WMH
 from ..model.context_model import ContextModel
 from .candidate_probabilities import CandidateProbabilities
 from .candidates import (
@@ -82,7 +82,8 @@ def anomaly_probabilities(
 ) -> np.ndarray:
     """How sure both networks and the T1 are of each candidate: a logistic regression.
 
-    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that (docs/evidence.md).
+    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that. White matter
+    hyperintensities, which most old brains have, count for less than infarcts and other anomalies (docs/evidence.md).
 
     Args:
         classified: probabilities by the second network, float32 (candidates, classes).
@@ -97,7 +98,7 @@ def anomaly_probabilities(
 
 
 def score_terms(classified: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """What candidates are scored by, in the order of `SCORED_BY`: float64 (candidates, 4)."""
+    """What candidates are scored by, in the order of `SCORED_BY`: float64 (candidates, 5)."""
     anomalies = list(ANOMALIES)
     probabilities = [
         classified[:, anomalies].sum(axis=1),
@@ -105,4 +106,7 @@ def score_terms(classified: np.ndarray, features: np.ndarray) -> np.ndarray:
         features[:, MEANS][:, anomalies].sum(axis=1),
     ]
     logits = [logit(np.clip(values.astype(float), 1e-4, 1 - 1e-4)) for values in probabilities]
-    return np.stack([*logits, np.abs(features[:, T1_CONTRAST])], axis=1)
+    sooner = np.log(
+        (classified[:, [INFARCT, OTHER]].sum(axis=1, dtype=float) + 1e-3) / (classified[:, WMH] + 1e-3)
+    )
+    return np.stack([*logits, np.abs(features[:, T1_CONTRAST]), sooner], axis=1)

@@ -22,9 +22,10 @@ side, the probabilities of the four classes that are not normal, three coordinat
 to the surface and to deep fluid."""
 
 FEATURES = 14
-SCORED_BY = ("second look", "peak", "mean", "T1 contrast")
+SCORED_BY = ("second look", "peak", "mean", "T1 contrast", "no hyperintensity")
 """What a candidate's score is made of: the logits of its probability of being an anomaly by this network, of its highest
-and its mean probability by the first one, and how far its T1 is from that of the tissue round it."""
+and its mean probability by the first one, how far its T1 is from that of the tissue round it, and the logarithm of how
+much sooner this network calls it an infarct or another anomaly than a white matter hyperintensity."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class CandidateSettings:
     width: int = 32
     temperature: float = 1.0
     bias: tuple[float, ...] = (0.0,) * len(CLASSES)
-    score: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0, 0.0)
+    score: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: settings may come from untrusted model files."""

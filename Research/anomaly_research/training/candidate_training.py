@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from AnomalyDetectionLib.detection.second_look import score_terms
 from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
-from AnomalyDetectionLib.model.classes import ANOMALIES, CLASSES
+from AnomalyDetectionLib.model.classes import CLASSES, INFARCT, OTHER, WMH
 from scipy.special import softmax
 from torch import Tensor
 from torch.nn import functional
@@ -114,6 +114,8 @@ def calibrated(settings: CandidateSettings, logits: np.ndarray, label: np.ndarra
 def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Examples) -> CandidateSettings:
     """The logistic regression that makes the scores, fitted to candidates of people that nothing was trained on.
 
+    It tells infarcts and other anomalies from all that is none; white matter hyperintensities are left out, as neither.
+
     Args:
         settings: calibrated.
         logits: of `logits_of` the examples.
@@ -121,8 +123,9 @@ def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Exampl
     scaled = (logits.astype(np.float64) + np.array(settings.bias)) / settings.temperature
     terms = score_terms(softmax(scaled, axis=1), examples.features)
     middle, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), 1e-6)
-    columns = torch.from_numpy((terms - middle) / spread)
-    target = torch.from_numpy(np.isin(examples.label, ANOMALIES).astype(np.float64))
+    fitted = examples.label != WMH
+    columns = torch.from_numpy(((terms - middle) / spread)[fitted])
+    target = torch.from_numpy(np.isin(examples.label, (INFARCT, OTHER))[fitted].astype(np.float64))
 
     def loss(parameters: Tensor) -> Tensor:
         logit = columns @ parameters[1:] + parameters[0]
