@@ -293,28 +293,113 @@ def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, 
     assert f"about {2 * ml:.2f} ml" in panel.ui.minimumVolumeLabel.text
 
 
-def test_3d_is_one_key_away_and_back(detected, slicer_app):
+def layouts():
+    """`slicer.app.layoutManager()`, and the node class with the names of Slicer's layouts."""
     import slicer
 
-    manager = slicer.app.layoutManager()
-    detected.ui.layoutBackButton.click()
-    before = manager.layout
-    detected.ui.sideBySideButton.click()
+    return slicer.app.layoutManager(), slicer.vtkMRMLLayoutNode
+
+
+@pytest.mark.parametrize("former", ["SlicerLayoutConventionalView", "SlicerLayoutFourUpView"])
+def test_3d_is_one_key_away_and_one_back(former, panel, slicer_app, tmp_path):
+    manager, known = layouts()
+    own = getattr(known, former)
+    manager.setLayout(own)
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    beside = manager.layout
+    ways = (
+        (lambda: slicer_app.type("D"), lambda: slicer_app.type("D")),
+        (panel.ui.threeDButton.click, panel.ui.layoutBackButton.click),
+    )
+    for there, back in ways:
+        there()
+        slicer_app.rest(0.05)
+        assert manager.layout == known.SlicerLayoutFourUpView
+        back()
+        slicer_app.rest(0.05)
+        assert manager.layout == beside
+        assert manager.sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]
+    panel.ui.layoutBackButton.click()
+    assert manager.layout == own
+    for there, back in ways:
+        there()
+        slicer_app.rest(0.05)
+        assert manager.layout == known.SlicerLayoutFourUpView
+        back()
+        assert manager.layout == own
+        assert not panel.ui.layoutBackButton.enabled
+
+
+def test_what_ones_own_views_showed_is_there_again(sample, engine, slicer_app):
+    manager, known = layouts()
+    manager.setLayout(known.SlicerLayoutConventionalView)
+    ui, own, t1 = sample.ui, a_volume("ADC"), sample.ui.t1Selector.currentNode()
+    composite("Red").SetBackgroundVolumeID(t1.GetID())
+    composite("Green").SetBackgroundVolumeID(own.GetID())
+    composite("Green").SetForegroundVolumeID(t1.GetID())
+    composite("Green").SetForegroundOpacity(0.7)
+    composite("Yellow").SetBackgroundVolumeID(own.GetID())
+
+    def shown():
+        views = (composite(name) for name in ("Red", "Green", "Yellow"))
+        return [
+            (one.GetBackgroundVolumeID(), one.GetForegroundVolumeID(), one.GetForegroundOpacity())
+            for one in views
+        ]
+
+    before = shown()
+    engine("replay")
+    detect(sample, slicer_app)
+    pair = sample.panel.result.flair.GetID(), sample.panel.result.score.GetID()
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == pair[1]
+    for leave in (None, ui.layoutBackButton, ui.sideBySideButton):
+        if leave is not None:
+            ui.sideBySideButton.click()
+            ui.threeDButton.click()
+            slicer_app.rest(0.05)
+            assert {volumes[:2] for volumes in shown()} == {pair}
+            leave.click()
+        ui.layoutBackButton.click()
+        slicer_app.rest(0.05)
+        assert manager.layout == known.SlicerLayoutConventionalView
+        assert shown() == before
+
+
+def test_back_shows_nothing_of_a_patient_who_is_no_longer_read(panel, slicer_app, tmp_path):
+    """What the three planes showed before 3D may be of the result that was shown then."""
+    manager, known = layouts()
+    manager.setLayout(known.SlicerLayoutConventionalView)
+    assert panel.panel.folders.open(result_folder(tmp_path / "first"))
+    first = panel.panel.result
+    composite("Red").SetBackgroundVolumeID(first.flair.GetID())
+    composite("Red").SetForegroundVolumeID(first.score.GetID())
+    composite("Green").SetBackgroundVolumeID(first.t1.GetID())
     slicer_app.type("D")
-    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+    panel.panel.folders._forget()  # both stay in the scene
+    assert panel.panel.folders.open(result_folder(tmp_path / "second"))
+    second = panel.panel.result
+    panel.ui.layoutBackButton.click()
+    slicer_app.rest(0.05)
+    assert manager.layout == known.SlicerLayoutConventionalView
+    assert composite("Red").GetBackgroundVolumeID() == second.flair.GetID()
+    assert composite("Red").GetForegroundVolumeID() == second.score.GetID()
+    assert composite("Green").GetBackgroundVolumeID() == second.shown_t1.GetID()
+
+
+def test_3d_shows_the_findings_in_the_brain_and_they_follow_a_slider_when_it_rests(detected, slicer_app):
+    import slicer
+
+    slicer_app.type("D")
     result = detected.panel.result
     surface = "Closed surface"
     assert result.segmentation.GetSegmentation().ContainsRepresentation(surface)
     (brain,) = slicer.util.getNodes("Brain surface*").values()
     assert 0 < brain.GetDisplayNode().GetOpacity() < 0.3
     assert brain.GetDisplayNode().GetVisibility()
-    # A slider goes on being fluent: the surfaces follow when it rests.
     detected.ui.thresholdSlider.value = 4.5
     detected.panel.display.rederive()
     assert not result.segmentation.GetSegmentation().ContainsRepresentation(surface)
     slicer_app.wait(lambda: result.segmentation.GetSegmentation().ContainsRepresentation(surface), 5)
-    slicer_app.type("D")
-    assert manager.layout == before
 
 
 def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app):
