@@ -67,8 +67,8 @@ class FindingRow:
 
     @property
     def reviewed(self) -> bool:
-        """Whether the finding has a category or a decision."""
-        return self.category != 0 or self.decision != ""
+        """Whether the finding has a category or a decision, or was deleted by the reader."""
+        return self.category != 0 or self.decision != "" or self.edited == DELETED
 
     def as_reviewed(self) -> ReviewedFinding:
         """The finding for reports, without the fields that only the table needs."""
