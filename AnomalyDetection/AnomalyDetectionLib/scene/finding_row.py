@@ -86,7 +86,8 @@ class FindingRow:
             category=self.category,
             decision=self.decision,
             note=self.note,
-            corrected=self.edited in (CHANGED, ADDED),
+            corrected=self.edited == CHANGED,
+            added=self.edited == ADDED,
         )
 
 
