@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from made_result_folder import result_folder
 
@@ -252,6 +253,44 @@ def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
     for _ in range(2):
         detected.ui.undoButton.click()
     assert len(numbers(detected)) == count
+
+
+@pytest.mark.parametrize("edit", ["changed", "added", "deleted"])
+def test_as_detected_asks_before_an_outline_of_the_reader_goes(edit, panel, slicer_app, tmp_path):
+    import qt
+    import slicer
+
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    result, review = panel.panel.result, panel.panel.review
+    number = review.selected
+    segments = result.segmentation.GetSegmentation()
+    if edit == "added":
+        slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode").SetCursorPositionRAS([-15.0, -20.0, 0.0])
+        slicer_app.type("M")
+        number = review.selected
+    elif edit == "deleted":
+        segments.RemoveSegment(f"Segment_{number}")
+    else:
+        drawn = slicer.util.arrayFromVolume(result.flair) > np.inf
+        drawn[2, 2:5, 2:5] = True
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            drawn.astype(np.uint8), result.segmentation, f"Segment_{number}", result.flair
+        )
+    panel.panel.by_hand.take()
+    assert review_of(panel, number).edited == edit
+    drawn = review_of(panel, number).voxels
+    slicer_app.dialogs.answers = [qt.QMessageBox.No, qt.QMessageBox.Yes]
+    panel.ui.asDetectedButton.click()
+    if edit == "deleted":  # the detected outline takes the place of none
+        assert slicer_app.dialogs.texts == []
+        assert review_of(panel, number).edited == ""
+        return
+    assert (review_of(panel, number).edited, review_of(panel, number).voxels) == (edit, drawn)
+    panel.ui.asDetectedButton.click()
+    assert all(f"finding {number}" in text for text in slicer_app.dialogs.texts)
+    assert review_of(panel, number).edited == ""
+    panel.ui.undoButton.click()
+    assert (review_of(panel, number).edited, review_of(panel, number).voxels) == (edit, drawn)
 
 
 def test_a_run_that_would_lose_a_review_asks_first_and_others_keep_it(detected, slicer_app):
