@@ -179,6 +179,24 @@ def test_several_results_are_told_apart_by_model_and_time(detected, slicer_app):
     assert all(name.startswith("Anomaly score (Simulated FLAIR), paper, ") for name in names)
 
 
+def shown_of_results() -> list[str]:
+    """The names of nodes of results that are still shown anywhere: in a slice view, as a legend, or in 3D."""
+    import slicer
+
+    shown = set()
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        shown |= {view.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()}
+    left = []
+    for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode"):
+        displays = [node.GetNthDisplayNode(k) for k in range(node.GetNumberOfDisplayNodes())]
+        if node.IsA("vtkMRMLVolumeNode"):  # what is drawn of one is its legend
+            displays = [one for one in displays if one.IsA("vtkMRMLColorLegendDisplayNode")]
+        drawn = node.GetID() in shown or any(one.GetVisibility() for one in displays)
+        if node.GetAttribute("AnomalyDetection.Role") and drawn:
+            left.append(node.GetName())
+    return left
+
+
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(answer, detected, slicer_app):
     import qt
@@ -186,6 +204,7 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
     from AnomalyDetectionLib.scene.result import results_in
 
     result = detected.panel.result
+    detected.ui.threeDButton.click()  # the surfaces of brain and findings are there, too
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes if answer == "yes" else qt.QMessageBox.No]
     slicer.mrmlScene.RemoveNode(result.flair)
     slicer_app.rest(0.4)
@@ -193,7 +212,7 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
     assert "with your review" in question
     there = result.table.GetScene() is not None
     assert there == (answer == "no")
-    assert result.segmentation.GetScene() is None or not result.segmentation.GetDisplayNode().GetVisibility()
+    assert shown_of_results() == []
     assert results_in(slicer.mrmlScene) == []
     slicer_app.rest(0.4)
     assert len(slicer_app.dialogs.texts) == 1, "asked once"
