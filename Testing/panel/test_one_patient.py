@@ -185,7 +185,7 @@ def shown_of_results() -> list[str]:
 
     shown = set()
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-        shown |= {view.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()}
+        shown |= {view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()}
     left = []
     for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode"):
         displays = [node.GetNthDisplayNode(k) for k in range(node.GetNumberOfDisplayNodes())]
@@ -316,8 +316,8 @@ def test_a_run_that_would_lose_a_review_asks_first_and_others_keep_it(detected, 
     import qt
     import slicer
 
-    slicer_app.type("4")
     number, before = detected.panel.review.selected, detected.panel.result.score
+    slicer_app.type("4")
     detect(detected, slicer_app)
     assert slicer_app.dialogs.texts == [], "nothing is lost where the voxels are the same"
     assert review_of(detected, number).category == 4
