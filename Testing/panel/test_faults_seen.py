@@ -56,6 +56,7 @@ def test_the_line_below_the_progress_bar_shows_no_temporary_path(sample, engine,
     slicer_app.wait(ended, 240)
     said.add(sample.ui.stageLabel.text)
     assert not any(str(slicer_app.app.temporaryPath) in line for line in said)
+    assert 'Scoring patches of "Simulated T1"' in said, "the volume is named in place of its file"
 
 
 @pytest.mark.parametrize("when", ["start", "run"])
