@@ -200,8 +200,9 @@ def _restore_planes(scene: Any) -> None:
         blend = composite.GetAttribute(_CONTENT)
         if not blend:
             continue
-        layers = [composite.GetNodeReference(f"{_CONTENT}{layer}") for layer in ("Background", "Foreground")]
-        show_volumes(composite, *layers, float(blend.split()[1]))
+        background = composite.GetNodeReference(f"{_CONTENT}Background")
+        foreground = composite.GetNodeReference(f"{_CONTENT}Foreground")
+        show_volumes(composite, background, foreground, float(blend.split()[1]))
         composite.SetCompositing(int(blend.split()[0]))
         composite.RemoveAttribute(_CONTENT)
 
