@@ -42,7 +42,8 @@ def slicer_app(a_slicer_application, monkeypatch):
     from AnomalyDetectionLib.panel import slicer_python, standby
 
     monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable])
-    monkeypatch.setattr(standby, "AFTER_MS", 3_600_000)  # no engine but those that a test asks for
+    for name in ("AFTER_MS", "AFTER_RESULT_MS"):  # no engine but those that a test asks for
+        monkeypatch.setattr(standby, name, 3_600_000)
     return a_slicer_application
 
 

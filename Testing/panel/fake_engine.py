@@ -26,7 +26,7 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
     output = Path(job["output"])
     report("read", 0.1, "Reading the images")
     if what == "replay":
-        report("score", 0.9, "Scoring patches")
+        report("score", 0.9, f"Scoring patches of {job['t1']}")
         shutil.copytree(recording / "score_map", output / "score_map")
         shutil.copy(recording / "findings.json", output / "provenance.json")
     elif what == "slow":

@@ -1,4 +1,4 @@
-"""Sliders, overlay, outlines, the bare image, and the arrangement of the views."""
+"""Sliders, overlay, outlines, the bare image, and the finding numbers in the views."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from made_result_folder import result_folder
 
-from panel.at_the_panel import a_volume, cell, composite, detect, numbers, review_of
+from panel.at_the_panel import cell, composite, detect, numbers, review_of
 
 
 def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_app):
@@ -187,89 +187,6 @@ def test_the_bare_image_button_works_with_the_mouse(detected):
     assert composite("Red").GetForegroundVolumeID() == detected.panel.result.score.GetID()
 
 
-def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, slicer_app):
-    import slicer
-
-    manager = slicer.app.layoutManager()
-    before = manager.layout
-    assert not sample.ui.layoutBackButton.enabled
-    engine("replay")
-    detect(sample, slicer_app)
-    assert manager.sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]
-    result = sample.panel.result
-    assert composite("AnomalyT1").GetBackgroundVolumeID() == result.shown_t1.GetID()
-    assert composite("AnomalyT1").GetForegroundVolumeID() is None
-    assert composite("AnomalyFLAIR").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
-    assert sample.ui.layoutBackButton.enabled
-    sample.ui.layoutBackButton.click()
-    assert manager.layout == before
-    assert not sample.ui.layoutBackButton.enabled
-
-
-def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
-    import slicer
-
-    before = slicer.app.layoutManager().layout
-    sample.ui.keepLayoutCheckBox.click()
-    engine("replay")
-    detect(sample, slicer_app)
-    assert slicer.app.layoutManager().layout == before
-    assert slicer.app.userSettings().value("AnomalyDetection/KeepLayout")
-    assert composite("Red").GetForegroundVolumeID() == sample.panel.result.score.GetID()
-
-
-def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_app, tmp_path):
-    import slicer
-
-    own, gone = a_volume("ADC"), a_volume("an old one")
-    panel.ui.keepLayoutCheckBox.click()
-    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
-    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
-    composite("Red").SetBackgroundVolumeID(own.GetID())
-    composite("Green").SetBackgroundVolumeID(gone.GetID())
-    composite("Yellow").SetBackgroundVolumeID(None)
-    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
-    result = panel.panel.result
-    shown = {name: composite(name).GetBackgroundVolumeID() for name in ("Red", "Green", "Yellow")}
-    assert shown == {"Red": own.GetID(), "Green": gone.GetID(), "Yellow": None}
-    assert composite("Red").GetForegroundVolumeID() is None
-    # A view that comes into sight is filled where it is empty, and only there.
-    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
-    slicer_app.rest(0.1)
-    assert composite("Green").GetBackgroundVolumeID() == gone.GetID()
-    assert composite("Yellow").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("Yellow").GetForegroundVolumeID() == result.score.GetID()
-    # Of the patient before nothing may stay.
-    assert panel.panel.folders.open(result_folder(tmp_path / "next"))
-    assert composite("Red").GetBackgroundVolumeID() == own.GetID()
-    assert composite("Yellow").GetForegroundVolumeID() == panel.panel.result.score.GetID()
-
-
-def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(panel, tmp_path):
-    import slicer
-
-    panel.ui.keepLayoutCheckBox.click()
-    folders = [result_folder(tmp_path / name) for name in ("first", "second")]
-    assert panel.panel.folders.open(folders[0])
-    first = panel.panel.result
-    panel.panel.folders._forget()  # both stay in the scene
-    assert panel.panel.folders.open(folders[1])
-    second = panel.panel.result
-    red = composite("Red")
-    assert (red.GetBackgroundVolumeID(), red.GetForegroundVolumeID()) == (
-        second.flair.GetID(), second.score.GetID(),
-    )  # fmt: skip
-    composite("Green").SetBackgroundVolumeID(first.t1.GetID())
-    composite("Green").SetForegroundVolumeID(None)
-    composite("Yellow").SetBackgroundVolumeID(second.flair.GetID())
-    composite("Yellow").SetForegroundVolumeID(None)
-    panel.panel.show(second)
-    assert composite("Green").GetBackgroundVolumeID() == second.shown_t1.GetID()
-    assert composite("Yellow").GetForegroundVolumeID() == second.score.GetID()
-    assert slicer.app.layoutManager().layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-
-
 @pytest.mark.parametrize(
     ("stride", "unit", "one"),
     [(4, "patch", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxel", "a voxel 3.6 x 3.6 x 4.0 mm")],
@@ -291,44 +208,6 @@ def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, 
     panel.ui.minimumSizeSlider.value = 2
     assert panel.ui.minimumSizeSlider.suffix == {"patch": " patches", "voxel": " voxels"}[unit]
     assert f"about {2 * ml:.2f} ml" in panel.ui.minimumVolumeLabel.text
-
-
-def test_3d_is_one_key_away_and_back(detected, slicer_app):
-    import slicer
-
-    manager = slicer.app.layoutManager()
-    detected.ui.layoutBackButton.click()
-    before = manager.layout
-    detected.ui.sideBySideButton.click()
-    slicer_app.type("D")
-    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-    result = detected.panel.result
-    surface = "Closed surface"
-    assert result.segmentation.GetSegmentation().ContainsRepresentation(surface)
-    (brain,) = slicer.util.getNodes("Brain surface*").values()
-    assert 0 < brain.GetDisplayNode().GetOpacity() < 0.3
-    assert brain.GetDisplayNode().GetVisibility()
-    # A slider goes on being fluent: the surfaces follow when it rests.
-    detected.ui.thresholdSlider.value = 4.5
-    detected.panel.display.rederive()
-    assert not result.segmentation.GetSegmentation().ContainsRepresentation(surface)
-    slicer_app.wait(lambda: result.segmentation.GetSegmentation().ContainsRepresentation(surface), 5)
-    slicer_app.type("D")
-    assert manager.layout == before
-
-
-def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.places import centre_of
-
-    manager = slicer.app.layoutManager()
-    detected.panel.review.select(numbers(detected)[1])
-    centre = centre_of(detected.panel.result, detected.panel.review.selected)
-    green = manager.sliceWidget("Green").mrmlSliceNode()
-    assert abs(slicer.util.arrayFromVTKMatrix(green.GetSliceToRAS())[1, 3] - centre[1]) > 5
-    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
-    slicer_app.rest(0.1)
-    assert abs(slicer.util.arrayFromVTKMatrix(green.GetSliceToRAS())[1, 3] - centre[1]) < 1
 
 
 def shown_numbers(widget):
@@ -380,10 +259,3 @@ def test_a_click_on_a_finding_selects_its_row_and_moves_no_view(detected, slicer
     click([200.0, 200.0, 0.0])
     assert review.selected == other
     assert np.array_equal(slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetSliceToRAS()), before)
-
-
-def test_side_by_side_works_before_a_run(sample):
-    import slicer
-
-    sample.ui.sideBySideButton.click()
-    assert slicer.app.layoutManager().sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]

@@ -56,6 +56,7 @@ def test_the_line_below_the_progress_bar_shows_no_temporary_path(sample, engine,
     slicer_app.wait(ended, 240)
     said.add(sample.ui.stageLabel.text)
     assert not any(str(slicer_app.app.temporaryPath) in line for line in said)
+    assert 'Scoring patches of "Simulated T1"' in said, "the volume is named in place of its file"
 
 
 @pytest.mark.parametrize("when", ["start", "run"])
@@ -110,13 +111,32 @@ def test_a_narrow_panel_shows_all_of_the_review_at_once(width, detected, slicer_
     slicer_app.rest(0.4)
     inside = window.area.viewport()
     ui = detected.ui
-    for widget in (ui.findingsTable, ui.acceptButton, ui.rejectButton, ui.categoryButtons, ui.noteEdit):
+    of_a_finding = (ui.findingsTable, ui.acceptButton, ui.rejectButton, ui.categoryButtons, ui.noteEdit)
+    of_the_views = (ui.sideBySideButton, ui.threeDButton, ui.layoutBackButton)
+    for widget in (*of_a_finding, ui.newFindingButton, ui.asDetectedButton, *of_the_views):
         corner = widget.mapTo(inside, qt.QPoint(widget.width - 1, widget.height - 1))
         assert visible(widget)
         assert corner.x() < inside.width, widget.objectName
         assert corner.y() < inside.height, widget.objectName
     rows = (ui.findingsTable.height - ui.findingsTable.horizontalHeader().height) // 22
     assert rows >= 5
+
+
+def test_a_long_name_of_patient_and_series_takes_one_line_and_is_whole_in_the_tool_tip(detected, slicer_app):
+    ui, flair = detected.ui, detected.panel.result.flair
+    slicer_app.app.window.resize(380, 560)
+    slicer_app.rest(0.2)
+    before = places(ui), ui.studyLabel.height
+    name = "Featherstonehaugh-Cholmondeley Wilhelmina Alexandra 2021-04-07 t2_space_dark-fluid_sag_p2_iso_ND"
+    flair.SetName(name)
+    detected.panel.refresh()
+    slicer_app.rest(0.2)
+    assert (places(ui), ui.studyLabel.height) == before
+    assert ui.studyLabel.text.startswith("Featherstonehaugh")
+    assert ui.studyLabel.text.endswith("…")
+    assert ui.studyLabel.fontMetrics().horizontalAdvance(ui.studyLabel.text) <= ui.studyLabel.width
+    assert name in ui.studyLabel.toolTip
+    assert "paper" in ui.studyLabel.toolTip
 
 
 def places(ui):
@@ -297,6 +317,7 @@ def test_what_was_chosen_is_seen_on_light_and_dark_style(window, panel, slicer_a
         assert panel.panel.folders.open(result_folder(tmp_path / "results"))
         slicer_app.type("A")
         slicer_app.type("3")
+        slicer_app.type("P")  # back from the next finding
         slicer_app.rest(0.1)
 
         def blue(button):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from made_result_folder import result_folder
 
@@ -178,6 +179,24 @@ def test_several_results_are_told_apart_by_model_and_time(detected, slicer_app):
     assert all(name.startswith("Anomaly score (Simulated FLAIR), paper, ") for name in names)
 
 
+def shown_of_results() -> list[str]:
+    """The names of nodes of results that are still shown anywhere: in a slice view, as a legend, or in 3D."""
+    import slicer
+
+    shown = set()
+    for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        shown |= {view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()}
+    left = []
+    for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode"):
+        displays = [node.GetNthDisplayNode(k) for k in range(node.GetNumberOfDisplayNodes())]
+        if node.IsA("vtkMRMLVolumeNode"):  # what is drawn of one is its legend
+            displays = [one for one in displays if one.IsA("vtkMRMLColorLegendDisplayNode")]
+        drawn = node.GetID() in shown or any(one.GetVisibility() for one in displays)
+        if node.GetAttribute("AnomalyDetection.Role") and drawn:
+            left.append(node.GetName())
+    return left
+
+
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(answer, detected, slicer_app):
     import qt
@@ -185,6 +204,7 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
     from AnomalyDetectionLib.scene.result import results_in
 
     result = detected.panel.result
+    detected.ui.threeDButton.click()  # the surfaces of brain and findings are there, too
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes if answer == "yes" else qt.QMessageBox.No]
     slicer.mrmlScene.RemoveNode(result.flair)
     slicer_app.rest(0.4)
@@ -192,7 +212,7 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
     assert "with your review" in question
     there = result.table.GetScene() is not None
     assert there == (answer == "no")
-    assert result.segmentation.GetScene() is None or not result.segmentation.GetDisplayNode().GetVisibility()
+    assert shown_of_results() == []
     assert results_in(slicer.mrmlScene) == []
     slicer_app.rest(0.4)
     assert len(slicer_app.dialogs.texts) == 1, "asked once"
@@ -254,12 +274,50 @@ def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
     assert len(numbers(detected)) == count
 
 
+@pytest.mark.parametrize("edit", ["changed", "added", "deleted"])
+def test_as_detected_asks_before_an_outline_of_the_reader_goes(edit, panel, slicer_app, tmp_path):
+    import qt
+    import slicer
+
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    result, review = panel.panel.result, panel.panel.review
+    number = review.selected
+    segments = result.segmentation.GetSegmentation()
+    if edit == "added":
+        slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode").SetCursorPositionRAS([-15.0, -20.0, 0.0])
+        slicer_app.type("M")
+        number = review.selected
+    elif edit == "deleted":
+        segments.RemoveSegment(f"Segment_{number}")
+    else:
+        drawn = slicer.util.arrayFromVolume(result.flair) > np.inf
+        drawn[2, 2:5, 2:5] = True
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            drawn.astype(np.uint8), result.segmentation, f"Segment_{number}", result.flair
+        )
+    panel.panel.by_hand.take()
+    assert review_of(panel, number).edited == edit
+    drawn = review_of(panel, number).voxels
+    slicer_app.dialogs.answers = [qt.QMessageBox.No, qt.QMessageBox.Yes]
+    panel.ui.asDetectedButton.click()
+    if edit == "deleted":  # the detected outline takes the place of none
+        assert slicer_app.dialogs.texts == []
+        assert review_of(panel, number).edited == ""
+        return
+    assert (review_of(panel, number).edited, review_of(panel, number).voxels) == (edit, drawn)
+    panel.ui.asDetectedButton.click()
+    assert all(f"finding {number}" in text for text in slicer_app.dialogs.texts)
+    assert review_of(panel, number).edited == ""
+    panel.ui.undoButton.click()
+    assert (review_of(panel, number).edited, review_of(panel, number).voxels) == (edit, drawn)
+
+
 def test_a_run_that_would_lose_a_review_asks_first_and_others_keep_it(detected, slicer_app):
     import qt
     import slicer
 
-    slicer_app.type("4")
     number, before = detected.panel.review.selected, detected.panel.result.score
+    slicer_app.type("4")
     detect(detected, slicer_app)
     assert slicer_app.dialogs.texts == [], "nothing is lost where the voxels are the same"
     assert review_of(detected, number).category == 4

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
+from made_result_folder import result_folder
 
 from panel.at_the_panel import cell, detect, numbers, review_of
 
@@ -45,17 +49,86 @@ def test_both_views_show_the_same_plane_in_the_middle_of_a_slice_of_the_flair(de
         assert abs(k - round(k)) < 0.01, "between two thick slices both would be mixed"
 
 
-def test_eight_findings_take_at_most_twenty_keys_and_no_mouse(detected, slicer_app):
-    count, keys = len(numbers(detected)), 0
-    assert count == 8
-    assert "0 of 8 reviewed" in detected.ui.findingsSummaryLabel.text
-    while detected.ui.nextUnreviewedButton.enabled:
-        for key in ("3", "U"):
-            slicer_app.type(key)
-            keys += 1
+def test_what_the_default_model_finds_takes_at_most_twenty_keys_and_no_mouse(
+    panel, slicer_app, default_run, tmp_path
+):
+    shutil.copytree(default_run.output, tmp_path / "results")
+    assert panel.panel.folders.open(tmp_path / "results")
+    order, keys = numbers(panel), 0
+    assert len(order) > 10, "two keys for each would be too many"
+    assert f"0 of {len(order)} reviewed" in panel.ui.findingsSummaryLabel.text
+    while panel.ui.nextUnreviewedButton.enabled:
+        assert panel.panel.review.selected == order[keys]
+        slicer_app.type("3")
+        keys += 1
     assert keys <= 20
-    assert all(review_of(detected, number).category == 3 for number in numbers(detected))
-    assert "8 of 8 reviewed" in detected.ui.findingsSummaryLabel.text
+    assert all(review_of(panel, number).category == 3 for number in order)
+    assert f"{len(order)} of {len(order)} reviewed" in panel.ui.findingsSummaryLabel.text
+
+
+def test_a_category_goes_on_unless_it_is_corrected_or_the_reader_wants_to_stay(detected, slicer_app):
+    import slicer
+
+    order, review = numbers(detected), detected.panel.review
+    slicer_app.type("A")
+    assert review.selected == order[0], "there is still a category to give"
+    slicer_app.type("3")
+    assert review.selected == order[1]
+    review.select(order[0])
+    for key in ("4", "0"):
+        slicer_app.type(key)
+        assert review.selected == order[0]
+    detected.ui.goOnCheckBox.click()
+    slicer_app.type("4")
+    assert review.selected == order[0]
+    slicer.util.reloadScriptedModule("AnomalyDetection")
+    assert not slicer.modules.AnomalyDetectionWidget.ui.goOnCheckBox.checked
+
+
+def test_a_deleted_finding_is_done_with(panel, slicer_app, tmp_path):
+    folder = result_folder(tmp_path / "results")
+    assert panel.panel.folders.open(folder)
+    deleted, *order = numbers(panel)
+    panel.panel.result.segmentation.GetSegmentation().RemoveSegment(f"Segment_{deleted}")
+    panel.panel.by_hand.take()
+    assert panel.ui.findingsSummaryLabel.toolTip.startswith("2 findings, ")
+    assert "0 of 2 reviewed" in panel.ui.findingsSummaryLabel.toolTip
+    for number in order:
+        slicer_app.type("U")
+        assert panel.panel.review.selected == number
+        slicer_app.type("A")
+    assert not panel.ui.nextUnreviewedButton.enabled
+    assert panel.panel.folders.save()
+    saved = json.loads((folder / "review.json").read_text("utf-8"))
+    assert (saved["findings"], saved["reviewed"]) == (2, 2)
+    panel.ui.undoButton.click()
+    panel.ui.undoButton.click()
+    panel.ui.undoButton.click()
+    assert "0 of 3 reviewed" in panel.ui.findingsSummaryLabel.toolTip
+
+
+def test_when_all_are_reviewed_the_line_says_so(panel, slicer_app, tmp_path):
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    summary = panel.ui.findingsSummaryLabel
+    for _ in numbers(panel):
+        assert "done" not in summary.toolTip
+        slicer_app.type("3")
+    assert summary.toolTip.startswith("3 of 3 reviewed, ")
+    assert summary.toolTip.endswith(": done.")
+    assert summary.styleSheet
+    panel.panel.review.tell("something else")
+    slicer_app.type("U")
+    assert summary.toolTip.endswith(": done.")
+
+
+def test_it_is_not_done_while_an_unreviewed_finding_is_hidden(detected_with_hints, slicer_app):
+    detected_with_hints.panel.review.hints.button("unknown").click()
+    summary = detected_with_hints.ui.findingsSummaryLabel
+    for _ in numbers(detected_with_hints):
+        slicer_app.type("3")
+    assert "more hidden" in summary.toolTip
+    assert "done" not in summary.toolTip
+    assert not summary.styleSheet
 
 
 def test_next_unreviewed_passes_over_what_is_reviewed_and_comes_round(detected, slicer_app):
@@ -114,6 +187,7 @@ def test_a_digit_gives_the_category_and_0_takes_it_back(detected, slicer_app):
     assert review_of(detected, number).category == 4
     assert "infarct" in cell(detected, CATEGORY, number)
     assert f"1 of {count} reviewed" in detected.ui.findingsSummaryLabel.text
+    detected.panel.review.select(number)
     slicer_app.type("0")
     assert review_of(detected, number).category == 0
     assert f"0 of {count} reviewed" in detected.ui.findingsSummaryLabel.text
@@ -194,6 +268,7 @@ def test_findings_of_a_hint_are_hidden_and_come_back(detected_with_hints, slicer
     assert cell(detected, SYMBOL, before[0]) == HINT_SHORT[hint][0]
     assert review_of(detected, before[0]).hint_evidence in detected.ui.hintLabel.text
     slicer_app.press("3")
+    review.select(before[0])
     review.hints.button(hint).click()
     assert numbers(detected) == [number for number in before if number not in of_hint]
     assert f"{len(of_hint)} more hidden" in detected.ui.findingsSummaryLabel.text
@@ -205,6 +280,24 @@ def test_findings_of_a_hint_are_hidden_and_come_back(detected_with_hints, slicer
     review.hints.button(hint).click()
     assert numbers(detected) == before
     assert review_of(detected, before[0]).category == 3
+
+
+def test_a_new_finding_has_its_row_also_while_unknown_ones_are_hidden(detected_with_hints, slicer_app):
+    import slicer
+
+    detected = detected_with_hints
+    button = detected.panel.review.hints.button("unknown")
+    button.click()
+    before, counted = numbers(detected), button.text
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCursorPositionRAS([30.0, 0.0, 20.0])
+    slicer_app.type("M")
+    (added,) = set(numbers(detected)) - set(before)
+    assert detected.panel.review.selected == added
+    assert review_of(detected, added).hint == "unknown"
+    display = detected.panel.result.segmentation.GetDisplayNode()
+    assert display.GetSegmentVisibility(f"Segment_{added}")
+    assert button.text == counted, "the button hides and shows those of the detection"
 
 
 def test_what_is_hidden_is_remembered_with_its_result(detected_with_hints, slicer_app):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psutil
 import pytest
+from made_result_folder import result_folder
 
 from panel.at_the_panel import detect, is_alive, leftovers
 from panel.conftest import MODULE
@@ -37,7 +38,9 @@ def standing_by(panel, slicer_app) -> psutil.Process:
     return engine
 
 
-def test_the_engine_that_stands_by_does_the_run_and_nothing_of_it_is_left(panel, slicer_app):
+def test_the_engine_that_stands_by_does_the_run_and_nothing_of_it_is_left(panel, slicer_app, monkeypatch):
+    from AnomalyDetectionLib.panel import standby
+
     assert engines() == []
     waiting = standing_by(panel, slicer_app)
     panel.panel.refresh()
@@ -49,6 +52,12 @@ def test_the_engine_that_stands_by_does_the_run_and_nothing_of_it_is_left(panel,
     slicer_app.wait(lambda: not panel.panel.detect.running)
     assert panel.ui.findingsTable.rowCount >= 5
     assert not is_alive(waiting.pid)
+    panel.panel.refresh()
+    slicer_app.rest(0.1)
+    assert engines() == [], "the reader has the cores first"
+    monkeypatch.setattr(standby, "AFTER_RESULT_MS", 1)
+    panel.exit()
+    panel.enter()
     slicer_app.wait(engines)  # for the next click
     (following,) = engines()
     assert following != waiting
@@ -56,6 +65,18 @@ def test_the_engine_that_stands_by_does_the_run_and_nothing_of_it_is_left(panel,
     panel.panel.close_scene()
     assert engines() == []
     assert leftovers(slicer_app) == []
+
+
+def test_none_stands_by_for_an_opened_result_until_another_pair_is_chosen(
+    panel, slicer_app, monkeypatch, tmp_path
+):
+    from AnomalyDetectionLib.panel import standby
+
+    monkeypatch.setattr(standby, "AFTER_RESULT_MS", 1)
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    slicer_app.rest(0.1)
+    assert engines() == []
+    standing_by(panel, slicer_app)
 
 
 @pytest.mark.parametrize(

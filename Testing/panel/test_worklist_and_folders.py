@@ -214,6 +214,7 @@ def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gon
     assert listed.panel.result.flair.GetName() == "sub-a FLAIR"
     assert listed.ui.studyLabel.text.startswith("a, sub-a FLAIR, paper, "), "the study as the list calls it"
     slicer_app.type("3")
+    assert listed.ui.findingsSummaryLabel.toolTip.endswith(": done. Shift+N: next patient.")
     shift_n()
     assert listed.panel.result.flair.GetName() == "sub-b FLAIR"
     assert not any(name.startswith("sub-a") for name in volumes())

@@ -341,6 +341,19 @@ def test_a_segment_that_a_reader_has_corrected_is_no_longer_automatic(written, t
     assert said == [[], [corrected, "too large"]]
 
 
+def test_a_finding_that_a_reader_has_added_is_not_said_to_be_the_detections(written, tmp_path):
+    _, these = written
+    both = [finding(1), finding(3, added=True)]
+    write_dicom(dicom_source(these.files), these.labels, both, ALGORITHM, tmp_path)
+    second = segmentation(tmp_path).SegmentSequence[1]
+    assert second.SegmentAlgorithmType == "SEMIAUTOMATIC"
+    assert "added by the reader" in second.SegmentDescription
+    assert "corrected" not in second.SegmentDescription
+    groups = report(tmp_path).content.get_volumetric_roi_measurement_groups()
+    (said,) = items(groups[1][0], "Comment")
+    assert said.startswith("Added by the reader, not by the detection")
+
+
 def observers(folder):
     """The kinds of those who say something in the report, and the name of the person."""
     contexts = report(folder).content.get_observer_contexts()
@@ -353,7 +366,8 @@ def observers(folder):
 
 
 @pytest.mark.parametrize(
-    "word", [{"category": 2}, {"decision": "accepted"}, {"note": "look"}, {"corrected": True}]
+    "word",
+    [{"category": 2}, {"decision": "accepted"}, {"note": "look"}, {"corrected": True}, {"added": True}],
 )
 @pytest.mark.parametrize(
     ("reader", "name"), [("Doe^John", "Doe^John"), ("", "Reader^not identified"), ("Ann Ö\\", "Ann Ö^")]

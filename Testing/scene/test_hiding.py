@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.hints import EDGE, INFARCT_LIKE, UNKNOWN
 from AnomalyDetectionLib.detection.stored_scores import store
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.scene.editing import add_finding
 from AnomalyDetectionLib.scene.export import export_labels, export_table
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision
 from AnomalyDetectionLib.scene.result import (
@@ -40,6 +42,17 @@ def test_the_segments_of_a_hidden_hint_are_not_shown(result):
     assert visible(result) == [1, 3]
     hide_hints(result, [])
     assert visible(result) == [1, 2, 3]
+
+
+def test_a_finding_that_the_reader_adds_is_shown_and_exported_whatever_is_hidden(
+    a_slicer_scene, result, tmp_path
+):
+    hide_hints(result, [UNKNOWN])
+    number = add_finding(a_slicer_scene.scene, a_slicer_scene.logics, result, (-15.0, -20.0, 0.0))
+    assert {row.number: row.hint for row in rows(result.table)}[number] == UNKNOWN
+    assert visible(result) == [1, 2, number]
+    labels = sitk.ReadImage(str(export_labels(result, tmp_path / "labels.nii.gz")))
+    assert set(np.unique(sitk.GetArrayFromImage(labels))) == {0, 1, 2, number}
 
 
 def test_hidden_findings_keep_their_number_and_review(result):

@@ -15,6 +15,7 @@ from AnomalyDetectionLib.scene.view_layout import (
     is_side_by_side,
     put_back,
     register,
+    show_volumes,
     side_by_side,
     slice_orientation,
 )
@@ -124,18 +125,49 @@ def test_side_by_side_twice_still_knows_the_layout_that_was_there(desk):
     assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutOneUpRedSliceView
 
 
-def test_three_planes_with_3d_and_back_to_what_was_there_before_both(desk):
-    desk.layout.SetViewArrangement(desk.layout.SlicerLayoutConventionalView)
+@pytest.mark.parametrize("former", ["SlicerLayoutConventionalView", "SlicerLayoutFourUpView"])
+def test_three_planes_with_3d_go_back_to_where_they_were_opened_from(desk, former):
+    own = getattr(desk.layout, former)
+    desk.layout.SetViewArrangement(own)
     desk.side_by_side()
     four_up(desk.layout)
     assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutFourUpView
     assert is_arranged(desk.layout)
-    desk.side_by_side()
+    assert put_back(desk.layout)
     assert desk.shown() == OWN
+    assert put_back(desk.layout)
+    assert desk.layout.GetViewArrangement() == own
+    assert not is_arranged(desk.layout)
     four_up(desk.layout)
     assert put_back(desk.layout)
-    assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutConventionalView
-    assert not is_arranged(desk.layout)
+    assert desk.layout.GetViewArrangement() == own
+
+
+def test_what_the_three_planes_showed_comes_back_also_from_a_saved_scene(desk, tmp_path):
+    red = desk.views["Red"].composite
+    red.SetBackgroundVolumeID(desk.t1.GetID())
+    red.SetForegroundVolumeID(desk.flair.GetID())
+    red.SetForegroundOpacity(0.3)
+    red.SetCompositing(red.Add)
+    four_up(desk.layout)
+    show_volumes(red, desk.flair, desk.score, 0.5)
+    desk.scene.SetURL(str(tmp_path / "scene.mrml"))
+    assert desk.scene.Commit()
+    desk.close()
+
+    opened = Desk(make_scene())
+    opened.scene.SetURL(str(tmp_path / "scene.mrml"))
+    opened.scene.Import()  # of volumes only the nodes, which is all that views refer to
+    assert put_back(opened.layout)
+    red = opened.views["Red"].composite
+    shown = [
+        opened.scene.GetNodeByID(red.GetBackgroundVolumeID()),
+        opened.scene.GetNodeByID(red.GetForegroundVolumeID()),
+    ]
+    assert [node.GetName() for node in shown] == ["T1", "FLAIR"]
+    assert red.GetForegroundOpacity() == pytest.approx(0.3)
+    assert red.GetCompositing() == red.Add
+    opened.close()
 
 
 def test_a_layout_that_the_user_chose_since_stays(desk):

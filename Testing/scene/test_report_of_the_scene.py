@@ -10,6 +10,7 @@ import pytest
 import slicer
 import vtk
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.scene.editing import add_finding
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.report_export import export_report
 from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
@@ -92,8 +93,8 @@ def test_without_findings_there_is_a_report(a_slicer_scene, result, tmp_path):
     assert "No suspected anomaly" in report_of(result, tmp_path).all("main")[0].text
 
 
-def test_a_correction_by_hand_counts(result, tmp_path):
-    number = rows(result.table)[0].number
+def draw(result, number):
+    """Draw 20 voxels in the place of a finding, as the Segment Editor does; returns IJK to RAS of the FLAIR."""
     segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}")
     part = slicer.vtkOrientedImageData()  # the editor keeps the box round what was painted
     part.SetExtent(50, 54, 50, 53, 6, 6)
@@ -105,6 +106,12 @@ def test_a_correction_by_hand_counts(result, tmp_path):
     segment.RemoveAllRepresentations()
     segment.SetLabelValue(1)
     segment.AddRepresentation("Binary labelmap", part)
+    return matrix
+
+
+def test_a_correction_by_hand_counts(result, tmp_path):
+    number = rows(result.table)[0].number
+    matrix = draw(result, number)
     page = report_of(result, tmp_path)
     row = page.all("table", "findings")[0].all("tbody")[0].all("td")
     assert row[1].text == f"{20 * 0.8 * 0.85 * 4 / 1000:.2f}"
@@ -115,6 +122,19 @@ def test_a_correction_by_hand_counts(result, tmp_path):
     )
     assert f"corrected by hand ({number})" in page.all("section", "warnings")[0].text
     assert "hand" not in report_of(result, tmp_path, accepted_only=False).all("dl", "provenance")[0].text
+
+
+def test_an_added_finding_is_the_readers_and_no_correction(a_slicer_scene, result, tmp_path):
+    number = add_finding(a_slicer_scene.scene, a_slicer_scene.logics, result, (-15.0, -20.0, 0.0))
+    page = report_of(result, tmp_path)
+    warnings = page.all("section", "warnings")[0].text
+    assert f"added by the reader ({number}), not by the detection" in warnings
+    assert "corrected" not in warnings
+    assert "1 of them added by the reader" in page.all("main")[0].text
+    draw(result, number)
+    warnings = report_of(result, tmp_path).all("section", "warnings")[0].text
+    assert f"added by the reader ({number})" in warnings
+    assert "corrected" not in warnings, "also where the reader has drawn on"
 
 
 def test_coordinates_of_a_flair_that_was_moved_since_are_explained(a_slicer_scene, result, tmp_path):

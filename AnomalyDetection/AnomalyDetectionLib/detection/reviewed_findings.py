@@ -26,6 +26,9 @@ CATEGORIES = (
 
 DECISIONS = ("", "accepted", "rejected")
 
+CORRECTED = "Outline corrected by hand; scores, hint and region are those of the detection."
+ADDED = "Added by the reader, not by the detection; its scores are those that the model gave its voxels."
+
 
 @dataclass(frozen=True)
 class ReviewedFinding:
@@ -40,6 +43,7 @@ class ReviewedFinding:
         note: any text.
         corrected: whether a reader has corrected the voxels by hand; volume, centroid and side are those of the
             correction then (see `as_corrected`).
+        added: whether a reader has added the whole finding, which the detection does not have; never with `corrected`.
     """
 
     number: int
@@ -56,6 +60,7 @@ class ReviewedFinding:
     decision: str = ""
     note: str = ""
     corrected: bool = False
+    added: bool = False
 
     @classmethod
     def of(cls, finding: Finding) -> ReviewedFinding:
@@ -82,6 +87,11 @@ class ReviewedFinding:
     def judged(self) -> bool:
         """Whether a reader has said what it is, or accepted or rejected it."""
         return bool(self.category or self.decision)
+
+    @property
+    def by_hand(self) -> str:
+        """Sentence on what a reader has drawn: `ADDED`, `CORRECTED`, or "" for a finding as detected."""
+        return ADDED if self.added else CORRECTED if self.corrected else ""
 
 
 def as_corrected(
@@ -110,7 +120,7 @@ def as_corrected(
                 volume_ml=len(index) * grid.voxel_ml,
                 centroid_ras=(-float(centre[0]), -float(centre[1]), float(centre[2])),
                 side=midline.side(centre),
-                corrected=True,
+                corrected=not finding.added,
             )
         now.append(finding)
     return now

@@ -62,7 +62,7 @@ class DetectSection:
         else:
             reason = self._panel.advanced.problem()
         ui.detectButton.enabled = not reason
-        self.standby.want(not reason and self._panel.entered)
+        self.standby.want(not reason and self._panel.entered, again=self._panel.result is not None)
         ui.detectButton.toolTip = reason or _("Find suspected anomalies in the FLAIR and the T1.")
         ui.progressWidget.visible = self.running
         if self._outcome_of and self._outcome_of != self._panel.pair:

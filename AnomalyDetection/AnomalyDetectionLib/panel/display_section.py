@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import qt
@@ -104,10 +105,15 @@ class DisplaySection:
             else:
                 ui.minimumSizeSlider.suffix = _(" patch") if one else _(" patches")
 
-    def show_in_views(self) -> None:
-        """Show the result in the slice views: overlay on the FLAIR, outlines, legend."""
+    def show_in_views(self, views: Collection[str] | None = None) -> None:
+        """Show the result in the slice views: overlay on the FLAIR, outlines, legend; without one hide all.
+
+        Args:
+            views: as for `slice_views.show_result`; None: those that results are shown in.
+        """
         result = self._panel.result
         if result is None:
+            self.show_nothing()
             return
         self.restore_overlay()
         ui = self._panel.ui
@@ -120,7 +126,10 @@ class DisplaySection:
             probabilities=has_probabilities(result),
         )
         slice_views.show_result(
-            self._panel.scene, result, opacity=ui.opacitySlider.value, keep=self._panel.views.keeps_layout
+            self._panel.scene,
+            result,
+            opacity=ui.opacitySlider.value,
+            views=self._panel.views.own if views is None else views,
         )
         visible = ui.showOverlayCheckBox.checked
         if not visible:

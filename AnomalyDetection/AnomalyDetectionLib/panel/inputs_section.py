@@ -14,7 +14,7 @@ from ..scene.nodes import nodes_of_class
 from ..scene.suggested_inputs import SuggestedInputs, suggest_inputs
 from ..scene.titles import title_of
 from .dicom_files import instance_files
-from .messages import say
+from .messages import Line, say
 from .sample_data import load_sample
 
 
@@ -29,6 +29,7 @@ class InputsSection:
         self._guess = SuggestedInputs(None, None)
         self._sequences: dict[str, MrSequence | None] = {}
         self._emptied: dict[str, set[str]] = {}
+        self._title = Line(panel.ui.studyLabel)
         panel.ui.loadSampleButton.clicked.connect(self.load_sample)
 
     def guess(self) -> None:
@@ -61,7 +62,7 @@ class InputsSection:
         """Show problems and warnings below the selectors, and the title of the result."""
         self._check()
         result = self._panel.result
-        say(self._panel.ui.studyLabel, "" if result is None else title_of(self._panel.scene, result))
+        self._title.say("" if result is None else title_of(self._panel.scene, result))
         parameters = self._panel.parameters
         nothing_chosen = parameters is None or (parameters.t1 is None and parameters.flair is None)
         if nothing_chosen:

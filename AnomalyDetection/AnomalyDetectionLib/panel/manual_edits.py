@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..scene import editing
+from ..scene.findings_table import ADDED, CHANGED, rows
 from ..scene.result import Result
 
 REST_MS = 300
@@ -92,9 +93,20 @@ class ManualEdits:
         self._panel.review.mark(number)
 
     def as_detected(self) -> None:
-        """Restore the detected outline of the selected finding."""
+        """Restore the detected outline of the selected finding, after a question if the reader's is lost by it."""
         result, number = self._panel.result, self._panel.review.selected
         if result is None or number is None:
+            return
+        self.take()
+        edited = next((row.edited for row in rows(result.table) if row.number == number), "")
+        questions = {
+            CHANGED: _(
+                "Replace your outline of finding {number} by the detected one? Undo brings yours back."
+            ),
+            ADDED: _("Remove finding {number}, which you have added? Undo brings it back."),
+        }
+        question = questions.get(edited)
+        if question and not slicer.util.confirmYesNoDisplay(question.format(number=number)):
             return
         try:
             editing.as_detected(self._panel.scene, self._panel.logics, result, number)

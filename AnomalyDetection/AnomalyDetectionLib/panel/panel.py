@@ -9,7 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.logics import Logics
-from ..scene.orphans import orphans_in, remove_orphans
+from ..scene.orphans import hide_orphans, orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
 from .advanced_section import AdvancedSection
 from .comparison_section import ComparisonSection
@@ -284,9 +284,7 @@ class Panel:
         orphans = orphans_in(self.scene)
         if not orphans:
             return
-        for node in orphans:
-            if node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(False)
+        hide_orphans(self.scene, orphans)
         text = _(
             "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
             " and its findings with your review?"

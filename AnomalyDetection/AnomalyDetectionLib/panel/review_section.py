@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..scene import findings_table, slice_views
 from ..scene.places import centre_of, slices_of
-from ..scene.result import Result, hidden_hints, hide_hints, show_again
+from ..scene.result import Result, hidden_hints, hidden_numbers, hide_hints, show_again
 from ..scene.segmentation import emphasise, emphasised, name_segments
 from .findings_view import BY_SCORE, BY_SLICE, FindingsView
 from .hint_filter import HintFilter
@@ -21,6 +22,9 @@ from .nearest_tissue_view import NearestTissueView
 
 ORDERS = (BY_SCORE, BY_SLICE)
 COLUMNS_OF_CATEGORIES = 3
+
+GO_ON = "AnomalyDetection/GoOn"
+"""Application setting: go to the next unreviewed finding after a category was given."""
 
 
 class ReviewSection:
@@ -42,6 +46,8 @@ class ReviewSection:
         ui.undoButton.clicked.connect(self.undo)
         ui.acceptButton.clicked.connect(self.accept)
         ui.rejectButton.clicked.connect(self.reject)
+        ui.goOnCheckBox.checked = _goes_on()
+        ui.goOnCheckBox.toggled.connect(lambda on: slicer.app.userSettings().setValue(GO_ON, bool(on)))
         ui.noteEdit.editingFinished.connect(self.keep_note)
         ui.noteEdit.returnPressed.connect(self._leave_note)
         for button in (ui.acceptButton, ui.rejectButton, ui.earlierBesideButton):
@@ -95,7 +101,7 @@ class ReviewSection:
         self._step(-1)
 
     def next_unreviewed(self) -> None:
-        """Go to the next finding without category and decision; after the last row continue with the first."""
+        """Go to the next unreviewed finding; after the last row continue with the first, and say when all are done."""
         numbers = self.table.numbers
         open_ones = {row.number for row in self._shown_rows() if not row.reviewed}
         begin = numbers.index(self._selected) + 1 if self._selected in numbers else 0
@@ -103,6 +109,7 @@ class ReviewSection:
             if number in open_ones:
                 self.select(number)
                 return
+        self._refresh(finding=False)
 
     def accept(self) -> None:
         """Accept the finding; if it is accepted, clear the decision."""
@@ -113,8 +120,12 @@ class ReviewSection:
         self._decide("rejected")
 
     def set_category(self, category: int) -> None:
-        """Give the finding a category: 1 to 8, or 0 for none."""
+        """Give the finding a category: 1 to 8, or 0 for none; its first one leads to the next unreviewed finding."""
+        self.keep_note()
+        row = self._row()
         self._change(lambda table, number: findings_table.set_category(table, number, category))
+        if row is not None and category and not row.category and self._panel.ui.goOnCheckBox.checked:
+            self.next_unreviewed()
 
     def keep_note(self) -> None:
         """Store the text of the note field in the scene, also while it is being typed."""
@@ -208,8 +219,8 @@ class ReviewSection:
         result = self._panel.result
         if result is None:
             return []
-        hidden = hidden_hints(result)
-        return [row for row in findings_table.rows(result.table) if row.hint not in hidden]
+        hidden = hidden_numbers(result)
+        return [row for row in findings_table.rows(result.table) if row.number not in hidden]
 
     def _step(self, by: int) -> None:
         numbers = self.table.numbers
@@ -276,9 +287,9 @@ class ReviewSection:
         ui.nextUnreviewedButton.enabled = any(not one.reviewed for one in shown)
         ui.undoButton.enabled = result is not None and findings_table.can_undo(result.table)
         if result is not None:
-            self.hints.refresh(findings_table.rows(result.table), hidden_hints(result))
-        done = bool(shown) and not ui.nextUnreviewedButton.enabled
-        self.tell(self._summary(result, shown), "good" if done else "")
+            found = [row for row in findings_table.rows(result.table) if row.edited != findings_table.ADDED]
+            self.hints.refresh(found, hidden_hints(result))
+        self._say_how_far(result, shown)
         ui.noteEdit.text = "" if row is None else row.note
         if finding:
             # Always visible, so that widgets below do not move when the selection changes.
@@ -287,23 +298,36 @@ class ReviewSection:
             self.nearest.show(None if row is None else row.number)
             self._panel.earlier.show(None if row is None else row.number)
 
-    def _summary(self, result: Result | None, rows: list[findings_table.FindingRow]) -> str:
+    def _say_how_far(self, result: Result | None, shown: list[findings_table.FindingRow]) -> None:
+        """Show above the table what there is and how much of it is reviewed, or that all is done."""
         if result is None:
-            return self._panel.why_no_result()
-        hidden = len(findings_table.rows(result.table)) - len(rows)
-        if hidden and not rows:
-            return _("All {hidden} suspected anomalies are hidden.").format(hidden=hidden)
-        if not rows:
-            return _("No suspected anomaly at this threshold.")
-        if len(rows) == 1:
+            self.tell(self._panel.why_no_result())
+            return
+        left = [row for row in shown if row.edited != findings_table.DELETED]
+        hidden = len(findings_table.rows(result.table)) - len(shown)
+        done = bool(shown) and findings_table.unreviewed(result.table) == 0
+        if hidden and not shown:
+            text = _("All {hidden} suspected anomalies are hidden.")
+        elif not shown:
+            text = _("No suspected anomaly at this threshold.")
+        elif done:
+            text = _("{reviewed} of {count} reviewed, {volume:.1f} ml: done.")
+            if self._panel.worklist.is_open:
+                text += _(" Shift+N: next patient.")
+        elif len(left) == 1:
             text = _("1 finding, {volume:.1f} ml; {reviewed} of 1 reviewed")
         else:
             text = _("{count} findings, {volume:.1f} ml; {reviewed} of {count} reviewed")
-        if hidden:
+        if hidden and shown and not done:
             text += _("; {hidden} more hidden")
-        return text.format(
-            count=len(rows),
-            volume=sum(row.volume_ml for row in rows),
-            reviewed=sum(row.reviewed for row in rows),
+        text = text.format(
+            count=len(left),
+            volume=sum(row.volume_ml for row in left),
+            reviewed=sum(row.reviewed for row in left),
             hidden=hidden,
         )
+        self.tell(text, "good" if done else "")
+
+
+def _goes_on() -> bool:
+    return str(slicer.app.userSettings().value(GO_ON)).lower() != "false"  # None: never chosen

@@ -48,6 +48,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
         settings = slicer.app.userSettings()
         self._keep_layout(str(self._settings.get(f"{PREFIX}KeepLayout") or "").lower() == "true")
+        go_on = str(self._settings.get(f"{PREFIX}GoOn")).lower() != "false"
+        self._widget().ui.goOnCheckBox.checked = go_on
         for key in settings.allKeys():
             if key.startswith(PREFIX) and key not in self._settings:
                 settings.remove(key)
@@ -110,13 +112,16 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertEqual(ui.findingsTable.rowCount, count)
         self.assertEqual(unreviewed(result.table), count)
         first = review.selected
+        ui.goOnCheckBox.checked = True
         ui.nextButton.click()
         self.assertNotEqual(review.selected, first)
         ui.previousButton.click()
         self.assertEqual(review.selected, first)
         review.set_category(3)
         self.assertEqual(unreviewed(result.table), count - 1)
+        self.assertNotEqual(review.selected, first)
         ui.undoButton.click()
+        self.assertEqual(review.selected, first)
         self.assertEqual(unreviewed(result.table), count)
         ui.acceptButton.click()
         own = ui.thresholdSlider.value
@@ -139,6 +144,9 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
                 slicer.app.layoutManager().layout, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
             )
             ui.sideBySideButton.click()
+            self.assertEqual(slicer.app.layoutManager().layout, arranged)
+            ui.threeDButton.click()
+            ui.layoutBackButton.click()
             self.assertEqual(slicer.app.layoutManager().layout, arranged)
 
     def test_edits_by_hand_stay_and_are_taken_back(self) -> None:

@@ -13,6 +13,9 @@ from . import first_run
 AFTER_MS = 2000
 """How long Detect has been enabled before an engine is started: meanwhile Slicer may still be loading images."""
 
+AFTER_RESULT_MS = 30_000
+"""The same where the pair has a result: first the reader has the cores, for its views."""
+
 AT_MOST_MS = 10 * 60_000
 """How long an engine stands by, as it holds 0.4 GB of memory."""
 
@@ -29,14 +32,15 @@ class Standby:
         self._engine: StandbyEngine | None = None
         self._start_timer = _timer(AFTER_MS, self._start)
         self._end_timer = _timer(AT_MOST_MS, self.stop)
-        self._wanted = False
+        self._wanted = (False, False)
 
-    def want(self, wanted: bool) -> None:
-        """Called when that may have changed: whether Detect could be clicked now."""
-        if wanted == self._wanted:
+    def want(self, wanted: bool, *, again: bool = False) -> None:
+        """Called when that may have changed: whether Detect could be clicked now, and whether the pair has a result."""
+        if (wanted, again) == self._wanted:
             return
-        self._wanted = wanted
+        self._wanted = wanted, again
         if wanted and self._engine is None:
+            self._start_timer.setInterval(AFTER_RESULT_MS if again else AFTER_MS)
             self._start_timer.start()
         elif not wanted:
             self.stop()
@@ -45,7 +49,7 @@ class Standby:
         """The engine, which is the caller's from now on; None if there is none."""
         engine, self._engine = self._engine, None
         self.stop()
-        self._wanted = False
+        self._wanted = (False, False)
         return engine
 
     def stop(self) -> None:

@@ -54,6 +54,14 @@ class Views:
         """Whether the user's layout and volumes are kept when a result arrives."""
         return _kept_layout()
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names of the slice views that show results; in all others the user's volumes are kept."""
+        node = self._panel.layout_node
+        three_d = node is not None and view_layout.is_three_d(node)
+        beside = () if self.keeps_layout else (view_layout.T1_VIEW, view_layout.FLAIR_VIEW)
+        return (*beside, *view_layout.PLANES) if three_d else beside
+
     def refresh(self) -> None:
         """Enable the buttons that apply to the current result."""
         ui, parameters, node = self._panel.ui, self._panel.parameters, self._panel.layout_node
@@ -100,15 +108,16 @@ class Views:
             view_layout.four_up(self._panel.layout_node)
             three_d.show_in_3d(self._panel.scene, result)
             three_d.show_surface_of(self._panel.scene, result)
-            self._panel.display.show_in_views()
+            self._panel.display.show_in_views(view_layout.PLANES)
         self._panel.review.show_selected()
         qt.QTimer.singleShot(0, _look_at_all)
         self._panel.refresh()
 
     def back(self) -> None:
-        """Restore the previous layout."""
+        """Restore the previous layout and what its views showed, unless that belongs to another result."""
         if self._panel.layout_node is not None:
             view_layout.put_back(self._panel.layout_node)
+            self._panel.display.show_in_views(())
         self._panel.review.show_selected()
         self._panel.refresh()
 
@@ -210,8 +219,7 @@ class Views:
         """Move views that were not visible until now to the selected finding, too."""
         if self._observed:
             self.connect()
-            if self.keeps_layout:  # otherwise all views have already been set
-                self._panel.display.show_in_views()
+            self._panel.display.show_in_views(())
             self._panel.review.show_selected()
             self._panel.refresh()
 

@@ -78,6 +78,11 @@ class WorklistSection:
         """Whether studies are being searched for or analysed."""
         return self._run is not None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the open result is of a study in the list."""
+        return self._place_of_open() is not None
+
     def choose(self) -> None:
         """Ask for a folder of studies, and list them."""
         window = slicer.util.mainWindow()

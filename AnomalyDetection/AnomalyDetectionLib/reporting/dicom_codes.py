@@ -128,7 +128,7 @@ def laterality(finding: ReviewedFinding) -> Code | None:
 
 
 def region_modifiers(finding: ReviewedFinding) -> list[Code]:
-    """Modifiers of the anatomic region: side and thirds of the brain; after a correction by hand the side alone."""
+    """Modifiers of the anatomic region: side and thirds of the brain; of an outline drawn by hand the side alone."""
     side = _LATERALITY.get(finding.side, _MIDLINE if finding.side == "midline" else None)
-    words = [] if finding.corrected else finding.region.split(",")[0].split()
+    words = [] if finding.by_hand else finding.region.split(",")[0].split()
     return [code for code in (side, *map(_THIRDS.get, words)) if code is not None]

@@ -210,7 +210,7 @@ def write_dicom(
 
 def _observer(reader: str, findings: Sequence[ReviewedFinding]) -> str | None:
     """The DICOM name of the reader who reviewed or drew findings; None if nobody did."""
-    if not any(finding.judged or finding.note.strip() or finding.corrected for finding in findings):
+    if not any(finding.judged or finding.note.strip() or finding.by_hand for finding in findings):
         return None
     from ..dicom.value_rules import person_name
 

@@ -46,8 +46,6 @@ from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
 
 SERIES_NUMBER, DESCRIPTION = 9002, "Suspected anomalies, report (research use only)"
 
-CORRECTED = "Outline corrected by hand; scores, hint and region are those of the detection."
-
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _ENGLISH = CodedConcept("en-GB", "RFC5646", "English (United Kingdom)")
 _DEVICE, _PERSON = CodedConcept("121007", "DCM", "Device"), CodedConcept("121006", "DCM", "Person")
@@ -276,7 +274,7 @@ def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.nda
     for name, words in (
         (say.REGION, where),
         (say.HINT_EVIDENCE, finding.hint_evidence),
-        (say.COMMENT, CORRECTED if finding.corrected else ""),
+        (say.COMMENT, finding.by_hand),
         (say.COMMENT, finding.note),
     ):
         if words.strip():

@@ -78,7 +78,7 @@ def _description(
         segment_label=tracking_id(finding.number),
         segmented_property_category=property_category(finding),
         segmented_property_type=property_type(finding),
-        algorithm_type=kinds.SEMIAUTOMATIC if finding.corrected else kinds.AUTOMATIC,
+        algorithm_type=kinds.SEMIAUTOMATIC if finding.by_hand else kinds.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=NAME,
             family=ARTIFICIAL_INTELLIGENCE,
@@ -106,8 +106,8 @@ def _in_words(finding: ReviewedFinding) -> str:
         f"hint: {finding.hint}",
         f"score {finding.peak_score:.2f}",
     ]
-    if finding.corrected:
-        parts.append("outline corrected by hand")
+    if finding.by_hand:
+        parts.append("added by the reader" if finding.added else "outline corrected by hand")
     if finding.category:
         parts.append(f"reader: {finding.category_name}")
     if finding.decision:

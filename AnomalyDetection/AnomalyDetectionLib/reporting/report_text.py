@@ -63,6 +63,8 @@ def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: fl
     rule = f"(score above {findings.threshold:g}, {least})"
     if not reviewed:
         return f"**No suspected anomaly** in {brain_ml:,.0f} ml of brain {rule}."
+    added = sum(finding.added for finding in reviewed)
+    rule += f", {added} of them added by the reader" if added else ""
     return (
         f"**{_counted(len(reviewed), 'suspected anomaly')}** {rule}, {'together ' if len(reviewed) > 1 else ''}"
         f"**{_ml(reviewed)}**: **{_share(reviewed, brain_ml)}** of the {brain_ml:,.0f} ml of brain."

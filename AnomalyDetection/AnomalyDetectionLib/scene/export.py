@@ -26,7 +26,7 @@ from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
 from .findings_table import CATEGORIES, DELETED, FindingRow, rows
 from .nearest_tissue import comparison_of
-from .result import Result, findings_of, hidden_hints, score_map_of
+from .result import Result, findings_of, hidden_numbers, score_map_of
 from .segment_voxels import numbered_voxels
 from .segmentation import segment_id
 from .volumes import RAS_LPS, grid_of, ijk_to_ras, matrix_between, oriented_image
@@ -200,11 +200,12 @@ def need_packages(what: str, *names: str) -> None:
 
 def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
     """The numbers of the findings that are shown, or of all accepted findings."""
-    hidden = hidden_hints(result)
+    hidden = hidden_numbers(result)
     return [
         row.number
         for row in rows(result.table)
-        if row.edited != DELETED and (row.decision == "accepted" or not (accepted_only or row.hint in hidden))
+        if row.edited != DELETED
+        and (row.decision == "accepted" or not (accepted_only or row.number in hidden))
     ]
 
 

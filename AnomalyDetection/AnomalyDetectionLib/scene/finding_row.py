@@ -67,8 +67,8 @@ class FindingRow:
 
     @property
     def reviewed(self) -> bool:
-        """Whether the finding has a category or a decision."""
-        return self.category != 0 or self.decision != ""
+        """Whether the finding has a category or a decision, or was deleted by the reader."""
+        return self.category != 0 or self.decision != "" or self.edited == DELETED
 
     def as_reviewed(self) -> ReviewedFinding:
         """The finding for reports, without the fields that only the table needs."""
@@ -86,7 +86,8 @@ class FindingRow:
             category=self.category,
             decision=self.decision,
             note=self.note,
-            corrected=self.edited in (CHANGED, ADDED),
+            corrected=self.edited == CHANGED,
+            added=self.edited == ADDED,
         )
 
 

@@ -82,7 +82,7 @@ def _read(table_node: Any) -> tuple[FindingRow, ...]:
 
 
 def unreviewed(table_node: Any) -> int:
-    """The number of present findings without category and decision."""
+    """The number of present findings that are not reviewed yet."""
     return sum(not row.reviewed for row in rows(table_node))
 
 

@@ -43,6 +43,19 @@ def orphans_in(scene: Any) -> list[Any]:
     return [node for node in ours if node.GetID() not in belonging and node.GetAttribute(_KEPT) != "1"]
 
 
+def hide_orphans(scene: Any, orphans: list[Any]) -> None:
+    """Show nothing of these nodes: outlines, numbers, legends and surfaces, nor volumes in the slice views."""
+    identifiers = {node.GetID() for node in orphans}
+    for composite in nodes_of_class(scene, "vtkMRMLSliceCompositeNode"):
+        if composite.GetForegroundVolumeID() in identifiers:
+            composite.SetForegroundVolumeID(None)
+        if composite.GetBackgroundVolumeID() in identifiers:
+            composite.SetBackgroundVolumeID(None)
+    for node in orphans:
+        if node.IsA("vtkMRMLDisplayableNode"):
+            node.SetDisplayVisibility(False)
+
+
 def remove_orphans(scene: Any, orphans: list[Any], delete: bool) -> None:
     """Delete the remaining nodes of a result, or mark them to be kept."""
     for node in orphans:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 
-from ..detection.reviewed_findings import as_corrected
+from ..detection.reviewed_findings import ReviewedFinding, as_corrected
 from ..dicom.patient import PatientHeader
 from ..files.atomic_folder import atomic_folder
 from . import export
@@ -28,7 +28,7 @@ def export_report(
 ) -> Path:
     """Export the findings with their review as one self-contained HTML file, also for a result without findings.
 
-    Outlines are those of the current segments; for corrected findings volume, centre and side are, too.
+    Outlines are those of the current segments; for those drawn by hand volume, centre and side are, too.
 
     Args:
         result: of a scene.
@@ -54,18 +54,12 @@ def export_report(
     voxels, _ = export.numbered_voxels(result, numbers)
     reviewed = [row.as_reviewed() for row in rows(result.table) if row.number in numbers]
     reviewed = as_corrected(reviewed, findings, voxels, scores.midline)
-    corrected = [finding.number for finding in reviewed if finding.corrected]
     shown = replace(
         findings,
         items=tuple(finding for finding in findings.items if finding.number in numbers),
         labels=scores.study.flair_grid.image(voxels),
     )
-    all_remarks = list(remarks)
-    if corrected:
-        all_remarks.append(
-            f"Outlines were corrected by hand ({_listed(corrected)}): volume, centre and side are those"
-            " of the correction; scores, hint and region are those of the detection"
-        )
+    all_remarks = [*remarks, *_drawn_by_hand(reviewed)]
     if not np.allclose(export.to_world_now(result), np.eye(4), atol=1e-3):
         all_remarks.append(
             "The FLAIR has been moved in the scene since; coordinates are those of the detection"
@@ -84,6 +78,22 @@ def export_report(
             selection=_selection(len(findings.items), numbers, accepted_only),
         )
     return path
+
+
+def _drawn_by_hand(reviewed: Sequence[ReviewedFinding]) -> Iterator[str]:
+    """Sentences that say which outlines are the reader's."""
+    corrected = [finding.number for finding in reviewed if finding.corrected]
+    if corrected:
+        yield (
+            f"Outlines were corrected by hand ({_listed(corrected)}): volume, centre and side are those"
+            " of the correction; scores, hint and region are those of the detection"
+        )
+    added = [finding.number for finding in reviewed if finding.added]
+    if added:
+        yield (
+            f"Findings were added by the reader ({_listed(added)}), not by the detection: their outlines are the"
+            " reader's, their scores are those that the model gave the voxels"
+        )
 
 
 def _selection(found: int, numbers: Sequence[int], accepted_only: bool) -> str:

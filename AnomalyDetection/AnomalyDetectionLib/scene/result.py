@@ -24,7 +24,7 @@ from ..model import false_positive_curve
 from ..model.false_positive_curve import FalsePositiveCurve
 from ..reporting.result_scores import WHY_FIXED, WITHOUT_PATCHES
 from .carry_over import carried_numbering
-from .findings_table import forget_all, rows, write_rows
+from .findings_table import ADDED, forget_all, rows, write_rows
 from .hand_edits import with_edits
 from .logics import Logics
 from .overlay import show_scores
@@ -54,6 +54,7 @@ __all__ = [
     "detected_in",
     "findings_of",
     "hidden_hints",
+    "hidden_numbers",
     "hide_hints",
     "prepare_for_sliders",
     "provenance_of",
@@ -279,6 +280,12 @@ def hidden_hints(result: Result) -> tuple[str, ...]:
     return read_record(result.record).hidden
 
 
+def hidden_numbers(result: Result) -> set[int]:
+    """The numbers of the findings that are not shown for their hint; those that the reader has added always are."""
+    hidden = hidden_hints(result)
+    return {row.number for row in rows(result.table) if row.hint in hidden and row.edited != ADDED}
+
+
 def hide_hints(result: Result, hints: Collection[str]) -> None:
     """Hide the findings with these hints in every view; all findings keep their numbers and reviews."""
     record = read_record(result.record)
@@ -289,8 +296,7 @@ def hide_hints(result: Result, hints: Collection[str]) -> None:
 
 
 def _hide(result: Result) -> None:
-    hidden = hidden_hints(result)
-    hide_findings(result.segmentation, [row.number for row in rows(result.table) if row.hint in hidden])
+    hide_findings(result.segmentation, sorted(hidden_numbers(result)))
 
 
 def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> None:

@@ -21,7 +21,7 @@ from ..files.atomic_file import atomic_file
 from ..files.file_hash import sha256_of
 from ..reporting.result_folder import ResultFolder
 from .export import export_table
-from .finding_row import COLUMNS, FindingRow, column_of, row_of
+from .finding_row import COLUMNS, DELETED, FindingRow, column_of, row_of
 from .findings_table import replace_rows, rows, unreviewed
 from .logics import Logics
 from .result import Result, rederive, score_map_of, show_again, why_fixed
@@ -110,8 +110,8 @@ def save_review(
         InputError: it cannot be written.
     """
     content = _content(result)
-    present = rows(result.table)
-    nothing_found = viewed and not present and not before.on_disk
+    found = [row for row in rows(result.table) if row.edited != DELETED]
+    nothing_found = viewed and not rows(result.table) and not before.on_disk
     if _hash(content) == before.content and not nothing_found:
         return before, []
     head = {
@@ -119,8 +119,8 @@ def save_review(
         "version": VERSION,
         "result_sha256": opened.sha256,
         "saved_utc": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "findings": len(present),
-        "reviewed": len(present) - unreviewed(result.table),
+        "findings": len(found),
+        "reviewed": len(found) - unreviewed(result.table),
     }
     text = json.dumps({**head, **content}, indent=1, ensure_ascii=False) + "\n"
     try:

@@ -1,13 +1,12 @@
 """The content of the slice views: scores over the FLAIR, centred findings, images without overlay.
 
-All slice views of the scene are set, also those that the layout does not show, as in Slicer's `setSliceViewerLayers`;
-only the T1 view of the side-by-side layout has no overlay. Linking in Slicer propagates actions of the user but not of a
+Only the T1 view of the side-by-side layout has no overlay. Linking in Slicer propagates actions of the user but not of a
 program, so every view is set.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,27 +21,29 @@ EDGE = 0.08
 """Margin, as a fraction of a view's width and height, that counts as out of sight."""
 
 
-def show_result(scene: Any, result: Result, opacity: float = OPACITY, *, keep: bool = False) -> None:
-    """Show the FLAIR with the scores in every slice view, and the T1 in the T1 view.
+def show_result(
+    scene: Any, result: Result, opacity: float = OPACITY, views: Collection[str] | None = None
+) -> None:
+    """Show the FLAIR with the scores in slice views, and the T1 in the T1 view.
 
     Args:
         scene: vtkMRMLScene.
         result: whose FLAIR and scores.
         opacity: of the overlay, 0 to 1. Slicer ignores the opacity of single colours unless it is 0, so the transparency
             of the overlay is set here.
-        keep: change only visible views that are empty, show this FLAIR without an overlay, or show volumes of other
-            results. Volumes that the user has chosen are kept.
+        views: names of the views to fill; None: all. Others keep the volumes that the user has chosen: they change only
+            if they are visible and empty, show this FLAIR without an overlay, or show volumes of other results.
     """
-    if keep:
-        _show_where_due(scene, result, opacity)
-        update_legend(result)
-        return
     for composite in _composites(scene):
+        if views is not None and composite.GetLayoutName() not in views:
+            continue
         if composite.GetLayoutName() != T1_VIEW:
             show_volumes(composite, result.flair, result.score, opacity)
         else:
             show_volumes(composite, result.shown_t1, None, opacity)
-    label_views(scene)
+    if views is None or T1_VIEW in views:
+        label_views(scene)
+    _show_where_due(scene, result, opacity)
     update_legend(result)
 
 

@@ -18,8 +18,13 @@ T1_VIEW, FLAIR_VIEW = "AnomalyT1", "AnomalyFLAIR"
 OPACITY = 0.4
 """Default opacity of the overlay: colours are distinguishable and the anatomy remains visible."""
 
+PLANES = ("Red", "Green", "Yellow")
+"""Slicer's views of the layout with three planes and 3D."""
+
 _FORMER = "AnomalyDetection.FormerLayout"
 _ARRANGED = "AnomalyDetection.ArrangedLayout"
+_BESIDE = "AnomalyDetection.3DFromSideBySide"
+_CONTENT = "AnomalyDetection.Former"
 _VIEW_GROUP = 2021
 _THICK = 1.5  # ratio of slice distance to pixel size from which a volume counts as acquired in slices
 
@@ -81,6 +86,9 @@ def side_by_side(
         at: show the slices through this point, RAS of the world, mm; None: through the middle of the FLAIR.
     """
     register(layout_node)
+    if is_three_d(layout_node):
+        _restore_planes(scene)
+    layout_node.RemoveAttribute(_BESIDE)
     _arrange(layout_node, SIDE_BY_SIDE)
     for name, background, foreground in ((T1_VIEW, t1, None), (FLAIR_VIEW, flair, score)):
         composite = scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode")
@@ -130,25 +138,45 @@ def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None 
 
 
 def four_up(layout_node: Any) -> None:
-    """Show Slicer's layout with three planes and 3D, and store the previous layout as `side_by_side` does."""
+    """Show Slicer's layout with three planes and 3D, and store the previous layout as `side_by_side` does.
+
+    What the three planes show is stored, too, so that they can be filled.
+    """
+    if not is_three_d(layout_node):
+        _store_planes(layout_node.GetScene())
+        layout_node.RemoveAttribute(_BESIDE)
+        if is_side_by_side(layout_node):
+            layout_node.SetAttribute(_BESIDE, "1")
     _arrange(layout_node, layout_node.SlicerLayoutFourUpView)
+
+
+def is_three_d(layout_node: Any) -> bool:
+    """Whether `four_up` has set the current layout."""
+    return is_arranged(layout_node) and not is_side_by_side(layout_node)
 
 
 def is_arranged(layout_node: Any) -> bool:
     """Whether this module has set the current layout, so that `put_back` can restore the previous one."""
     arranged = layout_node.GetAttribute(_ARRANGED) or str(SIDE_BY_SIDE)  # earlier scenes have only one
-    return bool(layout_node.GetAttribute(_FORMER)) and arranged == str(layout_node.GetViewArrangement())
+    known = layout_node.GetAttribute(_FORMER) or layout_node.GetAttribute(_BESIDE)
+    return bool(known) and arranged == str(layout_node.GetViewArrangement())
 
 
 def put_back(layout_node: Any) -> bool:
-    """Restore the layout from before `side_by_side` or `four_up`.
+    """Restore the layout from before `side_by_side` or `four_up`, and what the three planes showed.
 
     Returns:
         False if the user has chosen another layout since, which is kept.
     """
     ours = is_arranged(layout_node) or is_side_by_side(layout_node)
+    if is_three_d(layout_node):
+        _restore_planes(layout_node.GetScene())
+        if layout_node.GetAttribute(_BESIDE):
+            layout_node.RemoveAttribute(_BESIDE)
+            _arrange(layout_node, SIDE_BY_SIDE)
+            return True
     former = layout_node.GetAttribute(_FORMER)
-    for attribute in (_FORMER, _ARRANGED):
+    for attribute in (_FORMER, _ARRANGED, _BESIDE):
         layout_node.RemoveAttribute(attribute)
     if not ours:
         return False
@@ -157,6 +185,31 @@ def put_back(layout_node: Any) -> bool:
     known = arrangement != layout_node.SlicerLayoutNone and layout_node.IsLayoutDescription(arrangement)
     layout_node.SetViewArrangement(arrangement if known else layout_node.SlicerLayoutFourUpView)
     return True
+
+
+def _store_planes(scene: Any) -> None:
+    """Store what the three planes show in their own nodes: as references, which scenes save."""
+    for composite in _planes(scene):
+        composite.SetNodeReferenceID(f"{_CONTENT}Background", composite.GetBackgroundVolumeID())
+        composite.SetNodeReferenceID(f"{_CONTENT}Foreground", composite.GetForegroundVolumeID())
+        composite.SetAttribute(_CONTENT, f"{composite.GetCompositing()} {composite.GetForegroundOpacity()}")
+
+
+def _restore_planes(scene: Any) -> None:
+    for composite in _planes(scene):
+        blend = composite.GetAttribute(_CONTENT)
+        if not blend:
+            continue
+        background = composite.GetNodeReference(f"{_CONTENT}Background")
+        foreground = composite.GetNodeReference(f"{_CONTENT}Foreground")
+        show_volumes(composite, background, foreground, float(blend.split()[1]))
+        composite.SetCompositing(int(blend.split()[0]))
+        composite.RemoveAttribute(_CONTENT)
+
+
+def _planes(scene: Any) -> list[Any]:
+    found = [scene.GetSingletonNode(name, "vtkMRMLSliceCompositeNode") for name in PLANES]
+    return [composite for composite in found if composite is not None]
 
 
 def _arrange(layout_node: Any, arrangement: int) -> None:
