@@ -183,7 +183,6 @@ def screenshot(size: tuple[int, int], number: int = 2, results: Path | None = No
 
     Of the frame of Slicer's window only the room that it takes is drawn. `results` of a run save another one.
     """
-    from AnomalyDetectionLib.panel.remarks import remarks
     from panel.stand_ins.slicer_application import SlicerApplication
 
     width, height = size
@@ -199,6 +198,8 @@ def screenshot(size: tuple[int, int], number: int = 2, results: Path | None = No
             widget.ui.loadSampleButton.click()
             widget.ui.detectButton.click()
             slicer_application.wait(lambda: not widget.panel.detect.running, 300)
+            from AnomalyDetectionLib.panel.remarks import remarks  # which takes the application's modules
+
             # Without the time, which is that of whatever machine draws this.
             widget.panel.detect.tell(remarks(widget.panel.result), "Done.")
             slicer_application.rest(0.1)

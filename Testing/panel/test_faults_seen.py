@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -118,8 +119,19 @@ def test_a_narrow_panel_shows_all_of_the_review_at_once(width, detected, slicer_
         assert visible(widget)
         assert corner.x() < inside.width, widget.objectName
         assert corner.y() < inside.height, widget.objectName
-    rows = (ui.findingsTable.height - ui.findingsTable.horizontalHeader().height) // 22
-    assert rows >= 5
+    assert (ui.findingsTable.height - ui.findingsTable.horizontalHeader().height) // 22 >= 5
+    column = (
+        "hintsWidget",
+        "findingsTable",
+        "stepWidget",
+        "reviewWidget",
+        "newFindingButton",
+        "sideBySideButton",
+    )
+    for above, below in itertools.pairwise(column):
+        assert getattr(ui, above).geometry.bottom() < getattr(ui, below).geometry.top(), (
+            f"{above} covers {below}"
+        )
 
 
 def test_a_long_name_of_patient_and_series_takes_one_line_and_is_whole_in_the_tool_tip(detected, slicer_app):
