@@ -48,7 +48,7 @@ lint: $(VENV)/.lint ## Check style, formatting and types
 	@$(RUN) -m mypy
 
 constraints: $(VENV)/.test $(VENV)/.lint ## Write down the versions that the tests run on, into constraints/tested.txt
-	@{ echo "# What the tests ran on, all extras, with $$($(RUN) -V). To have the same, on Python 3.11 or newer: pip install -c constraints/tested.txt ..."; \
+	@{ echo "# What the tests ran on, all extras, with $$($(RUN) -V). To have the same, on Python 3.12 or newer: pip install -c constraints/tested.txt ..."; \
 		$(RUN) -m pip freeze --exclude-editable | sed -n 's/^\([A-Za-z0-9._-]*==[0-9A-Za-z.]*\).*/\1/p'; } >constraints/tested.txt
 
 reproduce: $(VENV)/.test ## The paper's experiments in small, as one page in reproduce-output/ (under an hour)

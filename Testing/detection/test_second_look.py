@@ -93,15 +93,17 @@ def test_some_of_the_candidates_are_shown_as_they_are_among_all():
         np.testing.assert_array_equal(getattr(second, name), getattr(whole, name)[1:])
 
 
-def test_a_candidate_is_scored_by_both_networks_and_by_how_far_its_t1_is_from_the_tissue_round_it():
+def test_a_candidate_is_scored_by_both_networks_by_its_t1_and_by_how_little_it_is_a_hyperintensity():
     answers = np.array([[0.4, 0.1, 0.3, 0.1, 0.1]] * 3, np.float32)
     features = np.zeros((3, FEATURES), np.float32)
     features[:, PEAK], features[:, MEANS], features[:, T1_CONTRAST] = 0.9, answers, [0.0, -0.5, 0.5]
 
-    plain, dark, bright = anomaly_probabilities(answers, features, (-1.0, 0.5, 0.25, 0.5, 2.0))
+    plain, dark, bright = anomaly_probabilities(answers, features, (-1.0, 0.5, 0.25, 0.5, 2.0, 0.0))
 
     assert plain == pytest.approx(1 / (1 + np.exp(1 - 0.25 * np.log(9))), abs=1e-6)
     assert dark == bright == pytest.approx(1 / (1 + np.exp(-0.25 * np.log(9))), abs=1e-6)
+    sooner = anomaly_probabilities(answers, features, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    np.testing.assert_allclose(sooner, 0.4 / 0.5, atol=2e-3)  # four times sooner than a hyperintensity
     alone = anomaly_probabilities(answers, features, CandidateSettings().score)
     np.testing.assert_allclose(alone, 0.5, atol=1e-6)
 
