@@ -19,8 +19,8 @@ ifneq ($(shell [ "$$(cat $(VENV)/.made-in 2>/dev/null)" = "$$(pwd -P)" ] && $(RU
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint: anew
 endif
 
-# Two processes share the tests; more would each load torch and the sample anew.
-PYTEST := $(RUN) -m pytest -n 2 --dist worksteal
+# Three processes share the tests of two cores, as some tests wait; more would each load torch and the sample anew.
+PYTEST := $(RUN) -m pytest -n 3 --dist worksteal
 
 .PHONY: anew
 .PHONY: help demo test test-all fuzz lint constraints reproduce experiments pictures bench clean

@@ -317,6 +317,7 @@ def both(whole, a_random_model, a_context_model, tmp_path_factory):
     return output
 
 
+@pytest.mark.slow
 def test_models_of_either_kind_are_compared_on_one_store(both):
     paper, context = (Store(both).read_scores(name, "sub-01") for name in ("random", "surroundings"))
     assert paper.percentiles.tolist() == [40, 50]
@@ -332,6 +333,7 @@ def test_models_of_either_kind_are_compared_on_one_store(both):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_a_context_model_calls_its_findings_stands_beside_what_they_are(both):
     called = [row for row in rows(both, "findings") if row["method"] == "surroundings"]
     assert called
@@ -345,6 +347,7 @@ def test_what_a_context_model_calls_its_findings_stands_beside_what_they_are(bot
     assert f"of {len(called)} findings were called what they are" in (both / "summary.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_misses_of_a_context_model_are_told_without_normal_tissue(
     both, a_context_model, tmp_path, capsys
 ):

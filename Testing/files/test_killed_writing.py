@@ -97,7 +97,7 @@ def test_killed_while_it_is_put_in_order_it_is_put_in_order_again(tmp_path: Path
     assert number > 15
 
 
-@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("lasting", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_at_any_step_leaves_the_old_result_or_the_new(
     tmp_path: Path, lasting: bool
 ) -> None:

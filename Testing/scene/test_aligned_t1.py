@@ -122,7 +122,7 @@ def test_a_brain_of_one_grey_value_keeps_its_window(a_slicer_scene):
     assert result.flair.GetDisplayNode().GetWindow() > 0
 
 
-@pytest.mark.parametrize("person", ["Subj5", "Subj6"])
+@pytest.mark.parametrize("person", ["Subj5", pytest.param("Subj6", marks=pytest.mark.slow)])
 def test_real_t1_and_flair_that_were_apart_lie_on_each_other_to_a_millimetre(
     person, a_slicer_scene, shared_data
 ):
