@@ -57,10 +57,13 @@ def test_all_odd_inputs_are_taken_as_a_careful_reader_does(shared_data: Callable
         said = " ".join(found.remarks)
         if not re.search(SAID[kind], said) or (said and not SAID[kind]):
             wrong.append(f"{kind}: said {said!r}")
-        # Where the places disagree the T1 is registered to the FLAIR: the last digits may differ.
+        # Where the places disagree the T1 is registered to the FLAIR: the last digits may differ, and the
+        # order of findings whose scores are nearly equal.
         within = 0.02 if answer.startswith("as the good pair") else 0.05
         for what in ("volume_ml", "peak_score"):
-            ours, theirs = ([getattr(item, what) for item in run.findings.items] for run in (found, good))
+            ours, theirs = (
+                sorted(getattr(item, what) for item in run.findings.items) for run in (found, good)
+            )
             if ours != pytest.approx(theirs, rel=within, abs=0.02):
                 wrong.append(f"{kind}: {what} is {ours}, of the good pair {theirs}")
     assert not wrong, "\n".join(wrong)
