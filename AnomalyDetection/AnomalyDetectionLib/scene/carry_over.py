@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..detection.findings import Findings
@@ -29,18 +27,21 @@ def carried_numbering(
     for before, now in _by_overlap(old, new):
         if before not in peaks and now in peak_of_new:
             peaks[before] = peak_of_new.pop(now)
-    scored = np.argwhere(np.isfinite(new_scores.lattice))
-    taken: set[Any] = set(peaks.values())
-    free = np.array([patch for patch in map(tuple, scored.tolist()) if patch not in taken])
-    places = _patch_points(new_scores, free)
-    for number, peak in enumerate(old_numbering.peaks, start=1):
-        if peak is None:
-            peaks[number] = None
-        elif number not in peaks:
-            index = old_scores.study.flair_grid.indices(_patch_points(old_scores, np.array([peak])))
-            point = new_scores.study.flair_grid.points(index)
-            nearest = free[np.argmin(np.sum((places - point) ** 2, axis=1))].tolist()
-            peaks[number] = (nearest[0], nearest[1], nearest[2])
+    numbers = list(enumerate(old_numbering.peaks, start=1))
+    peaks |= {number: None for number, peak in numbers if peak is None}
+    left = [(number, peak) for number, peak in numbers if number not in peaks]
+    if left:
+        free = np.isfinite(new_scores.lattice)
+        for patch in peaks.values():
+            if patch is not None:
+                free[patch] = False
+        patches = np.argwhere(free)
+        places = _patch_points(new_scores, patches)
+    for number, peak in left:
+        index = old_scores.study.flair_grid.indices(_patch_points(old_scores, np.array([peak])))
+        point = new_scores.study.flair_grid.points(index)
+        nearest = patches[np.argmin(np.sum((places - point) ** 2, axis=1))].tolist()
+        peaks[number] = (nearest[0], nearest[1], nearest[2])
     return FindingNumbers(tuple(peaks[number] for number in sorted(peaks)))
 
 
