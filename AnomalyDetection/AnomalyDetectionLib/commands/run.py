@@ -35,10 +35,8 @@ def run(job: Path, standby_for: int | None, progress: str, debug: bool) -> None:
         while not job.exists():
             time.sleep(JOB_POLL_S)
     asked = Job.read(job)
-    if asked.parent not in (
-        None,
-        standby_for,
-    ):  # end the run when the program that started it ends or crashes
+    # End the run when the program that started it ends or crashes; one that stands by does already.
+    if asked.parent not in (None, standby_for):
         call_when_process_ends(asked.parent, Stop.from_thread)
     with progress_of(progress) as report:
         check_output(asked.output)

@@ -92,8 +92,6 @@ class DetectionJob(EngineJob):
             else:
                 self._start(python, job.write(self._folder / JOB))
         except BaseException:
-            if standby is not None:
-                standby.cancel()
             self._remove_folder()
             raise
 
