@@ -132,6 +132,15 @@ def test_a_model_that_is_there_is_not_trained_again(place):
     assert jobs(output)["train"] == len(SIZES) - 2
 
 
+def test_each_part_of_the_context_detector_is_left_out_once(place):
+    (place.parent / "shared" / "data").mkdir(parents=True)
+    code, output = local(place, "--dry-run", "--printshellcmds", config="full")
+    assert code == 0, output
+    assert jobs(output)["train_detector"] == 4
+    assert jobs(output)["detectors"] == 1
+    assert re.search(r"train-context .*--name no-mining .*--no-mining", output)
+
+
 def test_a_training_that_was_stopped_goes_on_from_its_checkpoint(place, tmp_path):
     """The program is replaced by one that breaks off at first, and is done when it meets its own checkpoint."""
     package = tmp_path / "program" / "AnomalyDetectionLib"

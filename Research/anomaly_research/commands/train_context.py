@@ -11,6 +11,8 @@ from AnomalyDetectionLib.commands.options import ABOUT, DEBUG, PATH, PROGRAM, PR
 from AnomalyDetectionLib.commands.progress import check_output, progress_of
 from AnomalyDetectionLib.errors import InputError
 
+from ..painting.lesion_contents import KINDS
+
 
 class _Widths(click.ParamType):
     name = "widths"
@@ -90,6 +92,25 @@ class _Widths(click.ParamType):
     default=0.002,
     show_default=True,
     help="Highest learning rate of the schedule: it is reached after 2 % of the steps.",
+)
+@click.option(
+    "--painted-scans",
+    type=click.IntRange(min=1),
+    default=900,
+    show_default=True,
+    help="Scans with painted lesions for the second look to learn from; a sixth more are painted for its calibration.",
+)
+@click.option(
+    "--paint",
+    type=click.Choice(tuple(KINDS)),
+    multiple=True,
+    help="Kind of lesion to paint; can be given several times. Without it, every kind.",
+)
+@click.option(
+    "--mining/--no-mining",
+    default=True,
+    show_default=True,
+    help="Whether to search real normal tissue for false alarms, and to train on them again.",
 )
 @click.option(
     "--device",

@@ -5,6 +5,7 @@ Fluid is at 0 and white matter at 1 on both images; grey matter at about 0.7 on 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +53,12 @@ class Contents:
     noise: float
 
 
-def draw_contents(rng: np.random.Generator, *, foreign: bool) -> Contents:
-    """Contents of a random kind; without foreign tissue at hand, none of that kind."""
-    names, shares = list(KINDS), np.array([share for _, share in KINDS.values()])
+def draw_contents(
+    rng: np.random.Generator, *, foreign: bool, kinds: Collection[str] = tuple(KINDS)
+) -> Contents:
+    """Contents of a random kind out of these; without foreign tissue at hand, none of that kind."""
+    names = list(KINDS)
+    shares = np.array([share if kind in kinds else 0.0 for kind, (_, share) in KINDS.items()])
     if not foreign:
         shares[names.index("foreign tissue")] = 0
     kind = str(rng.choice(names, p=shares / shares.sum()))

@@ -8,14 +8,14 @@ normal, so that the paint cannot be learnt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from AnomalyDetectionLib.model.classes import IGNORED, INFARCT, NORMAL, WMH
 from scipy import ndimage
 
-from .lesion_contents import Contents, draw_contents
+from .lesion_contents import KINDS, Contents, draw_contents
 from .lesion_shapes import Shape, draw_shape, flattened, radius_mm
 
 IN_PLANE_MM = 0.9
@@ -69,6 +69,7 @@ def paint_lesion(
     outlines: Sequence[np.ndarray] = (),
     foreign: np.ndarray | None = None,
     at_slice: int | None = None,
+    kinds: Collection[str] = tuple(KINDS),
 ) -> Painted | None:
     """Put one lesion of random volume, shape, place and contents into a block.
 
@@ -76,12 +77,13 @@ def paint_lesion(
         outlines: of real lesions (see `lesion_shapes.read_outlines`); may be empty.
         foreign: float32, like the block's images, of another scan: foreign tissue.
         at_slice: the slice that it meets; None: the one in the middle.
+        kinds: of contents, out of `KINDS`.
 
     Returns:
         None where there was no room.
     """
     middle = len(block.images) // 2 if at_slice is None else at_slice
-    contents = draw_contents(rng, foreign=foreign is not None)
+    contents = draw_contents(rng, foreign=foreign is not None, kinds=kinds)
     volume_ml = _volume(rng, contents)
     cortical = contents.label == INFARCT and rng.random() < (
         0.6 if contents.kind == "faint gliosis" else 0.25

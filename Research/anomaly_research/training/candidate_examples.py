@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, CLASSES, IGNO
 from AnomalyDetectionLib.model.context_network import ContextNetwork
 from torch.utils.data import DataLoader, Dataset
 
+from ..painting.lesion_contents import KINDS
 from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .context_sampling import DISTRACTORS, disturb
 from .lesion_scan import LesionScan
@@ -66,6 +67,7 @@ def draw_examples(
     count: int,
     *,
     seed: int,
+    kinds: Collection[str] = tuple(KINDS),
     device: str = "cpu",
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
@@ -74,10 +76,11 @@ def draw_examples(
 
     Args:
         count: of painted scans.
+        kinds: of lesions that are painted (see `lesion_contents.KINDS`).
         workers: processes that share the work on the CPU; the examples do not depend on it.
         progress: called with the number of scans that are done.
     """
-    drawn = _PaintedScans(network, scans, outlines, count, seed, device)
+    drawn = _PaintedScans(network, scans, outlines, count, seed, device, kinds)
     loader = DataLoader(
         drawn, batch_size=None, num_workers=workers if device == "cpu" else 0, worker_init_fn=_one_thread
     )
@@ -100,9 +103,10 @@ class _PaintedScans(Dataset[Examples]):
         count: int,
         seed: int,
         device: str,
+        kinds: Collection[str],
     ) -> None:
         self._network, self._outlines, self._count = network, outlines, count
-        self._seed, self._device = seed, device
+        self._seed, self._device, self._kinds = seed, device, kinds
         groups: dict[str, list[LesionScan]] = {}
         for scan in scans:
             groups.setdefault(scan.group, []).append(scan)
@@ -115,7 +119,7 @@ class _PaintedScans(Dataset[Examples]):
         rng = np.random.default_rng([self._seed, number])
         group = self._groups[int(rng.integers(len(self._groups)))]
         scan = group[int(rng.integers(len(group)))]
-        block = painted(scan, self._outlines, rng)
+        block = painted(scan, self._outlines, rng, self._kinds)
         images = block.images.astype(np.float32)
         probabilities = class_probabilities(
             images[:, 0], images[:, 1], block.brain, self._network, device=self._device
@@ -134,7 +138,12 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def painted(scan: LesionScan, outlines: Sequence[np.ndarray], rng: np.random.Generator) -> Block:
+def painted(
+    scan: LesionScan,
+    outlines: Sequence[np.ndarray],
+    rng: np.random.Generator,
+    kinds: Collection[str] = tuple(KINDS),
+) -> Block:
     """A whole scan with lesions and distractors painted in; some are left as they are but for noise and contrast."""
     block = Block(
         scan.images.astype(np.float32),
@@ -150,7 +159,8 @@ def painted(scan: LesionScan, outlines: Sequence[np.ndarray], rng: np.random.Gen
             if rng.random() < share:
                 change(block, rng)
         for _ in range(1 + rng.poisson(_LESIONS)):
-            paint_lesion(block, rng, outlines, None, int(rng.choice(len(area), p=area / area.sum())))
+            at_slice = int(rng.choice(len(area), p=area / area.sum()))
+            paint_lesion(block, rng, outlines, None, at_slice, kinds)
     if rng.random() < 0.6:
         disturb(block, rng)
     block.target[~block.brain] = IGNORED

@@ -47,8 +47,8 @@ Progress = Callable[[str, float, str], None]
 MOST_OUTLINES = 500
 """Real lesions of a folder that lend their shapes, at most; more would only take memory."""
 
-PAINTED_SCANS, CALIBRATION_SCANS = 900, 150
-"""Scans that are painted for the second look to learn from, and for its calibration."""
+_CALIBRATION_SCANS = 1 / 6
+"""Scans that are painted for the calibration of the second look, as a share of those that it learns from."""
 
 FALSE_POSITIVES = 1.0
 """A normal scan, at the default threshold."""
@@ -81,6 +81,8 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         steps=options["steps"],
         batch_size=options["batch_size"],
         learning_rate=options["learning_rate"],
+        mined_at=ContextTrainingSettings.mined_at if options["mining"] else (),
+        kinds=options["paint"] or ContextTrainingSettings.kinds,
         seed=options["seed"],
         data=_digest(options["scans"], training, outlines, start),
     )
@@ -110,8 +112,8 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
             "held out for calibration": sorted({scan.patient for scan in held_out}),
             "left out for testing": list(options["leave_out"]),
             "slices": settings.steps * settings.batch_size,
-            "painted scans of the second look": PAINTED_SCANS,
-            "painted scans of its calibration": CALIBRATION_SCANS,
+            "painted scans of the second look": options["painted_scans"],
+            "painted scans of its calibration": calibration_scans(options["painted_scans"]),
             "lesions": "painted, by painting/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
             "masks left out": len(left_out),
@@ -123,13 +125,24 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         "curves": [dataclasses.asdict(step) for step in history],
     }
     model = finished_model(
-        name, weights, settings, scans, held_out, outlines, preparation, card, options["device"], progress
+        name,
+        weights,
+        settings,
+        scans,
+        held_out,
+        outlines,
+        preparation,
+        card,
+        options["painted_scans"],
+        options["device"],
+        progress,
     )
     path = folder / f"{name}{SUFFIX}"
     save_model(model, path)
-    without = f"; {len(left_out)} masks of --outlines were left out, the first: {left_out[0].reason}"
-    end = without.removesuffix(".") if left_out else ""
-    return f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}{end}."
+    done = f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
+    if not left_out:
+        return done
+    return f"{done} {len(left_out)} masks of --outlines were left out, the first: {left_out[0].reason}"
 
 
 def finished_model(
@@ -141,6 +154,7 @@ def finished_model(
     outlines: Sequence[np.ndarray],
     preparation: PreparationSettings,
     card: dict[str, Any],
+    painted_scans: int,
     device: str,
     progress: Progress,
 ) -> ContextModel:
@@ -150,6 +164,7 @@ def finished_model(
         weights: of the network that finds candidates.
         scans: that it was trained on.
         held_out: of people who were not.
+        painted_scans: that the second look learns from.
     """
     network = ContextNetwork(settings.network)
     network.load_state_dict(weights)
@@ -162,8 +177,8 @@ def finished_model(
         )
 
     examples = draw_examples(
-        network, scans, outlines, PAINTED_SCANS, seed=settings.seed + 10, device=device, workers=workers,
-        progress=count(_SECOND_LOOK, 0.88, PAINTED_SCANS, "painted scan"),
+        network, scans, outlines, painted_scans, seed=settings.seed + 10, kinds=settings.kinds, device=device,
+        workers=workers, progress=count(_SECOND_LOOK, 0.88, painted_scans, "painted scan"),
     )  # fmt: skip
     training = CandidateTrainingSettings(network=CandidateSettings(), seed=settings.seed)
     second = train_second_look(
@@ -172,9 +187,11 @@ def finished_model(
         device=device,
         report=lambda epoch, loss: progress("second look", 0.88, f"epoch {epoch}: loss {loss:.4f}"),
     )
+    scans_of_calibration = calibration_scans(painted_scans)
     others = draw_examples(
-        network, [LesionScan.of(scan) for scan in held_out], outlines, CALIBRATION_SCANS, seed=settings.seed + 20,
-        device=device, workers=workers, progress=count(0.9, 0.95, CALIBRATION_SCANS, "calibration scan"),
+        network, [LesionScan.of(scan) for scan in held_out], outlines, scans_of_calibration,
+        seed=settings.seed + 20, kinds=settings.kinds, device=device, workers=workers,
+        progress=count(0.9, 0.95, scans_of_calibration, "calibration scan"),
     )  # fmt: skip
     logits = logits_of(second, others)
     candidate = with_score(calibrated(training.network, logits, others.label), logits, others)
@@ -189,6 +206,11 @@ def finished_model(
         card,
     )
     return at_false_positives(model, held_out, FALSE_POSITIVES, device)
+
+
+def calibration_scans(painted_scans: int) -> int:
+    """How many scans are painted for the calibration of a second look that learns from so many."""
+    return max(1, round(_CALIBRATION_SCANS * painted_scans))
 
 
 def at_false_positives(

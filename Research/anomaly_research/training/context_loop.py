@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
+from ..painting.lesion_contents import KINDS
 from .context_checkpoint import Parts, Step, load, save
 from .context_sampling import ContextSamples, FalseAlarm, Sample
 from .lesion_scan import LesionScan
@@ -39,6 +40,7 @@ class ContextTrainingSettings:
         weight_decay: of AdamW.
         false_alarms: how much more a normal voxel counts that is surely taken for a lesion.
         mined_at: shares of the training at which false alarms on real normal tissue are searched for.
+        kinds: of lesions that are painted (see `lesion_contents.KINDS`).
         seed: of weights and samples.
         data: a hash of all that is trained on.
     """
@@ -50,6 +52,7 @@ class ContextTrainingSettings:
     weight_decay: float = 1e-4
     false_alarms: float = 1.0
     mined_at: tuple[float, ...] = (0.3, 0.55, 0.8)
+    kinds: tuple[str, ...] = tuple(KINDS)
     seed: int = 1
     data: str = ""
 
@@ -108,6 +111,7 @@ def train_context(
             seed=settings.seed,
             neighbours=settings.network.neighbours,
             false_alarms=[FalseAlarm(*alarm) for alarms in mined for alarm in alarms],
+            kinds=settings.kinds,
         )
         sums, count, begin = 0.0, 0, time.perf_counter()
         for sample in _batches(samples, done, until, settings.batch_size, workers):

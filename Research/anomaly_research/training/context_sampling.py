@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ..painting.distractors import bright_edge, disturb, inflow, local_ghost, perivascular_spaces, widen_sulci
+from ..painting.lesion_contents import KINDS
 from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .lesion_scan import LesionScan
 
@@ -90,6 +91,7 @@ class ContextSamples(Dataset[Sample]):
         count: of painted slices.
         neighbours: slices to either side.
         false_alarms: a share of the slices shows one of these in its first window.
+        kinds: of lesions that are painted (see `lesion_contents.KINDS`).
     """
 
     def __init__(
@@ -101,10 +103,12 @@ class ContextSamples(Dataset[Sample]):
         seed: int,
         neighbours: int = 1,
         false_alarms: Sequence[FalseAlarm] = (),
+        kinds: Collection[str] = tuple(KINDS),
     ) -> None:
         """Nothing is drawn yet."""
         self._scans, self._outlines, self._count = scans, outlines, count
         self._seed, self._neighbours, self.false_alarms = seed, neighbours, false_alarms
+        self._kinds = kinds
         groups: dict[str, dict[str, list[int]]] = {}
         for number, scan in enumerate(scans):
             groups.setdefault(scan.group, {}).setdefault(scan.patient, []).append(number)
@@ -131,7 +135,7 @@ class ContextSamples(Dataset[Sample]):
                 other = self._scans[self._draw(rng)]
                 foreign = self._block(other, rng, None)[0].images
             for _ in range(1 + rng.poisson(1.5 if mined is None else 0.2)):
-                paint_lesion(block, rng, self._outlines, foreign)
+                paint_lesion(block, rng, self._outlines, foreign, kinds=self._kinds)
         disturb(block, rng)
         middle = self._neighbours
         target = np.where(block.brain[middle], block.target[middle], IGNORED)

@@ -1,0 +1,51 @@
+"""`train-context` as one types it, on scans small enough for seconds."""
+
+import pytest
+from AnomalyDetectionLib.calibration.scan_file import write_scans
+from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
+from AnomalyDetectionLib.model.context_model import ContextModel
+from AnomalyDetectionLib.model.model_file import load_model
+from conftest import run_command
+from made_training import a_scan
+
+
+@pytest.fixture(scope="module")
+def scan_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scans") / "scans.npz"
+    write_scans(
+        [a_scan("A", 0), a_scan("B", 2)], path, PreparationSettings(scaling="modes"), "made for a test"
+    )
+    return path
+
+
+def train(scan_file, output, *more):
+    return run_command(
+        "train-context", "--scans", scan_file, "--output", output, "--held-out", "B", "--widths", "8,8", "--steps", 40,
+        "--batch-size", 2, "--painted-scans", 3, "--progress", "none", *more, output=output,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_both_networks_are_trained_and_the_card_says_how_and_on_whom(scan_file, tmp_path):
+    run = train(
+        scan_file, tmp_path, "--paint", "gliosis", "--paint", "itself", "--no-mining", "--name", "tiny"
+    )
+    assert run.code == 0, run.stderr
+    assert "Trained on 80 slices" in run.stdout
+    model = load_model(str(tmp_path / "tiny.safetensors"))
+    assert isinstance(model, ContextModel)
+    assert model.false_positive_curve is not None
+    trained = model.card["trained on"]
+    assert (trained["scans"], trained["held out for calibration"]) == (["A0"], ["B"])
+    assert trained["painted scans of the second look"] == 3
+    assert trained["painted scans of its calibration"] == 1
+    settings = model.card["training settings"]
+    assert settings["kinds"] == ["gliosis", "itself"]
+    assert settings["mined_at"] == []
+
+
+def test_a_kind_of_lesion_that_cannot_be_painted_is_refused(scan_file, tmp_path):
+    run = train(scan_file, tmp_path, "--paint", "tumour")
+    assert run.code == 2
+    assert "'tumour' is not one of" in run.stderr
+    assert not list(tmp_path.iterdir())
