@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
@@ -29,6 +31,7 @@ SKIPPED = {
     "runs",
     "reproduce-output",
     ".snakemake",
+    ".hypothesis",
 }
 TEXT = {
     ".py",
@@ -49,14 +52,14 @@ TEXT = {
 
 
 def files_of_the_repository():
-    for path in sorted(REPOSITORY.rglob("*")):
-        parts = path.relative_to(REPOSITORY).parts
-        hidden = any(
-            part in SKIPPED or part.endswith((".egg-info", "_cache")) or part == ".hypothesis"
-            for part in parts
-        )
-        if path.is_file() and not hidden:
-            yield path
+    """All files but what is made: environments, results, caches."""
+    for folder, folders, names in os.walk(REPOSITORY):
+        folders[:] = sorted(name for name in folders if not is_made(name))
+        yield from (Path(folder) / name for name in sorted(names) if not is_made(name))
+
+
+def is_made(name):
+    return name in SKIPPED or name.endswith((".egg-info", "_cache"))
 
 
 def test_every_package_is_in_the_wheel():
