@@ -91,6 +91,7 @@ def test_false_alarms_are_mined_where_tissue_is_normal_and_taken_for_a_lesion(sc
     alarms = mine_false_alarms(network, scans)  # all classes alike: everything is taken for a lesion
 
     assert alarms
+    assert mine_false_alarms(network, scans, workers=2) == alarms
     for number, s, i, j in alarms:
         assert scans[number].brain[s, i, j]
     with torch.no_grad():

@@ -16,12 +16,13 @@ from AnomalyDetectionLib.detection.candidates import (
 from AnomalyDetectionLib.detection.context import class_probabilities
 from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, CLASSES, IGNORED, NORMAL
 from AnomalyDetectionLib.model.context_network import ContextNetwork
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from ..painting.lesion_contents import KINDS
 from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
 from .context_sampling import DISTRACTORS, disturb
 from .lesion_scan import LesionScan
+from .workers import in_order
 
 _UNPAINTED = 0.3
 _LESIONS = 5.0
@@ -81,11 +82,8 @@ def draw_examples(
         progress: called with the number of scans that are done.
     """
     drawn = _PaintedScans(network, scans, outlines, count, seed, device, kinds)
-    loader = DataLoader(
-        drawn, batch_size=None, num_workers=workers if device == "cpu" else 0, worker_init_fn=_one_thread
-    )
     parts = []
-    for number, part in enumerate(loader, start=1):
+    for number, part in enumerate(in_order(drawn, workers, device), start=1):
         parts.append(part)
         if progress is not None:
             progress(number)
@@ -132,10 +130,6 @@ class _PaintedScans(Dataset[Examples]):
             candidates, images[:, 0], images[:, 1], block.brain, probabilities, spacing, chosen + 1
         )
         return _examples(look, labels[chosen])
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)
 
 
 def painted(

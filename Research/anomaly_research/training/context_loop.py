@@ -22,6 +22,7 @@ from .context_checkpoint import Parts, Step, load, save
 from .context_sampling import ContextSamples, FalseAlarm, Sample
 from .lesion_scan import LesionScan
 from .mining import mine_false_alarms
+from .workers import one_thread
 
 CHECKPOINT = "context_checkpoint.safetensors"
 _SAVED_EVERY_S = 180.0
@@ -101,7 +102,8 @@ def train_context(
     saved = time.perf_counter()
     while done < settings.steps:
         if done in mining and len(mined) < 1 + mining.index(done):
-            mined.append([tuple(alarm) for alarm in mine_false_alarms(averaged, scans, device)])
+            all_of_them = workers + 1 if workers else 0  # nothing is learnt meanwhile
+            mined.append(mine_false_alarms(averaged, scans, device, all_of_them))
             save(path, parts, settings, done, history, mined)
         until = min((step for step in mining if step > done), default=settings.steps)
         samples = ContextSamples(
@@ -156,13 +158,9 @@ def _batches(samples: ContextSamples, done: int, until: int, size: int, workers:
     rest = Subset(samples, range(done * size, until * size))
     loader = DataLoader(
         rest, batch_size=size, num_workers=workers, collate_fn=Sample.together,
-        prefetch_factor=4 if workers else None, worker_init_fn=_one_thread,
+        prefetch_factor=4 if workers else None, worker_init_fn=one_thread,
     )  # fmt: skip
     return iter(loader)
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)
 
 
 def _schedule(share: float) -> float:
