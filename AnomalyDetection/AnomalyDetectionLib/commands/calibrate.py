@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..model.bundled import DEFAULT_MODEL
-from .options import DEBUG, PATH, PROGRESS, finite
+from .options import DEBUG, DEVICE, PATH, PROGRESS, finite
 from .progress import progress_of
 
 
@@ -62,13 +62,7 @@ from .progress import progress_of
     show_default=True,
     help="Weight of the model's own statistics, as a number of scans.",
 )
-@click.option(
-    "--device",
-    default="auto",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    show_default=True,
-    help="Device to compute on; auto uses a GPU if there is one.",
-)
+@DEVICE
 @PROGRESS
 @DEBUG
 def calibrate(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import DEBUG, PATH, PROGRESS
-from .progress import Stop, progress_of
+from .options import DEBUG, PARENT, PATH, PROGRESS
+from .progress import progress_of
 
 
 @click.command(short_help="Compare two results of one patient: new, grown, shrunken, known, gone.")
@@ -26,10 +26,10 @@ from .progress import Stop, progress_of
     metavar="FILE",
     help="File to write: .csv for the table, .json for everything.",
 )
-@click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
+@PARENT
 @PROGRESS
 @DEBUG
-def compare(earlier: Path, later: Path, output: Path, parent: int | None, progress: str, debug: bool) -> None:
+def compare(earlier: Path, later: Path, output: Path, progress: str, debug: bool) -> None:
     """Compare the findings of two scans of one patient.
 
     The earlier FLAIR is registered rigidly to the later one. Findings that overlap belong together; findings that have
@@ -47,10 +47,6 @@ def compare(earlier: Path, later: Path, output: Path, parent: int | None, progre
     \b
       anomaly-detection compare --earlier results2021 --later results2024 --output changes.csv
     """
-    if parent is not None:
-        from ..files.parent_process import call_when_process_ends
-
-        call_when_process_ends(parent, Stop.from_thread)
     with progress_of(progress) as report:
         from ..reporting.result_comparison import check_suffix, compare_folders, summary, write_comparison
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..files.text import escape_controls
-from .options import DEBUG, PATH, detection_options
-from .progress import Stop, check_output, progress_of
+from .options import DEBUG, PARENT, PATH, PROGRESS_OF_DETECT, detection_options
+from .progress import check_output, progress_of
 
 if TYPE_CHECKING:
     from ..detection.detection_settings import DetectionSettings
@@ -64,14 +63,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Leave patient, dates, paths and file names of the images out of the results.",
 )
-@click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
-@click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    show_default=True,
-    help="Format of the progress: bar for people, json for programs (one object per line: stage, fraction, message).",
-)
+@PARENT
+@PROGRESS_OF_DETECT
 @DEBUG
 def detect(
     t1: Path | None,
@@ -89,7 +82,6 @@ def detect(
     dicom: bool,
     dicom_reference: Path | None,
     anonymous: bool,
-    parent: int | None,
     progress: str,
     debug: bool,
 ) -> None:
@@ -118,57 +110,46 @@ def detect(
       anomaly-detection detect --t1 T1.nii.gz --flair FLAIR.nii.gz --output results
       anomaly-detection detect --study DICOM --output results
     """
-    if study is None and (t1 is None or flair is None):
-        absent = "--t1" if t1 is None else "--flair"
-        raise click.UsageError(f"Option '{absent}' is missing: give --t1 and --flair, or --study.")
-    if study is not None and not (t1 is None and flair is None):
-        raise click.UsageError("--study chooses T1 and FLAIR itself: leave out --t1 and --flair, or --study.")
-    if study is None and study_uid is not None:
-        raise click.UsageError("--study-uid chooses among the studies of a folder: give --study, too.")
     if anonymous and (dicom or dicom_reference is not None):
         raise click.UsageError("DICOM objects name the patient: leave out --anonymous, or --dicom.")
     if anonymous and keep_scores:
         raise click.UsageError(
             "The images kept with the scores show the face: leave out --anonymous, or --keep-scores."
         )
-    if parent is not None:  # end the run when the program that started it ends or crashes
-        from ..files.parent_process import call_when_process_ends
-
-        call_when_process_ends(parent, Stop.from_thread)
+    series: tuple[str | Series | None, str | Series | None] = t1_series, flair_series
+    chosen: tuple[str, ...] = ()
     if study is not None:
-        taken = _of_study(study, study_uid, t1_series, flair_series)
-    else:
-        assert t1 is not None
-        assert flair is not None
-        taken = _ChosenStudy(t1, flair, t1_series, flair_series)
-    if progress != "json" and taken.lines:
-        click.echo(escape_controls("\n".join(taken.lines)), err=True)
+        if t1 is not None or flair is not None:
+            raise click.UsageError(
+                "--study chooses T1 and FLAIR itself: leave out --t1 and --flair, or --study."
+            )
+        from ..dicom.study import choose_pair, the_study
+
+        pair = choose_pair(the_study(study, study_uid), t1_series, flair_series)
+        t1, flair, chosen = pair.t1.folder, pair.flair.folder, pair.lines
+        series = pair.t1, pair.flair
+    elif t1 is None or flair is None:
+        absent = "--t1" if t1 is None else "--flair"
+        raise click.UsageError(f"Option '{absent}' is missing: give --t1 and --flair, or --study.")
+    elif study_uid is not None:
+        raise click.UsageError("--study-uid chooses among the studies of a folder: give --study, too.")
+    if progress != "json" and chosen:
+        click.echo(escape_controls("\n".join(chosen)), err=True)
     with progress_of(progress) as report:
-        if taken.lines:
-            report("reading", 0.0, "; ".join(taken.lines))
+        if chosen:
+            report("reading", 0.0, "; ".join(chosen))
         check_output(output)
         from ..detection.detection_settings import DetectionRequest
         from ..detection.pipeline import run_detection
         from ..reporting.dicom_objects import source_of_flair
         from ..reporting.results import NEAREST, summary, write_results
 
-        request = DetectionRequest(
-            t1=taken.t1,
-            flair=taken.flair,
-            brain_mask=brain_mask,
-            t1_series=taken.t1_series,
-            flair_series=taken.flair_series,
-            settings=settings,
-        )
         source = None
         if dicom or dicom_reference is not None:  # report a wrong argument before the work starts
             source = source_of_flair(
-                request.flair,
-                series=request.flair_series,
-                reference=dicom_reference,
-                t1=request.t1,
-                t1_series=request.t1_series,
+                flair, series=series[1], reference=dicom_reference, t1=t1, t1_series=series[0]
             )
+        request = DetectionRequest(t1, flair, brain_mask, *series, settings)
         detection = run_detection(request, report)
         written = write_results(
             detection,
@@ -185,30 +166,11 @@ def detect(
         for one in written.missing:
             click.echo(one.details, err=True)
     if progress != "json":
-        for remark in detection.remarks:
-            click.echo(remark + ".")
-        for sentence in (*written.remarks, *(one.sentence for one in written.missing)):
+        missing = (one.sentence for one in written.missing)
+        for sentence in (*detection.remarks, *written.remarks, *missing):
             click.echo(sentence + ".")
         if detection.model.library is None and pictures:
             click.echo(
                 f"The model {detection.model.name} holds no normal tissue to compare findings with: no {NEAREST}."
             )
         click.echo(summary(detection, output))
-
-
-@dataclass(frozen=True)
-class _ChosenStudy:
-    """The T1 and the FLAIR that were chosen from a study, with a sentence about the choice."""
-
-    t1: Path
-    flair: Path
-    t1_series: str | Series | None
-    flair_series: str | Series | None
-    lines: tuple[str, ...] = ()
-
-
-def _of_study(folder: Path, uid: str | None, t1_series: str | None, flair_series: str | None) -> _ChosenStudy:
-    from ..dicom.study import choose_pair, the_study
-
-    pair = choose_pair(the_study(folder, uid), t1_series, flair_series)
-    return _ChosenStudy(pair.t1.folder, pair.flair.folder, pair.t1, pair.flair, pair.lines)

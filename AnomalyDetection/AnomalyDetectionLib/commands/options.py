@@ -15,6 +15,7 @@ from ..detection.detection_settings import DetectionSettings, setting_of
 from ..detection.hints import HINTS
 from ..errors import InputError
 from ..model.bundled import DEFAULT_MODEL
+from .progress import Stop
 
 PROGRAM = "anomaly-detection"
 _COMMANDS = ("calibrate", "models")
@@ -24,12 +25,32 @@ Command = Callable[..., Any]
 
 PATH = click.Path(path_type=Path)
 DEBUG = click.option("--debug", is_flag=True, help="Show the full error report if something goes wrong.")
-PROGRESS = click.option(
-    "--progress",
-    type=click.Choice(["bar", "json", "none"]),
-    default="bar",
-    show_default=True,
-    help="As for detect.",
+
+
+def _progress(help: str) -> Callable[[Command], Command]:
+    kinds = click.Choice(["bar", "json", "none"])
+    return click.option("--progress", type=kinds, default="bar", show_default=True, help=help)
+
+
+def _end_with(_context: click.Context, _parameter: click.Parameter, process: int | None) -> None:
+    if process is not None:
+        from ..files.parent_process import call_when_process_ends
+
+        call_when_process_ends(process, Stop.from_thread)
+
+
+PROGRESS = _progress("As for detect.")
+PROGRESS_OF_DETECT = _progress(
+    "Format of the progress: bar for people, json for programs (one object per line: stage, fraction, message)."
+)
+PARENT = click.option(
+    "--parent",
+    metavar="PID",
+    type=click.IntRange(min=1),
+    hidden=True,
+    expose_value=False,
+    callback=_end_with,
+    help="Id of the program that started this one: the run ends when it ends or crashes.",
 )
 ABOUT = click.option(
     "--about",

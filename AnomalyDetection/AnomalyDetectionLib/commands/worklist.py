@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from .bids import SOME_FAILED
-from .options import DEBUG, DEVICE, PATH, PROGRESS
-from .progress import Stop, progress_of
+from .options import DEBUG, DEVICE, PARENT, PATH, PROGRESS
+from .progress import progress_of
 
 
 @click.command(short_help="Detect anomalies in a folder of studies, to be read one by one in 3D Slicer.")
@@ -21,18 +21,11 @@ from .progress import Stop, progress_of
     help="Model to use: one that ships with the program, or a model file (.safetensors).  [default: the model of the existing results]",
 )
 @DEVICE
-@click.option("--parent", metavar="PID", type=click.IntRange(min=1), hidden=True)
+@PARENT
 @PROGRESS
 @DEBUG
 def worklist(
-    source: Path,
-    results: Path,
-    only_list: bool,
-    model: str | None,
-    device: str,
-    parent: int | None,
-    progress: str,
-    debug: bool,
+    source: Path, results: Path, only_list: bool, model: str | None, device: str, progress: str, debug: bool
 ) -> int:
     """Detect anomalies in the studies of a folder, one after another, for the worklist of the module in 3D Slicer.
 
@@ -50,10 +43,6 @@ def worklist(
     \b
       anomaly-detection worklist studies studies/anomaly-detection
     """
-    if parent is not None:
-        from ..files.parent_process import call_when_process_ends
-
-        call_when_process_ends(parent, Stop.from_thread)
     with progress_of(progress) as report:
         from ..cohort.worklist_run import list_studies, run_worklist, summary
         from ..reporting.worklist_file import FAILED
