@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from AnomalyDetectionLib.commands.bids import _labels, bids
+from AnomalyDetectionLib.commands.bids import bids
 from conftest import run_command
 from made_cohort import add_subject
 
@@ -27,7 +27,7 @@ def test_several_labels_are_given_as_in_other_bids_apps(labels):
         [*labels, "--jobs", "2", "data", "out", "participant"],
     ):
         values = parsed(*arguments)
-        assert _labels(values["participants"]) == ("01", "sub-02")
+        assert values["participants"] == ("01", "sub-02")
         assert (str(values["dataset"]), str(values["output"])) == ("data", "out")
         assert values["levels"] == ("participant",)
 
@@ -41,17 +41,8 @@ def test_labels_end_where_the_level_begins():
 def test_a_mistake_in_the_settings_is_said_once_and_not_for_every_scan(tmp_path):
     add_subject(tmp_path / "study", "sub-01")
     output = tmp_path / "out"
-    done = run_command(
-        "bids",
-        tmp_path / "study",
-        output,
-        "participant",
-        "--false-positives",
-        "2",
-        "--threshold",
-        "3",
-        output=output,
-    )
+    both = ("--false-positives", "2", "--threshold", "3")
+    done = run_command("bids", tmp_path / "study", output, "participant", *both, output=output)
     assert done.code == 2
     assert done.stderr.strip() == (
         "False positives per scan and a threshold both set the threshold: leave out one of them (--false-positives, --threshold)."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .. import __version__
 from ..bids.selection import CohortScan
 from ..detection.detection_settings import DetectionRequest, DetectionSettings
+from ..files.file_hash import sha256_of
+from ..model.bundled import find_model
 
 _NOT_IN_RESULTS = ("model", "device")
 """Fields that do not identify the results: the model is identified by its hash, and scores differ between devices by rounding only."""
@@ -40,6 +42,16 @@ class CohortSettings:
     runs: str = "refuse"
     filter: str = ""
     version: str = __version__
+
+    def with_model(self, name: str) -> CohortSettings:
+        """These settings with a model: the name of a bundled one, or a file.
+
+        Raises:
+            InputError: there is no such model.
+        """
+        path = find_model(name)
+        found = name if path.stem == name else str(path.absolute())
+        return replace(self, detection=replace(self.detection, model=found), model_sha256=sha256_of(path))
 
     def request(self, scan: CohortScan) -> DetectionRequest:
         """The detection request for a scan."""

@@ -10,8 +10,6 @@ from pathlib import Path
 from .. import __version__
 from ..bids.selection import CohortScan, SelectionCriteria, SkippedSession
 from ..errors import InputError
-from ..files.file_hash import sha256_of
-from ..model.bundled import find_model
 from ..reporting.worklist_file import DONE, FAILED, RUNNING, WAITING, Worklist, WorklistEntry, write_worklist
 from .batch import FAILED as SCAN_FAILED
 from .batch import cores, limit_threads, run_scans
@@ -122,15 +120,9 @@ def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
     """The settings of the existing results, else those for a review: scores kept, no pictures."""
     there = (results / SETTINGS).exists()
     settings = Dataset.open(results).settings if there else CohortSettings(keep_scores=True, pictures=False)
-    name = model or settings.detection.model
-    path = find_model(name)
-    name = name if path.stem == name else str(path.absolute())
-    return replace(
-        settings,
-        detection=replace(settings.detection, model=name, device=device),
-        model_sha256=sha256_of(path),
-        version=__version__,
-    )
+    detection = replace(settings.detection, device=device)
+    settings = replace(settings, detection=detection, version=__version__)
+    return settings.with_model(model or detection.model)
 
 
 def _wanted(settings: CohortSettings) -> SelectionCriteria:

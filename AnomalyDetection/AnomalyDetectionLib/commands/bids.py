@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,14 @@ import click
 
 from ..detection.detection_settings import DetectionSettings
 from ..errors import InputError
-from ..files.file_hash import sha256_of
 from .options import DEBUG, PATH, PROGRESS, detection_options
-from .progress import progress_of
+from .progress import Report, progress_of
 
 SOME_FAILED = 3
 """The exit code of a run in which some scans got no result."""
 
 PARTICIPANT, GROUP = "participant", "group"
-_LABEL_OPTIONS = {
-    "--participant-label": "--participant-label",
-    "--participant_label": "--participant-label",
-    "--session-label": "--session-label",
-    "--session_label": "--session-label",
-}
+_LABEL_OPTIONS = ("--participant-label", "--session-label")
 _LABELS = re.compile(r"(sub-|ses-)?[0-9A-Za-z]+([,\s]+(sub-|ses-)?[0-9A-Za-z]+)*")
 
 
@@ -37,8 +30,8 @@ class _LabelCommand(click.Command):
         option = ""
         for argument in arguments:
             name, equals, value = argument.partition("=")
-            if name in _LABEL_OPTIONS:
-                option = _LABEL_OPTIONS[name]
+            if name.replace("_", "-") in _LABEL_OPTIONS:
+                option = name.replace("_", "-")
                 if equals:
                     repeated += [option, value]
             elif option and _LABELS.fullmatch(argument) and argument not in (PARTICIPANT, GROUP):
@@ -47,6 +40,11 @@ class _LabelCommand(click.Command):
                 option = ""
                 repeated.append(argument)
         return super().parse_args(context, repeated)
+
+
+def _labels(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels; one text may hold several, separated by commas or spaces."""
+    return tuple(label for text in given for label in re.split(r"[,\s]+", text) if label)
 
 
 @click.command(cls=_LabelCommand, short_help="Detect anomalies in a whole BIDS dataset.")
@@ -60,6 +58,7 @@ class _LabelCommand(click.Command):
     "participants",
     metavar="LABEL...",
     multiple=True,
+    callback=_labels,
     help="Subjects to analyse, with or without sub-.  [default: all]",
 )
 @click.option(
@@ -67,6 +66,7 @@ class _LabelCommand(click.Command):
     "sessions",
     metavar="LABEL...",
     multiple=True,
+    callback=_labels,
     help="Sessions to analyse, with or without ses-.  [default: all]",
 )
 @click.option(
@@ -128,11 +128,6 @@ def bids(
     dataset: Path,
     output: Path,
     levels: tuple[str, ...],
-    participants: tuple[str, ...],
-    sessions: tuple[str, ...],
-    filter_file: Path | None,
-    runs: str,
-    brain_masks: Path | None,
     progress: str,
     debug: bool,
     **options: Any,
@@ -158,29 +153,20 @@ def bids(
     code, sentences = 0, []
     with progress_of(progress) as report:
         if PARTICIPANT in levels:
-            wanted = {
-                "subjects": _labels(participants),
-                "sessions": _labels(sessions),
-                "filter_file": filter_file,
-                "runs": runs,
-                "brain_masks": brain_masks,
-            }
             try:
-                failed, remarks = _participants(dataset, output, wanted, options, report)
+                failed, sentences = _participants(dataset, output, options, report)
             except KeyboardInterrupt:
                 raise InputError(
                     f"Stopped; finished scans are in {output}: run the same command again to continue."
                 ) from None
             code = SOME_FAILED if failed else 0
-            sentences += remarks
         if GROUP in levels:
             from ..cohort.group import write_group
 
             sentences.append(write_group(output, dataset, report))
         report("done", 1.0, sentences[-1])
     if progress != "json":
-        for sentence in sentences:
-            click.echo(sentence)
+        click.echo("\n".join(sentences))
     return code
 
 
@@ -208,7 +194,7 @@ def bids_batch(dataset: Path, scans: Path, begun: Path, threads: int, debug: boo
 
 
 def _participants(
-    dataset: Path, output: Path, wanted: dict[str, Any], options: dict[str, Any], report: Any
+    dataset: Path, output: Path, options: dict[str, Any], report: Report
 ) -> tuple[int, list[str]]:
     """Run the level "participant"; returns how many scans have no result, and sentences about the run."""
     report("looking", 0.0, "Looking for the scans")
@@ -220,28 +206,25 @@ def _participants(
     from ..cohort.participants import run_participants
     from ..detection.device import resolve_device
     from ..detection.pipeline import check_settings
-    from ..model.bundled import find_model
 
-    filter_file = wanted.pop("filter_file")
-    chosen = SelectionCriteria(**wanted, entities=read_filter(filter_file) if filter_file else {})
-    masks = chosen.brain_masks
+    asked: DetectionSettings = options["settings"]
+    entities = read_filter(options["filter_file"]) if options["filter_file"] else {}
+    subjects, sessions, masks = options["participants"], options["sessions"], options["brain_masks"]
     if masks is not None and not masks.is_dir():
         raise InputError(
             f"The folder of brain masks {masks} does not exist: give a BIDS derivatives dataset."
         )
-    selection = select_scans(dataset, chosen)
-    asked: DetectionSettings = options["settings"]
-    path = find_model(asked.model)
+    wanted = SelectionCriteria(subjects, sessions, entities, options["runs"], masks)
+    selection = select_scans(dataset, wanted)
     settings = CohortSettings(
-        detection=replace(asked, model=asked.model if path.stem == asked.model else str(path.absolute())),
-        model_sha256=sha256_of(path),
+        asked,
         hide=options["hide"],
         keep_scores=options["keep_scores"],
         pictures=options["pictures"],
         brain_masks=str(masks.absolute()) if masks is not None else "",
-        runs=chosen.runs,
-        filter=plain_filter(chosen.entities),
-    )
+        runs=wanted.runs,
+        filter=plain_filter(entities),
+    ).with_model(asked.model)
     check_settings(asked)
     workflow = Workflow(
         jobs=options["jobs"],
@@ -256,8 +239,7 @@ def _participants(
             raise InputError("--batch and --snakemake are for a cluster: give --executor or --profile, too.")
         resolve_device(asked.device)
     results = Dataset.begin(output, dataset, settings)
-    everything = not (chosen.subjects or chosen.sessions)
-    outcome = run_participants(results, selection, workflow, report, everything=everything)
+    outcome = run_participants(results, selection, workflow, report, everything=not (subjects or sessions))
     done = outcome.now + outcome.before
     sentences = [f"{remark}." for remark in outcome.remarks]
     before = f", {outcome.before} of them earlier" if outcome.before else ""
@@ -266,8 +248,3 @@ def _participants(
         has = "scan has" if outcome.failed == 1 else "scans have"
         sentences.append(f"{outcome.failed} {has} no result: see {results.failures.path}.")
     return outcome.failed, sentences
-
-
-def _labels(given: tuple[str, ...]) -> tuple[str, ...]:
-    """The labels; one text may hold several, separated by commas or spaces."""
-    return tuple(label for text in given for label in re.split(r"[,\s]+", text) if label)
