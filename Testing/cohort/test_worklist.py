@@ -52,7 +52,7 @@ def write_study(folder, t1="T1.nii.gz", flair="FLAIR.nii.gz"):
 
 
 def found_in(source):
-    return {study.name: study.scan for study in studies_in(source)}
+    return dict(studies_in(source))
 
 
 def test_a_folder_for_each_study_is_found_by_the_names_of_its_files(tmp_path):

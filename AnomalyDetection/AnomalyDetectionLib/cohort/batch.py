@@ -14,7 +14,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -83,11 +83,9 @@ class Workflow:
 
 def limit_threads(threads: int) -> None:
     """Limit the threads of the libraries in this process and its children; call it before the libraries are imported."""
-    for name in (
-        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-    ):
-        os.environ[name] = str(threads)
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
+    for library in ("OMP", "MKL", "OPENBLAS"):
+        os.environ[f"{library}_NUM_THREADS"] = str(threads)
 
 
 def run_scans(
@@ -132,7 +130,7 @@ def run_scans(
             for pipe in [each for each in running if each in ready]:
                 scan, process = running[pipe]
                 outcome = _outcome(dataset, scan, process, pipe)
-                del running[pipe]
+                del running[pipe]  # not before it is known: an error ends the process
                 count(scan, outcome)
 
     def start(scan: CohortScan, wait: bool) -> None:
@@ -165,11 +163,7 @@ def run_scans(
 
 def write_list(path: Path, scans: Iterable[CohortScan]) -> None:
     """Write the scans of a batch to a file, one JSON array per line."""
-    lines = []
-    for scan in scans:
-        mask = str(scan.brain_mask) if scan.brain_mask else None
-        images = [str(scan.t1), str(scan.flair), mask, scan.t1_series, scan.flair_series]
-        lines.append(json.dumps([scan.subject, scan.session, *images]))
+    lines = [json.dumps(astuple(scan), default=str) for scan in scans]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -217,16 +211,16 @@ def _outcome(dataset: Dataset, scan: CohortScan, process: Any, pipe: Any) -> str
         return str(text)
     if kind == "error":
         raise InputError(text)
+    if dataset.is_finished(scan):
+        return DONE
     reason = KILLED
     if not hasattr(signal, "SIGKILL") or process.exitcode != -signal.SIGKILL:
         reason = (
             f"The process of this scan crashed (code {process.exitcode}): run this scan alone to see whether it "
             "crashes again."
         )
-    if not dataset.is_finished(scan):
-        dataset.failures.add(FailedScan(scan.subject, scan.session, "running", reason))
-        return FAILED
-    return DONE
+    dataset.failures.add(FailedScan(scan.subject, scan.session, "running", reason))
+    return FAILED
 
 
 def _analyse(dataset: Dataset, scan: CohortScan, wait: bool, answer: Connection, parent: int) -> None:

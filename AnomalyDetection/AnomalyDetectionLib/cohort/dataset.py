@@ -35,15 +35,10 @@ from ..files.text import display_path
 from . import sidecars
 from .cohort_settings import CohortSettings
 from .failures import FailedScans
-from .input_files import RAW, exists, has_inputs_of, is_same, stamp_of
+from .input_files import RAW, UNREADABLE, exists, has_inputs_of, images_of, is_same
 
 BIDS_VERSION = "1.10.0"
-DESCRIPTION, IGNORE, README, SETTINGS = (
-    "dataset_description.json",
-    ".bidsignore",
-    "README",
-    "code/settings.json",
-)
+DESCRIPTION, SETTINGS = "dataset_description.json", "code/settings.json"
 WORK, LOGS = ".work", "logs"
 _OLD = ".old-"
 _COMPARED = 5
@@ -110,9 +105,8 @@ class Dataset:
         made = cls._checked(folder.absolute(), source.absolute(), settings)
         try:
             with locked(made.work / "begin"):
-                cls._checked(
-                    made.folder, made.source, settings
-                )  # another run may have created it in the meantime
+                # Another run may have created it in the meantime.
+                cls._checked(made.folder, made.source, settings)
                 made._write()
             made._recover()
         except OSError as error:
@@ -128,6 +122,7 @@ class Dataset:
             raise InputError(f"{folder} is the dataset itself: give another folder for the results, such as {source}/derivatives/anomaly.")  # fmt: skip
         if folder.exists() and not folder.is_dir():
             raise InputError(f"The output folder {folder} is a file: give a folder.")
+        made = cls(folder, source, settings)
         if (folder / SETTINGS).exists():
             before = cls.open(folder)
             if different := _differences(before.settings, settings):
@@ -135,11 +130,8 @@ class Dataset:
                     f"{folder} holds results with another {different}: give the same settings to continue, or another folder."
                 )
             before.at(source)
-            made = cls(folder, source, settings)
-        else:
-            made = cls(folder, source, settings)
-            if folder.exists() and any(p.name not in {WORK, "code"} for p in folder.iterdir()):
-                raise InputError(f"{folder} holds other files: give an empty or new folder for the results.")
+        elif folder.exists() and any(p.name not in {WORK, "code"} for p in folder.iterdir()):
+            raise InputError(f"{folder} holds other files: give an empty or new folder for the results.")
         return made
 
     def at(self, source: Path) -> Dataset:
@@ -169,22 +161,13 @@ class Dataset:
         path = folder / SETTINGS
         try:
             content = json.loads(path.read_text("utf-8"))
-            return cls(
-                folder.absolute(), Path(content["source"]), CohortSettings.from_plain(content["settings"])
-            )
+            settings = CohortSettings.from_plain(content["settings"])
+            return cls(folder.absolute(), Path(content["source"]), settings)
         except FileNotFoundError as error:
             raise InputError(
                 f"{folder} holds no results of a cohort: run the level participant first."
             ) from error
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-            InputError,
-        ) as error:
+        except (*UNREADABLE, InputError) as error:
             raise InputError(
                 f"{path} cannot be read ({error}): give another folder for the results."
             ) from error
@@ -233,10 +216,17 @@ class Dataset:
         """Whether the source dataset has the file of a URI from `from_source`; True for names of other files."""
         return not named.startswith(RAW) or exists(self.source / named.removeprefix(RAW))
 
-    def inputs(self, scan: CohortScan, sha256: dict[str, str]) -> dict[str, Any]:
-        """The settings and input files of a scan's results, to recognise whether they are up to date."""
-        files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
-        return {name: {"file": self.from_source(p), **stamp_of(p), "sha256": sha256.get(name, "")} for name, p in files.items() if p}  # fmt: skip
+    def inputs(self, scan: CohortScan) -> dict[str, Any]:
+        """The input files of a scan, to recognise whether its results are up to date; without their SHA256.
+
+        Raises:
+            OSError: one does not exist.
+        """
+        inputs = {}
+        for role, path in images_of(scan).items():
+            found, name = path.stat(), self.from_source(path)
+            inputs[role] = {"file": name, "bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": ""}
+        return inputs
 
     def is_finished(self, scan: CohortScan) -> bool:
         """Whether the scan has a complete result with these settings and images.
@@ -245,15 +235,11 @@ class Dataset:
         """
         try:
             cohort = json.loads(self.record(scan).read_text("utf-8"))["cohort"]
-            if cohort["settings"] != self.settings.fingerprint:
+            before, now = cohort["inputs"], self.inputs(scan)
+            if cohort["settings"] != self.settings.fingerprint or before.keys() != now.keys():
                 return False
-            before = cohort["inputs"]
-            now = self.inputs(scan, {})
-            if before.keys() != now.keys():
-                return False
-            files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
-            return all(is_same(path, now[name], before[name]) for name, path in files.items() if path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return all(is_same(path, now[role], before[role]) for role, path in images_of(scan).items())
+        except UNREADABLE:
             return False
 
     def publish(self, working: Path, scan: CohortScan) -> None:
@@ -323,9 +309,8 @@ class Dataset:
         roots = {self.source, self.folder}
         roots |= {Path(self.settings.brain_masks), Path(self.settings.detection.model).parent}
         roots |= {root.resolve() for root in roots if root.is_absolute()}
-        for root in sorted(
-            (r for r in roots if r.is_absolute() and r != r.parent), key=lambda r: -len(str(r))
-        ):
+        roots = {root for root in roots if root.is_absolute() and root != root.parent}
+        for root in sorted(roots, key=lambda root: -len(str(root))):
             value = value.replace(f"{root}{os.sep}", "")
             value = re.sub(re.escape(str(root)) + r"(?!\w)", root.name.replace("\\", r"\\"), value)
         return value
@@ -334,11 +319,11 @@ class Dataset:
         self.work.mkdir(parents=True, exist_ok=True)
         (self.folder / SETTINGS).parent.mkdir(exist_ok=True)
         files = {  # write the settings first: they identify the folder even if the run is killed right after
-            SETTINGS: _json({"source": str(self.source), "settings": self.settings.plain()}),
-            README: _README,
-            IGNORE: "\n".join(_IGNORED) + "\n",
-            DESCRIPTION: _json(self._description()),
-            **{f"{name}.json": _json(content) for name, content in sidecars.common().items()},
+            SETTINGS: sidecars.json_text({"source": str(self.source), "settings": self.settings.plain()}),
+            "README": _README,
+            ".bidsignore": "\n".join(_IGNORED) + "\n",
+            DESCRIPTION: sidecars.json_text(self._description()),
+            **{f"{name}.json": sidecars.json_text(content) for name, content in sidecars.common().items()},
         }
         for name, text in files.items():
             path = self.folder / name
@@ -349,31 +334,27 @@ class Dataset:
         link = quote(display_path(self.source.name))  # its path on this machine is private
         if self.folder.resolve().is_relative_to(self.source.resolve()):
             link = Path(os.path.relpath(self.source.resolve(), self.folder.resolve())).as_posix()
-        about: Any = {}
         try:
             about = json.loads((self.source / DESCRIPTION).read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
-            about = {}
+            about = None
         about = about if isinstance(about, dict) else {}
         source = {"URL": link}
         if about.get("DatasetDOI"):
             source["DOI"] = str(about["DatasetDOI"])
+        model = {"Name": Path(self.settings.detection.model).stem, "SHA256": self.settings.model_sha256}
+        program = {
+            "Name": "AnomalyDetection",
+            "Version": __version__,
+            "Description": "anomaly-detection bids. Research use only. Not a medical device; not for diagnosis.",
+            "Model": model,
+            "Settings": self.settings.fingerprint,
+        }
         return {
             "Name": f"Suspected anomalies in {about.get('Name') or self.source.name}",
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
-            "GeneratedBy": [
-                {
-                    "Name": "AnomalyDetection",
-                    "Version": __version__,
-                    "Description": "anomaly-detection bids. Research use only. Not a medical device; not for diagnosis.",
-                    "Model": {
-                        "Name": Path(self.settings.detection.model).stem,
-                        "SHA256": self.settings.model_sha256,
-                    },
-                    "Settings": self.settings.fingerprint,
-                }
-            ],
+            "GeneratedBy": [program],
             "SourceDatasets": [source],
             "DatasetLinks": {"raw": link},
         }
@@ -391,7 +372,3 @@ def _bring_sessions(old: Path, place: Path) -> None:
     sessions = [path for path in old.glob("ses-*") if path.is_dir()]
     for left in [p for p in (*sessions, *old.glob("*_review*")) if not (place / p.name).exists()]:
         left.rename(place / left.name)
-
-
-def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

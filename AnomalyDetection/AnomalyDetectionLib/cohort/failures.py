@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,11 @@ from ..files.folder_lock import locked
 ERRORS = "errors.csv"
 CHOOSING = "choosing the images"
 """The first stage of a scan."""
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of the names, separated by commas."""
+    return ", ".join(names[:most]) + (" and more" if len(names) > most else "")
 
 
 class FailedScan(NamedTuple):
@@ -75,11 +80,6 @@ class FailedScans:
         removed = {*names}
         if removed.intersection(row.name for row in self.rows()):
             self._change(lambda rows: [row for row in rows if row.name not in removed])
-
-    def keep(self, names: Iterable[str]) -> None:
-        """Remove the rows of all other scans."""
-        kept = {*names}
-        self.remove(row.name for row in self.rows() if row.name not in kept)
 
     def _change(self, change: Callable[[list[FailedScan]], list[FailedScan]]) -> None:
         with locked(self._lock):

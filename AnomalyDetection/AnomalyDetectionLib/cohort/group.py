@@ -13,18 +13,17 @@ from ..bids.bids_layout import read_participants
 from ..errors import InputError
 from ..files.folder_lock import locked
 from .dataset import Dataset
+from .failures import first_of
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
-from .group_tables import FindingsTable, write_scans
+from .group_tables import findings_table, write_scans
 from .outliers import Outlier, find_unusual
 from .summaries import OutOfDate, ScanSummary, read_summaries
 
 Progress = Callable[[str, float, str], None]
 
-_READ, _TABLES = (
-    0.55,
-    0.65,
-)  # fraction of the time until the records are read, and until the tables are written
+_READ, _TABLES = 0.55, 0.65
+"""Fractions of the time until the records are read, and until the tables are written."""
 
 
 def write_group(folder: Path, source: Path, report: Progress) -> str:
@@ -62,7 +61,7 @@ def _write(
     damaged: list[str] = []
     old: list[OutOfDate] = []
     expected = max(1, sum(1 for _ in dataset.folder.glob("sub-*")))
-    with FindingsTable(dataset.folder) as table:
+    with findings_table(dataset.folder) as add:
         for found in read_summaries(dataset):
             if isinstance(found, str):
                 damaged.append(found)
@@ -71,7 +70,7 @@ def _write(
                 old.append(found)
                 continue
             scans.append(found[0])
-            table.add(found[1])
+            add(*found)
             if len(scans) % 100 == 0:
                 report("group", min(_READ, _READ * len(scans) / expected), f"{len(scans)} records read")
         if not scans and old:
@@ -93,10 +92,10 @@ def _write(
         f"{len(scans)} scans, {sum(scan.findings for scan in scans)} findings: {dataset.folder / INDEX}."
     )
     if damaged:
-        first = ", ".join(damaged[:3]) + (" and more" if len(damaged) > 3 else "")
+        first = first_of(damaged, 3)
         summary += f" {len(damaged)} records cannot be read ({first}): delete their folders and run participant again."
     if old:
-        first = ", ".join(item.name for item in old[:3]) + (" and more" if len(old) > 3 else "")
+        first = first_of([item.name for item in old], 3)
         summary += f" {len(old)} results are out of date and were left out ({first}): see the page."
     return " ".join([summary, *remarks])
 
@@ -119,30 +118,15 @@ def _pages(
         pages, scans, lambda done: report("group", _TABLES + (0.98 - _TABLES) * done, "Writing the pages")
     )
     summaries = [scan for scan, _ in scans]
-    drawn = [
-        (
-            figures / "spread.png",
-            "Number and total volume of the findings of a scan.",
-            "Two histograms",
-        )
-    ]
-    draw_spread(summaries, drawn[0][0])
-    if known := draw_by_age(summaries, people, figures / "age.png"):
-        drawn.append(
-            (
-                figures / "age.png",
-                f"Total volume against age, for the {known} scans with a known age.",
-                "Scatter plot of volume against age",
-            )
-        )
-    elif known := draw_by_sex(summaries, people, figures / "sex.png"):
-        drawn.append(
-            (
-                figures / "sex.png",
-                f"Total volume by sex, for the {known} scans with a known sex.",
-                "Box plot of volume for each sex",
-            )
-        )
+    spread, by_age, by_sex = (figures / f"{name}.png" for name in ("spread", "age", "sex"))
+    draw_spread(summaries, spread)
+    drawn = [(spread, "Number and total volume of the findings of a scan.", "Two histograms")]
+    if known := draw_by_age(summaries, people, by_age):
+        caption = f"Total volume against age, for the {known} scans with a known age."
+        drawn.append((by_age, caption, "Scatter plot of volume against age"))
+    elif known := draw_by_sex(summaries, people, by_sex):
+        caption = f"Total volume by sex, for the {known} scans with a known sex."
+        drawn.append((by_sex, caption, "Box plot of volume for each sex"))
     target = dataset.folder / PAGES
     old_pages = made / "old"
     if target.exists():
@@ -158,9 +142,8 @@ def _pages(
     facts = _facts(dataset, summaries, len(failures), damaged)
     facts += [("out of date, left out", f"{len(old)}")] if old else []
     facts += [("people", remark) for remark in remarks]
-    write_index(
-        dataset.folder, f"Suspected anomalies: {about}", scans, failures, names, drawn, facts, old,
-    )  # fmt: skip
+    title = f"Suspected anomalies: {about}"
+    write_index(dataset.folder, title, scans, failures, names, drawn, facts, old)
 
 
 def _facts(
@@ -169,7 +152,7 @@ def _facts(
     burden = np.array([scan.burden_ml for scan in scans])
     low, middle, high = np.percentile(burden, [25, 50, 75])
     findings = np.array([scan.findings for scan in scans])
-    rows = [
+    return [
         ("scans with a result", f"{len(scans)} of {len({scan.subject for scan in scans})} subjects"),
         ("without", f"{failed}" + (f", and {len(damaged)} whose record cannot be read" if damaged else "")),
         ("findings a scan", f"median {np.median(findings):g}, {findings.min()} to {findings.max()}"),
@@ -178,7 +161,6 @@ def _facts(
         ("time a scan", f"median {np.median([scan.seconds for scan in scans]):.0f} s"),
         ("from", dataset.source.name),
     ]  # fmt: skip
-    return rows
 
 
 def _unusual_first(item: tuple[ScanSummary, tuple[Outlier, ...]]) -> tuple[int, float, str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..cohort.sidecars import column, finding_columns
 from ..detection.hints import HINTS
 from ..files.atomic_file import atomic_file, write_text_atomically
 from .outliers import Outlier, warnings_of
-from .summaries import FindingSummary, ScanSummary
+from .sidecars import column, finding_columns, json_text
+from .summaries import Findings, ScanSummary
 
 SCANS, FINDINGS = "group_scans.tsv", "group_findings.tsv"
 SIDES = ("left", "right", "midline")
@@ -43,43 +43,31 @@ _PLAIN = {
     "highest_z": ("The modified z-score farthest from 0 among the unusual values", None),
     "warning_text": ("Warnings of the analysis, and values unlike the rest of the group", None),
 }
-_TAIL = ("brain_ml", "shift_mm", "rotation_deg", "t1_contrast", "flair_contrast", "seconds", "finished", "model",
-         "warnings", "highest_z", "warning_text")  # fmt: skip
+_BURDEN = ("findings", "burden_ml", "burden_percent", "largest_ml", "peak_score")
+_REST = tuple(_PLAIN)[tuple(_PLAIN).index("brain_ml") :]
 
 
-class FindingsTable:
-    """`FINDINGS`, written scan by scan in a `with` block; the file appears when the block ends without an error."""
+@contextmanager
+def findings_table(folder: Path) -> Iterator[Callable[[ScanSummary, Findings], None]]:
+    """Yield a function that adds the findings of a scan to `FINDINGS`.
 
-    def __init__(self, folder: Path) -> None:
-        """Write into this folder of a dataset."""
-        self._path = folder / FINDINGS
-        self._columns = finding_columns()
-        self._whole = atomic_file(self._path)
+    The file appears when the block ends without an error.
+    """
+    columns = finding_columns()
+    with atomic_file(folder / FINDINGS) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(["participant_id", "session_id", "number", *columns])
 
-    def __enter__(self) -> FindingsTable:
-        """Begin the table."""
-        partial = self._whole.__enter__()
-        self._file = partial.open("w", newline="", encoding="utf-8")
-        self._table = csv.writer(self._file, delimiter="\t", lineterminator="\n")
-        self._table.writerow(["participant_id", "session_id", "number", *self._columns])
-        return self
+        def add(scan: ScanSummary, findings: Findings) -> None:
+            for finding in findings:
+                r, a, s = finding.get("centroid_ras_mm") or (None, None, None)
+                values = {**finding, "centroid_r_mm": r, "centroid_a_mm": a, "centroid_s_mm": s}
+                cells = [_cell(values.get(name)) for name in ("number", *columns)]
+                table.writerow([scan.subject, scan.session or "n/a", *cells])
 
-    def __exit__(self, *error: Any) -> None:
-        """Finish the file; after an error the earlier file is kept."""
-        self._file.close()
-        self._whole.__exit__(*error)
-        if error[0] is None:
-            about = {name: column(*_PLAIN[name]) for name in ("participant_id", "session_id")}
-            about |= {"number": column("Number of the finding in its scan"), **self._columns}
-            _write_json(self._path, about)
-
-    def add(self, rows: Iterable[FindingSummary]) -> None:
-        """Add the findings of a scan."""
-        for row in rows:
-            r, a, s = row.values.get("centroid_ras_mm") or (None, None, None)
-            values = {**row.values, "centroid_r_mm": r, "centroid_a_mm": a, "centroid_s_mm": s}
-            cells = [_cell(values.get(name)) for name in ("number", *self._columns)]
-            self._table.writerow([row.subject, row.session or "n/a", *cells])
+        yield add
+    about = {name: column(*_PLAIN[name]) for name in ("participant_id", "session_id")}
+    _write_json(folder / FINDINGS, about | {"number": column("Number of the finding in its scan"), **columns})
 
 
 def write_scans(
@@ -107,21 +95,8 @@ def write_scans(
             about[f"findings_{kind}_{slug}"] = (f"Findings with the {kind} {name}", None)
             about[f"ml_{kind}_{slug}"] = (f"Volume of the findings with the {kind} {name}", "mL")
     extra = [name for name in ("age", "sex") if any(value_of(row, name) for row in people.values())]
-    heads = [
-        "participant_id",
-        "session_id",
-        *extra,
-        "findings",
-        "burden_ml",
-        "burden_percent",
-        "largest_ml",
-        "peak_score",
-    ]
-    columns = [
-        *heads,
-        *(name for key, _, _ in kinds for name in (key, key.replace("findings_", "ml_", 1))),
-        *_TAIL,
-    ]
+    of_kinds = [name for key, _, _ in kinds for name in (key, key.replace("findings_", "ml_", 1))]
+    columns = ["participant_id", "session_id", *extra, *_BURDEN, *of_kinds, *_REST]
     with atomic_file(folder / SCANS) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(columns)
@@ -157,6 +132,4 @@ def _cell(value: Any) -> str:
 
 
 def _write_json(table: Path, content: dict[str, Any]) -> None:
-    write_text_atomically(
-        table.with_suffix(".json"), json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    )
+    write_text_atomically(table.with_suffix(".json"), json_text(content))

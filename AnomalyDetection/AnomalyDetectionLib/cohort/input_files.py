@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..bids.selection import CohortScan
 from ..files.file_hash import sha256_of
+
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""The errors that reading a damaged record can raise."""
 
 RAW = "bids:raw:"
 """Prefix of the BIDS URIs of files in the source dataset."""
@@ -20,7 +24,7 @@ def has_inputs_of(record: Path, source: Path) -> bool:
                 path = source / described["file"].removeprefix(RAW)
                 if path.stat().st_size != described["bytes"] or sha256_of(path) != described["sha256"]:
                     return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
@@ -33,14 +37,10 @@ def exists(path: Path) -> bool:
         return False
 
 
-def stamp_of(path: Path) -> dict[str, int]:
-    """Size and modification time of a file.
-
-    Raises:
-        OSError: it does not exist.
-    """
-    found = path.stat()
-    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+def images_of(scan: CohortScan) -> dict[str, Path]:
+    """The files of a scan by their role."""
+    files = {"t1": scan.t1, "flair": scan.flair, "brain_mask": scan.brain_mask}
+    return {role: path for role, path in files.items() if path}
 
 
 def is_same(path: Path, now: dict[str, Any], before: dict[str, Any]) -> bool:

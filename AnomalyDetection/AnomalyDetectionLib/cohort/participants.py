@@ -13,7 +13,8 @@ from ..reporting.extras import MissingExtra
 from .batch import Workflow, limit_threads, run_scans
 from .cluster import is_installed, run_on_cluster
 from .dataset import RECORD, Dataset
-from .failures import CHOOSING, FailedScan
+from .failures import CHOOSING, FailedScan, first_of
+from .input_files import UNREADABLE
 
 Progress = Callable[[str, float, str], None]
 
@@ -57,14 +58,14 @@ def run_participants(
     report("looking", 0.0, "Looking for existing results")
     names = {scan.name for scan in selection.scans}
     if everything:
-        remarks += _removed(dataset, {*names, *(problem.name for problem in problems)})
-        failures.keep({*names, *(problem.name for problem in problems)})
+        known = names.union(problem.name for problem in problems)
+        remarks += _removed(dataset, known)
+        failures.remove(row.name for row in failures.rows() if row.name not in known)
     failures.add(*problems)
     left = [scan for scan in selection.scans if not dataset.is_finished(scan)]
     before = len(selection.scans) - len(left)
-    failures.remove(
-        names.difference(scan.name for scan in left)
-    )  # rows left by a run that was killed after it wrote the result
+    # A run that was killed after it wrote a result has left its row.
+    failures.remove(names.difference(scan.name for scan in left))
     if left:
         remarks += _run(dataset, left, workflow, report)
     unfinished = [scan for scan in left if not dataset.is_finished(scan)]
@@ -72,9 +73,9 @@ def run_participants(
     failures.add(
         *(FailedScan(s.subject, s.session, "waiting", NOT_REACHED) for s in unfinished if s.name not in rows)
     )
-    for sentence in (incomplete := _incomplete(dataset, [scan for scan in left if scan not in unfinished])):
+    for sentence in _incomplete(dataset, [scan for scan in left if scan not in unfinished]):
         report("missing", 1.0, f"{sentence}.")
-    remarks += incomplete
+        remarks.append(sentence)
     return Outcome(len(left) - len(unfinished), before, len(unfinished) + len(problems), tuple(remarks))
 
 
@@ -86,9 +87,10 @@ def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
             lacking.setdefault((one.what, one.reason), []).append(scan.name)
     sentences = []
     for (what, reason), names in lacking.items():
-        first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
         count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
-        sentences.append(f"{what} is missing for {count}, whose findings are complete ({first}): {reason}")
+        sentences.append(
+            f"{what} is missing for {count}, whose findings are complete ({first_of(names, 5)}): {reason}"
+        )
     return sentences
 
 
@@ -96,7 +98,7 @@ def _missing(record: Path) -> list[MissingExtra]:
     """The missing outputs of a scan's result; empty if its record cannot be read."""
     try:
         return [MissingExtra.of(one) for one in json.loads(record.read_text("utf-8")).get("missing", ())]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except UNREADABLE:
         return []
 
 
@@ -107,8 +109,8 @@ def _removed(dataset: Dataset, known: set[str]) -> list[str]:
     ]
     if not removed:
         return []
-    first = ", ".join(removed[:5]) + (" and more" if len(removed) > 5 else "")
     results = "result" if len(removed) == 1 else "results"
+    first = first_of(removed, 5)
     return [
         f"{len(removed)} {results} of scans that are no longer in the dataset: {first} (left out by group)"
     ]
@@ -137,7 +139,8 @@ def _run_on_cluster(
     if not is_installed():
         raise InputError('--executor and --profile need Snakemake: install the extra "cluster".')
     count, reported = len(scans), -1
-    pending = {scan.name: scan for scan in scans}
+    # A scan that is analysed again already has a result of other images, which must not count as done.
+    pending = {scan.name: scan for scan in scans if not dataset.record(scan).exists()}
     failed_before = {row.name: row for row in dataset.failures.rows()}
 
     def on_wait() -> None:
@@ -151,10 +154,6 @@ def _run_on_cluster(
             reported = done
             report("scans", done / count, f"{done} of {count} scans")
 
-    # A scan that is analysed again already has a result of other images, which must not count as done.
-    for scan in scans:
-        if dataset.record(scan).exists():
-            del pending[scan.name]
     if not run_on_cluster(dataset, scans, workflow, on_wait):
         return [f"Not all jobs ended well: see {dataset.logs}"]
     return []

@@ -49,8 +49,7 @@ LEAST_FREE_MB = 100
 """Free disk space needed to start a scan, MB."""
 
 _PICTURES = {results.OVERLAY: "desc-overlay_FLAIR.png", results.NEAREST: "desc-nearest_FLAIR.png"}
-REPORT, REPORT_NAME = results.REPORT, "report.html"
-THUMBNAIL = "desc-thumbnail_FLAIR.jpg"
+REPORT_NAME, THUMBNAIL = "report.html", "desc-thumbnail_FLAIR.jpg"
 
 
 def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
@@ -101,17 +100,11 @@ def _analyse(dataset: Dataset, scan: CohortScan, working: Path, stages: list[str
         if stage != "missing":  # sent after the stage has ended
             stages.append(stage)
 
-    before = dataset.inputs(scan, {})
+    before = dataset.inputs(scan)
     detection = _without_folders(run_detection(settings.request(scan), progress), dataset)
     made, arranged = working / "made", working / "arranged"
-    written = results.write_results(
-        detection,
-        made,
-        progress,
-        keep_scores=settings.keep_scores,
-        hide=settings.hide,
-        pictures=settings.pictures,
-    )
+    keep, hide, pictures = settings.keep_scores, settings.hide, settings.pictures
+    written = results.write_results(detection, made, progress, keep_scores=keep, hide=hide, pictures=pictures)
     arranged.mkdir()
     missing = [*written.missing, *_arrange(dataset, scan, detection, made, arranged)]
     record = json.loads((made / results.RECORD).read_text("utf-8"))
@@ -168,24 +161,21 @@ def _arrange(
             (made / name).rename(place / new)
     if not dataset.settings.pictures:
         return []
+    thumbnail = f"figures/{scan.name}_{THUMBNAIL}"
 
-    def thumbnail(folder: Path) -> tuple[str, ...]:
+    def make(folder: Path) -> tuple[str, ...]:
         from .thumbnail import write_thumbnail
 
-        write_thumbnail(detection, folder / _thumbnail(scan))
+        write_thumbnail(detection, folder / thumbnail)
         return ()
 
-    return make_extras([Extra("The thumbnail", (_thumbnail(scan),), thumbnail)], place, lambda _: None)[1]
+    return make_extras([Extra("The thumbnail", (thumbnail,), make)], place, lambda _: None)[1]
 
 
 def _names(scan: CohortScan) -> dict[str, str]:
     """The BIDS names of the optional outputs, by the names that `detect` gives them."""
     pictures = {name: f"figures/{scan.name}_{new}" for name, new in _PICTURES.items()}
-    return {**pictures, REPORT: f"{scan.name}_{REPORT_NAME}", results.FOLDER: results.FOLDER}
-
-
-def _thumbnail(scan: CohortScan) -> str:
-    return f"figures/{scan.name}_{THUMBNAIL}"
+    return {**pictures, results.REPORT: f"{scan.name}_{REPORT_NAME}", results.FOLDER: results.FOLDER}
 
 
 def _record(
@@ -208,18 +198,14 @@ def _record(
     record["missing"] = [one.plain for one in here]
     record["model"]["file"] = Path(record["model"]["file"]).name
     study = detection.scores.study
-    anonymous_record: dict[str, Any] = dataset.without_folders(record)
-    return {
-        **sidecars.of_image(flair, t1),
-        "cohort": {
-            "subject": scan.subject,
-            "session": scan.session,
-            "settings": dataset.settings.fingerprint,
-            "inputs": before,
-            "contrast": {"t1": _contrast(study.t1_scale), "flair": _contrast(study.flair_scale)},
-        },
-        **anonymous_record,
+    cohort = {
+        "subject": scan.subject,
+        "session": scan.session,
+        "settings": dataset.settings.fingerprint,
+        "inputs": before,
+        "contrast": {"t1": _contrast(study.t1_scale), "flair": _contrast(study.flair_scale)},
     }
+    return {**sidecars.of_image(flair, t1), "cohort": cohort, **dataset.without_folders(record)}
 
 
 def _contrast(scale: IntensityScale) -> float:
@@ -240,13 +226,12 @@ def _write_table(table: Path, detection: Detection, path: Path) -> None:
         out = csv.writer(target, delimiter="\t", lineterminator="\n")
         out.writerow(columns)
         for row in rows:
-            row = {**row, "index": row["number"], "name": names[row["number"]]}
+            row |= {"index": row["number"], "name": names[row["number"]]}
             out.writerow([row.get(name) or "n/a" for name in columns])
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    path.write_text(sidecars.json_text(content), encoding="utf-8", errors="backslashreplace")
 
 
 def _reason(dataset: Dataset, scan: CohortScan, error: Exception) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-SCORE, LABELS, BRAIN = (
-    "space-FLAIR_desc-anomaly_statmap",
-    "space-FLAIR_desc-anomaly_dseg",
-    "space-FLAIR_desc-brain_mask",
-)
+SCORE, LABELS = "space-FLAIR_desc-anomaly_statmap", "space-FLAIR_desc-anomaly_dseg"
+BRAIN = "space-FLAIR_desc-brain_mask"
 """Suffixes of the images, after the scan's name. A score is not a probability, so it has the suffix of statistical maps,
 which BIDS does not define yet."""
 
@@ -33,6 +31,11 @@ _WORDS: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "hint_evidence": ("Why", None),
     }
 )  # fmt: skip
+
+
+def json_text(content: dict[str, Any]) -> str:
+    """The text of a JSON file."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def column(description: str, unit: str | None = None) -> dict[str, str]:

@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..bids.bids_layout import is_bids
 from ..bids.selection import CohortScan, SelectionCriteria, SkippedSession, select_scans
@@ -21,17 +22,14 @@ from ..errors import InputError
 from ..files.text import display_path
 from .dataset import SETTINGS
 
-IMAGES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+_IMAGE = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)\Z", re.IGNORECASE)
+"""The end of an image file's name."""
+
+Found = tuple[str, CohortScan | SkippedSession]
+"""A study's name, and its scan or why it has none."""
 
 
-class ListedStudy(NamedTuple):
-    """The name of a study, and its scan or the reason why it has none."""
-
-    name: str
-    scan: CohortScan | SkippedSession
-
-
-def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterator[ListedStudy]:
+def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterator[Found]:
     """Yield the studies of a folder or a list as they are found.
 
     Args:
@@ -44,19 +42,15 @@ def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterato
         InputError: there is no study in it.
     """
     known: set[str] = set()
-    count = 0
-    for name, scan in _found(Path(source), wanted):
-        count += 1
-        yield ListedStudy(name, _named(name, scan, known))
-    if count == 0:
+    for name, scan in _found(source, wanted):
+        yield name, _named(name, scan, known)
+    if not known:
         raise InputError(
-            f"{display_path(Path(source))} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
+            f"{display_path(source)} holds no study: choose a BIDS dataset, or a folder that holds a folder for each study."
         )
 
 
-def _found(
-    source: Path, wanted: SelectionCriteria | None
-) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
+def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
     if source.is_file():
         for one in _listed(source):
             yield from _dicom(str(one["name"]), Path(one["folder"]), str(one["study_uid"]))
@@ -74,7 +68,7 @@ def _found(
         raise InputError(
             f"{display_path(source)} cannot be read ({error.strerror}): check its permissions."
         ) from error
-    if any(path.is_file() and (_is_image(path) or is_dicom(path)) for path in inside):
+    if any(path.is_file() and (_IMAGE.search(path.name) or is_dicom(path)) for path in inside):
         yield from _study(source)
         return
     for folder in inside:
@@ -82,9 +76,9 @@ def _found(
             yield from _study(folder)
 
 
-def _study(folder: Path) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
+def _study(folder: Path) -> Iterator[Found]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    images = [path for path in files if _is_image(path)]
+    images = [path for path in files if _IMAGE.search(path.name)]
     if images:
         yield folder.name, _by_names(folder, images)
     elif any(is_dicom(path) for path in files):
@@ -95,23 +89,20 @@ def _by_names(folder: Path, images: list[Path]) -> CohortScan | SkippedSession:
     """The T1 and the FLAIR among image files, chosen by file name."""
     chosen: list[Path] = []
     for kind, what in (("t1", "T1"), ("flair", "FLAIR")):
-        found = [path for path in images if kind_of_name(_stem(path)) == kind]
-        plain = [path for path in found if not is_enhanced(_stem(path))] or found
+        found = [path for path in images if kind_of_name(_IMAGE.sub("", path.name)) == kind]
+        plain = [path for path in found if not is_enhanced(_IMAGE.sub("", path.name))] or found
         if len(plain) != 1:
-            names = ", ".join(path.name for path in plain)
-            problem = (
-                f"several files could be the {what} ({names}): keep one"
-                if plain
-                else f"no file is called {what}"
-            )
-            return SkippedSession(
-                folder.name, "", f"{problem}; there are {', '.join(path.name for path in images[:6])}"
-            )
+            problem = f"no file is called {what}"
+            if plain:
+                names = ", ".join(path.name for path in plain)
+                problem = f"several files could be the {what} ({names}): keep one"
+            there = ", ".join(path.name for path in images[:6])
+            return SkippedSession(folder.name, "", f"{problem}; there are {there}")
         chosen.append(plain[0])
     return CohortScan(folder.name, "", chosen[0].absolute(), chosen[1].absolute())
 
 
-def _dicom(name: str, folder: Path, uid: str) -> Iterator[tuple[str, CohortScan | SkippedSession]]:
+def _dicom(name: str, folder: Path, uid: str) -> Iterator[Found]:
     """The studies in a folder of DICOM images; only the study with this UID, if one is given."""
     try:
         studies = [study for study in read_studies(folder) if uid in ("", study.uid)]
@@ -148,10 +139,8 @@ def _named(name: str, scan: CohortScan | SkippedSession, known: set[str]) -> Coh
         subject = f"{base}x{number}"
     known.add(f"{subject} {scan.session}".lower())
     if isinstance(scan, SkippedSession):
-        return SkippedSession(subject, scan.session, " ".join(scan.reason.split()))
-    return CohortScan(
-        subject, scan.session, scan.t1, scan.flair, scan.brain_mask, scan.t1_series, scan.flair_series
-    )
+        scan = replace(scan, reason=" ".join(scan.reason.split()))
+    return replace(scan, subject=subject)
 
 
 def _listed(path: Path) -> list[dict[str, Any]]:
@@ -162,15 +151,3 @@ def _listed(path: Path) -> list[dict[str, Any]]:
         raise InputError(
             f"The list of studies {display_path(path)} is damaged: choose the studies again."
         ) from error
-
-
-def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(IMAGES)
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    for suffix in sorted(IMAGES, key=len, reverse=True):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return name

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,18 +13,12 @@ from ..files.text import display_path
 from ..reporting.extras import MissingExtra
 from .dataset import Dataset
 from .failures import FailedScan
+from .input_files import UNREADABLE
 
 WITHOUT_T1_IS_WORTH_SAYING = 0.005
 
-
-@dataclass(frozen=True)
-class FindingSummary:
-    """The summary of a finding; the fields are those of `Finding`, as in the record."""
-
-    name: str
-    subject: str
-    session: str
-    values: Mapping[str, Any]
+Findings = Sequence[Mapping[str, Any]]
+"""The findings of a scan, as in its record."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +74,18 @@ class OutOfDate(NamedTuple):
     reason: str
 
 
-def read_summaries(
-    dataset: Dataset,
-) -> Iterator[tuple[ScanSummary, tuple[FindingSummary, ...]] | OutOfDate | str]:
+def read_summaries(dataset: Dataset) -> Iterator[tuple[ScanSummary, Findings] | OutOfDate | str]:
     """Yield for each scan, by name: a summary with its findings, a result that is out of date, or an unreadable record."""
     failed = {row.name: row for row in dataset.failures.rows()}
     for path in dataset.records():
         try:
             record = json.loads(path.read_text("utf-8"))
-            summary, findings = _summary(record, path.parents[1])
+            summary = _summary(record, path.parents[1])
             if reason := _out_of_date(dataset, record["cohort"], failed.get(summary.name)):
                 yield OutOfDate(summary.name, reason)
             else:
-                yield summary, findings
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+                yield summary, record["findings"]
+        except (*UNREADABLE, OverflowError):
             yield path.relative_to(dataset.folder).as_posix()
 
 
@@ -111,19 +102,19 @@ def _out_of_date(dataset: Dataset, cohort: dict[str, Any], failure: FailedScan |
     return ""
 
 
-def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[FindingSummary, ...]]:
+def _summary(record: dict[str, Any], folder: Path) -> ScanSummary:
     cohort, findings = record["cohort"], record["findings"]
     subject, session = str(cohort["subject"]), str(cohort["session"])
     name = f"{subject}_{session}" if session else subject
-    counts: dict[str, Counter[str]] = {"hint": Counter(), "side": Counter(), "part": Counter()}
-    volumes: dict[str, Counter[str]] = {"hint": Counter(), "side": Counter(), "part": Counter()}
+    counts: dict[str, dict[str, int]] = {"hint": {}, "side": {}, "part": {}}
+    volumes: dict[str, dict[str, float]] = {"hint": {}, "side": {}, "part": {}}
     for finding in findings:
-        kinds = {"hint": finding["hint"], "side": finding["side"], "part": part_of(finding["region"])}
-        for kind, value in kinds.items():
-            counts[kind][value] += 1
-            volumes[kind][value] += finding["volume_ml"]  # type: ignore[assignment]  # a Counter of floats
+        part = finding["region"].rpartition(", ")[2]  # "cortex" of "superior, cortex"
+        for kind, value in (("hint", finding["hint"]), ("side", finding["side"]), ("part", part)):
+            counts[kind][value] = counts[kind].get(value, 0) + 1
+            volumes[kind][value] = volumes[kind].get(value, 0) + finding["volume_ml"]
     alignment, contrast = record["alignment"], cohort["contrast"]
-    summary = ScanSummary(
+    return ScanSummary(
         name=name,
         subject=subject,
         session=session,
@@ -133,7 +124,7 @@ def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[F
         largest_ml=max((float(finding["volume_ml"]) for finding in findings), default=0.0),
         peak_score=max((float(finding["peak_score"]) for finding in findings), default=0.0),
         counts=counts,
-        volumes_ml=volumes,  # type: ignore[arg-type]
+        volumes_ml=volumes,
         shift_mm=float(alignment["shift_mm"]),
         rotation_deg=float(alignment["rotation_deg"]),
         t1_contrast=float(contrast["t1"]),
@@ -144,12 +135,6 @@ def _summary(record: dict[str, Any], folder: Path) -> tuple[ScanSummary, tuple[F
         warnings=_warnings(record),
         folder=folder,
     )
-    return summary, tuple(FindingSummary(name, subject, session, finding) for finding in findings)
-
-
-def part_of(region: str) -> str:
-    """The part of the brain in a finding's region: "cortex" of "superior, cortex"."""
-    return region.rpartition(", ")[2]
 
 
 def _warnings(record: dict[str, Any]) -> tuple[str, ...]:

@@ -150,7 +150,7 @@ def bids(
       anomaly-detection bids study results participant --participant-label 01 02 --session-label pre
       anomaly-detection bids study results participant --executor slurm
     """
-    code, sentences = 0, []
+    code, sentences = 0, list[str]()
     with progress_of(progress) as report:
         if PARTICIPANT in levels:
             try:
