@@ -29,6 +29,8 @@ with contextlib.suppress(ImportError):
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE = REPOSITORY / "AnomalyDetection" / "Resources" / "SampleData"
+T1, FLAIR = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
+SAMPLE_INPUTS = ("--t1", str(T1), "--flair", str(FLAIR))
 
 
 def shared_data(*parts: str) -> Path:
@@ -83,21 +85,9 @@ def run_command(
     *arguments: object, output: Path, timeout: float = 900, without_network: bool = False, **options: object
 ) -> Run:
     """Run `python -m AnomalyDetectionLib` as a process of its own, as a user would."""
-    done = subprocess.run(
-        [
-            *(_without_network() if without_network else ()),
-            sys.executable,
-            "-m",
-            "AnomalyDetectionLib",
-            *map(str, arguments),
-        ],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=timeout,
-        check=False,
-        **options,
-    )
+    program = [*(_without_network() if without_network else ()), sys.executable, "-m", "AnomalyDetectionLib"]
+    options = {"capture_output": True, "encoding": "utf-8", "timeout": timeout, "check": False, **options}
+    done = subprocess.run([*program, *map(str, arguments)], **options)
     return Run(done.returncode, done.stdout, done.stderr, output)
 
 
@@ -133,20 +123,12 @@ def default_run(made_once):
 
 
 def _run_of_the_sample(made_once, name: str, *options: str) -> Run:
-    t1, flair = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
-    if not (t1.exists() and flair.exists()):
-        pytest.skip("the built-in sample is not here")
-    if not list((REPOSITORY / "AnomalyDetection" / "Resources" / "Models").glob("*.safetensors")):
-        pytest.skip("no model is bundled")
-
     def make(folder: Path) -> None:
         output, log = folder / "out" / "résultats 结果", folder / "offline.txt"
         path = os.pathsep.join([str(REPOSITORY / "Testing" / "offline"), os.environ.get("PYTHONPATH", "")])
-        arguments = ["detect", "--t1", t1, "--flair", flair, "--output", output, "--device", "cpu"]
-        run = run_command(
-            *(*arguments, *options, "--progress", "json"),
-            output=output, without_network=True, env={**os.environ, "OFFLINE_LOG": str(log), "PYTHONPATH": path},
-        )  # fmt: skip
+        environment = {**os.environ, "OFFLINE_LOG": str(log), "PYTHONPATH": path}
+        arguments = ["detect", *SAMPLE_INPUTS, "--output", output, "--device", "cpu", "--progress", "json"]
+        run = run_command(*arguments, *options, output=output, without_network=True, env=environment)
         assert not log.exists(), f"the run looked for a network:\n{log.read_text('utf-8')}"
         (folder / "run.json").write_text(json.dumps([run.code, run.stdout, run.stderr]), encoding="utf-8")
 
@@ -162,63 +144,28 @@ def good(sample_run):
     from good_scan import GoodScan
 
     assert sample_run.code == 0, sample_run.stderr
-    study = read_study(SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz")
+    study = read_study(T1, FLAIR)
     return GoodScan(study, restore(read_stored(sample_run.output / "score_map")))
 
 
 @pytest.fixture(scope="session")
 def a_random_model(tmp_path_factory):
     """A model file with random weights: enough to get through the command, not to find anything."""
-    import torch
-    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
-    from AnomalyDetectionLib.model.model_file import Model, save_model
-    from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
-    from AnomalyDetectionLib.model.networks import Generator
-
-    torch.manual_seed(1)
-    network = NetworkSettings(latent_size=8, widths=(4, 8))
-    model = Model(
-        name="random",
-        weights=Generator(network).state_dict(),
-        median=torch.zeros(8),
-        deviation=torch.ones(8),
-        network=network,
-        preparation=PreparationSettings(),
-        scoring=ScoringSettings(),
-        card={"summary": "random weights"},
-    )
-    path = tmp_path_factory.mktemp("model") / "random.safetensors"
-    save_model(model, path)
-    return path
+    return _model_file(tmp_path_factory, "random_model")
 
 
 @pytest.fixture(scope="session")
 def a_context_model(tmp_path_factory):
     """The other kind of model with random weights, as a file: some of the brain is a candidate, and most candidates findings."""
-    import torch
-    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
-    from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
-    from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
-    from AnomalyDetectionLib.model.model_file import ContextModel, save_model
-    from AnomalyDetectionLib.model.model_settings import ScoringSettings
+    return _model_file(tmp_path_factory, "random_context_model")
 
-    torch.manual_seed(1)
-    settings, candidate = ContextSettings(neighbours=1, widths=(4, 6)), CandidateSettings(width=4)
-    network = ContextNetwork(settings)
-    with torch.no_grad():
-        network.unet.last.weight *= 600.0
-        network.unet.last.bias[:4] += 2.5  # of the class "normal"
-    model = ContextModel(
-        name="surroundings",
-        weights=network.state_dict(),
-        settings=settings,
-        second_look=CandidateNetwork(candidate).state_dict(),
-        candidate=candidate,
-        preparation=PreparationSettings(scaling="modes"),
-        scoring=ScoringSettings(stride=1, threshold=0.1, min_patches=1),
-        card={"title": "Surroundings (random)", "summary": "random weights that see whole slices"},
-    )
-    path = tmp_path_factory.mktemp("model") / "surroundings.safetensors"
+
+def _model_file(tmp_path_factory, kind: str) -> Path:
+    import made_models  # which imports torch
+    from AnomalyDetectionLib.model.model_file import save_model
+
+    model = getattr(made_models, kind)()
+    path = tmp_path_factory.mktemp("model") / f"{model.name}.safetensors"
     save_model(model, path)
     return path
 
@@ -240,8 +187,4 @@ def pytest_runtest_makereport():
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report():
-    report = yield
-    _without_unlisted_skip(report)
-    return report
+pytest_make_collect_report = pytest_runtest_makereport

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import SimpleITK as sitk
-from AnomalyDetectionLib.cohort.dataset import Dataset
 from conftest import Run, run_command
 from synthetic_head import SyntheticHead, axial_grid
 
@@ -36,23 +35,13 @@ def small_model(path: Path) -> Path:
     """Random weights on a coarse grid: some findings, whatever they are, in no time."""
     import torch
     from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
-    from AnomalyDetectionLib.model.model_file import Model, save_model
-    from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
-    from AnomalyDetectionLib.model.networks import Generator
+    from AnomalyDetectionLib.model.model_file import save_model
+    from AnomalyDetectionLib.model.model_settings import ScoringSettings
+    from made_models import random_model
 
-    torch.manual_seed(1)
-    network = NetworkSettings(latent_size=8, widths=(4, 8))
-    model = Model(
-        name="random",
-        weights=Generator(network).state_dict(),
-        median=torch.zeros(8),
-        deviation=torch.full((8,), 1e-3),
-        network=network,
-        preparation=PreparationSettings(in_plane_mm=3.0, slice_mm=8.0, bias_correction=False, register="off"),
-        scoring=ScoringSettings(threshold=0.5),
-        card={"summary": "random weights"},
-    )
-    save_model(model, path)
+    coarse = PreparationSettings(in_plane_mm=3.0, slice_mm=8.0, bias_correction=False, register="off")
+    scoring = ScoringSettings(threshold=0.5)
+    save_model(random_model(deviation=torch.full((8,), 1e-3), preparation=coarse, scoring=scoring), path)
     return path
 
 
@@ -60,27 +49,11 @@ def command(
     dataset: Path, output: Path, model: Path, *more: object, levels: tuple[str, ...] = ("participant",)
 ) -> list[str]:
     """The arguments of a run over such a dataset."""
-    fixed = [
-        "--model",
-        model,
-        "--brain-masks",
-        dataset / MASKS,
-        "--device",
-        "cpu",
-        "--progress",
-        "none",
-        "--no-pictures",
-    ]
+    fixed = ["--model", model, "--brain-masks", dataset / MASKS, "--device", "cpu"]
+    fixed += ["--progress", "none", "--no-pictures"]
     return ["bids", *map(str, (dataset, output, *levels, *fixed, *more))]
 
 
-def run(
-    dataset: Path, output: Path, model: Path, *more: object, levels: tuple[str, ...] = ("participant",)
-) -> Run:
-    """The command as a user runs it."""
-    return run_command(*command(dataset, output, model, *more, levels=levels), output=output)
-
-
-def opened(output: Path) -> Dataset:
-    """The results, as the command sees them."""
-    return Dataset.open(output)
+def run(dataset: Path, output: Path, *more: object, **levels: tuple[str, ...]) -> Run:
+    """The command as a user runs it; arguments as of `command`."""
+    return run_command(*command(dataset, output, *more, **levels), output=output)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.group import write_group
 from AnomalyDetectionLib.cohort.group_tables import value_of
 from AnomalyDetectionLib.cohort.outliers import LIMIT, find_unusual, modified_z
 from AnomalyDetectionLib.cohort.summaries import read_summaries
 from AnomalyDetectionLib.errors import InputError
-from made_cohort import opened
 from made_records import make_records
 
 SCANS = 230
@@ -60,7 +60,7 @@ def test_the_modified_z_score_does_not_heed_the_outlier_itself():
 
 
 def test_a_brain_of_half_the_size_is_unusual_and_a_small_group_has_no_outliers(made):
-    scans = [found[0] for found in read_summaries(opened(made[0]))]
+    scans = [found[0] for found in read_summaries(Dataset.open(made[0]))]
     unusual = find_unusual(scans)
     assert re.match(
         r"Unusually low: the volume of the brain, 700 ml; the median is 1[45]\d\d ml", unusual[99][0].sentence

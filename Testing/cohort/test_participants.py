@@ -18,7 +18,7 @@ import pytest
 from AnomalyDetectionLib.cohort.cohort_settings import CohortSettings
 from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.errors import InputError
-from made_cohort import add_subject, command, cut_off, opened, run, small_model
+from made_cohort import add_subject, command, cut_off, run, small_model
 
 HALF_FOLDERS = (
     "anat/*_dseg.json",
@@ -196,7 +196,7 @@ def test_only_what_has_changed_is_done_again_and_a_row_goes_with_its_reason(copy
 
 
 def test_other_settings_for_the_same_folder_are_refused(killed, dataset):
-    there = opened(killed[0])
+    there = Dataset.open(killed[0])
     assert Dataset.begin(killed[0], dataset, there.settings) == there
     with pytest.raises(InputError, match="another --threshold and another model: give the same settings"):
         Dataset.begin(
@@ -257,7 +257,7 @@ def test_a_scan_whose_process_is_killed_for_its_memory_is_a_row_and_the_rest_goe
     assert process.wait(300) == 3
     assert list(records(output)) == ["sub-01_ses-b"]
     assert "memory ran out" in errors(output)["sub-01"]
-    assert opened(output).failures.rows()[0].session == "ses-a"
+    assert Dataset.open(output).failures.rows()[0].session == "ses-a"
 
 
 def _scans(pid: int) -> list[psutil.Process]:

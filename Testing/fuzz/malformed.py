@@ -55,9 +55,8 @@ def flipped(content: bytes, rng: Random, at_most: int = 12, within: int | None =
     for _ in range(rng.randint(1, at_most)):
         if changed:
             place = rng.randrange(min(len(changed), within or len(changed)))
-            changed[place] = rng.choice(
-                (0, 0xFF, 0x7F, 0x80, rng.randrange(256), changed[place] ^ (1 << rng.randrange(8)))
-            )
+            bit_flipped = changed[place] ^ (1 << rng.randrange(8))
+            changed[place] = rng.choice((0, 0xFF, 0x7F, 0x80, rng.randrange(256), bit_flipped))
     return bytes(changed)
 
 
@@ -71,10 +70,8 @@ def spliced(content: bytes, rng: Random) -> bytes:
     if len(content) < 4:
         return content * 2
     a, b = sorted(rng.randrange(len(content)) for _ in range(2))
-    piece = content[a:b][:65536]
-    return rng.choice(
-        (content[:a] + content[b:], content[:b] + piece + content[b:], piece + content, content + piece)
-    )
+    piece, first, last = content[a:b][:65536], content[:a], content[b:]
+    return rng.choice((first + last, content[:b] + piece + last, piece + content, content + piece))
 
 
 def damaged(content: bytes, rng: Random, header: int | None = None) -> bytes:
@@ -85,6 +82,16 @@ def damaged(content: bytes, rng: Random, header: int | None = None) -> bytes:
     if how < 0.8:
         return cut(content, rng)
     return spliced(content, rng)
+
+
+def any_text(rng: Random) -> str:
+    """A few characters of any kind, or a number of any size."""
+    if rng.random() < 0.3:
+        return str(
+            rng.choice((rng.getrandbits(rng.randint(1, 99)), -rng.random(), 10.0 ** rng.randint(-330, 308)))
+        )
+    kinds = ((0, 32), (32, 127), (127, 0x300), (0x300, 0x110000))
+    return "".join(chr(rng.randrange(*rng.choice(kinds))) for _ in range(rng.randint(0, 12)))
 
 
 def fields_changed(text: str, rng: Random, others: tuple[str, ...] = ()) -> str:
@@ -99,7 +106,8 @@ def fields_changed(text: str, rng: Random, others: tuple[str, ...] = ()) -> str:
             match = re.match(r"([^:=]*[:=]+ ?)(.*)", lines[place])
             if match:
                 values = match[2].split(" ")
-                values[rng.randrange(len(values))] = rng.choice((*_NUMBERS, *_TEXTS[:12], *others))
+                odd = (*_NUMBERS, *_TEXTS[:12], *others, *(any_text(rng) for _ in range(20)))
+                values[rng.randrange(len(values))] = rng.choice(odd)
                 lines[place] = match[1] + " ".join(values)
         elif how < 0.8:
             del lines[place]
@@ -177,16 +185,14 @@ def nifti(folder: Path, rng: Random) -> Path:
         names = ("dim", "pixdim", "datatype", "bitpix", "vox_offset", "scl_slope", "scl_inter", "sform_code",
                  "qform_code", "srow_x", "srow_y", "srow_z", "quatern_b", "quatern_c", "qoffset_x", "sizeof_hdr",
                  "magic", "xyzt_units", "intent_code", "slice_end", "cal_max")  # fmt: skip
+        floats = [struct.pack("<f", value) * 2 for value in (math.nan, math.inf, 1e30, -1e-30, 1e9)]
         for name in rng.sample(names, rng.randint(1, 3)):
-            offset, kind = header.template_dtype.fields[name][1], header.template_dtype.fields[name][0]
-            for place in range(offset, offset + kind.itemsize, max(1, kind.base.itemsize)):
+            kind, offset = header.template_dtype.fields[name][:2]
+            size = kind.base.itemsize
+            for place in range(offset, offset + kind.itemsize, max(1, size)):
                 if rng.random() < 0.5:
-                    size = kind.base.itemsize
-                    new = rng.choice(
-                        (b"\0" * 8, b"\xff" * 8, b"\xff\x7f" * 4, b"\0\x80" * 4, struct.pack("<f", math.nan) * 2,
-                         struct.pack("<f", math.inf) * 2, struct.pack("<f", 1e30) * 2, struct.pack("<f", -1e-30) * 2,
-                         rng.randbytes(8), struct.pack("<f", 1e9) * 2, b"\x01\0" * 4)
-                    )  # fmt: skip
+                    whole = (b"\0" * 8, b"\xff" * 8, b"\xff\x7f" * 4, b"\0\x80" * 4, b"\x01\0" * 4)
+                    new = rng.choice((*whole, *floats, rng.randbytes(8)))
                     content[place : place + size] = new[:size]
         made = bytes(content)
     else:
@@ -224,12 +230,8 @@ def nrrd(folder: Path, rng: Random) -> Path:
     detached = rng.random() < 0.5
     content = _bytes_of(an_image(rng), folder, "made.nrrd", rng.random() < 0.5)
     header, _, voxels = content.partition(b"\n\n")
-    fields = (
-        "data file: " + rng.choice(_ELSEWHERE),
-        "datafile: " + rng.choice(_ELSEWHERE),
-        "data file: LIST\nx\ny",
-    )
-    others = (*fields, "encoding: hex", "encoding: bzip2", "encoding: ascii", "endian: big", "sizes: 99999 99999 9999",
+    elsewhere = rng.choice(_ELSEWHERE)
+    others = (f"data file: {elsewhere}", f"datafile: {elsewhere}", "data file: LIST\nx\ny", "encoding: hex", "encoding: bzip2", "encoding: ascii", "endian: big", "sizes: 99999 99999 9999",
               "dimension: 16", "dimension: 3", "type: block", "block size: 4294967295", "line skip: 4294967295",
               "byte skip: -1", "byte skip: 9223372036854775807", "space dimension: 99", "kinds: complex")  # fmt: skip
     if detached:
@@ -278,83 +280,32 @@ def wrapped(folder: Path, rng: Random) -> Path:
     """An image, sound or malformed, packed once or more and under any name; sometimes half of a pair."""
     if rng.random() < 0.3:
         pair = rng.choice((nibabel.Nifti1Pair, nibabel.Nifti2Pair, nibabel.Spm99AnalyzeImage))
-        pair(np.ones((6, 7, 8), np.int16) * np.arange(8, dtype=np.int16), np.eye(4)).to_filename(
-            folder / "image.img"
-        )
+        voxels = np.ones((6, 7, 8), np.int16) * np.arange(8, dtype=np.int16)
+        pair(voxels, np.eye(4)).to_filename(folder / "image.img")
         (folder / "image.mat").unlink(missing_ok=True)
         victim = folder / rng.choice(("image.hdr", "image.img"))
         victim.write_bytes(damaged(victim.read_bytes(), rng, 100))
         if rng.random() < 0.2:
             (folder / rng.choice(("image.hdr", "image.img"))).unlink()
-        left = sorted(folder.glob("image.*"))
-        return rng.choice(left)
+        return rng.choice(sorted(folder.glob("image.*")))
     made = rng.choice((nifti, nrrd, metaimage))(folder, rng)
     content = made.read_bytes()
     for _ in range(rng.randint(0, 3)):
         content = rng.choice((lambda b: gzip.compress(b, 1), bz2.compress))(content)
         if rng.random() < 0.2:
             content = damaged(content, rng, 20)
-    path = folder / rng.choice(
-        ("image.nii", "image.NII.GZ", "image.nrrd", "image.nhdr", "image.mha", "image.seq.nrrd", "x.gz", "x")
+    names = (
+        "image.nii",
+        "image.NII.GZ",
+        "image.nrrd",
+        "image.nhdr",
+        "image.mha",
+        "image.seq.nrrd",
+        "x.gz",
+        "x",
     )
+    path = folder / rng.choice(names)
     path.write_bytes(content)
-    return path
-
-
-def drawn_header(folder: Path, rng: Random) -> Path:
-    """A NRRD or MetaImage header whose lines and values hypothesis draws, with voxels behind it."""
-    from hypothesis import HealthCheck, Phase, given, seed, settings
-    from hypothesis import strategies as st
-
-    value = (
-        st.text(max_size=12)
-        | st.integers().map(str)
-        | st.floats().map(str)
-        | st.sampled_from(("3", "7 8 9", *_ELSEWHERE))
-    )
-    suffix = rng.choice((".nrrd", ".mha"))
-    if suffix == ".nrrd":
-        usual = (
-            "type: short",
-            "dimension: 3",
-            "sizes: 7 8 9",
-            "encoding: raw",
-            "endian: little",
-            "spacings: 1 1 4",
-        )
-        first, last = ["NRRD0004"], ["", ""]
-    else:
-        usual = (
-            "NDims = 3",
-            "DimSize = 7 8 9",
-            "ElementType = MET_SHORT",
-            "ElementSpacing = 1 1 4",
-            "HeaderSize = 0",
-        )
-        first, last = ["ObjectType = Image"], ["ElementDataFile = LOCAL", ""]
-    line = st.tuples(
-        st.sampled_from(usual).map(lambda field: re.match(r"[^:=]*[:=] ?", field)[0]), value
-    ).map("".join)
-    made: list[list[str]] = []
-
-    @seed(rng.getrandbits(32))
-    @settings(
-        max_examples=4,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.lists(st.sampled_from(usual) | line, max_size=9))
-    def draw(lines: list[str]) -> None:
-        made.append(lines)  # the first is the simplest there is
-
-    draw()
-    lines = [*usual, *made[-1]] if rng.random() < 0.5 else made[-1]
-    path = folder / f"image{suffix}"
-    path.write_bytes(
-        "\n".join((*first, *lines, *last)).encode("utf-8", "surrogatepass") + bytes(range(1, 127)) * 8
-    )
     return path
 
 
@@ -366,15 +317,8 @@ def dicom(folder: Path, rng: Random) -> Path:
     import pydicom
     from made_dicom import classic_series, enhanced_series
 
-    voxels = np.random.default_rng(rng.randrange(2**32)).integers(1, 900, (6, 9, 8)).astype(np.int16)
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing((0.9, 0.9, 4.0))
-    place = folder / "series"
-    place.mkdir()
-    if rng.random() < 0.35:
-        files = [Path(enhanced_series(place, image, kind="FLAIR"))]
-    else:
-        files = list(classic_series(place, image, kind="FLAIR"))
+    place, image = folder / "series", sitk.Cast(an_image(rng), sitk.sitkInt16)
+    files = [enhanced_series(place, image)] if rng.random() < 0.35 else classic_series(place, image)
     for _ in range(rng.randint(1, 3)):
         file = rng.choice(files)
         if not file.is_file():
@@ -415,7 +359,6 @@ def _change_attribute(made: object, rng: Random) -> object:
     if rng.random() < 0.25 and name in made:
         delattr(made, name)
         return made
-    element = made.get(pydicom.datadict.tag_for_keyword(name))
     frames = made.get("PerFrameFunctionalGroupsSequence")
     if frames and rng.random() < 0.4:
         how = rng.randrange(4)
@@ -428,48 +371,41 @@ def _change_attribute(made: object, rng: Random) -> object:
         else:
             frames.append(frames[0])
         return made
+    tag = pydicom.tag.Tag(pydicom.datadict.tag_for_keyword(name))
     kind = pydicom.datadict.dictionary_VR(name)
     with pydicom.config.disable_value_validation():
         if kind == "US":
             setattr(made, name, rng.choice((0, 1, 7, 16, 17, 255, 65535)))
-        elif kind == "DS":
-            count = 1 if element is None or element.VM <= 1 else element.VM
-            raw = "\\".join(
-                rng.choice((*_NUMBERS[:20], "nan", "inf", "abc", "1e400"))
-                for _ in range(rng.choice((count, 0, 1, 9)))
-            )
-            made[name] = pydicom.dataelem.RawDataElement(
-                pydicom.tag.Tag(pydicom.datadict.tag_for_keyword(name)), "DS", len(raw), raw.encode()[:60], 0, False, True
-            )  # fmt: skip
         elif kind == "SQ":
             setattr(made, name, [])
         elif kind in ("OW", "OB or OW", "OB"):
             made.PixelData = cut(bytes(made.get("PixelData", b"")), rng)
         else:
             value = rng.choice((*_NUMBERS, *_TEXTS)).encode("utf-8", "replace")[:1000]
+            if kind == "DS":
+                count = rng.choice((made[name].VM if name in made else 1, 0, 1, 9))
+                numbers = (*_NUMBERS[:20], "nan", "inf", "abc", "1e400")
+                value = "\\".join(rng.choice(numbers) for _ in range(count)).encode()[:60]
             value += b" " * (len(value) % 2)
-            made[name] = pydicom.dataelem.RawDataElement(
-                pydicom.tag.Tag(pydicom.datadict.tag_for_keyword(name)), kind.split(" ")[0], len(value), value, 0, False, True
-            )  # fmt: skip
+            raw = pydicom.dataelem.RawDataElement
+            made[name] = raw(tag, kind.split(" ")[0], len(value), value, 0, False, True)
     return made
 
 
 def _with_length(content: bytes, rng: Random) -> bytes:
     """An element's length replaced: undefined, huge, or odd."""
-    places = [
-        m.start() + 4 for m in re.finditer(rb"(?:DS|IS|UI|LO|SH|CS|US|OW|SQ)[\x00-\xff]{2}", content[:6000])
-    ]
+    kinds = re.finditer(rb"(?:DS|IS|UI|LO|SH|CS|US|OW|SQ)[\x00-\xff]{2}", content[:6000])
+    places = [match.start() + 2 for match in kinds]
     if not places:
         return damaged(content, rng)
     changed = bytearray(content)
-    place = rng.choice(places) - 2
+    place = rng.choice(places)
     changed[place : place + 2] = rng.choice((b"\xff\xff", b"\0\0", b"\x01\0", b"\xfe\xff"))
     if rng.random() < 0.4:
         at = content.find(b"\xe0\x7f\x10\x00")
         if at > 0:
-            changed[at + 8 : at + 12] = rng.choice(
-                (b"\xff\xff\xff\xff", b"\xfe\xff\xff\xff", b"\0\0\0\x80", b"\0\0\0\0")
-            )
+            length = rng.choice((0xFFFFFFFF, 0xFFFFFFFE, 0x80000000, 0))
+            changed[at + 8 : at + 12] = length.to_bytes(4, "little")
     return bytes(changed)
 
 
@@ -483,69 +419,36 @@ def _deep_sequence(depth: int) -> bytes:
 
 def model(folder: Path, rng: Random) -> Path:
     """A model file: header, JSON of the settings, or tensors changed."""
-    import torch
-    from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
-    from AnomalyDetectionLib.model import false_positive_curve as curve_file
-    from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
-    from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
+    from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve
     from AnomalyDetectionLib.model.library import NormalLibrary
-    from AnomalyDetectionLib.model.model_file import ContextModel, Model, save_model
-    from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
-    from AnomalyDetectionLib.model.networks import Generator
+    from AnomalyDetectionLib.model.model_file import save_model
+    from made_models import random_context_model, random_model
 
-    curve = curve_file.FalsePositiveCurve(np.array([1.0, 2.0]), np.array([5.0, 1.0]), 4, 2, 0.5)
-    common = {
-        "name": "made",
-        "preparation": PreparationSettings(),
-        "card": {"title": "t", "summary": "s", "n": [1, {"a": 2}]},
-        "false_positive_curve": curve,
-    }
+    curve = FalsePositiveCurve(np.array([1.0, 2.0]), np.array([5.0, 1.0]), 4, 2, 0.5)
+    card = {"title": "t", "summary": "s", "n": [1, {"a": 2}]}
+    common = {"name": "made", "card": card, "false_positive_curve": curve}
     path = folder / "model.safetensors"
-    torch.manual_seed(0)
     if rng.random() < 0.5:
-        network = NetworkSettings(latent_size=4, widths=(2, 3))
-        zeros = np.zeros
+        latents = np.zeros((3, 4), np.float16)
         library = NormalLibrary(
-            zeros((3, 2, 15, 15), np.uint8), zeros((3, 4), np.float16), (0.0, 0.0), (0.1, 0.1), (0.1, 0.2)
+            np.zeros((3, 2, 15, 15), np.uint8), latents, (0.0, 0.0), (0.1, 0.1), (0.1, 0.2)
         )
-        save_model(
-            Model(weights=Generator(network).state_dict(), median=torch.zeros(4), deviation=torch.ones(4), network=network,
-                  scoring=ScoringSettings(), library=library, **common),
-            path,
-        )  # fmt: skip
+        save_model(random_model(4, (2, 3), library=library, **common), path)
     else:
-        settings, candidate = ContextSettings(neighbours=1, widths=(2, 3)), CandidateSettings(width=4)
-        save_model(
-            ContextModel(
-                weights=ContextNetwork(settings).state_dict(),
-                settings=settings,
-                second_look=CandidateNetwork(candidate).state_dict(),
-                candidate=candidate,
-                scoring=ScoringSettings(stride=1, threshold=0.5, min_patches=1),
-                **common,
-            ),
-            path,
-        )
+        save_model(random_context_model((2, 3), **common), path)
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     if rng.random() < 0.15:
-        if rng.random() < 0.5:
-            content = (
-                rng.choice((0, 1, 2**31, 2**63, 2**64 - 1, length - 1, length + 1, 10**8)).to_bytes(
-                    8, "little"
-                )
-                + content[8:]
-            )
-        else:
-            content = damaged(content, rng, length)
-        path.write_bytes(content)
+        lengths = (0, 1, 2**31, 2**63, 2**64 - 1, length - 1, length + 1, 10**8)
+        wrong = rng.choice(lengths).to_bytes(8, "little") + content[8:]
+        path.write_bytes(wrong if rng.random() < 0.5 else damaged(content, rng, length))
         return path
     header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
     about = header["__metadata__"]
     how = rng.random()
     if how < 0.55:  # settings, card, rates, library: JSON within the header
         for _ in range(rng.randint(1, 2)):
-            name = rng.choice([n for n in about if n not in ("format",)])
+            name = rng.choice([n for n in about if n != "format"])
             try:
                 value = json.loads(about[name])
             except (ValueError, RecursionError):  # it was changed already
@@ -554,25 +457,18 @@ def model(folder: Path, rng: Random) -> Path:
             about[name] = as_json(absurd(value, rng), rng)
     elif how < 0.8:  # the table of tensors
         name = rng.choice([n for n in header if n != "__metadata__"])
-        entry = header[name]
-        field = rng.choice(("dtype", "shape", "data_offsets", "name"))
-        if field == "dtype":
-            entry["dtype"] = rng.choice(
-                ("F16", "F64", "I64", "I8", "U8", "BOOL", "BF16", "F8_E4M3", "C64", "X9", "", None)
-            )
-        elif field == "shape":
-            entry["shape"] = rng.choice(
-                ([], [0], [2**31, 2**31], [10**9, 25], [-1], [1.5], [2**64], "x", entry["shape"][::-1])
-            )
-        elif field == "data_offsets":
-            start, end = entry["data_offsets"]
-            entry["data_offsets"] = rng.choice(
-                ([0, 10**11], [start, end + 4], [end, start], [-4, 0], [2**63, 2**63 + 4], [start], [0, 0])
-            )
+        start, end = header[name]["data_offsets"]
+        changes = {
+            "dtype": ("F16", "F64", "I64", "I8", "U8", "BOOL", "BF16", "F8_E4M3", "C64", "X9", "", None),
+            "shape": ([], [0], [2**31, 2**31], [10**9, 25], [-1], [1.5], [2**64], "x", header[name]["shape"][::-1]),
+            "data_offsets": ([0, 10**11], [start, end + 4], [end, start], [-4, 0], [2**63, 2**63 + 4], [start], [0, 0]),
+            "name": ("../x", "generator." + "a" * 5000, "library.patches", "readings.median"),
+        }  # fmt: skip
+        field = rng.choice(list(changes))
+        if field == "name":
+            header[rng.choice(changes["name"])] = header.pop(name)
         else:
-            header[rng.choice(("../x", "generator." + "a" * 5000, "library.patches", "readings.median"))] = (
-                header.pop(name)
-            )
+            header[name][field] = rng.choice(changes[field])
     else:  # numbers that are no numbers
         body = bytearray(body)
         for _ in range(rng.randint(1, 6)):
@@ -619,9 +515,8 @@ def bids(folder: Path, rng: Random) -> Path:
     columns = ("participant_id", "patient", "lesion_free")
     (root / "participants.tsv").write_bytes(_table_text(columns, rows, rng, "\t"))
     description = {"Name": "x", "BIDSVersion": "1.10", "DatasetType": "raw"}
-    (root / "dataset_description.json").write_text(
-        as_json(absurd(description, rng), rng), "utf-8", "surrogatepass"
-    )
+    text = as_json(absurd(description, rng), rng)
+    (root / "dataset_description.json").write_text(text, "utf-8", "surrogatepass")
     how = rng.random()
     if how < 0.3:
         (root / "sub-03").mkdir()
@@ -634,39 +529,20 @@ def bids(folder: Path, rng: Random) -> Path:
     return root
 
 
-_RUNS = (
-    "run-1",
-    "run-01",
-    "run-2",
-    "run-²",
-    "run-٣",
-    "run-",
-    "run--1",
-    "run-x",
-    "run-" + "9" * 90,
-    "run-½",
-    "run",
-    "RUN-1",
-)
-_ODD = (
-    b"sub-\xff\xfe",
-    "sub-é\nx".encode(),
-    b"sub-\x1b[2J",
-    b"sub-",
-    b"sub- ",
-    b"sub-01_ses-1",
-    b"sub-" + b"a" * 150,
-)
-_ODD_SESSIONS = (b"ses-1", b"ses-\xff", "ses-²".encode(), b"ses-", b"ses-a\tb", "ses-\u202e".encode())
+_RUNS = ("1", "01", "2", "²", "٣", "", "-1", "x", "9" * 90, "½")
+_ENTITIES = ("", *(f"_run-{run}" for run in _RUNS), "_run", "_RUN-1", "_acq-", "_ce-1", "_part-phase")
+_ODD = (b"\xff\xfe", "é\nx".encode(), b"\x1b[2J", b"", b" ", b"01_ses-1", b"a" * 150)
+_ODD_SESSIONS = (b"1", b"\xff", "²".encode(), b"", b"a\tb", "\u202e".encode())
 
 
 def layout(folder: Path, rng: Random) -> Path:
     """A dataset with odd names, not all of them UTF-8, odd runs, and files and folders in each other's place."""
     root = os.fsencode(folder / "dataset")
-    for subject in (b"sub-01", *rng.sample(_ODD, 2)):
+    for label in (b"01", *rng.sample(_ODD, 2)):
+        subject = b"sub-" + label
         place = os.path.join(root, subject)
         if rng.random() < 0.4:
-            place = os.path.join(place, rng.choice(_ODD_SESSIONS))
+            place = os.path.join(place, b"ses-" + rng.choice(_ODD_SESSIONS))
         anat = os.path.join(place, b"anat")
         with contextlib.suppress(OSError):  # systems that have no such names
             os.makedirs(place, exist_ok=True)
@@ -680,19 +556,8 @@ def layout(folder: Path, rng: Random) -> Path:
             os.mkdir(anat)
             for suffix in ("T1w", "FLAIR"):
                 for _ in range(rng.randint(0, 3)):
-                    entities = rng.choice(
-                        (
-                            "",
-                            f"_{rng.choice(_RUNS)}",
-                            f"_{rng.choice(_RUNS)}",
-                            "_acq-",
-                            "_ce-1",
-                            "_part-phase",
-                        )
-                    )
-                    name = os.path.join(
-                        anat, subject + f"{entities}_{suffix}{rng.choice(('.nii.gz', '.nii'))}".encode()
-                    )
+                    end = f"{rng.choice(_ENTITIES)}_{suffix}{rng.choice(('.nii.gz', '.nii'))}"
+                    name = os.path.join(anat, subject + end.encode())
                     if rng.random() < 0.1:
                         os.mkdir(name)
                     elif rng.random() < 0.1:
@@ -704,50 +569,32 @@ def layout(folder: Path, rng: Random) -> Path:
     return Path(os.fsdecode(root))
 
 
-def findings_table(folder: Path, rng: Random) -> Path:
-    """A reader's CSV, as the panel exports it."""
-    columns = ("number", "volume_ml", "peak_score", "category", "decision", "note", "hint")
-    rows = [
-        ["1", "0.5", "4.2", "infarct", "accepted", "", "unknown"],
-        ["2", "1.5", "3.2", "unreviewed", "", "x", "unknown"],
-    ]
-    path = folder / "findings.csv"
-    path.write_bytes(_table_text(columns, rows, rng, ","))
-    return path
+def table(name: str, *rows: str) -> Callable[[Path, Random], Path]:
+    """A kind of table that is written with faults.
 
+    Args:
+        name: of the file; a TSV or a CSV.
+        rows: the head and the rows, their cells apart by spaces; "-" is an empty one.
+    """
+    head, *others = ([cell.replace("-", "") for cell in row.split(" ")] for row in rows)
 
-def scan_table(folder: Path, rng: Random) -> Path:
-    """A CSV of scans to train on."""
-    path = folder / "scans.csv"
-    rows = [
-        ["a", "p1", "a_T1.nii.gz", "a_FLAIR.nii.gz", ""],
-        ["b", "p2", "b_T1.nii.gz", "b_FLAIR.nii.gz", "m.nii.gz"],
-    ]
-    path.write_bytes(_table_text(("name", "patient", "t1", "flair", "brain_mask"), rows, rng, ","))
-    return path
+    def write(folder: Path, rng: Random) -> Path:
+        path = folder / name
+        separator = "\t" if path.suffix == ".tsv" else ","
+        path.write_bytes(_table_text(tuple(head), [list(row) for row in others], rng, separator))
+        return path
 
-
-def infarct_table(folder: Path, rng: Random) -> Path:
-    """The TSV of a cohort's infarcts."""
-    path = folder / "infarcts.tsv"
-    rows = [["1", "a", "lacune", "yes", "cortex", "left", "0.5", "0.5", "1", "2", "3"]]
-    columns = ("index", "name", "kind", "cavitated", "region", "side", "volume_ml", "voxel_volume_ml", "centroid_r_mm",
-               "centroid_a_mm", "centroid_s_mm")  # fmt: skip
-    path.write_bytes(_table_text(columns, rows, rng, "\t"))
-    return path
-
-
-_FINDING = {"number": 1, "volume_ml": 0.5, "peak_score": 4.0}
+    return write
 
 
 def record(folder: Path, rng: Random) -> Path:
     """A findings.json as an earlier run would have left it."""
-    made = {"notice": "x", "findings": [_FINDING], "count": 1, "threshold": 3.0, "run": {"files": ["findings.json", "overlay.png"]},
+    finding = {"number": 1, "volume_ml": 0.5, "peak_score": 4.0}
+    made = {"notice": "x", "findings": [finding], "count": 1, "threshold": 3.0, "run": {"files": ["findings.json", "overlay.png"]},
             "inputs": {"t1": {"path": "a"}}}  # fmt: skip
     if rng.random() < 0.4:
-        made["run"] = {
-            "files": [rng.choice((*_TEXTS, f"../{CANARY}", "/etc/hosts", ".", "..", "a/../../b")), 3, None]
-        }
+        outside = (f"../{CANARY}", "/etc/hosts", ".", "..", "a/../../b")
+        made["run"] = {"files": [rng.choice((*_TEXTS, *outside)), 3, None]}
     path = folder / "findings.json"
     path.write_text(as_json(made if rng.random() < 0.4 else absurd(made, rng), rng), "utf-8", "surrogatepass")
     return path
@@ -761,9 +608,8 @@ def npz(folder: Path, rng: Random) -> Path:
     text = as_json(absurd(header, rng) if rng.random() < 0.7 else header, rng)
     arrays = {"header": np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)}
     for name in ("0/t1", "0/flair", "0/masks", "a"):
-        arrays[name] = np.zeros(
-            rng.choice(((2, 3, 4), (2,), ())), rng.choice((np.int16, np.uint8, np.float64))
-        )
+        shape, type_of = rng.choice(((2, 3, 4), (2,), ())), rng.choice((np.int16, np.uint8, np.float64))
+        arrays[name] = np.zeros(shape, type_of)
     if rng.random() < 0.2:
         arrays[rng.choice(("0/t1", "header", "a"))] = np.array([_Pickled()], dtype=object)
     buffer = io.BytesIO()
@@ -793,12 +639,8 @@ def stored_scores(folder: Path, rng: Random) -> Path:
     """A folder of a score map with a damaged record or image."""
     place = folder / "score_map"
     place.mkdir()
-    grid = {
-        "size": [6, 6, 5],
-        "spacing": [1.0, 1.0, 4.0],
-        "origin": [0, 0, 0],
-        "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1],
-    }
+    direction = [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    grid = {"size": [6, 6, 5], "spacing": [1.0, 1.0, 4.0], "origin": [0, 0, 0], "direction": direction}
     made = {
         "format": FORMAT, "version": VERSION, "lattice": {"shape": [5, 6, 6], "first": [0, 0], "stride": 4},
         "scoring": {"stride": 4, "percentile": 50.0}, "grid": grid, "flair_grid": grid, "t1_scale": {"low": 0, "high": 1},
@@ -815,10 +657,8 @@ def stored_scores(folder: Path, rng: Random) -> Path:
         image = sitk.GetImageFromArray(np.ones((5, 6, 6), np.uint8 if labels else np.float32))
         sitk.WriteImage(image, str(place / f"{name}.nrrd"), useCompression=True)
     if rng.random() < 0.4:
-        victim = place / "score.nrrd"
-        victim.write_bytes(
-            _with_header(victim.read_bytes(), b"\n\n", rng, ("data file: " + rng.choice(_ELSEWHERE),))
-        )
+        victim, other = place / "score.nrrd", ("data file: " + rng.choice(_ELSEWHERE),)
+        victim.write_bytes(_with_header(victim.read_bytes(), b"\n\n", rng, other))
     return place
 
 
@@ -836,14 +676,8 @@ def scene(folder: Path, rng: Random) -> Path:
         for row in rows:
             row.pop(missing, None)
     history = [[1, "category", 0, 3], [2, "note", "", "x"], [1, "decision", "", "accepted"]]
-    kept = {
-        "threshold": 3.0,
-        "min_patches": 2,
-        "numbers": [[0, 1, 2]],
-        "hidden": [],
-        "provenance": {},
-        "scores": {},
-    }
+    kept = {"threshold": 3.0, "min_patches": 2, "numbers": [[0, 1, 2]], "hidden": [], "provenance": {}}
+    kept["scores"] = {}
     made = {
         "rows": rows,
         "history": as_json(absurd(history, rng) if rng.random() < 0.7 else history, rng),
@@ -860,14 +694,8 @@ def cohort_results(folder: Path, rng: Random) -> Path:
 
     out = folder / "out"
     make_records(out, folder / "bids", 2, rng.randrange(1000))
-    victim = rng.choice(
-        [
-            *out.glob("sub-*/anat/*.json"),
-            *out.glob("sub-*/anat/*.json"),
-            *out.rglob("*.json"),
-            out / "errors.csv",
-        ]
-    )
+    records = [*out.glob("sub-*/anat/*.json")]
+    victim = rng.choice([*records, *records, *out.rglob("*.json"), out / "errors.csv"])
     if victim.suffix == ".csv":
         rows = [["sub-01", "", "reading", "x"], ["sub-02", "ses-1", "scoring", "y"]]
         victim.write_bytes(_table_text(("subject", "session", "stage", "reason"), rows, rng, ","))
@@ -881,15 +709,28 @@ KINDS: dict[str, Callable[[Path, Random], Path]] = {
     "NIfTI": nifti,
     "NRRD": nrrd,
     "MetaImage": metaimage,
-    "header by hypothesis": drawn_header,
     "wrapped image": wrapped,
     "DICOM": dicom,
     "model": model,
     "BIDS": bids,
     "layout of a dataset": layout,
-    "findings table": findings_table,
-    "table of scans": scan_table,
-    "table of infarcts": infarct_table,
+    "findings table": table(  # as the panel exports it
+        "findings.csv",
+        "number volume_ml peak_score category decision note hint",
+        "1 0.5 4.2 infarct accepted - unknown",
+        "2 1.5 3.2 unreviewed - x unknown",
+    ),
+    "table of scans": table(  # to train on
+        "scans.csv",
+        "name patient t1 flair brain_mask",
+        "a p1 a_T1.nii.gz a_FLAIR.nii.gz -",
+        "b p2 b_T1.nii.gz b_FLAIR.nii.gz m.nii.gz",
+    ),
+    "table of infarcts": table(
+        "infarcts.tsv",
+        "index name kind cavitated region side volume_ml voxel_volume_ml centroid_r_mm centroid_a_mm centroid_s_mm",
+        "1 a lacune yes cortex left 0.5 0.5 1 2 3",
+    ),
     "record of a result": record,
     "stored arrays": npz,
     "stored scores": stored_scores,

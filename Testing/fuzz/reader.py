@@ -12,11 +12,14 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.text import escape_controls
 
 MOST_MEMORY = 6 << 30
@@ -41,57 +44,49 @@ def main(good: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE, MOST_FILE))
     readers = _readers(good)
-    out.write('{"ready": true}\n')
-    out.flush()
+    print('{"ready": true}', file=out, flush=True)
     for line in sys.stdin:
         case = json.loads(line)
         path = Path(case["path"])
         os.chdir(path.parent)
         before = time.perf_counter()
         outcome, detail = _outcome(readers[case["kind"]], path)
-        seconds = time.perf_counter() - before
-        out.write(
-            json.dumps({"outcome": outcome, "detail": detail[:2000], "seconds": round(seconds, 3)}) + "\n"
-        )
-        out.flush()
+        seconds = round(time.perf_counter() - before, 3)
+        answer = {"outcome": outcome, "detail": detail[:2000], "seconds": seconds}
+        print(json.dumps(answer), file=out, flush=True)
 
 
 def _outcome(read: Callable[[Path], None], path: Path) -> tuple[str, str]:
-    from AnomalyDetectionLib.errors import InputError
-
     before = _listing(path.parent)
+    outcome, detail = "read", ""
     try:
         read(path)
-        outcome, detail = "read", ""
     except Read:
-        outcome, detail = "read", ""
+        pass
     except InputError as error:
-        outcome, detail = (
-            "refused",
-            escape_controls(str(error)) if read.__name__ == "<lambda>" else str(error),
-        )
-    except MemoryError as error:
-        outcome, detail = "wrong", f"MemoryError: {error}"
+        outcome, detail = "refused", str(error)
+        if read.__name__ == "<lambda>":  # the command line does it itself
+            detail = escape_controls(detail)
     except BaseException as error:
-        import traceback
-
         where = traceback.extract_tb(error.__traceback__)[-1]
-        outcome, detail = (
-            "wrong",
-            f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
-        )
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        outcome, detail = "wrong", f"{type(error).__name__}: {error} ({place})"
     if outcome == "refused":
         first = detail.split("\n")[0]  # series are listed after it
-        if len(first) < 20 or "Traceback" in detail:
+        own_faults = ("Traceback", "Not enough memory", "Something went wrong")
+        if len(first) < 20 or any(words in detail for words in own_faults):
             outcome = "wrong"
-        if "Not enough memory" in detail or "Something went wrong" in detail:
-            outcome = "wrong"
-        if any((ord(character) < 32 and character != "\n") or ord(character) == 127 for character in detail):
+        if _has_controls(detail):
             outcome, detail = "wrong", f"control characters in the sentence: {detail!r}"
     after = _listing(path.parent)
     if after != before:
         outcome, detail = "wrong", f"files changed: {sorted(after ^ before)}; {detail}"
     return outcome, detail
+
+
+def _has_controls(text: str) -> bool:
+    """Whether a text would do more to a terminal than to fill lines."""
+    return any((ord(character) < 32 and character != "\n") or ord(character) == 127 for character in text)
 
 
 def _listing(folder: Path) -> set[tuple[str, int]]:
@@ -118,7 +113,6 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     from AnomalyDetectionLib.detection.findings import derive_findings
     from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
     from AnomalyDetectionLib.detection.stored_scores import read_stored, restore
-    from AnomalyDetectionLib.errors import InputError
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.bundled import model_info
     from AnomalyDetectionLib.model.model_file import load_model
@@ -139,17 +133,13 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
             try:
                 cli.main([str(argument) for argument in arguments])
             except SystemExit as left:
-                check_text(said.getvalue())
+                text = said.getvalue()
+                if _has_controls(text.replace("\r", "")):
+                    raise RuntimeError(f"control characters for the terminal: {text[:300]!r}") from None
                 if left.code == 2:
-                    raise InputError(said.getvalue().strip()) from None
+                    raise InputError(text.strip()) from None
                 if left.code not in (0, None):
-                    raise RuntimeError(said.getvalue().strip()) from None
-
-    def check_text(text: str) -> None:
-        if any(
-            (ord(character) < 32 and character not in "\n\r") or ord(character) == 127 for character in text
-        ):
-            raise RuntimeError(f"control characters for the terminal: {text[:300]!r}")
+                    raise RuntimeError(text.strip()) from None
 
     def detect(path: Path, flair: Path | None = None, **options: object) -> None:
         more = [word for name, value in options.items() for word in (f"--{name}", value)]
@@ -203,12 +193,13 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
         from AnomalyDetectionLib.scene import findings_table, result_record
 
         content = json.loads(path.read_text("utf-8"))
-        table = _TableNode(content["rows"], content["history"])
+        table = _table_node(content["rows"], content["history"])
         findings_table.rows(table, all=True)
         findings_table.can_undo(table)
         with contextlib.suppress(KeyError):
             findings_table.undo(table)
-        result_record.read_record(_TextNode(content["record"]))
+        text = SimpleNamespace(GetText=lambda: content["record"], GetName=lambda: "Record")
+        result_record.read_record(text)
 
     def layout(path: Path) -> None:
         """Every session is a scan or a row, whatever is asked for; the rows are those of errors.csv."""
@@ -239,11 +230,7 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
                 read_filter(record)
 
     return {
-        "NIfTI": detect,
-        "NRRD": detect,
-        "MetaImage": detect,
-        "wrapped image": detect,
-        "header by hypothesis": detect,
+        **dict.fromkeys(("NIfTI", "NRRD", "MetaImage", "wrapped image"), detect),
         "DICOM": dicom,
         "model": model,
         "BIDS": lambda path: (read_bids(path), None)[1],
@@ -259,77 +246,34 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
     }
 
 
-class _Column:
-    def __init__(self, values: list[Any]) -> None:
-        self._values = values
-
-    def GetValue(self, index: int) -> Any:  # noqa: N802
-        return self._values[index]
-
-    def GetNumberOfTuples(self) -> int:  # noqa: N802
-        return len(self._values)
-
-
-class _TableNode:
+def _table_node(rows: list[dict[str, Any]], history: str) -> SimpleNamespace:
     """As much of a vtkMRMLTableNode as is read from it."""
+    columns = {name: [row.get(name, "") for row in rows] for name in rows[0]}
+    names, attributes = list(columns), {"AnomalyDetection.History": history}
 
-    def __init__(self, rows: list[dict[str, Any]], history: str) -> None:
-        names = list(rows[0]) if rows else []
-        self._columns = {name: _Column([row.get(name, "") for row in rows]) for name in names}
-        self._rows, self._attributes = len(rows), {"AnomalyDetection.History": history}
+    def column(name: str) -> SimpleNamespace | None:
+        if name not in columns:
+            return None
+        return SimpleNamespace(
+            GetValue=lambda index: columns[name][index], GetNumberOfTuples=lambda: len(rows)
+        )
 
-    def GetTable(self) -> _TableNode:  # noqa: N802
-        return self
-
-    def GetRowData(self) -> _TableNode:  # noqa: N802
-        return self
-
-    def GetMTime(self) -> int:  # noqa: N802
-        return 0  # nothing is ever written
-
-    def GetName(self) -> str:  # noqa: N802
-        return "Findings"
-
-    def GetNumberOfColumns(self) -> int:  # noqa: N802
-        return len(self._columns)
-
-    def GetNumberOfRows(self) -> int:  # noqa: N802
-        return self._rows
-
-    def GetColumnName(self, index: int) -> str:  # noqa: N802
-        return list(self._columns)[index]
-
-    def GetColumnIndex(self, name: str) -> int:  # noqa: N802
-        return list(self._columns).index(name)
-
-    def GetColumnByName(self, name: str) -> _Column | None:  # noqa: N802
-        return self._columns.get(name)
-
-    def GetAttribute(self, name: str) -> str | None:  # noqa: N802
-        return self._attributes.get(name)
-
-    def SetAttribute(self, name: str, value: str) -> None:  # noqa: N802
-        self._attributes[name] = value
-
-    def SetCellText(self, *_: object) -> None:  # noqa: N802
-        pass
-
-    def StartModify(self) -> bool:  # noqa: N802
-        return False
-
-    def EndModify(self, _: bool) -> None:  # noqa: N802
-        pass
-
-
-class _TextNode:
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def GetText(self) -> str:  # noqa: N802
-        return self._text
-
-    def GetName(self) -> str:  # noqa: N802
-        return "Record"
+    node = SimpleNamespace(
+        GetMTime=lambda: 0,  # nothing is ever written
+        GetName=lambda: "Findings",
+        GetNumberOfColumns=lambda: len(names),
+        GetNumberOfRows=lambda: len(rows),
+        GetColumnName=lambda index: names[index],
+        GetColumnIndex=names.index,
+        GetColumnByName=column,
+        GetAttribute=attributes.get,
+        SetAttribute=attributes.__setitem__,
+        SetCellText=lambda *_: None,
+        StartModify=lambda: False,
+        EndModify=lambda _: None,
+    )
+    node.GetTable = node.GetRowData = lambda: node
+    return node
 
 
 if __name__ == "__main__":
