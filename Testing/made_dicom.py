@@ -7,7 +7,7 @@ enhanced_series(folder / "flair", flair, kind="FLAIR", study=study, InversionTim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,56 +16,43 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-#: What scanners write for each kind of series: attributes of a classic MR image.
+
+def _kind(
+    description: str, name: str, ways: str, dimensions: str, *numbers: float, **more: Any
+) -> dict[str, Any]:
+    """Attributes of a classic MR image.
+
+    Args:
+        ways: terms of ScanningSequence and SequenceVariant.
+        numbers: times of echo and repetition (ms), length of the echo train, flip angle (degrees), time of inversion.
+    """
+    echo, repetition, train, flip, *inversion = numbers
+    return {
+        **{"SeriesDescription": description, "ProtocolName": description, "SequenceName": name},
+        "ScanningSequence": [way for way in ways.split() if way in ("SE", "IR", "GR", "EP")],
+        "SequenceVariant": [way for way in ways.split() if way in ("SK", "SP", "OSP", "MP")],
+        **{"EchoTime": float(echo), "RepetitionTime": float(repetition), "EchoTrainLength": train},
+        **({"InversionTime": float(inversion[0])} if inversion else {}),
+        **{"FlipAngle": float(flip), "MRAcquisitionType": dimensions, **more},
+    }
+
+
+#: What scanners write for each kind of series.
 KINDS: dict[str, dict[str, Any]] = {
-    "FLAIR": {
-        **{"SeriesDescription": "t2_tirm_tra_dark-fluid", "ProtocolName": "t2_tirm_tra_dark-fluid"},
-        **{"ScanningSequence": ["SE", "IR"], "SequenceVariant": ["SK", "SP", "OSP"], "SequenceName": "*tir2d1_16"},
-        **{"EchoTime": 93.0, "RepetitionTime": 9000.0, "InversionTime": 2500.0, "EchoTrainLength": 16},
-        **{"FlipAngle": 150.0, "MRAcquisitionType": "2D"},
-    },
-    "T1": {
-        **{"SeriesDescription": "t1_mprage_sag_p2_iso", "ProtocolName": "t1_mprage_sag_p2_iso"},
-        **{"ScanningSequence": ["GR", "IR"], "SequenceVariant": ["SK", "SP", "MP"], "SequenceName": "*tfl3d1_16ns"},
-        **{"EchoTime": 2.3, "RepetitionTime": 2300.0, "InversionTime": 900.0, "EchoTrainLength": 1},
-        **{"FlipAngle": 8.0, "MRAcquisitionType": "3D"},
-    },
-    "T1 spin echo": {
-        **{"SeriesDescription": "t1_se_tra", "ProtocolName": "t1_se_tra", "SequenceName": "*se2d1"},
-        **{"ScanningSequence": ["SE"], "SequenceVariant": ["SP", "OSP"]},
-        **{"EchoTime": 8.9, "RepetitionTime": 500.0, "EchoTrainLength": 1, "FlipAngle": 90.0, "MRAcquisitionType": "2D"},
-    },
-    "T2": {
-        **{"SeriesDescription": "t2_tse_tra", "ProtocolName": "t2_tse_tra", "SequenceName": "*tse2d1_18"},
-        **{"ScanningSequence": ["SE"], "SequenceVariant": ["SK", "SP", "OSP"]},
-        **{"EchoTime": 100.0, "RepetitionTime": 5000.0, "EchoTrainLength": 18, "FlipAngle": 150.0},
-        **{"MRAcquisitionType": "2D"},
-    },
-    "PD": {
-        **{"SeriesDescription": "pd_tse_tra", "ProtocolName": "pd_tse_tra", "SequenceName": "*tse2d1_5"},
-        **{"ScanningSequence": ["SE"], "SequenceVariant": ["SK", "SP"]},
-        **{"EchoTime": 14.0, "RepetitionTime": 3000.0, "EchoTrainLength": 5, "FlipAngle": 150.0},
-        **{"MRAcquisitionType": "2D"},
-    },
-    "DWI": {
-        **{"SeriesDescription": "ep2d_diff_3scan_trace", "ProtocolName": "ep2d_diff", "SequenceName": "*ep_b1000t"},
-        **{"ScanningSequence": ["EP"], "SequenceVariant": ["SK", "SP"], "ImageType": ["ORIGINAL", "PRIMARY", "DIFFUSION MAP"]},
-        **{"EchoTime": 89.0, "RepetitionTime": 6000.0, "EchoTrainLength": 1, "FlipAngle": 90.0, "MRAcquisitionType": "2D"},
-    },
-    "SWI": {
-        **{"SeriesDescription": "SWI_Images", "ProtocolName": "t2_swi_tra", "SequenceName": "*swi3d1r"},
-        **{"ScanningSequence": ["GR"], "SequenceVariant": ["SP"]},
-        **{"EchoTime": 20.0, "RepetitionTime": 28.0, "EchoTrainLength": 1, "FlipAngle": 15.0, "MRAcquisitionType": "3D"},
-    },
-    "localiser": {
-        **{"SeriesDescription": "localizer", "ProtocolName": "localizer", "SequenceName": "*fl2d1"},
-        **{"ScanningSequence": ["GR"], "SequenceVariant": ["SP"]},
-        **{"EchoTime": 4.0, "RepetitionTime": 8.6, "EchoTrainLength": 1, "FlipAngle": 20.0, "MRAcquisitionType": "2D"},
-    },
-}  # fmt: skip
+    "FLAIR": _kind("t2_tirm_tra_dark-fluid", "*tir2d1_16", "SE IR SK SP OSP", "2D", 93, 9000, 16, 150, 2500),
+    "T1": _kind("t1_mprage_sag_p2_iso", "*tfl3d1_16ns", "GR IR SK SP MP", "3D", 2.3, 2300, 1, 8, 900),
+    "T1 spin echo": _kind("t1_se_tra", "*se2d1", "SE SP OSP", "2D", 8.9, 500, 1, 90),
+    "T2": _kind("t2_tse_tra", "*tse2d1_18", "SE SK SP OSP", "2D", 100, 5000, 18, 150),
+    "PD": _kind("pd_tse_tra", "*tse2d1_5", "SE SK SP", "2D", 14, 3000, 5, 150),
+    "DWI": _kind(
+        "ep2d_diff_3scan_trace", "*ep_b1000t", "EP SK SP", "2D", 89, 6000, 1, 90, ProtocolName="ep2d_diff"
+    )
+    | {"ImageType": ["ORIGINAL", "PRIMARY", "DIFFUSION MAP"]},
+    "SWI": _kind("SWI_Images", "*swi3d1r", "GR SP", "3D", 20, 28, 1, 15, ProtocolName="t2_swi_tra"),
+    "localiser": _kind("localizer", "*fl2d1", "GR SP", "2D", 4, 8.6, 1, 20),
+}
 
 
 @dataclass(frozen=True)
@@ -124,9 +111,9 @@ def classic_series(
         made.AcquisitionDate, made.AcquisitionTime = study.date, study.time
         made.PositionReferenceIndicator = ""
         position = image.TransformIndexToPhysicalPoint((0, 0, k))
-        made.ImagePositionPatient = [_decimal(v) for v in position]
-        made.ImageOrientationPatient = [_decimal(v) for v in (*direction[:, 0], *direction[:, 1])]
-        made.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]
+        made.ImagePositionPatient = _decimals(position)
+        made.ImageOrientationPatient = _decimals((*direction[:, 0], *direction[:, 1]))
+        made.PixelSpacing = _decimals((spacing[1], spacing[0]))
         made.SliceThickness, made.SpacingBetweenSlices = _decimal(spacing[2]), _decimal(spacing[2])
         slope, intercept = common[k]
         if (slope, intercept) != (1.0, 0.0):
@@ -175,46 +162,39 @@ def enhanced_series(
     made.InstanceNumber, made.PositionReferenceIndicator = 1, ""
     made.ImageType = [*flat.get("ImageType", ["ORIGINAL", "PRIMARY"])[:2], "VOLUME", "NONE"]
     _enhanced_module(made, flat, kind)
-    shared = Dataset()
-    _sequence_groups(shared, flat, kind)
+    shared = _sequence_groups(flat, kind)
     frames = []
     for place, k in enumerate(frame_order):
-        frame = Dataset()
-        content = Dataset()
-        content.FrameReferenceDateTime = content.FrameAcquisitionDateTime = study.date + study.time
-        content.FrameAcquisitionDuration, content.FrameAcquisitionNumber = 1000.0, 1
-        content.StackID = stacks[place] if stacks else "1"
-        content.InStackPositionNumber = k + 1
-        content.TemporalPositionIndex = temporal_positions[place] if temporal_positions else 1
-        content.DimensionIndexValues = [
-            sorted(set(stacks or ["1"])).index(content.StackID) + 1,
-            k + 1,
-            content.TemporalPositionIndex,
-        ]
-        frame.FrameContentSequence = Items([content])
-        plane = Dataset()
-        plane.ImagePositionPatient = [
-            _decimal(v) for v in image.TransformIndexToPhysicalPoint((0, 0, int(k)))
-        ]
-        frame.PlanePositionSequence = Items([plane])
-        echo = Dataset()
-        echo.EffectiveEchoTime = float(echo_times[place] if echo_times else flat.get("EchoTime", 90.0))
-        frame.MREchoSequence = Items([echo])
-        kind_of_frame = Dataset()
-        kind_of_frame.FrameType = made.ImageType
-        _how_it_was_made(kind_of_frame, kind)
-        frame.MRImageFrameTypeSequence = Items([kind_of_frame])
-        value = Dataset()
-        value.RescaleIntercept, value.RescaleSlope = _decimal(common[k][1]), _decimal(common[k][0])
-        value.RescaleType = "US"
-        frame.PixelValueTransformationSequence = Items([value])
+        stack = stacks[place] if stacks else "1"
+        time = temporal_positions[place] if temporal_positions else 1
+        position = image.TransformIndexToPhysicalPoint((0, 0, int(k)))
+        frame = _item(
+            FrameContentSequence=_item(
+                FrameReferenceDateTime=study.date + study.time,
+                FrameAcquisitionDateTime=study.date + study.time,
+                FrameAcquisitionDuration=1000.0,
+                FrameAcquisitionNumber=1,
+                StackID=stack,
+                InStackPositionNumber=k + 1,
+                TemporalPositionIndex=time,
+                DimensionIndexValues=[sorted(set(stacks or ["1"])).index(stack) + 1, k + 1, time],
+            ),
+            PlanePositionSequence=_item(ImagePositionPatient=_decimals(position)),
+            MREchoSequence=_item(
+                EffectiveEchoTime=float(echo_times[place] if echo_times else flat.get("EchoTime", 90.0))
+            ),
+            MRImageFrameTypeSequence=_item(FrameType=made.ImageType, **_how_it_was_made(kind)),
+            PixelValueTransformationSequence=_item(
+                RescaleIntercept=_decimal(common[k][1]), RescaleSlope=_decimal(common[k][0]), RescaleType="US"
+            ),
+        )
         if not shared_orientation:
             _place_groups(frame, image)
         frames.append(frame)
     if shared_orientation:
         _place_groups(shared, image)
-    made.SharedFunctionalGroupsSequence = Items([shared])
-    made.PerFrameFunctionalGroupsSequence = Items(frames)
+    made.SharedFunctionalGroupsSequence = [shared]
+    made.PerFrameFunctionalGroupsSequence = frames
     made.NumberOfFrames = len(frames)
     stored = [np.rint((voxels[k].astype(float) - common[k][1]) / common[k][0]) for k in frame_order]
     _pixels(made, np.asarray(stored).astype(np.int16))
@@ -241,10 +221,9 @@ def turn(files: list[Path], k: int, degrees: float = 30.0) -> None:
     """Turn one slice about its first voxel, as in a localiser or a mixture of orientations."""
     image = pydicom.dcmread(files[k])
     rotation = sitk.Euler3DTransform((0.0, 0.0, 0.0), 0.0, np.deg2rad(degrees), 0.0).GetMatrix()
-    axes = (
-        np.asarray(image.ImageOrientationPatient, float).reshape(2, 3) @ np.asarray(rotation).reshape(3, 3).T
-    )
-    image.ImageOrientationPatient = [_decimal(v) for v in axes.ravel()]
+    before = np.asarray(image.ImageOrientationPatient, float).reshape(2, 3)
+    axes = before @ np.asarray(rotation).reshape(3, 3).T
+    image.ImageOrientationPatient = _decimals(axes.ravel())
     _write(image, files[k])
 
 
@@ -317,6 +296,22 @@ def _decimal(value: float) -> str:
     raise ValueError(value)
 
 
+def _decimals(values: Iterable[float]) -> list[str]:
+    return [_decimal(value) for value in values]
+
+
+def _item(**attributes: Any) -> Dataset:
+    """A dataset; one within it becomes a sequence of one item."""
+    made = Dataset()
+    for name, value in attributes.items():
+        setattr(made, name, [value] if isinstance(value, Dataset) else value)
+    return made
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    return _item(CodeValue=value, CodingSchemeDesignator="SCT", CodeMeaning=meaning)
+
+
 def _pixels(made: Dataset, stored: np.ndarray) -> None:
     made.Rows, made.Columns = stored.shape[-2:]
     made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -332,26 +327,34 @@ def _write(made: Dataset, path: Path) -> Path:
 
 def _place_groups(groups: Dataset, image: sitk.Image) -> None:
     direction, spacing = np.asarray(image.GetDirection()).reshape(3, 3), image.GetSpacing()
-    orientation, measures = Dataset(), Dataset()
-    orientation.ImageOrientationPatient = [_decimal(v) for v in (*direction[:, 0], *direction[:, 1])]
-    measures.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]
-    measures.SliceThickness = measures.SpacingBetweenSlices = _decimal(spacing[2])
-    groups.PlaneOrientationSequence, groups.PixelMeasuresSequence = Items([orientation]), Items([measures])
+    axes, thickness = _decimals((*direction[:, 0], *direction[:, 1])), _decimal(spacing[2])
+    groups.PlaneOrientationSequence = [_item(ImageOrientationPatient=axes)]
+    groups.PixelMeasuresSequence = [
+        _item(
+            PixelSpacing=_decimals((spacing[1], spacing[0])),
+            SliceThickness=thickness,
+            SpacingBetweenSlices=thickness,
+        )
+    ]
 
 
-_CONTRASTS = {"FLAIR": "FLUID_ATTENUATED", "PD": "PROTON_DENSITY", "DWI": "DIFFUSION", "localiser": "T1"}
+_CONTRASTS = {
+    **{"FLAIR": "FLUID_ATTENUATED", "PD": "PROTON_DENSITY", "DWI": "DIFFUSION", "localiser": "T1"},
+    **{"T1": "T1", "T1 spin echo": "T1", "T2": "T2", "SWI": "T2_STAR"},
+}
 
 
-def _how_it_was_made(made: Dataset, kind: str) -> None:
+def _how_it_was_made(kind: str) -> dict[str, Any]:
     """What both the object and each frame say."""
-    contrast = _CONTRASTS.get(kind, "T1" if kind.startswith("T1") else "T2" if kind == "T2" else "T2_STAR")
-    made.PixelPresentation, made.VolumetricProperties = "MONOCHROME", "VOLUME"
-    made.VolumeBasedCalculationTechnique = "NONE"
-    made.ComplexImageComponent, made.AcquisitionContrast = "MAGNITUDE", contrast
+    return {
+        **{"PixelPresentation": "MONOCHROME", "VolumetricProperties": "VOLUME"},
+        **{"VolumeBasedCalculationTechnique": "NONE", "ComplexImageComponent": "MAGNITUDE"},
+        "AcquisitionContrast": _CONTRASTS[kind],
+    }
 
 
 def _enhanced_module(made: Dataset, flat: dict[str, Any], kind: str) -> None:
-    _how_it_was_made(made, kind)
+    _set(made, _how_it_was_made(kind))
     sequences = flat.get("ScanningSequence", ["SE"])
     made.SeriesDescription = flat.get("SeriesDescription", "")
     made.ProtocolName = flat.get("ProtocolName", "")
@@ -372,42 +375,31 @@ def _enhanced_module(made: Dataset, flat: dict[str, Any], kind: str) -> None:
     if made.MRAcquisitionType == "3D":
         made.CoverageOfKSpace = "FULL"
     made.BurnedInAnnotation, made.LossyImageCompression, made.PresentationLUTShape = "NO", "00", "IDENTITY"
-    made.AcquisitionContextSequence = Items([])
+    made.AcquisitionContextSequence = []
     if agent := flat.get("ContrastBolusAgent"):
-        code = Dataset()
-        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "385420005", "SCT", str(agent)
-        used, route = Dataset(), Dataset()
-        route.CodeValue, route.CodingSchemeDesignator, route.CodeMeaning = (
-            "47625008",
-            "SCT",
-            "Intravenous route",
-        )
-        used.update(code)
+        used = _code("385420005", str(agent))
         used.ContrastBolusAgentNumber, used.ContrastBolusVolume = 1, 10.0
         used.ContrastBolusIngredientConcentration = None
-        used.ContrastBolusIngredientCodeSequence = Items([])
-        used.ContrastBolusAdministrationRouteSequence = Items([route])
-        made.ContrastBolusAgentSequence = Items([used])
-    organization, stack, position, time = Dataset(), Dataset(), Dataset(), Dataset()
-    organization.DimensionOrganizationUID = generate_uid()
-    made.DimensionOrganizationSequence = Items([organization])
-    for item, pointer in ((stack, 0x00209056), (position, 0x00209057), (time, 0x00209128)):
-        item.DimensionOrganizationUID = organization.DimensionOrganizationUID
-        item.DimensionIndexPointer, item.FunctionalGroupPointer = pointer, 0x00209111
-    made.DimensionIndexSequence = Items([stack, position, time])
+        used.ContrastBolusIngredientCodeSequence = []
+        used.ContrastBolusAdministrationRouteSequence = [_code("47625008", "Intravenous route")]
+        made.ContrastBolusAgentSequence = [used]
+    organization = generate_uid()
+    made.DimensionOrganizationSequence = [_item(DimensionOrganizationUID=organization)]
+    common = {"DimensionOrganizationUID": organization, "FunctionalGroupPointer": 0x00209111}
+    pointers = (0x00209056, 0x00209057, 0x00209128)  # to stack, position and time
+    made.DimensionIndexSequence = [_item(DimensionIndexPointer=to, **common) for to in pointers]
 
 
-def _sequence_groups(shared: Dataset, flat: dict[str, Any], kind: str) -> None:
+def _sequence_groups(flat: dict[str, Any], kind: str) -> Dataset:
     """The functional groups that say how the sequence was set."""
     timing, modifier, imaging = Dataset(), Dataset(), Dataset()
     timing.RepetitionTime, timing.FlipAngle = flat.get("RepetitionTime", 9000.0), flat.get("FlipAngle", 90.0)
     timing.EchoTrainLength = timing.RFEchoTrainLength = flat.get("EchoTrainLength", 1)
     timing.GradientEchoTrainLength = 0
-    power = Dataset()
-    timing.SpecificAbsorptionRateSequence, timing.OperatingModeSequence = Items([power]), Items([Dataset()])
-    power.SpecificAbsorptionRateDefinition, power.SpecificAbsorptionRateValue = "IEC_HEAD", 1.0
-    timing.OperatingModeSequence[0].OperatingModeType = "RF"
-    timing.OperatingModeSequence[0].OperatingMode = "IEC_NORMAL"
+    timing.SpecificAbsorptionRateSequence = [
+        _item(SpecificAbsorptionRateDefinition="IEC_HEAD", SpecificAbsorptionRateValue=1.0)
+    ]
+    timing.OperatingModeSequence = [_item(OperatingModeType="RF", OperatingMode="IEC_NORMAL")]
     timing.GradientOutputType, timing.GradientOutput = "DB_DT", 10.0
     inversion = flat.get("InversionTime")
     modifier.InversionRecovery = "YES" if inversion else "NO"
@@ -418,39 +410,31 @@ def _sequence_groups(shared: Dataset, flat: dict[str, Any], kind: str) -> None:
     modifier.PartialFourier, modifier.ParallelAcquisition = "NO", "NO"
     imaging.MagnetizationTransfer, imaging.BloodSignalNulling, imaging.Tagging = "NONE", "NO", "NONE"
     imaging.TransmitterFrequency, imaging.PixelBandwidth = 123.2, 200.0
-    shared.MRTimingAndRelatedParametersSequence = Items([timing])
-    shared.MRModifierSequence, shared.MRImagingModifierSequence = Items([modifier]), Items([imaging])
-    field_of_view = Dataset()
-    field_of_view.InPlanePhaseEncodingDirection, field_of_view.MRAcquisitionFrequencyEncodingSteps = (
-        "ROW",
-        256,
-    )
-    field_of_view.MRAcquisitionPhaseEncodingStepsInPlane = 256
+    view, receive, transmit = Dataset(), Dataset(), Dataset()
+    view.InPlanePhaseEncodingDirection, view.MRAcquisitionFrequencyEncodingSteps = "ROW", 256
+    view.MRAcquisitionPhaseEncodingStepsInPlane = 256
     if flat.get("MRAcquisitionType") == "3D":
-        field_of_view.MRAcquisitionPhaseEncodingStepsOutOfPlane = 160
-    field_of_view.PercentSampling, field_of_view.PercentPhaseFieldOfView = 100.0, 100.0
-    shared.MRFOVGeometrySequence = Items([field_of_view])
-    receive, transmit, averages = Dataset(), Dataset(), Dataset()
+        view.MRAcquisitionPhaseEncodingStepsOutOfPlane = 160
+    view.PercentSampling, view.PercentPhaseFieldOfView = 100.0, 100.0
     receive.ReceiveCoilName, receive.ReceiveCoilManufacturerName = "HEAD", ""
     receive.ReceiveCoilType, receive.QuadratureReceiveCoil = "VOLUME", "YES"
     transmit.TransmitCoilName, transmit.TransmitCoilManufacturerName = "BODY", ""
     transmit.TransmitCoilType = "BODY"
-    averages.NumberOfAverages = 1.0
-    shared.MRReceiveCoilSequence, shared.MRTransmitCoilSequence = Items([receive]), Items([transmit])
-    shared.MRAveragesSequence = Items([averages])
+    shared = _item(
+        MRTimingAndRelatedParametersSequence=timing,
+        MRModifierSequence=modifier,
+        MRImagingModifierSequence=imaging,
+        MRFOVGeometrySequence=view,
+        MRReceiveCoilSequence=receive,
+        MRTransmitCoilSequence=transmit,
+        MRAveragesSequence=_item(NumberOfAverages=1.0),
+        FrameAnatomySequence=_item(FrameLaterality="U", AnatomicRegionSequence=_code("12738006", "Brain")),
+        FrameVOILUTSequence=_item(WindowCenter=500.0, WindowWidth=1000.0),
+    )
     if kind == "DWI":
-        diffusion = Dataset()
-        diffusion.DiffusionBValue, diffusion.DiffusionDirectionality = 1000.0, "ISOTROPIC"
-        shared.MRDiffusionSequence = Items([diffusion])
+        shared.MRDiffusionSequence = [_item(DiffusionBValue=1000.0, DiffusionDirectionality="ISOTROPIC")]
     if flat.get("ContrastBolusAgent"):
-        usage = Dataset()
-        usage.ContrastBolusAgentNumber, usage.ContrastBolusAgentAdministered = 1, "YES"
+        usage = _item(ContrastBolusAgentNumber=1, ContrastBolusAgentAdministered="YES")
         usage.ContrastBolusAgentDetected, usage.ContrastBolusAgentPhase = "YES", "POST_CONTRAST"
-        shared.ContrastBolusUsageSequence = Items([usage])
-    anatomy, region = Dataset(), Dataset()
-    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "12738006", "SCT", "Brain"
-    anatomy.FrameLaterality, anatomy.AnatomicRegionSequence = "U", Items([region])
-    shared.FrameAnatomySequence = Items([anatomy])
-    window = Dataset()
-    window.WindowCenter, window.WindowWidth = 500.0, 1000.0
-    shared.FrameVOILUTSequence = Items([window])
+        shared.ContrastBolusUsageSequence = [usage]
+    return shared
