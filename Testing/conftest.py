@@ -91,6 +91,20 @@ def run_command(
     return Run(done.returncode, done.stdout, done.stderr, output)
 
 
+@pytest.fixture
+def call(capfd):
+    """`call(*arguments)`: the command in this process; gives exit code, stdout, stderr."""
+    from AnomalyDetectionLib import cli
+
+    def in_this_process(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return left.value.code, captured.out, captured.err
+
+    return in_this_process
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     """`made_once(name, make)`: a folder that `make(folder)` fills, once for all processes that share the tests."""

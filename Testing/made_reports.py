@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-import numpy as np
 from AnomalyDetectionLib.detection.findings import Findings, derive_findings
 from AnomalyDetectionLib.detection.reviewed_findings import ReviewedFinding
 from AnomalyDetectionLib.detection.score_map import ScoreMap
 from AnomalyDetectionLib.dicom.patient import PatientHeader
-from synthetic_study import empty_lattice, prepared_study, scored
+from synthetic_study import many_patches as many_patches
+from synthetic_study import scores_at
 
 JANE = PatientHeader("Doe, Jane", "MRN-417", "1948-02-11", "F", "2025-11-03", "Head, follow-up", "ACC-77")
 
@@ -22,12 +22,8 @@ RECORD = {
         "brain_mask": "deepbet",
     },
     "inputs": {
-        "t1": {
-            "path": "/clinic/Doe_Jane/T1.nii.gz",
-            "description": "Doe T1",
-            "sha256": "11" * 32,
-            "grid": {"size": [200, 244, 38], "spacing_mm": [0.9, 0.9, 4.0]},
-        },
+        "t1": {"path": "/clinic/Doe_Jane/T1.nii.gz", "description": "Doe T1", "sha256": "11" * 32}
+        | {"grid": {"size": [200, 244, 38], "spacing_mm": [0.9, 0.9, 4.0]}},
         "flair": {"path": "/clinic/Doe_Jane/FLAIR.nii.gz", "description": "Doe FLAIR", "sha256": "22" * 32},
         "brain_mask": None,
     },
@@ -45,20 +41,8 @@ SMALL_ONE = {(3, 16, 8): 5.0}
 
 def a_scan(patches: dict[tuple[int, int, int], float]) -> tuple[ScoreMap, Findings]:
     """The synthetic study, scored 1 everywhere but at these patches (slice, row, column), and what is above 3."""
-    study = prepared_study()
-    lattice = empty_lattice(study)
-    for patch, score in patches.items():
-        lattice[patch] = score
-    scores = scored(study, lattice)
+    scores = scores_at(patches)
     return scores, derive_findings(scores, threshold=3.0, min_patches=1)
-
-
-def many_patches(count: int) -> dict[tuple[int, int, int], float]:
-    """So many patches in the brain that do not touch."""
-    inside = np.isfinite(empty_lattice(prepared_study()))
-    apart = [tuple(patch) for patch in np.argwhere(inside).tolist() if all(n % 2 == 0 for n in patch)]
-    assert len(apart) >= count
-    return {patch: 3.1 + 0.01 * k for k, patch in enumerate(apart[:count])}
 
 
 def reviewed(findings: Findings) -> list[ReviewedFinding]:
@@ -94,32 +78,24 @@ class _Parser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.page = Element("", {})
-        self._open = [self.page]
+        self.open = [self.page]
 
     def handle_starttag(self, tag, attrs):
-        element = Element(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].inside.append(element)
+        self.handle_startendtag(tag, attrs)
         if tag not in ("meta", "img", "input", "br"):
-            self._open.append(element)
+            self.open.append(self.open[-1].inside[-1])
 
     def handle_startendtag(self, tag, attrs):
-        self._open[-1].inside.append(Element(tag, {name: value or "" for name, value in attrs}))
+        self.open[-1].inside.append(Element(tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag):
-        assert self._open[-1].name == tag, f"</{tag}> ends <{self._open[-1].name}>"
-        self._open.pop()
+        assert self.open[-1].name == tag, f"</{tag}> ends <{self.open[-1].name}>"
+        self.open.pop()
 
     def handle_data(self, data):
-        data = data.replace("\N{NO-BREAK SPACE}", " ")
-        if self._open[-1].name != "style":
-            for element in self._open:
-                element.words.append(data)
-        else:
-            self._open[-1].words.append(data)
-
-    def close(self):
-        super().close()
-        assert len(self._open) == 1, f"<{self._open[-1].name}> is not closed"
+        around = self.open[-1:] if self.open[-1].name == "style" else self.open
+        for element in around:
+            element.words.append(data.replace("\N{NO-BREAK SPACE}", " "))
 
 
 def parsed(text: str) -> Element:
@@ -127,4 +103,5 @@ def parsed(text: str) -> Element:
     parser = _Parser()
     parser.feed(text)
     parser.close()
+    assert len(parser.open) == 1, f"<{parser.open[-1].name}> is not closed"
     return parser.page

@@ -10,42 +10,14 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import derive_findings
-from AnomalyDetectionLib.detection.score_map import ScoreMap
 from AnomalyDetectionLib.detection.stored_scores import write_stored
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.tables import write_csv, write_json
 from made_dicom import MadeStudy, classic_series
-from synthetic_study import (
-    FLAIR_GRID,
-    MODEL_GRID,
-    ellipsoid,
-    empty_lattice,
-    prepared_study,
-    rotated,
-    scored,
-)
-
-SCORES = {
-    **{(5, 10, column): score for column, score in zip(range(5, 12), (9, 8, 4, 4, 4, 7, 6), strict=True)},
-    (3, 16, 8): 5.0,
-    (6, 12, 14): 3.5,
-    (6, 13, 14): 3.4,
-}
-"""As of `result_in_scene`: three findings at threshold 3."""
+from synthetic_study import FLAIR_GRID, SCORES, ellipsoid, scores_at
 
 THRESHOLD, MIN_PATCHES = 3.0, 1
-
-
-def scores_of(
-    patches: dict[tuple[int, int, int], float], grid: Grid = FLAIR_GRID, degrees: float = 0.0
-) -> ScoreMap:
-    """The synthetic study, turned round z, scored 1 everywhere but at these patches."""
-    study = prepared_study(flair_grid=grid, model_grid=rotated(MODEL_GRID, degrees), degrees=degrees)
-    lattice = empty_lattice(study)
-    for patch, score in patches.items():
-        lattice[patch] = score
-    return scored(study, lattice)
 
 
 def head_image(grid: Grid = FLAIR_GRID, seed: int = 1, degrees: float = 0.0) -> sitk.Image:
@@ -90,22 +62,16 @@ def result_folder(
         inputs[role] = described(path, Grid.of(image))
         if scan:
             inputs[role]["path"] = f"bids:raw:{scan}/anat/{path.name}"
-    scores = scores_of(patches, Grid.of(images["flair"]), degrees)
+    scores = scores_at(patches, Grid.of(images["flair"]), degrees=degrees)
     findings = derive_findings(scores, threshold=THRESHOLD, min_patches=MIN_PATCHES)
+    scoring = {"stride": 4, "threshold": THRESHOLD, "min_patches": MIN_PATCHES}
+    unmoved = {"registered": False, "shift_mm": 0.0, "rotation_deg": 0.0}
     record = {
         "notice": "Research use only.",
         "model": {"name": model, "file": model, "sha256": hashlib.sha256(model.encode()).hexdigest()},
-        "settings": {
-            "scoring": {"stride": 4, "threshold": THRESHOLD, "min_patches": MIN_PATCHES},
-            "scores_are_probabilities": probabilities,
-        },
+        "settings": {"scoring": scoring, "scores_are_probabilities": probabilities},
         "inputs": inputs,
-        "alignment": {
-            "registered": False,
-            "shift_mm": 0.0,
-            "rotation_deg": 0.0,
-            "flair_to_t1_lps": np.eye(4).ravel().tolist(),
-        },
+        "alignment": {**unmoved, "flair_to_t1_lps": np.eye(4).ravel().tolist()},
         "hidden_in_images": sorted(hide),
         "missing": [],
         "run": {"finished_utc": "2024-03-05T10:00:00+00:00"},
@@ -133,15 +99,10 @@ def with_dicom_images(folder: Path, place: Path, study: MadeStudy) -> Path:
     record = record_of(folder / "findings.json")
     for number, (role, kind) in enumerate((("t1", "T1"), ("flair", "FLAIR")), start=3):
         path = Path(record["inputs"][role]["path"])
-        files = classic_series(
-            place / kind, sitk.ReadImage(str(path)), kind=kind, study=study, number=number,
-            SeriesDescription=f"ax {kind}",
-        )  # fmt: skip
-        record["inputs"][role] |= {
-            "path": str(place),
-            "dicom_files": len(files),
-            "sha256": read_volume(place / kind, role=kind).sha256,
-        }
+        common = {"kind": kind, "study": study, "number": number, "SeriesDescription": f"ax {kind}"}
+        files = classic_series(place / kind, sitk.ReadImage(str(path)), **common)
+        sha256 = read_volume(place / kind, role=kind).sha256
+        record["inputs"][role] |= {"path": str(place), "dicom_files": len(files), "sha256": sha256}
         path.unlink()
     (folder / "findings.json").write_text(json.dumps(record), encoding="utf-8")
     return folder
@@ -176,15 +137,3 @@ def engine_files(folder: Path) -> dict[str, bytes]:
 def record_of(path: Path) -> dict[str, Any]:
     """What a JSON file says."""
     return dict(json.loads(path.read_text("utf-8")))
-
-
-__all__ = [
-    "FLAIR_GRID",
-    "MODEL_GRID",
-    "SCORES",
-    "engine_files",
-    "head_image",
-    "record_of",
-    "result_folder",
-    "with_dicom_images",
-]

@@ -14,28 +14,17 @@ from AnomalyDetectionLib.detection.stored_scores import StoredScores, store
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.scene.result import Result, add_result
 from slicer_scene import SlicerScene, add_volume, make_scene
-from synthetic_study import FIRST, FLAIR_GRID, MODEL_GRID, STRIDE, empty_lattice, prepared_study, scored
+from synthetic_study import FIRST, FLAIR_GRID, MODEL_GRID, SCORES, STRIDE, many_patches, scored, scores_at
 
 Scores = Mapping[tuple[int, int, int], float]
-
-# One finding at 3 with two peaks, which are two findings above 4; a single patch; a faint pair.
-SCORES: Scores = {
-    **{(5, 10, column): score for column, score in zip(range(5, 12), (9, 8, 4, 4, 4, 7, 6), strict=True)},
-    (3, 16, 8): 5.0,
-    (6, 12, 14): 3.5,
-    (6, 13, 14): 3.4,
-}
+many_findings = many_patches
 
 
 def stored_scores(
     scores: Scores = SCORES, *, flair_grid: Grid = FLAIR_GRID, model_grid: Grid = MODEL_GRID
 ) -> StoredScores:
     """The synthetic study, scored 1 everywhere but at these patches (slice, row, column)."""
-    study = prepared_study(flair_grid=flair_grid, model_grid=model_grid)
-    lattice = empty_lattice(study)
-    for patch, score in scores.items():
-        lattice[patch] = score
-    return store(scored(study, lattice))
+    return store(scores_at(scores, flair_grid, model_grid))
 
 
 # Of the findings of SCORES: the first is most likely an infarct, the second an artefact, the third might be anything.
@@ -48,26 +37,12 @@ ANSWERS = {
 
 def answered_scores(scores: Scores = SCORES) -> StoredScores:
     """The synthetic study as the context detector scores it: tenths of these scores, and `ANSWERS` of the second look."""
-    study = prepared_study()
-    lattice = 0.1 * empty_lattice(study)
-    for patch, score in scores.items():
-        lattice[patch] = 0.1 * score
+    high = scores_at(scores)
     labels = np.zeros(MODEL_GRID.shape, np.int32)
     for number, (s, i, j) in enumerate(ANSWERS, start=1):
         labels[s, FIRST[0] + STRIDE * i, FIRST[1] + STRIDE * j] = number
     candidates = CandidateProbabilities(labels, np.array(list(ANSWERS.values()), np.float32))
-    return store(replace(scored(study, lattice), candidates=candidates))
-
-
-def many_findings() -> Scores:
-    """More than 200 patches in the brain that do not touch."""
-    inside = np.isfinite(empty_lattice(prepared_study()))
-    apart = [
-        patch
-        for patch in map(tuple, np.argwhere(inside).tolist())
-        if all(n % 2 == 0 for n in patch[1:]) and patch[0] % 2 == 0
-    ]
-    return {patch: 3.1 + 0.01 * k for k, patch in enumerate(apart)}
+    return store(replace(scored(high.study, 0.1 * high.lattice), candidates=candidates))
 
 
 def add_study(scene: Any, grid: Grid = FLAIR_GRID, name: str = "") -> tuple[Any, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from AnomalyDetectionLib.detection.lattice import paint_cells
 from AnomalyDetectionLib.detection.score_map import ScoreMap
 from AnomalyDetectionLib.grid import Grid
@@ -42,6 +45,22 @@ def ellipsoid(grid: Grid, degrees: float = 0.0) -> np.ndarray:
     return inside.reshape(grid.shape)
 
 
+def heads(grid: Grid = FLAIR_GRID) -> dict[str, sitk.Image]:
+    """T1 and FLAIR with noise, float32, and brain mask of the head, on a grid of as many voxels as `FLAIR_GRID`."""
+    brain, rng = ellipsoid(FLAIR_GRID), np.random.default_rng(3)
+    images = {"brain": grid.image(brain.astype(np.uint8))}
+    for name, level in (("T1", 300.0), ("FLAIR", 200.0)):
+        array = np.where(brain, level, 5) + rng.normal(0, 10, brain.shape)
+        images[name] = grid.image(array.astype(np.float32))
+    return images
+
+
+def write_heads(folder: Path, grid: Grid = FLAIR_GRID) -> None:
+    """T1.nii.gz, FLAIR.nii.gz and brain.nii.gz."""
+    for name, image in heads(grid).items():
+        sitk.WriteImage(image, str(folder / f"{name}.nii.gz"))
+
+
 def prepared_study(
     *, flair_grid: Grid = FLAIR_GRID, model_grid: Grid = MODEL_GRID, degrees: float = 0.0
 ) -> PreparedStudy:
@@ -61,6 +80,15 @@ def prepared_study(
     )
 
 
+SCORES = {
+    **{(5, 10, column): score for column, score in zip(range(5, 12), (9, 8, 4, 4, 4, 7, 6), strict=True)},
+    (3, 16, 8): 5.0,
+    (6, 12, 14): 3.5,
+    (6, 13, 14): 3.4,
+}
+"""One finding at 3 with two peaks, which are two findings above 4; a single patch; a faint pair."""
+
+
 def empty_lattice(study: PreparedStudy) -> np.ndarray:
     """Score 1 for every patch whose centre is in the brain, NaN elsewhere."""
     centres = study.brain[:, FIRST[0] :: STRIDE, FIRST[1] :: STRIDE]
@@ -71,3 +99,25 @@ def scored(study: PreparedStudy, lattice: np.ndarray, **settings: object) -> Sco
     """The score map of a lattice."""
     image = to_flair_grid(paint_cells(lattice, FIRST, STRIDE, study.grid.shape), study, nearest=True)
     return ScoreMap(lattice, FIRST, image, study, ScoringSettings(stride=STRIDE, **settings))
+
+
+def scores_at(
+    patches: Mapping[tuple[int, int, int], float] = SCORES,
+    flair_grid: Grid = FLAIR_GRID,
+    model_grid: Grid = MODEL_GRID,
+    degrees: float = 0.0,
+) -> ScoreMap:
+    """The study, turned round z, scored 1 everywhere but at these patches (slice, row, column)."""
+    study = prepared_study(flair_grid=flair_grid, model_grid=rotated(model_grid, degrees), degrees=degrees)
+    lattice = empty_lattice(study)
+    for patch, score in patches.items():
+        lattice[patch] = score
+    return scored(study, lattice)
+
+
+def many_patches(count: int | None = None) -> dict[tuple[int, int, int], float]:
+    """So many patches in the brain that do not touch, above 3; None: all, which are more than 200."""
+    inside = np.isfinite(empty_lattice(prepared_study()))
+    apart = [tuple(patch) for patch in np.argwhere(inside).tolist() if all(n % 2 == 0 for n in patch)]
+    assert count is None or len(apart) >= count
+    return {patch: 3.1 + 0.01 * k for k, patch in enumerate(apart[:count])}

@@ -13,7 +13,6 @@ import pytest
 from conftest import REPOSITORY
 
 ENTRY = REPOSITORY / "catalogue" / "AnomalyDetection.json"
-SCRIPT = REPOSITORY / "catalogue" / "set_address.py"
 
 #: The keys that an entry may have, and their types (slicer-extension-catalog-entry-schema 1.0.1); the first three it must have.
 TYPES = {
@@ -91,29 +90,21 @@ def copy(tmp_path):
 
 
 def set_address(copy, address):
-    return subprocess.run(
-        [sys.executable, copy / "catalogue" / "set_address.py", address],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, copy / "catalogue" / "set_address.py", address]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_public_address_is_put_everywhere_also_a_second_time(copy):
-    for address in (
-        "https://github.com/somebody/SlicerAnomalyDetection.git",
-        "https://github.com/other/slicer-ad/",
-    ):
-        done = set_address(copy, address)
+    for owner, end in (("somebody/SlicerAnomalyDetection", ".git"), ("other/slicer-ad", "/")):
+        address = f"https://github.com/{owner}"
+        done = set_address(copy, address + end)
         assert done.returncode == 0, done.stderr
-        address = address.removesuffix("/").removesuffix(".git")
         text = (copy / "CMakeLists.txt").read_text("utf-8")
-        assert (
-            json.loads((copy / "catalogue" / "AnomalyDetection.json").read_text("utf-8"))["scm_url"]
-            == address
-        )
-        assert cmake("EXTENSION_HOMEPAGE", text) == address
-        raw = address.replace("github.com", "raw.githubusercontent.com")
+        entry = json.loads((copy / "catalogue" / "AnomalyDetection.json").read_text("utf-8"))
+        assert entry["scm_url"] == cmake("EXTENSION_HOMEPAGE", text) == address
         pictures = [cmake("EXTENSION_ICONURL", text), *cmake("EXTENSION_SCREENSHOTURLS", text).split()]
-        assert all(picture.startswith(f"{raw}/main/Resources/") for picture in pictures)
+        raw = f"https://raw.githubusercontent.com/{owner}/main/Resources/"
+        assert all(picture.startswith(raw) for picture in pictures)
         assert ".invalid" not in text
 
 

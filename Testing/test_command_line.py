@@ -17,22 +17,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.grid import Grid
-from conftest import SAMPLE, run_command
-from synthetic_study import FLAIR_GRID, ellipsoid
+from conftest import FLAIR, SAMPLE_INPUTS, run_command
+from synthetic_study import FLAIR_GRID, write_heads
 
-OUTPUTS = {
-    "anomaly_score.nii.gz",
-    "suspected_anomalies.nii.gz",
-    "suspected_anomalies.seg.nrrd",
-    "findings.csv",
-    "findings.json",
-    "report.html",
-    "overlay.png",
-}
-
-
+IMAGES = ("anomaly_score.nii.gz", "suspected_anomalies.nii.gz", "suspected_anomalies.seg.nrrd")
+OUTPUTS = {*IMAGES, "findings.csv", "findings.json", "report.html", "overlay.png"}
 OUTPUTS_OF_PAPER = OUTPUTS | {"nearest_normal.png"}
 """Of the bundled model that holds normal tissue to compare findings with."""
 
@@ -42,97 +32,54 @@ def scans(tmp_path):
     """Paths of an acceptable T1 and FLAIR, in a folder with a difficult name."""
     folder = tmp_path / "scans é 扫描"
     folder.mkdir()
-    rng = np.random.default_rng(3)
-    brain = ellipsoid(FLAIR_GRID)
-    for name, level in (("T1", 300.0), ("FLAIR", 200.0)):
-        array = np.where(brain, level, 5) + rng.normal(0, 10, brain.shape)
-        sitk.WriteImage(FLAIR_GRID.image(array.astype(np.float32)), str(folder / f"{name}.nii.gz"))
+    write_heads(folder)
     return folder / "T1.nii.gz", folder / "FLAIR.nii.gz"
 
 
 @pytest.fixture
-def command(tmp_path, scans, a_random_model, capfd):
+def command(tmp_path, scans, a_random_model, call):
     """Runs `detect` in this process, with any option changed; gives exit code, stdout, stderr."""
+    usual = {"t1": scans[0], "flair": scans[1], "output": tmp_path / "results", "model": a_random_model}
 
     def run(**changes):
-        t1, flair = scans
-        options = {
-            "t1": t1,
-            "flair": flair,
-            "output": tmp_path / "results",
-            "model": a_random_model,
-            "progress": "none",
-        }
-        options |= changes
-        arguments = ["detect"]
-        for name, value in options.items():
-            if value is not None:
-                arguments += [f"--{name.replace('_', '-')}", str(value)]
-        before = {
-            number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
-        try:
-            with pytest.raises(SystemExit) as left:
-                cli.main(arguments)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        captured = capfd.readouterr()
-        return left.value.code, captured.out, captured.err
+        options = {**usual, "progress": "none", **changes}
+        given = [
+            (f"--{name.replace('_', '-')}", value) for name, value in options.items() if value is not None
+        ]
+        return call("detect", *(word for option in given for word in option))
 
     return run
 
 
-def array_file(path, array):
+def write(path, array):
     sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
-    return path
 
 
-def truncated(path, source):
-    path.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
-    return path
-
-
-BAD_IMAGES = {
-    "missing": (lambda folder, good: folder / "nowhere.nii.gz", "does not exist"),
-    "not an image": (lambda folder, good: _text(folder / "notes.nii.gz"), ""),
-    "truncated": (lambda folder, good: truncated(folder / "half.nii.gz", good), ""),
-    "empty file": (lambda folder, good: _text(folder / "empty.nii.gz", ""), ""),
-    "all zeros": (
-        lambda folder, good: array_file(folder / "zero.nii.gz", np.zeros((9, 40, 40), np.float32)),
-        "0",
-    ),
-    "NaN": (lambda folder, good: array_file(folder / "nan.nii.gz", _all(np.nan)), "NaN"),
-    "single slice": (lambda folder, good: array_file(folder / "slice.nii.gz", _noise((1, 40, 40))), "slice"),
-    "infinite": (lambda folder, good: array_file(folder / "inf.nii.gz", _all(np.inf)), "not numbers"),
-    "4D": (lambda folder, good: _four_dimensions(folder / "4d.nii.gz"), "volumes"),
-    "colour": (lambda folder, good: _colour(folder / "rgb.nii.gz"), "colour"),
-}
-
-
-def _text(path, text="not an image"):
-    path.write_text(text)
-    return path
-
-
-def _noise(shape):
+def noise(*shape):
     return np.random.default_rng(0).random(shape).astype(np.float32) + 1
 
 
-def _all(value):
-    return np.full((9, 40, 40), value, np.float32)
-
-
-def _colour(path):
-    channel = sitk.Cast(sitk.GetImageFromArray(_noise((9, 40, 40))), sitk.sitkUInt8)
+def colour(path):
+    channel = sitk.Cast(sitk.GetImageFromArray(noise(9, 40, 40)), sitk.sitkUInt8)
     sitk.WriteImage(sitk.Compose(channel, channel, channel), str(path))
-    return path
 
 
-def _four_dimensions(path):
-    volumes = [sitk.GetImageFromArray(_noise((6, 20, 20))) for _ in range(3)]
-    sitk.WriteImage(sitk.JoinSeries(volumes), str(path))
-    return path
+def four_dimensions(path):
+    sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(noise(6, 20, 20))] * 3), str(path))
+
+
+BAD_IMAGES = {
+    "missing": (lambda path, good: None, "does not exist"),
+    "not an image": (lambda path, good: path.write_text("not an image"), ""),
+    "truncated": (lambda path, good: path.write_bytes(good.read_bytes()[: good.stat().st_size // 2]), ""),
+    "empty file": (lambda path, good: path.touch(), ""),
+    "all zeros": (lambda path, good: write(path, 0 * noise(9, 40, 40)), "0"),
+    "NaN": (lambda path, good: write(path, np.nan * noise(9, 40, 40)), "NaN"),
+    "infinite": (lambda path, good: write(path, np.inf * noise(9, 40, 40)), "not numbers"),
+    "single slice": (lambda path, good: write(path, noise(1, 40, 40)), "slice"),
+    "4D": (lambda path, good: four_dimensions(path), "volumes"),
+    "colour": (lambda path, good: colour(path), "colour"),
+}
 
 
 def assert_refused(result, folder, *, mentions=""):
@@ -152,7 +99,8 @@ def assert_refused(result, folder, *, mentions=""):
 @pytest.mark.parametrize("kind", BAD_IMAGES)
 def test_an_image_that_cannot_be_used_is_refused_in_one_sentence(kind, role, command, scans, tmp_path):
     make, mentions = BAD_IMAGES[kind]
-    path = make(tmp_path, scans[0])
+    path = tmp_path / "bad.nii.gz"
+    make(path, scans[0])
     result = command(**{role: path})
     assert_refused(result, tmp_path, mentions=mentions)
     assert str(path) in result[2]
@@ -180,34 +128,26 @@ def test_a_random_model_that_cannot_be_used_is_refused(command, a_random_model, 
     whole = a_random_model.read_bytes()
     length = struct.unpack("<Q", whole[:8])[0]
     header = json.loads(whole[8 : 8 + length])
+    contents = [whole[: len(whole) // 2], b"\x80\x04not a model"]
     for change in ({"format": "something else"}, {"version": "999"}):
         other = json.dumps({**header, "__metadata__": {**header["__metadata__"], **change}}).encode()
-        bad.write_bytes(struct.pack("<Q", len(other)) + other + whole[8 + length :])
+        contents.append(struct.pack("<Q", len(other)) + other + whole[8 + length :])
+    for content in contents:
+        bad.write_bytes(content)
         assert_refused(command(model=bad), tmp_path, mentions=str(bad))
-    bad.write_bytes(whole[: len(whole) // 2])
-    assert_refused(command(model=bad), tmp_path, mentions=str(bad))
-    bad.write_bytes(b"\x80\x04not a model")
-    assert_refused(command(model=bad), tmp_path, mentions=str(bad))
     assert_refused(command(model="nosuch"), tmp_path, mentions="nosuch")
 
 
+NONSENSE = {
+    "threshold": ("nan", "-1", "three"),
+    **{"percentile": ("101",), "min_patches": ("0",), "stride": ("0",), "statistics": ("mean",)},
+    **{"distance": ("far",), "device": ("abacus",), "progress": ("loud",), "nosuch": ("1",)},
+    **{"t1": (None,), "flair": (None,)},
+}
+
+
 @pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("threshold", "nan"),
-        ("threshold", "-1"),
-        ("threshold", "three"),
-        ("percentile", "101"),
-        ("min_patches", "0"),
-        ("stride", "0"),
-        ("statistics", "mean"),
-        ("distance", "far"),
-        ("device", "abacus"),
-        ("progress", "loud"),
-        ("t1", None),
-        ("flair", None),
-        ("nosuch", "1"),
-    ],
+    ("option", "value"), [(option, value) for option, values in NONSENSE.items() for value in values]
 )
 def test_an_option_that_makes_no_sense_is_refused(option, value, command, tmp_path):
     assert_refused(command(**{option: value}), tmp_path, mentions=option.replace("_", "-"))
@@ -224,32 +164,41 @@ def test_a_device_that_is_not_there_is_refused(command, tmp_path):
 
 
 def test_an_output_that_cannot_be_a_folder_is_refused_before_any_work(command, tmp_path):
-    occupied = _text(tmp_path / "occupied")
+    occupied = tmp_path / "occupied"
+    occupied.write_text("not an image")
     for output in (occupied, occupied / "below"):
         assert_refused(command(output=output), tmp_path, mentions="occupied")
     assert occupied.read_text() == "not an image"
 
 
-def test_what_went_wrong_inside_is_one_sentence_and_a_report_only_with_debug(command, monkeypatch, tmp_path):
-    def break_down(*_args, **_options):
-        raise ZeroDivisionError("deep inside")
+@pytest.fixture
+def breaks(monkeypatch):
+    """`breaks(error)`: reading the images raises it from now on."""
 
-    monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", break_down)
+    def with_error(error):
+        def break_down(*_args, **_options):
+            raise error
+
+        monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", break_down)
+
+    return with_error
+
+
+def test_what_went_wrong_inside_is_one_sentence_and_a_report_only_with_debug(command, breaks, tmp_path):
+    breaks(ZeroDivisionError("deep inside"))
     code, out, err = command()
     assert code == 1
     assert out == ""
     assert err.startswith("Something went wrong inside")
     assert len(err.strip().splitlines()) == 1
-    code, _, err = command_with_debug(tmp_path)
-    assert code == 2
-    assert "Traceback" in err
+    output = tmp_path / "o"
+    done = run_command("detect", "--t1", "no", "--flair", "no", "--output", output, "--debug", output=output)
+    assert done.code == 2
+    assert "Traceback" in done.stderr
 
 
-def test_a_program_that_runs_it_gets_the_traceback_into_its_log(command, monkeypatch):
-    def break_down(*_args, **_options):
-        raise ZeroDivisionError("deep inside")
-
-    monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", break_down)
+def test_a_program_that_runs_it_gets_the_traceback_into_its_log(command, breaks):
+    breaks(ZeroDivisionError("deep inside"))
     code, out, err = command(progress="json")
     assert code == 1
     assert "in break_down" in err
@@ -257,30 +206,17 @@ def test_a_program_that_runs_it_gets_the_traceback_into_its_log(command, monkeyp
     assert json.loads(out.splitlines()[-1])["message"].startswith("Something went wrong inside")
 
 
-def command_with_debug(folder):
-    done = run_command(
-        "detect", "--t1", "no", "--flair", "no", "--output", folder / "o", "--debug", output=folder
-    )
-    return done.code, done.stdout, done.stderr
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_said(number, command, monkeypatch, tmp_path):
-    def full(*_args, **_options):
-        raise OSError(number, "No space left on device")
-
-    monkeypatch.setattr("AnomalyDetectionLib.detection.pipeline.read_study", full)
+def test_a_full_disk_is_said(number, command, breaks, tmp_path):
+    breaks(OSError(number, "No space left on device"))
     assert_refused(command(), tmp_path, mentions="disk is full")
 
 
 def test_help_names_every_option():
     done = run_command("detect", "--help", output=None)
     assert done.code == 0
-    for option in ("t1", "flair", "output", "brain-mask", "model", "device", "threshold", "percentile"):
-        assert f"--{option}" in done.stdout
-    for option in ("min-patches", "progress", "t1-series", "flair-series", "stride", "no-registration"):
-        assert f"--{option}" in done.stdout
-    for option in ("statistics", "distance"):
+    options = "t1 flair output brain-mask model device threshold percentile min-patches progress t1-series"
+    for option in f"{options} flair-series stride no-registration statistics distance".split():
         assert f"--{option}" in done.stdout
 
 
@@ -296,11 +232,10 @@ def test_help_imports_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
-def test_without_a_command_the_help_is_shown(capfd):
-    with pytest.raises(SystemExit) as left:
-        cli.main([])
-    assert left.value.code == 0
-    assert "detect" in capfd.readouterr().out
+def test_without_a_command_the_help_is_shown(call):
+    code, out, _ = call()
+    assert code == 0
+    assert "detect" in out
 
 
 # --- the whole way, on the built-in sample ---
@@ -321,11 +256,8 @@ def test_the_default_model_leaves_what_was_promised_and_announces_nothing_else(d
     assert record["model"]["name"] == "context"
     assert record["missing"] == []
     said = [line for line in map(json.loads, default_run.stdout.splitlines()) if line["stage"] == "writing"]
-    assert [line["message"] for line in said] == [
-        "Writing the results",
-        "Writing the overview picture",
-        "Writing the report",
-    ]
+    written = ("results", "overview picture", "report")
+    assert [line["message"] for line in said] == [f"Writing the {what}" for what in written]
 
 
 def test_devices_are_said_for_programs_one_json_object_a_line(tmp_path):
@@ -348,21 +280,17 @@ def test_progress_as_json_is_one_object_a_line_and_nothing_else(sample_run):
 
 
 def test_images_lie_on_the_flairs_own_grid_and_table_and_labels_agree(sample_run):
-    flair = sitk.ReadImage(str(SAMPLE / "simulated_FLAIR.nii.gz"))
-    images = {
-        name: sitk.ReadImage(str(sample_run.output / name))
-        for name in ("anomaly_score.nii.gz", "suspected_anomalies.nii.gz", "suspected_anomalies.seg.nrrd")
-    }
-    expected = Grid.of(flair)
-    for image in images.values():
+    scores, findings, segments = (sitk.ReadImage(str(sample_run.output / name)) for name in IMAGES)
+    expected = Grid.of(sitk.ReadImage(str(FLAIR)))
+    for image in (scores, findings, segments):
         grid = Grid.of(image)
         assert grid.size == expected.size
         for field in ("spacing", "origin", "direction"):
             np.testing.assert_allclose(getattr(grid, field), getattr(expected, field), atol=1e-4)
-    assert images["anomaly_score.nii.gz"].GetPixelID() == sitk.sitkFloat32
-    assert images["suspected_anomalies.nii.gz"].GetPixelID() == sitk.sitkUInt16
-    labels = sitk.GetArrayFromImage(images["suspected_anomalies.nii.gz"])
-    np.testing.assert_array_equal(labels, sitk.GetArrayFromImage(images["suspected_anomalies.seg.nrrd"]))
+    assert scores.GetPixelID() == sitk.sitkFloat32
+    assert findings.GetPixelID() == sitk.sitkUInt16
+    labels = sitk.GetArrayFromImage(findings)
+    np.testing.assert_array_equal(labels, sitk.GetArrayFromImage(segments))
     with (sample_run.output / "findings.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["number"]) for row in rows] == list(range(1, labels.max() + 1))
@@ -392,23 +320,19 @@ def test_the_record_says_where_the_result_comes_from(sample_run):
 
 def test_the_same_command_gives_the_same_result(sample_run, tmp_path):
     again = tmp_path / "again"
-    arguments = ["--t1", SAMPLE / "simulated_T1.nii.gz", "--flair", SAMPLE / "simulated_FLAIR.nii.gz"]
-    arguments += ["--model", "paper", "--device", "cpu"]
-    done = run_command("detect", *arguments, "--output", again, output=again)
+    model = ("--model", "paper", "--device", "cpu")
+    done = run_command("detect", *SAMPLE_INPUTS, *model, "--output", again, output=again)
     assert done.code == 0, done.stderr
     assert done.stdout.count("results are in") == 1
     assert str(again) in done.stdout
     assert {path.name for path in again.iterdir()} == OUTPUTS_OF_PAPER
-    when = r"<dt>(Finished|Times)</dt><dd>[^<]+</dd>"
-    pages = [
-        re.sub(when, "", (folder / "report.html").read_text("utf-8")) for folder in (again, sample_run.output)
-    ]
-    assert pages[0] == pages[1]
+    folders = (again, sample_run.output)
     for name in OUTPUTS_OF_PAPER - {"findings.json", "report.html"}:
         assert (again / name).read_bytes() == (sample_run.output / name).read_bytes(), name
-    records = [
-        json.loads((folder / "findings.json").read_text("utf-8")) for folder in (again, sample_run.output)
-    ]
+    when = r"<dt>(Finished|Times)</dt><dd>[^<]+</dd>"
+    pages = {re.sub(when, "", (folder / "report.html").read_text("utf-8")) for folder in folders}
+    assert len(pages) == 1
+    records = [json.loads((folder / "findings.json").read_text("utf-8")) for folder in folders]
     for record in records:
         del record["run"]
     assert records[0] == records[1]
@@ -416,12 +340,17 @@ def test_the_same_command_gives_the_same_result(sample_run, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_path):
-    if not (SAMPLE / "simulated_T1.nii.gz").exists():
-        pytest.skip("the built-in sample is not here")
-    arguments = ["--t1", SAMPLE / "simulated_T1.nii.gz", "--flair", SAMPLE / "simulated_FLAIR.nii.gz"]
+    command = [
+        sys.executable,
+        "-m",
+        "AnomalyDetectionLib",
+        "detect",
+        *SAMPLE_INPUTS,
+        "--model",
+        a_random_model,
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "AnomalyDetectionLib", "detect", *map(str, arguments),
-         "--model", str(a_random_model), "--output", str(tmp_path / "results"), "--progress", "json"],
+        [*command, "--output", tmp_path / "results", "--progress", "json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stdout:

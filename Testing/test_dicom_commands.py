@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from AnomalyDetectionLib import cli
 from made_dicom import MadeStudy, classic_series, drop, enhanced_series
-from synthetic_study import FLAIR_GRID, ellipsoid, rotated
+from synthetic_study import FLAIR_GRID, rotated
+from synthetic_study import heads as made_heads
 
-LARGE = replace(
-    FLAIR_GRID,
-    spacing=tuple(2 * mm for mm in FLAIR_GRID.spacing),
-    origin=tuple(2 * mm for mm in FLAIR_GRID.origin),
-)
-OBLIQUE = rotated(LARGE, 12.0)
-
-
-@pytest.fixture
-def run(capfd):
-    """The command in this process; gives exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        before = {
-            number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
-        try:
-            with pytest.raises(SystemExit) as left:
-                cli.main([str(argument) for argument in arguments])
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        captured = capfd.readouterr()
-        return left.value.code, captured.out, captured.err
-
-    return call
+TWICE = {name: tuple(2 * mm for mm in getattr(FLAIR_GRID, name)) for name in ("spacing", "origin")}
+LARGE = replace(FLAIR_GRID, **TWICE)
 
 
 @pytest.fixture(scope="module")
 def heads() -> dict[str, sitk.Image]:
     """T1, FLAIR and brain mask of a small oblique head, in whole numbers."""
-    brain, rng = ellipsoid(FLAIR_GRID), np.random.default_rng(3)
-    images = {
-        name: OBLIQUE.image(
-            np.rint(np.where(brain, level, 5) + rng.normal(0, 10, brain.shape)).astype(np.int16)
-        )
-        for name, level in (("T1", 300.0), ("FLAIR", 200.0))
-    }
-    return images | {"mask": OBLIQUE.image(brain.astype(np.uint8))}
+    oblique = rotated(LARGE, 12.0)
+    return {name: sitk.Cast(sitk.Round(image), sitk.sitkInt16) for name, image in made_heads(oblique).items()}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +40,8 @@ def studies(heads, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("form", ["classic", "enhanced"])
-def test_series_lists_all_and_says_what_detect_would_take(run, studies, form) -> None:
-    code, out, err = run("series", studies / form)
+def test_series_lists_all_and_says_what_detect_would_take(call, studies, form) -> None:
+    code, out, err = call("series", studies / form)
     lines = out.splitlines()
     assert (code, err) == (0, "")
     assert lines[0] == "Study 2024-01-31, Head, patient ANON-1"
@@ -86,34 +55,34 @@ def test_series_lists_all_and_says_what_detect_would_take(run, studies, form) ->
     assert "  FLAIR: series 4 't2_tirm_tra_dark-fluid', 12 images (" in out
 
 
-def test_series_lists_every_study_of_a_folder(run, studies) -> None:
-    code, out, _ = run("series", studies)
+def test_series_lists_every_study_of_a_folder(call, studies) -> None:
+    code, out, _ = call("series", studies)
     assert code == 0
     assert out.count("\n  UID ") == out.count("detect --study --study-uid ") == 2
-    assert run("detect", "--study", studies, "--output", "never")[0] == 2
+    assert call("detect", "--study", studies, "--output", "never")[0] == 2
 
 
-def test_series_says_why_detect_could_not_choose(run, tmp_path, heads) -> None:
+def test_series_says_why_detect_could_not_choose(call, tmp_path, heads) -> None:
     study = MadeStudy()
     classic_series(tmp_path / "t1", heads["T1"], kind="T1", study=study, number=2)
     files = classic_series(tmp_path / "flair", heads["FLAIR"], study=study, number=3)
     drop(files, 5)
-    code, out, _ = run("series", tmp_path)
+    code, out, _ = call("series", tmp_path)
     assert code == 0
     assert "detect --study cannot choose. Of the study" in out
     assert "has a gap: slices 5 and 6 are 16.0 mm apart" in out
-    code, out, err = run("detect", "--study", tmp_path, "--output", tmp_path / "results")
+    code, out, err = call("detect", "--study", tmp_path, "--output", tmp_path / "results")
     assert (code, out) == (2, "")
     assert "has a gap" in err
     assert not (tmp_path / "results").exists()
 
 
 def test_a_study_gives_what_the_same_voxels_as_nifti_give(
-    run, studies, heads, tmp_path, a_random_model
+    call, studies, heads, tmp_path, a_random_model
 ) -> None:
     for name, image in heads.items():
         sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
-    settings = ["--brain-mask", tmp_path / "mask.nii.gz", "--model", a_random_model, "--device", "cpu"]
+    settings = ["--brain-mask", tmp_path / "brain.nii.gz", "--model", a_random_model, "--device", "cpu"]
     settings += ["--no-registration", "--no-bias-correction"]
     inputs = {
         "nifti": ["--t1", tmp_path / "T1.nii.gz", "--flair", tmp_path / "FLAIR.nii.gz"],
@@ -122,7 +91,7 @@ def test_a_study_gives_what_the_same_voxels_as_nifti_give(
     }
     outputs, records = {}, {}
     for name, given in inputs.items():
-        code, out, err = run("detect", *given, "--output", tmp_path / name, *settings)
+        code, out, err = call("detect", *given, "--output", tmp_path / name, *settings)
         assert code == 0, err
         outputs[name] = (out, err)
         records[name] = json.loads((tmp_path / name / "findings.json").read_text("utf-8"))
@@ -144,10 +113,10 @@ def test_a_study_gives_what_the_same_voxels_as_nifti_give(
     assert records["nifti"]["inputs"]["flair"]["chosen"] is None
 
 
-def test_folders_of_two_patients_are_refused_in_one_line(run, heads, tmp_path) -> None:
+def test_folders_of_two_patients_are_refused_in_one_line(call, heads, tmp_path) -> None:
     classic_series(tmp_path / "t1", heads["T1"], kind="T1", study=MadeStudy(patient_id="A", patient_name=""))
     classic_series(tmp_path / "flair", heads["FLAIR"], study=MadeStudy(patient_id="B"))
-    code, out, err = run(
+    code, out, err = call(
         "detect", "--t1", tmp_path / "t1", "--flair", tmp_path / "flair", "--output", tmp_path / "results"
     )
     assert (code, out) == (2, "")
@@ -156,17 +125,24 @@ def test_folders_of_two_patients_are_refused_in_one_line(run, heads, tmp_path) -
 
 
 def test_what_the_headers_say_against_a_scan_reaches_the_reader_without_dates(
-    run, heads, tmp_path, a_random_model
+    call, heads, tmp_path, a_random_model
 ) -> None:
     t1_study, flair_study = MadeStudy(date="20210305"), MadeStudy(date="20210307")
     classic_series(
         tmp_path / "t1", heads["T1"], kind="T1", study=t1_study, number=2, ContrastBolusAgent="Gadovist"
     )
     classic_series(tmp_path / "flair", heads["FLAIR"], study=flair_study)
-    sitk.WriteImage(heads["mask"], str(tmp_path / "mask.nii.gz"))
-    given = ["--t1", tmp_path / "t1", "--flair", tmp_path / "flair", "--brain-mask", tmp_path / "mask.nii.gz"]
+    sitk.WriteImage(heads["brain"], str(tmp_path / "brain.nii.gz"))
+    given = [
+        "--t1",
+        tmp_path / "t1",
+        "--flair",
+        tmp_path / "flair",
+        "--brain-mask",
+        tmp_path / "brain.nii.gz",
+    ]
     settings = ["--model", a_random_model, "--device", "cpu", "--no-registration", "--no-bias-correction"]
-    code, out, err = run("detect", *given, *settings, "--output", tmp_path / "results", "--anonymous")
+    code, out, err = call("detect", *given, *settings, "--output", tmp_path / "results", "--anonymous")
     assert code == 0, err
     record = (tmp_path / "results" / "findings.json").read_text("utf-8")
     quality = [warning["sentence"] for warning in json.loads(record)["quality"]]
@@ -181,7 +157,7 @@ def test_what_the_headers_say_against_a_scan_reaches_the_reader_without_dates(
     assert not any(date in record for date in ("202103", "2021-03"))
 
 
-def test_the_user_can_name_the_series_of_a_study(run, studies, tmp_path, monkeypatch) -> None:
+def test_the_user_can_name_the_series_of_a_study(call, studies, tmp_path, monkeypatch) -> None:
     from AnomalyDetectionLib.detection import pipeline as detection
 
     asked = []
@@ -191,7 +167,7 @@ def test_the_user_can_name_the_series_of_a_study(run, studies, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     monkeypatch.setattr(detection, "run_detection", caught)
-    run("detect", "--study", studies / "classic", "--t1-series", "7", "--output", tmp_path / "results")
+    call("detect", "--study", studies / "classic", "--t1-series", "7", "--output", tmp_path / "results")
     assert [asked[0].t1_series.number, asked[0].flair_series.number] == ["7", "4"]
     assert asked[0].t1_series.chosen == "named by the user"
     assert asked[0].t1 == studies / "classic" / "d"
@@ -209,8 +185,8 @@ def test_the_user_can_name_the_series_of_a_study(run, studies, tmp_path, monkeyp
         (["--study", "nowhere"], "does not exist"),
     ],
 )
-def test_inputs_that_do_not_go_together_are_refused_in_one_sentence(run, tmp_path, options, said) -> None:
-    code, out, err = run("detect", *options, "--output", tmp_path / "results")
+def test_inputs_that_do_not_go_together_are_refused_in_one_sentence(call, tmp_path, options, said) -> None:
+    code, out, err = call("detect", *options, "--output", tmp_path / "results")
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 1

@@ -15,32 +15,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from AnomalyDetectionLib.files.atomic_folder import locked_folder, recover
 from AnomalyDetectionLib.reporting.result_files import files_of_result
-from conftest import SAMPLE, run_command
-from synthetic_study import FLAIR_GRID, ellipsoid
+from conftest import SAMPLE_INPUTS, run_command
+from synthetic_study import FLAIR_GRID, write_heads
 
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory):
     """T1, FLAIR and brain mask of a small head."""
     folder = tmp_path_factory.mktemp("scans")
-    rng, brain = np.random.default_rng(3), ellipsoid(FLAIR_GRID)
-    grid = replace(FLAIR_GRID, spacing=(1.3, 1.4, 5.0))  # the head of a child
-    for name, level in (("T1", 300.0), ("FLAIR", 200.0)):
-        array = np.where(brain, level, 5) + rng.normal(0, 10, brain.shape)
-        sitk.WriteImage(grid.image(array.astype(np.float32)), str(folder / f"{name}.nii.gz"))
-    sitk.WriteImage(grid.image(brain.astype(np.uint8)), str(folder / "brain.nii.gz"))
+    write_heads(folder, replace(FLAIR_GRID, spacing=(1.3, 1.4, 5.0)))  # the head of a child
     return folder
 
 
 def detect(scans, model, output):
-    return run_command(
-        *("detect", "--t1", scans / "T1.nii.gz", "--flair", scans / "FLAIR.nii.gz", "--brain-mask", scans / "brain.nii.gz"),
-        *("--no-bias-correction", "--no-registration", "--model", model, "--output", output, "--progress", "none"),
-        output=output,
-    )  # fmt: skip
+    given = ["detect", "--no-bias-correction", "--no-registration", "--progress", "none", "--model", model]
+    for option, name in (("--t1", "T1"), ("--flair", "FLAIR"), ("--brain-mask", "brain")):
+        given += [option, scans / f"{name}.nii.gz"]
+    return run_command(*given, "--output", output, output=output)
 
 
 def files_in(folder: Path) -> set[str]:
@@ -78,13 +71,8 @@ def test_the_files_of_earlier_versions_are_known_without_a_list(sample_run, tmp_
 
 def test_a_record_cannot_make_the_next_run_remove_what_no_result_holds(sample_run, tmp_path):
     record = json.loads((sample_run.output / "findings.json").read_text("utf-8"))
-    record["run"]["files"] += [
-        "thesis.docx",
-        "score_map/mine.txt",
-        "../thesis.docx",
-        "./overlay.png/",
-        "Overlay.png",
-    ]
+    others = ("thesis.docx", "score_map/mine.txt", "../thesis.docx", "./overlay.png/", "Overlay.png")
+    record["run"]["files"] += others
     (tmp_path / "findings.json").write_text(json.dumps(record), "utf-8")
     assert {str(path) for path in files_of_result(tmp_path)} == files_in(sample_run.output)
 
@@ -116,26 +104,11 @@ def test_a_run_killed_at_any_time_leaves_the_old_result_or_the_new(sample_run, t
     output = tmp_path / "results"
     shutil.copytree(sample_run.output, output)
     old = {name: (output / name).read_bytes() for name in files_in(output)}
-    arguments = [
-        "--t1",
-        SAMPLE / "simulated_T1.nii.gz",
-        "--flair",
-        SAMPLE / "simulated_FLAIR.nii.gz",
-        "--threshold",
-        "4",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "AnomalyDetectionLib",
-        "detect",
-        *map(str, arguments),
-        "--output",
-        str(output),
-    ]
+    command = [sys.executable, "-m", "AnomalyDetectionLib", "detect", *SAMPLE_INPUTS, "--threshold", "4"]
+    command += ["--output", str(output), "--progress", "json"]
     rng = np.random.default_rng(0)
     for _ in range(8):
-        process = subprocess.Popen([*command, "--progress", "json"], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["stage"] == "writing":

@@ -22,19 +22,9 @@ def tree(tmp_path_factory):
     if not (shutil.which("make") and shutil.which("cc")):
         pytest.skip("what cmake builds with (make, cc) is not here")
     build, installed = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("installed")
-    steps = (
-        [
-            cmake,
-            "-S",
-            REPOSITORY,
-            "-B",
-            build,
-            f"-DSlicer_DIR={STAND_IN}",
-            f"-DCMAKE_INSTALL_PREFIX={installed}",
-        ],
-        [cmake, "--build", build],
-        [cmake, "--install", build],
-    )
+    options = [f"-DSlicer_DIR={STAND_IN}", f"-DCMAKE_INSTALL_PREFIX={installed}"]
+    configure = [cmake, "-S", REPOSITORY, "-B", build, *options]
+    steps = (configure, [cmake, "--build", build], [cmake, "--install", build])
     for step in steps:
         done = subprocess.run([*map(str, step)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -61,28 +51,26 @@ def test_the_modules_test_is_registered_for_ctest(tree):
 def test_the_installed_tree_holds_a_whole_engine(tree):
     modules = tree[1] / "lib" / "Slicer" / "qt-scripted-modules"
     assert (modules / "AnomalyDetection.py").is_file()
-    environment = {**os.environ, "PYTHONPATH": str(modules)}
-    done = subprocess.run(
-        [sys.executable, "-m", "AnomalyDetectionLib", "models", "list"],
-        cwd=modules, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+
+    def python(*arguments):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=modules, env={**os.environ, "PYTHONPATH": str(modules)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = python("-m", "AnomalyDetectionLib", "models", "list")
     assert done.returncode == 0, done.stderr
     assert "paper" in done.stdout
     assert "context" in done.stdout
-    here = REPOSITORY / "AnomalyDetection"
-    wanted = {
-        path.relative_to(here).as_posix()
-        for path in here.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "CMakeLists.txt"
-    }
-    there = {
-        path.relative_to(modules).as_posix()
-        for path in modules.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    there, here = (
+        {
+            path.relative_to(root).as_posix()
+            for path in root.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        for root in (modules, REPOSITORY / "AnomalyDetection")
+    )
+    wanted = {name for name in here if not name.endswith("CMakeLists.txt")}
     assert there == wanted  # the whole engine, and nothing of research
-    where = subprocess.run(
-        [sys.executable, "-c", "import AnomalyDetectionLib; print(AnomalyDetectionLib.__file__)"],
-        cwd=modules, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    where = python("-c", "import AnomalyDetectionLib; print(AnomalyDetectionLib.__file__)")
     assert where.stdout.strip().startswith(str(modules))

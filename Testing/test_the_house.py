@@ -19,35 +19,12 @@ FOLDERS = (
 )
 """Of the engine; each imports only those before it."""
 SKIPPED = {
-    ".git",
-    ".venv",
-    ".venv-bench",
-    "__pycache__",
-    "build",
-    "dist",
-    "demo-output",
-    "bench-output",
-    "fuzz-output",
-    "runs",
-    "reproduce-output",
-    ".snakemake",
-    ".hypothesis",
+    *(".git", ".venv", ".venv-bench", ".snakemake", ".hypothesis", "__pycache__", "build", "dist", "runs"),
+    *("demo-output", "bench-output", "fuzz-output", "reproduce-output"),
 }
 TEXT = {
-    ".py",
-    ".md",
-    ".html",
-    ".css",
-    ".txt",
-    ".toml",
-    ".json",
-    ".csv",
-    ".ui",
-    ".cmake",
-    ".yml",
-    ".yaml",
-    ".cfg",
-    "",
+    *(".py", ".md", ".html", ".css", ".txt", ".toml", ".json", ".csv", ".ui", ".cmake", ".yml", ".yaml"),
+    *(".cfg", ""),
 }
 
 
@@ -63,19 +40,16 @@ def is_made(name):
 
 
 def test_every_package_is_in_the_wheel():
-    packages = re.search(
-        r"^packages = \[(.*?)\]", (REPOSITORY / "pyproject.toml").read_text("utf-8"), re.M | re.S
-    )
+    text = (REPOSITORY / "pyproject.toml").read_text("utf-8")
+    packages = re.search(r"^packages = \[(.*?)\]", text, re.M | re.S)
     there = {
         ".".join(path.parent.relative_to(root).parts)
         for root in (MODULE, RESEARCH)
         for path in root.rglob("__init__.py")
     }
     assert packages
-    assert set(re.findall(r'"([\w.]+)"', packages[1])) == there | {
-        "AnomalyDetectionLib.resources",
-        "AnomalyDetectionLib.constraints",
-    }
+    there |= {"AnomalyDetectionLib.resources", "AnomalyDetectionLib.constraints"}
+    assert set(re.findall(r'"([\w.]+)"', packages[1])) == there
 
 
 def test_every_file_of_a_package_is_in_the_wheel():
@@ -105,9 +79,8 @@ def test_every_file_of_a_package_is_in_the_wheel():
 
 def test_the_licence_is_apache_2():
     text = (REPOSITORY / "LICENSE").read_text("utf-8")
-    assert "Apache License" in text
-    assert "Version 2.0, January 2004" in text
-    assert "END OF TERMS AND CONDITIONS" in text
+    for words in ("Apache License", "Version 2.0, January 2004", "END OF TERMS AND CONDITIONS"):
+        assert words in text
 
 
 def test_no_place_on_a_developers_machine_is_named():
@@ -124,88 +97,72 @@ def test_no_place_on_a_developers_machine_is_named():
     assert not found
 
 
-def imports(names: str, *, inside: bool) -> re.Pattern[str]:
-    """Matches an import of one of the names; `inside`: of functions as well."""
-    return re.compile(rf"^{'[ ]*' if inside else ''}(?:import|from) (?:{names})\b", re.MULTILINE)
+def imports(names: str) -> str:
+    """Matches an import of one of the names at the top of a file."""
+    return rf"^(?:import|from) (?:{names})\b"
 
 
-def library_files(*, in_folders: tuple[str, ...] = (), outside: tuple[str, ...] = ()):
-    library = MODULE / "AnomalyDetectionLib"
-    for path in sorted(library.rglob("*.py")):
-        folder = path.relative_to(library).parts[0]
-        if (not in_folders or folder in in_folders) and folder not in outside:
-            yield path
+def anywhere(names: str) -> str:
+    """Also one within a function."""
+    return rf"^ *(?:import|from) (?:{names})\b"
 
 
-def test_the_engine_knows_nothing_of_slicer():
-    pattern = imports("slicer|qt|ctk|vtk", inside=True)
-    guilty = [
-        p.name for p in library_files(outside=("scene", "panel")) if pattern.search(p.read_text("utf-8"))
-    ]
-    assert not guilty
+def code_of(path: Path) -> str:
+    """Without what docstrings and comments tell of."""
+    return re.sub(r'""".*?"""|#[^\n]*', "", path.read_text("utf-8"), flags=re.DOTALL)
 
 
-def test_the_bridge_to_the_scene_knows_nothing_of_the_application():
-    pattern = re.compile(
-        rf"{imports('qt|ctk', inside=True).pattern}|slicer\.(?:app|modules|mrmlScene)\b", re.MULTILINE
-    )
-    guilty = [p.name for p in library_files(in_folders=("scene",)) if _code_matches(p, pattern)]
-    assert not guilty
+LIBRARY = MODULE / "AnomalyDetectionLib"
+HEAVY = "torch|deepbet|jinja2|nibabel|matplotlib|PIL|click|tqdm|safetensors"
+BRIDGE, PANEL = ({*(LIBRARY / folder).rglob("*.py")} for folder in ("scene", "panel"))
+FORBIDDEN = {
+    "the engine knows nothing of Slicer": (
+        {*LIBRARY.rglob("*.py")} - BRIDGE - PANEL,
+        anywhere("slicer|qt|ctk|vtk"),
+    ),
+    "the bridge to the scene knows nothing of the application": (
+        BRIDGE,
+        rf"{anywhere('qt|ctk')}|slicer\.(?:app|modules|mrmlScene)\b",
+    ),
+    "what Slicer may lack is not imported when the module is opened": (BRIDGE | PANEL, imports(HEAVY)),
+}
 
 
-def test_what_slicer_may_lack_is_not_imported_when_the_module_is_opened():
-    heavy = imports("torch|deepbet|jinja2|nibabel|matplotlib|PIL|click|tqdm|safetensors", inside=False)
-    guilty = [
-        p.name for p in library_files(in_folders=("scene", "panel")) if heavy.search(p.read_text("utf-8"))
-    ]
-    assert not guilty
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_what_is_not_imported(rule):
+    files, pattern = FORBIDDEN[rule]
+    assert len(files) > 5
+    assert not [path.name for path in files if re.search(pattern, code_of(path), re.MULTILINE)]
+
+
+def test_the_engine_knows_nothing_of_research():
+    assert not [path.name for path in MODULE.rglob("*.py") if "anomaly_research" in path.read_text("utf-8")]
+
+
+def test_nothing_is_pickled():
+    pattern = re.compile(r"^\s*(?:import|from) pickle\b|torch\.load\(|allow_pickle=True", re.MULTILINE)
+    files = (*LIBRARY.rglob("*.py"), *RESEARCH.rglob("*.py"))
+    assert not [path.name for path in files if pattern.search(path.read_text("utf-8"))]
 
 
 def test_what_the_command_line_alone_has_is_imported_nowhere_else():
     """The first run in Slicer fetches neither."""
-    pattern = imports("matplotlib|tqdm", inside=True)
-    users = {
-        path.relative_to(MODULE).as_posix()
-        for path in MODULE.rglob("*.py")
-        if pattern.search(path.read_text("utf-8"))
-    }
-    library = "AnomalyDetectionLib"
-    assert users == {f"{library}/cohort/group_figures.py", f"{library}/commands/progress.py"}
-
-
-def _code_matches(path, pattern):
-    """Whether the pattern is in the file's code; what docstrings and comments tell of Slicer does not count."""
-    text = re.sub(r'""".*?"""|#[^\n]*', "", path.read_text("utf-8"), flags=re.DOTALL)
-    return pattern.search(text)
+    pattern = re.compile(anywhere("matplotlib|tqdm"), re.MULTILINE)
+    users = {path for path in MODULE.rglob("*.py") if pattern.search(path.read_text("utf-8"))}
+    assert users == {LIBRARY / "cohort" / "group_figures.py", LIBRARY / "commands" / "progress.py"}
 
 
 def test_folders_import_only_those_before_them():
-    library = MODULE / "AnomalyDetectionLib"
     wrong = []
     for place, folder in enumerate(FOLDERS):
-        within = library / folder
+        within = LIBRARY / folder
         for path in within.rglob("*.py"):
             dots = r"\." * (1 + len(path.relative_to(within).parts))  # a folder deeper, one dot more
             imported = re.findall(rf"^\s*from {dots}(\w+)", path.read_text("utf-8"), re.MULTILINE)
             allowed = {*FOLDERS[: place + 1], "errors", "grid"}
             wrong += [f"{folder}/{path.name} imports {name}" for name in imported if name not in allowed]
     assert not wrong
-    assert {path.parent.name for path in library.glob("*/__init__.py")} == {*FOLDERS}
-
-
-def test_the_engine_knows_nothing_of_research():
-    guilty = [p.name for p in MODULE.rglob("*.py") if "anomaly_research" in p.read_text("utf-8")]
-    assert not guilty
-
-
-def test_nothing_is_pickled():
-    pattern = re.compile(r"^\s*(?:import|from) pickle\b|torch\.load\(|allow_pickle=True", re.MULTILINE)
-    guilty = [
-        path.name
-        for path in (*(MODULE / "AnomalyDetectionLib").rglob("*.py"), *RESEARCH.rglob("*.py"))
-        if pattern.search(path.read_text("utf-8"))
-    ]
-    assert not guilty
+    assert {path.parent.name for path in LIBRARY.glob("*/__init__.py")} == {*FOLDERS}
 
 
 @pytest.mark.parametrize(
@@ -220,24 +177,18 @@ def test_every_document_that_the_code_cites_is_there_with_the_section_it_cites()
     cited = re.compile(r'([\w/.]*\w\.md)(?:, ("[^"]+"(?: and "[^"]+")*))?')
     missing, count = [], 0
     for path in (*MODULE.rglob("*.py"), *RESEARCH.rglob("*.py"), *(REPOSITORY / "Testing").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
-        texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, kinds)]
-        texts += [
-            line for line in path.read_text("utf-8").splitlines() if line.lstrip().startswith(('"""', "#"))
-        ]
-        for name, sections in {
-            found
-            for text in texts
-            for found in cited.findall(text)
-            if "docs/" in found[0] or "METHOD" in found[0]
-        }:
+        nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds))
+        texts = [ast.get_docstring(node) or "" for node in nodes]
+        texts += [line for line in text.splitlines() if line.lstrip().startswith(('"""', "#"))]
+        for name, sections in {found for text in texts for found in cited.findall(text)}:
+            if "docs/" not in name and "METHOD" not in name:
+                continue
             document, count = REPOSITORY / name, count + 1
-            headings = (
-                re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.M) if document.is_file() else None
-            )
-            wanted = re.findall(r'"([^"]+)"', sections)
-            if headings is None or not {*wanted} <= {*headings}:
+            content = document.read_text("utf-8") if document.is_file() else ""
+            headings = re.findall(r"^#+ (.*)$", content, re.M)
+            if not content or not {*re.findall(r'"([^"]+)"', sections)} <= {*headings}:
                 missing.append(f"{path.name}: {name} {sections}")
     assert not missing
     assert count > 8

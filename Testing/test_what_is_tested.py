@@ -44,24 +44,12 @@ def test_a_skip_that_is_not_listed_and_what_is_deprecated_fail(tmp_path, ci):
     (tmp_path / "test_left_out.py").write_text(
         "import pytest\npytest.importorskip('no_such')", encoding="utf-8"
     )
-    command = f"-m pytest -c {REPOSITORY / 'pyproject.toml'} -p conftest -p no:cacheprovider -rA"
-    done = subprocess.run(
-        [
-            sys.executable,
-            *command.split(),
-            "--continue-on-collection-errors",
-            "--rootdir",
-            tmp_path,
-            tmp_path,
-        ],
-        env={**os.environ, "CI": ci, "PYTHONPATH": str(REPOSITORY / "Testing")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    failed = set(
-        re.findall(r"^(?:FAILED|ERROR) .*?(test_\w+)(?:\.py)?(?: - .*)?$", done.stdout, re.MULTILINE)
-    )
+    options = f"-m pytest -c {REPOSITORY / 'pyproject.toml'} -p conftest -p no:cacheprovider -rA"
+    command = [sys.executable, *options.split(), "--continue-on-collection-errors", "--rootdir", tmp_path]
+    environment = {**os.environ, "CI": ci, "PYTHONPATH": str(REPOSITORY / "Testing")}
+    done = subprocess.run([*command, tmp_path], env=environment, capture_output=True, text=True, check=False)
+    lines = r"^(?:FAILED|ERROR) .*?(test_\w+)(?:\.py)?(?: - .*)?$"
+    failed = set(re.findall(lines, done.stdout, re.MULTILINE))
     always = {"test_deprecated", "test_going", "test_unexpectedly_passes"}
     in_ci = {"test_unlisted", "test_unlisted_mark", "test_missing", "test_left_out"}
     assert failed == (always | in_ci if ci else always), done.stdout
@@ -89,13 +77,10 @@ def pins(name: str) -> dict[str, str]:
     """The lines of a constraints file."""
     text = (REPOSITORY / "constraints" / name).read_text("utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines), (
-        "no addresses, paths or local versions"
-    )
-    return {
-        canonicalize_name(package): version
-        for package, _, version in (line.partition("==") for line in lines)
-    }
+    plain = all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
+    assert plain, "no addresses, paths or local versions"
+    pairs = (line.split("==") for line in lines)
+    return {canonicalize_name(package): version for package, version in pairs}
 
 
 @pytest.mark.parametrize("extra", ["", "cluster", "research", "test", "lint"])
@@ -128,9 +113,8 @@ def oldest_stage(tmp_path, python: str) -> tuple[str, str, list[str]]:
 
     Returns what it printed, the constraints that it installed with, and the programs that it called.
     """
-    function = re.search(
-        r"^oldest\(\) \{.*?^\}", (REPOSITORY / ".ci" / "run").read_text("utf-8"), re.M | re.S
-    )
+    text = (REPOSITORY / ".ci" / "run").read_text("utf-8")
+    function = re.search(r"^oldest\(\) \{.*?^\}", text, re.M | re.S)
     assert function
     (tmp_path / "program").write_text(
         '#!/bin/sh\nif [ "$1" = -V ]; then echo "Python X"; exit; fi\n'
@@ -156,9 +140,8 @@ def oldest_stage(tmp_path, python: str) -> tuple[str, str, list[str]]:
 @pytest.mark.skipif(os.name == "nt", reason="CI does not run on Windows")
 def test_without_the_oldest_python_the_oldest_packages_are_tested_on_the_next_one(tmp_path):
     said, constraints, called = oldest_stage(tmp_path, "3.12")
-    left_out = {*pins("oldest.txt")} - {
-        line.partition("==")[0].lower().replace("_", "-") for line in constraints.splitlines()
-    }
+    kept = {canonicalize_name(line.partition("==")[0]) for line in constraints.splitlines()}
+    left_out = {*pins("oldest.txt")} - kept
     assert left_out == {"pillow"}
     assert f"numpy=={pins('oldest.txt')['numpy']}" in constraints
     assert "pillow==" in said

@@ -90,11 +90,7 @@ class Grid:
         return (np.asarray(points) - np.array(self.origin)) @ np.linalg.inv(direction).T / self.spacing
 
     def image(self, array: np.ndarray) -> sitk.Image:
-        """An array of shape `shape` as an image on this grid.
-
-        Raises:
-            ValueError: if the array's shape is not that of the grid.
-        """
+        """An array as an image on this grid; ValueError if its shape is not `shape`."""
         if array.shape != self.shape:
             raise ValueError(f"array of shape {array.shape} does not fit a grid of shape {self.shape}")
         image = sitk.GetImageFromArray(array)
@@ -105,17 +101,8 @@ class Grid:
 
     def resampled(self, image: sitk.Image, interpolator: int = sitk.sitkNearestNeighbor) -> sitk.Image:
         """An image on this grid, in its own voxel type, 0 where it does not reach; nearest neighbour by default."""
-        return sitk.Resample(
-            image,
-            self.size,
-            sitk.Transform(),
-            interpolator,
-            self.origin,
-            self.spacing,
-            self.direction,
-            0.0,
-            image.GetPixelID(),
-        )
+        grid = (self.origin, self.spacing, self.direction)
+        return sitk.Resample(image, self.size, sitk.Transform(), interpolator, *grid, 0.0, image.GetPixelID())
 
     def empty_image(self) -> sitk.Image:
         """An image of zeros (uint8) on this grid, as a reference for resampling."""

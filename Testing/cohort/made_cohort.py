@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -57,3 +60,20 @@ def command(
 def run(dataset: Path, output: Path, *more: object, **levels: tuple[str, ...]) -> Run:
     """The command as a user runs it; arguments as of `command`."""
     return run_command(*command(dataset, output, *more, **levels), output=output)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 300) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.02)
+
+
+def quiet(_stage: str, _fraction: float, _message: str) -> None:
+    """Take a report of progress."""
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a TSV."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, delimiter="\t"))

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from AnomalyDetectionLib.detection.detection_settings import DetectionSettings
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.files.folder_lock import locked
+from made_cohort import quiet
 from made_records import make_records
 
 
@@ -37,9 +38,8 @@ def image(dataset: Path, subject: str, suffix: str, folder: str = "") -> Path:
 
 @pytest.fixture
 def study(tmp_path):
-    for subject in ("sub-01", "sub-02"):
-        image(tmp_path / "study", subject, "T1w")
-        image(tmp_path / "study", subject, "FLAIR")
+    for subject, suffix in product(("sub-01", "sub-02"), ("T1w", "FLAIR")):
+        image(tmp_path / "study", subject, suffix)
     return tmp_path / "study"
 
 
@@ -50,17 +50,15 @@ def made(tmp_path):
 
     def with_inputs(number: int, record: dict) -> None:
         path = image(source, f"sub-{number:05d}", "T1w")
-        name = f"bids:raw:{path.relative_to(source).as_posix()}"
-        record["cohort"]["inputs"] = {
-            "t1": {"file": name, "bytes": path.stat().st_size, "mtime_ns": 0, "sha256": sha256_of(path)}
-        }
+        found = {"file": f"bids:raw:{path.relative_to(source).as_posix()}", "sha256": sha256_of(path)}
+        record["cohort"]["inputs"] = {"t1": {**found, "bytes": path.stat().st_size, "mtime_ns": 0}}
 
     make_records(out, source, 10, change=with_inputs)
     return out, source
 
 
 def group(out: Path, source: Path) -> str:
-    return write_group(out, source, lambda stage, fraction, message: None)
+    return write_group(out, source, quiet)
 
 
 def test_results_that_do_not_count_any_more_are_left_out_of_the_group_and_said(made):
@@ -86,9 +84,8 @@ def test_results_that_do_not_count_any_more_are_left_out_of_the_group_and_said(m
 
 def test_participant_says_which_results_are_of_scans_that_are_gone(made):
     known = {f"sub-{number:05d}" for number in range(2, 11)}
-    assert _removed(Dataset.open(made[0]), known)[0].startswith(
-        "1 result of scans that are no longer in the dataset: sub-00001"
-    )
+    [said] = _removed(Dataset.open(made[0]), known)
+    assert said.startswith("1 result of scans that are no longer in the dataset: sub-00001")
     assert _removed(Dataset.open(made[0]), {*known, "sub-00001"}) == []
 
 
@@ -256,10 +253,8 @@ def test_locks_survive_a_race_and_are_not_sure_where_there_are_none(tmp_path, mo
 
 
 def test_the_description_leads_to_the_dataset_only_from_inside_it(study, tmp_path):
-    settings = CohortSettings(
-        DetectionSettings(model=str(tmp_path / "secret" / "m.safetensors")),
-        brain_masks=str(tmp_path / "masks"),
-    )
+    secret = DetectionSettings(model=str(tmp_path / "secret" / "m.safetensors"))
+    settings = CohortSettings(secret, brain_masks=str(tmp_path / "masks"))
     outside = Dataset.begin(tmp_path / "out", study, settings)
     assert '"raw": "study"' in (outside.folder / "dataset_description.json").read_text("utf-8")
     inside = Dataset.begin(study / "derivatives" / "a", study, settings)
@@ -271,4 +266,4 @@ def test_the_description_leads_to_the_dataset_only_from_inside_it(study, tmp_pat
 def test_options_that_are_quoted_wrongly_are_said(study, tmp_path):
     dataset = Dataset.begin(tmp_path / "out", study, CohortSettings())
     with pytest.raises(InputError, match="quoted wrongly"):
-        _command(dataset.work, replace(Workflow(), options="--a 'b"))
+        _command(dataset.work, Workflow(options="--a 'b"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -21,7 +20,7 @@ from AnomalyDetectionLib.errors import InputError
 from made_cohort import add_subject, run, small_model
 
 needs_snakemake = pytest.mark.skipif(
-    importlib.util.find_spec("snakemake") is None, reason="Snakemake is not installed (extra evaluation)"
+    not cluster.is_installed(), reason="Snakemake is not installed (extra evaluation)"
 )
 
 
@@ -108,6 +107,16 @@ def test_options_for_a_cluster_are_refused_without_one(study):
     assert "give --executor or --profile" in done.stderr
 
 
+SBATCH = """#!{python}
+import json, subprocess, sys
+open({folder!r} + "/asked", "a").write(json.dumps(sys.argv[1:]) + "\\n")
+wrapped = [word[7:] for word in sys.argv if word.startswith("--wrap=")] or [sys.argv[sys.argv.index("--wrap") + 1]]
+job, log = wrapped[0].replace("slurm-jobstep", "local"), open({folder!r} + "/job.log", "a")
+subprocess.run(job, shell=True, stdout=log, stderr=subprocess.STDOUT)
+print(7)
+"""
+
+
 @pytest.mark.slow
 @needs_snakemake
 def test_slurm_gets_batches_and_its_jobs_do_them(study, tmp_path, monkeypatch):
@@ -115,37 +124,17 @@ def test_slurm_gets_batches_and_its_jobs_do_them(study, tmp_path, monkeypatch):
     pytest.importorskip("snakemake_executor_plugin_slurm")
     commands = tmp_path / "commands"
     commands.mkdir()
-    submit = (
-        f"#!{sys.executable}\n"
-        "import json, subprocess, sys\n"
-        f"open({str(tmp_path / 'asked')!r}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
-        "wrapped = next(a for a in sys.argv if a.startswith('--wrap='))[7:] if any(a.startswith('--wrap=') for a in sys.argv)"
-        " else sys.argv[sys.argv.index('--wrap') + 1]\n"
-        "wrapped = wrapped.replace('slurm-jobstep', 'local')\n"
-        f"done = subprocess.run(wrapped, shell=True, stdout=open({str(tmp_path / 'job.log')!r}, 'a'), stderr=subprocess.STDOUT)\n"
-        "print(7)\n"
-    )
-    (commands / "sbatch").write_text(submit)
-    for name, says in (
-        ("sacct", "echo '7|COMPLETED'"),
-        ("sacctmgr", "echo mylab"),
-        ("squeue", ":"),
-        ("scontrol", ":"),
-        ("sinfo", ":"),
-        ("scancel", ":"),
-    ):
-        (commands / name).write_text(f"#!/bin/sh\n{says}\n")
+    (commands / "sbatch").write_text(SBATCH.format(python=sys.executable, folder=str(tmp_path)))
+    answers = {"sacct": "echo '7|COMPLETED'", "sacctmgr": "echo mylab"}
+    for name in ("sacct", "sacctmgr", "squeue", "scontrol", "sinfo", "scancel"):
+        (commands / name).write_text(f"#!/bin/sh\n{answers.get(name, ':')}\n")
     for path in commands.iterdir():
         path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     source, output, model = study
     options = "--default-resources slurm_account=mylab slurm_partition=short --slurm-init-seconds-before-status-checks 1 --latency-wait 5"
     done = run(source, output, model, "--executor", "slurm", "--batch", "2", "--snakemake", options)
-    logs = (
-        "".join(path.read_text() for path in (output / "logs").rglob("*.log"))
-        if (output / "logs").exists()
-        else ""
-    )
+    logs = "".join(path.read_text() for path in output.glob("logs/**/*.log"))
     assert done.code == 3, done.stderr + logs + (tmp_path / "job.log").read_text()
     asked = [json.loads(line) for line in (tmp_path / "asked").read_text().splitlines()]
     assert len(asked) == 2, "two batches of three scans"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import errno
 import json
@@ -18,6 +17,7 @@ from AnomalyDetectionLib.cohort.group_tables import value_of
 from AnomalyDetectionLib.cohort.outliers import LIMIT, find_unusual, modified_z
 from AnomalyDetectionLib.cohort.summaries import read_summaries
 from AnomalyDetectionLib.errors import InputError
+from made_cohort import quiet, table_of
 from made_records import make_records
 
 SCANS = 230
@@ -27,9 +27,8 @@ def strange(number: int, record: dict) -> None:
     if number == 100:
         record["brain_ml"] = 700.0
     if number == 150:
-        record["quality"] = [
-            {"name": "noise", "sentence": "The FLAIR is noisy & <b>dark</b>", "measured": {}}
-        ]
+        sentence = "The FLAIR is noisy & <b>dark</b>"
+        record["quality"] = [{"name": "noise", "sentence": sentence, "measured": {}}]
     if number == 200:
         record["findings"] = []
 
@@ -40,12 +39,7 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("group")
     out, source = place / "out", place / "source"
     make_records(out, source, SCANS, change=strange)
-    return out, source, write_group(out, source, lambda stage, fraction, message: None)
-
-
-def rows(table):
-    with table.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    return out, source, write_group(out, source, quiet)
 
 
 def test_the_modified_z_score_does_not_heed_the_outlier_itself():
@@ -61,15 +55,11 @@ def test_the_modified_z_score_does_not_heed_the_outlier_itself():
 
 def test_a_brain_of_half_the_size_is_unusual_and_a_small_group_has_no_outliers(made):
     scans = [found[0] for found in read_summaries(Dataset.open(made[0]))]
-    unusual = find_unusual(scans)
-    assert re.match(
-        r"Unusually low: the volume of the brain, 700 ml; the median is 1[45]\d\d ml", unusual[99][0].sentence
-    )
+    low = r"Unusually low: the volume of the brain, 700 ml; the median is 1[45]\d\d ml"
+    assert re.match(low, find_unusual(scans)[99][0].sentence)
     assert find_unusual(scans[97:103]) == [()] * 6
-    together = dataclasses.replace(scans[0], shift_mm=1.9)
-    assert not any("shift" in item.sentence for item in find_unusual([together, *scans])[0]), (
-        "less than 2 mm is nothing"
-    )
+    together = dataclasses.replace(scans[0], shift_mm=1.9)  # less than 2 mm is nothing
+    assert not any("shift" in item.sentence for item in find_unusual([together, *scans])[0])
 
 
 def test_warnings_and_outliers_come_first_on_the_pages_and_every_scan_comes_once(made):
@@ -87,17 +77,12 @@ def test_warnings_and_outliers_come_first_on_the_pages_and_every_scan_comes_once
 
 
 def test_tables_have_every_scan_and_say_what_is_not_known(made):
-    table = rows(made[0] / "group_scans.tsv")
+    table = table_of(made[0] / "group_scans.tsv")
     assert len(table) == SCANS
     assert table[149]["warnings"] == "1"
     assert table[149]["warning_text"].startswith("The FLAIR is noisy")
-    none = table[199]
-    assert (none["findings"], none["burden_ml"], none["session_id"], none["warning_text"]) == (
-        "0",
-        "0",
-        "n/a",
-        "n/a",
-    )
+    none = [table[199][name] for name in ("findings", "burden_ml", "session_id", "warning_text")]
+    assert none == ["0", "0", "n/a", "n/a"]
     one = table[0]
     for kind in ("hint", "side", "part"):
         parts = [int(value) for name, value in one.items() if name.startswith(f"findings_{kind}_")]
@@ -113,23 +98,23 @@ def test_a_group_made_again_leaves_nothing_of_the_one_before(made, tmp_path):
     record.write_text(record.read_text("utf-8")[:300])
     (made[1] / "participants.tsv").rename(tmp_path / "participants.tsv")
     try:
-        said = write_group(out, made[1], lambda stage, fraction, message: None)
+        said = write_group(out, made[1], quiet)
     finally:
         (tmp_path / "participants.tsv").rename(made[1] / "participants.tsv")
     assert said.startswith("18 scans")
     assert "1 records cannot be read (sub-00003/anat/" in said
     assert [path.name for path in (out / "group_pages").iterdir()] == ["scans-0001.html"]
-    assert "age" not in rows(out / "group_scans.tsv")[0]
+    assert "age" not in table_of(out / "group_scans.tsv")[0]
     assert "age" not in json.loads((out / "group_scans.json").read_text("utf-8"))
     assert not list((out / ".work").glob("group*"))
 
 
 def test_a_group_of_nothing_is_refused(made, tmp_path):
     with pytest.raises(InputError, match="no results of a cohort"):
-        write_group(tmp_path, tmp_path, lambda stage, fraction, message: None)
+        write_group(tmp_path, tmp_path, quiet)
     make_records(tmp_path / "out", tmp_path / "source", 0)
     with pytest.raises(InputError, match="holds no results"):
-        write_group(tmp_path / "out", tmp_path / "source", lambda stage, fraction, message: None)
+        write_group(tmp_path / "out", tmp_path / "source", quiet)
 
 
 def test_cells_of_participants_are_found_however_they_are_spelt():
@@ -151,7 +136,7 @@ def test_pages_that_cannot_take_their_place_leave_those_before_them_there(made, 
 
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(InputError, match="cannot be written"):
-        write_group(out, made[1], lambda stage, fraction, message: None)
+        write_group(out, made[1], quiet)
     assert (out / "group_pages" / "mine.txt").read_text() == "as before"
     assert (out / "group_pages" / "scans-0001.html").is_file()
     assert not list((out / ".work").glob("group*"))

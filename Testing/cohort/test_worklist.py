@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import SimpleITK as sitk
@@ -29,14 +26,10 @@ from AnomalyDetectionLib.reporting.worklist_file import (
     write_reviews,
     write_worklist,
 )
-from cohort.made_cohort import GRID, add_subject, cut_off, small_model
+from cohort.made_cohort import GRID, add_subject, cut_off, quiet, small_model, wait_for
 from conftest import run_command
 from made_dicom import MadeStudy, classic_series
 from synthetic_head import SyntheticHead
-
-
-def quiet(stage, fraction, message):
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +104,9 @@ def test_a_folder_without_studies_is_said(tmp_path):
         list_studies(tmp_path, tmp_path / "out", quiet)
 
 
+RECORD_OF_ONE = "sub-one/anat/sub-one_space-FLAIR_desc-anomaly_dseg.json"
+
+
 @pytest.fixture(scope="module")
 def analysed(tmp_path_factory, model):
     """Two studies, one of them broken, by the command; and what the list said on the way."""
@@ -127,19 +123,10 @@ def test_the_studies_are_analysed_and_a_broken_one_has_its_reason(analysed):
     run, _, results = analysed
     assert run.code == 3, run.stderr
     entries = {entry.name: entry for entry in read_worklist(results).entries}
-    assert {name: entry.state for name, entry in entries.items()} == {
-        "one": "done",
-        "two": "failed",
-    }
+    assert {name: entry.state for name, entry in entries.items()} == {"one": "done", "two": "failed"}
     assert "damaged" in entries["two"].reason
-    assert (
-        entries["one"].findings
-        == json.loads(Dataset.open(results).record(scan_of(entries["one"])).read_text("utf-8"))["count"]
-    )
-
-
-def scan_of(entry):
-    return CohortScan(entry.scan, "", None, None)
+    record = json.loads((results / RECORD_OF_ONE).read_text("utf-8"))
+    assert entries["one"].findings == record["count"]
 
 
 def test_a_result_of_the_list_opens_with_its_images(analysed):
@@ -152,11 +139,10 @@ def test_a_result_of_the_list_opens_with_its_images(analysed):
 
 def test_it_goes_on_where_it_was_and_does_nothing_twice(analysed, model):
     _, source, results = analysed
-    record = results / "sub-one" / "anat" / "sub-one_space-FLAIR_desc-anomaly_dseg.json"
+    record = results / RECORD_OF_ONE
     before = record.stat().st_mtime_ns
-    write_worklist(
-        Worklist((WorklistEntry("one", "sub-one", "sub-one", state="running"),)), results
-    )  # killed
+    killed = WorklistEntry("one", "sub-one", "sub-one", state="running")
+    write_worklist(Worklist((killed,)), results)
     run_worklist(source, results, quiet, model=str(model), device="cpu")
     assert record.stat().st_mtime_ns == before
     assert [entry.state for entry in read_worklist(results).entries] == ["done", "failed"]
@@ -166,10 +152,7 @@ def test_what_was_made_is_known_from_the_results_alone(analysed):
     _, source, results = analysed
     (results / FILE).unlink()
     listed, _ = list_studies(source, results, quiet)
-    assert [(entry.name, entry.state) for entry in listed.entries] == [
-        ("one", "done"),
-        ("two", "failed"),
-    ]
+    assert [(entry.name, entry.state) for entry in listed.entries] == [("one", "done"), ("two", "failed")]
     assert read_worklist(results) == listed
 
 
@@ -196,12 +179,8 @@ def test_after_a_kill_the_same_command_goes_on(tmp_path, model):
     command = [sys.executable, "-m", "AnomalyDetectionLib", "worklist", str(source), str(results)]
     command += ["--model", str(model), "--device", "cpu", "--progress", "json"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while not any(e.state == "running" for e in (read_worklist(results) or Worklist()).entries):
-        assert time.monotonic() < end
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
+    wait_for(lambda: any(e.state == "running" for e in (read_worklist(results) or Worklist()).entries), 120)
+    process.kill()
     process.wait()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -209,12 +188,12 @@ def test_after_a_kill_the_same_command_goes_on(tmp_path, model):
 
 
 def test_the_table_of_all_reviews_has_a_row_a_finding_and_one_for_what_has_none(tmp_path):
-    entries = (
-        WorklistEntry("one", "sub-one", "sub-one", state="done", findings=2),
-        WorklistEntry("two", "sub-two", "sub-two", state="done", findings=1),
-        WorklistEntry("three", "sub-three", "sub-three", state="failed", reason="no FLAIR"),
-        WorklistEntry("four", "sub-four", "sub-four", state="done", findings=0),
-    )
+    done = [
+        WorklistEntry(name, f"sub-{name}", f"sub-{name}", state="done", findings=count)
+        for name, count in (("one", 2), ("two", 1), ("four", 0))
+    ]
+    failed = WorklistEntry("three", "sub-three", "sub-three", state="failed", reason="no FLAIR")
+    entries = (*done[:2], failed, done[2])
     for name, content, table in (
         ("one", {"reviewed": 1, "findings": 2}, "number,category,note\n1,bone,é\n2,unreviewed,\n"),
         ("four", {"reviewed": 0, "findings": 0}, "number,category,note\n"),

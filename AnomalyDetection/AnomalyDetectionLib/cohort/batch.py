@@ -105,10 +105,7 @@ def run_scans(
         after: called with a scan's name and its outcome.
 
     Returns:
-        The number of scans for each outcome.
-
-    Raises:
-        InputError: the dataset's folder cannot be written.
+        The number of scans for each outcome. An InputError says that the dataset's folder cannot be written.
     """
     context = _context()
     started_before = set(begun.read_text("utf-8").split()) if begun is not None and begun.exists() else set()
@@ -196,11 +193,7 @@ def _start(context: Any, dataset: Dataset, scan: CohortScan, wait: bool) -> tupl
 
 
 def _outcome(dataset: Dataset, scan: CohortScan, process: Any, pipe: Any) -> str:
-    """The outcome of a scan whose process has answered or ended; a process that was killed adds a row to errors.csv.
-
-    Raises:
-        InputError: the dataset's folder cannot be written.
-    """
+    """The outcome of a scan whose process has answered or ended; a process that was killed adds a row to errors.csv."""
     try:
         kind, text = pipe.recv()
     except EOFError:

@@ -53,16 +53,12 @@ def stop_with_coordinator() -> None:
 def run_on_cluster(
     dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, on_wait: Callable[[], None]
 ) -> bool:
-    """Run the scans by Snakemake and wait for it.
+    """Run the scans by Snakemake and wait for it; returns whether all batches ended well.
+
+    The outcome of each scan is in the dataset. An InputError is raised if none could be started.
 
     Args:
         on_wait: called about once a second while Snakemake runs.
-
-    Returns:
-        Whether all batches ended well. The outcome of each scan is in the dataset.
-
-    Raises:
-        InputError: no scan could be started, as Snakemake, a plug-in or an option is wrong.
     """
     runs = dataset.work / "runs"
     _remove_dead(runs)
@@ -79,38 +75,31 @@ def _run(
     batches = _write_batches(run, scans, workflow)
     _write_config(run, dataset, max(len(batch) for batch in batches), workflow)
     log = run / "snakemake.log"
-    environment = dict(os.environ)
-    environment[STARTED_BY] = f"{socket.gethostname()}:{os.getpid()}"
-    library = str(HERE.parents[1])
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in (library, environment.get("PYTHONPATH", "")) if p)
+    paths = [str(HERE.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    started_by = f"{socket.gethostname()}:{os.getpid()}"
+    environment = {**os.environ, STARTED_BY: started_by, "PYTHONPATH": os.pathsep.join(paths)}
+    command = _command(run, workflow)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _command(run, workflow), stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=run
-        )  # fmt: skip
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=run
+        )
     try:
         while process.poll() is None:
             on_wait()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_POLL_S)
-    except BaseException:
+        if process.returncode == 0:
+            return True
+        kept = dataset.logs / run.name
+        ignored = shutil.ignore_patterns(".snakemake", _ALIVE, "*.jsonl", "*.begun", "*.done")
+        shutil.copytree(run, kept, ignore=ignored)
+        if any(run.glob("batch-*.begun")):
+            return False
+        log = kept / log.name
+        raise InputError(f"Snakemake could not start any scan ({_last_line(log)}): see {log}.")
+    finally:
         _end(process)
         shutil.rmtree(run, ignore_errors=True)
-        raise
-    if process.returncode == 0:
-        shutil.rmtree(run, ignore_errors=True)
-        return True
-    kept = dataset.logs / run.name
-    dataset.logs.mkdir(exist_ok=True)
-    begun = any(run.glob("batch-*.begun"))
-    shutil.copytree(
-        run, kept, ignore=shutil.ignore_patterns(".snakemake", _ALIVE, "*.jsonl", "*.begun", "*.done")
-    )
-    shutil.rmtree(run, ignore_errors=True)
-    if not begun:
-        raise InputError(
-            f"Snakemake could not start any scan ({_last_line(kept / log.name)}): see {kept / log.name}."
-        )
-    return False
 
 
 def _remove_dead(runs: Path) -> None:
@@ -124,9 +113,8 @@ def _remove_dead(runs: Path) -> None:
 def _write_batches(run: Path, scans: Sequence[CohortScan], workflow: Workflow) -> list[Sequence[CohortScan]]:
     size = workflow.batch or BATCH
     batches = [scans[first : first + size] for first in range(0, len(scans), size)]
-    digits = max(4, len(str(len(batches))))
     for number, batch in enumerate(batches, start=1):
-        write_list(run / f"batch-{number:0{digits}d}.jsonl", batch)
+        write_list(run / f"batch-{number:04d}.jsonl", batch)
     return batches
 
 
@@ -165,7 +153,7 @@ def _command(run: Path, workflow: Workflow) -> list[str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let Snakemake cancel its jobs in the queue, and make sure that it ends."""
+    """Let Snakemake cancel its jobs in the queue, and make sure that it ends; nothing if it has ended."""
     with contextlib.suppress(OSError):
         process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
     try:

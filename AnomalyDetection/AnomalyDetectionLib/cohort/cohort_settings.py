@@ -44,11 +44,7 @@ class CohortSettings:
     version: str = __version__
 
     def with_model(self, name: str) -> CohortSettings:
-        """These settings with a model: the name of a bundled one, or a file.
-
-        Raises:
-            InputError: there is no such model.
-        """
+        """These settings with a model: the name of a bundled one, or a file; InputError if there is none."""
         path = find_model(name)
         found = name if path.stem == name else str(path.absolute())
         return replace(self, detection=replace(self.detection, model=found), model_sha256=sha256_of(path))
@@ -77,11 +73,7 @@ class CohortSettings:
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> CohortSettings:
-        """The reverse of `plain`; unknown keys are ignored.
-
-        Raises:
-            InputError: a value is invalid.
-        """
+        """The reverse of `plain`; unknown keys are ignored, and an invalid value is an InputError."""
         own, detection = ({one.name for one in fields(kind)} for kind in (cls, DetectionSettings))
         given = {name: value for name, value in values.items() if name in own - {"detection"}}
         settings = DetectionSettings(**{name: value for name, value in values.items() if name in detection})

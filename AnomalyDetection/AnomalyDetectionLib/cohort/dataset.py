@@ -98,9 +98,7 @@ class Dataset:
     def begin(cls, folder: Path, source: Path, settings: CohortSettings) -> Dataset:
         """Create the dataset, or open one that was made with the same settings.
 
-        Raises:
-            InputError: the folder holds other files, results with other settings or of another dataset, or it cannot be
-                written to.
+        An InputError says if the folder holds other files or results, or cannot be written to.
         """
         made = cls._checked(folder.absolute(), source.absolute(), settings)
         try:
@@ -135,11 +133,7 @@ class Dataset:
         return made
 
     def at(self, source: Path) -> Dataset:
-        """The dataset with this source, if the source is at the same path or has the same images.
-
-        Raises:
-            InputError: the results are of another dataset.
-        """
+        """The dataset with this source, which is at the same path or has the same images; else an InputError."""
         source = source.absolute()
         if self.source.resolve() == source.resolve():
             return replace(self, source=source)
@@ -153,11 +147,7 @@ class Dataset:
 
     @classmethod
     def open(cls, folder: Path) -> Dataset:
-        """Open an existing dataset.
-
-        Raises:
-            InputError: there is none in the folder, or its settings are damaged.
-        """
+        """Open an existing dataset; InputError if there is none, or its settings are damaged."""
         path = folder / SETTINGS
         try:
             content = json.loads(path.read_text("utf-8"))
@@ -217,11 +207,7 @@ class Dataset:
         return not named.startswith(RAW) or exists(self.source / named.removeprefix(RAW))
 
     def inputs(self, scan: CohortScan) -> dict[str, Any]:
-        """The input files of a scan, to recognise whether its results are up to date; without their SHA256.
-
-        Raises:
-            OSError: one does not exist.
-        """
+        """The input files of a scan, to recognise whether its results are up to date; without their SHA256."""
         inputs = {}
         for role, path in images_of(scan).items():
             found, name = path.stat(), self.from_source(path)
@@ -245,10 +231,8 @@ class Dataset:
     def publish(self, working: Path, scan: CohortScan) -> None:
         """Move a finished folder into its place in one step; an older result is removed once the new one is on the disk.
 
-        The files are flushed to the disk first, so that they survive a power cut; `recover` restores an older result.
-
-        Raises:
-            OSError: it cannot be moved; the older result is then kept in its place.
+        The files are flushed to the disk first, so that they survive a power cut; `recover` restores an older result,
+        which is also kept in its place if this raises an OSError.
         """
         for path in (*working.rglob("*"), working):
             synchronise(path)
@@ -272,12 +256,9 @@ class Dataset:
         shutil.rmtree(old.parent, ignore_errors=True)
 
     def recover(self, name: str) -> None:
-        """Restore an older result that a killed process had moved away, and remove its temporary files.
+        """Restore an older result of the scan of this name that a killed process had moved away; remove its other files.
 
         The caller must hold the scan's lock.
-
-        Args:
-            name: of the scan.
         """
         for left in [p for p in self.work.iterdir() if p.name.partition(".")[0] == name]:
             old = left / "old"

@@ -30,11 +30,8 @@ def write_group(folder: Path, source: Path, report: Progress) -> str:
     """Write all outputs of the level "group"; returns a summary in one sentence.
 
     Args:
-        folder: of the results.
+        folder: of the results; InputError if there are none, or it cannot be written.
         source: the BIDS dataset, for its participants.tsv.
-
-    Raises:
-        InputError: if there is no result, or the folder cannot be written.
     """
     dataset = Dataset.open(folder)
     if not source.is_dir():

@@ -24,17 +24,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def write_pages(
     folder: Path, scans: Sequence[tuple[ScanSummary, Sequence[Outlier]]], report: Callable[[float], None]
 ) -> list[str]:
-    """Write the pages with thumbnails into an existing folder.
+    """Write the pages with thumbnails, scans in this order, into an existing folder; returns their names.
 
     Args:
-        scans: in the order of the pages.
         report: called with the fraction done.
-
-    Returns:
-        The names of the pages.
-
-    Raises:
-        OSError: if one cannot be written.
     """
     count = max(1, -(-len(scans) // ON_A_PAGE))
     names = [f"scans-{number + 1:04d}.html" for number in range(count)]
@@ -69,9 +62,6 @@ def write_index(
         figures: file, caption and alternative text.
         facts: rows of the table at the top: label and value.
         old: results that are out of date.
-
-    Raises:
-        OSError: if it cannot be written, or a figure cannot be read.
     """
     unusual = [
         (scan.name, f"{scan.findings}", f"{scan.burden_ml:.1f}", "; ".join(warnings))

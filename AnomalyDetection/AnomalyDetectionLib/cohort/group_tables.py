@@ -81,9 +81,6 @@ def write_scans(
     Args:
         unusual: of each scan.
         people: the rows of participants.tsv by subject.
-
-    Raises:
-        OSError: if it cannot be written.
     """
     parts = sorted({part for scan in scans for part in scan.volumes_ml["part"]})
     about = dict(_PLAIN)

@@ -47,9 +47,6 @@ def run_participants(
 
     Args:
         everything: the selection is the whole dataset, so rows of scans that no longer exist are removed.
-
-    Raises:
-        InputError: the folder cannot be written, or Snakemake cannot be started.
     """
     remarks = [f"{name} has neither a T1 nor a FLAIR" for name in selection.without]
     remarks += set_aside_remarks(selection.set_aside, "; choose with --bids-filter-file")
@@ -66,8 +63,10 @@ def run_participants(
     before = len(selection.scans) - len(left)
     # A run that was killed after it wrote a result has left its row.
     failures.remove(names.difference(scan.name for scan in left))
-    if left:
-        remarks += _run(dataset, left, workflow, report)
+    if left and workflow.is_local:
+        _run_here(dataset, left, workflow, report)
+    elif left and not _run_on_cluster(dataset, left, workflow, report):
+        remarks.append(f"Not all jobs ended well: see {dataset.logs}")
     unfinished = [scan for scan in left if not dataset.is_finished(scan)]
     rows = {row.name for row in failures.rows()}
     failures.add(
@@ -116,10 +115,7 @@ def _removed(dataset: Dataset, known: set[str]) -> list[str]:
     ]
 
 
-def _run(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress) -> list[str]:
-    """Analyse the scans here, or on a cluster; returns remarks."""
-    if not workflow.is_local:
-        return _run_on_cluster(dataset, scans, workflow, report)
+def _run_here(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress) -> None:
     count, done = len(scans), 0
     limit_threads(workflow.local_threads)
 
@@ -130,12 +126,12 @@ def _run(dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, repo
 
     report("scans", 0.0, f"0 of {count} scans")
     run_scans(dataset, scans, jobs=workflow.local_jobs, after=after)
-    return []
 
 
 def _run_on_cluster(
     dataset: Dataset, scans: Sequence[CohortScan], workflow: Workflow, report: Progress
-) -> list[str]:
+) -> bool:
+    """Whether all jobs ended well."""
     if not is_installed():
         raise InputError('--executor and --profile need Snakemake: install the extra "cluster".')
     count, reported = len(scans), -1
@@ -154,6 +150,4 @@ def _run_on_cluster(
             reported = done
             report("scans", done / count, f"{done} of {count} scans")
 
-    if not run_on_cluster(dataset, scans, workflow, on_wait):
-        return [f"Not all jobs ended well: see {dataset.logs}"]
-    return []
+    return run_on_cluster(dataset, scans, workflow, on_wait)

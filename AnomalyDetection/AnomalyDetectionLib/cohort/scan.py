@@ -59,10 +59,8 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
         wait: if another process is analysing this scan, wait until it ends; False: return `BUSY`.
 
     Returns:
-        One of `DONE`, `THERE`, `FAILED`, `BUSY`.
-
-    Raises:
-        InputError: the dataset's folder cannot be written, which affects all scans.
+        One of `DONE`, `THERE`, `FAILED`, `BUSY`. An InputError is raised for what affects all scans: the dataset's
+        folder cannot be written.
     """
     with locked(dataset.work / "locks" / scan.name, wait=wait) as ours:
         if not ours:

@@ -30,16 +30,13 @@ Found = tuple[str, CohortScan | SkippedSession]
 
 
 def studies_in(source: Path, wanted: SelectionCriteria | None = None) -> Iterator[Found]:
-    """Yield the studies of a folder or a list as they are found.
+    """Yield the studies of a folder or a list as they are found; InputError if there are none.
 
     Args:
         source: a BIDS dataset; a folder with one subfolder per study, which holds files named T1 and FLAIR or its
             DICOM images; the folder of one such study; or a JSON file with a list of DICOM studies,
             {"name", "folder", "study_uid"}.
         wanted: which scans of a BIDS dataset to select.
-
-    Raises:
-        InputError: there is no study in it.
     """
     known: set[str] = set()
     for name, scan in _found(source, wanted):

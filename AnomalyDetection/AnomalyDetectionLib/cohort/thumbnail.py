@@ -47,11 +47,7 @@ def draw_thumbnail(detection: Detection) -> Image.Image:
 
 
 def write_thumbnail(detection: Detection, path: Path) -> None:
-    """Write the thumbnail as a JPEG of 10 to 20 kB.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Write the thumbnail as a JPEG of 10 to 20 kB."""
     draw_thumbnail(detection).save(path, "JPEG", quality=QUALITY, optimize=True)
 
 

@@ -22,17 +22,10 @@ Progress = Callable[[str, float, str], None]
 
 
 def list_studies(source: Path, results: Path, report: Progress) -> tuple[Worklist, dict[str, CohortScan]]:
-    """Find the studies and their state; the worklist file in the results folder grows as they are found.
+    """The studies (as of `studies_in`) with their state, and their scans by name.
 
-    Args:
-        source: as for `studies_in`.
-        results: the results folder of the cohort, which need not exist.
-
-    Returns:
-        The worklist, and the scans by name.
-
-    Raises:
-        InputError: there is no study, or the folder cannot be written.
+    The worklist file in the results folder, which need not exist, grows as they are found. An InputError says if there is
+    no study, or the folder cannot be written.
     """
     before = Dataset.open(results) if (results / SETTINGS).exists() else None
     failures = {} if before is None else {row.name: row.reason for row in before.failures.rows()}
@@ -61,10 +54,8 @@ def run_worklist(
     Another call continues a run that was killed; a study that failed has a reason and is tried again by the next call.
 
     Args:
-        model, device: as for `detect`; model None: the model of the existing results, else the default.
-
-    Raises:
-        InputError: as for `list_studies`, and if the folder holds results with other settings.
+        model, device: as for `detect`; model None: the model of the existing results, else the default. With other
+            settings than those of the existing results this is an InputError.
     """
     worklist, scans = list_studies(source, results, report)
     root = source.parent if source.is_file() else source

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..detection.detection_settings import DetectionRequest, DetectionSettings
 from ..errors import InputError
-from ..files.atomic_file import atomic_file
+from ..files.atomic_file import write_text_atomically
 
 _IMAGES = ("t1", "flair", "brain_mask")
 
@@ -29,31 +28,15 @@ class Job:
     parent: int | None = None
 
     def write(self, path: Path) -> list[str]:
-        """Write the job to a file, and return the arguments of the engine's command line that run it.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        images = {name: getattr(self.request, name) for name in _IMAGES}
-        content: dict[str, Any] = {
-            name: None if image is None else str(image) for name, image in images.items()
-        }
-        content |= {
-            "settings": self.request.settings.plain(),
-            "output": str(self.output),
-            "parent": self.parent,
-        }
-        with atomic_file(path) as partial:  # an engine may be waiting for it
-            partial.write_text(json.dumps(content), encoding="utf-8")
+        """Write the job to a file, and return the arguments of the engine's command line that run it."""
+        content = {name: getattr(self.request, name) for name in _IMAGES}
+        content |= {"settings": self.request.settings.plain(), "output": self.output, "parent": self.parent}
+        write_text_atomically(path, json.dumps(content, default=str))  # an engine may be waiting for it
         return _arguments(path)
 
     @classmethod
     def read(cls, path: Path) -> Job:
-        """The reverse of `write`.
-
-        Raises:
-            InputError: the file cannot be read or holds an invalid job.
-        """
+        """The reverse of `write`; InputError if the file cannot be read or holds an invalid job."""
         try:
             content = json.loads(path.read_text("utf-8"))
             t1, flair, mask = (Path(content[name]) if content[name] else None for name in _IMAGES)

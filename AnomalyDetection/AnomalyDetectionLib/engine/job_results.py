@@ -17,11 +17,7 @@ PROVENANCE = "provenance.json"
 
 
 def write_job_results(scored: ScoredStudy, folder: Path) -> None:
-    """Write the scores, and how they were made, into a folder that appears complete or not at all.
-
-    Raises:
-        InputError: it cannot be written, such as for want of space.
-    """
+    """Write the scores, and how they were made, into a folder that appears complete or not at all (InputError)."""
     from ..reporting.provenance import provenance
 
     with atomic_folder(folder) as unfinished:
@@ -30,11 +26,7 @@ def write_job_results(scored: ScoredStudy, folder: Path) -> None:
 
 
 def read_job_results(folder: Path) -> tuple[StoredScores, dict[str, Any]]:
-    """The scores and their provenance, as JSON types.
-
-    Raises:
-        InputError: a file is missing or damaged.
-    """
+    """The scores and their provenance, as JSON types; InputError if a file is missing or damaged."""
     try:
         provenance = json.loads((folder / PROVENANCE).read_text("utf-8"))
     except (OSError, ValueError) as error:

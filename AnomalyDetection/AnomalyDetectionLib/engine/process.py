@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,12 +29,7 @@ class EngineRun:
     """One run of `python -m AnomalyDetectionLib`."""
 
     def __init__(
-        self,
-        python: Sequence[str],
-        arguments: Sequence[str],
-        folder: Path,
-        *,
-        library: Path,
+        self, python: Sequence[str], arguments: Sequence[str], folder: Path, *, library: Path
     ) -> None:
         """Start the engine. If it cannot be started, the run is in the state "failed"; no exception is raised.
 
@@ -49,18 +44,17 @@ class EngineRun:
         self._ended: float | None = None
         self._cancelled = False
         self._kept_log: str | None = None
-        self._kept_error = ""
+        self._reported = ""  # the engine's own sentence about why it failed
         self._read = 0  # bytes of the progress file
         self._process: subprocess.Popen[bytes] | None = None
-        self._not_started = ""
         command = [*python, "-m", "AnomalyDetectionLib", *arguments]
         try:
             with (self._folder / PROGRESS).open("wb") as out, (self._folder / LOG).open("wb") as log:
-                self._process = _start(command, out, log, _environment(Path(library)), library)
+                self._process = _start(command, out, log, library)
         except (OSError, ValueError) as error:
             self._ended = self._began
             reason = getattr(error, "strerror", None) or error
-            self._not_started = f"The engine could not be started with {command[0]} ({reason})."
+            self._reported = f"The engine could not be started with {command[0]} ({reason})."
 
     @property
     def state(self) -> str:
@@ -72,7 +66,9 @@ class EngineRun:
             self._ended = time.monotonic()
             _end_group(self._process.pid)  # a launcher that was killed leaves the Python it started
             # The owner of the folder may remove it from now on.
-            self._kept_log, self._kept_error = self._log_file(), _last_error(self.records)
+            self._kept_log = self._log_file()
+            failures = (Failure.of(record) for record in reversed(self.records))
+            self._reported = next((failure.message for failure in failures if failure), "")
         if self._cancelled:
             return "cancelled"
         if code is None:
@@ -116,9 +112,7 @@ class EngineRun:
             return "Cancelled; all files of the run were removed."
         if state != "failed":
             return ""
-        if self._process is None:
-            return self._not_started
-        code = self._process.returncode
+        code = 1 if self._process is None else self._process.returncode
         if code in (-9, 137):
             return (
                 "The engine was killed by the system, most likely because the memory ran out: close other "
@@ -126,8 +120,8 @@ class EngineRun:
             )
         if code < 0 or code >= 0xC0000000:  # Windows reports crashes as codes from here on
             return f"The engine crashed or was ended by another program (code {code}): try again."
-        if self._kept_error:
-            return self._kept_error
+        if self._reported:
+            return self._reported
         if self.log.strip():
             return f"The engine ended with an error that it could not report (code {code}): report it with its log."
         return (
@@ -138,9 +132,7 @@ class EngineRun:
     def poll(self) -> list[Progress]:
         """The progress since the last call. An incomplete line is left for the next call."""
         try:
-            with (self._folder / PROGRESS).open("rb") as file:
-                file.seek(self._read)
-                new = file.read()
+            new = (self._folder / PROGRESS).read_bytes()[self._read :]
         except OSError:
             return []
         complete = new[: new.rfind(b"\n") + 1]
@@ -187,9 +179,7 @@ class EngineRun:
             return ""
 
 
-def _start(
-    command: Sequence[str], out: IO[bytes], log: IO[bytes], environment: dict[str, str], library: Path
-) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], out: IO[bytes], log: IO[bytes], library: Path) -> subprocess.Popen[bytes]:
     """Start the process as the leader of its own process group, so that the whole group can be ended.
 
     It runs in the library's folder, where `python -m` finds the package even if a launcher, such as PythonSlicer,
@@ -198,28 +188,12 @@ def _start(
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    paths = [str(library), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # UTF-8, for file names in the log may be in any language.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
     return subprocess.Popen(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=out,
-        stderr=log,
-        env=environment,
-        cwd=str(library),
-        **apart,
+        command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env=environment, cwd=library, **apart
     )
-
-
-def _environment(library: Path) -> dict[str, str]:
-    environment = dict(os.environ)
-    before = environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = os.pathsep.join([str(library), before] if before else [str(library)])
-    environment["PYTHONUTF8"] = "1"  # file names in the log may be in any language
-    return environment
-
-
-def _last_error(records: Sequence[Mapping[str, Any]]) -> str:
-    failures = [failure for record in records if (failure := Failure.of(record)) is not None]
-    return failures[-1].message if failures else ""
 
 
 def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:
@@ -237,10 +211,7 @@ def _end_tree(process: subprocess.Popen[bytes], timeout: float) -> None:
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGTERM)
         until = time.monotonic() + timeout
-        while time.monotonic() < until:
-            ended = process.poll() is not None
-            if ended and not _group_is_there(process.pid):
-                break
+        while time.monotonic() < until and (process.poll() is None or _group_is_there(process.pid)):
             time.sleep(0.02)
         _end_group(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -270,12 +241,14 @@ def _end_group(group: int) -> None:
 def _empty(folder: Path) -> None:
     """Empty a folder; files that an ended process still holds open are tried again for two seconds."""
     for _ in range(20):
-        for path in list(folder.iterdir()) if folder.is_dir() else []:
+        left = list(folder.iterdir()) if folder.is_dir() else []
+        if not left:
+            return
+        for path in left:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 with contextlib.suppress(OSError):
                     path.unlink()
-        if not folder.is_dir() or not any(folder.iterdir()):
-            return
-        time.sleep(0.1)
+        if any(folder.iterdir()):
+            time.sleep(0.1)
