@@ -53,6 +53,16 @@ def noisy(image: sitk.Image, brain: np.ndarray, level: float, seed: int = 0) -> 
     return like(image, np.hypot(real, sd * rng.standard_normal(values.shape, np.float32)))
 
 
+def lines_of(values: np.ndarray, phase: int) -> np.ndarray:
+    """The lines of k-space along an array axis, the middle of k-space in the middle."""
+    return np.fft.fftshift(np.fft.fft(values, axis=phase), axes=phase)
+
+
+def from_lines(lines: np.ndarray, phase: int) -> np.ndarray:
+    """The magnitude image of such lines."""
+    return np.abs(np.fft.ifft(np.fft.ifftshift(lines, axes=phase), axis=phase))
+
+
 def moved(
     image: sitk.Image, mm: float, share: float, seed: int = 0, through: int = 0, phase: int = 1
 ) -> sitk.Image:
@@ -70,37 +80,28 @@ def moved(
     lines = values.shape[phase]
     away = np.abs(np.arange(lines) - lines // 2)
     free = np.flatnonzero(away > MIDDLE_LINES)
-    spectrum = np.fft.fftshift(np.fft.fft(values, axis=phase), axes=phase)
-    spectrum = np.moveaxis(spectrum, phase, 0)
+    spectrum = np.moveaxis(lines_of(values, phase), phase, 0)
     # The lines that are from elsewhere come in blocks, as the head rests between movements.
     width = max(2, lines // 24)
     blocks = np.array_split(free, max(2, len(free) // width))
     chosen = rng.permutation(len(blocks))[: max(1, round(share * len(blocks)))]
-    for group in np.array_split(chosen, 4):
-        if not len(group):
-            continue
+    for group in filter(len, np.array_split(chosen, 4)):
         shift = np.zeros(3)
         shift[[phase, frequency]] = rng.uniform(-mm, mm, 2) / spacing[[phase, frequency]]
-        turned = ndimage.rotate(
-            values, float(rng.uniform(-mm, mm)), (phase, frequency), reshape=False, order=1
-        )
-        other = np.fft.fftshift(np.fft.fft(ndimage.shift(turned, shift, order=1), axis=phase), axes=phase)
+        degrees = float(rng.uniform(-mm, mm))
+        turned = ndimage.rotate(values, degrees, (phase, frequency), reshape=False, order=1)
+        other = lines_of(ndimage.shift(turned, shift, order=1), phase)
         rows = np.concatenate([blocks[k] for k in group])
         spectrum[rows] = np.moveaxis(other, phase, 0)[rows]
-    spectrum = np.moveaxis(spectrum, 0, phase)
-    return like(image, np.abs(np.fft.ifft(np.fft.ifftshift(spectrum, axes=phase), axis=phase)))
+    return like(image, from_lines(np.moveaxis(spectrum, 0, phase), phase))
 
 
 def ghosted(image: sitk.Image, weaker: float, every: int = 2, phase: int = 1) -> sitk.Image:
     """Every so many lines are weaker by a share of their signal: copies of the head along the phase encoding."""
     values = sitk.GetArrayFromImage(image).astype(np.float32)
-    lines = values.shape[phase]
-    weights = np.ones(lines)
-    weights[(lines // 2 + 1) % every :: every] -= weaker
-    shape = [1, 1, 1]
-    shape[phase] = lines
-    spectrum = np.fft.fftshift(np.fft.fft(values, axis=phase), axes=phase) * weights.reshape(shape)
-    return like(image, np.abs(np.fft.ifft(np.fft.ifftshift(spectrum, axes=phase), axis=phase)))
+    spectrum = np.moveaxis(lines_of(values, phase), phase, 0)
+    spectrum[(len(spectrum) // 2 + 1) % every :: every] *= 1 - weaker
+    return like(image, from_lines(np.moveaxis(spectrum, 0, phase), phase))
 
 
 def moved_between_slices(image: sitk.Image, mm: float, seed: int = 0) -> sitk.Image:
@@ -169,10 +170,8 @@ def after_contrast(
     white = np.percentile(t1[brain], 88)
     places = np.argwhere(brain)
     low, high = places.min(axis=0), places.max(axis=0)
-    at = [
-        (index - first) / (last - first)
-        for index, first, last in zip(np.indices(t1.shape, sparse=True), low, high, strict=True)
-    ]
+    indices = np.indices(t1.shape, sparse=True)
+    at = [(index - first) / (last - first) for index, first, last in zip(indices, low, high, strict=True)]
     outside = ndimage.distance_transform_edt(~brain, sampling=spacing)
     depth = ndimage.distance_transform_edt(brain, sampling=spacing)
     length = (high - low) * spacing
@@ -183,13 +182,12 @@ def after_contrast(
     away = np.hypot(lateral, (at[0] - height) * length[0])
     veins = np.where((at[1] > 0.45) & (at[1] < 0.88) & (depth > 2), _tube(away, 2.0), 0)
     fluid = (depth > 20) & (t1 < np.percentile(t1[brain], 8))
-    field = ndimage.gaussian_filter(
-        np.random.default_rng(seed).standard_normal(t1.shape), [3 / mm for mm in spacing]
-    )
+    noise = np.random.default_rng(seed).standard_normal(t1.shape)
+    field = ndimage.gaussian_filter(noise, [3 / mm for mm in spacing])
     plexus = np.zeros(t1.shape)
     if fluid.any():
         plexus[fluid & (field > np.percentile(field[fluid], 85))] = 0.9
-    filled = np.clip(np.maximum(np.maximum(sinus, veins), plexus), 0, 1)
+    filled = np.clip(np.maximum.reduce([sinus, veins, plexus]), 0, 1)
     return ((1 - filled) * t1 + filled * np.maximum(strength * white, t1)).astype(np.float32)
 
 

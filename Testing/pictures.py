@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.stored_scores import read_stored
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.drawing import font
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.places import centre_of
@@ -31,12 +32,13 @@ from AnomalyDetectionLib.scene.result import Result, add_result
 from AnomalyDetectionLib.scene.segmentation import emphasise
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, set_overlay_opacity, show_result
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW, side_by_side
+from conftest import FLAIR, REPOSITORY, SAMPLE_INPUTS, T1
+from conftest import SAMPLE as SAMPLE
 from PIL import Image, ImageDraw, ImageFilter
+from result_in_scene import ijk_to_ras
 from slice_rendering import Drawing, SliceView, Window, prepare_for_views
 from slicer_scene import SlicerScene, add_volume, make_scene
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SAMPLE = REPOSITORY / "AnomalyDetection" / "Resources" / "SampleData"
 PICTURES = REPOSITORY / "Resources"
 ICONS = REPOSITORY / "AnomalyDetection" / "Resources" / "Icons"
 CREDIT = "Simulated sample. Research use only, not a medical device."
@@ -76,18 +78,14 @@ def main() -> None:
 
 def detect(folder: Path) -> None:
     """Run the engine on the sample."""
-    t1, flair = SAMPLE / "simulated_T1.nii.gz", SAMPLE / "simulated_FLAIR.nii.gz"
     command = [sys.executable, "-m", "AnomalyDetectionLib", "detect", "--keep-scores", "--output", folder]
-    subprocess.run([*command, "--t1", t1, "--flair", flair], check=True)
+    subprocess.run([*command, *SAMPLE_INPUTS], check=True)
 
 
 def read_volume(made: SlicerScene, path: Path, name: str) -> Any:
     """A scalar volume node of a file."""
     image = sitk.ReadImage(str(path))
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    return add_volume(made.scene, sitk.GetArrayFromImage(image), np.diag([-1, -1, 1, 1]) @ matrix, name)
+    return add_volume(made.scene, sitk.GetArrayFromImage(image), ijk_to_ras(Grid.of(image)), name)
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,8 @@ class Shown:
         result = add_result(
             made.scene,
             made.logics,
-            t1=read_volume(made, SAMPLE / "simulated_T1.nii.gz", "T1"),
-            flair=read_volume(made, SAMPLE / "simulated_FLAIR.nii.gz", "FLAIR"),
+            t1=read_volume(made, T1, "T1"),
+            flair=read_volume(made, FLAIR, "FLAIR"),
             stored=read_stored(results / "score_map"),
             provenance={},
             threshold=threshold,
@@ -141,8 +139,7 @@ class Shown:
 
 def one_slice(shown: Shown) -> Image.Image:
     """The largest finding in an axial slice, overlay, outlines and legend."""
-    view = shown.view("Red", (720, 760))
-    return captioned([(view, "FLAIR and anomaly scores")])
+    return captioned([(shown.view("Red", (720, 760)), "FLAIR and anomaly scores")])
 
 
 def two_contrasts(shown: Shown) -> Image.Image:
@@ -150,15 +147,9 @@ def two_contrasts(shown: Shown) -> Image.Image:
     result, window = shown.result, shown.window
     application = shown.made.logics.application
     for _ in range(2):  # the views get their size after they were made
-        side_by_side(
-            shown.made.scene,
-            application,
-            window.layout,
-            t1=result.t1,
-            flair=result.flair,
-            score=result.score,
-            at=centre_of(result, shown.largest),
-        )
+        images = {"t1": result.t1, "flair": result.flair, "score": result.score}
+        at = centre_of(result, shown.largest)
+        side_by_side(shown.made.scene, application, window.layout, **images, at=at)
         views = [window.views[name] for name in (T1_VIEW, FLAIR_VIEW)]
         for view in views:
             view.resize(600, 660)
@@ -261,16 +252,12 @@ def report(results: Path, width: int = 1000) -> Image.Image:
             parts = []
             for top, bottom in ((0, edges[0][1] + 14), (edges[1][0] - 14, edges[1][1] + 24)):
                 clip = {"x": 0, "y": top, "width": width, "height": bottom - top, "scale": 1}
-                made = browser.execute_cdp_cmd(
-                    "Page.captureScreenshot", {"clip": clip, "captureBeyondViewport": True}
-                )
+                wanted = {"clip": clip, "captureBeyondViewport": True}
+                made = browser.execute_cdp_cmd("Page.captureScreenshot", wanted)
                 parts.append(Image.open(io.BytesIO(base64.b64decode(made["data"]))).convert("RGB"))
         finally:
             browser.quit()
-    canvas = Image.new("RGB", (width, sum(part.height for part in parts)), "white")
-    for part, y in zip(parts, (0, parts[0].height), strict=True):
-        canvas.paste(part, (0, y))
-    return canvas
+    return Image.fromarray(np.concatenate([np.asarray(part) for part in parts]))
 
 
 def thumbnail(shown: Shown) -> Image.Image:

@@ -91,15 +91,12 @@ class SliceView:
 
     def values(self, volume: Any) -> np.ndarray:
         """The voxel of a volume node under each pixel; NaN outside the volume; (height, width)."""
-        to_world = vtk.vtkMatrix4x4()
-        slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
-            volume.GetParentTransformNode(), None, to_world
-        )
-        ijk_to_ras = vtk.vtkMatrix4x4()
+        to_world, ijk_to_ras = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+        transform = volume.GetParentTransformNode()
+        slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(transform, None, to_world)
         volume.GetIJKToRASMatrix(ijk_to_ras)
         ijk_to_world = slicer.util.arrayFromVTKMatrix(to_world) @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
-        points = self.ras()
-        homogeneous = np.concatenate([points, np.ones((*points.shape[:2], 1))], axis=-1)
+        homogeneous = np.pad(self.ras(), ((0, 0), (0, 0), (0, 1)), constant_values=1)
         ijk = np.rint(homogeneous @ np.linalg.inv(ijk_to_world).T)[..., :3].astype(int)
         array = slicer.util.arrayFromVolume(volume)
         inside = np.all((ijk >= 0) & (ijk < np.array(array.shape[::-1])), axis=-1)

@@ -20,8 +20,9 @@ LARGE = replace(FLAIR_GRID, **TWICE)
 @pytest.fixture(scope="module")
 def heads() -> dict[str, sitk.Image]:
     """T1, FLAIR and brain mask of a small oblique head, in whole numbers."""
-    oblique = rotated(LARGE, 12.0)
-    return {name: sitk.Cast(sitk.Round(image), sitk.sitkInt16) for name, image in made_heads(oblique).items()}
+    images = made_heads(rotated(LARGE, 12.0)).items()
+    whole = {name: np.rint(sitk.GetArrayFromImage(image)).astype(np.int16) for name, image in images}
+    return {name: rotated(LARGE, 12.0).image(array) for name, array in whole.items()}
 
 
 @pytest.fixture(scope="module")
