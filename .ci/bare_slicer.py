@@ -17,11 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "AnomalyDetection"
 NOT_BROUGHT = ("torch", "click", "jinja2", "nibabel", "deepbet", "safetensors")
 NOT_LOADED = (*NOT_BROUGHT, "highdicom", "PIL", "tqdm", "matplotlib")
-SLOW = (
-    "scipy.ndimage",
-    "scipy.optimize",
-    "scipy.sparse",
-)  # slow to import: `import scipy` loads them at use
+SLOW = ("scipy.ndimage", "scipy.optimize", "scipy.sparse")  # slow to import: `import scipy` loads them at use
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path[:0] = [str(MODULE), str(ROOT / "Testing")]

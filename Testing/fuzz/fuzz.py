@@ -151,9 +151,8 @@ def run(
                 if not answers[-1].fine:
                     say(f"{kind} {number}: {outcome}: {detail[:300]}")
                     if keep is not None:
-                        shutil.copytree(
-                            copy, keep / f"{kind}-{seed}-{number}", symlinks=True, dirs_exist_ok=True
-                        )
+                        kept = keep / f"{kind}-{seed}-{number}"
+                        shutil.copytree(copy, kept, symlinks=True, dirs_exist_ok=True)
                 shutil.rmtree(above)
         finally:
             reader.end()
@@ -174,21 +173,17 @@ def summary(answers: Sequence[Answer]) -> str:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--inputs", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=600.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--kind", action="append", choices=list(malformed.KINDS), help="only these; give several"
-    )
-    parser.add_argument(
-        "--keep", type=Path, default=Path("fuzz-output"), help="folder for inputs that went wrong"
-    )
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
+    add, kinds = parser.add_argument, list(malformed.KINDS)
+    add("--inputs", type=int, default=1000)
+    add("--seconds", type=float, default=600.0)
+    add("--seed", type=int, default=0)
+    add("--kind", action="append", choices=kinds, help="only these; give several")
+    add("--keep", type=Path, default=Path("fuzz-output"), help="folder for inputs that went wrong")
     options = parser.parse_args()
-    answers = run(options.inputs, options.seconds, options.seed, options.kind or list(malformed.KINDS),
-                  keep=options.keep, say=lambda line: print(line, flush=True))  # fmt: skip
+    given = (options.inputs, options.seconds, options.seed, options.kind or kinds)
+    answers = run(*given, keep=options.keep, say=lambda line: print(line, flush=True))
     print(summary(answers))
     return 0 if all(answer.fine for answer in answers) else 1
 

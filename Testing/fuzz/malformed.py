@@ -4,9 +4,6 @@
 Everything lies within that folder, but for what hostile inputs point at (`CANARY`, beside it, and files of the system).
 """
 
-# Names that are not UTF-8 are bytes, which pathlib does not take.
-# ruff: noqa: PTH101, PTH102, PTH103, PTH118, PTH119, PTH211
-
 from __future__ import annotations
 
 import bz2
@@ -21,7 +18,7 @@ import re
 import struct
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel
@@ -225,55 +222,53 @@ def _with_header(content: bytes, ends: bytes, rng: Random, others: tuple[str, ..
     return damaged(content, rng, place)
 
 
+def _headed(
+    folder: Path,
+    rng: Random,
+    content: bytes,
+    end: bytes,
+    field: str,
+    others: Sequence[str],
+    names: Sequence[str],
+) -> Path:
+    """An image with its voxels behind a header of lines, which ends with `end`, or in a file that `field` names."""
+    header, _, voxels = content.partition(end)
+    name, attached = names[0], rng.random() < 0.5
+    if not attached:
+        (folder / "made.raw").write_bytes(voxels if rng.random() < 0.7 else cut(voxels, rng))
+        data_file = "made.raw" if rng.random() < 0.4 else rng.choice(_ELSEWHERE)
+        content = header.rstrip(b"\n") + f"\n{field}{data_file}\n".encode()
+        name = rng.choice(names)
+    if attached or rng.random() < 0.5:
+        content = _with_header(content, end, rng, (*others, field + rng.choice(_ELSEWHERE)))
+    path = folder / name
+    path.write_bytes(damaged(content, rng, len(header)) if rng.random() < 0.15 else content)
+    return path
+
+
 def nrrd(folder: Path, rng: Random) -> Path:
     """NRRD with its voxels, or a header with a data file."""
-    detached = rng.random() < 0.5
     content = _bytes_of(an_image(rng), folder, "made.nrrd", rng.random() < 0.5)
-    header, _, voxels = content.partition(b"\n\n")
-    elsewhere = rng.choice(_ELSEWHERE)
-    others = (f"data file: {elsewhere}", f"datafile: {elsewhere}", "data file: LIST\nx\ny", "encoding: hex", "encoding: bzip2", "encoding: ascii", "endian: big", "sizes: 99999 99999 9999",
-              "dimension: 16", "dimension: 3", "type: block", "block size: 4294967295", "line skip: 4294967295",
-              "byte skip: -1", "byte skip: 9223372036854775807", "space dimension: 99", "kinds: complex")  # fmt: skip
-    if detached:
-        voxel_file = "made.raw"
-        (folder / voxel_file).write_bytes(voxels if rng.random() < 0.7 else cut(voxels, rng))
-        if rng.random() < 0.6:
-            voxel_file = rng.choice(_ELSEWHERE)
-        content = header + f"\ndata file: {voxel_file}\n".encode()
-        if rng.random() < 0.5:
-            content = _with_header(content, b"\n\n", rng, others)
-        path = folder / rng.choice(("image.nhdr", "image.nrrd"))
-    else:
-        content = _with_header(content, b"\n\n", rng, others)
-        path = folder / "image.nrrd"
-    path.write_bytes(content)
-    return path
+    others = (
+        *("datafile: " + rng.choice(_ELSEWHERE), "data file: LIST\nx\ny", "encoding: hex", "encoding: bzip2"),
+        *("encoding: ascii", "endian: big", "sizes: 99999 99999 9999", "dimension: 16", "dimension: 3"),
+        *("type: block", "block size: 4294967295", "line skip: 4294967295", "byte skip: -1"),
+        *("byte skip: 9223372036854775807", "space dimension: 99", "kinds: complex"),
+    )
+    return _headed(folder, rng, content, b"\n\n", "data file: ", others, ("image.nrrd", "image.nhdr"))
 
 
 def metaimage(folder: Path, rng: Random) -> Path:
     """MetaImage with its voxels, or a header with a data file."""
     content = _bytes_of(an_image(rng), folder, "made.mha", rng.random() < 0.5)
-    mark = b"ElementDataFile = LOCAL\n"
-    place = content.find(mark)
-    header, voxels = content[:place], content[place + len(mark) :]
-    others = ("DimSize = 99999 99999 9999", "NDims = 99", "NDims = 0", "NDims = -1", "HeaderSize = -1", "HeaderSize = 99999999",
-              "CompressedDataSize = 99999999999", "CompressedDataSize = -5", "ElementNumberOfChannels = 1000000",
-              "ElementType = MET_OTHER", "BinaryDataByteOrderMSB = True", "CompressedData = True",
-              "ElementDataFile = " + rng.choice(_ELSEWHERE), "BinaryData = False")  # fmt: skip
-    if rng.random() < 0.5:
-        (folder / "made.raw").write_bytes(voxels if rng.random() < 0.7 else cut(voxels, rng))
-        voxel_file = "made.raw" if rng.random() < 0.4 else rng.choice(_ELSEWHERE)
-        made = header + f"ElementDataFile = {voxel_file}\n".encode()
-        if rng.random() < 0.5:
-            made = _with_header(made, b"\0\0\0", rng, others)
-        path = folder / rng.choice(("image.mhd", "image.mha"))
-    else:
-        made = _with_header(header, b"ElementDataFile", rng, others) + mark + voxels
-        if rng.random() < 0.3:
-            made = damaged(made, rng, len(header))
-        path = folder / "image.mha"
-    path.write_bytes(made)
-    return path
+    others = (
+        *("DimSize = 99999 99999 9999", "NDims = 99", "NDims = 0", "NDims = -1", "HeaderSize = -1"),
+        *("HeaderSize = 99999999", "CompressedDataSize = 99999999999", "CompressedDataSize = -5"),
+        *("ElementNumberOfChannels = 1000000", "ElementType = MET_OTHER", "BinaryDataByteOrderMSB = True"),
+        *("CompressedData = True", "BinaryData = False"),
+    )
+    end, field = b"ElementDataFile = LOCAL\n", "ElementDataFile = "
+    return _headed(folder, rng, content, end, field, others, ("image.mha", "image.mhd"))
 
 
 def wrapped(folder: Path, rng: Random) -> Path:
@@ -294,17 +289,8 @@ def wrapped(folder: Path, rng: Random) -> Path:
         content = rng.choice((lambda b: gzip.compress(b, 1), bz2.compress))(content)
         if rng.random() < 0.2:
             content = damaged(content, rng, 20)
-    names = (
-        "image.nii",
-        "image.NII.GZ",
-        "image.nrrd",
-        "image.nhdr",
-        "image.mha",
-        "image.seq.nrrd",
-        "x.gz",
-        "x",
-    )
-    path = folder / rng.choice(names)
+    names = ("image.nii", "image.NII.GZ", "image.nrrd", "image.nhdr", "image.mha", "image.seq.nrrd", "x.gz")
+    path = folder / rng.choice((*names, "x"))
     path.write_bytes(content)
     return path
 
@@ -531,42 +517,41 @@ def bids(folder: Path, rng: Random) -> Path:
 
 _RUNS = ("1", "01", "2", "²", "٣", "", "-1", "x", "9" * 90, "½")
 _ENTITIES = ("", *(f"_run-{run}" for run in _RUNS), "_run", "_RUN-1", "_acq-", "_ce-1", "_part-phase")
-_ODD = (b"\xff\xfe", "é\nx".encode(), b"\x1b[2J", b"", b" ", b"01_ses-1", b"a" * 150)
-_ODD_SESSIONS = (b"1", b"\xff", "²".encode(), b"", b"a\tb", "\u202e".encode())
+_ODD = ("\udcff\udcfe", "é\nx", "\x1b[2J", "", " ", "01_ses-1", "a" * 150)  # the first is no UTF-8
+_ODD_SESSIONS = ("1", "\udcff", "²", "", "a\tb", "\u202e")
 
 
 def layout(folder: Path, rng: Random) -> Path:
     """A dataset with odd names, not all of them UTF-8, odd runs, and files and folders in each other's place."""
-    root = os.fsencode(folder / "dataset")
-    for label in (b"01", *rng.sample(_ODD, 2)):
-        subject = b"sub-" + label
-        place = os.path.join(root, subject)
+    root = folder / "dataset"
+    for subject in (f"sub-{label}" for label in ("01", *rng.sample(_ODD, 2))):
+        place = root / subject
         if rng.random() < 0.4:
-            place = os.path.join(place, b"ses-" + rng.choice(_ODD_SESSIONS))
-        anat = os.path.join(place, b"anat")
+            place /= f"ses-{rng.choice(_ODD_SESSIONS)}"
+        anat = place / "anat"
         with contextlib.suppress(OSError):  # systems that have no such names
-            os.makedirs(place, exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True)
             how = rng.random()
             if how < 0.1:
-                Path(os.fsdecode(anat)).write_bytes(b"a file")
+                anat.write_bytes(b"a file")
                 continue
             if how < 0.2:
-                os.symlink(rng.choice((b"anat", b"../..", b"/dev", b"absent")), anat)
+                anat.symlink_to(rng.choice(("anat", "../..", "/dev", "absent")))
                 continue
-            os.mkdir(anat)
+            anat.mkdir()
             for suffix in ("T1w", "FLAIR"):
                 for _ in range(rng.randint(0, 3)):
                     end = f"{rng.choice(_ENTITIES)}_{suffix}{rng.choice(('.nii.gz', '.nii'))}"
-                    name = os.path.join(anat, subject + end.encode())
+                    path = anat / f"{subject}{end}"
                     if rng.random() < 0.1:
-                        os.mkdir(name)
+                        path.mkdir()
                     elif rng.random() < 0.1:
-                        os.symlink(rng.choice((b"absent", os.path.basename(name), b"/dev/zero")), name)
+                        path.symlink_to(rng.choice(("absent", path.name, "/dev/zero")))
                     else:
-                        Path(os.fsdecode(name)).write_bytes(b"not looked at")
+                        path.write_bytes(b"not looked at")
             if rng.random() < 0.15:
-                os.chmod(rng.choice((anat, place)), rng.choice((0, 0o200, 0o400)))
-    return Path(os.fsdecode(root))
+                rng.choice((anat, place)).chmod(rng.choice((0, 0o200, 0o400)))
+    return root
 
 
 def table(name: str, *rows: str) -> Callable[[Path, Random], Path]:

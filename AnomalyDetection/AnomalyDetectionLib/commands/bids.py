@@ -125,12 +125,7 @@ def _labels(_context: click.Context, _parameter: click.Parameter, given: tuple[s
 @PROGRESS
 @DEBUG
 def bids(
-    dataset: Path,
-    output: Path,
-    levels: tuple[str, ...],
-    progress: str,
-    debug: bool,
-    **options: Any,
+    dataset: Path, output: Path, levels: tuple[str, ...], progress: str, debug: bool, **options: Any
 ) -> int:
     """Detect anomalies in every scan of a BIDS dataset, and summarise the whole group.
 

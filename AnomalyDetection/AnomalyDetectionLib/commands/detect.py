@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Find suspected anomalies in a T1 and a FLAIR.")
-@click.option(
-    "--t1",
-    type=PATH,
-    help="T1-weighted image: NIfTI, NRRD or MetaImage file, or DICOM folder.",
-)
+@click.option("--t1", type=PATH, help="T1-weighted image: NIfTI, NRRD or MetaImage file, or DICOM folder.")
 @click.option(
     "--flair", type=PATH, help="FLAIR image of the same head: NIfTI, NRRD or MetaImage file, or DICOM folder."
 )
