@@ -615,8 +615,6 @@ class _Pickled:
     """What a pickle would run; nobody may."""
 
     def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        import os
-
         return os.system, ("touch pickled-code-ran",)
 
 
