@@ -40,44 +40,39 @@ def draw_spread(scans: Sequence[ScanSummary], path: Path) -> None:
 
 def draw_by_age(scans: Sequence[ScanSummary], people: Mapping[str, Mapping[str, str]], path: Path) -> int:
     """Volume against age, a colour for each sex; returns of how many scans age is known. None: nothing is drawn."""
-    points = []
-    for scan in scans:
-        row = people.get(scan.subject, {})
-        age = _number(value_of(row, "age"))
-        if age is not None:
-            points.append((age, scan.burden_ml, value_of(row, "sex") or "sex not known"))
-    if not points:
+    known = [
+        (age, scan.burden_ml, value_of(row, "sex") or "sex not known")
+        for scan in scans
+        if (age := _number(value_of(row := people.get(scan.subject, {}), "age"))) is not None
+    ]
+    if not known:
         return 0
-    few = _most_common([point[2] for point in points])
-    points = [(age, burden_ml, sex if sex in few else OTHER) for age, burden_ml, sex in points]
+    ages, burdens, sexes = map(np.array, zip(*known, strict=True))
+    sexes, burden = np.array(_grouped(sexes.tolist())), _place(burdens)
     figure = Figure(figsize=(7.2, 3.4), dpi=130, layout="constrained")
     axes = figure.add_subplot()
-    burden = _place(np.array([point[1] for point in points]))
-    ages = np.array([point[0] for point in points])
-    size = 14 if len(points) < 1000 else 4
-    for colour, sex in zip(COLOURS, sorted({point[2] for point in points}), strict=False):
-        of_it = np.array([point[2] == sex for point in points])
-        axes.scatter(
-            ages[of_it], burden[of_it], s=size, color=colour, alpha=0.6, lw=0, label=f"{sex} ({of_it.sum()})"
-        )
+    style = {"s": 14 if len(known) < 1000 else 4, "alpha": 0.6, "lw": 0}
+    for colour, sex in zip(COLOURS, np.unique(sexes), strict=False):
+        of_it = sexes == sex
+        label = f"{sex} ({of_it.sum()})"
+        axes.scatter(ages[of_it], burden[of_it], color=colour, label=label, **style)
     axes.set(xlabel="age (years)", ylabel="volume of the findings (ml)")
     axes.legend(frameon=False, fontsize=8.5)
     _millilitres(axes, burden.max(initial=0), "y")
     _save(figure, path)
-    return len(points)
+    return len(known)
 
 
 def draw_by_sex(scans: Sequence[ScanSummary], people: Mapping[str, Mapping[str, str]], path: Path) -> int:
     """Volume by sex, where age is not known; returns of how many scans sex is known."""
-    groups: dict[str, list[float]] = {}
-    for scan in scans:
-        if sex := value_of(people.get(scan.subject, {}), "sex"):
-            groups.setdefault(sex, []).append(scan.burden_ml)
-    if not groups:
+    known = [
+        (sex, scan.burden_ml) for scan in scans if (sex := value_of(people.get(scan.subject, {}), "sex"))
+    ]
+    if not known:
         return 0
-    few = _most_common([name for name, values in groups.items() for _ in values])
-    for name in [name for name in groups if name not in few]:
-        groups.setdefault(OTHER, []).extend(groups.pop(name))
+    groups: dict[str, list[float]] = {}
+    for sex, (_, burden_ml) in zip(_grouped([sex for sex, _ in known]), known, strict=True):
+        groups.setdefault(sex, []).append(burden_ml)
     figure = Figure(figsize=(7.2, 2.6), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     names = sorted(groups)
@@ -86,17 +81,14 @@ def draw_by_sex(scans: Sequence[ScanSummary], people: Mapping[str, Mapping[str, 
     axes.set(xlabel="volume of the findings (ml)")
     _millilitres(axes, max(float(_place(np.array(values)).max()) for values in groups.values()), "x")
     _save(figure, path)
-    return sum(map(len, groups.values()))
+    return len(known)
 
 
-def _most_common(values: Sequence[str]) -> set[str]:
-    """As many as there are colours; one less where others have to share one."""
+def _grouped(values: Sequence[str]) -> list[str]:
+    """The values, the rarer ones as `OTHER` where there are more of them than colours."""
     counts = Counter(values)
-    return (
-        {*counts}
-        if len(counts) <= len(COLOURS)
-        else {name for name, _ in counts.most_common(len(COLOURS) - 1)}
-    )
+    kept = counts if len(counts) <= len(COLOURS) else dict(counts.most_common(len(COLOURS) - 1))
+    return [value if value in kept else OTHER for value in values]
 
 
 def _place(millilitres: np.ndarray) -> np.ndarray:

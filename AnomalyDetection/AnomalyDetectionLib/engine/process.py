@@ -21,6 +21,7 @@ from .records import Failure, Progress, record_of
 
 PROGRESS, LOG = "progress.jsonl", "log.txt"
 
+POLL_S = 0.05
 DYING_S = 0.5
 """Seconds to wait for the children of a killed process to end."""
 
@@ -140,12 +141,11 @@ class EngineRun:
         records = [record_of(line) or {} for line in complete.splitlines()]
         return [step for record in records if (step := Progress.of(record)) is not None]
 
-    def wait(self, on_progress: Callable[[Progress], None] | None = None, every: float = 0.05) -> None:
+    def wait(self, on_progress: Callable[[Progress], None] | None = None) -> None:
         """Wait until the run has ended.
 
         Args:
             on_progress: called with each report. If it raises an exception, the run continues.
-            every: seconds between two polls.
         """
         while True:
             running = self.state == "running"
@@ -154,7 +154,7 @@ class EngineRun:
                     on_progress(progress)
             if not running:
                 return
-            time.sleep(every)
+            time.sleep(POLL_S)
 
     def cancel(self, timeout: float = 5.0) -> None:
         """End the run with every process that it started, and empty its folder.
