@@ -51,11 +51,11 @@ def draw_by_age(scans: Sequence[ScanSummary], people: Mapping[str, Mapping[str, 
     sexes, burden = np.array(_grouped(sexes.tolist())), _place(burdens)
     figure = Figure(figsize=(7.2, 3.4), dpi=130, layout="constrained")
     axes = figure.add_subplot()
-    style = {"s": 14 if len(known) < 1000 else 4, "alpha": 0.6, "lw": 0}
+    size = 14 if len(known) < 1000 else 4
     for colour, sex in zip(COLOURS, np.unique(sexes), strict=False):
         of_it = sexes == sex
         label = f"{sex} ({of_it.sum()})"
-        axes.scatter(ages[of_it], burden[of_it], color=colour, label=label, **style)
+        axes.scatter(ages[of_it], burden[of_it], s=size, color=colour, alpha=0.6, lw=0, label=label)
     axes.set(xlabel="age (years)", ylabel="volume of the findings (ml)")
     axes.legend(frameon=False, fontsize=8.5)
     _millilitres(axes, burden.max(initial=0), "y")

@@ -81,9 +81,9 @@ def modified_z(values: np.ndarray) -> np.ndarray:
 
 def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Outlier, ...]]:
     """The outliers of each scan, strongest first; none in groups of fewer than `FEWEST` scans."""
-    found: list[list[Outlier]] = [[] for _ in scans]
     if len(scans) < FEWEST:
         return [()] * len(scans)
+    found: list[list[Outlier]] = [[] for _ in scans]
     for measure in MEASURES:
         values = np.array([measure.of(scan) for scan in scans], float)
         z = modified_z(np.log1p(np.maximum(values, 0)) if measure.logarithm else values)
@@ -91,11 +91,9 @@ def find_unusual(scans: Sequence[ScanSummary]) -> list[tuple[Outlier, ...]]:
         median = float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
         for k in np.flatnonzero(unusual):
             side = "high" if z[k] > 0 else "low"
-            value, usual = measure.form.format(values[k]), measure.form.format(median)
-            sentence = (
-                f"Unusually {side}: {measure.words}, {value}; the median is {usual} (robust z {z[k]:+.1f})"
-            )
-            found[k].append(Outlier(sentence, float(z[k])))
+            value, usual = (measure.form.format(number) for number in (values[k], median))
+            sentence = f"Unusually {side}: {measure.words}, {value}; the median is {usual}"
+            found[k].append(Outlier(f"{sentence} (robust z {z[k]:+.1f})", float(z[k])))
     return [tuple(sorted(items, key=lambda item: -abs(item.z))) for items in found]
 
 

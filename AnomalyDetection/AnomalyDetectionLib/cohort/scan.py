@@ -82,8 +82,8 @@ def analyse(dataset: Dataset, scan: CohortScan, *, wait: bool = True) -> str:
                     f"The output folder {dataset.folder} cannot be written ({error.strerror}): check its permissions, and run "
                     "the same again."
                 ) from error
-            failure = FailedScan(scan.subject, scan.session, stages[-1], _reason(dataset, scan, error))
-            dataset.failures.add(failure)
+            reason = _reason(dataset, scan, error)
+            dataset.failures.add(FailedScan(scan.subject, scan.session, stages[-1], reason))
             return FAILED
         finally:
             shutil.rmtree(working, ignore_errors=True)
@@ -128,9 +128,8 @@ def _without_folders(detection: Detection, dataset: Dataset) -> Detection:
 
     study = detection.study
     mask = None if study.brain_mask is None else named(study.brain_mask)
-    return replace(
-        detection, study=replace(study, t1=named(study.t1), flair=named(study.flair), brain_mask=mask)
-    )
+    study = replace(study, t1=named(study.t1), flair=named(study.flair), brain_mask=mask)
+    return replace(detection, study=study)
 
 
 def _arrange(

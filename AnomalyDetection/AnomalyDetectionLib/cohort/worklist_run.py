@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,16 +61,13 @@ def run_worklist(
     worklist, scans = list_studies(source, results, report)
     root = source.parent if source.is_file() else source
     dataset = Dataset.begin(results, root, _settings(results, model, device))
-    problems = [
-        FailedScan(*entry.place.partition("/")[::2], CHOOSING, entry.reason)
-        for entry in worklist.entries
-        if entry.scan not in scans
-    ]
-    dataset.failures.add(*problems)
     limit_threads(cores())
+    problems = [entry for entry in worklist.entries if entry.scan not in scans]
+    dataset.failures.add(
+        *(FailedScan(*each.place.partition("/")[::2], CHOOSING, each.reason) for each in problems)
+    )
     for place, entry in enumerate(worklist.entries):
-        scan = scans.get(entry.scan)
-        if scan is None:
+        if (scan := scans.get(entry.scan)) is None:
             continue
         report("scans", place / len(worklist.entries), f"{place} of {len(worklist.entries)}: {entry.name}")
         if not dataset.is_finished(scan):
@@ -84,10 +82,8 @@ def run_worklist(
 
 def summary(worklist: Worklist, results: Path) -> str:
     """The number of studies in each state, in one line."""
-    counts = {
-        state: sum(entry.state == state for entry in worklist.entries) for state in (DONE, FAILED, WAITING)
-    }
-    states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    counts = Counter(entry.state for entry in worklist.entries)
+    states = ", ".join(f"{counts[state]} {state}" for state in (DONE, FAILED, WAITING) if counts[state])
     count = len(worklist.entries)
     return f"{count} stud{'y' if count == 1 else 'ies'}: {states}; results are in {results}"
 
@@ -119,10 +115,8 @@ def _settings(results: Path, model: str | None, device: str) -> CohortSettings:
 def _wanted(settings: CohortSettings) -> SelectionCriteria:
     """The selection with which the results were started."""
     try:
-        rules = json.loads(settings.filter or "{}")
-        entities = {
-            suffix: {name: tuple(values) for name, values in rule.items()} for suffix, rule in rules.items()
-        }
+        rules = json.loads(settings.filter or "{}").items()
+        entities = {suffix: {name: tuple(values) for name, values in rule.items()} for suffix, rule in rules}
     except (ValueError, AttributeError, TypeError) as error:
         raise InputError(
             "The settings of these results are damaged: choose another folder for results."

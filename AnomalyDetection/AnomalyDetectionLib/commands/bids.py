@@ -213,22 +213,14 @@ def _participants(
     selection = select_scans(dataset, wanted)
     settings = CohortSettings(
         asked,
-        hide=options["hide"],
-        keep_scores=options["keep_scores"],
-        pictures=options["pictures"],
+        **{name: options[name] for name in ("hide", "keep_scores", "pictures")},
         brain_masks=str(masks.absolute()) if masks is not None else "",
         runs=wanted.runs,
         filter=plain_filter(entities),
     ).with_model(asked.model)
     check_settings(asked)
-    workflow = Workflow(
-        jobs=options["jobs"],
-        executor=options["executor"],
-        profile=options["profile"],
-        batch=options["batch"],
-        threads=options["threads"],
-        options=options["snakemake_options"],
-    )
+    places = {name: options[name] for name in ("jobs", "executor", "profile", "batch", "threads")}
+    workflow = Workflow(**places, options=options["snakemake_options"])
     if workflow.is_local:
         if workflow.batch or workflow.options:
             raise InputError("--batch and --snakemake are for a cluster: give --executor or --profile, too.")
