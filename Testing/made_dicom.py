@@ -79,7 +79,6 @@ def classic_series(
     study: MadeStudy | None = None,
     number: int = 3,
     characters: str | Sequence[str] = "ISO_IR 192",
-    series_uid: str | None = None,
     slopes: Sequence[tuple[float, float]] | None = None,
     **attributes: Any,
 ) -> list[Path]:
@@ -95,7 +94,7 @@ def classic_series(
         attributes: any attribute by its DICOM keyword, over those of the kind; None removes it. The value may be a
             function of the slice's number.
     """
-    study, series_uid = study or MadeStudy(), series_uid or generate_uid()
+    study, series_uid = study or MadeStudy(), generate_uid()
     folder.mkdir(parents=True, exist_ok=True)
     voxels = sitk.GetArrayFromImage(image)
     direction = np.asarray(image.GetDirection()).reshape(3, 3)
@@ -133,10 +132,8 @@ def enhanced_series(
     study: MadeStudy | None = None,
     number: int = 3,
     characters: str | Sequence[str] = "ISO_IR 192",
-    series_uid: str | None = None,
     slopes: Sequence[tuple[float, float]] | None = None,
     frame_order: Sequence[int] | None = None,
-    stacks: Sequence[str] | None = None,
     echo_times: Sequence[float] | None = None,
     temporal_positions: Sequence[int] | None = None,
     shared_orientation: bool = True,
@@ -147,11 +144,11 @@ def enhanced_series(
     Args:
         frame_order: the slice that each frame shows, in the order of the frames; None: a shuffled one. A slice may
             be missing or come twice.
-        stacks, echo_times, temporal_positions: one for each frame, where they differ.
+        echo_times, temporal_positions: one for each frame, where they differ.
         shared_orientation: False: orientation and spacing are told for each frame and not once for all.
         attributes: as for `classic_series`; those of the sequence are put where an enhanced object has them.
     """
-    study, series_uid = study or MadeStudy(), series_uid or generate_uid()
+    study, series_uid = study or MadeStudy(), generate_uid()
     folder.mkdir(parents=True, exist_ok=True)
     voxels = sitk.GetArrayFromImage(image)
     common = slopes or [_rescale(voxels)] * len(voxels)
@@ -165,7 +162,6 @@ def enhanced_series(
     shared = _sequence_groups(flat, kind)
     frames = []
     for place, k in enumerate(frame_order):
-        stack = stacks[place] if stacks else "1"
         time = temporal_positions[place] if temporal_positions else 1
         position = image.TransformIndexToPhysicalPoint((0, 0, int(k)))
         frame = _item(
@@ -174,10 +170,10 @@ def enhanced_series(
                 FrameAcquisitionDateTime=study.date + study.time,
                 FrameAcquisitionDuration=1000.0,
                 FrameAcquisitionNumber=1,
-                StackID=stack,
+                StackID="1",
                 InStackPositionNumber=k + 1,
                 TemporalPositionIndex=time,
-                DimensionIndexValues=[sorted(set(stacks or ["1"])).index(stack) + 1, k + 1, time],
+                DimensionIndexValues=[1, k + 1, time],
             ),
             PlanePositionSequence=_item(ImagePositionPatient=_decimals(position)),
             MREchoSequence=_item(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 
 
-@dataclass(frozen=True)
 class SyntheticHead:
     """A head as functions of physical space (LPS, mm), so that it can be had on any grid.
 
@@ -17,11 +14,9 @@ class SyntheticHead:
     between left and right, so that flips show.
     """
 
-    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
     def tissues(self, grid: Grid) -> np.ndarray:
         """Labels (slices, rows, columns): 0 air, 1 scalp, 2 skull, 3 CSF, 4 grey, 5 white, 6 lesion."""
-        points = grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1]) - np.asarray(self.shift_mm)
+        points = grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1])
         x, y, z = points.T.reshape(3, *grid.shape)
         radius = np.sqrt((x / 66) ** 2 + (y / 82) ** 2 + (z / 62) ** 2)
         fold = 0.05 * np.sin(x / 4.1 + y / 17 + 1) * np.sin(y / 5.3 - z / 23) + 0.06 * np.sin(z / 9 + x / 14)
@@ -36,23 +31,18 @@ class SyntheticHead:
         labels[(x - 30) ** 2 + (y + 20) ** 2 + (z - 14) ** 2 < 36] = 6
         return labels
 
-    def study(self, t1_grid: Grid, flair_grid: Grid, *, mask: bool = True) -> Study:
+    def study(self, t1_grid: Grid, flair_grid: Grid) -> Study:
         """T1 and FLAIR of the head with a little noise, and the true brain mask."""
-        t1_levels = np.array([3, 900, 40, 130, 400, 520, 380], np.float32)
-        flair_levels = np.array([2, 120, 15, 30, 320, 260, 520], np.float32)
         random = np.random.default_rng(0)
-        t1, flair = (
-            Volume(
-                grid.image(
-                    np.abs(levels[self.tissues(grid)] + random.normal(0, 6, grid.shape)).astype(np.float32)
-                ),
-                description=name,
-            )
-            for levels, grid, name in ((t1_levels, t1_grid, "T1"), (flair_levels, flair_grid, "FLAIR"))
-        )
+
+        def image(name: str, grid: Grid, levels: tuple[int, ...]) -> Volume:
+            values = np.array(levels, np.float32)[self.tissues(grid)] + random.normal(0, 6, grid.shape)
+            return Volume(grid.image(np.abs(values).astype(np.float32)), description=name)
+
+        t1 = image("T1", t1_grid, (3, 900, 40, 130, 400, 520, 380))
+        flair = image("FLAIR", flair_grid, (2, 120, 15, 30, 320, 260, 520))
         inside = (self.tissues(flair_grid) >= 3).astype(np.float32)
-        brain = Volume(flair_grid.image(inside), description="mask")
-        return Study(t1, flair, brain if mask else None)
+        return Study(t1, flair, Volume(flair_grid.image(inside), description="mask"))
 
 
 def axial_grid(spacing: tuple[float, float, float], size: tuple[int, int, int]) -> Grid:
