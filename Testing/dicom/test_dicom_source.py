@@ -18,26 +18,12 @@ from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION, di
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # it says what we spoil
 
 NEEDED = (
-    *(
-        "StudyInstanceUID",
-        "SeriesInstanceUID",
-        "FrameOfReferenceUID",
-        "SOPInstanceUID",
-        "SOPClassUID",
-    ),
+    *("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID", "SOPClassUID"),
     *("Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
 )
 EMPTY_IF_MISSING = (
-    *(
-        "PatientName",
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyDate",
-        "StudyTime",
-        "StudyID",
-        "AccessionNumber",
-    ),
-    "ReferringPhysicianName",
+    *("PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("AccessionNumber", "ReferringPhysicianName"),
 )
 
 
@@ -240,12 +226,7 @@ def test_values_that_scanners_should_not_write_are_cleaned_and_said(classic, tmp
     source = dicom_source(classic.files)
     said = " ".join(source.remarks)
     for keyword in (
-        "PatientName",
-        "PatientSex",
-        "PatientAge",
-        "StudyDate",
-        "AccessionNumber",
-        "StudyDescription",
+        *("PatientName", "PatientSex", "PatientAge", "StudyDate", "AccessionNumber", "StudyDescription"),
         "PatientWeight",
     ):
         assert keyword in said

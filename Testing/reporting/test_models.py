@@ -41,11 +41,7 @@ def test_the_list_says_of_each_model_what_kind_it_is_and_which_is_the_default(mo
 def test_the_card_of_a_context_model_shows_its_settings(a_context_model):
     page = model_list.model_card(str(a_context_model))
     for fact in (
-        "kind: context",
-        "neighbours: 1",
-        "widths: 4, 6",
-        "stride: 1",
-        "width: 4",
+        *("kind: context", "neighbours: 1", "widths: 4, 6", "stride: 1", "width: 4"),
         "title: Surroundings (random)",
     ):
         assert fact in page

@@ -15,14 +15,8 @@ from AnomalyDetectionLib.reporting.report import MOST_PICTURES, write_report
 from made_reports import JANE, OLD_INFARCT, RECORD, SMALL_ONE, a_scan, many_patches, reviewed
 
 FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"),
 )
 PAPERS = {"A4": (8.27, 11.69), "Letter": (8.5, 11.0)}
 

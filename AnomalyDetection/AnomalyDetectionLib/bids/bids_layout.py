@@ -21,11 +21,7 @@ def is_bids(folder: Path) -> bool:
 
 
 def subject_folders(dataset: Path) -> list[Path]:
-    """The folders sub-* of a dataset, by name; at least one.
-
-    Raises:
-        InputError: if the dataset is not there, is no folder, cannot be read, or has no such folder.
-    """
+    """The folders sub-* of a dataset, by name; InputError if it is not there, is unreadable, or has none."""
     if not dataset.is_dir():
         what = "is a file" if dataset.exists() else "does not exist"
         raise InputError(f"The dataset {dataset} {what}: give a folder in the layout of BIDS.")
@@ -43,11 +39,7 @@ def subject_folders(dataset: Path) -> list[Path]:
 
 
 def session_folders(subject: Path) -> list[Path]:
-    """The folders ses-* of a subject, by name; none where it has no sessions.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
+    """The folders ses-* of a subject, by name; none where it has no sessions. OSError if it cannot be read."""
     return _folders(subject, "ses-")
 
 

@@ -40,14 +40,13 @@ def read_filter(path: Path) -> Filter:
             f'The filter file {path} has no usable content: give {{"t1w": {{"run": 1}}}}, for instance.'
         )
     suffixes = {"t1w": "T1w", "flair": "FLAIR"}
-    chosen = {}
-    for key, entities in content.items():
-        if key.lower() in suffixes:
-            chosen[suffixes[key.lower()]] = {
-                _SHORT.get(name, name): _values(value)
-                for name, value in entities.items()
-                if name not in _ALWAYS
-            }
+    chosen = {
+        suffixes[key.lower()]: {
+            _SHORT.get(name, name): _values(value) for name, value in entities.items() if name not in _ALWAYS
+        }
+        for key, entities in content.items()
+        if key.lower() in suffixes
+    }
     if not chosen:
         raise InputError(f'The filter file {path} has neither "t1w" nor "flair": see the page on cohorts.')
     return chosen

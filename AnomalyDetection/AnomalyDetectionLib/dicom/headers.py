@@ -29,11 +29,7 @@ _TAGS = (
     *("InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "NumberOfFrames"),
     *("ImagesInAcquisition", "NumberOfTemporalPositions"),
     *(
-        "Rows",
-        "Columns",
-        "SamplesPerPixel",
-        "ImagePositionPatient",
-        "ImageOrientationPatient",
+        *("Rows", "Columns", "SamplesPerPixel", "ImagePositionPatient", "ImageOrientationPatient"),
         "PixelSpacing",
     ),
     *(

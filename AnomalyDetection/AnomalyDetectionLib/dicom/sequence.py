@@ -12,21 +12,8 @@ from .values import first_number_of, item_of, private_items, private_words, text
 
 #: Values of ContrastBolusAgent that mean that none was given.
 _NO_AGENT = {
-    "",
-    "NO",
-    "NONE",
-    "N",
-    "0",
-    "NA",
-    "N/A",
-    "NIL",
-    "KEINE",
-    "KEIN",
-    "AUCUN",
-    "NESSUNO",
-    "NINGUNO",
-    "FALSE",
-    *("-", "--", "NOT GIVEN", "NOT APPLICABLE"),
+    *("", "NO", "NONE", "N", "0", "NA", "N/A", "NIL", "KEINE", "KEIN", "AUCUN", "NESSUNO", "NINGUNO"),
+    *("FALSE", "-", "--", "NOT GIVEN", "NOT APPLICABLE"),
 }
 #: Beginnings of such values: "NO CONTRAST", "none given", "without", "w/o KM".
 _NOTHING_GIVEN = re.compile(
@@ -121,12 +108,7 @@ class MrSequence:
             "AcquisitionDateTime",
         ),
         *(
-            "AcquisitionDate",
-            "AcquisitionTime",
-            "ContentDate",
-            "ContentTime",
-            "SeriesDate",
-            "SeriesTime",
+            *("AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "SeriesDate", "SeriesTime"),
             "StudyDate",
         ),
         *(

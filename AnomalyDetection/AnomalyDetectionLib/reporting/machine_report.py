@@ -19,19 +19,8 @@ from .. import __version__
 from ..files.file_hash import sha256_of
 
 PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "SimpleITK",
-    "pydicom",
-    "highdicom",
-    "pyjpegls",
-    "deepbet",
-    "nibabel",
-    "safetensors",
-    "jinja2",
-    "pillow",
-    "click",
+    *("torch", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "pyjpegls", "deepbet", "nibabel"),
+    *("safetensors", "jinja2", "pillow", "click"),
 )
 """What every run goes through: what pyproject.toml asks for, and what that asks for without naming a version."""
 OPTIONAL_PACKAGES = ("matplotlib", "tqdm", "nilearn", "lightning-fabric", "snakemake")

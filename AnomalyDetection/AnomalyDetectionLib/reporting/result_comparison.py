@@ -23,14 +23,7 @@ from ..imaging.text_header import check_header
 from .result_folder import ResultFolder, find_image, identity_of, open_folder, read_image
 
 COLUMNS = (
-    "later",
-    "earlier",
-    "status",
-    "later_ml",
-    "earlier_ml",
-    "difference_ml",
-    "limit_ml",
-    "score_there",
+    *("later", "earlier", "status", "later_ml", "earlier_ml", "difference_ml", "limit_ml", "score_there"),
     "unsure",
 )
 

@@ -11,20 +11,8 @@ from typing import Any
 from ..detection.findings import Finding, Findings
 
 COLUMNS = (
-    "number",
-    "volume_ml",
-    "peak_score",
-    "mean_score",
-    "per_normal_scan",
-    "patches",
-    "side",
-    "region",
-    "centroid_r_mm",
-    "centroid_a_mm",
-    "centroid_s_mm",
-    "t1_relative",
-    "flair_relative",
-    "hint",
+    *("number", "volume_ml", "peak_score", "mean_score", "per_normal_scan", "patches", "side", "region"),
+    *("centroid_r_mm", "centroid_a_mm", "centroid_s_mm", "t1_relative", "flair_relative", "hint"),
     "hint_evidence",
 )
 """The columns of findings.csv. Centroids are RAS: right, anterior and superior are positive.
