@@ -293,7 +293,7 @@ def test_codes_of_the_standard_are_those_of_its_dictionary():
     known = {
         scheme: {code for named in names.values() for code in named} for scheme, names in concepts.items()
     }
-    kinds = [code for kind in dicom_codes._KINDS.values() for code in (kind.category, kind.type)]
+    kinds = [code for kind in dicom_codes._KINDS.values() for code in kind]
     named = [value for value in vars(dicom_codes).values() if isinstance(value, Code)]
     for code in [*kinds, *named, *dicom_codes._LATERALITY.values(), *dicom_codes._THIRDS.values()]:
         own_ways = code.scheme_designator == "UCUM" or code.value in ("55641003", "C0034375")

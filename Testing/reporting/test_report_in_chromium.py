@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from AnomalyDetectionLib.reporting.notice import NOTICE
-from AnomalyDetectionLib.reporting.report import MOST_PICTURES, write_report
+from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html
 from made_reports import JANE, OLD_INFARCT, RECORD, SMALL_ONE, a_scan, many_patches, reviewed
 
 FLAGS = (
@@ -53,8 +53,7 @@ def reports(tmp_path_factory):
                 seen[0], category=4, decision="accepted", note=f"Compare with 2019. {long_word}"
             )
         paths[name] = folder / f"{name}.html"
-        write_report(
-            paths[name],
+        page = report_html(
             scores=scores,
             findings=findings,
             reviewed=seen,
@@ -62,6 +61,7 @@ def reports(tmp_path_factory):
             patient=replace(JANE, study_description=long_word),
             remarks=["T1 and FLAIR did not line up"],
         )
+        paths[name].write_text(page, encoding="utf-8")
     return paths
 
 

@@ -27,8 +27,7 @@ _ALWAYS = {"subject", "session", "datatype", "suffix", "extension"}  # chosen by
 def read_filter(path: Path) -> Filter:
     """A filter file: JSON such as {"t1w": {"acquisition": "mprage"}, "flair": {"run": [1, null]}}.
 
-    Raises:
-        InputError: if it cannot be read, or has other content.
+    InputError: if it cannot be read, or has other content.
     """
     try:
         content = json.loads(path.read_text("utf-8"))

@@ -109,8 +109,7 @@ def select_scans(
 ) -> Selection:
     """The scans of a BIDS dataset; `progress` is called with the fraction done.
 
-    Raises:
-        InputError: if it is no dataset, a subject that was asked for is not in it, or no session is.
+    InputError: if it is no dataset, a subject that was asked for is not in it, or no session is.
     """
     dataset, criteria = dataset.absolute(), criteria or SelectionCriteria()
     subjects = _subjects(dataset, criteria.subjects)

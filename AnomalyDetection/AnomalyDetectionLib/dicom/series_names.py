@@ -32,17 +32,23 @@ _LOCALISER = {
 #: Images made from a scan, and scans of other parts of the body.
 _NO_SCAN = {
     *("seg", "segmentation", "label", "labels", "labelmap", "mask", "brainmask", "wmh", "lesion", "lesions"),
+    *("truth", "gt", "dlmuse", "aseg", "aparc", "prob", "probability", "score", "scores", "anomaly"),
+    *("map", "maps", "mapping", "t1map", "t2map", "rho", "t1rho", "inv1", "inv2", "sub", "subtraction"),
+    *("phoenixzipreport", "screen", "screenshot", "fusion", "fused", "report", "spine", "lspine", "cspine"),
     *(
-        *("truth", "gt", "dlmuse", "aseg", "aparc", "prob", "probability", "score", "scores", "anomaly"),
+        "bias",
+        "field",
+        "warp",
+        "distance",
+        "atlas",
+        "template",
+        "mip",
+        "wmhs",
+        "jacobian",
         "anomalies",
-    ),
-    *(
-        *("map", "maps", "mapping", "t1map", "t2map", "rho", "t1rho", "inv1", "inv2", "sub", "subtraction"),
         "diff",
     ),
     *_LOCALISER,
-    *("phoenixzipreport", "screen", "screenshot", "fusion", "fused", "report", "spine", "lspine", "cspine"),
-    *("bias", "field", "warp", "distance", "atlas", "template", "mip", "wmhs", "jacobian"),
 }
 _AGENTS = (
     r"gd(?:dtpa|dota|bopta)?|gad\w*|gbca|dotarem|magnevist|prohance|omniscan|multihance|clariscan|elucirem|vueway"
@@ -117,6 +123,10 @@ _BROUGHT_TO = re.compile(
     r"(?<=[\W_])(?:to|in|on|onto|into|reg|registered|coreg|coregistered|aligned|resampled|2)(?=[\W_])",
     re.IGNORECASE,
 )
+#: A T1 or T2 that is joined to what follows.
+_RUN_TOGETHER = re.compile(
+    r"s?3?d?(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|post|gad|gd|km|fs|ax|sag|cor|tra|$))"
+)
 _SERIES_NUMBER = re.compile(r"^\s*(?:series\s*)?\d+\s*:\s*", re.IGNORECASE)
 
 
@@ -126,9 +136,7 @@ def kind_of_name(name: str) -> Literal["t1", "flair"] | None:
     A T1 FLAIR is a T1. A T2 that is not called FLAIR, dark fluid or TIRM is neither, nor are parameter maps,
     label maps, localisers, and the like.
     """
-    if _OUR_NAMES.match(name.strip()):
-        return None
-    if is_no_scan(name):
+    if _OUR_NAMES.match(name.strip()) or is_no_scan(name):
         return None
     name = _SERIES_NUMBER.sub("", name)
     words = words_of(name)
@@ -191,19 +199,13 @@ def words_of(name: str) -> set[str]:
     Phrases whose words mean something else, such as "post op" and "no phase wrap", are left out.
     """
     name = _as_meant(name)
-    spaced = _spaced(name)
-    words = [word for word in re.split(_BETWEEN, spaced.lower()) if word]
-    joined = {word for word in re.split(_BETWEEN, name.lower()) if word}
-    pieces: set[str] = set()
-    for word in [*words, *joined]:
-        pieces.add(word)
+    words = {word for text in (name, _spaced(name)) for word in re.split(_BETWEEN, text.lower()) if word}
+    pieces = set(words)
+    for word in words:
         pieces |= {word[: -len("space")], "space"} if word.endswith("space") and word != "space" else set()
         pieces |= set(re.findall(r"flair|mprage|t1w?(?=flair|mprage|tfe)|tirm|mp2rage|bravo|darkfluid", word))
-        if match := re.match(
-            r"(s?3?d?)(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|post|gad|gd|km|fs|ax|sag|cor|tra|$))",
-            word,
-        ):
-            pieces.add(match[2])
+        if match := _RUN_TOGETHER.match(word):
+            pieces.add(match[1])
     return pieces
 
 

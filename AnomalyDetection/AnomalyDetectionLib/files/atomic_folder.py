@@ -48,13 +48,11 @@ def locked_folder(output: Path) -> Iterator[None]:
 def atomic_folder(output: Path, obsolete: Iterable[PurePosixPath] = ()) -> Iterator[Path]:
     """Yield a folder to write into; its files move to `output` when the block succeeds.
 
-    Files of the same name in `output` are replaced, and `obsolete` ones (relative to it) that are not written anew are
-    removed; others stay. If the block fails, or the user interrupts it, `output` is as it was (not there, if it was
-    not). The move itself is all or nothing, too: an interrupt takes effect after it, and if the process is killed or
-    the power fails in the midst of it, the next `locked_folder` or `atomic_folder` of this folder completes it.
-
-    Raises:
-        InputError: the folder cannot be written, the disk is full, or another run writes into it.
+    Files of the same name in `output` are replaced, and `obsolete` ones (relative to it) that are not written anew
+    are removed; others stay. If the block fails, or the user interrupts it, `output` is as it was (not there, if it
+    was not). The move itself is all or nothing, too: an interrupt takes effect after it, and if the process is killed
+    or the power fails in the midst of it, the next `locked_folder` or `atomic_folder` of this folder completes it.
+    InputError: the folder cannot be written, the disk is full, or another run writes into it.
     """
     output = Path(output)
     with locked_folder(output):

@@ -73,9 +73,8 @@ class Lock:
 def locked(folder: Path, *, wait: bool = True) -> Iterator[Lock]:
     """Take a named lock, across processes and, where the file system supports it, machines.
 
-    Args:
-        folder: carries the lock; created if missing and removed afterwards.
-        wait: wait until it is free; False: try once.
+    `folder`: carries the lock; created if missing and removed afterwards. `wait`: wait until it is free; False: try
+    once.
     """
     lock = Lock(False)
     try:

@@ -50,15 +50,11 @@ _CONTAINS = RelationshipTypeValues.CONTAINS
 _ENGLISH = CodedConcept("en-GB", "RFC5646", "English (United Kingdom)")
 _DEVICE, _PERSON = CodedConcept("121007", "DCM", "Device"), CodedConcept("121006", "DCM", "Person")
 _REPORT = Code("126000", "DCM", "Imaging Measurement Report")
-_LIBRARY, _LIBRARY_GROUP = (
-    Code("111028", "DCM", "Image Library"),
-    Code("126200", "DCM", "Image Library Group"),
-)
+_LIBRARY = Code("111028", "DCM", "Image Library")
+_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
 _MODALITY, _MR = Code("121139", "DCM", "Modality"), Code("MR", "DCM", "Magnetic Resonance")
-_FRAME_OF_REFERENCE, _SOURCE = (
-    Code("112227", "DCM", "Frame of Reference UID"),
-    Code("260753009", "SCT", "Source"),
-)
+_FRAME_OF_REFERENCE = Code("112227", "DCM", "Frame of Reference UID")
+_SOURCE = Code("260753009", "SCT", "Source")
 _PROCEDURE = Code("121058", "DCM", "Procedure reported")
 
 
@@ -69,9 +65,9 @@ def report_of(
     findings: Sequence[ReviewedFinding],
     algorithm: Algorithm,
     *,
-    remarks: Sequence[str] = (),
-    all_there: bool = True,
-    reader: str | None = None,
+    remarks: Sequence[str],
+    all_there: bool,
+    reader: str | None,
 ) -> Comprehensive3DSR:
     """A Comprehensive 3D SR document about findings, unverified and preliminary.
 
@@ -79,18 +75,17 @@ def report_of(
     document has no measurement group and says that nothing was found.
 
     Args:
-        source: the FLAIR.
         segmentation: of these findings in this order; None where there is no finding.
         voxels: as for `segmentation_of`.
         findings: each with a voxel.
-        algorithm: that found them.
         remarks: for the reader, one sentence each.
         all_there: False if findings were left out. The document is then marked as partial, as it is while any of its
             findings is unreviewed.
         reader: DICOM name of the person whose categories, decisions and notes these are; None where there are none.
     """
     context = ObservationContext(
-        observer_person_context=_person(reader), observer_device_context=_device(algorithm)
+        observer_person_context=None if reader is None else _person(reader),
+        observer_device_context=_device(algorithm),
     )
     language = LanguageOfContentItemAndDescendants(_ENGLISH)
     if segmentation is not None:
@@ -146,9 +141,7 @@ def _device(algorithm: Algorithm) -> ObserverContext:
     )
 
 
-def _person(name: str | None) -> ObserverContext | None:
-    if name is None:
-        return None
+def _person(name: str) -> ObserverContext:
     return ObserverContext(
         observer_type=_PERSON,
         observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=name),
@@ -208,6 +201,7 @@ def _group(
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """The measurements of one finding (TID 1411), with its region, the reader's judgement and a note."""
     inside = voxels == finding.number
+    category, property_type = say.segmented_property(finding)
     group = VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=algorithm.tracking_uid(source.series_uid, finding.number),
@@ -219,8 +213,8 @@ def _group(
             segment_number=place,
             source_series=SourceSeriesForSegmentation(referenced_series_instance_uid=source.series_uid),
         ),
-        finding_category=say.property_category(finding),
-        finding_type=say.property_type(finding),
+        finding_category=category,
+        finding_type=property_type,
         finding_sites=[FindingSite(anatomic_location=say.BRAIN, laterality=say.laterality(finding))],
         algorithm_id=AlgorithmIdentification(
             name=NAME,
@@ -235,16 +229,18 @@ def _group(
 
 
 def _measurements(finding: ReviewedFinding, volume_ml: float) -> list[Measurement]:
-    made = [
-        Measurement(name=say.VOLUME, value=_rounded(volume_ml), unit=say.MILLILITRE),
-        Measurement(name=say.PEAK_SCORE, value=_rounded(finding.peak_score), unit=say.NO_UNITS),
-        Measurement(name=say.MEAN_SCORE, value=_rounded(finding.mean_score), unit=say.NO_UNITS),
+    values: list[tuple[Code | CodedConcept, float | None, Code]] = [
+        (say.VOLUME, volume_ml, say.MILLILITRE),
+        (say.PEAK_SCORE, finding.peak_score, say.NO_UNITS),
+        (say.MEAN_SCORE, finding.mean_score, say.NO_UNITS),
+        (say.RATE, finding.per_normal_scan, say.FINDINGS_PER_SCAN),
     ]
-    if finding.per_normal_scan is not None:
-        made.append(
-            Measurement(name=say.RATE, value=_rounded(finding.per_normal_scan), unit=say.FINDINGS_PER_SCAN)
-        )
-    return made
+    # Four digits are more precise than the measurement, and short enough for a decimal string (VR DS).
+    return [
+        Measurement(name=name, value=float(f"{value:.4g}"), unit=unit)
+        for name, value, unit in values
+        if value is not None
+    ]
 
 
 def _evaluations(finding: ReviewedFinding) -> list[QualitativeEvaluation]:
@@ -270,24 +266,16 @@ def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.nda
             relationship_type=_CONTAINS,
         )
     ]
-    where = f"{finding.side}, {finding.region}".strip(", ")
-    for name, words in (
-        (say.REGION, where),
+    texts = (
+        (say.REGION, f"{finding.side}, {finding.region}".strip(", ")),
         (say.HINT_EVIDENCE, finding.hint_evidence),
         (say.COMMENT, finding.by_hand),
         (say.COMMENT, finding.note),
-    ):
-        if words.strip():
-            made.append(_text(name, words))
-    return made
+    )
+    return made + [_text(name, words) for name, words in texts if words.strip()]
 
 
 def _text(name: Code | CodedConcept, words: str) -> TextContentItem:
     """A text content item (VR UT), without control characters other than line ends."""
     lines = ["".join(c if c.isprintable() else " " for c in line) for line in words.splitlines()]
     return TextContentItem(name=name, value="\r\n".join(lines).strip(), relationship_type=_CONTAINS)
-
-
-def _rounded(value: float) -> float:
-    """A value rounded to four digits: more precise than the measurement, and short enough for a decimal string (VR DS)."""
-    return float(f"{value:.4g}")

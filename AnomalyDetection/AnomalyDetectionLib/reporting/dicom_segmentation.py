@@ -20,7 +20,7 @@ from ..dicom.cleaning import UTF_8
 from ..dicom.source import DicomSource
 from .colours import finding_colour
 from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
-from .dicom_codes import ARTIFICIAL_INTELLIGENCE, BRAIN, property_category, property_type, region_modifiers
+from .dicom_codes import ARTIFICIAL_INTELLIGENCE, BRAIN, region_modifiers, segmented_property
 
 SERIES_NUMBER, DESCRIPTION = 9001, "Suspected anomalies (research use only)"
 
@@ -33,13 +33,8 @@ def segmentation_of(
     """A Segmentation object (binary) of findings, derived from the FLAIR's instances.
 
     Segments are numbered 1, 2, 3 ... as the standard wants it; a finding's own number is in its label. Frames without
-    a voxel of a finding are left out.
-
-    Args:
-        source: the FLAIR.
-        voxels: uint16 (slices, rows, columns) on the source's grid; a voxel's value is its finding's number.
-        findings: at least one, each with a voxel.
-        algorithm: that found them.
+    a voxel of a finding are left out. `voxels`: uint16 (slices, rows, columns) on the source's grid; a voxel's value
+    is its finding's number. `findings`: at least one, each with a voxel.
     """
     segment_of = np.zeros(int(voxels.max()) + 1, np.uint16)
     for segment, finding in enumerate(findings, start=1):
@@ -73,11 +68,12 @@ def _description(
     segment: int, finding: ReviewedFinding, source: DicomSource, algorithm: Algorithm
 ) -> SegmentDescription:
     kinds = SegmentAlgorithmTypeValues
+    category, property_type = segmented_property(finding)
     made = SegmentDescription(
         segment_number=segment,
         segment_label=tracking_id(finding.number),
-        segmented_property_category=property_category(finding),
-        segmented_property_type=property_type(finding),
+        segmented_property_category=category,
+        segmented_property_type=property_type,
         algorithm_type=kinds.SEMIAUTOMATIC if finding.by_hand else kinds.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=NAME,

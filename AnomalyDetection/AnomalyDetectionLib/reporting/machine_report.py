@@ -105,17 +105,12 @@ def _devices() -> Iterator[str]:
     import torch
 
     yield f"cpu: {torch.get_num_threads()} threads"
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            properties = torch.cuda.get_device_properties(index)
-            yield f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.1f} GiB"
-    else:
-        built = (
-            f"torch is built for CUDA {torch.version.cuda}"
-            if torch.version.cuda
-            else "torch is built without it"
-        )
-        yield f"cuda: none ({built})"
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(index)
+        yield f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.1f} GiB"
+    if not torch.cuda.is_available():
+        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without it"
+        yield f"cuda: none (torch is built {built})"
     yield f"mps: {'yes' if torch.backends.mps.is_available() else 'none'}"
 
 

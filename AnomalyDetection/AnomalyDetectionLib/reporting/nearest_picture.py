@@ -36,14 +36,9 @@ FINDING_COLOUR, NORMAL_COLOUR = (255, 90, 80), (110, 200, 110)
 def draw_comparison(
     comparison: NearestNormals, *, tile: int = TILE, foot: bool = True, name: str = "finding"
 ) -> Image.Image:
-    """A patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
+    """An RGB picture of a patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
 
-    Args:
-        tile: pixels along the side of a patch.
-        foot: write the distances below, and the name of what is compared.
-
-    Returns:
-        An RGB picture.
+    `tile`: pixels along the side of a patch. `foot`: write the distances below, and the name of what is compared.
     """
     from PIL import Image, ImageDraw
 
@@ -92,7 +87,6 @@ def draw_nearest(
     """The highest patch of each finding beside its nearest normal patches, at most `MOST` findings.
 
     Args:
-        scores, findings: of one scan; the findings derived from the scores.
         tissue: of the model that scored it.
         header: lines above.
 
@@ -113,19 +107,14 @@ def draw_nearest(
     across, down, top = width + 28, height + 40, 58 + 20 * len(header)
     canvas = Image.new("RGB", (max(columns * across, 620) + 8, top + rows * down))
     pen = ImageDraw.Draw(canvas)
-    pen.text(
-        (10, 8),
-        HEADING,
-        fill="white",
-        font=drawing.font(18, bold=True),
-    )
+    pen.text((10, 8), HEADING, fill="white", font=drawing.font(18, bold=True))
+    small = drawing.font(13)
     for line, text in enumerate([*header, explanation(compared[0][1])]):
-        short = drawing.shortened(text, drawing.font(13), canvas.width - 20)
-        pen.text((10, 34 + 20 * line), short, fill=drawing.QUIET, font=drawing.font(13))
+        short = drawing.shortened(text, small, canvas.width - 20)
+        pen.text((10, 34 + 20 * line), short, fill=drawing.QUIET, font=small)
     for place, (finding, comparison) in enumerate(compared):
         x, y = 10 + across * (place // rows), top + down * (place % rows)
-        title = drawing.shortened(_title(finding), drawing.font(13), width)
-        pen.text((x, y), title, fill="white", font=drawing.font(13))
+        pen.text((x, y), drawing.shortened(_title(finding), small, width), fill="white", font=small)
         canvas.paste(draw_comparison(comparison), (x, y + 20))
     return canvas
 

@@ -7,7 +7,6 @@ the neck upwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -24,23 +23,8 @@ LEGEND_WIDTH = 130
 LEGEND = "red: suspected\noutline: a finding\nnumber: its row\nin findings.csv\nS: mm upwards\n(RAS)"
 
 
-def write_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str], path: Path) -> None:
-    """Draw the montage and write it as PNG.
-
-    Args:
-        scores: the scored brain.
-        findings: what was derived from it.
-        header: lines above the montage, the first one large.
-        path: the file.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    draw_overlay(scores, findings, header).save(path, format="PNG")
-
-
 def draw_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str]) -> Image.Image:
-    """The montage as an RGB picture; see `write_overlay`."""
+    """The montage as an RGB picture; `header`: lines above it, the first one large."""
     montage = draw_montage(scores, findings)
     montage_width = max(montage.width, 700)
     top = 46 + 22 * len(header)

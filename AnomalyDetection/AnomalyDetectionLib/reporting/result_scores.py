@@ -6,7 +6,6 @@ and exported, as the images on the FLAIR's grid are there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -37,13 +36,9 @@ WHY_FIXED = (
 
 
 def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> StoredScores:
-    """The kept scores of a folder, or scores without patches.
+    """The kept scores of a folder, or scores without patches, from images as they were analysed.
 
-    Args:
-        t1, flair: as they were analysed.
-
-    Raises:
-        InputError: a file is damaged, or not of this FLAIR.
+    InputError: a file is damaged, or not of this FLAIR.
     """
     if opened.score_map is not None:
         return read_stored(opened.score_map)
@@ -83,15 +78,10 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
 
 
 def findings_of_folder(opened: ResultFolder, scores: ScoreMap) -> Findings | None:
-    """The findings that a run wrote.
+    """The findings that a run wrote, for scores from `scores_of`.
 
-    Without patches these are the findings in the label image, else all; None if they must be derived from the patches.
-
-    Args:
-        scores: restored from `scores_of`.
-
-    Raises:
-        InputError: the files are damaged or differ in size, and nothing can be derived.
+    Without patches these are the findings in the label image, else all; None if they must be derived from the
+    patches. InputError: the files are damaged or differ in size, and nothing can be derived.
     """
     if np.isfinite(scores.lattice).any():
         return read_findings(opened.record_file, opened.labels, scores)
@@ -139,7 +129,3 @@ def _damaged(opened: ResultFolder) -> InputError:
     return InputError(
         f"The result in {display_path(opened.folder)} is damaged, or its files do not fit together: detect again."
     )
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
