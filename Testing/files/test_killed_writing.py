@@ -61,7 +61,7 @@ def each_step(tmp_path: Path, work: Callable[[Path], object], **how: bool) -> li
     raise AssertionError("it never ends")
 
 
-def test_killed_at_any_step_the_next_command_finds_the_old_result_or_the_new(tmp_path: Path) -> None:
+def test_killed_at_any_step_the_next_command_finds_the_old_result_or_the_new(tmp_path):
     left = each_step(tmp_path, write_new)
     found = []
     for folder, _ in left:
@@ -82,7 +82,7 @@ def test_killed_at_any_step_the_next_command_finds_the_old_result_or_the_new(tmp
 
 
 @pytest.mark.slow
-def test_killed_while_it_is_put_in_order_it_is_put_in_order_again(tmp_path: Path) -> None:
+def test_killed_while_it_is_put_in_order_it_is_put_in_order_again(tmp_path):
     left = each_step(tmp_path, write_new)
     committed = [folder for folder, _ in left if list(folder.glob(f"{PREFIX}*/commit.json"))]
     folder = committed[1]  # all of the work is still to be done
@@ -98,9 +98,7 @@ def test_killed_while_it_is_put_in_order_it_is_put_in_order_again(tmp_path: Path
 
 
 @pytest.mark.parametrize("lasting", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_disk_that_is_full_at_any_step_leaves_the_old_result_or_the_new(
-    tmp_path: Path, lasting: bool
-) -> None:
+def test_a_disk_that_is_full_at_any_step_leaves_the_old_result_or_the_new(tmp_path, lasting):
     found = []
     for folder, code in each_step(tmp_path, write_new, full_disk=True, lasting=lasting):
         assert code in (killing.REFUSED, killing.DONE)
@@ -115,7 +113,7 @@ def test_a_disk_that_is_full_at_any_step_leaves_the_old_result_or_the_new(
     assert found[-1] == killing.DONE
 
 
-def test_all_bytes_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_bytes_are_on_the_disk_before_they_count(tmp_path, monkeypatch):
     output, synchronised, at_commit = old_result(tmp_path), set(), []
     fsync, replace = os.fsync, Path.replace
 
@@ -138,9 +136,7 @@ def test_all_bytes_are_on_the_disk_before_they_count(tmp_path: Path, monkeypatch
     assert at_commit == []
 
 
-def test_a_commit_has_surely_ended_before_what_it_replaced_is_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_commit_has_surely_ended_before_what_it_replaced_is_removed(tmp_path, monkeypatch):
     """After a power cut it would be done again, and take the new files for old ones."""
     output, events = old_result(tmp_path), []
     fsync, unlink, rmdir = os.fsync, Path.unlink, shutil.rmtree
@@ -165,7 +161,7 @@ def test_a_commit_has_surely_ended_before_what_it_replaced_is_removed(
     assert events[events.index("ended") :][:3] == ["ended", "on the disk", "removed"]
 
 
-def test_a_journal_that_leads_outside_the_folder_is_not_followed(tmp_path: Path) -> None:
+def test_a_journal_that_leads_outside_the_folder_is_not_followed(tmp_path):
     (tmp_path / "secret").write_text("keep")
     output = old_result(tmp_path / "out")
     hostile = output / f"{PREFIX}x"
@@ -188,9 +184,7 @@ def test_a_journal_that_leads_outside_the_folder_is_not_followed(tmp_path: Path)
 
 @pytest.mark.parametrize("name", [".unfinished-novel", f"{PREFIX}novel", f"{PREFIX}novel/new"])
 @pytest.mark.parametrize("work", [recover, write_new], ids=["reading", "writing"])
-def test_a_folder_of_the_users_own_stays_whatever_it_is_called(
-    tmp_path: Path, name: str, work: Callable[[Path], object]
-) -> None:
+def test_a_folder_of_the_users_own_stays_whatever_it_is_called(tmp_path, name, work):
     mine = tmp_path / name
     mine.mkdir(parents=True)
     (mine / "chapter 1.txt").write_text("mine")
@@ -202,7 +196,7 @@ def test_a_folder_of_the_users_own_stays_whatever_it_is_called(
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_what_belongs_to_an_earlier_result_goes_only_where_it_lies_in_the_folder(tmp_path: Path) -> None:
+def test_what_belongs_to_an_earlier_result_goes_only_where_it_lies_in_the_folder(tmp_path):
     (tmp_path / "secret").write_text("keep")
     output = old_result(tmp_path / "out")
     with atomic_folder(output, [PurePosixPath("../secret"), PurePosixPath(tmp_path / "secret")]) as folder:
@@ -210,7 +204,7 @@ def test_what_belongs_to_an_earlier_result_goes_only_where_it_lies_in_the_folder
     assert (tmp_path / "secret").read_text() == "keep"
 
 
-def test_a_second_run_into_the_same_folder_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_second_run_into_the_same_folder_is_refused_at_once(tmp_path):
     output = tmp_path / "out"
     holds = "import sys; from pathlib import Path; from AnomalyDetectionLib.files.atomic_folder import locked_folder\n"
     holds += "with locked_folder(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
@@ -235,7 +229,7 @@ def test_a_second_run_into_the_same_folder_is_refused_at_once(tmp_path: Path) ->
     assert not (output / LOCK).exists()
 
 
-def test_a_thread_may_reserve_a_folder_twice_and_another_may_not(tmp_path: Path) -> None:
+def test_a_thread_may_reserve_a_folder_twice_and_another_may_not(tmp_path):
     said: list[str] = []
 
     def other() -> None:
@@ -254,13 +248,13 @@ def test_a_thread_may_reserve_a_folder_twice_and_another_may_not(tmp_path: Path)
     assert not (tmp_path / LOCK).exists()
 
 
-def test_a_folder_that_was_only_reserved_is_not_left_behind(tmp_path: Path) -> None:
+def test_a_folder_that_was_only_reserved_is_not_left_behind(tmp_path):
     with locked_folder(tmp_path / "new" / "deep"):
         assert (tmp_path / "new" / "deep").is_dir()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_single_file_is_the_old_or_the_new_at_any_step(tmp_path: Path) -> None:
+def test_a_single_file_is_the_old_or_the_new_at_any_step(tmp_path):
     def write(path: Path) -> None:
         with atomic_file(path) as partial:
             partial.write_text("new")
@@ -278,9 +272,7 @@ def test_a_single_file_is_the_old_or_the_new_at_any_step(tmp_path: Path) -> None
     assert [p for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_a_drive_without_locks_is_written_to_but_nothing_of_others_is_removed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drive_without_locks_is_written_to_but_nothing_of_others_is_removed(tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl")
 
     def unknown(*_: object) -> None:

@@ -49,9 +49,8 @@ def reports(tmp_path_factory):
         scores, findings = a_scan(patches)
         seen = reviewed(findings)
         if name == "usual":
-            seen[0] = replace(
-                seen[0], category=4, decision="accepted", note=f"Compare with 2019. {long_word}"
-            )
+            note = f"Compare with 2019. {long_word}"
+            seen[0] = replace(seen[0], category=4, decision="accepted", note=note)
         paths[name] = folder / f"{name}.html"
         page = report_html(
             scores=scores,
@@ -69,10 +68,8 @@ def opened(browser, path, width):
     """Open a file in a window of this width, with its messages and the addresses it really asked."""
     for kind in ("browser", "performance"):
         browser.get_log(kind)
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
+    window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
     browser.get(path.as_uri())
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     refused = {
