@@ -22,11 +22,8 @@ def made(folder: Path, rows: list[tuple[int, str, str, Any, dict]], make=classic
     """A study of series: number, kind, time, image, attributes; its series by number."""
     study = MadeStudy()
     for number, kind, time, image, attributes in rows:
-        timed = (
-            {"AcquisitionTime": time}
-            if make is classic_series
-            else {}  # of the object's own attributes: below
-        )
+        # That of an enhanced object stands in an attribute of its own.
+        timed = {"AcquisitionTime": time} if make is classic_series else {}
         out = make(folder / str(number), image, kind=kind, study=study, number=number, **timed, **attributes)
         if make is enhanced_series:
             change(out, AcquisitionDateTime=f"20240131{time}+0100")
@@ -47,10 +44,8 @@ def test_an_unlabelled_series_after_an_enhanced_one_is_not_taken_for_native(tmp_
         make,
     )
     labels = {number: series.classification.label for number, series in found.items()}
-    assert labels == {
-        **{"2": "T1", "3": "FLAIR", "4": "post-contrast T1"},
-        **{"5": "post-contrast T1", "6": "post-contrast FLAIR"},
-    }
+    after = {"4": "post-contrast T1", "5": "post-contrast T1", "6": "post-contrast FLAIR"}
+    assert labels == {"2": "T1", "3": "FLAIR", **after}
     assert row(found["5"])[-1].endswith("taken after series 4, which had Gadovist")
     pair = choose_pair(the_study(tmp_path))
     assert (pair.t1.number, pair.flair.number) == ("2", "3")

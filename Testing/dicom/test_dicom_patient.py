@@ -14,11 +14,8 @@ IMAGE = sitk.GetImageFromArray(np.arange(24, dtype=np.int16).reshape(2, 3, 4))
 @pytest.mark.parametrize("enhanced", [False, True])
 def test_patient_and_study_are_named_as_the_instance_does(tmp_path, enhanced):
     study = MadeStudy(patient_name="Müller^Eva Maria^^Dr.", description="Kopf nativ")
-    file = (
-        enhanced_series(tmp_path, IMAGE, study=study)
-        if enhanced
-        else classic_series(tmp_path, IMAGE, study=study)[0]
-    )
+    made = (enhanced_series if enhanced else classic_series)(tmp_path, IMAGE, study=study)
+    file = made if enhanced else made[0]
     assert patient_header(file) == PatientHeader(
         name="Müller, Eva Maria",
         patient_id="ANON-1",

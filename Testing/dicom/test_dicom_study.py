@@ -36,13 +36,8 @@ def taken(folder: Path, **named: str) -> Pair:
 @pytest.mark.parametrize("make", [classic_series, enhanced_series])
 def test_t1_and_flair_are_found_among_all_the_others(tmp_path, study, make):
     for number, kind in enumerate(("localiser", "T2", "FLAIR", "PD", "DWI", "T1", "SWI"), 1):
-        make(
-            tmp_path / str(number),
-            SLAB if kind == "localiser" else THICK,
-            kind=kind,
-            study=study,
-            number=number,
-        )
+        scan = SLAB if kind == "localiser" else THICK
+        make(tmp_path / str(number), scan, kind=kind, study=study, number=number)
     pair = taken(tmp_path)
     assert (pair.t1.number, pair.flair.number) == ("6", "3")
     assert "the only T1" in pair.t1.chosen
@@ -53,10 +48,9 @@ def test_t1_and_flair_are_found_among_all_the_others(tmp_path, study, make):
 
 
 def test_the_description_does_not_decide(tmp_path, study):
-    for number, (kind, name) in enumerate((("T1", "Serie 1"), ("FLAIR", "Serie 2"), ("T2", "Serie 3")), 1):
-        classic_series(
-            tmp_path, THICK, kind=kind, study=study, number=number, SeriesDescription=name, ProtocolName=name
-        )
+    for number, kind in enumerate(("T1", "FLAIR", "T2"), 1):
+        names = dict.fromkeys(("SeriesDescription", "ProtocolName"), f"Serie {number}")
+        classic_series(tmp_path, THICK, kind=kind, study=study, number=number, **names)
     assert [s.number for s in (taken(tmp_path).t1, taken(tmp_path).flair)] == ["1", "2"]
 
 
@@ -118,9 +112,8 @@ def test_a_series_that_is_no_volume_is_not_taken_and_that_is_told(tmp_path, stud
     classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
     files = classic_series(tmp_path, FINE, study=study, number=3)
     drop(files, 9)
-    with pytest.raises(
-        InputError, match=r"no FLAIR can be used.*has a gap: slices 9 and 10 are 12\.0 mm apart"
-    ):
+    said = r"no FLAIR can be used.*has a gap: slices 9 and 10 are 12\.0 mm apart"
+    with pytest.raises(InputError, match=said):
         taken(tmp_path)
     classic_series(tmp_path, THICK, study=study, number=4)
     assert taken(tmp_path).flair.number == "4"
@@ -197,10 +190,8 @@ def test_the_directory_of_a_disc_stands_for_its_folder(tmp_path, study):
 def test_the_table_keeps_the_whole_reason_why_a_series_is_no_volume(tmp_path, study):
     drop(classic_series(tmp_path, FINE, study=study, SeriesDescription="FLAIR: a b c"), 9)
     (series,) = the_study(tmp_path).series
-    assert (
-        "; cannot be used: it has a gap: slices 9 and 10 are 12.0 mm apart, the others 6.0 mm"
-        in row(series)[-1]
-    )
+    reason = "; cannot be used: it has a gap: slices 9 and 10 are 12.0 mm apart, the others 6.0 mm"
+    assert reason in row(series)[-1]
 
 
 @pytest.mark.parametrize(

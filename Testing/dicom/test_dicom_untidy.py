@@ -20,7 +20,7 @@ from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Study
 from made_dicom import MadeStudy, change, classic_series, drop, duplicate, enhanced_series, mix
 from pydicom.uid import generate_uid
-from test_dicom_volumes import GRID, IMAGE, VOXELS, assert_same_space, refused
+from test_dicom_volumes import GRID, IMAGE, VOXELS, assert_same_space, edited, refused
 
 OTHER = GRID.image(np.random.default_rng(5).integers(-4096, 4096, GRID.shape).astype(np.int16))
 TWICE = [*range(GRID.size[2])] * 2
@@ -158,15 +158,10 @@ def test_the_magnitude_is_taken_out_of_a_classic_series(tmp_path, types, attribu
 def test_real_and_imaginary_parts_beside_the_magnitude_are_all_left_out(tmp_path):
     files = classic_series(tmp_path, IMAGE, ImageType=["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"])
     for number, part in enumerate("PRI", 4):
-        mix(
-            files,
-            classic_series(
-                tmp_path, OTHER, number=number, ImageType=["ORIGINAL", "PRIMARY", f"{part}_SE", part]
-            ),
-        )
-    assert read_right(tmp_path) == (
-        "images left out: 6 phase, 6 real part, 6 imaginary part (the magnitude is taken)"
-    )
+        types = ["ORIGINAL", "PRIMARY", f"{part}_SE", part]
+        mix(files, classic_series(tmp_path, OTHER, number=number, ImageType=types))
+    parts = "6 phase, 6 real part, 6 imaginary part"
+    assert read_right(tmp_path) == f"images left out: {parts} (the magnitude is taken)"
 
 
 def test_the_part_that_only_ge_s_own_attribute_names_is_left_out(tmp_path):
@@ -175,9 +170,8 @@ def test_the_part_that_only_ge_s_own_attribute_names_is_left_out(tmp_path):
     mix(files, others)
     for part, group in ((0, files), (1, others)):
         for file in group:
-            image = pydicom.dcmread(file)
-            image.private_block(0x43, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", part)
-            image.save_as(file)
+            with edited(file) as image:
+                image.private_block(0x43, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", part)
     assert read_right(tmp_path) == "images left out: 6 phase (the magnitude is taken)"
 
 
@@ -185,20 +179,19 @@ def two_parts(
     file: Path, types: list[str], component: str, *, whole: dict, places: range = range(6, 12)
 ) -> None:
     """Let frames of an enhanced object be of another part, with pixels of their own."""
-    image = pydicom.dcmread(file)
-    pixels = np.frombuffer(image.PixelData, "<i2").reshape(len(TWICE), -1).copy()
-    for place in places:
-        kind = image.PerFrameFunctionalGroupsSequence[place].MRImageFrameTypeSequence[0]
-        kind.FrameType = types
-        if component:
-            kind.ComplexImageComponent = component
-        else:
-            del kind.ComplexImageComponent
-        pixels[place] = np.random.default_rng(place).integers(-4096, 4096, pixels.shape[1])
-    image.PixelData = pixels.tobytes()
-    for name, value in whole.items():
-        setattr(image, name, value)
-    image.save_as(file)
+    with edited(file) as image:
+        pixels = np.frombuffer(image.PixelData, "<i2").reshape(len(TWICE), -1).copy()
+        for place in places:
+            kind = image.PerFrameFunctionalGroupsSequence[place].MRImageFrameTypeSequence[0]
+            kind.FrameType = types
+            if component:
+                kind.ComplexImageComponent = component
+            else:
+                del kind.ComplexImageComponent
+            pixels[place] = np.random.default_rng(place).integers(-4096, 4096, pixels.shape[1])
+        image.PixelData = pixels.tobytes()
+        for name, value in whole.items():
+            setattr(image, name, value)
 
 
 @pytest.mark.parametrize(
@@ -212,9 +205,8 @@ def two_parts(
 )  # fmt: skip
 @pytest.mark.parametrize("places", [range(6), range(6, 12)], ids=["first", "last"])
 def test_the_magnitude_is_taken_out_of_an_enhanced_object(tmp_path, types, component, whole, places):
-    two_parts(
-        enhanced_series(tmp_path, IMAGE, frame_order=TWICE), types, component, whole=whole, places=places
-    )
+    file = enhanced_series(tmp_path, IMAGE, frame_order=TWICE)
+    two_parts(file, types, component, whole=whole, places=places)
     assert read_right(tmp_path) == "images left out: 6 phase (the magnitude is taken)"
     (series,) = the_study(tmp_path).series
     assert series.classification.kind == "FLAIR"
@@ -230,10 +222,8 @@ def test_a_series_of_phase_images_alone_is_no_flair(tmp_path):
 def test_a_localiser_s_slice_and_a_projection_within_a_series_are_left_out(tmp_path):
     files = classic_series(tmp_path, IMAGE)
     coronal = Grid(GRID.size, GRID.spacing, GRID.origin, tuple(np.eye(3)[:, [0, 2, 1]].ravel()))
-    for number, types in (
-        (4, ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
-        (5, ["DERIVED", "SECONDARY", "PROJECTION IMAGE"]),
-    ):
+    kinds = ["ORIGINAL", "PRIMARY", "LOCALIZER"], ["DERIVED", "SECONDARY", "PROJECTION IMAGE"]
+    for number, types in enumerate(kinds, 4):
         beside = classic_series(tmp_path, coronal.image(VOXELS), number=number, ImageType=types)
         mix(files, beside[:1])
         for file in beside[1:]:
@@ -246,20 +236,13 @@ def test_a_localiser_s_slice_and_a_projection_within_a_series_are_left_out(tmp_p
 
 def raw(file: Path, **texts: bytes) -> None:
     """Put bytes into a data set as they are, under the value representation that is there or as `keyword=VR:bytes`."""
-    image = pydicom.dcmread(file)
-    for keyword, value in texts.items():
-        kind, _, content = value.partition(b":")
-        tag = pydicom.tag.Tag(keyword)
-        image[tag] = pydicom.dataelem.RawDataElement(
-            tag,
-            kind.decode(),
-            len(content) + len(content) % 2,
-            content + b" " * (len(content) % 2),
-            0,
-            False,
-            True,
-        )
-    image.save_as(file)
+    with edited(file) as image:
+        for keyword, value in texts.items():
+            kind, _, content = value.partition(b":")
+            tag = pydicom.tag.Tag(keyword)
+            content += b" " * (len(content) % 2)
+            element = tag, kind.decode(), len(content), content, 0, False, True
+            image[tag] = pydicom.dataelem.RawDataElement(*element)
 
 
 def commas(values: object) -> bytes:
@@ -275,9 +258,8 @@ def test_decimal_commas_are_read(tmp_path):
     volume = read_volume(tmp_path, role="FLAIR")
     assert_same_space(volume.image, GRID, VOXELS, within=0.03)
     assert volume.series is not None
-    assert (
-        volume.series.classification.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
-    )
+    why = "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
+    assert volume.series.classification.why == why
 
 
 def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path):
@@ -288,24 +270,23 @@ def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path):
 @pytest.mark.parametrize("kind", ["FD", "FL", "LO", "UT", "LT", "UN"])
 def test_numbers_in_another_value_representation_are_read(tmp_path, kind):
     for file in classic_series(tmp_path, IMAGE, slopes=[(0.25, -40.5)] * GRID.size[2]):
-        image = pydicom.dcmread(file)
-        for name in (
-            "PixelSpacing",
-            "ImagePositionPatient",
-            "ImageOrientationPatient",
-            "RescaleSlope",
-            "EchoTime",
-        ):
-            value = image[name].value
-            numbers = [float(each) for each in (value if hasattr(value, "__iter__") else [value])]
-            if kind in ("FD", "FL"):
-                image[name] = pydicom.DataElement(image[name].tag, kind, numbers)
-            else:
-                text = "\\".join(map(repr, numbers))
-                image[name] = pydicom.DataElement(
-                    image[name].tag, kind, text.encode() if kind == "UN" else text
-                )
-        image.save_as(file)
+        with edited(file) as image:
+            for name in (
+                "PixelSpacing",
+                "ImagePositionPatient",
+                "ImageOrientationPatient",
+                "RescaleSlope",
+                "EchoTime",
+            ):
+                value = image[name].value
+                numbers = [float(each) for each in (value if hasattr(value, "__iter__") else [value])]
+                if kind in ("FD", "FL"):
+                    image[name] = pydicom.DataElement(image[name].tag, kind, numbers)
+                else:
+                    text = "\\".join(map(repr, numbers))
+                    image[name] = pydicom.DataElement(
+                        image[name].tag, kind, text.encode() if kind == "UN" else text
+                    )
     volume = read_volume(tmp_path, role="FLAIR")
     assert_same_space(volume.image, GRID, VOXELS, within=0.13)
     assert volume.series is not None
@@ -314,14 +295,15 @@ def test_numbers_in_another_value_representation_are_read(tmp_path, kind):
 
 def test_numbers_of_an_enhanced_object_as_text_with_commas_are_read(tmp_path):
     file = enhanced_series(tmp_path, IMAGE)
-    image = pydicom.dcmread(file)
-    for frame in image.PerFrameFunctionalGroupsSequence:
-        frame.MREchoSequence[0].add_new("EffectiveEchoTime", "LO", "93,0")
-        plane = frame.PlanePositionSequence[0]
-        plane.add_new(
-            "ImagePositionPatient", "LO", "\\".join(map(str, plane.ImagePositionPatient)).replace(".", ",")
-        )
-    image.save_as(file)
+    with edited(file) as image:
+        for frame in image.PerFrameFunctionalGroupsSequence:
+            frame.MREchoSequence[0].add_new("EffectiveEchoTime", "LO", "93,0")
+            plane = frame.PlanePositionSequence[0]
+            plane.add_new(
+                "ImagePositionPatient",
+                "LO",
+                "\\".join(map(str, plane.ImagePositionPatient)).replace(".", ","),
+            )
     read_right(tmp_path)
     assert read_header(file).sequence.echo_time == 93.0
 
@@ -335,9 +317,8 @@ def test_a_single_pixel_spacing_means_square_pixels(tmp_path, spacing):
         raw(file, PixelSpacing=b"DS:" + spacing.encode())
     assert_same_space(read_volume(tmp_path / "classic", role="FLAIR").image, SQUARE, VOXELS)
     file = enhanced_series(tmp_path / "enhanced", SQUARE.image(VOXELS))
-    image = pydicom.dcmread(file)
-    image.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = "0.9"
-    image.save_as(file)
+    with edited(file) as image:
+        image.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = "0.9"
     assert_same_space(read_volume(tmp_path / "enhanced", role="FLAIR").image, SQUARE, VOXELS)
 
 
@@ -362,14 +343,13 @@ def test_what_is_there_and_cannot_be_read_is_refused_with_its_name(tmp_path, key
 
 def test_an_unreadable_scale_of_one_frame_is_not_taken_from_the_others(tmp_path):
     file = enhanced_series(tmp_path, IMAGE)
-    image = pydicom.dcmread(file)
-    image.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence[0].add_new(
-        "RescaleSlope", "LO", "x"
-    )
-    image.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = copy.deepcopy(
-        image.PerFrameFunctionalGroupsSequence[0].PixelValueTransformationSequence
-    )
-    image.save_as(file)
+    with edited(file) as image:
+        image.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence[0].add_new(
+            "RescaleSlope", "LO", "x"
+        )
+        image.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = copy.deepcopy(
+            image.PerFrameFunctionalGroupsSequence[0].PixelValueTransformationSequence
+        )
     refused(tmp_path, r"cannot be read \(RescaleSlope is 'x'")
 
 
@@ -380,15 +360,16 @@ def test_a_scale_that_one_slice_alone_does_not_tell_is_never_silently_1(tmp_path
     make: Callable = enhanced_series if enhanced else classic_series
     made = make(tmp_path, IMAGE, slopes=[(0.25, -40.0)] * GRID.size[2])
     file = made if enhanced else made[3]
-    image = pydicom.dcmread(file)
-    place = (
-        image.PerFrameFunctionalGroupsSequence[3].PixelValueTransformationSequence[0] if enhanced else image
-    )
-    if kind == "empty":
-        setattr(place, keyword, None)
-    else:
-        delattr(place, keyword)
-    image.save_as(file)
+    with edited(file) as image:
+        place = (
+            image.PerFrameFunctionalGroupsSequence[3].PixelValueTransformationSequence[0]
+            if enhanced
+            else image
+        )
+        if kind == "empty":
+            setattr(place, keyword, None)
+        else:
+            delattr(place, keyword)
     refused(tmp_path, rf"{keyword} (has no value|is missing)")
 
 
@@ -400,11 +381,10 @@ def test_a_scale_of_1_needs_not_be_told_by_every_slice(tmp_path):
 
 def test_a_scale_that_an_enhanced_object_tells_once_for_all_is_used(tmp_path):
     file = enhanced_series(tmp_path, IMAGE, slopes=[(0.25, -40.0)] * GRID.size[2])
-    image = pydicom.dcmread(file)
-    for frame in image.PerFrameFunctionalGroupsSequence:
-        del frame.PixelValueTransformationSequence
-    image.RescaleSlope, image.RescaleIntercept = "0.25", "-40"
-    image.save_as(file)
+    with edited(file) as image:
+        for frame in image.PerFrameFunctionalGroupsSequence:
+            del frame.PixelValueTransformationSequence
+        image.RescaleSlope, image.RescaleIntercept = "0.25", "-40"
     assert_same_space(read_volume(tmp_path, role="FLAIR").image, GRID, VOXELS, within=0.13)
 
 
@@ -513,23 +493,22 @@ def test_the_magnitudes_of_many_uids_come_without_their_phases(tmp_path):
 
 def xa(file: Path, types: list[str], *, form: str) -> None:
     """The image type that Siemens' XA has for people, where it writes it."""
-    image = pydicom.dcmread(file)
-    if form == "classic":
-        image.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
-    elif form == "moved":  # as an archive moved the block
-        image.add_new(0x00210013, "LO", "SIEMENS MR SDI 02")
-        image.add_new(0x00211375, "UN", "\\".join(types).encode())
-    elif form == "frame type":
-        for frame in image.PerFrameFunctionalGroupsSequence:
-            frame.MRImageFrameTypeSequence[0].FrameType = types
-    else:
-        for frame in image.PerFrameFunctionalGroupsSequence:
-            inside = pydicom.Dataset()
-            inside.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
-            frame.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0xFE, "SQ", [inside])
-    if form == "implicit":
-        image.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
-    image.save_as(file)
+    with edited(file) as image:
+        if form == "classic":
+            image.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
+        elif form == "moved":  # as an archive moved the block
+            image.add_new(0x00210013, "LO", "SIEMENS MR SDI 02")
+            image.add_new(0x00211375, "UN", "\\".join(types).encode())
+        elif form == "frame type":
+            for frame in image.PerFrameFunctionalGroupsSequence:
+                frame.MRImageFrameTypeSequence[0].FrameType = types
+        else:
+            for frame in image.PerFrameFunctionalGroupsSequence:
+                inside = pydicom.Dataset()
+                inside.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
+                frame.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0xFE, "SQ", [inside])
+        if form == "implicit":
+            image.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
 
 
 def head(seed: int) -> sitk.Image:
@@ -612,12 +591,8 @@ def test_names_tell_nothing_and_neither_do_instance_numbers_and_slice_thickness(
     for k, file in enumerate(files):
         file.rename(tmp_path / f"IM{k}")
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 40)
-    for name, content in (
-        ("Thumbs.db", b"\xd0\xcf"),
-        (".DS_Store", b""),
-        ("viewer.exe", b"MZ" * 99),
-        ("x.dcm", b"no"),
-    ):
+    others = {"Thumbs.db": b"\xd0\xcf", ".DS_Store": b"", "viewer.exe": b"MZ" * 99, "x.dcm": b"no"}
+    for name, content in others.items():
         (tmp_path / name).write_bytes(content)
     assert read_right(tmp_path) == ""
 

@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import killing
@@ -72,9 +72,9 @@ def test_killed_at_any_step_the_next_command_finds_the_old_result_or_the_new(tmp
     assert found[-1] == NEW
     assert found.count(OLD) > 5
     assert found.count(NEW) > 5
-    assert (
-        sorted(found, key=lambda one: one == NEW) == found
-    )  # there is one moment from which on it is the new
+    assert sorted(found, key=lambda one: one == NEW) == found, (
+        "there is one moment from which on it is the new"
+    )
     assert len(left) > 30
     for folder, _ in left:
         assert not [path for path in folder.iterdir() if path.name.startswith(".")]
@@ -165,15 +165,9 @@ def test_a_journal_that_leads_outside_the_folder_is_not_followed(tmp_path):
     (tmp_path / "secret").write_text("keep")
     output = old_result(tmp_path / "out")
     hostile = output / f"{PREFIX}x"
-    (hostile / "new").mkdir(parents=True)
-    (hostile / MARK).touch()
     beside = f"{PREFIX}x/old/0"
-    for move in (
-        ["../secret", beside],
-        [str(tmp_path / "secret"), beside],
-        ["notes.txt", "../notes.txt"],
-        ["notes.txt"],
-    ):
+    outside = ["../secret", beside], [str(tmp_path / "secret"), beside]
+    for move in (*outside, ["notes.txt", "../notes.txt"], ["notes.txt"]):
         (hostile / "new").mkdir(parents=True, exist_ok=True)
         (hostile / MARK).touch()
         (hostile / "commit.json").write_text(json.dumps([move]))
@@ -208,9 +202,8 @@ def test_a_second_run_into_the_same_folder_is_refused_at_once(tmp_path):
     output = tmp_path / "out"
     holds = "import sys; from pathlib import Path; from AnomalyDetectionLib.files.atomic_folder import locked_folder\n"
     holds += "with locked_folder(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
-    other = subprocess.Popen(
-        [sys.executable, "-c", holds, str(output)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    other = subprocess.Popen([sys.executable, "-c", holds, str(output)], **pipes)
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
@@ -230,21 +223,10 @@ def test_a_second_run_into_the_same_folder_is_refused_at_once(tmp_path):
 
 
 def test_a_thread_may_reserve_a_folder_twice_and_another_may_not(tmp_path):
-    said: list[str] = []
-
-    def other() -> None:
-        try:
-            write_new(tmp_path)
-        except InputError as error:
-            said.append(str(error))
-
-    with locked_folder(tmp_path):
+    with locked_folder(tmp_path), ThreadPoolExecutor() as other:
         write_new(tmp_path)
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join()
+        assert isinstance(other.submit(write_new, tmp_path).exception(), InputError)
         assert (tmp_path / LOCK).exists()
-    assert len(said) == 1
     assert not (tmp_path / LOCK).exists()
 
 

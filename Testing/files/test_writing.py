@@ -18,6 +18,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.imaging.write_image import write_image
 from AnomalyDetectionLib.reporting.tables import write_json
+from test_killed_writing import contents
 
 
 def test_files_appear_at_the_end_and_unrelated_ones_stay(tmp_path):
@@ -45,10 +46,6 @@ def test_a_failure_or_an_interrupt_leaves_nothing_behind(tmp_path, failure):
     with pytest.raises(failure):
         fail()
     assert list(tmp_path.iterdir()) == []
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
 
 
 def replace_all(output: Path, names: tuple[str, ...] = ("a.csv", "b.csv", "z/new.csv")) -> None:

@@ -50,19 +50,8 @@ def detect(scans, tmp_path, a_random_model, capfd):
     def run(*more, flair="FLAIR"):
         arguments = ["detect", "--t1", scans / "T1", "--flair", scans / flair, "--output", tmp_path / "out"]
         arguments += ["--brain-mask", scans / "brain.nii.gz", "--model", a_random_model, "--device", "cpu"]
-        arguments += [
-            "--threshold",
-            "0.07",
-            "--stride",
-            "12",
-            "--min-patches",
-            "1",
-            "--no-bias-correction",
-            "--no-registration",
-            "--progress",
-            "none",
-            *more,
-        ]
+        arguments += ["--threshold", "0.07", "--stride", "12", "--min-patches", "1", "--no-bias-correction"]
+        arguments += ["--no-registration", "--progress", "none", *more]
         with pytest.raises(SystemExit) as left:
             cli.main([str(argument) for argument in arguments])
         captured = capfd.readouterr()

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from highdicom import UID, AlgorithmIdentificationSequence
+from highdicom import UID, AlgorithmIdentificationSequence, seg
 from highdicom.color import CIELabColor
-from highdicom.seg import (
-    SegmentAlgorithmTypeValues,
-    Segmentation,
-    SegmentationTypeValues,
-    SegmentDescription,
-)
 from highdicom.sr.coding import CodedConcept
 
 from ..detection.reviewed_findings import ReviewedFinding
@@ -29,7 +23,7 @@ _MOST = 1024  # characters of a segment's description (VR ST)
 
 def segmentation_of(
     source: DicomSource, voxels: np.ndarray, findings: Sequence[ReviewedFinding], algorithm: Algorithm
-) -> Segmentation:
+) -> seg.Segmentation:
     """A Segmentation object (binary) of findings, derived from the FLAIR's instances.
 
     Segments are numbered 1, 2, 3 ... as the standard wants it; a finding's own number is in its label. Frames without
@@ -39,10 +33,10 @@ def segmentation_of(
     segment_of = np.zeros(int(voxels.max()) + 1, np.uint16)
     for segment, finding in enumerate(findings, start=1):
         segment_of[finding.number] = segment
-    made = Segmentation(
+    made = seg.Segmentation(
         source_images=source.images,
         pixel_array=source.in_frames(segment_of[voxels]),
-        segmentation_type=SegmentationTypeValues.BINARY,
+        segmentation_type=seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
             _description(segment, finding, source, algorithm)
             for segment, finding in enumerate(findings, start=1)
@@ -66,10 +60,10 @@ def segmentation_of(
 
 def _description(
     segment: int, finding: ReviewedFinding, source: DicomSource, algorithm: Algorithm
-) -> SegmentDescription:
-    kinds = SegmentAlgorithmTypeValues
+) -> seg.SegmentDescription:
+    kinds = seg.SegmentAlgorithmTypeValues
     category, property_type = segmented_property(finding)
-    made = SegmentDescription(
+    made = seg.SegmentDescription(
         segment_number=segment,
         segment_label=tracking_id(finding.number),
         segmented_property_category=category,

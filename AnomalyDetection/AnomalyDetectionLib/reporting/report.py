@@ -15,20 +15,11 @@ from ..detection.reviewed_findings import ReviewedFinding
 from ..detection.score_map import ScoreMap
 from ..dicom.patient import PatientHeader
 from ..model.false_positive_curve import in_words
+from . import report_text as words
 from .anonymous import anonymous_record
 from .html_page import TEMPLATES, page
 from .notice import LIMITS, NOTICE
 from .report_pictures import MOST_SLICES, KeyPictures, overview
-from .report_text import (
-    about,
-    centre,
-    image_rows,
-    patient_rows,
-    place,
-    provenance_rows,
-    result_in_words,
-    review_in_words,
-)
 
 NAME = "report.html"
 TITLE = "Suspected anomalies of the brain"
@@ -66,7 +57,8 @@ def report_html(
     reviewed = sorted(reviewed, key=lambda finding: finding.number)
     pictures = KeyPictures(scores, findings)
     brain_ml = float(scores.study.flair_brain.sum()) * scores.study.flair_grid.voxel_ml
-    found = result_in_words(reviewed, findings, scores.false_positive_curve, brain_ml, scores.settings.stride)
+    curve, stride = scores.false_positive_curve, scores.settings.stride
+    found = words.result_in_words(reviewed, findings, curve, brain_ml, stride)
     limits = record.get("limits")
     made_rows = [] if made is None else [("Report made", made.isoformat(" ", "minutes"))]
     text = page(
@@ -77,10 +69,10 @@ def report_html(
         notice=NOTICE,
         anonymous=anonymous,
         dicom=patient is not None,
-        patient=patient_rows(patient),
-        images=image_rows(record),
+        patient=words.patient_rows(patient),
+        images=words.image_rows(record),
         remarks=[_sentence(remark) for remark in remarks],
-        results=[text for text in (found, review_in_words(reviewed, brain_ml), selection) if text],
+        results=[text for text in (found, words.review_in_words(reviewed, brain_ml), selection) if text],
         reviewed=reviewed,
         rated=any(finding.per_normal_scan is not None for finding in reviewed),
         read=any(finding.decision or finding.category or finding.note for finding in reviewed),
@@ -91,10 +83,10 @@ def report_html(
         most_slices=MOST_SLICES,
         threshold=findings.threshold,
         limits=[*map(str, limits if isinstance(limits, (list, tuple)) else LIMITS)],
-        provenance=provenance_rows(record, findings) + made_rows,
-        about=about,
-        centre=centre,
-        place=place,
+        provenance=words.provenance_rows(record, findings) + made_rows,
+        about=words.about,
+        centre=words.centre,
+        place=words.place,
         in_words=in_words,
         capital=_capital,
     )
@@ -112,9 +104,8 @@ def with_pictures(reviewed: Sequence[ReviewedFinding], findings: Findings) -> se
 
 def _running(patient: PatientHeader | None, anonymous: bool) -> str:
     """The footer of every printed page."""
-    parts = [
-        value for name, value in patient_rows(patient) if name in ("Patient", "Patient ID", "Study date")
-    ]
+    shown = ("Patient", "Patient ID", "Study date")
+    parts = [value for name, value in words.patient_rows(patient) if name in shown]
     return "   ".join([*(["Anonymous"] if anonymous else parts), NOTICE])
 
 
