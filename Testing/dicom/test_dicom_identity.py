@@ -89,10 +89,17 @@ def test_one_who_names_nothing_joins_the_others():
     assert len(patients_of([Identity(), known, other])) == 2
 
 
-@pytest.mark.parametrize("attribute", [{"patient_name": "Doe^John"}, {"birth_date": "19991231"}])
-def test_one_study_with_two_patients_of_one_id_is_refused(tmp_path, attribute):
+@pytest.mark.parametrize(
+    ("attribute", "said"),
+    [
+        ({"patient_id": "ANON-2"}, "PatientID 'ANON-1' and 'ANON-2'"),
+        ({"patient_name": "Doe^John"}, "name 'Doe^Jane' and 'Doe^John'"),
+        ({"birth_date": "19991231"}, "birth date '19500102' and '19991231'"),
+    ],
+)
+def test_one_study_with_two_patients_is_refused(tmp_path, attribute, said):
     pair(tmp_path, JANE, replace(JANE, **attribute))
-    with pytest.raises(InputError, match="images of 2 patients"):
+    with pytest.raises(InputError, match=rf"images of 2 patients \({said}\)"):
         the_study(tmp_path)
 
 

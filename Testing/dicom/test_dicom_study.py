@@ -136,14 +136,6 @@ def test_several_studies_are_listed_and_one_can_be_chosen(tmp_path):
     assert [study.date for study in read_studies(tmp_path)] == list(dates)
 
 
-def test_two_patients_in_one_study_are_refused(tmp_path, study):
-    classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
-    for file in classic_series(tmp_path, THICK, study=study, number=4):
-        change(file, PatientID="ANON-2")
-    with pytest.raises(InputError, match=r"images of 2 patients \(PatientID 'ANON-1' and 'ANON-2'\)"):
-        the_study(tmp_path)
-
-
 def test_objects_without_images_and_captured_screens_are_no_candidates(tmp_path, study):
     files = classic_series(tmp_path, THICK, kind="T1", study=study, number=2)
     classic_series(tmp_path, THICK, study=study, number=4)

@@ -82,11 +82,9 @@ def test_a_very_bright_patch_is_not_cut_off():
     assert shown[TILE // 2, 8, 0] > shown[TILE // 2, -8, 0] + 20
 
 
-def test_distances_stand_below_unless_they_are_not_wanted():
+def test_distances_stand_below():
     foot = np.asarray(draw_comparison(a_comparison(), tile=TILE))[-FOOT:]
     assert (foot == NORMAL_COLOUR).all(axis=-1).any()
-    bare = draw_comparison(a_comparison(), tile=TILE, foot=False)
-    assert bare.height == 2 * (TILE + GAP)
 
 
 def test_each_finding_has_its_row(scores, tissue):

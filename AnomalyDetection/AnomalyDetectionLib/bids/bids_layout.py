@@ -15,9 +15,8 @@ _ENDINGS = (".nii.gz", ".nii")
 
 def is_bids(folder: Path) -> bool:
     """Whether a folder is a dataset in the layout of BIDS."""
-    return any(
-        path.is_dir() for pattern in ("sub-*/anat", "sub-*/ses-*/anat") for path in folder.glob(pattern)
-    )
+    patterns = ("sub-*/anat", "sub-*/ses-*/anat")
+    return any(path.is_dir() for pattern in patterns for path in folder.glob(pattern))
 
 
 def subject_folders(dataset: Path) -> list[Path]:

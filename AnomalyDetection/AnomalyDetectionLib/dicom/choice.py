@@ -44,9 +44,7 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
             others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
             return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
     # Candidates that no other is preferred to; small advantages may form a cycle, and then all are equal.
-    unbeaten = [
-        n for n, one in enumerate(candidates) if not any(_advantage(other, one) for other in candidates)
-    ]
+    unbeaten = [n for n, one in enumerate(candidates) if not any(_advantage(o, one) for o in candidates)]
     return tuple(unbeaten or range(len(candidates))), ""
 
 

@@ -196,9 +196,8 @@ def _agent(header: Any, groups: Sequence[Any]) -> str:
     agent = text_of(header, "ContrastBolusAgent")
     if agent.strip().upper() not in _NO_AGENT and not _NOTHING_GIVEN.match(agent.strip()):
         return agent
-    given = [
-        text_of(item_of(g, "ContrastBolusUsageSequence"), "ContrastBolusAgentAdministered") for g in groups
-    ]
+    usages = (item_of(group, "ContrastBolusUsageSequence") for group in groups)
+    given = [text_of(usage, "ContrastBolusAgentAdministered") for usage in usages]
     listed = header.get("ContrastBolusAgentSequence")
     if not listed or "NO" in given:  # listed in the object, but the volume was acquired before it was given
         return ""

@@ -288,6 +288,5 @@ def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...], st
 
 def listed(found: Sequence[Series]) -> str:
     """One line for each series: number, description, images."""
-    return "\n".join(
-        f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.frames)} images)" for s in found
-    )
+    rows = (f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.frames)} images)" for s in found)
+    return "\n".join(rows)

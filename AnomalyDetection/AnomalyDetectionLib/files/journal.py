@@ -56,9 +56,8 @@ def commit(new: Path, output: Path, obsolete: Iterable[PurePosixPath] = ()) -> N
     """
     working = new.parent
     own, old = PurePosixPath(working.name, _NEW), PurePosixPath(working.name, _OLD)
-    names = sorted(
-        PurePosixPath(path.relative_to(new).as_posix()) for path in new.rglob("*") if not path.is_dir()
-    )
+    written = (path for path in new.rglob("*") if not path.is_dir())
+    names = sorted(PurePosixPath(path.relative_to(new).as_posix()) for path in written)
     moves: list[Move] = []
     for name in names:
         if (output / name).is_dir():

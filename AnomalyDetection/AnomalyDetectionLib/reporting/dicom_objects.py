@@ -92,7 +92,8 @@ def source_of_flair(
         chosen = choose(reference or flair, role="FLAIR", series=name)
     source = dicom_source([instance.file for instance in chosen.instances])
     if reference is not None:
-        _require_same_patient(chosen, reference, t1, t1_series)
+        if t1 is not None and (t1.is_dir() or (t1.is_file() and is_dicom(t1))):
+            _require_same_patient(chosen, reference, t1, t1_series)
         from ..imaging.reading import read_volume
 
         image = read_volume(flair, role="FLAIR", series=series).image
@@ -107,11 +108,7 @@ def source_of_flair(
     return source
 
 
-def _require_same_patient(
-    chosen: Series, reference: Path, t1: Path | None, t1_series: str | Series | None
-) -> None:
-    if t1 is None or not (t1.is_dir() or (t1.is_file() and is_dicom(t1))):
-        return
+def _require_same_patient(chosen: Series, reference: Path, t1: Path, t1_series: str | Series | None) -> None:
     other = t1_series if isinstance(t1_series, Series) else choose(t1, role="T1", series=t1_series)
     if different := chosen.identity.contradictions(other.identity):
         raise InputError(

@@ -142,11 +142,10 @@ def window_of(shown: np.ndarray, dx: float, dy: float) -> Window:
     """Rows and columns that hold all that is to be shown, bool (slices, rows, columns), and a margin."""
     flat = np.asarray(shown.any(axis=0))
     boxes = ndimage.find_objects(flat.astype(np.uint8)) or [(slice(0, size) for size in flat.shape)]
+    margins = round(MARGIN_MM / dy), round(MARGIN_MM / dx)
     rows, columns = (
         slice(max(part.start - margin, 0), min(part.stop + margin, size))
-        for part, margin, size in zip(
-            boxes[0], (round(MARGIN_MM / dy), round(MARGIN_MM / dx)), flat.shape, strict=True
-        )
+        for part, margin, size in zip(boxes[0], margins, flat.shape, strict=True)
     )
     return rows, columns
 

@@ -61,13 +61,13 @@ def draw_finding(
     score = drawing.scores_on_model_grid(scores)[s]
     t1_grey = drawing.grey_range(study.t1, study.brain, study.t1_scale)
     flair_grey = drawing.grey_range(study.flair, study.brain, study.flair_scale)
-    kind = {"probabilities": scores.probabilities}
+    probabilities = scores.probabilities
     rows = []
     for window in (whole, close):
         size = TILE_WIDTH, round(TILE_WIDTH * _height(window) * dy / (_width(window) * dx))
         t1 = drawing.grey_tile(study.t1[s][window], t1_grey, size)
         flair = drawing.grey_tile(study.flair[s][window], flair_grey, size)
-        scored = drawing.with_scores(flair, score[window], findings.threshold, **kind)
+        scored = drawing.with_scores(flair, score[window], findings.threshold, probabilities=probabilities)
         inside = labels[s][window]
         drawing.outline(scored, np.where(inside == number, 0, inside), OTHERS_COLOUR)
         drawing.outline(scored, np.where(inside == number, inside, 0))
@@ -105,7 +105,7 @@ def draw_finding(
         text = explanation(comparison)
         pen.text((GAP + 4, height + 26), text, fill=drawing.QUIET, font=drawing.font(12))
         canvas.paste(below, (GAP, height + COMPARISON_TOP))
-    drawing.draw_legend(canvas, width + 20, TOP + 30, findings.threshold, LEGEND, **kind)
+    drawing.draw_legend(canvas, width + 20, TOP + 30, findings.threshold, LEGEND, probabilities=probabilities)
     return canvas
 
 

@@ -33,19 +33,17 @@ BLACK, LEAST_WHITE = -0.2, 1.2
 FINDING_COLOUR, NORMAL_COLOUR = (255, 90, 80), (110, 200, 110)
 
 
-def draw_comparison(
-    comparison: NearestNormals, *, tile: int = TILE, foot: bool = True, name: str = "finding"
-) -> Image.Image:
+def draw_comparison(comparison: NearestNormals, *, tile: int = TILE, name: str = "finding") -> Image.Image:
     """An RGB picture of a patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
 
-    `tile`: pixels along the side of a patch. `foot`: write the distances below, and the name of what is compared.
+    The distances stand below, beside the `name` of what is compared. `tile`: pixels along the side of a patch.
     """
     from PIL import Image, ImageDraw
 
     from . import drawing
 
     patches = [comparison.patch, *comparison.neighbours]
-    width, height = size_of(len(patches), tile, foot=foot)
+    width, height = size_of(len(patches), tile)
     canvas = Image.new("RGB", (width, height))
     pen = ImageDraw.Draw(canvas)
     small = drawing.font(12)
@@ -58,18 +56,17 @@ def draw_comparison(
             canvas.paste(drawing.grey_tile(patch[row], (BLACK, white), (tile, tile)), (x, y))
             colour = NORMAL_COLOUR if place else FINDING_COLOUR
             pen.rectangle((x, y, x + tile - 1, y + tile - 1), outline=colour)
-    if foot:
-        y = 2 * (tile + GAP) + 1
-        pen.text((_left(0, tile) + tile / 2, y), name, fill=FINDING_COLOUR, font=small, anchor="ma")
-        for place, distance in enumerate(comparison.distances, start=1):
-            middle = _left(place, tile) + tile / 2
-            pen.text((middle, y), f"{distance:.2f}", fill=NORMAL_COLOUR, font=small, anchor="ma")
+    y = 2 * (tile + GAP) + 1
+    pen.text((_left(0, tile) + tile / 2, y), name, fill=FINDING_COLOUR, font=small, anchor="ma")
+    for place, distance in enumerate(comparison.distances, start=1):
+        middle = _left(place, tile) + tile / 2
+        pen.text((middle, y), f"{distance:.2f}", fill=NORMAL_COLOUR, font=small, anchor="ma")
     return canvas
 
 
-def size_of(patches: int, tile: int = TILE, *, foot: bool = True) -> tuple[int, int]:
+def size_of(patches: int, tile: int = TILE) -> tuple[int, int]:
     """Width and height, in pixels, of the picture of this many patches, including the finding's."""
-    return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + (FOOT if foot else 0)
+    return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + FOOT
 
 
 def explanation(comparison: NearestNormals) -> str:

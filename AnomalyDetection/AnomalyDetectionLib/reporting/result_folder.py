@@ -184,10 +184,7 @@ def find_image(
     if given is not None:
         sentence = f"{display_path(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
     elif there:
-        sentence = (
-            f"The {what} {display_path(there[0])} has changed since it was analysed: choose the original image, or detect "
-            "anomalies again."
-        )
+        sentence = f"The {what} {display_path(there[0])} has changed since it was analysed: choose the original image, or detect anomalies again."
     else:
         sentence = f"The {what} of this result was moved or deleted ({name}): choose the image."
     raise ImageNotFoundError(role, sentence)

@@ -51,12 +51,8 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     record = opened.record
     aligned = dict(record.get("alignment") or {})
     matrix = tuple(map(float, aligned.get("flair_to_t1_lps") or np.eye(4).ravel()))
-    alignment = Alignment(
-        bool(aligned.get("registered")),
-        float(aligned.get("shift_mm") or 0),
-        float(aligned.get("rotation_deg") or 0),
-        matrix,
-    )
+    shift, rotation = (float(aligned.get(key) or 0) for key in ("shift_mm", "rotation_deg"))
+    alignment = Alignment(bool(aligned.get("registered")), shift, rotation, matrix)
     same = IntensityScale(0.0, 1.0)
     study = PreparedStudy(
         t1=_on_flair(t1, grid, alignment),

@@ -145,10 +145,8 @@ def _rows_of(table: Path) -> list[dict[str, str]]:
 
 
 def _entry(plain: Any) -> WorklistEntry:
-    name, scan, place, t1, flair, state, reason = (
-        str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")
-    )
-    if state not in STATES or Path(place).is_absolute() or ".." in Path(place).parts:
+    texts = {key: str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")}
+    place = Path(texts["place"])
+    if texts["state"] not in STATES or place.is_absolute() or ".." in place.parts:
         raise ValueError("not an entry of a worklist")
-    findings = None if plain["findings"] is None else int(plain["findings"])
-    return WorklistEntry(name, scan, place, t1, flair, state, reason, findings)
+    return WorklistEntry(**texts, findings=None if plain["findings"] is None else int(plain["findings"]))
