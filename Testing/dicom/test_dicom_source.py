@@ -97,7 +97,7 @@ def test_an_identifier_that_only_some_images_have_is_refused(classic):
 def test_every_missing_attribute_is_named_at_once(classic):
     for file in classic.files:
         without(file, *NEEDED)
-    said = refused(classic.files, "")
+    said = refused(classic.files, "cannot be referred to")
     for keyword in NEEDED:
         assert f"{keyword} is missing in {classic.files[0]} and 4 more" in said
 
@@ -141,7 +141,7 @@ def test_orientation_and_spacing_may_be_told_for_each_frame(tmp_path):
 
 def test_images_of_two_series_or_patients_are_refused(classic):
     change(classic.files[3], PatientID="ANOTHER", SeriesInstanceUID="1.2.3")
-    said = refused(classic.files, "")
+    said = refused(classic.files, "cannot be referred to")
     for keyword in ("PatientID", "SeriesInstanceUID"):
         assert f"{keyword} is not that of {classic.files[0].name} in {classic.files[3]}" in said
 
