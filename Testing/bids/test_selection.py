@@ -32,6 +32,10 @@ def dataset(tmp_path):
     return tmp_path
 
 
+def scans(dataset: Path, **wanted: object) -> list:
+    return list(select_scans(dataset, SelectionCriteria(**wanted)).scans)
+
+
 def the_reason(dataset: Path, **wanted: object) -> str:
     problems = select_scans(dataset, SelectionCriteria(**wanted)).problems
     assert len(problems) == 1, problems
@@ -47,20 +51,17 @@ def test_every_session_with_both_images_is_a_scan(dataset):
 
 @pytest.mark.parametrize("label", ["02", "sub-02"])
 def test_subjects_and_sessions_are_chosen_with_or_without_their_prefix(dataset, label):
-    found = select_scans(dataset, SelectionCriteria(subjects=(label,), sessions=("ses-b",)))
-    assert [scan.name for scan in found.scans] == ["sub-02_ses-b"]
-    assert [scan.name for scan in select_scans(dataset, SelectionCriteria(sessions=("a",))).scans] == [
-        "sub-02_ses-a"
-    ]
+    assert [scan.name for scan in scans(dataset, subjects=(label,), sessions=("ses-b",))] == ["sub-02_ses-b"]
+    assert [scan.name for scan in scans(dataset, sessions=("a",))] == ["sub-02_ses-a"]
 
 
 def test_labels_that_are_not_there_are_a_mistake_and_not_an_empty_run(dataset):
     with pytest.raises(InputError, match="no subject sub-99"):
-        select_scans(dataset, SelectionCriteria(subjects=("99",)))
+        scans(dataset, subjects=("99",))
     with pytest.raises(InputError, match="session ses-z"):
-        select_scans(dataset, SelectionCriteria(sessions=("z",)))
+        scans(dataset, sessions=("z",))
     with pytest.raises(InputError, match="no BIDS label"):
-        select_scans(dataset, SelectionCriteria(subjects=("../etc",)))
+        scans(dataset, subjects=("../etc",))
 
 
 def test_where_no_folder_has_a_bids_name_each_is_a_problem(tmp_path):
@@ -82,10 +83,7 @@ def test_the_filter_says_which_of_several_counts(dataset, tmp_path):
     file.write_text(json.dumps({"t1w": {"acquisition": ["mprage", None]}, "bold": {"task": "rest"}}))
     assert "2 T1 images" in the_reason(dataset, entities=read_filter(file))
     file.write_text(json.dumps({"t1w": {"acquisition": None}}))
-    assert (
-        select_scans(dataset, SelectionCriteria(entities=read_filter(file))).scans[0].t1.name
-        == "sub-01_T1w.nii.gz"
-    )
+    assert scans(dataset, entities=read_filter(file))[0].t1.name == "sub-01_T1w.nii.gz"
     file.write_text(json.dumps({"t1w": {"acquisition": "mprage"}}))
     found = select_scans(dataset, SelectionCriteria(entities=read_filter(file)))
     assert found.scans[0].t1.name == "sub-01_acq-mprage_T1w.nii.gz"
@@ -104,12 +102,8 @@ def test_of_runs_the_first_or_the_last_is_taken_only_if_that_was_asked_for(datas
     (dataset / "sub-01" / "anat" / "sub-01_FLAIR.nii.gz").unlink()
     images(dataset, "sub-01", "", "run-2_FLAIR", "run-10_FLAIR")
     assert "2 FLAIR images" in the_reason(dataset)
-    last = select_scans(dataset, SelectionCriteria(runs="last")).scans[0]
-    assert last.flair.name == "sub-01_run-10_FLAIR.nii.gz"
-    assert (
-        select_scans(dataset, SelectionCriteria(runs="first")).scans[0].flair.name
-        == "sub-01_run-2_FLAIR.nii.gz"
-    )
+    for which, name in (("last", "run-10"), ("first", "run-2")):
+        assert scans(dataset, runs=which)[0].flair.name == f"sub-01_{name}_FLAIR.nii.gz"
     images(dataset, "sub-01", "", "acq-other_run-11_FLAIR")
     assert "3 FLAIR images" in the_reason(dataset, runs="last")
 

@@ -22,11 +22,8 @@ def made(folder: Path, rows: list[tuple[int, str, str, Any, dict]], make=classic
     """A study of series: number, kind, time, image, attributes; its series by number."""
     study = MadeStudy()
     for number, kind, time, image, attributes in rows:
-        timed = (
-            {"AcquisitionTime": time}
-            if make is classic_series
-            else {}  # of the object's own attributes: below
-        )
+        # That of an enhanced object stands in an attribute of its own.
+        timed = {"AcquisitionTime": time} if make is classic_series else {}
         out = make(folder / str(number), image, kind=kind, study=study, number=number, **timed, **attributes)
         if make is enhanced_series:
             change(out, AcquisitionDateTime=f"20240131{time}+0100")
@@ -34,7 +31,7 @@ def made(folder: Path, rows: list[tuple[int, str, str, Any, dict]], make=classic
 
 
 @pytest.mark.parametrize("make", [classic_series, enhanced_series])
-def test_an_unlabelled_series_after_an_enhanced_one_is_not_taken_for_native(tmp_path: Path, make) -> None:
+def test_an_unlabelled_series_after_an_enhanced_one_is_not_taken_for_native(tmp_path, make):
     found = made(
         tmp_path,
         [
@@ -47,17 +44,15 @@ def test_an_unlabelled_series_after_an_enhanced_one_is_not_taken_for_native(tmp_
         make,
     )
     labels = {number: series.classification.label for number, series in found.items()}
-    assert labels == {
-        **{"2": "T1", "3": "FLAIR", "4": "post-contrast T1"},
-        **{"5": "post-contrast T1", "6": "post-contrast FLAIR"},
-    }
+    after = {"4": "post-contrast T1", "5": "post-contrast T1", "6": "post-contrast FLAIR"}
+    assert labels == {"2": "T1", "3": "FLAIR", **after}
     assert row(found["5"])[-1].endswith("taken after series 4, which had Gadovist")
     pair = choose_pair(the_study(tmp_path))
     assert (pair.t1.number, pair.flair.number) == ("2", "3")
     assert "no contrast medium named" in pair.t1.chosen
 
 
-def test_the_time_counts_and_not_the_number(tmp_path: Path) -> None:
+def test_the_time_counts_and_not_the_number(tmp_path):
     found = made(
         tmp_path,
         [
@@ -72,7 +67,7 @@ def test_the_time_counts_and_not_the_number(tmp_path: Path) -> None:
     assert not found["10"].classification.after_contrast
 
 
-def test_when_a_reformat_was_computed_does_not_count(tmp_path: Path) -> None:
+def test_when_a_reformat_was_computed_does_not_count(tmp_path):
     found = made(
         tmp_path,
         [
@@ -89,7 +84,7 @@ def test_when_a_reformat_was_computed_does_not_count(tmp_path: Path) -> None:
     {"AcquisitionTime": "990000", "ContentTime": "nonsense", "SeriesTime": "1100"},
     {"AcquisitionTime": "110000.123456"},
 ])  # fmt: skip
-def test_the_time_is_found_wherever_it_stands(tmp_path: Path, attributes: dict) -> None:
+def test_the_time_is_found_wherever_it_stands(tmp_path, attributes):
     file = classic_series(tmp_path, IMAGE)[0]
     change(file, **attributes)
     header = read_header(file)
@@ -101,12 +96,12 @@ def test_the_time_is_found_wherever_it_stands(tmp_path: Path, attributes: dict) 
 @pytest.mark.parametrize(
     "agent", ["NO CONTRAST", "none", "Without", "w/o KM", "ohne", "No", "non-contrast", "-"]
 )
-def test_a_word_for_nothing_is_no_contrast_medium(tmp_path: Path, agent: str) -> None:
+def test_a_word_for_nothing_is_no_contrast_medium(tmp_path, agent):
     file = classic_series(tmp_path, IMAGE, ContrastBolusAgent=agent)[0]
     assert read_header(file).sequence.contrast_agent == ""
 
 
 @pytest.mark.parametrize("agent", ["Gadovist", "Nonionic Gd", "Prohance 10 ml", "PREDOTAREM", "yes"])
-def test_other_words_are_one(tmp_path: Path, agent: str) -> None:
+def test_other_words_are_one(tmp_path, agent):
     file = classic_series(tmp_path, IMAGE, ContrastBolusAgent=agent)[0]
     assert read_header(file).sequence.contrast_agent == agent

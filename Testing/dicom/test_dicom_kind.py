@@ -92,14 +92,14 @@ def taken(
         ("derived", taken("MIP", "GR", (20, 27, None), image_type=("DERIVED", "SECONDARY", "MNIP"))),
     ],
 )  # fmt: skip
-def test_what_scanners_write_tells_the_kind(kind: str, sequence: MrSequence) -> None:
+def test_what_scanners_write_tells_the_kind(kind, sequence):
     classification = kind_of_sequence(sequence)
     assert classification.kind == kind, classification
     assert classification.why
 
 
 @pytest.mark.parametrize("description", ["", "Serie 4", "头部 轴位", "KOPF TRA"])
-def test_the_times_alone_tell_t1_and_flair(description: str) -> None:
+def test_the_times_alone_tell_t1_and_flair(description):
     assert kind_of_sequence(taken(description, "GR IR", (2.98, 2300, 900))).kind == "T1"
     classification = kind_of_sequence(taken(description, "SE IR", (93, 9000, 2500)))
     assert (classification.kind, classification.by_name) == ("FLAIR", False)
@@ -109,7 +109,7 @@ def test_the_times_alone_tell_t1_and_flair(description: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("FLAIR", "FLAIR"), ("T1 MPRAGE", "T1"), ("T2 TSE", "T2"), ("head", "other")]
 )
-def test_without_times_the_name_tells_it_and_that_is_said(name: str, kind: str) -> None:
+def test_without_times_the_name_tells_it_and_that_is_said(name, kind):
     classification = kind_of_sequence(taken(name))
     assert classification.kind == kind
     assert classification.by_name == (kind != "other")
@@ -126,20 +126,20 @@ def test_without_times_the_name_tells_it_and_that_is_said(name: str, kind: str) 
         taken("Series", "SE IR", (120, 8000, 2400), contrast="T1"),
     ],
 )
-def test_a_series_that_contradicts_itself_is_neither(sequence: MrSequence) -> None:
+def test_a_series_that_contradicts_itself_is_neither(sequence):
     classification = kind_of_sequence(sequence)
     assert classification.kind == "other"
     assert "contradicts itself" in classification.why
 
 
-def test_a_fast_gradient_echo_is_a_t1_only_if_its_name_says_so() -> None:
+def test_a_fast_gradient_echo_is_a_t1_only_if_its_name_says_so():
     assert kind_of_sequence(taken("t1_vibe_tra", "GR", (2.4, 5.6, None))).kind == "T1"
     silent = kind_of_sequence(taken("Serie 4", "GR", (2.4, 5.6, None)))
     assert silent.kind == "other"
     assert "alone does not tell" in silent.why
 
 
-def test_contrast_medium_is_known_by_the_agent_and_by_the_name() -> None:
+def test_contrast_medium_is_known_by_the_agent_and_by_the_name():
     plain = taken("t1_se_tra", "SE", (9, 500, None))
     assert kind_of_sequence(plain).label == "T1"
     given = kind_of_sequence(taken("t1_se_tra", "SE", (9, 500, None), contrast_agent="Gadovist"))
@@ -150,11 +150,11 @@ def test_contrast_medium_is_known_by_the_agent_and_by_the_name() -> None:
 
 
 @pytest.mark.parametrize("name", ["T1 post op", "T1 POST FOSSA", "t1_vibe postop", "T1 6 months post"])
-def test_what_came_after_something_else_is_not_after_contrast_medium(name: str) -> None:
+def test_what_came_after_something_else_is_not_after_contrast_medium(name):
     assert kind_of_sequence(taken(name, "SE", (9, 500, None))).label == "T1"
 
 
-def test_a_reformat_keeps_its_contrast_and_is_called_derived() -> None:
+def test_a_reformat_keeps_its_contrast_and_is_called_derived():
     image_type = ("DERIVED", "SECONDARY", "MPR")
     classification = kind_of_sequence(taken("FLAIR cor", "SE IR", (387, 5000, 1800), image_type=image_type))
     assert classification.label == "FLAIR, derived"

@@ -20,7 +20,7 @@ from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.imaging.volume import Study
 from made_dicom import MadeStudy, change, classic_series, drop, duplicate, enhanced_series, mix
 from pydicom.uid import generate_uid
-from test_dicom_volumes import GRID, IMAGE, VOXELS, assert_same_space, refused
+from test_dicom_volumes import GRID, IMAGE, VOXELS, assert_same_space, edited, refused
 
 OTHER = GRID.image(np.random.default_rng(5).integers(-4096, 4096, GRID.shape).astype(np.int16))
 TWICE = [*range(GRID.size[2])] * 2
@@ -42,9 +42,7 @@ def read_right(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("same_instance", [True, False], ids=["same UID", "another UID"])
-def test_equal_copies_of_some_images_are_left_out_and_that_is_said(
-    tmp_path: Path, same_instance: bool
-) -> None:
+def test_equal_copies_of_some_images_are_left_out_and_that_is_said(tmp_path, same_instance):
     files = classic_series(tmp_path, IMAGE)
     for k in (0, 2, 5):
         duplicate(files, k, same_instance=same_instance)
@@ -54,14 +52,14 @@ def test_equal_copies_of_some_images_are_left_out_and_that_is_said(
     assert row(series)[-1].endswith("equal copies of images left out: 3")
 
 
-def test_a_folder_that_was_copied_into_itself_is_read_once(tmp_path: Path) -> None:
+def test_a_folder_that_was_copied_into_itself_is_read_once(tmp_path):
     for file in classic_series(tmp_path, IMAGE):
         (tmp_path / "backup").mkdir(exist_ok=True)
         shutil.copy(file, tmp_path / "backup")
     assert read_right(tmp_path) == "equal copies of images left out: 6"
 
 
-def test_equal_copies_of_an_enhanced_object_and_of_its_frames_are_left_out(tmp_path: Path) -> None:
+def test_equal_copies_of_an_enhanced_object_and_of_its_frames_are_left_out(tmp_path):
     file = enhanced_series(tmp_path / "file", IMAGE)
     shutil.copy(file, tmp_path / "file" / "a copy")
     assert read_right(tmp_path / "file") == "equal copies of images left out: 6"
@@ -69,7 +67,7 @@ def test_equal_copies_of_an_enhanced_object_and_of_its_frames_are_left_out(tmp_p
     assert read_right(tmp_path / "frames") == "equal copies of images left out: 1"
 
 
-def test_a_whole_series_sent_twice_under_other_uids_is_read_once(tmp_path: Path) -> None:
+def test_a_whole_series_sent_twice_under_other_uids_is_read_once(tmp_path):
     study = MadeStudy()
     for name in ("first", "second"):
         classic_series(tmp_path / name, IMAGE, study=study)
@@ -79,7 +77,7 @@ def test_a_whole_series_sent_twice_under_other_uids_is_read_once(tmp_path: Path)
 
 @pytest.mark.parametrize("digits", [1, 2, 3])
 @pytest.mark.parametrize("where", ["A", "Z"], ids=["before", "after"])
-def test_copies_whose_numbers_are_rounded_are_left_out(tmp_path: Path, digits: int, where: str) -> None:
+def test_copies_whose_numbers_are_rounded_are_left_out(tmp_path, digits, where):
     files = classic_series(tmp_path, IMAGE)
     for k in range(len(files)):
         copied = duplicate(files, k, same_instance=True)
@@ -98,7 +96,7 @@ def test_copies_whose_numbers_are_rounded_are_left_out(tmp_path: Path, digits: i
     assert len({file.parent for file in volume.files}) == 1
 
 
-def test_a_copy_that_tells_a_scale_of_1_where_the_other_tells_none_is_equal(tmp_path: Path) -> None:
+def test_a_copy_that_tells_a_scale_of_1_where_the_other_tells_none_is_equal(tmp_path):
     change(duplicate(classic_series(tmp_path, IMAGE), 2), RescaleSlope=1, RescaleIntercept=0)
     assert read_right(tmp_path) == "equal copies of images left out: 1"
 
@@ -111,20 +109,20 @@ def assert_near(image: sitk.Image) -> None:
 
 @pytest.mark.parametrize("attributes", [{"PixelData": VOXELS[0].tobytes()}, {"RescaleSlope": "2"}])
 @pytest.mark.parametrize("same_instance", [True, False])
-def test_copies_that_are_not_equal_are_refused(tmp_path: Path, attributes: dict, same_instance: bool) -> None:
+def test_copies_that_are_not_equal_are_refused(tmp_path, attributes, same_instance):
     files = classic_series(tmp_path, IMAGE)
     change(duplicate(files, 2, same_instance=same_instance), **attributes)
     refused(tmp_path, "two different images of one SOPInstanceUID" if same_instance else "of them twice")
 
 
-def test_a_copy_that_is_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_copy_that_is_damaged_is_refused(tmp_path):
     files = classic_series(tmp_path, IMAGE)
     file = duplicate(files, 2)
     file.write_bytes(file.read_bytes()[:-40])
     refused(tmp_path, "several images of the same slice|damaged")
 
 
-def test_equal_copies_do_not_hide_that_a_slice_is_missing_at_the_end(tmp_path: Path) -> None:
+def test_equal_copies_do_not_hide_that_a_slice_is_missing_at_the_end(tmp_path):
     files = classic_series(tmp_path, IMAGE, ImagesInAcquisition=6)
     duplicate(files, 2)
     drop(files, 5)
@@ -146,9 +144,7 @@ PARTS = [
 
 @pytest.mark.parametrize(("types", "attributes", "part"), PARTS)
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
-def test_the_magnitude_is_taken_out_of_a_classic_series(
-    tmp_path: Path, types: list[str], attributes: dict, part: str, first: bool
-) -> None:
+def test_the_magnitude_is_taken_out_of_a_classic_series(tmp_path, types, attributes, part, first):
     numbers = {"InstanceNumber": lambda k: k + 1 - 1000 * first}
     magnitude = classic_series(tmp_path, IMAGE, ImageType=["ORIGINAL", "PRIMARY", "M"])
     others = classic_series(tmp_path, OTHER, number=4, ImageType=types, **attributes, **numbers)
@@ -159,29 +155,23 @@ def test_the_magnitude_is_taken_out_of_a_classic_series(
     assert series.missing is None
 
 
-def test_real_and_imaginary_parts_beside_the_magnitude_are_all_left_out(tmp_path: Path) -> None:
+def test_real_and_imaginary_parts_beside_the_magnitude_are_all_left_out(tmp_path):
     files = classic_series(tmp_path, IMAGE, ImageType=["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"])
     for number, part in enumerate("PRI", 4):
-        mix(
-            files,
-            classic_series(
-                tmp_path, OTHER, number=number, ImageType=["ORIGINAL", "PRIMARY", f"{part}_SE", part]
-            ),
-        )
-    assert read_right(tmp_path) == (
-        "images left out: 6 phase, 6 real part, 6 imaginary part (the magnitude is taken)"
-    )
+        types = ["ORIGINAL", "PRIMARY", f"{part}_SE", part]
+        mix(files, classic_series(tmp_path, OTHER, number=number, ImageType=types))
+    parts = "6 phase, 6 real part, 6 imaginary part"
+    assert read_right(tmp_path) == f"images left out: {parts} (the magnitude is taken)"
 
 
-def test_the_part_that_only_ge_s_own_attribute_names_is_left_out(tmp_path: Path) -> None:
+def test_the_part_that_only_ge_s_own_attribute_names_is_left_out(tmp_path):
     files = classic_series(tmp_path, IMAGE)
     others = classic_series(tmp_path, OTHER, number=4)
     mix(files, others)
     for part, group in ((0, files), (1, others)):
         for file in group:
-            image = pydicom.dcmread(file)
-            image.private_block(0x43, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", part)
-            image.save_as(file)
+            with edited(file) as image:
+                image.private_block(0x43, "GEMS_PARM_01", create=True).add_new(0x2F, "SS", part)
     assert read_right(tmp_path) == "images left out: 6 phase (the magnitude is taken)"
 
 
@@ -189,20 +179,19 @@ def two_parts(
     file: Path, types: list[str], component: str, *, whole: dict, places: range = range(6, 12)
 ) -> None:
     """Let frames of an enhanced object be of another part, with pixels of their own."""
-    image = pydicom.dcmread(file)
-    pixels = np.frombuffer(image.PixelData, "<i2").reshape(len(TWICE), -1).copy()
-    for place in places:
-        kind = image.PerFrameFunctionalGroupsSequence[place].MRImageFrameTypeSequence[0]
-        kind.FrameType = types
-        if component:
-            kind.ComplexImageComponent = component
-        else:
-            del kind.ComplexImageComponent
-        pixels[place] = np.random.default_rng(place).integers(-4096, 4096, pixels.shape[1])
-    image.PixelData = pixels.tobytes()
-    for name, value in whole.items():
-        setattr(image, name, value)
-    image.save_as(file)
+    with edited(file) as image:
+        pixels = np.frombuffer(image.PixelData, "<i2").reshape(len(TWICE), -1).copy()
+        for place in places:
+            kind = image.PerFrameFunctionalGroupsSequence[place].MRImageFrameTypeSequence[0]
+            kind.FrameType = types
+            if component:
+                kind.ComplexImageComponent = component
+            else:
+                del kind.ComplexImageComponent
+            pixels[place] = np.random.default_rng(place).integers(-4096, 4096, pixels.shape[1])
+        image.PixelData = pixels.tobytes()
+        for name, value in whole.items():
+            setattr(image, name, value)
 
 
 @pytest.mark.parametrize(
@@ -215,31 +204,26 @@ def two_parts(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("places", [range(6), range(6, 12)], ids=["first", "last"])
-def test_the_magnitude_is_taken_out_of_an_enhanced_object(
-    tmp_path: Path, types: list[str], component: str, whole: dict, places: range
-) -> None:
-    two_parts(
-        enhanced_series(tmp_path, IMAGE, frame_order=TWICE), types, component, whole=whole, places=places
-    )
+def test_the_magnitude_is_taken_out_of_an_enhanced_object(tmp_path, types, component, whole, places):
+    file = enhanced_series(tmp_path, IMAGE, frame_order=TWICE)
+    two_parts(file, types, component, whole=whole, places=places)
     assert read_right(tmp_path) == "images left out: 6 phase (the magnitude is taken)"
     (series,) = the_study(tmp_path).series
     assert series.classification.kind == "FLAIR"
 
 
-def test_a_series_of_phase_images_alone_is_no_flair(tmp_path: Path) -> None:
+def test_a_series_of_phase_images_alone_is_no_flair(tmp_path):
     classic_series(tmp_path, IMAGE, ImageType=["ORIGINAL", "PRIMARY", "P", "ND"])
     (series,) = the_study(tmp_path).series
     assert (series.classification.kind, series.notes) == ("other", ())
     assert "shows the phase, not the magnitude" in row(series)[-1]
 
 
-def test_a_localiser_s_slice_and_a_projection_within_a_series_are_left_out(tmp_path: Path) -> None:
+def test_a_localiser_s_slice_and_a_projection_within_a_series_are_left_out(tmp_path):
     files = classic_series(tmp_path, IMAGE)
     coronal = Grid(GRID.size, GRID.spacing, GRID.origin, tuple(np.eye(3)[:, [0, 2, 1]].ravel()))
-    for number, types in (
-        (4, ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
-        (5, ["DERIVED", "SECONDARY", "PROJECTION IMAGE"]),
-    ):
+    kinds = ["ORIGINAL", "PRIMARY", "LOCALIZER"], ["DERIVED", "SECONDARY", "PROJECTION IMAGE"]
+    for number, types in enumerate(kinds, 4):
         beside = classic_series(tmp_path, coronal.image(VOXELS), number=number, ImageType=types)
         mix(files, beside[:1])
         for file in beside[1:]:
@@ -252,27 +236,20 @@ def test_a_localiser_s_slice_and_a_projection_within_a_series_are_left_out(tmp_p
 
 def raw(file: Path, **texts: bytes) -> None:
     """Put bytes into a data set as they are, under the value representation that is there or as `keyword=VR:bytes`."""
-    image = pydicom.dcmread(file)
-    for keyword, value in texts.items():
-        kind, _, content = value.partition(b":")
-        tag = pydicom.tag.Tag(keyword)
-        image[tag] = pydicom.dataelem.RawDataElement(
-            tag,
-            kind.decode(),
-            len(content) + len(content) % 2,
-            content + b" " * (len(content) % 2),
-            0,
-            False,
-            True,
-        )
-    image.save_as(file)
+    with edited(file) as image:
+        for keyword, value in texts.items():
+            kind, _, content = value.partition(b":")
+            tag = pydicom.tag.Tag(keyword)
+            content += b" " * (len(content) % 2)
+            element = tag, kind.decode(), len(content), content, 0, False, True
+            image[tag] = pydicom.dataelem.RawDataElement(*element)
 
 
 def commas(values: object) -> bytes:
     return b"DS:" + "\\".join(str(value) for value in values).replace(".", ",").encode()  # type: ignore[attr-defined]
 
 
-def test_decimal_commas_are_read(tmp_path: Path) -> None:
+def test_decimal_commas_are_read(tmp_path):
     for file in classic_series(tmp_path, IMAGE, slopes=[(0.05, -40.5)] * GRID.size[2]):
         image = pydicom.dcmread(file)
         raw(file, RescaleSlope=b"DS:0,05", RescaleIntercept=b"DS:-40,5", EchoTime=b"DS:93,0", InversionTime=b"DS:2500,0",
@@ -281,53 +258,52 @@ def test_decimal_commas_are_read(tmp_path: Path) -> None:
     volume = read_volume(tmp_path, role="FLAIR")
     assert_same_space(volume.image, GRID, VOXELS, within=0.03)
     assert volume.series is not None
-    assert (
-        volume.series.classification.why == "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
-    )
+    why = "inversion recovery, spin echo: TE 93 ms, TR 9000 ms, TI 2500 ms"
+    assert volume.series.classification.why == why
 
 
-def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path: Path) -> None:
+def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path):
     raw(enhanced_series(tmp_path, IMAGE), NumberOfFrames=b"IS:six")
     refused(tmp_path, "holds no DICOM images")
 
 
 @pytest.mark.parametrize("kind", ["FD", "FL", "LO", "UT", "LT", "UN"])
-def test_numbers_in_another_value_representation_are_read(tmp_path: Path, kind: str) -> None:
+def test_numbers_in_another_value_representation_are_read(tmp_path, kind):
     for file in classic_series(tmp_path, IMAGE, slopes=[(0.25, -40.5)] * GRID.size[2]):
-        image = pydicom.dcmread(file)
-        for name in (
-            "PixelSpacing",
-            "ImagePositionPatient",
-            "ImageOrientationPatient",
-            "RescaleSlope",
-            "EchoTime",
-        ):
-            value = image[name].value
-            numbers = [float(each) for each in (value if hasattr(value, "__iter__") else [value])]
-            if kind in ("FD", "FL"):
-                image[name] = pydicom.DataElement(image[name].tag, kind, numbers)
-            else:
-                text = "\\".join(map(repr, numbers))
-                image[name] = pydicom.DataElement(
-                    image[name].tag, kind, text.encode() if kind == "UN" else text
-                )
-        image.save_as(file)
+        with edited(file) as image:
+            for name in (
+                "PixelSpacing",
+                "ImagePositionPatient",
+                "ImageOrientationPatient",
+                "RescaleSlope",
+                "EchoTime",
+            ):
+                value = image[name].value
+                numbers = [float(each) for each in (value if hasattr(value, "__iter__") else [value])]
+                if kind in ("FD", "FL"):
+                    image[name] = pydicom.DataElement(image[name].tag, kind, numbers)
+                else:
+                    text = "\\".join(map(repr, numbers))
+                    image[name] = pydicom.DataElement(
+                        image[name].tag, kind, text.encode() if kind == "UN" else text
+                    )
     volume = read_volume(tmp_path, role="FLAIR")
     assert_same_space(volume.image, GRID, VOXELS, within=0.13)
     assert volume.series is not None
     assert "TE 93 ms" in volume.series.classification.why
 
 
-def test_numbers_of_an_enhanced_object_as_text_with_commas_are_read(tmp_path: Path) -> None:
+def test_numbers_of_an_enhanced_object_as_text_with_commas_are_read(tmp_path):
     file = enhanced_series(tmp_path, IMAGE)
-    image = pydicom.dcmread(file)
-    for frame in image.PerFrameFunctionalGroupsSequence:
-        frame.MREchoSequence[0].add_new("EffectiveEchoTime", "LO", "93,0")
-        plane = frame.PlanePositionSequence[0]
-        plane.add_new(
-            "ImagePositionPatient", "LO", "\\".join(map(str, plane.ImagePositionPatient)).replace(".", ",")
-        )
-    image.save_as(file)
+    with edited(file) as image:
+        for frame in image.PerFrameFunctionalGroupsSequence:
+            frame.MREchoSequence[0].add_new("EffectiveEchoTime", "LO", "93,0")
+            plane = frame.PlanePositionSequence[0]
+            plane.add_new(
+                "ImagePositionPatient",
+                "LO",
+                "\\".join(map(str, plane.ImagePositionPatient)).replace(".", ","),
+            )
     read_right(tmp_path)
     assert read_header(file).sequence.echo_time == 93.0
 
@@ -336,14 +312,13 @@ SQUARE = Grid(GRID.size, (0.9, 0.9, 4.0), GRID.origin, GRID.direction)
 
 
 @pytest.mark.parametrize("spacing", ["0.9", "0,9"])
-def test_a_single_pixel_spacing_means_square_pixels(tmp_path: Path, spacing: str) -> None:
+def test_a_single_pixel_spacing_means_square_pixels(tmp_path, spacing):
     for file in classic_series(tmp_path / "classic", SQUARE.image(VOXELS)):
         raw(file, PixelSpacing=b"DS:" + spacing.encode())
     assert_same_space(read_volume(tmp_path / "classic", role="FLAIR").image, SQUARE, VOXELS)
     file = enhanced_series(tmp_path / "enhanced", SQUARE.image(VOXELS))
-    image = pydicom.dcmread(file)
-    image.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = "0.9"
-    image.save_as(file)
+    with edited(file) as image:
+        image.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = "0.9"
     assert_same_space(read_volume(tmp_path / "enhanced", role="FLAIR").image, SQUARE, VOXELS)
 
 
@@ -361,64 +336,59 @@ def test_a_single_pixel_spacing_means_square_pixels(tmp_path: Path, spacing: str
         ("ImagePositionPatient", b"DS:1\\2"),
     ],
 )
-def test_what_is_there_and_cannot_be_read_is_refused_with_its_name(
-    tmp_path: Path, keyword: str, value: bytes
-) -> None:
+def test_what_is_there_and_cannot_be_read_is_refused_with_its_name(tmp_path, keyword, value):
     raw(classic_series(tmp_path, IMAGE)[3], **{keyword: value})
     refused(tmp_path, rf"an attribute that cannot be read \({keyword} is ")
 
 
-def test_an_unreadable_scale_of_one_frame_is_not_taken_from_the_others(tmp_path: Path) -> None:
+def test_an_unreadable_scale_of_one_frame_is_not_taken_from_the_others(tmp_path):
     file = enhanced_series(tmp_path, IMAGE)
-    image = pydicom.dcmread(file)
-    image.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence[0].add_new(
-        "RescaleSlope", "LO", "x"
-    )
-    image.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = copy.deepcopy(
-        image.PerFrameFunctionalGroupsSequence[0].PixelValueTransformationSequence
-    )
-    image.save_as(file)
+    with edited(file) as image:
+        image.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence[0].add_new(
+            "RescaleSlope", "LO", "x"
+        )
+        image.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = copy.deepcopy(
+            image.PerFrameFunctionalGroupsSequence[0].PixelValueTransformationSequence
+        )
     refused(tmp_path, r"cannot be read \(RescaleSlope is 'x'")
 
 
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
 @pytest.mark.parametrize("enhanced", [False, True], ids=["classic", "enhanced"])
 @pytest.mark.parametrize("kind", ["empty", "missing"])
-def test_a_scale_that_one_slice_alone_does_not_tell_is_never_silently_1(
-    tmp_path: Path, keyword: str, enhanced: bool, kind: str
-) -> None:
+def test_a_scale_that_one_slice_alone_does_not_tell_is_never_silently_1(tmp_path, keyword, enhanced, kind):
     make: Callable = enhanced_series if enhanced else classic_series
     made = make(tmp_path, IMAGE, slopes=[(0.25, -40.0)] * GRID.size[2])
     file = made if enhanced else made[3]
-    image = pydicom.dcmread(file)
-    place = (
-        image.PerFrameFunctionalGroupsSequence[3].PixelValueTransformationSequence[0] if enhanced else image
-    )
-    if kind == "empty":
-        setattr(place, keyword, None)
-    else:
-        delattr(place, keyword)
-    image.save_as(file)
+    with edited(file) as image:
+        place = (
+            image.PerFrameFunctionalGroupsSequence[3].PixelValueTransformationSequence[0]
+            if enhanced
+            else image
+        )
+        if kind == "empty":
+            setattr(place, keyword, None)
+        else:
+            delattr(place, keyword)
     refused(tmp_path, rf"{keyword} (has no value|is missing)")
 
 
-def test_a_scale_of_1_needs_not_be_told_by_every_slice(tmp_path: Path) -> None:
+def test_a_scale_of_1_needs_not_be_told_by_every_slice(tmp_path):
     for file in classic_series(tmp_path, IMAGE)[1:]:
         change(file, RescaleSlope=1, RescaleIntercept=0)
     read_right(tmp_path)
 
 
-def test_a_scale_that_an_enhanced_object_tells_once_for_all_is_used(tmp_path: Path) -> None:
+def test_a_scale_that_an_enhanced_object_tells_once_for_all_is_used(tmp_path):
     file = enhanced_series(tmp_path, IMAGE, slopes=[(0.25, -40.0)] * GRID.size[2])
-    image = pydicom.dcmread(file)
-    for frame in image.PerFrameFunctionalGroupsSequence:
-        del frame.PixelValueTransformationSequence
-    image.RescaleSlope, image.RescaleIntercept = "0.25", "-40"
-    image.save_as(file)
+    with edited(file) as image:
+        for frame in image.PerFrameFunctionalGroupsSequence:
+            del frame.PixelValueTransformationSequence
+        image.RescaleSlope, image.RescaleIntercept = "0.25", "-40"
     assert_same_space(read_volume(tmp_path, role="FLAIR").image, GRID, VOXELS, within=0.13)
 
 
-def test_a_look_up_table_for_the_values_is_refused(tmp_path: Path) -> None:
+def test_a_look_up_table_for_the_values_is_refused(tmp_path):
     table = pydicom.Dataset()
     table.LUTDescriptor, table.LUTData = [256, 0, 16], bytes(512)
     classic_series(tmp_path, IMAGE, ModalityLUTSequence=[table])
@@ -436,7 +406,7 @@ def scattered(files: list[Path], *, also: tuple[str, ...] = (), every: int = 1) 
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
-def test_a_series_of_many_uids_is_offered_as_one(tmp_path: Path, every: int) -> None:
+def test_a_series_of_many_uids_is_offered_as_one(tmp_path, every):
     study = MadeStudy()
     scattered(classic_series(tmp_path / "f", IMAGE, study=study), every=every)
     classic_series(tmp_path / "t", IMAGE, kind="T1", study=study, number=2)
@@ -451,7 +421,7 @@ def test_a_series_of_many_uids_is_offered_as_one(tmp_path: Path, every: int) -> 
     assert choose_pair(the_study(tmp_path), flair=last).flair.number == "3"
 
 
-def test_every_uid_lost_the_images_of_t1_and_flair_still_are_one_study(tmp_path: Path) -> None:
+def test_every_uid_lost_the_images_of_t1_and_flair_still_are_one_study(tmp_path):
     study = MadeStudy()
     lost = ("StudyInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID")
     for number, kind in ((2, "T1"), (3, "FLAIR")):
@@ -462,7 +432,7 @@ def test_every_uid_lost_the_images_of_t1_and_flair_still_are_one_study(tmp_path:
     assert_same_space(read_volume(tmp_path, role="FLAIR", series=pair.flair).image, GRID, VOXELS)
 
 
-def test_odd_and_even_slices_under_two_uids_are_one_stack(tmp_path: Path) -> None:
+def test_odd_and_even_slices_under_two_uids_are_one_stack(tmp_path):
     files = classic_series(tmp_path, IMAGE)
     other = generate_uid()
     for file in files[1::2]:
@@ -470,7 +440,7 @@ def test_odd_and_even_slices_under_two_uids_are_one_stack(tmp_path: Path) -> Non
     assert read_right(tmp_path) == "put together from 2 series UIDs"
 
 
-def test_a_gap_in_a_series_of_many_uids_is_said_once(tmp_path: Path) -> None:
+def test_a_gap_in_a_series_of_many_uids_is_said_once(tmp_path):
     files = classic_series(tmp_path, IMAGE)
     scattered(files)
     drop(files, 3)
@@ -480,7 +450,7 @@ def test_a_gap_in_a_series_of_many_uids_is_said_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changed", [{"PatientID": "ANON-2"}, {"SeriesNumber": 9}, {"EchoTime": 14.0},
                                      {"SeriesDescription": "again"}, {"StudyDate": "20240201"}])  # fmt: skip
-def test_what_says_other_things_is_not_put_together(tmp_path: Path, changed: dict) -> None:
+def test_what_says_other_things_is_not_put_together(tmp_path, changed):
     files = classic_series(tmp_path, IMAGE)
     other = generate_uid()
     for file in files[1::2]:
@@ -490,29 +460,27 @@ def test_what_says_other_things_is_not_put_together(tmp_path: Path, changed: dic
 
 @pytest.mark.parametrize("name", ["EchoTime", "RepetitionTime", "InversionTime"])
 @pytest.mark.parametrize("start", [93.0, 93.0485, 2.4985])
-def test_times_that_differ_in_the_last_digits_do_not_part_a_series_of_many_uids(
-    tmp_path: Path, name: str, start: float
-) -> None:
+def test_times_that_differ_in_the_last_digits_do_not_part_a_series_of_many_uids(tmp_path, name, start):
     files = classic_series(tmp_path, IMAGE, **{name: lambda k: f"{start + 0.001 * k:.4f}"})
     scattered(files)
     assert read_right(tmp_path) == "put together from 6 series UIDs"
 
 
-def test_two_echoes_of_many_uids_stay_two(tmp_path: Path) -> None:
+def test_two_echoes_of_many_uids_stay_two(tmp_path):
     study = MadeStudy()
     for name, image, echo in (("a", IMAGE, 2.0), ("b", OTHER, 4.0)):
         scattered(classic_series(tmp_path / name, image, study=study, EchoTime=echo))
     assert [len(series.frames) for series in the_study(tmp_path).series] == [6, 6]
 
 
-def test_two_whole_volumes_of_one_number_stay_two(tmp_path: Path) -> None:
+def test_two_whole_volumes_of_one_number_stay_two(tmp_path):
     study = MadeStudy()
     classic_series(tmp_path / "a", IMAGE, study=study)
     classic_series(tmp_path / "b", OTHER, study=study)
     assert [series.notes for series in the_study(tmp_path).series] == [(), ()]
 
 
-def test_the_magnitudes_of_many_uids_come_without_their_phases(tmp_path: Path) -> None:
+def test_the_magnitudes_of_many_uids_come_without_their_phases(tmp_path):
     study = MadeStudy()
     scattered(classic_series(tmp_path / "m", IMAGE, study=study, ImageType=["ORIGINAL", "PRIMARY", "M"]))
     scattered(classic_series(tmp_path / "p", OTHER, study=study, ImageType=["ORIGINAL", "PRIMARY", "P"]))
@@ -525,23 +493,22 @@ def test_the_magnitudes_of_many_uids_come_without_their_phases(tmp_path: Path) -
 
 def xa(file: Path, types: list[str], *, form: str) -> None:
     """The image type that Siemens' XA has for people, where it writes it."""
-    image = pydicom.dcmread(file)
-    if form == "classic":
-        image.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
-    elif form == "moved":  # as an archive moved the block
-        image.add_new(0x00210013, "LO", "SIEMENS MR SDI 02")
-        image.add_new(0x00211375, "UN", "\\".join(types).encode())
-    elif form == "frame type":
-        for frame in image.PerFrameFunctionalGroupsSequence:
-            frame.MRImageFrameTypeSequence[0].FrameType = types
-    else:
-        for frame in image.PerFrameFunctionalGroupsSequence:
-            inside = pydicom.Dataset()
-            inside.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
-            frame.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0xFE, "SQ", [inside])
-    if form == "implicit":
-        image.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
-    image.save_as(file)
+    with edited(file) as image:
+        if form == "classic":
+            image.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
+        elif form == "moved":  # as an archive moved the block
+            image.add_new(0x00210013, "LO", "SIEMENS MR SDI 02")
+            image.add_new(0x00211375, "UN", "\\".join(types).encode())
+        elif form == "frame type":
+            for frame in image.PerFrameFunctionalGroupsSequence:
+                frame.MRImageFrameTypeSequence[0].FrameType = types
+        else:
+            for frame in image.PerFrameFunctionalGroupsSequence:
+                inside = pydicom.Dataset()
+                inside.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0x75, "CS", types)
+                frame.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0xFE, "SQ", [inside])
+        if form == "implicit":
+            image.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
 
 
 def head(seed: int) -> sitk.Image:
@@ -551,9 +518,7 @@ def head(seed: int) -> sitk.Image:
 
 @pytest.mark.parametrize("form", ["enhanced", "implicit", "frame type", "classic", "moved"])
 @pytest.mark.parametrize("better", [3, 4])
-def test_of_one_xa_acquisition_the_normalised_images_are_taken(
-    tmp_path: Path, form: str, better: int
-) -> None:
+def test_of_one_xa_acquisition_the_normalised_images_are_taken(tmp_path, form, better):
     study = MadeStudy()
     make: Callable = classic_series if form in ("classic", "moved") else enhanced_series
     make(tmp_path / "2", head(2), kind="T1", study=study, number=2)
@@ -571,7 +536,7 @@ def test_of_one_xa_acquisition_the_normalised_images_are_taken(
 # Everyday folders
 
 
-def test_a_localiser_and_a_captured_screen_in_the_folder_do_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_a_localiser_and_a_captured_screen_in_the_folder_do_not_stand_in_the_way(tmp_path):
     study = MadeStudy()
     files = classic_series(tmp_path, IMAGE, study=study)
     classic_series(tmp_path, IMAGE, kind="localiser", study=study, number=1)
@@ -585,9 +550,7 @@ def test_a_localiser_and_a_captured_screen_in_the_folder_do_not_stand_in_the_way
 
 @pytest.mark.parametrize("gone", [range(6), (2, 3), (5,)], ids=["all", "some", "the last"])
 @pytest.mark.parametrize("suffix", [".dcm", "", ".1.2.840.7"])
-def test_images_that_are_links_whose_content_is_not_here_say_so(
-    tmp_path: Path, gone: range, suffix: str
-) -> None:
+def test_images_that_are_links_whose_content_is_not_here_say_so(tmp_path, gone, suffix):
     for k, file in enumerate(classic_series(tmp_path, IMAGE)):
         file.rename(tmp_path / f"IM{k}{suffix}{k if suffix.startswith('.1') else ''}")
     try:
@@ -606,7 +569,7 @@ def test_images_that_are_links_whose_content_is_not_here_say_so(
         assert "content is not here" in row(series)[-1]
 
 
-def test_a_link_to_something_else_that_is_not_here_does_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_a_link_to_something_else_that_is_not_here_does_not_stand_in_the_way(tmp_path):
     classic_series(tmp_path, IMAGE)
     try:
         (tmp_path / "report.pdf").symlink_to(tmp_path / "absent")
@@ -615,7 +578,7 @@ def test_a_link_to_something_else_that_is_not_here_does_not_stand_in_the_way(tmp
     assert read_right(tmp_path) == ""
 
 
-def test_two_scans_in_the_folder_are_still_asked_about(tmp_path: Path) -> None:
+def test_two_scans_in_the_folder_are_still_asked_about(tmp_path):
     for number, kind in ((1, "localiser"), (2, "T1"), (3, "FLAIR")):
         classic_series(tmp_path, IMAGE, kind=kind, number=number)
     with pytest.raises(InputError, match="holds 3 series: choose one by its number") as error:
@@ -623,22 +586,18 @@ def test_two_scans_in_the_folder_are_still_asked_about(tmp_path: Path) -> None:
     assert error.value.see == ("flair_series",)
 
 
-def test_names_tell_nothing_and_neither_do_instance_numbers_and_slice_thickness(tmp_path: Path) -> None:
+def test_names_tell_nothing_and_neither_do_instance_numbers_and_slice_thickness(tmp_path):
     files = classic_series(tmp_path, IMAGE, InstanceNumber=1, SliceThickness=None, SpacingBetweenSlices=None)
     for k, file in enumerate(files):
         file.rename(tmp_path / f"IM{k}")
     (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 40)
-    for name, content in (
-        ("Thumbs.db", b"\xd0\xcf"),
-        (".DS_Store", b""),
-        ("viewer.exe", b"MZ" * 99),
-        ("x.dcm", b"no"),
-    ):
+    others = {"Thumbs.db": b"\xd0\xcf", ".DS_Store": b"", "viewer.exe": b"MZ" * 99, "x.dcm": b"no"}
+    for name, content in others.items():
         (tmp_path / name).write_bytes(content)
     assert read_right(tmp_path) == ""
 
 
-def test_a_single_phase_image_or_copy_stands_for_its_series(tmp_path: Path) -> None:
+def test_a_single_phase_image_or_copy_stands_for_its_series(tmp_path):
     files = classic_series(tmp_path, IMAGE, ImageType=["ORIGINAL", "PRIMARY", "M"])
     phases = classic_series(tmp_path, OTHER, number=4, ImageType=["ORIGINAL", "PRIMARY", "P"])
     mix(files, phases)

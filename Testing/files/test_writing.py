@@ -18,9 +18,10 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.imaging.write_image import write_image
 from AnomalyDetectionLib.reporting.tables import write_json
+from test_killed_writing import contents
 
 
-def test_files_appear_at_the_end_and_unrelated_ones_stay(tmp_path: Path) -> None:
+def test_files_appear_at_the_end_and_unrelated_ones_stay(tmp_path):
     output = tmp_path / "résultats 结果" / "run 1"
     output.mkdir(parents=True)
     (output / "notes.txt").write_text("mine")
@@ -35,22 +36,24 @@ def test_files_appear_at_the_end_and_unrelated_ones_stay(tmp_path: Path) -> None
     assert sorted(path.name for path in output.iterdir()) == ["notes.txt", "old.csv", "pictures"]
 
 
-@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
-def test_a_failure_or_an_interrupt_leaves_nothing_behind(
-    tmp_path: Path, failure: type[BaseException]
-) -> None:
-    def fail() -> None:
+@pytest.mark.parametrize(
+    ("failure", "raised", "said"),
+    [
+        (ValueError("no"), ValueError, "no"),
+        (KeyboardInterrupt("stop"), KeyboardInterrupt, "stop"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), InputError, r"disk .* is full"),
+    ],
+    ids=["failure", "interrupt", "full disk"],
+)
+def test_a_failure_an_interrupt_or_a_full_disk_leaves_nothing_behind(tmp_path, failure, raised, said):
+    def fail():
         with atomic_folder(tmp_path / "new" / "deep") as folder:
             (folder / "half.csv").write_text("half")
             raise failure
 
-    with pytest.raises(failure):
+    with pytest.raises(raised, match=said):
         fail()
     assert list(tmp_path.iterdir()) == []
-
-
-def contents(folder: Path) -> dict[str, str]:
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in folder.rglob("*") if p.is_file()}
 
 
 def replace_all(output: Path, names: tuple[str, ...] = ("a.csv", "b.csv", "z/new.csv")) -> None:
@@ -60,7 +63,7 @@ def replace_all(output: Path, names: tuple[str, ...] = ("a.csv", "b.csv", "z/new
             (folder / name).write_text("new")
 
 
-def test_a_file_that_cannot_be_replaced_leaves_the_others_as_they_were(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_replaced_leaves_the_others_as_they_were(tmp_path):
     (tmp_path / "a.csv").write_text("old")
     (tmp_path / "b.csv" / "mine").mkdir(parents=True)
     with pytest.raises(InputError, match="cannot be written"):
@@ -71,9 +74,7 @@ def test_a_file_that_cannot_be_replaced_leaves_the_others_as_they_were(tmp_path:
 
 
 @pytest.mark.parametrize("failing", range(1, 6))
-def test_a_move_that_fails_half_way_is_undone(
-    tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_move_that_fails_half_way_is_undone(tmp_path, failing, monkeypatch):
     before = {"a.csv": "old", "b.csv": "old", "c.csv": "mine"}
     for name, text in before.items():
         (tmp_path / name).write_text(text)
@@ -93,9 +94,7 @@ def test_a_move_that_fails_half_way_is_undone(
 
 
 @pytest.mark.parametrize("at", [1, 3, 4])
-def test_an_interrupt_during_the_move_waits_for_its_end(
-    tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_during_the_move_waits_for_its_end(tmp_path, at, monkeypatch):
     (tmp_path / "a.csv").write_text("old")
     rename, calls = Path.replace, []
 
@@ -113,14 +112,14 @@ def test_an_interrupt_during_the_move_waits_for_its_end(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_another_thread_can_write_results(tmp_path: Path) -> None:
+def test_another_thread_can_write_results(tmp_path):
     worker = threading.Thread(target=replace_all, args=(tmp_path,))
     worker.start()
     worker.join()
     assert len(contents(tmp_path)) == 3
 
 
-def test_an_error_about_another_file_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+def test_an_error_about_another_file_is_not_blamed_on_the_output(tmp_path):
     with pytest.raises(FileNotFoundError, match="font"), atomic_folder(tmp_path / "out"):
         (tmp_path / "font.ttf").read_bytes()
     with pytest.raises(InputError, match="cannot be written"), atomic_folder(tmp_path / "out") as folder:
@@ -128,7 +127,7 @@ def test_an_error_about_another_file_is_not_blamed_on_the_output(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_path_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
+def test_a_path_that_is_a_file_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(InputError, match="cannot be written"), atomic_folder(output):
@@ -136,25 +135,14 @@ def test_a_path_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unwritable to root")
-def test_a_folder_without_permission_cannot_be_written(tmp_path: Path) -> None:
+def test_a_folder_without_permission_cannot_be_written(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written"), atomic_folder(tmp_path / "out"):
         pass
     tmp_path.chmod(0o700)
 
 
-def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    def fill() -> None:
-        with atomic_folder(tmp_path / "out") as folder:
-            (folder / "half.csv").write_text("half")
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with pytest.raises(InputError, match=r"disk .* is full"):
-        fill()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_image_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_written_says_so(tmp_path):
     image = sitk.GetImageFromArray(np.ones((5, 5, 5), np.float32))
     write_image(image, tmp_path / "a.nii.gz")
     assert (tmp_path / "a.nii.gz").exists()
@@ -162,14 +150,14 @@ def test_an_image_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         write_image(image, tmp_path / "absent" / "a.nii.gz")
 
 
-def test_a_name_that_is_no_text_can_be_recorded(tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_can_be_recorded(tmp_path):
     nothing = Findings((), sitk.Image(4, 4, 4, sitk.sitkUInt16), 3.0, 2)
     write_json(nothing, {"t1": {"path": "\udce9tude 头"}}, tmp_path / "findings.json")
     record = json.loads((tmp_path / "findings.json").read_text("utf-8"))
     assert record["t1"]["path"] == "\udce9tude 头"
 
 
-def test_a_simulated_patient_on_a_full_disk_is_an_error(tmp_path: Path) -> None:
+def test_a_simulated_patient_on_a_full_disk_is_an_error(tmp_path):
     resource = pytest.importorskip("resource")
     noise = np.random.default_rng(0).integers(0, 4000, (20, 40, 40)).astype(np.uint16)
     image = sitk.GetImageFromArray(noise)

@@ -50,19 +50,8 @@ def detect(scans, tmp_path, a_random_model, capfd):
     def run(*more, flair="FLAIR"):
         arguments = ["detect", "--t1", scans / "T1", "--flair", scans / flair, "--output", tmp_path / "out"]
         arguments += ["--brain-mask", scans / "brain.nii.gz", "--model", a_random_model, "--device", "cpu"]
-        arguments += [
-            "--threshold",
-            "0.07",
-            "--stride",
-            "12",
-            "--min-patches",
-            "1",
-            "--no-bias-correction",
-            "--no-registration",
-            "--progress",
-            "none",
-            *more,
-        ]
+        arguments += ["--threshold", "0.07", "--stride", "12", "--min-patches", "1", "--no-bias-correction"]
+        arguments += ["--no-registration", "--progress", "none", *more]
         with pytest.raises(SystemExit) as left:
             cli.main([str(argument) for argument in arguments])
         captured = capfd.readouterr()
@@ -113,17 +102,21 @@ def test_a_run_without_findings_has_a_report_and_says_so(detect, scans, tmp_path
     assert [instance for _, _, instance, _ in evidence] == [source.SOPInstanceUID]
 
 
-def test_images_that_are_no_dicom_are_refused_before_the_work(detect, tmp_path):
-    code, _, err = detect("--dicom", flair="FLAIR.nii.gz")
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        (None, "is not DICOM, so DICOM objects cannot refer to it"),
+        ("shorter", "do not have the same voxels (100 x 110 x 12 of"),
+    ],
+    ids=["no DICOM", "another series"],
+)
+def test_images_that_objects_cannot_refer_to_are_refused_before_the_work(
+    reference, said, detect, scans, tmp_path
+):
+    more = ["--dicom-reference", scans / reference] if reference else ["--dicom"]
+    code, _, err = detect(*more, flair="FLAIR.nii.gz")
     assert code == 2
-    assert "is not DICOM, so DICOM objects cannot refer to it" in err
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_reference_that_is_another_series_is_refused_before_the_work(detect, scans, tmp_path):
-    code, _, err = detect("--dicom-reference", scans / "shorter", flair="FLAIR.nii.gz")
-    assert code == 2
-    assert "do not have the same voxels (100 x 110 x 12 of" in err
+    assert said in err
     assert not (tmp_path / "out").exists()
 
 

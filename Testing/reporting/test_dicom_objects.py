@@ -42,19 +42,23 @@ def written(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     these = made(folder / "source", request.param, oblique())
     reviewed = finding(1, category=4, decision="accepted", note="Größer als 2019,\nЗдравствуйте 结果")
-    these = replace(
-        these, findings=[reviewed, finding(3, side="midline", per_normal_scan=None, hint="unknown")]
-    )
-    write_dicom(
-        dicom_source(these.files),
-        these.labels,
-        these.findings,
-        ALGORITHM,
-        folder,
-        remarks=["The T1 does not reach 3 % of the brain"],
-        left_out=2,
-    )
+    other = finding(3, side="midline", per_normal_scan=None, hint="unknown")
+    these = replace(these, findings=[reviewed, other])
+    more = {"remarks": ["The T1 does not reach 3 % of the brain"], "left_out": 2}
+    write_dicom(dicom_source(these.files), these.labels, these.findings, ALGORITHM, folder, **more)
     return folder, these
+
+
+@pytest.fixture
+def write(written, tmp_path):
+    """Writes findings on the images of `written` into `tmp_path`, or another folder."""
+    source, labels = dicom_source(written[1].files), written[1].labels
+
+    def wrote(*findings, folder=tmp_path, **options):
+        folder.mkdir(exist_ok=True)
+        return write_dicom(source, labels, findings, ALGORITHM, folder, **options)
+
+    return wrote
 
 
 def segmentation(folder):
@@ -65,12 +69,15 @@ def report(folder):
     return hd.sr.srread(folder / REPORT)
 
 
+def groups(folder):
+    """The groups of measurements of the report, one a finding."""
+    return report(folder).content.get_volumetric_roi_measurement_groups()
+
+
 def items(container, meaning):
     """The values of the items of a container that are called so."""
-    found = [
-        item for item in container.ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == meaning
-    ]
-    return [getattr(item, "value", item) for item in found]
+    named = ((item, item.ConceptNameCodeSequence[0].CodeMeaning) for item in container.ContentSequence)
+    return [getattr(item, "value", item) for item, name in named if name == meaning]
 
 
 def same_voxels(folder, labels, numbers):
@@ -90,9 +97,8 @@ def same_voxels(folder, labels, numbers):
 )
 @given(
     kind=st.sampled_from(KINDS),
-    size=st.tuples(
-        st.integers(3, 7), st.integers(3, 7), st.integers(2, 5)
-    ),  # highdicom errs below 8 pixels a slice
+    # highdicom errs below 8 pixels a slice
+    size=st.tuples(st.integers(3, 7), st.integers(3, 7), st.integers(2, 5)),
     spacing=st.tuples(*[st.floats(0.3, 6.0)] * 3),
     origin=st.tuples(*[st.floats(-300, 300)] * 3),
     turns=st.tuples(*[st.floats(-3.1, 3.1)] * 3),
@@ -183,10 +189,7 @@ def test_the_objects_say_that_they_are_for_research(written):
 
 def test_the_report_has_a_group_of_measurements_a_finding(written):
     folder, these = written
-    document = report(folder)
-    groups = document.content.get_volumetric_roi_measurement_groups()
-    assert len(groups) == 2
-    group = groups[0]
+    group, other = groups(folder)
     assert group.tracking_identifier == "Suspected anomaly 1"
     assert group.finding_sites[0].value.meaning == "Brain"
     assert group.finding_sites[0].laterality.meaning == "Left"
@@ -195,16 +198,16 @@ def test_the_report_has_a_group_of_measurements_a_finding(written):
     assert measured["Volume"] == (pytest.approx(voxels * these.grid.voxel_ml, rel=1e-3), "mL")
     assert measured["Peak anomaly score"] == (5.432, "1")
     assert measured["Findings like it in a normal scan"] == (0.25, "{findings}/{scan}")
-    assert "Findings like it in a normal scan" not in {m.name.meaning for m in groups[1].get_measurements()}
+    assert "Findings like it in a normal scan" not in {m.name.meaning for m in other.get_measurements()}
     said = {e.name.meaning: e.value.meaning for e in group.get_qualitative_evaluations()}
     assert "Certainty of the finding" not in said  # the reader's word stands in its place
-    unread = {e.name.meaning: e.value.meaning for e in groups[1].get_qualitative_evaluations()}
+    unread = {e.name.meaning: e.value.meaning for e in other.get_qualitative_evaluations()}
     assert unread["Certainty of the finding"] == "Suspected"
     assert said["Reader's category"] == "Infarct"
     assert said["Known before this reading"] == "No"
     assert said["Reader's decision"] == "accepted"
     assert items(group[0], "Comment") == ["Größer als 2019,\r\nЗдравствуйте 结果"]
-    assert groups[1].finding_sites[0].laterality is None
+    assert other.finding_sites[0].laterality is None
     point = next(item for item in group[0].ContentSequence if item.ValueType == "SCOORD3D")
     assert np.allclose(point.value[0], points_of(these.labels, 1).mean(axis=0), atol=1e-3)
     assert point.ReferencedFrameOfReferenceUID == segmentation(folder).FrameOfReferenceUID
@@ -213,7 +216,7 @@ def test_the_report_has_a_group_of_measurements_a_finding(written):
 def test_the_report_refers_to_the_segments_and_both_share_their_identifiers(written):
     folder, these = written
     object_, document = segmentation(folder), report(folder)
-    for place, group in enumerate(document.content.get_volumetric_roi_measurement_groups(), start=1):
+    for place, group in enumerate(groups(folder), start=1):
         segment = object_.SegmentSequence[place - 1]
         item = group.referenced_segment
         reference = item[0].ReferencedSOPSequence[0]
@@ -221,9 +224,8 @@ def test_the_report_refers_to_the_segments_and_both_share_their_identifiers(writ
         assert reference.ReferencedSegmentNumber == segment.SegmentNumber == place
         assert group.tracking_uid == segment.TrackingUID
         assert UID(segment.TrackingUID).is_valid
-        assert (
-            item.source_series_for_segmentation.value == object_.ReferencedSeriesSequence[0].SeriesInstanceUID
-        )
+        series = object_.ReferencedSeriesSequence[0].SeriesInstanceUID
+        assert item.source_series_for_segmentation.value == series
     evidence = {instance for _, _, instance, _ in document.get_evidence()}
     assert evidence >= {object_.SOPInstanceUID}
     assert len(evidence) == 1 + len(these.files)
@@ -276,7 +278,7 @@ def test_every_category_and_decision_can_be_written(tmp_path):
         decision = ("", "accepted")[category % 2]
         chosen = finding(1, category=category, decision=decision, hint="normal tissue or artefact")
         write_dicom(source, these.labels, [chosen], ALGORITHM, tmp_path)
-        (group,) = report(tmp_path).content.get_volumetric_roi_measurement_groups()
+        (group,) = groups(tmp_path)
         said = [evaluation.name.meaning for evaluation in group.get_qualitative_evaluations()]
         assert ("Reader's category" in said) == (category > 0)
         assert ("Known before this reading" in said) == (category in (3, 4))
@@ -293,76 +295,56 @@ def test_codes_of_the_standard_are_those_of_its_dictionary():
     known = {
         scheme: {code for named in names.values() for code in named} for scheme, names in concepts.items()
     }
-    kinds = [code for kind in dicom_codes._KINDS.values() for code in (kind.category, kind.type)]
+    kinds = [code for kind in dicom_codes._KINDS.values() for code in kind]
     named = [value for value in vars(dicom_codes).values() if isinstance(value, Code)]
     for code in [*kinds, *named, *dicom_codes._LATERALITY.values(), *dicom_codes._THIRDS.values()]:
         own_ways = code.scheme_designator == "UCUM" or code.value in ("55641003", "C0034375")
         assert own_ways or code.value in known[code.scheme_designator], code
 
 
-def test_without_findings_there_is_a_report_that_says_so_and_no_segmentation(written, tmp_path):
-    _, these = written
-    made_ = write_dicom(dicom_source(these.files), these.labels, [], ALGORITHM, tmp_path)
+def test_without_findings_there_is_a_report_that_says_so_and_no_segmentation(write, tmp_path):
+    made_ = write()
     assert [file.name for file in made_.files] == [REPORT]
     assert "no finding" in made_.remarks[-1]
-    root = report(tmp_path).content[0]
-    evaluations = next(
-        item
-        for item in root.ContentSequence
-        if item.ConceptNameCodeSequence[0].CodeMeaning == "Qualitative Evaluations"
-    )
+    (evaluations,) = items(report(tmp_path).content[0], "Qualitative Evaluations")
     assert items(evaluations, "Suspected anomalies")[0].meaning == "None"
     assert report(tmp_path).CompletionFlag == "COMPLETE"
 
 
-def test_a_finding_without_a_voxel_is_left_out_and_that_is_said(written, tmp_path):
-    _, these = written
-    source = dicom_source(these.files)
-    write_dicom(source, these.labels, [finding(1), finding(9)], ALGORITHM, tmp_path)
+def test_a_finding_without_a_voxel_is_left_out_and_that_is_said(write, tmp_path):
+    write(finding(1), finding(9))
     assert len(segmentation(tmp_path).SegmentSequence) == 1
-    assert "1 finding without a voxel in the images is not in the DICOM objects." in items(
-        report(tmp_path).content[0], "Comment"
-    )
+    sentence = "1 finding without a voxel in the images is not in the DICOM objects."
+    assert sentence in items(report(tmp_path).content[0], "Comment")
 
 
-def test_a_segment_that_a_reader_has_corrected_is_no_longer_automatic(written, tmp_path):
-    _, these = written
-    both = [finding(1), finding(3, corrected=True, note="too large")]
-    write_dicom(dicom_source(these.files), these.labels, both, ALGORITHM, tmp_path)
+def test_a_segment_that_a_reader_has_corrected_is_no_longer_automatic(write, tmp_path):
+    write(finding(1), finding(3, corrected=True, note="too large"))
     first, second = segmentation(tmp_path).SegmentSequence
     assert (first.SegmentAlgorithmType, second.SegmentAlgorithmType) == ("AUTOMATIC", "SEMIAUTOMATIC")
     modifiers = second.AnatomicRegionSequence[0].AnatomicRegionModifierSequence
     assert [item.CodeMeaning for item in modifiers] == ["Left"]
-    said = [
-        items(group[0], "Comment")
-        for group in report(tmp_path).content.get_volumetric_roi_measurement_groups()
-    ]
+    said = [items(group[0], "Comment") for group in groups(tmp_path)]
     corrected = "Outline corrected by hand; scores, hint and region are those of the detection."
     assert said == [[], [corrected, "too large"]]
 
 
-def test_a_finding_that_a_reader_has_added_is_not_said_to_be_the_detections(written, tmp_path):
-    _, these = written
-    both = [finding(1), finding(3, added=True)]
-    write_dicom(dicom_source(these.files), these.labels, both, ALGORITHM, tmp_path)
+def test_a_finding_that_a_reader_has_added_is_not_said_to_be_the_detections(write, tmp_path):
+    write(finding(1), finding(3, added=True))
     second = segmentation(tmp_path).SegmentSequence[1]
     assert second.SegmentAlgorithmType == "SEMIAUTOMATIC"
     assert "added by the reader" in second.SegmentDescription
     assert "corrected" not in second.SegmentDescription
-    groups = report(tmp_path).content.get_volumetric_roi_measurement_groups()
-    (said,) = items(groups[1][0], "Comment")
+    (said,) = items(groups(tmp_path)[1][0], "Comment")
     assert said.startswith("Added by the reader, not by the detection")
 
 
 def observers(folder):
     """The kinds of those who say something in the report, and the name of the person."""
     contexts = report(folder).content.get_observer_contexts()
-    names = [
-        str(context.observer_identifying_attributes.name)
-        for context in contexts
-        if context.observer_type.meaning == "Person"
-    ]
-    return [context.observer_type.meaning for context in contexts], names
+    kinds = [context.observer_type.meaning for context in contexts]
+    names = [str(context.observer_identifying_attributes.name) for context in contexts]
+    return kinds, [name for kind, name in zip(kinds, names, strict=True) if kind == "Person"]
 
 
 @pytest.mark.parametrize(
@@ -372,49 +354,38 @@ def observers(folder):
 @pytest.mark.parametrize(
     ("reader", "name"), [("Doe^John", "Doe^John"), ("", "Reader^not identified"), ("Ann Ö\\", "Ann Ö^")]
 )
-def test_what_a_person_said_is_not_the_models_word(word, reader, name, written, tmp_path):
-    _, these = written
-    both = [finding(1), finding(3, **word)]
-    write_dicom(dicom_source(these.files), these.labels, both, ALGORITHM, tmp_path, reader=reader)
+def test_what_a_person_said_is_not_the_models_word(word, reader, name, write, tmp_path):
+    write(finding(1), finding(3, **word), reader=reader)
     assert observers(tmp_path) == (["Person", "Device"], [name])
 
 
-def test_where_nobody_said_anything_there_is_no_person(written, tmp_path):
-    _, these = written
-    both = [finding(1), finding(3, note=" ")]
-    write_dicom(dicom_source(these.files), these.labels, both, ALGORITHM, tmp_path, reader="Doe^John")
+def test_where_nobody_said_anything_there_is_no_person(write, tmp_path):
+    write(finding(1), finding(3, note=" "), reader="Doe^John")
     assert observers(tmp_path) == (["Device"], [])
 
 
-def test_what_the_reader_rejected_is_left_out_and_that_is_said(written, tmp_path):
-    _, these = written
-    both = [finding(1, decision="accepted"), finding(3, decision="rejected", category=2)]
-    made_ = write_dicom(dicom_source(these.files), these.labels, both, ALGORITHM, tmp_path)
-    assert [segment.SegmentLabel for segment in segmentation(tmp_path).SegmentSequence] == [
-        "Suspected anomaly 1"
-    ]
-    assert same_voxels(tmp_path, these.labels, (1,))
-    assert len(report(tmp_path).content.get_volumetric_roi_measurement_groups()) == 1
+def test_what_the_reader_rejected_is_left_out_and_that_is_said(write, written, tmp_path):
+    both = finding(1, decision="accepted"), finding(3, decision="rejected", category=2)
+    made_ = write(*both)
+    (segment,) = segmentation(tmp_path).SegmentSequence
+    assert segment.SegmentLabel == "Suspected anomaly 1"
+    assert same_voxels(tmp_path, written[1].labels, (1,))
+    assert len(groups(tmp_path)) == 1
     remark = "1 finding that the reader rejected was left out of the DICOM objects"
     assert remark in made_.remarks
     assert f"{remark}." in items(report(tmp_path).content[0], "Comment")
     assert report(tmp_path).CompletionFlag == "PARTIAL"
-    rejected = [replace(one, decision="rejected") for one in both]
-    (tmp_path / "none").mkdir()
-    none = write_dicom(dicom_source(these.files), these.labels, rejected, ALGORITHM, tmp_path / "none")
+    none = write(*(replace(one, decision="rejected") for one in both), folder=tmp_path / "none")
     assert [file.name for file in none.files] == [REPORT]
     assert observers(tmp_path / "none")[0] == ["Person", "Device"]
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
-def test_a_validator_finds_no_error(written, tmp_path):
-    folder, these = written
-    source = dicom_source(these.files)
-    write_dicom(source, these.labels, [], ALGORITHM, tmp_path)
-    unread, by_hand = tmp_path / "unread", tmp_path / "by_hand"
-    for place, one in ((unread, finding(3)), (by_hand, finding(3, corrected=True, note="drawn anew"))):
-        place.mkdir()
-        write_dicom(source, these.labels, [one], ALGORITHM, place, reader="Ann Reader")
+def test_a_validator_finds_no_error(write, written, tmp_path):
+    folder, unread, by_hand = written[0], tmp_path / "unread", tmp_path / "by_hand"
+    write()
+    write(finding(3), folder=unread, reader="Ann Reader")
+    write(finding(3, corrected=True, note="drawn anew"), folder=by_hand, reader="Ann Reader")
     both = [place / name for place in (folder, unread, by_hand) for name in (SEGMENTATION, REPORT)]
     for file in (*both, tmp_path / REPORT):
         done = subprocess.run(["dciodvfy", "-new", file], capture_output=True, text=True, check=False)
@@ -444,8 +415,7 @@ def nifti_of(folder):
 
 def test_a_file_made_from_the_series_is_referred_to_it(tmp_path):
     these = made(tmp_path / "source", "classic", oblique((9, 7, 6)))
-    path = nifti_of(tmp_path / "source")
-    source = source_of_flair(path, reference=tmp_path / "source")
+    source = source_of_flair(nifti_of(tmp_path / "source"), reference=tmp_path / "source")
     flipped = sitk.Flip(these.labels, (False, True, False))
     write_dicom(source, flipped, [finding(1), finding(3)], ALGORITHM, tmp_path)
     assert same_voxels(tmp_path, labels_on(these.grid), (1, 3))
@@ -489,11 +459,8 @@ def test_a_reference_of_another_patient_than_the_t1_is_refused(tmp_path):
 def test_labels_that_lie_elsewhere_are_refused(tmp_path):
     these = made(tmp_path / "source", "enhanced", oblique())
     source = dicom_source(these.files)
-    for other in (
-        oblique(origin=(-12.3, 46.6, 7.8)),
-        oblique(size=(9, 8, 5)),
-        oblique(turns=(0.3, -0.2, 0.6)),
-    ):
+    elsewhere = {"origin": (-12.3, 46.6, 7.8)}, {"size": (9, 8, 5)}, {"turns": (0.3, -0.2, 0.6)}
+    for other in (oblique(**changes) for changes in elsewhere):
         with pytest.raises(InputError, match=r"The FLAIR and the DICOM series.*do not have the same voxels"):
             write_dicom(source, labels_on(other), these.findings, ALGORITHM, tmp_path)
     assert flair_on(these.grid).GetSize() == these.grid.size

@@ -55,9 +55,8 @@ def test_only_the_third_picture_has_the_score_and_the_other_two_are_bare(picture
     assert not red(t1).any()
     assert not red(flair).any()
     assert red(score).sum() > 500
-    assert (score == 255).all(axis=-1).sum() > (flair == 255).all(axis=-1).sum() + 200, (
-        "it is outlined in white"
-    )
+    outlined, bare = ((tile == 255).all(axis=-1).sum() for tile in (score, flair))
+    assert outlined > bare + 200, "it is outlined in white"
 
 
 def test_the_patients_left_is_on_the_right_and_front_is_on_top(picture):

@@ -16,16 +16,10 @@ def test_the_page_names_machine_versions_devices_models_and_disk():
     assert done.stderr == ""
     for heading in ("Machine", "Python", "Packages", "Devices", "Models", "Disk"):
         assert heading in done.stdout.splitlines()
-    for fact in (
-        "processor: ",
-        "cores: ",
-        "memory: ",
-        "GiB free in ",
-    ):
+    for fact in ("processor: ", "cores: ", "memory: ", "GiB free in "):
         assert fact in done.stdout
-    tested = {
-        name.lower(): version for name, version in re.findall(r"^([\w.-]+)==(.+)$", TESTED, re.MULTILINE)
-    }
+    pins = re.findall(r"^([\w.-]+)==(.+)$", TESTED, re.MULTILINE)
+    tested = {name.lower(): version for name, version in pins}
     for package in machine_report.PACKAGES:
         line = f"  {package}: {metadata.version(package)}, tested with {tested[package.lower()]}"
         assert line in done.stdout.splitlines()

@@ -21,11 +21,8 @@ from made_dicom import classic_series
 from synthetic_head import SyntheticHead, axial_grid
 
 RESULT = {
-    "anomaly_score.nii.gz",
-    "suspected_anomalies.nii.gz",
-    "suspected_anomalies.seg.nrrd",
-    "findings.csv",
-    "findings.json",
+    *("anomaly_score.nii.gz", "suspected_anomalies.nii.gz", "suspected_anomalies.seg.nrrd"),
+    *("findings.csv", "findings.json"),
 }
 PICTURES = {"overlay.png", "nearest_normal.png", "report.html"}
 DICOM = {"suspected_anomalies.seg.dcm", "suspected_anomalies.sr.dcm"}
@@ -46,15 +43,10 @@ def scan(tmp_path_factory):
 @pytest.fixture(scope="module")
 def detection(scan):
     """A run with findings and a library to compare them with."""
-    request = DetectionRequest(
-        t1=scan / "T1.nii.gz",
-        flair=scan / "FLAIR",
-        brain_mask=scan / "mask.nii.gz",
-        settings=DetectionSettings(
-            model="paper", device="cpu", threshold=0.5, register=False, bias_correction=False
-        ),
-    )
-    made = run_detection(request)
+    plain = {"device": "cpu", "register": False, "bias_correction": False}
+    settings = DetectionSettings(model="paper", threshold=0.5, **plain)
+    images = (scan / name for name in ("T1.nii.gz", "FLAIR", "mask.nii.gz"))
+    made = run_detection(DetectionRequest(*images, settings=settings))
     assert made.findings.items
     return made
 
@@ -72,6 +64,24 @@ def files_in(folder: Path) -> set[str]:
 
 def record_of(folder: Path) -> dict:
     return json.loads((folder / "findings.json").read_text("utf-8"))
+
+
+def shown_in(folder: Path) -> set[str]:
+    """Without what a run works on at the moment."""
+    return {path for path in files_in(folder) if not path.startswith(".")}
+
+
+@pytest.fixture
+def fail(monkeypatch):
+    """Lets a function, that which draws the report by default, raise an error."""
+
+    def failing(error, name="AnomalyDetectionLib.reporting.report.report_html"):
+        def raise_it(*_args, **_keywords):
+            raise error
+
+        monkeypatch.setattr(name, raise_it)
+
+    return failing
 
 
 PARTS = {
@@ -98,18 +108,15 @@ def test_what_cannot_be_made_is_missing_and_said_and_all_else_is_there(
     folder, heard = tmp_path / "results", []
 
     def fail(*_args, **_keywords):
-        there = files_in(folder)  # the result is on the disk before anything of it is begun
-        assert {path for path in there if not path.startswith(".")} >= RESULT
+        assert shown_in(folder) >= RESULT, "the result is on the disk before anything of it is begun"
         raise IndexError("too many\nindices")
 
     monkeypatch.setattr(f"{module}.{name}", fail)
-    written = write_results(
-        detection,
-        folder,
-        lambda stage, fraction, message: heard.append((stage, message)),
-        keep_scores=True,
-        dicom=source,
-    )
+
+    def hear(stage, _fraction, message):
+        heard.append((stage, message))
+
+    written = write_results(detection, folder, hear, keep_scores=True, dicom=source)
     now = files_in(folder)
     assert {path for path in now if "/" not in path} == (RESULT | PICTURES | DICOM) - lost
     assert any(path.startswith("score_map/") for path in now) == (part != "score map")
@@ -124,13 +131,9 @@ def test_what_cannot_be_made_is_missing_and_said_and_all_else_is_there(
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-def test_the_sentence_says_why(kind, detection, tmp_path, monkeypatch):
+def test_the_sentence_says_why(kind, detection, tmp_path, fail):
     error, words = ERRORS[kind]
-
-    def fail(*_args, **_keywords):
-        raise error
-
-    monkeypatch.setattr("AnomalyDetectionLib.reporting.report.report_html", fail)
+    fail(error)
     [missing] = write_results(detection, tmp_path / "results").missing
     assert missing.sentence.startswith("The report is missing (report.html): ")
     assert words in missing.sentence
@@ -149,9 +152,7 @@ def test_a_newer_result_never_stands_beside_an_older_ones_pictures(detection, so
     (folder / "mine.txt").write_text("mine")
 
     def fail(*_args, **_keywords):
-        assert files_in(folder) - {name for name in files_in(folder) if name.startswith(".")} == RESULT | {
-            "mine.txt"
-        }
+        assert shown_in(folder) == RESULT | {"mine.txt"}
         raise ValueError
 
     for module, name, _ in PARTS.values():
@@ -179,11 +180,8 @@ def test_extras_that_cannot_be_brought_to_their_place_are_all_missing(detection,
     assert "cannot be written" in written.missing[0].reason
 
 
-def test_a_run_stopped_while_it_draws_has_its_result_and_says_so(detection, tmp_path, monkeypatch):
-    def stop(*_args, **_keywords):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("AnomalyDetectionLib.reporting.report.report_html", stop)
+def test_a_run_stopped_while_it_draws_has_its_result_and_says_so(detection, tmp_path, fail):
+    fail(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt, match="the findings are in"):
         write_results(detection, tmp_path / "results")
     assert files_in(tmp_path / "results") == RESULT
@@ -191,36 +189,25 @@ def test_a_run_stopped_while_it_draws_has_its_result_and_says_so(detection, tmp_
     assert [one["reason"] for one in missing] == [extras.NOT_REACHED] * 3
 
 
-def test_an_anonymous_record_does_not_tell_what_an_error_said(detection, tmp_path, monkeypatch):
-    def fail(*_args, **_keywords):
-        raise ValueError("Doe^Jane")
-
-    monkeypatch.setattr("AnomalyDetectionLib.reporting.report.report_html", fail)
+def test_an_anonymous_record_does_not_tell_what_an_error_said(detection, tmp_path, fail):
+    fail(ValueError("Doe^Jane"))
     [missing] = write_results(detection, tmp_path / "results", anonymous=True).missing
     assert "ValueError" in missing.sentence
     assert "Doe" not in missing.sentence
     assert "Doe" not in (tmp_path / "results" / "findings.json").read_text("utf-8")
 
 
-def test_without_pictures_nothing_is_drawn(detection, source, tmp_path, monkeypatch):
-    def fail(*_args, **_keywords):
-        raise AssertionError("something was drawn")
-
+def test_without_pictures_nothing_is_drawn(detection, source, tmp_path, fail):
     for place in ("PIL.Image.new", "PIL.Image.fromarray", "PIL.ImageDraw.Draw", "PIL.ImageFont.truetype"):
-        monkeypatch.setattr(place, fail)
+        fail(AssertionError("something was drawn"), place)
     written = write_results(detection, tmp_path / "results", pictures=False, dicom=source)
     assert written.missing == ()
     assert files_in(tmp_path / "results") == RESULT | DICOM
 
 
 @pytest.mark.parametrize("progress", ["json", "none"])
-def test_the_command_ends_well_and_says_what_is_missing(
-    progress, scan, a_random_model, tmp_path, monkeypatch
-):
-    def fail(*_args, **_keywords):
-        raise IndexError("no such letter")
-
-    monkeypatch.setattr("AnomalyDetectionLib.reporting.report.report_html", fail)
+def test_the_command_ends_well_and_says_what_is_missing(progress, scan, a_random_model, tmp_path, fail):
+    fail(IndexError("no such letter"))
     arguments = ["--t1", scan / "T1.nii.gz", "--flair", scan / "FLAIR", "--brain-mask", scan / "mask.nii.gz"]
     arguments += ["--model", a_random_model, "--no-bias-correction", "--no-registration", "--device", "cpu"]
     arguments += ["--output", tmp_path / "results", "--progress", progress]
@@ -237,15 +224,8 @@ def test_the_command_ends_well_and_says_what_is_missing(
 
 
 def test_a_wrong_option_is_refused_before_the_work(scan, a_random_model, tmp_path):
-    arguments = [
-        "--t1",
-        scan / "T1.nii.gz",
-        "--flair",
-        scan / "mask.nii.gz",
-        "--output",
-        tmp_path / "r",
-        "--dicom",
-    ]
+    flair, output = scan / "mask.nii.gz", tmp_path / "r"
+    arguments = ["--t1", scan / "T1.nii.gz", "--flair", flair, "--output", output, "--dicom"]
     done = CliRunner().invoke(detect, list(map(str, arguments)))
     assert done.exit_code == 1  # raised to `main`, which makes a sentence of it
     assert "DICOM objects cannot refer to it" in str(done.exception)

@@ -40,26 +40,15 @@ def test_the_list_says_of_each_model_what_kind_it_is_and_which_is_the_default(mo
 
 def test_the_card_of_a_context_model_shows_its_settings(a_context_model):
     page = model_list.model_card(str(a_context_model))
-    for fact in (
-        "kind: context",
-        "neighbours: 1",
-        "widths: 4, 6",
-        "stride: 1",
-        "width: 4",
-        "title: Surroundings (random)",
-    ):
+    settings = ("kind: context", "neighbours: 1", "widths: 4, 6", "stride: 1", "width: 4")
+    for fact in (*settings, "title: Surroundings (random)"):
         assert fact in page
 
 
 def test_the_card_shows_what_is_known_and_every_setting(a_random_model):
     page = model_list.model_card(str(a_random_model))
-    for fact in (
-        "model: random",
-        "summary: random weights",
-        "latent_size: 8",
-        "threshold: 3.0",
-        "slice_mm: 4.0",
-    ):
+    settings = ("latent_size: 8", "threshold: 3.0", "slice_mm: 4.0")
+    for fact in ("model: random", "summary: random weights", *settings):
         assert fact in page
     assert hashlib.sha256(a_random_model.read_bytes()).hexdigest() in page
 

@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from AnomalyDetectionLib.detection.hints import UNKNOWN
 from AnomalyDetectionLib.dicom.patient import NOBODY
 from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve
 from AnomalyDetectionLib.reporting.notice import NOTICE
-from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html, write_report
+from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html
 from AnomalyDetectionLib.reporting.report_pictures import BAR_MM, PIXELS, KeyPictures, in_letters
 from made_reports import JANE, OLD_INFARCT, RECORD, SMALL_ONE, a_scan, many_patches, parsed, reviewed
 from PIL import Image
@@ -35,40 +36,27 @@ def written(scan, **changes):
 
 def cells(page):
     """The rows of the table of findings that are findings, as lists of texts."""
-    table = page.all("table", "findings")[0]
-    rows = [
-        row
-        for body in table.all("tbody")
-        if body.attributes.get("class") != "total"
-        for row in body.all("tr")
-    ]
-    return [[cell.text for cell in row.all("td")] for row in rows]
+    bodies = page.all("table", "findings")[0].all("tbody")
+    rows = [body.all("tr") for body in bodies if body.attributes.get("class") != "total"]
+    return [[cell.text for cell in row.all("td")] for row in chain.from_iterable(rows)]
 
 
 def test_it_says_things_in_the_order_of_a_reader(scan):
     page = written(scan, remarks=["T1 and FLAIR did not line up"])
     headings = [element.text for level in ("h1", "h2") for element in page.all(level)]
     assert headings == [
-        "Suspected anomalies of the brain",
-        "Reasons to doubt this result",
-        "Findings",
-        "Overview",
-        "Pictures of the findings",
-        "Limits",
-        "How this was made",
+        *("Suspected anomalies of the brain", "Reasons to doubt this result", "Findings", "Overview"),
+        *("Pictures of the findings", "Limits", "How this was made"),
     ]
     text = page.all("main")[0].text
-    assert (
-        text.index(NOTICE) < text.index("T1 and FLAIR did not line up.") < text.index("2 suspected anomalies")
-    )
+    places = [text.index(part) for part in (NOTICE, "T1 and FLAIR did not line up.", "2 suspected anomalies")]
+    assert places == sorted(places)
     assert NOTICE in page.all("footer", "running")[0].text
 
 
 def test_it_needs_nothing_but_itself_and_runs_nothing(scan):
     page = written(scan)
-    assert not any(
-        page.all(name) for name in ("script", "link", "iframe", "object", "form", "base", "a:link")
-    )
+    assert not any(map(page.all, ("script", "link", "iframe", "object", "form", "base", "a:link")))
     for element in page.all():
         assert not any(name.startswith("on") or name == "style" for name in element.attributes)
         assert element.attributes.get("href", "#").startswith("#")
@@ -104,19 +92,15 @@ def test_what_a_normal_scan_has_is_said_where_it_is_known(scan):
     scores, findings = scan
     assert "normal scan" not in written(scan).all("p", "result")[0].text
     curve = FalsePositiveCurve(np.array([2.0, 4.0, 6.0]), np.array([8.0, 2.0, 0.5]), 12, 1, 0.3)
-    text = written((replace(scores, false_positive_curve=curve), findings)).all("p", "result")[0].text
+    known = replace(scores, false_positive_curve=curve)
+    text = written((known, findings)).all("p", "result")[0].text
     low, high = curve.interval(3.0)
-    assert (
-        f"a normal scan has about 4.0 findings besides white matter hyperintensities (95 % interval {low:.1f} to"
-        in text
-    )
+    said = "a normal scan has about 4.0 findings besides white matter hyperintensities (95 % interval"
+    assert f"{said} {low:.1f} to" in text
     assert "counted on 12 normal scans" in text
     assert high < 9.95
     beyond = replace(findings, min_patches=2)  # another rule of what a finding is
-    assert (
-        "normal scan"
-        not in written((replace(scores, false_positive_curve=curve), beyond)).all("p", "result")[0].text
-    )
+    assert "normal scan" not in written((known, beyond)).all("p", "result")[0].text
 
 
 def test_every_finding_is_a_row_with_its_figures(scan):
@@ -130,13 +114,8 @@ def test_every_finding_is_a_row_with_its_figures(scan):
 
 
 def test_a_coordinate_is_a_letter_and_a_number():
-    assert [in_letters(mm, "RL") for mm in (25.2, -25.2, 0.3, -0.3, -0.6)] == [
-        "R 25",
-        "L 25",
-        "R 0",
-        "R 0",
-        "L 1",
-    ]
+    written_so = [in_letters(mm, "RL") for mm in (25.2, -25.2, 0.3, -0.3, -0.6)]
+    assert written_so == ["R 25", "L 25", "R 0", "R 0", "L 1"]
 
 
 def test_what_a_reader_has_decided_is_said(scan):
@@ -166,9 +145,8 @@ def test_an_unreviewed_scan_has_no_empty_columns_for_a_review(scan):
 def test_whose_it_is_stands_on_top_and_on_every_sheet(scan):
     page = written(scan, patient=JANE)
     about = page.all("dl", "about")[0].text
-    assert all(
-        word in about for word in ("Doe, Jane", "MRN-417", "1948-02-11", "female", "2025-11-03", "ACC-77")
-    )
+    for word in ("Doe, Jane", "MRN-417", "1948-02-11", "female", "2025-11-03", "ACC-77"):
+        assert word in about
     assert "Doe, Jane" in page.all("title")[0].text
     foot = page.all("footer", "running")[0].text
     assert all(word in foot for word in ("Doe, Jane", "MRN-417", NOTICE))
@@ -178,12 +156,8 @@ def test_whose_it_is_stands_on_top_and_on_every_sheet(scan):
 
 def test_how_rare_a_finding_is_stands_in_words_and_rounded(scan):
     _, findings = scan
-    for rate, words in (
-        (0.86, "about 0.9"),
-        (0.023, "about 0.02"),
-        (12.2, "about 12"),
-        (0.004, "under 0.01"),
-    ):
+    rates = {0.86: "about 0.9", 0.023: "about 0.02", 12.2: "about 12", 0.004: "under 0.01"}
+    for rate, words in rates.items():
         rated = [replace(finding, per_normal_scan=rate) for finding in reviewed(findings)]
         page = written(scan, reviewed=rated)
         assert f"findings like it in a normal scan: {words} " in page.all("article")[0].text
@@ -196,17 +170,7 @@ def test_an_anonymous_report_tells_nothing_of_whose_it_is(scan):
     scores, _ = scan
     options = {"scores": scores, "findings": findings, "record": RECORD, **told}
     secrets = (
-        "Doe",
-        "Jane",
-        "MRN",
-        "1948",
-        "2025",
-        "ACC-77",
-        "follow-up",
-        "clinic",
-        "nii",
-        "2026",
-        "fell",
+        *("Doe", "Jane", "MRN", "1948", "2025", "ACC-77", "follow-up", "clinic", "nii", "2026", "fell"),
         "private",
     )
     open_text, text = report_html(**options), report_html(**options, anonymous=True)
@@ -226,13 +190,14 @@ NASTY = (
 )
 
 
+TEXTS = ("note", "region", "side", "hint", "hint_evidence")
+
+
 @pytest.mark.parametrize("nasty", NASTY)
 def test_text_is_text_wherever_it_comes_from(scan, nasty):
     _, findings = scan
     first, second = reviewed(findings)
-    first = replace(
-        first, note=nasty, region=nasty, side=nasty, hint=nasty, hint_evidence=nasty, decision="accepted"
-    )
+    first = replace(first, decision="accepted", **dict.fromkeys(TEXTS, nasty))
     record = {
         "model": {"name": nasty, "sha256": nasty},
         "limits": [nasty],
@@ -242,22 +207,15 @@ def test_text_is_text_wherever_it_comes_from(scan, nasty):
         "run": {"finished_utc": nasty, "seconds": {nasty: 1.0}},
     }
     who = replace(JANE, name=nasty, patient_id=nasty, study_description=nasty, sex=nasty)
-    page = written(
-        scan, reviewed=[first, second], record=record, patient=who, remarks=[nasty], selection=nasty
-    )
-    plain = written(
-        scan, reviewed=[replace(first, note="a", region="a", side="a", hint="a"), second], patient=JANE
-    )
-    assert {element.name for element in page.all()} <= {element.name for element in plain.all()} | {
-        "section",
-        "ul",
-        "li",
-    }
+    said = {"reviewed": [first, second], "record": record, "patient": who}
+    page = written(scan, **said, remarks=[nasty], selection=nasty)
+    harmless = replace(first, **dict.fromkeys(TEXTS, "a"))
+    plain = written(scan, reviewed=[harmless, second], patient=JANE)
+    usual = {element.name for element in plain.all()} | {"section", "ul", "li"}
+    assert {element.name for element in page.all()} <= usual
     assert not any(name.startswith("on") for element in page.all() for name in element.attributes)
-    assert nasty in page.all("title")[0].text
-    assert nasty in page.all("footer")[0].text
-    assert nasty in page.all("dl", "about")[0].text
-    assert nasty in page.all("dl", "provenance")[0].text
+    for place in (("title",), ("footer",), ("dl", "about"), ("dl", "provenance")):
+        assert nasty in page.all(*place)[0].text
     assert [row for row in cells(page) if row == ["", nasty]]
 
 
@@ -273,12 +231,11 @@ def test_no_line_breaks_between_a_number_and_its_unit(scan):
         assert held.replace(" ", "\N{NO-BREAK SPACE}") in text
 
 
-def test_a_name_that_is_no_text_can_be_written(scan, tmp_path):
+def test_a_name_that_is_no_text_can_be_written(scan):
     scores, findings = scan
     record = {"inputs": {"t1": {"path": "scan\udcff.nii"}}}
-    path = tmp_path / "report.html"
-    write_report(path, scores=scores, findings=findings, reviewed=reviewed(findings), record=record)
-    assert "scan&#56575;.nii" in path.read_text("utf-8")
+    page = report_html(scores=scores, findings=findings, reviewed=reviewed(findings), record=record)
+    assert b"scan&#56575;.nii" in page.encode("utf-8")
 
 
 def test_a_record_of_an_earlier_version_is_enough(scan):
@@ -312,12 +269,11 @@ def test_without_findings_there_is_a_report_all_the_same():
     assert "mirrored T1 and FLAIR" in limits
 
 
-def test_many_findings_are_all_in_the_table_and_the_file_stays_small(tmp_path):
+def test_many_findings_are_all_in_the_table_and_the_file_stays_small():
     scores, findings = a_scan(many_patches(60))
-    path = tmp_path / "report.html"
-    write_report(path, scores=scores, findings=findings, reviewed=reviewed(findings), record=RECORD)
-    assert path.stat().st_size < 5_000_000
-    page = parsed(path.read_text("utf-8"))
+    text = report_html(scores=scores, findings=findings, reviewed=reviewed(findings), record=RECORD)
+    assert len(text) < 5_000_000
+    page = parsed(text)
     assert len(cells(page)) == 60
     assert len(page.all("article")) == MOST_PICTURES
     assert f"the other {60 - MOST_PICTURES} are in the table" in page.all("p", "lead")[0].text
@@ -326,10 +282,9 @@ def test_many_findings_are_all_in_the_table_and_the_file_stays_small(tmp_path):
 
 def test_what_was_accepted_has_pictures_first_and_what_was_rejected_last():
     scores, findings = a_scan(many_patches(30))
-    all_of_them = reviewed(findings)
-    all_of_them[-1] = replace(all_of_them[-1], decision="accepted")
-    all_of_them[0] = replace(all_of_them[0], decision="rejected")
-    page = parsed(report_html(scores=scores, findings=findings, reviewed=all_of_them, record=RECORD))
+    first, *others, last = reviewed(findings)
+    judged = [replace(first, decision="rejected"), *others, replace(last, decision="accepted")]
+    page = written((scores, findings), reviewed=judged)
     pictured = [article.attributes["id"] for article in page.all("article")]
     assert pictured == [f"finding-{n}" for n in (*range(2, 25), 30)]
 

@@ -11,18 +11,12 @@ from dataclasses import replace
 
 import pytest
 from AnomalyDetectionLib.reporting.notice import NOTICE
-from AnomalyDetectionLib.reporting.report import MOST_PICTURES, write_report
+from AnomalyDetectionLib.reporting.report import MOST_PICTURES, report_html
 from made_reports import JANE, OLD_INFARCT, RECORD, SMALL_ONE, a_scan, many_patches, reviewed
 
 FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"),
 )
 PAPERS = {"A4": (8.27, 11.69), "Letter": (8.5, 11.0)}
 
@@ -55,12 +49,10 @@ def reports(tmp_path_factory):
         scores, findings = a_scan(patches)
         seen = reviewed(findings)
         if name == "usual":
-            seen[0] = replace(
-                seen[0], category=4, decision="accepted", note=f"Compare with 2019. {long_word}"
-            )
+            note = f"Compare with 2019. {long_word}"
+            seen[0] = replace(seen[0], category=4, decision="accepted", note=note)
         paths[name] = folder / f"{name}.html"
-        write_report(
-            paths[name],
+        page = report_html(
             scores=scores,
             findings=findings,
             reviewed=seen,
@@ -68,6 +60,7 @@ def reports(tmp_path_factory):
             patient=replace(JANE, study_description=long_word),
             remarks=["T1 and FLAIR did not line up"],
         )
+        paths[name].write_text(page, encoding="utf-8")
     return paths
 
 
@@ -75,10 +68,8 @@ def opened(browser, path, width):
     """Open a file in a window of this width, with its messages and the addresses it really asked."""
     for kind in ("browser", "performance"):
         browser.get_log(kind)
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
+    window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
     browser.get(path.as_uri())
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     refused = {

@@ -30,29 +30,19 @@ def detection(tmp_path_factory, a_random_model):
     classic_series(folder / "FLAIR", study.flair.image, kind="FLAIR")
     mask = folder / "mask_of_Doe.nii.gz"
     sitk.WriteImage(study.brain_mask.image, str(mask))
-    request = DetectionRequest(
-        t1=folder / "T1",
-        flair=folder / "FLAIR",
-        brain_mask=mask,
-        settings=DetectionSettings(
-            model=str(a_random_model), device="cpu", register=False, bias_correction=False
-        ),
-    )
-    return run_detection(request)
+    plain = {"device": "cpu", "register": False, "bias_correction": False}
+    settings = DetectionSettings(model=str(a_random_model), **plain)
+    return run_detection(DetectionRequest(folder / "T1", folder / "FLAIR", mask, settings=settings))
 
 
 def told(folder):
     """All that the files of a folder say in words, without pictures and voxels."""
-    texts = {
-        path.name: path.read_bytes().decode("utf-8", "replace")
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    return {
-        name: re.sub(r"base64,[^\"]+", "", text).partition("\n\n" if name.endswith(".nrrd") else "\0\0")[0]
-        for name, text in texts.items()
-        if name.endswith((".html", ".json", ".csv", ".nrrd"))
-    }
+    told_of = {}
+    for path in folder.rglob("*"):
+        if path.suffix in (".html", ".json", ".csv", ".nrrd"):
+            text = re.sub(r"base64,[^\"]+", "", path.read_bytes().decode("utf-8", "replace"))
+            told_of[path.name] = text.partition("\n\n" if path.suffix == ".nrrd" else "\0\0")[0]
+    return told_of
 
 
 def test_the_report_of_dicom_images_says_whose_they_are(detection, tmp_path):
@@ -71,27 +61,19 @@ def test_an_anonymous_run_names_nobody_in_any_file(detection, tmp_path):
     assert {"report.html", "findings.json", "findings.csv"} <= set(texts)
     assert "still show the patient's head" in html.unescape(texts["report.html"])
     secrets = ("doe", "jane", "anon-1", "1950", "a-17", "dark-fluid", "mprage", str(tmp_path.parent).lower())
-    assert not [
-        (name, secret) for name, text in texts.items() for secret in secrets if secret in text.lower()
-    ]
+    assert not [(name, secret) for name in texts for secret in secrets if secret in texts[name].lower()]
     assert detection.study.flair.sha256 in texts["findings.json"]
     assert not [line for line in header_of(detection, anonymous=True) if "FLAIR" in line]
     assert [line for line in header_of(detection) if "FLAIR" in line]
 
 
-def test_dicom_objects_cannot_be_anonymous(tmp_path):
-    arguments = ["--t1", "a", "--flair", "b", "--output", str(tmp_path / "r"), "--anonymous", "--dicom"]
+@pytest.mark.parametrize("option", ["--dicom", "--keep-scores"])
+def test_dicom_objects_and_kept_scores_cannot_be_anonymous(option, tmp_path):
+    """The images that go with the scores show the face."""
+    arguments = ["--t1", "a", "--flair", "b", "--output", str(tmp_path / "r"), "--anonymous", option]
     done = CliRunner().invoke(detect, arguments)
     assert done.exit_code == 2
-    assert "leave out --anonymous, or --dicom" in done.output
-
-
-def test_scores_are_not_kept_anonymously(tmp_path):
-    """The images that go with them show the face."""
-    arguments = ["--t1", "a", "--flair", "b", "--output", str(tmp_path / "r"), "--anonymous", "--keep-scores"]
-    done = CliRunner().invoke(detect, arguments)
-    assert done.exit_code == 2
-    assert "leave out --anonymous, or --keep-scores" in " ".join(done.output.split())
+    assert f"leave out --anonymous, or {option}" in " ".join(done.output.split())
 
 
 FELL_BACK = "The memory of the GPU was not enough. The brain extraction went to the CPU"

@@ -15,17 +15,12 @@ _ENDINGS = (".nii.gz", ".nii")
 
 def is_bids(folder: Path) -> bool:
     """Whether a folder is a dataset in the layout of BIDS."""
-    return any(
-        path.is_dir() for pattern in ("sub-*/anat", "sub-*/ses-*/anat") for path in folder.glob(pattern)
-    )
+    patterns = ("sub-*/anat", "sub-*/ses-*/anat")
+    return any(path.is_dir() for pattern in patterns for path in folder.glob(pattern))
 
 
 def subject_folders(dataset: Path) -> list[Path]:
-    """The folders sub-* of a dataset, by name; at least one.
-
-    Raises:
-        InputError: if the dataset is not there, is no folder, cannot be read, or has no such folder.
-    """
+    """The folders sub-* of a dataset, by name; InputError if it is not there, is unreadable, or has none."""
     if not dataset.is_dir():
         what = "is a file" if dataset.exists() else "does not exist"
         raise InputError(f"The dataset {dataset} {what}: give a folder in the layout of BIDS.")
@@ -43,11 +38,7 @@ def subject_folders(dataset: Path) -> list[Path]:
 
 
 def session_folders(subject: Path) -> list[Path]:
-    """The folders ses-* of a subject, by name; none where it has no sessions.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
+    """The folders ses-* of a subject, by name; none where it has no sessions. OSError if it cannot be read."""
     return _folders(subject, "ses-")
 
 

@@ -27,8 +27,7 @@ _ALWAYS = {"subject", "session", "datatype", "suffix", "extension"}  # chosen by
 def read_filter(path: Path) -> Filter:
     """A filter file: JSON such as {"t1w": {"acquisition": "mprage"}, "flair": {"run": [1, null]}}.
 
-    Raises:
-        InputError: if it cannot be read, or has other content.
+    InputError: if it cannot be read, or has other content.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -40,14 +39,13 @@ def read_filter(path: Path) -> Filter:
             f'The filter file {path} has no usable content: give {{"t1w": {{"run": 1}}}}, for instance.'
         )
     suffixes = {"t1w": "T1w", "flair": "FLAIR"}
-    chosen = {}
-    for key, entities in content.items():
-        if key.lower() in suffixes:
-            chosen[suffixes[key.lower()]] = {
-                _SHORT.get(name, name): _values(value)
-                for name, value in entities.items()
-                if name not in _ALWAYS
-            }
+    chosen = {
+        suffixes[key.lower()]: {
+            _SHORT.get(name, name): _values(value) for name, value in entities.items() if name not in _ALWAYS
+        }
+        for key, entities in content.items()
+        if key.lower() in suffixes
+    }
     if not chosen:
         raise InputError(f'The filter file {path} has neither "t1w" nor "flair": see the page on cohorts.')
     return chosen

@@ -31,24 +31,11 @@ _NO_LABEL = (
 
 
 @dataclass(frozen=True)
-class CohortScan:
-    """One T1 and FLAIR.
-
-    Attributes:
-        subject: "sub-XX".
-        session: "ses-YY"; empty where the subject has no sessions.
-        t1, flair: image files.
-        brain_mask: image file, not 0 inside the brain, in the FLAIR's space; None: the brain is to be found.
-        t1_series, flair_series: UIDs, where `t1` and `flair` are folders of DICOM images.
-    """
+class _Session:
+    """A session "ses-YY" of a subject "sub-XX"; "" where the subject has no sessions."""
 
     subject: str
     session: str
-    t1: Path
-    flair: Path
-    brain_mask: Path | None = None
-    t1_series: str | None = None
-    flair_series: str | None = None
 
     @property
     def name(self) -> str:
@@ -57,17 +44,27 @@ class CohortScan:
 
 
 @dataclass(frozen=True)
-class SkippedSession:
+class CohortScan(_Session):
+    """One T1 and FLAIR.
+
+    Attributes:
+        t1, flair: image files.
+        brain_mask: image file, not 0 inside the brain, in the FLAIR's space; None: the brain is to be found.
+        t1_series, flair_series: UIDs, where `t1` and `flair` are folders of DICOM images.
+    """
+
+    t1: Path
+    flair: Path
+    brain_mask: Path | None = None
+    t1_series: str | None = None
+    flair_series: str | None = None
+
+
+@dataclass(frozen=True)
+class SkippedSession(_Session):
     """A subject or session that is skipped, with the reason as one sentence."""
 
-    subject: str
-    session: str
     reason: str
-
-    @property
-    def name(self) -> str:
-        """As of `CohortScan`."""
-        return f"{self.subject}_{self.session}" if self.session else self.subject
 
 
 @dataclass(frozen=True)
@@ -110,13 +107,9 @@ class SelectionCriteria:
 def select_scans(
     dataset: Path, criteria: SelectionCriteria | None = None, progress: Callable[[float], None] | None = None
 ) -> Selection:
-    """The scans of a BIDS dataset.
+    """The scans of a BIDS dataset; `progress` is called with the fraction done.
 
-    Args:
-        progress: called with the fraction done.
-
-    Raises:
-        InputError: if it is no dataset, a subject that was asked for is not in it, or no session is.
+    InputError: if it is no dataset, a subject that was asked for is not in it, or no session is.
     """
     dataset, criteria = dataset.absolute(), criteria or SelectionCriteria()
     subjects = _subjects(dataset, criteria.subjects)
@@ -266,17 +259,14 @@ def _filtered(images: Sequence[Path], rules: Mapping[str, tuple[str | None, ...]
 
 
 def _plain_images(images: Sequence[Path], asked: Collection[str]) -> list[Path]:
-    """Those without contrast agent that show the magnitude.
-
-    Args:
-        asked: the entities "ce" and "part", where somebody has said which of their values count.
+    """Those without contrast agent that show the magnitude, but for `asked` entities ("ce", "part"), of which somebody
+    has said which values count.
     """
-    entities = [(image, entities_of(image)) for image in images]
-    return [
-        image
-        for image, of in entities
-        if ("ce" in asked or "ce" not in of) and ("part" in asked or of.get("part", "mag") == "mag")
-    ]
+
+    def counts(of: Mapping[str, str]) -> bool:
+        return ("ce" in asked or "ce" not in of) and ("part" in asked or of.get("part", "mag") == "mag")
+
+    return [image for image in images if counts(entities_of(image))]
 
 
 def _one_of_runs(images: list[Path], runs: str) -> list[Path]:
@@ -299,12 +289,9 @@ def _with_hint(
     missing: Sequence[_Missing], found: Sequence[CohortScan | SkippedSession]
 ) -> list[SkippedSession]:
     """What is missing, and that it is of no use in another session."""
-    skipped = []
-    for problem in missing:
-        others = [item.session for item in found if item is not problem and not isinstance(item, _Empty)]
-        hint = " (images of different sessions are not taken together)" if others else ""
-        skipped.append(SkippedSession(problem.subject, problem.session, problem.reason + hint))
-    return skipped
+    with_images = sum(not isinstance(item, _Empty) for item in found)
+    hint = " (images of different sessions are not taken together)" if with_images > 1 else ""
+    return [SkippedSession(each.subject, each.session, each.reason + hint) for each in missing]
 
 
 def _nothing(subject: Path, sessions: Sequence[Path]) -> SkippedSession:

@@ -14,11 +14,8 @@ Role = Literal["T1", "FLAIR"]
 
 #: Extent (mm) that covers a brain in each direction; more has no advantage.
 WHOLE_BRAIN = 130.0
-
 #: From this relative difference in coverage or resolution, one series is better than another.
 CLEARLY = 0.15
-
-
 #: Words in Siemens' image type for images corrected for coil sensitivity and for distortion.
 _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
@@ -33,14 +30,11 @@ class SeriesCandidate:
 
 
 def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, ...], str]:
-    """Index of the best candidate, with the reason; or indices of several equally good ones.
+    """Index of the best candidate, with the reason; or indices of several equally good ones. There is at least one.
 
     Series without contrast medium are preferred to post-contrast ones, original to derived ones, and those classified by
     attributes to those classified by name; then the one that covers more of the brain; then the one with the higher
     resolution; then, within one acquisition, the one corrected for coil sensitivity or distortion.
-
-    Args:
-        candidates: at least one, all of that kind.
     """
     if len(candidates) == 1:
         return (0,), f"the only {role}"
@@ -50,9 +44,7 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
             others = "the other" if len(reasons) == 1 else f"{len(reasons)} other"
             return (place,), f"preferred to {others} {role}: {', '.join(dict.fromkeys(reasons))}"
     # Candidates that no other is preferred to; small advantages may form a cycle, and then all are equal.
-    unbeaten = [
-        n for n, one in enumerate(candidates) if not any(_advantage(other, one) for other in candidates)
-    ]
+    unbeaten = [n for n, one in enumerate(candidates) if not any(_advantage(o, one) for o in candidates)]
     return tuple(unbeaten or range(len(candidates))), ""
 
 
@@ -66,12 +58,11 @@ def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
     ):
         if getattr(mine, attribute) != getattr(its, attribute):
             return words if getattr(its, attribute) else ""
-    for measure, words, unit, more in (
-        (_covered, "covers more of the brain", "mm", True),
-        (_coarsest, "finer", "mm", False),
-        (_voxel, "finer", "mm³", False),
+    for value, its_value, words, unit, more in (
+        (_covered(one.grid), _covered(other.grid), "covers more of the brain", "mm", True),
+        (max(one.grid.spacing), max(other.grid.spacing), "finer", "mm", False),
+        (one.grid.voxel_ml * 1000, other.grid.voxel_ml * 1000, "finer", "mm³", False),
     ):
-        value, its_value = measure(one.grid), measure(other.grid)
         if abs(value - its_value) > CLEARLY * max(value, its_value):
             better = (value > its_value) == more
             return f"{words} ({value:.3g} {unit} against {its_value:.3g} {unit})" if better else ""
@@ -80,25 +71,13 @@ def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
 
 def _corrections(one: SeriesCandidate, other: SeriesCandidate) -> str:
     """The corrections of the first, if both are of one acquisition and the second has fewer; "" otherwise."""
-    if one.sequence is None or other.sequence is None or one.sequence.acquired_at is None:
+    a, b = one.sequence, other.sequence
+    if a is None or b is None or a.acquired_at is None or a.acquired_at != b.acquired_at:
         return ""
-    if one.sequence.acquired_at != other.sequence.acquired_at:
-        return ""
-    mine, its = (
-        {*taken.image_type, *taken.private_image_type} & _CORRECTED
-        for taken in (one.sequence, other.sequence)
-    )
+    mine, its = ({*taken.image_type, *taken.private_image_type} & _CORRECTED for taken in (a, b))
     return f"corrected ({', '.join(sorted(mine - its))})" if its < mine else ""
 
 
 def _covered(grid: Grid) -> float:
     """Extent (mm) along the shortest axis, up to what covers a brain."""
     return min(WHOLE_BRAIN, *(count * mm for count, mm in zip(grid.size, grid.spacing, strict=True)))
-
-
-def _coarsest(grid: Grid) -> float:
-    return max(grid.spacing)
-
-
-def _voxel(grid: Grid) -> float:
-    return grid.voxel_ml * 1000

@@ -25,9 +25,6 @@ _PARALLEL = 1e-3  # largest difference between frames that share one value: dire
 _IDENTIFIERS = {"StudyID": rules.SHORT, "AccessionNumber": rules.SHORT, "IssuerOfPatientID": rules.LONG}
 """Optional identifiers, which must not be truncated, with their maximum length."""
 
-_WITHOUT = {"AccessionNumber": ": the objects are not linked to the order"}
-"""Consequence of leaving an identifier out, for the message."""
-
 _EMPTY_IF_MISSING: dict[str, Callable[[str], str | None]] = {
     "PatientName": rules.person_name,
     "PatientBirthDate": rules.date,
@@ -62,9 +59,8 @@ _LEFT_OUT_IF_MISSING: dict[str, Callable[[str], str | None]] = {
 def cleaned(checks: HeaderChecks, place: int) -> Dataset:
     """The attributes of one image that derived objects need, in standard-conforming form.
 
-    Args:
-        checks: of the series; missing and cleaned attributes are recorded there.
-        place: index of the image in the series.
+    `checks`: of the series; missing and cleaned attributes are recorded there. `place`: index of the image in the
+    series.
     """
     made = Dataset()
     made.SpecificCharacterSet = UTF_8
@@ -89,11 +85,9 @@ def cleaned(checks: HeaderChecks, place: int) -> Dataset:
 
 
 def complete(image: Dataset, distance: float) -> None:
-    """Add the slice thickness to a cleaned image: derived objects need it, and images may lack it.
+    """Add the slice thickness to a cleaned image (in place): derived objects need it, and images may lack it.
 
-    Args:
-        image: from `cleaned`; modified in place.
-        distance: mm between the slices, used as the thickness if the image has none.
+    `distance`: mm between the slices, used as the thickness if the image has none.
     """
     measures = image
     if "SharedFunctionalGroupsSequence" in image:
@@ -147,16 +141,14 @@ def _clean_frames(checks: HeaderChecks, place: int, header: Dataset, made: Datas
         return
     if count is not None and count != len(groups):
         checks.wrong("NumberOfFrames", f"is {count} for {len(groups)} frames", place)
-    frames = []
-    for group in groups:
-        frame = Dataset()
+    frames = [Dataset() for _ in groups]
+    for group, frame in zip(groups, frames, strict=True):
         found = [
             item_of(within, keyword)
             for keyword in ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
             for within in (group, shared)
         ]
         _clean_plane(checks, place, found, frame)
-        frames.append(frame)
     made.NumberOfFrames = len(frames)
     if checks.faults or not frames:
         return
@@ -216,7 +208,8 @@ def _drop(checks: HeaderChecks, keyword: str, value: str, how: str) -> None:
     if most is None or len(value) <= most:
         checks.clean(f"not as the standard wants it and {how}", keyword)
         return
+    consequence = ": the objects are not linked to the order" if keyword == "AccessionNumber" else ""
     checks.say(
         f"{keyword} of the FLAIR's DICOM images is longer than DICOM allows ({most} characters) and was {how}"
-        f"{_WITHOUT.get(keyword, '')}"
+        f"{consequence}"
     )

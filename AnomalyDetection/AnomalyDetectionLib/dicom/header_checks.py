@@ -21,14 +21,14 @@ class HeaderChecks:
         files, headers: of the series, in the same order; `place` is an index into them.
         faults: indices of files that lack a required attribute, by keyword and fault.
         cleaned: keywords of optional attributes that were changed, by what was done.
-        notes: further remarks, each a sentence without a full stop.
+        notes: further remarks, each a sentence without a full stop. The keys of these two are in order, without repeats.
     """
 
     files: list[Path]
     headers: list[Dataset]
     faults: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    cleaned: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    cleaned: dict[str, dict[str, None]] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
 
     def wrong(self, keyword: str, what: str, place: int) -> None:
         """Record a faulty required attribute of a file."""
@@ -36,23 +36,16 @@ class HeaderChecks:
 
     def clean(self, what: str, keyword: str) -> None:
         """Record a changed optional attribute."""
-        names = self.cleaned.setdefault(what, [])
-        if keyword not in names:
-            names.append(keyword)
+        self.cleaned.setdefault(what, {})[keyword] = None
 
     def say(self, sentence: str) -> None:
         """Record a remark, only once for all files."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        self.notes[sentence] = None
 
     def need(self, keyword: str, place: int, use: Callable[[Any], Any], header: Dataset | None = None) -> Any:
-        """A required attribute, converted by `use`; None, recorded as a fault, if that fails.
+        """A required attribute as `use` writes it; None, recorded as a fault, if there is none or `use` returns None.
 
-        Args:
-            keyword: of the attribute.
-            place: index of the file.
-            use: returns the value as it may be written, or None.
-            header: the part of the file's header where the attribute is; all of it by default.
+        `header`: the part of the file's header where the attribute is; all of it by default.
         """
         header = self.headers[place] if header is None else header
         value = value_of(header, keyword)
@@ -82,19 +75,13 @@ class HeaderChecks:
                 self.wrong(keyword, f"is that of {self.files[first_place[str(value)]].name} as well", place)
 
     def raise_if_any(self) -> None:
-        """Report all faults in one sentence.
-
-        Raises:
-            InputError: there is a fault.
-        """
+        """InputError, with all faults in one sentence, if there is one."""
         if not self.faults:
             return
         parts = []
         for (keyword, what), places in self.faults.items():
-            where = str(self.files[places[0]])
-            if len(places) > 1:
-                where += f" and {len(places) - 1} more"
-            parts.append(f"{keyword} {what} in {where}")
+            more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+            parts.append(f"{keyword} {what} in {self.files[places[0]]}{more}")
         raise InputError(
             f"The DICOM images of the FLAIR cannot be referred to: {'; '.join(parts)}; export the series again "
             "with these attributes, or leave DICOM out."
@@ -102,13 +89,8 @@ class HeaderChecks:
 
     def remarks(self) -> list[str]:
         """What was cleaned, each a sentence without a full stop."""
-        return [
-            *(
-                f"In the FLAIR's DICOM images {what}: {', '.join(names)}"
-                for what, names in self.cleaned.items()
-            ),
-            *self.notes,
-        ]
+        cleaned = (f"In the FLAIR's DICOM images {what}: {', '.join(k)}" for what, k in self.cleaned.items())
+        return [*cleaned, *self.notes]
 
 
 def _short(value: Any) -> str:

@@ -27,22 +27,9 @@ _TAGS = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID"),
     *("SeriesNumber", "SeriesDescription", "StudyDescription", "AccessionNumber", *Identity.TAGS),
     *("InstanceNumber", "TemporalPositionIdentifier", "EchoNumbers", "NumberOfFrames"),
-    *("ImagesInAcquisition", "NumberOfTemporalPositions"),
-    *(
-        "Rows",
-        "Columns",
-        "SamplesPerPixel",
-        "ImagePositionPatient",
-        "ImageOrientationPatient",
-        "PixelSpacing",
-    ),
-    *(
-        "RescaleSlope",
-        "RescaleIntercept",
-        "ModalityLUTSequence",
-        "SharedFunctionalGroupsSequence",
-        "PerFrameFunctionalGroupsSequence",
-    ),
+    *("ImagesInAcquisition", "NumberOfTemporalPositions", "Rows", "Columns", "SamplesPerPixel"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
+    *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *MrSequence.TAGS,
 )
 
@@ -136,14 +123,9 @@ def is_dicom(path: Path) -> bool:
 
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
-    """The headers of all DICOM files of a folder. Other files, DICOMDIR, links to folders and folders whose name is
-    not UTF-8 are skipped.
+    """The headers of all DICOM files of a folder and, unless `below` is False, of its sub-folders; OSError if it cannot be read.
 
-    Args:
-        below: include sub-folders.
-
-    Raises:
-        OSError: if the folder cannot be read.
+    Other files, DICOMDIR, links to folders and folders whose name is not UTF-8 are skipped.
     """
     instances, unreadable = [], []
     for file in _files(folder, below=below):
@@ -186,11 +168,7 @@ def _header_in(stream: BinaryIO, file: Path) -> Instance | None:
 
 
 def header_of(file: Path) -> Any:
-    """A DICOM image without its pixels.
-
-    Raises:
-        InputError: the file does not exist, or cannot be read.
-    """
+    """A DICOM image without its pixels; InputError if the file does not exist, or cannot be read."""
     import pydicom
 
     try:
@@ -202,11 +180,7 @@ def header_of(file: Path) -> Any:
 
 
 def frames_of(file: Path, header: Any) -> tuple[Frame, ...]:
-    """The slices that a file's header describes; empty if it is not an image.
-
-    Raises:
-        ValueError: some frames are not described.
-    """
+    """The slices that a file's header describes; empty if it is not an image. ValueError: some frames are not described."""
     return _frames(file, header, *_groups(header))
 
 
@@ -219,16 +193,13 @@ def _tags() -> list[Any]:
 
 def _is_dicom(stream: BinaryIO) -> bool:
     start = stream.read(132)
-    return start[128:] == b"DICM" or _without_preamble(start)
-
-
-def _without_preamble(start: bytes) -> bool:
-    """Whether a file begins with an attribute of group 0008, as little-endian data sets without a preamble do."""
+    if start[128:] == b"DICM":
+        return True
+    # Little-endian data sets without a preamble begin with an attribute of group 0008.
     if len(start) < 132 or start[:2] != b"\x08\x00" or start[3] != 0:
         return False
-    return (
-        start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256
-    )  # its value representation, or its length
+    # What follows the tag is its value representation, or its length.
+    return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256
 
 
 def _files(folder: Path, *, below: bool) -> Iterator[Path]:
@@ -297,7 +268,8 @@ _PLACED = {
 _SCALE = ("slope", "intercept")
 
 #: Image types that may be mixed into a series without belonging to its volume.
-_ASIDE = {"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"} | {
+_ASIDE = {
+    **{"LOCALIZER": "localiser", "PROJECTION IMAGE": "projection", "MIP": "projection"},
     **{"SCREEN SAVE": "captured screen", "CSA REPORT": "report"},
 }
 
@@ -323,10 +295,8 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
         broken = ["ModalityLUTSequence is there"] if header.get("ModalityLUTSequence") else []
         for name, (group, keyword, size) in _PLACED.items():
             # Some writers leave values shared by all frames at the top level, as in a classic image.
-            items = [
-                *(item_of(s, group) for s in sources),
-                *([header] if count == 1 or name != "position" else []),
-            ]
+            items = [item_of(s, group) for s in sources]
+            items += [header] if count == 1 or name != "position" else []
             # An empty scale is there: it must not be taken for 1, nor for that of the other frames.
             told = [i for i in items if written(i, keyword) or (name in _SCALE and keyword in i)][:1]
             placed[name] = _numbers(told[0], keyword, size) if told else None

@@ -59,19 +59,13 @@ class Identity:
 
     def other_study(self, other: Identity) -> bool:
         """Whether both name a study, and not the same one."""
-        return any(
-            mine and its and mine != its
-            for mine, its in (
-                (self.study, other.study),
-                (_digits(self.study_date), _digits(other.study_date)),
-            )
-        )
+        studies = (self.study, other.study), (_digits(self.study_date), _digits(other.study_date))
+        return any(mine and its and mine != its for mine, its in studies)
 
     def shares_a_name_with(self, other: Identity) -> bool:
         """Whether both have a patient ID, a name or a birth date, so that they can be compared."""
-        return any(
-            getattr(self, field) and getattr(other, field) for field in ("patient_id", "name", "birth_date")
-        )
+        fields = ("patient_id", "name", "birth_date")
+        return any(getattr(self, field) and getattr(other, field) for field in fields)
 
     def is_before(self, other: Identity) -> bool:
         """Whether its study was earlier; False if a date is missing."""
@@ -89,10 +83,9 @@ def patients_of(identities: Iterable[Identity]) -> list[list[Identity]]:
     patients: list[list[Identity]] = []
     # The most complete first, so that empty identities join existing groups.
     for identity in sorted(dict.fromkeys(identities), key=_missing_fields):
-        for group in patients:
-            if not any(identity.contradictions(each) for each in group):
-                group.append(identity)
-                break
+        fitting = (group for group in patients if not any(map(identity.contradictions, group)))
+        if (group := next(fitting, None)) is not None:
+            group.append(identity)
         else:
             patients.append([identity])
     return patients
@@ -117,18 +110,14 @@ def _plain(what: str, value: str) -> str:
 
 
 def _digits(value: str) -> str:
-    return "".join(character for character in value if character.isdigit())
+    return "".join(filter(str.isdigit, value))
 
 
 def _words(name: str) -> set[str]:
     """The words of a name in its first representation (PS3.5, 6.2.1), without case and accents."""
     first = unicodedata.normalize("NFKD", name.split("=")[0].casefold())
-    letters = "".join(
-        character if character.isalnum() else " "
-        for character in first
-        if not unicodedata.combining(character)
-    )
-    return set(letters.split())
+    letters = (c if c.isalnum() else " " for c in first if not unicodedata.combining(c))
+    return set("".join(letters).split())
 
 
 def _day(value: str) -> date | None:

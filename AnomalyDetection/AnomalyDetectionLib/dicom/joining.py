@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 from ..errors import InputError
 from .headers import Instance
@@ -14,13 +15,10 @@ from .stack import stack
 
 
 def joined(groups: Sequence[Sequence[Instance]]) -> tuple[tuple[SortedImages, int], ...]:
-    """The series made up of groups of images, each group with one UID.
+    """The series made up of groups of images, each group with one UID: its sorted images, and its number of UIDs.
 
     Groups with the same patient, day, number, name and sequence are one series if all their images together form
     one volume, or if each has a single image.
-
-    Returns:
-        Each series with its sorted images, and the number of UIDs it was joined from.
     """
     alike: dict[frozenset[object], list[list[list[Instance]]]] = {}
     for group in groups:
@@ -55,27 +53,22 @@ def _together(groups: Sequence[Sequence[Instance]]) -> SortedImages | None:
 def _shared_attributes(instance: Instance) -> object:
     """The attributes that images of one series share. The study UID is left out: it may be damaged too; so are times,
     whose last digits may differ (see `_same_times`)."""
-    taken = replace(
-        instance.sequence,
-        acquired_at=None,
-        contrast_agent="",
-        echo_time=None,
-        repetition_time=None,
-        inversion_time=None,
-    )
+    no_times: dict[str, Any] = dict.fromkeys(_TIMES)
+    taken = replace(instance.sequence, acquired_at=None, contrast_agent="", **no_times)
     identity = replace(instance.identity, study="")
     size = {(frame.rows, frame.columns) for frame in instance.frames}
     return identity, instance.number, instance.sop_class, instance.modality, taken, frozenset(size)
 
 
+_TIMES = ("echo_time", "repetition_time", "inversion_time")
+
+
 def _same_times(one: Instance, other: Instance) -> bool:
     """Whether echo, repetition and inversion time differ by no more than rounding: 0.5 ms or 1 %."""
+    pairs = ((getattr(one.sequence, name), getattr(other.sequence, name)) for name in _TIMES)
     return all(
         a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=0.01, abs_tol=0.5))
-        for a, b in (
-            (getattr(one.sequence, name), getattr(other.sequence, name))
-            for name in ("echo_time", "repetition_time", "inversion_time")
-        )
+        for a, b in pairs
     )
 
 

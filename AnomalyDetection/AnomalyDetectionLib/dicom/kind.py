@@ -39,23 +39,13 @@ _COMPUTED_TYPES = {
 }
 #: Meaning of AcquisitionContrast (PS3.3, C.8.13.3).
 _ACQUISITION_CONTRAST: dict[str, Kind] = {
-    **{"FLUID_ATTENUATED": "FLAIR", "T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "T2_STAR": "SWI"},
+    **{"FLUID_ATTENUATED": "FLAIR", "T1": "T1", "T2": "T2", "PROTON_DENSITY": "PD", "T2_STAR": "SWI"}
 }
 
 #: Parts of a Dixon acquisition that do not look like an ordinary image of its contrast, in ImageType and in names.
 _DIXON_TYPES = {
-    "FAT": "fat",
-    "F": "fat",
-    "FF": "fat fraction",
-    "FAT_FRACTION": "fat fraction",
-    "B0": "field",
-} | {
-    **{
-        "OP": "opposed phase",
-        "OPP": "opposed phase",
-        "OPP_PHASE": "opposed phase",
-        "OUT_PHASE": "opposed phase",
-    },
+    **{"FAT": "fat", "F": "fat", "FF": "fat fraction", "FAT_FRACTION": "fat fraction", "B0": "field"},
+    **dict.fromkeys(("OP", "OPP", "OPP_PHASE", "OUT_PHASE"), "opposed phase"),
 }
 _DIXON_NAMES = {"dixon", "mdixon", "ideal", "flex", "lava", "vibe"}
 _OPPOSED = {"opp", "op", "oop", "outphase", "out", "opposed"}
@@ -99,22 +89,14 @@ def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassi
     """The kind of an MR series.
 
     The attributes decide. If they say nothing, the name does; if the two contradict each other, the kind is "other".
-
-    Args:
-        earlier: the sentence of `earlier_contrast_medium`; "" if no contrast medium was given before.
+    `earlier`: the sentence of `earlier_contrast_medium`; "" if no contrast medium was given before.
     """
     kind, by_name, reason = _contrast(sequence)
-    reasons = [reason]
-    after = False
     if sequence.contrast_agent:
-        after = True
-        reasons.append(f"contrast medium: {sequence.contrast_agent}")
-    elif is_enhanced(sequence.description):
-        after = True
-        reasons.append("contrast medium by its name")
-    elif earlier:
-        after = True
-        reasons.append(earlier)
+        after = f"contrast medium: {sequence.contrast_agent}"
+    else:
+        after = "contrast medium by its name" if is_enhanced(sequence.description) else earlier
+    reasons = [reason, after] if after else [reason]
     if sequence.image_type:
         derived = bool(set(sequence.image_type) & {"DERIVED", "MPR", "REFORMATTED", "RESAMPLED"})
     else:
@@ -123,36 +105,27 @@ def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassi
         reasons.append("derived: " + ("\\".join(sequence.image_type[:3]) or "by its name"))
     says_nothing = _excluded(sequence) is None and _measured(sequence)[0] is None
     undetermined = kind == "other" and (says_nothing or reason.endswith(_TOO_LITTLE))
-    return SeriesClassification(kind, after, derived, by_name, tuple(reasons), _times(sequence), undetermined)
+    times = _times(sequence)
+    return SeriesClassification(kind, bool(after), derived, by_name, tuple(reasons), times, undetermined)
 
 
 def kind_of_images(sequences: Sequence[MrSequence], *, earlier: str = "") -> SeriesClassification:
-    """The kind of a series by all its images; "other" if they are of several kinds.
-
-    Args:
-        sequences: at least one.
-        earlier: as for `kind_of_sequence`.
-    """
+    """The kind of a series by all its images (at least one), as `kind_of_sequence`; "other" if they are of several kinds."""
     different = dict.fromkeys(replace(sequence, acquired_at=None) for sequence in sequences)
     classifications = [kind_of_sequence(sequence, earlier=earlier) for sequence in different]
-    kinds = list(dict.fromkeys(classification.kind for classification in classifications))
+    kinds = list(dict.fromkeys(each.kind for each in classifications))
     if len(kinds) > 1:
         reason = f"holds images of different kinds: {', '.join(kinds)}"
         return replace(classifications[0], kind="other", reasons=(reason,), times="", undetermined=False)
-    return next(
-        (classification for classification in classifications if classification.after_contrast),
-        classifications[0],
-    )
+    return next((each for each in classifications if each.after_contrast), classifications[0])
 
 
 def earlier_contrast_medium(sequences: Sequence[tuple[str, MrSequence]]) -> tuple[str, ...]:
     """For each series of a study, a sentence if it followed a contrast-enhanced series; else "".
 
     This applies from the first series on that names a contrast agent, or is a contrast-enhanced T1 or FLAIR by its name:
-    many scanners write the agent only into the series that was planned with it.
-
-    Args:
-        sequences: of one study: the name of each series ("series 4"), and the sequence of its first image.
+    many scanners write the agent only into the series that was planned with it. `sequences` are of one study: the name
+    of each series ("series 4"), and the sequence of its first image.
     """
     enhanced = [
         (sequence.acquired_at, name, sequence.contrast_agent or "contrast medium by its name")
@@ -165,16 +138,13 @@ def earlier_contrast_medium(sequences: Sequence[tuple[str, MrSequence]]) -> tupl
     ]
 
     def before(sequence: MrSequence) -> str:
+        taken = sequence.acquired_at
         # A time without a date cannot be compared with one that has it.
-        known = [
-            each
-            for each in enhanced
-            if sequence.acquired_at and (each[0].year == 1) == (sequence.acquired_at.year == 1)
-        ]
-        if not known or sequence.acquired_at is None:
+        known = [each for each in enhanced if taken and (each[0].year == 1) == (taken.year == 1)]
+        if not known or taken is None:
             return ""
         since, name, agent = min(known)
-        return f"taken after {name}, which had {agent}" if sequence.acquired_at > since else ""
+        return f"taken after {name}, which had {agent}" if taken > since else ""
 
     return tuple("" if sequence.contrast_agent else before(sequence) for _, sequence in sequences)
 
@@ -193,9 +163,9 @@ def _contrast(sequence: MrSequence) -> tuple[Kind, bool, str]:
         if named is None:
             return "other", False, reason or _SILENT
         return named, True, f"named {words!r}; its attributes do not tell the contrast"
-    if weak and named is None:
-        return "other", False, reason + _TOO_LITTLE
-    if weak and named is not None:
+    if weak:
+        if named is None:
+            return "other", False, reason + _TOO_LITTLE
         return named, named != measured, f"{reason}; named {words!r}"
     if named in (None, measured) or (measured == "FLAIR" and named == "T2"):
         return measured, False, reason
@@ -255,7 +225,6 @@ def _times(sequence: MrSequence) -> str:
 
 def _measured(sequence: MrSequence) -> tuple[Kind | None, str, bool]:
     """The kind by times and pulse sequence, the reason, and whether that evidence is weak."""
-    echo, repetition, inversion = sequence.echo_time, sequence.repetition_time, sequence.inversion_time
     times = _times(sequence)
     gradient = "GR" in sequence.scanning and "SE" not in sequence.scanning
     pulses = "gradient echo" if gradient else "spin echo" if "SE" in sequence.scanning else "pulses not told"
@@ -265,36 +234,23 @@ def _measured(sequence: MrSequence) -> tuple[Kind | None, str, bool]:
     if sequence.contrast in ("DIFFUSION", "PERFUSION", "STIR", "TAGGING", "FLOW_ENCODED", "TOF"):
         kind: Kind = "DWI/ADC" if sequence.contrast == "DIFFUSION" else "other"
         return kind, f"acquisition contrast {sequence.contrast}", False
-    timed = _timed(sequence, gradient, echo, repetition, inversion)
-    kind_by_contrast = _ACQUISITION_CONTRAST.get(sequence.contrast)
-    if kind_by_contrast is None:
-        kind_, weak = timed
-        inverted = "inversion recovery, " if kind_ in ("FLAIR", "T1") and sequence.inverted else ""
-        return kind_, f"{inverted}{pulses}: {times}" if times else "", weak
+    timed, weak = _timed(sequence, gradient)
+    named = _ACQUISITION_CONTRAST.get(sequence.contrast)
+    if named is None:
+        inverted = "inversion recovery, " if timed in ("FLAIR", "T1") and sequence.inverted else ""
+        return timed, f"{inverted}{pulses}: {times}" if times else "", weak
     # Some scanners call every image with a long echo T2, even a FLAIR; the inversion time is more reliable.
-    if timed[0] == "FLAIR" and kind_by_contrast in ("T2", "FLAIR"):
+    if timed == "FLAIR" and named in ("T2", "FLAIR"):
         return "FLAIR", f"inversion recovery, {pulses}: {times}", False
-    if timed[0] in (None, kind_by_contrast) or timed[1] or {kind_by_contrast, timed[0]} == {"T2", "FLAIR"}:
-        return (
-            kind_by_contrast,
-            f"acquisition contrast {sequence.contrast}" + (f" ({times})" if times else ""),
-            False,
-        )
-    return (
-        "other",
-        f"contradicts itself: acquisition contrast {sequence.contrast}, but {pulses}: {times}",
-        False,
-    )
+    reason = f"acquisition contrast {sequence.contrast}"
+    if timed in (None, named) or weak or {named, timed} == {"T2", "FLAIR"}:
+        return named, reason + (f" ({times})" if times else ""), False
+    return "other", f"contradicts itself: {reason}, but {pulses}: {times}", False
 
 
-def _timed(
-    sequence: MrSequence,
-    gradient: bool,
-    echo: float | None,
-    repetition: float | None,
-    inversion: float | None,
-) -> tuple[Kind | None, bool]:
+def _timed(sequence: MrSequence, gradient: bool) -> tuple[Kind | None, bool]:
     """The kind by the times alone, and whether it is doubtful."""
+    echo, repetition, inversion = sequence.echo_time, sequence.repetition_time, sequence.inversion_time
     if echo is None:
         return None, False
     if inversion:

@@ -41,10 +41,7 @@ def sort_images(instances: Sequence[Instance]) -> SortedImages:
     identical copies.
 
     A series that consists of such images only, such as phase images, is kept as it is; so are images at the same place
-    whose pixels differ.
-
-    Args:
-        instances: at least one.
+    whose pixels differ. `instances`: at least one.
     """
     kept, notes = _kept(instances, lambda frame: not frame.part), []
     parts = Counter(frame.part for instance in instances for frame in instance.frames if frame.part)
@@ -99,24 +96,24 @@ def _at_one_place(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
     for numbers in alike.values():
         # Along any line that is not parallel to the slices, those at one place follow one another.
         numbers.sort(key=lambda number: np.dot(frames[number].position or (), _LINE))
-        group = [numbers[0]]
+        groups = [[numbers[0]]]
         for number in numbers[1:]:
-            if _same_place(frames[group[0]], frames[number]):
-                group.append(number)
-                continue
-            yield [frames[each] for each in sorted(group)]
-            group = [number]
-        yield [frames[each] for each in sorted(group)]
+            if _same_place(frames[groups[-1][0]], frames[number]):
+                groups[-1].append(number)
+            else:
+                groups.append([number])
+        yield from ([frames[each] for each in sorted(group)] for group in groups)
 
 
 def _same_place(one: Frame, other: Frame) -> bool:
+    compared = (
+        (one.position, other.position, _ROUNDED_MM),
+        (one.axes, other.axes, SAME_DIRECTION),
+        (one.spacing, other.spacing, SAME_SPACING),
+    )
     return all(
         a == b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=within))
-        for a, b, within in (
-            (one.position, other.position, _ROUNDED_MM),
-            (one.axes, other.axes, SAME_DIRECTION),
-            (one.spacing, other.spacing, SAME_SPACING),
-        )
+        for a, b, within in compared
     )
 
 
@@ -126,7 +123,5 @@ def _digests(frames: Sequence[Frame]) -> dict[tuple[Path, int], bytes]:
         pixels, _ = read_pixels(frames, "-")
     except (InputError, OSError):  # reported when the series is read
         return {}
-    return {
-        (frame.file, frame.index): sha256(values.tobytes()).digest()
-        for frame, values in zip(frames, pixels, strict=True)
-    }
+    places = ((frame.file, frame.index) for frame in frames)
+    return {place: sha256(values.tobytes()).digest() for place, values in zip(places, pixels, strict=True)}

@@ -21,16 +21,16 @@ class PatientHeader:
         study_description, accession: of the study.
     """
 
-    name: str
-    patient_id: str
-    birth_date: str
-    sex: str
-    study_date: str
-    study_description: str
-    accession: str
+    name: str = ""
+    patient_id: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    study_date: str = ""
+    study_description: str = ""
+    accession: str = ""
 
 
-NOBODY = PatientHeader("", "", "", "", "", "", "")
+NOBODY = PatientHeader()
 """For a file that is not a DICOM instance."""
 
 
@@ -39,19 +39,13 @@ def patient_header(file: Path) -> PatientHeader:
     try:
         instance = read_header(file) if is_dicom(file) else None
     except OSError:
-        return NOBODY
+        instance = None
     if instance is None:
         return NOBODY
     who = instance.identity
-    return PatientHeader(
-        _name(who.name),
-        who.patient_id,
-        written_date(who.birth_date),
-        who.sex,
-        written_date(who.study_date),
-        instance.study_description,
-        instance.accession,
-    )
+    born, examined = written_date(who.birth_date), written_date(who.study_date)
+    study = instance.study_description, instance.accession
+    return PatientHeader(_name(who.name), who.patient_id, born, who.sex, examined, *study)
 
 
 def _name(value: str) -> str:

@@ -47,7 +47,7 @@ def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
     wanted: dict[Path, list[int]] = {}
     for number, frame in enumerate(frames):
         wanted.setdefault(frame.file, []).append(number)
-    values: list[np.ndarray | None] = [None] * len(frames)
+    values = np.empty((len(frames), frames[0].rows, frames[0].columns), np.float32)
     digest = hashlib.sha256()
     for file, numbers in wanted.items():
         content = file.read_bytes()
@@ -58,8 +58,8 @@ def read_pixels(frames: Sequence[Frame], name: str) -> tuple[np.ndarray, str]:
             if frame.index >= len(stored) or stored.shape[1:] != (frame.rows, frame.columns):
                 raise _damaged(file, name)
             slope, intercept = frame.scale
-            values[number] = (stored[frame.index] * slope + intercept).astype(np.float32)
-    return np.stack([value for value in values if value is not None]), digest.hexdigest()
+            values[number] = stored[frame.index] * slope + intercept
+    return values, digest.hexdigest()
 
 
 def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
@@ -70,10 +70,9 @@ def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
         image = pydicom.dcmread(BytesIO(content), force=True)
         if "TransferSyntaxUID" not in image.file_meta:  # a data set without file meta information
             implicit = image.original_encoding[0]
-            image.file_meta.TransferSyntaxUID = pydicom.uid.UID(
-                "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
-            )
-        syntax: str = str(image.file_meta.TransferSyntaxUID)
+            kinds = pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.ImplicitVRLittleEndian
+            image.file_meta.TransferSyntaxUID = kinds[bool(implicit)]
+        syntax = image.file_meta.TransferSyntaxUID
         colours = int(image.get("SamplesPerPixel", 1)) > 1 or image.PhotometricInterpretation != "MONOCHROME2"
     except Exception as error:  # pydicom raises whatever its parts raise for a malformed file
         raise _damaged(file, name) from error
@@ -82,9 +81,8 @@ def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
             f"{name} has colours or inverted grey values ({file.name}): give the images as they came from the scanner."
         )
     if syntax not in _OWN | _GDCM:
-        compression = pydicom.uid.UID(syntax).name
         raise InputError(
-            f"{name} is compressed in a way that cannot be read here ({compression}, {file.name}): export it "
+            f"{name} is compressed in a way that cannot be read here ({syntax.name}, {file.name}): export it "
             "uncompressed."
         )
     try:

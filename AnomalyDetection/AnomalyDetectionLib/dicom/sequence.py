@@ -12,21 +12,8 @@ from .values import first_number_of, item_of, private_items, private_words, text
 
 #: Values of ContrastBolusAgent that mean that none was given.
 _NO_AGENT = {
-    "",
-    "NO",
-    "NONE",
-    "N",
-    "0",
-    "NA",
-    "N/A",
-    "NIL",
-    "KEINE",
-    "KEIN",
-    "AUCUN",
-    "NESSUNO",
-    "NINGUNO",
-    "FALSE",
-    *("-", "--", "NOT GIVEN", "NOT APPLICABLE"),
+    *("", "NO", "NONE", "N", "0", "NA", "N/A", "NIL", "KEINE", "KEIN", "AUCUN", "NESSUNO", "NINGUNO"),
+    *("FALSE", "-", "--", "NOT GIVEN", "NOT APPLICABLE"),
 }
 #: Beginnings of such values: "NO CONTRAST", "none given", "without", "w/o KM".
 _NOTHING_GIVEN = re.compile(
@@ -55,9 +42,8 @@ COMPLEX_PARTS = frozenset(_PARTS.values())
 def part_of(image_type: Sequence[str], component: str = "") -> str:
     """The part of the complex image that is shown: one of `COMPLEX_PARTS`; "" for the magnitude.
 
-    Args:
-        image_type: ImageType or FrameType, in capitals; Philips also writes "P_FFE".
-        component: ComplexImageComponent, in capitals; or GE's number for it.
+    `image_type`: ImageType or FrameType, in capitals; Philips also writes "P_FFE". `component`:
+    ComplexImageComponent, in capitals; or GE's number for it.
     """
     words = [
         *(each for value in image_type[2:] if not value.isdigit() for each in (value, _letter(value))),
@@ -120,15 +106,8 @@ class MrSequence:
             "SharedFunctionalGroupsSequence",
             "AcquisitionDateTime",
         ),
-        *(
-            "AcquisitionDate",
-            "AcquisitionTime",
-            "ContentDate",
-            "ContentTime",
-            "SeriesDate",
-            "SeriesTime",
-            "StudyDate",
-        ),
+        *("AcquisitionDate", "AcquisitionTime", "ContentDate", "ContentTime", "SeriesDate", "SeriesTime"),
+        "StudyDate",
         *(
             tag
             for group, _, element in (_SIEMENS_TYPE, _SIEMENS_TEXT, _GE_PART)
@@ -139,17 +118,12 @@ class MrSequence:
 
     @classmethod
     def of(cls, header: Any, groups: Sequence[Any]) -> MrSequence:
-        """The sequence of a data set.
-
-        Args:
-            groups: functional groups of an enhanced object: the frame's, then the shared ones.
-        """
+        """The sequence of a data set; `groups`: functional groups of an enhanced object, the frame's, then the shared ones."""
 
         def number(keyword: str, group: str, inside: str) -> float | None:
             sources = [(header, keyword), *((item_of(each, group), inside) for each in groups)]
-            return next(
-                (n for source, name in sources if (n := first_number_of(source, name)) is not None), None
-            )
+            numbers = (first_number_of(source, name) for source, name in sources)
+            return next((n for n in numbers if n is not None), None)
 
         modifiers = [item_of(each, "MRModifierSequence") for each in groups]
         inverted = any(text_of(each, "InversionRecovery") == "YES" for each in modifiers)
@@ -222,9 +196,8 @@ def _agent(header: Any, groups: Sequence[Any]) -> str:
     agent = text_of(header, "ContrastBolusAgent")
     if agent.strip().upper() not in _NO_AGENT and not _NOTHING_GIVEN.match(agent.strip()):
         return agent
-    given = [
-        text_of(item_of(g, "ContrastBolusUsageSequence"), "ContrastBolusAgentAdministered") for g in groups
-    ]
+    usages = (item_of(group, "ContrastBolusUsageSequence") for group in groups)
+    given = [text_of(usage, "ContrastBolusAgentAdministered") for usage in usages]
     listed = header.get("ContrastBolusAgentSequence")
     if not listed or "NO" in given:  # listed in the object, but the volume was acquired before it was given
         return ""

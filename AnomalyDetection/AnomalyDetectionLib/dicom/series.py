@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -111,13 +112,9 @@ class Series:
         return ""
 
     def stack(self, name: str) -> Stack:
-        """Its slices in order.
+        """Its slices in order; `name`: its name in messages.
 
-        Args:
-            name: its name in messages.
-
-        Raises:
-            InputError: if they do not form one volume, or a file cannot be read.
+        InputError: if they do not form one volume, or a file cannot be read.
         """
         if not self.uid:
             raise InputError(
@@ -144,13 +141,12 @@ class Series:
 
 def series_of(folder: Folder) -> tuple[Series, ...]:
     """The series of images of a folder, by number. Other objects, such as reports, are left out."""
-    groups: dict[tuple[str, str], list[Instance]] = {}
+    groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
+    series_beside: dict[Path, set[str]] = defaultdict(set)
     for instance in folder.instances:
+        series_beside[instance.file.parent].add(instance.series)
         if instance.frames:
-            groups.setdefault((instance.series, instance.sop_class), []).append(instance)
-    series_beside: dict[Path, set[str]] = {}
-    for instance in folder.instances:
-        series_beside.setdefault(instance.file.parent, set()).add(instance.series)
+            groups[instance.series, instance.sop_class].append(instance)
     named_so = {_suffix(instance.file) for instance in folder.instances}
     # Other broken links are unrelated to the images.
     unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or _suffix(f) in named_so]
@@ -171,20 +167,21 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
 
 def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
     """The same series, with `Series.earlier` set if an earlier one of the study was contrast-enhanced."""
-    studies: dict[tuple[str, ...], list[int]] = {}
+    studies: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for place, each in enumerate(found):
         if each.is_mr:
-            identity = each.identity
-            studies.setdefault(
-                (identity.study,) if identity.study else (identity.patient_id, identity.study_date), []
-            ).append(place)
+            who = each.identity
+            studies[(who.study,) if who.study else (who.patient_id, who.study_date)].append(place)
     result = list(found)
     for places in studies.values():
-        called = [f"series {found[n].number}" if found[n].number else "another series" for n in places]
-        taken = [found[n].instances[0].sequence for n in places]
-        for place, earlier in zip(
-            places, earlier_contrast_medium(list(zip(called, taken, strict=True))), strict=True
-        ):
+        taken = [
+            (
+                f"series {found[n].number}" if found[n].number else "another series",
+                found[n].instances[0].sequence,
+            )
+            for n in places
+        ]
+        for place, earlier in zip(places, earlier_contrast_medium(taken), strict=True):
             if earlier:
                 result[place] = replace(result[place], earlier=earlier)
     return tuple(result)
@@ -204,14 +201,7 @@ def _content(file: Path) -> bytes:
 
 
 def check_fetched(folder: Folder, name: str) -> None:
-    """Refuse a folder that has broken links in place of images.
-
-    Args:
-        name: its name in messages.
-
-    Raises:
-        InputError: the folder has such links.
-    """
+    """InputError if a folder has broken links in place of images; `name`: its name in messages."""
     if missing := [file for file in folder.unreadable if leads_nowhere(file)]:
         raise InputError(
             f"{name} holds links whose content is not here ({display_path(missing[0])}): {FETCH}."
@@ -259,12 +249,12 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         raise InputError(
             f"The {role} folder {path} holds no DICOM images: give a folder that does, or a file."
         )
-    if series is None and len(found) == 1:
-        return found[0]
-    scans = [s for s in found if s.is_mr and s.classification.kind != "localiser"]
-    if series is None and len(scans) == 1:
-        return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
     if series is None:
+        if len(found) == 1:
+            return found[0]
+        scans = [s for s in found if s.is_mr and s.classification.kind != "localiser"]
+        if len(scans) == 1:
+            return replace(scans[0], chosen="the only series that is no localiser and no captured screen")
         raise InputError(
             f"The {role} folder {path} holds {len(found)} series: choose one by its number, "
             f"description or UID.\n{listed(found)}",
@@ -273,9 +263,8 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     matching = named(found, series)
     if len(matching) == 1:
         return matching[0]
-    problem = "none" if not matching else f"{len(matching)}"
     raise InputError(
-        f"The {role} folder {path} has {problem} of its series called {series!r}: choose one of these by "
+        f"The {role} folder {path} has {len(matching) or 'none'} of its series called {series!r}: choose one of these by "
         f"its number, description or UID.\n{listed(matching or found)}"
     )
 
@@ -283,9 +272,8 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
 def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...], str]:
     """The volume of a series (float32, LPS), its files in slice order, and the SHA256 of their content.
 
-    Raises:
-        InputError: if an image is damaged, or the slices do not form one volume (one is missing, duplicated, or has
-            another orientation or size).
+    InputError: if an image is damaged, or the slices do not form one volume (one is missing, duplicated, or has
+    another orientation or size).
     """
     for instance in series.instances:
         if not is_utf8(instance.file):
@@ -300,6 +288,5 @@ def read(series: Series, *, role: str) -> tuple[sitk.Image, tuple[Path, ...], st
 
 def listed(found: Sequence[Series]) -> str:
     """One line for each series: number, description, images."""
-    return "\n".join(
-        f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.frames)} images)" for s in found
-    )
+    rows = (f"  {s.number or '-'}  {s.description or s.uid}  ({len(s.frames)} images)" for s in found)
+    return "\n".join(rows)

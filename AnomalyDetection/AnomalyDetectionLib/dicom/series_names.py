@@ -12,133 +12,43 @@ _OUR_NAMES = re.compile(
 
 _FLAIR = {"flair", "tirm", "darkfluid", "dafl", "darkfl", "df", "flairs", "brainviewflair"}
 _T1 = {
-    *(
-        "t1",
-        "t1w",
-        "t1wi",
-        "t1tfe",
-        "t1ffe",
-        "t1se",
-        "t1tse",
-        "t1fse",
-        "t1mpr",
-        "t1mprage",
-        "t1space",
-        "st1w",
-    ),
-    *("t1weighted", "t1vibe", "t1gre", "t1flair", "t1fl", "t1w3d", "t1n", "t1c", "t1ce", "t1gd", "t1post"),
-    *(
-        "mprage",
-        "mpr",
-        "mp2rage",
-        "mpra",
-        "memprage",
-        "bravo",
-        "fspgr",
-        "spgr",
-        "irspgr",
-        "irfspgr",
-        "efgre3d",
-    ),
-    *(
-        "tfl3d",
-        "tfl",
-        "turboflash",
-        "vibe",
-        "3dt1",
-        "3dtfe",
-        "3dt1w",
-        "3dt1tfe",
-        "t13d",
-        "t1irtfe",
-        "mprrage",
-    ),
+    *("t1", "t1w", "t1wi", "t1tfe", "t1ffe", "t1se", "t1tse", "t1fse", "t1mpr", "t1mprage", "t1space"),
+    *("st1w", "t1weighted", "t1vibe", "t1gre", "t1flair", "t1fl", "t1w3d", "t1n", "t1c", "t1ce", "t1gd"),
+    *("t1post", "mprage", "mpr", "mp2rage", "mpra", "memprage", "bravo", "fspgr", "spgr", "irspgr"),
+    *("irfspgr", "efgre3d", "tfl3d", "tfl", "turboflash", "vibe", "3dt1", "3dtfe", "3dt1w", "3dt1tfe"),
+    *("t13d", "t1irtfe", "mprrage"),
 }
 #: Names of fast gradient-echo T1s that other contrasts also have; they count only if nothing else is named.
 _WEAK_T1 = {"tfe", "thrive", "lava", "mpr"}
 _OTHER_CONTRAST = {
-    *(
-        "t2",
-        "t2w",
-        "t2wi",
-        "t2star",
-        "pd",
-        "pdw",
-        "dwi",
-        "dti",
-        "adc",
-        "trace",
-        "swi",
-        "swan",
-        "bold",
-        "fmri",
-    ),
-    *(
-        "tof",
-        "mra",
-        "mrv",
-        "asl",
-        "cbf",
-        "cbv",
-        "mtt",
-        "ttp",
-        "perf",
-        "perfusion",
-        "dsc",
-        "dce",
-        "stir",
-        "ciss",
-    ),
-    *("fiesta", "drive", "gre", "hemo", "epi", "fa", "qsm", "phase", "b1000", "b0"),
+    *("t2", "t2w", "t2wi", "t2star", "pd", "pdw", "dwi", "dti", "adc", "trace", "swi", "swan", "bold"),
+    *("fmri", "tof", "mra", "mrv", "asl", "cbf", "cbv", "mtt", "ttp", "perf", "perfusion", "dsc", "dce"),
+    *("stir", "ciss", "fiesta", "drive", "gre", "hemo", "epi", "fa", "qsm", "phase", "b1000", "b0"),
 }
 _LOCALISER = {
-    *(
-        "loc",
-        "localizer",
-        "localiser",
-        "localisateur",
-        "scout",
-        "survey",
-        "aascout",
-        "aahscout",
-        "3plane",
-        "plane",
-    ),
-    *("cal", "calibration", "lokalizer", "repérage", "reperage", "übersicht", "localizador"),
+    *("loc", "localizer", "localiser", "localisateur", "scout", "survey", "aascout", "aahscout", "3plane"),
+    *("plane", "cal", "calibration", "lokalizer", "repérage", "reperage", "übersicht", "localizador"),
 }
 #: Images made from a scan, and scans of other parts of the body.
 _NO_SCAN = {
     *("seg", "segmentation", "label", "labels", "labelmap", "mask", "brainmask", "wmh", "lesion", "lesions"),
+    *("truth", "gt", "dlmuse", "aseg", "aparc", "prob", "probability", "score", "scores", "anomaly"),
+    *("map", "maps", "mapping", "t1map", "t2map", "rho", "t1rho", "inv1", "inv2", "sub", "subtraction"),
+    *("phoenixzipreport", "screen", "screenshot", "fusion", "fused", "report", "spine", "lspine", "cspine"),
     *(
-        "truth",
-        "gt",
-        "dlmuse",
-        "aseg",
-        "aparc",
-        "prob",
-        "probability",
-        "score",
-        "scores",
-        "anomaly",
+        "bias",
+        "field",
+        "warp",
+        "distance",
+        "atlas",
+        "template",
+        "mip",
+        "wmhs",
+        "jacobian",
         "anomalies",
-    ),
-    *(
-        "map",
-        "maps",
-        "mapping",
-        "t1map",
-        "t2map",
-        "rho",
-        "t1rho",
-        "inv1",
-        "inv2",
-        "sub",
-        "subtraction",
         "diff",
     ),
     *_LOCALISER,
-    *("phoenixzipreport", "screen", "screenshot", "fusion", "fused", "report", "spine", "lspine", "cspine"),
-    *("bias", "field", "warp", "distance", "atlas", "template", "mip", "wmhs", "jacobian"),
 }
 _AGENTS = (
     r"gd(?:dtpa|dota|bopta)?|gad\w*|gbca|dotarem|magnevist|prohance|omniscan|multihance|clariscan|elucirem|vueway"
@@ -213,6 +123,10 @@ _BROUGHT_TO = re.compile(
     r"(?<=[\W_])(?:to|in|on|onto|into|reg|registered|coreg|coregistered|aligned|resampled|2)(?=[\W_])",
     re.IGNORECASE,
 )
+#: A T1 or T2 that is joined to what follows.
+_RUN_TOGETHER = re.compile(
+    r"s?3?d?(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|post|gad|gd|km|fs|ax|sag|cor|tra|$))"
+)
 _SERIES_NUMBER = re.compile(r"^\s*(?:series\s*)?\d+\s*:\s*", re.IGNORECASE)
 
 
@@ -222,9 +136,7 @@ def kind_of_name(name: str) -> Literal["t1", "flair"] | None:
     A T1 FLAIR is a T1. A T2 that is not called FLAIR, dark fluid or TIRM is neither, nor are parameter maps,
     label maps, localisers, and the like.
     """
-    if _OUR_NAMES.match(name.strip()):
-        return None
-    if is_no_scan(name):
+    if _OUR_NAMES.match(name.strip()) or is_no_scan(name):
         return None
     name = _SERIES_NUMBER.sub("", name)
     words = words_of(name)
@@ -287,19 +199,13 @@ def words_of(name: str) -> set[str]:
     Phrases whose words mean something else, such as "post op" and "no phase wrap", are left out.
     """
     name = _as_meant(name)
-    spaced = _spaced(name)
-    words = [word for word in re.split(_BETWEEN, spaced.lower()) if word]
-    joined = {word for word in re.split(_BETWEEN, name.lower()) if word}
-    pieces: set[str] = set()
-    for word in [*words, *joined]:
-        pieces.add(word)
+    words = {word for text in (name, _spaced(name)) for word in re.split(_BETWEEN, text.lower()) if word}
+    pieces = set(words)
+    for word in words:
         pieces |= {word[: -len("space")], "space"} if word.endswith("space") and word != "space" else set()
         pieces |= set(re.findall(r"flair|mprage|t1w?(?=flair|mprage|tfe)|tirm|mp2rage|bravo|darkfluid", word))
-        if match := re.match(
-            r"(s?3?d?)(t1w?|t2w?)(?=\d?d?(?:tse|tfe|ffe|se|fse|flair|spc|post|gad|gd|km|fs|ax|sag|cor|tra|$))",
-            word,
-        ):
-            pieces.add(match[2])
+        if match := _RUN_TOGETHER.match(word):
+            pieces.add(match[1])
     return pieces
 
 

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,11 @@ from pydicom.dataset import Dataset
 
 from ..errors import InputError
 from ..grid import Grid
-from .cleaning import MULTI_FRAME, UTF_8, cleaned, complete
+from .cleaning import MULTI_FRAME, cleaned, complete
 from .header_checks import HeaderChecks
 from .headers import frames_of, header_of
 from .stack import TO_REFER, stack
 from .values import lack_of, value_of
-
-__all__ = ["UTF_8", "DicomSource"]
 
 _APART = 0.1  # distance in voxels up to which the corners of two grids count as the same
 
@@ -77,16 +76,9 @@ class DicomSource:
         return voxels[list(self.frames)]
 
     def matched(self, labels: sitk.Image, name: str) -> np.ndarray:
-        """The voxels of an image on this grid, (slices, rows, columns).
+        """The voxels of an image on this grid, (slices, rows, columns); InputError if its voxels are not the same.
 
-        Its axes may have another order or direction, as in a NIfTI file of the same series.
-
-        Args:
-            labels: any image on the same voxels.
-            name: of the image, for messages.
-
-        Raises:
-            InputError: if the voxels are not the same.
+        Its axes may have another order or direction, as in a NIfTI file of the same series. `name`: for messages.
         """
         other = Grid.of(labels)
         size = np.array(self.grid.size)
@@ -104,40 +96,30 @@ class DicomSource:
         off = math.inf
         if fits:
             senses = axes[np.arange(3), there]
-            expected = np.zeros((len(corners), 3))
-            for axis in range(3):
-                along = corners[:, axis]
-                expected[:, there[axis]] = along if senses[axis] > 0 else size[axis] - 1 - along
-            off = float(np.abs(here - expected).max())
+            expected = np.where(senses > 0, corners, size - 1 - corners)
+            off = float(np.abs(here[:, there] - expected).max())
         if off > _APART:
+            image = self.images[0]
+            series = str(image.get("SeriesDescription", "")) or self.series_uid
+            apart = f"{off:.1f} voxels apart" if math.isfinite(off) else "not the same grid"
             raise InputError(
-                f"{name} and the DICOM series {self._name} do not have the same voxels ({_words(other)} and "
-                f"{_words(self.grid)}, {_apart(off)}): take the DICOM series that it was read or made from, "
-                "unchanged."
+                f"{name} and the DICOM series {series!r} do not have the same voxels ({_words(other)} and "
+                f"{_words(self.grid)}, {apart}): take the DICOM series that it was read or made from, unchanged."
             )
         found = sitk.GetArrayFromImage(labels).transpose(2, 1, 0).transpose(there)
         flips = tuple(slice(None, None, 1 if sense > 0 else -1) for sense in senses)
         return np.ascontiguousarray(found[flips].transpose(2, 1, 0))
 
-    @property
-    def _name(self) -> str:
-        image = self.images[0]
-        return repr(str(image.get("SeriesDescription", "")) or self.series_uid)
-
     @classmethod
     def of(cls, files: Sequence[Path]) -> DicomSource:
         """Read the headers of a series, check them, and clean them.
 
-        Args:
-            files: one DICOM image for each slice, in any order, or one multi-frame image.
-
-        Raises:
-            InputError: if attributes that derived objects need are missing or unusable (the message names all of
-                them, with their files), or if the images are not one volume.
+        `files`: one DICOM image for each slice, in any order, or one multi-frame image. InputError: if attributes
+        that derived objects need are missing or unusable (the message names all of them, with their files), or if the
+        images are not one volume.
         """
         with warnings.catch_warnings():
-            # warnings about non-standard values, which are checked here
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # about non-standard values, which are checked here
             return cls._of(files)
 
     @classmethod
@@ -145,10 +127,8 @@ class DicomSource:
         paths = [Path(file) for file in files]
         checks = HeaderChecks(paths, [header_of(path) for path in paths])
         images = [cleaned(checks, place) for place in range(len(paths))]
-        checks.same(
-            "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID", "Rows", "Columns"
-        )
-        checks.same("SOPClassUID")
+        checks.same("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "PatientID")
+        checks.same("Rows", "Columns", "SOPClassUID")
         checks.different("SOPInstanceUID")
         if any(image.PatientID for image in images):  # either all of them may lack it, or none
             for place, header in enumerate(checks.headers):
@@ -158,9 +138,7 @@ class DicomSource:
         if multi_frame and len(paths) > 1:
             checks.wrong("NumberOfFrames", "is of several multi-frame images, of which one is a volume", 1)
         checks.raise_if_any()
-        frames = [
-            frame for path, image in zip(paths, images, strict=True) for frame in frames_of(path, image)
-        ]
+        frames = list(chain.from_iterable(map(frames_of, paths, images)))
         name = f"The DICOM series in {paths[0].parent}"
         if len(frames) < 2:
             raise InputError(f"{name} is a single slice: take all slices of the FLAIR's series.")
@@ -179,15 +157,10 @@ class DicomSource:
                 image.PixelSpacing = images[0].PixelSpacing
         for image in images:
             complete(image, made.grid.spacing[2])
-        return cls(
-            tuple(images), made.grid, positions, slices_of_frames, tuple(paths), tuple(checks.remarks())
-        )
+        remarks = tuple(checks.remarks())
+        return cls(tuple(images), made.grid, positions, slices_of_frames, tuple(paths), remarks)
 
 
 def _words(grid: Grid) -> str:
     voxels = " x ".join(map(str, grid.size))
     return f"{voxels} of {' x '.join(f'{mm:.3g}' for mm in grid.spacing)} mm"
-
-
-def _apart(voxels: float) -> str:
-    return f"{voxels:.1f} voxels apart" if math.isfinite(voxels) else "not the same grid"

@@ -71,17 +71,15 @@ def stack(frames: Sequence[Frame], name: str, tolerances: Tolerances = TO_READ) 
         )
     if broken := next((frame for frame in frames if frame.broken), None):
         raise InputError(
-            f"{name} has an attribute that cannot be read ({broken.broken[0]} in {display_path(Path(broken.file.name))}), "
+            f"{name} has an attribute that cannot be read ({broken.broken[0]} in {display_path(broken.file.name)}), "
             "so its voxels or their places are not known: export it again from the scanner."
         )
     placed = [frame for frame in frames if frame.position and frame.axes and frame.spacing]
     if len(placed) < len(frames) or not frames[0].rows or not frames[0].columns:
         raise InputError(f"{name} does not say where its slices lie: export it again from the scanner.")
     positions = np.array([frame.position for frame in frames])
-    cosines, spacings = (
-        np.array([frame.axes for frame in frames]),
-        np.array([frame.spacing for frame in frames]),
-    )
+    cosines = np.array([frame.axes for frame in frames])
+    spacings = np.array([frame.spacing for frame in frames])
     row, column, normal = _axes(cosines[0], name)
     if np.abs(cosines - cosines[0]).max() > SAME_DIRECTION:
         raise InputError(
@@ -109,7 +107,7 @@ def _check_scale(frames: Sequence[Frame], name: str) -> None:
         if without and any(getattr(frame, what) not in (None, neutral) for frame in frames):
             raise InputError(
                 f"{name} has slices whose values cannot be compared: {keyword} is missing in "
-                f"{display_path(Path(without.file.name))} and not in others; export it again from the scanner."
+                f"{display_path(without.file.name)} and not in others; export it again from the scanner."
             )
 
 
@@ -168,26 +166,20 @@ def _slice_spacing(
 
 def _why_twice(frames: Sequence[Frame], places: np.ndarray) -> str:
     """Why there are several images at one position; `places`: indices of frames that share their position with the next one."""
-    for what, label in (
-        ("echo_time", "echo times"),
-        ("temporal_position", "time points"),
-        ("image_type", "kinds of images"),
+    for label, unit, values in (
+        ("echo times", " ms", {frame.echo_time for frame in frames}),
+        ("time points", "", {frame.temporal_position for frame in frames}),
+        ("kinds of images", "", {frame.image_type for frame in frames}),
     ):
-        values = {getattr(frame, what) for frame in frames}
         if len(values) > 1:
             shown = sorted(values, key=lambda text: (len(text), text))[:4]
-            unit = " ms" if what == "echo_time" else ""
             return f"{len(values)} {label}: {', '.join(text or 'none' for text in shown)}{unit}"
     one, other = frames[places[0]], frames[places[0] + 1]
     if one.file == other.file:
         return f"frames {one.index + 1} and {other.index + 1} of {one.file.name}"
-    same = (
-        "two different images of one SOPInstanceUID"
-        if one.instance and one.instance == other.instance
-        else f"{len(places)} of them twice"
-    )
-    apart = one.file.parent != other.file.parent
-    names = [
-        str(Path(file.parent.name, file.name)) if apart else file.name for file in (one.file, other.file)
-    ]
-    return f"{same}: {display_path(Path(names[0]))} and {display_path(Path(names[1]))}"
+    same = f"{len(places)} of them twice"
+    if one.instance and one.instance == other.instance:
+        same = "two different images of one SOPInstanceUID"
+    parts = 1 if one.file.parent == other.file.parent else 2
+    names = (display_path(Path(*file.parts[-parts:])) for file in (one.file, other.file))
+    return f"{same}: {' and '.join(names)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from ..errors import InputError
@@ -57,13 +58,9 @@ class Pair:
 
 
 def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
-    """The studies with MR images in a folder and its sub-folders, by date, from the headers alone.
+    """The studies with MR images in a folder and its sub-folders (or of a DICOMDIR), by date, from the headers alone.
 
-    Args:
-        folder: to search, or the DICOMDIR in it.
-
-    Raises:
-        InputError: the folder does not exist, cannot be read, or holds no MR images.
+    InputError: the folder does not exist, cannot be read, or holds no MR images.
     """
     if folder.is_file() and folder.name.upper() == "DICOMDIR":
         folder = folder.parent
@@ -88,22 +85,16 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
 
 
 def the_study(folder: Path, uid: str | None = None) -> DicomStudy:
-    """The one study of a folder.
+    """The one study of a folder; `uid`: its StudyInstanceUID, if there are several.
 
-    Args:
-        uid: StudyInstanceUID, if there are several studies.
-
-    Raises:
-        InputError: as for `read_studies`; also if there are several and none is named, or the named one is missing.
+    InputError: as for `read_studies`; also if there are several and none is named, or the named one is missing.
     """
     studies = read_studies(folder)
     matching = studies if uid is None else [study for study in studies if study.uid == uid.strip()]
     if len(matching) != 1:
-        problem = (
-            f"holds {len(studies)} studies: choose one by its UID"
-            if uid is None
-            else f"holds no study {uid}: choose one of these"
-        )
+        problem = f"holds no study {uid}: choose one of these"
+        if uid is None:
+            problem = f"holds {len(studies)} studies: choose one by its UID"
         if any(not study.uid for study in studies):
             problem += " (of those without StudyInstanceUID give the folder)"
         raise InputError(
@@ -114,16 +105,11 @@ def the_study(folder: Path, uid: str | None = None) -> DicomStudy:
 
 
 def check_patient(study: DicomStudy) -> DicomStudy:
-    """The study, if all its images are of one patient.
-
-    Raises:
-        InputError: they are not.
-    """
+    """The study, if all its images are of one patient; InputError if they are not."""
     patients = patients_of(instance.identity for series in study.series for instance in series.instances)
     if len(patients) > 1:
-        different = next(
-            found for one in patients[0] for other in patients[1] if (found := one.contradictions(other))
-        )
+        pairs = product(patients[0], patients[1])
+        different = next(found for one, other in pairs if (found := one.contradictions(other)))
         raise InputError(
             f"The study in {study.folder} has images of {len(patients)} patients "
             f"({'; '.join(different)}): give the images of one."
@@ -134,11 +120,8 @@ def check_patient(study: DicomStudy) -> DicomStudy:
 def choose_pair(study: DicomStudy, t1: str | None = None, flair: str | None = None) -> Pair:
     """The T1 and the FLAIR of a study.
 
-    Args:
-        t1, flair: number, UID or description of the series that the user wants; None: by its attributes.
-
-    Raises:
-        InputError: if there is none, or several are equally good; the message lists the series and says how to choose.
+    `t1`, `flair`: number, UID or description of the series that the user wants; None: by its attributes. InputError:
+    if there is none, or several are equally good; the message lists the series and says how to choose.
     """
     pair = Pair(_choose(study, "T1", t1), _choose(study, "FLAIR", flair))
     if pair.t1 is pair.flair or pair.t1.instances == pair.flair.instances:
@@ -176,13 +159,13 @@ def _key(who: Identity) -> tuple[str, ...]:
 
 def _study(folder: Path, key: tuple[str, ...], found: Sequence[Series], headers: Folder) -> DicomStudy:
     mine = tuple(s for s in found if _key(s.identity) == key)
-    first = next(s for s in mine if s.is_mr).instances[0]
-    others = Counter(
-        i.modality or "other" for i in headers.instances if _key(i.identity) == key and not i.frames
-    )
+    scan = next(s for s in mine if s.is_mr)
+    first = scan.instances[0]
+    objects = (i for i in headers.instances if _key(i.identity) == key and not i.frames)
+    others = Counter(i.modality or "other" for i in objects)
     return DicomStudy(
         folder=folder,
-        uid=next(s for s in mine if s.is_mr).identity.study,
+        uid=scan.identity.study,
         date=first.identity.study_date,
         description=first.study_description,
         patient=next((who for s in mine if (who := s.identity.patient_id)), ""),
@@ -197,9 +180,8 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
         matching = named(study.series, wanted)
         if len(matching) == 1:
             return replace(matching[0], chosen="named by the user")
-        problem = "none" if not matching else str(len(matching))
         raise InputError(
-            f"The study in {study.folder} has {problem} of its series called {wanted!r}: {how}.\n"
+            f"The study in {study.folder} has {len(matching) or 'none'} of its series called {wanted!r}: {how}.\n"
             + listed(matching or study.series),
             see=see,
         )
@@ -212,10 +194,10 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
             f"The study in {study.folder} has no series that is certainly a {role}: {how}.\n{listed(study.series)}",
             see=see,
         )
-    choices = [
-        SeriesCandidate(s.classification, s.stack(s.name).grid, s.instances[0].sequence) for s in whole
-    ]
-    places, reason = best(choices, role)
+    places, reason = best(
+        [SeriesCandidate(s.classification, s.stack(s.name).grid, s.instances[0].sequence) for s in whole],
+        role,
+    )
     if len(places) > 1:
         raise InputError(
             f"The study in {study.folder} has {len(places)} equally good {role} series: {how}.\n"
@@ -253,6 +235,5 @@ def _voxels(series: Series) -> str:
 def _line(role: Role, series: Series) -> str:
     number = f"series {series.number}" if series.number else series.uid
     name = f" {series.description!r}" if series.description else ""
-    return (
-        f"{role}: {number}{name}, {len(series.frames)} images ({'; '.join([series.chosen, *series.notes])})"
-    )
+    reasons = "; ".join([series.chosen, *series.notes])
+    return f"{role}: {number}{name}, {len(series.frames)} images ({reasons})"

@@ -45,15 +45,11 @@ def decimals(value: Any, count: int, rule: Callable[[list[float]], bool] | None 
         numbers = [float(number) for number in values]
     except (TypeError, ValueError):
         return None
-    if (
-        len(numbers) != count
-        or not all(map(math.isfinite, numbers))
-        or (rule is not None and not rule(numbers))
-    ):
+    if len(numbers) != count or not all(map(math.isfinite, numbers)) or (rule and not rule(numbers)):
         return None
-    texts = [getattr(own, "original_string", None) or str(own) for own in values]
+    texts = [(getattr(own, "original_string", None) or str(own)).strip() for own in values]
     return [
-        text.strip() if len(text.strip()) <= 16 else format_number_as_ds(number)
+        text if len(text) <= 16 else format_number_as_ds(number)
         for text, number in zip(texts, numbers, strict=True)
     ]
 

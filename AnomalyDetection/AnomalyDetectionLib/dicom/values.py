@@ -30,13 +30,10 @@ def lack_of(header: Any, keyword: str) -> str:
     if keyword not in header:
         return "is missing"
     try:
-        return (
-            "is empty"
-            if header[keyword].is_empty or not str(header[keyword].value).strip("\0 ")
-            else "is broken"
-        )
+        empty = header[keyword].is_empty or not str(header[keyword].value).strip("\0 ")
     except Exception:  # pydicom raises whatever its parts raise for a broken value
-        return "is broken"
+        empty = False
+    return "is empty" if empty else "is broken"
 
 
 def text_of(header: Any, keyword: str) -> str:
@@ -117,9 +114,7 @@ def private_items(header: Any, group: int, creator: str, element: int) -> list[A
 
     value = private_of(header, group, creator, element)
     try:
-        if isinstance(
-            value, bytes
-        ):  # written without its value representation: implicit, then, like the whole file
+        if isinstance(value, bytes):  # without its value representation: implicit, then, like the whole file
             value = convert_SQ(value, is_implicit_VR=True, is_little_endian=True)
         return [item for item in value or () if hasattr(item, "private_block")]
     except Exception:  # something else

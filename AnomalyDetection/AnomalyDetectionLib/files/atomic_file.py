@@ -18,14 +18,8 @@ _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, err
 def atomic_file(path: Path, mark: str = "") -> Iterator[Path]:
     """Yield a temporary path to write to; it replaces the file, synced to disk, when the block succeeds.
 
-    A partial file left by a killed process is overwritten by the next writer.
-
-    Args:
-        path: the file to write.
-        mark: makes the temporary name unique where several processes may write the same file.
-
-    Raises:
-        OSError: if it cannot be written.
+    A partial file left by a killed process is overwritten by the next writer. `mark` makes the temporary name unique
+    where several processes may write the same file. OSError: it cannot be written.
     """
     partial = path.with_name(f".{path.name}{mark}.partial")
     try:
@@ -39,25 +33,15 @@ def atomic_file(path: Path, mark: str = "") -> Iterator[Path]:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write a text file that always holds either the old or the new content, even with several writers.
-
-    Raises:
-        OSError: it cannot be written; the old file is kept.
-    """
+    """Write a text file that holds the old or the new content at any time, even with several writers (OSError: the old)."""
     with atomic_file(path, f".{os.getpid()}") as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def synchronise(path: Path) -> None:
-    """Flush a file's content, or a folder's directory entries, to disk.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Flush a file's content, or a folder's directory entries, to disk; OSError if that fails."""
     folder = path.is_dir()
-    if folder and sys.platform == "win32":  # NTFS journals directory entries itself
-        return
-    if path.is_symlink():
+    if path.is_symlink() or (folder and sys.platform == "win32"):  # NTFS journals directory entries itself
         return
     try:
         handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)

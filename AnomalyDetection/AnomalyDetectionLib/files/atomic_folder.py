@@ -24,15 +24,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def locked_folder(output: Path) -> Iterator[None]:
     """Hold the exclusive right to write into a folder while the block runs.
 
-    A missing folder is created, and removed again if it stays empty. Remains of a killed run are recovered
-    first (see `journal`).
-
-    Raises:
-        InputError: another run is writing into the folder, or it cannot be written.
+    A missing folder is created, and removed again if it stays empty. Remains of a killed run are recovered first (see
+    `journal`). InputError: another run is writing into the folder, or it cannot be written.
     """
     output = Path(output)
     with _explained(output):
-        created = _make(output)
+        created = [folder for folder in (output, *output.parents) if not folder.exists()]
+        output.mkdir(parents=True, exist_ok=True)
     try:
         with contextlib.ExitStack() as held:
             with _explained(output):
@@ -41,25 +39,20 @@ def locked_folder(output: Path) -> Iterator[None]:
                         journal.recover(output)
             yield
     finally:
-        _remove_empty(created)
+        for folder in created:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
 
 
 @contextmanager
 def atomic_folder(output: Path, obsolete: Iterable[PurePosixPath] = ()) -> Iterator[Path]:
     """Yield a folder to write into; its files move to `output` when the block succeeds.
 
-    Files of the same name in `output` are replaced, others stay. If the block fails, or the user interrupts
-    it, nothing of it remains and `output` is as it was (not there, if it was not). The move itself is all or
-    nothing, too: an interrupt takes effect after it, and if the process is killed or the power fails in the midst
-    of it, the next `locked_folder` or `atomic_folder` of this folder completes it.
-
-    Args:
-        output: the folder; no other program may write into it meanwhile.
-        obsolete: files, relative to `output`, that belong to what is replaced: they are removed with the same move,
-            unless they are written anew.
-
-    Raises:
-        InputError: if the folder cannot be written, the disk is full, or another run writes into it.
+    Files of the same name in `output` are replaced, and `obsolete` ones (relative to it) that are not written anew
+    are removed; others stay. If the block fails, or the user interrupts it, `output` is as it was (not there, if it
+    was not). The move itself is all or nothing, too: an interrupt takes effect after it, and if the process is killed
+    or the power fails in the midst of it, the next `locked_folder` or `atomic_folder` of this folder completes it.
+    InputError: the folder cannot be written, the disk is full, or another run writes into it.
     """
     output = Path(output)
     with locked_folder(output):
@@ -102,37 +95,22 @@ def _signals_held() -> Iterator[None]:
             signal.raise_signal(caught)
 
 
-def _make(output: Path) -> list[Path]:
-    """Create the folder and its parents; return those that were missing, outermost first."""
-    missing: list[Path] = []
-    folder = output
-    while not folder.exists():
-        missing.insert(0, folder)
-        folder = folder.parent
-    output.mkdir(parents=True, exist_ok=True)
-    return missing
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in reversed(folders):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
 @contextmanager
 def _explained(output: Path, *, others: bool = False) -> Iterator[None]:
-    """Turn a write error into a message that names the output folder. With `others`, only errors that are
-    certainly about that folder; other files may be involved."""
+    """Turn a write error into a message that names the output folder; with `others`, where other files may be involved,
+    only one that is certainly about it.
+    """
     try:
         yield
     except OSError as error:
         if others and not _is_about(error, output):
             raise
-        if error.errno in _FULL:
-            raise InputError(f"The disk of the output folder {output} is full: free some space.") from error
-        raise InputError(
+        sentence = (
             f"The output folder {output} cannot be written ({error.strerror or error}): choose another."
-        ) from error
+        )
+        if error.errno in _FULL:
+            sentence = f"The disk of the output folder {output} is full: free some space."
+        raise InputError(sentence) from error
 
 
 def _is_about(error: OSError, output: Path) -> bool:

@@ -7,11 +7,7 @@ from pathlib import Path
 
 
 def sha256_of(*files: Path) -> str:
-    """SHA-256 of the concatenated content of files, in hexadecimal.
-
-    Raises:
-        OSError: one cannot be read.
-    """
+    """SHA-256 of the concatenated content of files, in hexadecimal; OSError if one cannot be read."""
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:

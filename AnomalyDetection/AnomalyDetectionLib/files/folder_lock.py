@@ -37,11 +37,7 @@ def exclusive_lock(folder: Path) -> Iterator[bool]:
     """Lock an existing folder for writing.
 
     May be nested within a thread. Yields whether this is the outermost lock and certainly exclusive; a drive without
-    locks cannot guarantee that.
-
-    Raises:
-        InputError: another process or thread holds the lock.
-        OSError: the folder cannot be written.
+    locks cannot guarantee that. InputError: another process or thread holds it; OSError: the folder cannot be written.
     """
     place = Path(folder).resolve()
     if _held.get(place) == threading.get_ident():
@@ -62,10 +58,8 @@ def exclusive_lock(folder: Path) -> Iterator[bool]:
 class Lock:
     """The outcome of a lock request; true if it was acquired.
 
-    Attributes:
-        acquired: whether the caller holds the lock.
-        exclusive: whether no other process can hold it too; False on a drive without locks. Remains of other processes
-            may only be removed if True.
+    `exclusive`: no other process can hold it too; False on a drive without locks. Remains of other processes may only
+    be removed if True.
     """
 
     acquired: bool
@@ -79,12 +73,8 @@ class Lock:
 def locked(folder: Path, *, wait: bool = True) -> Iterator[Lock]:
     """Take a named lock, across processes and, where the file system supports it, machines.
 
-    Args:
-        folder: carries the lock; created if missing and removed afterwards.
-        wait: wait until it is free; False: try once.
-
-    Yields:
-        The outcome of the request.
+    `folder`: carries the lock; created if missing and removed afterwards. `wait`: wait until it is free; False: try
+    once.
     """
     lock = Lock(False)
     try:

@@ -51,17 +51,13 @@ def begin(output: Path) -> Path:
 def commit(new: Path, output: Path, obsolete: Iterable[PurePosixPath] = ()) -> None:
     """Move all files of a folder from `begin` into `output`, replacing files of the same name.
 
-    Args:
-        obsolete: files that are to be removed with the same commit, relative to `output`; what is written anew stays.
-
-    Raises:
-        OSError: a file cannot be moved; everything is restored.
+    `obsolete` files, relative to `output`, are removed with the same commit; what is written anew stays. OSError: a file
+    cannot be moved; everything is restored.
     """
     working = new.parent
     own, old = PurePosixPath(working.name, _NEW), PurePosixPath(working.name, _OLD)
-    names = sorted(
-        PurePosixPath(path.relative_to(new).as_posix()) for path in new.rglob("*") if not path.is_dir()
-    )
+    written = (path for path in new.rglob("*") if not path.is_dir())
+    names = sorted(PurePosixPath(path.relative_to(new).as_posix()) for path in written)
     moves: list[Move] = []
     for name in names:
         if (output / name).is_dir():
@@ -99,11 +95,7 @@ def discard(new: Path) -> None:
 
 
 def recover(output: Path) -> None:
-    """Complete the commits of killed runs and remove the remains of uncommitted ones.
-
-    Raises:
-        OSError: a file cannot be moved.
-    """
+    """Complete the commits of killed runs and remove the remains of uncommitted ones; OSError if a file cannot be moved."""
     for working in sorted(output.glob(f"{PREFIX}*")):
         if working.is_symlink() or not working.is_dir():
             continue
@@ -112,11 +104,11 @@ def recover(output: Path) -> None:
                 working.rmdir()
             continue
         moves = _committed(working, output)
-        if moves is not None:
-            _settle(moves, output)
-            _finish(working, output, moves)
-        else:
+        if moves is None:
             _remove(working)
+            continue
+        _settle(moves, output)
+        _finish(working, output, moves)
 
 
 def _settle(moves: Iterable[Move], output: Path) -> None:

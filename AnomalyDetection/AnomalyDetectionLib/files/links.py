@@ -13,8 +13,6 @@ def leads_nowhere(path: Path) -> bool:
     try:
         if path.is_symlink():
             path.stat()
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):  # circular links and invalid file names
-        return False
+    except (OSError, ValueError) as error:  # others are circular links and invalid file names
+        return isinstance(error, FileNotFoundError)
     return False

@@ -13,11 +13,9 @@ EVERY_S = 0.5
 
 
 def call_when_process_ends(process: int, callback: Callable[[], None]) -> None:
-    """Call a function in a background thread when another process ends.
+    """Call a function once in a background thread when another process ends; at once if there is no such process.
 
-    Args:
-        process: process id. It need not be the direct parent: launchers may stand between.
-        callback: called once; immediately if there is no such process.
+    The process need not be the direct parent: launchers may stand between.
     """
 
     def watch() -> None:
@@ -37,10 +35,8 @@ def is_running(process: int) -> bool:
         return _wait_on_windows(process, 0)
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it exists and belongs to another user
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)  # it exists and belongs to another user
     return True
 
 

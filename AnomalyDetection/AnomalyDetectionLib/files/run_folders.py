@@ -23,11 +23,7 @@ def remove_leftovers(temporary: Path | None) -> None:
 
 
 def new_folder(temporary: Path | None) -> Path:
-    """Create a folder for one run; its name holds the id of the owning process.
-
-    Raises:
-        InputError: it cannot be made.
-    """
+    """Create a folder for one run; its name holds the id of the owning process. InputError: it cannot be made."""
     try:
         return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary))
     except OSError as error:

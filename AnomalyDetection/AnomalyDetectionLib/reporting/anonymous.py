@@ -14,18 +14,14 @@ def anonymous_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
     The SHA256 of the inputs are kept: they identify nobody, and whoever has the images can match the result to them.
     The durations of the stages are kept, too.
-
-    Args:
-        record: as `provenance.provenance` makes it; it is not changed.
     """
     kept = dict(record)
     if isinstance(kept.get("inputs"), Mapping):
         kept["inputs"] = {name: _input(block) for name, block in kept["inputs"].items()}
-    if isinstance(kept.get("run"), Mapping):
-        kept["run"] = {name: value for name, value in kept["run"].items() if name != "finished_utc"}
-    if isinstance(kept.get("model"), Mapping):
-        # The path of a model file may contain the user's name; a model that ships with the program has no path.
-        kept["model"] = {name: value for name, value in kept["model"].items() if name != "file"}
+    # The path of a model file may contain the user's name; a model that ships with the program has no path.
+    for block, left_out in (("run", "finished_utc"), ("model", "file")):
+        if isinstance(kept.get(block), Mapping):
+            kept[block] = {name: value for name, value in kept[block].items() if name != left_out}
     return kept
 
 

@@ -32,17 +32,15 @@ def score_colours(scores: np.ndarray, threshold: float, lightest: float | None =
     Returns:
         float32 RGBA in 0 to 1, shape of `scores` plus (4,).
     """
-    share = (
-        np.clip(scores / threshold, 0.0, 1.0)[..., None] if threshold > 0 else np.zeros((*scores.shape, 1))
-    )
+    share, beyond = np.zeros((*scores.shape, 1)), np.ones((*scores.shape, 1))
+    if threshold > 0:
+        span = (LIGHTEST_AT * threshold if lightest is None else lightest) - threshold
+        share = np.clip(scores / threshold, 0.0, 1.0)[..., None]
+        beyond = np.clip((scores - threshold) / max(span, 1e-6), 0.0, 1.0)[..., None]
     # Below half the threshold nothing is drawn, so that normal tissue stays readable.
     warmth = np.clip((share - 0.5) / 0.5, 0.0, 1.0)
     colour = (1 - warmth) * np.array(GREEN) + warmth * np.array(YELLOW)
     alpha = 0.4 * warmth
-    beyond = np.ones_like(share)
-    if threshold > 0:
-        span = (LIGHTEST_AT * threshold if lightest is None else lightest) - threshold
-        beyond = np.clip((scores - threshold) / max(span, 1e-6), 0.0, 1.0)[..., None]
     red = (1 - beyond) * np.array(DARK_RED) + beyond * np.array(LIGHT_RED)
     suspected = (scores > threshold)[..., None]
     rgba = np.concatenate([np.where(suspected, red, colour), np.where(suspected, 0.42, alpha)], axis=-1)

@@ -36,17 +36,12 @@ class Algorithm:
 
     @classmethod
     def of(
-        cls,
-        provenance: Mapping[str, Any],
-        *,
-        threshold: float | None = None,
-        min_patches: int | None = None,
+        cls, provenance: Mapping[str, Any], *, threshold: float | None = None, min_patches: int | None = None
     ) -> Algorithm:
         """The algorithm of a result, read from its provenance (see `provenance`); missing values are empty.
 
-        Args:
-            threshold, min_patches: what the findings were derived with since, where that is not what the run did. The
-                numbers of findings outlive such a change, and with them the UIDs of `tracking_uid`.
+        `threshold`, `min_patches`: what the findings were derived with since, where that is not what the run did. The
+        numbers of findings outlive such a change, and with them the UIDs of `tracking_uid`.
         """
         model, inputs = provenance.get("model") or {}, provenance.get("inputs") or {}
         model = model if isinstance(model, Mapping) else {"name": str(model)}
@@ -75,11 +70,9 @@ class Algorithm:
         return _uid("device", self.version, self.fingerprint)
 
     def tracking_uid(self, series_uid: str, number: int) -> str:
-        """The UID under which a finding is followed up; the same whenever the same run is done again.
+        """The UID under which a finding of this number is followed up; the same whenever the same run is done again.
 
-        Args:
-            series_uid: SeriesInstanceUID of the FLAIR.
-            number: of the finding.
+        `series_uid`: SeriesInstanceUID of the FLAIR.
         """
         return _uid("finding", series_uid, self.fingerprint, self.run, str(number))
 

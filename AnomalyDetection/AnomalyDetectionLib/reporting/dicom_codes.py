@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from highdicom.sr.coding import CodedConcept
 from pydicom.sr.coding import Code
 
@@ -15,12 +13,7 @@ SCHEME, SCHEME_NAME = "99ANODET", "AnomalyDetection extension for 3D Slicer"
 
 
 def own(value: str, meaning: str) -> CodedConcept:
-    """A code of the private scheme.
-
-    Args:
-        value: at most 16 characters.
-        meaning: at most 64.
-    """
+    """A code of the private scheme; `value` has at most 16 characters, `meaning` at most 64."""
     return CodedConcept(value, SCHEME, meaning)
 
 
@@ -74,47 +67,35 @@ _THIRDS = {
 }
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """What a finding of a category is: the category and the type of a segmented property (PS3.16, CID 7150, 7151)."""
-
-    category: Code
-    type: Code
-
-
 _TISSUE, _ANATOMY = Code("85756007", "SCT", "Tissue"), Code("91723000", "SCT", "Anatomical Structure")
-_SUSPECTED = _Kind(MORPHOLOGY, LESION)
+_SPATIAL = Code("309825002", "SCT", "Spatial and Relational Concept")
+_INFARCT = (MORPHOLOGY, Code("55641003", "SCT", "Infarct"))
 _KINDS = {
-    1: _Kind(MORPHOLOGY, Code("110702", "DCM", "White Matter T2 Hyperintensity")),
-    2: _Kind(_TISSUE, Code("17621005", "SCT", "Normal")),
-    3: _Kind(MORPHOLOGY, Code("55641003", "SCT", "Infarct")),
-    4: _Kind(MORPHOLOGY, Code("55641003", "SCT", "Infarct")),
-    5: _Kind(
-        Code("309825002", "SCT", "Spatial and Relational Concept"), Code("111207", "DCM", "Image artifact(s)")
-    ),
-    6: _Kind(_ANATOMY, Code("59820001", "SCT", "Blood Vessel")),
-    7: _Kind(MORPHOLOGY, Code("18115005", "SCT", "Pathologic calcification")),
-    8: _Kind(_TISSUE, Code("3138006", "SCT", "Bone")),
+    0: (MORPHOLOGY, LESION),
+    1: (MORPHOLOGY, Code("110702", "DCM", "White Matter T2 Hyperintensity")),
+    2: (_TISSUE, Code("17621005", "SCT", "Normal")),
+    3: _INFARCT,
+    4: _INFARCT,
+    5: (_SPATIAL, Code("111207", "DCM", "Image artifact(s)")),
+    6: (_ANATOMY, Code("59820001", "SCT", "Blood Vessel")),
+    7: (MORPHOLOGY, Code("18115005", "SCT", "Pathologic calcification")),
+    8: (_TISSUE, Code("3138006", "SCT", "Bone")),
 }
-"""By the categories of `detection.reviewed_findings`, 1 to 8."""
+"""Category and type of a segmented property (PS3.16, CID 7150 and 7151) for each category of `detection.reviewed_findings`;
+0: the reader has given none."""
 
 _KNOWN = {3: Code("373066001", "SCT", "Yes"), 4: Code("373067005", "SCT", "No")}
 """Categories that say whether an infarct was known before, which their SNOMED code cannot express."""
 
 
-def property_category(finding: ReviewedFinding) -> Code:
-    """The category of the segmented property: morphologically altered structure, unless the reader's category differs."""
-    return _KINDS.get(finding.category, _SUSPECTED).category
-
-
-def property_type(finding: ReviewedFinding) -> Code:
-    """The type of the segmented property: lesion, or the reader's category."""
-    return _KINDS.get(finding.category, _SUSPECTED).type
+def segmented_property(finding: ReviewedFinding) -> tuple[Code, Code]:
+    """Category and type of the segmented property: those of a lesion, unless the reader's category differs."""
+    return _KINDS.get(finding.category, _KINDS[0])
 
 
 def reader_category(finding: ReviewedFinding) -> Code | None:
     """The reader's category; None where the finding is unreviewed."""
-    return _KINDS[finding.category].type if finding.category else None
+    return _KINDS[finding.category][1] if finding.category else None
 
 
 def known_before(finding: ReviewedFinding) -> Code | None:

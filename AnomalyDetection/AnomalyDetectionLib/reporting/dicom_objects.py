@@ -48,11 +48,7 @@ class DicomFiles:
 
 
 def dicom_source(files: Sequence[Path]) -> DicomSource:
-    """The DICOM images of a FLAIR, checked (see `DicomSource.of`).
-
-    Raises:
-        InputError: they cannot be referred to, or a package is missing.
-    """
+    """The DICOM images of a FLAIR, checked; InputError if they cannot be referred to, or a package is missing."""
     _require_packages()
     from ..dicom.source import DicomSource
 
@@ -96,7 +92,8 @@ def source_of_flair(
         chosen = choose(reference or flair, role="FLAIR", series=name)
     source = dicom_source([instance.file for instance in chosen.instances])
     if reference is not None:
-        _require_same_patient(chosen, reference, t1, t1_series)
+        if t1 is not None and (t1.is_dir() or (t1.is_file() and is_dicom(t1))):
+            _require_same_patient(chosen, reference, t1, t1_series)
         from ..imaging.reading import read_volume
 
         image = read_volume(flair, role="FLAIR", series=series).image
@@ -111,11 +108,7 @@ def source_of_flair(
     return source
 
 
-def _require_same_patient(
-    chosen: Series, reference: Path, t1: Path | None, t1_series: str | Series | None
-) -> None:
-    if t1 is None or not (t1.is_dir() or (t1.is_file() and is_dicom(t1))):
-        return
+def _require_same_patient(chosen: Series, reference: Path, t1: Path, t1_series: str | Series | None) -> None:
     other = t1_series if isinstance(t1_series, Series) else choose(t1, role="T1", series=t1_series)
     if different := chosen.identity.contradictions(other.identity):
         raise InputError(
@@ -147,10 +140,8 @@ def write_dicom(
     """Write `SEGMENTATION` and `REPORT` into a folder that exists. Without a finding there is only a report.
 
     Args:
-        source: the DICOM images of the FLAIR.
         labels: uint16 on the FLAIR's voxels, whichever way its axes run; a voxel's value is its finding's number.
         findings: to write. Rejected findings and those without a voxel are left out, with a remark.
-        algorithm: that found them.
         name: of the volume that the labels belong to, for error messages.
         remarks: for the reader of the report, sentences without full stops.
         left_out: number of other findings of the scan; the report mentions it.
@@ -169,22 +160,13 @@ def write_dicom(
     there = set(np.unique(voxels).tolist())
     kept = [finding for finding in findings if finding.decision != "rejected"]
     chosen = sorted((f for f in kept if f.number in there), key=lambda finding: finding.number)
-    notes = list(source.remarks)
     rejected, without = len(findings) - len(kept), len(kept) - len(chosen)
-    if rejected:
-        notes.append(
-            f"{_findings(rejected)} that the reader rejected {'was' if rejected == 1 else 'were'} left out of the "
-            "DICOM objects"
-        )
-    if without:
-        notes.append(
-            f"{_findings(without)} without a voxel in the images {'is' if without == 1 else 'are'} not in the DICOM objects"
-        )
-    all_remarks = [*remarks, *notes]
-    if left_out:
-        all_remarks.append(
-            f"{_findings(left_out)} of this scan {'was' if left_out == 1 else 'were'} left out"
-        )
+    notes = [
+        *source.remarks,
+        *_count(rejected, "that the reader rejected was left out of the DICOM objects"),
+        *_count(without, "without a voxel in the images is not in the DICOM objects"),
+    ]
+    all_remarks = [*remarks, *notes, *_count(left_out, "of this scan was left out")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is as the images have it, such as a name of one part
         segmentation = segmentation_of(source, voxels, chosen, algorithm) if chosen else None
@@ -220,8 +202,10 @@ def _observer(reader: str, findings: Sequence[ReviewedFinding]) -> str | None:
     return name if "^" in name else f"{name[:63]}^"  # one part alone is a retired form of names
 
 
-def _findings(count: int) -> str:
-    return f"{count} finding{'' if count == 1 else 's'}"
+def _count(count: int, one: str) -> list[str]:
+    """A sentence about so many findings, from the one about a single finding; none where there is none."""
+    many = one.replace(" was ", " were ").replace(" is ", " are ")
+    return [] if count == 0 else [f"1 finding {one}" if count == 1 else f"{count} findings {many}"]
 
 
 def _require_packages() -> None:

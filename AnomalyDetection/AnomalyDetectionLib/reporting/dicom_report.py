@@ -5,37 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from highdicom import UID
+from highdicom import UID, sr
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.seg import Segmentation
-from highdicom.sr import (
-    AlgorithmIdentification,
-    CodeContentItem,
-    CodedConcept,
-    Comprehensive3DSR,
-    ContainerContentItem,
-    ContentItem,
-    ContentSequence,
-    DeviceObserverIdentifyingAttributes,
-    FindingSite,
-    GraphicTypeValues3D,
-    ImageContentItem,
-    LanguageOfContentItemAndDescendants,
-    Measurement,
-    MeasurementReport,
-    ObservationContext,
-    ObserverContext,
-    PersonObserverIdentifyingAttributes,
-    QualitativeEvaluation,
-    ReferencedSegment,
-    RelationshipTypeValues,
-    Scoord3DContentItem,
-    SourceSeriesForSegmentation,
-    TextContentItem,
-    TrackingIdentifier,
-    UIDRefContentItem,
-    VolumetricROIMeasurementsAndQualitativeEvaluations,
-)
 from pydicom.sr.coding import Code
 
 from ..detection.reviewed_findings import ReviewedFinding
@@ -46,19 +18,15 @@ from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
 
 SERIES_NUMBER, DESCRIPTION = 9002, "Suspected anomalies, report (research use only)"
 
-_CONTAINS = RelationshipTypeValues.CONTAINS
-_ENGLISH = CodedConcept("en-GB", "RFC5646", "English (United Kingdom)")
-_DEVICE, _PERSON = CodedConcept("121007", "DCM", "Device"), CodedConcept("121006", "DCM", "Person")
+_CONTAINS = sr.RelationshipTypeValues.CONTAINS
+_ENGLISH = sr.CodedConcept("en-GB", "RFC5646", "English (United Kingdom)")
+_DEVICE, _PERSON = sr.CodedConcept("121007", "DCM", "Device"), sr.CodedConcept("121006", "DCM", "Person")
 _REPORT = Code("126000", "DCM", "Imaging Measurement Report")
-_LIBRARY, _LIBRARY_GROUP = (
-    Code("111028", "DCM", "Image Library"),
-    Code("126200", "DCM", "Image Library Group"),
-)
+_LIBRARY = Code("111028", "DCM", "Image Library")
+_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
 _MODALITY, _MR = Code("121139", "DCM", "Modality"), Code("MR", "DCM", "Magnetic Resonance")
-_FRAME_OF_REFERENCE, _SOURCE = (
-    Code("112227", "DCM", "Frame of Reference UID"),
-    Code("260753009", "SCT", "Source"),
-)
+_FRAME_OF_REFERENCE = Code("112227", "DCM", "Frame of Reference UID")
+_SOURCE = Code("260753009", "SCT", "Source")
 _PROCEDURE = Code("121058", "DCM", "Procedure reported")
 
 
@@ -69,32 +37,31 @@ def report_of(
     findings: Sequence[ReviewedFinding],
     algorithm: Algorithm,
     *,
-    remarks: Sequence[str] = (),
-    all_there: bool = True,
-    reader: str | None = None,
-) -> Comprehensive3DSR:
+    remarks: Sequence[str],
+    all_there: bool,
+    reader: str | None,
+) -> sr.Comprehensive3DSR:
     """A Comprehensive 3D SR document about findings, unverified and preliminary.
 
     Volume and centroid are measured on the current segment, also if it was drawn by hand. Without findings the
     document has no measurement group and says that nothing was found.
 
     Args:
-        source: the FLAIR.
         segmentation: of these findings in this order; None where there is no finding.
         voxels: as for `segmentation_of`.
         findings: each with a voxel.
-        algorithm: that found them.
         remarks: for the reader, one sentence each.
         all_there: False if findings were left out. The document is then marked as partial, as it is while any of its
             findings is unreviewed.
         reader: DICOM name of the person whose categories, decisions and notes these are; None where there are none.
     """
-    context = ObservationContext(
-        observer_person_context=_person(reader), observer_device_context=_device(algorithm)
+    context = sr.ObservationContext(
+        observer_person_context=None if reader is None else _person(reader),
+        observer_device_context=_device(algorithm),
     )
-    language = LanguageOfContentItemAndDescendants(_ENGLISH)
+    language = sr.LanguageOfContentItemAndDescendants(_ENGLISH)
     if segmentation is not None:
-        root = MeasurementReport(
+        root = sr.MeasurementReport(
             observation_context=context,
             procedure_reported=say.BRAIN_MRI,
             imaging_measurements=[
@@ -109,7 +76,7 @@ def report_of(
     root.ContentSequence.insert(len(root.ContentSequence) - 1, _library(source))
     for sentence in remarks:
         root.ContentSequence.append(_text(say.COMMENT, sentence))
-    made = Comprehensive3DSR(
+    made = sr.Comprehensive3DSR(
         evidence=[*source.images, *([] if segmentation is None else [segmentation])],
         content=root,
         series_instance_uid=UID(),
@@ -133,10 +100,10 @@ def report_of(
     return made
 
 
-def _device(algorithm: Algorithm) -> ObserverContext:
-    return ObserverContext(
+def _device(algorithm: Algorithm) -> sr.ObserverContext:
+    return sr.ObserverContext(
         observer_type=_DEVICE,
-        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
             uid=algorithm.device_uid,
             name=f"{NAME} {algorithm.version}",
             manufacturer_name=MAKER,
@@ -146,25 +113,23 @@ def _device(algorithm: Algorithm) -> ObserverContext:
     )
 
 
-def _person(name: str | None) -> ObserverContext | None:
-    if name is None:
-        return None
-    return ObserverContext(
+def _person(name: str) -> sr.ObserverContext:
+    return sr.ObserverContext(
         observer_type=_PERSON,
-        observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=name),
+        observer_identifying_attributes=sr.PersonObserverIdentifyingAttributes(name=name),
     )
 
 
-def _library(source: DicomSource) -> ContainerContentItem:
+def _library(source: DicomSource) -> sr.ContainerContentItem:
     """The library of the images that the report is about (TID 1600); some viewers need it."""
-    context = RelationshipTypeValues.HAS_ACQ_CONTEXT
-    group = ContainerContentItem(name=_LIBRARY_GROUP, relationship_type=_CONTAINS)
-    group.ContentSequence = ContentSequence(
+    context = sr.RelationshipTypeValues.HAS_ACQ_CONTEXT
+    group = sr.ContainerContentItem(name=_LIBRARY_GROUP, relationship_type=_CONTAINS)
+    group.ContentSequence = sr.ContentSequence(
         [
-            CodeContentItem(_MODALITY, _MR, relationship_type=context),
-            UIDRefContentItem(_FRAME_OF_REFERENCE, source.frame_of_reference, relationship_type=context),
+            sr.CodeContentItem(_MODALITY, _MR, relationship_type=context),
+            sr.UIDRefContentItem(_FRAME_OF_REFERENCE, source.frame_of_reference, relationship_type=context),
             *(
-                ImageContentItem(
+                sr.ImageContentItem(
                     name=_SOURCE,
                     referenced_sop_class_uid=image.SOPClassUID,
                     referenced_sop_instance_uid=image.SOPInstanceUID,
@@ -174,25 +139,27 @@ def _library(source: DicomSource) -> ContainerContentItem:
             ),
         ]
     )
-    library = ContainerContentItem(name=_LIBRARY, relationship_type=_CONTAINS)
-    library.ContentSequence = ContentSequence([group])
+    library = sr.ContainerContentItem(name=_LIBRARY, relationship_type=_CONTAINS)
+    library.ContentSequence = sr.ContentSequence([group])
     return library
 
 
 def _nothing_found(
-    context: ObservationContext, language: LanguageOfContentItemAndDescendants
-) -> ContainerContentItem:
+    context: sr.ObservationContext, language: sr.LanguageOfContentItemAndDescendants
+) -> sr.ContainerContentItem:
     """The same document with one evaluation in place of measurements (TID 1500, row 12)."""
-    root = ContainerContentItem(name=_REPORT, template_id="1500")
-    root.ContentSequence = ContentSequence()
+    root = sr.ContainerContentItem(name=_REPORT, template_id="1500")
+    root.ContentSequence = sr.ContentSequence()
     root.ContentSequence.extend(language)
     root.ContentSequence.extend(context)
     root.ContentSequence.append(
-        CodeContentItem(_PROCEDURE, say.BRAIN_MRI, relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD)
+        sr.CodeContentItem(
+            _PROCEDURE, say.BRAIN_MRI, relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD
+        )
     )
-    evaluations = ContainerContentItem(name=say.QUALITATIVE, relationship_type=_CONTAINS)
-    evaluations.ContentSequence = ContentSequence(
-        [CodeContentItem(say.ANY_FINDING, say.NONE, relationship_type=_CONTAINS)]
+    evaluations = sr.ContainerContentItem(name=say.QUALITATIVE, relationship_type=_CONTAINS)
+    evaluations.ContentSequence = sr.ContentSequence(
+        [sr.CodeContentItem(say.ANY_FINDING, say.NONE, relationship_type=_CONTAINS)]
     )
     root.ContentSequence.append(evaluations)
     return root
@@ -205,24 +172,25 @@ def _group(
     segmentation: Segmentation,
     voxels: np.ndarray,
     algorithm: Algorithm,
-) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
+) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
     """The measurements of one finding (TID 1411), with its region, the reader's judgement and a note."""
     inside = voxels == finding.number
-    group = VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
+    category, property_type = say.segmented_property(finding)
+    group = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(
             uid=algorithm.tracking_uid(source.series_uid, finding.number),
             identifier=tracking_id(finding.number),
         ),
-        referenced_segment=ReferencedSegment(
+        referenced_segment=sr.ReferencedSegment(
             sop_class_uid=segmentation.SOPClassUID,
             sop_instance_uid=segmentation.SOPInstanceUID,
             segment_number=place,
-            source_series=SourceSeriesForSegmentation(referenced_series_instance_uid=source.series_uid),
+            source_series=sr.SourceSeriesForSegmentation(referenced_series_instance_uid=source.series_uid),
         ),
-        finding_category=say.property_category(finding),
-        finding_type=say.property_type(finding),
-        finding_sites=[FindingSite(anatomic_location=say.BRAIN, laterality=say.laterality(finding))],
-        algorithm_id=AlgorithmIdentification(
+        finding_category=category,
+        finding_type=property_type,
+        finding_sites=[sr.FindingSite(anatomic_location=say.BRAIN, laterality=say.laterality(finding))],
+        algorithm_id=sr.AlgorithmIdentification(
             name=NAME,
             version=algorithm.version,
             parameters=["; ".join(f"{name}={value}" for name, value in algorithm.all_parameters.items())],
@@ -234,60 +202,54 @@ def _group(
     return group
 
 
-def _measurements(finding: ReviewedFinding, volume_ml: float) -> list[Measurement]:
-    made = [
-        Measurement(name=say.VOLUME, value=_rounded(volume_ml), unit=say.MILLILITRE),
-        Measurement(name=say.PEAK_SCORE, value=_rounded(finding.peak_score), unit=say.NO_UNITS),
-        Measurement(name=say.MEAN_SCORE, value=_rounded(finding.mean_score), unit=say.NO_UNITS),
+def _measurements(finding: ReviewedFinding, volume_ml: float) -> list[sr.Measurement]:
+    values: list[tuple[Code | sr.CodedConcept, float | None, Code]] = [
+        (say.VOLUME, volume_ml, say.MILLILITRE),
+        (say.PEAK_SCORE, finding.peak_score, say.NO_UNITS),
+        (say.MEAN_SCORE, finding.mean_score, say.NO_UNITS),
+        (say.RATE, finding.per_normal_scan, say.FINDINGS_PER_SCAN),
     ]
-    if finding.per_normal_scan is not None:
-        made.append(
-            Measurement(name=say.RATE, value=_rounded(finding.per_normal_scan), unit=say.FINDINGS_PER_SCAN)
-        )
-    return made
+    # Four digits are more precise than the measurement, and short enough for a decimal string (VR DS).
+    return [
+        sr.Measurement(name=name, value=float(f"{value:.4g}"), unit=unit)
+        for name, value, unit in values
+        if value is not None
+    ]
 
 
-def _evaluations(finding: ReviewedFinding) -> list[QualitativeEvaluation]:
+def _evaluations(finding: ReviewedFinding) -> list[sr.QualitativeEvaluation]:
     """Qualitative evaluations: the hint, and the reader's judgement, or "suspected" if there is none yet."""
-    pairs: list[tuple[CodedConcept, Code | CodedConcept | None]] = [
+    pairs: list[tuple[sr.CodedConcept, Code | sr.CodedConcept | None]] = [
         (say.CERTAINTY, None if finding.judged else say.SUSPECTED),
         (say.HINT, say.HINTS.get(finding.hint)),
         (say.CATEGORY, say.reader_category(finding)),
         (say.KNOWN_BEFORE, say.known_before(finding)),
         (say.DECISION, say.DECISIONS[finding.decision]),
     ]
-    return [QualitativeEvaluation(name, value) for name, value in pairs if value is not None]
+    return [sr.QualitativeEvaluation(name, value) for name, value in pairs if value is not None]
 
 
-def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.ndarray) -> list[ContentItem]:
+def _where_and_why(finding: ReviewedFinding, source: DicomSource, inside: np.ndarray) -> list[sr.ContentItem]:
     """The centre as a point, and the texts that have no code."""
-    made: list[ContentItem] = [
-        Scoord3DContentItem(
+    made: list[sr.ContentItem] = [
+        sr.Scoord3DContentItem(
             name=say.CENTRE,
-            graphic_type=GraphicTypeValues3D.POINT,
+            graphic_type=sr.GraphicTypeValues3D.POINT,
             graphic_data=np.array([source.centroid(inside)]),
             frame_of_reference_uid=source.frame_of_reference,
             relationship_type=_CONTAINS,
         )
     ]
-    where = f"{finding.side}, {finding.region}".strip(", ")
-    for name, words in (
-        (say.REGION, where),
+    texts = (
+        (say.REGION, f"{finding.side}, {finding.region}".strip(", ")),
         (say.HINT_EVIDENCE, finding.hint_evidence),
         (say.COMMENT, finding.by_hand),
         (say.COMMENT, finding.note),
-    ):
-        if words.strip():
-            made.append(_text(name, words))
-    return made
+    )
+    return made + [_text(name, words) for name, words in texts if words.strip()]
 
 
-def _text(name: Code | CodedConcept, words: str) -> TextContentItem:
+def _text(name: Code | sr.CodedConcept, words: str) -> sr.TextContentItem:
     """A text content item (VR UT), without control characters other than line ends."""
     lines = ["".join(c if c.isprintable() else " " for c in line) for line in words.splitlines()]
-    return TextContentItem(name=name, value="\r\n".join(lines).strip(), relationship_type=_CONTAINS)
-
-
-def _rounded(value: float) -> float:
-    """A value rounded to four digits: more precise than the measurement, and short enough for a decimal string (VR DS)."""
-    return float(f"{value:.4g}")
+    return sr.TextContentItem(name=name, value="\r\n".join(lines).strip(), relationship_type=_CONTAINS)

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from highdicom import UID, AlgorithmIdentificationSequence
+from highdicom import UID, AlgorithmIdentificationSequence, seg
 from highdicom.color import CIELabColor
-from highdicom.seg import (
-    SegmentAlgorithmTypeValues,
-    Segmentation,
-    SegmentationTypeValues,
-    SegmentDescription,
-)
 from highdicom.sr.coding import CodedConcept
 
 from ..detection.reviewed_findings import ReviewedFinding
@@ -20,7 +14,7 @@ from ..dicom.cleaning import UTF_8
 from ..dicom.source import DicomSource
 from .colours import finding_colour
 from .dicom_algorithm import MAKER, NAME, Algorithm, tracking_id
-from .dicom_codes import ARTIFICIAL_INTELLIGENCE, BRAIN, property_category, property_type, region_modifiers
+from .dicom_codes import ARTIFICIAL_INTELLIGENCE, BRAIN, region_modifiers, segmented_property
 
 SERIES_NUMBER, DESCRIPTION = 9001, "Suspected anomalies (research use only)"
 
@@ -29,25 +23,20 @@ _MOST = 1024  # characters of a segment's description (VR ST)
 
 def segmentation_of(
     source: DicomSource, voxels: np.ndarray, findings: Sequence[ReviewedFinding], algorithm: Algorithm
-) -> Segmentation:
+) -> seg.Segmentation:
     """A Segmentation object (binary) of findings, derived from the FLAIR's instances.
 
     Segments are numbered 1, 2, 3 ... as the standard wants it; a finding's own number is in its label. Frames without
-    a voxel of a finding are left out.
-
-    Args:
-        source: the FLAIR.
-        voxels: uint16 (slices, rows, columns) on the source's grid; a voxel's value is its finding's number.
-        findings: at least one, each with a voxel.
-        algorithm: that found them.
+    a voxel of a finding are left out. `voxels`: uint16 (slices, rows, columns) on the source's grid; a voxel's value
+    is its finding's number. `findings`: at least one, each with a voxel.
     """
     segment_of = np.zeros(int(voxels.max()) + 1, np.uint16)
     for segment, finding in enumerate(findings, start=1):
         segment_of[finding.number] = segment
-    made = Segmentation(
+    made = seg.Segmentation(
         source_images=source.images,
         pixel_array=source.in_frames(segment_of[voxels]),
-        segmentation_type=SegmentationTypeValues.BINARY,
+        segmentation_type=seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
             _description(segment, finding, source, algorithm)
             for segment, finding in enumerate(findings, start=1)
@@ -71,13 +60,14 @@ def segmentation_of(
 
 def _description(
     segment: int, finding: ReviewedFinding, source: DicomSource, algorithm: Algorithm
-) -> SegmentDescription:
-    kinds = SegmentAlgorithmTypeValues
-    made = SegmentDescription(
+) -> seg.SegmentDescription:
+    kinds = seg.SegmentAlgorithmTypeValues
+    category, property_type = segmented_property(finding)
+    made = seg.SegmentDescription(
         segment_number=segment,
         segment_label=tracking_id(finding.number),
-        segmented_property_category=property_category(finding),
-        segmented_property_type=property_type(finding),
+        segmented_property_category=category,
+        segmented_property_type=property_type,
         algorithm_type=kinds.SEMIAUTOMATIC if finding.by_hand else kinds.AUTOMATIC,
         algorithm_identification=AlgorithmIdentificationSequence(
             name=NAME,

@@ -92,12 +92,9 @@ def outline(tile: Image.Image, labels: np.ndarray, colour: tuple[int, int, int] 
     for number, box in enumerate(ndimage.find_objects(inner), start=1):
         if box is None:
             continue
-        y, x = box[0].start - 16, box[1].stop + 2
         text = str(number)
-        x = min(x, width - 9 * len(text) - 3)
-        pen.text(
-            (x, max(y, 0)), text, fill=colour, font=font(14, bold=True), stroke_width=2, stroke_fill="black"
-        )
+        place = min(box[1].stop + 2, width - 9 * len(text) - 3), max(box[0].start - 16, 0)
+        pen.text(place, text, fill=colour, font=font(14, bold=True), stroke_width=2, stroke_fill="black")
 
 
 def mark(tile: Image.Image, caption: str) -> None:
@@ -144,14 +141,13 @@ def slice_height_mm(scores: ScoreMap, s: int) -> float:
 def window_of(shown: np.ndarray, dx: float, dy: float) -> Window:
     """Rows and columns that hold all that is to be shown, bool (slices, rows, columns), and a margin."""
     flat = np.asarray(shown.any(axis=0))
-    if not flat.any():
-        return slice(0, flat.shape[0]), slice(0, flat.shape[1])
-    rows, columns = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0))
-    my, mx = round(MARGIN_MM / dy), round(MARGIN_MM / dx)
-    return (
-        slice(max(int(rows[0]) - my, 0), min(int(rows[-1]) + 1 + my, flat.shape[0])),
-        slice(max(int(columns[0]) - mx, 0), min(int(columns[-1]) + 1 + mx, flat.shape[1])),
+    boxes = ndimage.find_objects(flat.astype(np.uint8)) or [(slice(0, size) for size in flat.shape)]
+    margins = round(MARGIN_MM / dy), round(MARGIN_MM / dx)
+    rows, columns = (
+        slice(max(part.start - margin, 0), min(part.stop + margin, size))
+        for part, margin, size in zip(boxes[0], margins, flat.shape, strict=True)
     )
+    return rows, columns
 
 
 def shortened(text: str, with_font: ImageFont.FreeTypeFont, width: int) -> str:

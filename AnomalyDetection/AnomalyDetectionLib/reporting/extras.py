@@ -93,8 +93,11 @@ def make_extras(
             remarks += extra.make(folder)
         except Exception as error:  # any error: the result matters more than an optional output
             missing.append(MissingExtra.because(extra, error, anonymous=anonymous))
-            for name in extra.files:
-                _remove(folder / name)
+            for path in (folder / name for name in extra.files):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
     return remarks, missing
 
 
@@ -114,10 +117,3 @@ def reason_of(error: BaseException, *, anonymous: bool = False) -> str:
         f"something went wrong inside the program ({error_text}); run again with --debug and report it together with what "
         "`anomaly-detection doctor` prints"
     )
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

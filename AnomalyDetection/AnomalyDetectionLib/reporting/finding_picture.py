@@ -40,16 +40,11 @@ def draw_finding(
     """Draw the slice of the model's grid that holds most of a finding.
 
     Args:
-        scores: the scored brain.
-        findings: derived from it.
-        number: of the finding.
+        number: of the finding; KeyError if there is none of that number.
         comparison: of its highest patch with normal tissue; None: left out.
 
     Returns:
         An RGB picture of some 1,200 x 900 pixels, or 1,200 x 1,150 with the comparison.
-
-    Raises:
-        KeyError: if there is no finding of that number.
     """
     from PIL import Image, ImageDraw
 
@@ -66,21 +61,19 @@ def draw_finding(
     score = drawing.scores_on_model_grid(scores)[s]
     t1_grey = drawing.grey_range(study.t1, study.brain, study.t1_scale)
     flair_grey = drawing.grey_range(study.flair, study.brain, study.flair_scale)
+    probabilities = scores.probabilities
     rows = []
     for window in (whole, close):
         size = TILE_WIDTH, round(TILE_WIDTH * _height(window) * dy / (_width(window) * dx))
         t1 = drawing.grey_tile(study.t1[s][window], t1_grey, size)
         flair = drawing.grey_tile(study.flair[s][window], flair_grey, size)
-        scored = drawing.with_scores(
-            flair, score[window], findings.threshold, probabilities=scores.probabilities
-        )
+        scored = drawing.with_scores(flair, score[window], findings.threshold, probabilities=probabilities)
         inside = labels[s][window]
         drawing.outline(scored, np.where(inside == number, 0, inside), OTHERS_COLOUR)
         drawing.outline(scored, np.where(inside == number, inside, 0))
         rows.append((t1, flair, scored))
     for tile in rows[0]:
-        box = _pixels(close, whole, tile.size)
-        ImageDraw.Draw(tile).rectangle(box, outline=BOX_COLOUR)
+        ImageDraw.Draw(tile).rectangle(_pixels(close, whole, tile.size), outline=BOX_COLOUR)
     for tiles, caption in zip(rows, (f"S {drawing.slice_height_mm(scores, s):.0f} mm", ""), strict=True):
         for tile in tiles:
             drawing.mark(tile, caption)
@@ -91,20 +84,14 @@ def draw_finding(
     extra = 0 if below is None else COMPARISON_TOP + below.height
     canvas = Image.new("RGB", (width + LEGEND_WIDTH, height + extra))
     pen = ImageDraw.Draw(canvas)
-    title, line = _title(finding), _line(finding, findings)
+    small = drawing.font(13)
+    title = f"Suspected anomaly {finding.number}, {finding.hint}: {finding.side}, {finding.region}"
     pen.text((GAP + 4, 6), title, fill="white", font=drawing.font(20, bold=True))
-    pen.text((GAP + 4, 34), line, fill="white", font=drawing.font(14))
-    why = drawing.shortened(
-        f"{finding.hint}: {finding.hint_evidence}", drawing.font(13), canvas.width - 2 * GAP - 8
-    )
-    pen.text((GAP + 4, 57), why, fill=drawing.QUIET, font=drawing.font(13))
-    pen.text(
-        (canvas.width - 8, 10),
-        drawing.CREDIT,
-        fill=drawing.CREDIT_COLOUR,
-        font=drawing.font(13),
-        anchor="ra",
-    )
+    pen.text((GAP + 4, 34), _line(finding, findings), fill="white", font=drawing.font(14))
+    why = drawing.shortened(f"{finding.hint}: {finding.hint_evidence}", small, canvas.width - 2 * GAP - 8)
+    pen.text((GAP + 4, 57), why, fill=drawing.QUIET, font=small)
+    credit = canvas.width - 8, 10
+    pen.text(credit, drawing.CREDIT, fill=drawing.CREDIT_COLOUR, font=small, anchor="ra")
     y = TOP
     for tiles in rows:
         for column, tile in enumerate(tiles):
@@ -118,14 +105,8 @@ def draw_finding(
         text = explanation(comparison)
         pen.text((GAP + 4, height + 26), text, fill=drawing.QUIET, font=drawing.font(12))
         canvas.paste(below, (GAP, height + COMPARISON_TOP))
-    drawing.draw_legend(
-        canvas, width + 20, TOP + 30, findings.threshold, LEGEND, probabilities=scores.probabilities
-    )
+    drawing.draw_legend(canvas, width + 20, TOP + 30, findings.threshold, LEGEND, probabilities=probabilities)
     return canvas
-
-
-def _title(finding: Finding) -> str:
-    return f"Suspected anomaly {finding.number}, {finding.hint}: {finding.side}, {finding.region}"
 
 
 def _line(finding: Finding, findings: Findings) -> str:
@@ -138,16 +119,16 @@ def _line(finding: Finding, findings: Findings) -> str:
 
 def close_window(inside: np.ndarray, dx: float, dy: float) -> Window:
     """A square window round a finding in its slice, shifted to lie inside the image."""
-    box = ndimage.find_objects(inside.astype(np.uint8))[0]
-    extent_mm = [(part.stop - part.start) * mm for part, mm in zip(box, (dy, dx), strict=True)]
-    side_mm = max(LEAST_CLOSE_MM, 2 * max(extent_mm))
-    parts = []
-    for part, mm, size in zip(box, (dy, dx), inside.shape, strict=True):
+    rows, columns = ndimage.find_objects(inside.astype(np.uint8))[0]
+    extents_mm = (rows.stop - rows.start) * dy, (columns.stop - columns.start) * dx
+    side_mm = max(LEAST_CLOSE_MM, 2 * max(extents_mm))
+
+    def widened(part: slice, mm: float, size: int) -> slice:
         length = min(size, round(side_mm / mm))
-        first = round((part.start + part.stop - length) / 2)
-        first = min(max(first, 0), size - length)
-        parts.append(slice(first, first + length))
-    return parts[0], parts[1]
+        first = min(max(round((part.start + part.stop - length) / 2), 0), size - length)
+        return slice(first, first + length)
+
+    return widened(rows, dy, inside.shape[0]), widened(columns, dx, inside.shape[1])
 
 
 def _pixels(inner: Window, outer: Window, size: tuple[int, int]) -> tuple[float, float, float, float]:

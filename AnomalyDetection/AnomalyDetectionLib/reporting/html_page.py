@@ -26,11 +26,10 @@ def page(template: Path, *, rules: str = "", **values: object) -> str:
     Args:
         template: the file; it may extend those in `TEMPLATES`.
         rules: CSS added after style.css.
-        values: the variables of the template; a missing one is an error.
+        values: the variables of the template; a missing one is an error (jinja2.UndefinedError).
 
     Raises:
         OSError: if a picture cannot be read.
-        jinja2.UndefinedError: a value is missing.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup

@@ -19,19 +19,8 @@ from .. import __version__
 from ..files.file_hash import sha256_of
 
 PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "SimpleITK",
-    "pydicom",
-    "highdicom",
-    "pyjpegls",
-    "deepbet",
-    "nibabel",
-    "safetensors",
-    "jinja2",
-    "pillow",
-    "click",
+    *("torch", "numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "pyjpegls", "deepbet", "nibabel"),
+    *("safetensors", "jinja2", "pillow", "click"),
 )
 """What every run goes through: what pyproject.toml asks for, and what that asks for without naming a version."""
 OPTIONAL_PACKAGES = ("matplotlib", "tqdm", "nilearn", "lightning-fabric", "snakemake")
@@ -116,17 +105,12 @@ def _devices() -> Iterator[str]:
     import torch
 
     yield f"cpu: {torch.get_num_threads()} threads"
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            properties = torch.cuda.get_device_properties(index)
-            yield f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.1f} GiB"
-    else:
-        built = (
-            f"torch is built for CUDA {torch.version.cuda}"
-            if torch.version.cuda
-            else "torch is built without it"
-        )
-        yield f"cuda: none ({built})"
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(index)
+        yield f"cuda:{index}: {properties.name}, {properties.total_memory / 2**30:.1f} GiB"
+    if not torch.cuda.is_available():
+        built = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without it"
+        yield f"cuda: none (torch is built {built})"
     yield f"mps: {'yes' if torch.backends.mps.is_available() else 'none'}"
 
 

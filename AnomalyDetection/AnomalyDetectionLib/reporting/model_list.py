@@ -24,20 +24,14 @@ def model_list() -> str:
         title, summary = (model.card.get(entry, "") for entry in ("title", "summary"))
         parts = (f"{model.name}  kind {model.kind}{default}", title, f"sha256 {model.sha256[:16]}", summary)
         lines.append("  ".join(part for part in parts if part))
-    return (
-        escape_controls("\n".join(lines))
-        or "No model ships with this installation; give a model file with --model."
-    )
+    none = "No model ships with this installation; give a model file with --model."
+    return escape_controls("\n".join(lines)) or none
 
 
 def model_card(path_or_name: str) -> str:
-    """Name, hash, settings and card of a model.
+    """Name, hash, settings and card of a bundled model (by its name) or of a model file.
 
-    Args:
-        path_or_name: a bundled model's name, or a model file.
-
-    Raises:
-        InputError: if there is no such model or it cannot be read.
+    InputError: if there is no such model or it cannot be read.
     """
     model = load_model(path_or_name)
     content = {
@@ -84,8 +78,7 @@ def _lines(content: dict[str, Any], indent: str = "") -> list[str]:
         elif isinstance(value, (list, tuple)):
             lines.append(f"{indent}{key}: {', '.join(str(item) for item in value)}")
         else:
-            text = str(value).replace(
-                "\n", f"\n{indent}  "
-            )  # so that no line of a card is taken for one of another level
+            # so that no line of a card is taken for one of another level
+            text = str(value).replace("\n", f"\n{indent}  ")
             lines.append(f"{indent}{key}: {text}")
     return lines

@@ -33,24 +33,17 @@ BLACK, LEAST_WHITE = -0.2, 1.2
 FINDING_COLOUR, NORMAL_COLOUR = (255, 90, 80), (110, 200, 110)
 
 
-def draw_comparison(
-    comparison: NearestNormals, *, tile: int = TILE, foot: bool = True, name: str = "finding"
-) -> Image.Image:
-    """A patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
+def draw_comparison(comparison: NearestNormals, *, tile: int = TILE, name: str = "finding") -> Image.Image:
+    """An RGB picture of a patch, framed in red, and the normal patches nearest to it, framed in green; T1 over FLAIR.
 
-    Args:
-        tile: pixels along the side of a patch.
-        foot: write the distances below, and the name of what is compared.
-
-    Returns:
-        An RGB picture.
+    The distances stand below, beside the `name` of what is compared. `tile`: pixels along the side of a patch.
     """
     from PIL import Image, ImageDraw
 
     from . import drawing
 
     patches = [comparison.patch, *comparison.neighbours]
-    width, height = size_of(len(patches), tile, foot=foot)
+    width, height = size_of(len(patches), tile)
     canvas = Image.new("RGB", (width, height))
     pen = ImageDraw.Draw(canvas)
     small = drawing.font(12)
@@ -63,18 +56,17 @@ def draw_comparison(
             canvas.paste(drawing.grey_tile(patch[row], (BLACK, white), (tile, tile)), (x, y))
             colour = NORMAL_COLOUR if place else FINDING_COLOUR
             pen.rectangle((x, y, x + tile - 1, y + tile - 1), outline=colour)
-    if foot:
-        y = 2 * (tile + GAP) + 1
-        pen.text((_left(0, tile) + tile / 2, y), name, fill=FINDING_COLOUR, font=small, anchor="ma")
-        for place, distance in enumerate(comparison.distances, start=1):
-            middle = _left(place, tile) + tile / 2
-            pen.text((middle, y), f"{distance:.2f}", fill=NORMAL_COLOUR, font=small, anchor="ma")
+    y = 2 * (tile + GAP) + 1
+    pen.text((_left(0, tile) + tile / 2, y), name, fill=FINDING_COLOUR, font=small, anchor="ma")
+    for place, distance in enumerate(comparison.distances, start=1):
+        middle = _left(place, tile) + tile / 2
+        pen.text((middle, y), f"{distance:.2f}", fill=NORMAL_COLOUR, font=small, anchor="ma")
     return canvas
 
 
-def size_of(patches: int, tile: int = TILE, *, foot: bool = True) -> tuple[int, int]:
+def size_of(patches: int, tile: int = TILE) -> tuple[int, int]:
     """Width and height, in pixels, of the picture of this many patches, including the finding's."""
-    return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + (FOOT if foot else 0)
+    return _left(patches - 1, tile) + tile + 1, 2 * (tile + GAP) + FOOT
 
 
 def explanation(comparison: NearestNormals) -> str:
@@ -92,7 +84,6 @@ def draw_nearest(
     """The highest patch of each finding beside its nearest normal patches, at most `MOST` findings.
 
     Args:
-        scores, findings: of one scan; the findings derived from the scores.
         tissue: of the model that scored it.
         header: lines above.
 
@@ -113,19 +104,14 @@ def draw_nearest(
     across, down, top = width + 28, height + 40, 58 + 20 * len(header)
     canvas = Image.new("RGB", (max(columns * across, 620) + 8, top + rows * down))
     pen = ImageDraw.Draw(canvas)
-    pen.text(
-        (10, 8),
-        HEADING,
-        fill="white",
-        font=drawing.font(18, bold=True),
-    )
+    pen.text((10, 8), HEADING, fill="white", font=drawing.font(18, bold=True))
+    small = drawing.font(13)
     for line, text in enumerate([*header, explanation(compared[0][1])]):
-        short = drawing.shortened(text, drawing.font(13), canvas.width - 20)
-        pen.text((10, 34 + 20 * line), short, fill=drawing.QUIET, font=drawing.font(13))
+        short = drawing.shortened(text, small, canvas.width - 20)
+        pen.text((10, 34 + 20 * line), short, fill=drawing.QUIET, font=small)
     for place, (finding, comparison) in enumerate(compared):
         x, y = 10 + across * (place // rows), top + down * (place % rows)
-        title = drawing.shortened(_title(finding), drawing.font(13), width)
-        pen.text((x, y), title, fill="white", font=drawing.font(13))
+        pen.text((x, y), drawing.shortened(_title(finding), small, width), fill="white", font=small)
         canvas.paste(draw_comparison(comparison), (x, y + 20))
     return canvas
 

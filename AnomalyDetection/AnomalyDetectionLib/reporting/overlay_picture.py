@@ -7,7 +7,6 @@ the neck upwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -24,23 +23,8 @@ LEGEND_WIDTH = 130
 LEGEND = "red: suspected\noutline: a finding\nnumber: its row\nin findings.csv\nS: mm upwards\n(RAS)"
 
 
-def write_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str], path: Path) -> None:
-    """Draw the montage and write it as PNG.
-
-    Args:
-        scores: the scored brain.
-        findings: what was derived from it.
-        header: lines above the montage, the first one large.
-        path: the file.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    draw_overlay(scores, findings, header).save(path, format="PNG")
-
-
 def draw_overlay(scores: ScoreMap, findings: Findings, header: Sequence[str]) -> Image.Image:
-    """The montage as an RGB picture; see `write_overlay`."""
+    """The montage as an RGB picture; `header`: lines above it, the first one large."""
     montage = draw_montage(scores, findings)
     montage_width = max(montage.width, 700)
     top = 46 + 22 * len(header)
@@ -88,21 +72,19 @@ def slices_to_show(
 
 
 def _tiles(scores: ScoreMap, findings: Findings, even: int, most: int) -> list[Image.Image]:
-    study, labels = scores.study, drawing.labels_on_model_grid(findings, scores)
+    study, probabilities = scores.study, scores.probabilities
+    labels = drawing.labels_on_model_grid(findings, scores)
     dx, dy, _ = study.grid.spacing
     window = drawing.window_of(study.brain | (labels > 0), dx, dy)
-    size = (
-        round((window[1].stop - window[1].start) * dx * PIXELS_A_MM),
-        round((window[0].stop - window[0].start) * dy * PIXELS_A_MM),
-    )
+    rows, columns = window
+    width_mm, height_mm = (columns.stop - columns.start) * dx, (rows.stop - rows.start) * dy
+    size = round(width_mm * PIXELS_A_MM), round(height_mm * PIXELS_A_MM)
     score = drawing.scores_on_model_grid(scores)
     grey = drawing.grey_range(study.flair, study.brain, study.flair_scale)
     tiles = []
     for s in slices_to_show(study.brain, labels, even, most):
         tile = drawing.grey_tile(study.flair[s][window], grey, size)
-        tile = drawing.with_scores(
-            tile, score[s][window], findings.threshold, probabilities=scores.probabilities
-        )
+        tile = drawing.with_scores(tile, score[s][window], findings.threshold, probabilities=probabilities)
         drawing.outline(tile, labels[s][window])
         drawing.mark(tile, f"S {drawing.slice_height_mm(scores, s):.0f} mm")
         tiles.append(tile)

@@ -18,8 +18,6 @@ from ..grid import Grid
 from ..imaging.volume import Volume
 from .notice import LIMITS, NOTICE
 
-__all__ = ["LIMITS", "NOTICE", "provenance"]
-
 PACKAGES = ("scipy", "deepbet", "nibabel", "pydicom", "highdicom", "matplotlib", "pillow", "safetensors")
 """Packages that results and optional outputs depend on, besides the three whose versions are read from their modules."""
 

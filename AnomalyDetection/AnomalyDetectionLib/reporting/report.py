@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from ..detection.findings import Findings
@@ -16,71 +15,16 @@ from ..detection.reviewed_findings import ReviewedFinding
 from ..detection.score_map import ScoreMap
 from ..dicom.patient import PatientHeader
 from ..model.false_positive_curve import in_words
+from . import report_text as words
 from .anonymous import anonymous_record
 from .html_page import TEMPLATES, page
 from .notice import LIMITS, NOTICE
 from .report_pictures import MOST_SLICES, KeyPictures, overview
-from .report_text import (
-    about,
-    centre,
-    image_rows,
-    patient_rows,
-    place,
-    provenance_rows,
-    result_in_words,
-    review_in_words,
-)
 
 NAME = "report.html"
 TITLE = "Suspected anomalies of the brain"
 MOST_PICTURES = 24
 """Findings with pictures at most; more would make the page too long to read and too large to send."""
-
-
-def write_report(
-    path: Path,
-    *,
-    scores: ScoreMap,
-    findings: Findings,
-    reviewed: Sequence[ReviewedFinding],
-    record: Mapping[str, Any],
-    patient: PatientHeader | None = None,
-    anonymous: bool = False,
-    remarks: Sequence[str] = (),
-    selection: str = "",
-    made: datetime | None = None,
-) -> None:
-    """Write the report.
-
-    Args:
-        path: the file.
-        scores: the scored brain.
-        findings: whose outlines are drawn; those that are not in `reviewed` are drawn faintly.
-        reviewed: the findings to report, with the reader's judgement if there is one. Those that are not in
-            `findings` have no pictures.
-        record: as returned by `provenance.provenance`; parts may be missing.
-        patient: None if the images do not identify the patient.
-        anonymous: leave out patient, dates, names of files, and notes, which are free text.
-        remarks: about the run, for the reader: sentences, with or without full stops.
-        selection: a sentence that says which findings are reported, if not all.
-        made: when the report was made, if later than the run; left out of an anonymous report.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    text = report_html(
-        scores=scores,
-        findings=findings,
-        reviewed=reviewed,
-        record=record,
-        patient=patient,
-        anonymous=anonymous,
-        remarks=remarks,
-        selection=selection,
-        made=made,
-    )
-    # A file name need not be valid text: characters that cannot be encoded become character references.
-    path.write_text(text, encoding="utf-8", errors="xmlcharrefreplace")
 
 
 def report_html(
@@ -95,16 +39,29 @@ def report_html(
     selection: str = "",
     made: datetime | None = None,
 ) -> str:
-    """The report as text; see `write_report`."""
+    """The report as text that UTF-8 can encode.
+
+    Args:
+        findings: whose outlines are drawn; those that are not in `reviewed` are drawn faintly.
+        reviewed: the findings to report, with the reader's judgement if there is one. Those that are not in
+            `findings` have no pictures.
+        record: as returned by `provenance.provenance`; parts may be missing.
+        patient: None if the images do not identify the patient.
+        anonymous: leave out patient, dates, names of files, and notes, which are free text.
+        remarks: about the run, for the reader: sentences, with or without full stops.
+        selection: a sentence that says which findings are reported, if not all.
+        made: when the report was made, if later than the run; left out of an anonymous report.
+    """
     if anonymous:
         record, patient, made = anonymous_record(record), None, None
     reviewed = sorted(reviewed, key=lambda finding: finding.number)
     pictures = KeyPictures(scores, findings)
     brain_ml = float(scores.study.flair_brain.sum()) * scores.study.flair_grid.voxel_ml
-    found = result_in_words(reviewed, findings, scores.false_positive_curve, brain_ml, scores.settings.stride)
+    curve, stride = scores.false_positive_curve, scores.settings.stride
+    found = words.result_in_words(reviewed, findings, curve, brain_ml, stride)
     limits = record.get("limits")
     made_rows = [] if made is None else [("Report made", made.isoformat(" ", "minutes"))]
-    return page(
+    text = page(
         TEMPLATES / "report.html",
         rules=f":root {{ --whole: {pictures.aspect:.3f}fr; }}\n",
         title=f"{TITLE}: {patient.name}" if patient is not None and patient.name else TITLE,
@@ -112,12 +69,10 @@ def report_html(
         notice=NOTICE,
         anonymous=anonymous,
         dicom=patient is not None,
-        patient=patient_rows(patient),
-        images=image_rows(record),
+        patient=words.patient_rows(patient),
+        images=words.image_rows(record),
         remarks=[_sentence(remark) for remark in remarks],
-        results=[
-            paragraph for paragraph in (found, review_in_words(reviewed, brain_ml), selection) if paragraph
-        ],
+        results=[text for text in (found, words.review_in_words(reviewed, brain_ml), selection) if text],
         reviewed=reviewed,
         rated=any(finding.per_normal_scan is not None for finding in reviewed),
         read=any(finding.decision or finding.category or finding.note for finding in reviewed),
@@ -128,30 +83,29 @@ def report_html(
         most_slices=MOST_SLICES,
         threshold=findings.threshold,
         limits=[*map(str, limits if isinstance(limits, (list, tuple)) else LIMITS)],
-        provenance=provenance_rows(record, findings) + made_rows,
-        about=about,
-        centre=centre,
-        place=place,
+        provenance=words.provenance_rows(record, findings) + made_rows,
+        about=words.about,
+        centre=words.centre,
+        place=words.place,
         in_words=in_words,
         capital=_capital,
     )
+    # A file name need not be valid text: characters that cannot be encoded become character references.
+    return text.encode("utf-8", "xmlcharrefreplace").decode("utf-8")
 
 
 def with_pictures(reviewed: Sequence[ReviewedFinding], findings: Findings) -> set[int]:
     """The numbers of the findings that get pictures: at most `MOST_PICTURES`, accepted first, rejected last, by peak score."""
+    order = ("accepted", "", "rejected")
     drawn = {finding.number for finding in findings.items}
-    order = {"accepted": 0, "": 1, "rejected": 2}
-    ranked = sorted(
-        (finding for finding in reviewed if finding.number in drawn),
-        key=lambda finding: (order[finding.decision], -finding.peak_score, finding.number),
-    )
-    return {finding.number for finding in ranked[:MOST_PICTURES]}
+    shown = [(order.index(f.decision), -f.peak_score, f.number) for f in reviewed if f.number in drawn]
+    return {number for *_, number in sorted(shown)[:MOST_PICTURES]}
 
 
 def _running(patient: PatientHeader | None, anonymous: bool) -> str:
     """The footer of every printed page."""
-    who = dict(patient_rows(patient))
-    parts = [who[name] for name in ("Patient", "Patient ID", "Study date") if name in who]
+    shown = ("Patient", "Patient ID", "Study date")
+    parts = [value for name, value in words.patient_rows(patient) if name in shown]
     return "   ".join([*(["Anonymous"] if anonymous else parts), NOTICE])
 
 

@@ -72,12 +72,10 @@ class KeyPictures:
     def __init__(self, scores: ScoreMap, findings: Findings) -> None:
         from . import drawing
 
-        self._study = scores.study
-        self._dx, self._dy, _ = self._study.grid.spacing
+        self._grid, study, brain = scores.study.grid, scores.study, scores.study.brain
+        self._dx, self._dy, _ = self._grid.spacing
         self._labels = drawing.labels_on_model_grid(findings, scores)
-        shown = self._study.brain | (self._labels > 0)
-        self._whole = drawing.window_of(shown, self._dx, self._dy)
-        study, brain = self._study, self._study.brain
+        self._whole = drawing.window_of(brain | (self._labels > 0), self._dx, self._dy)
         self._grey = {
             "T1": (study.t1, drawing.grey_range(study.t1, brain, study.t1_scale, WHITE)),
             "FLAIR": (study.flair, drawing.grey_range(study.flair, brain, study.flair_scale, WHITE)),
@@ -93,7 +91,7 @@ class KeyPictures:
         """The height of a finding's slice, such as "S 34 mm" (RAS)."""
         s = self._slice(number)
         rows, columns = np.nonzero(self._labels[s] == number)
-        point = self._study.grid.points(np.array([[columns.mean(), rows.mean(), s]]))[0]
+        point = self._grid.points(np.array([[columns.mean(), rows.mean(), s]]))[0]
         return in_letters(point[2], "SI") + " mm"
 
     def of(self, number: int) -> tuple[Tile, Tile, Tile]:
@@ -125,13 +123,10 @@ class KeyPictures:
         from . import drawing
 
         height_mm, width_mm = self._extent_mm(window)
-        if box is None:  # a square, black where the image ends
-            scale = PIXELS / max(height_mm, width_mm)
-            size = PIXELS, PIXELS
-        else:
-            scale = PIXELS / height_mm
-            size = max(round(width_mm * scale), 1), PIXELS
+        scale = PIXELS / (max(height_mm, width_mm) if box is None else height_mm)
         inner = max(round(width_mm * scale), 1), max(round(height_mm * scale), 1)
+        # A close-up is a square, black where the image ends.
+        size = (PIXELS if box is None else inner[0]), PIXELS
         left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
         volume, grey = self._grey[name]
         canvas = Image.new("L", size)
@@ -179,15 +174,16 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 def _path(values: np.ndarray, across: float, down: float, left: float, top: float) -> str:
     """The borders between unlike neighbours (rows, columns) as a path of SVG."""
-    steps = [
-        f"M{left + a * across:.1f} {top + row * down:.1f}H{left + b * across:.1f}"
-        for row, a, b in _runs(values)
-    ]
-    steps += [
-        f"M{left + column * across:.1f} {top + a * down:.1f}V{top + b * down:.1f}"
-        for column, a, b in _runs(values.T)
-    ]
-    return "".join(steps)
+
+    def x(column: int) -> str:
+        return f"{left + column * across:.1f}"
+
+    def y(row: int) -> str:
+        return f"{top + row * down:.1f}"
+
+    level = (f"M{x(a)} {y(row)}H{x(b)}" for row, a, b in _runs(values))
+    upright = (f"M{x(column)} {y(a)}V{y(b)}" for column, a, b in _runs(values.T))
+    return "".join((*level, *upright))
 
 
 def _runs(values: np.ndarray) -> Iterator[tuple[int, int, int]]:

@@ -21,14 +21,13 @@ def result_in_words(
     findings: Findings,
     curve: FalsePositiveCurve | None,
     brain_ml: float,
-    stride: int = 4,
+    stride: int,
 ) -> str:
     """What was found, and the findings of a normal scan, as one paragraph in which **words** are strong.
 
     Args:
         reviewed: the findings to report.
         findings: gives the settings that they were derived with.
-        curve: of the scores.
         brain_ml: volume of the brain that was searched.
         stride: of the scores, in voxels.
     """
@@ -43,20 +42,24 @@ def review_in_words(reviewed: Sequence[ReviewedFinding], brain_ml: float) -> str
     judged = [finding for finding in reviewed if finding.decision or finding.category]
     if not judged:
         return ""
-    summary = f"A reader has reviewed {'all' if len(judged) == len(reviewed) else f'{len(judged)} of {len(reviewed)}'}"
-    for decision in ("accepted", "rejected"):
-        group = [finding for finding in reviewed if finding.decision == decision]
-        if group:
-            share = f", {_share(group, brain_ml)} of the brain" if decision == "accepted" else ""
-            summary += (
-                f"{', ' if summary.endswith(')') else ': '}**{len(group)} {decision}** ({_ml(group)}{share})"
-            )
-    by_category = []
-    for number, name in enumerate(CATEGORIES, start=1):
-        group = [finding for finding in reviewed if finding.category == number]
-        if group:
-            by_category.append(f"{len(group)} {name} ({_ml(group)})")
-    return f"{summary}. By category: {'; '.join(by_category)}." if by_category else f"{summary}."
+    count = "all" if len(judged) == len(reviewed) else f"{len(judged)} of {len(reviewed)}"
+    accepted, rejected = (
+        [finding for finding in reviewed if finding.decision == decision]
+        for decision in ("accepted", "rejected")
+    )
+    decisions = []
+    if accepted:
+        share = f"{_ml(accepted)}, {_share(accepted, brain_ml)} of the brain"
+        decisions.append(f"**{len(accepted)} accepted** ({share})")
+    if rejected:
+        decisions.append(f"**{len(rejected)} rejected** ({_ml(rejected)})")
+    decided = f": {', '.join(decisions)}" if decisions else ""
+    groups = [
+        (name, [finding for finding in reviewed if finding.category == number])
+        for number, name in enumerate(CATEGORIES, start=1)
+    ]
+    by_category = "; ".join(f"{len(group)} {name} ({_ml(group)})" for name, group in groups if group)
+    return f"A reader has reviewed {count}{decided}.{f' By category: {by_category}.' if by_category else ''}"
 
 
 def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: float, least: str) -> str:
@@ -87,20 +90,17 @@ def _expected_findings(curve: FalsePositiveCurve | None, findings: Findings) -> 
         return
     rate, counted = curve.rate(findings.threshold), f"counted on {_counted(curve.scans, 'normal scan')}"
     if rate >= curve.most:
-        expected = (
-            f"more than **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
-        )
+        bound = "more than"
     elif rate <= curve.least:
-        expected = (
-            f"at most about **{in_words(rate)}** findings besides white matter hyperintensities ({counted})"
-        )
+        bound = "at most about"
     else:
-        low, high = (in_words(value) for value in curve.interval(findings.threshold))
-        expected = (
-            f"about **{in_words(rate)}** findings besides white matter hyperintensities (95 % interval {low} to {high},"
-            f" {counted})"
-        )
-    yield f"With this threshold a normal scan has {expected}."
+        bound = "about"
+        low, high = map(in_words, curve.interval(findings.threshold))
+        counted = f"95 % interval {low} to {high}, {counted}"
+    yield (
+        f"With this threshold a normal scan has {bound} **{in_words(rate)}** findings besides white matter "
+        f"hyperintensities ({counted})."
+    )
 
 
 def place(finding: ReviewedFinding) -> str:
@@ -137,35 +137,29 @@ def patient_rows(patient: PatientHeader | None) -> list[tuple[str, str]]:
 
 def image_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The rows with the names of the images, if the record has them."""
-    rows = []
-    for name, key in (("T1", "t1"), ("FLAIR", "flair")):
-        block = _block(record, "inputs", key)
-        text = str(block.get("volume") or block.get("description") or block.get("path") or "")
-        if text:
-            rows.append((name, text))
-    return rows
+    blocks = [(name, _block(record, "inputs", key)) for name, key in (("T1", "t1"), ("FLAIR", "flair"))]
+    rows = [(name, b.get("volume") or b.get("description") or b.get("path")) for name, b in blocks]
+    return [(name, str(text)) for name, text in rows if text]
 
 
 def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple[str, str]]:
     """The rows about settings, model, versions, device, inputs, alignment and durations that the record has.
 
-    Args:
-        record: from `provenance.provenance`, or of a result in a scene; parts may be missing.
-        findings: give the threshold and the minimum size, which may have changed since the run.
+    `record`: from `provenance.provenance`, or of a result in a scene; parts may be missing. `findings`: give the
+    threshold and the minimum size, which may have changed since the run.
     """
+    stride = _block(record, "settings", "scoring").get("stride") or 4
+    versions = (f"{name} {value}" for name, value in _block(record, "versions").items() if value)
     rows = [
         ("Model", _model(record)),
-        ("Findings", f"score above {findings.threshold:g}, {_least(record, findings)}"),
+        ("Findings", f"score above {findings.threshold:g}, {least_size(findings.min_patches, stride)}"),
         ("Scores", _scoring(_block(record, "settings", "scoring"))),
         ("Preparation", with_units(_preparation(_block(record, "settings", "preparation")))),
         *((name, _input(_block(record, "inputs", key))) for name, key in _INPUTS),
         ("Brain", with_units(_brain(record))),
         ("Alignment", with_units(_alignment(_block(record, "alignment")))),
         ("Computed on", str(record.get("device", ""))),
-        (
-            "Versions",
-            ", ".join(f"{name} {value}" for name, value in _block(record, "versions").items() if value),
-        ),
+        ("Versions", ", ".join(versions)),
         ("Finished", str(_block(record, "run").get("finished_utc", "")).replace("T", " ")),
         ("Times", with_units(_times(_block(record, "run", "seconds")))),
     ]
@@ -195,36 +189,26 @@ def _model(record: Mapping[str, Any]) -> str:
     return f"{model['name']}{digest}" if model.get("name") else ""
 
 
-def _least(record: Mapping[str, Any], findings: Findings) -> str:
-    return least_size(findings.min_patches, _block(record, "settings", "scoring").get("stride") or 4)
-
-
 def _scoring(scoring: Mapping[str, Any]) -> str:
-    if not scoring:
-        return ""
-    parts = [
-        f"a patch every {scoring['stride']} voxels" if "stride" in scoring else "",
-        f"percentile {scoring['percentile']:g}" if "percentile" in scoring else "",
-        f"compared with {_COMPARED.get(str(scoring['statistics']), scoring['statistics'])}"
-        if "statistics" in scoring
-        else "",
-    ]
-    return ", ".join(part for part in parts if part)
+    parts = []
+    if "stride" in scoring:
+        parts.append(f"a patch every {scoring['stride']} voxels")
+    if "percentile" in scoring:
+        parts.append(f"percentile {scoring['percentile']:g}")
+    if "statistics" in scoring:
+        parts.append(f"compared with {_COMPARED.get(str(scoring['statistics']), scoring['statistics'])}")
+    return ", ".join(parts)
 
 
 def _preparation(settings: Mapping[str, Any]) -> str:
-    if not settings:
-        return ""
     parts = []
     if "in_plane_mm" in settings and "slice_mm" in settings:
+        mm = f"{settings['in_plane_mm']:g}"
         parts.append(
-            f"brought to {settings['in_plane_mm']:g} x {settings['in_plane_mm']:g} mm in the slice and about"
-            f" {settings['slice_mm']:g} mm between slices"
+            f"brought to {mm} x {mm} mm in the slice and about {settings['slice_mm']:g} mm between slices"
         )
     if "bias_correction" in settings:
-        parts.append(
-            "bias field corrected (N4)" if settings["bias_correction"] else "bias field not corrected"
-        )
+        parts.append(f"bias field {'corrected (N4)' if settings['bias_correction'] else 'not corrected'}")
     return ", ".join(parts)
 
 
@@ -255,10 +239,8 @@ def _alignment(alignment: Mapping[str, Any]) -> str:
         return ""
     if not alignment.get("registered"):
         return "T1 and FLAIR as their headers say"
-    return (
-        f"T1 registered rigidly to the FLAIR: moved by {float(alignment['shift_mm']):.1f} mm, turned by"
-        f" {float(alignment['rotation_deg']):.1f} degrees"
-    )
+    mm, degrees = float(alignment["shift_mm"]), float(alignment["rotation_deg"])
+    return f"T1 registered rigidly to the FLAIR: moved by {mm:.1f} mm, turned by {degrees:.1f} degrees"
 
 
 def _times(seconds: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,14 +24,7 @@ from ..imaging.text_header import check_header
 from .result_folder import ResultFolder, find_image, identity_of, open_folder, read_image
 
 COLUMNS = (
-    "later",
-    "earlier",
-    "status",
-    "later_ml",
-    "earlier_ml",
-    "difference_ml",
-    "limit_ml",
-    "score_there",
+    *("later", "earlier", "status", "later_ml", "earlier_ml", "difference_ml", "limit_ml", "score_there"),
     "unsure",
 )
 
@@ -63,25 +57,9 @@ class Comparison:
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Comparison:
-        """The reverse of `plain`.
-
-        Raises:
-            InputError: the record is damaged.
-        """
+        """The reverse of `plain`. InputError: the record is damaged."""
         try:
-            changes = tuple(
-                Change(
-                    tuple(map(int, one["later"])),
-                    tuple(map(int, one["earlier"])),
-                    one["status"],
-                    float(one["later_ml"]),
-                    float(one["earlier_ml"]),
-                    float(one["limit_ml"]),
-                    None if one["score_there"] is None else float(one["score_there"]),
-                    bool(one["unsure"]),
-                )
-                for one in plain["changes"]
-            )
+            changes = tuple(map(_change, plain["changes"]))
             matrix = tuple(map(float, plain["to_earlier"]))
             if len(matrix) != 16:
                 raise ValueError("a transform has 16 numbers")
@@ -91,6 +69,14 @@ class Comparison:
             return cls(changes, matrix, *settings, remarks, (earlier, later))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("The comparison is damaged: compare again.") from error
+
+
+def _change(plain: Mapping[str, Any]) -> Change:
+    later, earlier = (tuple(map(int, plain[side])) for side in ("later", "earlier"))
+    later_ml, earlier_ml, limit_ml = (float(plain[name]) for name in ("later_ml", "earlier_ml", "limit_ml"))
+    score = None if plain["score_there"] is None else float(plain["score_there"])
+    unsure = bool(plain["unsure"])
+    return Change(later, earlier, plain["status"], later_ml, earlier_ml, limit_ml, score, unsure)
 
 
 def compare_folders(earlier: Path, later: Path, report: Progress | None = None) -> Comparison:
@@ -109,11 +95,8 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     found = [find_image(each, "flair") for each in (then, now)]
     whose = [identity_of(each, image) for each, image in zip((then, now), found, strict=True)]
     doubts = _doubts_about_the_patient(whose[0], whose[1], then, now)
-    images = [read_image(image, "flair") for image in found]
-    then_flair, now_flair = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
-    outlined_then, outlined_now = (
-        _outlined(each, image) for each, image in ((then, then_flair), (now, now_flair))
-    )
+    then_flair, now_flair = (sitk.Cast(read_image(image, "flair"), sitk.sitkFloat32) for image in found)
+    outlined_then, outlined_now = _outlined(then, then_flair), _outlined(now, now_flair)
     say("aligning", 0.2, "Aligning the earlier FLAIR to the later one")
     transform, sharpness = register(then_flair, now_flair, outlined_now.scores != 0)
     if sharpness < SAME_HEAD_FROM:
@@ -132,21 +115,13 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
 
 
 def check_suffix(path: Path) -> None:
-    """Check that a comparison can be written to a file of this name.
-
-    Raises:
-        InputError: the suffix is neither .csv nor .json.
-    """
+    """InputError if a comparison cannot be written to a file of this name, as its suffix is neither .csv nor .json."""
     if path.suffix.lower() not in (".csv", ".json"):
         raise InputError(f"{display_path(path)} is neither a .csv nor a .json file: give one of these.")
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
-    """Write the comparison as a table (.csv), or completely (.json).
-
-    Raises:
-        InputError: the file has another suffix, or cannot be written.
-    """
+    """Write the comparison as a table (.csv), or completely (.json); InputError if the suffix is another, or it cannot be written."""
     check_suffix(path)
     try:
         with atomic_file(path) as partial:
@@ -165,12 +140,11 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
 
 def summary(changes: tuple[Change, ...]) -> str:
     """The number of findings for each change: "2 new, 1 grown, 3 known, 1 gone"."""
-    counts = {
-        status: sum(change.status == status for change in changes)
-        for status in ("new", "grown", "shrunken", "known", "gone", "not covered")
-    }
+    counts: Counter[str] = Counter(change.status for change in changes)
+    order = ("new", "grown", "shrunken", "known", "gone", "not covered")
     return (
-        ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no finding in either"
+        ", ".join(f"{counts[status]} {status}" for status in order if counts[status])
+        or "no finding in either"
     )
 
 
@@ -185,9 +159,8 @@ def _outlined(result: ResultFolder, flair: sitk.Image) -> Outlined:
     grid = Grid.of(flair)
     labels, score = (_on_grid(path, grid, result) for path in (result.labels, result.score))
     settings = result.record.get("settings") or {}
-    step = float((settings.get("scoring") or {}).get("stride") or 0) * float(
-        (settings.get("preparation") or {}).get("in_plane_mm") or 0
-    )
+    stride = float((settings.get("scoring") or {}).get("stride") or 0)
+    step = stride * float((settings.get("preparation") or {}).get("in_plane_mm") or 0)
     return Outlined(grid.image(labels.astype(np.uint16)), score, result.settings[0], step)
 
 
@@ -208,11 +181,7 @@ def _on_grid(path: Path, grid: Grid, result: ResultFolder) -> np.ndarray:
 def _doubts_about_the_patient(
     earlier: Identity, later: Identity, then: ResultFolder, now: ResultFolder
 ) -> list[str]:
-    """Reasons to doubt that the two are of one patient.
-
-    Raises:
-        InputError: they are of different patients.
-    """
+    """Reasons to doubt that the two are of one patient. InputError: they are of different patients."""
     if different := earlier.contradictions(later):
         raise InputError(
             f"The two results are of different patients ({'; '.join(different)}): choose an earlier result of the "

@@ -18,12 +18,18 @@ _MOST_BYTES = 50_000_000
 
 #: Files of results whose record does not list them.
 _EARLIER = (
-    *(SCORE, LABELS, "suspected_anomalies.seg.nrrd"),
-    *("findings.csv", RECORD, "overlay.png", "nearest_normal.png"),
+    *(
+        SCORE,
+        LABELS,
+        "suspected_anomalies.seg.nrrd",
+        "findings.csv",
+        RECORD,
+        "overlay.png",
+        "nearest_normal.png",
+    ),
     *(f"{FOLDER}/{name}.nrrd" for name in IMAGES),
     f"{FOLDER}/{SCORE_RECORD}",
 )
-
 
 #: Files that a result may have. Others are never removed, even if a record lists them, as a record may come from anywhere.
 _ANY = {*_EARLIER, REPORT, DICOM_SEGMENTATION, DICOM_REPORT}

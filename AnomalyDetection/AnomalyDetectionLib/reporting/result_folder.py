@@ -110,13 +110,10 @@ class ResultFolder:
 
 
 def open_folder(folder: Path) -> ResultFolder:
-    """Open a result folder. If a run was killed while it wrote into it, the folder is repaired first.
+    """Open a folder of `detect`, or of one scan of `bids` (sub-XX or sub-XX/ses-YY).
 
-    Args:
-        folder: of `detect`, or of one scan of `bids` (sub-XX or sub-XX/ses-YY).
-
-    Raises:
-        InputError: it holds no result, several, or a damaged one.
+    If a run was killed while it wrote into it, the folder is repaired first. InputError: it holds no result, several,
+    or a damaged one.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -187,10 +184,7 @@ def find_image(
     if given is not None:
         sentence = f"{display_path(given)} is not the {what} that was analysed ({name}): choose that one, or detect anomalies again."
     elif there:
-        sentence = (
-            f"The {what} {display_path(there[0])} has changed since it was analysed: choose the original image, or detect "
-            "anomalies again."
-        )
+        sentence = f"The {what} {display_path(there[0])} has changed since it was analysed: choose the original image, or detect anomalies again."
     else:
         sentence = f"The {what} of this result was moved or deleted ({name}): choose the image."
     raise ImageNotFoundError(role, sentence)
@@ -222,11 +216,7 @@ def _date_in_bids(path: Path) -> str:
 
 
 def read_image(image: ResultImage, role: str) -> sitk.Image:
-    """The voxels of an image (LPS, three dimensions), in the file's own type.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """The voxels of an image (LPS, three dimensions), in the file's own type; InputError if it cannot be read."""
     if image.series is not None:
         from ..dicom.series import read
 
@@ -301,12 +291,7 @@ def _files_in_order(series: Series) -> tuple[Path, ...]:
 def _same_grid(image: ResultImage, recorded: Any) -> bool:
     try:
         grid = Grid.of(read_image(image, "flair"))
-        then = Grid(
-            tuple(recorded["size"]),
-            tuple(recorded["spacing_mm"]),
-            tuple(recorded["origin_lps_mm"]),
-            tuple(recorded["direction"]),
-        )
+        then = Grid(*(tuple(recorded[key]) for key in ("size", "spacing_mm", "origin_lps_mm", "direction")))
     except (InputError, KeyError, TypeError):
         return False
     corners = np.array([[0, 0, 0], *(np.diag(grid.size) - np.eye(3))])

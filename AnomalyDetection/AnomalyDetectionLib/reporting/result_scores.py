@@ -6,7 +6,6 @@ and exported, as the images on the FLAIR's grid are there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -37,13 +36,9 @@ WHY_FIXED = (
 
 
 def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> StoredScores:
-    """The kept scores of a folder, or scores without patches.
+    """The kept scores of a folder, or scores without patches, from images as they were analysed.
 
-    Args:
-        t1, flair: as they were analysed.
-
-    Raises:
-        InputError: a file is damaged, or not of this FLAIR.
+    InputError: a file is damaged, or not of this FLAIR.
     """
     if opened.score_map is not None:
         return read_stored(opened.score_map)
@@ -56,12 +51,8 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
     record = opened.record
     aligned = dict(record.get("alignment") or {})
     matrix = tuple(map(float, aligned.get("flair_to_t1_lps") or np.eye(4).ravel()))
-    alignment = Alignment(
-        bool(aligned.get("registered")),
-        float(aligned.get("shift_mm") or 0),
-        float(aligned.get("rotation_deg") or 0),
-        matrix,
-    )
+    shift, rotation = (float(aligned.get(key) or 0) for key in ("shift_mm", "rotation_deg"))
+    alignment = Alignment(bool(aligned.get("registered")), shift, rotation, matrix)
     same = IntensityScale(0.0, 1.0)
     study = PreparedStudy(
         t1=_on_flair(t1, grid, alignment),
@@ -83,15 +74,10 @@ def scores_of(opened: ResultFolder, t1: sitk.Image, flair: sitk.Image) -> Stored
 
 
 def findings_of_folder(opened: ResultFolder, scores: ScoreMap) -> Findings | None:
-    """The findings that a run wrote.
+    """The findings that a run wrote, for scores from `scores_of`.
 
-    Without patches these are the findings in the label image, else all; None if they must be derived from the patches.
-
-    Args:
-        scores: restored from `scores_of`.
-
-    Raises:
-        InputError: the files are damaged or differ in size, and nothing can be derived.
+    Without patches these are the findings in the label image, else all; None if they must be derived from the
+    patches. InputError: the files are damaged or differ in size, and nothing can be derived.
     """
     if np.isfinite(scores.lattice).any():
         return read_findings(opened.record_file, opened.labels, scores)
@@ -139,7 +125,3 @@ def _damaged(opened: ResultFolder) -> InputError:
     return InputError(
         f"The result in {display_path(opened.folder)} is damaged, or its files do not fit together: detect again."
     )
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)

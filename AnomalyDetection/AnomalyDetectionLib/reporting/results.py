@@ -168,9 +168,9 @@ def _extras(
         return ()
 
     def overlay(folder: Path) -> Sequence[str]:
-        from .overlay_picture import write_overlay
+        from .overlay_picture import draw_overlay
 
-        write_overlay(scores, shown, header, folder / OVERLAY)
+        draw_overlay(scores, shown, header).save(folder / OVERLAY, format="PNG")
         return ()
 
     def nearest(folder: Path) -> Sequence[str]:
@@ -183,11 +183,10 @@ def _extras(
         return ()
 
     def report(folder: Path) -> Sequence[str]:
-        from .report import write_report
+        from .report import report_html
 
         images = detection.study.flair.files or (() if dicom is None else dicom.files)
-        write_report(
-            folder / REPORT,
+        page = report_html(
             scores=scores,
             findings=shown,
             reviewed=[ReviewedFinding.of(finding) for finding in detection.findings.items],
@@ -196,6 +195,7 @@ def _extras(
             anonymous=anonymous,
             remarks=detection.remarks,
         )
+        (folder / REPORT).write_text(page, encoding="utf-8")
         return ()
 
     def dicom_objects(folder: Path) -> Sequence[str]:
@@ -242,14 +242,11 @@ def summary(detection: Detection, folder: Path) -> str:
 def header_of(detection: Detection, hide: Collection[str] = (), *, anonymous: bool = False) -> list[str]:
     """The lines above the picture.
 
-    Args:
-        hide: hints whose findings the picture does not show.
-        anonymous: leave out the names of the images.
+    `hide`: hints whose findings the picture does not show. `anonymous`: leave out the names of the images.
     """
-    findings = detection.findings
+    findings, usual = detection.findings, _in_a_normal_scan(detection)
     count = len(findings.items)
     total = sum(finding.volume_ml for finding in findings.items)
-    usual = _in_a_normal_scan(detection)
     names = f"T1: {_name(detection.study.t1)}    FLAIR: {_name(detection.study.flair)}"
     return [
         f"{count} suspected {'anomaly' if count == 1 else 'anomalies'}, {total:.1f} ml together",

@@ -37,13 +37,8 @@ def segment_name(finding: Finding) -> str:
 def write_segmentation(findings: Findings, path: Path, on: Volume | None = None) -> None:
     """Write the findings on the FLAIR's own grid (LPS), gzip-compressed, all in one layer.
 
-    Without findings the file holds an empty image and no segment.
-
-    Args:
-        on: the FLAIR. If 3D Slicer places its file differently from most programs, the segmentation is placed likewise.
-
-    Raises:
-        OSError: if the file cannot be written.
+    Without findings the file holds an empty image and no segment. If 3D Slicer places the file of the FLAIR, `on`,
+    differently from most programs, the segmentation is placed likewise.
     """
     image = sitk.Image(findings.labels)
     if on is not None and on.header is not None and on.header.itk is not None:
@@ -63,8 +58,7 @@ def _header(findings: Findings) -> dict[str, str]:
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
-    size = findings.labels.GetSize()
-    whole = " ".join(f"0 {n - 1}" for n in size)
+    whole = " ".join(f"0 {n - 1}" for n in findings.labels.GetSize())
     for index, finding in enumerate(findings.items):
         header |= {
             f"Segment{index}_ID": f"Segment_{finding.number}",

@@ -11,20 +11,8 @@ from typing import Any
 from ..detection.findings import Finding, Findings
 
 COLUMNS = (
-    "number",
-    "volume_ml",
-    "peak_score",
-    "mean_score",
-    "per_normal_scan",
-    "patches",
-    "side",
-    "region",
-    "centroid_r_mm",
-    "centroid_a_mm",
-    "centroid_s_mm",
-    "t1_relative",
-    "flair_relative",
-    "hint",
+    *("number", "volume_ml", "peak_score", "mean_score", "per_normal_scan", "patches", "side", "region"),
+    *("centroid_r_mm", "centroid_a_mm", "centroid_s_mm", "t1_relative", "flair_relative", "hint"),
     "hint_evidence",
 )
 """The columns of findings.csv. Centroids are RAS: right, anterior and superior are positive.
@@ -32,11 +20,7 @@ COLUMNS = (
 
 
 def write_csv(findings: Findings, path: Path) -> None:
-    """Write a header and one row for each finding; missing values are empty cells.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
+    """Write a header and one row for each finding; missing values are empty cells."""
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
@@ -44,16 +28,7 @@ def write_csv(findings: Findings, path: Path) -> None:
 
 
 def write_json(findings: Findings, provenance: dict[str, Any], path: Path) -> None:
-    """Write the findings and the provenance; missing values are null.
-
-    Args:
-        findings: what was found.
-        provenance: blocks of plain values (see `provenance.py`), written before the findings.
-        path: the file.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
+    """Write `provenance`, blocks of plain values (see `provenance.py`), and then the findings; missing values are null."""
     content = {
         **provenance,
         "count": len(findings.items),
@@ -68,6 +43,7 @@ def write_json(findings: Findings, provenance: dict[str, Any], path: Path) -> No
 
 
 def _row(finding: Finding) -> list[str | int]:
+    ratios = finding.t1_relative, finding.flair_relative
     return [
         finding.number,
         f"{finding.volume_ml:.3f}",
@@ -78,24 +54,20 @@ def _row(finding: Finding) -> list[str | int]:
         finding.side,
         finding.region,
         *(f"{mm:.1f}" for mm in finding.centroid_ras),
-        *(
-            "" if math.isnan(ratio) else f"{ratio:.3f}"
-            for ratio in (finding.t1_relative, finding.flair_relative)
-        ),
+        *("" if math.isnan(ratio) else f"{ratio:.3f}" for ratio in ratios),
         finding.hint,
         finding.hint_evidence,
     ]
 
 
 def _record(finding: Finding) -> dict[str, Any]:
+    rate = finding.per_normal_scan
     return {
         "number": finding.number,
         "volume_ml": round(finding.volume_ml, 6),
         "peak_score": round(finding.peak_score, 5),
         "mean_score": round(finding.mean_score, 5),
-        "per_normal_scan": None
-        if finding.per_normal_scan is None
-        else float(f"{finding.per_normal_scan:.4g}"),
+        "per_normal_scan": None if rate is None else float(f"{rate:.4g}"),
         "patches": finding.patches,
         "side": finding.side,
         "region": finding.region,

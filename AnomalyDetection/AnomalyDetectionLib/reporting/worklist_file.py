@@ -73,11 +73,7 @@ def read_worklist(results: Path) -> Worklist | None:
 
 
 def write_worklist(worklist: Worklist, results: Path) -> None:
-    """Write the worklist into a results folder.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    """Write the worklist into a results folder; InputError if it cannot be written."""
     content = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -110,20 +106,13 @@ def reviewed(results: Path, entry: WorklistEntry) -> tuple[int, int] | None:
 
 
 def write_reviews(worklist: Worklist, results: Path, path: Path) -> None:
-    """Write a table of all reviews: a row for each finding, and one for each study without findings.
-
-    Raises:
-        InputError: it cannot be written.
-    """
+    """Write a table of all reviews: a row for each finding, and one for each study without findings. InputError: it cannot be written."""
     rows: list[dict[str, Any]] = []
-    columns: list[str] = []
     for entry in worklist.entries:
         head = {"study": entry.name, "status": _status(results, entry), "reason": entry.reason}
-        table = review_file(results, entry).with_suffix(".csv")
-        found = _rows_of(table)
-        columns += [name for row in found for name in row if name not in columns]
+        found = _rows_of(review_file(results, entry).with_suffix(".csv"))
         rows += [{**head, **row} for row in found] or [head]
-    names = ["study", "status", "reason", *columns]
+    names = dict.fromkeys(["study", "status", "reason", *(name for row in rows for name in row)])
     try:
         with (
             atomic_file(path) as partial,
@@ -156,10 +145,8 @@ def _rows_of(table: Path) -> list[dict[str, str]]:
 
 
 def _entry(plain: Any) -> WorklistEntry:
-    name, scan, place, t1, flair, state, reason = (
-        str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")
-    )
-    if state not in STATES or Path(place).is_absolute() or ".." in Path(place).parts:
+    texts = {key: str(plain[key]) for key in ("name", "scan", "place", "t1", "flair", "state", "reason")}
+    place = Path(texts["place"])
+    if texts["state"] not in STATES or place.is_absolute() or ".." in place.parts:
         raise ValueError("not an entry of a worklist")
-    findings = None if plain["findings"] is None else int(plain["findings"])
-    return WorklistEntry(name, scan, place, t1, flair, state, reason, findings)
+    return WorklistEntry(**texts, findings=None if plain["findings"] is None else int(plain["findings"]))

@@ -46,7 +46,7 @@ def export_report(
             result have no voxels; or the file cannot be written.
     """
     export.need_packages("The report needs", "jinja2")
-    from ..reporting.report import write_report
+    from ..reporting.report import report_html
 
     path = export.with_suffix(path, ".html")
     scores, findings = score_map_of(result), findings_of(result)
@@ -65,8 +65,7 @@ def export_report(
             "The FLAIR has been moved in the scene since; coordinates are those of the detection"
         )
     with atomic_folder(path.parent) as beside:
-        write_report(
-            beside / path.name,
+        page = report_html(
             scores=scores,
             findings=shown,
             reviewed=reviewed,
@@ -77,6 +76,7 @@ def export_report(
             made=datetime.now(timezone.utc),
             selection=_selection(len(findings.items), numbers, accepted_only),
         )
+        (beside / path.name).write_text(page, encoding="utf-8")
     return path
 
 
