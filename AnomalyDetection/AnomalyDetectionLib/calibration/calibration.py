@@ -162,12 +162,8 @@ def calibrate(
 
 
 def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], people: str) -> AnyModel:
-    """The model with a false-positive curve; scores and threshold stay the same.
-
-    Args:
-        scored: normal scans as the model itself scores them, of people it was not trained on.
-        people: who they are, for the card.
-    """
+    """The model with a false-positive curve; scores and threshold stay the same. `scored`: normal scans as the
+    model itself scores them, of people it was not trained on. `people`: who they are, for the card."""
     curve = false_positive_curve(scored, model.scoring)
     own = model.scoring.threshold
     note = {
@@ -202,12 +198,8 @@ def local_differences(model: Model, scan: TrainingScan, settings: CalibrationSet
 def with_local_statistics(model: Model, differences: Sequence[Tensor], prior_scans: float) -> Model:
     """The model with latent statistics of these scans, drawn towards its own.
 
-    The medians are averaged, and the logarithms of the deviations, for these are scales.
-
-    Args:
-        differences: of each scan, as of `local_differences`.
-        prior_scans: as how many scans the model's own statistics count.
-    """
+    The medians are averaged, and the logarithms of the deviations, for these are scales. `differences`: of each
+    scan, as of `local_differences`. `prior_scans`: as how many scans the model's own statistics count."""
     own, new = (model.median, model.deviation), median_and_deviation(torch.cat(list(differences)))
     weight = len(differences) / (len(differences) + prior_scans)
     tiny = torch.finfo(torch.float32).tiny

@@ -24,10 +24,7 @@ _MOST = 10.0
 
 def latent_statistics(generator: Generator, source: PatchSource) -> tuple[Tensor, Tensor]:
     """Median and median absolute deviation of z - z_hat per latent element, over all patches of a source.
-
-    Returns:
-        Two float32 tensors (latent_size,) on the CPU.
-    """
+    Returns two float32 tensors (latent_size,) on the CPU."""
     return median_and_deviation(latent_differences(generator, source))
 
 

@@ -20,14 +20,8 @@ from .scan_file import TrainingScan
 def score_normal_scan(
     scan: TrainingScan, model: AnyModel, preparation: PreparationSettings, device: str = "cpu"
 ) -> NormalScan:
-    """Score a scan as detection would.
-
-    Args:
-        preparation: how the scan was prepared.
-
-    Raises:
-        InputError: its brain holds no patch.
-    """
+    """Score a scan as detection would. `preparation`: how the scan was prepared. Raises InputError where its
+    brain holds no patch."""
     study = study_of(scan, preparation)
     settings = model.scoring
     lattice, values = lattice_scores(study, model, (settings.percentile,), device=device)

@@ -38,22 +38,15 @@ class Augmentation:
 class PatchSource:
     """All slices of some scans on a device, and patch centres in them.
 
-    The slices are padded to one size, so that a patch is a fixed set of offsets from its centre and a batch
-    is one gather, on any device.
-
-    Attributes:
-        centres: int64 (patches,), flat positions of patch centres within one channel.
-        rows, columns: of the padded slices, which the flat positions count.
-    """
+    The slices are padded to one size, so that a patch is a fixed set of offsets from its centre and a batch is
+    one gather, on any device. `centres`: int64 (patches,), flat positions of patch centres within one channel.
+    `rows`, `columns`: of the padded slices, which the flat positions count."""
 
     def __init__(self, scans: Sequence[TrainingScan], patch_size: int, count: int, *, seed: int, sampling: str,
                  device: torch.device | str) -> None:  # fmt: skip
-        """Draw `count` centres among the normal-appearing voxels.
-
-        Args:
-            sampling: "brain", every voxel alike (paper), or "tissue", CSF-like, grey-like and white-like
-                thirds of the T1 range in each scan alike often.
-        """
+        """Draw `count` centres among the normal-appearing voxels. `sampling`: "brain", every voxel alike
+        (paper), or "tissue", CSF-like, grey-like and white-like thirds of the T1 range in each scan alike
+        often."""
         half = patch_size // 2
         rows = max(scan.t1.shape[1] for scan in scans) + 2 * half
         columns = max(scan.t1.shape[2] for scan in scans) + 2 * half

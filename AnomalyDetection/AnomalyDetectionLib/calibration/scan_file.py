@@ -79,11 +79,8 @@ class ScanFile:
     notes: str
 
     def scaled(self, scaling: str) -> ScanFile:
-        """The same scans scaled as a model wants them (see `PreparationSettings.scaling`).
-
-        Raises:
-            InputError: that cannot be told from this file.
-        """
+        """The same scans scaled as a model wants them (see `PreparationSettings.scaling`). Raises InputError
+        where that cannot be told from this file."""
         if scaling == self.preparation.scaling:
             return self
         if scaling != "percentiles":
@@ -126,11 +123,8 @@ def write_scans(
 
 
 def read_scans(path: Path) -> ScanFile:
-    """Read a file that `write_scans` wrote.
-
-    Raises:
-        InputError: the file is missing, damaged, or something else.
-    """
+    """Read a file that `write_scans` wrote. Raises InputError where the file is missing, damaged, or something
+    else."""
     try:
         with np.load(path, allow_pickle=False) as content:
             header = json.loads(content["header"].tobytes())
@@ -199,11 +193,8 @@ def normal_centres(brain: np.ndarray, lesion: np.ndarray, patch_size: int) -> np
 def split_patients(
     scans: Sequence[TrainingScan], held_out: Sequence[str], left_out: Sequence[str] = ()
 ) -> tuple[list[TrainingScan], list[TrainingScan]]:
-    """Split scans into training and training-validation by whole patients, and leave some out.
-
-    Raises:
-        InputError: a patient named is not in the file, or nothing is left for one of the two.
-    """
+    """Split scans into training and training-validation by whole patients, and leave some out. Raises
+    InputError where a patient named is not in the file, or nothing is left for one of the two."""
     missing = sorted({*held_out, *left_out} - {scan.patient for scan in scans})
     if missing:
         there = ", ".join(sorted({scan.patient for scan in scans}))

@@ -47,17 +47,14 @@ def segment_anatomy(
 ) -> np.ndarray:
     """The part of the brain that each voxel belongs to.
 
+    Returns uint8 (slices, rows, columns) on `study.grid`, values of `AnatomyLabel`; OUTSIDE beyond the brain
+    mask, and within it where the mask holds what is no brain. Raises InputError where the network's file is
+    missing or damaged.
+
     Args:
         study: prepared, with either scaling.
         device: "cpu", "cuda" or "mps".
         model: None: the one that ships with the program.
-
-    Returns:
-        uint8 (slices, rows, columns) on `study.grid`, values of `AnatomyLabel`; OUTSIDE beyond the brain mask,
-        and within it where the mask holds what is no brain.
-
-    Raises:
-        InputError: the network's file is missing or damaged.
     """
     from ..model.anatomy_network import anatomy_model, class_scores
 

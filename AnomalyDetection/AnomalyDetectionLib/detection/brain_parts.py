@@ -55,12 +55,8 @@ NO_THIRDS = frozenset(_WORDS[part] for part in (_Part.DEEP_GREY, _Part.CEREBELLU
 
 
 class BrainParts:
-    """The parts of one brain.
-
-    Args:
-        anatomy: uint8 (slices, rows, columns), values of `AnatomyLabel`.
-        grid: the model's grid, on which it lies.
-    """
+    """The parts of one brain. `anatomy`: uint8 (slices, rows, columns), values of `AnatomyLabel`. `grid`: the
+    model's grid, on which it lies."""
 
     def __init__(self, anatomy: np.ndarray, grid: Grid) -> None:
         """Divide the white matter by its distance to cortex and ventricles."""
@@ -80,12 +76,8 @@ class BrainParts:
         """The part that each finding lies in.
 
         That of most of its voxels. A finding that holds hardly any tissue is a cavity or lies between gyri: the
-        tissue within two samples of it counts as well.
-
-        Args:
-            cells: (slices, rows, columns) on the model's grid, the number of the finding or 0.
-            count: how many findings there are.
-        """
+        tissue within two samples of it counts as well. `cells`: (slices, rows, columns) on the model's grid,
+        the number of the finding or 0. `count`: how many findings there are."""
         coarse = cells[:, ::_COARSE, ::_COARSE]
         boxes = scipy.ndimage.find_objects(coarse, max_label=count)
         names = []

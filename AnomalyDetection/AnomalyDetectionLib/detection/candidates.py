@@ -25,23 +25,16 @@ _DEEP_MM = 18.0
 
 @dataclass(frozen=True)
 class Candidates:
-    """Places that may hold a lesion.
-
-    Attributes:
-        labels: int32 (slices, rows, columns) on the model's grid: 0, or the candidate's number from 1.
-        count: how many there are.
-    """
+    """Places that may hold a lesion. `labels`: int32 (slices, rows, columns) on the model's grid: 0, or the
+    candidate's number from 1. `count`: how many there are."""
 
     labels: np.ndarray
     count: int
 
 
 def find_candidates(probabilities: np.ndarray) -> Candidates:
-    """Connected voxels that may be anomalous.
-
-    Args:
-        probabilities: float32 (classes, slices, rows, columns), of `context.class_probabilities`.
-    """
+    """Connected voxels that may be anomalous. `probabilities`: float32 (classes, slices, rows, columns), of
+    `context.class_probabilities`."""
     anomaly = anomaly_of(probabilities)
     members = anomaly > LEVELS[0]
     for level in LEVELS[1:]:
@@ -68,12 +61,8 @@ the tissue round it, divided by four SDs of that tissue."""
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Input of the second look, in the order of the candidates.
-
-    Attributes:
-        near, wide: float32 (candidates, CHANNELS, SIZE, SIZE), at the model's resolution and three times wider.
-        features: float32 (candidates, FEATURES).
-    """
+    """Input of the second look, in the order of the candidates. `near`, `wide`: float32 (candidates, CHANNELS,
+    SIZE, SIZE), at the model's resolution and three times wider. `features`: float32 (candidates, FEATURES)."""
 
     near: np.ndarray
     wide: np.ndarray

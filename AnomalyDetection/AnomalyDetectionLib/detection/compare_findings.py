@@ -83,10 +83,7 @@ class Change:
 
 def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> tuple[Change, ...]:
     """The change of each group of findings, sorted by the later numbers; findings that are gone come last.
-
-    Args:
-        to_earlier: from LPS points of the later scan to those of the earlier one.
-    """
+    `to_earlier`: from LPS points of the later scan to those of the earlier one."""
     now = sitk.GetArrayFromImage(later.labels)
     before = sitk.GetArrayFromImage(_brought(earlier.labels, later.labels, to_earlier))
     here = _volumes(later)
@@ -194,12 +191,8 @@ def _groups(
 
 
 def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> dict[int, float]:
-    """The median score in the place of each finding in the other scan; none of those that it mostly has not searched.
-
-    Args:
-        of: whose findings.
-        transform: from LPS points of `of` to those of `other`.
-    """
+    """The median score in the place of each finding in the other scan; none of those that it mostly has not
+    searched. `of`: whose findings. `transform`: from LPS points of `of` to those of `other`."""
     grid = Grid.of(other.labels)
     near = scipy.ndimage.distance_transform_edt(other.scores == 0, sampling=grid.spacing[::-1]) <= NEAR_MM
     searched, scores = (

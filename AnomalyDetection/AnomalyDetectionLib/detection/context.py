@@ -33,15 +33,14 @@ def class_probabilities(
 ) -> np.ndarray:
     """Probabilities of the classes.
 
+    Returns float32 (classes, slices, rows, columns); outside the brain, normal.
+
     Args:
         t1, flair: float32 (slices, rows, columns), prepared with the model's settings.
         brain: bool, same shape, not empty.
         network: in evaluation mode.
         device: "cpu", "cuda" or "mps".
         progress: called with "scoring" and the fraction done.
-
-    Returns:
-        float32 (classes, slices, rows, columns); outside the brain, normal.
     """
     torch.backends.cudnn.allow_tf32 = False  # CPU and GPU are to agree
     extent = BrainExtent.of(brain)

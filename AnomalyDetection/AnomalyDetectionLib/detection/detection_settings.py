@@ -85,11 +85,7 @@ def _setting(default: Any, kind: type, help: str, **more: Any) -> Any:
 class DetectionSettings:
     """How anomalies are detected in a scan. Where a default is None, the model's own setting counts.
 
-    Each field says what it means, see `setting_of`.
-
-    Raises:
-        InputError: a value that cannot be used.
-    """
+    Each field says what it means, see `setting_of`. Raises InputError for a value that cannot be used."""
 
     model: str = _setting(
         DEFAULT_MODEL,

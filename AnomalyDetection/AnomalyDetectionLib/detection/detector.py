@@ -44,16 +44,15 @@ def score(
 ) -> ScoreMap:
     """Score every patch of a brain.
 
+    Raises InputError for invalid settings, settings without statistics in the model, a brain without a single
+    patch, or a missing or damaged anatomy network with statistics by tissue.
+
     Args:
         study: prepared with the model's preparation settings.
         model: a trained model, of either kind.
         device: "cpu", "cuda" or "mps".
         percentile, stride, statistics, distance: None: the model's own. Of the paper's kind of model only.
         progress: called with "anatomy", then "scoring", and the fraction done.
-
-    Raises:
-        InputError: invalid settings, settings without statistics in the model, a brain without a single patch, or a
-            missing or damaged anatomy network with statistics by tissue.
     """
     settings = scoring_settings(
         model, percentile=percentile, stride=stride, statistics=statistics, distance=distance
@@ -125,12 +124,8 @@ def _finite(scores: np.ndarray) -> np.ndarray:
 def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
     """A model's scoring settings with what is given instead of its own.
 
-    Args:
-        changes: settings by name; None: the model's own.
-
-    Raises:
-        InputError: an invalid setting, one of another kind of model, or one without statistics in the model.
-    """
+    `changes`: settings by name; None: the model's own. Raises InputError for an invalid setting, one of
+    another kind of model, or one without statistics in the model."""
     changes = {name: value for name, value in changes.items() if value is not None}
     if isinstance(model, ContextModel):
         for name, value in changes.items():
@@ -166,17 +161,14 @@ def lattice_scores(
 ) -> tuple[PatchLattice, np.ndarray]:
     """Scores of every patch at several percentiles, from one pass through the network.
 
+    Returns the lattice, and float32 (percentiles or 1, patches) in the order of its centres. Raises InputError
+    for a brain that holds no patch, or a model without the statistics that the settings need.
+
     Args:
         study, model, device, progress: as for `score`.
         percentiles: N, each 0 to 100. Another kind of model than the paper's has none: it gives one row.
         settings: stride, statistics, distance and factor; None: the model's own.
         anatomy: of `segment_anatomy`, for statistics "tissue"; None: it is found here, where it is needed.
-
-    Returns:
-        The lattice, and float32 (percentiles or 1, patches) in the order of its centres.
-
-    Raises:
-        InputError: a brain that holds no patch, or a model without the statistics that the settings need.
     """
     settings = settings or model.scoring
     lattice = _lattice_over(study, settings.stride)

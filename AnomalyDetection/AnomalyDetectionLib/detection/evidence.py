@@ -17,18 +17,17 @@ def relative_intensities(
 ) -> list[tuple[float, float]]:
     """Mean T1 and FLAIR inside each finding over that of the brain round it.
 
-    In bias-corrected scanner units, where 0 is no signal, so that the ratio means something. "Round it"
-    is the tissue within `RING_MM` in the same slices that is in no finding: the brain without CSF, which is
-    dark on both images, and without what is suspected but was too small for a finding.
+    In bias-corrected scanner units, where 0 is no signal, so that the ratio means something. "Round it" is the
+    tissue within `RING_MM` in the same slices that is in no finding: the brain without CSF, which is dark on
+    both images, and without what is suspected but was too small for a finding.
+
+    Returns (T1, FLAIR) for findings 1 to `count`; NaN where there is nothing to compare.
 
     Args:
         cells: (slices, rows, columns) on the model's grid, the number of the finding or 0.
         count: how many findings there are.
         study: the prepared study on that grid.
         suspected: bool, the shape of `cells`: other voxels that are not to be compared with.
-
-    Returns:
-        (T1, FLAIR) for findings 1 to `count`; NaN where there is nothing to compare.
     """
     dx, dy = study.grid.spacing[0], study.grid.spacing[1]
     reach = (0, int(np.ceil(RING_MM / dy)), int(np.ceil(RING_MM / dx)))

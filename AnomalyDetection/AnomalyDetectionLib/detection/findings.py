@@ -103,19 +103,17 @@ def derive_findings(
 ) -> Findings:
     """Suspected anomalies: connected patches that score above a threshold (paper, "Anomaly scoring").
 
-    Works from the scores alone, without the network, so that another threshold costs a fraction of a
-    second. Every finding owns at least one voxel of the FLAIR grid, however small it is and however
-    coarse that grid.
+    Works from the scores alone, without the network, so that another threshold costs a fraction of a second.
+    Every finding owns at least one voxel of the FLAIR grid, however small it is and however coarse that grid.
+
+    Raises InputError if there are more findings than a uint16 label map can number.
 
     Args:
         scores: the scored brain; `scores.settings` say which patches touch (`neighbourhood`).
         threshold: patches that score above it are suspected.
         min_patches: connected groups of fewer patches are dropped (paper: the single isolated patch).
-        outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares round its
-            patches (paper).
-
-    Raises:
-        InputError: if there are more findings than a uint16 label map can number.
+        outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares
+            round its patches (paper).
     """
     settings = scores.settings
     groups = connected_patches(scores.lattice, threshold, min_patches, settings.neighbourhood)
@@ -205,14 +203,13 @@ def connected_patches(
 ) -> np.ndarray:
     """The lattice elements of each finding.
 
+    Returns int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
+    equal peaks, the finding with more patches goes first, then the one met first in array order.
+
     Args:
         lattice: scores (slices, lattice rows, lattice columns); NaN where no patch was scored.
         threshold, min_patches: as for `derive_findings`.
         neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice.
-
-    Returns:
-        int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
-        equal peaks, the finding with more patches goes first, then the one met first in array order.
     """
     above, result = lattice > threshold, np.zeros(lattice.shape, np.int32)
     box = bounding_box(above)

@@ -27,24 +27,15 @@ _NAMED = 0.05  # less probable kinds are left out of the evidence
 
 @dataclass(frozen=True)
 class Hint:
-    """What a finding may be.
-
-    Attributes:
-        name: one of `HINTS`.
-        evidence: why, in words and numbers.
-    """
+    """What a finding may be. `name`: one of `HINTS`. `evidence`: why, in words and numbers."""
 
     name: str
     evidence: str
 
 
 def hint_of(probabilities: np.ndarray | None, relative: str) -> Hint:
-    """The hint for a finding.
-
-    Args:
-        probabilities: float (classes,), probabilities of the second look; None: nobody looked (paper mode).
-        relative: how bright it is, for the evidence.
-    """
+    """The hint for a finding. `probabilities`: float (classes,), probabilities of the second look; None: nobody
+    looked (paper mode). `relative`: how bright it is, for the evidence."""
     if probabilities is None:
         return Hint(UNKNOWN, relative)
     probability = {

@@ -14,17 +14,16 @@ def paint_cells(
 ) -> np.ndarray:
     """Each patch's value on the stride x stride cell round its centre (back-projection "cell").
 
-    The cells tile the lattice without gap or overlap. With an even stride no cell is symmetric round a
-    voxel: a cell of 4 begins two voxels before the centre and ends one after it.
+    The cells tile the lattice without gap or overlap. With an even stride no cell is symmetric round a voxel: a
+    cell of 4 begins two voxels before the centre and ends one after it.
+
+    Returns an array of `shape` and the lattice's dtype, 0 where no patch was.
 
     Args:
         lattice_values: (slices, lattice rows, lattice columns), any dtype; NaN where there is no patch.
         first: row and column of the first patch centre.
         stride: voxels between patch centres.
         shape: of the model's grid, (slices, rows, columns).
-
-    Returns:
-        An array of `shape` and the lattice's dtype, 0 where no patch was.
     """
     _check(lattice_values, shape)
     rows = _cell_of_each_voxel(shape[1], first[0], stride, lattice_values.shape[1])
@@ -43,13 +42,12 @@ def mean_of_patches(
 ) -> np.ndarray:
     """The mean over all patches that contain a voxel (back-projection "mean").
 
+    Returns float32 array of `shape`, 0 where no patch reaches.
+
     Args:
         lattice_values: (slices, lattice rows, lattice columns), float; NaN where there is no patch.
         first, stride, shape: as for `paint_cells`.
         patch_size: voxels along the side of a patch, odd.
-
-    Returns:
-        float32 array of `shape`, 0 where no patch reaches.
     """
     _check(lattice_values, shape)
     rows = _voxels_of_each_patch(shape[1], first[0], stride, lattice_values.shape[1], patch_size)

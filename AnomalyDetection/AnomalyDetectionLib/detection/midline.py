@@ -18,12 +18,8 @@ _SURFACE_POINTS = 2500
 
 @dataclass(frozen=True)
 class Midline:
-    """A plane in LPS mm; a tilted or turned head has a tilted or turned midline.
-
-    Attributes:
-        normal: unit vector that points to the patient's left.
-        offset: mm; a point p lies left of the plane if normal . p > offset.
-    """
+    """A plane in LPS mm; a tilted or turned head has a tilted or turned midline. `normal`: unit vector that
+    points to the patient's left. `offset`: mm; a point p lies left of the plane if normal . p > offset."""
 
     normal: tuple[float, float, float]
     offset: float

@@ -57,11 +57,7 @@ class NormalTissue:
     """A model's library of normal patches, to look things up in."""
 
     def __init__(self, encoder: PlainEncoder, library: NormalLibrary, outside_brain: str) -> None:
-        """Make a library ready.
-
-        Args:
-            outside_brain: as in `PreparationSettings`.
-        """
+        """Make a library ready. `outside_brain`: as in `PreparationSettings`."""
         self._encoder, self._library, self._outside_brain = encoder, library, outside_brain
         self._latents = library.latents.astype(np.float32)
         self._squares = np.square(self._latents).sum(1)
@@ -78,11 +74,8 @@ class NormalTissue:
 
     @classmethod
     def read(cls, path: Path) -> NormalTissue | None:
-        """That of a model file, of which only what is needed is read; None where it has no library.
-
-        Raises:
-            InputError: the file cannot be read, or is damaged.
-        """
+        """That of a model file, of which only what is needed is read; None where it has no library. Raises
+        InputError where the file cannot be read, or is damaged."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -112,12 +105,8 @@ class NormalTissue:
         return self._library.intensities()
 
     def nearest(self, patch: np.ndarray, count: int = COUNT) -> NearestNormals:
-        """The most similar normal patches.
-
-        Args:
-            patch: float (2, 15, 15), T1 first, scaled as the network sees it.
-            count: how many, at most.
-        """
+        """The most similar normal patches. `patch`: float (2, 15, 15), T1 first, scaled as the network sees it.
+        `count`: how many, at most."""
         patch = patch.astype(np.float32, copy=False)
         z = self._encoder(patch[None])[0]
         # On one thread, as in the encoder.
@@ -132,12 +121,8 @@ class NormalTissue:
         )
 
     def of_patch(self, scores: ScoreMap, index: tuple[int, int, int], count: int = COUNT) -> NearestNormals:
-        """The normal tissue most similar to a patch of a scored brain.
-
-        Args:
-            scores: of a brain that was prepared as the model wants it.
-            index: (slice, row, column) of the lattice, such as a finding's `peak_patch`.
-        """
+        """The normal tissue most similar to a patch of a scored brain. `scores`: of a brain that was prepared
+        as the model wants it. `index`: (slice, row, column) of the lattice, such as a finding's `peak_patch`."""
         return self.nearest(self.patch_at(scores.study, centre_of(scores, index)), count)
 
     def patch_at(self, study: PreparedStudy, centre: tuple[int, int, int]) -> np.ndarray:

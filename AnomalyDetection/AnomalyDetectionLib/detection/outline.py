@@ -24,18 +24,17 @@ _LEAST_SHARE = 0.03
 def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected: np.ndarray) -> np.ndarray:
     """Findings made of square cells, refined to the voxels that differ from the tissue round them.
 
-    In the cells and up to 4 voxels round them, in each slice, a voxel belongs to the finding where T1 and FLAIR lie far
-    from those of the tissue round it (robust Mahalanobis distance), halfway at least towards what the most conspicuous
-    tenth of the finding shows. A finding that has no such voxels keeps its cells.
+    In the cells and up to 4 voxels round them, in each slice, a voxel belongs to the finding where T1 and FLAIR
+    lie far from those of the tissue round it (robust Mahalanobis distance), halfway at least towards what the
+    most conspicuous tenth of the finding shows. A finding that has no such voxels keeps its cells.
+
+    Returns uint16, same shape.
 
     Args:
         cells: uint16 (slices, rows, columns) on the model's grid: 0, or the number of the finding.
         count: how many there are.
         study: prepared, on that grid.
         suspected: bool, same shape: all that scores above the threshold; it is not tissue round a finding.
-
-    Returns:
-        uint16, same shape.
     """
     result = np.zeros_like(cells)
     images = np.stack([study.t1, study.flair])
@@ -90,10 +89,7 @@ def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
     """Findings on the FLAIR's own grid with smooth borders within the slice: uint16.
 
     Halfway between a finding's voxels and what surrounds them, interpolated linearly; slices are not mixed.
-
-    Args:
-        labels: uint16 (slices, rows, columns) on the model's grid.
-    """
+    `labels`: uint16 (slices, rows, columns) on the model's grid."""
     result = np.zeros(study.flair_grid.shape, np.uint16)
     box = bounding_box(labels > 0, (0, 4, 4))  # the borders are softened by two voxels
     if box is not None:

@@ -29,11 +29,8 @@ class PatchLattice:
 
     @classmethod
     def over(cls, brain: np.ndarray, stride: int) -> PatchLattice:
-        """The lattice whose stride x stride cells tile the grid from its first voxel on.
-
-        Args:
-            brain: bool (slices, rows, columns).
-        """
+        """The lattice whose stride x stride cells tile the grid from its first voxel on. `brain`: bool (slices,
+        rows, columns)."""
         first = stride // 2
         inside = np.ascontiguousarray(brain[:, first::stride, first::stride])
         return cls(inside.shape, (first, first), stride, inside)  # type: ignore[arg-type]
@@ -56,11 +53,7 @@ class PatchGatherer:
     """Gathers patches of a prepared study on a device, whole batches at once."""
 
     def __init__(self, study: PreparedStudy, patch_size: int, outside_brain: str, device: str) -> None:
-        """Make the images of a study ready.
-
-        Args:
-            outside_brain: as in `PreparationSettings`.
-        """
+        """Make the images of a study ready. `outside_brain`: as in `PreparationSettings`."""
         half = patch_size // 2
         # Outside the image as outside the brain: zeros, as in training.
         border = ((0, 0), (half, half), (half, half))

@@ -84,21 +84,14 @@ class ScoredStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class Detection(ScoredStudy):
-    """The result of a run, with its inputs and intermediate values.
-
-    Attributes:
-        findings: the last of the four values.
-    """
+    """The result of a run, with its inputs and intermediate values. `findings`: the last of the four values."""
 
     findings: Findings
 
 
 def run_detection(request: DetectionRequest, progress: Progress | None = None) -> Detection:
-    """Read, prepare, score, and derive the findings.
-
-    Raises:
-        InputError: if the images, the mask, the model or the device cannot be used.
-    """
+    """Read, prepare, score, and derive the findings. Raises InputError if the images, the mask, the model or
+    the device cannot be used."""
     scored = score_study(request, progress)
     _Reporter(progress)("findings", FINDINGS_BEGIN)
     begin = time.perf_counter()
@@ -109,11 +102,8 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
 
 
 def score_study(request: DetectionRequest, progress: Progress | None = None) -> ScoredStudy:
-    """Read, prepare and score.
-
-    Raises:
-        InputError: if the images, the mask, the model or the device cannot be used.
-    """
+    """Read, prepare and score. Raises InputError if the images, the mask, the model or the device cannot be
+    used."""
     report = _Reporter(progress)
     fallbacks: list[str] = []
 
@@ -179,11 +169,8 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
 
 
 def check_settings(settings: DetectionSettings) -> None:
-    """Check that model and settings fit together, before scans are read; the device is not checked.
-
-    Raises:
-        InputError: they do not.
-    """
+    """Check that model and settings fit together, before scans are read; the device is not checked. Raises
+    InputError where they do not."""
     _threshold(settings, load_model(settings.model))
 
 
@@ -240,11 +227,8 @@ class _Reporter:
 
 
 def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
-    """The threshold that was asked for: as a score, as false positives per scan, or the model's own.
-
-    Raises:
-        InputError: the settings are not for this model.
-    """
+    """The threshold that was asked for: as a score, as false positives per scan, or the model's own. Raises
+    InputError where the settings are not for this model."""
     scoring = scoring_settings(model, **asked.scoring)
     if asked.false_positives is None:
         return model.scoring.threshold if asked.threshold is None else asked.threshold

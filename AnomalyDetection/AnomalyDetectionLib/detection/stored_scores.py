@@ -43,13 +43,12 @@ class StoredScores:
     """A score map as images and plain values.
 
     Attributes:
-        images: by the names in `IMAGES`, LPS.
-            score: float32 on the FLAIR's grid. brain: uint8 on it.
+        images: by the names in `IMAGES`, LPS. score: float32 on the FLAIR's grid. brain: uint8 on it.
             patch_scores: float32, one voxel a patch, centred where the patch is; NaN where there is none.
             candidates: uint16 on the model's grid, the number of the second look's candidate, or 0.
             prepared_t1, prepared_flair: float32 on the model's grid, bias-corrected and scaled.
-            prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus the `AnatomyLabel`, or 1 where the
-                record says that the anatomy is not known.
+            prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus the `AnatomyLabel`, or 1
+            where the record says that the anatomy is not known.
         record: what JSON can hold: grids, settings, scales, alignment, times.
     """
 
@@ -98,11 +97,8 @@ def store(scores: ScoreMap) -> StoredScores:
 def restore(stored: StoredScores) -> ScoreMap:
     """The score map that was stored: findings derived from it are exactly those of the original.
 
-    The images' arrays count, and not their geometry, which the record has.
-
-    Raises:
-        InputError: if an image is missing or of another size, or the record is not one of a score map.
-    """
+    The images' arrays count, and not their geometry, which the record has. Raises InputError if an image is
+    missing or of another size, or the record is not one of a score map."""
     record = stored.record
     _check_version(record)
     try:
@@ -167,13 +163,8 @@ def restore(stored: StoredScores) -> ScoreMap:
 
 def write_stored(scores: ScoreMap, folder: Path, *, compressed: bool = True) -> None:
     """Write a score map into a folder of its own: `score_map.json`, and an NRRD file for each of `IMAGES`.
-
-    Args:
-        compressed: False for files that are read once and removed: that is faster.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    `compressed`: False for files that are read once and removed: that is faster. Raises OSError if it cannot be
+    written."""
     stored = store(scores)
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in stored.images.items():
@@ -182,11 +173,8 @@ def write_stored(scores: ScoreMap, folder: Path, *, compressed: bool = True) -> 
 
 
 def read_stored(folder: Path) -> StoredScores:
-    """Read what `write_stored` wrote.
-
-    Raises:
-        InputError: if a file is missing or damaged, or of another version of this program.
-    """
+    """Read what `write_stored` wrote. Raises InputError if a file is missing or damaged, or of another version
+    of this program."""
     path = folder / RECORD
     try:
         record = json.loads(path.read_text("utf-8"))

@@ -21,12 +21,7 @@ def read_findings(record: Path, labels: Path, scores: ScoreMap) -> Findings | No
     """The findings of `findings.json` and their label map, as `derive_findings` gave them, but for rounding.
 
     None, where they are missing, damaged, or not all of those of these scores (some were hidden): whoever asks
-    derives them then.
-
-    Args:
-        record, labels: the files that `detect` wrote.
-        scores: of the same run.
-    """
+    derives them then. `record`, `labels`: the files that `detect` wrote. `scores`: of the same run."""
     try:
         content = json.loads(record.read_text("utf-8"))
         written, threshold = list(content["findings"]), float(content["threshold"])
@@ -56,14 +51,8 @@ def _highest(lattice: np.ndarray, groups: np.ndarray, number: int) -> tuple[int,
 
 
 def finding_of(item: Mapping[str, Any], peak_patch: tuple[int, int, int] = (0, 0, 0)) -> Finding:
-    """A finding of findings.json.
-
-    Args:
-        peak_patch: which the file does not have.
-
-    Raises:
-        KeyError, ValueError, TypeError: it is damaged.
-    """
+    """A finding of findings.json. `peak_patch`: which the file does not have. Raises KeyError, ValueError,
+    TypeError where it is damaged."""
     r, a, s = item["centroid_ras_mm"]
     return Finding(
         number=int(item["number"]),

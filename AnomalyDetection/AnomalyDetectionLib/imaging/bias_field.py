@@ -17,13 +17,12 @@ ITERATIONS = (25, 25, 25)
 def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray:
     """The image divided by its bias field.
 
+    Returns float32, same shape, corrected everywhere; its median over the brain is that of the input.
+
     Args:
         array: float32 (slices, rows, columns) on `grid`.
         brain: bool, same shape: the voxels that the field is estimated from.
         grid: the model's grid.
-
-    Returns:
-        float32, same shape, corrected everywhere; its median over the brain is that of the input.
     """
     level = float(np.median(array[brain]))
     if level <= 0:

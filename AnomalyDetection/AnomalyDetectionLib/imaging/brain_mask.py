@@ -34,15 +34,8 @@ LARGEST_SIDE = 320
 def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     """The brain mask of a FLAIR.
 
-    Args:
-        device: where the networks compute: "cpu", "cuda" or "mps".
-
-    Returns:
-        bool (slices, rows, columns) on the FLAIR's own grid.
-
-    Raises:
-        InputError: no brain of a plausible volume is found, or the search fails.
-    """
+    `device`: where the networks compute: "cpu", "cuda" or "mps". Returns bool (slices, rows, columns) on the
+    FLAIR's own grid. Raises InputError where no brain of a plausible volume is found, or the search fails."""
     image = flair.image
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
@@ -80,14 +73,12 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
 
 
 def brain_from(mask: Volume) -> float | None:
-    """The value from which a voxel of a mask of fractions counts as brain: half of 1, or half of the maximum where
-    that is 100 (%) or 255, for example.
+    """The value from which a voxel of a mask of fractions counts as brain: half of 1, or half of the maximum
+    where that is 100 (%) or 255, for example.
 
     Masks of fractions are probability maps and interpolated masks, which may slightly overshoot 0 and 1.
-
-    Returns:
-        None for a mask of whole numbers, and for a skull-stripped image: in these every voxel that is not 0 is brain.
-    """
+    Returns None for a mask of whole numbers, and for a skull-stripped image: in these every voxel that is not 0
+    is brain."""
     values = voxels_of(mask.image)
     positive = values[values > 0]
     if not (positive % 1).any():
@@ -102,17 +93,10 @@ def brain_from(mask: Volume) -> float | None:
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """The brain mask given by the user, on the FLAIR's grid.
 
-    Args:
-        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels that
-            are not 0 are brain, or those above a certain value (see `brain_from`).
-        flair: the FLAIR.
-
-    Returns:
-        bool (slices, rows, columns) on the FLAIR's own grid.
-
-    Raises:
-        InputError: if the mask is empty, too small, or does not lie on the head.
-    """
+    `mask`: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels that are not 0
+    are brain, or those above a certain value (see `brain_from`). `flair`: the FLAIR. Returns bool (slices,
+    rows, columns) on the FLAIR's own grid. Raises InputError if the mask is empty, too small, or does not lie
+    on the head."""
     name = name_of(mask, "The brain mask")
     image = placed_on(mask, Grid.of(flair.image), flair.header)
     least = brain_from(mask)

@@ -30,16 +30,9 @@ Box = tuple[slice, slice, slice]
 def find_brain(image: sitk.Image, device: str) -> np.ndarray:
     """The brain mask of a head scan.
 
-    Args:
-        image: float32, without NaN.
-        device: where the networks compute: "cpu", "cuda" or "mps".
-
-    Returns:
-        bool (slices, rows, columns) on the image's grid; all False if no brain is found.
-
-    Raises:
-        InputError: the networks' weights are not installed.
-    """
+    `image`: float32, without NaN. `device`: where the networks compute: "cpu", "cuda" or "mps". Returns bool
+    (slices, rows, columns) on the image's grid; all False if no brain is found. Raises InputError where the
+    networks' weights are not installed."""
     order, against = lps_axes(Grid.of(image))
     away = tuple(
         axis for axis in range(3) if against[axis] == (axis == 2)

@@ -22,14 +22,9 @@ _OFFSET = re.compile(rb"[\r\n](?:byte ?skip|line ?skip|HeaderSize)[ \t]*[=:][ \t
 
 
 def are_whole(path: Path) -> bool:
-    """Whether the voxels of a file decompress completely and match their checksum; true if they are not compressed.
-
-    Args:
-        path: of the header, which `text_header.check_header` has accepted.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
+    """Whether the voxels of a file decompress completely and match their checksum; true if they are not
+    compressed. `path`: of the header, which `text_header.check_header` has accepted. Raises OSError where the
+    file cannot be read."""
     with path.open("rb") as file:
         content = file.read(LONGEST)
     meta = path.suffix.lower() in (".mhd", ".mha")

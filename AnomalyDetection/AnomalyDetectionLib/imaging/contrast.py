@@ -76,13 +76,12 @@ def refuse_the_same(
 ) -> None:
     """Refuse a study whose two images are the same one.
 
+    Raises InputError where they are the same image.
+
     Args:
         t1, flair: float32 (slices, rows, columns).
         brain: bool, same shape.
         t1_name, flair_name: for the message.
-
-    Raises:
-        InputError: they are the same image.
     """
     if float(np.corrcoef(t1[brain], flair[brain])[0, 1]) > SAME_IMAGE_FROM:
         raise InputError(

@@ -52,12 +52,8 @@ class FileImage(NamedTuple):
 
 
 def read(path: Path, *, role: str) -> FileImage:
-    """Read an image file by its content, whatever its suffix.
-
-    Raises:
-        InputError: if the format is unknown, or the file is damaged or truncated.
-        OSError: if the file cannot be opened.
-    """
+    """Read an image file by its content, whatever its suffix. Raises InputError if the format is unknown, or
+    the file is damaged or truncated. Raises OSError if the file cannot be opened."""
     kind = _kind(path, role)
     damaged = f"The {role} {path} is damaged or incomplete: copy or download it again."
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # the checks here give clearer messages
@@ -197,11 +193,8 @@ def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
 
 
 def _check_size(path: Path, kind: str, name: str) -> None:
-    """Refuse images too large for memory, by their header, before they are read.
-
-    Raises:
-        RuntimeError: ITK cannot read the header.
-    """
+    """Refuse images too large for memory, by their header, before they are read. Raises RuntimeError where ITK
+    cannot read the header."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.SetImageIO(_ITK[kind])

@@ -15,13 +15,12 @@ def intensity_scale(
 ) -> IntensityScale:
     """The map that brings the low percentile of the brain's voxels to 0 and the high one to 1.
 
+    Raises InputError if the image is flat inside the brain.
+
     Args:
         array: float32, bias-corrected.
         brain: bool, same shape.
         name: of the image, for the error message.
-
-    Raises:
-        InputError: if the image is flat inside the brain.
     """
     low, high = (float(value) for value in np.percentile(array[brain], (low_percentile, high_percentile)))
     if not high - low > 1e-4 * max(abs(low), abs(high)):

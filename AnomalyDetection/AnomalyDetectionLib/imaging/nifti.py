@@ -76,10 +76,7 @@ def nifti_bytes(image: sitk.Image, place: NiftiHeader) -> bytes:
     """An image of the same voxels as a NIfTI file's, as a compressed file that lies where that one does.
 
     Copies sform and qform with their codes, so that every program shows the two aligned, whichever it follows.
-
-    Raises:
-        ValueError: the image has other voxels.
-    """
+    Raises ValueError where the image has other voxels."""
     array = sitk.GetArrayFromImage(image)
     if array.shape != place.size[::-1]:
         raise ValueError(f"an image of {array.shape[::-1]} voxels does not lie on one of {place.size}")

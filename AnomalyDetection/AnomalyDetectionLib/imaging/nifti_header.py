@@ -58,13 +58,8 @@ class NiftiHeader:
     def parse(cls, start: bytes, *, pair: bool = False) -> NiftiHeader:
         """The header at the beginning of a file.
 
-        Args:
-            start: at least the header's bytes.
-            pair: whether the voxels are in a separate file (.hdr and .img).
-
-        Raises:
-            ValueError, OverflowError, nibabel's errors: the bytes are not a valid header.
-        """
+        `start`: at least the header's bytes. `pair`: whether the voxels are in a separate file (.hdr and .img).
+        Raises ValueError, OverflowError, nibabel's errors where the bytes are not a valid header."""
         second = start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
         kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
         fields: Any = kind(start[: kind.template_dtype.itemsize], check=False)
@@ -173,14 +168,8 @@ class NiftiHeader:
     def place(self, role: str) -> tuple[Grid, tuple[Remark, ...]]:
         """The grid of the image, and remarks about its geometry.
 
-        The sform is used, as by most programs, unless it is sheared and the qform is not.
-
-        Args:
-            role: "T1", "FLAIR" or "brain mask".
-
-        Raises:
-            InputError: two of its axes nearly coincide.
-        """
+        The sform is used, as by most programs, unless it is sheared and the qform is not. `role`: "T1", "FLAIR"
+        or "brain mask". Raises InputError where two of its axes nearly coincide."""
         matrix, followed = self._followed()
         if least_angle(matrix) < LEAST_ANGLE:
             raise InputError(f"The {role} has {NOT_RIGHT_ANGLED}")

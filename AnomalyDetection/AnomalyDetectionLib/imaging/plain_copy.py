@@ -18,14 +18,13 @@ _OFFSET = re.compile(rb"(?<=[\r\n])(?:byte|line) ?skip[ \t]*:[ \t]*(?!0\s)", re.
 def plain_copy(path: Path, kind: str, folder: Path, *, packed: bool) -> Path | None:
     """A copy that ITK can read; None if ITK can read the file itself.
 
+    Raises ValueError, EOFError, OSError, zlib.error where the file is damaged.
+
     Args:
         kind: `packed.NRRD` or `packed.META`.
         folder: an empty folder for the copy.
         packed: whether the file is packed as a whole, or has another format's suffix. Otherwise
             `text_header.check_header` has accepted its header.
-
-    Raises:
-        ValueError, EOFError, OSError, zlib.error: the file is damaged.
     """
     copy = folder / ("image.nrrd" if kind == NRRD else "image.mha")
     if packed:

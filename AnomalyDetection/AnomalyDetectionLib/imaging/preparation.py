@@ -45,14 +45,13 @@ def prepare(
 
     What the T1 does not show of the brain is left out of it, and so is where an image holds no numbers.
 
+    Raises InputError if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no
+    contrast, the T1 misses more than `MOST_OUTSIDE_T1` of the brain, or the given mask does not fit.
+
     Args:
         study: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space.
         device: where the brain extraction runs: "cpu", "cuda" or "mps".
         progress: called with a stage's name and the fraction done as each stage begins.
-
-    Raises:
-        InputError: if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no contrast,
-            the T1 misses more than `MOST_OUTSIDE_T1` of the brain, or the given mask does not fit.
     """
     seconds: dict[str, float] = {}
 
@@ -118,12 +117,9 @@ def _prepared_flair(
     settings: PreparationSettings,
     to_t1: sitk.AffineTransform | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Grid]:
-    """The FLAIR on the model's grid, bias-corrected; the brain there; and the grid.
-
-    Args:
-        flair_brain: bool (slices, rows, columns) on the FLAIR's grid.
-        to_t1: what the T1 does not show is left out of the brain; None: nothing is.
-    """
+    """The FLAIR on the model's grid, bias-corrected; the brain there; and the grid. `flair_brain`: bool
+    (slices, rows, columns) on the FLAIR's grid. `to_t1`: what the T1 does not show is left out of the brain;
+    None: nothing is."""
     flair_image = to_lps_axes(study.flair.image)
     brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
     acquired = acquired_slices(flair_image)

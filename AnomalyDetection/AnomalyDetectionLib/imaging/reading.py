@@ -38,14 +38,13 @@ def read_study(
 ) -> Study:
     """The T1, the FLAIR and, if given, the brain mask.
 
-    Args:
-        brain_mask: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of a T1
-            that is not aligned with the FLAIR does not fit.
-        t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
+    Raises InputError if one of them cannot be used, T1 and FLAIR are the same file, or their DICOM headers name
+    different patients.
 
-    Raises:
-        InputError: if one of them cannot be used, T1 and FLAIR are the same file, or their DICOM headers name
-            different patients.
+    Args:
+        brain_mask: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of
+            a T1 that is not aligned with the FLAIR does not fit.
+        t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
     """
     t1_volume = read_volume(t1, role="T1", series=t1_series)
     flair_volume = read_volume(flair, role="FLAIR", series=flair_series)
@@ -64,17 +63,16 @@ def read_study(
 def read_volume(path: Path, *, role: str, series: str | Series | None = None, mask: bool = False) -> Volume:
     """One volume from a file, or from a folder of DICOM images.
 
-    Args:
-        path: NIfTI or Analyze (.nii, .nii.gz, .hdr with .img), .nrrd, .nhdr, .mha, .mhd, a DICOM image or a folder of
-            them. Of a single DICOM image the whole series that it belongs to is read.
-        role: what it is to be, for messages: "T1", "FLAIR", "brain mask".
-        series: the number, UID or description of the DICOM series, where there are several; or the series itself,
-            found before, so that the folder is not searched again.
-        mask: whether it is a mask; a mask may be constant or empty, which is judged later.
+    Raises InputError if it is missing, unreadable or truncated, is not three-dimensional with one value per
+    voxel, has a single slice, or is constant.
 
-    Raises:
-        InputError: if it is missing, unreadable or truncated, is not three-dimensional with one value per
-            voxel, has a single slice, or is constant.
+    Args:
+        path: NIfTI or Analyze (.nii, .nii.gz, .hdr with .img), .nrrd, .nhdr, .mha, .mhd, a DICOM image or a
+            folder of them. Of a single DICOM image the whole series that it belongs to is read.
+        role: what it is to be, for messages: "T1", "FLAIR", "brain mask".
+        series: the number, UID or description of the DICOM series, where there are several; or the series
+            itself, found before, so that the folder is not searched again.
+        mask: whether it is a mask; a mask may be constant or empty, which is judged later.
     """
     path = Path(path)
     if not is_utf8(path):

@@ -57,14 +57,8 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
     """The alignment of T1 and FLAIR.
 
     The registration always runs; where it agrees with the headers, these are trusted, so that a pair that is
-    already aligned is not resampled needlessly.
-
-    Args:
-        brain: bool (slices, rows, columns) on the FLAIR's grid.
-
-    Raises:
-        InputError: if the two cannot be the same head, even with the sides of the T1 exchanged.
-    """
+    already aligned is not resampled needlessly. `brain`: bool (slices, rows, columns) on the FLAIR's grid.
+    Raises InputError if the two cannot be the same head, even with the sides of the T1 exchanged."""
     identity = Alignment(False, 0.0, 0.0, tuple(np.eye(4).ravel().tolist()))
     if settings.register == "off":
         return identity
@@ -87,10 +81,7 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
 
 def _of_mirrored(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> np.ndarray | None:
     """The alignment of a T1 with exchanged sides, each half of the brain on the other one (4 x 4, FLAIR to T1).
-
-    Returns:
-        None if the T1 shows another head even with its sides exchanged back.
-    """
+    Returns None if the T1 shows another head even with its sides exchanged back."""
     transform, sharpness = register(with_sides_exchanged(t1), flair, brain)
     return None if sharpness < SAME_HEAD_FROM else _of_exchanged(_matrix(transform), t1, flair, brain)
 
@@ -122,11 +113,8 @@ def _mirror(normal: np.ndarray, point: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MirrorFit:
-    """How well a T1 fits a FLAIR, as it is and with its sides exchanged.
-
-    Attributes:
-        own, mirrored: mutual information (nats) in voxels of `COARSE_MM`; `mirrored` after aligning anew.
-    """
+    """How well a T1 fits a FLAIR, as it is and with its sides exchanged. `own`, `mirrored`: mutual information
+    (nats) in voxels of `COARSE_MM`; `mirrored` after aligning anew."""
 
     own: float
     mirrored: float
@@ -135,11 +123,8 @@ class MirrorFit:
     def of(
         cls, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
     ) -> MirrorFit | None:
-        """Compute it for two aligned images; None if the T1 fits too sharply to be mirrored.
-
-        Args:
-            brain: bool (slices, rows, columns) on the FLAIR's grid.
-        """
+        """Compute it for two aligned images; None if the T1 fits too sharply to be mirrored. `brain`: bool
+        (slices, rows, columns) on the FLAIR's grid."""
         matrix = np.asarray(alignment.matrix).reshape(4, 4)
         fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
         near = _mask_on(Grid.of(flair).image(brain.astype(np.uint8)), fixed)
@@ -170,11 +155,8 @@ def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk
     """The rigid transform from FLAIR space to T1 space, and how sharp the optimum is.
 
     Sharpness is the share of the mutual information that a small shift loses. Different heads share only their
-    coarse shape, so that a small shift loses little, whatever the scanner's contrast.
-
-    Returns:
-        The transform, and the sharpness (0 to 1; 0 if the two do not overlap).
-    """
+    coarse shape, so that a small shift loses little, whatever the scanner's contrast. Returns the transform,
+    and the sharpness (0 to 1; 0 if the two do not overlap)."""
     mask = Grid.of(flair).image(brain.astype(np.uint8))
     points = _brain_points(flair, brain)
     fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)

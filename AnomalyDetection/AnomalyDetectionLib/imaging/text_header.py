@@ -40,13 +40,8 @@ _ELEMENT = re.compile(r"MET_U?(CHAR|SHORT|INT|LONG|LONG_LONG|FLOAT|DOUBLE)(_ARRA
 def check_header(path: Path, *, role: str, shown: Path | None = None) -> None:
     """Make sure that the header of a NRRD or MetaImage file makes sense and names no file but one beside it.
 
-    Args:
-        shown: the file's name for messages, where it is a copy.
-
-    Raises:
-        InputError: it does not; it is damaged, hostile, or of a kind that no scan of a brain has.
-        OSError: it cannot be read.
-    """
+    `shown`: the file's name for messages, where it is a copy. Raises InputError where it does not: it is
+    damaged, hostile, or of a kind that no scan of a brain has. Raises OSError where it cannot be read."""
     if path.suffix.lower() not in _META + _NRRD:
         return
     shown = shown or path

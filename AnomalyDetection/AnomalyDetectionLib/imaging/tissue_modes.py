@@ -33,17 +33,11 @@ def mode_scales(
 ) -> tuple[IntensityScale, IntensityScale]:
     """The maps of T1 and FLAIR that bring fluid to 0 and the mode of white matter to 1.
 
-    White matter is the brightest tissue of the T1 whose peak in the histogram is nearly as high as the highest. Fluid is
-    dark on both images; its level is the median over 16 sectors of the brain, since a lesion of 150 ml fills three or four
-    of them, however dark it is.
-
-    Args:
-        t1, flair: float32 (slices, rows, columns), bias-corrected, any linear scale.
-        brain: bool, same shape.
-
-    Raises:
-        InputError: if an image is flat inside the brain.
-    """
+    White matter is the brightest tissue of the T1 whose peak in the histogram is nearly as high as the highest.
+    Fluid is dark on both images; its level is the median over 16 sectors of the brain, since a lesion of 150 ml
+    fills three or four of them, however dark it is. `t1`, `flair`: float32 (slices, rows, columns),
+    bias-corrected, any linear scale. `brain`: bool, same shape. Raises InputError if an image is flat inside
+    the brain."""
     sectors = _sectors(brain)
     a, b = t1[brain].astype(np.float64), flair[brain].astype(np.float64)
     dark_t1, span_t1 = _range(a, sectors, "T1")

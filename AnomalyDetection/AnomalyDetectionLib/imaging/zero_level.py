@@ -45,11 +45,8 @@ class FromZero(NamedTuple):
 
 
 def from_zero(values: np.ndarray) -> FromZero:
-    """Shift values so that 0 means no signal; those of ordinary scans are returned unchanged.
-
-    Args:
-        values: float32, at least one of them finite; not changed.
-    """
+    """Shift values so that 0 means no signal; those of ordinary scans are returned unchanged. `values`:
+    float32, at least one of them finite; not changed."""
     finite = np.isfinite(values)
     unknown = None if finite.all() else ~finite
     known = values[finite] if unknown is not None else values.ravel()

@@ -46,11 +46,8 @@ class AnatomyModel:
     card: dict[str, Any]
 
     def network(self) -> SliceUNet:
-        """The network with its weights, in evaluation mode.
-
-        Raises:
-            RuntimeError: the weights are not those of such a network.
-        """
+        """The network with its weights, in evaluation mode. Raises RuntimeError where the weights are not those
+        of such a network."""
         network = anatomy_network(self.widths)
         network.load_state_dict(self.weights)
         return network.eval()
@@ -64,13 +61,12 @@ def anatomy_network(widths: tuple[int, ...]) -> SliceUNet:
 def anatomy_inputs(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, height_mm: np.ndarray) -> np.ndarray:
     """What the network reads of each slice but the first and the last.
 
+    Returns float32 (slices - 2, CHANNELS, rows, columns).
+
     Args:
         t1, flair: float32 (slices, rows, columns), scaled.
         brain: bool, same shape; images are 0 beyond it, here as in training.
         height_mm: (slices,), how far each slice lies below the top of the brain.
-
-    Returns:
-        float32 (slices - 2, CHANNELS, rows, columns).
     """
     count = len(brain) - 2
     inputs = np.empty((count, CHANNELS, *brain.shape[1:]), np.float32)
@@ -95,14 +91,13 @@ def class_scores(
 ) -> np.ndarray:
     """The network's output.
 
+    Returns float32 (CLASSES, slices, rows, columns), logits; 0 outside a box round the brain.
+
     Args:
         model: trained.
         t1, flair, brain: as for `anatomy_inputs`.
         slice_mm: between slices.
         device: "cpu", "cuda" or "mps".
-
-    Returns:
-        float32 (CLASSES, slices, rows, columns), logits; 0 outside a box round the brain.
     """
     scores = np.zeros((CLASSES, *brain.shape), np.float32)
     held = np.argwhere(brain)
@@ -131,11 +126,7 @@ def class_scores(
 
 
 def save_anatomy(model: AnatomyModel, path: Path) -> None:
-    """Write the network into one .safetensors file.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write the network into one .safetensors file. Raises OSError where it cannot be written."""
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -146,11 +137,8 @@ def save_anatomy(model: AnatomyModel, path: Path) -> None:
 
 
 def load_anatomy(path: Path) -> AnatomyModel:
-    """A network that `save_anatomy` wrote.
-
-    Raises:
-        InputError: the file is missing, damaged, or something else.
-    """
+    """A network that `save_anatomy` wrote. Raises InputError where the file is missing, damaged, or something
+    else."""
     try:
         header, weights, _ = read_tensors(path)
         if (header["format"], header["version"]) != (FORMAT, VERSION):
@@ -168,11 +156,7 @@ def load_anatomy(path: Path) -> AnatomyModel:
 
 @lru_cache(maxsize=1)
 def anatomy_model() -> AnatomyModel:
-    """The network that ships with the program.
-
-    Raises:
-        InputError: its file is missing or damaged.
-    """
+    """The network that ships with the program. Raises InputError where its file is missing or damaged."""
     return load_anatomy(anatomy_file())
 
 

@@ -54,11 +54,7 @@ def bundled_models() -> list[Path]:
 
 
 def find_model(name_or_path: str) -> Path:
-    """The file of a bundled model, or the file itself.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The file of a bundled model, or the file itself. Raises InputError where there is none."""
     for path in bundled_models():
         if path.stem == name_or_path:
             return path

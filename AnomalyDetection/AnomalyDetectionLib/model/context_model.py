@@ -105,14 +105,8 @@ class ContextModel:
     def of_parts(
         cls, header: Mapping[str, str], tensors: Mapping[str, Tensor], **common: Any
     ) -> ContextModel:
-        """The model of a file.
-
-        Args:
-            common: what every kind has.
-
-        Raises:
-            KeyError, RuntimeError, TypeError, ValueError: it is damaged.
-        """
+        """The model of a file. `common`: what every kind has. Raises KeyError, RuntimeError, TypeError,
+        ValueError where it is damaged."""
         model = cls(
             weights=_beginning(tensors, _WEIGHTS),
             settings=from_json(ContextSettings, header["network"]),

@@ -42,11 +42,7 @@ class ContextSettings:
 
 
 class ContextNetwork(nn.Module):
-    """The U-Net with a class for every voxel.
-
-    Args:
-        settings: the architecture.
-    """
+    """The U-Net with a class for every voxel. `settings`: the architecture."""
 
     def __init__(self, settings: ContextSettings) -> None:
         """Weights are drawn at random."""
@@ -68,16 +64,15 @@ class ContextNetwork(nn.Module):
 def context_inputs(images: Tensor, brain: Tensor, place: Tensor, other_side: Tensor) -> Tensor:
     """What the network sees of slices.
 
+    Returns (n, `ContextSettings.inputs`, rows, columns).
+
     Args:
-        images: (n, slices, 2, rows, columns): the slices from the lowest neighbour to the highest, T1 and FLAIR
-            scaled by tissue modes, 0 outside the brain.
+        images: (n, slices, 2, rows, columns): the slices from the lowest neighbour to the highest, T1 and
+            FLAIR scaled by tissue modes, 0 outside the brain.
         brain: (n, rows, columns), of the slice in the middle.
         place: (n, 3, rows, columns): where in the brain a voxel lies (see `BrainExtent.coordinates`).
-        other_side: (n, 2, rows, columns): T1 and FLAIR of the slice in the middle, mirrored at the brain's midline, so that
-            what lies at the same place in the other half lies here.
-
-    Returns:
-        (n, `ContextSettings.inputs`, rows, columns).
+        other_side: (n, 2, rows, columns): T1 and FLAIR of the slice in the middle, mirrored at the brain's
+            midline, so that what lies at the same place in the other half lies here.
     """
     n, slices, _, rows, columns = images.shape
     shown = images.reshape(n, 2 * slices, rows, columns)

@@ -84,11 +84,8 @@ class FalsePositiveCurve:
         return rate * math.exp(-1.96 * error), rate * math.exp(1.96 * error)
 
     def threshold_for(self, per_scan: float) -> float:
-        """The lowest threshold with at most this many false positives per normal scan.
-
-        Raises:
-            InputError: the curve does not reach so far.
-        """
+        """The lowest threshold with at most this many false positives per normal scan. Raises InputError where
+        the curve does not reach so far."""
         if not self.least <= per_scan <= self.most:
             raise InputError(
                 f"{per_scan:g} findings per normal scan cannot be promised: from {self.scans} normal "
@@ -120,11 +117,7 @@ def plain(curve: FalsePositiveCurve) -> dict[str, Any]:
 
 
 def from_plain(values: Mapping[str, Any] | None) -> FalsePositiveCurve | None:
-    """The curve of plain values; None for None.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is damaged.
-    """
+    """The curve of plain values; None for None. Raises KeyError, TypeError, ValueError where it is damaged."""
     if values is None:
         return None
     return _made(np.array(values["scores"], np.float64), np.array(values["per_scan"], np.float64), values)
@@ -143,11 +136,8 @@ def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
-    """The curve of a model file; None where it has none.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is damaged.
-    """
+    """The curve of a model file; None where it has none. Raises KeyError, TypeError, ValueError where it is
+    damaged."""
     if _HEADER not in header:
         return None
     return _made(arrays[_SCORES], arrays[_PER_SCAN], json.loads(header[_HEADER]))

@@ -101,11 +101,8 @@ def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
 def from_file(
     arrays: Mapping[str, np.ndarray], header: Mapping[str, str], latent_size: int
 ) -> NormalLibrary | None:
-    """The library of a model file; None where it has none.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is damaged.
-    """
+    """The library of a model file; None where it has none. Raises KeyError, TypeError, ValueError where it is
+    damaged."""
     if _HEADER not in header:
         return None
     about = json.loads(header[_HEADER])

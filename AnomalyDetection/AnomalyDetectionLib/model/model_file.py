@@ -51,11 +51,7 @@ _KINDS: dict[str, type[Model] | type[ContextModel]] = {kind.kind: kind for kind 
 
 
 def save_model(model: AnyModel, path: Path) -> None:
-    """Write a model, completely or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a model, completely or not at all. Raises OSError where it cannot be written."""
     tensors, header, version = model.own_parts()
     arrays, entry = false_positive_curve.to_file(model.false_positive_curve)
     tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -72,11 +68,8 @@ def save_model(model: AnyModel, path: Path) -> None:
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
-    """Load a bundled model by its name, or any model file by its path.
-
-    Raises:
-        InputError: there is no such model, or the file is truncated, foreign, damaged, or of a newer version.
-    """
+    """Load a bundled model by its name, or any model file by its path. Raises InputError where there is no such
+    model, or the file is truncated, foreign, damaged, or of a newer version."""
     path = find_model(name_or_path)
     header, tensors, digest = read_tensors(path)
     if header.get("format") != FORMAT:
@@ -144,14 +137,9 @@ def _is_name(name: str) -> bool:
 
 
 def load_paper_model(name_or_path: str, purpose: str) -> Model:
-    """Load a model for what only the paper's kind can do.
-
-    Args:
-        purpose: what that is, as the subject of a sentence: "The library of normal patches".
-
-    Raises:
-        InputError: as for `load_model`, or the model is of another kind.
-    """
+    """Load a model for what only the paper's kind can do. `purpose`: what that is, as the subject of a
+    sentence: "The library of normal patches". Raises InputError as for `load_model`, or the model is of another
+    kind."""
     model = load_model(name_or_path)
     if not isinstance(model, Model):
         raise InputError(

@@ -86,14 +86,8 @@ class Model:
 
     @classmethod
     def of_parts(cls, header: Mapping[str, str], tensors: Mapping[str, Tensor], **common: Any) -> Model:
-        """The model of a file.
-
-        Args:
-            common: what every kind has.
-
-        Raises:
-            KeyError, RuntimeError, TypeError, ValueError: it is damaged.
-        """
+        """The model of a file. `common`: what every kind has. Raises KeyError, RuntimeError, TypeError,
+        ValueError where it is damaged."""
         network = from_json(NetworkSettings, header["network"])
         arrays = {name: tensors[name].numpy() for name in normal_library.array_names(header)}
         model = cls(

@@ -37,14 +37,8 @@ class SliceUNet(nn.Module):
         self.fold = nn.PixelShuffle(2) if full else nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Answers of images.
-
-        Args:
-            images: (n, inputs, rows, columns), sides divisible by `multiple` (see `pad_to`).
-
-        Returns:
-            (n, outputs, rows / 2, columns / 2), or (n, outputs, rows, columns) with `full`.
-        """
+        """Answers of images. `images`: (n, inputs, rows, columns), sides divisible by `multiple` (see
+        `pad_to`). Returns (n, outputs, rows / 2, columns / 2), or (n, outputs, rows, columns) with `full`."""
         features = self.unfold(images)
         beside: list[Tensor] = []
         for depth, block in enumerate(self.down):

@@ -40,11 +40,8 @@ def identity(settings: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type[Settings], text: str) -> Settings:
-    """Settings from JSON; lists become the tuples that the dataclasses hold.
-
-    Raises:
-        TypeError, ValueError: it is no JSON, or names or values are not those of the settings.
-    """
+    """Settings from JSON; lists become the tuples that the dataclasses hold. Raises TypeError, ValueError where
+    it is no JSON, or names or values are not those of the settings."""
     values = json.loads(text, parse_constant=_refuse)
     if not isinstance(values, dict):
         raise ValueError("settings that are no names with values")

@@ -53,11 +53,7 @@ class TissueStatistics:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], latent_size: int) -> TissueStatistics | None:
-        """Those of a model file; None where it has none.
-
-        Raises:
-            KeyError, ValueError: they are damaged.
-        """
+        """Those of a model file; None where it has none. Raises KeyError, ValueError where they are damaged."""
         if not any(name.startswith(_PREFIX) for name in tensors):
             return None
         statistics = cls(*(tensors[f"{_PREFIX}{name}"] for name in _NAMES))

@@ -24,13 +24,10 @@ _SLICES = 24
 def ghost(image: Acquired) -> tuple[float, int] | None:
     """How much brighter the air is on two opposite sides of the head than elsewhere, in terms of the brain.
 
-    Motion and pulsation leave copies and streaks along the phase-encoding direction on both sides. Noise is as bright
-    everywhere, and the nose is on one side alone.
-
-    Returns:
-        That, and in how many slices it was seen. None where there is no air round the head, as in scans without skull, with a tight field of view, or with one
-        value in the place of the air.
-    """
+    Motion and pulsation leave copies and streaks along the phase-encoding direction on both sides. Noise is as
+    bright everywhere, and the nose is on one side alone. Returns that, and in how many slices it was seen. None
+    where there is no air round the head, as in scans without skull, with a tight field of view, or with one
+    value in the place of the air."""
     brain = image.brain
     tissue = float(np.median(image.values[brain]))
     if tissue <= 0:

@@ -27,13 +27,10 @@ _FROM = ("below", "the front", "the right")
 def gap_share(volume: Volume) -> tuple[float, float, float] | None:
     """Slice thickness, distance of the slices (mm) and the share of the latter that no slice shows.
 
-    The thickness is the DICOM attribute SliceThickness, or that of the same name in the JSON file beside a NIfTI file
-    (BIDS). The distance is the volume's own, from where the slices lie: what scanners write as SpacingBetweenSlices is the
-    mere gap on some, and along another axis on others.
-
-    Returns:
-        None where the thickness is not known.
-    """
+    The thickness is the DICOM attribute SliceThickness, or that of the same name in the JSON file beside a
+    NIfTI file (BIDS). The distance is the volume's own, from where the slices lie: what scanners write as
+    SpacingBetweenSlices is the mere gap on some, and along another axis on others. Returns None where the
+    thickness is not known."""
     thickness = _from_dicom(volume) if volume.files else _from_sidecar(volume.path)
     if thickness is None or not 0 < thickness < _ABSURD_MM:
         return None
@@ -42,11 +39,9 @@ def gap_share(volume: Volume) -> tuple[float, float, float] | None:
 
 
 def jump(image: Acquired) -> tuple[float, int] | None:
-    """The largest step between neighbouring slices in terms of those beside it, and how many slices lie before it.
-
-    Returns:
-        None if none is `JUMP_OF_LARGEST`. Slices are counted from below, from the front or from the right.
-    """
+    """The largest step between neighbouring slices in terms of those beside it, and how many slices lie before
+    it. Returns None if none is `JUMP_OF_LARGEST`. Slices are counted from below, from the front or from the
+    right."""
     near, _ = image.distinct.steps
     ratios = np.full(len(near), np.nan)
     for k in range(2, len(near) - 2):

@@ -30,11 +30,8 @@ def shifts(image: Acquired) -> np.ndarray:
     """How far slices lie beside the mean of their two neighbours, within the slice.
 
     Where a still head changes steadily from slice to slice, that mean is where the slice in the middle belongs.
-
-    Returns:
-        (n, 2) mm, of slices in order, spread over the brain; the step from one to the next is odd, so that every second
-        belongs to the odd ones. Empty where too few slices show much of the brain.
-    """
+    Returns (n, 2) mm, of slices in order, spread over the brain; the step from one to the next is odd, so that
+    every second belongs to the odd ones. Empty where too few slices show much of the brain."""
     distinct = image.distinct
     values, brain = distinct.slices
     stride = [max(1, round(_PIXEL_MM / mm)) for mm in distinct.in_plane]

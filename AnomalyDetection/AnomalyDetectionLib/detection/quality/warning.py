@@ -28,11 +28,8 @@ class QualityWarning:
 
 
 def from_plain(items: Iterable[Mapping[str, Any]]) -> tuple[QualityWarning, ...]:
-    """Warnings from what `QualityWarning.plain` gave.
-
-    Raises:
-        KeyError, TypeError, ValueError: they are something else.
-    """
+    """Warnings from what `QualityWarning.plain` gave. Raises KeyError, TypeError, ValueError where they are
+    something else."""
     return tuple(
         QualityWarning(str(item["name"]), str(item["sentence"]), dict(item["measured"])) for item in items
     )
