@@ -125,7 +125,9 @@ def calibrate(
 
     before = score_all(model, "scoring", 0)
     fitted, after, estimated = model, before, False
-    if isinstance(model, Model) and settings.statistics and _has_plain_statistics(model):
+    # Scores of which the median and deviation over all tissue, which can be had from a few scans, are the statistics.
+    plain = model.scoring.statistics == "training" and not needs_tissue_statistics(model.scoring)
+    if isinstance(model, Model) and settings.statistics and plain:
         if progress is not None:
             progress("estimating the statistics", len(scans.scans) / steps)
         differences = [local_differences(model, scan, settings, device) for scan in scans.scans]
@@ -138,9 +140,9 @@ def calibrate(
         float(np.mean([findings_above(scan, np.array([at]), model.scoring)[0] for scan in scored]))
         for scored, at in zip((before, after), thresholds, strict=True)
     )
+    what = "false positives per scan and threshold from normal scans"
     entry: dict[str, Any] = {
-        "what": "false positives per scan and threshold from normal scans"
-        + (", and latent statistics" if estimated else ""),
+        "what": what + ", and latent statistics" * estimated,
         "from the model": {"name": model.name, "fingerprint": model.fingerprint},
         "normal scans": len(scans.scans),
         "false positives per normal scan": settings.false_positives,
@@ -176,22 +178,11 @@ def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], peo
     return replace(model, false_positive_curve=curve, card={**model.card, "rates": note})
 
 
-def _has_plain_statistics(model: Model) -> bool:
-    """Whether scores follow from the median and deviation over all tissue, which can be had from a few scans."""
-    return model.scoring.statistics == "training" and not needs_tissue_statistics(model.scoring)
-
-
 def local_differences(model: Model, scan: TrainingScan, settings: CalibrationSettings, device: str) -> Tensor:
     """z - z_hat of normal-appearing patches of one scan, drawn as the model's own training patches were."""
     sampling = model.card.get("training settings", {}).get("sampling", "brain")
-    source = PatchSource(
-        [scan],
-        model.network.patch_size,
-        settings.patches_a_scan,
-        seed=settings.seed,
-        sampling=sampling,
-        device=device,
-    )
+    drawn = {"seed": settings.seed, "sampling": sampling, "device": device}
+    source = PatchSource([scan], model.network.patch_size, settings.patches_a_scan, **drawn)
     return latent_differences(model.generator().to(device), source)
 
 

@@ -64,9 +64,8 @@ class PatchSource:
         self.patch_size, self.rows, self.columns = patch_size, rows, columns
         self.voxels = torch.from_numpy(stack.reshape(2, -1)).to(device)
         every, group = np.concatenate(centres), np.concatenate(groups)
-        self.centres = torch.from_numpy(_draw(every, group, count, sampling, np.random.default_rng(seed))).to(
-            device
-        )
+        drawn = _draw(every, group, count, sampling, np.random.default_rng(seed))
+        self.centres = torch.from_numpy(drawn).to(device)
         reach = torch.arange(-half, half + 1, device=device)
         self._dy, self._dx = reach[:, None] * columns, reach[None, :]
 
@@ -79,10 +78,8 @@ class PatchSource:
         centre = self.centres[which].view(-1, 1, 1)
         dy, dx = self._dy, self._dx
         if augmentation is not None and augmentation.flips:
-            sign = (
-                torch.randint(0, 2, (2, which.numel(), 1, 1), device=centre.device, generator=generator) * 2
-                - 1
-            )
+            size = (2, which.numel(), 1, 1)
+            sign = torch.randint(0, 2, size, device=centre.device, generator=generator) * 2 - 1
             dy, dx = dy * sign[0], dx * sign[1]
         patches = self.voxels[:, centre + dy + dx].transpose(0, 1)
         if augmentation is not None:

@@ -143,9 +143,9 @@ def prepare_scan(
         lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
         mask = placed_on(lesions, study.flair_grid, given.flair.header)
         filled = share_on_model_grid(mask, study) * study.brain
-    bounds = [np.percentile(image[study.brain], (settings.low_percentile, settings.high_percentile))
-              for image in (study.t1, study.flair)]  # fmt: skip
-    (a, b), (c, d) = bounds
+    ends = (settings.low_percentile, settings.high_percentile)
+    a, b = np.percentile(study.t1[study.brain], ends)
+    c, d = np.percentile(study.flair[study.brain], ends)
     kept_out = filled > 0.1
     if not entry.healthy:
         kept_out |= bright_clusters((study.flair - c) / (d - c), study.brain)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from ..errors import InputError
 from ..files.atomic_file import atomic_file
@@ -24,6 +25,8 @@ FORMAT = "anomaly-detection scans 3"
 
 GROUPS = ("old", "young")
 """Brains with atrophy and white matter hyperintensities, and those without; simulated heads are among the latter."""
+
+_LISTED = ("name", "patient", "slice_mm", "group", "lesion_class", "percentiles")
 
 LESION_CLASSES = ("", "wmh", "tumour")
 """What a lesion mask marks; "": the scan is known to hold no lesion."""
@@ -63,11 +66,11 @@ class TrainingScan:
         """The same scan scaled as the paper does: the 5th percentile of the brain at 0, the 95th at 1."""
         a, b, c, d = self.percentiles
         empty = (self.t1 == 0) & (self.flair == 0) & ~self.brain
-        t1, flair = (np.where(empty, 0, (image - low) / (high - low)) for image, low, high in
-                     ((self.t1, a, b), (self.flair, c, d)))  # fmt: skip
-        return replace(
-            self, t1=t1.astype(np.float32), flair=flair.astype(np.float32), percentiles=(0.0, 1.0, 0.0, 1.0)
+        t1, flair = (
+            np.where(empty, 0, (image - low) / (high - low)).astype(np.float32)
+            for image, low, high in ((self.t1, a, b), (self.flair, c, d))
         )
+        return replace(self, t1=t1, flair=flair, percentiles=(0.0, 1.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -105,19 +108,9 @@ def write_scans(
         arrays[f"{number}/masks"] = (
             scan.brain + 2 * scan.normal.astype(np.uint8) + 4 * scan.lesion.astype(np.uint8)
         )
-        index.append(
-            {
-                "name": scan.name,
-                "patient": scan.patient,
-                "slice_mm": scan.slice_mm,
-                "group": scan.group,
-                "lesion_class": scan.lesion_class,
-                "percentiles": scan.percentiles,
-            }
-        )
-    header = json.dumps(
-        {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
-    )
+        index.append({name: getattr(scan, name) for name in _LISTED})
+    about = {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
+    header = json.dumps(about)
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 
@@ -168,21 +161,7 @@ def _read_one(
 
 def _reach(brain: np.ndarray, voxels: int = 8) -> np.ndarray:
     """The brain, dilated within each slice by a square of `voxels` to every side."""
-    reach = brain.copy()
-    for axis in (1, 2):
-        source = reach.copy()
-        for step in range(1, voxels + 1):
-            for sign in (step, -step):
-                reach |= _shift(source, sign, axis)
-    return reach
-
-
-def _shift(mask: np.ndarray, by: int, axis: int) -> np.ndarray:
-    moved = np.roll(mask, by, axis)
-    edge: list[slice] = [slice(None)] * mask.ndim
-    edge[axis] = slice(0, by) if by > 0 else slice(by, None)
-    moved[tuple(edge)] = False
-    return moved
+    return np.asarray(ndimage.maximum_filter(brain, (1, 2 * voxels + 1, 2 * voxels + 1), mode="constant"))
 
 
 def normal_centres(brain: np.ndarray, lesion: np.ndarray, patch_size: int) -> np.ndarray:

@@ -63,9 +63,8 @@ def segment_anatomy(
     labels = scores.argmax(axis=0).astype(np.uint8)
     labels[~study.brain] = AnatomyLabel.OUTSIDE
     islands = True
-    while (
-        islands
-    ):  # relabelled voxels may form small pieces of another part; a label is never restored, so this ends
+    # Relabelled voxels may form small pieces of another part; a label is never restored, so this ends.
+    while islands:
         islands = False
         for part in _IN_ONE_PIECE:
             island = _islands(labels == part, study.grid.voxel_ml)

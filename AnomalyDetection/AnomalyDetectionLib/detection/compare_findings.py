@@ -94,8 +94,8 @@ def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> t
     changes = []
     for ours, theirs in _groups(sorted(here), sorted(there), edges):
         now_ml, then_ml = sum(here[n][0] for n in ours), sum(there[n][0] for n in theirs)
-        sigma = np.hypot(_unsure_ml(later, ours, here), _unsure_ml(earlier, theirs, there))
-        limit = SURE * float(sigma)
+        layers = sum(here[n][1] for n in ours), sum(there[n][1] for n in theirs)
+        limit = SURE * OUTLINE_SHARE * float(np.hypot(*layers))
         score: float | None = None
         status: Status
         if not theirs:
@@ -133,10 +133,6 @@ def _volumes(result: Outlined) -> dict[int, tuple[float, float]]:
             layer += faces * grid.voxel_ml / spacing * max(spacing, result.step_mm)
         found[number] = (float(mask.sum()) * grid.voxel_ml, layer)
     return found
-
-
-def _unsure_ml(result: Outlined, numbers: tuple[int, ...], known: Mapping[int, tuple[float, float]]) -> float:
-    return OUTLINE_SHARE * sum(known[number][1] for number in numbers)
 
 
 def _overlapping(
@@ -203,10 +199,8 @@ def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> d
     numbers = np.unique(labels[labels > 0])
     if len(numbers) == 0:
         return {}
-    shares, medians = (
-        scipy.ndimage.mean(searched, labels, numbers),
-        scipy.ndimage.median(scores, labels, numbers),
-    )
+    shares = scipy.ndimage.mean(searched, labels, numbers)
+    medians = scipy.ndimage.median(scores, labels, numbers)
     return {
         int(number): float(score)
         for number, share, score in zip(numbers, shares, medians, strict=True)

@@ -23,6 +23,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _PAPER = ScoringSettings()
 _NUMBERS = {int: Integral, float: Real}
+_KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Setting:
         return ""
 
 
-def _setting(default: Any, kind: type, help: str, **more: Any) -> Any:
-    return field(default=default, metadata={"setting": Setting(kind, help, **more)})
+def _setting(default: Any, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help, **more})
 
 
 @dataclass(frozen=True)
@@ -89,24 +90,18 @@ class DetectionSettings:
 
     model: str = _setting(
         DEFAULT_MODEL,
-        str,
         "Model to use: one that ships with the program, or a model file (.safetensors).",
         unit="NAME|FILE",
     )
-    device: str = _setting(
-        "auto", str, "Device to compute on; auto uses a GPU if there is one.", choices=DEVICES
-    )
+    device: str = _setting("auto", "Device to compute on; auto uses a GPU if there is one.", choices=DEVICES)
     threshold: float | None = _setting(
         None,
-        float,
         "Score above which a patch is suspected; a higher threshold gives fewer findings.",
         unit="SCORE",
         positive=True,
-        paper=_PAPER.threshold,
     )
     false_positives: float | None = _setting(
         None,
-        float,
         "Number of false positives (findings per normal scan) to set the threshold for, instead of giving a"
         " threshold.",
         unit="PER_SCAN",
@@ -114,55 +109,43 @@ class DetectionSettings:
     )
     percentile: float | None = _setting(
         None,
-        float,
         "Percentile of the deviations of a patch's latent elements that becomes the patch's score: 0 takes the"
         " smallest deviation, 50 the median, 100 the largest.",
         unit="N",
         bounds=PERCENTILES,
-        paper=_PAPER.percentile,
     )
     min_patches: int | None = _setting(
         None,
-        int,
         "Minimum size of a finding in connected patches (in connected voxels if the model scores voxels);"
         " smaller findings are left out.",
         unit="COUNT",
         bounds=(1, None),
-        paper=_PAPER.min_patches,
     )
     stride: int | None = _setting(
         None,
-        int,
         "Distance between patches in voxels of the model's grid; a smaller stride is finer and slower.",
         unit="VOXELS",
         bounds=STRIDES,
-        paper=_PAPER.stride,
     )
     statistics: str | None = _setting(
         None,
-        str,
         "What a patch is compared with: all training patches, the other patches of the same scan, or the"
         " training patches of the same tissue.",
         choices=STATISTICS,
-        paper=_PAPER.statistics,
     )
     distance: str | None = _setting(
         None,
-        str,
         "How the deviations of a patch's latent elements become one score: their percentile, or their"
         " Mahalanobis distance.",
         choices=DISTANCES,
-        paper=_PAPER.distance,
     )
     register: bool = _setting(
         True,
-        bool,
         "Use the positions of T1 and FLAIR as they are, without registering T1 to FLAIR.",
         off="registration",
     )
     bias_correction: bool = _setting(
         True,
-        bool,
         "Use T1 and FLAIR without bias field correction (N4), for images that are already corrected.",
         off="bias correction",
     )
@@ -195,8 +178,8 @@ def setting_of(one: Field[Any] | str) -> Setting:
     """The `Setting` of a field of `DetectionSettings`, given as field or name."""
     if isinstance(one, str):
         one = DetectionSettings.__dataclass_fields__[one]
-    found: Setting = one.metadata["setting"]
-    return found
+    kind = _KINDS[str(one.type).partition(" ")[0]]
+    return Setting(kind, paper=getattr(_PAPER, one.name, None), **one.metadata)
 
 
 @dataclass(frozen=True)

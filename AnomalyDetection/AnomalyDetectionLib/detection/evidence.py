@@ -7,6 +7,7 @@ import scipy
 
 from ..imaging.contrast import TISSUE_ABOVE
 from ..imaging.prepared import PreparedStudy
+from .lattice import windows_of
 
 RING_MM = 10.0
 """How far round a finding, within the slice, the tissue it is compared with reaches."""
@@ -35,26 +36,16 @@ def relative_intensities(
     normal = study.brain & (cells == 0) & (np.maximum(study.t1, study.flair) > TISSUE_ABOVE)
     if suspected is not None:
         normal &= ~suspected
-    boxes = scipy.ndimage.find_objects(cells, max_label=count)
-    ratios = []
-    for number, box in enumerate(boxes, start=1):
-        if box is None:
-            ratios.append((float("nan"), float("nan")))
-            continue
-        window = tuple(
-            slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, reach, strict=True)
-        )
+    ratios = [(float("nan"), float("nan"))] * count
+    for number, window in windows_of(cells, count, reach):
         inside = cells[window] == number
-        brain = study.brain[window]
         ring = normal[window] & _within_reach(inside, (dy, dx))
         # A finding that lies outside the brain mask altogether is still compared as it is painted.
-        inside_brain = inside & brain
+        inside_brain = inside & study.brain[window]
         inside = inside_brain if inside_brain.any() else inside
-        ratios.append(
-            (
-                _ratio(study.t1_scale.invert(study.t1[window]), inside, ring),
-                _ratio(study.flair_scale.invert(study.flair[window]), inside, ring),
-            )
+        ratios[number - 1] = (
+            _ratio(study.t1_scale.invert(study.t1[window]), inside, ring),
+            _ratio(study.flair_scale.invert(study.flair[window]), inside, ring),
         )
     return ratios
 

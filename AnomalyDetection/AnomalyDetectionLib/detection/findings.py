@@ -115,7 +115,7 @@ def derive_findings(
         outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares
             round its patches (paper).
     """
-    settings = scores.settings
+    settings, study = scores.settings, scores.study
     groups = connected_patches(scores.lattice, threshold, min_patches, settings.neighbourhood)
     count = int(groups.max(initial=0))
     if count > np.iinfo(np.uint16).max:
@@ -123,40 +123,38 @@ def derive_findings(
             f"A threshold of {threshold:g} gives {count} suspected anomalies, more than can be numbered: choose "
             "a higher one."
         )
-    study = scores.study
-    cells = paint_cells(groups.astype(np.uint16), scores.first, scores.settings.stride, study.grid.shape)
-    above = (scores.lattice > threshold).astype(np.uint16)
-    suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
+    cells, suspected = (
+        paint_cells(values, scores.first, settings.stride, study.grid.shape)
+        for values in (groups.astype(np.uint16), scores.lattice > threshold)
+    )
     if outline == "lesion":
         # Cells of one voxel are the lesion's outline already.
         voxels = cells if settings.stride == 1 else lesion_voxels(cells, count, study, suspected)
         labels = smooth_labels(voxels, study)
     else:
         labels = sitk.GetArrayFromImage(to_flair_grid(cells, study, nearest=True)).astype(np.uint16)
-    highest = _highest_patches(scores.lattice, groups, count)
+    highest = highest_patches(scores.lattice, groups, count)
     _give_each_finding_a_voxel(labels, highest, scores)
 
-    numbers = range(1, count + 1)
     owned, centroids = _extents(labels, count, study)
-    peaks = peaks_of(groups, count, scores.lattice)[1:]
     inside = np.flatnonzero(groups > 0)
     owner, values = groups.ravel()[inside], scores.lattice.ravel()[inside]
     patches = np.bincount(owner, minlength=count + 1)[1:]
     means = np.bincount(owner, weights=values, minlength=count + 1)[1:] / patches
     ratios = relative_intensities(cells, count, study, suspected)
-    hints = [_hint(scores, highest[k], ratios[k]) for k in range(count)]
-    parts = None if scores.parts is None else scores.parts.names(cells, count)
+    hints = [_hint(scores, patch, ratio) for patch, ratio in zip(highest, ratios, strict=True)]
+    parts = [None] * count if scores.parts is None else scores.parts.names(cells, count)
     rates = _rates(scores, groups, count, threshold)
     items = tuple(
         Finding(
-            number=number,
+            number=k + 1,
             volume_ml=float(owned[k] * study.flair_grid.voxel_ml),
             patches=int(patches[k]),
-            peak_score=float(peaks[k]),
+            peak_score=float(scores.lattice[highest[k]]),
             mean_score=float(means[k]),
-            centroid_ras=_lps_to_ras(centroids[k]),
+            centroid_ras=lps_to_ras(centroids[k]),
             side=scores.midline.side(centroids[k]),
-            region=scores.regions.name(centroids[k], None if parts is None else parts[k]),
+            region=scores.regions.name(centroids[k], parts[k]),
             t1_relative=ratios[k][0],
             flair_relative=ratios[k][1],
             peak_patch=highest[k],
@@ -164,21 +162,15 @@ def derive_findings(
             hint_evidence=hints[k].evidence,
             per_normal_scan=rates[k],
         )
-        for k, number in enumerate(numbers)
+        for k in range(count)
     )
     return Findings(items, study.flair_grid.image(labels), threshold, min_patches, groups)
 
 
 def _hint(scores: ScoreMap, peak: tuple[int, int, int], relative: tuple[float, float]) -> Hint:
-    probabilities = None if scores.candidates is None else scores.candidates.of_voxel(_voxel_of(peak, scores))
+    probabilities = None if scores.candidates is None else scores.candidates.of_voxel(scores.voxel_of(peak))
     brightness = f"T1 {relative[0]:.1f} x and FLAIR {relative[1]:.1f} x the tissue round it"
     return hint_of(probabilities, brightness if np.isfinite(relative).all() else "no normal tissue round it")
-
-
-def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, int]:
-    """(slice, row, column) on the model's grid of a patch's centre, from its lattice index."""
-    stride = scores.settings.stride
-    return patch[0], scores.first[0] + stride * patch[1], scores.first[1] + stride * patch[2]
 
 
 def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -> list[float | None]:
@@ -191,15 +183,13 @@ def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -
     return [curve.rate(score) for score in vanishing]
 
 
-def _lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
+def lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
+    """A point (LPS mm) as Slicer and NIfTI have it."""
     return -float(point[0]), -float(point[1]), float(point[2])
 
 
 def connected_patches(
-    lattice: np.ndarray,
-    threshold: float,
-    min_patches: int,
-    neighbourhood: str = "26",
+    lattice: np.ndarray, threshold: float, min_patches: int, neighbourhood: str = "26"
 ) -> np.ndarray:
     """The lattice elements of each finding.
 
@@ -221,13 +211,12 @@ def connected_patches(
     kept = [k for k in range(count) if patches[k] >= min_patches]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)
-    for place, k in enumerate(kept, start=1):
-        number[k + 1] = place
+    number[np.array(kept, int) + 1] = np.arange(1, len(kept) + 1)
     result[box] = number[groups]
     return result
 
 
-def _highest_patches(lattice: np.ndarray, groups: np.ndarray, count: int) -> list[tuple[int, int, int]]:
+def highest_patches(lattice: np.ndarray, groups: np.ndarray, count: int) -> list[tuple[int, int, int]]:
     """Lattice index of the highest patch of groups 1 to `count`; of equals, the first in array order."""
     flat = np.flatnonzero(groups > 0)
     owner = groups.ravel()[flat]
@@ -247,7 +236,7 @@ def _give_each_finding_a_voxel(
     """
     owned = np.bincount(labels.ravel(), minlength=len(highest) + 1)[1:]
     for number in np.flatnonzero(owned == 0) + 1:
-        s, row, column = _voxel_of(highest[number - 1], scores)
+        s, row, column = scores.voxel_of(highest[number - 1])
         peak = scores.study.grid.points(np.array([[column, row, s]]))[0]
         labels[_nearest_free_voxel(labels, scores.study, peak)] = number
 

@@ -44,11 +44,7 @@ def hint_of(probabilities: np.ndarray | None, relative: str) -> Hint:
         OTHER_ANOMALY: float(probabilities[OTHER]),
         EDGE: float(probabilities[NORMAL] + probabilities[ARTEFACT]),
     }
-    in_order = sorted(probability, key=lambda name: -probability[name])
-    evidence = ", ".join(
-        f"{100 * probability[name]:.0f} % {name}"
-        for name in in_order
-        if probability[name] >= _NAMED or name == in_order[0]
-    )
-    name = in_order[0] if probability[in_order[0]] >= LEAST_PROBABILITY else UNKNOWN
-    return Hint(name, f"{evidence}; {relative}")
+    first, *others = sorted(probability, key=lambda name: -probability[name])
+    named = [first, *(name for name in others if probability[name] >= _NAMED)]
+    evidence = ", ".join(f"{100 * probability[name]:.0f} % {name}" for name in named)
+    return Hint(first if probability[first] >= LEAST_PROBABILITY else UNKNOWN, f"{evidence}; {relative}")

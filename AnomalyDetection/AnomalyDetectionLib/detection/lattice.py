@@ -6,7 +6,10 @@ first[1] + j * stride) of the model's grid. Element by element, slices are indep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from scipy import ndimage
 
 
 def paint_cells(
@@ -90,6 +93,19 @@ def peaks_of(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     peaks[0] = 0.0
     np.maximum.at(peaks, labels[inside], values[inside])
     return peaks
+
+
+def windows_of(
+    labels: np.ndarray, count: int, margin: tuple[int, int, int]
+) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
+    """The number of each label of 1 to `count` that occurs, and its box with so many elements round it."""
+    for number, box in enumerate(ndimage.find_objects(labels, max_label=count), start=1):
+        if box is not None:
+            s, i, j = (
+                slice(max(part.start - more, 0), part.stop + more)
+                for part, more in zip(box, margin, strict=True)
+            )
+            yield number, (s, i, j)
 
 
 def bounding_box(

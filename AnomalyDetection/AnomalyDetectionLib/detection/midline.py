@@ -32,11 +32,10 @@ class Midline:
         if not brain.any():
             return cls((1.0, 0.0, 0.0), 0.0)
         spacing = np.array(study.grid.spacing[::-1]) * step
-        outside_mm = scipy.ndimage.distance_transform_edt(~brain, sampling=spacing)
-        inside_mm = scipy.ndimage.distance_transform_edt(brain, sampling=spacing)
-        to_surface_mm = np.maximum(outside_mm - spacing.min() / 2, 0) + np.maximum(
-            inside_mm - spacing.min() / 2, 0
-        )
+        to_surface_mm = np.zeros(brain.shape)
+        for side in (~brain, brain):
+            depth_mm = scipy.ndimage.distance_transform_edt(side, sampling=spacing)
+            to_surface_mm += np.maximum(depth_mm - spacing.min() / 2, 0)
         surface = np.argwhere(brain & ~scipy.ndimage.binary_erosion(brain))
         surface = surface[:: -(-len(surface) // _SURFACE_POINTS)]
         points = study.grid.points(((surface - 4) * step)[:, ::-1])
@@ -49,20 +48,14 @@ class Midline:
             distance = (points - centre) @ normal - plane[2]
             mirrored = points - 2 * distance[:, None] * normal
             index = study.grid.indices(mirrored)[:, ::-1] / step + 4
-            return float(
-                scipy.ndimage.map_coordinates(to_surface_mm, index.T, order=1, mode="nearest").mean()
-            )
+            found = scipy.ndimage.map_coordinates(to_surface_mm, index.T, order=1, mode="nearest")
+            return float(found.mean())
 
         start = np.array([[0, 0, 0], [0.15, 0, 0], [0, 0.15, 0], [0, 0, 6.0]])
-        best = scipy.optimize.minimize(
-            asymmetry,
-            start[0],
-            method="Nelder-Mead",
-            options={"initial_simplex": start, "xatol": 0.005, "fatol": 0.005, "maxfev": 200},
-        ).x
-        normal = _unit(best)
-        offset = float(normal @ centre + best[2])
-        return cls((float(normal[0]), float(normal[1]), float(normal[2])), offset)
+        options = {"initial_simplex": start, "xatol": 0.005, "fatol": 0.005, "maxfev": 200}
+        best = scipy.optimize.minimize(asymmetry, start[0], method="Nelder-Mead", options=options).x
+        x, y, z = _unit(best).tolist()
+        return cls((x, y, z), float(_unit(best) @ centre + best[2]))
 
     def distance(self, lps: np.ndarray) -> float:
         """mm from the plane, positive to the patient's left."""

@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 
 from ..imaging.prepared import PreparedStudy
-from .lattice import bounding_box
+from .lattice import bounding_box, windows_of
 
 _REACH = 4
 """Voxels beyond the cells of a finding in which its border is looked for: its patches see so far, and more."""
@@ -39,13 +39,7 @@ def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected
     result = np.zeros_like(cells)
     images = np.stack([study.t1, study.flair])
     grow = np.ones((1, 2 * _REACH + 1, 2 * _REACH + 1), bool)
-    for number, box in enumerate(scipy.ndimage.find_objects(cells, count), start=1):
-        if box is None:
-            continue
-        wider = tuple(
-            slice(max(part.start - by, 0), part.stop + by)
-            for part, by in zip(box, (1, _RING, _RING), strict=True)
-        )
+    for number, wider in windows_of(cells, count, (1, _RING, _RING)):
         mine, brain = cells[wider] == number, study.brain[wider]
         reach = scipy.ndimage.binary_dilation(mine, grow) & brain & ~((cells[wider] > 0) & ~mine)
         around = brain & ~scipy.ndimage.binary_dilation(suspected[wider], grow) & ~reach
@@ -72,10 +66,8 @@ def _refined(
     core = mine & (distance >= max(limit, float(np.quantile(distance[mine], 0.8))))
     if not core.any():
         return None
-    direction = np.abs(away[:, core]).mean(axis=1)
-    sign = np.sign(away[:, core].mean(axis=1))
-    main = int(np.argmax(direction))
-    alike = away[main] * sign[main] > 0
+    main = away[int(np.argmax(np.abs(away[:, core]).mean(axis=1)))]
+    alike = main * np.sign(main[core].mean()) > 0
     members = reach & (distance > limit) & (alike | mine)
     labels, found = scipy.ndimage.label(members, np.ones((3, 3, 3), bool))
     kept = np.unique(labels[mine & members])
@@ -127,8 +119,6 @@ def _linear_within_slices(values: np.ndarray, study: PreparedStudy) -> np.ndarra
     axis = int(np.argmax(order[2]))  # the FLAIR's axis across the slices
     result = np.zeros(flair.shape, np.float32)
     for k in range(flair.size[axis]):
-        index = [0.0, 0.0, 0.0]
-        index[axis] = float(k)
         middle = [(n - 1) / 2 for n in flair.size]
         middle[axis] = float(k)
         s = round(float(grid.indices(flair.points(np.array([middle])))[0][2]))

@@ -71,6 +71,4 @@ def network_images(study: PreparedStudy, outside_brain: str) -> tuple[np.ndarray
     """T1 and FLAIR as the network sees them: with what lies beyond the brain ("keep"), or without ("zero")."""
     if outside_brain == "keep":
         return study.t1, study.flair
-    if outside_brain != "zero":
-        raise ValueError(f"outside_brain is 'zero' or 'keep', not {outside_brain!r}")
     return np.where(study.brain, study.t1, 0), np.where(study.brain, study.flair, 0)

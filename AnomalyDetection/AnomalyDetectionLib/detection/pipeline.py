@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..errors import InputError
@@ -79,7 +79,7 @@ class ScoredStudy:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks about the run for the reader, sentences without full stops."""
-        return (*remarks(self.scores.study, self.scores), *self.fallbacks)
+        return (*remarks(self.scores.study, self.scores.quality), *self.fallbacks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +96,8 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
     _Reporter(progress)("findings", FINDINGS_BEGIN)
     begin = time.perf_counter()
     findings = derive_findings(scored.scores, threshold=scored.threshold, min_patches=scored.min_patches)
-    values = {name.name: getattr(scored, name.name) for name in fields(scored)}
-    values["seconds"] = {**scored.seconds, "findings": time.perf_counter() - begin}
-    return Detection(**values, findings=findings)
+    seconds = {**scored.seconds, "findings": time.perf_counter() - begin}
+    return Detection(**{**vars(scored), "seconds": seconds}, findings=findings)
 
 
 def score_study(request: DetectionRequest, progress: Progress | None = None) -> ScoredStudy:
@@ -124,13 +123,8 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
     begin = time.perf_counter()
     model = load_model(settings.model)
     threshold = _threshold(settings, model)  # report mistakes before the work
-    study = read_study(
-        request.t1,
-        request.flair,
-        request.brain_mask,
-        t1_series=request.t1_series,
-        flair_series=request.flair_series,
-    )
+    series = {"t1_series": request.t1_series, "flair_series": request.flair_series}
+    study = read_study(request.t1, request.flair, request.brain_mask, **series)
     seconds = {"reading": time.perf_counter() - begin}
     preparation = _preparation(model.preparation, settings)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
@@ -140,17 +134,12 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
         beside(partial(check_images, study, prepared)) as checked,
         beside(partial(Midline.of, prepared)) as midline,
     ):
-        scores = score(
-            prepared,
-            model,
-            device=device,
-            **settings.scoring,
-            progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
-        )
+        progress = report.part(SCORING_BEGINS, FINDINGS_BEGIN)
+        scores = score(prepared, model, device=device, progress=progress, **settings.scoring)
         scored = time.perf_counter()
     quality = checked.result()
     seconds["quality"] = time.perf_counter() - scored
-    if found := remarks(prepared, quality=quality):
+    if found := remarks(prepared, quality):
         report.aside("; ".join(found))
     quality += check_mask(prepared, scores.anatomy)
     scores = replace(scores, quality=quality, known_midline=midline.result())
@@ -179,17 +168,12 @@ def message_of(stage: str) -> str:
     return _MESSAGES.get(stage, stage.capitalize())
 
 
-def remarks(
-    study: PreparedStudy, scores: ScoreMap | None = None, *, quality: Sequence[QualityWarning] = ()
-) -> tuple[str, ...]:
-    """What a reader has to know about the scan and its preparation, if anything: a sentence each, without full stops.
+def remarks(study: PreparedStudy, quality: Sequence[QualityWarning] = ()) -> tuple[str, ...]:
+    """What a reader has to know about a scan and its preparation, if anything: a sentence each, without full stops.
 
-    Args:
-        study: prepared.
-        scores: its scores, with what the checks say of it; None: not scored yet.
-        quality: what they say so far.
+    Doubts about the whole result, which are what the checks say of it, come first.
     """
-    alignment, sentences = study.alignment, []
+    alignment, sentences = study.alignment, [warning.sentence for warning in quality]
     if alignment.registered:
         sentences.append(
             f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
@@ -199,11 +183,7 @@ def remarks(
         sentences.append(
             f"T1 and FLAIR do not both show {100 * study.fraction_outside_t1:.0f} % of the brain; nothing was looked for there"
         )
-    doubts = quality if scores is None else scores.quality
-    return (
-        *(warning.sentence for warning in doubts),
-        *sentences,
-    )  # doubts about the whole result come first
+    return tuple(sentences)
 
 
 class _Reporter:
@@ -247,8 +227,8 @@ def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
 
 
 def _preparation(settings: PreparationSettings, asked: DetectionSettings) -> PreparationSettings:
-    if not asked.register:
-        settings = replace(settings, register="off")
-    if not asked.bias_correction:
-        settings = replace(settings, bias_correction=False)
-    return settings
+    return replace(
+        settings,
+        register=settings.register if asked.register else "off",
+        bias_correction=settings.bias_correction and asked.bias_correction,
+    )

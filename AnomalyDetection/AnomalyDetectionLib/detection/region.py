@@ -82,9 +82,7 @@ class BrainRegions:
         if part is not None:
             return f"{where}, {part}"
         index = self.grid.indices(np.asarray(lps)[None])[0][::-1] / self.step + 1
-        depth = float(
-            scipy.ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")[0]
-        )
+        (depth,) = scipy.ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")
         return f"{where}, {'superficial' if depth < SUPERFICIAL_MM else 'deep'}"
 
 

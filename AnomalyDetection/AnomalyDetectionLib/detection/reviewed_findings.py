@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .findings import Finding, Findings
+from .findings import Finding, Findings, lps_to_ras
 from .midline import Midline
 
 CATEGORIES = (
@@ -65,18 +65,8 @@ class ReviewedFinding:
     @classmethod
     def of(cls, finding: Finding) -> ReviewedFinding:
         """A finding that nobody has reviewed yet."""
-        return cls(
-            number=finding.number,
-            volume_ml=finding.volume_ml,
-            peak_score=finding.peak_score,
-            mean_score=finding.mean_score,
-            side=finding.side,
-            region=finding.region,
-            centroid_ras=finding.centroid_ras,
-            hint=finding.hint,
-            hint_evidence=finding.hint_evidence,
-            per_normal_scan=finding.per_normal_scan,
-        )
+        shared = (one.name for one in fields(cls) if hasattr(finding, one.name))
+        return cls(**{name: getattr(finding, name) for name in shared})
 
     @property
     def category_name(self) -> str:
@@ -110,15 +100,13 @@ def as_corrected(
     numbers = set(np.unique(voxels[changed])) | set(np.unique(detected[changed]))
     now = []
     for finding in reviewed:
-        index = (
-            np.argwhere(voxels == finding.number)[:, ::-1] if finding.number in numbers else np.empty((0, 3))
-        )
+        index = np.argwhere(voxels == finding.number)[:, ::-1] if finding.number in numbers else ()
         if len(index):
             centre = grid.points(index).mean(axis=0)
             finding = replace(
                 finding,
                 volume_ml=len(index) * grid.voxel_ml,
-                centroid_ras=(-float(centre[0]), -float(centre[1]), float(centre[2])),
+                centroid_ras=lps_to_ras(centre),
                 side=midline.side(centre),
                 corrected=not finding.added,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -56,6 +57,11 @@ class ScoreMap:
     def probabilities(self) -> bool:
         """Whether scores are probabilities, none above 1."""
         return self.candidates is not None
+
+    def voxel_of(self, patch: Sequence[int]) -> tuple[int, int, int]:
+        """(slice, row, column) on the model's grid of a patch's centre, from its lattice index."""
+        stride = self.settings.stride
+        return patch[0], self.first[0] + stride * patch[1], self.first[1] + stride * patch[2]
 
     @cached_property
     def midline(self) -> Midline:

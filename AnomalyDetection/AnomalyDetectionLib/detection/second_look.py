@@ -65,16 +65,11 @@ def judge_candidates(
 @torch.inference_mode()
 def classify(network: CandidateNetwork, surroundings: Surroundings) -> np.ndarray:
     """Calibrated probabilities: float32 (candidates, classes). On the processor: there are few."""
-    parts = [
-        network.probabilities(
-            *(
-                torch.from_numpy(part[first : first + _BATCH])
-                for part in (surroundings.near, surroundings.wide, surroundings.features)
-            )
-        )
-        for first in range(0, len(surroundings.features), _BATCH)
-    ]
-    return torch.cat(parts).numpy() if parts else np.zeros((0, len(CLASSES)), np.float32)
+    if not len(surroundings.features):
+        return np.zeros((0, len(CLASSES)), np.float32)
+    shown = (surroundings.near, surroundings.wide, surroundings.features)
+    batches = zip(*(torch.from_numpy(part).split(_BATCH) for part in shown), strict=True)
+    return torch.cat([network.probabilities(*batch) for batch in batches]).numpy()
 
 
 def anomaly_probabilities(
@@ -106,7 +101,6 @@ def score_terms(classified: np.ndarray, features: np.ndarray) -> np.ndarray:
         features[:, MEANS][:, anomalies].sum(axis=1),
     ]
     logits = [logit(np.clip(values.astype(float), 1e-4, 1 - 1e-4)) for values in probabilities]
-    sooner = np.log(
-        (classified[:, [INFARCT, OTHER]].sum(axis=1, dtype=float) + 1e-3) / (classified[:, WMH] + 1e-3)
-    )
+    others = classified[:, [INFARCT, OTHER]].sum(axis=1, dtype=float)
+    sooner = np.log((others + 1e-3) / (classified[:, WMH] + 1e-3))
     return np.stack([*logits, np.abs(features[:, T1_CONTRAST]), sooner], axis=1)

@@ -52,11 +52,8 @@ def _vanishing_threshold(
     part: dict[tuple[int, ...], int] = {}  # patch: the part of the group that it is in
     members: list[list[tuple[int, ...]]] = []
     for k, (place, score) in enumerate(zip(map(tuple, places), scores, strict=True)):
-        touched = {
-            part[there]
-            for there in ((place[0] + s, place[1] + i, place[2] + j) for s, i, j in near)
-            if there in part
-        }
+        beside = ((place[0] + s, place[1] + i, place[2] + j) for s, i, j in near)
+        touched = {part[there] for there in beside if there in part}
         members.append([place, *(patch for other in touched for patch in members[other])])
         if len(members[k]) >= min_patches:
             return score

@@ -31,11 +31,11 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     # the scanner's units.
     positive = np.maximum(array / level, 1e-3).astype(np.float32)
     image, mask = grid.image(positive), grid.image(brain.astype(np.uint8))
+    aims_mm = (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM)
+    # At least four samples remain along an axis, for the cubic spline.
     shrink = [
-        _factor(aim, spacing, size)
-        for aim, spacing, size in zip(
-            (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM), grid.spacing, grid.size, strict=True
-        )
+        max(1, min(round(aim / spacing), size // 4))
+        for aim, spacing, size in zip(aims_mm, grid.spacing, grid.size, strict=True)
     ]
     small_mask = sitk.Shrink(mask, shrink)
     if not voxels_of(small_mask).any():
@@ -47,8 +47,3 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     log_field -= np.median(log_field[brain])
     corrected = array / np.exp(log_field)
     return (corrected * (level / float(np.median(corrected[brain])))).astype(np.float32)
-
-
-def _factor(aim_mm: float, spacing_mm: float, size: int) -> int:
-    """The shrink factor in whole voxels; at least four samples remain along an axis for the cubic spline."""
-    return max(1, min(round(aim_mm / spacing_mm), size // 4))

@@ -47,27 +47,20 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
         if is_out_of_memory(error) or isinstance(error, ImportError):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(
-            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({reason}): give a brain mask.",
-            see=("brain_mask",),
+        raise _refused(
+            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({reason}): give a brain mask."
         ) from error
     stripped = _nonzero_region(small)
     if stripped is not None:  # deepbet expects a skull and may fail on a skull-stripped scan
         mask = mask & stripped if mask.sum() > 0.8 * stripped.sum() else stripped
     if max(shrink) > 1:
         small_mask = Grid.of(small).image(mask.astype(np.uint8))
-        mask = (
-            sitk.GetArrayFromImage(
-                sitk.Resample(small_mask, image, sitk.Transform(), sitk.sitkNearestNeighbor)
-            )
-            > 0
-        )
+        mask = sitk.GetArrayFromImage(Grid.of(image).resampled(small_mask)) > 0
     volume_ml = float(mask.sum()) * Grid.of(image).voxel_ml
     if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, flair) > LEAST_ON_HEAD):
-        raise InputError(
+        raise _refused(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
-            f"{volume_ml:.0f} ml): check that it is a head scan, or give a brain mask.",
-            see=("brain_mask",),
+            f"{volume_ml:.0f} ml): check that it is a head scan, or give a brain mask."
         )
     return mask
 
@@ -103,26 +96,24 @@ def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     binary = sitk.Cast(image != 0 if least is None else image >= least, sitk.sitkUInt8)
     given_ml = float(voxels_of(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
-        raise InputError(
-            f"{name} is empty: give a mask whose brain voxels are 1, or leave the brain mask out.",
-            see=("brain_mask",),
-        )
-    on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
-    brain = sitk.GetArrayFromImage(on_flair) > 0
+        raise _refused(f"{name} is empty: give a mask whose brain voxels are 1, or leave the brain mask out.")
+    brain = sitk.GetArrayFromImage(Grid.of(flair.image).resampled(binary)) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
     if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair) < LEAST_ON_HEAD:
-        raise InputError(
+        raise _refused(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
-            "physical space, or leave the brain mask out.",
-            see=("brain_mask",),
+            "physical space, or leave the brain mask out."
         )
     if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
-        raise InputError(
+        raise _refused(
             f"{name} covers {volume_ml:.0f} ml, which is no plausible brain: give a mask of the whole brain, "
-            "or leave the brain mask out.",
-            see=("brain_mask",),
+            "or leave the brain mask out."
         )
     return brain
+
+
+def _refused(sentence: str) -> InputError:
+    return InputError(sentence, see=("brain_mask",))
 
 
 def _share_on_head(brain: np.ndarray, flair: Volume) -> float:

@@ -34,9 +34,8 @@ def find_brain(image: sitk.Image, device: str) -> np.ndarray:
     (slices, rows, columns) on the image's grid; all False if no brain is found. Raises InputError where the
     networks' weights are not installed."""
     order, against = lps_axes(Grid.of(image))
-    away = tuple(
-        axis for axis in range(3) if against[axis] == (axis == 2)
-    )  # the networks expect axes towards R, A, S
+    # The networks expect axes towards R, A, S.
+    away = tuple(axis for axis in range(3) if against[axis] == (axis == 2))
     scan = np.flip(voxels_of(image).transpose(2, 1, 0).transpose(order), away)
     mask = np.zeros(scan.shape, bool)
     with torch.inference_mode():

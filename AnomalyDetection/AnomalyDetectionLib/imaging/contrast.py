@@ -57,7 +57,7 @@ class ContrastOrder:
         """
         if np.count_nonzero(brain) < _FEWEST:
             return cls(0.0, 0.0)
-        t, f = _by_median(t1, brain), _by_median(flair, brain)
+        t, f = by_median(t1, brain), by_median(flair, brain)
         darker, brighter = np.minimum(t, f), np.maximum(t, f)
         tissue = brain & (darker > _TISSUE[0])
         depth = _depth_mm(tissue, in_plane_mm)
@@ -89,7 +89,7 @@ def refuse_the_same(
         )
 
 
-def _by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
+def by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """The image scaled to 0 for fluid and 1 for the brain's median, which a lesion hardly moves."""
     low, middle = np.percentile(image[brain], (5, 50))
     return np.asarray((image - low) / max(float(middle - low), 1e-6), np.float32)
@@ -99,9 +99,8 @@ def _depth_mm(mask: np.ndarray, in_plane_mm: Sequence[float]) -> np.ndarray:
     """The depth of each voxel in a mask (mm), slice by slice."""
     depth = np.zeros(mask.shape, np.float32)
     for number in np.flatnonzero(mask.any(axis=(1, 2))):
-        depth[number] = scipy.ndimage.distance_transform_edt(np.pad(mask[number], 1), sampling=in_plane_mm)[
-            1:-1, 1:-1
-        ]
+        padded = np.pad(mask[number], 1)
+        depth[number] = scipy.ndimage.distance_transform_edt(padded, sampling=in_plane_mm)[1:-1, 1:-1]
     return depth
 
 

@@ -23,12 +23,17 @@ def intensity_scale(
         name: of the image, for the error message.
     """
     low, high = (float(value) for value in np.percentile(array[brain], (low_percentile, high_percentile)))
+    refuse_flat(low, high, name)
+    return IntensityScale(low, high)
+
+
+def refuse_flat(low: float, high: float, name: str) -> None:
+    """Raise InputError if nearly all of an image's values in the brain are the same."""
     if not high - low > 1e-4 * max(abs(low), abs(high)):
         raise InputError(
             f"{name} has no contrast inside the brain (nearly all voxels are {low:g}): check that it is the "
             "original scan and covers the brain."
         )
-    return IntensityScale(low, high)
 
 
 def percentile_scaled(study: PreparedStudy) -> PreparedStudy:

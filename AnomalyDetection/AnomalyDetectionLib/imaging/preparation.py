@@ -64,10 +64,8 @@ def prepare(
         seconds[name] = time.perf_counter() - begin
 
     with stage("brain mask"):
-        if study.brain_mask is not None:
-            flair_brain = given_brain(study.brain_mask, study.flair)
-        else:
-            flair_brain = extract_brain(study.flair, device)
+        given = study.brain_mask
+        flair_brain = given_brain(given, study.flair) if given else extract_brain(study.flair, device)
     # Nearly every T1 shows the whole brain. Then nothing of the FLAIR depends on the alignment, and both are done at once.
     with stage("alignment"), beside(partial(_prepared_flair, study, flair_brain, settings)) as early:
         alignment = align(study.t1, study.flair, flair_brain, settings)

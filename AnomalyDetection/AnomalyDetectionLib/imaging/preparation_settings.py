@@ -33,15 +33,18 @@ class PreparationSettings:
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: settings may come from untrusted model files."""
-        if not (
-            0.1 <= self.in_plane_mm <= 10 and 0.1 <= self.slice_mm <= 20
-        ):  # a finer grid would fill the memory
+        # A finer grid would fill the memory.
+        if not (0.1 <= self.in_plane_mm <= 10 and 0.1 <= self.slice_mm <= 20):
             raise ValueError("spacings of the model's grid lie between 0.1 and 10 mm, slices up to 20 mm")
         if not 0 <= self.low_percentile < self.high_percentile <= 100:
             raise ValueError("percentiles must rise from low to high, between 0 and 100")
-        if self.outside_brain not in ("zero", "keep"):
-            raise ValueError(f"outside_brain is 'zero' or 'keep', not {self.outside_brain!r}")
-        if self.scaling not in ("percentiles", "modes"):
-            raise ValueError(f"scaling is 'percentiles' or 'modes', not {self.scaling!r}")
-        if self.register not in ("auto", "off"):
-            raise ValueError(f"register is 'auto' or 'off', not {self.register!r}")
+        check_word("outside_brain", self.outside_brain, ("zero", "keep"))
+        check_word("scaling", self.scaling, ("percentiles", "modes"))
+        check_word("register", self.register, ("auto", "off"))
+
+
+def check_word(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ValueError if a setting is none of the words that it may be."""
+    if value not in choices:
+        *others, last = map(repr, choices)
+        raise ValueError(f"{name} is {', '.join(others)} or {last}, not {value!r}")

@@ -53,10 +53,9 @@ def read_study(
             f"T1 and FLAIR are the same images ({t1_volume.description}): give a T1 and a FLAIR.",
             see=("t1", "flair"),
         )
-    _check_patient("T1", t1_volume, flair_volume)
     mask = None if brain_mask is None else read_volume(brain_mask, role="brain mask", mask=True)
-    if mask is not None:
-        _check_patient("brain mask", mask, flair_volume)
+    for role, volume in (("T1", t1_volume), ("brain mask", mask)):
+        _check_patient(role, volume, flair_volume)
     return Study(t1_volume, flair_volume, mask)
 
 
@@ -85,9 +84,9 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     chosen: Series | None = None
     try:
         if path.is_dir() or is_dicom(path):
-            chosen = (
-                series if isinstance(series, Series) else dicom_series.choose(path, role=role, series=series)
-            )
+            if not isinstance(series, Series):
+                series = dicom_series.choose(path, role=role, series=series)
+            chosen = series
             pixels, files, digest = dicom_series.read(chosen, role=role)
             found = FileImage(pixels)
             description, why = chosen.name, chosen.chosen
@@ -103,10 +102,8 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
         ) from error
     image, remarks = _checked(found.image, f"The {role} {path}", role, mask=mask)
     image, unknown, zero = _valued(image, f"The {role} {path}", mask=mask)
-    all_remarks = (*found.remarks, *remarks)
-    return Volume(
-        image, path, digest, description, files, why, chosen, found.header, all_remarks, unknown, zero
-    )
+    remarks = (*found.remarks, *remarks)
+    return Volume(image, path, digest, description, files, why, chosen, found.header, remarks, unknown, zero)
 
 
 def _check_fetched(path: Path, role: str) -> None:
@@ -117,9 +114,9 @@ def _check_fetched(path: Path, role: str) -> None:
         )
 
 
-def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
+def _check_patient(role: str, volume: Volume | None, flair: Volume) -> None:
     """Refuse an image whose patient data contradict the FLAIR's."""
-    if volume.series is None or flair.series is None:
+    if volume is None or volume.series is None or flair.series is None:
         return
     if different := volume.series.identity.contradictions(flair.series.identity):
         raise InputError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -111,35 +110,25 @@ def _mirror(normal: np.ndarray, point: np.ndarray) -> np.ndarray:
     return matrix
 
 
-@dataclass(frozen=True)
-class MirrorFit:
-    """How well a T1 fits a FLAIR, as it is and with its sides exchanged. `own`, `mirrored`: mutual information
-    (nats) in voxels of `COARSE_MM`; `mirrored` after aligning anew."""
+def mirror_fit(
+    t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
+) -> tuple[float, float] | None:
+    """How well a T1 fits a FLAIR as it is, and with its sides exchanged and aligned anew: mutual information (nats).
 
-    own: float
-    mirrored: float
-
-    @classmethod
-    def of(
-        cls, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
-    ) -> MirrorFit | None:
-        """Compute it for two aligned images; None if the T1 fits too sharply to be mirrored. `brain`: bool
-        (slices, rows, columns) on the FLAIR's grid."""
-        matrix = np.asarray(alignment.matrix).reshape(4, 4)
-        fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
-        near = _mask_on(Grid.of(flair).image(brain.astype(np.uint8)), fixed)
-        centre = _brain_points(flair, brain).mean(axis=0)
-        own = _rigid(matrix, centre)
-        if _sharpness(fixed, moving, near, own) >= SURELY_NOT_MIRRORED:
-            return None
-        start = _rigid(_of_exchanged(matrix, t1, flair, brain), centre)
-        exchanged = _optimise(fixed, _reduced(with_sides_exchanged(t1), COARSE_MM), near, start, step_mm=4.0)
-        method = _method(near)
-        method.SetInitialTransform(own)
-        try:
-            return cls(-float(method.MetricEvaluate(fixed, moving)), exchanged[1] if exchanged else 0.0)
-        except RuntimeError:  # the two do not overlap
-            return None
+    In voxels of `COARSE_MM`. None if the T1 fits too sharply to be mirrored, or not at all. `brain`: bool (slices, rows,
+    columns) on the FLAIR's grid.
+    """
+    matrix = np.asarray(alignment.matrix).reshape(4, 4)
+    fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
+    near = _mask_on(Grid.of(flair).image(brain.astype(np.uint8)), fixed)
+    centre = _brain_points(flair, brain).mean(axis=0)
+    aligned = _rigid(matrix, centre)
+    if _sharpness(fixed, moving, near, aligned) >= SURELY_NOT_MIRRORED:
+        return None
+    start = _rigid(_of_exchanged(matrix, t1, flair, brain), centre)
+    exchanged = _optimise(fixed, _reduced(with_sides_exchanged(t1), COARSE_MM), near, start, step_mm=4.0)
+    own = _information(fixed, moving, near, aligned)
+    return (own, exchanged[1] if exchanged else 0.0) if own else None
 
 
 def _rigid(matrix: np.ndarray, centre: np.ndarray) -> sitk.Euler3DTransform:
@@ -215,9 +204,7 @@ def _optimise(
 def _method(mask: sitk.Image) -> sitk.ImageRegistrationMethod:
     """Mutual information over all voxels of the mask, computed the same way every time."""
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfWorkUnits(
-        1
-    )  # sums over threads depend on their order, but results must be reproducible
+    method.SetNumberOfWorkUnits(1)  # sums over threads depend on their order; results must be reproducible
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricFixedMask(mask)
     method.SetMetricSamplingStrategy(method.NONE)
@@ -228,25 +215,29 @@ def _method(mask: sitk.Image) -> sitk.ImageRegistrationMethod:
     return method
 
 
+def _information(
+    fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, transform: sitk.Euler3DTransform
+) -> float:
+    """The mutual information (nats); 0 where the two do not overlap."""
+    method = _method(mask)
+    method.SetInitialTransform(transform)
+    try:
+        return -float(method.MetricEvaluate(fixed, moving))
+    except RuntimeError:
+        return 0.0
+
+
 def _sharpness(
     fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, transform: sitk.Euler3DTransform
 ) -> float:
-    method = _method(mask)
-
-    def information(shift_mm: np.ndarray) -> float:
-        shifted = sitk.Euler3DTransform(transform)
-        shifted.SetTranslation((np.asarray(transform.GetTranslation()) + shift_mm).tolist())
-        method.SetInitialTransform(shifted)
-        try:
-            return -float(method.MetricEvaluate(fixed, moving))
-        except RuntimeError:  # out of the T1's field of view
-            return 0.0
-
-    best = information(np.zeros(3))
+    best = _information(fixed, moving, mask, transform)
     if best < LEAST_INFORMATION:
         return 0.0
-    shifts = SHARPNESS_MM * np.concatenate((np.eye(3), -np.eye(3)))
-    return 1.0 - float(np.mean([information(shift) for shift in shifts])) / best
+    shifted, there, around = sitk.Euler3DTransform(transform), np.array(transform.GetTranslation()), []
+    for shift in SHARPNESS_MM * np.concatenate((np.eye(3), -np.eye(3))):
+        shifted.SetTranslation((there + shift).tolist())
+        around.append(_information(fixed, moving, mask, shifted))
+    return 1.0 - float(np.mean(around)) / best
 
 
 def _reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:

@@ -16,9 +16,9 @@ FWHM = 2.3548
 
 def _antialias_sigma_mm(native_mm: float, target_mm: float) -> float:
     """Standard deviation of the Gaussian that widens a voxel of `native_mm` to `target_mm` (FWHM); 0 if it is already wider."""
-    return (
-        float(np.sqrt(max(0.0, target_mm**2 - native_mm**2))) / FWHM if target_mm > native_mm * 1.001 else 0.0
-    )
+    if target_mm <= native_mm * 1.001:
+        return 0.0
+    return float(np.sqrt(target_mm**2 - native_mm**2)) / FWHM
 
 
 def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.ndarray:

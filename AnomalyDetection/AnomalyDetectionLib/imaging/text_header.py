@@ -94,7 +94,6 @@ def data_files(path: Path) -> list[str]:
 
 def bytes_of_voxels(path: Path) -> tuple[int, int]:
     """How many bytes the voxels take by what a header says that `check_header` let through: at least and at most."""
-    fields: dict[str, str] = {}
     if path.suffix.lower() in _NRRD:
         fields = {key.replace(" ", "").lower(): value for key, value in _of_nrrd(_beginning(path))}
         count = math.prod(int(size) for size in fields["sizes"].split())
@@ -142,10 +141,7 @@ def _of_nrrd(content: bytes) -> Iterator[tuple[str, str]]:
 
 def _check_meta(fields: list[tuple[str, str]], length: int) -> None:
     """Raise ValueError at what makes no sense; a field may come twice, and each has to."""
-    axes = {_whole(value, 2, _MOST_AXES) for key, value in fields if key == "NDims"}
-    if len(axes) != 1:
-        raise ValueError("no number of axes, or several")
-    (dimension,) = axes
+    dimension = _dimension(fields, "NDims", 2)
     sized = False
     for key, value in fields:
         if key in _EACH_AXIS or key in _EACH_PAIR:
@@ -171,10 +167,7 @@ def _check_meta(fields: list[tuple[str, str]], length: int) -> None:
 def _check_nrrd(fields: list[tuple[str, str]], length: int) -> None:
     """The same for NRRD, whose field names are written in either case, with or without spaces."""
     named = [(key.replace(" ", "").lower(), value) for key, value in fields]
-    axes = {_whole(value, 1, _MOST_AXES) for key, value in named if key == "dimension"}
-    if len(axes) != 1:
-        raise ValueError("no number of axes, or several")
-    (dimension,) = axes
+    dimension = _dimension(named, "dimension", 1)
     for key, value in named:
         if key == "sizes":
             _check_sizes(value.split(), dimension)
@@ -186,6 +179,13 @@ def _check_nrrd(fields: list[tuple[str, str]], length: int) -> None:
             raise ValueError("voxels that are no numbers")
     if "sizes" not in dict(named):
         raise ValueError("no sizes")
+
+
+def _dimension(fields: list[tuple[str, str]], name: str, least: int) -> int:
+    axes = {_whole(value, least, _MOST_AXES) for key, value in fields if key == name}
+    if len(axes) != 1:
+        raise ValueError("no number of axes, or several")
+    return axes.pop()
 
 
 def _check_sizes(values: list[str], dimension: int) -> None:

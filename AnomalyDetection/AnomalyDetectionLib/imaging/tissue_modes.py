@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..errors import InputError
+from .intensity import refuse_flat
 from .prepared import IntensityScale
 
 _BINS = 256
@@ -66,17 +66,10 @@ def _sectors(brain: np.ndarray) -> np.ndarray:
 
 def _range(values: np.ndarray, sectors: np.ndarray, name: str) -> tuple[float, float]:
     """The level of the darkest voxels of an image, and the distance from there to the brightest."""
-    low = float(
-        np.median(
-            [np.percentile(values[sectors == k], 1) if (sectors == k).any() else np.nan for k in range(16)]
-        )
-    )
+    parts = [values[sectors == k] for k in range(16)]
+    low = float(np.median([np.percentile(part, 1) if part.size else np.nan for part in parts]))
     high = float(np.percentile(values, 99))
-    if not high - low > 1e-4 * max(abs(low), abs(high)):
-        raise InputError(
-            f"The {name} has no contrast inside the brain (nearly all voxels are {low:g}): check that it is the original "
-            "scan and covers the brain."
-        )
+    refuse_flat(low, high, f"The {name}")
     return low, high - low
 
 

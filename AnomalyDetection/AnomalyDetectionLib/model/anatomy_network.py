@@ -104,7 +104,7 @@ def class_scores(
     if not len(held):
         return scores
     low, high = held.min(axis=0), held.max(axis=0) + 1
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    box = tuple(map(slice, low, high))
     t1, flair, brain = (np.pad(array[box], ((1, 1), (0, 0), (0, 0))) for array in (t1, flair, brain))
     height_mm = (high[0] - low[0] - np.arange(len(brain), dtype=np.float32)) * slice_mm
     _, rows, columns = brain.shape

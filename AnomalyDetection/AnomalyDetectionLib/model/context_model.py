@@ -15,7 +15,7 @@ from .context_network import ContextNetwork, ContextSettings
 from .false_positive_curve import FalsePositiveCurve
 from .model_settings import ScoringSettings
 from .stored_settings import fingerprint, from_json, plain
-from .tensor_file import check_weights
+from .tensor_file import check_weights, with_prefix
 
 _WEIGHTS, _SECOND_LOOK = "network.", "second_look."
 _VERSION = 3
@@ -58,11 +58,8 @@ class ContextModel:
 
     def __post_init__(self) -> None:
         """Raise ValueError for settings that do not fit this kind: model files are untrusted."""
-        if (
-            self.scoring.stride != 1
-            or self.scoring.min_patches != 1
-            or self.scoring.back_projection != "cell"
-        ):
+        scoring = self.scoring
+        if (scoring.stride, scoring.min_patches, scoring.back_projection) != (1, 1, "cell"):
             raise ValueError("a context model scores single voxels, and one is enough for a finding")
 
     @property
@@ -108,16 +105,12 @@ class ContextModel:
         """The model of a file. `common`: what every kind has. Raises KeyError, RuntimeError, TypeError,
         ValueError where it is damaged."""
         model = cls(
-            weights=_beginning(tensors, _WEIGHTS),
+            weights=with_prefix(tensors, _WEIGHTS),
             settings=from_json(ContextSettings, header["network"]),
-            second_look=_beginning(tensors, _SECOND_LOOK),
+            second_look=with_prefix(tensors, _SECOND_LOOK),
             candidate=from_json(CandidateSettings, header["second_look"]),
             **common,
         )
         check_weights(model.weights, lambda: ContextNetwork(model.settings))
         check_weights(model.second_look, lambda: CandidateNetwork(model.candidate))
         return model
-
-
-def _beginning(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +120,9 @@ def from_plain(values: Mapping[str, Any] | None) -> FalsePositiveCurve | None:
     """The curve of plain values; None for None. Raises KeyError, TypeError, ValueError where it is damaged."""
     if values is None:
         return None
-    return _made(np.array(values["scores"], np.float64), np.array(values["per_scan"], np.float64), values)
+    scores, per_scan = (np.array(values[name], np.float64) for name in ("scores", "per_scan"))
+    counts = int(values["scans"]), int(values["min_patches"])
+    return FalsePositiveCurve(scores, per_scan, *counts, variation=float(values["variation"]))
 
 
 def to_file(curve: FalsePositiveCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -130,32 +132,17 @@ def to_file(curve: FalsePositiveCurve | None) -> tuple[dict[str, np.ndarray], di
     return {_SCORES: curve.scores, _PER_SCAN: curve.per_scan}, {_HEADER: json.dumps(_about(curve))}
 
 
-def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
-    """The arrays that the curve of a model file is in; none, where the header speaks of none."""
-    return (_SCORES, _PER_SCAN) if _HEADER in header else ()
+def from_file(array: Callable[[str], np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
+    """The curve of a model file; None where it has none. Raises KeyError, TypeError, ValueError where it is damaged.
 
-
-def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
-    """The curve of a model file; None where it has none. Raises KeyError, TypeError, ValueError where it is
-    damaged."""
+    `array`: gives an array of the file by its name.
+    """
     if _HEADER not in header:
         return None
-    return _made(arrays[_SCORES], arrays[_PER_SCAN], json.loads(header[_HEADER]))
+    about = json.loads(header[_HEADER])
+    return from_plain({**about, "scores": array(_SCORES), "per_scan": array(_PER_SCAN)})
 
 
 def _about(curve: FalsePositiveCurve) -> dict[str, Any]:
-    return {
-        "scans": curve.scans,
-        "min_patches": curve.min_patches,
-        "variation": round(curve.variation, 4),
-    }
-
-
-def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> FalsePositiveCurve:
-    return FalsePositiveCurve(
-        scores.astype(np.float64),
-        per_scan.astype(np.float64),
-        int(about["scans"]),
-        int(about["min_patches"]),
-        float(about["variation"]),
-    )
+    variation = round(curve.variation, 4)
+    return {"scans": curve.scans, "min_patches": curve.min_patches, "variation": variation}

@@ -29,21 +29,7 @@ VERSION = 3
 
 _LONGEST_NAME, _LONGEST_CARD, _DEEPEST_CARD = 100, 1_000_000, 20
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "FORMAT",
-    "SUFFIX",
-    "VERSION",
-    "AnyModel",
-    "ContextModel",
-    "Model",
-    "bundled_models",
-    "find_model",
-    "load_model",
-    "load_paper_model",
-    "resources",
-    "save_model",
-]
+__all__ = ["SUFFIX", "bundled_models", "resources"]  # re-exports; all else is defined or used here
 
 AnyModel: TypeAlias = Model | ContextModel
 
@@ -98,7 +84,6 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
         card = json.loads(header["card"])
         if not isinstance(card, dict) or not _is_shallow(card):
             raise ValueError("the card has no entries, or they hold too many others")
-        curve = {name: tensors[name].numpy() for name in false_positive_curve.array_names(header)}
         return kind.of_parts(
             header,
             tensors,
@@ -107,16 +92,13 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
             scoring=from_json(ScoringSettings, header["scoring"]),
             card=card,
             sha256=digest,
-            false_positive_curve=false_positive_curve.from_file(curve, header),
+            false_positive_curve=false_positive_curve.from_file(lambda name: tensors[name].numpy(), header),
         )
     except InputError:
         raise
     except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError) as error:
-        reason = (
-            escape_controls(str(error).strip().splitlines()[0][:200])
-            if str(error).strip()
-            else type(error).__name__
-        )
+        first = str(error).strip().partition("\n")[0]
+        reason = escape_controls(first[:200]) or type(error).__name__
         raise InputError(f"The model {path} is damaged or incomplete ({reason}); get it anew.") from error
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..imaging.preparation_settings import check_word
+
 MOST_MAPS = 4096
 """Of a layer of a network, as of latent elements: more would be no model of this kind, but fill the memory."""
 
@@ -42,10 +44,8 @@ class NetworkSettings:
             1 <= size <= MOST_MAPS for size in (self.latent_size, *self.widths)
         ):
             raise ValueError(f"latent size and widths lie between 1 and {MOST_MAPS}")
-        if self.output_activation not in ("tanh", "none"):
-            raise ValueError(f"output_activation is 'tanh' or 'none', not {self.output_activation!r}")
-        if self.features not in ("penultimate", "all"):
-            raise ValueError(f"features is 'penultimate' or 'all', not {self.features!r}")
+        check_word("output_activation", self.output_activation, ("tanh", "none"))
+        check_word("features", self.features, ("penultimate", "all"))
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,12 @@ class ScoringSettings:
             raise ValueError(f"the stride must lie between 1 and 15 voxels, not at {self.stride}")
         if not PERCENTILES[0] <= self.percentile <= PERCENTILES[1]:
             raise ValueError(f"the percentile must lie between 0 and 100, not at {self.percentile:g}")
-        if not (
-            0 < self.z_factor <= _MOST and 0 < self.threshold <= _MOST and 1 <= self.min_patches <= _MOST
-        ):
+        positive = 0 < self.z_factor <= _MOST and 0 < self.threshold <= _MOST
+        if not (positive and 1 <= self.min_patches <= _MOST):
             raise ValueError(
                 "z_factor and threshold must be positive, and a finding has at least one patch; no more than 1e6"
             )
-        if self.statistics not in STATISTICS:
-            raise ValueError(f"statistics is 'training', 'scan' or 'tissue', not {self.statistics!r}")
-        if self.distance not in DISTANCES:
-            raise ValueError(f"distance is 'percentile' or 'mahalanobis', not {self.distance!r}")
-        if self.back_projection not in ("cell", "mean"):
-            raise ValueError(f"back_projection is 'cell' or 'mean', not {self.back_projection!r}")
-        if self.neighbourhood not in ("26", "8"):
-            raise ValueError(f"neighbourhood is '26' or '8', not {self.neighbourhood!r}")
+        check_word("statistics", self.statistics, STATISTICS)
+        check_word("distance", self.distance, DISTANCES)
+        check_word("back_projection", self.back_projection, ("cell", "mean"))
+        check_word("neighbourhood", self.neighbourhood, ("26", "8"))

@@ -18,7 +18,7 @@ from .library import NormalLibrary
 from .model_settings import NetworkSettings, ScoringSettings
 from .networks import Generator
 from .stored_settings import fingerprint, from_json, needed_version, plain
-from .tensor_file import check_weights
+from .tensor_file import check_weights, with_prefix
 from .tissue_statistics import TissueStatistics, needs_tissue_statistics
 
 _WEIGHTS = "generator."
@@ -89,17 +89,13 @@ class Model:
         """The model of a file. `common`: what every kind has. Raises KeyError, RuntimeError, TypeError,
         ValueError where it is damaged."""
         network = from_json(NetworkSettings, header["network"])
-        arrays = {name: tensors[name].numpy() for name in normal_library.array_names(header)}
+        library = normal_library.from_file(lambda name: tensors[name].numpy(), header, network.latent_size)
         model = cls(
-            weights={
-                name.removeprefix(_WEIGHTS): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(_WEIGHTS)
-            },
+            weights=with_prefix(tensors, _WEIGHTS),
             median=tensors["median"],
             deviation=tensors["deviation"],
             network=network,
-            library=normal_library.from_file(arrays, header, network.latent_size),
+            library=library,
             tissue_statistics=TissueStatistics.of_tensors(tensors, network.latent_size),
             **common,
         )

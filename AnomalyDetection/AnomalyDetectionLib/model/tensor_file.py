@@ -38,8 +38,6 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor], str]:
     bytes and the tensors in them: the library compares what the header says with the file's length. Raises
     InputError where it cannot be read."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"more than {MOST_BYTES} bytes")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)  # it may have grown
         if len(content) > MOST_BYTES:
@@ -64,3 +62,8 @@ def check_weights(weights: Mapping[str, Tensor], network: Callable[[], nn.Module
     for name, tensor in wanted.items():
         if weights[name].shape != tensor.shape or weights[name].dtype != tensor.dtype:
             raise ValueError("the weights do not fit the network's settings")
+
+
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose name begins so, by what follows it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

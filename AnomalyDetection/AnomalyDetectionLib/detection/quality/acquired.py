@@ -16,6 +16,7 @@ from ...imaging.prepared import PreparedStudy
 from ...imaging.registration import transform_of
 from ...imaging.volume import Study, Volume
 from ...imaging.voxels import voxels_of
+from ..lattice import bounding_box
 
 Role = Literal["T1", "FLAIR"]
 
@@ -51,8 +52,7 @@ class Acquired:
     def of(cls, study: Study, prepared: PreparedStudy, role: Role) -> Acquired:
         """The T1 or the FLAIR of a study."""
         volume = study.t1 if role == "T1" else study.flair
-        grid = Grid.of(volume.image)
-        brain = brain_on(study, prepared, role)
+        grid, brain = Grid.of(volume.image), brain_on(study, prepared, role)
         order, flips = lps_axes(grid)
         axes = tuple(2 - axis for axis in reversed(order))  # the array axes that run to S, P, L
         turn = tuple(slice(None, None, -1 if flip else 1) for flip in reversed(flips))
@@ -107,12 +107,9 @@ class Acquired:
     @cached_property
     def cropped(self) -> Acquired:
         """The box round the brain."""
-        box = []
-        for axis in range(3):
-            others = tuple(other for other in range(3) if other != axis)
-            inside = np.flatnonzero(self.brain.any(axis=others))
-            box.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        return replace(self, values=self.values[tuple(box)], brain=self.brain[tuple(box)])
+        box = bounding_box(self.brain)
+        assert box is not None
+        return replace(self, values=self.values[box], brain=self.brain[box])
 
     @cached_property
     def range(self) -> tuple[float, float]:
@@ -143,8 +140,7 @@ class Acquired:
             skip = max(1, int(both.sum()) // _MOST_POINTS)
             # Lesions and vessels are far out of the range; they must not count for more.
             first, second = (
-                np.clip((plane[both][::skip] - low) / contrast, -0.5, 1.5)
-                for plane in (values[k], values[other])
+                np.clip((values[s][both][::skip] - low) / contrast, -0.5, 1.5) for s in (k, other)
             )
             return float(np.abs(first - second).mean()) if first.size else float("nan")
 

@@ -60,12 +60,12 @@ class MaskCheck:
         """What to tell the reader, if anything."""
         said = []
         if self.not_brain > MOST_NOT_BRAIN:
-            said.append(
-                f"{100 * self.not_brain:.0f} % of the brain mask looks like skull or scalp: check the mask"
-            )
+            share = f"{100 * self.not_brain:.0f} %"
+            said.append(f"{share} of the brain mask looks like skull or scalp: check the mask")
         if self.beyond > MOST_BEYOND:
+            share = f"{100 * self.beyond:.0f} %"
             said.append(
-                f"Beyond {100 * self.beyond:.0f} % of the brain mask's edge there seems to be more brain: check the mask"
+                f"Beyond {share} of the brain mask's edge there seems to be more brain: check the mask"
             )
         measured = {"not_brain": round(self.not_brain, 4), "beyond": round(self.beyond, 4)}
         return tuple(QualityWarning("brain mask", sentence, measured) for sentence in said)

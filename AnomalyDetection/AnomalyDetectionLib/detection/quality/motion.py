@@ -52,12 +52,9 @@ def _air_levels(plane: np.ndarray, brain: np.ndarray, spacing: tuple[float, floa
         return []
     far = ndimage.distance_transform_edt(~brain, sampling=spacing) > _AIR_FROM_MM
     filled = _filled(plane)
-    rows, columns = np.flatnonzero(brain.any(axis=1)), np.flatnonzero(brain.any(axis=0))
-    before, beside_r, behind = slice(None, rows[0]), slice(rows[0], rows[-1] + 1), slice(rows[-1] + 1, None)
-    left, beside_c, right = (
-        slice(None, columns[0]),
-        slice(columns[0], columns[-1] + 1),
-        slice(columns[-1] + 1, None),
+    (before, beside_r, behind), (left, beside_c, right) = (
+        (slice(None, at[0]), slice(at[0], at[-1] + 1), slice(at[-1] + 1, None))
+        for at in (np.flatnonzero(brain.any(axis=axis)) for axis in (1, 0))
     )
 
     def level(r: slice, c: slice) -> float | None:
@@ -71,8 +68,8 @@ def _air_levels(plane: np.ndarray, brain: np.ndarray, spacing: tuple[float, floa
         (level(before, beside_c), level(behind, beside_c)),
         (level(beside_r, left), level(beside_r, right)),
     )
-    corners = [level(r, c) for r in (before, behind) for c in (left, right)]
     levels = [min(a, b) for a, b in opposite if a is not None and b is not None]
+    corners = [level(r, c) for r in (before, behind) for c in (left, right)]
     known = [corner for corner in corners if corner is not None]
     return levels + ([min(known)] if known else [])
 
@@ -82,10 +79,10 @@ def _filled(plane: np.ndarray) -> np.ndarray:
 
     Defacing, the correction of gradients and reslicing leave them.
     """
-    alike = ndimage.maximum_filter(plane, 3, mode="nearest") == ndimage.minimum_filter(
-        plane, 3, mode="nearest"
+    brightest, darkest = (
+        f(plane, 3, mode="nearest") for f in (ndimage.maximum_filter, ndimage.minimum_filter)
     )
-    return ndimage.binary_dilation(alike, np.ones((3, 3)))
+    return ndimage.binary_dilation(brightest == darkest, np.ones((3, 3)))
 
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:
@@ -97,11 +94,12 @@ def check(image: Acquired) -> tuple[QualityWarning, ...]:
     most = MOST_GHOST if slices >= ENOUGH_SLICES else MOST_GHOST_OF_FEW
     if ghosts <= most:
         return ()
+    sentence = (
+        f"The {image.role} has streaks or copies of the head in the air beside it ({100 * ghosts:.0f} % of the brain's"
+        f" intensity, good scans have less than {100 * most:.0f} %): look for motion before believing findings"
+    )
     return (
         QualityWarning(
-            "motion",
-            f"The {image.role} has streaks or copies of the head in the air beside it ({100 * ghosts:.0f} % of the brain's"
-            f" intensity, good scans have less than {100 * most:.0f} %): look for motion before believing findings",
-            {"image": image.role, "ghost": round(ghosts, 4), "slices": slices},
+            "motion", sentence, {"image": image.role, "ghost": round(ghosts, 4), "slices": slices}
         ),
     )

@@ -104,15 +104,9 @@ class SliceShifts:
         if not every and self.usual_mm <= MOST_USUAL_MM:
             return ()
         what = f"Every other slice of the {self.role} lies" if every else f"Slices of the {self.role} lie"
-        return (
-            QualityWarning(
-                "motion between slices",
-                f"{what} {self.alternating_mm if every else self.usual_mm:.1f} mm beside where their neighbours put them: look for"
-                " motion between slices before believing findings",
-                {
-                    "image": self.role,
-                    "alternating_mm": round(self.alternating_mm, 2),
-                    "usual_mm": round(self.usual_mm, 2),
-                },
-            ),
+        sentence = (
+            f"{what} {self.alternating_mm if every else self.usual_mm:.1f} mm beside where their neighbours put them: look for"
+            " motion between slices before believing findings"
         )
+        measured = {"alternating_mm": round(self.alternating_mm, 2), "usual_mm": round(self.usual_mm, 2)}
+        return (QualityWarning("motion between slices", sentence, {"image": self.role, **measured}),)
