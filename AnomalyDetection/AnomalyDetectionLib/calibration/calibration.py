@@ -30,40 +30,25 @@ MOST_SCANS = 20
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How a model is calibrated.
+    """How a model is calibrated."""
 
-    Attributes:
-        false_positives: findings per normal scan that the threshold is set for.
-        statistics: whether the latent statistics of the paper's kind of model are estimated again.
-        prior_scans: as how many scans the model's own statistics count beside the new ones.
-        patches_a_scan: that statistics are estimated from, at random among the normal-appearing.
-        seed: of that.
-    """
-
-    false_positives: float = DEFAULT_FALSE_POSITIVES
-    statistics: bool = True
-    prior_scans: float = 2.0
-    patches_a_scan: int = 20_000
-    seed: int = 0
+    false_positives: float = DEFAULT_FALSE_POSITIVES  # findings per normal scan that the threshold is set for
+    statistics: bool = True  # whether the latent statistics of the paper's kind of model are estimated again
+    prior_scans: float = 2.0  # as how many scans the model's own statistics count beside the new ones
+    patches_a_scan: int = 20_000  # that statistics are estimated from, at random among the normal-appearing
+    seed: int = 0  # of that
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A calibrated model, and what the calibration changed.
+    """A calibrated model, and what the calibration changed."""
 
-    Attributes:
-        model: with statistics, false positives per scan and threshold of the new scans, and an entry in its card.
-        scans: names of the scans.
-        threshold: before and after.
-        findings: a scan, on these scans, before and after.
-        scored: the scans as the new model scores them.
-    """
-
+    # with statistics, false positives per scan and threshold of the new scans, and an entry in its card
     model: AnyModel
-    scans: tuple[str, ...]
-    threshold: tuple[float, float]
-    findings: tuple[float, float]
-    scored: tuple[NormalScan, ...]
+    scans: tuple[str, ...]  # names of the scans
+    threshold: tuple[float, float]  # before and after
+    findings: tuple[float, float]  # a scan, on these scans, before and after
+    scored: tuple[NormalScan, ...]  # the scans as the new model scores them
 
     def in_words(self) -> str:
         """For people, in two sentences."""

@@ -25,17 +25,14 @@ _POINTS = 64
 
 @dataclass(frozen=True, eq=False)
 class NormalScan:
-    """A scored scan of someone without the lesions that are searched for.
+    """A scored scan of someone without the lesions that are searched for."""
 
-    Attributes:
-        name: of the scan.
-        lattice: float32 (slices, lattice rows, lattice columns), scores; NaN where no patch was scored.
-        lesion: bool of its shape, the patches whose cell holds a voxel of a lesion that is known: findings that
-            touch one are not counted. None: none is known.
-    """
-
-    name: str
-    lattice: np.ndarray
+    name: str  # of the scan
+    lattice: (
+        np.ndarray
+    )  # float32 (slices, lattice rows, lattice columns), scores; NaN where no patch was scored
+    # bool of its shape, the patches whose cell holds a voxel of a lesion that is known: findings that touch one
+    # are not counted. None: none is known.
     lesion: np.ndarray | None = None
 
 

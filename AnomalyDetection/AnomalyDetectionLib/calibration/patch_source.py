@@ -18,21 +18,13 @@ class Augmentation:
     """What is done to patches besides the paper's flips, so that scanner differences are normal.
 
     Each value is the largest change; 0 leaves that change out. The same change is never applied to both
-    channels alike: T1 and FLAIR come from different sequences.
+    channels alike: T1 and FLAIR come from different sequences."""
 
-    Attributes:
-        flips: horizontal and vertical, each with probability 1/2 (paper).
-        gain: intensities are multiplied by up to 1 +- gain.
-        shift: up to +- shift is added (1 is the span from the 5th to the 95th percentile).
-        noise: Gaussian noise of SD up to `noise` is added.
-        blur: half of the patches are blurred by a 3 x 3 kernel of centre weight down to 1 - blur.
-    """
-
-    flips: bool = True
-    gain: float = 0.0
-    shift: float = 0.0
-    noise: float = 0.0
-    blur: float = 0.0
+    flips: bool = True  # horizontal and vertical, each with probability 1/2 (paper)
+    gain: float = 0.0  # intensities are multiplied by up to 1 +- gain
+    shift: float = 0.0  # up to +- shift is added (1 is the span from the 5th to the 95th percentile)
+    noise: float = 0.0  # Gaussian noise of SD up to `noise` is added
+    blur: float = 0.0  # half of the patches are blurred by a 3 x 3 kernel of centre weight down to 1 - blur
 
 
 class PatchSource:

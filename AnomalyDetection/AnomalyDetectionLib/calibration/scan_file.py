@@ -34,32 +34,23 @@ LESION_CLASSES = ("", "wmh", "tumour")
 
 @dataclass(frozen=True)
 class TrainingScan:
-    """A prepared scan as training sees it.
+    """A prepared scan as training sees it."""
 
-    Attributes:
-        name: of the scan, unique in the file.
-        patient: scans of one patient are never split between training and training-validation.
-        t1, flair: float32 (slices, rows, columns), scaled by tissue modes, or by percentiles (see
-            `percentile_scaled`); 0 outside the brain.
-        brain: bool, same shape.
-        normal: bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here.
-        lesion: bool, same shape: the scan's own lesion mask.
-        slice_mm: between slices.
-        group: one of `GROUPS`.
-        lesion_class: one of `LESION_CLASSES`.
-        percentiles: 5th and 95th of T1, then of FLAIR, within the brain, on the scale of `t1` and `flair`.
-    """
-
-    name: str
-    patient: str
+    name: str  # of the scan, unique in the file
+    patient: str  # scans of one patient are never split between training and training-validation
+    # t1, flair: float32 (slices, rows, columns), scaled by tissue modes, or by percentiles (see
+    # `percentile_scaled`); 0 outside the brain
     t1: np.ndarray
     flair: np.ndarray
-    brain: np.ndarray
-    normal: np.ndarray
-    lesion: np.ndarray
-    slice_mm: float = PreparationSettings.slice_mm
-    group: str = "young"
-    lesion_class: str = "wmh"
+    brain: np.ndarray  # bool, same shape
+    normal: (
+        np.ndarray
+    )  # bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here
+    lesion: np.ndarray  # bool, same shape: the scan's own lesion mask
+    slice_mm: float = PreparationSettings.slice_mm  # between slices
+    group: str = "young"  # one of `GROUPS`
+    lesion_class: str = "wmh"  # one of `LESION_CLASSES`
+    # 5th and 95th of T1, then of FLAIR, within the brain, on the scale of `t1` and `flair`
     percentiles: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
 
     def percentile_scaled(self) -> TrainingScan:

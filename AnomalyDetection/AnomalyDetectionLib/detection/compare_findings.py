@@ -40,44 +40,31 @@ SURE = 1.96
 
 @dataclass(frozen=True)
 class Outlined:
-    """The findings of one result, as they are compared.
+    """The findings of one result, as they are compared."""
 
-    Attributes:
-        labels: number of the finding, on the FLAIR's own grid (LPS).
-        scores: anomaly scores (slices, rows, columns) on it, 0 where none were looked for.
-        threshold: above which they are findings.
-        step_mm: how finely outlines are drawn: the distance of patches on the model's grid; 0: by voxel.
-    """
-
-    labels: sitk.Image
-    scores: np.ndarray
-    threshold: float
+    labels: sitk.Image  # number of the finding, on the FLAIR's own grid (LPS)
+    scores: np.ndarray  # anomaly scores (slices, rows, columns) on it, 0 where none were looked for
+    threshold: float  # above which they are findings
+    # how finely outlines are drawn: the distance of patches on the model's grid; 0: by voxel
     step_mm: float = 0.0
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change of findings that belong together.
+    """The change of findings that belong together."""
 
-    Attributes:
-        later: numbers of the later result; empty: gone.
-        earlier: numbers of the earlier one; empty: new.
-        status: "not covered": where one of the two has not looked for anomalies.
-        later_ml, earlier_ml: volumes of all of them.
-        limit_ml: a difference up to this is within what the outlines are sure of.
-        score_there: of what is new or gone, the median score in that place in the other scan; None for what is in both,
-            and where nothing was looked for.
-        unsure: new or gone, but so small, or the score there so high, that a second scan of the same head may differ
-            by as much.
-    """
-
-    later: tuple[int, ...]
-    earlier: tuple[int, ...]
-    status: Status
+    later: tuple[int, ...]  # numbers of the later result; empty: gone
+    earlier: tuple[int, ...]  # numbers of the earlier one; empty: new
+    status: Status  # "not covered": where one of the two has not looked for anomalies
+    # later_ml, earlier_ml: volumes of all of them
     later_ml: float
     earlier_ml: float
-    limit_ml: float
+    limit_ml: float  # a difference up to this is within what the outlines are sure of
+    # of what is new or gone, the median score in that place in the other scan; None for what is in both, and
+    # where nothing was looked for
     score_there: float | None = None
+    # new or gone, but so small, or the score there so high, that a second scan of the same head may differ by as
+    # much
     unsure: bool = False
 
 

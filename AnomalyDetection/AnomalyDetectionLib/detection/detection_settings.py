@@ -28,28 +28,18 @@ _KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 
 @dataclass(frozen=True)
 class Setting:
-    """Documentation and constraints of a setting.
+    """Documentation and constraints of a setting."""
 
-    Attributes:
-        kind: bool, int, float or str.
-        help: what it is, with its unit and effect; for a bool, the effect of switching it off, as a command.
-            The command line and the tool tips of the panel show this text.
-        unit: a word for the value, as in `--stride VOXELS`.
-        choices: all values there are; empty: any.
-        bounds: the least and the largest number.
-        positive: whether it must be more than 0.
-        paper: the paper's value, of settings whose default is the model's own.
-        off: of a bool, the words for "off", as in `--no-registration`.
-    """
-
-    kind: type
+    kind: type  # bool, int, float or str
+    # what it is, with its unit and effect; for a bool, the effect of switching it off, as a command. The command
+    # line and the tool tips of the panel show this text.
     help: str
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    bounds: tuple[Any, Any] = (None, None)
-    positive: bool = False
-    paper: Any = None
-    off: str = ""
+    unit: str = ""  # a word for the value, as in `--stride VOXELS`
+    choices: tuple[str, ...] = ()  # all values there are; empty: any
+    bounds: tuple[Any, Any] = (None, None)  # the least and the largest number
+    positive: bool = False  # whether it must be more than 0
+    paper: Any = None  # the paper's value, of settings whose default is the model's own
+    off: str = ""  # of a bool, the words for "off", as in `--no-registration`
 
     @property
     def in_paper(self) -> str:
@@ -184,19 +174,14 @@ def setting_of(one: Field[Any] | str) -> Setting:
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """What to detect anomalies in, and how.
+    """What to detect anomalies in, and how."""
 
-    Attributes:
-        t1, flair: image files or DICOM folders.
-        brain_mask: image file; None: the brain is found.
-        t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it
-            holds several; or the series itself, as `dicom.study` chose it.
-        settings: how.
-    """
-
+    # t1, flair: image files or DICOM folders
     t1: Path
     flair: Path
-    brain_mask: Path | None = None
+    brain_mask: Path | None = None  # image file; None: the brain is found
+    # t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it holds
+    # several; or the series itself, as `dicom.study` chose it
     t1_series: str | Series | None = None
     flair_series: str | Series | None = None
-    settings: DetectionSettings = field(default_factory=DetectionSettings)
+    settings: DetectionSettings = field(default_factory=DetectionSettings)  # how

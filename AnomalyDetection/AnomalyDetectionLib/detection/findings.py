@@ -29,57 +29,43 @@ NEIGHBOURS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One suspected anomaly.
+    """One suspected anomaly."""
 
-    Attributes:
-        number: 1 for the highest peak score; also its label in the label map.
-        volume_ml: of its voxels on the FLAIR grid.
-        patches: how many patches it is made of.
-        peak_score, mean_score: over its patches.
-        centroid_ras: mm, the Slicer and NIfTI convention.
-        side: "left", "right" or "midline" of the patient.
-        region: where in the brain it lies, such as "anterior superior, periventricular white matter" (see `region`
-            and `brain_parts`).
-        t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the
-            mean of the brain tissue round it that is not suspected (see `evidence`); NaN if there is none.
-        peak_patch: lattice index (slice, row, column) of its highest patch, the first in array order of
-            equals. It stays with the finding when the threshold changes (see `numbering`).
-        hint: what it may be, one of `hints.HINTS`; hint_evidence: why, in words and numbers.
-        per_normal_scan: findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
-            vanish, a normal scan would have so many. None where the scores have no false-positive curve.
-    """
-
-    number: int
-    volume_ml: float
-    patches: int
+    number: int  # 1 for the highest peak score; also its label in the label map
+    volume_ml: float  # of its voxels on the FLAIR grid
+    patches: int  # how many patches it is made of
+    # peak_score, mean_score: over its patches
     peak_score: float
     mean_score: float
-    centroid_ras: tuple[float, float, float]
-    side: str
+    centroid_ras: tuple[float, float, float]  # mm, the Slicer and NIfTI convention
+    side: str  # "left", "right" or "midline" of the patient
+    # where in the brain it lies, such as "anterior superior, periventricular white matter" (see `region` and
+    # `brain_parts`)
     region: str
+    # t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the mean of the
+    # brain tissue round it that is not suspected (see `evidence`); NaN if there is none
     t1_relative: float
     flair_relative: float
+    # lattice index (slice, row, column) of its highest patch, the first in array order of equals. It stays with
+    # the finding when the threshold changes (see `numbering`).
     peak_patch: tuple[int, int, int]
-    hint: str = UNKNOWN
+    hint: str = UNKNOWN  # what it may be, one of `hints.HINTS`; hint_evidence: why, in words and numbers
     hint_evidence: str = ""
+    # findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
+    # vanish, a normal scan would have so many. None where the scores have no false-positive curve.
     per_normal_scan: float | None = None
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The findings of one scan, highest peak score first.
+    """The findings of one scan, highest peak score first."""
 
-    Attributes:
-        items: numbered from 1.
-        labels: uint16 label map on the FLAIR's own grid; a voxel's value is its finding's number.
-        threshold, min_patches: what they were derived with.
-        groups: int32, shape of the score map's lattice: 0, or the number of a finding's patch; None where that is not known.
-    """
-
-    items: tuple[Finding, ...]
-    labels: sitk.Image
+    items: tuple[Finding, ...]  # numbered from 1
+    labels: sitk.Image  # uint16 label map on the FLAIR's own grid; a voxel's value is its finding's number
+    # threshold, min_patches: what they were derived with
     threshold: float
     min_patches: int
+    # int32, shape of the score map's lattice: 0, or the number of a finding's patch; None where that is not known
     groups: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def without(self, hints: Collection[str]) -> Findings:

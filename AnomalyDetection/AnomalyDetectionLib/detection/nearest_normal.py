@@ -35,21 +35,14 @@ _WEIGHTS = "generator."
 
 @dataclass(frozen=True, eq=False)
 class NearestNormals:
-    """A patch and the most similar patches of normal tissue.
+    """A patch and the most similar patches of normal tissue."""
 
-    Attributes:
-        patch: float32 (2, 15, 15), scaled intensities as the network sees them, T1 first.
-        neighbours: float32 (k, 2, 15, 15), the nearest first.
-        distances: float (k,), in z.
-        which: int (k,), their places in the library.
-        usual: median and 95th percentile of the distance between normal tissue of other people and its nearest
-            library patch.
-    """
-
-    patch: np.ndarray
-    neighbours: np.ndarray
-    distances: np.ndarray
-    which: np.ndarray
+    patch: np.ndarray  # float32 (2, 15, 15), scaled intensities as the network sees them, T1 first
+    neighbours: np.ndarray  # float32 (k, 2, 15, 15), the nearest first
+    distances: np.ndarray  # float (k,), in z
+    which: np.ndarray  # int (k,), their places in the library
+    # median and 95th percentile of the distance between normal tissue of other people and its nearest library
+    # patch
     usual: tuple[float, float]
 
 

@@ -13,19 +13,12 @@ from ..imaging.prepared import PreparedStudy
 
 @dataclass(frozen=True)
 class PatchLattice:
-    """Patch centres at a stride over a brain.
+    """Patch centres at a stride over a brain."""
 
-    Attributes:
-        shape: (slices, lattice rows, lattice columns).
-        first: row and column of the first centre.
-        stride: voxels between centres.
-        inside: bool of `shape`, where the centre lies in the brain.
-    """
-
-    shape: tuple[int, int, int]
-    first: tuple[int, int]
-    stride: int
-    inside: np.ndarray
+    shape: tuple[int, int, int]  # (slices, lattice rows, lattice columns)
+    first: tuple[int, int]  # row and column of the first centre
+    stride: int  # voxels between centres
+    inside: np.ndarray  # bool of `shape`, where the centre lies in the brain
 
     @classmethod
     def over(cls, brain: np.ndarray, stride: int) -> PatchLattice:

@@ -50,30 +50,21 @@ PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60,
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredStudy:
-    """The scores of a study, and how they were made.
+    """The scores of a study, and how they were made."""
 
-    Attributes:
-        request: what was asked for.
-        study: the images as they were read.
-        model: the model that was used.
-        preparation: the preparation settings that were used: the model's, with what the request changed.
-        device: "cpu", "cuda" or "mps".
-        scores: the third of the four values; `scores.study` is the second.
-        threshold, min_patches: for the findings.
-        seconds: time by stage, in the order of the stages; of one that ran beside another, what was still waited for.
-        fallbacks: what did not fit into the memory of the device, and how it was done instead: sentences without
-            full stops.
-    """
-
-    request: DetectionRequest
-    study: Study
-    model: AnyModel
+    request: DetectionRequest  # what was asked for
+    study: Study  # the images as they were read
+    model: AnyModel  # the model that was used
+    # the preparation settings that were used: the model's, with what the request changed
     preparation: PreparationSettings
-    device: str
-    scores: ScoreMap
+    device: str  # "cpu", "cuda" or "mps"
+    scores: ScoreMap  # the third of the four values; `scores.study` is the second
+    # threshold, min_patches: for the findings
     threshold: float
     min_patches: int
+    # time by stage, in the order of the stages; of one that ran beside another, what was still waited for
     seconds: dict[str, float] = field(default_factory=dict)
+    # what did not fit into the memory of the device, and how it was done instead: sentences without full stops
     fallbacks: tuple[str, ...] = ()
 
     @property

@@ -27,20 +27,18 @@ class BrainRegions:
 
     No atlas: thirds of the brain that the mask shows. Front and back are measured along the brain's own
     midsagittal plane, up and down across the slices. A scan of a part of the brain has the thirds of that part.
-
-    Attributes:
-        anterior, superior: unit vectors (LPS).
-        front_mm, height_mm: along them, where the middle third begins and ends.
-        depth_mm: (slices, rows, columns) mm below the outer surface, on a coarse sampling of the model's
-            grid with a border of one sample of outside.
-        grid, step: that grid, and how many of its voxels (slice, row, column) make a sample.
     """
 
+    # anterior, superior: unit vectors (LPS)
     anterior: np.ndarray
     superior: np.ndarray
+    # front_mm, height_mm: along them, where the middle third begins and ends
     front_mm: tuple[float, float]
     height_mm: tuple[float, float]
+    # (slices, rows, columns) mm below the outer surface, on a coarse sampling of the model's grid with a border
+    # of one sample of outside
     depth_mm: np.ndarray
+    # grid, step: that grid, and how many of its voxels (slice, row, column) make a sample
     grid: Grid
     step: np.ndarray
 

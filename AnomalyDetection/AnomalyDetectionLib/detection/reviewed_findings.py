@@ -32,21 +32,11 @@ ADDED = "Added by the reader, not by the detection; its scores are those that th
 
 @dataclass(frozen=True)
 class ReviewedFinding:
-    """One finding with the reader's decision.
+    """One finding with the reader's decision."""
 
-    Attributes:
-        number: of the finding; a voxel's value in the label map that goes with it.
-        volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, per_normal_scan: as of `Finding`.
-            All are those of the detection, unless `corrected`.
-        category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
-        decision: one of `DECISIONS`.
-        note: any text.
-        corrected: whether a reader has corrected the voxels by hand; volume, centroid and side are those of the
-            correction then (see `as_corrected`).
-        added: whether a reader has added the whole finding, which the detection does not have; never with `corrected`.
-    """
-
-    number: int
+    number: int  # of the finding; a voxel's value in the label map that goes with it
+    # volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, per_normal_scan: as of
+    # `Finding`. All are those of the detection, unless `corrected`.
     volume_ml: float
     peak_score: float
     mean_score: float
@@ -56,10 +46,13 @@ class ReviewedFinding:
     hint: str
     hint_evidence: str
     per_normal_scan: float | None = None
-    category: int = 0
-    decision: str = ""
-    note: str = ""
+    category: int = 0  # 1 to 8 of `CATEGORIES`, 0 unreviewed
+    decision: str = ""  # one of `DECISIONS`
+    note: str = ""  # any text
+    # whether a reader has corrected the voxels by hand; volume, centroid and side are those of the correction
+    # then (see `as_corrected`)
     corrected: bool = False
+    # whether a reader has added the whole finding, which the detection does not have; never with `corrected`
     added: bool = False
 
     @classmethod

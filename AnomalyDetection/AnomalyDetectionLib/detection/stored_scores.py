@@ -41,20 +41,15 @@ FORMAT, VERSION = "AnomalyDetection score map", 3
 
 @dataclass(frozen=True)
 class StoredScores:
-    """A score map as images and plain values.
+    """A score map as images and plain values."""
 
-    Attributes:
-        images: by the names in `IMAGES`, LPS. score: float32 on the FLAIR's grid. brain: uint8 on it.
-            patch_scores: float32, one voxel a patch, centred where the patch is; NaN where there is none.
-            candidates: uint16 on the model's grid, the number of the second look's candidate, or 0.
-            prepared_t1, prepared_flair: float32 on the model's grid, bias-corrected and scaled.
-            prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus the `AnatomyLabel`, or 1
-            where the record says that the anatomy is not known.
-        record: what JSON can hold: grids, settings, scales, alignment, times.
-    """
-
+    # by the names in `IMAGES`, LPS. score: float32 on the FLAIR's grid. brain: uint8 on it. patch_scores:
+    # float32, one voxel a patch, centred where the patch is; NaN where there is none. candidates: uint16 on the
+    # model's grid, the number of the second look's candidate, or 0. prepared_t1, prepared_flair: float32 on the
+    # model's grid, bias-corrected and scaled. prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus
+    # the `AnatomyLabel`, or 1 where the record says that the anatomy is not known.
     images: Mapping[str, sitk.Image]
-    record: dict[str, Any]
+    record: dict[str, Any]  # what JSON can hold: grids, settings, scales, alignment, times
 
 
 def store(scores: ScoreMap) -> StoredScores:

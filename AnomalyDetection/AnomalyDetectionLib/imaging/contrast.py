@@ -26,17 +26,14 @@ _FEWEST = 2000
 
 @dataclass(frozen=True)
 class ContrastOrder:
-    """Evidence that T1 and FLAIR are not swapped; swapping them inverts every sign.
+    """Evidence that T1 and FLAIR are not swapped; swapping them inverts every sign."""
 
-    Attributes:
-        depth: white matter lies deeper in the tissue than grey matter; it is brighter on T1 and darker on FLAIR.
-            Correlation (-1 to 1) of depth with T1 minus FLAIR, in normal tissue only.
-        tails: the brain's intensities have their long tail on the dark side on T1 (grey matter, lesions) and on the
-            bright side on FLAIR (cortex, lesions). Skewness by percentiles (-1 to 1) of the FLAIR minus that of the T1;
-            a large lesion increases it.
-    """
-
+    # white matter lies deeper in the tissue than grey matter; it is brighter on T1 and darker on FLAIR.
+    # Correlation (-1 to 1) of depth with T1 minus FLAIR, in normal tissue only.
     depth: float
+    # the brain's intensities have their long tail on the dark side on T1 (grey matter, lesions) and on the bright
+    # side on FLAIR (cortex, lesions). Skewness by percentiles (-1 to 1) of the FLAIR minus that of the T1; a
+    # large lesion increases it.
     tails: float
 
     @property

@@ -29,17 +29,11 @@ _ITK = {NRRD: "NrrdImageIO", META: "MetaImageIO"}
 
 
 class FileImage(NamedTuple):
-    """The content of an image file.
+    """The content of an image file."""
 
-    Attributes:
-        image: with the file's own values.
-        header: of a NIfTI file.
-        remarks: doubts about the file.
-    """
-
-    image: sitk.Image
-    header: NiftiHeader | None = None
-    remarks: tuple[Remark, ...] = ()
+    image: sitk.Image  # with the file's own values
+    header: NiftiHeader | None = None  # of a NIfTI file
+    remarks: tuple[Remark, ...] = ()  # doubts about the file
 
 
 def read(path: Path, *, role: str) -> FileImage:

@@ -20,22 +20,15 @@ from .voxels import voxels_of
 
 @dataclass(frozen=True)
 class NiftiScan:
-    """The voxels of a NIfTI file as they are stored, with its header.
+    """The voxels of a NIfTI file as they are stored, with its header."""
 
-    Attributes:
-        header: nibabel's.
-        stored: (slices, rows, columns), in the file's own type; value = stored * slope + intercept.
-        slope, intercept: 1 and 0 where the file does not scale its voxels.
-        grid: LPS.
-        zero: the value of no signal (see `Volume.zero`); it is subtracted from `values`.
-    """
-
-    header: Any
-    stored: np.ndarray
+    header: Any  # nibabel's
+    stored: np.ndarray  # (slices, rows, columns), in the file's own type; value = stored * slope + intercept
+    # slope, intercept: 1 and 0 where the file does not scale its voxels
     slope: float
     intercept: float
-    grid: Grid
-    zero: float = 0.0
+    grid: Grid  # LPS
+    zero: float = 0.0  # the value of no signal (see `Volume.zero`); it is subtracted from `values`
 
     @property
     def values(self) -> np.ndarray:

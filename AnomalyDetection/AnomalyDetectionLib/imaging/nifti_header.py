@@ -42,19 +42,13 @@ _PLACE_FIELDS = (
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which has fewer fields.
+    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which has fewer fields."""
 
-    Attributes:
-        fields: nibabel's header; must not be changed.
-        analyze: whether it is an Analyze header, without sform and qform.
-        itk: the grid on which ITK, and so 3D Slicer, places the image; None: ITK cannot open the file.
-        broken: "pixdim", "qform", "sform": what could not be read and was emptied.
-    """
-
-    fields: Any
-    analyze: bool = False
+    fields: Any  # nibabel's header; must not be changed
+    analyze: bool = False  # whether it is an Analyze header, without sform and qform
+    # the grid on which ITK, and so 3D Slicer, places the image; None: ITK cannot open the file
     itk: Grid | None = None
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()  # "pixdim", "qform", "sform": what could not be read and was emptied
 
     @classmethod
     def parse(cls, start: bytes, *, pair: bool = False) -> NiftiHeader:

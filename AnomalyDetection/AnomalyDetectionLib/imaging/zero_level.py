@@ -31,17 +31,11 @@ _LOWEST = 0.05
 
 
 class FromZero(NamedTuple):
-    """Values in which 0 means no signal.
+    """Values in which 0 means no signal."""
 
-    Attributes:
-        values: float32, finite.
-        unknown: bool, same shape: voxels without a number; None if there are none.
-        zero: the value that was subtracted.
-    """
-
-    values: np.ndarray
-    unknown: np.ndarray | None
-    zero: float
+    values: np.ndarray  # float32, finite
+    unknown: np.ndarray | None  # bool, same shape: voxels without a number; None if there are none
+    zero: float  # the value that was subtracted
 
 
 def from_zero(values: np.ndarray) -> FromZero:

@@ -33,17 +33,11 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class AnatomyModel:
-    """A trained network.
+    """A trained network."""
 
-    Attributes:
-        weights: its state.
-        widths: of its feature maps.
-        card: for people: data, licences, command, seed, measured agreement.
-    """
-
-    weights: dict[str, Tensor]
-    widths: tuple[int, ...]
-    card: dict[str, Any]
+    weights: dict[str, Tensor]  # its state
+    widths: tuple[int, ...]  # of its feature maps
+    card: dict[str, Any]  # for people: data, licences, command, seed, measured agreement
 
     def network(self) -> SliceUNet:
         """The network with its weights, in evaluation mode. Raises RuntimeError where the weights are not those

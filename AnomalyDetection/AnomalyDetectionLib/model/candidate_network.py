@@ -30,19 +30,13 @@ much sooner this network calls it an infarct or another anomaly than a white mat
 
 @dataclass(frozen=True)
 class CandidateSettings:
-    """The architecture, and the calibration of its output.
+    """The architecture, and the calibration of its output."""
 
-    Attributes:
-        width: feature maps of the first layers.
-        temperature: that logits are divided by before they become probabilities.
-        bias: added to the logit of each class before that.
-        score: of the logistic regression that makes a candidate's score: its constant and its weights of `SCORED_BY`. The
-            default is the probability of this network alone.
-    """
-
-    width: int = 32
-    temperature: float = 1.0
-    bias: tuple[float, ...] = (0.0,) * len(CLASSES)
+    width: int = 32  # feature maps of the first layers
+    temperature: float = 1.0  # that logits are divided by before they become probabilities
+    bias: tuple[float, ...] = (0.0,) * len(CLASSES)  # added to the logit of each class before that
+    # of the logistic regression that makes a candidate's score: its constant and its weights of `SCORED_BY`. The
+    # default is the probability of this network alone.
     score: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:

@@ -26,34 +26,25 @@ _VERSION = 3
 class ContextModel:
     """A trained context detector and all that belongs to it.
 
-    Its scores are probabilities, one for each candidate, on every voxel of it: stride 1, one patch is a finding, and
-    percentile, statistics and z_factor of the scoring settings do not apply. It has no latent vectors, and so no
-    library of normal tissue.
-
-    Attributes:
-        name: short, as `--model` takes it.
-        sha256: of the file; empty for a model that has not been written yet.
-        weights: of the network that finds candidates.
-        settings: of that network.
-        second_look: weights of the network that judges them.
-        candidate: settings of that network, its calibration among them.
-        preparation, scoring: the settings that made it and that its use needs.
-        card: for people: title, summary, what it was trained on, licences, command, seed, duration, results.
-        false_positive_curve: findings per normal scan by threshold; None where none were counted.
-    """
+    Its scores are probabilities, one for each candidate, on every voxel of it: stride 1, one patch is a
+    finding, and percentile, statistics and z_factor of the scoring settings do not apply. It has no latent
+    vectors, and so no library of normal tissue."""
 
     kind: ClassVar[str] = "context"
     library: ClassVar[None] = None
 
-    name: str
-    weights: dict[str, Tensor]
-    settings: ContextSettings
-    second_look: dict[str, Tensor]
-    candidate: CandidateSettings
+    name: str  # short, as `--model` takes it
+    weights: dict[str, Tensor]  # of the network that finds candidates
+    settings: ContextSettings  # of that network
+    second_look: dict[str, Tensor]  # weights of the network that judges them
+    candidate: CandidateSettings  # settings of that network, its calibration among them
+    # preparation, scoring: the settings that made it and that its use needs
     preparation: PreparationSettings
     scoring: ScoringSettings
+    # for people: title, summary, what it was trained on, licences, command, seed, duration, results
     card: dict[str, Any]
-    sha256: str = ""
+    sha256: str = ""  # of the file; empty for a model that has not been written yet
+    # findings per normal scan by threshold; None where none were counted
     false_positive_curve: FalsePositiveCurve | None = None
 
     def __post_init__(self) -> None:

@@ -16,17 +16,11 @@ _IMAGES, _BESIDE = 2, 6
 
 @dataclass(frozen=True)
 class ContextSettings:
-    """The architecture.
+    """The architecture."""
 
-    Attributes:
-        neighbours: slices seen to either side.
-        widths: feature maps at half, a quarter, ... of the resolution.
-        mirrored: average over the image and its mirror image.
-    """
-
-    neighbours: int = 1
-    widths: tuple[int, ...] = (32, 64, 128, 192)
-    mirrored: bool = True
+    neighbours: int = 1  # slices seen to either side
+    widths: tuple[int, ...] = (32, 64, 128, 192)  # feature maps at half, a quarter, ... of the resolution.
+    mirrored: bool = True  # average over the image and its mirror image
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: settings may come from untrusted model files."""

@@ -25,22 +25,14 @@ class FalsePositiveCurve:
     """False positives per normal scan, by threshold.
 
     Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
-    between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot
-    be estimated from so few scans. Below the first point a normal scan has at least as many.
+    between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot be
+    estimated from so few scans. Below the first point a normal scan has at least as many."""
 
-    Attributes:
-        scores: float64 (points,), thresholds, ascending.
-        per_scan: float64 (points,), findings per normal scan above each, positive, never rising.
-        scans: how many normal scans were counted.
-        min_patches: findings of fewer patches were not counted.
-        variation: SD of the rate from person to person as a share of the rate, beyond chance.
-    """
-
-    scores: np.ndarray
-    per_scan: np.ndarray
-    scans: int
-    min_patches: int
-    variation: float
+    scores: np.ndarray  # float64 (points,), thresholds, ascending
+    per_scan: np.ndarray  # float64 (points,), findings per normal scan above each, positive, never rising
+    scans: int  # how many normal scans were counted
+    min_patches: int  # findings of fewer patches were not counted
+    variation: float  # SD of the rate from person to person as a share of the rate, beyond chance
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: curves may come from untrusted model files."""

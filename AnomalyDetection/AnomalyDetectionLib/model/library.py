@@ -23,20 +23,15 @@ HEADER, _PATCHES, _LATENTS = "library", "library.patches", "library.latents"
 
 @dataclass(frozen=True, eq=False)
 class NormalLibrary:
-    """Patches of normal tissue, in no order, without position and without whose they are.
+    """Patches of normal tissue, in no order, without position and without whose they are."""
 
-    Attributes:
-        patches: uint8 (n, 2, 15, 15), T1 first; intensity = low + step * value, channel by channel.
-        latents: float16 (n, latent_size), the encoder's z of these very intensities.
-        low, step: of T1 and FLAIR.
-        usual: how far normal tissue of other people lies from the nearest of these patches: the median and
-            the 95th percentile of the distances in z.
-    """
-
-    patches: np.ndarray
-    latents: np.ndarray
+    patches: np.ndarray  # uint8 (n, 2, 15, 15), T1 first; intensity = low + step * value, channel by channel
+    latents: np.ndarray  # float16 (n, latent_size), the encoder's z of these very intensities
+    # low, step: of T1 and FLAIR
     low: tuple[float, float]
     step: tuple[float, float]
+    # how far normal tissue of other people lies from the nearest of these patches: the median and the 95th
+    # percentile of the distances in z
     usual: tuple[float, float]
 
     def __post_init__(self) -> None:

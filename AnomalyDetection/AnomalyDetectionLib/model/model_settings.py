@@ -20,21 +20,16 @@ _MOST = 1e6
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """The architecture (docs/method.md, "Shapes" and "Left open").
+    """The architecture (docs/method.md, "Shapes" and "Left open")."""
 
-    Attributes:
-        patch_size: voxels along the side of a transversal patch (paper: 15).
-        latent_size: elements of z and z_hat (paper: 100).
-        widths: feature maps after the first and second convolution (drawn in the paper's figure 3).
-        output_activation: "tanh" or "none", after the decoder's last layer.
-        features: "penultimate" or "all": the discriminator layers whose features make L_adv.
-    """
-
-    patch_size: int = 15
-    latent_size: int = 100
+    patch_size: int = 15  # voxels along the side of a transversal patch (paper: 15)
+    latent_size: int = 100  # elements of z and z_hat (paper: 100)
+    # feature maps after the first and second convolution (drawn in the paper's figure 3)
     widths: tuple[int, int] = (64, 128)
-    output_activation: str = "tanh"
-    features: str = "penultimate"
+    output_activation: str = "tanh"  # "tanh" or "none", after the decoder's last layer
+    features: str = (
+        "penultimate"  # "penultimate" or "all": the discriminator layers whose features make L_adv
+    )
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: settings may come from untrusted model files."""
@@ -50,33 +45,24 @@ class NetworkSettings:
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """From latent differences to suspected anomalies (paper, "Anomaly scoring").
+    """From latent differences to suspected anomalies (paper, "Anomaly scoring")."""
 
-    Attributes:
-        stride: voxels between patch centres on the model's grid.
-        percentile: N, over the modified Z-scores of the latent elements.
-        statistics: median and median absolute deviation of the latent elements over the "training" patches (as
-            in the paper), over the patches of the "scan" itself, or over the training patches of the same
-            "tissue" (see `TissueStatistics`).
-        distance: "percentile" of the latent elements' modified Z-scores (paper), or "mahalanobis", which knows how
-            the elements vary together; then the percentile does not count.
-        z_factor: 0.6745 (Iglewicz and Hoaglin), or 1.
-        threshold: scores above it are suspected anomalies.
-        back_projection: "cell", the stride x stride cell round the patch centre, or "mean", the mean of
-            the overlapping patches; findings then follow from the means at the patch centres.
-        neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice: what makes two
-            patches one finding.
-        min_patches: findings of fewer patches are dropped (paper: a single isolated patch, so 2).
-    """
-
-    stride: int = 4
-    percentile: float = 50.0
+    stride: int = 4  # voxels between patch centres on the model's grid
+    percentile: float = 50.0  # N, over the modified Z-scores of the latent elements
+    # median and median absolute deviation of the latent elements over the "training" patches (as in the paper),
+    # over the patches of the "scan" itself, or over the training patches of the same "tissue" (see
+    # `TissueStatistics`)
     statistics: str = "training"
-    z_factor: float = 0.6745
-    threshold: float = 3.0
+    z_factor: float = 0.6745  # 0.6745 (Iglewicz and Hoaglin), or 1
+    threshold: float = 3.0  # scores above it are suspected anomalies
+    # "cell", the stride x stride cell round the patch centre, or "mean", the mean of the overlapping patches;
+    # findings then follow from the means at the patch centres
     back_projection: str = "cell"
+    # "26" of the (slice, row, column) lattice, or "8" within the slice: what makes two patches one finding
     neighbourhood: str = "26"
-    min_patches: int = 2
+    min_patches: int = 2  # findings of fewer patches are dropped (paper: a single isolated patch, so 2)
+    # "percentile" of the latent elements' modified Z-scores (paper), or "mahalanobis", which knows how the
+    # elements vary together; then the percentile does not count
     distance: str = "percentile"
 
     def __post_init__(self) -> None:

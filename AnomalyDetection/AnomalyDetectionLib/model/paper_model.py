@@ -26,35 +26,29 @@ _WEIGHTS = "generator."
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model of the paper's kind and all that belongs to it.
-
-    Attributes:
-        name: short, as `--model` takes it.
-        sha256: of the file; empty for a model that has not been written yet.
-        weights: the generator's state.
-        median, deviation: float32 (latent_size,), of z - z_hat over the training patches.
-        network, preparation, scoring: the settings that made it and that its use needs.
-        card: for people: what it was trained on, licences, command, seed, duration, curves, results.
-        library: normal patches it was trained on, for comparison; None in files of earlier versions. Programs
-            of those versions read files that have it, and do not see it.
-        tissue_statistics: for other readings of the scores than the paper's; None where nobody added them, and
-            likewise.
-        false_positive_curve: findings per normal scan by threshold; None where none were counted, and likewise.
-    """
+    """A trained model of the paper's kind and all that belongs to it."""
 
     kind: ClassVar[str] = PAPER_KIND
 
-    name: str
-    weights: dict[str, Tensor]
+    name: str  # short, as `--model` takes it
+    weights: dict[str, Tensor]  # the generator's state
+    # median, deviation: float32 (latent_size,), of z - z_hat over the training patches
     median: Tensor
     deviation: Tensor
+    # network, preparation, scoring: the settings that made it and that its use needs
     network: NetworkSettings
     preparation: PreparationSettings
     scoring: ScoringSettings
-    card: dict[str, Any]
-    sha256: str = ""
+    card: dict[
+        str, Any
+    ]  # for people: what it was trained on, licences, command, seed, duration, curves, results
+    sha256: str = ""  # of the file; empty for a model that has not been written yet
+    # normal patches it was trained on, for comparison; None in files of earlier versions. Programs of those
+    # versions read files that have it, and do not see it.
     library: NormalLibrary | None = None
+    # for other readings of the scores than the paper's; None where nobody added them, and likewise
     tissue_statistics: TissueStatistics | None = None
+    # findings per normal scan by threshold; None where none were counted, and likewise
     false_positive_curve: FalsePositiveCurve | None = None
 
     @property

@@ -30,23 +30,14 @@ _LEAST_AREA, _LEAST_VOXELS, _MOST_POINTS = 0.3, 300, 40_000
 
 @dataclass(frozen=True)
 class Acquired:
-    """An image with its own voxels, only turned so that its axes run upwards, to the back and to the left.
+    """An image with its own voxels, only turned so that its axes run upwards, to the back and to the left."""
 
-    Attributes:
-        role: "T1" or "FLAIR".
-        volume: where it comes from.
-        values: float32 (S, P, L); a view of the volume's voxels.
-        brain: bool, same shape: `PreparedStudy.flair_brain`, brought to the T1 by the alignment.
-        spacing: mm along S, P, L.
-        across: the array axis across the slices: that of the largest spacing, else the file's last.
-    """
-
-    role: Role
-    volume: Volume
-    values: np.ndarray
-    brain: np.ndarray
-    spacing: tuple[float, float, float]
-    across: int
+    role: Role  # "T1" or "FLAIR"
+    volume: Volume  # where it comes from
+    values: np.ndarray  # float32 (S, P, L); a view of the volume's voxels
+    brain: np.ndarray  # bool, same shape: `PreparedStudy.flair_brain`, brought to the T1 by the alignment
+    spacing: tuple[float, float, float]  # mm along S, P, L
+    across: int  # the array axis across the slices: that of the largest spacing, else the file's last
 
     @classmethod
     def of(cls, study: Study, prepared: PreparedStudy, role: Role) -> Acquired:

@@ -38,20 +38,16 @@ _RIM_MM, _DEEP_MM = 2.0, 6.0
 
 @dataclass(frozen=True)
 class Contrasts:
-    """What the contrasts are judged by; scaled units of the prepared study.
+    """What the contrasts are judged by; scaled units of the prepared study."""
 
-    Attributes:
-        t1_rim, flair_rim: brightness of the brain's outermost 2 mm, where the sulci open, minus that of what lies
-            deeper than 6 mm: negative where fluid is dark.
-        order: which of the two is the T1.
-        alike: correlation of the two within the brain.
-        t1_grey_fluid, flair_grey_fluid: the 5th percentile of the brain in terms of the 95th, in the scanner's units.
-    """
-
+    # t1_rim, flair_rim: brightness of the brain's outermost 2 mm, where the sulci open, minus that of what lies
+    # deeper than 6 mm: negative where fluid is dark
     t1_rim: float
     flair_rim: float
-    order: ContrastOrder
-    alike: float
+    order: ContrastOrder  # which of the two is the T1
+    alike: float  # correlation of the two within the brain
+    # t1_grey_fluid, flair_grey_fluid: the 5th percentile of the brain in terms of the 95th, in the scanner's
+    # units
     t1_grey_fluid: float
     flair_grey_fluid: float
 

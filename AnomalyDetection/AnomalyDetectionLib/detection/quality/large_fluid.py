@@ -29,17 +29,11 @@ _STEP_MM = 1.8
 
 @dataclass(frozen=True)
 class OneSidedFluid:
-    """The largest piece of thick fluid without a counterpart on the other side.
+    """The largest piece of thick fluid without a counterpart on the other side."""
 
-    Attributes:
-        core_ml: what has none within `_NEARBY_MM`; 0 where there is no such piece.
-        ml: what has none exactly opposite.
-        centre: of the core, LPS mm.
-    """
-
-    core_ml: float = 0.0
-    ml: float = 0.0
-    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    core_ml: float = 0.0  # what has none within `_NEARBY_MM`; 0 where there is no such piece
+    ml: float = 0.0  # what has none exactly opposite
+    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the core, LPS mm
 
 
 def one_sided_fluid(study: PreparedStudy) -> OneSidedFluid:

@@ -23,15 +23,11 @@ _FROM, _TO = 0.3, 0.85
 
 @dataclass(frozen=True)
 class MaskCheck:
-    """What speaks against a brain mask.
+    """What speaks against a brain mask."""
 
-    Attributes:
-        not_brain: share of the mask that the anatomy network takes for skull, scalp or air.
-        beyond: share of the ring 1.5 to 4.5 mm round the mask, in the upper middle of the brain, as bright as brain tissue on
-            both images; round a brain there is fluid and bone.
-    """
-
-    not_brain: float
+    not_brain: float  # share of the mask that the anatomy network takes for skull, scalp or air
+    # share of the ring 1.5 to 4.5 mm round the mask, in the upper middle of the brain, as bright as brain tissue
+    # on both images; round a brain there is fluid and bone
     beyond: float
 
     @classmethod

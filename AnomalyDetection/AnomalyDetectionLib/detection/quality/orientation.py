@@ -35,17 +35,11 @@ AS_IT_LIES: Turn = ((0, 1, 2), (1, 1, 1))
 
 @dataclass(frozen=True)
 class Orientation:
-    """How well a brain fits the shape of brains.
+    """How well a brain fits the shape of brains."""
 
-    Attributes:
-        own: correlation as it lies.
-        best: the highest of the 24 ways to lie that can be told apart.
-        turn: that way.
-    """
-
-    own: float
-    best: float
-    turn: Turn
+    own: float  # correlation as it lies
+    best: float  # the highest of the 24 ways to lie that can be told apart
+    turn: Turn  # that way
 
     @classmethod
     def of(cls, study: PreparedStudy) -> Orientation:

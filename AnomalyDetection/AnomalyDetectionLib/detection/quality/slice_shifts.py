@@ -70,17 +70,11 @@ def _shift(plane: np.ndarray, beside: np.ndarray, where: np.ndarray, pixel: tupl
 
 @dataclass(frozen=True)
 class SliceShifts:
-    """How far the slices of an image lie beside where their neighbours put them.
+    """How far the slices of an image lie beside where their neighbours put them."""
 
-    Attributes:
-        role: "T1" or "FLAIR".
-        alternating_mm: every other slice, all the same way.
-        usual_mm: the median of single slices, whichever way.
-    """
-
-    role: Role
-    alternating_mm: float = 0.0
-    usual_mm: float = 0.0
+    role: Role  # "T1" or "FLAIR"
+    alternating_mm: float = 0.0  # every other slice, all the same way
+    usual_mm: float = 0.0  # the median of single slices, whichever way
 
     @classmethod
     def of(cls, image: Acquired) -> SliceShifts:
