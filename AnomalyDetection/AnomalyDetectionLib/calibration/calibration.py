@@ -74,19 +74,14 @@ def calibrate(
 ) -> Calibration:
     """Fit a model to a scanner, with normal scans from it.
 
-    Of the paper's kind of model the latent statistics are estimated again, and drawn towards the model's own where the
-    scans are few. Of every kind the findings of these scans are counted by threshold (`false_positive_curve`), and the
-    threshold is set for these false positives per scan.
+    Of the paper's kind of model the latent statistics are estimated again, and drawn towards the model's own
+    where the scans are few. Of every kind the findings of these scans are counted by threshold
+    (`false_positive_curve`), and the threshold is set for these false positives per scan. Raises InputError
+    where the scans were prepared with other settings, are too many, or so few false positives cannot be reached
+    with them.
 
-    Args:
-        model: of any kind.
-        scans: 1 to `MOST_SCANS`, prepared as the model wants them.
-        name: of the new model.
-        progress: called with what is done and the fraction done.
-
-    Raises:
-        InputError: the scans were prepared with other settings, are too many, or so few false positives cannot be reached with them.
-    """
+    `model`: of any kind. `scans`: 1 to `MOST_SCANS`, prepared as the model wants them. `name`: of the new
+    model. `progress`: called with what is done and the fraction done."""
     settings = settings or CalibrationSettings()
     if not 1 <= len(scans.scans) <= MOST_SCANS:
         raise InputError(

@@ -81,16 +81,11 @@ def whitening(difference: Tensor, statistics: tuple[Tensor, Tensor], shrinkage: 
     """What turns deviations from the median into a Mahalanobis distance, as of `TissueStatistics.whitening`.
 
     The covariance of the deviations is shrunk towards a multiple of the identity, after Ledoit and Wolf (A
-    well-conditioned estimator for large-dimensional covariance matrices, J Multivar Anal 2004), with a fixed weight.
+    well-conditioned estimator for large-dimensional covariance matrices, J Multivar Anal 2004), with a fixed
+    weight. Returns float32 (latent_size, latent_size).
 
-    Args:
-        difference: z - z_hat of normal patches (n, latent_size).
-        statistics: their median and median absolute deviation.
-        shrinkage: weight of the identity, above 0, at most 1.
-
-    Returns:
-        float32 (latent_size, latent_size).
-    """
+    `difference`: z - z_hat of normal patches (n, latent_size). `statistics`: their median and median absolute
+    deviation. `shrinkage`: weight of the identity, above 0, at most 1."""
     median, mad = statistics
     size = len(median)
     usable = mad > 0

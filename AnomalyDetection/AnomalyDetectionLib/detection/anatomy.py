@@ -51,11 +51,7 @@ def segment_anatomy(
     mask, and within it where the mask holds what is no brain. Raises InputError where the network's file is
     missing or damaged.
 
-    Args:
-        study: prepared, with either scaling.
-        device: "cpu", "cuda" or "mps".
-        model: None: the one that ships with the program.
-    """
+    `study`: prepared, with either scaling. `model`: None: the one that ships with the program."""
     from ..model.anatomy_network import anatomy_model, class_scores
 
     model, study = model or anatomy_model(), percentile_scaled(study)

@@ -36,13 +36,8 @@ def class_probabilities(
 
     Returns float32 (classes, slices, rows, columns); outside the brain, normal.
 
-    Args:
-        t1, flair: float32 (slices, rows, columns), prepared with the model's settings.
-        brain: bool, same shape, not empty.
-        network: in evaluation mode.
-        device: "cpu", "cuda" or "mps".
-        progress: called with "scoring" and the fraction done.
-    """
+    `t1`, `flair`: float32 (slices, rows, columns), prepared with the model's settings. `brain`: bool, same
+    shape, not empty. `network`: in evaluation mode. `progress`: called with "scoring" and the fraction done."""
     torch.backends.cudnn.allow_tf32 = False  # CPU and GPU are to agree
     extent, box = BrainExtent.of(brain), bounding_box(brain)
     assert box is not None

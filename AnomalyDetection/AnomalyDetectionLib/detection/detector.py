@@ -44,13 +44,9 @@ def score(
     Raises InputError for invalid settings, settings without statistics in the model, a brain without a single
     patch, or a missing or damaged anatomy network with statistics by tissue.
 
-    Args:
-        study: prepared with the model's preparation settings.
-        model: a trained model, of either kind.
-        device: "cpu", "cuda" or "mps".
-        progress: called with "anatomy", then "scoring", and the fraction done.
-        changes: of the scoring settings (see `scoring_settings`).
-    """
+    `study`: prepared with the model's preparation settings. `model`: a trained model, of either kind.
+    `progress`: called with "anatomy", then "scoring", and the fraction done. `changes`: of the scoring settings
+    (see `scoring_settings`)."""
     settings = scoring_settings(model, **changes)
     _lattice_over(study, settings.stride)  # refused before the work
     if progress is not None:

@@ -24,12 +24,9 @@ def relative_intensities(
 
     Returns (T1, FLAIR) for findings 1 to `count`; NaN where there is nothing to compare.
 
-    Args:
-        cells: (slices, rows, columns) on the model's grid, the number of the finding or 0.
-        count: how many findings there are.
-        study: the prepared study on that grid.
-        suspected: bool, the shape of `cells`: other voxels that are not to be compared with.
-    """
+    `cells`: (slices, rows, columns) on the model's grid, the number of the finding or 0. `count`: how many
+    findings there are. `study`: the prepared study on that grid. `suspected`: bool, the shape of `cells`: other
+    voxels that are not to be compared with."""
     dx, dy = study.grid.spacing[0], study.grid.spacing[1]
     reach = (0, int(np.ceil(RING_MM / dy)), int(np.ceil(RING_MM / dx)))
     # Gliosis is dark on T1 alone and blood on FLAIR alone; only fluid is dark on both.

@@ -182,11 +182,9 @@ def connected_patches(
     Returns int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
     equal peaks, the finding with more patches goes first, then the one met first in array order.
 
-    Args:
-        lattice: scores (slices, lattice rows, lattice columns); NaN where no patch was scored.
-        threshold, min_patches: as for `derive_findings`.
-        neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice.
-    """
+    `lattice`: scores (slices, lattice rows, lattice columns); NaN where no patch was scored. `threshold`,
+    `min_patches`: as for `derive_findings`. `neighbourhood`: "26" of the (slice, row, column) lattice, or "8"
+    within the slice."""
     above, result = lattice > threshold, np.zeros(lattice.shape, np.int32)
     box = bounding_box(above)
     if box is None:

@@ -22,12 +22,9 @@ def paint_cells(
 
     Returns an array of `shape` and the lattice's dtype, 0 where no patch was.
 
-    Args:
-        lattice_values: (slices, lattice rows, lattice columns), any dtype; NaN where there is no patch.
-        first: row and column of the first patch centre.
-        stride: voxels between patch centres.
-        shape: of the model's grid, (slices, rows, columns).
-    """
+    `lattice_values`: (slices, lattice rows, lattice columns), any dtype; NaN where there is no patch. `first`:
+    row and column of the first patch centre. `stride`: voxels between patch centres. `shape`: of the model's
+    grid, (slices, rows, columns)."""
     _check(lattice_values, shape)
     rows = _cell_of_each_voxel(shape[1], first[0], stride, lattice_values.shape[1])
     columns = _cell_of_each_voxel(shape[2], first[1], stride, lattice_values.shape[2])
@@ -47,11 +44,8 @@ def mean_of_patches(
 
     Returns float32 array of `shape`, 0 where no patch reaches.
 
-    Args:
-        lattice_values: (slices, lattice rows, lattice columns), float; NaN where there is no patch.
-        first, stride, shape: as for `paint_cells`.
-        patch_size: voxels along the side of a patch, odd.
-    """
+    `lattice_values`: (slices, lattice rows, lattice columns), float; NaN where there is no patch. `first`,
+    `stride`, `shape`: as for `paint_cells`. `patch_size`: voxels along the side of a patch, odd."""
     _check(lattice_values, shape)
     rows = _voxels_of_each_patch(shape[1], first[0], stride, lattice_values.shape[1], patch_size)
     columns = _voxels_of_each_patch(shape[2], first[1], stride, lattice_values.shape[2], patch_size)

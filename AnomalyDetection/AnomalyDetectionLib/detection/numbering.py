@@ -42,11 +42,8 @@ def keep_numbers(
     Returns the findings sorted by number, with label map, and all numbers known from now on. Raises InputError
     if the numbers exceed what a uint16 label map can hold.
 
-    Args:
-        findings: as `derive_findings` made them from `scores`.
-        scores: the same score map as for `known`.
-        known: None the first time: then the numbers stay as they are.
-    """
+    `findings`: as `derive_findings` made them from `scores`. `scores`: the same score map as for `known`.
+    `known`: None the first time: then the numbers stay as they are."""
     if known is None:
         return findings, FindingNumbers(tuple(finding.peak_patch for finding in findings.items))
     groups = findings.groups

@@ -30,12 +30,9 @@ def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected
 
     Returns uint16, same shape.
 
-    Args:
-        cells: uint16 (slices, rows, columns) on the model's grid: 0, or the number of the finding.
-        count: how many there are.
-        study: prepared, on that grid.
-        suspected: bool, same shape: all that scores above the threshold; it is not tissue round a finding.
-    """
+    `cells`: uint16 (slices, rows, columns) on the model's grid: 0, or the number of the finding. `count`: how
+    many there are. `study`: prepared, on that grid. `suspected`: bool, same shape: all that scores above the
+    threshold; it is not tissue round a finding."""
     result = np.zeros_like(cells)
     images = np.stack([study.t1, study.flair])
     grow = np.ones((1, 2 * _REACH + 1, 2 * _REACH + 1), bool)

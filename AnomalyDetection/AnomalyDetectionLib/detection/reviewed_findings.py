@@ -80,13 +80,11 @@ class ReviewedFinding:
 def as_corrected(
     reviewed: Sequence[ReviewedFinding], findings: Findings, voxels: np.ndarray, midline: Midline
 ) -> list[ReviewedFinding]:
-    """The findings as their voxels are now: of those that differ, volume, centroid and side are those of the voxels.
+    """The findings as their voxels are now: of those that differ, volume, centroid and side are those of the
+    voxels.
 
-    Args:
-        findings: as they were detected.
-        voxels: (slices, rows, columns) on their grid, a voxel's value is the number of its finding.
-        midline: of the brain, in the space of the findings' grid.
-    """
+    `findings`: as they were detected. `voxels`: (slices, rows, columns) on their grid, a voxel's value is the
+    number of its finding. `midline`: of the brain, in the space of the findings' grid."""
     grid = Grid.of(findings.labels)
     detected = voxels_of(findings.labels)
     changed = voxels != detected

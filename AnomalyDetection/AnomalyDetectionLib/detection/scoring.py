@@ -16,16 +16,11 @@ from ..model.tissue_statistics import TissueStatistics, needs_tissue_statistics
 def deviations(difference: Tensor, statistics: tuple[Tensor, Tensor], factor: float) -> Tensor:
     """How many median absolute deviations each latent element lies from its usual value, with its sign.
 
-    factor (d - median) / MAD: the modified Z-score of Iglewicz and Hoaglin (1993).
+    factor (d - median) / MAD: the modified Z-score of Iglewicz and Hoaglin (1993). Returns float32 (n,
+    latent_size).
 
-    Args:
-        difference: z - z_hat (n, latent_size).
-        statistics: median and median absolute deviation of each element, (latent_size,) or (n, latent_size).
-        factor: 0.6745, or 1.
-
-    Returns:
-        float32 (n, latent_size).
-    """
+    `difference`: z - z_hat (n, latent_size). `statistics`: median and median absolute deviation of each
+    element, (latent_size,) or (n, latent_size). `factor`: 0.6745, or 1."""
     median, deviation = (tensor.to(difference.device) for tensor in statistics)
     # A constant latent element carries no information; avoid dividing by zero.
     scale = factor / deviation.clamp_min(torch.finfo(torch.float32).tiny)

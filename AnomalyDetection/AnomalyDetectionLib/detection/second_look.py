@@ -38,16 +38,11 @@ def judge_candidates(
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[np.ndarray, CandidateProbabilities]:
-    """Find and classify the candidates of a brain.
+    """Find and classify the candidates of a brain. Returns float32 (slices, rows, columns): on a candidate its
+    probability of being an anomaly; and the class probabilities of each.
 
-    Args:
-        study: prepared with the model's preparation settings.
-        device: "cpu", "cuda" or "mps".
-        progress: called with "scoring" and the fraction done.
-
-    Returns:
-        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and the class probabilities of each.
-    """
+    `study`: prepared with the model's preparation settings. `progress`: called with "scoring" and the fraction
+    done."""
     probabilities = class_probabilities(
         study.t1, study.flair, study.brain, model.context_network(), device=device, progress=progress
     )
@@ -77,17 +72,12 @@ def anomaly_probabilities(
 ) -> np.ndarray:
     """How sure both networks and the T1 are of each candidate: a logistic regression.
 
-    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that. White matter
-    hyperintensities, which most old brains have, count for less than infarcts and other anomalies (docs/evidence.md).
+    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that.
+    White matter hyperintensities, which most old brains have, count for less than infarcts and other anomalies
+    (docs/evidence.md). Returns float64 (candidates,).
 
-    Args:
-        classified: probabilities by the second network, float32 (candidates, classes).
-        features: of `surroundings_of`.
-        weights: `CandidateSettings.score`.
-
-    Returns:
-        float64 (candidates,).
-    """
+    `classified`: probabilities by the second network, float32 (candidates, classes). `features`: of
+    `surroundings_of`. `weights`: `CandidateSettings.score`."""
     constant, *others = weights
     return np.asarray(expit(constant + score_terms(classified, features) @ np.array(others)))
 

@@ -19,11 +19,8 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
 
     Returns float32, same shape, corrected everywhere; its median over the brain is that of the input.
 
-    Args:
-        array: float32 (slices, rows, columns) on `grid`.
-        brain: bool, same shape: the voxels that the field is estimated from.
-        grid: the model's grid.
-    """
+    `array`: float32 (slices, rows, columns) on `grid`. `brain`: bool, same shape: the voxels that the field is
+    estimated from. `grid`: the model's grid."""
     level = float(np.median(array[brain]))
     if level <= 0:
         return array

@@ -43,14 +43,12 @@ def are_whole(path: Path) -> bool:
 
 
 def plain_copy(path: Path, kind: str, folder: Path, *, packed: bool) -> Path | None:
-    """A copy that ITK can read; None if ITK can read the file itself. Damage raises what is in `packed.UNPACKING`.
+    """A copy that ITK can read; None if ITK can read the file itself. Damage raises what is in
+    `packed.UNPACKING`.
 
-    Args:
-        kind: `packed.NRRD` or `packed.META`.
-        folder: an empty folder for the copy.
-        packed: whether the file is packed as a whole, or has another format's suffix. Otherwise
-            `text_header.check_header` has accepted its header.
-    """
+    `kind`: `packed.NRRD` or `packed.META`. `folder`: an empty folder for the copy. `packed`: whether the file
+    is packed as a whole, or has another format's suffix. Otherwise `text_header.check_header` has accepted its
+    header."""
     copy = folder / ("image.nrrd" if kind == NRRD else "image.mha")
     if packed:
         with unpacked(path) as stream:

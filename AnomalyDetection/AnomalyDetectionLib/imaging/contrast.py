@@ -47,11 +47,8 @@ class ContrastOrder:
     ) -> ContrastOrder:
         """Compute it for two images of one head; (0, 0) if there is too little tissue.
 
-        Args:
-            t1, flair: (slices, rows, columns), in any units.
-            brain: bool, same shape.
-            in_plane_mm: distance between rows, and between columns.
-        """
+        `t1`, `flair`: (slices, rows, columns), in any units. `brain`: bool, same shape. `in_plane_mm`: distance
+        between rows, and between columns."""
         if np.count_nonzero(brain) < _FEWEST:
             return cls(0.0, 0.0)
         t, f = by_median(t1, brain), by_median(flair, brain)
@@ -75,11 +72,8 @@ def refuse_the_same(
 
     Raises InputError where they are the same image.
 
-    Args:
-        t1, flair: float32 (slices, rows, columns).
-        brain: bool, same shape.
-        t1_name, flair_name: for the message.
-    """
+    `t1`, `flair`: float32 (slices, rows, columns). `brain`: bool, same shape. `t1_name`, `flair_name`: for the
+    message."""
     if float(np.corrcoef(t1[brain], flair[brain])[0, 1]) > SAME_IMAGE_FROM:
         raise InputError(
             f"{t1_name} and {flair_name} show the same image: give a T1 and a FLAIR.", see=("t1", "flair")

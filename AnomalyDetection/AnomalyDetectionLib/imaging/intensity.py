@@ -17,11 +17,7 @@ def intensity_scale(
 
     Raises InputError if the image is flat inside the brain.
 
-    Args:
-        array: float32, bias-corrected.
-        brain: bool, same shape.
-        name: of the image, for the error message.
-    """
+    `array`: float32, bias-corrected. `brain`: bool, same shape. `name`: of the image, for the error message."""
     low, high = (float(value) for value in np.percentile(array[brain], (low_percentile, high_percentile)))
     refuse_flat(low, high, name)
     return IntensityScale(low, high)

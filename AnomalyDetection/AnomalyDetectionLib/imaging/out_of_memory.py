@@ -67,15 +67,13 @@ def in_batches(
 ) -> list[Result]:
     """Run work in batches; if a batch does not fit into memory, in smaller batches and finally on the CPU.
 
-    Returns the results in order. Raises what `made` or its function raises for another reason, or
-    on the CPU.
+    Returns the results in order. Raises what `made` or its function raises for another reason, or on the CPU.
 
     Args:
         made: called with a device; returns the function that is called with the indices of a batch. Its
             results must not be on the device, which they would fill.
         count: number of indices.
         size: of the first batch.
-        device: "cpu", "cuda" or "mps".
         what: the name of the work, as the subject of a sentence: "The scoring".
         progress: called with the fraction done (0 to 1).
     """

@@ -48,11 +48,9 @@ def prepare(
     Raises InputError if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no
     contrast, the T1 misses more than `MOST_OUTSIDE_T1` of the brain, or the given mask does not fit.
 
-    Args:
-        study: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space.
-        device: where the brain extraction runs: "cpu", "cuda" or "mps".
-        progress: called with a stage's name and the fraction done as each stage begins.
-    """
+    `study`: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space. `device`:
+    where the brain extraction runs: "cpu", "cuda" or "mps". `progress`: called with a stage's name and the
+    fraction done as each stage begins."""
     seconds: dict[str, float] = {}
 
     @contextmanager

@@ -41,11 +41,9 @@ def read_study(
     Raises InputError if one of them cannot be used, T1 and FLAIR are the same file, or their DICOM headers name
     different patients.
 
-    Args:
-        brain_mask: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of
-            a T1 that is not aligned with the FLAIR does not fit.
-        t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
-    """
+    `brain_mask`: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of a T1
+    that is not aligned with the FLAIR does not fit. `t1_series`, `flair_series`: which series of a DICOM
+    folder, as for `read_volume`."""
     t1_volume = read_volume(t1, role="T1", series=t1_series)
     flair_volume = read_volume(flair, role="FLAIR", series=flair_series)
     if t1_volume.sha256 == flair_volume.sha256:

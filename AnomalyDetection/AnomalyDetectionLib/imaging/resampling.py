@@ -30,11 +30,8 @@ def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.nda
 
     Returns float32 (slices, rows, columns) on `grid`.
 
-    Args:
-        image: axes as of `geometry.to_lps_axes`.
-        grid: from `geometry.model_grid` of that image's grid.
-        order: of the in-plane spline; 1 for masks.
-    """
+    `image`: axes as of `geometry.to_lps_axes`. `grid`: from `geometry.model_grid` of that image's grid.
+    `order`: of the in-plane spline; 1 for masks."""
     native = Grid.of(image)
     start = native.indices(np.asarray([grid.origin]))[0]
     step = np.asarray(grid.spacing) / np.asarray(native.spacing)
@@ -104,11 +101,8 @@ def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarr
 
     Returns bool (slices, rows, columns) on `grid`.
 
-    Args:
-        t1: the T1's own grid.
-        grid: the FLAIR's or the model's.
-        to_t1: maps LPS points of the FLAIR's space to T1 space.
-    """
+    `t1`: the T1's own grid. `grid`: the FLAIR's or the model's. `to_t1`: maps LPS points of the FLAIR's space
+    to T1 space."""
     # All maps are affine: the position of voxel (0, 0, 0) in the T1 and the step along each axis suffice.
     corners = grid.points(np.concatenate((np.zeros((1, 3)), np.eye(3))))
     indices = t1.indices(np.asarray([to_t1.TransformPoint(point) for point in corners.tolist()]))

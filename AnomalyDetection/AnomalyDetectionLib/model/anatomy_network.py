@@ -57,11 +57,8 @@ def anatomy_inputs(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, height_
 
     Returns float32 (slices - 2, CHANNELS, rows, columns).
 
-    Args:
-        t1, flair: float32 (slices, rows, columns), scaled.
-        brain: bool, same shape; images are 0 beyond it, here as in training.
-        height_mm: (slices,), how far each slice lies below the top of the brain.
-    """
+    `t1`, `flair`: float32 (slices, rows, columns), scaled. `brain`: bool, same shape; images are 0 beyond it,
+    here as in training. `height_mm`: (slices,), how far each slice lies below the top of the brain."""
     count = len(brain) - 2
     inputs = np.empty((count, CHANNELS, *brain.shape[1:]), np.float32)
     for first, image in ((0, t1), (3, flair)):
@@ -87,12 +84,7 @@ def class_scores(
 
     Returns float32 (CLASSES, slices, rows, columns), logits; 0 outside a box round the brain.
 
-    Args:
-        model: trained.
-        t1, flair, brain: as for `anatomy_inputs`.
-        slice_mm: between slices.
-        device: "cpu", "cuda" or "mps".
-    """
+    `model`: trained. `t1`, `flair`, `brain`: as for `anatomy_inputs`. `slice_mm`: between slices."""
     scores = np.zeros((CLASSES, *brain.shape), np.float32)
     held = np.argwhere(brain)
     if not len(held):

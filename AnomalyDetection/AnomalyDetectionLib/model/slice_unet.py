@@ -15,12 +15,8 @@ from torch.nn import functional
 class SliceUNet(nn.Module):
     """2.5D U-Net: neighbouring slices are channels of the input.
 
-    Args:
-        inputs: channels of an image.
-        outputs: channels of the answer.
-        widths: feature maps at half, a quarter, ... of the resolution.
-        full: answer at the resolution of the input instead of half of it.
-    """
+    `inputs`: channels of an image. `outputs`: channels of the answer. `widths`: feature maps at half, a
+    quarter, ... of the resolution. `full`: answer at the resolution of the input instead of half of it."""
 
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], *, full: bool = False) -> None:
         """Weights are drawn at random."""

@@ -19,12 +19,9 @@ Settings = TypeVar("Settings")
 def plain(settings: Any, before: int = 2) -> dict[str, Any]:
     """Settings as plain values.
 
-    Args:
-        settings: a dataclass.
-        before: settings that came with this version or a later one are left out where they have their default: of a
-            file (2), so that earlier programs can read it; of what identifies scores (3), so that a setting that
-            comes new changes nobody's identity.
-    """
+    `settings`: a dataclass. `before`: settings that came with this version or a later one are left out where
+    they have their default: of a file (2), so that earlier programs can read it; of what identifies scores (3),
+    so that a setting that comes new changes nobody's identity."""
     values = dataclasses.asdict(settings)
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     return {

@@ -61,13 +61,11 @@ class Orientation:
 
 
 def shape_of(brain: np.ndarray, tissue: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
-    """A brain in coarse cubic cells round its middle: float64 (2, CELLS, CELLS, CELLS), share of brain and mean of tissue.
+    """A brain in coarse cubic cells round its middle: float64 (2, CELLS, CELLS, CELLS), share of brain and mean
+    of tissue.
 
-    Args:
-        brain: bool (slices, rows, columns).
-        tissue: same shape, 0 in fluid and about 1 in tissue.
-        spacing_mm: of slices, rows, columns.
-    """
+    `brain`: bool (slices, rows, columns). `tissue`: same shape, 0 in fluid and about 1 in tissue. `spacing_mm`:
+    of slices, rows, columns."""
     spans = []
     for axis, mm in enumerate(spacing_mm):
         others = tuple(other for other in range(3) if other != axis)
