@@ -1,7 +1,5 @@
 """Two results of one patient: which findings belong together, and whether their volume has changed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -15,7 +13,7 @@ Ball = tuple[tuple[float, float, float], float]
 """Centre (LPS mm) and radius (mm)."""
 
 
-def outlined(*balls: Ball, grid: Grid = GRID, transform: sitk.Transform | None = None, searched=None):
+def outlined(*balls, grid=GRID, transform=None, searched=None):
     """Balls as findings 1, 2, ...; `transform` takes the grid's points to where the balls are given."""
     points = grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1])
     if transform is not None:

@@ -1,7 +1,5 @@
 """The findings that a run wrote are read back as they were derived, or not at all."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import astuple, replace
 

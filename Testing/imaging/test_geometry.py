@@ -1,7 +1,5 @@
 """Voxel axes and the model's grid, on oblique, flipped and anisotropic volumes."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -22,7 +20,7 @@ AXES = [np.eye(3)[list(order)] for order in itertools.permutations(range(3))]
 
 
 @st.composite
-def grids(draw: st.DrawFn) -> Grid:
+def grids(draw):
     """Any orientation: axes permuted and flipped, and tilted by up to 14 degrees about each axis."""
     # In steps of a tenth of a degree: ITK's decomposition fails at angles of 1e-308, which no scanner has.
     angles = [np.radians(draw(st.integers(-143, 143)) / 10) for _ in range(3)]
@@ -37,7 +35,7 @@ def grids(draw: st.DrawFn) -> Grid:
 
 @given(grids())
 @settings(max_examples=60, deadline=None)
-def test_a_flipped_oblique_volume_keeps_every_point_in_place(grid: Grid) -> None:
+def test_a_flipped_oblique_volume_keeps_every_point_in_place(grid):
     values = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
     image = grid.image(values)
     turned = to_lps_axes(image)
@@ -50,7 +48,7 @@ def test_a_flipped_oblique_volume_keeps_every_point_in_place(grid: Grid) -> None
 
 @given(grids())
 @settings(max_examples=60, deadline=None)
-def test_the_axes_of_a_turned_volume_run_to_left_posterior_and_superior(grid: Grid) -> None:
+def test_the_axes_of_a_turned_volume_run_to_left_posterior_and_superior(grid):
     turned = Grid.of(to_lps_axes(grid.image(np.zeros(grid.shape, np.uint8))))
     assert lps_axes(turned) == ((0, 1, 2), (False, False, False))
     assert np.all(np.diag(np.asarray(turned.direction).reshape(3, 3)) > 0.7)
@@ -58,9 +56,7 @@ def test_the_axes_of_a_turned_volume_run_to_left_posterior_and_superior(grid: Gr
 
 @given(grids(), st.floats(0.5, 2.0), st.floats(1.0, 9.0), st.data())
 @settings(max_examples=60, deadline=None)
-def test_the_model_grid_covers_the_brain_with_whole_slices(
-    grid: Grid, in_plane_mm: float, slice_mm: float, data: st.DataObject
-) -> None:
+def test_the_model_grid_covers_the_brain_with_whole_slices(grid, in_plane_mm, slice_mm, data):
     native = Grid.of(to_lps_axes(grid.image(np.zeros(grid.shape, np.uint8))))
     brain = np.zeros(native.shape, bool)
     low = [data.draw(st.integers(0, n - 1)) for n in native.shape]
@@ -89,5 +85,5 @@ def test_the_model_grid_covers_the_brain_with_whole_slices(
     ("spacing_mm", "expected"),
     [(4.0, 1), (3.0, 1), (2.0, 2), (1.0, 4), (0.47, 9), (5.0, 1), (7.0, 1), (2.6, 2), (1.2, 3)],
 )
-def test_as_many_slices_are_averaged_as_come_closest_to_four_mm(spacing_mm: float, expected: int) -> None:
+def test_as_many_slices_are_averaged_as_come_closest_to_four_mm(spacing_mm, expected):
     assert slices_to_average(spacing_mm, 4.0) == expected
