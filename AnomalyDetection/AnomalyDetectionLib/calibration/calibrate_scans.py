@@ -17,7 +17,6 @@ from .prepare_scans import prepare_scans, read_table
 from .scan_file import ScanFile, read_scans
 
 Progress = Callable[[str, float, str], None]
-
 _PREPARED = 0.5  # of the time
 
 

@@ -10,9 +10,7 @@ from ..model.tissue_statistics import CLASSES, TissueStatistics
 from .patch_source import PatchSource
 
 BATCH = 4096
-
-LEAST_OF_A_CLASS = 2000
-"""Patches; a class with fewer has the statistics of all tissue."""
+LEAST_OF_A_CLASS = 2000  # Patches; a class with fewer has the statistics of all tissue
 
 SHRINKAGE = 0.1
 """Weight of the identity in the covariance (see `whitening`). The optimum of Ledoit and Wolf is 0.002 if all patches are

@@ -27,9 +27,7 @@ GROUPS = ("old", "young")
 """Brains with atrophy and white matter hyperintensities, and those without; simulated heads are among the latter."""
 
 _LISTED = ("name", "patient", "slice_mm", "group", "lesion_class", "percentiles")
-
-LESION_CLASSES = ("", "wmh", "tumour")
-"""What a lesion mask marks; "": the scan is known to hold no lesion."""
+LESION_CLASSES = ("", "wmh", "tumour")  # What a lesion mask marks; "": the scan is known to hold no lesion
 
 
 @dataclass(frozen=True)

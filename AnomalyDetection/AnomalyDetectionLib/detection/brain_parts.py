@@ -11,10 +11,8 @@ from ..grid import Grid
 from .anatomy import AnatomyLabel
 from .lattice import windows_of
 
-PERIVENTRICULAR_MM = 5.0
-"""White matter nearer to a ventricle than this is periventricular."""
-SUBCORTICAL_MM = 4.0
-"""White matter nearer to the cortex than this, and not periventricular, is subcortical."""
+PERIVENTRICULAR_MM = 5.0  # White matter nearer to a ventricle than this is periventricular
+SUBCORTICAL_MM = 4.0  # White matter nearer to the cortex than this, and not periventricular, is subcortical
 
 LEAST_TISSUE = 0.3
 """A finding with less tissue in it than this share is a cavity, or lies in a sulcus: what surrounds it counts too."""

@@ -19,9 +19,7 @@ from ..grid import Grid
 from ..imaging.voxels import voxels_of
 
 Status = Literal["new", "grown", "shrunken", "known", "gone", "not covered"]
-
-LEAST_OVERLAP = 0.1
-"""Of the smaller of two findings: less is two that touch."""
+LEAST_OVERLAP = 0.1  # Of the smaller of two findings: less is two that touch
 
 NEAR_MM = 3.0
 """Two findings without a counterpart that lie so near to each other are one: registration and outlines are no better."""
@@ -34,8 +32,7 @@ SUSPICIOUS = 0.5
 """Of the threshold. A median score above it, in the place of a finding that is new or gone, says that it nearly was, or is,
 one there, too. It was chosen on the same heads."""
 
-SURE = 1.96
-"""Standard deviations that a difference of volumes must exceed: chance does it once in 20."""
+SURE = 1.96  # Standard deviations that a difference of volumes must exceed: chance does it once in 20
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,6 @@ def _overlapping(
 def _groups(
     later: list[int], earlier: list[int], edges: set[tuple[int, int]]
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The numbers of each group of findings that belong together."""
     size = len(later) + len(earlier)
     if size == 0:
         return []

@@ -18,8 +18,7 @@ from ..model.slice_unet import pad_to
 from .lattice import bounding_box
 
 _BATCH = 8
-_MARGIN = 16
-"""Empty voxels round the brain, as in training."""
+_MARGIN = 16  # Empty voxels round the brain, as in training
 
 
 @torch.inference_mode()
@@ -80,7 +79,6 @@ def class_probabilities(
 
 
 def _class_probabilities(network: ContextNetwork, inputs: Tensor) -> Tensor:
-    """Probabilities (n, classes, rows, columns)."""
     rows, columns = inputs.shape[-2:]
     inputs = pad_to(inputs, network.multiple)
     probabilities = network(inputs).softmax(dim=1)
@@ -90,5 +88,4 @@ def _class_probabilities(network: ContextNetwork, inputs: Tensor) -> Tensor:
 
 
 def _padded(array: np.ndarray) -> np.ndarray:
-    """Zeros round the last two axes."""
     return np.pad(array, [(0, 0)] * (array.ndim - 2) + [(_MARGIN, _MARGIN)] * 2)

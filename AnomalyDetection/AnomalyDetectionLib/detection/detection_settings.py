@@ -141,7 +141,6 @@ class DetectionSettings:
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be used."""
         for one in fields(DetectionSettings):
             value = getattr(self, one.name)
             if value is None and one.default is None:

@@ -9,8 +9,7 @@ from ..imaging.contrast import TISSUE_ABOVE
 from ..imaging.prepared import PreparedStudy
 from .lattice import windows_of
 
-RING_MM = 10.0
-"""How far round a finding, within the slice, the tissue it is compared with reaches."""
+RING_MM = 10.0  # How far round a finding, within the slice, the tissue it is compared with reaches
 
 
 def relative_intensities(

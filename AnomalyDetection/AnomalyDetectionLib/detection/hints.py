@@ -18,10 +18,7 @@ INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN = (
     "unknown",
 )
 HINTS = (INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN)
-
-LEAST_PROBABILITY = 0.5
-"""Below this probability the hint is "unknown"."""
-
+LEAST_PROBABILITY = 0.5  # Below this probability the hint is "unknown"
 _NAMED = 0.05  # less probable kinds are left out of the evidence
 
 

@@ -9,9 +9,7 @@ import scipy
 
 from ..imaging.prepared import PreparedStudy
 
-MIDLINE_MM = 5.0
-"""A point nearer than this to the plane is called "midline"."""
-
+MIDLINE_MM = 5.0  # A point nearer than this to the plane is called "midline"
 _COARSE_MM = 3.6
 _SURFACE_POINTS = 2500
 

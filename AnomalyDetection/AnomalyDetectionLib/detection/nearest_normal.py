@@ -27,9 +27,7 @@ from .score_map import ScoreMap
 if TYPE_CHECKING:
     from ..model.model_file import AnyModel
 
-COUNT = 5
-"""Number of neighbours shown."""
-
+COUNT = 5  # Number of neighbours shown
 _WEIGHTS = "generator."
 
 

@@ -8,11 +8,8 @@ import scipy
 from ..imaging.prepared import PreparedStudy
 from .lattice import bounding_box, windows_of
 
-_REACH = 4
-"""Voxels beyond the cells of a finding in which its border is looked for: its patches see so far, and more."""
-
-_RING = 14
-"""Voxels beyond the cells in which the tissue round it lies."""
+_REACH = 4  # Voxels beyond the cells of a finding in which its border is looked for: its patches see so far, and more
+_RING = 14  # Voxels beyond the cells in which the tissue round it lies
 
 _LEAST_DEVIATION, _MOST_DEVIATION = 1.8, 6.0
 """Robust standard deviations from the tissue round it: a voxel of a lesion has at least the first, and above the second is

@@ -25,9 +25,7 @@ from .candidates import (
 )
 from .context import class_probabilities
 
-BACKGROUND = 0.02
-"""Scores outside candidates lie below this: the first network's probability, scaled down."""
-
+BACKGROUND = 0.02  # Scores outside candidates lie below this: the first network's probability, scaled down
 _BATCH = 64
 
 

@@ -30,9 +30,7 @@ from .midline import Midline
 from .quality.warning import from_plain
 from .score_map import ScoreMap
 
-FOLDER = "score_map"
-"""Name of the score map's folder in the results folder."""
-
+FOLDER = "score_map"  # Name of the score map's folder in the results folder
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
 

@@ -19,16 +19,12 @@ from .voxels import voxels_of
 #: Volumes (ml) outside this range are not plausible for the brain of an adult or child. The lower end
 #: allows for scans that cover only part of the brain.
 PLAUSIBLE_ML = (200.0, 2600.0)
-
-#: At least this share of a brain mask's voxels is brighter than the background.
-LEAST_ON_HEAD = 0.6
+LEAST_ON_HEAD = 0.6  # At least this share of a brain mask's voxels is brighter than the background
 
 #: How far interpolation may overshoot 0 and 1; and the share of the maximum that most brain voxels of a probability mask
 #: exceed.
 _BEYOND, _NEARLY = 0.25, 0.95
-
-#: The networks see 256 voxels a side at most; feeding them more costs only memory.
-LARGEST_SIDE = 320
+LARGEST_SIDE = 320  # The networks see 256 voxels a side at most; feeding them more costs only memory
 
 
 def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:

@@ -17,8 +17,7 @@ from .brain_network import load_network
 from .geometry import lps_axes
 from .voxels import voxels_of
 
-#: Side, in voxels, of the input of the two networks.
-PLACE_SIDE, OUTLINE_SIDE = 128, 256
+PLACE_SIDE, OUTLINE_SIDE = 128, 256  # Side, in voxels, of the input of the two networks
 
 #: A slice belongs to the brain's box if this share of it is brain; the box is enlarged by this share of its size on each
 #: side.

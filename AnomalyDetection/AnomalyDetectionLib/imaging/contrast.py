@@ -10,8 +10,9 @@ import scipy
 
 from ..errors import InputError
 
-#: Below this scaled intensity, in either image, a voxel counts as CSF or its partial volume.
-TISSUE_ABOVE = 0.35
+TISSUE_ABOVE = (
+    0.35  # Below this scaled intensity, in either image, a voxel counts as CSF or its partial volume
+)
 
 #: From this correlation within the brain, two images are the same one, perhaps resampled. It was at most 0.75 in
 #: the 74 correct pairs that were measured.

@@ -24,7 +24,6 @@ from .text_header import MOST_VOXELS, check_header, data_files
 from .volume import Remark
 
 SUFFIXES = {NIFTI: (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"), NRRD: (".nrrd", ".nhdr"), META: (".mha", ".mhd")}  # fmt: skip
-
 _ITK = {NRRD: "NrrdImageIO", META: "MetaImageIO"}
 
 

@@ -25,9 +25,7 @@ DAMAGE = (
     *UNPACKING, ImageFileError, WrapStructError, HeaderDataError, LookupError, OverflowError, gzip.BadGzipFile
 )  # fmt: skip
 
-PAIR = (".hdr", ".img")
-"""A header and its voxels as two files (NIfTI or Analyze); each may be compressed."""
-
+PAIR = (".hdr", ".img")  # A header and its voxels as two files (NIfTI or Analyze); each may be compressed
 _BLOCK = 1 << 22
 _LOOKED_AT = 1 << 20  # of bytes after the voxels: the checksum follows them
 

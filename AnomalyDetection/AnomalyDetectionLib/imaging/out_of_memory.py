@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-SMALLEST_SHARE = 16
-"""The smallest batch is this fraction of the usual one; then the next device is tried."""
+SMALLEST_SHARE = 16  # The smallest batch is this fraction of the usual one; then the next device is tried
 
 # Messages of torch's allocators, CUDA's libraries, Metal, ITK and C++.
 _SAYS = re.compile(
@@ -110,7 +109,6 @@ def _say(sentence: str) -> None:
 
 
 def _release(device: str) -> None:
-    """Free the unused cached memory of a device."""
     import torch
 
     if device == "cuda" and torch.cuda.is_available():

@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 NIFTI, NRRD, META = "NIfTI", "NRRD", "MetaImage"
-
-#: Exceptions raised when a damaged file is unpacked.
-UNPACKING = (EOFError, OSError, zlib.error, ValueError)
-
-#: Maximum number of layers of compression that are unpacked.
-_MOST_LAYERS = 3
+UNPACKING = (EOFError, OSError, zlib.error, ValueError)  # Exceptions raised when a damaged file is unpacked
+_MOST_LAYERS = 3  # Maximum number of layers of compression that are unpacked
 
 _ARCHIVES = {
     b"PK\x03\x04": "zip",

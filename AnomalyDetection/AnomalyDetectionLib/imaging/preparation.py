@@ -28,10 +28,7 @@ from .volume import Study, name_of
 
 #: Called with the stage's name and the fraction of the preparation done before it.
 Progress = Callable[[str, float], None]
-
-#: Largest share of the brain that the T1 may miss; that part is left out.
-MOST_OUTSIDE_T1 = 0.25
-
+MOST_OUTSIDE_T1 = 0.25  # Largest share of the brain that the T1 may miss; that part is left out
 _STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field": 0.75, "scaling": 0.97}
 
 
@@ -129,7 +126,6 @@ def _prepared_flair(
 
 
 def _check_cover(study: Study, fraction_outside_t1: float) -> None:
-    """Refuse a T1 that shows too little of the brain."""
     if fraction_outside_t1 > MOST_OUTSIDE_T1:
         if study.t1.unknown is not None or study.flair.unknown is not None:
             raise InputError(

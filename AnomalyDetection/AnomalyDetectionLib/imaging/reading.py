@@ -21,8 +21,7 @@ from .nifti_header import NOT_RIGHT_ANGLED, sheared
 from .volume import Remark, Study, Volume
 from .zero_level import from_zero
 
-#: With fewer voxels than this along an axis, no brain can be segmented.
-FEWEST_VOXELS = 5
+FEWEST_VOXELS = 5  # With fewer voxels than this along an axis, no brain can be segmented
 
 #: No scan has smaller or larger voxels, or lies farther from the scanner's centre.
 SMALLEST_MM, LARGEST_MM, FARTHEST_MM = 0.02, 50.0, 1e5
@@ -113,7 +112,6 @@ def _check_fetched(path: Path, role: str) -> None:
 
 
 def _check_patient(role: str, volume: Volume | None, flair: Volume) -> None:
-    """Refuse an image whose patient data contradict the FLAIR's."""
     if volume is None or volume.series is None or flair.series is None:
         return
     if different := volume.series.identity.contradictions(flair.series.identity):

@@ -18,16 +18,12 @@ from .voxels import voxels_of
 
 #: A registration that moves the brain by less than this on average is not applied, since the headers are as good.
 MIN_SHIFT_MM = 1.0
-
-#: Voxel sizes (mm) of the two passes.
-COARSE_MM, FINE_MM = 4.0, 2.0
+COARSE_MM, FINE_MM = 4.0, 2.0  # Voxel sizes (mm) of the two passes
 
 #: A margin (mm) round the brain is compared as well: the inside of the skull is a strong edge in both images.
 #: Farther out, fat is displaced by chemical shift and the neck moves.
 MARGIN_MM = 3.0
-
-#: A rotation by one radian moves the surface of the brain by about this much (mm).
-RIM_MM = 70.0
+RIM_MM = 70.0  # A rotation by one radian moves the surface of the brain by about this much (mm)
 
 #: The part of a head below its top that is used (mm), and how far below the top the brain begins.
 HEAD_MM, SCALP_MM = 160.0, 12.0
@@ -103,7 +99,6 @@ def _of_exchanged(matrix: np.ndarray, t1: sitk.Image, flair: sitk.Image, brain: 
 
 
 def _mirror(normal: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """The reflection (4 x 4) in the plane through a point."""
     matrix = np.eye(4)
     matrix[:3, :3] -= 2 * np.outer(normal, normal)
     matrix[:3, 3] = 2 * float(point @ normal) * normal

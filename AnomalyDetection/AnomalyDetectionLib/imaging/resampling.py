@@ -10,8 +10,7 @@ from ..grid import Grid
 from .volume import Study
 from .voxels import voxels_of
 
-#: Full width at half maximum of a Gaussian over its standard deviation.
-FWHM = 2.3548
+FWHM = 2.3548  # Full width at half maximum of a Gaussian over its standard deviation
 
 
 def _antialias_sigma_mm(native_mm: float, target_mm: float) -> float:

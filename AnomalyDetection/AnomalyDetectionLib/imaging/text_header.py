@@ -14,12 +14,8 @@ from pathlib import Path
 
 from ..errors import InputError
 
-MOST_VOXELS = 500_000_000
-"""A brain at 0.25 mm."""
-
-LONGEST = 1 << 20
-"""Headers end within so many bytes."""
-
+MOST_VOXELS = 500_000_000  # A brain at 0.25 mm
+LONGEST = 1 << 20  # Headers end within so many bytes
 _MOST_AXES = 5  # formats allow more, brain scans do not have them
 _MOST_CHANNELS = 100
 
@@ -106,7 +102,6 @@ def bytes_of_voxels(path: Path) -> tuple[int, int]:
 
 
 def _beginning(path: Path) -> bytes:
-    """The header with what follows it."""
     with path.open("rb") as file:
         return file.read(LONGEST)
 

@@ -12,8 +12,7 @@ _BINS = 256
 _SMOOTH = 0.015
 """SD of the Gaussian that smooths the histogram, as a share of its range: wider than a grey level of 8 bits."""
 
-_PEAK = 0.45
-"""A peak of the T1's histogram is a tissue if it has at least this share of the highest peak's height."""
+_PEAK = 0.45  # A peak of the T1's histogram is a tissue if it has at least this share of the highest peak's height
 
 _NEAR = 0.1
 """Half the width of the range averaged round a peak, as a share of white matter's level: the peak alone would jump between
@@ -22,9 +21,7 @@ bins."""
 _FLUID_T1, _FLUID_FLAIR = 0.5, 0.6
 """Fluid is darker than these on both images, on the scale from the darkest voxels (0) to white matter (1)."""
 
-_PURE = 0.25
-"""Quantile of a sector's fluid that is taken as its level: brighter voxels are partly tissue."""
-
+_PURE = 0.25  # Quantile of a sector's fluid that is taken as its level: brighter voxels are partly tissue
 _LEAST_FLUID = 30  # voxels of a sector
 
 

@@ -9,11 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Number of voxels that is enough to estimate percentiles.
-_SAMPLE = 2_000_000
-
-#: Fewer voxels than this show no head, and tell nothing about usual values.
-_FEWEST = 4096
+_SAMPLE = 2_000_000  # Number of voxels that is enough to estimate percentiles
+_FEWEST = 4096  # Fewer voxels than this show no head, and tell nothing about usual values
 
 #: A constant beyond the head has at least this share of the voxels, and no values this close to it (as a share of the
 #: range).

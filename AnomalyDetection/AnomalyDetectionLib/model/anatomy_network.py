@@ -24,8 +24,7 @@ from .tensor_file import read_tensors, write_tensors
 
 FORMAT = "anomaly-detection anatomy"
 VERSION = "1"
-CHANNELS = 8
-"""T1 below, here and above; the same of FLAIR; the brain mask here; the height."""
+CHANNELS = 8  # T1 below, here and above; the same of FLAIR; the brain mask here; the height
 CLASSES = 8
 
 _BATCH = 8

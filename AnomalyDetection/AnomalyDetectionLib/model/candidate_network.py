@@ -9,12 +9,8 @@ from torch import Tensor, nn
 
 from .classes import CLASSES
 
-SLICES = 5
-"""Of a crop: the candidate's, two below and two above."""
-
-SIZE = 40
-"""Voxels along the side of a crop, at the model's 0.9 mm and, for the wide crop, at 2.7 mm."""
-
+SLICES = 5  # Of a crop: the candidate's, two below and two above
+SIZE = 40  # Voxels along the side of a crop, at the model's 0.9 mm and, for the wide crop, at 2.7 mm
 WIDER = 3
 CHANNELS = 4 * SLICES + 11
 """T1, FLAIR, probability of an anomaly and the candidate in every slice; in the middle one T1 and FLAIR of the other
@@ -56,7 +52,6 @@ class CandidateNetwork(nn.Module):
     architecture."""
 
     def __init__(self, settings: CandidateSettings) -> None:
-        """Weights are drawn at random."""
         super().__init__()
         self.settings = settings
         self.near, self.wide = _Trunk(settings.width), _Trunk(settings.width)

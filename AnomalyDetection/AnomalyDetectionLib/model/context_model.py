@@ -18,8 +18,7 @@ from .stored_settings import fingerprint, from_json, plain
 from .tensor_file import check_weights, with_prefix
 
 _WEIGHTS, _SECOND_LOOK = "network.", "second_look."
-_VERSION = 3
-"""Of the file, since which there is this kind."""
+_VERSION = 3  # Of the file, since which there is this kind
 
 
 @dataclass(frozen=True)

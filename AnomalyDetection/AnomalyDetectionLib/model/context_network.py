@@ -39,7 +39,6 @@ class ContextNetwork(nn.Module):
     """The U-Net with a class for every voxel. `settings`: the architecture."""
 
     def __init__(self, settings: ContextSettings) -> None:
-        """Weights are drawn at random."""
         super().__init__()
         self.settings = settings
         self.unet = SliceUNet(settings.inputs, len(CLASSES), settings.widths, full=True)

@@ -12,9 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 
-DEFAULT_FALSE_POSITIVES = 2.0
-"""False positives per normal scan that default thresholds are set for."""
-
+DEFAULT_FALSE_POSITIVES = 2.0  # False positives per normal scan that default thresholds are set for
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
 _MOST = 1e6  # no score, rate or number of scans is larger
 _LEAST = 0.1  # findings in all normal scans together: the curve is not extended beyond

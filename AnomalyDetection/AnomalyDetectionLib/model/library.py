@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_BYTES = 3_000_000
-"""What a library may add to a model file."""
-
+MOST_BYTES = 3_000_000  # What a library may add to a model file
 _FEW = 1_000  # bytes for the header's line, and for the table of contents
 _MOST = 1e6  # no intensity or distance is larger
 _PATCH = (2, 15, 15)

@@ -28,9 +28,7 @@ VERSION = 3
 """The newest that is read. What needs no later setting is written as version 1, for programs of that time."""
 
 _LONGEST_NAME, _LONGEST_CARD, _DEEPEST_CARD = 100, 1_000_000, 20
-
 __all__ = ["SUFFIX", "bundled_models", "resources"]  # re-exports; all else is defined or used here
-
 AnyModel: TypeAlias = Model | ContextModel
 
 _KINDS: dict[str, type[Model] | type[ContextModel]] = {kind.kind: kind for kind in (Model, ContextModel)}
@@ -103,7 +101,6 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
 
 
 def _is_shallow(value: object, depth: int = 0) -> bool:
-    """Whether nesting is limited."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth <= _DEEPEST_CARD and all(_is_shallow(entry, depth + 1) for entry in inner)
 

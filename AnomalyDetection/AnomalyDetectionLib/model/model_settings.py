@@ -14,8 +14,7 @@ PERCENTILES = (0.0, 100.0)
 STATISTICS, DISTANCES = ("training", "scan", "tissue"), ("percentile", "mahalanobis")
 """What the settings of the scoring may be."""
 
-_MOST = 1e6
-"""No score, factor or count of a setting is larger."""
+_MOST = 1e6  # No score, factor or count of a setting is larger
 
 
 @dataclass(frozen=True)

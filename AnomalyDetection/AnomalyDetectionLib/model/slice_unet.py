@@ -19,7 +19,6 @@ class SliceUNet(nn.Module):
     quarter, ... of the resolution. `full`: answer at the resolution of the input instead of half of it."""
 
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], *, full: bool = False) -> None:
-        """Weights are drawn at random."""
         super().__init__()
         self.multiple = 2 ** len(widths)
         self.unfold = nn.PixelUnshuffle(2)

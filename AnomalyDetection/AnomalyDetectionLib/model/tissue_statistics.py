@@ -13,9 +13,7 @@ from torch import Tensor
 
 from .model_settings import ScoringSettings
 
-CLASSES = 8
-"""All tissue, at 0, and the anatomy labels 1 to 7 (`detection.anatomy.AnatomyLabel`)."""
-
+CLASSES = 8  # All tissue, at 0, and the anatomy labels 1 to 7 (`detection.anatomy.AnatomyLabel`)
 _PREFIX = "readings."
 _NAMES = ("median", "deviation", "whitening")
 

@@ -19,9 +19,7 @@ from ...imaging.voxels import voxels_of
 from ..lattice import bounding_box
 
 Role = Literal["T1", "FLAIR"]
-
-#: An axis is the one across slices if its spacing is this many times the smallest.
-_THICKER = 1.2
+_THICKER = 1.2  # An axis is the one across slices if its spacing is this many times the smallest
 
 #: Steps between slices: above and below, with less of the largest slice of brain, it changes too fast; and so many
 #: voxels of a slice are enough.

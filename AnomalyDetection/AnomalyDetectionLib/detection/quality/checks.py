@@ -28,8 +28,7 @@ from . import (
 from .acquired import Acquired
 from .warning import QualityWarning
 
-LEAST_ML = 50.0
-"""With less of a brain an image cannot be judged. `prepare` refuses such scans."""
+LEAST_ML = 50.0  # With less of a brain an image cannot be judged. `prepare` refuses such scans.
 
 
 def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning, ...]:

@@ -27,12 +27,8 @@ GREY_FLUID = 0.68
 SWAPPED_BELOW = -0.05
 """`ContrastOrder.score`. On all 109 pairs of the shared data it was above 0; see docs/quality.md."""
 
-MOST_ALIKE = 0.85
-"""Correlation of T1 and FLAIR within the brain. On 74 right pairs it was 0.75 at most."""
-
-LEAST_DIFFERENCE = 0.05
-"""`ContrastOrder.score`, either way: below, they cannot be told from each other."""
-
+MOST_ALIKE = 0.85  # Correlation of T1 and FLAIR within the brain. On 74 right pairs it was 0.75 at most.
+LEAST_DIFFERENCE = 0.05  # `ContrastOrder.score`, either way: below, they cannot be told from each other
 _RIM_MM, _DEEP_MM = 2.0, 6.0
 
 

@@ -11,9 +11,7 @@ MOST_MISSING = 0.03
 """Share of the brain beyond the field of view that is worth a doubt. A choice: clinical scans often end some millimetres
 below the top of the brain, up to 2 % of it in 7 of 84, and nobody would read them otherwise for it."""
 
-WORTH_NAMING = 0.005
-"""Share of the brain beyond one end from which that end is named beside others."""
-
+WORTH_NAMING = 0.005  # Share of the brain beyond one end from which that end is named beside others
 _SIDES = (("lower end", "top"), ("front", "back"), ("right", "left"))
 
 _ML_BY_CM4 = {

@@ -7,11 +7,8 @@ import numpy as np
 from .acquired import Acquired
 from .warning import QualityWarning
 
-MOST_CUT_OFF = 0.002
-"""Share of the brain at its brightest value. In good scans a voxel or two have it."""
-
-FEWEST_STEPS = 16
-"""Different values within the brain's 5th to 95th percentile. Good scans had 26 and more."""
+MOST_CUT_OFF = 0.002  # Share of the brain at its brightest value. In good scans a voxel or two have it.
+FEWEST_STEPS = 16  # Different values within the brain's 5th to 95th percentile. Good scans had 26 and more.
 
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:

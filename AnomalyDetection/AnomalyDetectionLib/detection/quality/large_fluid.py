@@ -21,8 +21,7 @@ LEAST_ML = 20.0
 """Of one piece, further than `_NEARBY_MM` from fluid opposite. On 61 real scans without a cavity it had at most 18 ml, of a
 ventricle whose opposite a tumour had closed; in two with a cyst, 30 and 42."""
 
-_FLUID_BELOW = 0.45
-"""Of the median of the brain above its fluid, on both images."""
+_FLUID_BELOW = 0.45  # Of the median of the brain above its fluid, on both images
 _THICK_MM, _NEARBY_MM = 4.0, 9.0  # half of what is thick; tilt and ventricles that differ
 _STEP_MM = 1.8
 

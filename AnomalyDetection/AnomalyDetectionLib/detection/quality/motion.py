@@ -8,8 +8,7 @@ from scipy import ndimage
 from .acquired import Acquired
 from .warning import QualityWarning
 
-MOST_GHOST = 0.03
-"""Of the brain's intensity. It was at most 0.018 in 59 images of good pairs."""
+MOST_GHOST = 0.03  # Of the brain's intensity. It was at most 0.018 in 59 images of good pairs.
 
 ENOUGH_SLICES, MOST_GHOST_OF_FEW = 6, 0.06
 """With fewer slices that show air, as in a tight field of view, only the corners beside the top of the head are seen, where

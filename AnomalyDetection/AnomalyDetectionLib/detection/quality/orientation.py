@@ -17,8 +17,7 @@ from ...imaging.prepared import PreparedStudy
 from ...model.bundled import resources
 from .warning import QualityWarning
 
-CELLS = 16
-"""Along each side of the cube that a brain is compared in."""
+CELLS = 16  # Along each side of the cube that a brain is compared in
 
 LEAST_BETTER = 0.02
 """By so much (correlation) another way must fit better. On 56 real scans as they lie no other fitted better, the nearest was

@@ -10,9 +10,8 @@ COARSEST_IN_PLANE_MM, THICKEST_MM = 2.3, 7.8
 stored at 2 mm, but each of their slices is there two or three times). Clinical scans of five hospitals had slices up to
 7.7 mm apart. Finer ones are averaged to the model's grid and are no problem."""
 
-THICK_MM, THICKER = 2.5, 1.5
-"""From this, and from so many times the spacing within the slice, slices count as thick."""
-
+# From this, and from so many times the spacing within the slice, slices count as thick
+THICK_MM, THICKER = (2.5, 1.5)
 _DIRECTIONS = ("transversal", "coronal", "sagittal")
 
 
