@@ -358,11 +358,7 @@ def test_a_reading_that_the_model_has_no_statistics_for_is_refused_before_the_wo
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"distance": "l2"}, "distance is"),
-        ({"statistics": "mean"}, "'tissue'"),
-    ],
+    ("change", "said"), [({"distance": "l2"}, "distance is"), ({"statistics": "mean"}, "'tissue'")]
 )
 def test_readings_that_make_no_sense_are_refused(model, change, said):
     with pytest.raises(InputError, match=said):

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.imaging.geometry import (
-    lps_axes,
-    model_grid,
-    slices_to_average,
-    to_lps_axes,
-)
+from AnomalyDetectionLib.imaging.geometry import lps_axes, model_grid, slices_to_average, to_lps_axes
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -5,12 +5,7 @@ import torch
 from anomaly_research.training.losses import LossWeights, discriminator_loss, generator_losses, soft_labels
 from AnomalyDetectionLib.model.fuse_batchnorm import LatentDifference
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
-from AnomalyDetectionLib.model.networks import (
-    Discriminator,
-    Encoding,
-    Generator,
-    initialise,
-)
+from AnomalyDetectionLib.model.networks import Discriminator, Encoding, Generator, initialise
 
 
 def trained_a_little(settings):

@@ -33,10 +33,7 @@ _STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field"
 
 
 def prepare(
-    study: Study,
-    settings: PreparationSettings,
-    device: str = "cpu",
-    progress: Progress | None = None,
+    study: Study, settings: PreparationSettings, device: str = "cpu", progress: Progress | None = None
 ) -> PreparedStudy:
     """A study on the model's grid: aligned, masked, bias-corrected, scaled (paper, "Preprocessing").
 
