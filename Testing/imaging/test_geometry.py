@@ -58,7 +58,6 @@ def test_the_model_grid_covers_the_brain_with_whole_slices(grid, in_plane_mm, sl
     high = [data.draw(st.integers(a, n - 1)) for a, n in zip(low, native.shape, strict=True)]
     brain[low[0] : high[0] + 1, low[1] : high[1] + 1, low[2] : high[2] + 1] = True
     model = model_grid(native, brain, PreparationSettings(in_plane_mm=in_plane_mm, slice_mm=slice_mm))
-
     averaged = model.spacing[2] / native.spacing[2]
     assert averaged == pytest.approx(round(averaged))
     start = native.indices(np.asarray([model.origin]))[0]
