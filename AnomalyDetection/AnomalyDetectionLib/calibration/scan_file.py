@@ -105,8 +105,7 @@ def write_scans(
 
 
 def read_scans(path: Path) -> ScanFile:
-    """Read a file that `write_scans` wrote. Raises InputError where the file is missing, damaged, or something
-    else."""
+    """Read a file that `write_scans` wrote. Raises InputError where the file is missing, damaged, or something else."""
     try:
         with np.load(path, allow_pickle=False) as content:
             header = json.loads(content["header"].tobytes())

@@ -92,8 +92,7 @@ def run_detection(request: DetectionRequest, progress: Progress | None = None) -
 
 
 def score_study(request: DetectionRequest, progress: Progress | None = None) -> ScoredStudy:
-    """Read, prepare and score. Raises InputError if the images, the mask, the model or the device cannot be
-    used."""
+    """Read, prepare and score. Raises InputError if the images, the mask, the model or the device cannot be used."""
     report = _Reporter(progress)
     fallbacks: list[str] = []
 

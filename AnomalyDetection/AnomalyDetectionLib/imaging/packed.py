@@ -82,8 +82,7 @@ def archive_of(path: Path) -> str:
 
 
 def is_fetched(path: Path) -> bool:
-    """Whether a file is the file itself, and not the pointer that Git LFS or git-annex leaves until it is
-    fetched."""
+    """Whether a file is the file itself, and not the pointer that Git LFS or git-annex leaves until it is fetched."""
     return not any(mark in _beginning(path)[:300] for mark in _NOT_FETCHED)
 
 

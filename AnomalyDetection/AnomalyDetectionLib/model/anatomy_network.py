@@ -122,8 +122,7 @@ def save_anatomy(model: AnatomyModel, path: Path) -> None:
 
 
 def load_anatomy(path: Path) -> AnatomyModel:
-    """A network that `save_anatomy` wrote. Raises InputError where the file is missing, damaged, or something
-    else."""
+    """A network that `save_anatomy` wrote. Raises InputError where the file is missing, damaged, or something else."""
     try:
         header, weights, _ = read_tensors(path)
         if (header["format"], header["version"]) != (FORMAT, VERSION):

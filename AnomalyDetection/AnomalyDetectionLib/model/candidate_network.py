@@ -48,8 +48,7 @@ class CandidateSettings:
 
 
 class CandidateNetwork(nn.Module):
-    """Two crops and some numbers of a candidate become the probabilities of `CLASSES`. `settings`: the
-    architecture."""
+    """Two crops and some numbers of a candidate become the probabilities of `CLASSES`. `settings`: the architecture."""
 
     def __init__(self, settings: CandidateSettings) -> None:
         super().__init__()

@@ -19,8 +19,7 @@ from .bundled import MOST_BYTES
 
 
 def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path) -> None:
-    """Write beside the place, then move there. Raises OSError where it cannot be written, such as for want of
-    space."""
+    """Write beside the place, then move there. Raises OSError where it cannot be written, such as for want of space."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with atomic_file(path) as partial:
