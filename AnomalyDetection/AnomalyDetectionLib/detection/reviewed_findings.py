@@ -91,8 +91,7 @@ def as_corrected(
     numbers = set(np.unique(voxels[changed])) | set(np.unique(detected[changed]))
     now = []
     for finding in reviewed:
-        index = np.argwhere(voxels == finding.number)[:, ::-1] if finding.number in numbers else ()
-        if len(index):
+        if finding.number in numbers and len(index := np.argwhere(voxels == finding.number)[:, ::-1]):
             centre = grid.points(index).mean(axis=0)
             finding = replace(
                 finding,

@@ -35,6 +35,6 @@ def check(image: Acquired) -> tuple[QualityWarning, ...]:
             f"The FLAIR was taken in {name} slices {across:.1f} mm apart, and is looked at in transversal ones, which are blurred"
             " along them: lesions of a slice or two look stretched or are lost, give a transversal or a 3D FLAIR if there is one"
         )
-        measured = {"image": image.role, "direction": name, "across_mm": round(across, 3)}
-        said.append(QualityWarning("slice direction", sentence, measured))
+        taken = {"image": image.role, "direction": name, "across_mm": round(across, 3)}
+        said.append(QualityWarning("slice direction", sentence, taken))
     return tuple(said)
