@@ -26,7 +26,7 @@ from scipy import ndimage
 SCORING = ScoringSettings()
 
 
-def a_normal_scan(seed: int, level: float = 1.0) -> NormalScan:
+def a_normal_scan(seed, level=1.0):
     noise = np.random.default_rng(seed).exponential(size=(8, 40, 40))
     lattice = (ndimage.gaussian_filter(noise, 0.8) * 3 * level).astype(np.float32)
     lattice[:, :3] = np.nan
@@ -78,7 +78,7 @@ def test_the_curve_is_small_and_says_how_many_scans_it_comes_from():
     assert curve.least < 0.01 < curve.most
 
 
-def a_scan_file(count: int = 3) -> ScanFile:
+def a_scan_file(count=3):
     scans = tuple(a_scan(f"P{k}", k) for k in range(count))
     return ScanFile(scans, PreparationSettings(scaling="modes"), "made for a test")
 

@@ -1,7 +1,5 @@
 """Two results of one patient: which findings belong together, and whether their volume has changed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -15,7 +13,7 @@ Ball = tuple[tuple[float, float, float], float]
 """Centre (LPS mm) and radius (mm)."""
 
 
-def outlined(*balls: Ball, grid: Grid = GRID, transform: sitk.Transform | None = None, searched=None):
+def outlined(*balls, grid=GRID, transform=None, searched=None):
     """Balls as findings 1, 2, ...; `transform` takes the grid's points to where the balls are given."""
     points = grid.points(np.argwhere(np.ones(grid.shape, bool))[:, ::-1])
     if transform is not None:
@@ -29,16 +27,16 @@ def outlined(*balls: Ball, grid: Grid = GRID, transform: sitk.Transform | None =
     return Outlined(grid.image(labels.reshape(grid.shape)), scores, 3.0)
 
 
-def statuses(later, earlier, transform=None):
-    return [
-        (change.later, change.earlier, change.status)
-        for change in compare(later, earlier, transform or sitk.Euler3DTransform())
-    ]
+SAME = sitk.Euler3DTransform()
+
+
+def statuses(later, earlier, transform=SAME):
+    return [(c.later, c.earlier, c.status) for c in compare(later, earlier, transform)]
 
 
 def test_the_same_findings_are_known_and_have_both_volumes():
     result = outlined(((0, 0, 0), 6), ((15, 5, 8), 4))
-    changes = compare(result, result, sitk.Euler3DTransform())
+    changes = compare(result, result, SAME)
     assert [(c.later, c.earlier, c.status) for c in changes] == [((1,), (1,), "known"), ((2,), (2,), "known")]
     assert [c.later_ml for c in changes] == [c.earlier_ml for c in changes]
     assert changes[0].later_ml == pytest.approx(4 / 3 * np.pi * 6**3 / 1000, rel=0.05)
@@ -52,14 +50,11 @@ def test_a_volume_has_changed_where_it_differs_by_more_than_the_outlines_are_sur
 
 
 def test_the_coarser_the_outlines_the_more_a_volume_must_differ():
-    fine = compare(outlined(((0, 0, 0), 8)), outlined(((0, 0, 0), 8)), sitk.Euler3DTransform())[0]
-    coarse = compare(
-        outlined(((0, 0, 0), 8), grid=COARSE), outlined(((0, 0, 0), 8), grid=COARSE), sitk.Euler3DTransform()
-    )[0]
-    assert coarse.limit_ml > 1.3 * fine.limit_ml
-    patches = outlined(((0, 0, 0), 8))
-    patches = Outlined(patches.labels, patches.scores, 3.0, step_mm=4.0)
-    assert compare(patches, patches, sitk.Euler3DTransform())[0].limit_ml > 2 * fine.limit_ml
+    fine, coarse = outlined(((0, 0, 0), 8)), outlined(((0, 0, 0), 8), grid=COARSE)
+    patches = Outlined(fine.labels, fine.scores, 3.0, step_mm=4.0)
+    limits = [compare(each, each, SAME)[0].limit_ml for each in (fine, coarse, patches)]
+    assert limits[1] > 1.3 * limits[0]
+    assert limits[2] > 2 * limits[0]
 
 
 def test_new_and_gone_findings_come_with_one_volume_and_the_gone_ones_last():
@@ -71,17 +66,17 @@ def test_new_and_gone_findings_come_with_one_volume_and_the_gone_ones_last():
 def test_what_was_nearly_a_finding_in_the_other_scan_is_not_surely_new(score, unsure):
     later, earlier = outlined(((-15, 0, 0), 5)), outlined(((15, 0, 0), 5))
     scores = np.where(later.scores > 4, score, earlier.scores)
-    new, gone = compare(later, Outlined(earlier.labels, scores, 3.0), sitk.Euler3DTransform())
+    new, gone = compare(later, Outlined(earlier.labels, scores, 3.0), SAME)
     assert (new.status, new.score_there, new.unsure) == ("new", pytest.approx(score), unsure)
     assert (gone.status, gone.score_there, gone.unsure) == ("gone", 1.0, False)
-    known = compare(later, later, sitk.Euler3DTransform())[0]
+    known = compare(later, later, SAME)[0]
     assert (known.score_there, known.unsure) == (None, False)
 
 
 def test_what_is_smaller_than_the_outlines_are_sure_of_is_not_surely_new():
     later, earlier = outlined(((-15, 0, 0), 1.0)), outlined(((15, 0, 0), 5))
     later = Outlined(later.labels, later.scores, 3.0, step_mm=4.0)
-    assert compare(later, earlier, sitk.Euler3DTransform())[0].unsure
+    assert compare(later, earlier, SAME)[0].unsure
 
 
 def test_findings_belong_together_wherever_the_head_lay_and_on_any_grid():
@@ -94,12 +89,10 @@ def test_findings_belong_together_wherever_the_head_lay_and_on_any_grid():
 
 def test_what_has_run_together_or_split_is_compared_as_one():
     apart, together = outlined(((-5, 0, 0), 4.2), ((5, 0, 0), 4.2)), outlined(((0, 0, 0), 6.0))
-    one = compare(together, apart, sitk.Euler3DTransform())
+    one = compare(together, apart, SAME)
     assert [(c.later, c.earlier) for c in one] == [((1,), (1, 2))]
     assert one[0].earlier_ml == pytest.approx(2 * 4 / 3 * np.pi * 4.2**3 / 1000, rel=0.1)
-    assert [(c.later, c.earlier) for c in compare(apart, together, sitk.Euler3DTransform())] == [
-        ((1, 2), (1,))
-    ]
+    assert [(c.later, c.earlier) for c in compare(apart, together, SAME)] == [((1, 2), (1,))]
 
 
 def test_a_new_finding_that_only_touches_an_old_one_is_new():
@@ -137,4 +130,4 @@ def test_a_finding_beyond_the_others_field_of_view_was_not_searched_for():
 
 
 def test_without_findings_there_is_nothing_to_compare():
-    assert compare(outlined(), outlined(), sitk.Euler3DTransform()) == ()
+    assert compare(outlined(), outlined(), SAME) == ()

@@ -19,32 +19,31 @@ def with_lesion(t1_inside, flair_inside):
     return replace(study, t1=t1, flair=flair), cells
 
 
-def test_intensities_are_relative_to_the_brain_round_the_finding_in_scanner_units():
-    study, cells = with_lesion(150.0, 300.0)
-    ((t1, flair),) = relative_intensities(cells, 1, study)
-    assert t1 == pytest.approx(150 / 300, rel=1e-5)
-    assert flair == pytest.approx(300 / 200, rel=1e-5)
+def nothing_else(study, cells):
+    pass
 
 
-def test_other_findings_and_what_is_outside_the_brain_are_not_compared_with():
-    study, cells = with_lesion(150.0, 300.0)
+def another_finding_and_the_skull(study, cells):
     cells[4:6, 48:52, 40:48] = 2
-    study.t1[cells == 2] = 99.0
-    study.t1[~study.brain] = 99.0
-    assert relative_intensities(cells, 2, study)[0][0] == pytest.approx(150 / 300, rel=1e-5)
+    study.t1[(cells == 2) | ~study.brain] = 99.0
 
 
-def test_only_tissue_within_reach_and_in_the_same_slices_is_compared_with():
-    study, cells = with_lesion(150.0, 300.0)
+def tissue_out_of_reach(study, cells):
     study.t1[3] = 99.0
     study.t1[:, :, 60:] = 99.0  # more than 10 mm beside the finding
-    assert relative_intensities(cells, 1, study)[0][0] == pytest.approx(150 / 300, rel=1e-5)
 
 
-def test_fluid_round_the_finding_is_not_compared_with():
-    study, cells = with_lesion(150.0, 300.0)
+def fluid_round_it(study, cells):
     study.t1[4:6, 40:48, 48:54], study.flair[4:6, 40:48, 48:54] = 0.1, 0.0
-    ((t1, flair),) = relative_intensities(cells, 1, study)
+
+
+@pytest.mark.parametrize(
+    "change", [nothing_else, another_finding_and_the_skull, tissue_out_of_reach, fluid_round_it]
+)
+def test_intensities_are_relative_to_the_tissue_round_the_finding_in_scanner_units(change):
+    study, cells = with_lesion(150.0, 300.0)
+    change(study, cells)
+    t1, flair = relative_intensities(cells, int(cells.max()), study)[0]
     assert t1 == pytest.approx(150 / 300, rel=1e-5)
     assert flair == pytest.approx(300 / 200, rel=1e-5)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from AnomalyDetectionLib.detection.nearest_normal import NormalTissue, centre_of
+from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.detection.patches import PatchGatherer
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import save_model
@@ -74,7 +74,7 @@ def test_the_patch_that_is_looked_up_is_the_one_that_was_scored(scores, outside_
     centres = places * (1, STRIDE, STRIDE) + (0, *FIRST)
     wanted = gather(torch.from_numpy(centres)).numpy()
     for place, patch in zip(places.tolist(), wanted, strict=True):
-        np.testing.assert_array_equal(tissue.patch_at(scores.study, centre_of(scores, place)), patch)
+        np.testing.assert_array_equal(tissue.patch_at(scores.study, scores.voxel_of(place)), patch)
 
 
 def test_a_patch_of_a_scored_brain_is_looked_up_as_the_model_wants_it(scores):

@@ -50,7 +50,6 @@ def test_cells_become_the_lesion_itself_bright_or_dark():
         study = a_study(lesion, t1_change, flair_change)
         cells = cells_over(lesion)
         found = lesion_voxels(cells, 1, study, cells > 0) == 1
-
         assert dice(found, lesion) > 0.9
         assert dice(found, lesion) > dice(cells > 0, lesion) + 0.2
 
@@ -59,7 +58,6 @@ def test_a_lesion_that_reaches_out_of_its_cells_is_followed():
     lesion = disc(radius=7)
     cells = cells_over(disc(radius=3), margin=0)
     found = lesion_voxels(cells, 1, a_study(lesion, 0.0, 0.6), cells > 0) == 1
-
     assert dice(found, lesion) > 0.85
 
 
@@ -67,7 +65,6 @@ def test_cells_in_which_nothing_differs_stay():
     lesion = disc()
     cells = cells_over(lesion)
     found = lesion_voxels(cells, 1, a_study(lesion, 0.0, 0.0), cells > 0)
-
     assert (found > 0).sum() > 0
 
 
@@ -77,7 +74,6 @@ def test_two_findings_side_by_side_keep_their_own_voxels():
     cells = cells_over(one)
     cells[cells_over(other) > 0] = 2
     found = lesion_voxels(cells, 2, study, cells > 0)
-
     assert dice(found == 1, one) > 0.85
     assert dice(found == 2, other) > 0.85
 
@@ -86,7 +82,6 @@ def test_borders_on_the_flair_are_smooth_and_lie_where_the_lesion_lies():
     study = prepared_study()
     labels = np.where(disc(), 1, 0).astype(np.uint16)
     found = smooth_labels(labels, study)
-
     volume_ml = labels.sum() * study.grid.voxel_ml
     assert abs((found == 1).sum() * study.flair_grid.voxel_ml / volume_ml - 1) < 0.08
     here, there = (
@@ -107,7 +102,6 @@ def test_findings_have_the_outline_of_the_lesion_or_the_cells_of_the_paper():
         derive_findings(scores, threshold=3.0, min_patches=2, outline=outline)
         for outline in ("lesion", "cells")
     )
-
     assert len(outlined.items) == len(cells.items) == 1
     assert outlined.items[0].volume_ml < 0.7 * cells.items[0].volume_ml
     count = np.count_nonzero(sitk.GetArrayFromImage(outlined.labels))

@@ -35,6 +35,12 @@ def study():
     return replace(made, t1=t1, flair=flair, brain=np.roll(made.brain, 12, axis=2))
 
 
+@pytest.fixture
+def one_slice(study):
+    """The study with brain in slice 5 alone."""
+    return replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
+
+
 def a_model(study, output_activation="tanh", outside_brain="zero"):
     """Weights, batch-norm statistics and latent statistics that are as uneven as trained ones."""
     network = NetworkSettings(latent_size=21, widths=(8, 12), output_activation=output_activation)
@@ -102,25 +108,22 @@ def test_the_reference_agrees_with_the_network_as_it_was_trained(study, model):
 
 
 @pytest.mark.parametrize("percentile", [0, 10, 62.5, 75, 100])
-def test_any_percentile_is_that_of_numpy(study, model, percentile):
-    few = replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
-    got = score(few, model, percentile=percentile)
+def test_any_percentile_is_that_of_numpy(one_slice, model, percentile):
+    got = score(one_slice, model, percentile=percentile)
+    expected = plain_lattice(one_slice, model, 4, percentile)
     # At N = 0 a score can come as close to 0 as chance has it, where nothing holds relative to it.
-    np.testing.assert_allclose(
-        got.lattice, plain_lattice(few, model, 4, percentile), rtol=RELATIVE, atol=1e-5
-    )
+    np.testing.assert_allclose(got.lattice, expected, rtol=RELATIVE, atol=1e-5)
     assert got.settings.percentile == percentile
 
 
 @pytest.mark.parametrize("stride", [1, 3, 15])
-def test_any_stride_scores_the_patches_at_it(study, model, stride):
-    few = replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
+def test_any_stride_scores_the_patches_at_it(one_slice, model, stride):
     if stride == 1:
-        few.brain[:, 60:] = False
-    got = score(few, model, stride=stride)
+        one_slice.brain[:, 60:] = False
+    got = score(one_slice, model, stride=stride)
     assert got.first == (stride // 2, stride // 2)
     assert got.settings.stride == stride
-    np.testing.assert_allclose(got.lattice, plain_lattice(few, model, stride), rtol=RELATIVE, atol=0)
+    np.testing.assert_allclose(got.lattice, plain_lattice(one_slice, model, stride), rtol=RELATIVE, atol=0)
 
 
 def test_what_lies_beyond_the_brain_counts_only_if_the_model_says_so(study):
@@ -137,11 +140,9 @@ def test_the_same_study_scored_twice_gives_the_same_bits(study, model):
     assert sitk.GetArrayFromImage(one.image).tobytes() == sitk.GetArrayFromImage(other.image).tobytes()
 
 
-def test_patches_score_the_same_in_whatever_company(study, model):
-    alone = replace(study, brain=study.brain & (np.arange(len(study.brain)) == 5)[:, None, None])
-    np.testing.assert_allclose(
-        score(alone, model).lattice[5], score(study, model).lattice[5], rtol=RELATIVE, atol=0
-    )
+def test_patches_score_the_same_in_whatever_company(study, one_slice, model):
+    alone, all_of_them = (score(each, model).lattice[5] for each in (one_slice, study))
+    np.testing.assert_allclose(alone, all_of_them, rtol=RELATIVE, atol=0)
 
 
 def test_a_score_is_painted_on_the_cell_round_its_patch(study, model):
@@ -177,9 +178,7 @@ def test_statistics_of_the_scan_itself_need_none_of_the_models(study, model):
     other = replace(own, median=model.median + 5, deviation=model.deviation * 3)
     got = score(study, own).lattice
     np.testing.assert_array_equal(got, score(study, other).lattice)
-    centres = np.argwhere(study.brain[:, 2::4, 2::4]) * (1, 4, 4) + (0, 2, 2)
-    patches = torch.from_numpy(np.stack([cut(*images_of(study, "zero"), centre) for centre in centres]))
-    difference = latent_difference(patches, model.weights, "tanh")
+    difference = plain_differences(study, model)[1].float()
     median = difference.median(dim=0).values
     measured = replace(model, median=median, deviation=(difference - median).abs().median(dim=0).values)
     np.testing.assert_allclose(got, score(study, measured).lattice, rtol=RELATIVE, atol=0)
@@ -220,30 +219,14 @@ def test_the_factor_of_the_modified_z_score_scales_all_scores(study, model):
     )
 
 
-@pytest.mark.parametrize("percentile", [-1, 100.5, float("nan")])
-def test_a_percentile_out_of_range_is_refused(study, model, percentile):
-    with pytest.raises(InputError, match="percentile must lie between 0 and 100"):
-        score(study, model, percentile=percentile)
-
-
-@pytest.mark.parametrize("stride", [0, -4, 16])
-def test_a_stride_out_of_range_is_refused(study, model, stride):
-    with pytest.raises(InputError, match="stride must lie between 1 and 15"):
-        score(study, model, stride=stride)
-
-
-@pytest.mark.parametrize("voxels", [[], [(5, 40, 40)]], ids=["no voxel", "a voxel between the patch centres"])
-def test_a_brain_that_holds_no_patch_is_refused(study, model, voxels):
-    brain = np.zeros_like(study.brain)
-    for voxel in voxels:
-        brain[voxel] = True
-    with pytest.raises(InputError, match="brain mask is too small"):
-        score(replace(study, brain=brain), model)
-
-
-def test_a_brain_without_a_voxel_is_refused_by_the_other_kind_of_model_too(study, a_context_model):
-    with pytest.raises(InputError, match="brain mask is too small"):
-        score(replace(study, brain=np.zeros_like(study.brain)), load_model(a_context_model))
+def test_a_brain_that_holds_no_patch_is_refused_by_either_kind_of_model(study, model, a_context_model):
+    empty = np.zeros_like(study.brain)
+    between_the_patch_centres = empty.copy()
+    between_the_patch_centres[5, 40, 40] = True
+    other = load_model(str(a_context_model))
+    for brain, kind in ((empty, model), (between_the_patch_centres, model), (empty, other)):
+        with pytest.raises(InputError, match="brain mask is too small"):
+            score(replace(study, brain=brain), kind)
 
 
 def test_progress_ends_at_one(study, model):
@@ -362,8 +345,10 @@ def test_a_reading_that_the_model_has_no_statistics_for_is_refused_before_the_wo
     [
         ({"distance": "l2"}, "distance is"),
         ({"statistics": "mean"}, "'tissue'"),
+        *(({"percentile": value}, "percentile must lie between 0 and 100") for value in (-1, 100.5, np.nan)),
+        *(({"stride": value}, "stride must lie between 1 and 15") for value in (0, -4, 16)),
     ],
 )
-def test_readings_that_make_no_sense_are_refused(model, change, said):
+def test_settings_that_make_no_sense_are_refused(model, change, said):
     with pytest.raises(InputError, match=said):
         scoring_settings(model, **change)

@@ -47,7 +47,6 @@ def test_every_cluster_is_a_candidate_and_one_that_is_plain_does_not_reach_into_
             (*C, INFARCT, plain - 0.05),
         )
     )
-
     sizes = sorted(np.bincount(found.labels.ravel())[1:].tolist())
     assert sizes == [9, 72]
     assert (found.labels[A] == found.labels[4, 32, 32]).all()
@@ -63,7 +62,6 @@ def test_the_second_look_sees_the_candidate_in_its_middle_and_the_whole_of_its_s
     said = probabilities((*A, INFARCT, 0.9), (*B, OTHER, 0.8))
     candidates = find_candidates(said)
     look = surroundings_of(candidates, study.t1, study.flair, study.brain, said, study.grid.spacing)
-
     assert look.near.shape == look.wide.shape == (2, CHANNELS, SIZE, SIZE)
     assert look.features.shape == (2, FEATURES)
     assert np.isfinite(look.near).all()
@@ -88,7 +86,6 @@ def test_some_of_the_candidates_are_shown_as_they_are_among_all():
         surroundings_of(candidates, *arguments),
         surroundings_of(candidates, *arguments, np.array([2])),
     )
-
     for name in ("near", "wide", "features"):
         np.testing.assert_array_equal(getattr(second, name), getattr(whole, name)[1:])
 
@@ -97,9 +94,7 @@ def test_a_candidate_is_scored_by_both_networks_by_its_t1_and_by_how_little_it_i
     answers = np.array([[0.4, 0.1, 0.3, 0.1, 0.1]] * 3, np.float32)
     features = np.zeros((3, FEATURES), np.float32)
     features[:, PEAK], features[:, MEANS], features[:, T1_CONTRAST] = 0.9, answers, [0.0, -0.5, 0.5]
-
     plain, dark, bright = anomaly_probabilities(answers, features, (-1.0, 0.5, 0.25, 0.5, 2.0, 0.0))
-
     assert plain == pytest.approx(1 / (1 + np.exp(1 - 0.25 * np.log(9))), abs=1e-6)
     assert dark == bright == pytest.approx(1 / (1 + np.exp(-0.25 * np.log(9))), abs=1e-6)
     sooner = anomaly_probabilities(answers, features, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
@@ -113,7 +108,6 @@ def test_outside_candidates_no_score_comes_near_one_of_them(a_context_model):
     from AnomalyDetectionLib.model.model_file import load_model
 
     scores, candidates = judge_candidates(prepared_study(), load_model(str(a_context_model)))
-
     outside = candidates.labels == 0
     assert 0 < (~outside).sum() < outside.sum()
     assert scores[outside].max() <= BACKGROUND
@@ -134,7 +128,6 @@ def test_outside_candidates_no_score_comes_near_one_of_them(a_context_model):
 def test_the_hint_is_what_is_more_likely_than_not(answers, name):
     row = None if answers is None else np.array([answers.get(k, 0.0) for k in range(5)])
     hint = hint_of(row, "T1 0.5 x")
-
     assert hint.name == name
     assert "T1 0.5 x" in hint.evidence
     assert ("%" in hint.evidence) == (answers is not None)
@@ -148,6 +141,5 @@ def test_a_study_without_a_candidate_has_no_score(a_context_model):
     weights = {**model.weights, "unet.last.bias": model.weights["unet.last.bias"].clone()}
     weights["unet.last.bias"][:4] += 1000
     scores, candidates = judge_candidates(prepared_study(), dataclasses.replace(model, weights=weights))
-
     assert scores.max() == 0
     assert candidates.probabilities.shape == (0, 5)

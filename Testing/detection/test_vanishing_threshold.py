@@ -17,11 +17,7 @@ CURVE = FalsePositiveCurve(np.array([1.0, 5.0]), np.array([16.0, 1.0]), 10, 2, 0
 
 @pytest.mark.parametrize(
     "scoring",
-    [
-        ScoringSettings(),
-        ScoringSettings(min_patches=4, neighbourhood="8"),
-        ScoringSettings(min_patches=1),
-    ],
+    [ScoringSettings(), ScoringSettings(min_patches=4, neighbourhood="8"), ScoringSettings(min_patches=1)],
 )
 def test_a_group_lasts_as_long_as_trying_ever_higher_thresholds_finds_it(scoring):
     random = np.random.default_rng(0)

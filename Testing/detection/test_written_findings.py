@@ -1,7 +1,5 @@
 """The findings that a run wrote are read back as they were derived, or not at all."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import astuple, replace
 
@@ -57,13 +55,18 @@ def test_no_findings_are_read_as_none_found(scores, tmp_path):
     assert read.items == ()
 
 
-@pytest.mark.parametrize("what", ["missing", "damaged", "other scores", "one hidden", "other size"])
+@pytest.mark.parametrize(
+    "what", ["missing", "damaged", "other program", "other scores", "one hidden", "other size"]
+)
 def test_what_does_not_belong_to_the_scores_is_not_taken(what, scores, written):
     findings, record, labels = written
     if what == "missing":
         labels.unlink()
     elif what == "damaged":
         record.write_text(record.read_text("utf-8")[:-40], "utf-8")
+    elif what == "other program":
+        content = json.loads(record.read_text("utf-8"))
+        record.write_text(json.dumps({**content, "findings": [{"name": "lesion"}] * 2}), "utf-8")
     elif what == "other scores":
         lattice = scores.lattice.copy()
         lattice[5, 10, 8] = 4.0
@@ -72,12 +75,4 @@ def test_what_does_not_belong_to_the_scores_is_not_taken(what, scores, written):
         sitk.WriteImage(findings.without([findings.items[0].hint]).labels, str(labels))
     elif what == "other size":
         sitk.WriteImage(findings.labels[1:], str(labels))
-    assert read_findings(record, labels, scores) is None
-
-
-def test_a_table_of_another_program_is_not_taken(scores, written):
-    _, record, labels = written
-    content = json.loads(record.read_text("utf-8"))
-    content["findings"] = [{"name": "lesion"}, {"name": "lesion"}]
-    record.write_text(json.dumps(content), "utf-8")
     assert read_findings(record, labels, scores) is None

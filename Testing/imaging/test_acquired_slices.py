@@ -23,7 +23,6 @@ def test_one_slice_of_each_run_is_kept_at_the_spacing_that_was_acquired():
     copied = image([3, 2, 3, 2, 3, 2, 3, 2, 3, 2])
     kept = acquired_slices(copied)
     back = only_slices(copied, kept)
-
     assert len(kept) == 10
     assert back.GetSize() == (10, 12, 10)
     assert back.GetSpacing()[2] == pytest.approx(5.0, abs=0.05)

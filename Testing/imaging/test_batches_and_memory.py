@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -20,11 +19,11 @@ from AnomalyDetectionLib.imaging.out_of_memory import (
 class Device:
     """Takes batches up to a size; of each it says where it was done."""
 
-    def __init__(self, holds: dict[str, int]) -> None:
+    def __init__(self, holds):
         self.holds, self.tried = holds, []
 
-    def made(self, device: str) -> Callable[[slice], list[int]]:
-        def work(places: slice) -> list[int]:
+    def made(self, device):
+        def work(places):
             self.tried.append((device, places.stop - places.start))
             if places.stop - places.start > self.holds[device]:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
@@ -33,20 +32,20 @@ class Device:
         return work
 
 
-def run(device: Device, count: int = 50, size: int = 16) -> tuple[list[int], list[str]]:
+def run(device, count=50, size=16):
     said: list[str] = []
     with on_fallback(said.append):
         parts = in_batches(device.made, count, size, "cuda", "The scoring")
     return [place for part in parts for place in part], said
 
 
-def test_batches_that_fit_are_done_as_they_are() -> None:
+def test_batches_that_fit_are_done_as_they_are():
     device = Device({"cuda": 16})
     assert run(device) == (list(range(50)), [])
     assert device.tried == [("cuda", 16)] * 3 + [("cuda", 2)]
 
 
-def test_smaller_batches_are_tried_first_and_nothing_is_done_twice() -> None:
+def test_smaller_batches_are_tried_first_and_nothing_is_done_twice():
     device = Device({"cuda": 5})
     places, said = run(device)
     assert places == list(range(50))
@@ -54,7 +53,7 @@ def test_smaller_batches_are_tried_first_and_nothing_is_done_twice() -> None:
     assert said == ["The memory of the GPU was short. The scoring went on in smaller batches"] * 2
 
 
-def test_then_the_cpu_takes_over_where_the_gpu_ended() -> None:
+def test_then_the_cpu_takes_over_where_the_gpu_ended():
     device = Device({"cuda": 0, "cpu": 16})
     places, said = run(device)
     assert places == list(range(50))
@@ -62,8 +61,8 @@ def test_then_the_cpu_takes_over_where_the_gpu_ended() -> None:
     assert said[-1] == "The memory of the GPU was not enough. The scoring went on on the CPU"
 
 
-def test_a_network_that_does_not_fit_at_all_goes_to_the_cpu() -> None:
-    def made(device: str) -> Callable[[slice], str]:
+def test_a_network_that_does_not_fit_at_all_goes_to_the_cpu():
+    def made(device):
         if device == "cuda":
             raise RuntimeError("CUDA error: out of memory")
         return lambda places: device
@@ -71,13 +70,13 @@ def test_a_network_that_does_not_fit_at_all_goes_to_the_cpu() -> None:
     assert in_batches(made, 3, 2, "cuda", "The scoring") == ["cpu", "cpu"]
 
 
-def test_where_the_computer_has_not_enough_either_the_error_is_passed_on() -> None:
+def test_where_the_computer_has_not_enough_either_the_error_is_passed_on():
     with pytest.raises(torch.cuda.OutOfMemoryError):
         run(Device({"cuda": 0, "cpu": 0}))
 
 
-def test_another_error_is_no_lack_of_memory() -> None:
-    def broken(device: str) -> Callable[[slice], None]:
+def test_another_error_is_no_lack_of_memory():
+    def broken(device):
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes"):
@@ -86,8 +85,8 @@ def test_another_error_is_no_lack_of_memory() -> None:
         with_cpu_fallback(broken, "cuda", "The scoring")
 
 
-def test_a_single_piece_of_work_goes_to_the_cpu_and_says_so() -> None:
-    def work(device: str) -> str:
+def test_a_single_piece_of_work_goes_to_the_cpu_and_says_so():
+    def work(device):
         if device != "cpu":
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return device
@@ -109,12 +108,12 @@ def test_a_single_piece_of_work_goes_to_the_cpu_and_says_so() -> None:
         RuntimeError("Exception thrown in SimpleITK: Failed to allocate memory for image."),
     ],
 )  # fmt: skip
-def test_all_ways_to_say_it_are_known(error: Exception) -> None:
+def test_all_ways_to_say_it_are_known(error):
     assert is_out_of_memory(error)
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
-def test_a_computer_without_memory_gets_a_sentence_and_nothing_is_left(tmp_path) -> None:
+def test_a_computer_without_memory_gets_a_sentence_and_nothing_is_left(tmp_path):
     pytest.importorskip("resource")
     program = """
 import resource, sys

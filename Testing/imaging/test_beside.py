@@ -1,7 +1,5 @@
 """Work in a thread beside other work: both are done, both are heard of, and what fails is not lost."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -19,9 +19,7 @@ def test_a_brain_that_lies_elsewhere_has_the_same_places(size, start):
     here = BrainExtent.of(brain(size, (0, 0, 0)))
     there = BrainExtent.of(brain(size, start))
     index = np.arange(4)
-
     moved = there.coordinates(*(index + s for s in start))
-
     assert np.allclose(here.coordinates(index, index, index), moved, atol=1e-5)
 
 
@@ -31,7 +29,6 @@ def test_left_and_right_are_alike_and_up_and_front_are_not(size):
     place = BrainExtent.of(mask)
     s, i, j = np.nonzero(mask)
     here, mirrored = place.coordinates(s, i, j), place.coordinates(s, i, 2 * place.middle[2] - j)
-
     assert np.allclose(here, mirrored, atol=1e-5)
     assert here[0].min() < -0.5 < 0.5 < here[0].max()
     assert here[1].min() < -0.5 < 0.5 < here[1].max()
@@ -46,13 +43,11 @@ def test_an_empty_mask_has_the_extent_of_its_grid():
 def test_the_other_side_of_a_brain_lies_on_this_one(size):
     mask = brain(size, (3, 4, 5))
     opposite = BrainExtent.of(mask).other_side(mask.shape[2])
-
     assert (mirrored(mask, opposite) == mask).mean() > 0.93
     assert np.array_equal(mirrored(mirrored(mask, opposite), opposite)[..., 5:-5], mask[..., 5:-5])
 
 
 def test_beyond_the_grid_there_is_no_other_side():
     opposite = BrainExtent((0.0, 0.0, 2.0), (1.0, 1.0, 1.0)).other_side(7)
-
     assert opposite.tolist() == [4, 3, 2, 1, 0, -1, -1]
     assert mirrored(np.arange(7.0), opposite).tolist() == [4, 3, 2, 1, 0, 0, 0]

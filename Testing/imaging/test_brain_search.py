@@ -1,7 +1,5 @@
 """The search for the brain: an empty answer of the networks is no brain, and any other failure is called what it is."""
 
-from __future__ import annotations
-
 import sys
 from importlib import metadata
 

@@ -1,19 +1,12 @@
 """Voxel axes and the model's grid, on oblique, flipped and anisotropic volumes."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.grid import Grid
-from AnomalyDetectionLib.imaging.geometry import (
-    lps_axes,
-    model_grid,
-    slices_to_average,
-    to_lps_axes,
-)
+from AnomalyDetectionLib.imaging.geometry import lps_axes, model_grid, slices_to_average, to_lps_axes
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +15,7 @@ AXES = [np.eye(3)[list(order)] for order in itertools.permutations(range(3))]
 
 
 @st.composite
-def grids(draw: st.DrawFn) -> Grid:
+def grids(draw):
     """Any orientation: axes permuted and flipped, and tilted by up to 14 degrees about each axis."""
     # In steps of a tenth of a degree: ITK's decomposition fails at angles of 1e-308, which no scanner has.
     angles = [np.radians(draw(st.integers(-143, 143)) / 10) for _ in range(3)]
@@ -37,7 +30,7 @@ def grids(draw: st.DrawFn) -> Grid:
 
 @given(grids())
 @settings(max_examples=60, deadline=None)
-def test_a_flipped_oblique_volume_keeps_every_point_in_place(grid: Grid) -> None:
+def test_a_flipped_oblique_volume_keeps_every_point_in_place(grid):
     values = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
     image = grid.image(values)
     turned = to_lps_axes(image)
@@ -50,7 +43,7 @@ def test_a_flipped_oblique_volume_keeps_every_point_in_place(grid: Grid) -> None
 
 @given(grids())
 @settings(max_examples=60, deadline=None)
-def test_the_axes_of_a_turned_volume_run_to_left_posterior_and_superior(grid: Grid) -> None:
+def test_the_axes_of_a_turned_volume_run_to_left_posterior_and_superior(grid):
     turned = Grid.of(to_lps_axes(grid.image(np.zeros(grid.shape, np.uint8))))
     assert lps_axes(turned) == ((0, 1, 2), (False, False, False))
     assert np.all(np.diag(np.asarray(turned.direction).reshape(3, 3)) > 0.7)
@@ -58,16 +51,13 @@ def test_the_axes_of_a_turned_volume_run_to_left_posterior_and_superior(grid: Gr
 
 @given(grids(), st.floats(0.5, 2.0), st.floats(1.0, 9.0), st.data())
 @settings(max_examples=60, deadline=None)
-def test_the_model_grid_covers_the_brain_with_whole_slices(
-    grid: Grid, in_plane_mm: float, slice_mm: float, data: st.DataObject
-) -> None:
+def test_the_model_grid_covers_the_brain_with_whole_slices(grid, in_plane_mm, slice_mm, data):
     native = Grid.of(to_lps_axes(grid.image(np.zeros(grid.shape, np.uint8))))
     brain = np.zeros(native.shape, bool)
     low = [data.draw(st.integers(0, n - 1)) for n in native.shape]
     high = [data.draw(st.integers(a, n - 1)) for a, n in zip(low, native.shape, strict=True)]
     brain[low[0] : high[0] + 1, low[1] : high[1] + 1, low[2] : high[2] + 1] = True
     model = model_grid(native, brain, PreparationSettings(in_plane_mm=in_plane_mm, slice_mm=slice_mm))
-
     averaged = model.spacing[2] / native.spacing[2]
     assert averaged == pytest.approx(round(averaged))
     start = native.indices(np.asarray([model.origin]))[0]
@@ -89,5 +79,5 @@ def test_the_model_grid_covers_the_brain_with_whole_slices(
     ("spacing_mm", "expected"),
     [(4.0, 1), (3.0, 1), (2.0, 2), (1.0, 4), (0.47, 9), (5.0, 1), (7.0, 1), (2.6, 2), (1.2, 3)],
 )
-def test_as_many_slices_are_averaged_as_come_closest_to_four_mm(spacing_mm: float, expected: int) -> None:
+def test_as_many_slices_are_averaged_as_come_closest_to_four_mm(spacing_mm, expected):
     assert slices_to_average(spacing_mm, 4.0) == expected

@@ -1,12 +1,9 @@
 """Image files of strangers: headers that name other files, promise more than there is, or end ITK's process."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,12 +14,12 @@ from AnomalyDetectionLib.imaging.reading import read_volume
 SIZE = (7, 8, 9)
 
 
-def voxels() -> np.ndarray:
+def voxels():
     return np.random.default_rng(0).integers(1, 900, SIZE[::-1]).astype(np.int16)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     """A folder for headers, with voxels in it and above it."""
     place = tmp_path / "given"
     place.mkdir()
@@ -31,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def nrrd(folder: Path, data_file: str, name: str = "a.nhdr", **changes: str) -> Path:
+def nrrd(folder, data_file, name="a.nhdr", **changes):
     fields = {
         "type": "short",
         "dimension": "3",
@@ -46,7 +43,7 @@ def nrrd(folder: Path, data_file: str, name: str = "a.nhdr", **changes: str) -> 
     return folder / name
 
 
-def meta(folder: Path, data_file: str, name: str = "a.mhd", **changes: str) -> Path:
+def meta(folder, data_file, name="a.mhd", **changes):
     fields = {
         "ObjectType": "Image",
         "NDims": "3",
@@ -107,45 +104,33 @@ def test_voxels_in_many_files_are_refused(folder, make, names):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("make", "field", "value"),
     [
-        {"NDims": "2147483647"},  # ends ITK's process
-        {"NDims": "-1"},
-        {"NDims": "٣"},
-        {"DimSize": "2147483648 2147483648 9"},
-        {"DimSize": "40000 40000 4000"},
-        {"DimSize": "7 8"},
-        {"ElementSpacing": "1 nan 4"},
-        {"TransformMatrix": "1 0 0"},
-        {"ElementNumberOfChannels": "1000000"},
-        {"HeaderSize": "99999999999"},
-        {"ElementType": "MET_STRING"},
+        (meta, "NDims", "2147483647"),  # ends ITK's process
+        (meta, "NDims", "-1"),
+        (meta, "NDims", "٣"),
+        (meta, "DimSize", "2147483648 2147483648 9"),
+        (meta, "DimSize", "40000 40000 4000"),
+        (meta, "DimSize", "7 8"),
+        (meta, "ElementSpacing", "1 nan 4"),
+        (meta, "TransformMatrix", "1 0 0"),
+        (meta, "ElementNumberOfChannels", "1000000"),
+        (meta, "HeaderSize", "99999999999"),
+        (meta, "ElementType", "MET_STRING"),
+        (nrrd, "dimension", "16"),
+        (nrrd, "sizes", "2147483648 2147483648 9"),
+        (nrrd, "sizes", "40000 40000 4000"),
+        (nrrd, "byte_skip", "9223372036854775807"),
+        (nrrd, "line_skip", "4294967295"),
+        (nrrd, "type", "block"),
     ],
-    ids=str,
 )
-def test_a_metaimage_header_that_makes_no_sense_is_refused_before_itk_sees_it(folder, changes):
-    with pytest.raises(InputError, match=r"a\.mhd is damaged"):
-        read_volume(meta(folder, "voxels.raw", **changes), role="T1")
+def test_a_header_that_makes_no_sense_is_refused_before_itk_sees_it(folder, make, field, value):
+    with pytest.raises(InputError, match=r"a\.(mhd|nhdr) is damaged"):
+        read_volume(make(folder, "voxels.raw", **{field: value}), role="T1")
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"dimension": "16"},
-        {"sizes": "2147483648 2147483648 9"},
-        {"sizes": "40000 40000 4000"},
-        {"byte_skip": "9223372036854775807"},
-        {"line_skip": "4294967295"},
-        {"type": "block"},
-    ],
-    ids=str,
-)
-def test_a_nrrd_header_that_makes_no_sense_is_refused_before_itk_sees_it(folder, changes):
-    with pytest.raises(InputError, match=r"a\.nhdr is damaged"):
-        read_volume(nrrd(folder, "voxels.raw", **changes), role="T1")
-
-
-def nifti(folder: Path, *changes: tuple[int, str, float], name: str = "a.nii.gz", more: bytes = b"") -> Path:
+def nifti(folder, *changes, name="a.nii.gz", more=b""):
     """Changes: offset in the header, type, value."""
     image = sitk.GetImageFromArray(voxels())
     sitk.WriteImage(image, str(folder / "made.nii"))
@@ -157,18 +142,19 @@ def nifti(folder: Path, *changes: tuple[int, str, float], name: str = "a.nii.gz"
 
 
 @pytest.mark.parametrize(
-    "change",
+    "changes",
     [
-        (108, "<f", np.inf),  # vox_offset
-        (70, "<h", 130),  # datatype
-        (42, "<h", -5),  # dim[1]
-        (42, "<h", 32767),
+        [(108, "<f", np.inf)],  # vox_offset
+        [(70, "<h", 130)],  # datatype
+        [(42, "<h", -5)],  # dim[1]
+        [(42, "<h", 32767)],
+        [(42, "<h", 30000), (44, "<h", 30000), (46, "<h", 30000)],  # before memory is taken
     ],
     ids=str,
 )
-def test_a_nifti_header_that_makes_no_sense_is_refused(folder, change):
+def test_a_nifti_header_that_makes_no_sense_is_refused(folder, changes):
     with pytest.raises(InputError):
-        read_volume(nifti(folder, change), role="T1")
+        read_volume(nifti(folder, *changes), role="T1")
 
 
 @pytest.mark.parametrize("spacing", [1e-6, 4e5])
@@ -180,16 +166,9 @@ def test_voxels_that_no_scan_has_are_refused(folder, spacing):
         read_volume(folder / "b.nrrd", role="T1")
 
 
-def test_more_voxels_than_can_be_used_are_refused_before_memory_is_taken(folder):
-    path = nifti(folder, (42, "<h", 30000), (44, "<h", 30000), (46, "<h", 30000), name="huge.nii.gz")
-    with pytest.raises(InputError):
-        read_volume(path, role="T1")
-
-
 def test_what_follows_the_voxels_is_not_unpacked_however_long_it_is(folder):
-    bomb = gzip.compress(bytes(1 << 24), 9)[:-8] + bytes(
-        8
-    )  # whoever unpacks it finds that its checksum is wrong
+    # Whoever unpacks it finds that its checksum is wrong.
+    bomb = gzip.compress(bytes(1 << 24), 9)[:-8] + bytes(8)
     found = read_volume(nifti(folder, more=bomb), role="T1")
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found.image), voxels())
 

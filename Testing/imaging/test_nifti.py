@@ -1,7 +1,5 @@
 """NIfTI files whose voxels change here and there, and nothing else."""
 
-from __future__ import annotations
-
 import gzip
 
 import nibabel

@@ -1,12 +1,9 @@
 """Where a NIfTI header places an image: two places that disagree, sizes that fit neither, no place at all."""
 
-from __future__ import annotations
-
 import gzip
 import re
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -19,7 +16,7 @@ from AnomalyDetectionLib.grid import Grid, apart_mm
 from AnomalyDetectionLib.imaging.brain_mask import given_brain
 from AnomalyDetectionLib.imaging.nifti import nifti_bytes
 from AnomalyDetectionLib.imaging.reading import read_volume
-from AnomalyDetectionLib.imaging.volume import Study, Volume
+from AnomalyDetectionLib.imaging.volume import Study
 from AnomalyDetectionLib.imaging.write_image import write_image
 from AnomalyDetectionLib.reporting.segmentation_file import write_segmentation
 
@@ -34,30 +31,23 @@ TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 PIXDIM, CODES, UNITS, QUATERNION, QOFFSET, SROW = 76, 252, 123, 256, 268, 280
 
 
-def voxels() -> np.ndarray:
+def voxels():
     return np.random.default_rng(0).integers(1, 900, SHAPE).astype(np.int16)
 
 
-def shifted(mm: float) -> np.ndarray:
+def shifted(mm):
     moved = AFFINE.copy()
     moved[2, 3] += mm
     return moved
 
 
-def sheared(by: float) -> np.ndarray:
+def sheared(by):
     shear = np.eye(4)
     shear[0, 2] = by
     return shear @ AFFINE
 
 
-def nifti(
-    path: Path,
-    sform: np.ndarray | None = AFFINE,
-    qform: np.ndarray | None = AFFINE,
-    codes: tuple[int, int] = (1, 1),
-    *changes: tuple,
-    array: np.ndarray | None = None,
-) -> Path:
+def nifti(path, sform=AFFINE, qform=AFFINE, codes=(1, 1), *changes, array=None):
     """A file with these places; `codes` are the qform's and the sform's; changes: offset, struct format, values."""
     image = nibabel.Nifti1Image(voxels() if array is None else array, None)
     image.header.set_xyzt_units("mm")
@@ -113,9 +103,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_place_is_left_out_of_the_results_and_other_programs_open_them(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_broken_place_is_left_out_of_the_results_and_other_programs_open_them(tmp_path, name):
     arguments, right, _ = BROKEN[name]
     flair = read_volume(nifti(tmp_path / "flair.nii.gz", *arguments), role="FLAIR")
     findings = found_on(flair)
@@ -141,9 +129,7 @@ def test_a_broken_place_is_left_out_of_the_results_and_other_programs_open_them(
         ((0, 0), (PIXDIM + 4, "f", np.nan), "pixdim"),
     ],
 )
-def test_a_header_without_a_place_that_can_be_read_is_refused_for_that_reason(
-    tmp_path: Path, codes: tuple[int, int], change: tuple, what: str
-) -> None:
+def test_a_header_without_a_place_that_can_be_read_is_refused_for_that_reason(tmp_path, codes, change, what):
     path = nifti(tmp_path / "flair.nii", AFFINE, AFFINE, codes, change)
     with pytest.raises(
         InputError, match=rf"FLAIR .*flair\.nii has .* cannot be read \({what}\): convert it from DICOM"
@@ -152,7 +138,7 @@ def test_a_header_without_a_place_that_can_be_read_is_refused_for_that_reason(
 
 
 @pytest.mark.parametrize("name", [*PLACES, *BROKEN])
-def test_an_image_lies_where_most_programs_show_it_and_a_doubt_is_said(tmp_path: Path, name: str) -> None:
+def test_an_image_lies_where_most_programs_show_it_and_a_doubt_is_said(tmp_path, name):
     arguments, right, sentence = (PLACES | BROKEN)[name]
     volume = read_volume(nifti(tmp_path / "flair.nii", *arguments), role="FLAIR")
     np.testing.assert_array_equal(sitk.GetArrayFromImage(volume.image).T, voxels())
@@ -166,14 +152,14 @@ def test_an_image_lies_where_most_programs_show_it_and_a_doubt_is_said(tmp_path:
 
 
 @pytest.mark.parametrize("sizes", [(0.9, 1.1, 4.0), (0.0, 0.0, 0.0)])
-def test_that_a_header_knows_no_directions_is_said_loudly(tmp_path: Path, sizes: tuple[float, ...]) -> None:
+def test_that_a_header_knows_no_directions_is_said_loudly(tmp_path, sizes):
     path = nifti(tmp_path / "t1.nii.gz", AFFINE, AFFINE, (0, 0), (PIXDIM + 4, "3f", *sizes))
     (remark,) = read_volume(path, role="T1").remarks
     assert "left and right, front and back, up and down are unknown" in remark.sentence
     assert ("how large its voxels are" in remark.sentence) == (sizes[0] == 0)
 
 
-def test_a_sheared_grid_alone_is_straightened_and_by_how_much_is_measured(tmp_path: Path) -> None:
+def test_a_sheared_grid_alone_is_straightened_and_by_how_much_is_measured(tmp_path):
     volume = read_volume(nifti(tmp_path / "a.nii", sheared(0.1), None, (0, 1)), role="FLAIR")
     (remark,) = volume.remarks
     off = apart_mm(SHAPE, Grid.of(volume.image).matrix, TO_LPS @ sheared(0.1))
@@ -187,7 +173,7 @@ def test_a_sheared_grid_alone_is_straightened_and_by_how_much_is_measured(tmp_pa
         read_volume(nifti(tmp_path / "b.nii", sheared(3.0), None, (0, 1)), role="FLAIR")
 
 
-def test_axes_that_are_not_at_right_angles_are_said_of_other_formats_too(tmp_path: Path) -> None:
+def test_axes_that_are_not_at_right_angles_are_said_of_other_formats_too(tmp_path):
     directions = " ".join(f"({a},{b},{c})" for a, b, c in ((0.9, 0, 0), (0, 1.1, 0), (0.6, 0, 4)))
     header = f"NRRD0004\ntype: short\ndimension: 3\nsizes: 40 44 12\nspace: left-posterior-superior\nspace directions: {directions}\n"
     content = header + "space origin: (0,0,0)\nkinds: domain domain domain\nendian: little\nencoding: raw\n\n"
@@ -196,7 +182,7 @@ def test_axes_that_are_not_at_right_angles_are_said_of_other_formats_too(tmp_pat
     assert "not at right angles" in remark.sentence
 
 
-def found_on(volume: Volume) -> Findings:
+def found_on(volume):
     labels = sitk.GetArrayFromImage(volume.image) > 800
     return Findings((), Grid.of(volume.image).image(labels.astype(np.uint16)), 3.0, 2)
 
@@ -205,7 +191,7 @@ KINDS = [*PLACES, "no place"]
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_every_result_lies_on_its_input_in_every_program(tmp_path: Path, name: str) -> None:
+def test_every_result_lies_on_its_input_in_every_program(tmp_path, name):
     arguments = (AFFINE, AFFINE, (0, 0)) if name == "no place" else PLACES[name][0]
     source = nifti(tmp_path / "flair.nii.gz", *arguments)
     flair = read_volume(source, role="FLAIR")
@@ -235,7 +221,7 @@ def test_every_result_lies_on_its_input_in_every_program(tmp_path: Path, name: s
     np.testing.assert_array_equal(labels, sitk.GetArrayFromImage(findings.labels))
 
 
-def _as_matrix(image: sitk.Image) -> np.ndarray:
+def _as_matrix(image):
     matrix = np.eye(4)
     matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     matrix[:3, 3] = image.GetOrigin()
@@ -243,9 +229,7 @@ def _as_matrix(image: sitk.Image) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["nifti2", "pair", "analyze"])
-def test_a_result_on_another_kind_of_header_is_a_file_that_all_programs_open(
-    tmp_path: Path, kind: str
-) -> None:
+def test_a_result_on_another_kind_of_header_is_a_file_that_all_programs_open(tmp_path, kind):
     made = {"nifti2": nibabel.Nifti2Image, "pair": nibabel.Nifti1Pair, "analyze": nibabel.Spm99AnalyzeImage}[
         kind
     ]
@@ -263,7 +247,7 @@ def test_a_result_on_another_kind_of_header_is_a_file_that_all_programs_open(
         np.testing.assert_allclose(nibabel.load(out).affine, AFFINE, atol=1e-4)
 
 
-def a_head(place: np.ndarray, path: Path, *rest: object) -> Path:
+def a_head(place, path, *rest):
     """A ball of tissue of 1.2 litres in air."""
     shape = (150, 150, 45)
     centre = np.stack(np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in shape), indexing="ij"), -1) * (
@@ -282,9 +266,7 @@ def a_head(place: np.ndarray, path: Path, *rest: object) -> Path:
         *(((0, 0), by) for by in ("nibabel", "ITK", "no place")),
     ],
 )
-def test_a_mask_on_the_same_voxels_is_taken_voxel_for_voxel(
-    tmp_path: Path, flair_codes: tuple[int, int], written_by: str
-) -> None:
+def test_a_mask_on_the_same_voxels_is_taken_voxel_for_voxel(tmp_path, flair_codes, written_by):
     source = a_head(shifted(25), tmp_path / "flair.nii.gz", AFFINE, flair_codes)
     flair = read_volume(source, role="FLAIR")
     brain = np.asarray(nibabel.load(source).dataobj) > 100
@@ -307,7 +289,7 @@ def test_a_mask_on_the_same_voxels_is_taken_voxel_for_voxel(
     np.testing.assert_array_equal(given_brain(given, flair), brain.T)
 
 
-def test_a_mask_that_lies_elsewhere_is_not_taken_for_one_on_the_same_voxels(tmp_path: Path) -> None:
+def test_a_mask_that_lies_elsewhere_is_not_taken_for_one_on_the_same_voxels(tmp_path):
     flair = read_volume(a_head(AFFINE, tmp_path / "flair.nii.gz"), role="FLAIR")
     mask = read_volume(
         a_head(shifted(12), tmp_path / "mask.nii.gz", shifted(12)), role="brain mask", mask=True
@@ -319,7 +301,7 @@ def test_a_mask_that_lies_elsewhere_is_not_taken_for_one_on_the_same_voxels(tmp_
     assert at[0] - own[0] in (2, 3)
 
 
-def test_what_reading_doubts_is_a_warning_of_the_run_that_names_no_file(tmp_path: Path) -> None:
+def test_what_reading_doubts_is_a_warning_of_the_run_that_names_no_file(tmp_path):
     t1, flair = (
         read_volume(nifti(tmp_path / f"Jane Doe {role}.nii.gz", place, AFFINE, (1, 2)), role=role)
         for role, place in (("T1", AFFINE), ("FLAIR", shifted(9)))

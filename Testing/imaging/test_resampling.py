@@ -1,7 +1,5 @@
 """Onto the model's grid and back: nothing moves, and what need not change does not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -18,7 +16,7 @@ IDENTITY = sitk.AffineTransform(3)
 COARSE = PreparationSettings(in_plane_mm=1.8, slice_mm=4.0)
 
 
-def turned(grid: Grid, *, order: tuple[int, int, int], flips: tuple[bool, bool, bool], tilt: float) -> Grid:
+def turned(grid, *, order, flips, tilt):
     """The grid with its axes permuted and flipped, and tilted round its middle."""
     image = sitk.Flip(sitk.PermuteAxes(grid.empty_image(), order), flips)
     turn = np.asarray(sitk.Euler3DTransform((0.0, 0.0, 0.0), tilt, -tilt, tilt / 2).GetMatrix()).reshape(3, 3)
@@ -29,14 +27,14 @@ def turned(grid: Grid, *, order: tuple[int, int, int], flips: tuple[bool, bool, 
     )
 
 
-def on_model_grid(grid: Grid, settings: PreparationSettings = COARSE) -> tuple[sitk.Image, Grid, np.ndarray]:
+def on_model_grid(grid, settings=COARSE):
     """The head's tissues on a grid, turned to L, P, S; the model's grid; the brain on the turned grid."""
     image = to_lps_axes(grid.image(HEAD.tissues(grid).astype(np.float32)))
     brain = sitk.GetArrayFromImage(image) >= 3
     return image, model_grid(Grid.of(image), brain, settings), brain
 
 
-def test_a_scan_on_the_models_spacing_passes_bit_for_bit() -> None:
+def test_a_scan_on_the_models_spacing_passes_bit_for_bit():
     grid = axial_grid((1.8, 1.8, 4.0), (104, 124, 40))
     image, model, _ = on_model_grid(grid)
     noise = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
@@ -49,7 +47,7 @@ def test_a_scan_on_the_models_spacing_passes_bit_for_bit() -> None:
     assert np.array_equal(t1_to_model_grid(noisy, model, IDENTITY), cut)
 
 
-def test_thin_slices_are_averaged_and_never_interpolated() -> None:
+def test_thin_slices_are_averaged_and_never_interpolated():
     grid = axial_grid((1.8, 1.8, 1.0), (104, 124, 150))
     _, model, brain = on_model_grid(grid)
     noise = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
@@ -70,13 +68,7 @@ def test_thin_slices_are_averaged_and_never_interpolated() -> None:
         ((1.6, 1.6, 1.6), (117, 138, 100), (0, 2, 1), (True, True, True), 0.1),
     ],
 )
-def test_every_structure_lies_where_it_was(
-    spacing: tuple[float, float, float],
-    size: tuple[int, int, int],
-    order: tuple[int, int, int],
-    flips: tuple[bool, bool, bool],
-    tilt: float,
-) -> None:
+def test_every_structure_lies_where_it_was(spacing, size, order, flips, tilt):
     grid = turned(axial_grid(spacing, size), order=order, flips=flips, tilt=tilt)
     levels = np.array([0, 900, 40, 130, 400, 520, 800], np.float32)
     image, model, _ = on_model_grid(grid)
@@ -100,7 +92,7 @@ def test_every_structure_lies_where_it_was(
 
 
 @pytest.mark.parametrize("spacing", [(0.9, 0.9, 4.0), (1.7, 1.7, 3.0), (2.0, 2.0, 2.0), (0.9, 0.9, 2.1)])
-def test_a_region_comes_back_to_the_flair_grid_where_it_was(spacing: tuple[float, float, float]) -> None:
+def test_a_region_comes_back_to_the_flair_grid_where_it_was(spacing):
     size = tuple(round(mm / s) for mm, s in zip((185.0, 225.0, 160.0), spacing, strict=True))
     grid = turned(axial_grid(spacing, size), order=(1, 0, 2), flips=(False, True, False), tilt=0.15)
     settings = PreparationSettings()
@@ -126,7 +118,7 @@ def test_a_region_comes_back_to_the_flair_grid_where_it_was(spacing: tuple[float
 
 @pytest.mark.parametrize("spacing", [(1.8, 1.8, 4.0), (1.1, 2.3, 1.0), (5.0, 4.0, 9.0)])
 @pytest.mark.parametrize("tilt", [0.0, 0.2])
-def test_the_t1_covers_what_it_has_values_for(spacing: tuple[float, float, float], tilt: float) -> None:
+def test_the_t1_covers_what_it_has_values_for(spacing, tilt):
     size = round(80 / spacing[0]), round(90 / spacing[1]), round(60 / spacing[2])
     t1 = turned(axial_grid(spacing, size), order=(2, 0, 1), flips=(True, False, False), tilt=tilt)
     model = axial_grid((1.8, 1.8, 4.0), (60, 70, 24))
@@ -138,6 +130,6 @@ def test_the_t1_covers_what_it_has_values_for(spacing: tuple[float, float, float
     assert np.array_equal(covered, ones > 0.999)
 
 
-def test_a_t1_on_the_flairs_own_grid_covers_all_of_it() -> None:
+def test_a_t1_on_the_flairs_own_grid_covers_all_of_it():
     grid = axial_grid((0.9, 0.9, 4.0), (20, 24, 10))
     assert covered_by_t1(grid, grid, IDENTITY).all()

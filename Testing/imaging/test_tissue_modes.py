@@ -39,7 +39,6 @@ def test_fluid_lies_at_0_and_white_matter_at_1(sample):
     t1, flair, brain, _ = sample
     t1_scale, flair_scale = mode_scales(t1, flair, brain)
     t1, flair = t1_scale.apply(t1), flair_scale.apply(flair)
-
     white = brain & (np.abs(t1 - 1) < 0.1) & (np.abs(flair - 1) < 0.15)
     assert white.sum() > 0.2 * brain.sum()
     fluid = brain & (t1 < 0.3) & (flair < 0.3)
@@ -63,7 +62,6 @@ def test_an_infarct_changes_normal_tissue_elsewhere_by_less_than_2_percent(sampl
         changed[lesion] = scale.invert((level + noise).astype(np.float32))
         with_it.append(changed)
     after = mode_scales(*with_it, brain)
-
     for image, old, new in zip((t1, flair), before, after, strict=True):
         normal = brain & ~lesion & (old.apply(image) > 0.6)
         change = np.abs(new.apply(image)[normal] - old.apply(image)[normal]).mean()
@@ -74,7 +72,6 @@ def test_any_linear_scale_of_the_scanner_gives_the_same_images(sample):
     t1, flair, brain, _ = sample
     first = mode_scales(t1, flair, brain)
     second = mode_scales(0.01 * t1 - 5, 3 * flair + 1000, brain)
-
     np.testing.assert_allclose(second[0].apply(0.01 * t1 - 5), first[0].apply(t1), atol=0.02)
     np.testing.assert_allclose(second[1].apply(3 * flair + 1000), first[1].apply(flair), atol=0.02)
 

@@ -1,10 +1,6 @@
 """Grey values of every origin begin at 0 when they were read; where there is no number, nothing is looked for."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +12,8 @@ from AnomalyDetectionLib.imaging.brain_mask import given_brain
 from AnomalyDetectionLib.imaging.nifti import nifti_scan
 from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
-from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 from AnomalyDetectionLib.imaging.reading import read_volume
-from AnomalyDetectionLib.imaging.volume import Study, Volume
+from AnomalyDetectionLib.imaging.volume import Study
 from AnomalyDetectionLib.imaging.zero_level import from_zero
 from synthetic_head import SyntheticHead, axial_grid
 
@@ -28,7 +23,7 @@ AS_IT_IS = replace(SETTINGS, bias_correction=False)
 
 
 @pytest.fixture(scope="module")
-def head() -> Study:
+def head():
     """Whole numbers, so that what is added and taken off again leaves no trace."""
     study = SyntheticHead().study(GRID, GRID)
     t1, flair = (replace(v, image=sitk.Round(v.image)) for v in (study.t1, study.flair))
@@ -36,15 +31,15 @@ def head() -> Study:
 
 
 @pytest.fixture(scope="module")
-def good(head: Study) -> PreparedStudy:
+def good(head):
     return prepare(head, SETTINGS)
 
 
-def array(volume: Volume) -> np.ndarray:
+def array(volume):
     return sitk.GetArrayFromImage(volume.image)
 
 
-def written(study: Study, change: Callable[[np.ndarray], np.ndarray], folder: Path) -> Study:
+def written(study, change, folder):
     """The study with the values of both images changed, through files."""
     volumes = {}
     for role, volume in (("T1", study.t1), ("FLAIR", study.flair)):
@@ -55,16 +50,14 @@ def written(study: Study, change: Callable[[np.ndarray], np.ndarray], folder: Pa
 
 
 @pytest.mark.parametrize("offset", [-1024, -32768, 1000, 32768])
-def test_values_that_begin_elsewhere_are_those_that_begin_at_zero(
-    head: Study, tmp_path: Path, offset: int
-) -> None:
+def test_values_that_begin_elsewhere_are_those_that_begin_at_zero(head, tmp_path, offset):
     study = written(head, lambda values: values + offset, tmp_path)
     for ours, theirs in ((study.t1, head.t1), (study.flair, head.flair)):
         np.testing.assert_allclose(array(ours), array(theirs) - array(theirs).min(), atol=1e-3)
         assert ours.zero == pytest.approx(offset, abs=3)
 
 
-def in_brain_z_scores(values: np.ndarray) -> np.ndarray:
+def in_brain_z_scores(values):
     brain = SyntheticHead().tissues(GRID) >= 3
     return np.where(brain, (values - values[brain].mean()) / values[brain].std(), 0.0)
 
@@ -81,9 +74,7 @@ def in_brain_z_scores(values: np.ndarray) -> np.ndarray:
     ],
     ids=["z-scores", "z-scores of the brain", "padded", "padded and moved", "NaN", "infinite"],
 )
-def test_what_lies_beyond_the_brain_does_not_matter(
-    head: Study, good: PreparedStudy, tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]
-) -> None:
+def test_what_lies_beyond_the_brain_does_not_matter(head, good, tmp_path, change):
     study = written(head, change, tmp_path)
     prepared = prepare(study, SETTINGS)
     np.testing.assert_array_equal(prepared.flair_brain, good.flair_brain)
@@ -94,7 +85,7 @@ def test_what_lies_beyond_the_brain_does_not_matter(
     assert not files.check(study)
 
 
-def test_an_ordinary_scan_passes_as_it_is(head: Study) -> None:
+def test_an_ordinary_scan_passes_as_it_is(head):
     values = array(head.flair)
     undershoot = values - np.where(values < 20, 15, 0)
     for ordinary in (values, undershoot, values * 0.001, np.where(values < 50, 0, values)):
@@ -105,9 +96,7 @@ def test_an_ordinary_scan_passes_as_it_is(head: Study) -> None:
 
 
 @pytest.mark.parametrize("role", ["T1", "FLAIR"])
-def test_the_part_of_the_brain_without_numbers_is_left_out_and_told(
-    head: Study, good: PreparedStudy, tmp_path: Path, role: str
-) -> None:
+def test_the_part_of_the_brain_without_numbers_is_left_out_and_told(head, good, tmp_path, role):
     volume = head.t1 if role == "T1" else head.flair
     holed = array(volume)
     holed[13:15, 30:42, 25:36] = np.nan
@@ -124,7 +113,7 @@ def test_the_part_of_the_brain_without_numbers_is_left_out_and_told(
     assert np.isfinite(prepared.flair).all()
 
 
-def test_a_brain_that_is_mostly_without_numbers_is_refused(head: Study, tmp_path: Path) -> None:
+def test_a_brain_that_is_mostly_without_numbers_is_refused(head, tmp_path):
     holed = array(head.flair)
     holed[:, :, :36] = np.nan
     sitk.WriteImage(GRID.image(holed), str(tmp_path / "holed.nrrd"))
@@ -134,13 +123,13 @@ def test_a_brain_that_is_mostly_without_numbers_is_refused(head: Study, tmp_path
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_an_image_without_a_number_is_refused(tmp_path: Path, value: float) -> None:
+def test_an_image_without_a_number_is_refused(tmp_path, value):
     sitk.WriteImage(GRID.image(np.full(GRID.shape, value, np.float32)), str(tmp_path / "a.nii.gz"))
     with pytest.raises(InputError, match="only voxels that are not numbers"):
         read_volume(tmp_path / "a.nii.gz", role="T1")
 
 
-def test_a_host_counts_its_values_from_zero_and_keeps_its_stored_voxels(head: Study, tmp_path: Path) -> None:
+def test_a_host_counts_its_values_from_zero_and_keeps_its_stored_voxels(head, tmp_path):
     study = written(head, lambda values: values - 1024, tmp_path)
     scan = nifti_scan(study.flair)
     np.testing.assert_allclose(scan.values, array(study.flair), atol=1e-3)
@@ -151,7 +140,7 @@ def test_a_host_counts_its_values_from_zero_and_keeps_its_stored_voxels(head: St
     assert changed.values[3, 4, 5] == pytest.approx(30)
 
 
-def test_a_map_of_probabilities_is_brain_from_one_half_and_that_is_said(head: Study) -> None:
+def test_a_map_of_probabilities_is_brain_from_one_half_and_that_is_said(head):
     assert head.brain_mask is not None
     brain = array(head.brain_mask) > 0
     probable = np.where(brain, 0.9, 0.2).astype(np.float32)
@@ -169,9 +158,7 @@ def test_a_map_of_probabilities_is_brain_from_one_half_and_that_is_said(head: St
     [(0.9, 0.2, 0.5), (1.06, -0.04, 0.5), (1.1, 0.1, 0.5), (99.5, 12.5, 50.0), (254.7, 20.4, 127.5)],
     ids=["probabilities", "interpolated", "beyond 1", "percent", "of 255"],
 )
-def test_a_mask_of_fractions_is_brain_from_the_middle_whatever_it_goes_up_to(
-    head: Study, inside: float, outside: float, least: float
-) -> None:
+def test_a_mask_of_fractions_is_brain_from_the_middle_whatever_it_goes_up_to(head, inside, outside, least):
     assert head.brain_mask is not None
     brain = array(head.brain_mask) > 0
     image = GRID.image(np.where(brain, inside, outside).astype(np.float32))
@@ -181,7 +168,7 @@ def test_a_mask_of_fractions_is_brain_from_the_middle_whatever_it_goes_up_to(
     assert warning.measured["from"] == pytest.approx(least, rel=0.01)
 
 
-def test_a_brain_with_its_grey_values_is_a_mask_of_all_of_it(head: Study) -> None:
+def test_a_brain_with_its_grey_values_is_a_mask_of_all_of_it(head):
     assert head.brain_mask is not None
     brain = array(head.brain_mask) > 0
     grey = np.where(brain, np.maximum(array(head.flair), 1.0) * 1.37, 0).astype(np.float32)
@@ -190,7 +177,7 @@ def test_a_brain_with_its_grey_values_is_a_mask_of_all_of_it(head: Study) -> Non
     assert not files.check(replace(head, brain_mask=mask))
 
 
-def test_what_is_no_number_in_a_mask_is_not_brain(head: Study, tmp_path: Path) -> None:
+def test_what_is_no_number_in_a_mask_is_not_brain(head, tmp_path):
     assert head.brain_mask is not None
     holed = array(head.brain_mask)
     brain = holed > 0

@@ -7,13 +7,7 @@ import numpy as np
 import pytest
 import torch
 from AnomalyDetectionLib.errors import InputError
-from AnomalyDetectionLib.model.library import (
-    MOST_BYTES,
-    NormalLibrary,
-    dequantised,
-    most_patches,
-    quantised,
-)
+from AnomalyDetectionLib.model.library import MOST_BYTES, NormalLibrary, dequantised, most_patches, quantised
 from AnomalyDetectionLib.model.model_file import bundled_models, load_model, save_model
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
 from AnomalyDetectionLib.model.plain_encoder import PlainEncoder
@@ -46,11 +40,7 @@ def test_a_library_comes_back_to_the_last_bit(model, saved):
     back = load_model(str(saved)).library
     np.testing.assert_array_equal(back.patches, model.library.patches)
     np.testing.assert_array_equal(back.latents, model.library.latents)
-    assert (back.low, back.step, back.usual) == (
-        model.library.low,
-        model.library.step,
-        model.library.usual,
-    )
+    assert (back.low, back.step, back.usual) == (model.library.low, model.library.step, model.library.usual)
 
 
 def test_a_model_without_a_library_has_none(model, tmp_path):

@@ -1,13 +1,10 @@
 """A model file from a stranger runs no code, reads no file, fills no memory, and draws nothing on a terminal."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
 import os
 import pickle
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,7 +21,7 @@ from AnomalyDetectionLib.reporting.model_list import model_card
 from conftest import REPOSITORY
 
 
-def changed(path: Path, target: Path, **header: str) -> Path:
+def changed(path, target, **header):
     """A copy of a model with other entries in its header."""
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
@@ -36,7 +33,7 @@ def changed(path: Path, target: Path, **header: str) -> Path:
     return target
 
 
-def claiming(path: Path, size: int) -> Path:
+def claiming(path, size):
     """A file of some bytes whose header speaks of a tensor of `size`."""
     header = {
         "__metadata__": {"format": "anomaly-detection model", "version": "1"},
@@ -123,6 +120,13 @@ def test_nothing_in_the_library_runs_what_it_reads():
 @pytest.mark.parametrize(
     ("settings", "values"),
     [
+        (NetworkSettings, {"output_activation": "sigmoid"}),
+        (NetworkSettings, {"features": "last"}),
+        (NetworkSettings, {"patch_size": 31}),
+        (ScoringSettings, {"back_projection": "cells"}),
+        (ScoringSettings, {"neighbourhood": "6"}),
+        (PreparationSettings, {"outside_brain": "maybe"}),
+        (PreparationSettings, {"in_plane_mm": 0}),
         (NetworkSettings, {"latent_size": 10**9}),
         (NetworkSettings, {"latent_size": -1}),
         (NetworkSettings, {"widths": (10**9, 2)}),
@@ -142,7 +146,7 @@ def test_nothing_in_the_library_runs_what_it_reads():
     ],
     ids=str,
 )
-def test_settings_that_would_fill_the_memory_are_refused(settings, values):
+def test_settings_that_make_no_sense_or_would_fill_the_memory_are_refused(settings, values):
     with pytest.raises(ValueError, match=r"."):
         settings(**values)
 

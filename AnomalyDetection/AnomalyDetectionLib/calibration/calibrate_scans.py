@@ -17,7 +17,6 @@ from .prepare_scans import prepare_scans, read_table
 from .scan_file import ScanFile, read_scans
 
 Progress = Callable[[str, float, str], None]
-
 _PREPARED = 0.5  # of the time
 
 
@@ -34,18 +33,10 @@ def calibrate_to_scans(
 ) -> str:
     """Calibrate a model and write the new one, named after its file.
 
-    A scan of the table that cannot be used is left out; it is a row in the file's name with _errors.csv beside it.
-
-    Args:
-        table, root: of the scans, as of `prepare`; or
-        prepared: a file that `prepare` wrote.
-
-    Returns:
-        What was done, for people.
-
-    Raises:
-        InputError: model, scans, false positives or place cannot be used. Nothing but the table of errors was written then.
-    """
+    A scan of the table that cannot be used is left out; it is a row in the file's name with _errors.csv beside
+    it. `table`, `root`: of the scans, as of `prepare`; or `prepared`: a file that `prepare` wrote. Returns
+    what was done, for people. Raises InputError where model, scans, false positives or place cannot be used.
+    Nothing but the table of errors was written then."""
     check_place(output)
     loaded, on = load_model(model), resolve_device(device)
     scans, left_out = _scans(loaded, table, root, prepared, output, on, progress)
@@ -67,13 +58,8 @@ def add_false_positives(
 ) -> AnyModel:
     """Count the findings of normal scans by threshold, and write the model with them; its scores stay.
 
-    Args:
-        prepared: a file that `prepare` wrote.
-        patients: whose scans of it; empty: everyone's.
-
-    Raises:
-        InputError: model, scans or place cannot be used.
-    """
+    `prepared`: a file that `prepare` wrote. `patients`: whose scans of it; empty: everyone's. Raises InputError
+    where model, scans or place cannot be used."""
     path = output or find_model(model)
     check_place(path)
     loaded = load_model(model)
@@ -105,11 +91,7 @@ def add_false_positives(
 
 
 def check_place(output: Path) -> None:
-    """Check before the work that the model file can be written.
-
-    Raises:
-        InputError: it has none.
-    """
+    """Check before the work that the model file can be written. Raises InputError where it cannot."""
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
     if output.suffix != ".safetensors":

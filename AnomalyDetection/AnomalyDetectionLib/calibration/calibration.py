@@ -30,40 +30,25 @@ MOST_SCANS = 20
 
 @dataclass(frozen=True)
 class CalibrationSettings:
-    """How a model is calibrated.
+    """How a model is calibrated."""
 
-    Attributes:
-        false_positives: findings per normal scan that the threshold is set for.
-        statistics: whether the latent statistics of the paper's kind of model are estimated again.
-        prior_scans: as how many scans the model's own statistics count beside the new ones.
-        patches_a_scan: that statistics are estimated from, at random among the normal-appearing.
-        seed: of that.
-    """
-
-    false_positives: float = DEFAULT_FALSE_POSITIVES
-    statistics: bool = True
-    prior_scans: float = 2.0
-    patches_a_scan: int = 20_000
-    seed: int = 0
+    false_positives: float = DEFAULT_FALSE_POSITIVES  # findings per normal scan that the threshold is set for
+    statistics: bool = True  # whether the latent statistics of the paper's kind of model are estimated again
+    prior_scans: float = 2.0  # as how many scans the model's own statistics count beside the new ones
+    patches_a_scan: int = 20_000  # that statistics are estimated from, at random among the normal-appearing
+    seed: int = 0  # of that
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A calibrated model, and what the calibration changed.
+    """A calibrated model, and what the calibration changed."""
 
-    Attributes:
-        model: with statistics, false positives per scan and threshold of the new scans, and an entry in its card.
-        scans: names of the scans.
-        threshold: before and after.
-        findings: a scan, on these scans, before and after.
-        scored: the scans as the new model scores them.
-    """
-
+    # with statistics, false positives per scan and threshold of the new scans, and an entry in its card
     model: AnyModel
-    scans: tuple[str, ...]
-    threshold: tuple[float, float]
-    findings: tuple[float, float]
-    scored: tuple[NormalScan, ...]
+    scans: tuple[str, ...]  # names of the scans
+    threshold: tuple[float, float]  # before and after
+    findings: tuple[float, float]  # a scan, on these scans, before and after
+    scored: tuple[NormalScan, ...]  # the scans as the new model scores them
 
     def in_words(self) -> str:
         """For people, in two sentences."""
@@ -89,19 +74,14 @@ def calibrate(
 ) -> Calibration:
     """Fit a model to a scanner, with normal scans from it.
 
-    Of the paper's kind of model the latent statistics are estimated again, and drawn towards the model's own where the
-    scans are few. Of every kind the findings of these scans are counted by threshold (`false_positive_curve`), and the
-    threshold is set for these false positives per scan.
+    Of the paper's kind of model the latent statistics are estimated again, and drawn towards the model's own
+    where the scans are few. Of every kind the findings of these scans are counted by threshold
+    (`false_positive_curve`), and the threshold is set for these false positives per scan. Raises InputError
+    where the scans were prepared with other settings, are too many, or so few false positives cannot be reached
+    with them.
 
-    Args:
-        model: of any kind.
-        scans: 1 to `MOST_SCANS`, prepared as the model wants them.
-        name: of the new model.
-        progress: called with what is done and the fraction done.
-
-    Raises:
-        InputError: the scans were prepared with other settings, are too many, or so few false positives cannot be reached with them.
-    """
+    `model`: of any kind. `scans`: 1 to `MOST_SCANS`, prepared as the model wants them. `name`: of the new
+    model. `progress`: called with what is done and the fraction done."""
     settings = settings or CalibrationSettings()
     if not 1 <= len(scans.scans) <= MOST_SCANS:
         raise InputError(
@@ -125,7 +105,9 @@ def calibrate(
 
     before = score_all(model, "scoring", 0)
     fitted, after, estimated = model, before, False
-    if isinstance(model, Model) and settings.statistics and _has_plain_statistics(model):
+    # Scores of which the median and deviation over all tissue, which can be had from a few scans, are the statistics.
+    plain = model.scoring.statistics == "training" and not needs_tissue_statistics(model.scoring)
+    if isinstance(model, Model) and settings.statistics and plain:
         if progress is not None:
             progress("estimating the statistics", len(scans.scans) / steps)
         differences = [local_differences(model, scan, settings, device) for scan in scans.scans]
@@ -138,9 +120,9 @@ def calibrate(
         float(np.mean([findings_above(scan, np.array([at]), model.scoring)[0] for scan in scored]))
         for scored, at in zip((before, after), thresholds, strict=True)
     )
+    what = "false positives per scan and threshold from normal scans"
     entry: dict[str, Any] = {
-        "what": "false positives per scan and threshold from normal scans"
-        + (", and latent statistics" if estimated else ""),
+        "what": what + ", and latent statistics" * estimated,
         "from the model": {"name": model.name, "fingerprint": model.fingerprint},
         "normal scans": len(scans.scans),
         "false positives per normal scan": settings.false_positives,
@@ -162,12 +144,8 @@ def calibrate(
 
 
 def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], people: str) -> AnyModel:
-    """The model with a false-positive curve; scores and threshold stay the same.
-
-    Args:
-        scored: normal scans as the model itself scores them, of people it was not trained on.
-        people: who they are, for the card.
-    """
+    """The model with a false-positive curve; scores and threshold stay the same. `scored`: normal scans as the
+    model itself scores them, of people it was not trained on. `people`: who they are, for the card."""
     curve = false_positive_curve(scored, model.scoring)
     own = model.scoring.threshold
     note = {
@@ -180,34 +158,19 @@ def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], peo
     return replace(model, false_positive_curve=curve, card={**model.card, "rates": note})
 
 
-def _has_plain_statistics(model: Model) -> bool:
-    """Whether scores follow from the median and deviation over all tissue, which can be had from a few scans."""
-    return model.scoring.statistics == "training" and not needs_tissue_statistics(model.scoring)
-
-
 def local_differences(model: Model, scan: TrainingScan, settings: CalibrationSettings, device: str) -> Tensor:
     """z - z_hat of normal-appearing patches of one scan, drawn as the model's own training patches were."""
     sampling = model.card.get("training settings", {}).get("sampling", "brain")
-    source = PatchSource(
-        [scan],
-        model.network.patch_size,
-        settings.patches_a_scan,
-        seed=settings.seed,
-        sampling=sampling,
-        device=device,
-    )
+    drawn = {"seed": settings.seed, "sampling": sampling, "device": device}
+    source = PatchSource([scan], model.network.patch_size, settings.patches_a_scan, **drawn)
     return latent_differences(model.generator().to(device), source)
 
 
 def with_local_statistics(model: Model, differences: Sequence[Tensor], prior_scans: float) -> Model:
     """The model with latent statistics of these scans, drawn towards its own.
 
-    The medians are averaged, and the logarithms of the deviations, for these are scales.
-
-    Args:
-        differences: of each scan, as of `local_differences`.
-        prior_scans: as how many scans the model's own statistics count.
-    """
+    The medians are averaged, and the logarithms of the deviations, for these are scales. `differences`: of each
+    scan, as of `local_differences`. `prior_scans`: as how many scans the model's own statistics count."""
     own, new = (model.median, model.deviation), median_and_deviation(torch.cat(list(differences)))
     weight = len(differences) / (len(differences) + prior_scans)
     tiny = torch.finfo(torch.float32).tiny

@@ -25,17 +25,14 @@ _POINTS = 64
 
 @dataclass(frozen=True, eq=False)
 class NormalScan:
-    """A scored scan of someone without the lesions that are searched for.
+    """A scored scan of someone without the lesions that are searched for."""
 
-    Attributes:
-        name: of the scan.
-        lattice: float32 (slices, lattice rows, lattice columns), scores; NaN where no patch was scored.
-        lesion: bool of its shape, the patches whose cell holds a voxel of a lesion that is known: findings that
-            touch one are not counted. None: none is known.
-    """
-
-    name: str
-    lattice: np.ndarray
+    name: str  # of the scan
+    lattice: (
+        np.ndarray
+    )  # float32 (slices, lattice rows, lattice columns), scores; NaN where no patch was scored
+    # bool of its shape, the patches whose cell holds a voxel of a lesion that is known: findings that touch one
+    # are not counted. None: none is known.
     lesion: np.ndarray | None = None
 
 
@@ -62,17 +59,11 @@ def findings_above(scan: NormalScan, thresholds: np.ndarray, scoring: ScoringSet
 def false_positive_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) -> FalsePositiveCurve:
     """The mean number of findings of normal scans by threshold, never rising.
 
-    Where the threshold falls, findings grow together, and there are fewer again; there the curve stays at its highest.
-    Above the threshold that leaves ten findings in all scans together, single findings would decide: there the rate
-    falls exponentially with the mean excess of those ten, which is also how it goes on beyond the last of them.
-
-    Args:
-        scans: at least one.
-        scoring: of the model; says what makes a finding.
-
-    Raises:
-        InputError: the scans have no finding at any threshold.
-    """
+    Where the threshold falls, findings grow together, and there are fewer again; there the curve stays at its
+    highest. Above the threshold that leaves ten findings in all scans together, single findings would decide:
+    there the rate falls exponentially with the mean excess of those ten, which is also how it goes on beyond
+    the last of them. `scans`: at least one. `scoring`: of the model; says what makes a finding. Raises
+    InputError where the scans have no finding at any threshold."""
     thresholds = _thresholds(scans)
     counts = np.stack([findings_above(scan, thresholds, scoring) for scan in scans])
     rates = np.maximum.accumulate(counts.mean(axis=0)[::-1])[::-1]

@@ -10,9 +10,7 @@ from ..model.tissue_statistics import CLASSES, TissueStatistics
 from .patch_source import PatchSource
 
 BATCH = 4096
-
-LEAST_OF_A_CLASS = 2000
-"""Patches; a class with fewer has the statistics of all tissue."""
+LEAST_OF_A_CLASS = 2000  # Patches; a class with fewer has the statistics of all tissue
 
 SHRINKAGE = 0.1
 """Weight of the identity in the covariance (see `whitening`). The optimum of Ledoit and Wolf is 0.002 if all patches are
@@ -24,10 +22,7 @@ _MOST = 10.0
 
 def latent_statistics(generator: Generator, source: PatchSource) -> tuple[Tensor, Tensor]:
     """Median and median absolute deviation of z - z_hat per latent element, over all patches of a source.
-
-    Returns:
-        Two float32 tensors (latent_size,) on the CPU.
-    """
+    Returns two float32 tensors (latent_size,) on the CPU."""
     return median_and_deviation(latent_differences(generator, source))
 
 
@@ -84,16 +79,11 @@ def whitening(difference: Tensor, statistics: tuple[Tensor, Tensor], shrinkage: 
     """What turns deviations from the median into a Mahalanobis distance, as of `TissueStatistics.whitening`.
 
     The covariance of the deviations is shrunk towards a multiple of the identity, after Ledoit and Wolf (A
-    well-conditioned estimator for large-dimensional covariance matrices, J Multivar Anal 2004), with a fixed weight.
+    well-conditioned estimator for large-dimensional covariance matrices, J Multivar Anal 2004), with a fixed
+    weight. Returns float32 (latent_size, latent_size).
 
-    Args:
-        difference: z - z_hat of normal patches (n, latent_size).
-        statistics: their median and median absolute deviation.
-        shrinkage: weight of the identity, above 0, at most 1.
-
-    Returns:
-        float32 (latent_size, latent_size).
-    """
+    `difference`: z - z_hat of normal patches (n, latent_size). `statistics`: their median and median absolute
+    deviation. `shrinkage`: weight of the identity, above 0, at most 1."""
     median, mad = statistics
     size = len(median)
     usable = mad > 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..detection.detector import lattice_scores, patch_size
-from ..detection.lattice import at_centres, mean_of_patches, paint_cells
+from ..detection.detector import back_projected, lattice_scores
+from ..detection.lattice import paint_cells
 from ..detection.patches import PatchLattice
 from ..grid import Grid
 from ..imaging.preparation_settings import PreparationSettings
@@ -20,22 +20,11 @@ from .scan_file import TrainingScan
 def score_normal_scan(
     scan: TrainingScan, model: AnyModel, preparation: PreparationSettings, device: str = "cpu"
 ) -> NormalScan:
-    """Score a scan as detection would.
-
-    Args:
-        preparation: how the scan was prepared.
-
-    Raises:
-        InputError: its brain holds no patch.
-    """
+    """Score a scan as detection would. `preparation`: how the scan was prepared. Raises InputError where its
+    brain holds no patch."""
     study = study_of(scan, preparation)
-    settings = model.scoring
-    lattice, values = lattice_scores(study, model, (settings.percentile,), device=device)
-    scores = lattice.scatter(values[0])
-    if settings.back_projection == "mean":
-        painted = mean_of_patches(scores, lattice.first, lattice.stride, study.grid.shape, patch_size(model))
-        means = at_centres(painted, lattice.first, lattice.stride)
-        scores = np.where(lattice.inside, means, np.nan).astype(np.float32)
+    lattice, rows = lattice_scores(study, model, (model.scoring.percentile,), device=device)
+    scores, _ = back_projected(rows[0], lattice, study, model, model.scoring)
     return NormalScan(scan.name, scores, lesion_patches(scan, lattice))
 
 

@@ -18,42 +18,27 @@ class Augmentation:
     """What is done to patches besides the paper's flips, so that scanner differences are normal.
 
     Each value is the largest change; 0 leaves that change out. The same change is never applied to both
-    channels alike: T1 and FLAIR come from different sequences.
+    channels alike: T1 and FLAIR come from different sequences."""
 
-    Attributes:
-        flips: horizontal and vertical, each with probability 1/2 (paper).
-        gain: intensities are multiplied by up to 1 +- gain.
-        shift: up to +- shift is added (1 is the span from the 5th to the 95th percentile).
-        noise: Gaussian noise of SD up to `noise` is added.
-        blur: half of the patches are blurred by a 3 x 3 kernel of centre weight down to 1 - blur.
-    """
-
-    flips: bool = True
-    gain: float = 0.0
-    shift: float = 0.0
-    noise: float = 0.0
-    blur: float = 0.0
+    flips: bool = True  # horizontal and vertical, each with probability 1/2 (paper)
+    gain: float = 0.0  # intensities are multiplied by up to 1 +- gain
+    shift: float = 0.0  # up to +- shift is added (1 is the span from the 5th to the 95th percentile)
+    noise: float = 0.0  # Gaussian noise of SD up to `noise` is added
+    blur: float = 0.0  # half of the patches are blurred by a 3 x 3 kernel of centre weight down to 1 - blur
 
 
 class PatchSource:
     """All slices of some scans on a device, and patch centres in them.
 
-    The slices are padded to one size, so that a patch is a fixed set of offsets from its centre and a batch
-    is one gather, on any device.
-
-    Attributes:
-        centres: int64 (patches,), flat positions of patch centres within one channel.
-        rows, columns: of the padded slices, which the flat positions count.
-    """
+    The slices are padded to one size, so that a patch is a fixed set of offsets from its centre and a batch is
+    one gather, on any device. `centres`: int64 (patches,), flat positions of patch centres within one channel.
+    `rows`, `columns`: of the padded slices, which the flat positions count."""
 
     def __init__(self, scans: Sequence[TrainingScan], patch_size: int, count: int, *, seed: int, sampling: str,
                  device: torch.device | str) -> None:  # fmt: skip
-        """Draw `count` centres among the normal-appearing voxels.
-
-        Args:
-            sampling: "brain", every voxel alike (paper), or "tissue", CSF-like, grey-like and white-like
-                thirds of the T1 range in each scan alike often.
-        """
+        """Draw `count` centres among the normal-appearing voxels. `sampling`: "brain", every voxel alike
+        (paper), or "tissue", CSF-like, grey-like and white-like thirds of the T1 range in each scan alike
+        often."""
         half = patch_size // 2
         rows = max(scan.t1.shape[1] for scan in scans) + 2 * half
         columns = max(scan.t1.shape[2] for scan in scans) + 2 * half
@@ -71,9 +56,8 @@ class PatchSource:
         self.patch_size, self.rows, self.columns = patch_size, rows, columns
         self.voxels = torch.from_numpy(stack.reshape(2, -1)).to(device)
         every, group = np.concatenate(centres), np.concatenate(groups)
-        self.centres = torch.from_numpy(_draw(every, group, count, sampling, np.random.default_rng(seed))).to(
-            device
-        )
+        drawn = _draw(every, group, count, sampling, np.random.default_rng(seed))
+        self.centres = torch.from_numpy(drawn).to(device)
         reach = torch.arange(-half, half + 1, device=device)
         self._dy, self._dx = reach[:, None] * columns, reach[None, :]
 
@@ -86,10 +70,8 @@ class PatchSource:
         centre = self.centres[which].view(-1, 1, 1)
         dy, dx = self._dy, self._dx
         if augmentation is not None and augmentation.flips:
-            sign = (
-                torch.randint(0, 2, (2, which.numel(), 1, 1), device=centre.device, generator=generator) * 2
-                - 1
-            )
+            size = (2, which.numel(), 1, 1)
+            sign = torch.randint(0, 2, size, device=centre.device, generator=generator) * 2 - 1
             dy, dx = dy * sign[0], dx * sign[1]
         patches = self.voxels[:, centre + dy + dx].transpose(0, 1)
         if augmentation is not None:

@@ -58,16 +58,12 @@ class ScanEntry:
 
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
-    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy ("yes"),
-    group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour"). A row that lacks something has a fault.
+    """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy
+    ("yes"), group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour"). A row that lacks something has
+    a fault.
 
-    Args:
-        table: CSV, or TSV if its name ends so.
-        root: the folder that the table's paths start from.
-
-    Raises:
-        InputError: the table is missing or lacks a column, or has no rows.
-    """
+    `table`: CSV, or TSV if its name ends so. `root`: the folder that the table's paths start from. Raises
+    InputError where the table is missing or lacks a column, or has no rows."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as content:
             rows = list(csv.DictReader(content, delimiter="\t" if table.suffix == ".tsv" else ","))
@@ -105,18 +101,13 @@ def _entry(row: dict[str, str], root: Path, where: str, number: int) -> ScanEntr
 def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationSettings, errors: Path, *,
                   patch_size: int = 15, device: str = "cpu",
                   progress: Callable[[str, float], None] | None = None) -> tuple[Unusable, ...]:  # fmt: skip
-    """Prepare all scans of a table and write them into one file; a scan that cannot be used is left out, and a row of
-    the table `errors`.
+    """Prepare all scans of a table and write them into one file; a scan that cannot be used is left out, and a
+    row of the table `errors`.
 
-    What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or
-    a cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed.
-
-    Returns:
-        The scans that were left out, and why.
-
-    Raises:
-        InputError: no scan of the table can be used. Only the table `errors` was written then.
-    """
+    What is kept out of the normal-appearing tissue: every patch that touches a voxel of the lesion mask, or a
+    cluster of bright FLAIR voxels (`bright_clusters`), which an incomplete mask has missed. Returns the scans
+    that were left out, and why. Raises InputError where no scan of the table can be used. Only the table
+    `errors` was written then."""
     unusable: list[Unusable] = []
 
     def scans() -> Iterator[TrainingScan]:
@@ -142,11 +133,8 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
 def prepare_scan(
     entry: ScanEntry, settings: PreparationSettings, patch_size: int, device: str
 ) -> TrainingScan:
-    """Prepare one scan as detection would, and mark where its tissue is normal-appearing.
-
-    Args:
-        settings: with scaling by modes; the file knows the percentiles as well.
-    """
+    """Prepare one scan as detection would, and mark where its tissue is normal-appearing. `settings`: with
+    scaling by modes; the file knows the percentiles as well."""
     entry.check()
     given = read_study(entry.t1, entry.flair, entry.brain_mask)
     study = prepare(given, settings, device)
@@ -155,9 +143,9 @@ def prepare_scan(
         lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
         mask = placed_on(lesions, study.flair_grid, given.flair.header)
         filled = share_on_model_grid(mask, study) * study.brain
-    bounds = [np.percentile(image[study.brain], (settings.low_percentile, settings.high_percentile))
-              for image in (study.t1, study.flair)]  # fmt: skip
-    (a, b), (c, d) = bounds
+    ends = (settings.low_percentile, settings.high_percentile)
+    a, b = np.percentile(study.t1[study.brain], ends)
+    c, d = np.percentile(study.flair[study.brain], ends)
     kept_out = filled > 0.1
     if not entry.healthy:
         kept_out |= bright_clusters((study.flair - c) / (d - c), study.brain)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from ..errors import InputError
 from ..files.atomic_file import atomic_file
@@ -25,49 +26,40 @@ FORMAT = "anomaly-detection scans 3"
 GROUPS = ("old", "young")
 """Brains with atrophy and white matter hyperintensities, and those without; simulated heads are among the latter."""
 
-LESION_CLASSES = ("", "wmh", "tumour")
-"""What a lesion mask marks; "": the scan is known to hold no lesion."""
+_LISTED = ("name", "patient", "slice_mm", "group", "lesion_class", "percentiles")
+LESION_CLASSES = ("", "wmh", "tumour")  # What a lesion mask marks; "": the scan is known to hold no lesion
 
 
 @dataclass(frozen=True)
 class TrainingScan:
-    """A prepared scan as training sees it.
+    """A prepared scan as training sees it."""
 
-    Attributes:
-        name: of the scan, unique in the file.
-        patient: scans of one patient are never split between training and training-validation.
-        t1, flair: float32 (slices, rows, columns), scaled by tissue modes, or by percentiles (see
-            `percentile_scaled`); 0 outside the brain.
-        brain: bool, same shape.
-        normal: bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here.
-        lesion: bool, same shape: the scan's own lesion mask.
-        slice_mm: between slices.
-        group: one of `GROUPS`.
-        lesion_class: one of `LESION_CLASSES`.
-        percentiles: 5th and 95th of T1, then of FLAIR, within the brain, on the scale of `t1` and `flair`.
-    """
-
-    name: str
-    patient: str
+    name: str  # of the scan, unique in the file
+    patient: str  # scans of one patient are never split between training and training-validation
+    # t1, flair: float32 (slices, rows, columns), scaled by tissue modes, or by percentiles (see
+    # `percentile_scaled`); 0 outside the brain
     t1: np.ndarray
     flair: np.ndarray
-    brain: np.ndarray
-    normal: np.ndarray
-    lesion: np.ndarray
-    slice_mm: float = PreparationSettings.slice_mm
-    group: str = "young"
-    lesion_class: str = "wmh"
+    brain: np.ndarray  # bool, same shape
+    normal: (
+        np.ndarray
+    )  # bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here
+    lesion: np.ndarray  # bool, same shape: the scan's own lesion mask
+    slice_mm: float = PreparationSettings.slice_mm  # between slices
+    group: str = "young"  # one of `GROUPS`
+    lesion_class: str = "wmh"  # one of `LESION_CLASSES`
+    # 5th and 95th of T1, then of FLAIR, within the brain, on the scale of `t1` and `flair`
     percentiles: tuple[float, float, float, float] = (0.0, 1.0, 0.0, 1.0)
 
     def percentile_scaled(self) -> TrainingScan:
         """The same scan scaled as the paper does: the 5th percentile of the brain at 0, the 95th at 1."""
         a, b, c, d = self.percentiles
         empty = (self.t1 == 0) & (self.flair == 0) & ~self.brain
-        t1, flair = (np.where(empty, 0, (image - low) / (high - low)) for image, low, high in
-                     ((self.t1, a, b), (self.flair, c, d)))  # fmt: skip
-        return replace(
-            self, t1=t1.astype(np.float32), flair=flair.astype(np.float32), percentiles=(0.0, 1.0, 0.0, 1.0)
+        t1, flair = (
+            np.where(empty, 0, (image - low) / (high - low)).astype(np.float32)
+            for image, low, high in ((self.t1, a, b), (self.flair, c, d))
         )
+        return replace(self, t1=t1, flair=flair, percentiles=(0.0, 1.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -79,11 +71,8 @@ class ScanFile:
     notes: str
 
     def scaled(self, scaling: str) -> ScanFile:
-        """The same scans scaled as a model wants them (see `PreparationSettings.scaling`).
-
-        Raises:
-            InputError: that cannot be told from this file.
-        """
+        """The same scans scaled as a model wants them (see `PreparationSettings.scaling`). Raises InputError
+        where that cannot be told from this file."""
         if scaling == self.preparation.scaling:
             return self
         if scaling != "percentiles":
@@ -108,29 +97,15 @@ def write_scans(
         arrays[f"{number}/masks"] = (
             scan.brain + 2 * scan.normal.astype(np.uint8) + 4 * scan.lesion.astype(np.uint8)
         )
-        index.append(
-            {
-                "name": scan.name,
-                "patient": scan.patient,
-                "slice_mm": scan.slice_mm,
-                "group": scan.group,
-                "lesion_class": scan.lesion_class,
-                "percentiles": scan.percentiles,
-            }
-        )
-    header = json.dumps(
-        {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
-    )
+        index.append({name: getattr(scan, name) for name in _LISTED})
+    about = {"format": FORMAT, "scans": index, "preparation": asdict(preparation), "notes": notes}
+    header = json.dumps(about)
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
 
 
 def read_scans(path: Path) -> ScanFile:
-    """Read a file that `write_scans` wrote.
-
-    Raises:
-        InputError: the file is missing, damaged, or something else.
-    """
+    """Read a file that `write_scans` wrote. Raises InputError where the file is missing, damaged, or something else."""
     try:
         with np.load(path, allow_pickle=False) as content:
             header = json.loads(content["header"].tobytes())
@@ -174,21 +149,7 @@ def _read_one(
 
 def _reach(brain: np.ndarray, voxels: int = 8) -> np.ndarray:
     """The brain, dilated within each slice by a square of `voxels` to every side."""
-    reach = brain.copy()
-    for axis in (1, 2):
-        source = reach.copy()
-        for step in range(1, voxels + 1):
-            for sign in (step, -step):
-                reach |= _shift(source, sign, axis)
-    return reach
-
-
-def _shift(mask: np.ndarray, by: int, axis: int) -> np.ndarray:
-    moved = np.roll(mask, by, axis)
-    edge: list[slice] = [slice(None)] * mask.ndim
-    edge[axis] = slice(0, by) if by > 0 else slice(by, None)
-    moved[tuple(edge)] = False
-    return moved
+    return np.asarray(ndimage.maximum_filter(brain, (1, 2 * voxels + 1, 2 * voxels + 1), mode="constant"))
 
 
 def normal_centres(brain: np.ndarray, lesion: np.ndarray, patch_size: int) -> np.ndarray:
@@ -199,11 +160,8 @@ def normal_centres(brain: np.ndarray, lesion: np.ndarray, patch_size: int) -> np
 def split_patients(
     scans: Sequence[TrainingScan], held_out: Sequence[str], left_out: Sequence[str] = ()
 ) -> tuple[list[TrainingScan], list[TrainingScan]]:
-    """Split scans into training and training-validation by whole patients, and leave some out.
-
-    Raises:
-        InputError: a patient named is not in the file, or nothing is left for one of the two.
-    """
+    """Split scans into training and training-validation by whole patients, and leave some out. Raises
+    InputError where a patient named is not in the file, or nothing is left for one of the two."""
     missing = sorted({*held_out, *left_out} - {scan.patient for scan in scans})
     if missing:
         there = ", ".join(sorted({scan.patient for scan in scans}))

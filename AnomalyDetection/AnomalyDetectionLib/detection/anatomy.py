@@ -47,18 +47,11 @@ def segment_anatomy(
 ) -> np.ndarray:
     """The part of the brain that each voxel belongs to.
 
-    Args:
-        study: prepared, with either scaling.
-        device: "cpu", "cuda" or "mps".
-        model: None: the one that ships with the program.
+    Returns uint8 (slices, rows, columns) on `study.grid`, values of `AnatomyLabel`; OUTSIDE beyond the brain
+    mask, and within it where the mask holds what is no brain. Raises InputError where the network's file is
+    missing or damaged.
 
-    Returns:
-        uint8 (slices, rows, columns) on `study.grid`, values of `AnatomyLabel`; OUTSIDE beyond the brain mask,
-        and within it where the mask holds what is no brain.
-
-    Raises:
-        InputError: the network's file is missing or damaged.
-    """
+    `study`: prepared, with either scaling. `model`: None: the one that ships with the program."""
     from ..model.anatomy_network import anatomy_model, class_scores
 
     model, study = model or anatomy_model(), percentile_scaled(study)
@@ -66,9 +59,8 @@ def segment_anatomy(
     labels = scores.argmax(axis=0).astype(np.uint8)
     labels[~study.brain] = AnatomyLabel.OUTSIDE
     islands = True
-    while (
-        islands
-    ):  # relabelled voxels may form small pieces of another part; a label is never restored, so this ends
+    # Relabelled voxels may form small pieces of another part; a label is never restored, so this ends.
+    while islands:
         islands = False
         for part in _IN_ONE_PIECE:
             island = _islands(labels == part, study.grid.voxel_ml)

@@ -9,11 +9,10 @@ import scipy
 
 from ..grid import Grid
 from .anatomy import AnatomyLabel
+from .lattice import windows_of
 
-PERIVENTRICULAR_MM = 5.0
-"""White matter nearer to a ventricle than this is periventricular."""
-SUBCORTICAL_MM = 4.0
-"""White matter nearer to the cortex than this, and not periventricular, is subcortical."""
+PERIVENTRICULAR_MM = 5.0  # White matter nearer to a ventricle than this is periventricular
+SUBCORTICAL_MM = 4.0  # White matter nearer to the cortex than this, and not periventricular, is subcortical
 
 LEAST_TISSUE = 0.3
 """A finding with less tissue in it than this share is a cavity, or lies in a sulcus: what surrounds it counts too."""
@@ -55,12 +54,8 @@ NO_THIRDS = frozenset(_WORDS[part] for part in (_Part.DEEP_GREY, _Part.CEREBELLU
 
 
 class BrainParts:
-    """The parts of one brain.
-
-    Args:
-        anatomy: uint8 (slices, rows, columns), values of `AnatomyLabel`.
-        grid: the model's grid, on which it lies.
-    """
+    """The parts of one brain. `anatomy`: uint8 (slices, rows, columns), values of `AnatomyLabel`. `grid`: the
+    model's grid, on which it lies."""
 
     def __init__(self, anatomy: np.ndarray, grid: Grid) -> None:
         """Divide the white matter by its distance to cortex and ventricles."""
@@ -80,32 +75,20 @@ class BrainParts:
         """The part that each finding lies in.
 
         That of most of its voxels. A finding that holds hardly any tissue is a cavity or lies between gyri: the
-        tissue within two samples of it counts as well.
-
-        Args:
-            cells: (slices, rows, columns) on the model's grid, the number of the finding or 0.
-            count: how many findings there are.
-        """
+        tissue within two samples of it counts as well. `cells`: (slices, rows, columns) on the model's grid,
+        the number of the finding or 0. `count`: how many findings there are."""
         coarse = cells[:, ::_COARSE, ::_COARSE]
-        boxes = scipy.ndimage.find_objects(coarse, max_label=count)
-        names = []
-        for number, box in enumerate(boxes, start=1):
-            if box is None:  # thinner than a sample
-                here = np.argwhere(cells == number) // (1, _COARSE, _COARSE)
-                votes = self._votes(tuple(here.T))
-                names.append(_name(votes, votes))
-                continue
-            window = tuple(
-                slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, (0, 2, 2), strict=True)
-            )
+        names = {}
+        for number, window in windows_of(coarse, count, (0, 2, 2)):
             inside = coarse[window] == number
             beside = scipy.ndimage.binary_dilation(inside, np.ones((1, 3, 3)), iterations=2)
             parts = self._parts[window]
-            names.append(_name(_count(parts[inside]), _count(parts[beside])))
-        return names
-
-    def _votes(self, place: tuple[np.ndarray, ...]) -> np.ndarray:
-        return _count(self._parts[place])
+            names[number] = _name(_count(parts[inside]), _count(parts[beside]))
+        for number in {*range(1, count + 1)} - names.keys():  # thinner than a sample
+            here = np.argwhere(cells == number) // (1, _COARSE, _COARSE)
+            votes = _count(self._parts[tuple(here.T)])
+            names[number] = _name(votes, votes)
+        return [names[number] for number in range(1, count + 1)]
 
 
 def _count(parts: np.ndarray) -> np.ndarray:
@@ -113,12 +96,9 @@ def _count(parts: np.ndarray) -> np.ndarray:
 
 
 def _name(inside: np.ndarray, beside: np.ndarray) -> str:
-    votes = inside
+    votes = (inside if _tissue(inside) >= LEAST_TISSUE else beside).copy()
     if _tissue(votes) < LEAST_TISSUE:
-        votes = beside
-        if _tissue(votes) < LEAST_TISSUE:
-            return _WORDS[_Part.CSF]
-    votes = votes.copy()
+        return _WORDS[_Part.CSF]
     votes[_FLUID] = 0
     # What lies at their wall is flagged with a part of the ventricle: it is no finding of the ventricle.
     if votes[_Part.VENTRICLES] < _MOSTLY * votes.sum():

@@ -11,10 +11,8 @@ import numpy as np
 class CandidateProbabilities:
     """Class probabilities of each candidate, from the second look.
 
-    Attributes:
-        labels: int32 (slices, rows, columns) on the model's grid: 0, or the candidate's number from 1.
-        probabilities: float32 (candidates, classes), calibrated probabilities of `classes.CLASSES`.
-    """
+    `labels`: int32 (slices, rows, columns) on the model's grid: 0, or the candidate's number from 1.
+    `probabilities`: float32 (candidates, classes), calibrated probabilities of `classes.CLASSES`."""
 
     labels: np.ndarray
     probabilities: np.ndarray

@@ -10,7 +10,7 @@ from scipy import ndimage
 from ..imaging.brain_extent import BrainExtent, mirrored
 from ..model.candidate_network import CHANNELS, FEATURES, SIZE, SLICES, WIDER
 from ..model.classes import ANOMALIES, CLASSES, NORMAL
-from .lattice import peaks_of
+from .lattice import peaks_of, windows_of
 
 LEVELS = (0.35, 0.5)
 """Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the next, these do.
@@ -25,23 +25,16 @@ _DEEP_MM = 18.0
 
 @dataclass(frozen=True)
 class Candidates:
-    """Places that may hold a lesion.
-
-    Attributes:
-        labels: int32 (slices, rows, columns) on the model's grid: 0, or the candidate's number from 1.
-        count: how many there are.
-    """
+    """Places that may hold a lesion. `labels`: int32 (slices, rows, columns) on the model's grid: 0, or the
+    candidate's number from 1. `count`: how many there are."""
 
     labels: np.ndarray
     count: int
 
 
 def find_candidates(probabilities: np.ndarray) -> Candidates:
-    """Connected voxels that may be anomalous.
-
-    Args:
-        probabilities: float32 (classes, slices, rows, columns), of `context.class_probabilities`.
-    """
+    """Connected voxels that may be anomalous. `probabilities`: float32 (classes, slices, rows, columns), of
+    `context.class_probabilities`."""
     anomaly = anomaly_of(probabilities)
     members = anomaly > LEVELS[0]
     for level in LEVELS[1:]:
@@ -68,12 +61,8 @@ the tissue round it, divided by four SDs of that tissue."""
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Input of the second look, in the order of the candidates.
-
-    Attributes:
-        near, wide: float32 (candidates, CHANNELS, SIZE, SIZE), at the model's resolution and three times wider.
-        features: float32 (candidates, FEATURES).
-    """
+    """Input of the second look, in the order of the candidates. `near`, `wide`: float32 (candidates, CHANNELS,
+    SIZE, SIZE), at the model's resolution and three times wider. `features`: float32 (candidates, FEATURES)."""
 
     near: np.ndarray
     wide: np.ndarray
@@ -123,10 +112,8 @@ def surroundings_of(
         crop = np.zeros((CHANNELS, 2 * half, 2 * half), np.float32)
         stack = crop[: 4 * SLICES].reshape(SLICES, 4, 2 * half, 2 * half)
         z, y, x = centres[number - 1]
-        (rows, to_rows), (columns, to_columns) = (
-            _overlap(centre - half, 2 * half, size)
-            for centre, size in zip((y, x), brain.shape[1:], strict=True)
-        )
+        rows, to_rows = _overlap(y - half, 2 * half, brain.shape[1])
+        columns, to_columns = _overlap(x - half, 2 * half, brain.shape[2])
         slices, to_slices = _overlap(z - SLICES // 2, SLICES, len(brain))
         stack[to_slices, :3, to_rows, to_columns] = shown[:, slices, rows, columns].swapaxes(0, 1)
         stack[to_slices, 3, to_rows, to_columns] = candidates.labels[slices, rows, columns] == number
@@ -173,13 +160,8 @@ def _centres(candidates: Candidates, anomaly: np.ndarray) -> list[tuple[int, int
         piece = (candidates.labels[box] == number) * anomaly[box]
         z = int(piece.sum(axis=(1, 2)).argmax())
         rows, columns = np.nonzero(piece[z])
-        found.append(
-            (
-                z + box[0].start,
-                round(rows.mean()) + box[1].start,
-                round(columns.mean()) + box[2].start,
-            )
-        )
+        middle = z, round(rows.mean()), round(columns.mean())
+        found.append(tuple(at + part.start for at, part in zip(middle, box, strict=True)))
     return found
 
 
@@ -196,33 +178,25 @@ def _features(
     result = np.zeros((count, FEATURES), np.float32)
     ml = float(np.prod(spacing)) / 1000
     quiet = anomaly[brain & (labels == 0)]
-    whole = [
-        np.log10(count + 1.0),
-        float(np.quantile(quiet, 0.99)) if quiet.size else 0.0,
-        spacing[2] / 5.0,
-    ]
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        wider = tuple(
-            slice(max(part.start - grow, 0), part.stop + grow)
-            for part, grow in zip(box, (0, 4, 4), strict=True)
-        )
+    noise = float(np.quantile(quiet, 0.99)) if quiet.size else 0.0
+    for number, wider in windows_of(labels, count, (0, 4, 4)):
         mine = labels[wider] == number
         ring = ndimage.binary_dilation(mine, np.ones((1, 7, 7), bool)) & (labels[wider] == 0) & brain[wider]
         contrast = []
         for image in images:
             inside = float(image[wider][mine].mean())
             around = image[wider][ring] if ring.sum() > 8 else image[brain]
-            contrast.append(
-                np.clip((inside - float(around.mean())) / max(float(around.std()), 0.02), -8, 8) / 4
-            )
-        voxels = np.count_nonzero(mine)
+            difference = (inside - float(around.mean())) / max(float(around.std()), 0.02)
+            contrast.append(np.clip(difference, -8, 8) / 4)
         result[number - 1] = [
-            np.log10(voxels * ml),
-            np.log2(box[0].stop - box[0].start),
+            np.log10(np.count_nonzero(mine) * ml),
+            np.log2(len(mine)),
             float(anomaly[wider][mine].max()),
             *(float(probabilities[c][wider][mine].mean()) for c in range(len(CLASSES))),
             *contrast,
             float(anomaly[wider][ring].mean()) if ring.any() else 0.0,
-            *whole,
+            np.log10(count + 1.0),
+            noise,
+            spacing[2] / 5.0,
         ]
     return result

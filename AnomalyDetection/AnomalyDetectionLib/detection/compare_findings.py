@@ -19,9 +19,7 @@ from ..grid import Grid
 from ..imaging.voxels import voxels_of
 
 Status = Literal["new", "grown", "shrunken", "known", "gone", "not covered"]
-
-LEAST_OVERLAP = 0.1
-"""Of the smaller of two findings: less is two that touch."""
+LEAST_OVERLAP = 0.1  # Of the smaller of two findings: less is two that touch
 
 NEAR_MM = 3.0
 """Two findings without a counterpart that lie so near to each other are one: registration and outlines are no better."""
@@ -34,59 +32,42 @@ SUSPICIOUS = 0.5
 """Of the threshold. A median score above it, in the place of a finding that is new or gone, says that it nearly was, or is,
 one there, too. It was chosen on the same heads."""
 
-SURE = 1.96
-"""Standard deviations that a difference of volumes must exceed: chance does it once in 20."""
+SURE = 1.96  # Standard deviations that a difference of volumes must exceed: chance does it once in 20
 
 
 @dataclass(frozen=True)
 class Outlined:
-    """The findings of one result, as they are compared.
+    """The findings of one result, as they are compared."""
 
-    Attributes:
-        labels: number of the finding, on the FLAIR's own grid (LPS).
-        scores: anomaly scores (slices, rows, columns) on it, 0 where none were looked for.
-        threshold: above which they are findings.
-        step_mm: how finely outlines are drawn: the distance of patches on the model's grid; 0: by voxel.
-    """
-
-    labels: sitk.Image
-    scores: np.ndarray
-    threshold: float
+    labels: sitk.Image  # number of the finding, on the FLAIR's own grid (LPS)
+    scores: np.ndarray  # anomaly scores (slices, rows, columns) on it, 0 where none were looked for
+    threshold: float  # above which they are findings
+    # how finely outlines are drawn: the distance of patches on the model's grid; 0: by voxel
     step_mm: float = 0.0
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change of findings that belong together.
+    """The change of findings that belong together."""
 
-    Attributes:
-        later: numbers of the later result; empty: gone.
-        earlier: numbers of the earlier one; empty: new.
-        status: "not covered": where one of the two has not looked for anomalies.
-        later_ml, earlier_ml: volumes of all of them.
-        limit_ml: a difference up to this is within what the outlines are sure of.
-        score_there: of what is new or gone, the median score in that place in the other scan; None for what is in both,
-            and where nothing was looked for.
-        unsure: new or gone, but so small, or the score there so high, that a second scan of the same head may differ
-            by as much.
-    """
-
-    later: tuple[int, ...]
-    earlier: tuple[int, ...]
-    status: Status
+    later: tuple[int, ...]  # numbers of the later result; empty: gone
+    earlier: tuple[int, ...]  # numbers of the earlier one; empty: new
+    status: Status  # "not covered": where one of the two has not looked for anomalies
+    # later_ml, earlier_ml: volumes of all of them
     later_ml: float
     earlier_ml: float
-    limit_ml: float
+    limit_ml: float  # a difference up to this is within what the outlines are sure of
+    # of what is new or gone, the median score in that place in the other scan; None for what is in both, and
+    # where nothing was looked for
     score_there: float | None = None
+    # new or gone, but so small, or the score there so high, that a second scan of the same head may differ by as
+    # much
     unsure: bool = False
 
 
 def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> tuple[Change, ...]:
     """The change of each group of findings, sorted by the later numbers; findings that are gone come last.
-
-    Args:
-        to_earlier: from LPS points of the later scan to those of the earlier one.
-    """
+    `to_earlier`: from LPS points of the later scan to those of the earlier one."""
     now = sitk.GetArrayFromImage(later.labels)
     before = sitk.GetArrayFromImage(_brought(earlier.labels, later.labels, to_earlier))
     here = _volumes(later)
@@ -97,8 +78,8 @@ def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> t
     changes = []
     for ours, theirs in _groups(sorted(here), sorted(there), edges):
         now_ml, then_ml = sum(here[n][0] for n in ours), sum(there[n][0] for n in theirs)
-        sigma = np.hypot(_unsure_ml(later, ours, here), _unsure_ml(earlier, theirs, there))
-        limit = SURE * float(sigma)
+        layers = sum(here[n][1] for n in ours), sum(there[n][1] for n in theirs)
+        limit = SURE * OUTLINE_SHARE * float(np.hypot(*layers))
         score: float | None = None
         status: Status
         if not theirs:
@@ -138,10 +119,6 @@ def _volumes(result: Outlined) -> dict[int, tuple[float, float]]:
     return found
 
 
-def _unsure_ml(result: Outlined, numbers: tuple[int, ...], known: Mapping[int, tuple[float, float]]) -> float:
-    return OUTLINE_SHARE * sum(known[number][1] for number in numbers)
-
-
 def _overlapping(
     now: np.ndarray,
     before: np.ndarray,
@@ -176,7 +153,6 @@ def _overlapping(
 def _groups(
     later: list[int], earlier: list[int], edges: set[tuple[int, int]]
 ) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The numbers of each group of findings that belong together."""
     size = len(later) + len(earlier)
     if size == 0:
         return []
@@ -194,12 +170,8 @@ def _groups(
 
 
 def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> dict[int, float]:
-    """The median score in the place of each finding in the other scan; none of those that it mostly has not searched.
-
-    Args:
-        of: whose findings.
-        transform: from LPS points of `of` to those of `other`.
-    """
+    """The median score in the place of each finding in the other scan; none of those that it mostly has not
+    searched. `of`: whose findings. `transform`: from LPS points of `of` to those of `other`."""
     grid = Grid.of(other.labels)
     near = scipy.ndimage.distance_transform_edt(other.scores == 0, sampling=grid.spacing[::-1]) <= NEAR_MM
     searched, scores = (
@@ -210,10 +182,8 @@ def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> d
     numbers = np.unique(labels[labels > 0])
     if len(numbers) == 0:
         return {}
-    shares, medians = (
-        scipy.ndimage.mean(searched, labels, numbers),
-        scipy.ndimage.median(scores, labels, numbers),
-    )
+    shares = scipy.ndimage.mean(searched, labels, numbers)
+    medians = scipy.ndimage.median(scores, labels, numbers)
     return {
         int(number): float(score)
         for number, share, score in zip(numbers, shares, medians, strict=True)

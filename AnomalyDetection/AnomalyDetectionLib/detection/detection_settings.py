@@ -23,32 +23,23 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _PAPER = ScoringSettings()
 _NUMBERS = {int: Integral, float: Real}
+_KINDS: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Documentation and constraints of a setting.
+    """Documentation and constraints of a setting."""
 
-    Attributes:
-        kind: bool, int, float or str.
-        help: what it is, with its unit and effect; for a bool, the effect of switching it off, as a command.
-            The command line and the tool tips of the panel show this text.
-        unit: a word for the value, as in `--stride VOXELS`.
-        choices: all values there are; empty: any.
-        bounds: the least and the largest number.
-        positive: whether it must be more than 0.
-        paper: the paper's value, of settings whose default is the model's own.
-        off: of a bool, the words for "off", as in `--no-registration`.
-    """
-
-    kind: type
+    kind: type  # bool, int, float or str
+    # what it is, with its unit and effect; for a bool, the effect of switching it off, as a command. The command
+    # line and the tool tips of the panel show this text.
     help: str
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    bounds: tuple[Any, Any] = (None, None)
-    positive: bool = False
-    paper: Any = None
-    off: str = ""
+    unit: str = ""  # a word for the value, as in `--stride VOXELS`
+    choices: tuple[str, ...] = ()  # all values there are; empty: any
+    bounds: tuple[Any, Any] = (None, None)  # the least and the largest number
+    positive: bool = False  # whether it must be more than 0
+    paper: Any = None  # the paper's value, of settings whose default is the model's own
+    off: str = ""  # of a bool, the words for "off", as in `--no-registration`
 
     @property
     def in_paper(self) -> str:
@@ -77,40 +68,30 @@ class Setting:
         return ""
 
 
-def _setting(default: Any, kind: type, help: str, **more: Any) -> Any:
-    return field(default=default, metadata={"setting": Setting(kind, help, **more)})
+def _setting(default: Any, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help, **more})
 
 
 @dataclass(frozen=True)
 class DetectionSettings:
     """How anomalies are detected in a scan. Where a default is None, the model's own setting counts.
 
-    Each field says what it means, see `setting_of`.
-
-    Raises:
-        InputError: a value that cannot be used.
-    """
+    Each field says what it means, see `setting_of`. Raises InputError for a value that cannot be used."""
 
     model: str = _setting(
         DEFAULT_MODEL,
-        str,
         "Model to use: one that ships with the program, or a model file (.safetensors).",
         unit="NAME|FILE",
     )
-    device: str = _setting(
-        "auto", str, "Device to compute on; auto uses a GPU if there is one.", choices=DEVICES
-    )
+    device: str = _setting("auto", "Device to compute on; auto uses a GPU if there is one.", choices=DEVICES)
     threshold: float | None = _setting(
         None,
-        float,
         "Score above which a patch is suspected; a higher threshold gives fewer findings.",
         unit="SCORE",
         positive=True,
-        paper=_PAPER.threshold,
     )
     false_positives: float | None = _setting(
         None,
-        float,
         "Number of false positives (findings per normal scan) to set the threshold for, instead of giving a"
         " threshold.",
         unit="PER_SCAN",
@@ -118,61 +99,48 @@ class DetectionSettings:
     )
     percentile: float | None = _setting(
         None,
-        float,
         "Percentile of the deviations of a patch's latent elements that becomes the patch's score: 0 takes the"
         " smallest deviation, 50 the median, 100 the largest.",
         unit="N",
         bounds=PERCENTILES,
-        paper=_PAPER.percentile,
     )
     min_patches: int | None = _setting(
         None,
-        int,
         "Minimum size of a finding in connected patches (in connected voxels if the model scores voxels);"
         " smaller findings are left out.",
         unit="COUNT",
         bounds=(1, None),
-        paper=_PAPER.min_patches,
     )
     stride: int | None = _setting(
         None,
-        int,
         "Distance between patches in voxels of the model's grid; a smaller stride is finer and slower.",
         unit="VOXELS",
         bounds=STRIDES,
-        paper=_PAPER.stride,
     )
     statistics: str | None = _setting(
         None,
-        str,
         "What a patch is compared with: all training patches, the other patches of the same scan, or the"
         " training patches of the same tissue.",
         choices=STATISTICS,
-        paper=_PAPER.statistics,
     )
     distance: str | None = _setting(
         None,
-        str,
         "How the deviations of a patch's latent elements become one score: their percentile, or their"
         " Mahalanobis distance.",
         choices=DISTANCES,
-        paper=_PAPER.distance,
     )
     register: bool = _setting(
         True,
-        bool,
         "Use the positions of T1 and FLAIR as they are, without registering T1 to FLAIR.",
         off="registration",
     )
     bias_correction: bool = _setting(
         True,
-        bool,
         "Use T1 and FLAIR without bias field correction (N4), for images that are already corrected.",
         off="bias correction",
     )
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be used."""
         for one in fields(DetectionSettings):
             value = getattr(self, one.name)
             if value is None and one.default is None:
@@ -199,25 +167,20 @@ def setting_of(one: Field[Any] | str) -> Setting:
     """The `Setting` of a field of `DetectionSettings`, given as field or name."""
     if isinstance(one, str):
         one = DetectionSettings.__dataclass_fields__[one]
-    found: Setting = one.metadata["setting"]
-    return found
+    kind = _KINDS[str(one.type).partition(" ")[0]]
+    return Setting(kind, paper=getattr(_PAPER, one.name, None), **one.metadata)
 
 
 @dataclass(frozen=True)
 class DetectionRequest:
-    """What to detect anomalies in, and how.
+    """What to detect anomalies in, and how."""
 
-    Attributes:
-        t1, flair: image files or DICOM folders.
-        brain_mask: image file; None: the brain is found.
-        t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it
-            holds several; or the series itself, as `dicom.study` chose it.
-        settings: how.
-    """
-
+    # t1, flair: image files or DICOM folders
     t1: Path
     flair: Path
-    brain_mask: Path | None = None
+    brain_mask: Path | None = None  # image file; None: the brain is found
+    # t1_series, flair_series: which series of a DICOM folder (its number, UID or description), where it holds
+    # several; or the series itself, as `dicom.study` chose it
     t1_series: str | Series | None = None
     flair_series: str | Series | None = None
-    settings: DetectionSettings = field(default_factory=DetectionSettings)
+    settings: DetectionSettings = field(default_factory=DetectionSettings)  # how

@@ -36,28 +36,18 @@ def score(
     model: AnyModel,
     *,
     device: str = "cpu",
-    percentile: float | None = None,
-    stride: int | None = None,
-    statistics: str | None = None,
-    distance: str | None = None,
     progress: Callable[[str, float], None] | None = None,
+    **changes: Any,
 ) -> ScoreMap:
     """Score every patch of a brain.
 
-    Args:
-        study: prepared with the model's preparation settings.
-        model: a trained model, of either kind.
-        device: "cpu", "cuda" or "mps".
-        percentile, stride, statistics, distance: None: the model's own. Of the paper's kind of model only.
-        progress: called with "anatomy", then "scoring", and the fraction done.
+    Raises InputError for invalid settings, settings without statistics in the model, a brain without a single
+    patch, or a missing or damaged anatomy network with statistics by tissue.
 
-    Raises:
-        InputError: invalid settings, settings without statistics in the model, a brain without a single patch, or a
-            missing or damaged anatomy network with statistics by tissue.
-    """
-    settings = scoring_settings(
-        model, percentile=percentile, stride=stride, statistics=statistics, distance=distance
-    )  # fmt: skip
+    `study`: prepared with the model's preparation settings. `model`: a trained model, of either kind.
+    `progress`: called with "anatomy", then "scoring", and the fraction done. `changes`: of the scoring settings
+    (see `scoring_settings`)."""
+    settings = scoring_settings(model, **changes)
     _lattice_over(study, settings.stride)  # refused before the work
     if progress is not None:
         progress("anatomy", 0.0)
@@ -72,28 +62,34 @@ def score(
             scored = time.perf_counter()
         anatomy = anatomy_job.result()
         waited = time.perf_counter() - scored
-        scores = lattice.scatter(rows[0])
     else:
         anatomy = find_anatomy()
         waited = time.perf_counter() - begin
         lattice, rows = lattice_scores(
             study, model, (settings.percentile,), settings=settings, device=device, anatomy=anatomy, progress=progress
         )  # fmt: skip
-        scores = lattice.scatter(rows[0])
-    if settings.back_projection == "mean":
-        shape, size = study.grid.shape, patch_size(model)
-        painted = mean_of_patches(scores, lattice.first, settings.stride, shape, size)
-        scores = np.where(lattice.inside, at_centres(painted, lattice.first, settings.stride), np.nan).astype(
-            np.float32
-        )
-    else:
-        painted = paint_cells(scores, lattice.first, settings.stride, study.grid.shape)
+    scores, painted = back_projected(rows[0], lattice, study, model, settings)
     image = to_flair_grid(painted, study)
     seconds = {"anatomy": waited, "scoring": time.perf_counter() - begin - waited}
-    curve = (
-        model.false_positive_curve if settings == model.scoring else None
-    )  # counted with the model's own settings
+    # It was counted with the model's own settings.
+    curve = model.false_positive_curve if settings == model.scoring else None
     return ScoreMap(scores, lattice.first, image, study, settings, seconds, anatomy, curve, candidates)
+
+
+def back_projected(
+    values: np.ndarray,
+    lattice: PatchLattice,
+    study: PreparedStudy,
+    model: AnyModel,
+    settings: ScoringSettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (patches,) as the lattice that findings follow from, and painted on the model's grid: float32."""
+    scores, shape = lattice.scatter(values), study.grid.shape
+    if settings.back_projection == "cell":
+        return scores, paint_cells(scores, lattice.first, lattice.stride, shape)
+    painted = mean_of_patches(scores, lattice.first, lattice.stride, shape, patch_size(model))
+    means = at_centres(painted, lattice.first, lattice.stride)
+    return np.where(lattice.inside, means, np.float32(np.nan)), painted
 
 
 def context_scores(
@@ -125,12 +121,8 @@ def _finite(scores: np.ndarray) -> np.ndarray:
 def scoring_settings(model: AnyModel, **changes: Any) -> ScoringSettings:
     """A model's scoring settings with what is given instead of its own.
 
-    Args:
-        changes: settings by name; None: the model's own.
-
-    Raises:
-        InputError: an invalid setting, one of another kind of model, or one without statistics in the model.
-    """
+    `changes`: settings by name; None: the model's own. Raises InputError for an invalid setting, one of
+    another kind of model, or one without statistics in the model."""
     changes = {name: value for name, value in changes.items() if value is not None}
     if isinstance(model, ContextModel):
         for name, value in changes.items():
@@ -166,17 +158,14 @@ def lattice_scores(
 ) -> tuple[PatchLattice, np.ndarray]:
     """Scores of every patch at several percentiles, from one pass through the network.
 
+    Returns the lattice, and float32 (percentiles or 1, patches) in the order of its centres. Raises InputError
+    for a brain that holds no patch, or a model without the statistics that the settings need.
+
     Args:
         study, model, device, progress: as for `score`.
         percentiles: N, each 0 to 100. Another kind of model than the paper's has none: it gives one row.
         settings: stride, statistics, distance and factor; None: the model's own.
         anatomy: of `segment_anatomy`, for statistics "tissue"; None: it is found here, where it is needed.
-
-    Returns:
-        The lattice, and float32 (percentiles or 1, patches) in the order of its centres.
-
-    Raises:
-        InputError: a brain that holds no patch, or a model without the statistics that the settings need.
     """
     settings = settings or model.scoring
     lattice = _lattice_over(study, settings.stride)
@@ -206,9 +195,8 @@ def lattice_scores(
 
     scoring_progress = None if progress is None else partial(progress, "scoring")
     parts = in_batches(scorer, len(centres), BATCH, device, "The scoring", scoring_progress)
-    rows = (
-        patch_scores(torch.cat(parts), model, percentiles, settings)
-        if whole_scan
-        else torch.cat(parts, dim=1)
-    )
+    if whole_scan:
+        rows = patch_scores(torch.cat(parts), model, percentiles, settings)
+    else:
+        rows = torch.cat(parts, dim=1)
     return lattice, _finite(rows.numpy())

@@ -28,11 +28,8 @@ def device_name(device: str) -> str:
 
 
 def resolve_device(name: str) -> str:
-    """The device that `name` stands for: "auto" is the fastest there is.
-
-    Raises:
-        InputError: the device is not there.
-    """
+    """The device that `name` stands for: "auto" is the fastest there is. Raises InputError where the device is
+    not there."""
     devices = available_devices()
     if name == "auto":
         return devices[0]

@@ -7,9 +7,9 @@ import scipy
 
 from ..imaging.contrast import TISSUE_ABOVE
 from ..imaging.prepared import PreparedStudy
+from .lattice import windows_of
 
-RING_MM = 10.0
-"""How far round a finding, within the slice, the tissue it is compared with reaches."""
+RING_MM = 10.0  # How far round a finding, within the slice, the tissue it is compared with reaches
 
 
 def relative_intensities(
@@ -17,45 +17,31 @@ def relative_intensities(
 ) -> list[tuple[float, float]]:
     """Mean T1 and FLAIR inside each finding over that of the brain round it.
 
-    In bias-corrected scanner units, where 0 is no signal, so that the ratio means something. "Round it"
-    is the tissue within `RING_MM` in the same slices that is in no finding: the brain without CSF, which is
-    dark on both images, and without what is suspected but was too small for a finding.
+    In bias-corrected scanner units, where 0 is no signal, so that the ratio means something. "Round it" is the
+    tissue within `RING_MM` in the same slices that is in no finding: the brain without CSF, which is dark on
+    both images, and without what is suspected but was too small for a finding.
 
-    Args:
-        cells: (slices, rows, columns) on the model's grid, the number of the finding or 0.
-        count: how many findings there are.
-        study: the prepared study on that grid.
-        suspected: bool, the shape of `cells`: other voxels that are not to be compared with.
+    Returns (T1, FLAIR) for findings 1 to `count`; NaN where there is nothing to compare.
 
-    Returns:
-        (T1, FLAIR) for findings 1 to `count`; NaN where there is nothing to compare.
-    """
+    `cells`: (slices, rows, columns) on the model's grid, the number of the finding or 0. `count`: how many
+    findings there are. `study`: the prepared study on that grid. `suspected`: bool, the shape of `cells`: other
+    voxels that are not to be compared with."""
     dx, dy = study.grid.spacing[0], study.grid.spacing[1]
     reach = (0, int(np.ceil(RING_MM / dy)), int(np.ceil(RING_MM / dx)))
     # Gliosis is dark on T1 alone and blood on FLAIR alone; only fluid is dark on both.
     normal = study.brain & (cells == 0) & (np.maximum(study.t1, study.flair) > TISSUE_ABOVE)
     if suspected is not None:
         normal &= ~suspected
-    boxes = scipy.ndimage.find_objects(cells, max_label=count)
-    ratios = []
-    for number, box in enumerate(boxes, start=1):
-        if box is None:
-            ratios.append((float("nan"), float("nan")))
-            continue
-        window = tuple(
-            slice(max(part.start - r, 0), part.stop + r) for part, r in zip(box, reach, strict=True)
-        )
+    ratios = [(float("nan"), float("nan"))] * count
+    for number, window in windows_of(cells, count, reach):
         inside = cells[window] == number
-        brain = study.brain[window]
         ring = normal[window] & _within_reach(inside, (dy, dx))
         # A finding that lies outside the brain mask altogether is still compared as it is painted.
-        inside_brain = inside & brain
+        inside_brain = inside & study.brain[window]
         inside = inside_brain if inside_brain.any() else inside
-        ratios.append(
-            (
-                _ratio(study.t1_scale.invert(study.t1[window]), inside, ring),
-                _ratio(study.flair_scale.invert(study.flair[window]), inside, ring),
-            )
+        ratios[number - 1] = (
+            _ratio(study.t1_scale.invert(study.t1[window]), inside, ring),
+            _ratio(study.flair_scale.invert(study.flair[window]), inside, ring),
         )
     return ratios
 

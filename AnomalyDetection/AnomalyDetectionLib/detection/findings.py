@@ -29,57 +29,43 @@ NEIGHBOURS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One suspected anomaly.
+    """One suspected anomaly."""
 
-    Attributes:
-        number: 1 for the highest peak score; also its label in the label map.
-        volume_ml: of its voxels on the FLAIR grid.
-        patches: how many patches it is made of.
-        peak_score, mean_score: over its patches.
-        centroid_ras: mm, the Slicer and NIfTI convention.
-        side: "left", "right" or "midline" of the patient.
-        region: where in the brain it lies, such as "anterior superior, periventricular white matter" (see `region`
-            and `brain_parts`).
-        t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the
-            mean of the brain tissue round it that is not suspected (see `evidence`); NaN if there is none.
-        peak_patch: lattice index (slice, row, column) of its highest patch, the first in array order of
-            equals. It stays with the finding when the threshold changes (see `numbering`).
-        hint: what it may be, one of `hints.HINTS`; hint_evidence: why, in words and numbers.
-        per_normal_scan: findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
-            vanish, a normal scan would have so many. None where the scores have no false-positive curve.
-    """
-
-    number: int
-    volume_ml: float
-    patches: int
+    number: int  # 1 for the highest peak score; also its label in the label map
+    volume_ml: float  # of its voxels on the FLAIR grid
+    patches: int  # how many patches it is made of
+    # peak_score, mean_score: over its patches
     peak_score: float
     mean_score: float
-    centroid_ras: tuple[float, float, float]
-    side: str
+    centroid_ras: tuple[float, float, float]  # mm, the Slicer and NIfTI convention
+    side: str  # "left", "right" or "midline" of the patient
+    # where in the brain it lies, such as "anterior superior, periventricular white matter" (see `region` and
+    # `brain_parts`)
     region: str
+    # t1_relative, flair_relative: mean intensity inside (bias-corrected scanner units) divided by the mean of the
+    # brain tissue round it that is not suspected (see `evidence`); NaN if there is none
     t1_relative: float
     flair_relative: float
+    # lattice index (slice, row, column) of its highest patch, the first in array order of equals. It stays with
+    # the finding when the threshold changes (see `numbering`).
     peak_patch: tuple[int, int, int]
-    hint: str = UNKNOWN
+    hint: str = UNKNOWN  # what it may be, one of `hints.HINTS`; hint_evidence: why, in words and numbers
     hint_evidence: str = ""
+    # findings like it, or more unusual, in a normal scan: were the threshold raised until it is just about to
+    # vanish, a normal scan would have so many. None where the scores have no false-positive curve.
     per_normal_scan: float | None = None
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The findings of one scan, highest peak score first.
+    """The findings of one scan, highest peak score first."""
 
-    Attributes:
-        items: numbered from 1.
-        labels: uint16 label map on the FLAIR's own grid; a voxel's value is its finding's number.
-        threshold, min_patches: what they were derived with.
-        groups: int32, shape of the score map's lattice: 0, or the number of a finding's patch; None where that is not known.
-    """
-
-    items: tuple[Finding, ...]
-    labels: sitk.Image
+    items: tuple[Finding, ...]  # numbered from 1
+    labels: sitk.Image  # uint16 label map on the FLAIR's own grid; a voxel's value is its finding's number
+    # threshold, min_patches: what they were derived with
     threshold: float
     min_patches: int
+    # int32, shape of the score map's lattice: 0, or the number of a finding's patch; None where that is not known
     groups: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def without(self, hints: Collection[str]) -> Findings:
@@ -103,21 +89,19 @@ def derive_findings(
 ) -> Findings:
     """Suspected anomalies: connected patches that score above a threshold (paper, "Anomaly scoring").
 
-    Works from the scores alone, without the network, so that another threshold costs a fraction of a
-    second. Every finding owns at least one voxel of the FLAIR grid, however small it is and however
-    coarse that grid.
+    Works from the scores alone, without the network, so that another threshold costs a fraction of a second.
+    Every finding owns at least one voxel of the FLAIR grid, however small it is and however coarse that grid.
+
+    Raises InputError if there are more findings than a uint16 label map can number.
 
     Args:
         scores: the scored brain; `scores.settings` say which patches touch (`neighbourhood`).
         threshold: patches that score above it are suspected.
         min_patches: connected groups of fewer patches are dropped (paper: the single isolated patch).
-        outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares round its
-            patches (paper).
-
-    Raises:
-        InputError: if there are more findings than a uint16 label map can number.
+        outline: "lesion", the voxels that differ from the tissue round a finding, or "cells", the squares
+            round its patches (paper).
     """
-    settings = scores.settings
+    settings, study = scores.settings, scores.study
     groups = connected_patches(scores.lattice, threshold, min_patches, settings.neighbourhood)
     count = int(groups.max(initial=0))
     if count > np.iinfo(np.uint16).max:
@@ -125,40 +109,38 @@ def derive_findings(
             f"A threshold of {threshold:g} gives {count} suspected anomalies, more than can be numbered: choose "
             "a higher one."
         )
-    study = scores.study
-    cells = paint_cells(groups.astype(np.uint16), scores.first, scores.settings.stride, study.grid.shape)
-    above = (scores.lattice > threshold).astype(np.uint16)
-    suspected = paint_cells(above, scores.first, scores.settings.stride, study.grid.shape) > 0
+    cells, suspected = (
+        paint_cells(values, scores.first, settings.stride, study.grid.shape)
+        for values in (groups.astype(np.uint16), scores.lattice > threshold)
+    )
     if outline == "lesion":
         # Cells of one voxel are the lesion's outline already.
         voxels = cells if settings.stride == 1 else lesion_voxels(cells, count, study, suspected)
         labels = smooth_labels(voxels, study)
     else:
         labels = sitk.GetArrayFromImage(to_flair_grid(cells, study, nearest=True)).astype(np.uint16)
-    highest = _highest_patches(scores.lattice, groups, count)
+    highest = highest_patches(scores.lattice, groups, count)
     _give_each_finding_a_voxel(labels, highest, scores)
 
-    numbers = range(1, count + 1)
     owned, centroids = _extents(labels, count, study)
-    peaks = peaks_of(groups, count, scores.lattice)[1:]
     inside = np.flatnonzero(groups > 0)
     owner, values = groups.ravel()[inside], scores.lattice.ravel()[inside]
     patches = np.bincount(owner, minlength=count + 1)[1:]
     means = np.bincount(owner, weights=values, minlength=count + 1)[1:] / patches
     ratios = relative_intensities(cells, count, study, suspected)
-    hints = [_hint(scores, highest[k], ratios[k]) for k in range(count)]
-    parts = None if scores.parts is None else scores.parts.names(cells, count)
+    hints = [_hint(scores, patch, ratio) for patch, ratio in zip(highest, ratios, strict=True)]
+    parts = [None] * count if scores.parts is None else scores.parts.names(cells, count)
     rates = _rates(scores, groups, count, threshold)
     items = tuple(
         Finding(
-            number=number,
+            number=k + 1,
             volume_ml=float(owned[k] * study.flair_grid.voxel_ml),
             patches=int(patches[k]),
-            peak_score=float(peaks[k]),
+            peak_score=float(scores.lattice[highest[k]]),
             mean_score=float(means[k]),
-            centroid_ras=_lps_to_ras(centroids[k]),
+            centroid_ras=lps_to_ras(centroids[k]),
             side=scores.midline.side(centroids[k]),
-            region=scores.regions.name(centroids[k], None if parts is None else parts[k]),
+            region=scores.regions.name(centroids[k], parts[k]),
             t1_relative=ratios[k][0],
             flair_relative=ratios[k][1],
             peak_patch=highest[k],
@@ -166,21 +148,15 @@ def derive_findings(
             hint_evidence=hints[k].evidence,
             per_normal_scan=rates[k],
         )
-        for k, number in enumerate(numbers)
+        for k in range(count)
     )
     return Findings(items, study.flair_grid.image(labels), threshold, min_patches, groups)
 
 
 def _hint(scores: ScoreMap, peak: tuple[int, int, int], relative: tuple[float, float]) -> Hint:
-    probabilities = None if scores.candidates is None else scores.candidates.of_voxel(_voxel_of(peak, scores))
+    probabilities = None if scores.candidates is None else scores.candidates.of_voxel(scores.voxel_of(peak))
     brightness = f"T1 {relative[0]:.1f} x and FLAIR {relative[1]:.1f} x the tissue round it"
     return hint_of(probabilities, brightness if np.isfinite(relative).all() else "no normal tissue round it")
-
-
-def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, int]:
-    """(slice, row, column) on the model's grid of a patch's centre, from its lattice index."""
-    stride = scores.settings.stride
-    return patch[0], scores.first[0] + stride * patch[1], scores.first[1] + stride * patch[2]
 
 
 def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -> list[float | None]:
@@ -193,27 +169,22 @@ def _rates(scores: ScoreMap, groups: np.ndarray, count: int, threshold: float) -
     return [curve.rate(score) for score in vanishing]
 
 
-def _lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
+def lps_to_ras(point: np.ndarray) -> tuple[float, float, float]:
+    """A point (LPS mm) as Slicer and NIfTI have it."""
     return -float(point[0]), -float(point[1]), float(point[2])
 
 
 def connected_patches(
-    lattice: np.ndarray,
-    threshold: float,
-    min_patches: int,
-    neighbourhood: str = "26",
+    lattice: np.ndarray, threshold: float, min_patches: int, neighbourhood: str = "26"
 ) -> np.ndarray:
     """The lattice elements of each finding.
 
-    Args:
-        lattice: scores (slices, lattice rows, lattice columns); NaN where no patch was scored.
-        threshold, min_patches: as for `derive_findings`.
-        neighbourhood: "26" of the (slice, row, column) lattice, or "8" within the slice.
+    Returns int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
+    equal peaks, the finding with more patches goes first, then the one met first in array order.
 
-    Returns:
-        int32 array of the lattice's shape: 0, or the number of the finding. 1 has the highest peak; of
-        equal peaks, the finding with more patches goes first, then the one met first in array order.
-    """
+    `lattice`: scores (slices, lattice rows, lattice columns); NaN where no patch was scored. `threshold`,
+    `min_patches`: as for `derive_findings`. `neighbourhood`: "26" of the (slice, row, column) lattice, or "8"
+    within the slice."""
     above, result = lattice > threshold, np.zeros(lattice.shape, np.int32)
     box = bounding_box(above)
     if box is None:
@@ -224,13 +195,12 @@ def connected_patches(
     kept = [k for k in range(count) if patches[k] >= min_patches]
     kept.sort(key=lambda k: (-peaks[k], -patches[k], k))  # scipy numbers groups in array order
     number = np.zeros(count + 1, np.int32)
-    for place, k in enumerate(kept, start=1):
-        number[k + 1] = place
+    number[np.array(kept, int) + 1] = np.arange(1, len(kept) + 1)
     result[box] = number[groups]
     return result
 
 
-def _highest_patches(lattice: np.ndarray, groups: np.ndarray, count: int) -> list[tuple[int, int, int]]:
+def highest_patches(lattice: np.ndarray, groups: np.ndarray, count: int) -> list[tuple[int, int, int]]:
     """Lattice index of the highest patch of groups 1 to `count`; of equals, the first in array order."""
     flat = np.flatnonzero(groups > 0)
     owner = groups.ravel()[flat]
@@ -250,7 +220,7 @@ def _give_each_finding_a_voxel(
     """
     owned = np.bincount(labels.ravel(), minlength=len(highest) + 1)[1:]
     for number in np.flatnonzero(owned == 0) + 1:
-        s, row, column = _voxel_of(highest[number - 1], scores)
+        s, row, column = scores.voxel_of(highest[number - 1])
         peak = scores.study.grid.points(np.array([[column, row, s]]))[0]
         labels[_nearest_free_voxel(labels, scores.study, peak)] = number
 

@@ -18,33 +18,21 @@ INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN = (
     "unknown",
 )
 HINTS = (INFARCT_LIKE, WMH_LIKE, OTHER_ANOMALY, EDGE, UNKNOWN)
-
-LEAST_PROBABILITY = 0.5
-"""Below this probability the hint is "unknown"."""
-
+LEAST_PROBABILITY = 0.5  # Below this probability the hint is "unknown"
 _NAMED = 0.05  # less probable kinds are left out of the evidence
 
 
 @dataclass(frozen=True)
 class Hint:
-    """What a finding may be.
-
-    Attributes:
-        name: one of `HINTS`.
-        evidence: why, in words and numbers.
-    """
+    """What a finding may be. `name`: one of `HINTS`. `evidence`: why, in words and numbers."""
 
     name: str
     evidence: str
 
 
 def hint_of(probabilities: np.ndarray | None, relative: str) -> Hint:
-    """The hint for a finding.
-
-    Args:
-        probabilities: float (classes,), probabilities of the second look; None: nobody looked (paper mode).
-        relative: how bright it is, for the evidence.
-    """
+    """The hint for a finding. `probabilities`: float (classes,), probabilities of the second look; None: nobody
+    looked (paper mode). `relative`: how bright it is, for the evidence."""
     if probabilities is None:
         return Hint(UNKNOWN, relative)
     probability = {
@@ -53,11 +41,7 @@ def hint_of(probabilities: np.ndarray | None, relative: str) -> Hint:
         OTHER_ANOMALY: float(probabilities[OTHER]),
         EDGE: float(probabilities[NORMAL] + probabilities[ARTEFACT]),
     }
-    in_order = sorted(probability, key=lambda name: -probability[name])
-    evidence = ", ".join(
-        f"{100 * probability[name]:.0f} % {name}"
-        for name in in_order
-        if probability[name] >= _NAMED or name == in_order[0]
-    )
-    name = in_order[0] if probability[in_order[0]] >= LEAST_PROBABILITY else UNKNOWN
-    return Hint(name, f"{evidence}; {relative}")
+    first, *others = sorted(probability, key=lambda name: -probability[name])
+    named = [first, *(name for name in others if probability[name] >= _NAMED)]
+    evidence = ", ".join(f"{100 * probability[name]:.0f} % {name}" for name in named)
+    return Hint(first if probability[first] >= LEAST_PROBABILITY else UNKNOWN, f"{evidence}; {relative}")

@@ -6,7 +6,10 @@ first[1] + j * stride) of the model's grid. Element by element, slices are indep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from scipy import ndimage
 
 
 def paint_cells(
@@ -14,18 +17,14 @@ def paint_cells(
 ) -> np.ndarray:
     """Each patch's value on the stride x stride cell round its centre (back-projection "cell").
 
-    The cells tile the lattice without gap or overlap. With an even stride no cell is symmetric round a
-    voxel: a cell of 4 begins two voxels before the centre and ends one after it.
+    The cells tile the lattice without gap or overlap. With an even stride no cell is symmetric round a voxel: a
+    cell of 4 begins two voxels before the centre and ends one after it.
 
-    Args:
-        lattice_values: (slices, lattice rows, lattice columns), any dtype; NaN where there is no patch.
-        first: row and column of the first patch centre.
-        stride: voxels between patch centres.
-        shape: of the model's grid, (slices, rows, columns).
+    Returns an array of `shape` and the lattice's dtype, 0 where no patch was.
 
-    Returns:
-        An array of `shape` and the lattice's dtype, 0 where no patch was.
-    """
+    `lattice_values`: (slices, lattice rows, lattice columns), any dtype; NaN where there is no patch. `first`:
+    row and column of the first patch centre. `stride`: voxels between patch centres. `shape`: of the model's
+    grid, (slices, rows, columns)."""
     _check(lattice_values, shape)
     rows = _cell_of_each_voxel(shape[1], first[0], stride, lattice_values.shape[1])
     columns = _cell_of_each_voxel(shape[2], first[1], stride, lattice_values.shape[2])
@@ -43,14 +42,10 @@ def mean_of_patches(
 ) -> np.ndarray:
     """The mean over all patches that contain a voxel (back-projection "mean").
 
-    Args:
-        lattice_values: (slices, lattice rows, lattice columns), float; NaN where there is no patch.
-        first, stride, shape: as for `paint_cells`.
-        patch_size: voxels along the side of a patch, odd.
+    Returns float32 array of `shape`, 0 where no patch reaches.
 
-    Returns:
-        float32 array of `shape`, 0 where no patch reaches.
-    """
+    `lattice_values`: (slices, lattice rows, lattice columns), float; NaN where there is no patch. `first`,
+    `stride`, `shape`: as for `paint_cells`. `patch_size`: voxels along the side of a patch, odd."""
     _check(lattice_values, shape)
     rows = _voxels_of_each_patch(shape[1], first[0], stride, lattice_values.shape[1], patch_size)
     columns = _voxels_of_each_patch(shape[2], first[1], stride, lattice_values.shape[2], patch_size)
@@ -92,6 +87,19 @@ def peaks_of(labels: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     peaks[0] = 0.0
     np.maximum.at(peaks, labels[inside], values[inside])
     return peaks
+
+
+def windows_of(
+    labels: np.ndarray, count: int, margin: tuple[int, int, int]
+) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
+    """The number of each label of 1 to `count` that occurs, and its box with so many elements round it."""
+    for number, box in enumerate(ndimage.find_objects(labels, max_label=count), start=1):
+        if box is not None:
+            s, i, j = (
+                slice(max(part.start - more, 0), part.stop + more)
+                for part, more in zip(box, margin, strict=True)
+            )
+            yield number, (s, i, j)
 
 
 def bounding_box(

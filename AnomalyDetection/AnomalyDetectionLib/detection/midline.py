@@ -9,21 +9,15 @@ import scipy
 
 from ..imaging.prepared import PreparedStudy
 
-MIDLINE_MM = 5.0
-"""A point nearer than this to the plane is called "midline"."""
-
+MIDLINE_MM = 5.0  # A point nearer than this to the plane is called "midline"
 _COARSE_MM = 3.6
 _SURFACE_POINTS = 2500
 
 
 @dataclass(frozen=True)
 class Midline:
-    """A plane in LPS mm; a tilted or turned head has a tilted or turned midline.
-
-    Attributes:
-        normal: unit vector that points to the patient's left.
-        offset: mm; a point p lies left of the plane if normal . p > offset.
-    """
+    """A plane in LPS mm; a tilted or turned head has a tilted or turned midline. `normal`: unit vector that
+    points to the patient's left. `offset`: mm; a point p lies left of the plane if normal . p > offset."""
 
     normal: tuple[float, float, float]
     offset: float
@@ -36,11 +30,10 @@ class Midline:
         if not brain.any():
             return cls((1.0, 0.0, 0.0), 0.0)
         spacing = np.array(study.grid.spacing[::-1]) * step
-        outside_mm = scipy.ndimage.distance_transform_edt(~brain, sampling=spacing)
-        inside_mm = scipy.ndimage.distance_transform_edt(brain, sampling=spacing)
-        to_surface_mm = np.maximum(outside_mm - spacing.min() / 2, 0) + np.maximum(
-            inside_mm - spacing.min() / 2, 0
-        )
+        to_surface_mm = np.zeros(brain.shape)
+        for side in (~brain, brain):
+            depth_mm = scipy.ndimage.distance_transform_edt(side, sampling=spacing)
+            to_surface_mm += np.maximum(depth_mm - spacing.min() / 2, 0)
         surface = np.argwhere(brain & ~scipy.ndimage.binary_erosion(brain))
         surface = surface[:: -(-len(surface) // _SURFACE_POINTS)]
         points = study.grid.points(((surface - 4) * step)[:, ::-1])
@@ -53,20 +46,14 @@ class Midline:
             distance = (points - centre) @ normal - plane[2]
             mirrored = points - 2 * distance[:, None] * normal
             index = study.grid.indices(mirrored)[:, ::-1] / step + 4
-            return float(
-                scipy.ndimage.map_coordinates(to_surface_mm, index.T, order=1, mode="nearest").mean()
-            )
+            found = scipy.ndimage.map_coordinates(to_surface_mm, index.T, order=1, mode="nearest")
+            return float(found.mean())
 
         start = np.array([[0, 0, 0], [0.15, 0, 0], [0, 0.15, 0], [0, 0, 6.0]])
-        best = scipy.optimize.minimize(
-            asymmetry,
-            start[0],
-            method="Nelder-Mead",
-            options={"initial_simplex": start, "xatol": 0.005, "fatol": 0.005, "maxfev": 200},
-        ).x
-        normal = _unit(best)
-        offset = float(normal @ centre + best[2])
-        return cls((float(normal[0]), float(normal[1]), float(normal[2])), offset)
+        options = {"initial_simplex": start, "xatol": 0.005, "fatol": 0.005, "maxfev": 200}
+        best = scipy.optimize.minimize(asymmetry, start[0], method="Nelder-Mead", options=options).x
+        x, y, z = _unit(best).tolist()
+        return cls((x, y, z), float(_unit(best) @ centre + best[2]))
 
     def distance(self, lps: np.ndarray) -> float:
         """mm from the plane, positive to the patient's left."""

@@ -27,29 +27,20 @@ from .score_map import ScoreMap
 if TYPE_CHECKING:
     from ..model.model_file import AnyModel
 
-COUNT = 5
-"""Number of neighbours shown."""
-
+COUNT = 5  # Number of neighbours shown
 _WEIGHTS = "generator."
 
 
 @dataclass(frozen=True, eq=False)
 class NearestNormals:
-    """A patch and the most similar patches of normal tissue.
+    """A patch and the most similar patches of normal tissue."""
 
-    Attributes:
-        patch: float32 (2, 15, 15), scaled intensities as the network sees them, T1 first.
-        neighbours: float32 (k, 2, 15, 15), the nearest first.
-        distances: float (k,), in z.
-        which: int (k,), their places in the library.
-        usual: median and 95th percentile of the distance between normal tissue of other people and its nearest
-            library patch.
-    """
-
-    patch: np.ndarray
-    neighbours: np.ndarray
-    distances: np.ndarray
-    which: np.ndarray
+    patch: np.ndarray  # float32 (2, 15, 15), scaled intensities as the network sees them, T1 first
+    neighbours: np.ndarray  # float32 (k, 2, 15, 15), the nearest first
+    distances: np.ndarray  # float (k,), in z
+    which: np.ndarray  # int (k,), their places in the library
+    # median and 95th percentile of the distance between normal tissue of other people and its nearest library
+    # patch
     usual: tuple[float, float]
 
 
@@ -57,11 +48,7 @@ class NormalTissue:
     """A model's library of normal patches, to look things up in."""
 
     def __init__(self, encoder: PlainEncoder, library: NormalLibrary, outside_brain: str) -> None:
-        """Make a library ready.
-
-        Args:
-            outside_brain: as in `PreparationSettings`.
-        """
+        """Make a library ready. `outside_brain`: as in `PreparationSettings`."""
         self._encoder, self._library, self._outside_brain = encoder, library, outside_brain
         self._latents = library.latents.astype(np.float32)
         self._squares = np.square(self._latents).sum(1)
@@ -78,24 +65,19 @@ class NormalTissue:
 
     @classmethod
     def read(cls, path: Path) -> NormalTissue | None:
-        """That of a model file, of which only what is needed is read; None where it has no library.
-
-        Raises:
-            InputError: the file cannot be read, or is damaged.
-        """
+        """That of a model file, of which only what is needed is read; None where it has no library. Raises
+        InputError where the file cannot be read, or is damaged."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(path, framework="np") as content:
                 header = content.metadata() or {}
-                names = normal_library.array_names(header)
-                if not names:
+                if normal_library.HEADER not in header:
                     return None
-                arrays = {name: content.get_tensor(name) for name in names}
+                values = json.loads(header["network"])
+                network = NetworkSettings(**{**values, "widths": tuple(values["widths"])})
+                found = normal_library.from_file(content.get_tensor, header, network.latent_size)
                 weights = {name: content.get_tensor(_WEIGHTS + name) for name in NAMES}
-            values = json.loads(header["network"])
-            network = NetworkSettings(**{**values, "widths": tuple(values["widths"])})
-            found = normal_library.from_file(arrays, header, network.latent_size)
             outside = PreparationSettings(**json.loads(header["preparation"])).outside_brain
             assert found is not None
             return cls(PlainEncoder(weights, network), found, outside)
@@ -112,12 +94,8 @@ class NormalTissue:
         return self._library.intensities()
 
     def nearest(self, patch: np.ndarray, count: int = COUNT) -> NearestNormals:
-        """The most similar normal patches.
-
-        Args:
-            patch: float (2, 15, 15), T1 first, scaled as the network sees it.
-            count: how many, at most.
-        """
+        """The most similar normal patches. `patch`: float (2, 15, 15), T1 first, scaled as the network sees it.
+        `count`: how many, at most."""
         patch = patch.astype(np.float32, copy=False)
         z = self._encoder(patch[None])[0]
         # On one thread, as in the encoder.
@@ -127,39 +105,22 @@ class NormalTissue:
         distances = np.linalg.norm(self._latents[near] - z, axis=1).astype(np.float64)
         order = np.argsort(distances, kind="stable")
         near = near[order]
-        return NearestNormals(
-            patch, self._library.intensities(near), distances[order], near, self._library.usual
-        )
+        alike, usual = self._library.intensities(near), self._library.usual
+        return NearestNormals(patch, alike, distances[order], near, usual)
 
     def of_patch(self, scores: ScoreMap, index: tuple[int, int, int], count: int = COUNT) -> NearestNormals:
-        """The normal tissue most similar to a patch of a scored brain.
-
-        Args:
-            scores: of a brain that was prepared as the model wants it.
-            index: (slice, row, column) of the lattice, such as a finding's `peak_patch`.
-        """
-        return self.nearest(self.patch_at(scores.study, centre_of(scores, index)), count)
+        """The normal tissue most similar to a patch of a scored brain. `scores`: of a brain that was prepared
+        as the model wants it. `index`: (slice, row, column) of the lattice, such as a finding's `peak_patch`."""
+        return self.nearest(self.patch_at(scores.study, scores.voxel_of(index)), count)
 
     def patch_at(self, study: PreparedStudy, centre: tuple[int, int, int]) -> np.ndarray:
         """float32 (2, 15, 15): the patch round a voxel (slice, row, column) as the network sees it, T1 first."""
-        size, (s, row, column) = self._library.patches.shape[-1], centre
-        corner = row - size // 2, column - size // 2
-        ends = study.brain.shape[1:]
-        rows, columns = (
-            slice(max(edge, 0), min(edge + size, end)) for edge, end in zip(corner, ends, strict=True)
-        )
-        within = tuple(
-            slice(part.start - edge, part.stop - edge)
-            for part, edge in zip((rows, columns), corner, strict=True)
-        )
-        shown = (study.brain[s] | (self._outside_brain == "keep"))[rows, columns]
-        patch = np.zeros((2, size, size), np.float32)  # beyond the image as beyond the brain
-        for channel, image in enumerate((study.t1, study.flair)):
-            patch[channel][within] = np.where(shown, image[s, rows, columns], 0)
-        return patch
-
-
-def centre_of(scores: ScoreMap, index: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The voxel (slice, row, column) of the model's grid that a patch of the lattice is centred on."""
-    stride, (row, column) = scores.settings.stride, scores.first
-    return index[0], row + stride * index[1], column + stride * index[2]
+        half, (s, row, column) = self._library.patches.shape[-1] // 2, centre
+        last = np.array(study.brain.shape[1:]) - 1
+        rows, columns = (np.arange(at - half, at + half + 1) for at in (row, column))
+        place = s, np.clip(rows, 0, last[0])[:, None], np.clip(columns, 0, last[1])
+        # Beyond the image as beyond the brain.
+        shown = (place[1] == rows[:, None]) & (place[2] == columns)
+        if self._outside_brain != "keep":
+            shown &= study.brain[place]
+        return np.stack([np.where(shown, image[place], np.float32(0)) for image in (study.t1, study.flair)])

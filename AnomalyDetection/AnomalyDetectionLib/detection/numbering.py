@@ -19,12 +19,8 @@ from .score_map import ScoreMap
 
 @dataclass(frozen=True)
 class FindingNumbers:
-    """All numbers ever given to findings of one score map.
-
-    Attributes:
-        peaks: lattice index (slice, row, column) of the patch that number 1, 2, ... belongs to; None for the
-            number of a finding that the reader added by hand.
-    """
+    """All numbers ever given to findings of one score map. `peaks`: lattice index (slice, row, column) of the
+    patch that number 1, 2, ... belongs to; None for the number of a finding that the reader added by hand."""
 
     peaks: tuple[tuple[int, int, int] | None, ...]
 
@@ -39,21 +35,15 @@ def keep_numbers(
     """Give findings the numbers that they had before.
 
     A finding takes the number whose patch lies in it; of several, the one with the highest score there (the
-    lower number, where they are equal). One that holds no known patch gets the next number that was never
-    used, those with the highest peak first. So a number never passes to another finding, and a threshold
-    that is raised and lowered again brings all numbers back.
+    lower number, where they are equal). One that holds no known patch gets the next number that was never used,
+    those with the highest peak first. So a number never passes to another finding, and a threshold that is
+    raised and lowered again brings all numbers back.
 
-    Args:
-        findings: as `derive_findings` made them from `scores`.
-        scores: the same score map as for `known`.
-        known: None the first time: then the numbers stay as they are.
+    Returns the findings sorted by number, with label map, and all numbers known from now on. Raises InputError
+    if the numbers exceed what a uint16 label map can hold.
 
-    Returns:
-        The findings sorted by number, with label map, and all numbers known from now on.
-
-    Raises:
-        InputError: if the numbers exceed what a uint16 label map can hold.
-    """
+    `findings`: as `derive_findings` made them from `scores`. `scores`: the same score map as for `known`.
+    `known`: None the first time: then the numbers stay as they are."""
     if known is None:
         return findings, FindingNumbers(tuple(finding.peak_patch for finding in findings.items))
     groups = findings.groups

@@ -6,13 +6,10 @@ import numpy as np
 import scipy
 
 from ..imaging.prepared import PreparedStudy
-from .lattice import bounding_box
+from .lattice import bounding_box, windows_of
 
-_REACH = 4
-"""Voxels beyond the cells of a finding in which its border is looked for: its patches see so far, and more."""
-
-_RING = 14
-"""Voxels beyond the cells in which the tissue round it lies."""
+_REACH = 4  # Voxels beyond the cells of a finding in which its border is looked for: its patches see so far, and more
+_RING = 14  # Voxels beyond the cells in which the tissue round it lies
 
 _LEAST_DEVIATION, _MOST_DEVIATION = 1.8, 6.0
 """Robust standard deviations from the tissue round it: a voxel of a lesion has at least the first, and above the second is
@@ -24,29 +21,19 @@ _LEAST_SHARE = 0.03
 def lesion_voxels(cells: np.ndarray, count: int, study: PreparedStudy, suspected: np.ndarray) -> np.ndarray:
     """Findings made of square cells, refined to the voxels that differ from the tissue round them.
 
-    In the cells and up to 4 voxels round them, in each slice, a voxel belongs to the finding where T1 and FLAIR lie far
-    from those of the tissue round it (robust Mahalanobis distance), halfway at least towards what the most conspicuous
-    tenth of the finding shows. A finding that has no such voxels keeps its cells.
+    In the cells and up to 4 voxels round them, in each slice, a voxel belongs to the finding where T1 and FLAIR
+    lie far from those of the tissue round it (robust Mahalanobis distance), halfway at least towards what the
+    most conspicuous tenth of the finding shows. A finding that has no such voxels keeps its cells.
 
-    Args:
-        cells: uint16 (slices, rows, columns) on the model's grid: 0, or the number of the finding.
-        count: how many there are.
-        study: prepared, on that grid.
-        suspected: bool, same shape: all that scores above the threshold; it is not tissue round a finding.
+    Returns uint16, same shape.
 
-    Returns:
-        uint16, same shape.
-    """
+    `cells`: uint16 (slices, rows, columns) on the model's grid: 0, or the number of the finding. `count`: how
+    many there are. `study`: prepared, on that grid. `suspected`: bool, same shape: all that scores above the
+    threshold; it is not tissue round a finding."""
     result = np.zeros_like(cells)
     images = np.stack([study.t1, study.flair])
     grow = np.ones((1, 2 * _REACH + 1, 2 * _REACH + 1), bool)
-    for number, box in enumerate(scipy.ndimage.find_objects(cells, count), start=1):
-        if box is None:
-            continue
-        wider = tuple(
-            slice(max(part.start - by, 0), part.stop + by)
-            for part, by in zip(box, (1, _RING, _RING), strict=True)
-        )
+    for number, wider in windows_of(cells, count, (1, _RING, _RING)):
         mine, brain = cells[wider] == number, study.brain[wider]
         reach = scipy.ndimage.binary_dilation(mine, grow) & brain & ~((cells[wider] > 0) & ~mine)
         around = brain & ~scipy.ndimage.binary_dilation(suspected[wider], grow) & ~reach
@@ -73,10 +60,8 @@ def _refined(
     core = mine & (distance >= max(limit, float(np.quantile(distance[mine], 0.8))))
     if not core.any():
         return None
-    direction = np.abs(away[:, core]).mean(axis=1)
-    sign = np.sign(away[:, core].mean(axis=1))
-    main = int(np.argmax(direction))
-    alike = away[main] * sign[main] > 0
+    main = away[int(np.argmax(np.abs(away[:, core]).mean(axis=1)))]
+    alike = main * np.sign(main[core].mean()) > 0
     members = reach & (distance > limit) & (alike | mine)
     labels, found = scipy.ndimage.label(members, np.ones((3, 3, 3), bool))
     kept = np.unique(labels[mine & members])
@@ -90,10 +75,7 @@ def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
     """Findings on the FLAIR's own grid with smooth borders within the slice: uint16.
 
     Halfway between a finding's voxels and what surrounds them, interpolated linearly; slices are not mixed.
-
-    Args:
-        labels: uint16 (slices, rows, columns) on the model's grid.
-    """
+    `labels`: uint16 (slices, rows, columns) on the model's grid."""
     result = np.zeros(study.flair_grid.shape, np.uint16)
     box = bounding_box(labels > 0, (0, 4, 4))  # the borders are softened by two voxels
     if box is not None:
@@ -131,8 +113,6 @@ def _linear_within_slices(values: np.ndarray, study: PreparedStudy) -> np.ndarra
     axis = int(np.argmax(order[2]))  # the FLAIR's axis across the slices
     result = np.zeros(flair.shape, np.float32)
     for k in range(flair.size[axis]):
-        index = [0.0, 0.0, 0.0]
-        index[axis] = float(k)
         middle = [(n - 1) / 2 for n in flair.size]
         middle[axis] = float(k)
         s = round(float(grid.indices(flair.points(np.array([middle])))[0][2]))

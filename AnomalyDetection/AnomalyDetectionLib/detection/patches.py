@@ -13,27 +13,17 @@ from ..imaging.prepared import PreparedStudy
 
 @dataclass(frozen=True)
 class PatchLattice:
-    """Patch centres at a stride over a brain.
+    """Patch centres at a stride over a brain."""
 
-    Attributes:
-        shape: (slices, lattice rows, lattice columns).
-        first: row and column of the first centre.
-        stride: voxels between centres.
-        inside: bool of `shape`, where the centre lies in the brain.
-    """
-
-    shape: tuple[int, int, int]
-    first: tuple[int, int]
-    stride: int
-    inside: np.ndarray
+    shape: tuple[int, int, int]  # (slices, lattice rows, lattice columns)
+    first: tuple[int, int]  # row and column of the first centre
+    stride: int  # voxels between centres
+    inside: np.ndarray  # bool of `shape`, where the centre lies in the brain
 
     @classmethod
     def over(cls, brain: np.ndarray, stride: int) -> PatchLattice:
-        """The lattice whose stride x stride cells tile the grid from its first voxel on.
-
-        Args:
-            brain: bool (slices, rows, columns).
-        """
+        """The lattice whose stride x stride cells tile the grid from its first voxel on. `brain`: bool (slices,
+        rows, columns)."""
         first = stride // 2
         inside = np.ascontiguousarray(brain[:, first::stride, first::stride])
         return cls(inside.shape, (first, first), stride, inside)  # type: ignore[arg-type]
@@ -56,11 +46,7 @@ class PatchGatherer:
     """Gathers patches of a prepared study on a device, whole batches at once."""
 
     def __init__(self, study: PreparedStudy, patch_size: int, outside_brain: str, device: str) -> None:
-        """Make the images of a study ready.
-
-        Args:
-            outside_brain: as in `PreparationSettings`.
-        """
+        """Make the images of a study ready. `outside_brain`: as in `PreparationSettings`."""
         half = patch_size // 2
         # Outside the image as outside the brain: zeros, as in training.
         border = ((0, 0), (half, half), (half, half))
@@ -78,6 +64,4 @@ def network_images(study: PreparedStudy, outside_brain: str) -> tuple[np.ndarray
     """T1 and FLAIR as the network sees them: with what lies beyond the brain ("keep"), or without ("zero")."""
     if outside_brain == "keep":
         return study.t1, study.flair
-    if outside_brain != "zero":
-        raise ValueError(f"outside_brain is 'zero' or 'keep', not {outside_brain!r}")
     return np.where(study.brain, study.t1, 0), np.where(study.brain, study.flair, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..errors import InputError
@@ -50,70 +50,49 @@ PREPARATION_BEGINS, SCORING_BEGINS, FINDINGS_BEGIN, WRITING_BEGINS = 0.04, 0.60,
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredStudy:
-    """The scores of a study, and how they were made.
+    """The scores of a study, and how they were made."""
 
-    Attributes:
-        request: what was asked for.
-        study: the images as they were read.
-        model: the model that was used.
-        preparation: the preparation settings that were used: the model's, with what the request changed.
-        device: "cpu", "cuda" or "mps".
-        scores: the third of the four values; `scores.study` is the second.
-        threshold, min_patches: for the findings.
-        seconds: time by stage, in the order of the stages; of one that ran beside another, what was still waited for.
-        fallbacks: what did not fit into the memory of the device, and how it was done instead: sentences without
-            full stops.
-    """
-
-    request: DetectionRequest
-    study: Study
-    model: AnyModel
+    request: DetectionRequest  # what was asked for
+    study: Study  # the images as they were read
+    model: AnyModel  # the model that was used
+    # the preparation settings that were used: the model's, with what the request changed
     preparation: PreparationSettings
-    device: str
-    scores: ScoreMap
+    device: str  # "cpu", "cuda" or "mps"
+    scores: ScoreMap  # the third of the four values; `scores.study` is the second
+    # threshold, min_patches: for the findings
     threshold: float
     min_patches: int
+    # time by stage, in the order of the stages; of one that ran beside another, what was still waited for
     seconds: dict[str, float] = field(default_factory=dict)
+    # what did not fit into the memory of the device, and how it was done instead: sentences without full stops
     fallbacks: tuple[str, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks about the run for the reader, sentences without full stops."""
-        return (*remarks(self.scores.study, self.scores), *self.fallbacks)
+        return (*remarks(self.scores.study, self.scores.quality), *self.fallbacks)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detection(ScoredStudy):
-    """The result of a run, with its inputs and intermediate values.
-
-    Attributes:
-        findings: the last of the four values.
-    """
+    """The result of a run, with its inputs and intermediate values. `findings`: the last of the four values."""
 
     findings: Findings
 
 
 def run_detection(request: DetectionRequest, progress: Progress | None = None) -> Detection:
-    """Read, prepare, score, and derive the findings.
-
-    Raises:
-        InputError: if the images, the mask, the model or the device cannot be used.
-    """
+    """Read, prepare, score, and derive the findings. Raises InputError if the images, the mask, the model or
+    the device cannot be used."""
     scored = score_study(request, progress)
     _Reporter(progress)("findings", FINDINGS_BEGIN)
     begin = time.perf_counter()
     findings = derive_findings(scored.scores, threshold=scored.threshold, min_patches=scored.min_patches)
-    values = {name.name: getattr(scored, name.name) for name in fields(scored)}
-    values["seconds"] = {**scored.seconds, "findings": time.perf_counter() - begin}
-    return Detection(**values, findings=findings)
+    seconds = {**scored.seconds, "findings": time.perf_counter() - begin}
+    return Detection(**{**vars(scored), "seconds": seconds}, findings=findings)
 
 
 def score_study(request: DetectionRequest, progress: Progress | None = None) -> ScoredStudy:
-    """Read, prepare and score.
-
-    Raises:
-        InputError: if the images, the mask, the model or the device cannot be used.
-    """
+    """Read, prepare and score. Raises InputError if the images, the mask, the model or the device cannot be used."""
     report = _Reporter(progress)
     fallbacks: list[str] = []
 
@@ -134,13 +113,8 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
     begin = time.perf_counter()
     model = load_model(settings.model)
     threshold = _threshold(settings, model)  # report mistakes before the work
-    study = read_study(
-        request.t1,
-        request.flair,
-        request.brain_mask,
-        t1_series=request.t1_series,
-        flair_series=request.flair_series,
-    )
+    series = {"t1_series": request.t1_series, "flair_series": request.flair_series}
+    study = read_study(request.t1, request.flair, request.brain_mask, **series)
     seconds = {"reading": time.perf_counter() - begin}
     preparation = _preparation(model.preparation, settings)
     prepared = prepare(study, preparation, device, report.part(PREPARATION_BEGINS, SCORING_BEGINS))
@@ -150,17 +124,12 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
         beside(partial(check_images, study, prepared)) as checked,
         beside(partial(Midline.of, prepared)) as midline,
     ):
-        scores = score(
-            prepared,
-            model,
-            device=device,
-            **settings.scoring,
-            progress=report.part(SCORING_BEGINS, FINDINGS_BEGIN),
-        )
+        progress = report.part(SCORING_BEGINS, FINDINGS_BEGIN)
+        scores = score(prepared, model, device=device, progress=progress, **settings.scoring)
         scored = time.perf_counter()
     quality = checked.result()
     seconds["quality"] = time.perf_counter() - scored
-    if found := remarks(prepared, quality=quality):
+    if found := remarks(prepared, quality):
         report.aside("; ".join(found))
     quality += check_mask(prepared, scores.anatomy)
     scores = replace(scores, quality=quality, known_midline=midline.result())
@@ -179,11 +148,8 @@ def _scored(request: DetectionRequest, report: _Reporter) -> ScoredStudy:
 
 
 def check_settings(settings: DetectionSettings) -> None:
-    """Check that model and settings fit together, before scans are read; the device is not checked.
-
-    Raises:
-        InputError: they do not.
-    """
+    """Check that model and settings fit together, before scans are read; the device is not checked. Raises
+    InputError where they do not."""
     _threshold(settings, load_model(settings.model))
 
 
@@ -192,17 +158,12 @@ def message_of(stage: str) -> str:
     return _MESSAGES.get(stage, stage.capitalize())
 
 
-def remarks(
-    study: PreparedStudy, scores: ScoreMap | None = None, *, quality: Sequence[QualityWarning] = ()
-) -> tuple[str, ...]:
-    """What a reader has to know about the scan and its preparation, if anything: a sentence each, without full stops.
+def remarks(study: PreparedStudy, quality: Sequence[QualityWarning] = ()) -> tuple[str, ...]:
+    """What a reader has to know about a scan and its preparation, if anything: a sentence each, without full stops.
 
-    Args:
-        study: prepared.
-        scores: its scores, with what the checks say of it; None: not scored yet.
-        quality: what they say so far.
+    Doubts about the whole result, which are what the checks say of it, come first.
     """
-    alignment, sentences = study.alignment, []
+    alignment, sentences = study.alignment, [warning.sentence for warning in quality]
     if alignment.registered:
         sentences.append(
             f"T1 and FLAIR did not line up: T1 was registered to the FLAIR, moved by {alignment.shift_mm:.1f} mm"
@@ -212,11 +173,7 @@ def remarks(
         sentences.append(
             f"T1 and FLAIR do not both show {100 * study.fraction_outside_t1:.0f} % of the brain; nothing was looked for there"
         )
-    doubts = quality if scores is None else scores.quality
-    return (
-        *(warning.sentence for warning in doubts),
-        *sentences,
-    )  # doubts about the whole result come first
+    return tuple(sentences)
 
 
 class _Reporter:
@@ -240,11 +197,8 @@ class _Reporter:
 
 
 def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
-    """The threshold that was asked for: as a score, as false positives per scan, or the model's own.
-
-    Raises:
-        InputError: the settings are not for this model.
-    """
+    """The threshold that was asked for: as a score, as false positives per scan, or the model's own. Raises
+    InputError where the settings are not for this model."""
     scoring = scoring_settings(model, **asked.scoring)
     if asked.false_positives is None:
         return model.scoring.threshold if asked.threshold is None else asked.threshold
@@ -263,8 +217,8 @@ def _threshold(asked: DetectionSettings, model: AnyModel) -> float:
 
 
 def _preparation(settings: PreparationSettings, asked: DetectionSettings) -> PreparationSettings:
-    if not asked.register:
-        settings = replace(settings, register="off")
-    if not asked.bias_correction:
-        settings = replace(settings, bias_correction=False)
-    return settings
+    return replace(
+        settings,
+        register=settings.register if asked.register else "off",
+        bias_correction=settings.bias_correction and asked.bias_correction,
+    )

@@ -26,22 +26,19 @@ class BrainRegions:
     """The brain mask cut into thirds, front to back and bottom to top, and its depth.
 
     No atlas: thirds of the brain that the mask shows. Front and back are measured along the brain's own
-    midsagittal plane, up and down across the slices. A scan of a part of the brain has the thirds of that
-    part.
-
-    Attributes:
-        anterior, superior: unit vectors (LPS).
-        front_mm, height_mm: along them, where the middle third begins and ends.
-        depth_mm: (slices, rows, columns) mm below the outer surface, on a coarse sampling of the model's grid
-            with a border of one sample of outside.
-        grid, step: that grid, and how many of its voxels (slice, row, column) make a sample.
+    midsagittal plane, up and down across the slices. A scan of a part of the brain has the thirds of that part.
     """
 
+    # anterior, superior: unit vectors (LPS)
     anterior: np.ndarray
     superior: np.ndarray
+    # front_mm, height_mm: along them, where the middle third begins and ends
     front_mm: tuple[float, float]
     height_mm: tuple[float, float]
+    # (slices, rows, columns) mm below the outer surface, on a coarse sampling of the model's grid with a border
+    # of one sample of outside
     depth_mm: np.ndarray
+    # grid, step: that grid, and how many of its voxels (slice, row, column) make a sample
     grid: Grid
     step: np.ndarray
 
@@ -70,12 +67,9 @@ class BrainRegions:
     def name(self, lps: np.ndarray, part: str | None = None) -> str:
         """Where a point (LPS mm) lies, such as "anterior superior, deep" or "central, superficial".
 
-        The middle third of either direction is left out; "central" is the middle of both.
-
-        Args:
-            part: the part of the brain (see `brain_parts`), which is said instead of the depth: "anterior superior,
-                cortex", or "cerebellum" alone. None: not known.
-        """
+        The middle third of either direction is left out; "central" is the middle of both. `part`: the part of
+        the brain (see `brain_parts`), which is said instead of the depth: "anterior superior, cortex", or
+        "cerebellum" alone. None: not known."""
         if part in NO_THIRDS:
             return part
         thirds = [
@@ -86,9 +80,7 @@ class BrainRegions:
         if part is not None:
             return f"{where}, {part}"
         index = self.grid.indices(np.asarray(lps)[None])[0][::-1] / self.step + 1
-        depth = float(
-            scipy.ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")[0]
-        )
+        (depth,) = scipy.ndimage.map_coordinates(self.depth_mm, index[:, None], order=1, mode="nearest")
         return f"{where}, {'superficial' if depth < SUPERFICIAL_MM else 'deep'}"
 
 

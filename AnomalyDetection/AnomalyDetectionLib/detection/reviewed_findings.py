@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .findings import Finding, Findings
+from .findings import Finding, Findings, lps_to_ras
 from .midline import Midline
 
 CATEGORIES = (
@@ -32,21 +32,11 @@ ADDED = "Added by the reader, not by the detection; its scores are those that th
 
 @dataclass(frozen=True)
 class ReviewedFinding:
-    """One finding with the reader's decision.
+    """One finding with the reader's decision."""
 
-    Attributes:
-        number: of the finding; a voxel's value in the label map that goes with it.
-        volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, per_normal_scan: as of `Finding`.
-            All are those of the detection, unless `corrected`.
-        category: 1 to 8 of `CATEGORIES`, 0 unreviewed.
-        decision: one of `DECISIONS`.
-        note: any text.
-        corrected: whether a reader has corrected the voxels by hand; volume, centroid and side are those of the
-            correction then (see `as_corrected`).
-        added: whether a reader has added the whole finding, which the detection does not have; never with `corrected`.
-    """
-
-    number: int
+    number: int  # of the finding; a voxel's value in the label map that goes with it
+    # volume_ml, peak_score, mean_score, side, region, centroid_ras, hint, hint_evidence, per_normal_scan: as of
+    # `Finding`. All are those of the detection, unless `corrected`.
     volume_ml: float
     peak_score: float
     mean_score: float
@@ -56,27 +46,20 @@ class ReviewedFinding:
     hint: str
     hint_evidence: str
     per_normal_scan: float | None = None
-    category: int = 0
-    decision: str = ""
-    note: str = ""
+    category: int = 0  # 1 to 8 of `CATEGORIES`, 0 unreviewed
+    decision: str = ""  # one of `DECISIONS`
+    note: str = ""  # any text
+    # whether a reader has corrected the voxels by hand; volume, centroid and side are those of the correction
+    # then (see `as_corrected`)
     corrected: bool = False
+    # whether a reader has added the whole finding, which the detection does not have; never with `corrected`
     added: bool = False
 
     @classmethod
     def of(cls, finding: Finding) -> ReviewedFinding:
         """A finding that nobody has reviewed yet."""
-        return cls(
-            number=finding.number,
-            volume_ml=finding.volume_ml,
-            peak_score=finding.peak_score,
-            mean_score=finding.mean_score,
-            side=finding.side,
-            region=finding.region,
-            centroid_ras=finding.centroid_ras,
-            hint=finding.hint,
-            hint_evidence=finding.hint_evidence,
-            per_normal_scan=finding.per_normal_scan,
-        )
+        shared = (one.name for one in fields(cls) if hasattr(finding, one.name))
+        return cls(**{name: getattr(finding, name) for name in shared})
 
     @property
     def category_name(self) -> str:
@@ -97,28 +80,23 @@ class ReviewedFinding:
 def as_corrected(
     reviewed: Sequence[ReviewedFinding], findings: Findings, voxels: np.ndarray, midline: Midline
 ) -> list[ReviewedFinding]:
-    """The findings as their voxels are now: of those that differ, volume, centroid and side are those of the voxels.
+    """The findings as their voxels are now: of those that differ, volume, centroid and side are those of the
+    voxels.
 
-    Args:
-        findings: as they were detected.
-        voxels: (slices, rows, columns) on their grid, a voxel's value is the number of its finding.
-        midline: of the brain, in the space of the findings' grid.
-    """
+    `findings`: as they were detected. `voxels`: (slices, rows, columns) on their grid, a voxel's value is the
+    number of its finding. `midline`: of the brain, in the space of the findings' grid."""
     grid = Grid.of(findings.labels)
     detected = voxels_of(findings.labels)
     changed = voxels != detected
     numbers = set(np.unique(voxels[changed])) | set(np.unique(detected[changed]))
     now = []
     for finding in reviewed:
-        index = (
-            np.argwhere(voxels == finding.number)[:, ::-1] if finding.number in numbers else np.empty((0, 3))
-        )
-        if len(index):
+        if finding.number in numbers and len(index := np.argwhere(voxels == finding.number)[:, ::-1]):
             centre = grid.points(index).mean(axis=0)
             finding = replace(
                 finding,
                 volume_ml=len(index) * grid.voxel_ml,
-                centroid_ras=(-float(centre[0]), -float(centre[1]), float(centre[2])),
+                centroid_ras=lps_to_ras(centre),
                 side=midline.side(centre),
                 corrected=not finding.added,
             )

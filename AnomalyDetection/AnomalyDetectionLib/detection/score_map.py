@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,42 +21,39 @@ from .region import BrainRegions
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Anomaly scores on the patch lattice and on the FLAIR grid.
+    """Anomaly scores on the patch lattice and on the FLAIR grid."""
 
-    Attributes:
-        lattice: float32 (slices, lattice rows, lattice columns); NaN where no patch was scored. Element
-            (s, i, j) is the patch centred on voxel (s, first[0] + i * stride, first[1] + j * stride) of
-            the prepared study's grid.
-        first: row and column of the first patch centre.
-        image: float32 on the FLAIR's own grid, 0 outside the brain.
-        study: the prepared study that was scored.
-        settings: the scoring settings, stride and percentile among them.
-        seconds: time by stage; of one that ran beside another, what was still waited for.
-        anatomy: uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score
-            maps that earlier versions stored.
-        false_positive_curve: findings per normal scan by threshold, of the model at these settings; None where they are not known.
-        candidates: class probabilities of each candidate; None: this kind of model has none.
-        quality: warnings about the images; none in score maps that earlier versions stored, and where the images
-            as they were read are not at hand.
-        known_midline: the brain's midsagittal plane, if it was found before; None: it is found when it is needed.
-    """
-
+    # float32 (slices, lattice rows, lattice columns); NaN where no patch was scored. Element (s, i, j) is the
+    # patch centred on voxel (s, first[0] + i * stride, first[1] + j * stride) of the prepared study's grid.
     lattice: np.ndarray
-    first: tuple[int, int]
-    image: sitk.Image
-    study: PreparedStudy
-    settings: ScoringSettings
+    first: tuple[int, int]  # row and column of the first patch centre
+    image: sitk.Image  # float32 on the FLAIR's own grid, 0 outside the brain
+    study: PreparedStudy  # the prepared study that was scored
+    settings: ScoringSettings  # the scoring settings, stride and percentile among them
+    # time by stage; of one that ran beside another, what was still waited for
     seconds: dict[str, float] = field(default_factory=dict)
+    # uint8 (slices, rows, columns) on the prepared study's grid, values of `AnatomyLabel`; None in score maps
+    # that earlier versions stored
     anatomy: np.ndarray | None = None
+    # findings per normal scan by threshold, of the model at these settings; None where they are not known
     false_positive_curve: FalsePositiveCurve | None = None
+    # class probabilities of each candidate; None: this kind of model has none
     candidates: CandidateProbabilities | None = None
+    # warnings about the images; none in score maps that earlier versions stored, and where the images as they
+    # were read are not at hand
     quality: tuple[QualityWarning, ...] = ()
+    # the brain's midsagittal plane, if it was found before; None: it is found when it is needed
     known_midline: Midline | None = None
 
     @property
     def probabilities(self) -> bool:
         """Whether scores are probabilities, none above 1."""
         return self.candidates is not None
+
+    def voxel_of(self, patch: Sequence[int]) -> tuple[int, int, int]:
+        """(slice, row, column) on the model's grid of a patch's centre, from its lattice index."""
+        stride = self.settings.stride
+        return patch[0], self.first[0] + stride * patch[1], self.first[1] + stride * patch[2]
 
     @cached_property
     def midline(self) -> Midline:

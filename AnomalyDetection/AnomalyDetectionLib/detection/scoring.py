@@ -16,16 +16,11 @@ from ..model.tissue_statistics import TissueStatistics, needs_tissue_statistics
 def deviations(difference: Tensor, statistics: tuple[Tensor, Tensor], factor: float) -> Tensor:
     """How many median absolute deviations each latent element lies from its usual value, with its sign.
 
-    factor (d - median) / MAD: the modified Z-score of Iglewicz and Hoaglin (1993).
+    factor (d - median) / MAD: the modified Z-score of Iglewicz and Hoaglin (1993). Returns float32 (n,
+    latent_size).
 
-    Args:
-        difference: z - z_hat (n, latent_size).
-        statistics: median and median absolute deviation of each element, (latent_size,) or (n, latent_size).
-        factor: 0.6745, or 1.
-
-    Returns:
-        float32 (n, latent_size).
-    """
+    `difference`: z - z_hat (n, latent_size). `statistics`: median and median absolute deviation of each
+    element, (latent_size,) or (n, latent_size). `factor`: 0.6745, or 1."""
     median, deviation = (tensor.to(difference.device) for tensor in statistics)
     # A constant latent element carries no information; avoid dividing by zero.
     scale = factor / deviation.clamp_min(torch.finfo(torch.float32).tiny)
@@ -47,17 +42,14 @@ def patch_scores(
 ) -> Tensor:
     """Percentiles of each patch's modified Z-scores, linearly interpolated; or its Mahalanobis distance.
 
+    Returns float32 (percentiles, n). Raises InputError where the model has no statistics for these settings.
+
     Args:
-        difference: z - z_hat of patches (n, latent_size); with statistics "scan", of all patches of the scan.
+        difference: z - z_hat of patches (n, latent_size); with statistics "scan", of all patches of the
+            scan.
         percentiles: N, each 0 to 100. With distance "mahalanobis" all rows are the same.
         settings: their `statistics`, `distance` and `z_factor` count; their percentile does not.
         tissue: anatomy label at the centre of each patch, int64 (n,); for statistics "tissue".
-
-    Returns:
-        float32 (percentiles, n).
-
-    Raises:
-        InputError: the model has no statistics for these settings.
     """
     extra = tissue_statistics_of(model, settings)
     if settings.statistics == "scan":
@@ -86,10 +78,8 @@ def patch_scores(
 def mahalanobis(deviation: Tensor, whitening: Tensor, tissue: Tensor | None = None) -> Tensor:
     """The length of each patch's deviations (n, latent_size) after whitening, float32 (n,).
 
-    Args:
-        whitening: (classes, latent_size, latent_size), as of `TissueStatistics`.
-        tissue: class of each patch, int64 (n,); None: class 0, all tissue.
-    """
+    `whitening`: (classes, latent_size, latent_size), as of `TissueStatistics`. `tissue`: class of each patch,
+    int64 (n,); None: class 0, all tissue."""
     whitening = whitening.to(deviation.device, torch.float32)
     if tissue is None:
         return torch.linalg.vector_norm(deviation @ whitening[0], dim=1)
@@ -101,11 +91,8 @@ def mahalanobis(deviation: Tensor, whitening: Tensor, tissue: Tensor | None = No
 
 
 def tissue_statistics_of(model: Model, settings: ScoringSettings) -> TissueStatistics | None:
-    """What these settings need of a model beside its median and deviation; None: nothing.
-
-    Raises:
-        InputError: the model does not have it.
-    """
+    """What these settings need of a model beside its median and deviation; None: nothing. Raises InputError
+    where the model does not have it."""
     if not needs_tissue_statistics(settings):
         return None
     if model.tissue_statistics is None:

@@ -25,9 +25,7 @@ from .candidates import (
 )
 from .context import class_probabilities
 
-BACKGROUND = 0.02
-"""Scores outside candidates lie below this: the first network's probability, scaled down."""
-
+BACKGROUND = 0.02  # Scores outside candidates lie below this: the first network's probability, scaled down
 _BATCH = 64
 
 
@@ -38,16 +36,11 @@ def judge_candidates(
     device: str = "cpu",
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[np.ndarray, CandidateProbabilities]:
-    """Find and classify the candidates of a brain.
+    """Find and classify the candidates of a brain. Returns float32 (slices, rows, columns): on a candidate its
+    probability of being an anomaly; and the class probabilities of each.
 
-    Args:
-        study: prepared with the model's preparation settings.
-        device: "cpu", "cuda" or "mps".
-        progress: called with "scoring" and the fraction done.
-
-    Returns:
-        float32 (slices, rows, columns): on a candidate its probability of being an anomaly; and the class probabilities of each.
-    """
+    `study`: prepared with the model's preparation settings. `progress`: called with "scoring" and the fraction
+    done."""
     probabilities = class_probabilities(
         study.t1, study.flair, study.brain, model.context_network(), device=device, progress=progress
     )
@@ -65,16 +58,11 @@ def judge_candidates(
 @torch.inference_mode()
 def classify(network: CandidateNetwork, surroundings: Surroundings) -> np.ndarray:
     """Calibrated probabilities: float32 (candidates, classes). On the processor: there are few."""
-    parts = [
-        network.probabilities(
-            *(
-                torch.from_numpy(part[first : first + _BATCH])
-                for part in (surroundings.near, surroundings.wide, surroundings.features)
-            )
-        )
-        for first in range(0, len(surroundings.features), _BATCH)
-    ]
-    return torch.cat(parts).numpy() if parts else np.zeros((0, len(CLASSES)), np.float32)
+    if not len(surroundings.features):
+        return np.zeros((0, len(CLASSES)), np.float32)
+    shown = (surroundings.near, surroundings.wide, surroundings.features)
+    batches = zip(*(torch.from_numpy(part).split(_BATCH) for part in shown), strict=True)
+    return torch.cat([network.probabilities(*batch) for batch in batches]).numpy()
 
 
 def anomaly_probabilities(
@@ -82,17 +70,12 @@ def anomaly_probabilities(
 ) -> np.ndarray:
     """How sure both networks and the T1 are of each candidate: a logistic regression.
 
-    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that. White matter
-    hyperintensities, which most old brains have, count for less than infarcts and other anomalies (docs/evidence.md).
+    Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that.
+    White matter hyperintensities, which most old brains have, count for less than infarcts and other anomalies
+    (docs/evidence.md). Returns float64 (candidates,).
 
-    Args:
-        classified: probabilities by the second network, float32 (candidates, classes).
-        features: of `surroundings_of`.
-        weights: `CandidateSettings.score`.
-
-    Returns:
-        float64 (candidates,).
-    """
+    `classified`: probabilities by the second network, float32 (candidates, classes). `features`: of
+    `surroundings_of`. `weights`: `CandidateSettings.score`."""
     constant, *others = weights
     return np.asarray(expit(constant + score_terms(classified, features) @ np.array(others)))
 
@@ -106,7 +89,6 @@ def score_terms(classified: np.ndarray, features: np.ndarray) -> np.ndarray:
         features[:, MEANS][:, anomalies].sum(axis=1),
     ]
     logits = [logit(np.clip(values.astype(float), 1e-4, 1 - 1e-4)) for values in probabilities]
-    sooner = np.log(
-        (classified[:, [INFARCT, OTHER]].sum(axis=1, dtype=float) + 1e-3) / (classified[:, WMH] + 1e-3)
-    )
+    others = classified[:, [INFARCT, OTHER]].sum(axis=1, dtype=float)
+    sooner = np.log((others + 1e-3) / (classified[:, WMH] + 1e-3))
     return np.stack([*logits, np.abs(features[:, T1_CONTRAST]), sooner], axis=1)

@@ -7,7 +7,8 @@ The record holds the exact geometry, because other programs may round image head
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,7 @@ from .midline import Midline
 from .quality.warning import from_plain
 from .score_map import ScoreMap
 
-FOLDER = "score_map"
-"""Name of the score map's folder in the results folder."""
-
+FOLDER = "score_map"  # Name of the score map's folder in the results folder
 IMAGES = ("score", "brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 RECORD = "score_map.json"
 
@@ -40,26 +39,21 @@ FORMAT, VERSION = "AnomalyDetection score map", 3
 
 @dataclass(frozen=True)
 class StoredScores:
-    """A score map as images and plain values.
+    """A score map as images and plain values."""
 
-    Attributes:
-        images: by the names in `IMAGES`, LPS.
-            score: float32 on the FLAIR's grid. brain: uint8 on it.
-            patch_scores: float32, one voxel a patch, centred where the patch is; NaN where there is none.
-            candidates: uint16 on the model's grid, the number of the second look's candidate, or 0.
-            prepared_t1, prepared_flair: float32 on the model's grid, bias-corrected and scaled.
-            prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus the `AnatomyLabel`, or 1 where the
-                record says that the anatomy is not known.
-        record: what JSON can hold: grids, settings, scales, alignment, times.
-    """
-
+    # by the names in `IMAGES`, LPS. score: float32 on the FLAIR's grid. brain: uint8 on it. patch_scores:
+    # float32, one voxel a patch, centred where the patch is; NaN where there is none. candidates: uint16 on the
+    # model's grid, the number of the second look's candidate, or 0. prepared_t1, prepared_flair: float32 on the
+    # model's grid, bias-corrected and scaled. prepared_brain: uint8 on it: 0 outside the brain, and in it 1 plus
+    # the `AnatomyLabel`, or 1 where the record says that the anatomy is not known.
     images: Mapping[str, sitk.Image]
-    record: dict[str, Any]
+    record: dict[str, Any]  # what JSON can hold: grids, settings, scales, alignment, times
 
 
 def store(scores: ScoreMap) -> StoredScores:
     """Convert a score map to its stored form."""
     study, stride = scores.study, scores.settings.stride
+    curve, candidates = scores.false_positive_curve, scores.candidates
     images = {
         "score": scores.image,
         "brain": study.flair_grid.image(study.flair_brain.astype(np.uint8)),
@@ -81,12 +75,8 @@ def store(scores: ScoreMap) -> StoredScores:
         "alignment": asdict(study.alignment),
         "fraction_outside_t1": study.fraction_outside_t1,
         "anatomy": scores.anatomy is not None,
-        "false_positive_curve": None
-        if scores.false_positive_curve is None
-        else false_positive_curve.plain(scores.false_positive_curve),
-        "candidate_probabilities": None
-        if scores.candidates is None
-        else scores.candidates.probabilities.tolist(),
+        "false_positive_curve": curve and false_positive_curve.plain(curve),
+        "candidate_probabilities": candidates and candidates.probabilities.tolist(),
         "midline": asdict(scores.midline),
         "quality": [warning.plain for warning in scores.quality],
         "seconds": {"preparation": dict(study.seconds), "scoring": dict(scores.seconds)},
@@ -98,45 +88,28 @@ def store(scores: ScoreMap) -> StoredScores:
 def restore(stored: StoredScores) -> ScoreMap:
     """The score map that was stored: findings derived from it are exactly those of the original.
 
-    The images' arrays count, and not their geometry, which the record has.
-
-    Raises:
-        InputError: if an image is missing or of another size, or the record is not one of a score map.
-    """
+    The images' arrays count, and not their geometry, which the record has. Raises InputError if an image is
+    missing or of another size, or the record is not one of a score map."""
     record = stored.record
     _check_version(record)
     try:
         grid, flair_grid = _grid(record["grid"]), _grid(record["flair_grid"])
         lattice_shape = tuple(int(n) for n in record["lattice"]["shape"])
-        first = record["lattice"]["first"]
+        first = int(record["lattice"]["first"][0]), int(record["lattice"]["first"][1])
         settings = ScoringSettings(**record["scoring"])
-        t1_scale = IntensityScale(**record["t1_scale"])
-        flair_scale = IntensityScale(**record["flair_scale"])
+        t1_scale, flair_scale = (IntensityScale(**record[f"{name}_scale"]) for name in ("t1", "flair"))
         alignment = Alignment(**{**record["alignment"], "matrix": tuple(record["alignment"]["matrix"])})
         fraction_outside_t1 = float(record["fraction_outside_t1"])
         curve = false_positive_curve.from_plain(record.get("false_positive_curve"))
-        probabilities = (
-            None
-            if record["candidate_probabilities"] is None
-            else _probabilities(record["candidate_probabilities"])
-        )
+        probabilities = _probabilities(record["candidate_probabilities"])
         quality = from_plain(record["quality"])
         midline = _midline(record["midline"])
         seconds = record["seconds"]
         preparation, scoring = dict(seconds["preparation"]), dict(seconds["scoring"])
-        first = (int(first[0]), int(first[1]))
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
         raise InputError("The record of the score map is damaged: detect anomalies again.") from error
-    shapes = {
-        "score": flair_grid.shape,
-        "brain": flair_grid.shape,
-        "patch_scores": lattice_shape,
-        "candidates": grid.shape,
-        "prepared_t1": grid.shape,
-        "prepared_flair": grid.shape,
-        "prepared_brain": grid.shape,
-    }
-    arrays = {name: _array(stored.images, name, shapes[name]) for name in IMAGES}
+    others = {"score": flair_grid.shape, "brain": flair_grid.shape, "patch_scores": lattice_shape}
+    arrays = {name: _array(stored.images, name, others.get(name, grid.shape)) for name in IMAGES}
     study = PreparedStudy(
         t1=arrays["prepared_t1"].astype(np.float32, copy=False),
         flair=arrays["prepared_flair"].astype(np.float32, copy=False),
@@ -159,7 +132,7 @@ def restore(stored: StoredScores) -> ScoreMap:
         seconds=scoring,
         anatomy=_anatomy(arrays["prepared_brain"]) if record.get("anatomy") else None,
         false_positive_curve=curve,
-        candidates=None if probabilities is None else _candidates(arrays["candidates"], probabilities),
+        candidates=_candidates(arrays["candidates"], probabilities),
         quality=quality,
         known_midline=midline,
     )
@@ -167,13 +140,8 @@ def restore(stored: StoredScores) -> ScoreMap:
 
 def write_stored(scores: ScoreMap, folder: Path, *, compressed: bool = True) -> None:
     """Write a score map into a folder of its own: `score_map.json`, and an NRRD file for each of `IMAGES`.
-
-    Args:
-        compressed: False for files that are read once and removed: that is faster.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    `compressed`: False for files that are read once and removed: that is faster. Raises OSError if it cannot be
+    written."""
     stored = store(scores)
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in stored.images.items():
@@ -182,30 +150,33 @@ def write_stored(scores: ScoreMap, folder: Path, *, compressed: bool = True) -> 
 
 
 def read_stored(folder: Path) -> StoredScores:
-    """Read what `write_stored` wrote.
-
-    Raises:
-        InputError: if a file is missing or damaged, or of another version of this program.
-    """
-    path = folder / RECORD
-    try:
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.")
+    """Read what `write_stored` wrote. Raises InputError if a file is missing, damaged, or of another version of this
+    program."""
+    with _damage_told(folder / RECORD):
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("no record")
     _check_version(record)  # before images that another version lacks are reported missing
     images = {}
     for name in IMAGES:
         path = folder / f"{name}.nrrd"
-        try:
+        with _damage_told(path):
             check_header(path, role="image")
             images[name] = sitk.ReadImage(str(path))
-        except (RuntimeError, OSError, InputError) as error:
-            raise InputError(
-                f"{display_path(path)} is missing or damaged: detect anomalies again."
-            ) from error
     return StoredScores(images, record)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (
+        InputError,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # too deep a record is a RuntimeError, too
+        raise InputError(f"{display_path(path)} is missing or damaged: detect anomalies again.") from error
 
 
 def _check_version(record: Mapping[str, Any]) -> None:
@@ -222,7 +193,9 @@ def _candidate_labels(scores: ScoreMap) -> np.ndarray:
     return scores.candidates.labels.astype(np.uint16)
 
 
-def _probabilities(record: list[list[float]]) -> np.ndarray:
+def _probabilities(record: list[list[float]] | None) -> np.ndarray | None:
+    if record is None:
+        return None
     probabilities = np.array(record, np.float32).reshape(-1, len(CLASSES))
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities are numbers")
@@ -231,13 +204,15 @@ def _probabilities(record: list[list[float]]) -> np.ndarray:
 
 def _midline(record: dict[str, Any]) -> Midline:
     x, y, z = (float(value) for value in record["normal"])
-    offset = float(record["offset"])
-    if not np.isfinite((x, y, z, offset)).all():
+    midline = Midline((x, y, z), float(record["offset"]))
+    if not np.isfinite((*midline.normal, midline.offset)).all():
         raise ValueError("a plane is finite")
-    return Midline((x, y, z), offset)
+    return midline
 
 
-def _candidates(labels: np.ndarray, probabilities: np.ndarray) -> CandidateProbabilities:
+def _candidates(labels: np.ndarray, probabilities: np.ndarray | None) -> CandidateProbabilities | None:
+    if probabilities is None:
+        return None
     whole = np.issubdtype(labels.dtype, np.integer)
     if not whole or labels.min(initial=0) < 0 or labels.max(initial=0) > len(probabilities):
         raise InputError("The record of the score map is damaged: detect anomalies again.")

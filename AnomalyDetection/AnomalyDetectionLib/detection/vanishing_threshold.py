@@ -18,14 +18,12 @@ _NEAR = [(s, i, j) for s in (-1, 0, 1) for i in (-1, 0, 1) for j in (-1, 0, 1)]
 def vanishing_thresholds(
     lattice: np.ndarray, groups: np.ndarray, count: int, scoring: ScoringSettings, threshold: float
 ) -> list[float]:
-    """Of each group, the highest threshold at which a part of it is still a finding by the rules of the settings.
+    """Of each group, the highest threshold at which a part of it is still a finding by the rules of the
+    settings.
 
-    Args:
-        lattice: scores (slices, lattice rows, lattice columns).
-        groups: int, same shape: 1 to `count`, as of `connected_patches`; 0 elsewhere.
-        scoring: their min_patches and neighbourhood count.
-        threshold: that the groups were found with: what a group has that is smaller than the settings ask for.
-    """
+    `lattice`: scores (slices, lattice rows, lattice columns). `groups`: int, same shape: 1 to `count`, as of
+    `connected_patches`; 0 elsewhere. `scoring`: their min_patches and neighbourhood count. `threshold`: that
+    the groups were found with: what a group has that is smaller than the settings ask for."""
     if scoring.min_patches == 1:  # it lasts as long as its highest patch is above the threshold
         return [float(peak) for peak in peaks_of(groups, count, lattice)[1:]]
     flat = np.flatnonzero(groups > 0)
@@ -52,11 +50,8 @@ def _vanishing_threshold(
     part: dict[tuple[int, ...], int] = {}  # patch: the part of the group that it is in
     members: list[list[tuple[int, ...]]] = []
     for k, (place, score) in enumerate(zip(map(tuple, places), scores, strict=True)):
-        touched = {
-            part[there]
-            for there in ((place[0] + s, place[1] + i, place[2] + j) for s, i, j in near)
-            if there in part
-        }
+        beside = ((place[0] + s, place[1] + i, place[2] + j) for s, i, j in near)
+        touched = {part[there] for there in beside if there in part}
         members.append([place, *(patch for other in touched for patch in members[other])])
         if len(members[k]) >= min_patches:
             return score

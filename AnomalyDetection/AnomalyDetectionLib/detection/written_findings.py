@@ -13,7 +13,7 @@ import SimpleITK as sitk
 
 from ..errors import InputError
 from ..imaging.text_header import check_header
-from .findings import Finding, Findings, connected_patches
+from .findings import Finding, Findings, connected_patches, highest_patches
 from .score_map import ScoreMap
 
 
@@ -21,12 +21,7 @@ def read_findings(record: Path, labels: Path, scores: ScoreMap) -> Findings | No
     """The findings of `findings.json` and their label map, as `derive_findings` gave them, but for rounding.
 
     None, where they are missing, damaged, or not all of those of these scores (some were hidden): whoever asks
-    derives them then.
-
-    Args:
-        record, labels: the files that `detect` wrote.
-        scores: of the same run.
-    """
+    derives them then. `record`, `labels`: the files that `detect` wrote. `scores`: of the same run."""
     try:
         content = json.loads(record.read_text("utf-8"))
         written, threshold = list(content["findings"]), float(content["threshold"])
@@ -41,30 +36,21 @@ def read_findings(record: Path, labels: Path, scores: ScoreMap) -> Findings | No
             return None
         if set(np.unique(voxels).tolist()) - {0} != set(range(1, len(written) + 1)):
             return None
-        items = tuple(finding_of(item, _highest(scores.lattice, groups, item["number"])) for item in written)
+        highest = highest_patches(scores.lattice, groups, len(written))
+        items = tuple(finding_of(item, patch) for item, patch in zip(written, highest, strict=True))
     except (InputError, OSError, RuntimeError, ValueError, KeyError, TypeError, RecursionError):
         return None
     labels_image = scores.study.flair_grid.image(voxels.astype(np.uint16))
     return Findings(items, labels_image, threshold, min_patches)
 
 
-def _highest(lattice: np.ndarray, groups: np.ndarray, number: int) -> tuple[int, int, int]:
-    """The patch with the highest score of a group, the first in array order of equals."""
-    flat = np.flatnonzero(groups == number)
-    s, i, j = np.unravel_index(flat[np.argmax(lattice.ravel()[flat])], lattice.shape)
-    return int(s), int(i), int(j)
-
-
 def finding_of(item: Mapping[str, Any], peak_patch: tuple[int, int, int] = (0, 0, 0)) -> Finding:
-    """A finding of findings.json.
-
-    Args:
-        peak_patch: which the file does not have.
-
-    Raises:
-        KeyError, ValueError, TypeError: it is damaged.
-    """
+    """A finding of findings.json. `peak_patch`: which the file does not have. Raises KeyError, ValueError,
+    TypeError where it is damaged."""
     r, a, s = item["centroid_ras_mm"]
+    t1, flair = (
+        math.nan if value is None else float(value) for value in (item["t1_relative"], item["flair_relative"])
+    )
     return Finding(
         number=int(item["number"]),
         volume_ml=float(item["volume_ml"]),
@@ -74,14 +60,10 @@ def finding_of(item: Mapping[str, Any], peak_patch: tuple[int, int, int] = (0, 0
         centroid_ras=(float(r), float(a), float(s)),
         side=str(item["side"]),
         region=str(item["region"]),
-        t1_relative=_number(item["t1_relative"]),
-        flair_relative=_number(item["flair_relative"]),
+        t1_relative=t1,
+        flair_relative=flair,
         peak_patch=peak_patch,
         hint=str(item["hint"]),
         hint_evidence=str(item["hint_evidence"]),
         per_normal_scan=None if item["per_normal_scan"] is None else float(item["per_normal_scan"]),
     )
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)

@@ -30,12 +30,8 @@ def acquired_slices(image: sitk.Image) -> np.ndarray:
 
 
 def only_slices(image: sitk.Image, kept: np.ndarray) -> sitk.Image:
-    """Some slices of an image, evenly spaced as close as possible to their positions.
-
-    Args:
-        image: slices along its third axis.
-        kept: ascending indices of slices, at least two.
-    """
+    """Some slices of an image, evenly spaced as close as possible to their positions. `image`: slices along its
+    third axis. `kept`: ascending indices of slices, at least two."""
     if len(kept) == image.GetSize()[2]:
         return image
     array = sitk.GetArrayFromImage(image)[kept]

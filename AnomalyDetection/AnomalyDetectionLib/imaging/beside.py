@@ -15,11 +15,7 @@ Result = TypeVar("Result")
 def beside(work: Callable[[], Result]) -> Iterator[Future[Result]]:
     """Run `work` in parallel with the block; the block ends when both are done.
 
-    Args:
-        work: called in another thread. Handlers of `out_of_memory.on_fallback` apply to it too.
-
-    Yields:
-        A future whose `result()` returns or raises what `work` does.
-    """
+    `work`: called in another thread. Handlers of `out_of_memory.on_fallback` apply to it too. Yields a future
+    whose `result()` returns or raises what `work` does."""
     with ThreadPoolExecutor(1) as thread:
         yield thread.submit(copy_context().run, work)

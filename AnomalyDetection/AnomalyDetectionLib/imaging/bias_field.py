@@ -17,14 +17,10 @@ ITERATIONS = (25, 25, 25)
 def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray:
     """The image divided by its bias field.
 
-    Args:
-        array: float32 (slices, rows, columns) on `grid`.
-        brain: bool, same shape: the voxels that the field is estimated from.
-        grid: the model's grid.
+    Returns float32, same shape, corrected everywhere; its median over the brain is that of the input.
 
-    Returns:
-        float32, same shape, corrected everywhere; its median over the brain is that of the input.
-    """
+    `array`: float32 (slices, rows, columns) on `grid`. `brain`: bool, same shape: the voxels that the field is
+    estimated from. `grid`: the model's grid."""
     level = float(np.median(array[brain]))
     if level <= 0:
         return array
@@ -32,11 +28,11 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     # the scanner's units.
     positive = np.maximum(array / level, 1e-3).astype(np.float32)
     image, mask = grid.image(positive), grid.image(brain.astype(np.uint8))
+    aims_mm = (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM)
+    # At least four samples remain along an axis, for the cubic spline.
     shrink = [
-        _factor(aim, spacing, size)
-        for aim, spacing, size in zip(
-            (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM), grid.spacing, grid.size, strict=True
-        )
+        max(1, min(round(aim / spacing), size // 4))
+        for aim, spacing, size in zip(aims_mm, grid.spacing, grid.size, strict=True)
     ]
     small_mask = sitk.Shrink(mask, shrink)
     if not voxels_of(small_mask).any():
@@ -48,8 +44,3 @@ def correct_bias(array: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     log_field -= np.median(log_field[brain])
     corrected = array / np.exp(log_field)
     return (corrected * (level / float(np.median(corrected[brain])))).astype(np.float32)
-
-
-def _factor(aim_mm: float, spacing_mm: float, size: int) -> int:
-    """The shrink factor in whole voxels; at least four samples remain along an axis for the cubic spline."""
-    return max(1, min(round(aim_mm / spacing_mm), size // 4))

@@ -14,11 +14,8 @@ def mirrored(images: np.ndarray, opposite: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class BrainExtent:
-    """The extent of a brain along the axes of its grid, in voxels.
-
-    Attributes:
-        middle, half: (slices, rows, columns), of the range that holds all but 2 % of the brain.
-    """
+    """The extent of a brain along the axes of its grid, in voxels. `middle`, `half`: (slices, rows, columns),
+    of the range that holds all but 2 % of the brain."""
 
     middle: tuple[float, float, float]
     half: tuple[float, float, float]
@@ -47,11 +44,8 @@ class BrainExtent:
         """Positions of voxels, float32 (3, ...): height, depth from front to back, distance from the midline.
 
         -1 to 1 within the brain from its lowest slice to its highest and from front to back; 0 to 1 from the
-        midsagittal plane sideways, the same for left and right.
-
-        Args:
-            slices, rows, columns: indices of the same shape, or of shapes that broadcast.
-        """
+        midsagittal plane sideways, the same for left and right. `slices`, `rows`, `columns`: indices of the
+        same shape, or of shapes that broadcast."""
         parts = [
             (index - middle) / half
             for index, middle, half in zip((slices, rows, columns), self.middle, self.half, strict=True)

@@ -19,30 +19,19 @@ from .voxels import voxels_of
 #: Volumes (ml) outside this range are not plausible for the brain of an adult or child. The lower end
 #: allows for scans that cover only part of the brain.
 PLAUSIBLE_ML = (200.0, 2600.0)
-
-#: At least this share of a brain mask's voxels is brighter than the background.
-LEAST_ON_HEAD = 0.6
+LEAST_ON_HEAD = 0.6  # At least this share of a brain mask's voxels is brighter than the background
 
 #: How far interpolation may overshoot 0 and 1; and the share of the maximum that most brain voxels of a probability mask
 #: exceed.
 _BEYOND, _NEARLY = 0.25, 0.95
-
-#: The networks see 256 voxels a side at most; feeding them more costs only memory.
-LARGEST_SIDE = 320
+LARGEST_SIDE = 320  # The networks see 256 voxels a side at most; feeding them more costs only memory
 
 
 def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     """The brain mask of a FLAIR.
 
-    Args:
-        device: where the networks compute: "cpu", "cuda" or "mps".
-
-    Returns:
-        bool (slices, rows, columns) on the FLAIR's own grid.
-
-    Raises:
-        InputError: no brain of a plausible volume is found, or the search fails.
-    """
+    `device`: where the networks compute: "cpu", "cuda" or "mps". Returns bool (slices, rows, columns) on the
+    FLAIR's own grid. Raises InputError where no brain of a plausible volume is found, or the search fails."""
     image = flair.image
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
@@ -54,40 +43,31 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
         if is_out_of_memory(error) or isinstance(error, ImportError):
             raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(
-            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({reason}): give a brain mask.",
-            see=("brain_mask",),
+        raise _refused(
+            f"The search for the brain in {name_of(flair, 'the FLAIR')} failed ({reason}): give a brain mask."
         ) from error
     stripped = _nonzero_region(small)
     if stripped is not None:  # deepbet expects a skull and may fail on a skull-stripped scan
         mask = mask & stripped if mask.sum() > 0.8 * stripped.sum() else stripped
     if max(shrink) > 1:
         small_mask = Grid.of(small).image(mask.astype(np.uint8))
-        mask = (
-            sitk.GetArrayFromImage(
-                sitk.Resample(small_mask, image, sitk.Transform(), sitk.sitkNearestNeighbor)
-            )
-            > 0
-        )
+        mask = sitk.GetArrayFromImage(Grid.of(image).resampled(small_mask)) > 0
     volume_ml = float(mask.sum()) * Grid.of(image).voxel_ml
     if not (PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1] and _share_on_head(mask, flair) > LEAST_ON_HEAD):
-        raise InputError(
+        raise _refused(
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
-            f"{volume_ml:.0f} ml): check that it is a head scan, or give a brain mask.",
-            see=("brain_mask",),
+            f"{volume_ml:.0f} ml): check that it is a head scan, or give a brain mask."
         )
     return mask
 
 
 def brain_from(mask: Volume) -> float | None:
-    """The value from which a voxel of a mask of fractions counts as brain: half of 1, or half of the maximum where
-    that is 100 (%) or 255, for example.
+    """The value from which a voxel of a mask of fractions counts as brain: half of 1, or half of the maximum
+    where that is 100 (%) or 255, for example.
 
     Masks of fractions are probability maps and interpolated masks, which may slightly overshoot 0 and 1.
-
-    Returns:
-        None for a mask of whole numbers, and for a skull-stripped image: in these every voxel that is not 0 is brain.
-    """
+    Returns None for a mask of whole numbers, and for a skull-stripped image: in these every voxel that is not 0
+    is brain."""
     values = voxels_of(mask.image)
     positive = values[values > 0]
     if not (positive % 1).any():
@@ -102,43 +82,34 @@ def brain_from(mask: Volume) -> float | None:
 def given_brain(mask: Volume, flair: Volume) -> np.ndarray:
     """The brain mask given by the user, on the FLAIR's grid.
 
-    Args:
-        mask: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels that
-            are not 0 are brain, or those above a certain value (see `brain_from`).
-        flair: the FLAIR.
-
-    Returns:
-        bool (slices, rows, columns) on the FLAIR's own grid.
-
-    Raises:
-        InputError: if the mask is empty, too small, or does not lie on the head.
-    """
+    `mask`: on the FLAIR's voxels (see `placed_on`), or on any grid in its physical space; voxels that are not 0
+    are brain, or those above a certain value (see `brain_from`). `flair`: the FLAIR. Returns bool (slices,
+    rows, columns) on the FLAIR's own grid. Raises InputError if the mask is empty, too small, or does not lie
+    on the head."""
     name = name_of(mask, "The brain mask")
     image = placed_on(mask, Grid.of(flair.image), flair.header)
     least = brain_from(mask)
     binary = sitk.Cast(image != 0 if least is None else image >= least, sitk.sitkUInt8)
     given_ml = float(voxels_of(binary).sum()) * Grid.of(binary).voxel_ml
     if given_ml == 0:
-        raise InputError(
-            f"{name} is empty: give a mask whose brain voxels are 1, or leave the brain mask out.",
-            see=("brain_mask",),
-        )
-    on_flair = sitk.Resample(binary, flair.image, sitk.Transform(), sitk.sitkNearestNeighbor)
-    brain = sitk.GetArrayFromImage(on_flair) > 0
+        raise _refused(f"{name} is empty: give a mask whose brain voxels are 1, or leave the brain mask out.")
+    brain = sitk.GetArrayFromImage(Grid.of(flair.image).resampled(binary)) > 0
     volume_ml = float(brain.sum()) * Grid.of(flair.image).voxel_ml
     if volume_ml < 0.5 * given_ml or _share_on_head(brain, flair) < LEAST_ON_HEAD:
-        raise InputError(
+        raise _refused(
             f"{name} does not lie on the head in {name_of(flair, 'the FLAIR')}: give a mask in the same "
-            "physical space, or leave the brain mask out.",
-            see=("brain_mask",),
+            "physical space, or leave the brain mask out."
         )
     if not PLAUSIBLE_ML[0] <= volume_ml <= PLAUSIBLE_ML[1]:
-        raise InputError(
+        raise _refused(
             f"{name} covers {volume_ml:.0f} ml, which is no plausible brain: give a mask of the whole brain, "
-            "or leave the brain mask out.",
-            see=("brain_mask",),
+            "or leave the brain mask out."
         )
     return brain
+
+
+def _refused(sentence: str) -> InputError:
+    return InputError(sentence, see=("brain_mask",))
 
 
 def _share_on_head(brain: np.ndarray, flair: Volume) -> float:

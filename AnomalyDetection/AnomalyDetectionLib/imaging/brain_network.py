@@ -45,14 +45,8 @@ class LinkNet(nn.Module):
         self.last = nn.ConvTranspose3d(8, 2, 2, stride=2)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """The voxels that are brain.
-
-        Args:
-            image: float (1, 1, i, j, k) towards right, anterior and superior, each side divisible by 32.
-
-        Returns:
-            bool (i, j, k).
-        """
+        """The voxels that are brain. `image`: float (1, 1, i, j, k) towards right, anterior and superior, each
+        side divisible by 32. Returns bool (i, j, k)."""
         levels = [self.pool(_activated(self.first(image)))]
         for down in self.down:
             levels.append(down(levels[-1]))
@@ -113,14 +107,9 @@ def _normalised(x: torch.Tensor) -> torch.Tensor:
 def load_network(task: str, device: str) -> LinkNet:
     """One of deepbet's two networks.
 
-    Args:
-        task: "place" (where in the scan the brain lies; for 128 voxels a side) or "outline" (for 256 voxels a side of
-            the box round the brain).
-        device: "cpu", "cuda" or "mps".
-
-    Raises:
-        InputError: if the wheel is not installed, or is not the expected version.
-    """
+    `task`: "place" (where in the scan the brain lies; for 128 voxels a side) or "outline" (for 256 voxels a
+    side of the box round the brain). `device`: "cpu", "cuda" or "mps". Raises InputError if the wheel is not
+    installed, or is not the expected version."""
     name, sha256 = _ARCHIVES[task]
     try:
         content = _in_the_wheel(name)

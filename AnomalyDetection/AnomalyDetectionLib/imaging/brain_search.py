@@ -17,8 +17,7 @@ from .brain_network import load_network
 from .geometry import lps_axes
 from .voxels import voxels_of
 
-#: Side, in voxels, of the input of the two networks.
-PLACE_SIDE, OUTLINE_SIDE = 128, 256
+PLACE_SIDE, OUTLINE_SIDE = 128, 256  # Side, in voxels, of the input of the two networks
 
 #: A slice belongs to the brain's box if this share of it is brain; the box is enlarged by this share of its size on each
 #: side.
@@ -30,20 +29,12 @@ Box = tuple[slice, slice, slice]
 def find_brain(image: sitk.Image, device: str) -> np.ndarray:
     """The brain mask of a head scan.
 
-    Args:
-        image: float32, without NaN.
-        device: where the networks compute: "cpu", "cuda" or "mps".
-
-    Returns:
-        bool (slices, rows, columns) on the image's grid; all False if no brain is found.
-
-    Raises:
-        InputError: the networks' weights are not installed.
-    """
+    `image`: float32, without NaN. `device`: where the networks compute: "cpu", "cuda" or "mps". Returns bool
+    (slices, rows, columns) on the image's grid; all False if no brain is found. Raises InputError where the
+    networks' weights are not installed."""
     order, against = lps_axes(Grid.of(image))
-    away = tuple(
-        axis for axis in range(3) if against[axis] == (axis == 2)
-    )  # the networks expect axes towards R, A, S
+    # The networks expect axes towards R, A, S.
+    away = tuple(axis for axis in range(3) if against[axis] == (axis == 2))
     scan = np.flip(voxels_of(image).transpose(2, 1, 0).transpose(order), away)
     mask = np.zeros(scan.shape, bool)
     with torch.inference_mode():

@@ -10,8 +10,9 @@ import scipy
 
 from ..errors import InputError
 
-#: Below this scaled intensity, in either image, a voxel counts as CSF or its partial volume.
-TISSUE_ABOVE = 0.35
+TISSUE_ABOVE = (
+    0.35  # Below this scaled intensity, in either image, a voxel counts as CSF or its partial volume
+)
 
 #: From this correlation within the brain, two images are the same one, perhaps resampled. It was at most 0.75 in
 #: the 74 correct pairs that were measured.
@@ -26,17 +27,14 @@ _FEWEST = 2000
 
 @dataclass(frozen=True)
 class ContrastOrder:
-    """Evidence that T1 and FLAIR are not swapped; swapping them inverts every sign.
+    """Evidence that T1 and FLAIR are not swapped; swapping them inverts every sign."""
 
-    Attributes:
-        depth: white matter lies deeper in the tissue than grey matter; it is brighter on T1 and darker on FLAIR.
-            Correlation (-1 to 1) of depth with T1 minus FLAIR, in normal tissue only.
-        tails: the brain's intensities have their long tail on the dark side on T1 (grey matter, lesions) and on the
-            bright side on FLAIR (cortex, lesions). Skewness by percentiles (-1 to 1) of the FLAIR minus that of the T1;
-            a large lesion increases it.
-    """
-
+    # white matter lies deeper in the tissue than grey matter; it is brighter on T1 and darker on FLAIR.
+    # Correlation (-1 to 1) of depth with T1 minus FLAIR, in normal tissue only.
     depth: float
+    # the brain's intensities have their long tail on the dark side on T1 (grey matter, lesions) and on the bright
+    # side on FLAIR (cortex, lesions). Skewness by percentiles (-1 to 1) of the FLAIR minus that of the T1; a
+    # large lesion increases it.
     tails: float
 
     @property
@@ -50,14 +48,11 @@ class ContrastOrder:
     ) -> ContrastOrder:
         """Compute it for two images of one head; (0, 0) if there is too little tissue.
 
-        Args:
-            t1, flair: (slices, rows, columns), in any units.
-            brain: bool, same shape.
-            in_plane_mm: distance between rows, and between columns.
-        """
+        `t1`, `flair`: (slices, rows, columns), in any units. `brain`: bool, same shape. `in_plane_mm`: distance
+        between rows, and between columns."""
         if np.count_nonzero(brain) < _FEWEST:
             return cls(0.0, 0.0)
-        t, f = _by_median(t1, brain), _by_median(flair, brain)
+        t, f = by_median(t1, brain), by_median(flair, brain)
         darker, brighter = np.minimum(t, f), np.maximum(t, f)
         tissue = brain & (darker > _TISSUE[0])
         depth = _depth_mm(tissue, in_plane_mm)
@@ -76,21 +71,17 @@ def refuse_the_same(
 ) -> None:
     """Refuse a study whose two images are the same one.
 
-    Args:
-        t1, flair: float32 (slices, rows, columns).
-        brain: bool, same shape.
-        t1_name, flair_name: for the message.
+    Raises InputError where they are the same image.
 
-    Raises:
-        InputError: they are the same image.
-    """
+    `t1`, `flair`: float32 (slices, rows, columns). `brain`: bool, same shape. `t1_name`, `flair_name`: for the
+    message."""
     if float(np.corrcoef(t1[brain], flair[brain])[0, 1]) > SAME_IMAGE_FROM:
         raise InputError(
             f"{t1_name} and {flair_name} show the same image: give a T1 and a FLAIR.", see=("t1", "flair")
         )
 
 
-def _by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
+def by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """The image scaled to 0 for fluid and 1 for the brain's median, which a lesion hardly moves."""
     low, middle = np.percentile(image[brain], (5, 50))
     return np.asarray((image - low) / max(float(middle - low), 1e-6), np.float32)
@@ -100,9 +91,8 @@ def _depth_mm(mask: np.ndarray, in_plane_mm: Sequence[float]) -> np.ndarray:
     """The depth of each voxel in a mask (mm), slice by slice."""
     depth = np.zeros(mask.shape, np.float32)
     for number in np.flatnonzero(mask.any(axis=(1, 2))):
-        depth[number] = scipy.ndimage.distance_transform_edt(np.pad(mask[number], 1), sampling=in_plane_mm)[
-            1:-1, 1:-1
-        ]
+        padded = np.pad(mask[number], 1)
+        depth[number] = scipy.ndimage.distance_transform_edt(padded, sampling=in_plane_mm)[1:-1, 1:-1]
     return depth
 
 

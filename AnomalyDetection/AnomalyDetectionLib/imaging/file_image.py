@@ -15,58 +15,37 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import leads_nowhere
 from ..grid import Grid
-from .compressed_voxels import are_whole
+from . import packed
+from .compressed_voxels import are_whole, plain_copy
 from .nifti_header import NiftiHeader
 from .nifti_voxels import DAMAGE, half_of_pair, pair_of, read_header, read_stored, values_of
-from .packed import (
-    META,
-    NIFTI,
-    NRRD,
-    archive_of,
-    content_of,
-    is_fetched,
-    is_packed,
-    is_packed_twice,
-)
-from .plain_copy import plain_copy
+from .packed import META, NIFTI, NRRD
 from .text_header import MOST_VOXELS, check_header, data_files
 from .volume import Remark
 
 SUFFIXES = {NIFTI: (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"), NRRD: (".nrrd", ".nhdr"), META: (".mha", ".mhd")}  # fmt: skip
-
 _ITK = {NRRD: "NrrdImageIO", META: "MetaImageIO"}
 
 
 class FileImage(NamedTuple):
-    """The content of an image file.
+    """The content of an image file."""
 
-    Attributes:
-        image: with the file's own values.
-        header: of a NIfTI file.
-        remarks: doubts about the file.
-    """
-
-    image: sitk.Image
-    header: NiftiHeader | None = None
-    remarks: tuple[Remark, ...] = ()
+    image: sitk.Image  # with the file's own values
+    header: NiftiHeader | None = None  # of a NIfTI file
+    remarks: tuple[Remark, ...] = ()  # doubts about the file
 
 
 def read(path: Path, *, role: str) -> FileImage:
-    """Read an image file by its content, whatever its suffix.
-
-    Raises:
-        InputError: if the format is unknown, or the file is damaged or truncated.
-        OSError: if the file cannot be opened.
-    """
+    """Read an image file by its content, whatever its suffix. Raises InputError if the format is unknown, or
+    the file is damaged or truncated. Raises OSError if the file cannot be opened."""
     kind = _kind(path, role)
-    damaged = f"The {role} {path} is damaged or incomplete: copy or download it again."
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # the checks here give clearer messages
     try:
         return _nifti(path, role) if kind == NIFTI else FileImage(_text_headed(path, kind, role))
     except (*DAMAGE, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise InputError(damaged) from error
+        raise InputError(f"The {role} {path} is damaged or incomplete: copy or download it again.") from error
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -86,7 +65,7 @@ def _is_there(file: Path) -> bool:
 def header_of(path: Path) -> NiftiHeader | None:
     """The header of a NIfTI file with all its geometries; None for other files, and for files that cannot be read."""
     with contextlib.suppress(*DAMAGE):
-        if content_of(path) == NIFTI:
+        if packed.content_of(path) == NIFTI:
             return _with_itk(read_header(path), path)
     return None
 
@@ -95,19 +74,19 @@ def _kind(path: Path, role: str) -> str:
     name = path.name.lower()
     by_name = next((kind for kind, suffixes in SUFFIXES.items() if name.endswith(suffixes)), "")
     if half_of_pair(path):
-        if pair_of(path) is None and content_of(path) != NIFTI:
+        if pair_of(path) is None and packed.content_of(path) != NIFTI:
             other = ".hdr" if half_of_pair(path) == ".img" else ".img"
             raise InputError(
                 f"The {role} {path} is half of an image: put its {other} file into the same folder."
             )
         return NIFTI
-    kind = content_of(path)
-    if not kind and not is_fetched(path):
+    kind = packed.content_of(path)
+    if not kind and not packed.is_fetched(path):
         raise InputError(
             f"The {role} {path} holds a pointer to a file that was not fetched: fetch it first (such as with git lfs pull, "
             "git annex get or datalad get)."
         )
-    if not kind and (archive := archive_of(path)):
+    if not kind and (archive := packed.archive_of(path)):
         raise InputError(
             f"The {role} {path} is an archive ({archive}): unpack it, and give the image file in it."
         )
@@ -130,11 +109,10 @@ def _nifti(path: Path, role: str) -> FileImage:
             f"The {role} {path} has a place in its header that cannot be read ({' and '.join(header.broken)}): "
             "convert it from DICOM again."
         )
-    stored = read_stored(path, header)
+    values = values_of(read_stored(path, header), header)
     header = _with_itk(header, path)
     grid, remarks = header.place(role)
-    image = grid.image(values_of(stored, header))
-    return FileImage(image, header, remarks)
+    return FileImage(grid.image(values), header, remarks)
 
 
 def several_values(name: str, what: str) -> str:
@@ -153,20 +131,15 @@ def several_volumes(name: str, size: tuple[int, ...]) -> str:
 def _with_itk(header: NiftiHeader, path: Path) -> NiftiHeader:
     """The header with ITK's geometry of the image; ITK reads neither NIfTI-2 nor files that were compressed twice, and
     a broken geometry may keep it busy forever."""
-    return (
-        header
-        if header.is_nifti2 or header.broken or is_packed_twice(path)
-        else replace(header, itk=_by_itk(path))
-    )
+    if header.is_nifti2 or header.broken or packed.is_packed_twice(path):
+        return header
+    return replace(header, itk=_by_itk(path))
 
 
 def _by_itk(path: Path) -> Grid | None:
     """The grid on which ITK, and so 3D Slicer, shows a NIfTI file; None if it cannot open it."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.SetImageIO("NiftiImageIO")
     with contextlib.suppress(RuntimeError, ValueError):
-        reader.ReadImageInformation()
+        reader = _information(path, "NiftiImageIO")
         axes = reader.GetDimension()
         if axes < 3:
             return None
@@ -180,9 +153,18 @@ def _by_itk(path: Path) -> Grid | None:
     return None
 
 
+def _information(path: Path, image_io: str) -> sitk.ImageFileReader:
+    """A reader that has read a file's header. Raises RuntimeError where ITK cannot read it."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO(image_io)
+    reader.ReadImageInformation()
+    return reader
+
+
 def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
     """Read NRRD or MetaImage: the file itself if ITK can read it, else a copy that ITK can read."""
-    suits = path.name.lower().endswith(SUFFIXES[kind]) and not is_packed(path)
+    suits = path.name.lower().endswith(SUFFIXES[kind]) and not packed.is_packed(path)
     if suits:
         check_header(path, role=role)
     with tempfile.TemporaryDirectory() as folder:
@@ -197,15 +179,9 @@ def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
 
 
 def _check_size(path: Path, kind: str, name: str) -> None:
-    """Refuse images too large for memory, by their header, before they are read.
-
-    Raises:
-        RuntimeError: ITK cannot read the header.
-    """
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.SetImageIO(_ITK[kind])
-    reader.ReadImageInformation()
+    """Refuse images too large for memory, by their header, before they are read. Raises RuntimeError where ITK
+    cannot read the header."""
+    reader = _information(path, _ITK[kind])
     size = reader.GetSize()
     if math.prod(size) * reader.GetNumberOfComponents() > MOST_VOXELS:
         raise InputError(

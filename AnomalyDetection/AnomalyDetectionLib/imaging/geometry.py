@@ -19,18 +19,12 @@ SPACING_TOLERANCE = 1e-3
 def lps_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """The order and the flips that bring a grid's axes closest to left, posterior and superior.
 
-    Returns:
-        order: the axis (0 x, 1 y, 2 z) nearest to the patient's L, P and S direction, each axis once.
-        flips: for each axis in that order, whether it runs the other way.
-    """
+    Returns order: the axis (0 x, 1 y, 2 z) nearest to the patient's L, P and S direction, each axis once.
+    flips: for each axis in that order, whether it runs the other way."""
     cosines = np.asarray(grid.direction).reshape(3, 3)  # column i: where axis i points, LPS
     _, axes = scipy.optimize.linear_sum_assignment(-np.abs(cosines))
-    order = (int(axes[0]), int(axes[1]), int(axes[2]))
-    return order, (
-        bool(cosines[0, order[0]] < 0),
-        bool(cosines[1, order[1]] < 0),
-        bool(cosines[2, order[2]] < 0),
-    )
+    x, y, z = (int(axis) for axis in axes)
+    return (x, y, z), (bool(cosines[0, x] < 0), bool(cosines[1, y] < 0), bool(cosines[2, z] < 0))
 
 
 def to_lps_axes(image: sitk.Image) -> sitk.Image:
@@ -54,17 +48,12 @@ def slices_to_average(slice_spacing_mm: float, slice_mm: float) -> int:
 def model_grid(native: Grid, brain: np.ndarray, settings: PreparationSettings) -> Grid:
     """The model's grid over a brain.
 
-    Its slices are groups of whole native slices. Its in-plane spacing is exactly `settings.in_plane_mm` (a native spacing
-    within 0.1 % of that is kept, so that such a scan is not resampled). Its field of view is the brain's bounding box
-    with a margin of `IN_PLANE_MARGIN` voxels within the slice.
-
-    Args:
-        native: the FLAIR's grid with axes as of `to_lps_axes`.
-        brain: bool (slices, rows, columns) on `native`, not empty.
-    """
-    bounds = [np.flatnonzero(brain.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    Its slices are groups of whole native slices. Its in-plane spacing is exactly `settings.in_plane_mm` (a
+    native spacing within 0.1 % of that is kept, so that such a scan is not resampled). Its field of view is the
+    brain's bounding box with a margin of `IN_PLANE_MARGIN` voxels within the slice. `native`: the FLAIR's grid
+    with axes as of `to_lps_axes`. `brain`: bool (slices, rows, columns) on `native`, not empty."""
+    bounds = (np.flatnonzero(brain.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
     (first_z, last_z), (first_y, last_y), (first_x, last_x) = ((int(b[0]), int(b[-1])) for b in bounds)
-
     averaged = slices_to_average(native.spacing[2], settings.slice_mm)
     averaged = min(averaged, native.size[2])
     # As many groups as the brain needs. If the last one would extend beyond the volume, all move down; a brain that
@@ -87,10 +76,5 @@ def model_grid(native: Grid, brain: np.ndarray, settings: PreparationSettings) -
         size[axis] = high - low
         spacing[axis] = native.spacing[axis] if step == 1.0 else settings.in_plane_mm
 
-    x, y, z = native.points(np.asarray([start]))[0].tolist()
-    return Grid(
-        size=(size[0], size[1], size[2]),
-        spacing=(spacing[0], spacing[1], spacing[2]),
-        origin=(x, y, z),
-        direction=native.direction,
-    )
+    origin = native.points(np.asarray([start]))[0].tolist()
+    return Grid(tuple(size), tuple(spacing), tuple(origin), native.direction)  # type: ignore[arg-type]

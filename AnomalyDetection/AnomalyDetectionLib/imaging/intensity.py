@@ -15,21 +15,21 @@ def intensity_scale(
 ) -> IntensityScale:
     """The map that brings the low percentile of the brain's voxels to 0 and the high one to 1.
 
-    Args:
-        array: float32, bias-corrected.
-        brain: bool, same shape.
-        name: of the image, for the error message.
+    Raises InputError if the image is flat inside the brain.
 
-    Raises:
-        InputError: if the image is flat inside the brain.
-    """
+    `array`: float32, bias-corrected. `brain`: bool, same shape. `name`: of the image, for the error message."""
     low, high = (float(value) for value in np.percentile(array[brain], (low_percentile, high_percentile)))
+    refuse_flat(low, high, name)
+    return IntensityScale(low, high)
+
+
+def refuse_flat(low: float, high: float, name: str) -> None:
+    """Raise InputError if nearly all of an image's values in the brain are the same."""
     if not high - low > 1e-4 * max(abs(low), abs(high)):
         raise InputError(
             f"{name} has no contrast inside the brain (nearly all voxels are {low:g}): check that it is the "
             "original scan and covers the brain."
         )
-    return IntensityScale(low, high)
 
 
 def percentile_scaled(study: PreparedStudy) -> PreparedStudy:

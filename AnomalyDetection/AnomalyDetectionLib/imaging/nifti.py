@@ -20,22 +20,15 @@ from .voxels import voxels_of
 
 @dataclass(frozen=True)
 class NiftiScan:
-    """The voxels of a NIfTI file as they are stored, with its header.
+    """The voxels of a NIfTI file as they are stored, with its header."""
 
-    Attributes:
-        header: nibabel's.
-        stored: (slices, rows, columns), in the file's own type; value = stored * slope + intercept.
-        slope, intercept: 1 and 0 where the file does not scale its voxels.
-        grid: LPS.
-        zero: the value of no signal (see `Volume.zero`); it is subtracted from `values`.
-    """
-
-    header: Any
-    stored: np.ndarray
+    header: Any  # nibabel's
+    stored: np.ndarray  # (slices, rows, columns), in the file's own type; value = stored * slope + intercept
+    # slope, intercept: 1 and 0 where the file does not scale its voxels
     slope: float
     intercept: float
-    grid: Grid
-    zero: float = 0.0
+    grid: Grid  # LPS
+    zero: float = 0.0  # the value of no signal (see `Volume.zero`); it is subtracted from `values`
 
     @property
     def values(self) -> np.ndarray:
@@ -76,10 +69,7 @@ def nifti_bytes(image: sitk.Image, place: NiftiHeader) -> bytes:
     """An image of the same voxels as a NIfTI file's, as a compressed file that lies where that one does.
 
     Copies sform and qform with their codes, so that every program shows the two aligned, whichever it follows.
-
-    Raises:
-        ValueError: the image has other voxels.
-    """
+    Raises ValueError where the image has other voxels."""
     array = sitk.GetArrayFromImage(image)
     if array.shape != place.size[::-1]:
         raise ValueError(f"an image of {array.shape[::-1]} voxels does not lie on one of {place.size}")

@@ -7,7 +7,8 @@ Every such decision is reported, and all geometries that can be read are kept.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,7 @@ _UNITS = {1: 1000.0, 3: 0.001}  # metres and micrometres, in mm
 #: Intents of several values per voxel (NIfTI-1, codes 1003 to 1009 and 2003 to 2004).
 _SEVERAL_VALUES = (1003, 1004, 1005, 1006, 1007, 1009, 2003, 2004)
 
+_NAME = "header geometry"
 NOT_RIGHT_ANGLED = "axes that are not at right angles: resample it to an ordinary grid."
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -40,45 +42,37 @@ _PLACE_FIELDS = (
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which has fewer fields.
+    """The header of a NIfTI-1 or NIfTI-2 file, or of an Analyze file, which has fewer fields."""
 
-    Attributes:
-        fields: nibabel's header; must not be changed.
-        analyze: whether it is an Analyze header, without sform and qform.
-        itk: the grid on which ITK, and so 3D Slicer, places the image; None: ITK cannot open the file.
-        broken: "pixdim", "qform", "sform": what could not be read and was emptied.
-    """
-
-    fields: Any
-    analyze: bool = False
+    fields: Any  # nibabel's header; must not be changed
+    analyze: bool = False  # whether it is an Analyze header, without sform and qform
+    # the grid on which ITK, and so 3D Slicer, places the image; None: ITK cannot open the file
     itk: Grid | None = None
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()  # "pixdim", "qform", "sform": what could not be read and was emptied
 
     @classmethod
     def parse(cls, start: bytes, *, pair: bool = False) -> NiftiHeader:
         """The header at the beginning of a file.
 
-        Args:
-            start: at least the header's bytes.
-            pair: whether the voxels are in a separate file (.hdr and .img).
-
-        Raises:
-            ValueError, OverflowError, nibabel's errors: the bytes are not a valid header.
-        """
+        `start`: at least the header's bytes. `pair`: whether the voxels are in a separate file (.hdr and .img).
+        Raises ValueError, OverflowError, nibabel's errors where the bytes are not a valid header."""
         second = start[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c")
         kind = nibabel.Nifti2Header if second else nibabel.Nifti1Header
         fields: Any = kind(start[: kind.template_dtype.itemsize], check=False)
         if int(fields["sizeof_hdr"]) != kind.template_dtype.itemsize:
             raise ValueError("no NIfTI header")
         analyze = not bytes(fields["magic"]).startswith((b"n+", b"ni"))
+        if analyze and not pair:
+            raise ValueError("no NIfTI header")
         if analyze:
-            if not pair:
-                raise ValueError("no NIfTI header")
             fields["sform_code"] = fields["qform_code"] = fields["intent_code"] = fields["xyzt_units"] = 0
             fields["scl_inter"] = 0
-        header = cls(fields, analyze)
-        header._check()
-        return replace(header, broken=_without_broken(fields))
+        count = int(fields["dim"][0])
+        if not 1 <= count <= 7 or any(int(n) < 1 for n in fields["dim"][1 : 1 + min(count, 3)]):
+            raise ValueError("no number of voxels")
+        if not np.dtype(fields.get_data_dtype()).itemsize:
+            raise ValueError("voxels without a size")
+        return cls(fields, analyze, broken=_without_broken(fields))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -144,14 +138,30 @@ class NiftiHeader:
         """The sform as a matrix (4, 4) from index to LPS mm; None if it is missing or degenerate."""
         if int(self.fields["sform_code"]) <= 0:
             return None
-        matrix = np.eye(4)
-        matrix[:3] = [self.fields[f"srow_{axis}"] for axis in "xyz"]
-        return self._lps(matrix)
+        matrix = np.array([*(self.fields[f"srow_{axis}"] for axis in "xyz"), (0, 0, 0, 1)], float)
+        spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+        if not (spacing > 1e-6).all() or abs(np.linalg.det(matrix[:3, :3] / spacing)) < 1e-3:
+            return None
+        matrix[:3] *= _unit(spacing, self.fields)
+        return _TO_LPS @ matrix
 
     @cached_property
     def qform(self) -> np.ndarray | None:
         """The same for the qform."""
-        return self._turned() if int(self.fields["qform_code"]) > 0 else None
+        if int(self.fields["qform_code"]) <= 0:
+            return None
+        vector = np.array([float(self.fields[f"quatern_{axis}"]) for axis in "bcd"])
+        square = float(vector @ vector)
+        if square > 1:
+            vector, square = vector / math.sqrt(square), 1.0
+        raw = np.abs(np.asarray(self.fields["pixdim"][1:4], np.float64))
+        matrix = np.eye(4)
+        matrix[:3, :3] = quat2mat([math.sqrt(max(0.0, 1 - square)), *vector]) * self.sizes[0]
+        if float(self.fields["pixdim"][0]) < 0:
+            matrix[:3, 2] *= -1
+        matrix[:3, 3] = [float(self.fields[f"qoffset_{axis}"]) for axis in "xyz"]
+        matrix[:3, 3] *= _unit(raw, self.fields)
+        return _TO_LPS @ matrix
 
     @cached_property
     def sizes(self) -> tuple[np.ndarray, bool]:
@@ -173,24 +183,20 @@ class NiftiHeader:
     def place(self, role: str) -> tuple[Grid, tuple[Remark, ...]]:
         """The grid of the image, and remarks about its geometry.
 
-        The sform is used, as by most programs, unless it is sheared and the qform is not.
-
-        Args:
-            role: "T1", "FLAIR" or "brain mask".
-
-        Raises:
-            InputError: two of its axes nearly coincide.
+        The sform is used, as by most programs, unless it is sheared and the qform is not. Raises InputError where two of
+        its axes nearly coincide. `role`: "T1", "FLAIR" or "brain mask".
         """
         matrix, followed = self._followed()
         if least_angle(matrix) < LEAST_ANGLE:
             raise InputError(f"The {role} has {NOT_RIGHT_ANGLED}")
         grid, off_mm = Grid.nearest(self.size, matrix)
-        remarks = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
-        remarks += self._left_out(role, followed)
-        remarks = [*remarks, *self._disagreement(role, followed)] or self._sizes_differ(role, grid, followed)
         if not followed:
             remarks = [self._unknown(role)]
-        return grid, tuple(remarks + self._seen_elsewhere(role, matrix, bool(remarks)))
+        else:
+            remarks = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
+            remarks += self._contradictions(role, followed)
+            remarks = remarks or [*self._sizes_differ(role, grid, followed)]
+        return grid, (*remarks, *self._seen_elsewhere(role, matrix, bool(remarks)))
 
     def of_labels(self) -> Any:
         """A new NIfTI-1 header with this one's geometry: sform and qform with their codes.
@@ -208,36 +214,6 @@ class NiftiHeader:
         made["pixdim"][4:] = 0
         return made
 
-    def _check(self) -> None:
-        count = int(self.fields["dim"][0])
-        if not 1 <= count <= 7 or any(int(n) < 1 for n in self.fields["dim"][1 : 1 + min(count, 3)]):
-            raise ValueError("no number of voxels")
-        if not self.dtype.itemsize:
-            raise ValueError("voxels without a size")
-
-    def _lps(self, matrix: np.ndarray) -> np.ndarray | None:
-        spacing = np.linalg.norm(matrix[:3, :3], axis=0)
-        if not (spacing > 1e-6).all() or abs(np.linalg.det(matrix[:3, :3] / spacing)) < 1e-3:
-            return None
-        matrix = matrix.copy()
-        matrix[:3] *= _unit(spacing, self.fields)
-        return _TO_LPS @ matrix
-
-    def _turned(self) -> np.ndarray:
-        vector = np.array([float(self.fields[f"quatern_{axis}"]) for axis in "bcd"])
-        square = float(vector @ vector)
-        if square > 1:
-            vector, square = vector / math.sqrt(square), 1.0
-        sizes, _ = self.sizes
-        raw = np.abs(np.asarray(self.fields["pixdim"][1:4], np.float64))
-        matrix = np.eye(4)
-        matrix[:3, :3] = quat2mat([math.sqrt(max(0.0, 1 - square)), *vector]) * sizes
-        if float(self.fields["pixdim"][0]) < 0:
-            matrix[:3, 2] *= -1
-        matrix[:3, 3] = [float(self.fields[f"qoffset_{axis}"]) for axis in "xyz"]
-        matrix[:3, 3] *= _unit(raw, self.fields)
-        return _TO_LPS @ matrix
-
     def _nowhere(self) -> np.ndarray:
         """The default geometry: first voxel at 0, axes to L, P and S, as in ITK and 3D Slicer."""
         return np.diag([*self.sizes[0], 1.0])
@@ -251,82 +227,60 @@ class NiftiHeader:
             return self.qform, "qform"
         return self._nowhere(), ""
 
-    def _left_out(self, role: str, followed: str) -> list[Remark]:
-        if not self.broken:
-            return []
-        return [
-            _remark(
-                f"The header of the {role} places it in a way that cannot be read ({' and '.join(self.broken)}): the "
-                f"{followed} was followed; check that sides and places are right",
-                role,
-                0.0,
-                followed,
-            )
-        ]
-
-    def _disagreement(self, role: str, followed: str) -> list[Remark]:
-        if self.sform is None or self.qform is None:
-            return []
-        mm = apart_mm(self.size, self.sform, self.qform)
-        if mm <= SAME_PLACE_MM:
-            return []
-        other = "qform" if followed == "sform" else "sform"
-        why = ", whose axes are not at right angles" if followed == "qform" else ""
-        return [
-            _remark(
-                f"The header of the {role} places it in two ways that disagree by up to {mm:.1f} mm (sform and qform): the "
-                f"{followed} was followed, not the {other}{why}; check that sides and places are right",
-                role,
-                mm,
-                followed,
-            )
-        ]
-
-    def _sizes_differ(self, role: str, grid: Grid, followed: str) -> list[Remark]:
-        sizes, named = self.sizes
-        if followed == "sform" and self.qform is None:
-            mm = float(np.abs((sizes - grid.spacing) * (np.array(self.size) - 1)).max())
-            if mm <= SAME_PLACE_MM:
-                return []
+    def _contradictions(self, role: str, followed: str) -> Iterator[Remark]:
+        if self.broken:
             sentence = (
-                f"The header of the {role} tells two sizes of a voxel, {_times(sizes)} mm (pixdim) and "
-                f"{_times(grid.spacing)} mm (sform), {mm:.1f} mm apart over the image: the sform was followed; check that "
-                "volumes are right"
+                f"The header of the {role} places it in a way that cannot be read ({' and '.join(self.broken)}): the "
+                f"{followed} was followed; check that sides and places are right"
             )
-            return [_remark(sentence, role, mm, followed)]
-        if followed == "qform" and not named:
+            yield _remark(sentence, role, 0.0, followed)
+        if self.sform is None or self.qform is None:
+            return
+        mm = apart_mm(self.size, self.sform, self.qform)
+        if mm > SAME_PLACE_MM:
+            other = "qform" if followed == "sform" else "sform"
+            why = ", whose axes are not at right angles" if followed == "qform" else ""
+            sentence = (
+                f"The header of the {role} places it in two ways that disagree by up to {mm:.1f} mm (sform and qform): the "
+                f"{followed} was followed, not the {other}{why}; check that sides and places are right"
+            )
+            yield _remark(sentence, role, mm, followed)
+
+    def _sizes_differ(self, role: str, grid: Grid, followed: str) -> Iterator[Remark]:
+        sizes, named = self.sizes
+        mm = float(np.abs((sizes - grid.spacing) * (np.array(self.size) - 1)).max())
+        if followed == "sform" and self.qform is None and mm > SAME_PLACE_MM:
+            ours, its = (" x ".join(f"{size:.3g}" for size in each) for each in (sizes, grid.spacing))
+            sentence = (
+                f"The header of the {role} tells two sizes of a voxel, {ours} mm (pixdim) and {its} mm (sform), {mm:.1f} mm "
+                "apart over the image: the sform was followed; check that volumes are right"
+            )
+            yield _remark(sentence, role, mm, followed)
+        elif followed == "qform" and not named:
             sentence = (
                 f"The header of the {role} does not tell the size of a voxel along each axis: 1 mm was taken where it does "
                 "not, so volumes and shapes may be wrong; convert it from DICOM again"
             )
-            return [_remark(sentence, role, 0.0, followed)]
-        return []
+            yield _remark(sentence, role, 0.0, followed)
 
     def _unknown(self, role: str) -> Remark:
         what = "an Analyze file" if self.analyze else "its sform and qform codes are 0"
         sizes = "" if self.sizes[1] else ", nor how large its voxels are"
-        return _remark(
-            f"The header of the {role} does not say how the head lies{sizes} ({what}): left and right, front and back, up "
-            "and down are unknown, and every side and direction in this result may be wrong; convert it from DICOM again",
-            role,
-            0.0,
-            "",
-        )
-
-    def _seen_elsewhere(self, role: str, matrix: np.ndarray, remarks: bool) -> list[Remark]:
-        if self.itk is None:
-            return []
-        mm = apart_mm(self.size, matrix, self.itk.matrix)
-        if mm <= SAME_PLACE_MM:
-            return []
-        why = "" if remarks else ", for the signs of its voxel sizes or its units"
         sentence = (
-            f"3D Slicer shows the {role} up to {mm:.1f} mm from where this result places it{why}: coordinates are of the "
-            "latter, and the result's image files lie on the scan in either"
+            f"The header of the {role} does not say how the head lies{sizes} ({what}): left and right, front and back, up "
+            "and down are unknown, and every side and direction in this result may be wrong; convert it from DICOM again"
         )
-        return [
-            Remark("header geometry", sentence, {"image": role, "mm": round(mm, 2), "program": "3D Slicer"})
-        ]
+        return _remark(sentence, role, 0.0, "neither")
+
+    def _seen_elsewhere(self, role: str, matrix: np.ndarray, remarks: bool) -> Iterator[Remark]:
+        mm = 0.0 if self.itk is None else apart_mm(self.size, matrix, self.itk.matrix)
+        if mm > SAME_PLACE_MM:
+            why = "" if remarks else ", for the signs of its voxel sizes or its units"
+            sentence = (
+                f"3D Slicer shows the {role} up to {mm:.1f} mm from where this result places it{why}: coordinates are of the "
+                "latter, and the result's image files lie on the scan in either"
+            )
+            yield Remark(_NAME, sentence, {"image": role, "mm": round(mm, 2), "program": "3D Slicer"})
 
 
 def _without_broken(fields: Any) -> tuple[str, ...]:
@@ -351,12 +305,9 @@ def _without_broken(fields: Any) -> tuple[str, ...]:
         "sform": usable(*(fields[name] for name in rows)),
     }
     broken = [form for form, good in readable.items() if not good and int(fields[f"{form}_code"]) > 0]
-    for name in (
-        *broken,
-        *(turn + offset if "qform" in broken else ()),
-        *(rows if "sform" in broken else ()),
-    ):
-        fields[f"{name}_code" if name in broken else name] = 0
+    for form, parts in (("qform", turn + offset), ("sform", rows)):
+        for name in (f"{form}_code", *parts) if form in broken else ():
+            fields[name] = 0
     if sizes:
         return tuple(broken)
     columns = np.array([fields[name][:3] for name in rows], np.float64)
@@ -380,10 +331,5 @@ def _unit(sizes: np.ndarray, fields: Any) -> float:
     return factor if plausible[sizes > 0].all() else 1.0
 
 
-def _times(sizes: Any) -> str:
-    return " x ".join(f"{size:.3g}" for size in sizes)
-
-
 def _remark(sentence: str, role: str, mm: float, followed: str) -> Remark:
-    measured = {"image": role, "mm": round(mm, 2), "followed": followed or "neither"}
-    return Remark("header geometry", sentence, measured)
+    return Remark(_NAME, sentence, {"image": role, "mm": round(mm, 2), "followed": followed})

@@ -25,9 +25,7 @@ DAMAGE = (
     *UNPACKING, ImageFileError, WrapStructError, HeaderDataError, LookupError, OverflowError, gzip.BadGzipFile
 )  # fmt: skip
 
-PAIR = (".hdr", ".img")
-"""A header and its voxels as two files (NIfTI or Analyze); each may be compressed."""
-
+PAIR = (".hdr", ".img")  # A header and its voxels as two files (NIfTI or Analyze); each may be compressed
 _BLOCK = 1 << 22
 _LOOKED_AT = 1 << 20  # of bytes after the voxels: the checksum follows them
 
@@ -54,23 +52,16 @@ def pair_of(path: Path) -> tuple[Path, Path] | None:
 
 
 def read_header(path: Path) -> NiftiHeader:
-    """The header of a file, or of the pair that it is half of.
-
-    Raises:
-        DAMAGE: it is not a valid header.
-    """
+    """The header of a file, or of the pair that it is half of. Raises DAMAGE where it is not a valid header."""
     pair = pair_of(path)
     with unpacked(path if pair is None else pair[0]) as stream:
         return NiftiHeader.parse(stream.read(540), pair=pair is not None)
 
 
 def read_stored(path: Path, header: NiftiHeader) -> np.ndarray:
-    """The voxels as they are stored, (..., slices, rows, columns), not scaled.
-
-    Raises:
-        InputError: there are more voxels than can be used.
-        DAMAGE: there are fewer voxels than the header says, or a checksum is wrong.
-    """
+    """The voxels as they are stored, (..., slices, rows, columns), not scaled. Raises InputError where there
+    are more voxels than can be used. Raises DAMAGE where there are fewer voxels than the header says, or a
+    checksum is wrong."""
     count = math.prod(header.shape)
     if count > MOST_VOXELS:
         size = " x ".join(map(str, header.shape))

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-SMALLEST_SHARE = 16
-"""The smallest batch is this fraction of the usual one; then the next device is tried."""
+SMALLEST_SHARE = 16  # The smallest batch is this fraction of the usual one; then the next device is tried
 
 # Messages of torch's allocators, CUDA's libraries, Metal, ITK and C++.
 _SAYS = re.compile(
@@ -45,13 +44,8 @@ def on_fallback(listener: Callable[[str], None]) -> Iterator[None]:
 def with_cpu_fallback(work: Callable[[str], Result], device: str, what: str) -> Result:
     """Run work on a device, or on the CPU if the device runs out of memory.
 
-    Args:
-        work: called with the device.
-        what: the name of the work, as the subject of a sentence: "The brain extraction".
-
-    Raises:
-        MemoryError, RuntimeError: raised by `work` for another reason, or on the CPU.
-    """
+    `work`: called with the device. `what`: the name of the work, as the subject of a sentence: "The brain
+    extraction". Raises what `work` raises for another reason, or on the CPU."""
     try:
         return work(device)
     except Exception as error:
@@ -72,20 +66,15 @@ def in_batches(
 ) -> list[Result]:
     """Run work in batches; if a batch does not fit into memory, in smaller batches and finally on the CPU.
 
+    Returns the results in order. Raises what `made` or its function raises for another reason, or on the CPU.
+
     Args:
-        made: called with a device; returns the function that is called with the indices of a batch. Its results must not be
-            on the device, which they would fill.
+        made: called with a device; returns the function that is called with the indices of a batch. Its
+            results must not be on the device, which they would fill.
         count: number of indices.
         size: of the first batch.
-        device: "cpu", "cuda" or "mps".
         what: the name of the work, as the subject of a sentence: "The scoring".
         progress: called with the fraction done (0 to 1).
-
-    Returns:
-        The results in order.
-
-    Raises:
-        MemoryError, RuntimeError: raised by `made` or its function for another reason, or on the CPU.
     """
     results: list[Result] = []
     first, smallest = 0, max(1, size // SMALLEST_SHARE)
@@ -120,7 +109,6 @@ def _say(sentence: str) -> None:
 
 
 def _release(device: str) -> None:
-    """Free the unused cached memory of a device."""
     import torch
 
     if device == "cuda" and torch.cuda.is_available():

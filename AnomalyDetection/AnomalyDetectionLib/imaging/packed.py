@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 NIFTI, NRRD, META = "NIfTI", "NRRD", "MetaImage"
-
-#: Exceptions raised when a damaged file is unpacked.
-UNPACKING = (EOFError, OSError, zlib.error, ValueError)
-
-#: Maximum number of layers of compression that are unpacked.
-_MOST_LAYERS = 3
+UNPACKING = (EOFError, OSError, zlib.error, ValueError)  # Exceptions raised when a damaged file is unpacked
+_MOST_LAYERS = 3  # Maximum number of layers of compression that are unpacked
 
 _ARCHIVES = {
     b"PK\x03\x04": "zip",
@@ -34,12 +30,8 @@ _NOT_FETCHED = (b"version https://git-lfs.github.com/", b"/annex/objects/")
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[BinaryIO]:
-    """A stream of a file's unpacked content (gzip, bzip2), however often it was packed.
-
-    Raises:
-        OSError: the file cannot be opened.
-        UNPACKING: raised while the stream is read, if the file is damaged.
-    """
+    """A stream of a file's unpacked content (gzip, bzip2), however often it was packed. Reading a
+    damaged one raises `UNPACKING`."""
     with ExitStack() as held:
         stream: BinaryIO = held.enter_context(path.open("rb"))
         for _ in range(_MOST_LAYERS):
@@ -74,11 +66,7 @@ def _is_packed(start: bytes) -> bool:
 
 
 def content_of(path: Path) -> str:
-    """The format of a file's unpacked content: `NIFTI` (or Analyze), `NRRD`, `META`, or "" for any other.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
+    """The format of a file's unpacked content: `NIFTI` (or Analyze), `NRRD`, `META`, or "" for any other."""
     start = _beginning(path)
     sizes = {int.from_bytes(start[:4], order) for order in ("little", "big")}  # type: ignore[arg-type]
     if sizes & set(_SIZES_OF_NIFTI):
@@ -89,20 +77,12 @@ def content_of(path: Path) -> str:
 
 
 def archive_of(path: Path) -> str:
-    """The kind of an archive that has to be unpacked by hand, such as "zip"; "" if the file is not one.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
+    """The kind of an archive that has to be unpacked by hand, such as "zip"; "" if the file is not one."""
     return _ARCHIVES.get(_beginning(path)[:4], "")
 
 
 def is_fetched(path: Path) -> bool:
-    """Whether a file is the file itself, and not the pointer that Git LFS or git-annex leaves until it is fetched.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
+    """Whether a file is the file itself, and not the pointer that Git LFS or git-annex leaves until it is fetched."""
     return not any(mark in _beginning(path)[:300] for mark in _NOT_FETCHED)
 
 

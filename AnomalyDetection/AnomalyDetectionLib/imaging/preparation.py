@@ -28,32 +28,23 @@ from .volume import Study, name_of
 
 #: Called with the stage's name and the fraction of the preparation done before it.
 Progress = Callable[[str, float], None]
-
-#: Largest share of the brain that the T1 may miss; that part is left out.
-MOST_OUTSIDE_T1 = 0.25
-
+MOST_OUTSIDE_T1 = 0.25  # Largest share of the brain that the T1 may miss; that part is left out
 _STAGES = {"brain mask": 0.0, "alignment": 0.4, "resampling": 0.65, "bias field": 0.75, "scaling": 0.97}
 
 
 def prepare(
-    study: Study,
-    settings: PreparationSettings,
-    device: str = "cpu",
-    progress: Progress | None = None,
+    study: Study, settings: PreparationSettings, device: str = "cpu", progress: Progress | None = None
 ) -> PreparedStudy:
     """A study on the model's grid: aligned, masked, bias-corrected, scaled (paper, "Preprocessing").
 
     What the T1 does not show of the brain is left out of it, and so is where an image holds no numbers.
 
-    Args:
-        study: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space.
-        device: where the brain extraction runs: "cpu", "cuda" or "mps".
-        progress: called with a stage's name and the fraction done as each stage begins.
+    Raises InputError if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no
+    contrast, the T1 misses more than `MOST_OUTSIDE_T1` of the brain, or the given mask does not fit.
 
-    Raises:
-        InputError: if T1 and FLAIR are the same image or cannot be the same head, show no brain or have no contrast,
-            the T1 misses more than `MOST_OUTSIDE_T1` of the brain, or the given mask does not fit.
-    """
+    `study`: T1 and FLAIR; where a brain mask is given, it must lie in the FLAIR's physical space. `device`:
+    where the brain extraction runs: "cpu", "cuda" or "mps". `progress`: called with a stage's name and the
+    fraction done as each stage begins."""
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -65,10 +56,8 @@ def prepare(
         seconds[name] = time.perf_counter() - begin
 
     with stage("brain mask"):
-        if study.brain_mask is not None:
-            flair_brain = given_brain(study.brain_mask, study.flair)
-        else:
-            flair_brain = extract_brain(study.flair, device)
+        given = study.brain_mask
+        flair_brain = given_brain(given, study.flair) if given else extract_brain(study.flair, device)
     # Nearly every T1 shows the whole brain. Then nothing of the FLAIR depends on the alignment, and both are done at once.
     with stage("alignment"), beside(partial(_prepared_flair, study, flair_brain, settings)) as early:
         alignment = align(study.t1, study.flair, flair_brain, settings)
@@ -118,12 +107,9 @@ def _prepared_flair(
     settings: PreparationSettings,
     to_t1: sitk.AffineTransform | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Grid]:
-    """The FLAIR on the model's grid, bias-corrected; the brain there; and the grid.
-
-    Args:
-        flair_brain: bool (slices, rows, columns) on the FLAIR's grid.
-        to_t1: what the T1 does not show is left out of the brain; None: nothing is.
-    """
+    """The FLAIR on the model's grid, bias-corrected; the brain there; and the grid. `flair_brain`: bool
+    (slices, rows, columns) on the FLAIR's grid. `to_t1`: what the T1 does not show is left out of the brain;
+    None: nothing is."""
     flair_image = to_lps_axes(study.flair.image)
     brain_image = to_lps_axes(Grid.of(study.flair.image).image(flair_brain.astype(np.uint8)))
     acquired = acquired_slices(flair_image)
@@ -137,7 +123,6 @@ def _prepared_flair(
 
 
 def _check_cover(study: Study, fraction_outside_t1: float) -> None:
-    """Refuse a T1 that shows too little of the brain."""
     if fraction_outside_t1 > MOST_OUTSIDE_T1:
         if study.t1.unknown is not None or study.flair.unknown is not None:
             raise InputError(

@@ -11,18 +11,13 @@ from ..grid import Grid
 
 @dataclass(frozen=True)
 class Alignment:
-    """How T1 and FLAIR were aligned.
+    """How T1 and FLAIR were aligned."""
 
-    Attributes:
-        registered: whether a rigid registration was applied; False: the headers were trusted.
-        shift_mm: mean distance over the brain (mm) between the T1's position by the headers and its aligned position.
-        rotation_deg: the rotation angle of the registration.
-        matrix: 4 x 4, row by row, LPS to LPS, from FLAIR space to T1 space (ITK resampling transform).
-    """
-
-    registered: bool
+    registered: bool  # whether a rigid registration was applied; False: the headers were trusted
+    # mean distance over the brain (mm) between the T1's position by the headers and its aligned position
     shift_mm: float
-    rotation_deg: float
+    rotation_deg: float  # the rotation angle of the registration
+    # 4 x 4, row by row, LPS to LPS, from FLAIR space to T1 space (ITK resampling transform)
     matrix: tuple[float, ...]
 
 
@@ -48,30 +43,22 @@ class IntensityScale:
 
 @dataclass(frozen=True)
 class PreparedStudy:
-    """The second of the four values of a detection (`Study`, `PreparedStudy`, `ScoreMap`, `Findings`).
+    """The second of the four values of a detection (`Study`, `PreparedStudy`, `ScoreMap`, `Findings`)."""
 
-    Attributes:
-        t1, flair: float32 (slices, rows, columns) on `grid`, bias-corrected and scaled (see
-            `IntensityScale`). The skull is still there.
-        brain: bool, same shape.
-        grid: the model's grid; slices are transversal, columns run to the patient's left (L), rows to
-            the back (P), slices upwards (S), each along the FLAIR axis nearest to that direction.
-        flair_grid: the FLAIR's own grid, on which all results are given.
-        flair_brain: bool (slices, rows, columns) on `flair_grid`.
-        t1_scale, flair_scale: the linear maps that were applied.
-        alignment: how the T1 was aligned with the FLAIR.
-        seconds: duration of each stage.
-        fraction_outside_t1: share of the brain outside the T1's field of view; excluded from `brain` and `flair_brain`.
-    """
-
+    # t1, flair: float32 (slices, rows, columns) on `grid`, bias-corrected and scaled (see `IntensityScale`). The
+    # skull is still there.
     t1: np.ndarray
     flair: np.ndarray
-    brain: np.ndarray
+    brain: np.ndarray  # bool, same shape
+    # the model's grid; slices are transversal, columns run to the patient's left (L), rows to the back (P),
+    # slices upwards (S), each along the FLAIR axis nearest to that direction
     grid: Grid
-    flair_grid: Grid
-    flair_brain: np.ndarray
+    flair_grid: Grid  # the FLAIR's own grid, on which all results are given
+    flair_brain: np.ndarray  # bool (slices, rows, columns) on `flair_grid`
+    # t1_scale, flair_scale: the linear maps that were applied
     t1_scale: IntensityScale
     flair_scale: IntensityScale
-    alignment: Alignment
-    seconds: dict[str, float] = field(default_factory=dict)
+    alignment: Alignment  # how the T1 was aligned with the FLAIR
+    seconds: dict[str, float] = field(default_factory=dict)  # duration of each stage
+    # share of the brain outside the T1's field of view; excluded from `brain` and `flair_brain`
     fraction_outside_t1: float = 0.0

@@ -21,8 +21,7 @@ from .nifti_header import NOT_RIGHT_ANGLED, sheared
 from .volume import Remark, Study, Volume
 from .zero_level import from_zero
 
-#: With fewer voxels than this along an axis, no brain can be segmented.
-FEWEST_VOXELS = 5
+FEWEST_VOXELS = 5  # With fewer voxels than this along an axis, no brain can be segmented
 
 #: No scan has smaller or larger voxels, or lies farther from the scanner's centre.
 SMALLEST_MM, LARGEST_MM, FARTHEST_MM = 0.02, 50.0, 1e5
@@ -38,15 +37,12 @@ def read_study(
 ) -> Study:
     """The T1, the FLAIR and, if given, the brain mask.
 
-    Args:
-        brain_mask: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of a T1
-            that is not aligned with the FLAIR does not fit.
-        t1_series, flair_series: which series of a DICOM folder, as for `read_volume`.
+    Raises InputError if one of them cannot be used, T1 and FLAIR are the same file, or their DICOM headers name
+    different patients.
 
-    Raises:
-        InputError: if one of them cannot be used, T1 and FLAIR are the same file, or their DICOM headers name
-            different patients.
-    """
+    `brain_mask`: voxels that are not 0 are brain. Any grid, but in the FLAIR's physical space: a mask of a T1
+    that is not aligned with the FLAIR does not fit. `t1_series`, `flair_series`: which series of a DICOM
+    folder, as for `read_volume`."""
     t1_volume = read_volume(t1, role="T1", series=t1_series)
     flair_volume = read_volume(flair, role="FLAIR", series=flair_series)
     if t1_volume.sha256 == flair_volume.sha256:
@@ -54,27 +50,25 @@ def read_study(
             f"T1 and FLAIR are the same images ({t1_volume.description}): give a T1 and a FLAIR.",
             see=("t1", "flair"),
         )
-    _check_patient("T1", t1_volume, flair_volume)
     mask = None if brain_mask is None else read_volume(brain_mask, role="brain mask", mask=True)
-    if mask is not None:
-        _check_patient("brain mask", mask, flair_volume)
+    for role, volume in (("T1", t1_volume), ("brain mask", mask)):
+        _check_patient(role, volume, flair_volume)
     return Study(t1_volume, flair_volume, mask)
 
 
 def read_volume(path: Path, *, role: str, series: str | Series | None = None, mask: bool = False) -> Volume:
     """One volume from a file, or from a folder of DICOM images.
 
-    Args:
-        path: NIfTI or Analyze (.nii, .nii.gz, .hdr with .img), .nrrd, .nhdr, .mha, .mhd, a DICOM image or a folder of
-            them. Of a single DICOM image the whole series that it belongs to is read.
-        role: what it is to be, for messages: "T1", "FLAIR", "brain mask".
-        series: the number, UID or description of the DICOM series, where there are several; or the series itself,
-            found before, so that the folder is not searched again.
-        mask: whether it is a mask; a mask may be constant or empty, which is judged later.
+    Raises InputError if it is missing, unreadable or truncated, is not three-dimensional with one value per
+    voxel, has a single slice, or is constant.
 
-    Raises:
-        InputError: if it is missing, unreadable or truncated, is not three-dimensional with one value per
-            voxel, has a single slice, or is constant.
+    Args:
+        path: NIfTI or Analyze (.nii, .nii.gz, .hdr with .img), .nrrd, .nhdr, .mha, .mhd, a DICOM image or a
+            folder of them. Of a single DICOM image the whole series that it belongs to is read.
+        role: what it is to be, for messages: "T1", "FLAIR", "brain mask".
+        series: the number, UID or description of the DICOM series, where there are several; or the series
+            itself, found before, so that the folder is not searched again.
+        mask: whether it is a mask; a mask may be constant or empty, which is judged later.
     """
     path = Path(path)
     if not is_utf8(path):
@@ -87,9 +81,9 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     chosen: Series | None = None
     try:
         if path.is_dir() or is_dicom(path):
-            chosen = (
-                series if isinstance(series, Series) else dicom_series.choose(path, role=role, series=series)
-            )
+            if not isinstance(series, Series):
+                series = dicom_series.choose(path, role=role, series=series)
+            chosen = series
             pixels, files, digest = dicom_series.read(chosen, role=role)
             found = FileImage(pixels)
             description, why = chosen.name, chosen.chosen
@@ -105,10 +99,8 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
         ) from error
     image, remarks = _checked(found.image, f"The {role} {path}", role, mask=mask)
     image, unknown, zero = _valued(image, f"The {role} {path}", mask=mask)
-    all_remarks = (*found.remarks, *remarks)
-    return Volume(
-        image, path, digest, description, files, why, chosen, found.header, all_remarks, unknown, zero
-    )
+    remarks = (*found.remarks, *remarks)
+    return Volume(image, path, digest, description, files, why, chosen, found.header, remarks, unknown, zero)
 
 
 def _check_fetched(path: Path, role: str) -> None:
@@ -119,9 +111,8 @@ def _check_fetched(path: Path, role: str) -> None:
         )
 
 
-def _check_patient(role: str, volume: Volume, flair: Volume) -> None:
-    """Refuse an image whose patient data contradict the FLAIR's."""
-    if volume.series is None or flair.series is None:
+def _check_patient(role: str, volume: Volume | None, flair: Volume) -> None:
+    if volume is None or volume.series is None or flair.series is None:
         return
     if different := volume.series.identity.contradictions(flair.series.identity):
         raise InputError(

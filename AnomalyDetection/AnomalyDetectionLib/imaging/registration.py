@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,16 +18,12 @@ from .voxels import voxels_of
 
 #: A registration that moves the brain by less than this on average is not applied, since the headers are as good.
 MIN_SHIFT_MM = 1.0
-
-#: Voxel sizes (mm) of the two passes.
-COARSE_MM, FINE_MM = 4.0, 2.0
+COARSE_MM, FINE_MM = 4.0, 2.0  # Voxel sizes (mm) of the two passes
 
 #: A margin (mm) round the brain is compared as well: the inside of the skull is a strong edge in both images.
 #: Farther out, fat is displaced by chemical shift and the neck moves.
 MARGIN_MM = 3.0
-
-#: A rotation by one radian moves the surface of the brain by about this much (mm).
-RIM_MM = 70.0
+RIM_MM = 70.0  # A rotation by one radian moves the surface of the brain by about this much (mm)
 
 #: The part of a head below its top that is used (mm), and how far below the top the brain begins.
 HEAD_MM, SCALP_MM = 160.0, 12.0
@@ -57,14 +52,8 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
     """The alignment of T1 and FLAIR.
 
     The registration always runs; where it agrees with the headers, these are trusted, so that a pair that is
-    already aligned is not resampled needlessly.
-
-    Args:
-        brain: bool (slices, rows, columns) on the FLAIR's grid.
-
-    Raises:
-        InputError: if the two cannot be the same head, even with the sides of the T1 exchanged.
-    """
+    already aligned is not resampled needlessly. `brain`: bool (slices, rows, columns) on the FLAIR's grid.
+    Raises InputError if the two cannot be the same head, even with the sides of the T1 exchanged."""
     identity = Alignment(False, 0.0, 0.0, tuple(np.eye(4).ravel().tolist()))
     if settings.register == "off":
         return identity
@@ -87,10 +76,7 @@ def align(t1: Volume, flair: Volume, brain: np.ndarray, settings: PreparationSet
 
 def _of_mirrored(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> np.ndarray | None:
     """The alignment of a T1 with exchanged sides, each half of the brain on the other one (4 x 4, FLAIR to T1).
-
-    Returns:
-        None if the T1 shows another head even with its sides exchanged back.
-    """
+    Returns None if the T1 shows another head even with its sides exchanged back."""
     transform, sharpness = register(with_sides_exchanged(t1), flair, brain)
     return None if sharpness < SAME_HEAD_FROM else _of_exchanged(_matrix(transform), t1, flair, brain)
 
@@ -113,48 +99,31 @@ def _of_exchanged(matrix: np.ndarray, t1: sitk.Image, flair: sitk.Image, brain: 
 
 
 def _mirror(normal: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """The reflection (4 x 4) in the plane through a point."""
     matrix = np.eye(4)
     matrix[:3, :3] -= 2 * np.outer(normal, normal)
     matrix[:3, 3] = 2 * float(point @ normal) * normal
     return matrix
 
 
-@dataclass(frozen=True)
-class MirrorFit:
-    """How well a T1 fits a FLAIR, as it is and with its sides exchanged.
+def mirror_fit(
+    t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
+) -> tuple[float, float] | None:
+    """How well a T1 fits a FLAIR as it is, and with its sides exchanged and aligned anew: mutual information (nats).
 
-    Attributes:
-        own, mirrored: mutual information (nats) in voxels of `COARSE_MM`; `mirrored` after aligning anew.
+    In voxels of `COARSE_MM`. None if the T1 fits too sharply to be mirrored, or not at all. `brain`: bool (slices, rows,
+    columns) on the FLAIR's grid.
     """
-
-    own: float
-    mirrored: float
-
-    @classmethod
-    def of(
-        cls, t1: sitk.Image, flair: sitk.Image, brain: np.ndarray, alignment: Alignment
-    ) -> MirrorFit | None:
-        """Compute it for two aligned images; None if the T1 fits too sharply to be mirrored.
-
-        Args:
-            brain: bool (slices, rows, columns) on the FLAIR's grid.
-        """
-        matrix = np.asarray(alignment.matrix).reshape(4, 4)
-        fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
-        near = _mask_on(Grid.of(flair).image(brain.astype(np.uint8)), fixed)
-        centre = _brain_points(flair, brain).mean(axis=0)
-        own = _rigid(matrix, centre)
-        if _sharpness(fixed, moving, near, own) >= SURELY_NOT_MIRRORED:
-            return None
-        start = _rigid(_of_exchanged(matrix, t1, flair, brain), centre)
-        exchanged = _optimise(fixed, _reduced(with_sides_exchanged(t1), COARSE_MM), near, start, step_mm=4.0)
-        method = _method(near)
-        method.SetInitialTransform(own)
-        try:
-            return cls(-float(method.MetricEvaluate(fixed, moving)), exchanged[1] if exchanged else 0.0)
-        except RuntimeError:  # the two do not overlap
-            return None
+    matrix = np.asarray(alignment.matrix).reshape(4, 4)
+    fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
+    near = _mask_on(Grid.of(flair).image(brain.astype(np.uint8)), fixed)
+    centre = _brain_points(flair, brain).mean(axis=0)
+    aligned = _rigid(matrix, centre)
+    if _sharpness(fixed, moving, near, aligned) >= SURELY_NOT_MIRRORED:
+        return None
+    start = _rigid(_of_exchanged(matrix, t1, flair, brain), centre)
+    exchanged = _optimise(fixed, _reduced(with_sides_exchanged(t1), COARSE_MM), near, start, step_mm=4.0)
+    own = _information(fixed, moving, near, aligned)
+    return (own, exchanged[1] if exchanged else 0.0) if own else None
 
 
 def _rigid(matrix: np.ndarray, centre: np.ndarray) -> sitk.Euler3DTransform:
@@ -170,11 +139,8 @@ def register(t1: sitk.Image, flair: sitk.Image, brain: np.ndarray) -> tuple[sitk
     """The rigid transform from FLAIR space to T1 space, and how sharp the optimum is.
 
     Sharpness is the share of the mutual information that a small shift loses. Different heads share only their
-    coarse shape, so that a small shift loses little, whatever the scanner's contrast.
-
-    Returns:
-        The transform, and the sharpness (0 to 1; 0 if the two do not overlap).
-    """
+    coarse shape, so that a small shift loses little, whatever the scanner's contrast. Returns the transform,
+    and the sharpness (0 to 1; 0 if the two do not overlap)."""
     mask = Grid.of(flair).image(brain.astype(np.uint8))
     points = _brain_points(flair, brain)
     fixed, moving = _reduced(flair, COARSE_MM), _reduced(t1, COARSE_MM)
@@ -233,9 +199,7 @@ def _optimise(
 def _method(mask: sitk.Image) -> sitk.ImageRegistrationMethod:
     """Mutual information over all voxels of the mask, computed the same way every time."""
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfWorkUnits(
-        1
-    )  # sums over threads depend on their order, but results must be reproducible
+    method.SetNumberOfWorkUnits(1)  # sums over threads depend on their order; results must be reproducible
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricFixedMask(mask)
     method.SetMetricSamplingStrategy(method.NONE)
@@ -246,25 +210,29 @@ def _method(mask: sitk.Image) -> sitk.ImageRegistrationMethod:
     return method
 
 
+def _information(
+    fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, transform: sitk.Euler3DTransform
+) -> float:
+    """The mutual information (nats); 0 where the two do not overlap."""
+    method = _method(mask)
+    method.SetInitialTransform(transform)
+    try:
+        return -float(method.MetricEvaluate(fixed, moving))
+    except RuntimeError:
+        return 0.0
+
+
 def _sharpness(
     fixed: sitk.Image, moving: sitk.Image, mask: sitk.Image, transform: sitk.Euler3DTransform
 ) -> float:
-    method = _method(mask)
-
-    def information(shift_mm: np.ndarray) -> float:
-        shifted = sitk.Euler3DTransform(transform)
-        shifted.SetTranslation((np.asarray(transform.GetTranslation()) + shift_mm).tolist())
-        method.SetInitialTransform(shifted)
-        try:
-            return -float(method.MetricEvaluate(fixed, moving))
-        except RuntimeError:  # out of the T1's field of view
-            return 0.0
-
-    best = information(np.zeros(3))
+    best = _information(fixed, moving, mask, transform)
     if best < LEAST_INFORMATION:
         return 0.0
-    shifts = SHARPNESS_MM * np.concatenate((np.eye(3), -np.eye(3)))
-    return 1.0 - float(np.mean([information(shift) for shift in shifts])) / best
+    shifted, there, around = sitk.Euler3DTransform(transform), np.array(transform.GetTranslation()), []
+    for shift in SHARPNESS_MM * np.concatenate((np.eye(3), -np.eye(3))):
+        shifted.SetTranslation((there + shift).tolist())
+        around.append(_information(fixed, moving, mask, shifted))
+    return 1.0 - float(np.mean(around)) / best
 
 
 def _reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:

@@ -10,15 +10,14 @@ from ..grid import Grid
 from .volume import Study
 from .voxels import voxels_of
 
-#: Full width at half maximum of a Gaussian over its standard deviation.
-FWHM = 2.3548
+FWHM = 2.3548  # Full width at half maximum of a Gaussian over its standard deviation
 
 
 def _antialias_sigma_mm(native_mm: float, target_mm: float) -> float:
     """Standard deviation of the Gaussian that widens a voxel of `native_mm` to `target_mm` (FWHM); 0 if it is already wider."""
-    return (
-        float(np.sqrt(max(0.0, target_mm**2 - native_mm**2))) / FWHM if target_mm > native_mm * 1.001 else 0.0
-    )
+    if target_mm <= native_mm * 1.001:
+        return 0.0
+    return float(np.sqrt(target_mm**2 - native_mm**2)) / FWHM
 
 
 def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.ndarray:
@@ -28,14 +27,10 @@ def flair_to_model_grid(image: sitk.Image, grid: Grid, order: int = 3) -> np.nda
     coarser, and interpolated. Where the spacings agree, the voxels are kept, bit for bit if no slices are
     averaged.
 
-    Args:
-        image: axes as of `geometry.to_lps_axes`.
-        grid: from `geometry.model_grid` of that image's grid.
-        order: of the in-plane spline; 1 for masks.
+    Returns float32 (slices, rows, columns) on `grid`.
 
-    Returns:
-        float32 (slices, rows, columns) on `grid`.
-    """
+    `image`: axes as of `geometry.to_lps_axes`. `grid`: from `geometry.model_grid` of that image's grid.
+    `order`: of the in-plane spline; 1 for masks."""
     native = Grid.of(image)
     start = native.indices(np.asarray([grid.origin]))[0]
     step = np.asarray(grid.spacing) / np.asarray(native.spacing)
@@ -70,16 +65,9 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
     """The T1 on the model's grid, through the alignment.
 
     A T1 with thinner slices than the model's is sampled at several positions through the thickness of each
-    slice, and these are averaged; finer in-plane voxels are smoothed to the model's. A T1 that is
-    already on the grid keeps its values.
-
-    Args:
-        image: float32, any orientation.
-        to_t1: maps LPS points of the FLAIR's space to T1 space.
-
-    Returns:
-        float32 (slices, rows, columns) on `grid`; 0 outside the T1's field of view.
-    """
+    slice, and these are averaged; finer in-plane voxels are smoothed to the model's. A T1 that is already on
+    the grid keeps its values. `image`: float32, any orientation. `to_t1`: maps LPS points of the FLAIR's space
+    to T1 space. Returns float32 (slices, rows, columns) on `grid`; 0 outside the T1's field of view."""
     t1 = Grid.of(image)
     through = _through(t1, grid, to_t1)
     heights = _sampled_heights(t1, grid, to_t1)
@@ -110,14 +98,10 @@ def t1_to_model_grid(image: sitk.Image, grid: Grid, to_t1: sitk.AffineTransform)
 def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarray:
     """Where the T1 was measured: the voxels whose samples (see `t1_to_model_grid`) all lie within it.
 
-    Args:
-        t1: the T1's own grid.
-        grid: the FLAIR's or the model's.
-        to_t1: maps LPS points of the FLAIR's space to T1 space.
+    Returns bool (slices, rows, columns) on `grid`.
 
-    Returns:
-        bool (slices, rows, columns) on `grid`.
-    """
+    `t1`: the T1's own grid. `grid`: the FLAIR's or the model's. `to_t1`: maps LPS points of the FLAIR's space
+    to T1 space."""
     # All maps are affine: the position of voxel (0, 0, 0) in the T1 and the step along each axis suffice.
     corners = grid.points(np.concatenate((np.zeros((1, 3)), np.eye(3))))
     indices = t1.indices(np.asarray([to_t1.TransformPoint(point) for point in corners.tolist()]))
@@ -136,11 +120,8 @@ def covered_by_t1(t1: Grid, grid: Grid, to_t1: sitk.AffineTransform) -> np.ndarr
 
 
 def known_in_both(study: Study, to_t1: sitk.AffineTransform) -> np.ndarray:
-    """Voxels that are not NaN, nor next to NaN, in T1 and FLAIR: splines reach over neighbours.
-
-    Returns:
-        bool (slices, rows, columns) on the FLAIR's grid.
-    """
+    """Voxels that are not NaN, nor next to NaN, in T1 and FLAIR: splines reach over neighbours. Returns bool
+    (slices, rows, columns) on the FLAIR's grid."""
     grid = Grid.of(study.flair.image)
     known = np.ones(grid.shape, bool)
     for volume, transform in ((study.t1, to_t1), (study.flair, sitk.Transform())):

@@ -12,13 +12,9 @@ from .volume import Volume
 def placed_on(mask: Volume, grid: Grid, header: NiftiHeader | None) -> sitk.Image:
     """A mask's image on the grid of its scan, if it has the same voxels.
 
-    A mask has the same voxels as its scan if their number agrees and one of its geometries (sform, qform, ITK's reading) is
-    one of the scan's: then it gets the scan's grid, voxel for voxel. Other masks keep their place in physical space.
-
-    Args:
-        grid: of the scan, as it was read.
-        header: of the scan, if it is a NIfTI file.
-    """
+    A mask has the same voxels as its scan if their number agrees and one of its geometries (sform, qform, ITK's
+    reading) is one of the scan's: then it gets the scan's grid, voxel for voxel. Other masks keep their place
+    in physical space. `grid`: of the scan, as it was read. `header`: of the scan, if it is a NIfTI file."""
     if mask.image.GetSize() != grid.size:
         return mask.image
     its, scans = (

@@ -14,12 +14,8 @@ from pathlib import Path
 
 from ..errors import InputError
 
-MOST_VOXELS = 500_000_000
-"""A brain at 0.25 mm."""
-
-LONGEST = 1 << 20
-"""Headers end within so many bytes."""
-
+MOST_VOXELS = 500_000_000  # A brain at 0.25 mm
+LONGEST = 1 << 20  # Headers end within so many bytes
 _MOST_AXES = 5  # formats allow more, brain scans do not have them
 _MOST_CHANNELS = 100
 
@@ -40,13 +36,8 @@ _ELEMENT = re.compile(r"MET_U?(CHAR|SHORT|INT|LONG|LONG_LONG|FLOAT|DOUBLE)(_ARRA
 def check_header(path: Path, *, role: str, shown: Path | None = None) -> None:
     """Make sure that the header of a NRRD or MetaImage file makes sense and names no file but one beside it.
 
-    Args:
-        shown: the file's name for messages, where it is a copy.
-
-    Raises:
-        InputError: it does not; it is damaged, hostile, or of a kind that no scan of a brain has.
-        OSError: it cannot be read.
-    """
+    `shown`: the file's name for messages, where it is a copy. Raises InputError where it does not: it is
+    damaged, hostile, or of a kind that no scan of a brain has. Raises OSError where it cannot be read."""
     if path.suffix.lower() not in _META + _NRRD:
         return
     shown = shown or path
@@ -99,7 +90,6 @@ def data_files(path: Path) -> list[str]:
 
 def bytes_of_voxels(path: Path) -> tuple[int, int]:
     """How many bytes the voxels take by what a header says that `check_header` let through: at least and at most."""
-    fields: dict[str, str] = {}
     if path.suffix.lower() in _NRRD:
         fields = {key.replace(" ", "").lower(): value for key, value in _of_nrrd(_beginning(path))}
         count = math.prod(int(size) for size in fields["sizes"].split())
@@ -112,7 +102,6 @@ def bytes_of_voxels(path: Path) -> tuple[int, int]:
 
 
 def _beginning(path: Path) -> bytes:
-    """The header with what follows it."""
     with path.open("rb") as file:
         return file.read(LONGEST)
 
@@ -147,10 +136,7 @@ def _of_nrrd(content: bytes) -> Iterator[tuple[str, str]]:
 
 def _check_meta(fields: list[tuple[str, str]], length: int) -> None:
     """Raise ValueError at what makes no sense; a field may come twice, and each has to."""
-    axes = {_whole(value, 2, _MOST_AXES) for key, value in fields if key == "NDims"}
-    if len(axes) != 1:
-        raise ValueError("no number of axes, or several")
-    (dimension,) = axes
+    dimension = _dimension(fields, "NDims", 2)
     sized = False
     for key, value in fields:
         if key in _EACH_AXIS or key in _EACH_PAIR:
@@ -176,10 +162,7 @@ def _check_meta(fields: list[tuple[str, str]], length: int) -> None:
 def _check_nrrd(fields: list[tuple[str, str]], length: int) -> None:
     """The same for NRRD, whose field names are written in either case, with or without spaces."""
     named = [(key.replace(" ", "").lower(), value) for key, value in fields]
-    axes = {_whole(value, 1, _MOST_AXES) for key, value in named if key == "dimension"}
-    if len(axes) != 1:
-        raise ValueError("no number of axes, or several")
-    (dimension,) = axes
+    dimension = _dimension(named, "dimension", 1)
     for key, value in named:
         if key == "sizes":
             _check_sizes(value.split(), dimension)
@@ -191,6 +174,13 @@ def _check_nrrd(fields: list[tuple[str, str]], length: int) -> None:
             raise ValueError("voxels that are no numbers")
     if "sizes" not in dict(named):
         raise ValueError("no sizes")
+
+
+def _dimension(fields: list[tuple[str, str]], name: str, least: int) -> int:
+    axes = {_whole(value, least, _MOST_AXES) for key, value in fields if key == name}
+    if len(axes) != 1:
+        raise ValueError("no number of axes, or several")
+    return axes.pop()
 
 
 def _check_sizes(values: list[str], dimension: int) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..errors import InputError
+from .intensity import refuse_flat
 from .prepared import IntensityScale
 
 _BINS = 256
 _SMOOTH = 0.015
 """SD of the Gaussian that smooths the histogram, as a share of its range: wider than a grey level of 8 bits."""
 
-_PEAK = 0.45
-"""A peak of the T1's histogram is a tissue if it has at least this share of the highest peak's height."""
+_PEAK = 0.45  # A peak of the T1's histogram is a tissue if it has at least this share of the highest peak's height
 
 _NEAR = 0.1
 """Half the width of the range averaged round a peak, as a share of white matter's level: the peak alone would jump between
@@ -22,9 +21,7 @@ bins."""
 _FLUID_T1, _FLUID_FLAIR = 0.5, 0.6
 """Fluid is darker than these on both images, on the scale from the darkest voxels (0) to white matter (1)."""
 
-_PURE = 0.25
-"""Quantile of a sector's fluid that is taken as its level: brighter voxels are partly tissue."""
-
+_PURE = 0.25  # Quantile of a sector's fluid that is taken as its level: brighter voxels are partly tissue
 _LEAST_FLUID = 30  # voxels of a sector
 
 
@@ -33,17 +30,11 @@ def mode_scales(
 ) -> tuple[IntensityScale, IntensityScale]:
     """The maps of T1 and FLAIR that bring fluid to 0 and the mode of white matter to 1.
 
-    White matter is the brightest tissue of the T1 whose peak in the histogram is nearly as high as the highest. Fluid is
-    dark on both images; its level is the median over 16 sectors of the brain, since a lesion of 150 ml fills three or four
-    of them, however dark it is.
-
-    Args:
-        t1, flair: float32 (slices, rows, columns), bias-corrected, any linear scale.
-        brain: bool, same shape.
-
-    Raises:
-        InputError: if an image is flat inside the brain.
-    """
+    White matter is the brightest tissue of the T1 whose peak in the histogram is nearly as high as the highest.
+    Fluid is dark on both images; its level is the median over 16 sectors of the brain, since a lesion of 150 ml
+    fills three or four of them, however dark it is. `t1`, `flair`: float32 (slices, rows, columns),
+    bias-corrected, any linear scale. `brain`: bool, same shape. Raises InputError if an image is flat inside
+    the brain."""
     sectors = _sectors(brain)
     a, b = t1[brain].astype(np.float64), flair[brain].astype(np.float64)
     dark_t1, span_t1 = _range(a, sectors, "T1")
@@ -72,17 +63,10 @@ def _sectors(brain: np.ndarray) -> np.ndarray:
 
 def _range(values: np.ndarray, sectors: np.ndarray, name: str) -> tuple[float, float]:
     """The level of the darkest voxels of an image, and the distance from there to the brightest."""
-    low = float(
-        np.median(
-            [np.percentile(values[sectors == k], 1) if (sectors == k).any() else np.nan for k in range(16)]
-        )
-    )
+    parts = [values[sectors == k] for k in range(16)]
+    low = float(np.median([np.percentile(part, 1) if part.size else np.nan for part in parts]))
     high = float(np.percentile(values, 99))
-    if not high - low > 1e-4 * max(abs(low), abs(high)):
-        raise InputError(
-            f"The {name} has no contrast inside the brain (nearly all voxels are {low:g}): check that it is the original "
-            "scan and covers the brain."
-        )
+    refuse_flat(low, high, f"The {name}")
     return low, high - low
 
 

@@ -23,11 +23,8 @@ class Unusable:
 
     @classmethod
     def by(cls, subject: str, error: Exception) -> Unusable:
-        """Describe a scan by the error that it ended with.
-
-        Raises:
-            OSError: the disk is full, which is not the scan's fault.
-        """
+        """Describe a scan by the error that it ended with. Raises OSError where the disk is full, which is not
+        the scan's fault."""
         if isinstance(error, InputError):
             return cls(subject, str(error))
         if isinstance(error, OSError) and error.errno in _FULL:
@@ -36,15 +33,11 @@ class Unusable:
 
 
 def write_unusable(table: Path, unusable: Sequence[Unusable], of: int | None = None) -> None:
-    """Write a CSV table with the columns subject and reason; without any scans, remove the table of an earlier run.
+    """Write a CSV table with the columns subject and reason; without any scans, remove the table of an earlier
+    run.
 
-    Args:
-        of: number of scans of the batch, if at least one has to be usable.
-
-    Raises:
-        InputError: none of the scans is usable. The table was written then.
-        OSError: the table cannot be written.
-    """
+    `of`: number of scans of the batch, if at least one has to be usable. Raises InputError where none of the
+    scans is usable. The table was written then. Raises OSError where the table cannot be written."""
     if not unusable:
         table.unlink(missing_ok=True)
         return

@@ -25,35 +25,23 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class Volume:
-    """A three-dimensional scalar image in physical space (LPS, mm).
+    """A three-dimensional scalar image in physical space (LPS, mm)."""
 
-    Attributes:
-        image: float32, three dimensions, more than one slice, finite, not constant.
-        path: the file or DICOM folder it was read from; None when it came from memory.
-        sha256: of the file's bytes (for DICOM: of the files' bytes in slice order); None from memory.
-        description: its name for people, such as the file name or the DICOM series description.
-        files: the DICOM instances it was read from, in slice order (one for a multi-frame object); empty for other
-            formats.
-        chosen: why this DICOM series of the study was chosen; "" if the user named it.
-        series: that DICOM series, with its headers; None for other formats.
-        header: of a NIfTI file; None for other formats.
-        remarks: doubts about the file.
-        unknown: bool (slices, rows, columns), voxels that hold no number (NaN, infinite) in the file; None if there are
-            none. In the image they have its lowest value.
-        zero: the value subtracted from the file's values, so that 0 in the image means no signal.
-    """
-
-    image: sitk.Image
-    path: Path | None = None
+    image: sitk.Image  # float32, three dimensions, more than one slice, finite, not constant
+    path: Path | None = None  # the file or DICOM folder it was read from; None when it came from memory
+    # of the file's bytes (for DICOM: of the files' bytes in slice order); None from memory
     sha256: str | None = None
-    description: str = ""
+    description: str = ""  # its name for people, such as the file name or the DICOM series description
+    # the DICOM instances it was read from, in slice order (one for a multi-frame object); empty for other formats
     files: tuple[Path, ...] = ()
-    chosen: str = ""
-    series: Series | None = None
-    header: NiftiHeader | None = None
-    remarks: tuple[Remark, ...] = ()
+    chosen: str = ""  # why this DICOM series of the study was chosen; "" if the user named it
+    series: Series | None = None  # that DICOM series, with its headers; None for other formats
+    header: NiftiHeader | None = None  # of a NIfTI file; None for other formats
+    remarks: tuple[Remark, ...] = ()  # doubts about the file
+    # bool (slices, rows, columns), voxels that hold no number (NaN, infinite) in the file; None if there are
+    # none. In the image they have its lowest value.
     unknown: np.ndarray | None = None
-    zero: float = 0.0
+    zero: float = 0.0  # the value subtracted from the file's values, so that 0 in the image means no signal
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,9 @@ from .volume import Volume
 def write_image(image: sitk.Image, path: Path, on: Volume | None = None, *, compressed: bool = True) -> None:
     """Write an image to a file; the suffix decides the format.
 
-    Args:
-        on: the scan on whose grid it lies; a NIfTI file gets all geometry fields of that scan.
-        compressed: False only for a format other than `.nii.gz`.
-
-    Raises:
-        OSError: if it cannot be written, for example because the disk is full.
-    """
+    `on`: the scan on whose grid it lies; a NIfTI file gets all geometry fields of that scan. `compressed`:
+    False only for a format other than `.nii.gz`. Raises OSError if it cannot be written, for example because
+    the disk is full."""
     if on is not None and on.header is not None and path.name.endswith(".nii.gz"):
         from .nifti import nifti_bytes  # nibabel is not in every Slicer
 

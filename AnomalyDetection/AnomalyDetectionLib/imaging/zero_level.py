@@ -9,11 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Number of voxels that is enough to estimate percentiles.
-_SAMPLE = 2_000_000
-
-#: Fewer voxels than this show no head, and tell nothing about usual values.
-_FEWEST = 4096
+_SAMPLE = 2_000_000  # Number of voxels that is enough to estimate percentiles
+_FEWEST = 4096  # Fewer voxels than this show no head, and tell nothing about usual values
 
 #: A constant beyond the head has at least this share of the voxels, and no values this close to it (as a share of the
 #: range).
@@ -31,25 +28,16 @@ _LOWEST = 0.05
 
 
 class FromZero(NamedTuple):
-    """Values in which 0 means no signal.
+    """Values in which 0 means no signal."""
 
-    Attributes:
-        values: float32, finite.
-        unknown: bool, same shape: voxels without a number; None if there are none.
-        zero: the value that was subtracted.
-    """
-
-    values: np.ndarray
-    unknown: np.ndarray | None
-    zero: float
+    values: np.ndarray  # float32, finite
+    unknown: np.ndarray | None  # bool, same shape: voxels without a number; None if there are none
+    zero: float  # the value that was subtracted
 
 
 def from_zero(values: np.ndarray) -> FromZero:
-    """Shift values so that 0 means no signal; those of ordinary scans are returned unchanged.
-
-    Args:
-        values: float32, at least one of them finite; not changed.
-    """
+    """Shift values so that 0 means no signal; those of ordinary scans are returned unchanged. `values`:
+    float32, at least one of them finite; not changed."""
     finite = np.isfinite(values)
     unknown = None if finite.all() else ~finite
     known = values[finite] if unknown is not None else values.ravel()

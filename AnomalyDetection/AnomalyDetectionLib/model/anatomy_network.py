@@ -24,8 +24,7 @@ from .tensor_file import read_tensors, write_tensors
 
 FORMAT = "anomaly-detection anatomy"
 VERSION = "1"
-CHANNELS = 8
-"""T1 below, here and above; the same of FLAIR; the brain mask here; the height."""
+CHANNELS = 8  # T1 below, here and above; the same of FLAIR; the brain mask here; the height
 CLASSES = 8
 
 _BATCH = 8
@@ -33,24 +32,15 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class AnatomyModel:
-    """A trained network.
+    """A trained network."""
 
-    Attributes:
-        weights: its state.
-        widths: of its feature maps.
-        card: for people: data, licences, command, seed, measured agreement.
-    """
-
-    weights: dict[str, Tensor]
-    widths: tuple[int, ...]
-    card: dict[str, Any]
+    weights: dict[str, Tensor]  # its state
+    widths: tuple[int, ...]  # of its feature maps
+    card: dict[str, Any]  # for people: data, licences, command, seed, measured agreement
 
     def network(self) -> SliceUNet:
-        """The network with its weights, in evaluation mode.
-
-        Raises:
-            RuntimeError: the weights are not those of such a network.
-        """
+        """The network with its weights, in evaluation mode. Raises RuntimeError where the weights are not those
+        of such a network."""
         network = anatomy_network(self.widths)
         network.load_state_dict(self.weights)
         return network.eval()
@@ -64,14 +54,10 @@ def anatomy_network(widths: tuple[int, ...]) -> SliceUNet:
 def anatomy_inputs(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray, height_mm: np.ndarray) -> np.ndarray:
     """What the network reads of each slice but the first and the last.
 
-    Args:
-        t1, flair: float32 (slices, rows, columns), scaled.
-        brain: bool, same shape; images are 0 beyond it, here as in training.
-        height_mm: (slices,), how far each slice lies below the top of the brain.
+    Returns float32 (slices - 2, CHANNELS, rows, columns).
 
-    Returns:
-        float32 (slices - 2, CHANNELS, rows, columns).
-    """
+    `t1`, `flair`: float32 (slices, rows, columns), scaled. `brain`: bool, same shape; images are 0 beyond it,
+    here as in training. `height_mm`: (slices,), how far each slice lies below the top of the brain."""
     count = len(brain) - 2
     inputs = np.empty((count, CHANNELS, *brain.shape[1:]), np.float32)
     for first, image in ((0, t1), (3, flair)):
@@ -95,21 +81,15 @@ def class_scores(
 ) -> np.ndarray:
     """The network's output.
 
-    Args:
-        model: trained.
-        t1, flair, brain: as for `anatomy_inputs`.
-        slice_mm: between slices.
-        device: "cpu", "cuda" or "mps".
+    Returns float32 (CLASSES, slices, rows, columns), logits; 0 outside a box round the brain.
 
-    Returns:
-        float32 (CLASSES, slices, rows, columns), logits; 0 outside a box round the brain.
-    """
+    `model`: trained. `t1`, `flair`, `brain`: as for `anatomy_inputs`. `slice_mm`: between slices."""
     scores = np.zeros((CLASSES, *brain.shape), np.float32)
     held = np.argwhere(brain)
     if not len(held):
         return scores
     low, high = held.min(axis=0), held.max(axis=0) + 1
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    box = tuple(map(slice, low, high))
     t1, flair, brain = (np.pad(array[box], ((1, 1), (0, 0), (0, 0))) for array in (t1, flair, brain))
     height_mm = (high[0] - low[0] - np.arange(len(brain), dtype=np.float32)) * slice_mm
     _, rows, columns = brain.shape
@@ -131,11 +111,7 @@ def class_scores(
 
 
 def save_anatomy(model: AnatomyModel, path: Path) -> None:
-    """Write the network into one .safetensors file.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write the network into one .safetensors file. Raises OSError where it cannot be written."""
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -146,11 +122,7 @@ def save_anatomy(model: AnatomyModel, path: Path) -> None:
 
 
 def load_anatomy(path: Path) -> AnatomyModel:
-    """A network that `save_anatomy` wrote.
-
-    Raises:
-        InputError: the file is missing, damaged, or something else.
-    """
+    """A network that `save_anatomy` wrote. Raises InputError where the file is missing, damaged, or something else."""
     try:
         header, weights, _ = read_tensors(path)
         if (header["format"], header["version"]) != (FORMAT, VERSION):
@@ -168,11 +140,7 @@ def load_anatomy(path: Path) -> AnatomyModel:
 
 @lru_cache(maxsize=1)
 def anatomy_model() -> AnatomyModel:
-    """The network that ships with the program.
-
-    Raises:
-        InputError: its file is missing or damaged.
-    """
+    """The network that ships with the program. Raises InputError where its file is missing or damaged."""
     return load_anatomy(anatomy_file())
 
 

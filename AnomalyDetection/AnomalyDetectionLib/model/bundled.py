@@ -25,19 +25,12 @@ _LONGEST_LINE = 1000
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A short description of a model, for a list.
+    """A short description of a model, for a list."""
 
-    Attributes:
-        name: as `--model` takes it.
-        title: some words for a list.
-        summary: a sentence or two; may be empty.
-        kind: "paper" or "context".
-    """
-
-    name: str
-    title: str
-    summary: str
-    kind: str
+    name: str  # as `--model` takes it
+    title: str  # some words for a list
+    summary: str  # a sentence or two; may be empty
+    kind: str  # "paper" or "context"
 
 
 def resources() -> Path:
@@ -54,11 +47,7 @@ def bundled_models() -> list[Path]:
 
 
 def find_model(name_or_path: str) -> Path:
-    """The file of a bundled model, or the file itself.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The file of a bundled model, or the file itself. Raises InputError where there is none."""
     for path in bundled_models():
         if path.stem == name_or_path:
             return path

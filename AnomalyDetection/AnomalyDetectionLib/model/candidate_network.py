@@ -9,12 +9,8 @@ from torch import Tensor, nn
 
 from .classes import CLASSES
 
-SLICES = 5
-"""Of a crop: the candidate's, two below and two above."""
-
-SIZE = 40
-"""Voxels along the side of a crop, at the model's 0.9 mm and, for the wide crop, at 2.7 mm."""
-
+SLICES = 5  # Of a crop: the candidate's, two below and two above
+SIZE = 40  # Voxels along the side of a crop, at the model's 0.9 mm and, for the wide crop, at 2.7 mm
 WIDER = 3
 CHANNELS = 4 * SLICES + 11
 """T1, FLAIR, probability of an anomaly and the candidate in every slice; in the middle one T1 and FLAIR of the other
@@ -30,19 +26,13 @@ much sooner this network calls it an infarct or another anomaly than a white mat
 
 @dataclass(frozen=True)
 class CandidateSettings:
-    """The architecture, and the calibration of its output.
+    """The architecture, and the calibration of its output."""
 
-    Attributes:
-        width: feature maps of the first layers.
-        temperature: that logits are divided by before they become probabilities.
-        bias: added to the logit of each class before that.
-        score: of the logistic regression that makes a candidate's score: its constant and its weights of `SCORED_BY`. The
-            default is the probability of this network alone.
-    """
-
-    width: int = 32
-    temperature: float = 1.0
-    bias: tuple[float, ...] = (0.0,) * len(CLASSES)
+    width: int = 32  # feature maps of the first layers
+    temperature: float = 1.0  # that logits are divided by before they become probabilities
+    bias: tuple[float, ...] = (0.0,) * len(CLASSES)  # added to the logit of each class before that
+    # of the logistic regression that makes a candidate's score: its constant and its weights of `SCORED_BY`. The
+    # default is the probability of this network alone.
     score: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -58,14 +48,9 @@ class CandidateSettings:
 
 
 class CandidateNetwork(nn.Module):
-    """Two crops and some numbers of a candidate become the probabilities of `CLASSES`.
-
-    Args:
-        settings: the architecture.
-    """
+    """Two crops and some numbers of a candidate become the probabilities of `CLASSES`. `settings`: the architecture."""
 
     def __init__(self, settings: CandidateSettings) -> None:
-        """Weights are drawn at random."""
         super().__init__()
         self.settings = settings
         self.near, self.wide = _Trunk(settings.width), _Trunk(settings.width)

@@ -15,54 +15,41 @@ from .context_network import ContextNetwork, ContextSettings
 from .false_positive_curve import FalsePositiveCurve
 from .model_settings import ScoringSettings
 from .stored_settings import fingerprint, from_json, plain
-from .tensor_file import check_weights
+from .tensor_file import check_weights, with_prefix
 
 _WEIGHTS, _SECOND_LOOK = "network.", "second_look."
-_VERSION = 3
-"""Of the file, since which there is this kind."""
+_VERSION = 3  # Of the file, since which there is this kind
 
 
 @dataclass(frozen=True)
 class ContextModel:
     """A trained context detector and all that belongs to it.
 
-    Its scores are probabilities, one for each candidate, on every voxel of it: stride 1, one patch is a finding, and
-    percentile, statistics and z_factor of the scoring settings do not apply. It has no latent vectors, and so no
-    library of normal tissue.
-
-    Attributes:
-        name: short, as `--model` takes it.
-        sha256: of the file; empty for a model that has not been written yet.
-        weights: of the network that finds candidates.
-        settings: of that network.
-        second_look: weights of the network that judges them.
-        candidate: settings of that network, its calibration among them.
-        preparation, scoring: the settings that made it and that its use needs.
-        card: for people: title, summary, what it was trained on, licences, command, seed, duration, results.
-        false_positive_curve: findings per normal scan by threshold; None where none were counted.
-    """
+    Its scores are probabilities, one for each candidate, on every voxel of it: stride 1, one patch is a
+    finding, and percentile, statistics and z_factor of the scoring settings do not apply. It has no latent
+    vectors, and so no library of normal tissue."""
 
     kind: ClassVar[str] = "context"
     library: ClassVar[None] = None
 
-    name: str
-    weights: dict[str, Tensor]
-    settings: ContextSettings
-    second_look: dict[str, Tensor]
-    candidate: CandidateSettings
+    name: str  # short, as `--model` takes it
+    weights: dict[str, Tensor]  # of the network that finds candidates
+    settings: ContextSettings  # of that network
+    second_look: dict[str, Tensor]  # weights of the network that judges them
+    candidate: CandidateSettings  # settings of that network, its calibration among them
+    # preparation, scoring: the settings that made it and that its use needs
     preparation: PreparationSettings
     scoring: ScoringSettings
+    # for people: title, summary, what it was trained on, licences, command, seed, duration, results
     card: dict[str, Any]
-    sha256: str = ""
+    sha256: str = ""  # of the file; empty for a model that has not been written yet
+    # findings per normal scan by threshold; None where none were counted
     false_positive_curve: FalsePositiveCurve | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for settings that do not fit this kind: model files are untrusted."""
-        if (
-            self.scoring.stride != 1
-            or self.scoring.min_patches != 1
-            or self.scoring.back_projection != "cell"
-        ):
+        scoring = self.scoring
+        if (scoring.stride, scoring.min_patches, scoring.back_projection) != (1, 1, "cell"):
             raise ValueError("a context model scores single voxels, and one is enough for a finding")
 
     @property
@@ -105,25 +92,15 @@ class ContextModel:
     def of_parts(
         cls, header: Mapping[str, str], tensors: Mapping[str, Tensor], **common: Any
     ) -> ContextModel:
-        """The model of a file.
-
-        Args:
-            common: what every kind has.
-
-        Raises:
-            KeyError, RuntimeError, TypeError, ValueError: it is damaged.
-        """
+        """The model of a file. `common`: what every kind has. Raises KeyError, RuntimeError, TypeError,
+        ValueError where it is damaged."""
         model = cls(
-            weights=_beginning(tensors, _WEIGHTS),
+            weights=with_prefix(tensors, _WEIGHTS),
             settings=from_json(ContextSettings, header["network"]),
-            second_look=_beginning(tensors, _SECOND_LOOK),
+            second_look=with_prefix(tensors, _SECOND_LOOK),
             candidate=from_json(CandidateSettings, header["second_look"]),
             **common,
         )
         check_weights(model.weights, lambda: ContextNetwork(model.settings))
         check_weights(model.second_look, lambda: CandidateNetwork(model.candidate))
         return model
-
-
-def _beginning(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -16,17 +16,11 @@ _IMAGES, _BESIDE = 2, 6
 
 @dataclass(frozen=True)
 class ContextSettings:
-    """The architecture.
+    """The architecture."""
 
-    Attributes:
-        neighbours: slices seen to either side.
-        widths: feature maps at half, a quarter, ... of the resolution.
-        mirrored: average over the image and its mirror image.
-    """
-
-    neighbours: int = 1
-    widths: tuple[int, ...] = (32, 64, 128, 192)
-    mirrored: bool = True
+    neighbours: int = 1  # slices seen to either side
+    widths: tuple[int, ...] = (32, 64, 128, 192)  # feature maps at half, a quarter, ... of the resolution.
+    mirrored: bool = True  # average over the image and its mirror image
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: settings may come from untrusted model files."""
@@ -42,14 +36,9 @@ class ContextSettings:
 
 
 class ContextNetwork(nn.Module):
-    """The U-Net with a class for every voxel.
-
-    Args:
-        settings: the architecture.
-    """
+    """The U-Net with a class for every voxel. `settings`: the architecture."""
 
     def __init__(self, settings: ContextSettings) -> None:
-        """Weights are drawn at random."""
         super().__init__()
         self.settings = settings
         self.unet = SliceUNet(settings.inputs, len(CLASSES), settings.widths, full=True)
@@ -68,16 +57,15 @@ class ContextNetwork(nn.Module):
 def context_inputs(images: Tensor, brain: Tensor, place: Tensor, other_side: Tensor) -> Tensor:
     """What the network sees of slices.
 
+    Returns (n, `ContextSettings.inputs`, rows, columns).
+
     Args:
-        images: (n, slices, 2, rows, columns): the slices from the lowest neighbour to the highest, T1 and FLAIR
-            scaled by tissue modes, 0 outside the brain.
+        images: (n, slices, 2, rows, columns): the slices from the lowest neighbour to the highest, T1 and
+            FLAIR scaled by tissue modes, 0 outside the brain.
         brain: (n, rows, columns), of the slice in the middle.
         place: (n, 3, rows, columns): where in the brain a voxel lies (see `BrainExtent.coordinates`).
-        other_side: (n, 2, rows, columns): T1 and FLAIR of the slice in the middle, mirrored at the brain's midline, so that
-            what lies at the same place in the other half lies here.
-
-    Returns:
-        (n, `ContextSettings.inputs`, rows, columns).
+        other_side: (n, 2, rows, columns): T1 and FLAIR of the slice in the middle, mirrored at the brain's
+            midline, so that what lies at the same place in the other half lies here.
     """
     n, slices, _, rows, columns = images.shape
     shown = images.reshape(n, 2 * slices, rows, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 
-DEFAULT_FALSE_POSITIVES = 2.0
-"""False positives per normal scan that default thresholds are set for."""
-
+DEFAULT_FALSE_POSITIVES = 2.0  # False positives per normal scan that default thresholds are set for
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
 _MOST = 1e6  # no score, rate or number of scans is larger
 _LEAST = 0.1  # findings in all normal scans together: the curve is not extended beyond
@@ -25,22 +23,14 @@ class FalsePositiveCurve:
     """False positives per normal scan, by threshold.
 
     Between its points the logarithm of the rate is linear in the score, and beyond the last point goes on as
-    between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot
-    be estimated from so few scans. Below the first point a normal scan has at least as many.
+    between the last two, down to a tenth of a finding in all the scans together: rarer rates cannot be
+    estimated from so few scans. Below the first point a normal scan has at least as many."""
 
-    Attributes:
-        scores: float64 (points,), thresholds, ascending.
-        per_scan: float64 (points,), findings per normal scan above each, positive, never rising.
-        scans: how many normal scans were counted.
-        min_patches: findings of fewer patches were not counted.
-        variation: SD of the rate from person to person as a share of the rate, beyond chance.
-    """
-
-    scores: np.ndarray
-    per_scan: np.ndarray
-    scans: int
-    min_patches: int
-    variation: float
+    scores: np.ndarray  # float64 (points,), thresholds, ascending
+    per_scan: np.ndarray  # float64 (points,), findings per normal scan above each, positive, never rising
+    scans: int  # how many normal scans were counted
+    min_patches: int  # findings of fewer patches were not counted
+    variation: float  # SD of the rate from person to person as a share of the rate, beyond chance
 
     def __post_init__(self) -> None:
         """Raise ValueError for invalid values: curves may come from untrusted model files."""
@@ -84,11 +74,8 @@ class FalsePositiveCurve:
         return rate * math.exp(-1.96 * error), rate * math.exp(1.96 * error)
 
     def threshold_for(self, per_scan: float) -> float:
-        """The lowest threshold with at most this many false positives per normal scan.
-
-        Raises:
-            InputError: the curve does not reach so far.
-        """
+        """The lowest threshold with at most this many false positives per normal scan. Raises InputError where
+        the curve does not reach so far."""
         if not self.least <= per_scan <= self.most:
             raise InputError(
                 f"{per_scan:g} findings per normal scan cannot be promised: from {self.scans} normal "
@@ -120,14 +107,12 @@ def plain(curve: FalsePositiveCurve) -> dict[str, Any]:
 
 
 def from_plain(values: Mapping[str, Any] | None) -> FalsePositiveCurve | None:
-    """The curve of plain values; None for None.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is damaged.
-    """
+    """The curve of plain values; None for None. Raises KeyError, TypeError, ValueError where it is damaged."""
     if values is None:
         return None
-    return _made(np.array(values["scores"], np.float64), np.array(values["per_scan"], np.float64), values)
+    scores, per_scan = (np.array(values[name], np.float64) for name in ("scores", "per_scan"))
+    counts = int(values["scans"]), int(values["min_patches"])
+    return FalsePositiveCurve(scores, per_scan, *counts, variation=float(values["variation"]))
 
 
 def to_file(curve: FalsePositiveCurve | None) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -137,35 +122,17 @@ def to_file(curve: FalsePositiveCurve | None) -> tuple[dict[str, np.ndarray], di
     return {_SCORES: curve.scores, _PER_SCAN: curve.per_scan}, {_HEADER: json.dumps(_about(curve))}
 
 
-def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
-    """The arrays that the curve of a model file is in; none, where the header speaks of none."""
-    return (_SCORES, _PER_SCAN) if _HEADER in header else ()
+def from_file(array: Callable[[str], np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
+    """The curve of a model file; None where it has none. Raises KeyError, TypeError, ValueError where it is damaged.
 
-
-def from_file(arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> FalsePositiveCurve | None:
-    """The curve of a model file; None where it has none.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is damaged.
+    `array`: gives an array of the file by its name.
     """
     if _HEADER not in header:
         return None
-    return _made(arrays[_SCORES], arrays[_PER_SCAN], json.loads(header[_HEADER]))
+    about = json.loads(header[_HEADER])
+    return from_plain({**about, "scores": array(_SCORES), "per_scan": array(_PER_SCAN)})
 
 
 def _about(curve: FalsePositiveCurve) -> dict[str, Any]:
-    return {
-        "scans": curve.scans,
-        "min_patches": curve.min_patches,
-        "variation": round(curve.variation, 4),
-    }
-
-
-def _made(scores: np.ndarray, per_scan: np.ndarray, about: Mapping[str, Any]) -> FalsePositiveCurve:
-    return FalsePositiveCurve(
-        scores.astype(np.float64),
-        per_scan.astype(np.float64),
-        int(about["scans"]),
-        int(about["min_patches"]),
-        float(about["variation"]),
-    )
+    variation = round(curve.variation, 4)
+    return {"scans": curve.scans, "min_patches": curve.min_patches, "variation": variation}

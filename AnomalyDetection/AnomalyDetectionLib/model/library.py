@@ -7,36 +7,29 @@ What a suspected anomaly is compared with ("the most similar normal tissue"), an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-MOST_BYTES = 3_000_000
-"""What a library may add to a model file."""
-
+MOST_BYTES = 3_000_000  # What a library may add to a model file
 _FEW = 1_000  # bytes for the header's line, and for the table of contents
 _MOST = 1e6  # no intensity or distance is larger
 _PATCH = (2, 15, 15)
-_HEADER, _PATCHES, _LATENTS = "library", "library.patches", "library.latents"
+HEADER, _PATCHES, _LATENTS = "library", "library.patches", "library.latents"
 
 
 @dataclass(frozen=True, eq=False)
 class NormalLibrary:
-    """Patches of normal tissue, in no order, without position and without whose they are.
+    """Patches of normal tissue, in no order, without position and without whose they are."""
 
-    Attributes:
-        patches: uint8 (n, 2, 15, 15), T1 first; intensity = low + step * value, channel by channel.
-        latents: float16 (n, latent_size), the encoder's z of these very intensities.
-        low, step: of T1 and FLAIR.
-        usual: how far normal tissue of other people lies from the nearest of these patches: the median and
-            the 95th percentile of the distances in z.
-    """
-
-    patches: np.ndarray
-    latents: np.ndarray
+    patches: np.ndarray  # uint8 (n, 2, 15, 15), T1 first; intensity = low + step * value, channel by channel
+    latents: np.ndarray  # float16 (n, latent_size), the encoder's z of these very intensities
+    # low, step: of T1 and FLAIR
     low: tuple[float, float]
     step: tuple[float, float]
+    # how far normal tissue of other people lies from the nearest of these patches: the median and the 95th
+    # percentile of the distances in z
     usual: tuple[float, float]
 
     def __post_init__(self) -> None:
@@ -90,32 +83,21 @@ def dequantised(values: np.ndarray, low: tuple[float, float], step: tuple[float,
 def to_file(library: NormalLibrary) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The library as arrays of a model file, and as an entry of its header."""
     about = {"low": library.low, "step": library.step, "usual": library.usual}
-    return {_PATCHES: library.patches, _LATENTS: library.latents}, {_HEADER: json.dumps(about)}
-
-
-def array_names(header: Mapping[str, str]) -> tuple[str, ...]:
-    """The arrays that the library of a model file is in; none, where the header speaks of no library."""
-    return (_PATCHES, _LATENTS) if _HEADER in header else ()
+    return {_PATCHES: library.patches, _LATENTS: library.latents}, {HEADER: json.dumps(about)}
 
 
 def from_file(
-    arrays: Mapping[str, np.ndarray], header: Mapping[str, str], latent_size: int
+    array: Callable[[str], np.ndarray], header: Mapping[str, str], latent_size: int
 ) -> NormalLibrary | None:
-    """The library of a model file; None where it has none.
+    """The library of a model file; None where it has none. Raises KeyError, TypeError, ValueError where it is damaged.
 
-    Raises:
-        KeyError, TypeError, ValueError: it is damaged.
+    `array`: gives an array of the file by its name.
     """
-    if _HEADER not in header:
+    if HEADER not in header:
         return None
-    about = json.loads(header[_HEADER])
-    low, step, usual = (_pair(about[name]) for name in ("low", "step", "usual"))
-    library = NormalLibrary(arrays[_PATCHES], arrays[_LATENTS], low, step, usual)
+    about = json.loads(header[HEADER])
+    low, step, usual = (tuple(float(value) for value in about[name]) for name in ("low", "step", "usual"))
+    library = NormalLibrary(array(_PATCHES), array(_LATENTS), low, step, usual)  # type: ignore[arg-type]
     if library.latents.shape[1] != latent_size:
         raise ValueError("the library does not fit the latent size")
     return library
-
-
-def _pair(values: list[float]) -> tuple[float, float]:
-    first, second = (float(value) for value in values)
-    return first, second

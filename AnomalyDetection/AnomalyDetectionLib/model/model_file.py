@@ -28,34 +28,14 @@ VERSION = 3
 """The newest that is read. What needs no later setting is written as version 1, for programs of that time."""
 
 _LONGEST_NAME, _LONGEST_CARD, _DEEPEST_CARD = 100, 1_000_000, 20
-
-__all__ = [
-    "DEFAULT_MODEL",
-    "FORMAT",
-    "SUFFIX",
-    "VERSION",
-    "AnyModel",
-    "ContextModel",
-    "Model",
-    "bundled_models",
-    "find_model",
-    "load_model",
-    "load_paper_model",
-    "resources",
-    "save_model",
-]
-
+__all__ = ["SUFFIX", "bundled_models", "resources"]  # re-exports; all else is defined or used here
 AnyModel: TypeAlias = Model | ContextModel
 
 _KINDS: dict[str, type[Model] | type[ContextModel]] = {kind.kind: kind for kind in (Model, ContextModel)}
 
 
 def save_model(model: AnyModel, path: Path) -> None:
-    """Write a model, completely or not at all.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a model, completely or not at all. Raises OSError where it cannot be written."""
     tensors, header, version = model.own_parts()
     arrays, entry = false_positive_curve.to_file(model.false_positive_curve)
     tensors |= {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -72,11 +52,8 @@ def save_model(model: AnyModel, path: Path) -> None:
 
 
 def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
-    """Load a bundled model by its name, or any model file by its path.
-
-    Raises:
-        InputError: there is no such model, or the file is truncated, foreign, damaged, or of a newer version.
-    """
+    """Load a bundled model by its name, or any model file by its path. Raises InputError where there is no such
+    model, or the file is truncated, foreign, damaged, or of a newer version."""
     path = find_model(name_or_path)
     header, tensors, digest = read_tensors(path)
     if header.get("format") != FORMAT:
@@ -105,7 +82,6 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
         card = json.loads(header["card"])
         if not isinstance(card, dict) or not _is_shallow(card):
             raise ValueError("the card has no entries, or they hold too many others")
-        curve = {name: tensors[name].numpy() for name in false_positive_curve.array_names(header)}
         return kind.of_parts(
             header,
             tensors,
@@ -114,21 +90,17 @@ def load_model(name_or_path: str = DEFAULT_MODEL) -> AnyModel:
             scoring=from_json(ScoringSettings, header["scoring"]),
             card=card,
             sha256=digest,
-            false_positive_curve=false_positive_curve.from_file(curve, header),
+            false_positive_curve=false_positive_curve.from_file(lambda name: tensors[name].numpy(), header),
         )
     except InputError:
         raise
     except (KeyError, ValueError, TypeError, RuntimeError, OverflowError, AttributeError) as error:
-        reason = (
-            escape_controls(str(error).strip().splitlines()[0][:200])
-            if str(error).strip()
-            else type(error).__name__
-        )
+        first = str(error).strip().partition("\n")[0]
+        reason = escape_controls(first[:200]) or type(error).__name__
         raise InputError(f"The model {path} is damaged or incomplete ({reason}); get it anew.") from error
 
 
 def _is_shallow(value: object, depth: int = 0) -> bool:
-    """Whether nesting is limited."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return depth <= _DEEPEST_CARD and all(_is_shallow(entry, depth + 1) for entry in inner)
 
@@ -144,14 +116,9 @@ def _is_name(name: str) -> bool:
 
 
 def load_paper_model(name_or_path: str, purpose: str) -> Model:
-    """Load a model for what only the paper's kind can do.
-
-    Args:
-        purpose: what that is, as the subject of a sentence: "The library of normal patches".
-
-    Raises:
-        InputError: as for `load_model`, or the model is of another kind.
-    """
+    """Load a model for what only the paper's kind can do. `purpose`: what that is, as the subject of a
+    sentence: "The library of normal patches". Raises InputError as for `load_model`, or the model is of another
+    kind."""
     model = load_model(name_or_path)
     if not isinstance(model, Model):
         raise InputError(

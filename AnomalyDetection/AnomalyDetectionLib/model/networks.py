@@ -87,8 +87,7 @@ class Discriminator(nn.Module):
         super().__init__()
         first, second = settings.widths
         self.first = nn.Sequential(
-            nn.Conv2d(CHANNELS, first, 5, stride=2, padding=1, bias=False),
-            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(CHANNELS, first, 5, stride=2, padding=1, bias=False), nn.LeakyReLU(SLOPE)
         )
         self.second = nn.Sequential(
             nn.Conv2d(first, second, 5, stride=2, padding=1, bias=False),

@@ -18,7 +18,7 @@ from .library import NormalLibrary
 from .model_settings import NetworkSettings, ScoringSettings
 from .networks import Generator
 from .stored_settings import fingerprint, from_json, needed_version, plain
-from .tensor_file import check_weights
+from .tensor_file import check_weights, with_prefix
 from .tissue_statistics import TissueStatistics, needs_tissue_statistics
 
 _WEIGHTS = "generator."
@@ -26,35 +26,29 @@ _WEIGHTS = "generator."
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model of the paper's kind and all that belongs to it.
-
-    Attributes:
-        name: short, as `--model` takes it.
-        sha256: of the file; empty for a model that has not been written yet.
-        weights: the generator's state.
-        median, deviation: float32 (latent_size,), of z - z_hat over the training patches.
-        network, preparation, scoring: the settings that made it and that its use needs.
-        card: for people: what it was trained on, licences, command, seed, duration, curves, results.
-        library: normal patches it was trained on, for comparison; None in files of earlier versions. Programs
-            of those versions read files that have it, and do not see it.
-        tissue_statistics: for other readings of the scores than the paper's; None where nobody added them, and
-            likewise.
-        false_positive_curve: findings per normal scan by threshold; None where none were counted, and likewise.
-    """
+    """A trained model of the paper's kind and all that belongs to it."""
 
     kind: ClassVar[str] = PAPER_KIND
 
-    name: str
-    weights: dict[str, Tensor]
+    name: str  # short, as `--model` takes it
+    weights: dict[str, Tensor]  # the generator's state
+    # median, deviation: float32 (latent_size,), of z - z_hat over the training patches
     median: Tensor
     deviation: Tensor
+    # network, preparation, scoring: the settings that made it and that its use needs
     network: NetworkSettings
     preparation: PreparationSettings
     scoring: ScoringSettings
-    card: dict[str, Any]
-    sha256: str = ""
+    card: dict[
+        str, Any
+    ]  # for people: what it was trained on, licences, command, seed, duration, curves, results
+    sha256: str = ""  # of the file; empty for a model that has not been written yet
+    # normal patches it was trained on, for comparison; None in files of earlier versions. Programs of those
+    # versions read files that have it, and do not see it.
     library: NormalLibrary | None = None
+    # for other readings of the scores than the paper's; None where nobody added them, and likewise
     tissue_statistics: TissueStatistics | None = None
+    # findings per normal scan by threshold; None where none were counted, and likewise
     false_positive_curve: FalsePositiveCurve | None = None
 
     @property
@@ -86,26 +80,16 @@ class Model:
 
     @classmethod
     def of_parts(cls, header: Mapping[str, str], tensors: Mapping[str, Tensor], **common: Any) -> Model:
-        """The model of a file.
-
-        Args:
-            common: what every kind has.
-
-        Raises:
-            KeyError, RuntimeError, TypeError, ValueError: it is damaged.
-        """
+        """The model of a file. `common`: what every kind has. Raises KeyError, RuntimeError, TypeError,
+        ValueError where it is damaged."""
         network = from_json(NetworkSettings, header["network"])
-        arrays = {name: tensors[name].numpy() for name in normal_library.array_names(header)}
+        library = normal_library.from_file(lambda name: tensors[name].numpy(), header, network.latent_size)
         model = cls(
-            weights={
-                name.removeprefix(_WEIGHTS): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(_WEIGHTS)
-            },
+            weights=with_prefix(tensors, _WEIGHTS),
             median=tensors["median"],
             deviation=tensors["deviation"],
             network=network,
-            library=normal_library.from_file(arrays, header, network.latent_size),
+            library=library,
             tissue_statistics=TissueStatistics.of_tensors(tensors, network.latent_size),
             **common,
         )

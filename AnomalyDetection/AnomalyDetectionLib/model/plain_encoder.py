@@ -28,13 +28,8 @@ class PlainEncoder:
 
     def __init__(self, weights: Mapping[str, np.ndarray], settings: NetworkSettings) -> None:
         """Take the weights of the generator's state, batch normalisation folded into the second convolution.
-
-        Args:
-            weights: has `NAMES`.
-
-        Raises:
-            KeyError, ValueError: they are not there, or do not fit the settings.
-        """
+        `weights`: has `NAMES`. Raises KeyError, ValueError where they are not there, or do not fit the
+        settings."""
         first, second, third, scale, shift, mean, variance = (
             np.asarray(weights[name], np.float32) for name in NAMES
         )

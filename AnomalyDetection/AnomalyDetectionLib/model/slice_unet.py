@@ -15,15 +15,10 @@ from torch.nn import functional
 class SliceUNet(nn.Module):
     """2.5D U-Net: neighbouring slices are channels of the input.
 
-    Args:
-        inputs: channels of an image.
-        outputs: channels of the answer.
-        widths: feature maps at half, a quarter, ... of the resolution.
-        full: answer at the resolution of the input instead of half of it.
-    """
+    `inputs`: channels of an image. `outputs`: channels of the answer. `widths`: feature maps at half, a
+    quarter, ... of the resolution. `full`: answer at the resolution of the input instead of half of it."""
 
     def __init__(self, inputs: int, outputs: int, widths: tuple[int, ...], *, full: bool = False) -> None:
-        """Weights are drawn at random."""
         super().__init__()
         self.multiple = 2 ** len(widths)
         self.unfold = nn.PixelUnshuffle(2)
@@ -37,14 +32,8 @@ class SliceUNet(nn.Module):
         self.fold = nn.PixelShuffle(2) if full else nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Answers of images.
-
-        Args:
-            images: (n, inputs, rows, columns), sides divisible by `multiple` (see `pad_to`).
-
-        Returns:
-            (n, outputs, rows / 2, columns / 2), or (n, outputs, rows, columns) with `full`.
-        """
+        """Answers of images. `images`: (n, inputs, rows, columns), sides divisible by `multiple` (see
+        `pad_to`). Returns (n, outputs, rows / 2, columns / 2), or (n, outputs, rows, columns) with `full`."""
         features = self.unfold(images)
         beside: list[Tensor] = []
         for depth, block in enumerate(self.down):

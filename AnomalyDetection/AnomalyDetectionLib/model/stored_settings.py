@@ -19,12 +19,9 @@ Settings = TypeVar("Settings")
 def plain(settings: Any, before: int = 2) -> dict[str, Any]:
     """Settings as plain values.
 
-    Args:
-        settings: a dataclass.
-        before: settings that came with this version or a later one are left out where they have their default: of a
-            file (2), so that earlier programs can read it; of what identifies scores (3), so that a setting that
-            comes new changes nobody's identity.
-    """
+    `settings`: a dataclass. `before`: settings that came with this version or a later one are left out where
+    they have their default: of a file (2), so that earlier programs can read it; of what identifies scores (3),
+    so that a setting that comes new changes nobody's identity."""
     values = dataclasses.asdict(settings)
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     return {
@@ -40,11 +37,8 @@ def identity(settings: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type[Settings], text: str) -> Settings:
-    """Settings from JSON; lists become the tuples that the dataclasses hold.
-
-    Raises:
-        TypeError, ValueError: it is no JSON, or names or values are not those of the settings.
-    """
+    """Settings from JSON; lists become the tuples that the dataclasses hold. Raises TypeError, ValueError where
+    it is no JSON, or names or values are not those of the settings."""
     values = json.loads(text, parse_constant=_refuse)
     if not isinstance(values, dict):
         raise ValueError("settings that are no names with values")

@@ -19,11 +19,7 @@ from .bundled import MOST_BYTES
 
 
 def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path) -> None:
-    """Write beside the place, then move there.
-
-    Raises:
-        OSError: it cannot be written, such as for want of space.
-    """
+    """Write beside the place, then move there. Raises OSError where it cannot be written, such as for want of space."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with atomic_file(path) as partial:
@@ -37,15 +33,10 @@ def write_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor], str]:
     """Header and tensors of a file, and its SHA256: all of the same bytes, which are read once.
 
-    Nothing in it is executed, nothing is read that it names, and no more memory is taken than for the file's bytes and
-    the tensors in them: the library compares what the header says with the file's length.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    Nothing in it is executed, nothing is read that it names, and no more memory is taken than for the file's
+    bytes and the tensors in them: the library compares what the header says with the file's length. Raises
+    InputError where it cannot be read."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"more than {MOST_BYTES} bytes")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)  # it may have grown
         if len(content) > MOST_BYTES:
@@ -61,15 +52,8 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor], str]:
 
 
 def check_weights(weights: Mapping[str, Tensor], network: Callable[[], nn.Module]) -> None:
-    """Make sure that weights are those of a network, before it takes any memory.
-
-    Args:
-        weights: by name.
-        network: makes it.
-
-    Raises:
-        ValueError: names, shapes or the kind of numbers differ.
-    """
+    """Make sure that weights are those of a network, before it takes any memory. `weights`: by name. `network`:
+    makes it. Raises ValueError where names, shapes or the kind of numbers differ."""
     with torch.device("meta"):
         wanted = network().state_dict()
     if {*wanted} != {*weights}:
@@ -77,3 +61,8 @@ def check_weights(weights: Mapping[str, Tensor], network: Callable[[], nn.Module
     for name, tensor in wanted.items():
         if weights[name].shape != tensor.shape or weights[name].dtype != tensor.dtype:
             raise ValueError("the weights do not fit the network's settings")
+
+
+def with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose name begins so, by what follows it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

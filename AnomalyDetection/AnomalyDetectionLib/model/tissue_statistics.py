@@ -13,9 +13,7 @@ from torch import Tensor
 
 from .model_settings import ScoringSettings
 
-CLASSES = 8
-"""All tissue, at 0, and the anatomy labels 1 to 7 (`detection.anatomy.AnatomyLabel`)."""
-
+CLASSES = 8  # All tissue, at 0, and the anatomy labels 1 to 7 (`detection.anatomy.AnatomyLabel`)
 _PREFIX = "readings."
 _NAMES = ("median", "deviation", "whitening")
 
@@ -24,17 +22,14 @@ _NAMES = ("median", "deviation", "whitening")
 class TissueStatistics:
     """Statistics of the latent differences over normal training patches, by the tissue at the patch's centre.
 
-    Row 0 is all tissue together, rows 1 to 7 the anatomy labels. A class with too few patches has row 0 again.
+    Row 0 is all tissue together, rows 1 to 7 the anatomy labels. A class with too few patches has row 0 again."""
 
-    Attributes:
-        median, deviation: float32 (8, latent_size), as `Model.median` and `.deviation`, which row 0 repeats.
-        whitening: float16 (8, latent_size, latent_size). With a patch's deviations v = (d - median) / deviation, the
-            length of v @ whitening is its Mahalanobis distance, scaled so that normal tissue of the class has the
-            same median as its percentile 50 of |v|.
-    """
-
+    # median, deviation: float32 (8, latent_size), as `Model.median` and `.deviation`, which row 0 repeats
     median: Tensor
     deviation: Tensor
+    # float16 (8, latent_size, latent_size). With a patch's deviations v = (d - median) / deviation, the length of
+    # v @ whitening is its Mahalanobis distance, scaled so that normal tissue of the class has the same median as
+    # its percentile 50 of |v|.
     whitening: Tensor
 
     def __post_init__(self) -> None:
@@ -53,11 +48,7 @@ class TissueStatistics:
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], latent_size: int) -> TissueStatistics | None:
-        """Those of a model file; None where it has none.
-
-        Raises:
-            KeyError, ValueError: they are damaged.
-        """
+        """Those of a model file; None where it has none. Raises KeyError, ValueError where they are damaged."""
         if not any(name.startswith(_PREFIX) for name in tensors):
             return None
         statistics = cls(*(tensors[f"{_PREFIX}{name}"] for name in _NAMES))

@@ -1,15 +1,9 @@
 """What the DICOM headers say against a T1 or a FLAIR reaches the reader, and only then."""
 
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.quality import dicom_series
-from AnomalyDetectionLib.detection.quality.warning import QualityWarning
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_study
 from made_dicom import MadeStudy, classic_series, drop
@@ -18,27 +12,27 @@ GRID = Grid((9, 8, 14), (16.0, 16.0, 10.0), (-80.0, -70.0, -60.0), tuple(np.eye(
 JANE = MadeStudy()
 
 
-def image(seed: int) -> sitk.Image:
+def image(seed):
     return GRID.image(np.random.default_rng(seed).integers(0, 900, GRID.shape).astype(np.int16))
 
 
-def said(folder: Path, t1: dict[str, Any], flair: dict[str, Any]) -> tuple[QualityWarning, ...]:
+def said(folder, t1, flair):
     classic_series(folder / "t1", image(1), **{"kind": "T1", "study": JANE, "number": 2, **t1})
     classic_series(folder / "flair", image(2), **{"study": JANE, **flair})
     return dicom_series.check(read_study(folder / "t1", folder / "flair"))
 
 
-def test_nothing_is_said_of_a_good_pair(tmp_path: Path) -> None:
+def test_nothing_is_said_of_a_good_pair(tmp_path):
     assert said(tmp_path, {}, {}) == ()
 
 
-def test_nothing_is_said_of_images_that_are_not_from_dicom(tmp_path: Path) -> None:
+def test_nothing_is_said_of_images_that_are_not_from_dicom(tmp_path):
     for seed, name in enumerate(("t1", "flair")):
         sitk.WriteImage(image(seed), str(tmp_path / f"{name}.nii.gz"))
     assert dicom_series.check(read_study(tmp_path / "t1.nii.gz", tmp_path / "flair.nii.gz")) == ()
 
 
-def test_studies_of_different_days_are_told_without_their_dates(tmp_path: Path) -> None:
+def test_studies_of_different_days_are_told_without_their_dates(tmp_path):
     (warning,) = said(tmp_path, {"study": MadeStudy(date="20240130")}, {})
     assert warning.name == "different studies"
     assert "of different studies, 1 day apart" in warning.sentence
@@ -46,7 +40,7 @@ def test_studies_of_different_days_are_told_without_their_dates(tmp_path: Path) 
     assert warning.measured == {"days": 1}
 
 
-def test_an_enhanced_t1_is_told_and_a_flair_after_it(tmp_path: Path) -> None:
+def test_an_enhanced_t1_is_told_and_a_flair_after_it(tmp_path):
     t1, flair = said(tmp_path, {"ContrastBolusAgent": "Gadovist"}, {"AcquisitionTime": "120000", "number": 5})
     assert t1.sentence.startswith(
         "The T1 was taken after contrast medium by its header (contrast medium: Gadovist)"
@@ -55,12 +49,12 @@ def test_an_enhanced_t1_is_told_and_a_flair_after_it(tmp_path: Path) -> None:
     assert [w.name for w in (t1, flair)] == ["contrast medium"] * 2
 
 
-def test_a_reformat_is_told(tmp_path: Path) -> None:
+def test_a_reformat_is_told(tmp_path):
     (warning,) = said(tmp_path, {}, {"ImageType": ["DERIVED", "SECONDARY", "MPR"]})
     assert warning.sentence.startswith("The FLAIR was computed from other images (DERIVED\\SECONDARY\\MPR)")
 
 
-def test_a_series_of_another_kind_is_told(tmp_path: Path) -> None:
+def test_a_series_of_another_kind_is_told(tmp_path):
     (warning,) = said(tmp_path, {}, {"kind": "T1 spin echo"})
     assert warning.sentence.startswith(
         "The series given as FLAIR looks like T1 by its header (TE 8.9 ms, TR 500 ms)"
@@ -73,20 +67,18 @@ def test_a_series_of_another_kind_is_told(tmp_path: Path) -> None:
     # A FLAIR whose header tells no inversion has the times of a T2: its pixels tell them apart.
     {"SeriesDescription": "head", "ProtocolName": "", "ScanningSequence": "SE", "InversionTime": None},
 ])  # fmt: skip
-def test_headers_that_do_not_know_it_say_nothing(tmp_path: Path, silent: dict) -> None:
+def test_headers_that_do_not_know_it_say_nothing(tmp_path, silent):
     assert said(tmp_path, {}, silent) == ()
 
 
-def test_a_description_does_not_get_into_a_warning(tmp_path: Path) -> None:
+def test_a_description_does_not_get_into_a_warning(tmp_path):
     (warning,) = said(tmp_path, {"SeriesDescription": "FLAIR of Jane Doe"}, {})
     assert "Jane" not in repr(warning)
     assert "The series given as T1 contradicts itself" in warning.sentence
 
 
 @pytest.mark.parametrize("attributes", [{"ImagesInAcquisition": 14}, {}])
-def test_images_that_are_missing_at_an_end_are_told_where_the_headers_know(
-    tmp_path: Path, attributes: dict
-) -> None:
+def test_images_that_are_missing_at_an_end_are_told_where_the_headers_know(tmp_path, attributes):
     files = classic_series(tmp_path / "flair", image(2), study=JANE, **attributes)
     for k in (0, 1, 2):
         drop(files, k)
@@ -107,5 +99,5 @@ def test_images_that_are_missing_at_an_end_are_told_where_the_headers_know(
     {"ImagesInAcquisition": 7},
     {"ImagesInAcquisition": 60, "ImageType": ["DERIVED", "SECONDARY", "MPR"]},
 ])  # fmt: skip
-def test_usual_ways_of_numbering_are_no_missing_images(tmp_path: Path, attributes: dict) -> None:
+def test_usual_ways_of_numbering_are_no_missing_images(tmp_path, attributes):
     assert "incomplete series" not in [warning.name for warning in said(tmp_path, {}, attributes)]

@@ -43,14 +43,13 @@ def test_damaged_warnings_are_a_damaged_record(damaged, scores):
 
 def test_doubts_of_the_images_stand_before_what_was_done_with_them(scores):
     moved = replace(scores.study, alignment=replace(scores.study.alignment, registered=True))
-    first, second = remarks(moved, scores)
+    first, second = remarks(moved, scores.quality)
     assert first == NOISE.sentence
     assert second.startswith("T1 and FLAIR did not line up")
 
 
 def test_warnings_are_among_the_remarks(scores):
-    assert NOISE.sentence in remarks(scores.study, scores)
-    assert NOISE.sentence in remarks(scores.study, quality=[NOISE])
+    assert NOISE.sentence in remarks(scores.study, scores.quality)
     assert NOISE.sentence not in remarks(scores.study)
 
 

@@ -16,11 +16,10 @@ from ...imaging.prepared import PreparedStudy
 from ...imaging.registration import transform_of
 from ...imaging.volume import Study, Volume
 from ...imaging.voxels import voxels_of
+from ..lattice import bounding_box
 
 Role = Literal["T1", "FLAIR"]
-
-#: An axis is the one across slices if its spacing is this many times the smallest.
-_THICKER = 1.2
+_THICKER = 1.2  # An axis is the one across slices if its spacing is this many times the smallest
 
 #: Steps between slices: above and below, with less of the largest slice of brain, it changes too fast; and so many
 #: voxels of a slice are enough.
@@ -29,30 +28,20 @@ _LEAST_AREA, _LEAST_VOXELS, _MOST_POINTS = 0.3, 300, 40_000
 
 @dataclass(frozen=True)
 class Acquired:
-    """An image with its own voxels, only turned so that its axes run upwards, to the back and to the left.
+    """An image with its own voxels, only turned so that its axes run upwards, to the back and to the left."""
 
-    Attributes:
-        role: "T1" or "FLAIR".
-        volume: where it comes from.
-        values: float32 (S, P, L); a view of the volume's voxels.
-        brain: bool, same shape: `PreparedStudy.flair_brain`, brought to the T1 by the alignment.
-        spacing: mm along S, P, L.
-        across: the array axis across the slices: that of the largest spacing, else the file's last.
-    """
-
-    role: Role
-    volume: Volume
-    values: np.ndarray
-    brain: np.ndarray
-    spacing: tuple[float, float, float]
-    across: int
+    role: Role  # "T1" or "FLAIR"
+    volume: Volume  # where it comes from
+    values: np.ndarray  # float32 (S, P, L); a view of the volume's voxels
+    brain: np.ndarray  # bool, same shape: `PreparedStudy.flair_brain`, brought to the T1 by the alignment
+    spacing: tuple[float, float, float]  # mm along S, P, L
+    across: int  # the array axis across the slices: that of the largest spacing, else the file's last
 
     @classmethod
     def of(cls, study: Study, prepared: PreparedStudy, role: Role) -> Acquired:
         """The T1 or the FLAIR of a study."""
         volume = study.t1 if role == "T1" else study.flair
-        grid = Grid.of(volume.image)
-        brain = brain_on(study, prepared, role)
+        grid, brain = Grid.of(volume.image), brain_on(study, prepared, role)
         order, flips = lps_axes(grid)
         axes = tuple(2 - axis for axis in reversed(order))  # the array axes that run to S, P, L
         turn = tuple(slice(None, None, -1 if flip else 1) for flip in reversed(flips))
@@ -107,12 +96,9 @@ class Acquired:
     @cached_property
     def cropped(self) -> Acquired:
         """The box round the brain."""
-        box = []
-        for axis in range(3):
-            others = tuple(other for other in range(3) if other != axis)
-            inside = np.flatnonzero(self.brain.any(axis=others))
-            box.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        return replace(self, values=self.values[tuple(box)], brain=self.brain[tuple(box)])
+        box = bounding_box(self.brain)
+        assert box is not None
+        return replace(self, values=self.values[box], brain=self.brain[box])
 
     @cached_property
     def range(self) -> tuple[float, float]:
@@ -143,8 +129,7 @@ class Acquired:
             skip = max(1, int(both.sum()) // _MOST_POINTS)
             # Lesions and vessels are far out of the range; they must not count for more.
             first, second = (
-                np.clip((plane[both][::skip] - low) / contrast, -0.5, 1.5)
-                for plane in (values[k], values[other])
+                np.clip((values[s][both][::skip] - low) / contrast, -0.5, 1.5) for s in (k, other)
             )
             return float(np.abs(first - second).mean()) if first.size else float("nan")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...imaging.prepared import PreparedStudy
 from .warning import QualityWarning
 
+# Of an adult, with the fluid round it. Masks of 25 real scans had 1256 to 1875 ml.
 USUAL_ML = (900.0, 2200.0)
-"""Of an adult, with the fluid round it. Masks of 25 real scans had 1256 to 1875 ml."""
 
 
 def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
@@ -15,11 +15,8 @@ def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
     if USUAL_ML[0] <= volume_ml <= USUAL_ML[1]:
         return ()
     size = "small" if volume_ml < USUAL_ML[0] else "large"
-    return (
-        QualityWarning(
-            "brain volume",
-            f"The brain that was found is {size} ({volume_ml:.0f} ml, usually {USUAL_ML[0]:.0f} to {USUAL_ML[1]:.0f}): check the"
-            " brain mask and the field of view",
-            {"ml": round(volume_ml, 1)},
-        ),
+    sentence = (
+        f"The brain that was found is {size} ({volume_ml:.0f} ml, usually {USUAL_ML[0]:.0f} to {USUAL_ML[1]:.0f}): check the"
+        " brain mask and the field of view"
     )
+    return (QualityWarning("brain volume", sentence, {"ml": round(volume_ml, 1)}),)

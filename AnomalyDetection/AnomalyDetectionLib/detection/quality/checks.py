@@ -28,17 +28,11 @@ from . import (
 from .acquired import Acquired
 from .warning import QualityWarning
 
-LEAST_ML = 50.0
-"""With less of a brain an image cannot be judged. `prepare` refuses such scans."""
+LEAST_ML = 50.0  # With less of a brain an image cannot be judged. `prepare` refuses such scans.
 
 
 def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning, ...]:
-    """What can be said before the network runs.
-
-    Args:
-        study: as it was read.
-        prepared: the same, prepared.
-    """
+    """What can be said before the network runs. `study`: as it was read. `prepared`: the same, prepared."""
     prepared = percentile_scaled(prepared)
     t1, flair = (Acquired.of(study, prepared, role) for role in ("T1", "FLAIR"))
     told = (*files.check(study), *dicom_series.check(study))
@@ -67,11 +61,8 @@ def check_images(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning,
 
 
 def check_image(image: Acquired, *, medium: bool = True) -> tuple[QualityWarning, ...]:
-    """What can be said of one image by itself.
-
-    Args:
-        medium: whether a T1 is looked at for contrast medium; other sequences have other bright structures.
-    """
+    """What can be said of one image by itself. `medium`: whether a T1 is looked at for contrast medium; other
+    sequences have other bright structures."""
     brain_ml = float(image.distinct.brain.sum()) * float(np.prod(image.distinct.spacing)) / 1000
     if brain_ml < LEAST_ML:
         return ()

@@ -60,14 +60,11 @@ def check(t1: Acquired) -> tuple[QualityWarning, ...]:
     volume = bright_structures_mm3(t1)
     if volume <= MOST_BRIGHT_MM3:
         return ()
-    return (
-        QualityWarning(
-            "contrast medium",
-            f"The T1 seems to be after contrast medium ({volume:.0f} mm3 of thin bright structures like vessels, without contrast"
-            f" medium less than {MOST_BRIGHT_MM3:.0f}): the model learnt mostly from T1 without it, give that one if there is one",
-            {"image": "T1", "bright_mm3": round(volume, 1)},
-        ),
+    sentence = (
+        f"The T1 seems to be after contrast medium ({volume:.0f} mm3 of thin bright structures like vessels, without contrast"
+        f" medium less than {MOST_BRIGHT_MM3:.0f}): the model learnt mostly from T1 without it, give that one if there is one"
     )
+    return (QualityWarning("contrast medium", sentence, {"image": "T1", "bright_mm3": round(volume, 1)}),)
 
 
 def _depth_mm(brain: np.ndarray, spacing: tuple[float, ...], places: tuple[np.ndarray, ...]) -> np.ndarray:
@@ -102,9 +99,8 @@ def _white_matter(values: np.ndarray, brain: np.ndarray, spacing: tuple[float, .
     few = values[thin]
     white = (brain[thin] & (few > middle) & (few < 1.4 * bright)).astype(np.float32)
     sigma = [_SMOOTH_MM / (mm * step) for mm, step in zip(spacing, steps, strict=True)]
-    level = ndimage.gaussian_filter(white * few, sigma) / np.maximum(
-        ndimage.gaussian_filter(white, sigma), 1e-4
-    )
+    share = np.maximum(ndimage.gaussian_filter(white, sigma), 1e-4)
+    level = ndimage.gaussian_filter(white * few, sigma) / share
     zoom = [size / small for size, small in zip(values.shape, level.shape, strict=True)]
     level = ndimage.zoom(level, zoom, order=1, grid_mode=True, mode="nearest")
     return np.asarray(np.maximum(level, max(0.8 * float(middle), 1e-6)))

@@ -27,31 +27,23 @@ GREY_FLUID = 0.68
 SWAPPED_BELOW = -0.05
 """`ContrastOrder.score`. On all 109 pairs of the shared data it was above 0; see docs/quality.md."""
 
-MOST_ALIKE = 0.85
-"""Correlation of T1 and FLAIR within the brain. On 74 right pairs it was 0.75 at most."""
-
-LEAST_DIFFERENCE = 0.05
-"""`ContrastOrder.score`, either way: below, they cannot be told from each other."""
-
+MOST_ALIKE = 0.85  # Correlation of T1 and FLAIR within the brain. On 74 right pairs it was 0.75 at most.
+LEAST_DIFFERENCE = 0.05  # `ContrastOrder.score`, either way: below, they cannot be told from each other
 _RIM_MM, _DEEP_MM = 2.0, 6.0
 
 
 @dataclass(frozen=True)
 class Contrasts:
-    """What the contrasts are judged by; scaled units of the prepared study.
+    """What the contrasts are judged by; scaled units of the prepared study."""
 
-    Attributes:
-        t1_rim, flair_rim: brightness of the brain's outermost 2 mm, where the sulci open, minus that of what lies
-            deeper than 6 mm: negative where fluid is dark.
-        order: which of the two is the T1.
-        alike: correlation of the two within the brain.
-        t1_grey_fluid, flair_grey_fluid: the 5th percentile of the brain in terms of the 95th, in the scanner's units.
-    """
-
+    # t1_rim, flair_rim: brightness of the brain's outermost 2 mm, where the sulci open, minus that of what lies
+    # deeper than 6 mm: negative where fluid is dark
     t1_rim: float
     flair_rim: float
-    order: ContrastOrder
-    alike: float
+    order: ContrastOrder  # which of the two is the T1
+    alike: float  # correlation of the two within the brain
+    # t1_grey_fluid, flair_grey_fluid: the 5th percentile of the brain in terms of the 95th, in the scanner's
+    # units
     t1_grey_fluid: float
     flair_grey_fluid: float
 
@@ -60,9 +52,7 @@ class Contrasts:
         """Of a prepared study."""
         t1, flair, brain = study.t1, study.flair, study.brain
         spacing = study.grid.spacing[1::-1]
-        depth = np.zeros(brain.shape, np.float32)
-        for s in np.flatnonzero(brain.any(axis=(1, 2))):
-            depth[s] = ndimage.distance_transform_edt(brain[s], sampling=spacing)
+        depth = np.stack([ndimage.distance_transform_edt(plane, sampling=spacing) for plane in brain])
         rim, deep = brain & (depth < _RIM_MM), brain & (depth > _DEEP_MM)
 
         def rim_of(image: np.ndarray) -> float:
@@ -73,10 +63,7 @@ class Contrasts:
             rim_of(flair),
             ContrastOrder.of(t1, flair, brain, spacing),
             float(np.nan_to_num(np.corrcoef(t1[brain], flair[brain])[0, 1])) if brain.any() else 0.0,
-            *(
-                scale.low / scale.high if scale.high > 0 else 0.0
-                for scale in (study.t1_scale, study.flair_scale)
-            ),
+            *(s.low / s.high if s.high > 0 else 0.0 for s in (study.t1_scale, study.flair_scale)),
         )
 
     @property
@@ -85,18 +72,14 @@ class Contrasts:
         score = self.order.score
         if score >= SWAPPED_BELOW:
             return ()
+        sentence = (
+            f"T1 and FLAIR seem to be swapped ({score:.2f}, in right pairs above 0): the image given as T1 looks like a"
+            " FLAIR and the other like a T1; look at both, and if it is so, exchange them and run again, for this result"
+            " is worth nothing then"
+        )
+        values = {"score": score, "depth": self.order.depth, "tails": self.order.tails}
         return (
-            QualityWarning(
-                "swapped",
-                f"T1 and FLAIR seem to be swapped ({score:.2f}, in right pairs above 0): the image given as T1 looks like a"
-                " FLAIR and the other like a T1; look at both, and if it is so, exchange them and run again, for this result"
-                " is worth nothing then",
-                {
-                    "score": round(score, 3),
-                    "depth": round(self.order.depth, 3),
-                    "tails": round(self.order.tails, 3),
-                },
-            ),
+            QualityWarning("swapped", sentence, {name: round(value, 3) for name, value in values.items()}),
         )
 
     @property
@@ -108,14 +91,15 @@ class Contrasts:
             ("FLAIR", self.flair_rim, self.flair_grey_fluid),
         ):
             if rim > BRIGHT_RIM:
-                seen = f"Fluid is bright on the {role} (the brain's rim is {rim:.2f} brighter than its depth, in a {role} it is darker)"
-                sentence = f"{seen}: check that it is no T2"
-            elif grey > GREY_FLUID:
-                seen = (
-                    f"Fluid is hardly darker than tissue on the {role} ({100 * grey:.0f} % of it, in a {role} less than"
-                    f" {100 * GREY_FLUID:.0f} %)"
+                sentence = (
+                    f"Fluid is bright on the {role} (the brain's rim is {rim:.2f} brighter than its depth, in a {role} it is"
+                    " darker): check that it is no T2"
                 )
-                sentence = f"{seen}: check that it is no proton density image"
+            elif grey > GREY_FLUID:
+                sentence = (
+                    f"Fluid is hardly darker than tissue on the {role} ({100 * grey:.0f} % of it, in a {role} less than"
+                    f" {100 * GREY_FLUID:.0f} %): check that it is no proton density image"
+                )
             else:
                 continue
             measured = {"image": role, "rim": round(rim, 3), "fluid_to_tissue": round(grey, 3)}
@@ -128,11 +112,9 @@ class Contrasts:
         difference = abs(self.order.score)
         if difference >= LEAST_DIFFERENCE and self.alike <= MOST_ALIKE:
             return ()
-        return (
-            QualityWarning(
-                "contrast",
-                f"T1 and FLAIR hardly differ (correlation {self.alike:.2f}, usually less than {MOST_ALIKE}; contrast of grey and"
-                f" white matter {difference:.2f}, usually more than {LEAST_DIFFERENCE}): check that both are what they are called",
-                {"alike": round(self.alike, 3), "difference": round(difference, 3)},
-            ),
+        sentence = (
+            f"T1 and FLAIR hardly differ (correlation {self.alike:.2f}, usually less than {MOST_ALIKE}; contrast of grey and"
+            f" white matter {difference:.2f}, usually more than {LEAST_DIFFERENCE}): check that both are what they are called"
         )
+        measured = {"alike": round(self.alike, 3), "difference": round(difference, 3)}
+        return (QualityWarning("contrast", sentence, measured),)

@@ -11,9 +11,7 @@ MOST_MISSING = 0.03
 """Share of the brain beyond the field of view that is worth a doubt. A choice: clinical scans often end some millimetres
 below the top of the brain, up to 2 % of it in 7 of 84, and nobody would read them otherwise for it."""
 
-WORTH_NAMING = 0.005
-"""Share of the brain beyond one end from which that end is named beside others."""
-
+WORTH_NAMING = 0.005  # Share of the brain beyond one end from which that end is named beside others
 _SIDES = (("lower end", "top"), ("front", "back"), ("right", "left"))
 
 _ML_BY_CM4 = {
@@ -47,14 +45,6 @@ def cut_areas(image: Acquired) -> dict[str, float]:
     return areas
 
 
-def missing_shares(image: Acquired) -> dict[str, float]:
-    """Share of the whole brain (0 to 1, estimated) that lies beyond each end of the image, by their names."""
-    missing = {name: _ML_BY_CM4[name] * area**2 for name, area in cut_areas(image).items()}
-    shown_ml = float(image.brain.sum()) * float(np.prod(image.spacing)) / 1000
-    whole_ml = max(shown_ml + sum(missing.values()), 1e-6)
-    return {name: ml / whole_ml for name, ml in missing.items()}
-
-
 def _head_beyond(image: Acquired) -> bool:
     """Whether there is anything but one value outside the brain's box, or much of it within."""
     step = tuple(slice(None, None, max(1, size // 64)) for size in image.values.shape)
@@ -65,23 +55,23 @@ def _head_beyond(image: Acquired) -> bool:
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:
     """A warning if much of the brain is cut off at one or more ends."""
+    areas = cut_areas(image)
+    missing = {name: _ML_BY_CM4[name] * area**2 for name, area in areas.items()}
+    shown_ml = float(image.brain.sum()) * float(np.prod(image.spacing)) / 1000
+    whole_ml = max(shown_ml + sum(missing.values()), 1e-6)
     # The brain stem goes on beyond every scan: the lower end counts only where more than that is missing.
     cut = {
-        name: share
-        for name, share in missing_shares(image).items()
-        if share >= (MOST_MISSING if name == "lower end" else WORTH_NAMING)
+        name: ml / whole_ml
+        for name, ml in missing.items()
+        if ml / whole_ml >= (MOST_MISSING if name == "lower end" else WORTH_NAMING)
     }
     if sum(cut.values()) < MOST_MISSING:
         return ()
     where = " and ".join(f"at the {name} (about {100 * share:.0f} % of it)" for name, share in cut.items())
-    return (
-        QualityWarning(
-            "field of view",
-            f"The {image.role}'s field of view cuts the brain {where}: what lies beyond was not looked at",
-            {
-                "image": image.role,
-                "missing": {name: round(share, 4) for name, share in cut.items()},
-                "cut_cm2": {name: round(cut_areas(image)[name], 1) for name in cut},
-            },
-        ),
-    )
+    sentence = f"The {image.role}'s field of view cuts the brain {where}: what lies beyond was not looked at"
+    measured = {
+        "image": image.role,
+        "missing": {name: round(share, 4) for name, share in cut.items()},
+        "cut_cm2": {name: round(areas[name], 1) for name in cut},
+    }
+    return (QualityWarning("field of view", sentence, measured),)

@@ -10,15 +10,8 @@ from .warning import QualityWarning
 def check(study: Study) -> tuple[QualityWarning, ...]:
     """What has to be said of T1 and FLAIR as they were read, and of the mask. The sentences name no file and no person."""
     said = [QualityWarning(*remark) for volume in (study.t1, study.flair) for remark in volume.remarks]
-    mask = study.brain_mask
-    least = None if mask is None else brain_from(mask)
+    least = None if study.brain_mask is None else brain_from(study.brain_mask)
     if least is not None:
-        said.append(
-            QualityWarning(
-                "brain mask",
-                f"The brain mask holds fractions, as a map of probabilities does: from {least:.3g} on was taken for brain, check"
-                " the mask",
-                {"from": round(least, 3)},
-            )
-        )
+        sentence = f"The brain mask holds fractions, as a map of probabilities does: from {least:.3g} on was taken for brain, check the mask"
+        said.append(QualityWarning("brain mask", sentence, {"from": round(least, 3)}))
     return tuple(said)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...imaging.brain_extent import BrainExtent, mirrored
+from ...imaging.contrast import by_median
 from ...imaging.prepared import PreparedStudy
 from ..midline import MIDLINE_MM
 from .warning import QualityWarning
@@ -20,25 +21,18 @@ LEAST_ML = 20.0
 """Of one piece, further than `_NEARBY_MM` from fluid opposite. On 61 real scans without a cavity it had at most 18 ml, of a
 ventricle whose opposite a tumour had closed; in two with a cyst, 30 and 42."""
 
-_FLUID_BELOW = 0.45
-"""Of the median of the brain above its fluid, on both images."""
+_FLUID_BELOW = 0.45  # Of the median of the brain above its fluid, on both images
 _THICK_MM, _NEARBY_MM = 4.0, 9.0  # half of what is thick; tilt and ventricles that differ
 _STEP_MM = 1.8
 
 
 @dataclass(frozen=True)
 class OneSidedFluid:
-    """The largest piece of thick fluid without a counterpart on the other side.
+    """The largest piece of thick fluid without a counterpart on the other side."""
 
-    Attributes:
-        core_ml: what has none within `_NEARBY_MM`; 0 where there is no such piece.
-        ml: what has none exactly opposite.
-        centre: of the core, LPS mm.
-    """
-
-    core_ml: float = 0.0
-    ml: float = 0.0
-    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    core_ml: float = 0.0  # what has none within `_NEARBY_MM`; 0 where there is no such piece
+    ml: float = 0.0  # what has none exactly opposite
+    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the core, LPS mm
 
 
 def one_sided_fluid(study: PreparedStudy) -> OneSidedFluid:
@@ -47,9 +41,8 @@ def one_sided_fluid(study: PreparedStudy) -> OneSidedFluid:
     part = (slice(None), slice(None, None, step), slice(None, None, step))
     brain = study.brain[part]
     spacing = np.array((study.grid.spacing[2], study.grid.spacing[1] * step, study.grid.spacing[0] * step))
-    fluid = brain & (_by_median(study.t1[part], brain) < _FLUID_BELOW)
-    fluid &= _by_median(study.flair[part], brain) < _FLUID_BELOW
-    fluid = ndimage.binary_fill_holes(fluid) & brain
+    darkest = np.maximum(by_median(study.t1[part], brain), by_median(study.flair[part], brain))
+    fluid = ndimage.binary_fill_holes(brain & (darkest < _FLUID_BELOW)) & brain
     if not fluid.any():
         return OneSidedFluid()
     thick = ndimage.distance_transform_edt(np.pad(fluid, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > _THICK_MM
@@ -57,12 +50,8 @@ def one_sided_fluid(study: PreparedStudy) -> OneSidedFluid:
         return OneSidedFluid()
     thick = fluid & (ndimage.distance_transform_edt(~thick, sampling=spacing) <= _THICK_MM)
     other = mirrored(thick, BrainExtent.of(brain).other_side(brain.shape[2]))
-    alone = (
-        thick & (ndimage.distance_transform_edt(~other, sampling=spacing) > _NEARBY_MM)
-        if other.any()
-        else thick
-    )
-    pieces, count = ndimage.label(alone)
+    far = ndimage.distance_transform_edt(~other, sampling=spacing) > _NEARBY_MM if other.any() else True
+    pieces, count = ndimage.label(thick & far)
     if not count:
         return OneSidedFluid()
     sizes = np.bincount(pieces.ravel())
@@ -89,20 +78,10 @@ def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
     across = study.grid.points(np.array([[middle, study.grid.size[1] / 2, study.grid.size[2] / 2]]))[0]
     to_left = found.centre[0] - float(across[0])
     side = "in the middle" if abs(to_left) < MIDLINE_MM else "on the left" if to_left > 0 else "on the right"
-    return (
-        QualityWarning(
-            "large fluid",
-            f"There is much fluid {side} ({found.ml:.0f} ml without a counterpart on the other side): look there for a cavity or a"
-            " cyst, whatever the findings say",
-            {
-                "ml": round(found.ml, 1),
-                "core_ml": round(found.core_ml, 1),
-                "centre_lps_mm": [round(value, 1) for value in found.centre],
-            },
-        ),
+    sentence = (
+        f"There is much fluid {side} ({found.ml:.0f} ml without a counterpart on the other side): look there for a cavity or a"
+        " cyst, whatever the findings say"
     )
-
-
-def _by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    low, middle = np.percentile(image[brain], (5, 50))
-    return np.asarray((image - low) / max(float(middle - low), 1e-6))
+    measured = {"ml": round(found.ml, 1), "core_ml": round(found.core_ml, 1)}
+    place = [round(value, 1) for value in found.centre]
+    return (QualityWarning("large fluid", sentence, {**measured, "centre_lps_mm": place}),)

@@ -23,15 +23,11 @@ _FROM, _TO = 0.3, 0.85
 
 @dataclass(frozen=True)
 class MaskCheck:
-    """What speaks against a brain mask.
+    """What speaks against a brain mask."""
 
-    Attributes:
-        not_brain: share of the mask that the anatomy network takes for skull, scalp or air.
-        beyond: share of the ring 1.5 to 4.5 mm round the mask, in the upper middle of the brain, as bright as brain tissue on
-            both images; round a brain there is fluid and bone.
-    """
-
-    not_brain: float
+    not_brain: float  # share of the mask that the anatomy network takes for skull, scalp or air
+    # share of the ring 1.5 to 4.5 mm round the mask, in the upper middle of the brain, as bright as brain tissue
+    # on both images; round a brain there is fluid and bone
     beyond: float
 
     @classmethod
@@ -60,12 +56,12 @@ class MaskCheck:
         """What to tell the reader, if anything."""
         said = []
         if self.not_brain > MOST_NOT_BRAIN:
-            said.append(
-                f"{100 * self.not_brain:.0f} % of the brain mask looks like skull or scalp: check the mask"
-            )
+            share = f"{100 * self.not_brain:.0f} %"
+            said.append(f"{share} of the brain mask looks like skull or scalp: check the mask")
         if self.beyond > MOST_BEYOND:
+            share = f"{100 * self.beyond:.0f} %"
             said.append(
-                f"Beyond {100 * self.beyond:.0f} % of the brain mask's edge there seems to be more brain: check the mask"
+                f"Beyond {share} of the brain mask's edge there seems to be more brain: check the mask"
             )
         measured = {"not_brain": round(self.not_brain, 4), "beyond": round(self.beyond, 4)}
         return tuple(QualityWarning("brain mask", sentence, measured) for sentence in said)

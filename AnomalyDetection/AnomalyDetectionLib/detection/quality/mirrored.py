@@ -6,7 +6,7 @@ If both are mirrored nothing can be seen: a mirrored brain is as good a brain. B
 from __future__ import annotations
 
 from ...imaging.prepared import PreparedStudy
-from ...imaging.registration import MirrorFit
+from ...imaging.registration import mirror_fit
 from ...imaging.volume import Study
 from .warning import QualityWarning
 
@@ -17,15 +17,13 @@ most 0.84 times as much, where the T1 alone was mirrored 1.41 times and more."""
 
 def check(study: Study, prepared: PreparedStudy) -> tuple[QualityWarning, ...]:
     """A warning if the T1 fits the FLAIR better with its sides exchanged."""
-    fit = MirrorFit.of(study.t1.image, study.flair.image, prepared.flair_brain, prepared.alignment)
-    if fit is None or fit.mirrored < LEAST_BETTER * fit.own:
+    fit = mirror_fit(study.t1.image, study.flair.image, prepared.flair_brain, prepared.alignment)
+    if fit is None or fit[1] < LEAST_BETTER * fit[0]:
         return ()
-    return (
-        QualityWarning(
-            "mirrored",
-            f"The T1 seems to be mirrored, left and right exchanged: so it fits the FLAIR {fit.mirrored / max(fit.own, 1e-6):.1f}"
-            " times as well. One of the two is wrong, and sides and findings are worth little then: compare both in a viewer with"
-            " the patient's other images, and export the wrong one again",
-            {"own": round(fit.own, 3), "mirrored": round(fit.mirrored, 3)},
-        ),
+    own, mirrored = fit
+    sentence = (
+        f"The T1 seems to be mirrored, left and right exchanged: so it fits the FLAIR {mirrored / max(own, 1e-6):.1f}"
+        " times as well. One of the two is wrong, and sides and findings are worth little then: compare both in a viewer with"
+        " the patient's other images, and export the wrong one again"
     )
+    return (QualityWarning("mirrored", sentence, {"own": round(own, 3), "mirrored": round(mirrored, 3)}),)

@@ -8,8 +8,7 @@ from scipy import ndimage
 from .acquired import Acquired
 from .warning import QualityWarning
 
-MOST_GHOST = 0.03
-"""Of the brain's intensity. It was at most 0.018 in 59 images of good pairs."""
+MOST_GHOST = 0.03  # Of the brain's intensity. It was at most 0.018 in 59 images of good pairs.
 
 ENOUGH_SLICES, MOST_GHOST_OF_FEW = 6, 0.06
 """With fewer slices that show air, as in a tight field of view, only the corners beside the top of the head are seen, where
@@ -24,13 +23,10 @@ _SLICES = 24
 def ghost(image: Acquired) -> tuple[float, int] | None:
     """How much brighter the air is on two opposite sides of the head than elsewhere, in terms of the brain.
 
-    Motion and pulsation leave copies and streaks along the phase-encoding direction on both sides. Noise is as bright
-    everywhere, and the nose is on one side alone.
-
-    Returns:
-        That, and in how many slices it was seen. None where there is no air round the head, as in scans without skull, with a tight field of view, or with one
-        value in the place of the air.
-    """
+    Motion and pulsation leave copies and streaks along the phase-encoding direction on both sides. Noise is as
+    bright everywhere, and the nose is on one side alone. Returns that, and in how many slices it was seen. None
+    where there is no air round the head, as in scans without skull, with a tight field of view, or with one
+    value in the place of the air."""
     brain = image.brain
     tissue = float(np.median(image.values[brain]))
     if tissue <= 0:
@@ -55,12 +51,9 @@ def _air_levels(plane: np.ndarray, brain: np.ndarray, spacing: tuple[float, floa
         return []
     far = ndimage.distance_transform_edt(~brain, sampling=spacing) > _AIR_FROM_MM
     filled = _filled(plane)
-    rows, columns = np.flatnonzero(brain.any(axis=1)), np.flatnonzero(brain.any(axis=0))
-    before, beside_r, behind = slice(None, rows[0]), slice(rows[0], rows[-1] + 1), slice(rows[-1] + 1, None)
-    left, beside_c, right = (
-        slice(None, columns[0]),
-        slice(columns[0], columns[-1] + 1),
-        slice(columns[-1] + 1, None),
+    (before, beside_r, behind), (left, beside_c, right) = (
+        (slice(None, at[0]), slice(at[0], at[-1] + 1), slice(at[-1] + 1, None))
+        for at in (np.flatnonzero(brain.any(axis=axis)) for axis in (1, 0))
     )
 
     def level(r: slice, c: slice) -> float | None:
@@ -74,8 +67,8 @@ def _air_levels(plane: np.ndarray, brain: np.ndarray, spacing: tuple[float, floa
         (level(before, beside_c), level(behind, beside_c)),
         (level(beside_r, left), level(beside_r, right)),
     )
-    corners = [level(r, c) for r in (before, behind) for c in (left, right)]
     levels = [min(a, b) for a, b in opposite if a is not None and b is not None]
+    corners = [level(r, c) for r in (before, behind) for c in (left, right)]
     known = [corner for corner in corners if corner is not None]
     return levels + ([min(known)] if known else [])
 
@@ -85,10 +78,10 @@ def _filled(plane: np.ndarray) -> np.ndarray:
 
     Defacing, the correction of gradients and reslicing leave them.
     """
-    alike = ndimage.maximum_filter(plane, 3, mode="nearest") == ndimage.minimum_filter(
-        plane, 3, mode="nearest"
+    brightest, darkest = (
+        f(plane, 3, mode="nearest") for f in (ndimage.maximum_filter, ndimage.minimum_filter)
     )
-    return ndimage.binary_dilation(alike, np.ones((3, 3)))
+    return ndimage.binary_dilation(brightest == darkest, np.ones((3, 3)))
 
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:
@@ -100,11 +93,12 @@ def check(image: Acquired) -> tuple[QualityWarning, ...]:
     most = MOST_GHOST if slices >= ENOUGH_SLICES else MOST_GHOST_OF_FEW
     if ghosts <= most:
         return ()
+    sentence = (
+        f"The {image.role} has streaks or copies of the head in the air beside it ({100 * ghosts:.0f} % of the brain's"
+        f" intensity, good scans have less than {100 * most:.0f} %): look for motion before believing findings"
+    )
     return (
         QualityWarning(
-            "motion",
-            f"The {image.role} has streaks or copies of the head in the air beside it ({100 * ghosts:.0f} % of the brain's"
-            f" intensity, good scans have less than {100 * most:.0f} %): look for motion before believing findings",
-            {"image": image.role, "ghost": round(ghosts, 4), "slices": slices},
+            "motion", sentence, {"image": image.role, "ghost": round(ghosts, 4), "slices": slices}
         ),
     )

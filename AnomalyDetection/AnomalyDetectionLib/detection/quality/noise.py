@@ -41,11 +41,8 @@ def check(image: Acquired) -> tuple[QualityWarning, ...]:
     noise = relative_noise(image)
     if noise <= MOST_NOISE:
         return ()
-    return (
-        QualityWarning(
-            "noise",
-            f"The {image.role} is noisy (noise is {100 * noise:.0f} % of the brain's range of intensities, good scans have"
-            f" less than {100 * MOST_NOISE:.0f} %): faint and small lesions may be missed",
-            {"image": image.role, "noise": round(noise, 4)},
-        ),
+    sentence = (
+        f"The {image.role} is noisy (noise is {100 * noise:.0f} % of the brain's range of intensities, good scans have"
+        f" less than {100 * MOST_NOISE:.0f} %): faint and small lesions may be missed"
     )
+    return (QualityWarning("noise", sentence, {"image": image.role, "noise": round(noise, 4)}),)

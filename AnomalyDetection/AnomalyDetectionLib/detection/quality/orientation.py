@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ...imaging.contrast import by_median
 from ...imaging.prepared import PreparedStudy
 from ...model.bundled import resources
 from .warning import QualityWarning
 
-CELLS = 16
-"""Along each side of the cube that a brain is compared in."""
+CELLS = 16  # Along each side of the cube that a brain is compared in
 
 LEAST_BETTER = 0.02
 """By so much (correlation) another way must fit better. On 56 real scans as they lie no other fitted better, the nearest was
@@ -34,27 +34,18 @@ AS_IT_LIES: Turn = ((0, 1, 2), (1, 1, 1))
 
 @dataclass(frozen=True)
 class Orientation:
-    """How well a brain fits the shape of brains.
+    """How well a brain fits the shape of brains."""
 
-    Attributes:
-        own: correlation as it lies.
-        best: the highest of the 24 ways to lie that can be told apart.
-        turn: that way.
-    """
-
-    own: float
-    best: float
-    turn: Turn
+    own: float  # correlation as it lies
+    best: float  # the highest of the 24 ways to lie that can be told apart
+    turn: Turn  # that way
 
     @classmethod
     def of(cls, study: PreparedStudy) -> Orientation:
         """Of a prepared study."""
-        shape = shape_of(
-            study.brain,
-            np.minimum(_by_median(study.t1, study.brain), _by_median(study.flair, study.brain)),
-            study.grid.spacing[::-1],
-        )
-        fits = {turn: _correlation(shape, usual) for turn, usual in _ways().items()}
+        darker = np.minimum(*(_tissue(image, study.brain) for image in (study.t1, study.flair)))
+        shape = shape_of(study.brain, darker, study.grid.spacing[::-1]).ravel()
+        fits = {turn: float(np.corrcoef(shape, usual.ravel())[0, 1]) for turn, usual in _ways().items()}
         turn = max(fits, key=lambda each: fits[each])
         return cls(fits[AS_IT_LIES], fits[turn], turn)
 
@@ -69,13 +60,11 @@ class Orientation:
 
 
 def shape_of(brain: np.ndarray, tissue: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
-    """A brain in coarse cubic cells round its middle: float64 (2, CELLS, CELLS, CELLS), share of brain and mean of tissue.
+    """A brain in coarse cubic cells round its middle: float64 (2, CELLS, CELLS, CELLS), share of brain and mean
+    of tissue.
 
-    Args:
-        brain: bool (slices, rows, columns).
-        tissue: same shape, 0 in fluid and about 1 in tissue.
-        spacing_mm: of slices, rows, columns.
-    """
+    `brain`: bool (slices, rows, columns). `tissue`: same shape, 0 in fluid and about 1 in tissue. `spacing_mm`:
+    of slices, rows, columns."""
     spans = []
     for axis, mm in enumerate(spacing_mm):
         others = tuple(other for other in range(3) if other != axis)
@@ -90,12 +79,8 @@ def shape_of(brain: np.ndarray, tissue: np.ndarray, spacing_mm: tuple[float, ...
         place.append(at)
     flat = np.ravel_multi_index([at[inside] for at in place], (CELLS,) * 3)
     full = cell**3 / float(np.prod(spacing_mm))
-    return np.stack(
-        [
-            np.bincount(flat, weights, CELLS**3).reshape((CELLS,) * 3) / full
-            for weights in (None, tissue[brain][inside])
-        ]
-    )
+    sums = [np.bincount(flat, weights, CELLS**3) for weights in (None, tissue[brain][inside])]
+    return np.reshape(sums, (2, CELLS, CELLS, CELLS)) / full
 
 
 def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
@@ -103,15 +88,13 @@ def check(study: PreparedStudy) -> tuple[QualityWarning, ...]:
     found = Orientation.of(study)
     if found.best - found.own < LEAST_BETTER:
         return ()
-    return (
-        QualityWarning(
-            "orientation",
-            f"The head seems to lie {found.how}, other than the header says (the brain's shape fits {found.best:.2f} so and"
-            f" {found.own:.2f} as it lies): regions, sides and the result itself are worth little then, check the orientation"
-            " in a viewer and export the scan again; whether left and right are exchanged cannot be seen",
-            {"own": round(found.own, 3), "best": round(found.best, 3), "how": found.how},
-        ),
+    sentence = (
+        f"The head seems to lie {found.how}, other than the header says (the brain's shape fits {found.best:.2f} so and"
+        f" {found.own:.2f} as it lies): regions, sides and the result itself are worth little then, check the orientation"
+        " in a viewer and export the scan again; whether left and right are exchanged cannot be seen"
     )
+    measured = {"own": round(found.own, 3), "best": round(found.best, 3), "how": found.how}
+    return (QualityWarning("orientation", sentence, measured),)
 
 
 @cache
@@ -129,11 +112,6 @@ def _ways() -> dict[Turn, np.ndarray]:
     return ways
 
 
-def _by_median(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
+def _tissue(image: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """0 in fluid, 1 at the median of the brain."""
-    low, middle = np.percentile(image[brain], (5, 50))
-    return np.clip((image - low) / max(float(middle - low), 1e-6), 0.0, 1.3)
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+    return np.clip(by_median(image, brain), 0.0, 1.3)

@@ -27,13 +27,10 @@ _FROM = ("below", "the front", "the right")
 def gap_share(volume: Volume) -> tuple[float, float, float] | None:
     """Slice thickness, distance of the slices (mm) and the share of the latter that no slice shows.
 
-    The thickness is the DICOM attribute SliceThickness, or that of the same name in the JSON file beside a NIfTI file
-    (BIDS). The distance is the volume's own, from where the slices lie: what scanners write as SpacingBetweenSlices is the
-    mere gap on some, and along another axis on others.
-
-    Returns:
-        None where the thickness is not known.
-    """
+    The thickness is the DICOM attribute SliceThickness, or that of the same name in the JSON file beside a
+    NIfTI file (BIDS). The distance is the volume's own, from where the slices lie: what scanners write as
+    SpacingBetweenSlices is the mere gap on some, and along another axis on others. Returns None where the
+    thickness is not known."""
     thickness = _from_dicom(volume) if volume.files else _from_sidecar(volume.path)
     if thickness is None or not 0 < thickness < _ABSURD_MM:
         return None
@@ -42,20 +39,15 @@ def gap_share(volume: Volume) -> tuple[float, float, float] | None:
 
 
 def jump(image: Acquired) -> tuple[float, int] | None:
-    """The largest step between neighbouring slices in terms of those beside it, and how many slices lie before it.
-
-    Returns:
-        None if none is `JUMP_OF_LARGEST`. Slices are counted from below, from the front or from the right.
-    """
+    """The largest step between neighbouring slices in terms of those beside it, and how many slices lie before
+    it. Returns None if none is `JUMP_OF_LARGEST`. Slices are counted from below, from the front or from the
+    right."""
     near, _ = image.distinct.steps
     ratios = np.full(len(near), np.nan)
     for k in range(2, len(near) - 2):
         beside = near[[k - 2, k - 1, k + 1, k + 2]]
-        if (
-            np.isfinite(near[k])
-            and np.isfinite(beside).all()
-            and near[k] > JUMP_OF_LARGEST * beside.max() > 0
-        ):
+        known = np.isfinite(near[k]) and np.isfinite(beside).all()
+        if known and near[k] > JUMP_OF_LARGEST * beside.max() > 0:
             ratios[k] = near[k] / np.median(beside)
     if not np.isfinite(ratios).any():
         return None
@@ -73,45 +65,30 @@ def empty_slices(image: Acquired) -> int:
 
 def check(image: Acquired) -> tuple[QualityWarning, ...]:
     """Warnings of gaps, of missing and of empty slices."""
-    said = []
+    role, said = image.role, []
     known = gap_share(image.volume)
     if known is not None and known[2] > MOST_GAP:
         thickness, distance, share = known
-        said.append(
-            QualityWarning(
-                "slice gaps",
-                f"The {image.role} has gaps: slices of {thickness:.1f} mm every {distance:.1f} mm leave {100 * share:.0f} % of the"
-                " brain unseen, where lesions may hide",
-                {
-                    "image": image.role,
-                    "thickness_mm": thickness,
-                    "distance_mm": distance,
-                    "unseen": round(share, 3),
-                },
-            )
+        sentence = (
+            f"The {role} has gaps: slices of {thickness:.1f} mm every {distance:.1f} mm leave {100 * share:.0f} % of the"
+            " brain unseen, where lesions may hide"
         )
-    empty = empty_slices(image)
-    if empty:
-        said.append(
-            QualityWarning(
-                "empty slices",
-                f"{empty} {'slice' if empty == 1 else 'slices'} of the {image.role} within the brain {'is' if empty == 1 else 'are'}"
-                " empty: export the scan again",
-                {"image": image.role, "slices": empty},
-            )
-        )
+        measured = {"thickness_mm": thickness, "distance_mm": distance, "unseen": round(share, 3)}
+        said.append(QualityWarning("slice gaps", sentence, {"image": role, **measured}))
+    if empty := empty_slices(image):
+        slices, are = ("slice", "is") if empty == 1 else ("slices", "are")
+        sentence = f"{empty} {slices} of the {role} within the brain {are} empty: export the scan again"
+        said.append(QualityWarning("empty slices", sentence, {"image": role, "slices": empty}))
         return tuple(said)  # they are jumps of their own
     found = jump(image)
     if found is not None and found[0] > JUMP_FROM:
         ratio, after = found
-        said.append(
-            QualityWarning(
-                "missing slice",
-                f"The {image.role} jumps after slice {after} from {_FROM[image.across]} ({ratio:.1f} times the step of the slices beside"
-                " it): a slice may be missing, and then all beyond it lies in the wrong place; check the export",
-                {"image": image.role, "after_slice": after, "step_ratio": round(ratio, 2)},
-            )
+        sentence = (
+            f"The {role} jumps after slice {after} from {_FROM[image.across]} ({ratio:.1f} times the step of the slices beside"
+            " it): a slice may be missing, and then all beyond it lies in the wrong place; check the export"
         )
+        measured = {"after_slice": after, "step_ratio": round(ratio, 2)}
+        said.append(QualityWarning("missing slice", sentence, {"image": role, **measured}))
     return tuple(said)
 
 
@@ -134,8 +111,7 @@ def _from_sidecar(path: Path | None) -> float | None:
         return None
     try:
         text = path.with_name(path.name.split(".nii")[0] + ".json").read_text("utf-8")
-        content = json.loads(text)
-        return _number(content.get("SliceThickness"))
+        return _number(json.loads(text).get("SliceThickness"))
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
 

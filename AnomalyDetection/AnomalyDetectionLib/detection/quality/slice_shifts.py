@@ -30,11 +30,8 @@ def shifts(image: Acquired) -> np.ndarray:
     """How far slices lie beside the mean of their two neighbours, within the slice.
 
     Where a still head changes steadily from slice to slice, that mean is where the slice in the middle belongs.
-
-    Returns:
-        (n, 2) mm, of slices in order, spread over the brain; the step from one to the next is odd, so that every second
-        belongs to the odd ones. Empty where too few slices show much of the brain.
-    """
+    Returns (n, 2) mm, of slices in order, spread over the brain; the step from one to the next is odd, so that
+    every second belongs to the odd ones. Empty where too few slices show much of the brain."""
     distinct = image.distinct
     values, brain = distinct.slices
     stride = [max(1, round(_PIXEL_MM / mm)) for mm in distinct.in_plane]
@@ -73,17 +70,11 @@ def _shift(plane: np.ndarray, beside: np.ndarray, where: np.ndarray, pixel: tupl
 
 @dataclass(frozen=True)
 class SliceShifts:
-    """How far the slices of an image lie beside where their neighbours put them.
+    """How far the slices of an image lie beside where their neighbours put them."""
 
-    Attributes:
-        role: "T1" or "FLAIR".
-        alternating_mm: every other slice, all the same way.
-        usual_mm: the median of single slices, whichever way.
-    """
-
-    role: Role
-    alternating_mm: float = 0.0
-    usual_mm: float = 0.0
+    role: Role  # "T1" or "FLAIR"
+    alternating_mm: float = 0.0  # every other slice, all the same way
+    usual_mm: float = 0.0  # the median of single slices, whichever way
 
     @classmethod
     def of(cls, image: Acquired) -> SliceShifts:
@@ -107,15 +98,9 @@ class SliceShifts:
         if not every and self.usual_mm <= MOST_USUAL_MM:
             return ()
         what = f"Every other slice of the {self.role} lies" if every else f"Slices of the {self.role} lie"
-        return (
-            QualityWarning(
-                "motion between slices",
-                f"{what} {self.alternating_mm if every else self.usual_mm:.1f} mm beside where their neighbours put them: look for"
-                " motion between slices before believing findings",
-                {
-                    "image": self.role,
-                    "alternating_mm": round(self.alternating_mm, 2),
-                    "usual_mm": round(self.usual_mm, 2),
-                },
-            ),
+        sentence = (
+            f"{what} {self.alternating_mm if every else self.usual_mm:.1f} mm beside where their neighbours put them: look for"
+            " motion between slices before believing findings"
         )
+        measured = {"alternating_mm": round(self.alternating_mm, 2), "usual_mm": round(self.usual_mm, 2)}
+        return (QualityWarning("motion between slices", sentence, {"image": self.role, **measured}),)

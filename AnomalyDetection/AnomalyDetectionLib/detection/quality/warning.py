@@ -9,16 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class QualityWarning:
-    """A reason to trust a result less.
+    """A reason to trust a result less."""
 
-    Attributes:
-        name: of the check, lower case, such as "noise"; for programs.
-        sentence: what was seen, with a number, and what to do; one line without a full stop.
-        measured: numbers, texts or lists of these that the warning rests on; for programs.
-    """
-
-    name: str
-    sentence: str
+    name: str  # of the check, lower case, such as "noise"; for programs
+    sentence: str  # what was seen, with a number, and what to do; one line without a full stop
+    # numbers, texts or lists of these that the warning rests on; for programs
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -28,11 +23,8 @@ class QualityWarning:
 
 
 def from_plain(items: Iterable[Mapping[str, Any]]) -> tuple[QualityWarning, ...]:
-    """Warnings from what `QualityWarning.plain` gave.
-
-    Raises:
-        KeyError, TypeError, ValueError: they are something else.
-    """
+    """Warnings from what `QualityWarning.plain` gave. Raises KeyError, TypeError, ValueError where they are
+    something else."""
     return tuple(
         QualityWarning(str(item["name"]), str(item["sentence"]), dict(item["measured"])) for item in items
     )
