@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.evaluation.categories import INFARCT, NORMAL, categorised_findings, lesion_peaks
+from anomaly_research.evaluation.categories import INFARCT, NORMAL, Scored, categorised_findings, lesion_peaks
 from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.overlap import components, match
 from anomaly_research.evaluation.threshold_curves import ANY, ONE_TO_ONE, gather, scan_curves
@@ -92,7 +92,7 @@ def test_every_threshold_finds_what_the_images_show(case):
 
 def test_findings_are_numbered_and_measured_as_the_program_does(case):
     study, truth, lattice, infarcts, confounders = case
-    got = categorised_findings(lattice, truth.on_cells(STRIDE), 2.6, 2)
+    got = categorised_findings(Scored(truth.on_cells(STRIDE), lattice, 2), 2.6)
     expected = derive_findings(scored(study, lattice), threshold=2.6, min_patches=2, outline="cells")
     labels = sitk.GetArrayFromImage(expected.labels)
     assert len(got) == len(expected.items) > 5

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .bootstrap import Row, columns
 from .threshold_curves import ANY, CRITERIA, CohortCurves
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -48,7 +49,6 @@ def patient_sums(
     among: np.ndarray | None = None,
     *,
     ignore_wmh: bool = False,
-    by_volume: bool = False,
 ) -> PatientSums:
     """Sum a cohort's counts by patient.
 
@@ -56,18 +56,16 @@ def patient_sums(
         criterion: one of `CRITERIA`.
         among: bool (L,), the lesions that count; None: all. False positives are those of all scans.
         ignore_wmh: findings on white matter hyperintensities are no false positives.
-        by_volume: each lesion counts as much as its volume, so that sensitivity is the share of the volume found.
     """
     patient = np.unique(curves.patients, return_inverse=True)[1]
     count = int(patient.max(initial=-1)) + 1
     counting = np.ones(len(curves.lesions), bool) if among is None else among
     owner = patient[curves.lesion_scan[counting]]
     false_positives = curves.false_positives_no_wmh if ignore_wmh else curves.false_positives
-    each = curves.lesion_ml[counting] if by_volume else np.ones(int(counting.sum()))
     return PatientSums(
         scans=np.bincount(patient, minlength=count),
-        lesions=np.bincount(owner, weights=each, minlength=count),
-        found=_by(owner, curves.found(criterion)[:, counting] * each, count),
+        lesions=np.bincount(owner, minlength=count),
+        found=_by(owner, curves.found(criterion)[:, counting], count),
         false_positives=_by(patient, false_positives, count),
         flagged_ml=_by(patient, curves.flagged_ml, count),
         brain_ml=np.bincount(patient, weights=curves.brain_ml, minlength=count),
@@ -137,16 +135,6 @@ def _thresholds_within(rate: np.ndarray, allowed: np.ndarray, most: float) -> np
     return ((rate <= most + 1e-9) & allowed).sum(axis=1)
 
 
-def froc_curve(
-    curves: CohortCurves, criterion: str = ANY, *, ignore_wmh: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """False positives a scan and the greatest share of lesions found with them, rising, for a figure."""
-    sums = patient_sums(curves, criterion, ignore_wmh=ignore_wmh)
-    rate, allowed = (values[0] for values in _rates(sums, sums.everyone))
-    found = np.maximum.accumulate(sums.found.sum(axis=0)[::-1]) / max(1, sums.lesions.sum())
-    return rate[allowed], found[allowed]
-
-
 @dataclass(frozen=True)
 class Point:
     """A cohort at one threshold.
@@ -166,6 +154,16 @@ class Point:
     found: dict[str, int]
     values: dict[str, float]
     resampled: dict[str, np.ndarray]
+
+    def columns(self, figures: Sequence[str]) -> Row:
+        """Some of the figures with their intervals over patients, for a table."""
+        return {
+            name: value
+            for figure in figures
+            for name, value in columns(
+                figure, self.values[figure], self.resampled[figure], self.patients
+            ).items()
+        }
 
 
 FIGURES = (

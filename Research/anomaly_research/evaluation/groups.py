@@ -70,11 +70,9 @@ class Sweep:
         ordered = np.sort(self._scores[np.isfinite(self._scores)])
         return len(ordered) - np.searchsorted(ordered, thresholds.astype(np.float32), "right")
 
-    def above(self, threshold: float) -> Groups | None:
-        """The groups above a threshold; None if there is none."""
+    def above(self, threshold: float) -> Groups:
+        """The groups above a threshold."""
         above = self._scores > np.float32(threshold)
-        if not above.any():
-            return None
         labels, groups = ndimage.label(above, self._structure)
         flat = labels.ravel()
         elements = np.flatnonzero(above)

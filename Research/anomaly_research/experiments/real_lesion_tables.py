@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.bootstrap import interval, patient_weights
+from ..evaluation.bootstrap import Row, columns, patient_weights
 from ..evaluation.kinds import CalledFinding, confusion
 from ..evaluation.strata import size_name
 from .real_lesions import Found, LesionRow, MatchedFindingRow, findings_of, lesions_of
@@ -19,8 +19,6 @@ SIZES = ((0.0, 0.03), (0.03, 0.1), (0.1, 1.0), (1.0, np.inf))
 
 AIMED_OVER_ML = 0.1
 """Larger ones have a row of their own, together."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,38 +53,25 @@ class Group:
     def ratio(self, name: str, above: Sequence[tuple[str, float]], below: Sequence[tuple[str, float]]) -> Row:
         """A sum over a sum, each of (patient, value), with the interval over patients; None where nothing is below."""
         up, down = (self._by_patient(pairs) for pairs in (above, below))
-        if not down.sum():
-            return _columns(name, None, None)
         with np.errstate(invalid="ignore", divide="ignore"):
-            resampled = (self.weights @ up) / (self.weights @ down)
-        return _columns(name, float(up.sum() / down.sum()), self._interval(resampled))
+            whole, resampled = up.sum() / down.sum(), (self.weights @ up) / (self.weights @ down)
+        return columns(name, whole, resampled, len(self.patients))
 
     def median(self, name: str, values: Sequence[tuple[str, float]]) -> Row:
         """The median of values of (patient, value), with the interval over patients; None without any."""
-        if not values:
-            return _columns(name, None, None)
-        owner = np.array([self.patients.index(patient) for patient, _ in values])
+        owner = np.array([self.patients.index(patient) for patient, _ in values], int)
         numbers = np.array([value for _, value in values])
-        drawn = (np.repeat(numbers, weights[owner]) for weights in self.weights)
-        resampled = np.array([np.median(some) if len(some) else np.nan for some in drawn])
-        return _columns(name, float(np.median(numbers)), self._interval(resampled))
+        drawn = (
+            np.repeat(numbers, weights[owner]) for weights in (np.ones_like(self.weights[0]), *self.weights)
+        )
+        whole, *resampled = [np.median(some) if len(some) else np.nan for some in drawn]
+        return columns(name, whole, np.array(resampled), len(self.patients))
 
     def _by_patient(self, pairs: Sequence[tuple[str, float]]) -> np.ndarray:
         sums = np.zeros(len(self.patients))
         for patient, value in pairs:
             sums[self.patients.index(patient)] += value
         return sums
-
-    def _interval(self, resampled: np.ndarray) -> tuple[float, float] | None:
-        if len(self.patients) < 2:  # a single patient varies with nobody
-            return None
-        low, high = (float(end) for end in interval(resampled))
-        return None if np.isnan(low) else (low, high)
-
-
-def _columns(name: str, value: float | None, ends: tuple[float, float] | None) -> Row:
-    low, high = ends or (None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def groups_of(found: Sequence[Found]) -> list[Group]:

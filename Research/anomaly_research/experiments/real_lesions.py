@@ -75,7 +75,6 @@ def find_real_lesions(
     root: Path,
     models: Sequence[str],
     folder: Path,
-    *,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[list[Found], tuple[Unusable, ...]]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.evaluation_tables import Row
+from ..evaluation.bootstrap import Row
 
 
 class RowsFile:

@@ -16,8 +16,8 @@ import scipy
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
+from ..evaluation.bootstrap import Row
 from ..evaluation.evaluation_tables import (
-    Row,
     difference_rows,
     lesion_and_finding_rows,
     lesion_free_rows,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..evaluation import published
-from ..evaluation.bootstrap import CONFIDENCE
+from ..evaluation.bootstrap import CONFIDENCE, Row
 from ..evaluation.categories import CATEGORIES
-from ..evaluation.evaluation_tables import AIMED_AT, Row
+from ..evaluation.evaluation_tables import AIMED_AT
 from ..evaluation.froc import MOST_FLAGGED, RATES
 from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.threshold_curves import ANY

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from AnomalyDetectionLib.detection.hints import HINTS
 
-from ..evaluation.evaluation_tables import Row
+from ..evaluation.bootstrap import Row
 from ..evaluation.kinds import ALL
 from .csv_rows import write_rows
 from .markdown import share, table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..evaluation.evaluation_tables import Row
+from ..evaluation.bootstrap import Row
 
 
 def counted(count: int, one: str, many: str = "") -> str:
