@@ -86,16 +86,12 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
     device = resolve_device(request.device)
     models = method_names([load_model(name) for name in request.models])
     scans, problems = read_bids(request.cohort)
-    failures = list(problems)
+    failures = problems
     if request.subjects:
-        scans, failures = _only(request, scans, failures)
+        scans, failures = _only(request, scans, problems)
+    scoring = part("scoring", 0.0, _COMPARING)
     done, failed = store_cohort(
-        scans,
-        request.output,
-        models,
-        percentiles=request.percentiles,
-        device=device,
-        progress=part("scoring", 0.0, _COMPARING),
+        scans, request.output, models, percentiles=request.percentiles, device=device, progress=scoring
     )
     kept = tuple(scan for scan in scans if scan.subject in done)
     methods: tuple[Method, ...] = ()
@@ -107,7 +103,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
 
 def _only(
     request: EvaluationRequest, scans: Sequence[BidsScan], failures: Sequence[Unusable]
-) -> tuple[tuple[BidsScan, ...], list[Unusable]]:
+) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]:
     """The scans that were named, and what is wrong with any of them."""
     there = {scan.subject for scan in scans} | {failure.subject for failure in failures}
     missing = sorted(set(request.subjects) - there)
@@ -117,5 +113,5 @@ def _only(
         )
     return (
         tuple(scan for scan in scans if scan.subject in request.subjects),
-        [failure for failure in failures if failure.subject in request.subjects],
+        tuple(failure for failure in failures if failure.subject in request.subjects),
     )

@@ -10,7 +10,7 @@ from AnomalyDetectionLib.errors import InputError
 
 from ..evaluation import published
 from ..evaluation.store import Store
-from ..evaluation.threshold_curves import ScanCurve, scan_curves
+from ..evaluation.threshold_curves import ScanCurve
 from .latent_sweep import SweepCounts
 
 FLAGGED = np.geomspace(2e-6, 0.2, 120)
@@ -91,10 +91,7 @@ def count_sweep(store: Store, models: Mapping[int, str], progress: Progress | No
             scores = store.read_scores(method, subject)
             on_cells = truth.on_cells(scores.scoring.stride)
             for place, percentile in enumerate(percentiles):
-                (curve,) = scan_curves(
-                    scores.lattice(percentile), on_cells, thresholds[latent, place],
-                    smallest=(scores.scoring.min_patches,), neighbourhood=scores.scoring.neighbourhood,
-                )  # fmt: skip
+                curve = scores.curve(on_cells, thresholds[latent, place], percentile)
                 counts.take((number, latent, place), curve, volumes)
         counts.lesions[number], counts.volume_ml[number] = len(volumes), volumes.sum()
         counts.brain_ml[number] = truth.brain_ml
@@ -138,4 +135,4 @@ def _thresholds(tail: np.ndarray) -> np.ndarray:
 
 
 def _scored(store: Store, models: Mapping[int, str], subject: str) -> bool:
-    return all(store.scores_key(method, subject) is not None for method in models.values())
+    return all(store.key("scores", subject, method) is not None for method in models.values())

@@ -37,7 +37,7 @@ class PreparedScans:
         return self._last[1]
 
     def _get(self, subject: str) -> PreparedStudy:
-        if self._store.prepared_key(subject) is not None:
+        if self._store.key("prepared", subject) is not None:
             return self._store.read_prepared(subject)
         if self._cohort is None:
             raise InputError(

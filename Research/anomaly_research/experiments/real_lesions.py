@@ -26,9 +26,8 @@ from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.model_file import AnyModel, ContextModel, load_model
 
 from ..evaluation.cohort_store import method_names
-from ..evaluation.flair_threshold import BRIGHT, bright_findings
+from ..evaluation.flair_threshold import BRIGHT, bright_findings, components
 from ..evaluation.kinds import MS_LESION
-from ..evaluation.overlap import components
 from ..evaluation.store import folder_name
 from ..evaluation.stored_arrays import digest_of, key_of, read_arrays, write_arrays
 from ..evaluation.truth import TUMOUR, WMH
