@@ -86,7 +86,8 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     the module for 3D Slicer exported, or a folder that holds nothing else.
     """
 
-    from ..experiments.category_table import from_evaluation, from_readers_tables, write_categories
+    from ..evaluation.csv_rows import write_rows
+    from ..experiments.category_table import from_evaluation, from_readers_tables, rows
     from ..reports.experiment_about import what_was_evaluated, write_about
 
     if len(tables) == 1 and (tables[0] / "tables").is_dir():
@@ -106,7 +107,7 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
         counted, about = from_readers_tables(found), {}
         about["categories from"] = "a reader"
     with atomic_folder(output) as beside:
-        write_categories(counted, beside / "categories.csv")
+        write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
     unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
     click.echo(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-Row = dict[str, Any]
-"""Of a table: plain values by column; None where a value does not exist."""
+from .csv_rows import Row
 
 RESAMPLES = 1000
 CONFIDENCE = 95.0

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from .bootstrap import Row, columns, plain
+from .bootstrap import columns, plain
 from .categories import categorised_candidates, categorised_findings, lesion_peaks
+from .csv_rows import Row
 from .flair_threshold import BRIGHT
 from .froc import (
     FIGURES,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bootstrap import Row, columns
+from .bootstrap import columns
+from .csv_rows import Row
 from .threshold_curves import ANY, CRITERIA, CohortCurves
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)

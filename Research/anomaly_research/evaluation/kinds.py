@@ -11,9 +11,9 @@ import numpy as np
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, WMH_LIKE
 from AnomalyDetectionLib.errors import InputError
 
-from ..experiments.category_table import read_rows
-from .bootstrap import Row, columns, patient_weights
+from .bootstrap import columns, patient_weights
 from .categories import INFARCT, NORMAL
+from .csv_rows import Row, read_rows
 from .truth import TUMOUR, WMH
 from .truth_files import CONFOUNDERS
 

@@ -87,10 +87,10 @@ class JointOptimum:
         paper: the paper's latent size and percentile, at the threshold that suits them as well; None if they are
             not part of the sweep.
         interval: 95 % interval of the best one's sensitivity, over resampled patients.
-        gain, gain_interval: sensitivity above the paper's setting, and its 95 % interval; None without it.
+        gain, gain_interval: sensitivity above the paper's setting, and its 95 % interval; NaN without it.
         chosen_again: share of the resamples in which the same latent size and percentile are best.
         out_of_bag: gain of the setting that a resample chooses, in the patients that are not in the resample,
-            where the choice could not profit from chance; mean over the resamples, None without the paper's setting
+            where the choice could not profit from chance; mean over the resamples, NaN without the paper's setting
             or where no resample leaves infarcts out.
     """
 
@@ -98,10 +98,10 @@ class JointOptimum:
     best: Performance
     paper: Performance | None
     interval: tuple[float, float]
-    gain: float | None
-    gain_interval: tuple[float, float] | None
+    gain: float
+    gain_interval: tuple[float, float]
     chosen_again: float
-    out_of_bag: float | None
+    out_of_bag: float
 
 
 def at_threshold(counts: SweepCounts, threshold: float = published.THRESHOLD) -> list[Performance]:
@@ -182,10 +182,10 @@ def joint_optimum(
         best=best,
         paper=paper,
         interval=_interval(sensitivities),
-        gain=None if paper is None else best.sensitivity - paper.sensitivity,
-        gain_interval=None if paper is None else _interval(gains),
+        gain=float("nan") if paper is None else best.sensitivity - paper.sensitivity,
+        gain_interval=_interval(gains),
         chosen_again=again / max(1, len(sensitivities)),
-        out_of_bag=float(np.mean(unseen)) if unseen else None,
+        out_of_bag=float(np.mean(unseen)) if unseen else float("nan"),
     )
 
 

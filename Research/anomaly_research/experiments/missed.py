@@ -21,8 +21,8 @@ from AnomalyDetectionLib.imaging.contrast import TISSUE_ABOVE
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 
 from ..evaluation import published
+from ..evaluation.csv_rows import read_rows
 from ..evaluation.store import Store
-from .category_table import read_rows
 
 VENTRICLES, CORTEX, BRAIN_STEM, CEREBELLUM = published.MISSED_BY_REGION
 ELSEWHERE = "elsewhere"

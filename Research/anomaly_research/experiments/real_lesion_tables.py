@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.bootstrap import Row, columns, patient_weights
+from ..evaluation.bootstrap import columns, patient_weights
+from ..evaluation.csv_rows import Row
 from ..evaluation.kinds import CalledFinding, confusion
 from ..evaluation.strata import size_name
 from .real_lesions import Found, LesionRow, MatchedFindingRow, findings_of, lesions_of

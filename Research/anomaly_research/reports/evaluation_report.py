@@ -16,7 +16,7 @@ import scipy
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
-from ..evaluation.bootstrap import Row
+from ..evaluation.csv_rows import Row, RowsFile, write_rows
 from ..evaluation.evaluation_tables import (
     difference_rows,
     lesion_and_finding_rows,
@@ -30,7 +30,6 @@ from ..evaluation.evaluation_tables import (
 from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
 from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.truth_files import BidsScan
-from .csv_rows import RowsFile, write_rows
 from .evaluation_figures import froc_figure, strata_figure
 from .evaluation_summary import Tables, summary_page
 from .markdown import counted
@@ -51,12 +50,11 @@ def write_evaluation(evaluation: Evaluation, progress: Progress | None = None) -
     output = evaluation.request.output
     with atomic_folder(output) as folder:
         (folder / TABLES).mkdir()
-        write_rows(folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], _ERRORS)
+        write_rows(
+            folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], ("subject", "reason")
+        )
         if evaluation.methods:
             _write_results(evaluation, folder, progress)
-
-
-_ERRORS = ("subject", "reason")
 
 
 def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | None) -> None:

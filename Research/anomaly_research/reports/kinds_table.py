@@ -7,9 +7,8 @@ from pathlib import Path
 
 from AnomalyDetectionLib.detection.hints import HINTS
 
-from ..evaluation.bootstrap import Row
+from ..evaluation.csv_rows import Row, write_rows
 from ..evaluation.kinds import ALL
-from .csv_rows import write_rows
 from .markdown import share, table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from AnomalyDetectionLib.reporting.nearest_picture import (
 )
 
 from ..evaluation import published
+from ..evaluation.csv_rows import write_rows
 from ..experiments.missed import ELSEWHERE, EvaluatedInfarct, Missed, fluid, missed_rows, region_rows
 
 FOUND_COLOUR, MISSED_COLOUR, MEDIAN_COLOUR, PAPER_COLOUR, INK = (
@@ -55,12 +55,9 @@ def write_missed(
         patches: whether to draw missed_neighbours.png, which shows tissue of the patients.
         slices_of: the prepared images of a subject: the picture then shows, as the paper's, where in the slice the
             infarct lies. Such a picture is one of the patient; without it, it shows patches alone.
-
-    Raises:
-        OSError: if a file cannot be written.
     """
-    _write(folder / "missed.csv", missed_rows(missed))
-    _write(folder / "missed_by_region.csv", region_rows(infarcts))
+    write_rows(folder / "missed.csv", missed_rows(missed), ("subject", "lesion"))
+    write_rows(folder / "missed_by_region.csv", region_rows(infarcts))
     draw_volumes_and_regions(infarcts, folder / "missed.png", said)
     picture = draw_neighbours(examples(missed), said, slices_of) if patches else None
     if picture is not None:
@@ -247,11 +244,3 @@ def _slice(study: PreparedStudy, each: Missed) -> Any:
     ImageDraw.Draw(tile).rectangle((left, top, right, bottom), outline=FINDING_COLOUR, width=2)
     drawing.mark(tile, "")
     return tile
-
-
-def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        columns = [*rows[0]] if rows else ["subject", "lesion"]
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)

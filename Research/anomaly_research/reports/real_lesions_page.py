@@ -8,6 +8,7 @@ from pathlib import Path
 from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
 
 from ..evaluation.bootstrap import CONFIDENCE
+from ..evaluation.csv_rows import write_rows
 from ..experiments.real_lesion_tables import (
     Group,
     Row,
@@ -18,7 +19,6 @@ from ..experiments.real_lesion_tables import (
     tumour_rows,
 )
 from ..experiments.real_lesions import ERRORS, Found, as_rows
-from .csv_rows import write_rows
 from .kinds_table import kinds_tables
 from .markdown import counted, dice, figure, share, table
 
