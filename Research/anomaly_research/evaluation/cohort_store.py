@@ -33,8 +33,7 @@ Progress = Callable[[str, float], None]
 def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
     """The models by the names they go by: their own, with a piece of their hash where two have the same.
 
-    Raises:
-        InputError: if a model is given twice.
+    An `InputError` if a model is given twice.
     """
     named: dict[str, AnyModel] = {}
     names = [folder_name(model.name) for model in models]
@@ -68,9 +67,6 @@ def store_cohort(
     Returns:
         The scans that are stored now, by name, and those that failed. A scan fails as a whole, so that all
         methods are compared on the same scans.
-
-    Raises:
-        OSError: if the disk is full.
     """
     stored, failures = [], []
     for place, scan in enumerate(scans):

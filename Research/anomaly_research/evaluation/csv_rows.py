@@ -56,8 +56,7 @@ def _cell(value: Any) -> str:
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a CSV that has to have these columns.
 
-    Raises:
-        InputError: the file is missing, is not a CSV in UTF-8, or lacks a column.
+    An `InputError` if the file is missing, is not a CSV in UTF-8, or lacks a column.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as content:

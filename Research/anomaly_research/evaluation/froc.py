@@ -193,15 +193,12 @@ def operating_point(
     *,
     scans: np.ndarray | None = None,
 ) -> Point:
-    """All figures of a cohort at one threshold.
+    """All figures of a cohort at one threshold; a `ValueError` if the threshold is not among the curves'.
 
     Args:
         threshold: one of the curves' thresholds, or (int) its index.
         weights: (B, P) of all the cohort's patients, for `Point.resampled`.
         scans: bool (S,), the scans that count, with their lesions; None: all.
-
-    Raises:
-        ValueError: if the threshold is not among the curves'.
     """
     t = threshold if isinstance(threshold, (int, np.integer)) else curves.at(threshold)
     counted = np.ones(len(curves.subjects), bool) if scans is None else scans

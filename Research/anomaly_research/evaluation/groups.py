@@ -41,15 +41,12 @@ class Sweep:
     """Finds the groups above one threshold after another, in the box that holds all scores."""
 
     def __init__(self, scores: np.ndarray, truth: ElementTruth, neighbourhood: str = "26") -> None:
-        """Make a scan ready.
+        """Make a scan ready; a `ValueError` if scores and truth are on different elements.
 
         Args:
             scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
             truth: on the same elements.
             neighbourhood: as of `ScoringSettings`.
-
-        Raises:
-            ValueError: if scores and truth are on different elements.
         """
         if scores.shape != truth.shape:
             raise ValueError(f"scores {scores.shape} and truth {truth.shape} are on different elements")

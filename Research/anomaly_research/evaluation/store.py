@@ -68,8 +68,7 @@ class LatticeScores:
     def read_with(self, scoring: Mapping[str, Any]) -> LatticeScores:
         """The same scores under other settings, by name: all but `NEEDS_NETWORK` follow from what is stored.
 
-        Raises:
-            ValueError: if they do not follow.
+        A `ValueError` if they do not follow.
         """
         if {*NEEDS_NETWORK} & {*scoring}:
             raise ValueError("another stride, other statistics or another distance need the network again")

@@ -98,11 +98,7 @@ class CohortCurves:
         return self.coverage > 0 if criterion == ANY else self.coverage >= LEAST_COVERED
 
     def at(self, threshold: float) -> int:
-        """The index of a threshold of the grid.
-
-        Raises:
-            ValueError: if it is none.
-        """
+        """The index of a threshold of the grid; a `ValueError` if it is none."""
         place = int(np.argmin(np.abs(self.thresholds - threshold)))
         if not np.isclose(self.thresholds[place], threshold, rtol=1e-6, atol=0):
             raise ValueError(f"{threshold:g} is not among the thresholds; name it in threshold_grid()")
@@ -140,7 +136,7 @@ def scan_curves(
     smallest: Sequence[int],
     neighbourhood: str = "26",
 ) -> tuple[ScanCurve, ...]:
-    """What is found in a scan at every threshold.
+    """What is found in a scan at every threshold; a `ValueError` if scores and truth are on different elements.
 
     Findings are connected elements above the threshold, as in `derive_findings`; the groups grow together as
     the threshold falls, so each threshold is counted anew.
@@ -151,9 +147,6 @@ def scan_curves(
         thresholds: ascending.
         smallest: findings of fewer elements are dropped; one curve for each value.
         neighbourhood: as of `ScoringSettings`.
-
-    Raises:
-        ValueError: if scores and truth are on different elements.
     """
     sweep = Sweep(scores, truth, neighbourhood)
     curves = [_empty(len(thresholds) + 1, len(truth.lesions)) for _ in smallest]
@@ -218,8 +211,7 @@ def _count(
 def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
     """The scans of a cohort put together; only the little that is kept of each is held in memory.
 
-    Raises:
-        ValueError: if there is none, or the thresholds differ.
+    A `ValueError` if there is none, or the thresholds differ.
     """
     pairs = list(parts)
     scans, curves = [scan for scan, _ in pairs], [curve for _, curve in pairs]

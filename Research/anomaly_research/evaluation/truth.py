@@ -226,8 +226,7 @@ def contrast_to_noise(lesion: np.ndarray, lesions: np.ndarray, study: PreparedSt
 def check_truth_is_there(scan: BidsScan) -> None:
     """Refuses a scan of which nothing is known, before any work.
 
-    Raises:
-        InputError: if it has no label map of infarcts and is not said to be free of lesions.
+    An `InputError` if it has no label map of infarcts and is not said to be free of lesions.
     """
     if scan.infarcts is None and not scan.lesion_free:
         raise InputError(

@@ -82,8 +82,7 @@ def from_evaluation(folder: Path, method: str | None = None) -> CategoryCounts:
 def from_readers_tables(tables: Sequence[Path]) -> CategoryCounts:
     """The categories that a reader gave, from tables that the module for 3D Slicer exported, one a scan.
 
-    Raises:
-        InputError: a table is missing, is none of findings, or names a category that there is not.
+    An `InputError` if a table is missing, is none of findings, or names a category that there is not.
     """
     parts = [
         counted((row["category"] or "" for row in read_rows(table, ("number", "category"))), 1, str(table))

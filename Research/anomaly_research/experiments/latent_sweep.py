@@ -107,8 +107,7 @@ class JointOptimum:
 def at_threshold(counts: SweepCounts, threshold: float = published.THRESHOLD) -> list[Performance]:
     """The paper's figure 4: every latent size and percentile at one threshold.
 
-    Raises:
-        ValueError: the threshold is not among those that were counted.
+    A `ValueError` if the threshold is not among those that were counted.
     """
     total = _Totals.of(counts, np.ones(len(counts.patients)))
     result = []

@@ -25,8 +25,7 @@ Progress = Callable[[str, float, str], None]
 def latent_models(store: Store) -> dict[int, str]:
     """The methods of a store that are models of a sweep, named latent-NNN, by their latent size.
 
-    Raises:
-        InputError: if there is none.
+    An `InputError` if there is none.
     """
     found = {}
     for method in store.methods():

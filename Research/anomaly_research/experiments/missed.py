@@ -108,8 +108,7 @@ class Missed:
 def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]:
     """All infarcts of an evaluation, with what a method makes of them.
 
-    Raises:
-        InputError: the table is missing or damaged, or does not have this method.
+    An `InputError` if the table is missing or damaged, or does not have this method.
     """
     path = evaluation / "tables" / "lesions.csv"
     rows = read_rows(path, (*COLUMNS, "peak_score"))

@@ -29,8 +29,7 @@ class PreparedScans:
     def __call__(self, subject: str) -> PreparedStudy:
         """The prepared images of a subject.
 
-        Raises:
-            InputError: they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
+        An `InputError` if they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
         """
         if self._last is None or self._last[0] != subject:
             self._last = subject, self._get(subject)

@@ -26,11 +26,7 @@ PAGE = "summary.md"
 
 
 def write_real_lesions(found: Sequence[Found], unusable: Sequence[Unusable], folder: Path) -> None:
-    """Write summary.md, and under tables/ everything that it sums up as CSV.
-
-    Raises:
-        OSError: if they cannot be written.
-    """
+    """Write summary.md, and under tables/ everything that it sums up as CSV."""
     groups = groups_of(found)
     tumours, sizes, scans, kinds = (
         list(rows) for rows in (tumour_rows(groups), size_rows(groups), scan_rows(groups), kind_rows(found))
