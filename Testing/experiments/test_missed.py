@@ -22,7 +22,7 @@ from anomaly_research.experiments.missed import (
     read_infarcts,
     region_rows,
 )
-from anomaly_research.experiments.prepared_scans import PreparedScans
+from anomaly_research.experiments.prepared_scans import prepared_scans
 from anomaly_research.reports.missed_report import examples, in_words, write_missed
 from anomaly_research.simulation.simulated_brain import Region
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
@@ -235,7 +235,7 @@ def of_sub_1(evaluation):
 
 def test_the_highest_patch_that_holds_a_part_of_the_infarct_is_compared(stored, evaluation, study, model):
     _path, fingerprint, tissue = model
-    prepared = PreparedScans(stored)
+    prepared = prepared_scans(stored)
     first, third = compare_missed(of_sub_1(evaluation), stored, "small", fingerprint, tissue, prepared)
     assert (first.infarct.number, third.infarct.number) == (1, 3), "the second was found"
     assert first.centre == (5, FIRST[0] + STRIDE * 11, FIRST[1] + STRIDE * 8)
@@ -249,13 +249,15 @@ def test_the_highest_patch_that_holds_a_part_of_the_infarct_is_compared(stored, 
 
 def test_scores_of_another_model_are_refused(stored, evaluation, model):
     with pytest.raises(InputError, match="another model file"):
-        list(compare_missed(of_sub_1(evaluation), stored, "small", "0" * 64, model[2], PreparedScans(stored)))
+        list(
+            compare_missed(of_sub_1(evaluation), stored, "small", "0" * 64, model[2], prepared_scans(stored))
+        )
 
 
 def test_prepared_images_that_were_deleted_ask_for_the_cohort(stored, evaluation, model):
     (evaluation / "prepared" / "sub-1.npz").unlink()
     with pytest.raises(InputError, match="--cohort"):
-        PreparedScans(stored)("sub-1")
+        prepared_scans(stored)("sub-1")
 
 
 # --- the pictures

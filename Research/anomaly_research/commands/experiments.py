@@ -209,7 +209,7 @@ def missed(
 
     from ..evaluation.store import Store
     from ..experiments.missed import Missed, compare_missed, read_infarcts
-    from ..experiments.prepared_scans import PreparedScans
+    from ..experiments.prepared_scans import prepared_scans
     from ..reports.experiment_about import what_was_evaluated, write_about
     from ..reports.missed_report import in_words, write_missed
 
@@ -218,7 +218,7 @@ def missed(
     infarcts = read_infarcts(evaluation, name)
     check_output(output)
     tissue, store = NormalTissue.of(loaded), Store(evaluation, loaded.preparation)
-    prepared = PreparedScans(store, cohort)
+    prepared = prepared_scans(store, cohort)
     with progress_of("bar") as report:
         if tissue is None:
             gone = [Missed(infarct) for infarct in infarcts if not infarct.found]

@@ -11,7 +11,6 @@ from .categories import categorised_candidates, categorised_findings, lesion_pea
 from .csv_rows import Row
 from .flair_threshold import BRIGHT
 from .froc import (
-    FIGURES,
     RATES,
     PatientSums,
     Point,
@@ -41,7 +40,7 @@ def method_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
                 "threshold": point.threshold,
                 "smallest_ml": method.smallest_ml,
                 **_counts(point),
-                **point.columns(FIGURES),
+                **point.columns(),
             }
 
 
@@ -184,15 +183,14 @@ def scan_rows(methods: Sequence[Method]) -> Iterator[Row]:
 
 
 def lesion_and_finding_rows(
-    methods: Sequence[Method], progress: Callable[[str, float], None] | None = None
+    methods: Sequence[Method], progress: Callable[[str, float], None]
 ) -> Iterator[tuple[list[Row], list[Row], list[Row]]]:
     """Scan by scan: every lesion, and every finding, by every method at its main operating point; and every candidate of
     those methods that look a second time, those under the threshold, too.
     """
     subjects = methods[0].curves.subjects
     for s, subject in enumerate(subjects):
-        if progress is not None:
-            progress(subject, s / len(subjects))
+        progress(subject, s / len(subjects))
         lesions: list[Row] = []
         findings: list[Row] = []
         candidates: list[Row] = []

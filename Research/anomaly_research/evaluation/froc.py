@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .bootstrap import columns
 from .csv_rows import Row
-from .threshold_curves import ANY, CRITERIA, CohortCurves
+from .threshold_curves import ANY, COVERED, CRITERIA, ONE_TO_ONE, CohortCurves
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which sensitivities are given (docs/method.md, "Baselines")."""
@@ -144,7 +144,10 @@ class Point:
         threshold: scores above it are suspected.
         scans, patients, lesions: how many.
         found: lesions found, by criterion.
-        values: by the names in `FIGURES`; NaN where there is nothing to divide by.
+        values: the figures by name, NaN where there is nothing to divide by: the share of lesions found by each of
+            `CRITERIA`; the share of the infarcts' volume in those found, counted whole (the paper's 97.5 %), and in flagged
+            voxels; the mean Dice coefficient of a found infarct with the finding that covers most of it; and, a scan, findings,
+            those on no infarct, those of them on no other known lesion either, and on one, and the flagged volume.
         resampled: the same figures in each resample, (B,); empty without weights.
     """
 
@@ -156,34 +159,12 @@ class Point:
     values: dict[str, float]
     resampled: dict[str, np.ndarray]
 
-    def columns(self, figures: Sequence[str]) -> Row:
-        """Some of the figures with their intervals over patients, for a table."""
-        return {
-            name: value
-            for figure in figures
-            for name, value in columns(
-                figure, self.values[figure], self.resampled[figure], self.patients
-            ).items()
-        }
-
-
-FIGURES = (
-    "sensitivity",
-    "sensitivity_one_to_one",
-    "sensitivity_covered",
-    "volume_share",
-    "voxel_share",
-    "dice",
-    "findings",
-    "false_positives",
-    "false_positives_no_wmh",
-    "on_known_lesions",
-    "flagged_ml",
-)
-"""The figures of an operating point: the share of lesions found by each of `CRITERIA`; the share of the infarcts'
-volume in those found, counted whole (the paper's 97.5 %), and in flagged voxels; the mean Dice coefficient of a found
-infarct with the finding that covers most of it; and, a scan, findings, those on no infarct, those of them on no other known
-lesion either, and on one, and the flagged volume."""
+    def columns(self, figures: Iterable[str] = ()) -> Row:
+        """Some of the figures, or all, with their intervals over patients, for a table."""
+        row: Row = {}
+        for figure in figures or self.values:
+            row |= columns(figure, self.values[figure], self.resampled[figure], self.patients)
+        return row
 
 
 def operating_point(
@@ -207,30 +188,30 @@ def operating_point(
     owner, ml = patient[curves.lesion_scan], curves.lesion_ml
     found = {criterion: curves.found(criterion)[t] & lesion_counts for criterion in CRITERIA}
 
-    def per_patient(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-        return np.bincount(by, weights=values, minlength=int(patient.max(initial=-1)) + 1)
+    def of_lesions(values: np.ndarray) -> np.ndarray:
+        return np.bincount(owner, weights=values, minlength=int(patient.max(initial=-1)) + 1)
 
-    lesions, volume = per_patient(lesion_counts, owner), per_patient(ml * lesion_counts, owner)
-    number = per_patient(counted, patient)
-    pairs = [
-        *((per_patient(found[criterion], owner), lesions) for criterion in CRITERIA),
-        (per_patient(ml * found[ANY], owner), volume),
-        (per_patient(ml * curves.coverage[t] * lesion_counts, owner), volume),
-        (per_patient(curves.dice[t] * found[ANY], owner), per_patient(found[ANY], owner)),
-        *(
-            (per_patient(values[t] * counted, patient), number)
-            for values in (
-                curves.findings,
-                curves.false_positives,
-                curves.false_positives_no_wmh,
-                curves.false_positives - curves.false_positives_no_wmh,
-                curves.flagged_ml,
-            )
-        ),
-    ]
+    def of_scans(values: np.ndarray) -> np.ndarray:
+        return np.bincount(patient, weights=values * counted)
+
+    lesions, volume, number = of_lesions(lesion_counts), of_lesions(ml * lesion_counts), of_scans(counted)
+    on_known = curves.false_positives - curves.false_positives_no_wmh
+    pairs = {
+        "sensitivity": (of_lesions(found[ANY]), lesions),
+        "sensitivity_one_to_one": (of_lesions(found[ONE_TO_ONE]), lesions),
+        "sensitivity_covered": (of_lesions(found[COVERED]), lesions),
+        "volume_share": (of_lesions(ml * found[ANY]), volume),
+        "voxel_share": (of_lesions(ml * curves.coverage[t] * lesion_counts), volume),
+        "dice": (of_lesions(curves.dice[t] * found[ANY]), of_lesions(found[ANY])),
+        "findings": (of_scans(curves.findings[t]), number),
+        "false_positives": (of_scans(curves.false_positives[t]), number),
+        "false_positives_no_wmh": (of_scans(curves.false_positives_no_wmh[t]), number),
+        "on_known_lesions": (of_scans(on_known[t]), number),
+        "flagged_ml": (of_scans(curves.flagged_ml[t]), number),
+    }
     values, resampled = {}, {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name, (above, below) in zip(FIGURES, pairs, strict=True):
+        for name, (above, below) in pairs.items():
             values[name] = float(np.divide(above.sum(), below.sum()))
             if weights is not None:
                 resampled[name] = (weights @ above) / (weights @ below)

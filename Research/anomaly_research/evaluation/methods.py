@@ -41,7 +41,7 @@ def compared_methods(
     folder: Path,
     subjects: Sequence[str],
     models: Mapping[str, AnyModel],
-    progress: Callable[[str, float], None] | None = None,
+    progress: Callable[[str, float], None],
 ) -> tuple[Method, ...]:
     """The models in their order, then the baselines, from what is stored.
 
@@ -59,8 +59,7 @@ def compared_methods(
     methods: list[Method] = []
     readers: dict[str, Truths] = {}
     for place, (name, model) in enumerate(models.items()):
-        if progress is not None:
-            progress(name, place / len(models))
+        progress(name, place / len(models))
         prepared_as = preparation_name(model.preparation)
         truths = readers.setdefault(prepared_as, Truths(Store(folder, model.preparation)))
         methods.append(_model_method(truths, name, subjects, model.scoring.threshold))

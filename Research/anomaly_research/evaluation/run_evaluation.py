@@ -68,7 +68,7 @@ class Evaluation:
     weights: np.ndarray
 
 
-def run_evaluation(request: EvaluationRequest, progress: Progress | None = None) -> Evaluation:
+def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation:
     """Prepare and score what is not stored yet, then compare all methods from what is stored.
 
     `Evaluation.methods` is empty where no scan could be evaluated.
@@ -77,11 +77,8 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
         InputError: if the cohort, a model, a subject that was named, or the device cannot be used.
     """
 
-    def part(stage: str, begin: float, end: float) -> Callable[[str, float], None] | None:
-        if progress is None:
-            return None
-        report = progress
-        return lambda line, done: report(stage, begin + (end - begin) * done, line)
+    def part(stage: str, begin: float, end: float) -> Callable[[str, float], None]:
+        return lambda line, done: progress(stage, begin + (end - begin) * done, line)
 
     device = resolve_device(request.device)
     models = method_names([load_model(name) for name in request.models])

@@ -172,10 +172,11 @@ def joint_optimum(
             outside = _Totals.of(counts, drawn == 0, ignore_wmh)
             there = _taken(outside.sensitivity, _best_thresholds(outside, allowed))
             unseen.append(float(there[picked] - there[reference]))
-    best = _performance(counts, total, (*chosen, int(thresholds[chosen])))
-    paper = (
-        None if reference is None else _performance(counts, total, (*reference, int(thresholds[reference])))
+    best, paper = (
+        None if setting is None else _performance(counts, total, (*setting, int(thresholds[setting])))
+        for setting in (chosen, reference)
     )
+    assert best is not None
     return JointOptimum(
         allowed=allowed,
         best=best,
@@ -186,6 +187,9 @@ def joint_optimum(
         chosen_again=again / max(1, len(sensitivities)),
         out_of_bag=float(np.mean(unseen)) if unseen else float("nan"),
     )
+
+
+_MEASURED = ("sensitivity", "volume_share", "findings", "false_positives", "flagged_ml")
 
 
 @dataclass(frozen=True)
@@ -254,19 +258,12 @@ def _reference(counts: SweepCounts) -> tuple[int, int] | None:
 
 def _performance(counts: SweepCounts, total: _Totals, index: tuple[int, ...]) -> Performance:
     latent, percentile, threshold = index
-
-    def value(of: np.ndarray) -> float:
-        return float(of[index]) if threshold >= 0 else 0.0
-
+    found = threshold >= 0
     return Performance(
         latent_size=counts.latent_sizes[latent],
         percentile=counts.percentiles[percentile],
-        threshold=float(counts.thresholds[index]) if threshold >= 0 else float("inf"),
-        sensitivity=value(total.sensitivity),
-        volume_share=value(total.volume_share),
-        findings=value(total.findings),
-        false_positives=value(total.false_positives),
-        flagged_ml=value(total.flagged_ml),
+        threshold=float(counts.thresholds[index]) if found else float("inf"),
+        **{name: float(getattr(total, name)[index]) if found else 0.0 for name in _MEASURED},
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..evaluation.bootstrap import columns, patient_weights
 from ..evaluation.csv_rows import Row
 from ..evaluation.kinds import CalledFinding, confusion
 from ..evaluation.strata import size_name
-from .real_lesions import Found, LesionRow, MatchedFindingRow, findings_of, lesions_of
+from .real_lesions import Found, findings_of, lesions_of
 
 SIZES = ((0.0, 0.03), (0.03, 0.1), (0.1, 1.0), (1.0, np.inf))
 """Volumes of MS lesions and hyperintensities in millilitres, from (inclusive) to; they are smaller than infarcts."""
@@ -32,13 +32,11 @@ class Group:
     scans: tuple[Found, ...]
 
     @cached_property
-    def lesions(self) -> list[LesionRow]:
-        """Of all scans."""
+    def lesions(self) -> list[Row]:
         return [row for scan in self.scans for row in lesions_of(scan)]
 
     @cached_property
-    def findings(self) -> list[MatchedFindingRow]:
-        """Of all scans."""
+    def findings(self) -> list[Row]:
         return [row for scan in self.scans for row in findings_of(scan)]
 
     @cached_property
@@ -88,43 +86,43 @@ def tumour_rows(groups: Sequence[Group]) -> Iterator[Row]:
     """Tumours found, and the medians over tumours of the share marked (0 of a missed one) and of Dice (of those found)."""
     for group in groups:
         if group.lesion_class == "tumour" and group.lesions:
-            found = [lesion for lesion in group.lesions if lesion.found]
+            found = [lesion for lesion in group.lesions if lesion["found"]]
             yield {
                 **_head(group),
                 "tumours": len(group.lesions),
                 "found": len(found),
-                **group.ratio("found_share", _values(found, lambda _: 1.0), _values(group.lesions, lambda _: 1.0)),
-                **group.median("share_marked", _values(group.lesions, lambda lesion: lesion.share)),
-                **group.median("dice", _values(found, lambda lesion: lesion.dice)),
+                **group.ratio("found_share", _each(found), _each(group.lesions)),
+                **group.median("share_marked", _each(group.lesions, "share")),
+                **group.median("dice", _each(found, "dice")),
                 **_per_scan(group),
-            }  # fmt: skip
+            }
 
 
 def size_rows(groups: Sequence[Group]) -> Iterator[Row]:
     """MS lesions and hyperintensities by size: found, share of the volume in lesions found and in marked voxels."""
+    over = f"all over {AIMED_OVER_ML:g} ml"
     for group in groups:
         if group.lesion_class == "tumour" or not group.lesions:
             continue
-        choices: list[tuple[str, Callable[[LesionRow], bool]]] = [
-            (name, lambda lesion, name=name: size_name(lesion.volume_ml, SIZES) == name)  # type: ignore[misc]
-            for name in (size_name(low, SIZES) for low, _ in SIZES)
-        ]
-        choices.append((f"all over {AIMED_OVER_ML:g} ml", lambda lesion: lesion.volume_ml >= AIMED_OVER_ML))
-        choices.append(("all", lambda _: True))
-        for name, belongs in choices:
-            among = [lesion for lesion in group.lesions if belongs(lesion)]
-            found = [lesion for lesion in among if lesion.found]
-            volume = _values(among, lambda lesion: lesion.volume_ml)
+        for name in (*(size_name(low, SIZES) for low, _ in SIZES), over, "all"):
+            among = [
+                lesion
+                for lesion in group.lesions
+                if name in ("all", size_name(lesion["volume_ml"], SIZES))
+                or (name == over and lesion["volume_ml"] >= AIMED_OVER_ML)
+            ]
+            found = [lesion for lesion in among if lesion["found"]]
+            volume = _each(among, "volume_ml")
             yield {
                 **_head(group),
                 "size": name,
                 "lesions": len(among),
                 "found": len(found),
-                **group.ratio("found_share", _values(found, lambda _: 1.0), _values(among, lambda _: 1.0)),
+                **group.ratio("found_share", _each(found), _each(among)),
                 "volume_ml": sum(value for _, value in volume),
-                **group.ratio("volume_share", _values(found, lambda lesion: lesion.volume_ml), volume),
-                **group.ratio("voxel_share", _values(among, lambda lesion: lesion.share * lesion.volume_ml), volume),
-            }  # fmt: skip
+                **group.ratio("volume_share", _each(found, "volume_ml"), volume),
+                **group.ratio("voxel_share", _each(among, "share", "volume_ml"), volume),
+            }
 
 
 def scan_rows(groups: Sequence[Group]) -> Iterator[Row]:
@@ -137,12 +135,8 @@ def kind_rows(found: Sequence[Found]) -> Iterator[Row]:
     """Of each method that says so: what the findings on true lesions were called."""
     for method in dict.fromkeys(one.method for one in found if one.hints):
         own = [one for one in found if one.method == method]
-        called = [
-            CalledFinding(row.patient, row.truth, row.hint)
-            for one in own
-            for row in findings_of(one)
-            if row.truth
-        ]
+        rows = [row for one in own for row in findings_of(one) if row["truth"]]
+        called = [CalledFinding(row["patient"], row["truth"], row["hint"]) for row in rows]
         for row in confusion(called, [one.patient for one in own]):
             yield {"method": method, "of": "findings", **row}
 
@@ -159,13 +153,14 @@ def _head(group: Group) -> Row:
 
 def _per_scan(group: Group) -> Row:
     scans = [(scan.patient, 1.0) for scan in group.scans]
-    elsewhere = [row for row in group.findings if not row.truth]
+    elsewhere = [row for row in group.findings if not row["truth"]]
     return {
-        **group.ratio("findings", _values(group.findings, lambda _: 1.0), scans),
-        **group.ratio("on_no_lesion", _values(elsewhere, lambda _: 1.0), scans),
-        **group.ratio("flagged_ml", _values(group.findings, lambda finding: finding.volume_ml), scans),
+        **group.ratio("findings", _each(group.findings), scans),
+        **group.ratio("on_no_lesion", _each(elsewhere), scans),
+        **group.ratio("flagged_ml", _each(group.findings, "volume_ml"), scans),
     }
 
 
-def _values(rows: Sequence[Any], value: Callable[[Any], float]) -> list[tuple[str, float]]:
-    return [(row.patient, float(value(row))) for row in rows]
+def _each(rows: Sequence[Row], *factors: str) -> list[tuple[str, float]]:
+    """The patient of each row with the product of some of its columns; without any, 1."""
+    return [(row["patient"], math.prod((row[name] for name in factors), start=1.0)) for row in rows]

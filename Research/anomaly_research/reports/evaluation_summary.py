@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-
-from jinja2 import StrictUndefined, Template
+from collections.abc import Mapping, Sequence
 
 from ..evaluation import published
 from ..evaluation.bootstrap import CONFIDENCE
@@ -17,39 +13,26 @@ from ..evaluation.froc import MOST_FLAGGED, RATES
 from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.threshold_curves import ANY
 from .kinds_table import kinds_tables
-from .markdown import counted, dice, figure, grouped, points, share, table
+from .markdown import counted, dice, figure, grouped, markdown_page, points, share, table
 
 
-@dataclass(frozen=True)
-class Tables:
-    """The tables of an evaluation (see `evaluation.evaluation_tables`)."""
-
-    methods: list[Row]
-    sensitivity: list[Row]
-    rates: list[Row]
-    differences: list[Row]
-    strata: list[Row]
-    lesion_free: list[Row]
-    categories: list[Row]
-    kinds: list[Row]
-
-
-def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
+def summary_page(evaluation: Evaluation, tables: Mapping[str, Sequence[Row]], said: str) -> str:
     """The page.
 
     Args:
+        tables: of `evaluation.evaluation_tables`, by name.
         said: what was simulated; the page begins with it.
     """
-    first = tables.methods[0]
+    first = tables["methods"][0]
     people = counted(first["patients"], "patient")
     interval = (
         f"In brackets: {CONFIDENCE:g} % interval over patients ({evaluation.request.resamples} resamples)."
         if first["patients"] > 1
         else "No intervals: there is but one patient."
     )
-    smallest = {f"{r['smallest_ml']:g} ml ({r['method']})" for r in tables.methods if r["smallest_ml"]}
-    template = (Path(__file__).parent / "templates" / "evaluation.md").read_text("utf-8")
-    return Template(template, trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined).render(
+    smallest = {f"{r['smallest_ml']:g} ml ({r['method']})" for r in tables["methods"] if r["smallest_ml"]}
+    return markdown_page(
+        "evaluation.md",
         said=said,
         people=people,
         size=f"{people}, {counted(first['scans'], 'scan')}, {counted(first['lesions'], 'infarct')}",
@@ -58,15 +41,15 @@ def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
         smallest=", ".join(sorted(smallest)),
         most_flagged=f"{100 * MOST_FLAGGED:g}",
         models=", ".join(f"{name} ({m.fingerprint[:12]})" for name, m in evaluation.models.items()),
-        methods="\n".join(_method_table(tables.methods)),
-        sensitivity="\n".join(_rate_table(tables.sensitivity)),
-        rates="\n".join(_aim_table(tables.rates)),
-        differences="\n".join(_difference_table(tables.differences)),
-        strata="\n".join(_strata_table(tables.strata)),
-        strata_at_rates="\n".join(_strata_rate_table(tables.strata)),
-        lesion_free="\n".join(_free_table(tables.lesion_free)),
-        categories="\n".join(_category_table(tables.categories)),
-        kinds="\n".join(kinds_tables(tables.kinds)),
+        methods=_method_table(tables["methods"]),
+        sensitivity=_rate_table(tables["sensitivity"]),
+        rates=_aim_table(tables["rates"]),
+        differences=_difference_table(tables["differences"]),
+        strata=_strata_table(tables["strata"]),
+        strata_at_rates=_strata_rate_table(tables["strata"]),
+        lesion_free=_free_table(tables["lesion_free"]),
+        categories=_category_table(tables["categories"]),
+        kinds=kinds_tables(tables["kinds"]),
     )
 
 

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from ..evaluation.csv_rows import Row
+
+
+def markdown_page(template: str, **values: object) -> str:
+    """A page from a file in templates/; a list of lines is written with the filter `lines`."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["lines"] = "\n".join
+    return environment.get_template(template).render(**values)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
