@@ -18,7 +18,7 @@ FLAGGED = np.geomspace(2e-6, 0.2, 120)
 _BINS = np.geomspace(1e-3, 1e4, 4001)
 _NAME = re.compile(r"latent-(\d+)")
 
-_COUNTED = {
+COUNTED = {
     "found": np.int32,
     "found_ml": np.float32,
     "findings": np.int32,
@@ -82,7 +82,7 @@ def count_sweep(store: Store, models: Mapping[int, str], progress: Progress | No
                 )
             tails[latent] += [np.searchsorted(np.sort(-s), -_BINS) for s in scores.scores]
     thresholds = np.array([[_thresholds(tail) for tail in of_model] for of_model in tails])
-    counts = {name: np.zeros((len(subjects), *thresholds.shape), kind) for name, kind in _COUNTED.items()}
+    counts = {name: np.zeros((len(subjects), *thresholds.shape), kind) for name, kind in COUNTED.items()}
     truths, volume_ml = [], []
     for number, subject in enumerate(subjects):
         report(len(subjects) + number, subject)
