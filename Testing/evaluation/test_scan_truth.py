@@ -142,24 +142,12 @@ def test_the_truths_table_names_the_lesions(tmp_path):
     study = prepared_study()
     labels = np.zeros(FLAIR_GRID.shape, np.uint16)
     labels[5, 50:54, 50:55] = 3
-    rows = [
-        {
-            "index": 3,
-            "kind": "lacunar",
-            "region": "deep grey",
-            "side": "left",
-            "cavitated": "yes",
-            "volume_ml": "9",
-        },
-        {
-            "index": 8,
-            "kind": "cortical",
-            "region": "cortex",
-            "side": "right",
-            "cavitated": "no",
-            "volume_ml": "0.02",
-        },
+    names = ("index", "kind", "region", "side", "cavitated", "volume_ml")
+    table = [
+        (3, "lacunar", "deep grey", "left", "yes", "9"),
+        (8, "cortical", "cortex", "right", "no", "0.02"),
     ]
+    rows = [dict(zip(names, row, strict=True)) for row in table]
     truth = scan_truth(bids_scan(tmp_path, labels, rows=rows), study)
     assert [(lesion.number, lesion.kind, lesion.cavitated) for lesion in truth.lesions] == [
         (3, "lacunar", "yes"),
