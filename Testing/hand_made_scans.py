@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from anomaly_research.evaluation.threshold_curves import CohortCurves, gather, scan_curves
 from anomaly_research.evaluation.truth import ElementTruth, Lesion, ScanFacts
@@ -52,3 +54,19 @@ def cohort_of(scans: list[tuple[str, str, str]], thresholds: np.ndarray, smalles
             yield ScanFacts(f"sub-{number}", patient, truth.lesions, truth.brain_ml), curve
 
     return gather(parts())
+
+
+def matched_by_image(lesions: np.ndarray, findings: np.ndarray, voxel_ml: float) -> SimpleNamespace:
+    """What two label maps on one grid tell, by any overlap: what the counts on elements have to agree with."""
+    numbers, sizes = np.unique(lesions[lesions > 0], return_counts=True)
+    both = (lesions > 0) & (findings > 0)
+    found = np.isin(numbers, lesions[both])
+    return SimpleNamespace(
+        lesions=len(numbers),
+        found=int(found.sum()),
+        volume_ml=float(sizes.sum()) * voxel_ml,
+        found_volume_ml=float(sizes[found].sum()) * voxel_ml,  # of whole lesions
+        findings=len(np.unique(findings[findings > 0])),
+        true_findings=len(np.unique(findings[both])),
+        flagged_ml=float((findings > 0).sum()) * voxel_ml,
+    )

@@ -8,7 +8,6 @@ network's labels are. Where the shared data are:
 
 from __future__ import annotations
 
-import csv
 import statistics
 import time
 from pathlib import Path
@@ -17,6 +16,8 @@ import click
 import numpy as np
 import SimpleITK as sitk
 import torch
+from anomaly_research.evaluation.csv_rows import Row, write_rows
+from anomaly_research.reports.markdown import grouped
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel, segment_anatomy
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.preparation import prepare
@@ -69,7 +70,7 @@ def main(data: Path, output: Path) -> None:
     """Measure, print, and write a CSV: one row a person and part of the brain."""
     torch.set_num_threads(min(2, torch.get_num_threads()))
     anatomy_model()
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for group, people in (("validation", VALIDATION), ("test", TEST)):
         for number in people:
             folder = data / "nichart" / f"Subj{number}"
@@ -93,15 +94,9 @@ def main(data: Path, output: Path) -> None:
                         "seconds": round(seconds, 2),
                     }
                 )
-    with output.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    for group in ("validation", "test"):
-        for label in MUSE:
-            part = label.name.lower().replace("_", " ")
-            dice = [float(r["dice"]) for r in rows if (r["people"], r["part"]) == (group, part)]  # type: ignore[arg-type]
-            click.echo(f"{group:10} {part:13} {statistics.mean(dice):.3f}")
+    write_rows(output, rows)
+    for (group, part), own in grouped(rows, "people", "part").items():
+        click.echo(f"{group:10} {part:13} {statistics.mean(row['dice'] for row in own):.3f}")
 
 
 if __name__ == "__main__":

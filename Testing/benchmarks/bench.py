@@ -30,7 +30,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import patch_speed
-from anomaly_research.evaluation.overlap import match
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.device import available_devices
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
@@ -41,6 +40,7 @@ from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL, find_model
 from AnomalyDetectionLib.model.model_file import Model, load_model, resources
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
 from AnomalyDetectionLib.model.networks import Generator
+from hand_made_scans import matched_by_image
 from measured_command import Measured, detect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -220,8 +220,8 @@ def _found_rows(labels: Path) -> list[Row]:
     voxel_ml = float(np.prod(truth_image.GetSpacing())) / 1000
     findings = sitk.GetArrayFromImage(sitk.ReadImage(str(labels)))
     sizes_ml = np.bincount(truth.ravel()) * voxel_ml
-    large = match(np.where(sizes_ml[truth] >= 1, truth, 0), findings, voxel_ml)
-    every = match(truth, findings, voxel_ml)
+    large = matched_by_image(np.where(sizes_ml[truth] >= 1, truth, 0), findings, voxel_ml)
+    every = matched_by_image(truth, findings, voxel_ml)
     aim = f"all: {_reached(large.found == large.lesions)}"
     return [
         Row("simulated infarcts of 1 ml or more found", f"{large.found} of {large.lesions}", aim),

@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import random
+import re
 import resource
 import shutil
 import signal
@@ -28,11 +29,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import psutil
 import SimpleITK as sitk
+from anomaly_research.evaluation.csv_rows import read_rows
 from AnomalyDetectionLib.files.file_hash import sha256_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # what tests and benchmarks share
@@ -48,17 +51,8 @@ PROGRAM = [sys.executable, "-m", "AnomalyDetectionLib"]
 def prepare(cohort: Path, source: Path | None) -> None:
     """50 subjects in anatomy made from a template, as `simulate` makes them; then 5 are broken."""
     if source is None:
-        command = [
-            *PROGRAM,
-            "simulate",
-            "--output",
-            str(cohort),
-            "--subjects",
-            str(SUBJECTS),
-            "--anatomy",
-            "icbm152",
-        ]
-        subprocess.run([*command, "--seed", "6"], check=True)
+        options = f"--subjects {SUBJECTS} --anatomy icbm152 --seed 6".split()
+        subprocess.run([*PROGRAM, "simulate", "--output", str(cohort), *options], check=True)
     else:
         shutil.copytree(source, cohort)
     subjects = sorted(p for p in cohort.glob("sub-*") if p.is_dir())
@@ -126,14 +120,12 @@ BROKEN: dict[str, Callable[[Path, Path], None]] = {
 # --- kills ---------------------------------------------------------------------------------------------------
 
 
-def kills(
-    cohort: Path, results: Path, options: Sequence[str], seed: int, soonest: float, latest: float
-) -> None:
+def kills(cohort: Path, results: Path, options: Sequence[str], seed: int, between: Sequence[float]) -> None:
     """Run with kill -9 at three random moments: all processes, the command alone, a scan's process; then to the end."""
     out = cohort.parent / f"{cohort.name}-kills"
     shutil.rmtree(out, ignore_errors=True)
     chance = random.Random(seed)
-    command = [*PROGRAM, "bids", str(cohort), str(out), "participant", "--progress", "none", *options]
+    command = _bids(cohort, out, "participant", *options)
     rows: list[dict[str, object]] = []
     finished: dict[str, str] = {}
     targets: list[tuple[str, Callable[[psutil.Process], list[psutil.Process]]]] = [
@@ -143,16 +135,15 @@ def kills(
     ]
     for number, (what, choose) in enumerate([*targets, ("nothing", lambda main: [])], start=1):
         begin = time.perf_counter()
-        process = subprocess.Popen(
-            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, start_new_session=True, **quiet)
         after = None
         if what != "nothing":
-            after = chance.uniform(soonest, latest)
+            after = chance.uniform(*between)
             time.sleep(after)
             if process.poll() is None:
                 for victim in choose(psutil.Process(process.pid)):
-                    with _gone_is_fine():
+                    with suppress(psutil.NoSuchProcess):
                         victim.send_signal(signal.SIGKILL)
         code = process.wait()
         seconds = time.perf_counter() - begin
@@ -207,26 +198,17 @@ def _finished(out: Path) -> dict[str, str]:
 
 def _half(out: Path) -> int:
     """Folders of subjects that do not hold everything."""
-    needed = (
-        "anat/*_dseg.json",
-        "anat/*_dseg.nii.gz",
-        "anat/*_statmap.nii.gz",
-        "anat/*_dseg.tsv",
-        "figures/*thumbnail*",
-    )
+    endings = ("dseg.json", "dseg.nii.gz", "statmap.nii.gz", "dseg.tsv")
+    needed = (*(f"anat/*_{ending}" for ending in endings), "figures/*thumbnail*")
     folders = [p for p in out.glob("sub-*") if p.is_dir()]
     return sum(not all(any(p.glob(pattern)) for pattern in needed) for p in folders)
 
 
 def _errors(out: Path) -> list[dict[str, str]]:
-    try:
-        with (out / "errors.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
+    if not (out / "errors.csv").exists():
         return []
-    return [
-        {**row, "name": "_".join(part for part in (row["subject"], row["session"]) if part)} for row in rows
-    ]
+    rows = read_rows(out / "errors.csv", ("subject", "session"))
+    return [{**row, "name": "_".join(filter(None, (row["subject"], row["session"])))} for row in rows]
 
 
 def _wait_for_orphans(out: Path) -> None:
@@ -236,14 +218,6 @@ def _wait_for_orphans(out: Path) -> None:
         if not alive:
             return
         time.sleep(0.1)
-
-
-class _gone_is_fine:  # noqa: N801  used like contextlib's
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type | None, *_: object) -> bool:
-        return kind is not None and issubclass(kind, psutil.NoSuchProcess)
 
 
 # --- speed ---------------------------------------------------------------------------------------------------
@@ -256,18 +230,8 @@ def scaling(cohort: Path, results: Path, workers: Sequence[int], options: Sequen
     for count in workers:
         out = cohort.parent / f"{cohort.name}-workers-{count}"
         shutil.rmtree(out, ignore_errors=True)
-        command = [
-            *PROGRAM,
-            "bids",
-            str(cohort),
-            str(out),
-            "participant",
-            "--jobs",
-            str(count),
-            "--threads",
-            "1",
-        ]
-        code, seconds, peak, cpu = _watched([*command, "--progress", "none", *options])
+        command = _bids(cohort, out, "participant", "--jobs", str(count), "--threads", "1", *options)
+        code, seconds, peak, cpu = _watched(command)
         scans = len(_finished(out))
         first = first or seconds
         size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file()) / max(scans, 1)
@@ -300,7 +264,7 @@ def isolation(cohort: Path, results: Path, scans: int) -> None:
 
     limit_threads(1)
     chosen = select_scans(cohort).scans[:scans]
-    settings = CohortSettings(model_sha256=_sha256(find_model("paper")))
+    settings = CohortSettings(model_sha256=sha256_of(find_model("paper")))
     rows: list[dict[str, object]] = []
 
     def dataset(name: str) -> Dataset:
@@ -318,18 +282,9 @@ def isolation(cohort: Path, results: Path, scans: int) -> None:
 
     def anew(made: Dataset) -> None:
         for scan in chosen:
-            command = [
-                *PROGRAM,
-                "bids",
-                str(cohort),
-                str(made.folder),
-                "participant",
-                "--jobs",
-                "1",
-                "--threads",
-                "1",
-            ]
-            subprocess.run([*command, "--participant-label", scan.subject, "--progress", "none"], check=False, stdout=subprocess.DEVNULL)  # fmt: skip
+            options = ("--jobs", "1", "--threads", "1", "--participant-label", scan.subject)
+            command = _bids(cohort, made.folder, "participant", *options)
+            subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
 
     def in_one(made: Dataset) -> None:
         from AnomalyDetectionLib.cohort.scan import analyse
@@ -343,16 +298,17 @@ def isolation(cohort: Path, results: Path, scans: int) -> None:
     _write(results, "isolation", rows, "What keeping scans apart costs", [f"One thread. {_machine()}."])
 
 
-def group(results: Path, scans: int, work: Path) -> None:
+def group(results: Path, scans: int, work: Path | None) -> None:
     """`group` on made-up records: a random number of findings, thumbnails of the usual size."""
+    if work is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return group(results, scans, Path(folder))
     out, source = work / "made-up", work / "made-up-source"
     shutil.rmtree(out, ignore_errors=True)
     shutil.rmtree(source, ignore_errors=True)
     make_records(out, source, scans)
     begin = time.perf_counter()
-    code, seconds, peak, _ = _watched(
-        [*PROGRAM, "bids", str(source), str(out), "group", "--progress", "none"]
-    )
+    code, seconds, peak, _ = _watched(_bids(source, out, "group"))
     pages = sorted((out / "group_pages").glob("*.html"))
     row = {
         "scans": scans,
@@ -372,6 +328,10 @@ def group(results: Path, scans: int, work: Path) -> None:
 # --- what all share ------------------------------------------------------------------------------------------
 
 
+def _bids(cohort: Path, out: Path, level: str, *options: str) -> list[str]:
+    return [*PROGRAM, "bids", str(cohort), str(out), level, "--progress", "none", *options]
+
+
 def _watched(command: Sequence[str]) -> tuple[int, float, int, float]:
     """Run a command; its exit code, seconds, the most memory of it and its children, and their processor seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -384,12 +344,12 @@ def _watched(command: Sequence[str]) -> tuple[int, float, int, float]:
         nonlocal peak
         while not running.wait(0.2):
             total = 0
-            with _gone_is_fine():
+            with suppress(psutil.NoSuchProcess):
                 for member in [
                     psutil.Process(process.pid),
                     *psutil.Process(process.pid).children(recursive=True),
                 ]:
-                    with _gone_is_fine():
+                    with suppress(psutil.NoSuchProcess):
                         memory = member.memory_full_info()
                         total += memory.pss  # what processes share is counted once
                         times = member.cpu_times()
@@ -428,22 +388,12 @@ def _table(path: Path, rows: Sequence[dict[str, object]] | list[dict[str, str]],
         table.writerows(rows)  # type: ignore[arg-type]
 
 
-def _sha256(path: Path) -> str:
-
-    return sha256_of(path)
-
-
 def _machine() -> str:
     """What it was measured on, and how busy that was."""
     model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [
-            line.partition(":")[2].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        model = names[0] if names else model
+    with suppress(OSError):
+        names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        model = names[0].strip() if names else model
     load = os.getloadavg()[2] if hasattr(os, "getloadavg") else float("nan")
     return f"{model}, {os.cpu_count()} cores; average load of the last 15 minutes {load:.1f}"
 
@@ -454,42 +404,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parts = parser.add_subparsers(dest="part", required=True)
-    part = parts.add_parser("prepare")
-    part.add_argument("cohort", type=Path)
-    part.add_argument("--source", type=Path)
-    part = parts.add_parser("kills")
-    part.add_argument("cohort", type=Path)
-    part.add_argument("results", type=Path)
-    part.add_argument("--seed", type=int, default=6)
-    part.add_argument("--between", type=float, nargs=2, default=(40, 150), metavar="SECONDS")
-    part.add_argument("--options", default="--jobs 2")
-    part = parts.add_parser("scaling")
-    part.add_argument("cohort", type=Path)
-    part.add_argument("results", type=Path)
-    part.add_argument("--workers", type=int, nargs="+", default=(1, 2))
-    part.add_argument("--options", default="")
-    part = parts.add_parser("isolation")
-    part.add_argument("cohort", type=Path)
-    part.add_argument("results", type=Path)
-    part.add_argument("--scans", type=int, default=6)
-    part = parts.add_parser("group")
-    part.add_argument("results", type=Path)
-    part.add_argument("--scans", type=int, default=10_000)
-    part.add_argument("--work", type=Path)
-    given = parser.parse_args()
-    if given.part == "prepare":
-        prepare(given.cohort.absolute(), given.source)
-    elif given.part == "kills":
-        kills(given.cohort.absolute(), given.results, given.options.split(), given.seed, *given.between)
-    elif given.part == "scaling":
-        scaling(given.cohort.absolute(), given.results, given.workers, given.options.split())
-    elif given.part == "isolation":
-        isolation(given.cohort.absolute(), given.results, given.scans)
-    elif given.work is not None:
-        group(given.results, given.scans, given.work)
-    else:
-        with tempfile.TemporaryDirectory() as work:
-            group(given.results, given.scans, Path(work))
+    part = {name: parts.add_parser(name) for name in ("prepare", "kills", "scaling", "isolation", "group")}
+    for name, each in part.items():
+        if name != "group":
+            each.add_argument("cohort", type=lambda path: Path(path).absolute())
+        if name != "prepare":
+            each.add_argument("results", type=Path)
+    part["prepare"].add_argument("--source", type=Path)
+    part["kills"].add_argument("--seed", type=int, default=6)
+    part["kills"].add_argument("--between", type=float, nargs=2, default=(40, 150), metavar="SECONDS")
+    part["kills"].add_argument("--options", default="--jobs 2", type=str.split)
+    part["scaling"].add_argument("--workers", type=int, nargs="+", default=(1, 2))
+    part["scaling"].add_argument("--options", default="", type=str.split)
+    part["isolation"].add_argument("--scans", type=int, default=6)
+    part["group"].add_argument("--scans", type=int, default=10_000)
+    part["group"].add_argument("--work", type=Path)
+    given = vars(parser.parse_args())
+    run = {"prepare": prepare, "kills": kills, "scaling": scaling, "isolation": isolation, "group": group}
+    run[given.pop("part")](**given)
 
 
 if __name__ == "__main__":

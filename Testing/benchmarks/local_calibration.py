@@ -146,16 +146,15 @@ class Experiment:
     ) -> CohortCurves:
         scoring = model.scoring
 
-        def parts():  # type: ignore[no-untyped-def]
-            for scan, lattice in zip(self.test, lattices, strict=True):
-                truth = self.store.read_truth(scan.name)
-                (curve,) = scan_curves(
-                    lattice, truth.on_cells(scoring.stride), thresholds, smallest=(scoring.min_patches,),
-                    neighbourhood=scoring.neighbourhood,
-                )  # fmt: skip
-                yield truth.facts, curve
-
-        return gather(parts())
+        parts = []
+        for scan, lattice in zip(self.test, lattices, strict=True):
+            truth = self.store.read_truth(scan.name)
+            cells, least = truth.on_cells(scoring.stride), (scoring.min_patches,)
+            (curve,) = scan_curves(
+                lattice, cells, thresholds, smallest=least, neighbourhood=scoring.neighbourhood
+            )
+            parts.append((truth.facts, curve))
+        return gather(parts)
 
 
 def draws(scans: Sequence[Scored], count: int, most: int) -> Iterator[list[Scored]]:
@@ -182,15 +181,8 @@ def rows_of(
     if curve is not None:
         at = math.ceil(100 * curve.threshold_for(false_positives)) / 100
         own = replace(model, scoring=replace(model.scoring, threshold=at))
-        yield [
-            "nothing: own false positives",
-            "",
-            "",
-            "own",
-            f"{at:g}",
-            f"{false_positives:g}",
-            *experiment.measure(own, []),
-        ]
+        yield ["nothing: own false positives", "", "", "own", f"{at:g}", f"{false_positives:g}",
+               *experiment.measure(own, [])]  # fmt: skip
     for count in counts:
         for number, drawn in enumerate(draws(experiment.local, count, most)):
             for statistics in (True, False) if isinstance(model, Model) else (False,):

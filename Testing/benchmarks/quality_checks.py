@@ -16,14 +16,18 @@ import pickle
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 import SimpleITK as sitk
+from anomaly_research.evaluation.csv_rows import read_rows
 from anomaly_research.evaluation.truth_files import read_bids
+from anomaly_research.reports.markdown import grouped
 from anomaly_research.simulation.signals import CSF, GREY_MATTER, WHITE_MATTER
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
 from AnomalyDetectionLib.detection.quality import (
@@ -37,6 +41,7 @@ from AnomalyDetectionLib.detection.quality import (
 from AnomalyDetectionLib.detection.quality.acquired import Acquired, Role, brain_on
 from AnomalyDetectionLib.detection.quality.checks import check_image, check_images, check_mask
 from AnomalyDetectionLib.detection.quality.slice_shifts import SliceShifts
+from AnomalyDetectionLib.detection.quality.warning import QualityWarning
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.contrast import refuse_the_same
@@ -64,25 +69,16 @@ TEST = (
     "openms_mni/patient19",
 )
 FAULTY = (
-    *(
-        f"lgg/TCGA_{name}"
-        for name in (
-            *(
-                "CS_5395_19981004",
-                "DU_5851_19950428",
-                "DU_6404_19850629",
-                "DU_7019_19940908",
-                "DU_7304_19930325",
-            ),
-            *(
-                "FG_6690_20020226",
-                "FG_7643_20021104",
-                "HT_7475_19970918",
-                "HT_7680_19970202",
-                "HT_A61A_20000127",
-            ),
-        )
-    ),
+    "lgg/TCGA_CS_5395_19981004",
+    "lgg/TCGA_DU_5851_19950428",
+    "lgg/TCGA_DU_6404_19850629",
+    "lgg/TCGA_DU_7019_19940908",
+    "lgg/TCGA_DU_7304_19930325",
+    "lgg/TCGA_FG_6690_20020226",
+    "lgg/TCGA_FG_7643_20021104",
+    "lgg/TCGA_HT_7475_19970918",
+    "lgg/TCGA_HT_7680_19970202",
+    "lgg/TCGA_HT_A61A_20000127",
     *(f"nichart/Subj{n}" for n in (4, 13, 18)),
 )
 """Faults are made in these."""
@@ -140,6 +136,25 @@ class Scan:
         return replace(self.study, flair=replace(self.study.flair, image=image))
 
 
+Answer = Callable[[Scan], tuple[str, ...]]
+"""What the checks call a scan that was made faulty."""
+Found = Iterable[QualityWarning | str]
+
+
+def of_scan(fault: Callable[..., Found]) -> Callable[..., Answer]:
+    """What finds warnings of a scan with a fault, as what takes the fault's parameters first and the scan then."""
+
+    def with_parameters(*values: Any, **named: Any) -> Answer:
+        @wraps(fault)  # its name tells those that go the whole way
+        def answer(scan: Scan) -> tuple[str, ...]:
+            found = fault(scan, *values, **named)
+            return tuple(each if isinstance(each, str) else each.name for each in found)
+
+        return answer
+
+    return with_parameters
+
+
 def names(study: Study, prepared: PreparedStudy) -> tuple[str, ...]:
     """What the checks call the faults that they find."""
     return tuple(warning.name for warning in check_images(study, prepared))
@@ -153,59 +168,50 @@ def whole_way(study: Study) -> tuple[str, ...]:
         return (REFUSED,)
 
 
-def same_place(role: Role, change: Callable[[Scan, Role], sitk.Image]) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def same_place(scan: Scan, role: Role, change: Callable[[Scan, Role], sitk.Image]) -> Found:
     """A fault that leaves the geometry as it is."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        image = Acquired.of(scan.changed(role, change(scan, role)), scan.prepared, role)
-        return tuple(warning.name for warning in check_image(image))
-
-    return answer
+    image = Acquired.of(scan.changed(role, change(scan, role)), scan.prepared, role)
+    return check_image(image)
 
 
-def without_slices(role: Role, count: int) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def without_slices(scan: Scan, role: Role, count: int) -> Found:
     """Slices missing from the middle of the brain. Of a FLAIR whose slices are repeated, as many of the true ones."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        image = Acquired.of(scan.study, scan.prepared, role)
-        own, across = np.flatnonzero(image.own), image.across
-        middle = np.median(np.flatnonzero(image.slices[1].any(axis=(1, 2))))
-        first = int(np.searchsorted(own, middle))
-        gone = range(own[first], own[first + count])
-        less = replace(
-            image,
-            values=np.delete(image.values, gone, axis=across),
-            brain=np.delete(image.brain, gone, axis=across),
-        )
-        return tuple(warning.name for warning in slice_gaps.check(less))
-
-    return answer
+    image = Acquired.of(scan.study, scan.prepared, role)
+    own, across = np.flatnonzero(image.own), image.across
+    middle = np.median(np.flatnonzero(image.slices[1].any(axis=(1, 2))))
+    first = int(np.searchsorted(own, middle))
+    gone = range(own[first], own[first + count])
+    less = replace(
+        image,
+        values=np.delete(image.values, gone, axis=across),
+        brain=np.delete(image.brain, gone, axis=across),
+    )
+    return slice_gaps.check(less)
 
 
-def cut(axis: str, mm_of_brain: float) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def cut(scan: Scan, axis: str, mm_of_brain: float) -> Found:
     """T1 and FLAIR end so far within the brain, at its top, its lower end or on one side."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        study = scan.study
-        flair, brain = scan.image("FLAIR"), scan.prepared.flair_brain
-        order, flips = lps_axes(Grid.of(flair))
-        along = order[0] if axis == "side" else order[2]
-        flipped = flips[0] if axis == "side" else flips[2]
-        inside = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != 2 - along)))
-        voxels = round(mm_of_brain / flair.GetSpacing()[along])
-        at_end = (axis != "lower end") != flipped
-        if at_end:
-            below, above = 0, flair.GetSize()[along] - 1 - int(inside[-1]) + voxels
-        else:
-            below, above = int(inside[0]) + voxels, 0
-        return whole_way(
-            replace(study, flair=replace(study.flair, image=made.cropped(flair, along, below, above)))
-        )
-
-    return answer
+    study = scan.study
+    flair, brain = scan.image("FLAIR"), scan.prepared.flair_brain
+    order, flips = lps_axes(Grid.of(flair))
+    along = order[0] if axis == "side" else order[2]
+    flipped = flips[0] if axis == "side" else flips[2]
+    inside = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != 2 - along)))
+    voxels = round(mm_of_brain / flair.GetSpacing()[along])
+    at_end = (axis != "lower end") != flipped
+    if at_end:
+        below, above = 0, flair.GetSize()[along] - 1 - int(inside[-1]) + voxels
+    else:
+        below, above = int(inside[0]) + voxels, 0
+    return whole_way(
+        replace(study, flair=replace(study.flair, image=made.cropped(flair, along, below, above)))
+    )
 
 
-def filled_in(role: Role, along: int) -> Callable[[Scan], tuple[str, ...]]:
+def filled_in(role: Role, along: int) -> Answer:
     """A good scan with noisy air, whose outermost voxels are 0: at the sides (0), or in front and behind (1)."""
 
     def change(scan: Scan, role: Role) -> sitk.Image:
@@ -216,47 +222,38 @@ def filled_in(role: Role, along: int) -> Callable[[Scan], tuple[str, ...]]:
     return same_place(role, change)
 
 
-def coarse(in_plane: float | None, across: float | None) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def coarse(scan: Scan, in_plane: float | None, across: float | None) -> Found:
     """A FLAIR of larger voxels."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        image = scan.image("FLAIR")
-        order, _ = lps_axes(Grid.of(image))
-        spacing = list(image.GetSpacing())
-        for axis in order[:2]:
-            spacing[axis] = in_plane or spacing[axis]
-        spacing[order[2]] = across or spacing[order[2]]
-        return whole_way(scan.changed("FLAIR", made.coarse(image, (spacing[0], spacing[1], spacing[2]))))
-
-    return answer
+    image = scan.image("FLAIR")
+    order, _ = lps_axes(Grid.of(image))
+    spacing = list(image.GetSpacing())
+    for axis in order[:2]:
+        spacing[axis] = in_plane or spacing[axis]
+    spacing[order[2]] = across or spacing[order[2]]
+    return whole_way(scan.changed("FLAIR", made.coarse(image, (spacing[0], spacing[1], spacing[2]))))
 
 
-def another_sequence(role: Role, tr: float, te: float) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def another_sequence(scan: Scan, role: Role, tr: float, te: float) -> Found:
     """A spin echo in the place of one image, made of the T1, with its noise."""
     signals = tuple(made.spin_echo(tissue, tr, te) for tissue in (CSF, GREY_MATTER, WHITE_MATTER))
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        study = scan.prepared
-        values = made.of_another_sequence(study.t1, study.brain, signals)
-        noise = 0.02 * max(signals) * np.random.default_rng(0).standard_normal(values.shape)
-        return of_prepared(scan, role, (values + noise).astype(np.float32))
-
-    return answer
+    study = scan.prepared
+    values = made.of_another_sequence(study.t1, study.brain, signals)
+    noise = 0.02 * max(signals) * np.random.default_rng(0).standard_normal(values.shape)
+    return of_prepared(scan, role, (values + noise).astype(np.float32))
 
 
-def the_other(role: Role) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def the_other(scan: Scan, role: Role) -> Found:
     """Twice the same sequence, with noise of its own each time."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        other, scale = (
-            (scan.prepared.flair, scan.prepared.flair_scale)
-            if role == "T1"
-            else (scan.prepared.t1, scan.prepared.t1_scale)
-        )
-        noise = 0.05 * np.random.default_rng(0).standard_normal(other.shape)
-        return of_prepared(scan, role, scale.invert((other + noise).astype(np.float32)))
-
-    return answer
+    other, scale = (
+        (scan.prepared.flair, scan.prepared.flair_scale)
+        if role == "T1"
+        else (scan.prepared.t1, scan.prepared.t1_scale)
+    )
+    noise = 0.05 * np.random.default_rng(0).standard_normal(other.shape)
+    return of_prepared(scan, role, scale.invert((other + noise).astype(np.float32)))
 
 
 TURNS = {
@@ -268,42 +265,34 @@ TURNS = {
 }
 
 
-def turned(order: tuple[int, ...], directions: tuple[int, ...]) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def turned(scan: Scan, order: tuple[int, ...], directions: tuple[int, ...]) -> Found:
     """The voxels turned under a header that stays: on the prepared images, with the brain mask of the good scan."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        study = scan.prepared
-        steps = tuple(slice(None, None, step) for step in directions)
-        t1, flair, brain = (
-            np.ascontiguousarray(each.transpose(order)[steps])
-            for each in (study.t1, study.flair, study.brain)
-        )
-        mm = tuple(study.grid.spacing[::-1][axis] for axis in order)[::-1]
-        grid = Grid(brain.shape[::-1], mm, (0.0,) * 3, tuple(np.eye(3).ravel().tolist()))
-        found = orientation.check(replace(study, t1=t1, flair=flair, brain=brain, grid=grid))
-        return tuple(warning.name for warning in found)
-
-    return answer
+    study = scan.prepared
+    steps = tuple(slice(None, None, step) for step in directions)
+    t1, flair, brain = (
+        np.ascontiguousarray(each.transpose(order)[steps]) for each in (study.t1, study.flair, study.brain)
+    )
+    mm = tuple(study.grid.spacing[::-1][axis] for axis in order)[::-1]
+    grid = Grid(brain.shape[::-1], mm, (0.0,) * 3, tuple(np.eye(3).ravel().tolist()))
+    return orientation.check(replace(study, t1=t1, flair=flair, brain=brain, grid=grid))
 
 
-def with_cavity(ml: float) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def with_cavity(scan: Scan, ml: float) -> Found:
     """A ball of fluid in the left hemisphere, on the prepared images."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        study = scan.prepared
-        index = np.argwhere(study.brain)
-        points = study.grid.points(index[:, ::-1])
-        radius = (ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)
-        middle = (points.max(axis=0) + points.min(axis=0)) / 2 + np.array((max(radius, 30.0), 0.0, 15.0))
-        inside = tuple(index[np.linalg.norm(points - middle, axis=1) < radius].T)
-        changed = {}
-        for name in ("t1", "flair"):
-            image = getattr(study, name).copy()
-            image[inside] = np.percentile(image[study.brain], 2)
-            changed[name] = intensity_scale(image, study.brain, 5, 95, name=name).apply(image)
-        return tuple(warning.name for warning in large_fluid.check(replace(study, **changed)))
-
-    return answer
+    study = scan.prepared
+    index = np.argwhere(study.brain)
+    points = study.grid.points(index[:, ::-1])
+    radius = (ml * 1000 * 3 / (4 * np.pi)) ** (1 / 3)
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2 + np.array((max(radius, 30.0), 0.0, 15.0))
+    inside = tuple(index[np.linalg.norm(points - middle, axis=1) < radius].T)
+    changed = {}
+    for name in ("t1", "flair"):
+        image = getattr(study, name).copy()
+        image[inside] = np.percentile(image[study.brain], 2)
+        changed[name] = intensity_scale(image, study.brain, 5, 95, name=name).apply(image)
+    return large_fluid.check(replace(study, **changed))
 
 
 def exchanged(scan: Scan) -> tuple[str, ...]:
@@ -324,36 +313,30 @@ def of_prepared(scan: Scan, role: Role, values: np.ndarray) -> tuple[str, ...]:
     return tuple(warning.name for warning in found.swapped or found.of_each or found.of_both)
 
 
-def enhanced(strength: float) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def enhanced(scan: Scan, strength: float) -> Found:
     """A T1 with painted vessels and plexus."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        t1 = Acquired.of(scan.study, scan.prepared, "T1")
-        painted = made.after_contrast(t1.values, t1.brain, t1.spacing, strength)
-        return tuple(warning.name for warning in contrast_medium.check(replace(t1, values=painted)))
-
-    return answer
+    t1 = Acquired.of(scan.study, scan.prepared, "T1")
+    painted = made.after_contrast(t1.values, t1.brain, t1.spacing, strength)
+    return contrast_medium.check(replace(t1, values=painted))
 
 
-def between_slices(role: Role, mm: float, *, each: bool = False) -> Callable[[Scan], tuple[str, ...]]:
+@of_scan
+def between_slices(scan: Scan, role: Role, mm: float, *, each: bool = False) -> Found:
     """Every other (true) slice is displaced by so much; or each by its own shift of this standard deviation."""
-
-    def answer(scan: Scan) -> tuple[str, ...]:
-        image = Acquired.of(scan.study, scan.prepared, role).distinct
-        values, _ = image.slices
-        at = np.where(np.arange(len(values))[:, None] % 2, mm * np.sqrt(0.5), 0.0) * np.ones(2)
-        if each:
-            at = np.random.default_rng(0).normal(0, mm, (len(values), 2))
-        shifted = np.stack(
-            [
-                ndimage.shift(plane, shift / image.in_plane, order=1)
-                for plane, shift in zip(values, at, strict=True)
-            ]
-        )
-        moved = replace(image, values=np.moveaxis(shifted, 0, image.across))
-        return tuple(warning.name for warning in SliceShifts.of(moved).warnings)
-
-    return answer
+    image = Acquired.of(scan.study, scan.prepared, role).distinct
+    values, _ = image.slices
+    at = np.where(np.arange(len(values))[:, None] % 2, mm * np.sqrt(0.5), 0.0) * np.ones(2)
+    if each:
+        at = np.random.default_rng(0).normal(0, mm, (len(values), 2))
+    shifted = np.stack(
+        [
+            ndimage.shift(plane, shift / image.in_plane, order=1)
+            for plane, shift in zip(values, at, strict=True)
+        ]
+    )
+    moved = replace(image, values=np.moveaxis(shifted, 0, image.across))
+    return SliceShifts.of(moved).warnings
 
 
 def mirrored_t1(scan: Scan) -> tuple[str, ...]:
@@ -368,7 +351,7 @@ def mirrored_t1(scan: Scan) -> tuple[str, ...]:
 
 
 ROLES: tuple[Role, Role] = ("FLAIR", "T1")
-FAULTS: list[tuple[str, str, str, Callable[[Scan], tuple[str, ...]]]] = [
+FAULTS: list[tuple[str, str, str, Answer]] = [
     *(
         (f"noise on the {role}", f"{level:g} of the contrast", "noise",
          same_place(role, lambda scan, role, level=level: made.noisy(scan.image(role), scan.brain(role), level)))
@@ -491,9 +474,9 @@ def main(data: Path, heads: Path | None, people: str, kept: Path | None, output:
 
 def summary(folder: Path) -> None:
     """The tables of both groups of people, as Markdown."""
-    rows = {people: _read(folder / f"{people}.csv") for people in ("development", "test", "lgg")}
-    made_so = [row for found in rows.values() for row in found if row["fault"] != "none"]
-    whole = [row for found in rows.values() for row in found if row["fault"] == "none"]
+    tables = {people: folder / f"{people}.csv" for people in ("development", "test", "lgg")}
+    rows = {people: read_rows(table, COLUMNS) for people, table in tables.items() if table.is_file()}
+    every = [row for found in rows.values() for row in found]
     lines = [
         "# Quality checks",
         "",
@@ -502,32 +485,23 @@ def summary(folder: Path) -> None:
     ]
     lines += ["## Good scans", "", "| scans | number | without a warning | warnings |", "|---|---|---|---|"]
     for people, found in rows.items():
+        plain = grouped([row for row in found if row["fault"] == "none" and not row["expected"]], "group")
         for group in ("real", "simulated"):
-            good = [
-                row
-                for row in found
-                if row["fault"] == "none" and row["group"] == group and not row["expected"]
-            ]
-            if good:
+            if good := plain.get((group,)):
                 said = "; ".join(f"{row['scan']}: {row['said']}" for row in good if row["said"]) or "-"
                 quiet = sum(not row["said"] for row in good)
                 lines.append(f"| {group}, {people} people | {len(good)} | {quiet} | {said} |")
-    lines += [
-        "",
-        "## Faults that are really there",
-        "",
-        "| scan | what | noticed | all warnings |",
-        "|---|---|---|---|",
-    ]
+    lines += ["", "## Faults that are really there", ""]
+    lines += ["| scan | what | noticed | all warnings |", "|---|---|---|---|"]
     lines += [
         f"| {row['scan']} | {row['expected']} | {'yes' if row['noticed'] == 'True' else 'no'} | {row['said'] or '-'} |"
-        for row in whole
-        if row["expected"]
+        for row in every
+        if row["fault"] == "none" and row["expected"]
     ]
     lines += ["", "## Scans made so", "", "Noticed of all; warnings beside the expected one in how many.", ""]
     lines += ["| fault | level | real scans | simulated heads | other warnings |", "|---|---|---|---|---|"]
-    for key in dict.fromkeys((row["fault"], row["level"]) for row in made_so):
-        same = [row for row in made_so if (row["fault"], row["level"]) == key]
+    made_so = grouped([row for row in every if row["fault"] != "none"], "fault", "level")
+    for (fault, level), same in made_so.items():
         cells = []
         for group in ("real", "simulated"):
             of = [row for row in same if row["group"] == group]
@@ -539,16 +513,9 @@ def summary(folder: Path) -> None:
             - {"", row["expected"], REFUSED, "swapped" if row["expected"] == "contrast" else ""}
         )
         beside = ", ".join(f"{name} {count}" for name, count in sorted(others.items())) or "-"
-        lines.append(f"| {key[0]} | {key[1] or '-'} | {' | '.join(cells)} | {beside} |")
+        lines.append(f"| {fault} | {level or '-'} | {' | '.join(cells)} | {beside} |")
     lines += ["", *NOTES]
     (folder / "quality.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":

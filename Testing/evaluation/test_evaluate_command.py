@@ -1,6 +1,5 @@
 """`evaluate` on a cohort written by hand: three small heads, and all that can be wrong with others."""
 
-import csv
 import json
 import shutil
 from dataclasses import replace
@@ -8,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.evaluation.csv_rows import read_rows
 from anomaly_research.evaluation.store import Store
 from anomaly_research.evaluation.truth_files import INFARCTS, image_path, truth_path
 from AnomalyDetectionLib import cli
@@ -74,9 +74,23 @@ def evaluate(*arguments):
     return left.value.code
 
 
-def rows(folder, name):
-    with (folder / "tables" / f"{name}.csv").open(newline="", encoding="utf-8") as content:
-        return list(csv.DictReader(content))
+@pytest.fixture
+def again(done, broken, a_random_model, tmp_path):
+    """The command once more, with other options, on a copy of what it left; returns the copy."""
+
+    def run(*options, cohort=broken, damaged=None):
+        output = shutil.copytree(done.output, tmp_path / "out")
+        if damaged is not None:
+            (output / damaged).write_bytes((output / damaged).read_bytes()[:1000])
+        assert evaluate(cohort, "--output", output, "--model", a_random_model, *options) == 0
+        return output
+
+    return run
+
+
+def rows(folder, name, **wanted):
+    every = read_rows(folder / "tables" / f"{name}.csv", ())
+    return [row for row in every if all(row[column] == value for column, value in wanted.items())]
 
 
 def tables(folder):
@@ -113,62 +127,46 @@ def test_the_baselines_stand_in_the_same_table_and_find_bright_infarcts(done):
     methods = rows(done.output, "methods")
     assert next(row["method"] for row in methods) == "random"
     assert {row["method"] for row in methods} == {"random", "bright FLAIR", "dark FLAIR"}
-    bright = next(row for row in rows(done.output, "sensitivity")
-                  if (row["method"], row["criterion"], row["wmh"]) == ("bright FLAIR", "one-to-one", "counted")
-                  and row["false_positives"] == "0.5")  # fmt: skip
+    wanted = {"method": "bright FLAIR", "criterion": "one-to-one", "wmh": "counted", "false_positives": "0.5"}
+    (bright,) = rows(done.output, "sensitivity", **wanted)
     # all three infarcts are found; the only false positive in three scans is the hyperintensity
     assert float(bright["sensitivity"]) == 1
-    ignored = [row for row in rows(done.output, "sensitivity") if row["wmh"] == "ignored"]
-    assert all(row["lesions"] == "3" for row in ignored)
+    assert all(row["lesions"] == "3" for row in rows(done.output, "sensitivity", wmh="ignored"))
 
 
 def test_what_bright_flair_finds_has_the_category_that_it_is(done):
-    found = {
-        (row["subject"], row["category"])
-        for row in rows(done.output, "findings")
-        if row["method"] == "bright FLAIR"
-    }
-    assert {("sub-01", "infarct"), ("sub-02", "infarct")} <= found
-    counts = {
-        r["category"]: int(r["findings"])
-        for r in rows(done.output, "categories")
-        if r["method"] == "bright FLAIR"
-    }
-    assert sum(counts.values()) == sum(
-        row["method"] == "bright FLAIR" for row in rows(done.output, "findings")
-    )
+    found = rows(done.output, "findings", method="bright FLAIR")
+    categories = {(row["subject"], row["category"]) for row in found}
+    assert {("sub-01", "infarct"), ("sub-02", "infarct")} <= categories
+    counts = rows(done.output, "categories", method="bright FLAIR")
+    assert sum(int(row["findings"]) for row in counts) == len(found)
 
 
 def test_every_lesion_is_listed_for_every_method(done):
-    lesions = rows(done.output, "lesions")
     for method in ("random", "bright FLAIR", "dark FLAIR"):
-        own = [row for row in lesions if row["method"] == method]
+        own = rows(done.output, "lesions", method=method)
         assert [(row["subject"], row["lesion"], row["kind"]) for row in own] == [
             ("sub-01", "1", "lacunar"),
             ("sub-01", "2", "cortical"),
             ("sub-02", "1", "lacunar"),
         ]
-    volumes = {float(row["volume_ml"]) for row in lesions}
+    volumes = {float(row["volume_ml"]) for row in rows(done.output, "lesions")}
     assert list(volumes) == pytest.approx([128 * HEAD.voxel_ml], rel=1e-4)
 
 
-def test_false_positives_on_scans_without_lesions_have_rows_of_their_own(done):
-    free = [row for row in rows(done.output, "lesion_free") if row["scans_are"] == "without infarct"]
+def test_false_positives_on_scans_without_lesions_and_those_on_known_lesions_are_counted_apart(done):
+    free = rows(done.output, "lesion_free", scans_are="without infarct")
     assert {(row["scans"], row["patients"], row["lesions"]) for row in free} == {("1", "1", "0")}
     assert all(row["false_positives"] == row["findings"] for row in free)
-
-
-def test_findings_on_known_lesions_of_scans_without_lesions_are_counted_apart(done):
     for row in rows(done.output, "lesion_free"):
         apart = float(row["false_positives_no_wmh"]) + float(row["on_known_lesions"])
         assert apart == pytest.approx(float(row["false_positives"]))
-    with_wmh = next(r for r in rows(done.output, "lesion_free")
-                    if r["method"] == "bright FLAIR" and r["scans_are"] == "with infarct")  # fmt: skip
+    with_wmh, *_ = rows(done.output, "lesion_free", method="bright FLAIR", scans_are="with infarct")
     assert float(with_wmh["on_known_lesions"]) > 0
 
 
 def test_one_and_two_false_positives_a_scan_have_all_figures_with_wmh_ignored_and_counted(done):
-    found = [row for row in rows(done.output, "rates") if row["method"] == "bright FLAIR"]
+    found = rows(done.output, "rates", method="bright FLAIR")
     assert [(row["wmh"], row["rate"]) for row in found] == [
         ("ignored", "1"), ("ignored", "2"), ("counted", "1"), ("counted", "2"),
     ]  # fmt: skip
@@ -211,42 +209,33 @@ def test_a_second_run_computes_nothing_again_and_gives_the_same_tables(done, bro
     assert tables(done.output) == before
 
 
-def test_another_seed_gives_other_intervals_and_the_same_figures(done, broken, a_random_model, tmp_path):
-    output = tmp_path / "out"
-    shutil.copytree(done.output, output)
-    assert evaluate(broken, "--output", output, "--model", a_random_model, "--seed", 5) == 0
-    names = {"sensitivity_low", "sensitivity_high"}
-    for one, other in zip(rows(done.output, "sensitivity"), rows(output, "sensitivity"), strict=True):
-        assert {k: v for k, v in one.items() if k not in names} == {
-            k: v for k, v in other.items() if k not in names
-        }
+def test_another_seed_gives_other_intervals_and_the_same_figures(done, again):
+    output = again("--seed", 5)
+
+    def figures(folder):
+        return [
+            {name: value for name, value in row.items() if not name.endswith(("_low", "_high"))}
+            for row in rows(folder, "sensitivity")
+        ]
+
+    assert figures(output) == figures(done.output)
 
 
-def test_what_changed_or_was_damaged_is_made_anew(done, broken, a_random_model, tmp_path):
-    cohort, output = tmp_path / "cohort", tmp_path / "out"
-    shutil.copytree(broken, cohort)
-    shutil.copytree(done.output, output)
+def test_what_changed_or_was_damaged_is_made_anew(done, broken, again, tmp_path):
+    cohort = shutil.copytree(broken, tmp_path / "cohort")
     labels = boxes((3, 30, 40), (7, 60, 50))
     labels[labels == 2] = 0
     sitk.WriteImage(HEAD.image(labels), str(truth_path(cohort, "sub-01", INFARCTS)))
     truth_path(cohort, "sub-01", INFARCTS, ".tsv").unlink()
-    damaged = output / "scores" / "random" / "sub-02.npz"
-    damaged.write_bytes(damaged.read_bytes()[:1000])
-    untouched = output / "scores" / "random" / "sub-01.npz"
-    before = untouched.stat().st_mtime_ns
-    assert evaluate(cohort, "--output", output, "--model", a_random_model, "--subjects", "sub-01,02") == 0
-    assert untouched.stat().st_mtime_ns == before
-    assert [row["subject"] for row in rows(output, "lesions") if row["method"] == "random"] == [
-        "sub-01",
-        "sub-02",
-    ]
+    output = again("--subjects", "sub-01,02", cohort=cohort, damaged="scores/random/sub-02.npz")
+    untouched = [folder / "scores" / "random" / "sub-01.npz" for folder in (done.output, output)]
+    assert len({path.stat().st_mtime_ns for path in untouched}) == 1
+    assert [row["subject"] for row in rows(output, "lesions", method="random")] == ["sub-01", "sub-02"]
     assert not rows(output, "errors")
 
 
-def test_one_patient_has_no_interval(done, broken, a_random_model, tmp_path):
-    output = tmp_path / "out"
-    shutil.copytree(done.output, output)
-    assert evaluate(broken, "--output", output, "--model", a_random_model, "--subjects", "sub-01") == 0
+def test_one_patient_has_no_interval(again):
+    output = again("--subjects", "sub-01")
     for row in rows(output, "methods"):
         assert row["patients"] == "1"
         assert row["sensitivity"] != ""
@@ -254,12 +243,8 @@ def test_one_patient_has_no_interval(done, broken, a_random_model, tmp_path):
     assert "1 patient, 1 scan, 2 infarcts. No intervals" in (output / "summary.md").read_text("utf-8")
 
 
-def test_a_cohort_without_any_lesion_has_false_positives_and_no_sensitivity(
-    done, broken, a_random_model, tmp_path
-):
-    output = tmp_path / "out"
-    shutil.copytree(done.output, output)
-    assert evaluate(broken, "--output", output, "--model", a_random_model, "--subjects", "sub-03") == 0
+def test_a_cohort_without_any_lesion_has_false_positives_and_no_sensitivity(again):
+    output = again("--subjects", "sub-03")
     assert {(row["lesions"], row["sensitivity"]) for row in rows(output, "methods")} == {("0", "")}
     assert all(row["false_positives"] == row["findings"] != "" for row in rows(output, "methods"))
     assert rows(output, "lesions") == []
@@ -269,12 +254,8 @@ def test_where_no_scan_can_be_evaluated_the_command_fails_and_says_why(
     broken, a_random_model, tmp_path, capfd
 ):
     output = tmp_path / "out"
-    assert (
-        evaluate(
-            broken, "--output", output, "--model", a_random_model, "--subjects", "sub-04", "--subjects", "06"
-        )
-        == 2
-    )
+    subjects = ("--subjects", "sub-04", "--subjects", "06")
+    assert evaluate(broken, "--output", output, "--model", a_random_model, *subjects) == 2
     said = capfd.readouterr().err
     assert "No scan of" in said
     assert "sub-04: no FLAIR" in said
@@ -335,13 +316,13 @@ def test_models_of_either_kind_are_compared_on_one_store(both):
 
 @pytest.mark.slow
 def test_what_a_context_model_calls_its_findings_stands_beside_what_they_are(both):
-    called = [row for row in rows(both, "findings") if row["method"] == "surroundings"]
+    called = rows(both, "findings", method="surroundings")
     assert called
     assert {row["hint"] for row in called} <= set(HINTS)
     assert {row["hint"] for row in rows(both, "findings") if row["method"] != "surroundings"} == {""}
     kinds = rows(both, "kinds")
     assert {row["method"] for row in kinds} == {"surroundings"}
-    whole = {row["of"]: int(row["findings"]) for row in kinds if row["truth"] == "all of them"}
+    whole = {row["of"]: int(row["findings"]) for row in rows(both, "kinds", truth="all of them")}
     assert whole == {"findings": len(called), "candidates": len(rows(both, "candidates"))}
     assert whole["candidates"] >= whole["findings"]
     assert f"of {len(called)} findings were called what they are" in (both / "summary.md").read_text("utf-8")

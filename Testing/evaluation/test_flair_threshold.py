@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from anomaly_research.evaluation.flair_threshold import BRIGHT, baseline_curves, bright_findings
+from anomaly_research.evaluation.flair_threshold import BRIGHT, baseline_curves, bright_findings, components
 from anomaly_research.evaluation.truth import scan_truth
 from synthetic_study import FLAIR_GRID, prepared_study
 from test_scan_truth import bids_scan
@@ -42,11 +42,6 @@ def test_the_bright_spots_are_found_and_the_small_one_goes(study):
     assert len(np.unique(got[5, 60, 50:55])) == 1
 
 
-def test_the_smallest_size_is_a_choice(study):
-    assert (bright_findings(study, 24, smallest=1) > 0).sum() == 24
-    assert (bright_findings(study, 24, smallest=6) > 0).sum() == 16
-
-
 def test_the_brightest_voxels_are_flagged_first(study):
     got = bright_findings(study, flagged_voxels=16)
     np.testing.assert_array_equal(got > 0, (study.flair == 2.0) & study.brain)
@@ -64,3 +59,15 @@ def test_without_voxels_to_flag_there_are_no_findings(study):
 
 def test_more_voxels_than_the_brain_has_flag_all_of_it(study):
     np.testing.assert_array_equal(bright_findings(study, 10**9) > 0, study.brain)
+
+
+def test_components_touch_at_corners_and_across_slices():
+    mask = np.zeros((3, 4, 6), bool)
+    mask[0, 0, 0] = mask[1, 1, 1] = mask[2, 2, 2] = True  # corner to corner through three slices
+    mask[0, 0, 5] = mask[0, 1, 5] = True  # apart
+    numbered = components(mask)
+    assert numbered.dtype == np.int32
+    assert numbered[0, 0, 0] == numbered[1, 1, 1] == numbered[2, 2, 2]
+    assert numbered[0, 0, 5] == numbered[0, 1, 5] != numbered[0, 0, 0]
+    assert set(np.unique(numbered)) == {0, 1, 2}
+    np.testing.assert_array_equal(numbered > 0, mask)

@@ -2,10 +2,11 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from anomaly_research.evaluation.categories import categorised_candidates, categorised_findings
+from anomaly_research.evaluation.categories import Scored, categorised_candidates, categorised_findings
 from anomaly_research.evaluation.kinds import (
     ALIKE,
     ALL,
@@ -76,17 +77,11 @@ def test_a_finding_is_called_what_the_second_look_says_of_its_peak():
     answers = np.array(
         [[0.1, 0.8, 0.1, 0, 0], [0.1, 0.1, 0.8, 0, 0], [0.3, 0.3, 0, 0.3, 0.1]], np.float32
     )  # normal, WMH, infarct, other, artefact
-    found = categorised_findings(
-        scores_of("114..3"),
-        elements("......", "....55"),
-        0.5,
-        1,
-        candidates=CandidateProbabilities(labels, answers),
-    )
+    scored = Scored(elements("......", "....55"), scores_of("114..3"))
+    found = categorised_findings(replace(scored, candidates=CandidateProbabilities(labels, answers)), 0.5)
     assert [(finding.peak_score, finding.hint) for finding in found] == [(4, INFARCT_LIKE), (3, UNKNOWN)]
     assert [finding.category for finding in found] == ["normal tissue", "tumour"]
-    plain = categorised_findings(scores_of("114..3"), elements("......"), 0.5, 1)
-    assert {finding.hint for finding in plain} == {UNKNOWN}
+    assert {finding.hint for finding in categorised_findings(scored, 0.5)} == {UNKNOWN}
 
 
 def test_candidates_count_whatever_the_second_look_said_of_them():

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.evaluation.categories import INFARCT, NORMAL, categorised_findings, lesion_peaks
+from anomaly_research.evaluation.categories import INFARCT, NORMAL, Scored, categorised_findings, lesion_peaks
+from anomaly_research.evaluation.flair_threshold import components
 from anomaly_research.evaluation.froc import operating_point
-from anomaly_research.evaluation.overlap import components, match
 from anomaly_research.evaluation.threshold_curves import ANY, ONE_TO_ONE, gather, scan_curves
 from anomaly_research.evaluation.truth import scan_truth
 from anomaly_research.evaluation.truth_files import CONFOUNDERS, INFARCT_COLUMNS, BidsScan
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.errors import InputError
+from hand_made_scans import matched_by_image
 from scipy import ndimage
 from synthetic_study import FLAIR_GRID, STRIDE, empty_lattice, prepared_study, rotated, scored
 
@@ -73,7 +74,7 @@ def test_every_threshold_finds_what_the_images_show(case):
             scored(study, lattice), threshold=threshold, min_patches=2, outline="cells"
         )
         labels = sitk.GetArrayFromImage(findings.labels)
-        by_image = match(infarcts, labels, study.flair_grid.voxel_ml)
+        by_image = matched_by_image(infarcts, labels, study.flair_grid.voxel_ml)
         point = operating_point(cohort, t)
         assert point.found[ANY] == by_image.found
         assert point.lesions == by_image.lesions
@@ -92,7 +93,7 @@ def test_every_threshold_finds_what_the_images_show(case):
 
 def test_findings_are_numbered_and_measured_as_the_program_does(case):
     study, truth, lattice, infarcts, confounders = case
-    got = categorised_findings(lattice, truth.on_cells(STRIDE), 2.6, 2)
+    got = categorised_findings(Scored(truth.on_cells(STRIDE), lattice, 2), 2.6)
     expected = derive_findings(scored(study, lattice), threshold=2.6, min_patches=2, outline="cells")
     labels = sitk.GetArrayFromImage(expected.labels)
     assert len(got) == len(expected.items) > 5
@@ -121,7 +122,7 @@ def test_voxels_of_the_models_grid_agree_with_an_image_of_them(case):
     groups[(np.bincount(groups.ravel()) < 3)[groups]] = 0
     image = study.flair_grid.resampled(study.grid.image(groups.astype(np.int32)))
     labels = np.where(study.flair_brain, sitk.GetArrayFromImage(image), 0)
-    by_image = match(infarcts, labels, study.flair_grid.voxel_ml)
+    by_image = matched_by_image(infarcts, labels, study.flair_grid.voxel_ml)
     assert point.found[ANY] == by_image.found
     assert point.values["flagged_ml"] == pytest.approx(by_image.flagged_ml, rel=1e-6)
     # A component may lie between all voxels of the FLAIR: it is a finding all the same.
@@ -141,24 +142,12 @@ def test_the_truths_table_names_the_lesions(tmp_path):
     study = prepared_study()
     labels = np.zeros(FLAIR_GRID.shape, np.uint16)
     labels[5, 50:54, 50:55] = 3
-    rows = [
-        {
-            "index": 3,
-            "kind": "lacunar",
-            "region": "deep grey",
-            "side": "left",
-            "cavitated": "yes",
-            "volume_ml": "9",
-        },
-        {
-            "index": 8,
-            "kind": "cortical",
-            "region": "cortex",
-            "side": "right",
-            "cavitated": "no",
-            "volume_ml": "0.02",
-        },
+    names = ("index", "kind", "region", "side", "cavitated", "volume_ml")
+    table = [
+        (3, "lacunar", "deep grey", "left", "yes", "9"),
+        (8, "cortical", "cortex", "right", "no", "0.02"),
     ]
+    rows = [dict(zip(names, row, strict=True)) for row in table]
     truth = scan_truth(bids_scan(tmp_path, labels, rows=rows), study)
     assert [(lesion.number, lesion.kind, lesion.cavitated) for lesion in truth.lesions] == [
         (3, "lacunar", "yes"),

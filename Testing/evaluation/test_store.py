@@ -14,7 +14,6 @@ from anomaly_research.evaluation.flair_threshold import (
     baseline_scores,
 )
 from anomaly_research.evaluation.froc import operating_point
-from anomaly_research.evaluation.overlap import match
 from anomaly_research.evaluation.store import LatticeScores, Store, folder_name, preparation_name
 from anomaly_research.evaluation.threshold_curves import ANY, COVERED, ONE_TO_ONE
 from anomaly_research.evaluation.truth import ScanTruth, scan_truth
@@ -25,6 +24,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from conftest import SAMPLE
+from hand_made_scans import matched_by_image
 from synthetic_study import FLAIR_GRID, prepared_study
 
 
@@ -55,9 +55,9 @@ def same(one, other):
 
 def test_truth_comes_back_as_it_was(truth, tmp_path):
     store = Store(tmp_path / "store")
-    assert store.truth_key("sub-01") is None
+    assert store.key("scans", "sub-01") is None
     store.write_truth(truth, {"made": "from this"})
-    assert store.truth_key("sub-01") == {"made": "from this"}
+    assert store.key("scans", "sub-01") == {"made": "from this"}
     assert store.subjects() == ("sub-01",)
     back = store.read_truth("sub-01")
     for field in fields(ScanTruth):
@@ -126,7 +126,7 @@ def test_what_is_missing_or_damaged_is_told(truth, tmp_path):
     store.write_truth(truth, {})
     path = tmp_path / "store" / "scans" / "sub-01.npz"
     path.write_bytes(path.read_bytes()[:-200])
-    assert store.truth_key("sub-01") is None
+    assert store.key("scans", "sub-01") is None
     with pytest.raises(InputError, match="missing or damaged"):
         store.read_truth("sub-01")
 
@@ -134,7 +134,7 @@ def test_what_is_missing_or_damaged_is_told(truth, tmp_path):
 def test_scans_prepared_in_another_way_lie_apart(truth, tmp_path):
     usual, other = Store(tmp_path), Store(tmp_path, PreparationSettings(bias_correction=False))
     usual.write_truth(truth, {})
-    assert other.truth_key("sub-01") is None
+    assert other.key("scans", "sub-01") is None
     assert other.subjects() == ()
     # what patches hold beyond the brain does not change the images
     assert Store(tmp_path, PreparationSettings(outside_brain="keep")).subjects() == ("sub-01",)
@@ -202,7 +202,7 @@ def test_on_the_sample_the_curves_are_what_the_program_finds(sample_run, tmp_pat
             scores, threshold=float(threshold), min_patches=settings.min_patches, outline="cells"
         )
         labels = sitk.GetArrayFromImage(findings.labels)
-        by_image = match(truth, labels, study.flair_grid.voxel_ml)
+        by_image = matched_by_image(truth, labels, study.flair_grid.voxel_ml)
         point = operating_point(curves, float(threshold))
         assert (point.found[ANY], point.lesions) == (by_image.found, by_image.lesions)
         assert point.values["findings"] == by_image.findings

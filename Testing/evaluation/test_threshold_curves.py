@@ -128,7 +128,7 @@ def test_below_a_quarter_of_the_brain_the_last_values_are_kept():
 
 def test_scores_and_truth_must_have_the_same_elements():
     with pytest.raises(ValueError, match="different elements"):
-        scan_curves(scores_of("123"), truth_of("...."), THRESHOLDS)
+        scan_curves(scores_of("123"), truth_of("...."), THRESHOLDS, smallest=(1,))
 
 
 def test_a_scan_without_any_score_finds_nothing():

@@ -101,4 +101,4 @@ def test_scans_of_one_patient_are_drawn_together(counts):
     one = SweepCounts(**{**vars(counts), "patients": ("a", "a")})
     optimum = joint_optimum(one, 4.0, resamples=50)
     assert optimum.interval == (optimum.best.sensitivity, optimum.best.sensitivity)
-    assert optimum.out_of_bag is None
+    assert np.isnan(optimum.out_of_bag)

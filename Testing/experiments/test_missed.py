@@ -22,14 +22,14 @@ from anomaly_research.experiments.missed import (
     read_infarcts,
     region_rows,
 )
-from anomaly_research.experiments.prepared_scans import PreparedScans
+from anomaly_research.experiments.prepared_scans import prepared_scans
 from anomaly_research.reports.missed_report import examples, in_words, write_missed
 from anomaly_research.simulation.simulated_brain import Region
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model, save_model
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
-from conftest import run_command
+from made_truth import experiment
 from normal_tissue import a_model_with_library
 from PIL import Image
 from synthetic_study import FIRST, STRIDE, empty_lattice, prepared_study
@@ -235,7 +235,7 @@ def of_sub_1(evaluation):
 
 def test_the_highest_patch_that_holds_a_part_of_the_infarct_is_compared(stored, evaluation, study, model):
     _path, fingerprint, tissue = model
-    prepared = PreparedScans(stored)
+    prepared = prepared_scans(stored)
     first, third = compare_missed(of_sub_1(evaluation), stored, "small", fingerprint, tissue, prepared)
     assert (first.infarct.number, third.infarct.number) == (1, 3), "the second was found"
     assert first.centre == (5, FIRST[0] + STRIDE * 11, FIRST[1] + STRIDE * 8)
@@ -249,13 +249,15 @@ def test_the_highest_patch_that_holds_a_part_of_the_infarct_is_compared(stored, 
 
 def test_scores_of_another_model_are_refused(stored, evaluation, model):
     with pytest.raises(InputError, match="another model file"):
-        list(compare_missed(of_sub_1(evaluation), stored, "small", "0" * 64, model[2], PreparedScans(stored)))
+        list(
+            compare_missed(of_sub_1(evaluation), stored, "small", "0" * 64, model[2], prepared_scans(stored))
+        )
 
 
 def test_prepared_images_that_were_deleted_ask_for_the_cohort(stored, evaluation, model):
     (evaluation / "prepared" / "sub-1.npz").unlink()
     with pytest.raises(InputError, match="--cohort"):
-        PreparedScans(stored)("sub-1")
+        prepared_scans(stored)("sub-1")
 
 
 # --- the pictures
@@ -313,9 +315,8 @@ def test_without_a_library_the_tables_are_written_and_the_picture_is_not(tmp_pat
     missed = [Missed(infarcts[0])]
     write_missed(infarcts, missed, tmp_path)
     assert not (tmp_path / "missed_neighbours.png").exists()
-    assert in_words(infarcts, missed, None).startswith(
-        "1 of 2 infarcts were missed, median 0.30 ml, 1 under 1 ml"
-    )
+    said = in_words(infarcts, missed, None)
+    assert said.startswith("1 of 2 infarcts were missed, median 0.30 ml, 1 under 1 ml")
 
 
 def test_when_nothing_was_missed_it_is_said(tmp_path):
@@ -327,25 +328,15 @@ def test_when_nothing_was_missed_it_is_said(tmp_path):
 def test_the_command_writes_all_and_says_what_was_simulated(stored, evaluation, model, tmp_path):
     lines = [line for line in TABLE if line.startswith("sub-1")]
     (evaluation / "tables" / "lesions.csv").write_text("\n".join([COLUMNS, *lines]) + "\n")
-    done = run_command(
-        "experiment",
-        "missed",
-        evaluation,
-        "--model",
-        model[0],
-        "--output",
-        tmp_path / "out",
-        output=tmp_path / "out",
-    )
-    assert done.code == 0, done.stderr
-    assert "2 of 3 infarcts were missed" in done.stdout
+    done = experiment("missed", evaluation, "--model", model[0], "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "2 of 3 infarcts were missed" in done.output
     assert (tmp_path / "out" / "missed_neighbours.png").stat().st_size > 5000
     assert "set down by hand" in (tmp_path / "out" / "about.json").read_text()
 
 
-def test_results_to_be_published_show_no_tissue_of_patients(tmp_path):
-    infarcts = read_infarcts(with_table(tmp_path / "e", TABLE), "small")
-    gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
-    write_missed(infarcts, gone, tmp_path, patches=False)
+def test_results_to_be_published_show_no_tissue_of_patients(model, tmp_path):
+    missed = some_missed(model[2])
+    write_missed([each.infarct for each in missed], missed, tmp_path, patches=False)
     assert (tmp_path / "missed.png").is_file()
     assert not (tmp_path / "missed_neighbours.png").exists()

@@ -46,21 +46,21 @@ def found(labels, lesions, lesion_class="tumour", patient="a", hints=(), voxel_m
 def test_a_tumour_is_one_lesion_whatever_parts_its_mask_has():
     (tumour,) = lesions_of(found("11..2..33", "1111..1.."))
     # 2 of 5 voxels marked, and the finding that touches it has 2: Dice 2 * 2 / (5 + 2)
-    assert (tumour.volume_ml, tumour.found, tumour.share) == (2.5, True, pytest.approx(0.4))
-    assert tumour.dice == pytest.approx(4 / 7)
+    assert (tumour["volume_ml"], tumour["found"], tumour["share"]) == (2.5, True, pytest.approx(0.4))
+    assert tumour["dice"] == pytest.approx(4 / 7)
 
 
 def test_all_findings_that_touch_a_tumour_count_for_its_dice_and_others_do_not():
     (tumour,) = lesions_of(found("112233.44", ".1111...."))
-    assert tumour.share == pytest.approx(3 / 4 + 1 / 4)
-    assert tumour.dice == pytest.approx(2 * 4 / (4 + 6))
+    assert tumour["share"] == pytest.approx(3 / 4 + 1 / 4)
+    assert tumour["dice"] == pytest.approx(2 * 4 / (4 + 6))
     (missed,) = lesions_of(found("11.......", "...11...."))
-    assert (missed.found, missed.share, missed.dice) == (False, 0.0, 0.0)
+    assert (missed["found"], missed["share"], missed["dice"]) == (False, 0.0, 0.0)
 
 
 def test_other_lesions_are_connected_parts_of_the_mask():
     rows = lesions_of(found("11....2..", ".11.1..11", "ms"))
-    assert [(row.lesion, row.volume_ml, row.found, row.share) for row in rows] == [
+    assert [(row["lesion"], row["volume_ml"], row["found"], row["share"]) for row in rows] == [
         (1, 1.0, True, 0.5),
         (2, 0.5, False, 0.0),
         (3, 1.0, False, 0.0),
@@ -70,7 +70,9 @@ def test_other_lesions_are_connected_parts_of_the_mask():
 
 def test_a_finding_has_the_truth_of_a_mask_that_it_shares_a_voxel_with():
     rows = findings_of(found("11....2..", ".11.1....", "ms", hints=(WMH_LIKE, INFARCT_LIKE)))
-    assert [(row.finding, row.volume_ml, row.truth, row.shared_ml, row.hint) for row in rows] == [
+    assert [
+        (row["finding"], row["volume_ml"], row["truth"], row["shared_ml"], row["hint"]) for row in rows
+    ] == [
         (1, 1.0, "MS lesion", 0.5, WMH_LIKE),
         (2, 0.5, "", 0.0, INFARCT_LIKE),
     ]

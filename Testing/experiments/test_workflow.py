@@ -43,12 +43,8 @@ def snakemake(place, *arguments, program=None, commands=None):
 
 def local(place, *arguments, config="reduced", **options):
     # Targets go first: --configfile would take them for its own.
-    files = [
-        "--profile",
-        "Research/Experiments/profiles/local",
-        "--configfile",
-        f"Research/Experiments/{config}.yaml",
-    ]
+    experiments = "Research/Experiments"
+    files = ["--profile", f"{experiments}/profiles/local", "--configfile", f"{experiments}/{config}.yaml"]
     return snakemake(place, *arguments, *files, **options)
 
 

@@ -1,6 +1,5 @@
 """The page of all experiments: complete, self-contained, honest about what was simulated, and the same every time."""
 
-import csv
 import json
 import re
 import shutil
@@ -9,10 +8,12 @@ import numpy as np
 import pytest
 from anomaly_research.evaluation import published
 from anomaly_research.evaluation.bootstrap import patient_weights
+from anomaly_research.evaluation.csv_rows import read_rows, write_rows
 from anomaly_research.evaluation.evaluation_tables import lesion_free_rows, method_rows, sensitivity_rows
 from anomaly_research.evaluation.methods import Method
-from anomaly_research.experiments.category_table import CategoryCounts, write_categories
+from anomaly_research.experiments.category_table import CategoryCounts, rows
 from anomaly_research.experiments.latent_sweep import SweepCounts
+from anomaly_research.experiments.latent_sweep_counting import COUNTED
 from anomaly_research.reports.experiment_about import write_about
 from anomaly_research.reports.experiments_page import write_page
 from anomaly_research.reports.sweep_report import write_sweep
@@ -28,14 +29,6 @@ def a_picture(path):
     Image.new("RGB", (4, 3), "white").save(path)
 
 
-def write_rows(rows, path):
-    rows = list(rows)
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, rows[0])
-        table.writeheader()
-        table.writerows(rows)
-
-
 def an_evaluation(folder):
     folder.mkdir(parents=True)
     curves = cohort_of(
@@ -46,12 +39,9 @@ def an_evaluation(folder):
         Method("bright FLAIR", curves, (("false positives of paper", 0),), 0.03, None),
     ]
     weights = patient_weights(curves.patients, 20)
-    for name, make in {
-        "methods": method_rows,
-        "sensitivity": sensitivity_rows,
-        "lesion_free": lesion_free_rows,
-    }.items():
-        write_rows(make(methods, weights), folder / f"{name}.csv")
+    makers = {"methods": method_rows, "sensitivity": sensitivity_rows, "lesion_free": lesion_free_rows}
+    for name, make in makers.items():
+        write_rows(folder / f"{name}.csv", make(methods, weights))
     for name in ("froc", "strata"):
         a_picture(folder / f"{name}.png")
     summary = {"what_was_simulated": SAID, "run": {"models": {"paper": "0123"}}}
@@ -69,17 +59,7 @@ def a_sweep(folder):
         lesions=np.array([2, 2]),
         volume_ml=np.array([4.0, 6.0]),
         brain_ml=np.array([1000.0, 1000.0]),
-        **{
-            name: np.broadcast_to([2.0, 1.0, 0.0], shape)
-            for name in (
-                "found",
-                "found_ml",
-                "findings",
-                "false_positives",
-                "false_positives_no_wmh",
-                "flagged_ml",
-            )
-        },
+        **{name: np.broadcast_to([2.0, 1.0, 0.0], shape) for name in COUNTED},
     )
     write_sweep(counts, folder, about={"simulated": SAID})
 
@@ -91,15 +71,15 @@ def made(tmp_path_factory):
     a_sweep(tmp_path / "sweep")
     (tmp_path / "categories").mkdir()
     counts = CategoryCounts(3, {"infarct, known": 2, "normal tissue": 5}, unreviewed=4)
-    write_categories(counts, tmp_path / "categories" / "categories.csv")
+    write_rows(tmp_path / "categories" / "categories.csv", rows(counts))
     write_about({"categories from": "a reader", "scans": 3}, tmp_path / "categories")
     (tmp_path / "missed").mkdir()
     for name in ("missed", "missed_neighbours"):
         a_picture(tmp_path / "missed" / f"{name}.png")
-    write_rows([{"subject": "sub-01", "volume_ml": 0.123456}], tmp_path / "missed" / "missed.csv")
-    write_rows([{"region": "cortex", "missed": 1}], tmp_path / "missed" / "missed_by_region.csv")
+    write_rows(tmp_path / "missed" / "missed.csv", [{"subject": "sub-01", "volume_ml": 0.123456}])
+    write_rows(tmp_path / "missed" / "missed_by_region.csv", [{"region": "cortex", "missed": 1}])
     (tmp_path / "ablations").mkdir()
-    write_rows([{"question": "activation", "value": "none"}], tmp_path / "ablations" / "ablations.csv")
+    write_rows(tmp_path / "ablations" / "ablations.csv", [{"question": "activation", "value": "none"}])
     write_about({"simulated": SAID, "model": "paper"}, tmp_path / "ablations")
     return tmp_path
 
@@ -162,16 +142,16 @@ def test_text_is_text_and_numbers_stand_to_the_right(tmp_path):
         '{% extends "base.html" %}{% from "parts.html" import table %}'
         '{% block main %}<p>{{ said | prose }}</p>{{ table(["name", "ml"], rows) }}{% endblock %}'
     )
-    rows = [["<b>", "1.5"], ["x", ""]]
-    text = page(tmp_path / "some.html", title="a < b", said="1 < 2 and **strong**", rows=rows)
+    cells = [["<b>", "1.5"], ["x", ""]]
+    text = page(tmp_path / "some.html", title="a < b", said="1 < 2 and **strong**", rows=cells)
     assert "<title>a &lt; b</title>" in text
     assert "1 &lt; 2 and <strong>strong</strong>" in text
     assert '<td>&lt;b&gt;</td><td class="number">1.5</td>' in text
 
 
 def test_a_setting_that_finds_nothing_is_no_optimum(results):
-    rows = list(csv.DictReader((results / "sweep" / "optimum.csv").open()))
-    by_rate = {(row["false_positives_allowed"], row["wmh"]): row for row in rows}
+    optimum = read_rows(results / "sweep" / "optimum.csv", ())
+    by_rate = {(row["false_positives_allowed"], row["wmh"]): row for row in optimum}
     assert by_rate["0.5", "counted"]["latent_size"] == ""
     assert by_rate["2", "counted"]["infarcts_found_percent"] == "100.0"
     assert by_rate["2", "counted"]["latent_size"] == "50"

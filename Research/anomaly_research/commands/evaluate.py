@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH, PROGRESS
-from AnomalyDetectionLib.commands.progress import check_output, progress_of
+from AnomalyDetectionLib.commands.progress import check_output
 from AnomalyDetectionLib.errors import InputError
+
+from .shared import DEVICES, option, output, repeated, resumable, seed
 
 
 def _numbers(
@@ -33,38 +35,21 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 
 @click.command(short_help="Measure what models and baselines find in a cohort with truth.")
 @click.argument("cohort", type=PATH)
-@click.option(
-    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write scores, tables and figures to."
-)
+@output("Folder to write scores, tables and figures to.")
 @MODELS
-@click.option(
-    "--percentiles",
-    metavar="N,N,...",
-    multiple=True,
-    callback=_numbers,
-    help="Percentiles to score with, besides each model's own; can be given several times.",
+@repeated(
+    "--percentiles", str, "Percentiles to score with, besides each model's own", "N,N,...", callback=_numbers
 )
-@click.option(
+@option(
     "--subjects",
+    str,
+    "Subjects to evaluate, with or without sub-.  [default: all]",
     metavar="SUB,SUB,...",
     multiple=True,
     callback=_names,
-    help="Subjects to evaluate, with or without sub-.  [default: all]",
 )
-@click.option(
-    "--device",
-    default="auto",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    show_default=True,
-    help="Device to compute on; auto uses a GPU if there is one.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of the bootstrap over patients.",
-)
+@option("--device", DEVICES, "Device to compute on; auto uses a GPU if there is one.", "auto")
+@seed("Seed of the bootstrap over patients.")
 @PROGRESS
 @DEBUG
 def evaluate(
@@ -108,14 +93,9 @@ def evaluate(
     )
     from AnomalyDetectionLib.bids.selection import set_aside_remarks
 
-    with progress_of(progress) as report:
-        try:
-            evaluation = run_evaluation(request, report)
-            write_evaluation(evaluation, report)
-        except KeyboardInterrupt:
-            raise InputError(
-                f"Stopped; the same command continues from what is stored in {output}."
-            ) from None
+    with resumable(progress, f"from what is stored in {output}") as report:
+        evaluation = run_evaluation(request, report)
+        write_evaluation(evaluation, report)
         failed, done = len(evaluation.failures), len(evaluation.scans)
         errors = output / TABLES / "errors.csv"
         if not done:

@@ -12,14 +12,17 @@ import click
 from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH
 from AnomalyDetectionLib.commands.progress import check_output, progress_of
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
+
+from .shared import ROOT, option, output, path_option, repeated, resumable
 
 if TYPE_CHECKING:
     from AnomalyDetectionLib.model.model_file import Model
 
-_OUTPUT = click.option(
-    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write the results to."
-)
+_EVALUATION = click.argument("evaluation", type=PATH, metavar="EVALUATION")
+_OUTPUT = output("Folder to write the results to.")
+_DEVICE = option("--device", str, "Device to compute on: auto, cpu, cuda or mps.", "auto")
 
 
 @click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
@@ -38,14 +41,12 @@ def experiment() -> None:
 
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
-@click.argument("evaluation", type=PATH, metavar="EVALUATION")
-@click.option(
-    "--model",
-    "models",
-    type=PATH,
+@_EVALUATION
+@path_option(
+    "--model models",
+    "FILE",
+    "Model of the sweep, to report how it was trained; give the option for each model.",
     multiple=True,
-    metavar="FILE",
-    help="Model of the sweep, to report how it was trained; give the option for each model.",
 )
 @_OUTPUT
 @DEBUG
@@ -55,7 +56,6 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
     EVALUATION is the output of `evaluate` with the models latent-050, latent-075 and so on (whichever there are) and
     with --percentiles. Counting takes some seconds per scan.
     """
-    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.model_file import load_paper_model
 
     from ..evaluation.store import Store
@@ -76,9 +76,7 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
 
 @experiment.command(short_help="Experiment 2: what the suspected anomalies are.")
 @click.argument("tables", type=PATH, nargs=-1, required=True, metavar="EVALUATION|TABLE...")
-@click.option(
-    "--method", metavar="NAME", help="Method of the evaluation to report.  [default: the first model]"
-)
+@option("--method", str, "Method of the evaluation to report.  [default: the first model]", metavar="NAME")
 @_OUTPUT
 @DEBUG
 def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug: bool) -> None:
@@ -87,9 +85,9 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     To count by the truth, give the output of `evaluate`; to count by a reader, give the tables (CSV, one per scan) that
     the module for 3D Slicer exported, or a folder that holds nothing else.
     """
-    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
-    from ..experiments.category_table import from_evaluation, from_readers_tables, write_categories
+    from ..evaluation.csv_rows import write_rows
+    from ..experiments.category_table import from_evaluation, from_readers_tables, rows
     from ..reports.experiment_about import what_was_evaluated, write_about
 
     if len(tables) == 1 and (tables[0] / "tables").is_dir():
@@ -109,7 +107,7 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
         counted, about = from_readers_tables(found), {}
         about["categories from"] = "a reader"
     with atomic_folder(output) as beside:
-        write_categories(counted, beside / "categories.csv")
+        write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
     unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
     click.echo(
@@ -118,13 +116,8 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
 
 
 @experiment.command(short_help="Compare hints with the truth.")
-@click.argument("evaluation", type=PATH, metavar="EVALUATION")
-@click.option(
-    "--method",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="Model of the evaluation whose hints are counted.",
-)
+@_EVALUATION
+@option("--method", str, "Model of the evaluation whose hints are counted.", DEFAULT_MODEL)
 @_OUTPUT
 @DEBUG
 def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
@@ -133,7 +126,6 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
     EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count, and beside them
     every candidate that its second look judged.
     """
-    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
     from ..evaluation.kinds import CALLED, confusion, read_called
     from ..reports.experiment_about import what_was_evaluated, write_about
@@ -155,16 +147,9 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
 
 @experiment.command("real-lesions", short_help="Measure what is found of real lesions.")
 @click.argument("table", type=PATH, metavar="TABLE")
-@click.option(
-    "--root",
-    type=PATH,
-    default=Path(),
-    help="Folder that the paths in the table are relative to.  [default: the current folder]",
-)
+@ROOT
 @MODELS
-@click.option(
-    "--device", default="auto", show_default=True, help="Device to compute on: auto, cpu, cuda or mps."
-)
+@_DEVICE
 @_OUTPUT
 @DEBUG
 def real_lesions(
@@ -176,43 +161,28 @@ def real_lesions(
     "ms" or "wmh"). What was found is kept in DIR: when run again, only what is missing is computed.
     """
     from AnomalyDetectionLib.calibration.prepare_scans import read_table
-    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
     from ..experiments.real_lesions import ERRORS, find_real_lesions
     from ..reports.real_lesions_page import PAGE, in_words, write_real_lesions
 
     entries = read_table(table, root)
     check_output(output)
-    try:
-        with progress_of("bar") as report:
-            found, unusable = find_real_lesions(
-                entries, root, models, output, device=device,
-                progress=lambda line, done: report("detecting", done, line),
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        raise InputError(f"Stopped; the same command continues from what is stored in {output}.") from None
+    with resumable("bar", f"from what is stored in {output}") as report:
+        found, unusable = find_real_lesions(
+            entries, root, models, output, device, lambda line, done: report("detecting", done, line)
+        )
     with atomic_folder(output, [ERRORS]) as beside:  # an earlier table of errors goes
         write_real_lesions(found, unusable, beside)
     click.echo(f"{in_words(found, unusable)} Tables in {output / PAGE}.")
 
 
 @experiment.command(short_help="Experiment 3: the missed infarcts.")
-@click.argument("evaluation", type=PATH, metavar="EVALUATION")
-@click.option(
-    "--model",
-    default="paper",
-    show_default=True,
-    help="Model of the evaluation whose missed infarcts are shown.",
+@_EVALUATION
+@option("--model", str, "Model of the evaluation whose missed infarcts are shown.", "paper")
+@option(
+    "--method", str, "Name of the model in the evaluation.  [default: the model's own name]", metavar="NAME"
 )
-@click.option(
-    "--method", metavar="NAME", help="Name of the model in the evaluation.  [default: the model's own name]"
-)
-@click.option(
-    "--cohort",
-    type=PATH,
-    metavar="COHORT",
-    help="Cohort that was evaluated; needed if its prepared images were deleted.",
-)
+@path_option("--cohort", "COHORT", "Cohort that was evaluated; needed if its prepared images were deleted.")
 @click.option("--slices", is_flag=True, help="Also draw whole slices; such a picture shows the patient.")
 @click.option(
     "--no-patches", is_flag=True, help="Draw no tissue of the patients, for results that will be published."
@@ -235,12 +205,11 @@ def missed(
     library; without one (see `models add-library`) they are left out.
     """
     from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
-    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.model_file import load_model
 
     from ..evaluation.store import Store
     from ..experiments.missed import Missed, compare_missed, read_infarcts
-    from ..experiments.prepared_scans import PreparedScans
+    from ..experiments.prepared_scans import prepared_scans
     from ..reports.experiment_about import what_was_evaluated, write_about
     from ..reports.missed_report import in_words, write_missed
 
@@ -249,7 +218,7 @@ def missed(
     infarcts = read_infarcts(evaluation, name)
     check_output(output)
     tissue, store = NormalTissue.of(loaded), Store(evaluation, loaded.preparation)
-    prepared = PreparedScans(store, cohort)
+    prepared = prepared_scans(store, cohort)
     with progress_of("bar") as report:
         if tissue is None:
             gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
@@ -274,32 +243,16 @@ def missed(
 
 @experiment.command(short_help="Measure the effect of each open question of the method.")
 @click.argument("cohort", type=PATH, metavar="COHORT")
-@click.option(
-    "--model",
-    default="paper",
-    show_default=True,
-    help="Model whose scores are evaluated with other settings.",
-)
-@click.option(
-    "--alike", type=PATH, metavar="FILE", help="Model that differs from each --trained model in one setting."
-)
-@click.option(
-    "--trained",
-    type=PATH,
-    multiple=True,
-    metavar="FILE",
-    help="Model trained with another setting; can be given several times.",
-)
-@click.option(
+@option("--model", str, "Model whose scores are evaluated with other settings.", "paper")
+@path_option("--alike", "FILE", "Model that differs from each --trained model in one setting.")
+@repeated("--trained", PATH, "Model trained with another setting", "FILE")
+@path_option(
     "--store",
-    type=PATH,
+    "DIR",
+    "Folder with the output of `evaluate`, or for it; scores are stored there.",
     required=True,
-    metavar="DIR",
-    help="Folder with the output of `evaluate`, or for it; scores are stored there.",
 )
-@click.option(
-    "--device", default="auto", show_default=True, help="Device to compute on: auto, cpu, cuda or mps."
-)
+@_DEVICE
 @_OUTPUT
 @DEBUG
 def ablations(
@@ -313,7 +266,6 @@ def ablations(
     was trained alike without the change (--alike).
     """
     from AnomalyDetectionLib.detection.device import resolve_device
-    from AnomalyDetectionLib.files.atomic_folder import atomic_folder
     from AnomalyDetectionLib.model.model_file import load_paper_model
 
     from ..evaluation.truth_files import read_bids
@@ -343,21 +295,10 @@ def ablations(
 
 @experiment.command(short_help="Write all results on one page.")
 @click.argument("results", type=PATH, metavar="RESULTS")
-@click.option("--title", default="The experiments of the paper", show_default=True, help="Title of the page.")
-@click.option(
-    "--link",
-    "links",
-    multiple=True,
-    metavar="NAME=ADDRESS",
-    help="Link to other results; can be given several times.",
-)
+@option("--title", str, "Title of the page.", "The experiments of the paper")
+@repeated("--link links", str, "Link to other results", "NAME=ADDRESS")
 @DEBUG
-def page(
-    results: Path,
-    title: str,
-    links: tuple[str, ...],
-    debug: bool,
-) -> None:
+def page(results: Path, title: str, links: tuple[str, ...], debug: bool) -> None:
     """Write RESULTS/index.html: every table and figure there is, beside the paper's, in one file.
 
     RESULTS has the folders sweep, categories, missed and ablations of the other commands, and evaluation, a copy of
@@ -374,7 +315,7 @@ def page(
 
 @experiment.command("training-table", short_help="List a lesion-free cohort in a table for `prepare`.")
 @click.argument("cohort", type=PATH, metavar="COHORT")
-@click.option("--output", type=PATH, required=True, metavar="FILE", help="CSV file to write.")
+@output("CSV file to write.", "FILE")
 @DEBUG
 def training_table(cohort: Path, output: Path, debug: bool) -> None:
     """List the lesion-free scans of COHORT as `prepare` reads them, confounders as lesions to keep out."""

@@ -7,18 +7,16 @@ from pathlib import Path
 import click
 from AnomalyDetectionLib.commands.options import DEBUG, PATH
 from AnomalyDetectionLib.commands.progress import progress_of
-from AnomalyDetectionLib.errors import InputError
 
-_SCANS = click.option(
+from .shared import check_folder_of, path_option
+
+_SCANS = path_option(
     "--scans",
-    type=PATH,
+    "FILE",
+    "File with the prepared scans from `prepare` that the model was trained on.",
     required=True,
-    metavar="FILE",
-    help="File with the prepared scans from `prepare` that the model was trained on.",
 )
-_OUTPUT = click.option(
-    "--output", type=PATH, metavar="FILE", help="Model file to write.  [default: overwrite the given one]"
-)
+_OUTPUT = path_option("--output", "FILE", "Model file to write.  [default: overwrite the given one]")
 
 
 @click.command("add-library")
@@ -103,6 +101,5 @@ def _written_to(model: str, output: Path | None) -> Path:
     from AnomalyDetectionLib.model.model_file import find_model
 
     path = output or find_model(model)
-    if not path.parent.is_dir():
-        raise InputError(f"The folder {path.parent} is not there; make it, or choose another --output.")
+    check_folder_of(path)
     return path

@@ -2,94 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from AnomalyDetectionLib.commands.options import DEBUG, PATH, finite
-from AnomalyDetectionLib.commands.progress import check_output, progress_of
-from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.commands.options import DEBUG, finite
+from AnomalyDetectionLib.commands.progress import check_output
+
+from .shared import ROOT, SHARE, Decorator, option, output, path_option, resumable, seed
+
+_NUMBER = click.IntRange(min=0)
 
 
-def _share(name: str, text: str, default: float) -> Callable[[Any], Any]:
-    """An option of `simulate` for the share of subjects with a confounder."""
-    return click.option(
-        name, type=click.FloatRange(0, 1), callback=finite, default=default, show_default=True, help=text
-    )
+def _share(name: str, text: str, default: float) -> Decorator:
+    """The share of subjects with a confounder."""
+    return option(name, SHARE, f"Share of subjects with {text}.", default, callback=finite)
 
 
 @click.command(short_help="Make a patient, or a cohort, with known infarcts.")
-@click.option(
-    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write images and truth to."
+@output("Folder to write images and truth to.")
+@seed("Seed of all random numbers; the same seed gives the same voxels.", metavar="NUMBER")
+@option("--subjects", _NUMBER, "Number of subjects with infarcts: simulate a cohort as a BIDS dataset.")
+@option(
+    "--lesion-free", _NUMBER, "Number of further subjects without infarcts; real scans stay as they are.", 0
 )
-@click.option(
-    "--seed",
-    metavar="NUMBER",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of all random numbers; the same seed gives the same voxels.",
-)
-@click.option(
-    "--subjects",
-    type=click.IntRange(min=0),
-    help="Number of subjects with infarcts: simulate a cohort as a BIDS dataset.",
-)
-@click.option(
-    "--lesion-free",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Number of further subjects without infarcts; real scans stay as they are.",
-)
-@click.option(
+@option(
     "--anatomy",
-    type=click.Choice(["real", "icbm152", "synthseg"]),
-    help="Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from label maps"
+    ["real", "icbm152", "synthseg"],
+    "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from label maps"
     " (--labels).  [default: whichever of --sources and --labels is given, else the template]",
 )
-@click.option(
+@path_option(
     "--sources",
-    type=PATH,
-    metavar="TABLE",
-    help="CSV or TSV file of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
+    "TABLE",
+    "CSV or TSV file of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
 )
-@click.option(
-    "--root",
-    type=PATH,
-    default=Path(),
-    help="Folder that the paths in the table are relative to.  [default: the current folder]",
-)
-@click.option(
-    "--labels", type=PATH, metavar="DIR", help="Folder with label maps of whole heads, such as SynthSeg's."
-)
-@click.option(
+@ROOT
+@path_option("--labels", "DIR", "Folder with label maps of whole heads, such as SynthSeg's.")
+@path_option(
     "--shapes",
-    type=PATH,
-    metavar="DIR",
-    help="Folder with lesion masks *_lesion.nii.gz in MNI space, whose shapes half of the infarcts take.",
+    "DIR",
+    "Folder with lesion masks *_lesion.nii.gz in MNI space, whose shapes half of the infarcts take.",
 )
-@click.option(
+@option(
     "--spacing",
-    type=(click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
-    default=(0.9, 0.9, 4.0),
-    show_default=True,
+    (click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
+    "Voxel size of simulated heads in mm.",
+    (0.9, 0.9, 4.0),
     metavar="X Y Z",
-    help="Voxel size of simulated heads in mm.",
 )
-@click.option(
-    "--infarcts-per-subject",
-    "infarcts",
+@option(
+    "--infarcts-per-subject infarcts",
+    str,
+    "Smallest and largest number of infarcts per subject; small numbers are more frequent.",
+    "1-6",
     metavar="FROM-TO",
-    default="1-6",
-    show_default=True,
-    help="Smallest and largest number of infarcts per subject; small numbers are more frequent.",
 )
-@_share("--wmh", "Share of subjects with white matter hyperintensities.", 0.3)
-@_share("--perivascular", "Share of subjects with enlarged perivascular spaces.", 0.4)
-@_share("--sulci", "Share of subjects with widened sulci.", 0.3)
-@_share("--artefacts", "Share of subjects with motion artefacts, ghosts or ringing.", 0.15)
+@_share("--wmh", "white matter hyperintensities", 0.3)
+@_share("--perivascular", "enlarged perivascular spaces", 0.4)
+@_share("--sulci", "widened sulci", 0.3)
+@_share("--artefacts", "motion artefacts, ghosts or ringing", 0.15)
 @DEBUG
 def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **options: Any) -> None:
     """Simulate chronic infarcts whose every voxel is known.
@@ -108,11 +80,8 @@ def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **optio
     if subjects is not None:
         from ..simulation.command import simulate_from_options
 
-        try:
-            with progress_of("bar") as report:
-                sentence = simulate_from_options(output, seed, subjects, options, report)
-        except KeyboardInterrupt:
-            raise InputError(f"Stopped; the same command continues the cohort in {output}.") from None
+        with resumable("bar", f"the cohort in {output}") as report:
+            sentence = simulate_from_options(output, seed, subjects, options, report)
         click.echo(sentence)
         return
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder

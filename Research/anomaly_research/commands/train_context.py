@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 from AnomalyDetectionLib.commands.options import ABOUT, DEBUG, PATH, PROGRAM, PROGRESS
-from AnomalyDetectionLib.commands.progress import check_output, progress_of
-from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.commands.progress import check_output
 
 from ..painting.lesion_contents import KINDS
+from .shared import COUNT, DEVICES, option, output, repeated, resumable, seed
 
 
 class _Widths(click.ParamType):
@@ -27,102 +27,53 @@ class _Widths(click.ParamType):
 
 
 @click.command("train-context", short_help="Train the context detector.")
-@click.option(
-    "--scans",
-    type=PATH,
-    required=True,
-    multiple=True,
-    metavar="FILE",
-    help="File with prepared scans from `prepare`; can be given several times.",
-)
-@click.option(
-    "--output", type=PATH, required=True, metavar="DIR", help="Folder to write checkpoint and model to."
-)
-@click.option("--name", default="context", show_default=True, help="Name of the model and of its file.")
-@click.option(
-    "--held-out",
-    multiple=True,
-    required=True,
-    metavar="PATIENT",
-    help="Patient to calibrate on, not to train on; can be given several times.",
-)
-@click.option(
-    "--leave-out",
-    multiple=True,
-    metavar="PATIENT",
-    help="Patient to leave out altogether, for testing; can be given several times.",
-)
-@click.option(
+@repeated("--scans", PATH, "File with prepared scans from `prepare`", "FILE", required=True)
+@output("Folder to write checkpoint and model to.")
+@option("--name", str, "Name of the model and of its file.", "context")
+@repeated("--held-out", str, "Patient to calibrate on, not to train on", "PATIENT", required=True)
+@repeated("--leave-out", str, "Patient to leave out altogether, for testing", "PATIENT")
+@repeated(
     "--outlines",
-    type=PATH,
-    multiple=True,
-    metavar="DIR",
-    help="Folder with masks of real lesions at 1 mm, whose shapes the painted lesions take; can be given several times.",
+    PATH,
+    "Folder with masks of real lesions at 1 mm, whose shapes the painted lesions take",
+    "DIR",
 )
-@click.option(
-    "--from",
-    "from_model",
+@option(
+    "--from from_model",
+    str,
+    "Model to fine-tune, instead of starting from random weights.",
     metavar="NAME|FILE",
-    help="Model to fine-tune, instead of starting from random weights.",
 )
-@click.option(
-    "--widths",
-    type=_Widths(),
-    default="32,64,128,192",
-    show_default=True,
-    help="Feature maps at each level of the U-Net, the finest first.",
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=20000,
-    show_default=True,
-    help="Number of steps of the optimiser.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=2),
-    default=24,
-    show_default=True,
-    help="Windows of slices per step.",
-)
-@click.option(
+@option("--widths", _Widths(), "Feature maps at each level of the U-Net, the finest first.", "32,64,128,192")
+@option("--steps", COUNT, "Number of steps of the optimiser.", 20000)
+@option("--batch-size", click.IntRange(min=2), "Windows of slices per step.", 24)
+@option(
     "--learning-rate",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.002,
-    show_default=True,
-    help="Highest learning rate of the schedule: it is reached after 2 % of the steps.",
+    click.FloatRange(0, 1, min_open=True),
+    "Highest learning rate of the schedule: it is reached after 2 % of the steps.",
+    0.002,
 )
-@click.option(
+@option(
     "--painted-scans",
-    type=click.IntRange(min=1),
-    default=900,
-    show_default=True,
-    help="Scans with painted lesions for the second look to learn from; a sixth more are painted for its calibration.",
+    COUNT,
+    "Scans with painted lesions for the second look to learn from; a sixth more are painted for its calibration.",
+    900,
 )
-@click.option(
+@option(
     "--paint",
-    type=click.Choice(tuple(KINDS)),
+    list(KINDS),
+    "Kind of lesion to paint; can be given several times. Without it, every kind.",
     multiple=True,
-    help="Kind of lesion to paint; can be given several times. Without it, every kind.",
 )
-@click.option(
+@option(
     "--mining/--no-mining",
-    default=True,
-    show_default=True,
-    help="Whether to search real normal tissue for false alarms, and to train on them again.",
+    None,
+    "Whether to search real normal tissue for false alarms, and to train on them again.",
+    True,
 )
-@click.option(
-    "--device",
-    default="cpu",
-    type=click.Choice(["cpu", "cuda", "mps"]),
-    show_default=True,
-    help="Device to train on.",
-)
+@option("--device", DEVICES[1:], "Device to train on.", "cpu")
 @ABOUT
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all random numbers."
-)
+@seed(default=1)
 @PROGRESS
 @DEBUG
 def train_context(**options: Any) -> None:
@@ -134,12 +85,7 @@ def train_context(**options: Any) -> None:
     from ..training.context_command import train_context_from_options
 
     check_output(options["output"])
-    try:
-        with progress_of(options["progress"]) as report:
-            sentence = train_context_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
-    except KeyboardInterrupt:
-        raise InputError(
-            f"Stopped; the same command continues from the last checkpoint in {options['output']}."
-        ) from None
+    with resumable(options["progress"], f"from the last checkpoint in {options['output']}") as report:
+        sentence = train_context_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
     if options["progress"] != "json":
         click.echo(sentence)

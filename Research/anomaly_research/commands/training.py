@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +14,42 @@ from AnomalyDetectionLib.commands.progress import check_output, progress_of
 from AnomalyDetectionLib.errors import InputError
 from click.core import ParameterSource
 
+from .shared import (
+    COUNT,
+    DEVICES,
+    ROOT,
+    SHARE,
+    Decorator,
+    check_folder_of,
+    option,
+    output,
+    path_option,
+    repeated,
+    resumable,
+    seed,
+)
 
-def _variation(name: str, text: str) -> Callable[[Any], Any]:
-    """An option of `train` for how much patches are varied: from 0, which is not at all, to 1."""
-    amount = click.FloatRange(0, 1)
-    return click.option(name, type=amount, callback=finite, default=0.0, show_default=True, help=text)
+
+def _variation(name: str, text: str) -> Decorator:
+    """How much patches are varied: from 0, which is not at all, to 1."""
+    return option(name, SHARE, text, 0.0, callback=finite)
 
 
 @click.command(short_help="Prepare the scans of a table for training, and put them into one file.")
-@click.option(
+@option(
     "--table",
-    type=PATH,
-    required=True,
-    help="CSV file of scans with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, lesion_class (wmh or tumour), "
+    PATH,
+    "CSV file of scans with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, lesion_class (wmh or tumour), "
     "group (old or young) and healthy (yes).",
+    required=True,
 )
-@click.option(
-    "--root",
-    type=PATH,
-    default=Path(),
-    help="Folder that the paths in the table are relative to.  [default: the current folder]",
-)
-@click.option("--output", type=PATH, required=True, metavar="FILE", help="File to write, such as scans.npz.")
-@click.option(
+@ROOT
+@output("File to write, such as scans.npz.", "FILE")
+@option(
     "--outside-brain",
-    type=click.Choice(["zero", "keep"]),
-    default="zero",
-    show_default=True,
-    help="Intensities outside the brain mask: set to zero, or kept as they are.",
+    ["zero", "keep"],
+    "Intensities outside the brain mask: set to zero, or kept as they are.",
+    "zero",
 )
 @DEBUG
 def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bool) -> None:
@@ -54,8 +61,7 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
     from AnomalyDetectionLib.imaging.unusable import in_words
 
-    if not output.parent.is_dir():
-        raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
+    check_folder_of(output)
     entries = read_table(table, root)
     errors = output.with_name(f"{output.stem}_errors.csv")
     with progress_of("bar") as report:
@@ -73,100 +79,58 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
 
 
 @click.command(short_help="Train a model on prepared scans; interrupt and resume at will.")
-@click.option(
-    "--scans", type=PATH, required=True, metavar="FILE", help="File with prepared scans from `prepare`."
-)
-@click.option(
-    "--output",
-    type=PATH,
-    required=True,
-    metavar="DIR",
-    help="Folder to write checkpoint, curves and model to.",
-)
-@click.option("--name", default="model", show_default=True, help="Name of the model and of its file.")
-@click.option(
-    "--from",
-    "start",
+@path_option("--scans", "FILE", "File with prepared scans from `prepare`.", required=True)
+@output("Folder to write checkpoint, curves and model to.")
+@option("--name", str, "Name of the model and of its file.", "model")
+@option(
+    "--from start",
+    str,
+    "Model to fine-tune, instead of starting from random weights; its network is kept.",
     metavar="NAME|FILE",
-    help="Model to fine-tune, instead of starting from random weights; its network is kept.",
 )
-@click.option(
+@option(
     "--held-out",
+    str,
+    "Patient for training-validation; can be given several times, and left out with --from.",
     multiple=True,
     metavar="PATIENT",
-    help="Patient for training-validation; can be given several times, and left out with --from.",
 )
-@click.option(
-    "--leave-out",
-    multiple=True,
-    metavar="PATIENT",
-    help="Patient to leave out altogether, for testing; can be given several times.",
-)
-@click.option(
-    "--latent-size",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    help="Number of elements of the latent vector z.",
-)
-@click.option(
+@repeated("--leave-out", str, "Patient to leave out altogether, for testing", "PATIENT")
+@option("--latent-size", COUNT, "Number of elements of the latent vector z.", 100)
+@option(
     "--widths",
-    type=(click.IntRange(min=1), click.IntRange(min=1)),
-    default=(64, 128),
-    show_default=True,
-    help="Number of feature maps after the first and after the second convolution.",
+    (COUNT, COUNT),
+    "Number of feature maps after the first and after the second convolution.",
+    (64, 128),
 )
-@click.option(
-    "--output-activation",
-    type=click.Choice(["tanh", "none"]),
-    default="tanh",
-    show_default=True,
-    help="Activation after the last layer of the decoder.",
-)
-@click.option(
+@option("--output-activation", ["tanh", "none"], "Activation after the last layer of the decoder.", "tanh")
+@option(
     "--features",
-    type=click.Choice(["penultimate", "all"]),
-    default="penultimate",
-    show_default=True,
-    help="Discriminator layers that the adversarial loss compares.",
+    ["penultimate", "all"],
+    "Discriminator layers that the adversarial loss compares.",
+    "penultimate",
 )
-@click.option(
+@option(
     "--sampling",
-    type=click.Choice(["brain", "tissue"]),
-    default="brain",
-    show_default=True,
-    help="Where patches are drawn: from all voxels alike, or equally often from dark, grey and white tissue.",
+    ["brain", "tissue"],
+    "Where patches are drawn: from all voxels alike, or equally often from dark, grey and white tissue.",
+    "brain",
 )
-@click.option(
-    "--patches",
-    type=click.IntRange(min=1),
-    default=1_000_000,
-    show_default=True,
-    help="Number of patches for training.",
-)
-@click.option(
-    "--validation-patches",
-    type=click.IntRange(min=1),
-    default=100_000,
-    show_default=True,
-    help="Number of patches for validation.",
-)
-@click.option(
-    "--batch-size", type=click.IntRange(min=2), default=64, show_default=True, help="Patches per step."
-)
-@click.option(
+@option("--patches", COUNT, "Number of patches for training.", 1_000_000)
+@option("--validation-patches", COUNT, "Number of patches for validation.", 100_000)
+@option("--batch-size", click.IntRange(min=2), "Patches per step.", 64)
+@option(
     "--learning-rate",
-    type=click.FloatRange(0, 1, min_open=True),
+    click.FloatRange(0, 1, min_open=True),
+    "Learning rate of Adam.  [default: 0.001, with --from 0.0002]",
     callback=finite,
-    help="Learning rate of Adam.  [default: 0.001, with --from 0.0002]",
 )
-@click.option(
+@option(
     "--beta1",
-    type=click.FloatRange(0, 1, max_open=True),
+    click.FloatRange(0, 1, max_open=True),
+    "First beta of Adam (GANomaly: 0.5).",
+    0.9,
     callback=finite,
-    default=0.9,
-    show_default=True,
-    help="First beta of Adam (GANomaly: 0.5).",
 )
 @_variation(
     "--gain", "Largest change of a patch's contrast, as a fraction; drawn for T1 and FLAIR separately."
@@ -181,48 +145,22 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
 @_variation(
     "--blur", "Strongest blur of a patch: the fraction that the blurring kernel takes from its centre voxel."
 )
-@click.option(
-    "--patience",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    help="Epochs without a lower validation loss before training stops.",
-)
-@click.option(
+@option("--patience", COUNT, "Epochs without a lower validation loss before training stops.", 10)
+@option(
     "--max-epochs",
-    type=click.IntRange(min=0),
-    help="Largest number of epochs, 0 for no limit.  [default: 0, with --from 3]",
+    click.IntRange(min=0),
+    "Largest number of epochs, 0 for no limit.  [default: 0, with --from 3]",
 )
-@click.option(
+@option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Minutes after which training pauses; the same command continues it.",
+    click.FloatRange(min=0, min_open=True),
+    "Minutes after which training pauses; the same command continues it.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["32", "bf16"]),
-    default="32",
-    show_default=True,
-    help="Precision of the networks: 32-bit floats, or bfloat16.",
-)
-@click.option(
-    "--device",
-    default="auto",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    show_default=True,
-    help="Device to train on; auto uses a GPU if there is one.",
-)
-@click.option(
-    "--devices",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Number of processes (GPUs) that train one model together.",
-)
+@option("--precision", ["32", "bf16"], "Precision of the networks: 32-bit floats, or bfloat16.", "32")
+@option("--device", DEVICES, "Device to train on; auto uses a GPU if there is one.", "auto")
+@option("--devices", COUNT, "Number of processes (GPUs) that train one model together.", 1)
 @ABOUT
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
-)
+@seed()
 @PROGRESS
 @DEBUG
 def train(**options: Any) -> None:
@@ -246,46 +184,27 @@ def train(**options: Any) -> None:
     first = os.environ.get("LOCAL_RANK", "0") == "0"
     if first:
         check_output(options["output"])
-    try:
-        with progress_of(options["progress"] if first else "none") as report:
-            sentence = train_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
-    except KeyboardInterrupt:
-        raise InputError(
-            f"Stopped; the same command continues from the last checkpoint in {options['output']}."
-        ) from None
+    progress = options["progress"] if first else "none"
+    with resumable(progress, f"from the last checkpoint in {options['output']}") as report:
+        sentence = train_from_options(options, shlex.join([PROGRAM, *sys.argv[1:]]), report)
     if first and options["progress"] != "json":
         click.echo(sentence)
 
 
 @click.command("train-anatomy", short_help="Train the network that tells the parts of the brain apart.")
-@click.option(
-    "--labels",
-    type=PATH,
-    required=True,
-    metavar="DIR",
-    help="Folder with label maps of whole heads, such as SynthSeg's.",
+@path_option("--labels", "DIR", "Folder with label maps of whole heads, such as SynthSeg's.", required=True)
+@output("Network file to write (.safetensors).", "FILE")
+@option("--steps", COUNT, "Number of steps to train.", 1500)
+@option(
+    "--held-out", COUNT, "Number of label maps kept for validation, the last ones by name.", 4, metavar="MAPS"
 )
-@click.option(
-    "--output", type=PATH, required=True, metavar="FILE", help="Network file to write (.safetensors)."
+@seed(default=1)
+@option(
+    "--progress",
+    ["bar", "json", "none"],
+    "Format of the progress: bar for people, json for programs (one object per line: stage, fraction, message).",
+    "bar",
 )
-@click.option(
-    "--steps", type=click.IntRange(min=1), default=1500, show_default=True, help="Number of steps to train."
-)
-@click.option(
-    "--held-out",
-    metavar="MAPS",
-    type=click.IntRange(min=1),
-    default=4,
-    show_default=True,
-    help="Number of label maps kept for validation, the last ones by name.",
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of all random numbers."
-)
-@click.option(
-    "--progress", type=click.Choice(["bar", "json", "none"]), default="bar", show_default=True,
-    help="Format of the progress: bar for people, json for programs (one object per line: stage, fraction, message).",
-)  # fmt: skip
 @DEBUG
 def train_anatomy(
     labels: Path, output: Path, steps: int, held_out: int, seed: int, progress: str, debug: bool

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from .csv_rows import Row
 
 RESAMPLES = 1000
 CONFIDENCE = 95.0
@@ -38,3 +41,21 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     nothing = np.isnan(values).all(axis=0)
     low, high = np.nanpercentile(np.where(nothing, 0.0, values), [tail, 100 - tail], axis=0)
     return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+
+
+def columns(name: str, value: float, resampled: np.ndarray, patients: int) -> Row:
+    """A figure and the ends of its interval, as `name`, `name_low` and `name_high`.
+
+    Args:
+        value: NaN where it does not exist.
+        resampled: the same in each resample.
+        patients: how many were drawn; a single one varies with nobody, so that there is no interval.
+    """
+    low, high = interval(resampled) if patients > 1 else (math.nan, math.nan)
+    return {name: plain(value), f"{name}_low": plain(low), f"{name}_high": plain(high)}
+
+
+def plain(value: float | np.ndarray) -> float | None:
+    """A number for a table, None for NaN."""
+    number = float(value)
+    return None if math.isnan(number) else number

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.detection.hints import UNKNOWN, hint_of
-from scipy import ndimage
 
 from .groups import Sweep
 from .truth import ElementTruth
@@ -15,6 +14,25 @@ from .truth_files import CONFOUNDERS
 
 INFARCT, NORMAL = "infarct", "normal tissue"
 CATEGORIES = (INFARCT, *CONFOUNDERS.values(), NORMAL)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One scan by one method.
+
+    Attributes:
+        truth: on the elements that are scored.
+        scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
+        smallest: findings of fewer elements are dropped.
+        neighbourhood: as of `ScoringSettings`.
+        candidates: what the second look says, on the same elements; None: nobody looked.
+    """
+
+    truth: ElementTruth
+    scores: np.ndarray
+    smallest: int = 1
+    neighbourhood: str = "26"
+    candidates: CandidateProbabilities | None = None
 
 
 @dataclass(frozen=True)
@@ -37,25 +55,10 @@ class CategorisedFinding:
     hint: str = UNKNOWN
 
 
-def categorised_findings(
-    scores: np.ndarray,
-    truth: ElementTruth,
-    threshold: float,
-    smallest: int,
-    neighbourhood: str = "26",
-    candidates: CandidateProbabilities | None = None,
-) -> tuple[CategorisedFinding, ...]:
-    """The findings of a scan at a threshold, by the truth.
-
-    Args:
-        scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
-        smallest: findings of fewer elements are dropped.
-        neighbourhood: as of `ScoringSettings`.
-        candidates: what the second look says, on the same elements; None: nobody looked.
-    """
-    groups = Sweep(scores, truth, neighbourhood).above(threshold)
-    if groups is None:
-        return ()
+def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedFinding, ...]:
+    """The findings of a scan at a threshold, by the truth."""
+    truth, scores, candidates = scored.truth, scored.scores, scored.candidates
+    groups = Sweep(scores, truth, scored.neighbourhood).above(threshold)
     count = len(groups.sizes)
     flat = scores.ravel()[groups.elements]
     peaks = np.full(count, -np.inf)
@@ -68,7 +71,7 @@ def categorised_findings(
     is_infarct[groups.infarct_owner] = True
     shared = np.zeros((count, max(CONFOUNDERS) + 1))
     np.add.at(shared, (groups.confounder_owner, truth.confounders[1]), truth.confounders[2])
-    kept = np.flatnonzero(groups.kept(smallest)).tolist()
+    kept = np.flatnonzero(groups.kept(scored.smallest)).tolist()
     kept.sort(key=lambda g: (-peaks[g], -groups.sizes[g], first[g]))
 
     def category(group: int) -> str:
@@ -98,14 +101,11 @@ def categorised_candidates(
     `peak_score` says nothing here.
     """
     there = np.where(candidates.labels > 0, 1.0, np.nan)
-    return categorised_findings(there, truth, 0.5, 1, candidates=candidates)
+    return categorised_findings(Scored(truth, there, candidates=candidates), 0.5)
 
 
 def lesion_peaks(scores: np.ndarray, truth: ElementTruth) -> np.ndarray:
     """(lesions,) the highest score among the elements that hold a voxel of each; NaN where none was scored."""
-    at = scores.ravel()[truth.infarcts[0]]
-    owner = np.where(np.isfinite(at), truth.infarcts[1] + 1, 0)
-    if not (owner > 0).any():
-        return np.full(len(truth.lesions), np.nan)
-    peaks = ndimage.maximum(at, owner, np.arange(1, len(truth.lesions) + 1))
-    return np.where(np.isin(np.arange(1, len(truth.lesions) + 1), owner), peaks, np.nan)
+    peaks = np.full(len(truth.lesions), np.nan)
+    np.fmax.at(peaks, truth.infarcts[1], scores.ravel()[truth.infarcts[0]])
+    return peaks

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from AnomalyDetectionLib.model.stored_settings import identity
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name
 from .stored_arrays import digest_of
-from .threshold_curves import CohortCurves, gather, scan_curves, threshold_grid
+from .threshold_curves import CohortCurves, gather, threshold_grid
 from .truth import ScanFacts, check_truth_is_there, scan_truth
 from .truth_files import BidsScan
 
@@ -31,8 +33,7 @@ Progress = Callable[[str, float], None]
 def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
     """The models by the names they go by: their own, with a piece of their hash where two have the same.
 
-    Raises:
-        InputError: if a model is given twice.
+    An `InputError` if a model is given twice.
     """
     named: dict[str, AnyModel] = {}
     names = [folder_name(model.name) for model in models]
@@ -66,9 +67,6 @@ def store_cohort(
     Returns:
         The scans that are stored now, by name, and those that failed. A scan fails as a whole, so that all
         methods are compared on the same scans.
-
-    Raises:
-        OSError: if the disk is full.
     """
     stored, failures = [], []
     for place, scan in enumerate(scans):
@@ -89,7 +87,6 @@ def cohort_curves(
     *,
     percentile: float | None = None,
     thresholds: np.ndarray | None = None,
-    min_patches: int | None = None,
     scoring: Mapping[str, Any] | None = None,
 ) -> CohortCurves:
     """What a model finds in a cohort at every threshold, from its stored scores.
@@ -97,7 +94,7 @@ def cohort_curves(
     Args:
         method: as it is stored.
         subjects: None: all that are stored.
-        percentile, min_patches: None: the model's own.
+        percentile: None: the model's own.
         thresholds: ascending; None: `threshold_grid` with the model's own threshold.
         scoring: settings to read the stored scores with instead of the model's own, by name.
 
@@ -106,23 +103,14 @@ def cohort_curves(
         ValueError: if the percentile was not scored, or the scores do not follow from those that are stored.
     """
 
-    def parts():  # type: ignore[no-untyped-def]
-        nonlocal thresholds
-        for subject in store.subjects() if subjects is None else subjects:
-            truth, scores = store.read_truth(subject), store.read_scores(method, subject)
-            if scoring:
-                scores = scores.read_with(scoring)
-            settings = scores.scoring
-            if thresholds is None:
-                thresholds = threshold_grid(settings.threshold)
-            least = settings.min_patches if min_patches is None else min_patches
-            lattice, on_cells = scores.lattice(percentile), truth.on_cells(settings.stride)
-            curves = scan_curves(
-                lattice, on_cells, thresholds, smallest=(least,), neighbourhood=settings.neighbourhood,
-            )  # fmt: skip
-            yield truth.facts, curves[0]
-
-    return gather(parts())
+    parts = []
+    for subject in store.subjects() if subjects is None else subjects:
+        truth, scores = store.read_truth(subject), store.read_scores(method, subject).read_with(scoring or {})
+        if thresholds is None:
+            thresholds = threshold_grid(scores.scoring.threshold)
+        cells = truth.on_cells(scores.scoring.stride)
+        parts.append((truth.facts, scores.curve(cells, thresholds, percentile)))
+    return gather(parts)
 
 
 def baseline_cohort_curves(
@@ -151,82 +139,71 @@ def _store_scan(
         "patient": scan.patient,
         "lesion_free": scan.lesion_free,
     }
-    stores: dict[str, tuple[Store, _Prepared]] = {}
+    prepared: dict[str, _Prepared] = {}
     for name, model in models.items():
         prepared_as = preparation_name(model.preparation)
-        if prepared_as not in stores:
-            store = Store(folder, model.preparation)
-            study = _Prepared(scan, store, images, device)
-            _store_truth(scan, store, study, {"images": images, "truth": truth}, baselines=not stores)
-            stores[prepared_as] = store, study
-        store, study = stores[prepared_as]
-        _store_scores(scan, store, study, name, model, percentiles, images, device)
+        if prepared_as not in prepared:
+            first, prepared[prepared_as] = (
+                not prepared,
+                _Prepared(scan, Store(folder, model.preparation), images, device),
+            )
+            prepared[prepared_as].store_truth({"images": images, "truth": truth}, baselines=first)
+        prepared[prepared_as].store_scores(name, model, percentiles)
 
 
+@dataclass
 class _Prepared:
-    """A scan's prepared study: from the store if it is there, else made, and only when it is asked for."""
+    """A scan, prepared in one way; what is costly is made only when it is asked for, and once for all models."""
 
-    def __init__(self, scan: BidsScan, store: Store, images: str, device: str) -> None:
-        self._scan, self._store, self._device = scan, store, device
-        self._key = {"images": images, "preparation": preparation_name(store.preparation)}
-        self._study: PreparedStudy | None = None
-        self._anatomy: np.ndarray | None = None
+    scan: BidsScan
+    store: Store
+    images: str
+    device: str
 
-    def __call__(self) -> PreparedStudy:
-        if self._study is None:
-            subject = self._scan.subject
-            if self._store.prepared_key(subject) == self._key:
-                self._study = self._store.read_prepared(subject)
-            else:
-                study = read_study(self._scan.t1, self._scan.flair, self._scan.brain_mask)
-                self._study = prepare(study, self._store.preparation, self._device)
-                self._store.write_prepared(subject, self._study, self._key)
-        return self._study
+    @cached_property
+    def study(self) -> PreparedStudy:
+        """From the store if it is there, else prepared and stored now."""
+        subject = self.scan.subject
+        key = {"images": self.images, "preparation": preparation_name(self.store.preparation)}
+        if self.store.key("prepared", subject) == key:
+            return self.store.read_prepared(subject)
+        study = read_study(self.scan.t1, self.scan.flair, self.scan.brain_mask)
+        prepared = prepare(study, self.store.preparation, self.device)
+        self.store.write_prepared(subject, prepared, key)
+        return prepared
 
+    @cached_property
     def anatomy(self) -> np.ndarray:
-        """Of `segment_anatomy`, once for all models."""
-        if self._anatomy is None:
-            self._anatomy = segment_anatomy(self(), self._device)
-        return self._anatomy
+        return segment_anatomy(self.study, self.device)
 
+    def store_truth(self, key: dict[str, Any], *, baselines: bool) -> None:
+        store, subject = self.store, self.scan.subject
+        if store.key("scans", subject) != key:
+            store.write_truth(scan_truth(self.scan, self.study), key)
+        for baseline in BASELINES if baselines else ():
+            curves_key = {**key, "smallest_ml": list(SMALLEST_ML), "thresholds": THRESHOLDS.tolist()}
+            if store.key("curves", subject, baseline) != curves_key:
+                curves = baseline_curves(store.read_truth(subject), baseline)
+                store.write_curves(baseline, subject, curves, curves_key)
 
-def _store_truth(
-    scan: BidsScan, store: Store, study: _Prepared, key: dict[str, Any], *, baselines: bool
-) -> None:
-    if store.truth_key(scan.subject) != key:
-        store.write_truth(scan_truth(scan, study()), key)
-    for baseline in BASELINES if baselines else ():
-        curves_key = {**key, "smallest_ml": list(SMALLEST_ML), "thresholds": THRESHOLDS.tolist()}
-        if store.curves_key(baseline, scan.subject) != curves_key:
-            curves = baseline_curves(store.read_truth(scan.subject), baseline)
-            store.write_curves(baseline, scan.subject, curves, curves_key)
-
-
-def _store_scores(scan: BidsScan, store: Store, study: _Prepared, method: str, model: AnyModel,
-                  percentiles: Sequence[float], images: str, device: str) -> None:  # fmt: skip
-    own = model.scoring.percentile
-    # Another kind of model than the paper's has one score a patch, and no percentiles of it.
-    wanted = [own] if isinstance(model, ContextModel) else sorted({own, *map(float, percentiles)})
-    key = {"images": images, "model": model.fingerprint, "scoring": identity(model.scoring)}
-    there = store.scores_key(method, scan.subject) or {}
-    if {**there, "percentiles": None} == {**key, "percentiles": None}:
-        if set(wanted) <= set(there["percentiles"]):
-            return
-        wanted = sorted({*wanted, *there["percentiles"]})
-    prepared = study()
-    candidates = None
-    if isinstance(model, ContextModel):
-        _, scores, candidates = context_scores(prepared, model, device=device)
-    else:
-        anatomy = study.anatomy() if model.scoring.statistics == "tissue" else None
-        _, scores = lattice_scores(prepared, model, wanted, device=device, anatomy=anatomy)
-    stored = LatticeScores(
-        np.array(wanted, np.float32),
-        scores,
-        model.scoring,
-        model.fingerprint,
-        patch_size(model),
-        prepared.brain,
-        candidates,
-    )
-    store.write_scores(method, scan.subject, stored, {**key, "percentiles": wanted})
+    def store_scores(self, method: str, model: AnyModel, percentiles: Sequence[float]) -> None:
+        own, subject = model.scoring.percentile, self.scan.subject
+        # Another kind of model than the paper's has one score a patch, and no percentiles of it.
+        wanted = [own] if isinstance(model, ContextModel) else sorted({own, *map(float, percentiles)})
+        key = {"images": self.images, "model": model.fingerprint, "scoring": identity(model.scoring)}
+        there = self.store.key("scores", subject, method) or {}
+        if {**there, "percentiles": None} == {**key, "percentiles": None}:
+            if set(wanted) <= set(there["percentiles"]):
+                return
+            wanted = sorted({*wanted, *there["percentiles"]})
+        candidates = None
+        if isinstance(model, ContextModel):
+            _, scores, candidates = context_scores(self.study, model, device=self.device)
+        else:
+            anatomy = self.anatomy if model.scoring.statistics == "tissue" else None
+            _, scores = lattice_scores(self.study, model, wanted, device=self.device, anatomy=anatomy)
+        brain, size = self.study.brain, patch_size(model)
+        stored = LatticeScores(
+            np.array(wanted, np.float32), scores, model.scoring, model.fingerprint, size, brain, candidates
+        )
+        self.store.write_scores(method, subject, stored, {**key, "percentiles": wanted})

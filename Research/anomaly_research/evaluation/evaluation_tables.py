@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from .bootstrap import interval
+from .bootstrap import columns, plain
 from .categories import categorised_candidates, categorised_findings, lesion_peaks
+from .csv_rows import Row
 from .flair_threshold import BRIGHT
-from .froc import FIGURES, RATES, Point, operating_point, patient_sums, sensitivity_at, threshold_at
+from .froc import (
+    RATES,
+    PatientSums,
+    Point,
+    operating_point,
+    patient_sums,
+    sensitivity_at,
+    threshold_at,
+)
 from .methods import Method
 from .strata import strata
-from .threshold_curves import ANY, CRITERIA, ONE_TO_ONE, CohortCurves
-
-Row = dict[str, Any]
-"""By column; None where a value does not exist."""
+from .threshold_curves import ANY, COVERED, CRITERIA, ONE_TO_ONE, CohortCurves
 
 AIMED_AT = (1.0, 2.0)
 """False positives a scan that methods are compared at in full (see `rate_rows`)."""
+
+_WMH = {False: "counted", True: "ignored"}
 
 
 def method_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
@@ -34,7 +40,7 @@ def method_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
                 "threshold": point.threshold,
                 "smallest_ml": method.smallest_ml,
                 **_counts(point),
-                **{name: value for figure in FIGURES for name, value in _with_interval(point, figure)},
+                **point.columns(),
             }
 
 
@@ -43,22 +49,17 @@ def sensitivity_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator
     for method in methods:
         curves = method.curves
         for ignore_wmh in (False, True):
+            places = [threshold_at(curves, rate, ignore_wmh=ignore_wmh) for rate in RATES]
             for criterion in CRITERIA:
-                sums = patient_sums(curves, criterion, ignore_wmh=ignore_wmh)
-                values = sensitivity_at(sums)[0]
-                low, high = _interval(sensitivity_at(sums, RATES, weights), weights)
-                for k, rate in enumerate(RATES):
-                    place = threshold_at(curves, rate, ignore_wmh=ignore_wmh)
+                shares = _shares(patient_sums(curves, criterion, ignore_wmh=ignore_wmh), RATES, weights)
+                for rate, place, share in zip(RATES, places, shares, strict=True):
                     yield {
                         "method": method.name,
                         "criterion": criterion,
-                        "wmh": "ignored" if ignore_wmh else "counted",
+                        "wmh": _WMH[ignore_wmh],
                         "false_positives": rate,
-                        "patients": len(set(curves.patients)),
-                        "lesions": len(curves.lesions),
-                        "sensitivity": _plain(values[k]),
-                        "sensitivity_low": _plain(low[k]),
-                        "sensitivity_high": _plain(high[k]),
+                        **_size(curves),
+                        **share,
                         "lowest_threshold": None if place is None else float(curves.thresholds[place]),
                         "flagged_ml": None if place is None else float(curves.flagged_ml[place].mean()),
                     }
@@ -66,29 +67,23 @@ def sensitivity_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator
 
 def rate_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
     """Every method at the thresholds with `AIMED_AT` false positives a scan, findings on known lesions ignored and not."""
+    figures = ("volume_share", "voxel_share", "dice", "findings", "flagged_ml")
+    nothing = {f"{figure}{end}": None for figure in figures for end in ("", "_low", "_high")}
     for method in methods:
-        for ignored in (True, False):
-            found = patient_sums(method.curves, ignore_wmh=ignored)
-            values = sensitivity_at(found, AIMED_AT)[0]
-            low, high = _interval(sensitivity_at(found, AIMED_AT, weights), weights)
-            for k, rate in enumerate(AIMED_AT):
-                place = threshold_at(method.curves, rate, ignore_wmh=ignored)
+        for ignore_wmh in (True, False):
+            shares = _shares(patient_sums(method.curves, ignore_wmh=ignore_wmh), AIMED_AT, weights)
+            for rate, share in zip(AIMED_AT, shares, strict=True):
+                place = threshold_at(method.curves, rate, ignore_wmh=ignore_wmh)
                 point = None if place is None else operating_point(method.curves, place, weights)
-                row = {
+                yield {
                     "method": method.name,
-                    "wmh": "ignored" if ignored else "counted",
+                    "wmh": _WMH[ignore_wmh],
                     "rate": rate,
                     "threshold": None if point is None else point.threshold,
-                    "patients": len(set(method.curves.patients)),
-                    "lesions": len(method.curves.lesions),
-                    "sensitivity": _plain(values[k]),
-                    "sensitivity_low": _plain(low[k]),
-                    "sensitivity_high": _plain(high[k]),
+                    **_size(method.curves),
+                    **share,
+                    **(nothing if point is None else point.columns(figures)),
                 }
-                for figure in ("volume_share", "voxel_share", "dice", "findings", "flagged_ml"):
-                    nothing = [(name, None) for name in (figure, f"{figure}_low", f"{figure}_high")]
-                    row |= dict(nothing if point is None else _with_interval(point, figure))
-                yield row
 
 
 def difference_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]:
@@ -100,23 +95,19 @@ def difference_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[
     models = [method for method in methods if method.smallest_ml is None]
     pairs = [(model, bright) for model in models] + [(model, models[0]) for model in models[1:]]
     for one, other in pairs:
-        for ignored in (False, True):
-            sums = [patient_sums(method.curves, ignore_wmh=ignored) for method in (one, other)]
+        for ignore_wmh in (False, True):
+            sums = [patient_sums(method.curves, ignore_wmh=ignore_wmh) for method in (one, other)]
             values = np.subtract(*(sensitivity_at(s)[0] for s in sums))
             resampled = np.subtract(*(sensitivity_at(s, RATES, weights) for s in sums))
-            low, high = _interval(resampled, weights)
-            for k, rate in enumerate(RATES):
+            for rate, value, drawn in zip(RATES, values, resampled.T, strict=True):
                 yield {
                     "method": one.name,
                     "less": other.name,
-                    "wmh": "ignored" if ignored else "counted",
+                    "wmh": _WMH[ignore_wmh],
                     "false_positives": rate,
-                    "patients": len(set(one.curves.patients)),
-                    "lesions": len(one.curves.lesions),
-                    "difference": _plain(values[k]),
-                    "difference_low": _plain(low[k]),
-                    "difference_high": _plain(high[k]),
-                    "resamples_above_0": _plain((resampled[:, k] > 0).mean()),
+                    **_size(one.curves),
+                    **columns("difference", value, drawn, weights.shape[1]),
+                    "resamples_above_0": plain((drawn > 0).mean()),
                 }
 
 
@@ -130,11 +121,12 @@ def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
         curves, place = method.curves, method.points[0][1]
         for stratum, name, among in strata(curves.lesions):
             sums = patient_sums(curves, ANY, among)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                lesions = weights @ sums.lesions
-                resampled = np.where(lesions > 0, (weights @ sums.found[:, place]) / lesions, np.nan)
-            low, high = _interval(resampled[:, None], weights)
             count, found = int(sums.lesions.sum()), int(sums.found[:, place].sum())
+            with np.errstate(invalid="ignore", divide="ignore"):
+                share, drawn = (
+                    np.divide(found, count),
+                    (weights @ sums.found[:, place]) / (weights @ sums.lesions),
+                )
             row = {
                 "method": method.name,
                 "stratum": stratum,
@@ -142,18 +134,12 @@ def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
                 "patients": int((sums.lesions > 0).sum()),
                 "lesions": count,
                 "found": found,
-                "sensitivity": found / count if count else None,
-                "sensitivity_low": _plain(low[0]),
-                "sensitivity_high": _plain(high[0]),
+                **columns("sensitivity", share, drawn, weights.shape[1]),
             }
-            for ending, ignored in (("", False), ("_no_wmh", True)):
-                sums = patient_sums(curves, ANY, among, ignore_wmh=ignored)
-                rates = sensitivity_at(sums)[0]
-                low, high = _interval(sensitivity_at(sums, RATES, weights), weights)
-                for k, rate in enumerate(RATES):
-                    row[f"sensitivity_at_{rate:g}{ending}"] = _plain(rates[k])
-                    row[f"sensitivity_at_{rate:g}{ending}_low"] = _plain(low[k])
-                    row[f"sensitivity_at_{rate:g}{ending}_high"] = _plain(high[k])
+            for ending, ignore_wmh in (("", False), ("_no_wmh", True)):
+                sums = patient_sums(curves, ANY, among, ignore_wmh=ignore_wmh)
+                for columns_at_rate in _shares(sums, RATES, weights, f"sensitivity_at_{{:g}}{ending}"):
+                    row |= columns_at_rate
             yield row
 
 
@@ -170,9 +156,7 @@ def lesion_free_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator
                     "operating_point": what,
                     "scans_are": name,
                     **_counts(point),
-                    **{
-                        column: value for figure in figures for column, value in _with_interval(point, figure)
-                    },
+                    **point.columns(figures),
                 }
 
 
@@ -199,15 +183,14 @@ def scan_rows(methods: Sequence[Method]) -> Iterator[Row]:
 
 
 def lesion_and_finding_rows(
-    methods: Sequence[Method], progress: Callable[[str, float], None] | None = None
+    methods: Sequence[Method], progress: Callable[[str, float], None]
 ) -> Iterator[tuple[list[Row], list[Row], list[Row]]]:
     """Scan by scan: every lesion, and every finding, by every method at its main operating point; and every candidate of
     those methods that look a second time, those under the threshold, too.
     """
     subjects = methods[0].curves.subjects
     for s, subject in enumerate(subjects):
-        if progress is not None:
-            progress(subject, s / len(subjects))
+        progress(subject, s / len(subjects))
         lesions: list[Row] = []
         findings: list[Row] = []
         candidates: list[Row] = []
@@ -215,18 +198,10 @@ def lesion_and_finding_rows(
             place = method.points[0][1]
             threshold = float(method.curves.thresholds[place])
             scored = method.scored(subject)
-            patient = method.curves.patients[s]
             peaks = lesion_peaks(scored.scores, scored.truth)
             lesions += _lesions_of_scan(method.name, method.curves, s, place, peaks)
-            names = {"subject": subject, "patient": patient, "method": method.name}
-            for finding in categorised_findings(
-                scored.scores,
-                scored.truth,
-                threshold,
-                scored.smallest,
-                scored.neighbourhood,
-                scored.candidates,
-            ):
+            names = {"subject": subject, "patient": method.curves.patients[s], "method": method.name}
+            for finding in categorised_findings(scored, threshold):
                 called = finding.hint if scored.candidates is not None else None
                 findings.append({**names, **vars(finding), "hint": called})
             if scored.candidates is not None:
@@ -257,10 +232,10 @@ def _lesions_of_scan(
             "method": method,
             "found": bool(found[ANY][place, at]),
             "found_one_to_one": bool(found[ONE_TO_ONE][place, at]),
-            "found_covered": bool(found[CRITERIA[2]][place, at]),
+            "found_covered": bool(found[COVERED][place, at]),
             "coverage": float(curves.coverage[place, at]),
             "dice": float(curves.dice[place, at]),
-            "peak_score": _plain(peaks[index]),
+            "peak_score": plain(peaks[index]),
             "highest_threshold": float(curves.thresholds[ever[-1]]) if len(ever) else None,
         }
 
@@ -270,25 +245,17 @@ def _counts(point: Point) -> Row:
     return {"patients": point.patients, "scans": point.scans, "lesions": point.lesions, **found}
 
 
-def _with_interval(point: Point, figure: str) -> list[tuple[str, float | None]]:
-    resampled = point.resampled[figure]
-    # As in `_interval`: a single patient varies with nobody.
-    low, high = interval(resampled) if point.patients > 1 else (np.nan, np.nan)
+def _size(curves: CohortCurves) -> Row:
+    return {"patients": len(set(curves.patients)), "lesions": len(curves.lesions)}
+
+
+def _shares(
+    sums: PatientSums, rates: Sequence[float], weights: np.ndarray, name: str = "sensitivity"
+) -> list[Row]:
+    """The columns of the sensitivity at each rate; `name` may have a place for the rate."""
     return [
-        (figure, _plain(point.values[figure])),
-        (f"{figure}_low", _plain(low)),
-        (f"{figure}_high", _plain(high)),
+        columns(name.format(rate), value, drawn, weights.shape[1])
+        for rate, value, drawn in zip(
+            rates, sensitivity_at(sums, rates)[0], sensitivity_at(sums, rates, weights).T, strict=True
+        )
     ]
-
-
-def _interval(resampled: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The interval of each column; none where there is but one patient."""
-    if weights.shape[1] < 2:
-        return (np.full(resampled.shape[1], np.nan),) * 2
-    return interval(resampled)
-
-
-def _plain(value: float | np.floating | np.ndarray) -> float | None:
-    """A number for a table, or None."""
-    number = float(value)
-    return None if math.isnan(number) else number

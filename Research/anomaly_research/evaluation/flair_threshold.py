@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from scipy import ndimage
 
-from .overlap import components
 from .threshold_curves import ScanCurve, scan_curves
 from .truth import ElementTruth, ScanTruth
 
@@ -19,6 +19,9 @@ evaluated, in the baselines' favour."""
 THRESHOLDS = np.round(np.concatenate([np.arange(0.5, 4.0, 0.01), np.arange(4.0, 10.0, 0.05)]), 2)
 """Of brightness (or darkness) in scaled units: 0 is the 5th percentile of the brain and 1 the 95th, or 0 is fluid and 1 white
 matter; on that scale fat and vessels at the brain's rim reach 5 and more, and the highest threshold must flag nothing."""
+
+FEWEST_VOXELS = 4
+"""Of `bright_findings`, on the model's grid."""
 
 
 def baseline_scores(truth: ScanTruth, baseline: str) -> np.ndarray:
@@ -45,13 +48,17 @@ def baseline_curves(truth: ScanTruth, baseline: str) -> tuple[ScanCurve, ...]:
     return scan_curves(baseline_scores(truth, baseline), on_voxels, THRESHOLDS, smallest=smallest)
 
 
-def bright_findings(study: PreparedStudy, flagged_voxels: int, smallest: int = 4) -> np.ndarray:
-    """Numbered components of the brightest FLAIR voxels of the brain, the small ones removed.
+def components(mask: np.ndarray) -> np.ndarray:
+    """Number the connected components (26 neighbours) of a bool mask: int32, 0 outside."""
+    return ndimage.label(mask, np.ones((3, 3, 3)))[0].astype(np.int32)
+
+
+def bright_findings(study: PreparedStudy, flagged_voxels: int) -> np.ndarray:
+    """Numbered components of the brightest FLAIR voxels of the brain; those of fewer than `FEWEST_VOXELS` are removed.
 
     Args:
         flagged_voxels: how many voxels to flag before small components go, so that a comparison can give
             the baseline the same flagged volume as the model.
-        smallest: components of fewer voxels are removed.
 
     Returns:
         int32 label map on the model's grid.
@@ -61,5 +68,5 @@ def bright_findings(study: PreparedStudy, flagged_voxels: int, smallest: int = 4
     inside = np.sort(study.flair[study.brain])
     threshold = inside[-min(flagged_voxels, inside.size)]
     labels = components((study.flair >= threshold) & study.brain)
-    small = np.bincount(labels.ravel()) < smallest
+    small = np.bincount(labels.ravel()) < FEWEST_VOXELS
     return components(~small[labels] & (labels > 0))

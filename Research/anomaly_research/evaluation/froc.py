@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .threshold_curves import ANY, CRITERIA, CohortCurves
+from .bootstrap import columns
+from .csv_rows import Row
+from .threshold_curves import ANY, COVERED, CRITERIA, ONE_TO_ONE, CohortCurves
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which sensitivities are given (docs/method.md, "Baselines")."""
@@ -48,7 +50,6 @@ def patient_sums(
     among: np.ndarray | None = None,
     *,
     ignore_wmh: bool = False,
-    by_volume: bool = False,
 ) -> PatientSums:
     """Sum a cohort's counts by patient.
 
@@ -56,18 +57,16 @@ def patient_sums(
         criterion: one of `CRITERIA`.
         among: bool (L,), the lesions that count; None: all. False positives are those of all scans.
         ignore_wmh: findings on white matter hyperintensities are no false positives.
-        by_volume: each lesion counts as much as its volume, so that sensitivity is the share of the volume found.
     """
     patient = np.unique(curves.patients, return_inverse=True)[1]
     count = int(patient.max(initial=-1)) + 1
     counting = np.ones(len(curves.lesions), bool) if among is None else among
     owner = patient[curves.lesion_scan[counting]]
     false_positives = curves.false_positives_no_wmh if ignore_wmh else curves.false_positives
-    each = curves.lesion_ml[counting] if by_volume else np.ones(int(counting.sum()))
     return PatientSums(
         scans=np.bincount(patient, minlength=count),
-        lesions=np.bincount(owner, weights=each, minlength=count),
-        found=_by(owner, curves.found(criterion)[:, counting] * each, count),
+        lesions=np.bincount(owner, minlength=count),
+        found=_by(owner, curves.found(criterion)[:, counting], count),
         false_positives=_by(patient, false_positives, count),
         flagged_ml=_by(patient, curves.flagged_ml, count),
         brain_ml=np.bincount(patient, weights=curves.brain_ml, minlength=count),
@@ -137,16 +136,6 @@ def _thresholds_within(rate: np.ndarray, allowed: np.ndarray, most: float) -> np
     return ((rate <= most + 1e-9) & allowed).sum(axis=1)
 
 
-def froc_curve(
-    curves: CohortCurves, criterion: str = ANY, *, ignore_wmh: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """False positives a scan and the greatest share of lesions found with them, rising, for a figure."""
-    sums = patient_sums(curves, criterion, ignore_wmh=ignore_wmh)
-    rate, allowed = (values[0] for values in _rates(sums, sums.everyone))
-    found = np.maximum.accumulate(sums.found.sum(axis=0)[::-1]) / max(1, sums.lesions.sum())
-    return rate[allowed], found[allowed]
-
-
 @dataclass(frozen=True)
 class Point:
     """A cohort at one threshold.
@@ -155,7 +144,10 @@ class Point:
         threshold: scores above it are suspected.
         scans, patients, lesions: how many.
         found: lesions found, by criterion.
-        values: by the names in `FIGURES`; NaN where there is nothing to divide by.
+        values: the figures by name, NaN where there is nothing to divide by: the share of lesions found by each of
+            `CRITERIA`; the share of the infarcts' volume in those found, counted whole (the paper's 97.5 %), and in flagged
+            voxels; the mean Dice coefficient of a found infarct with the finding that covers most of it; and, a scan, findings,
+            those on no infarct, those of them on no other known lesion either, and on one, and the flagged volume.
         resampled: the same figures in each resample, (B,); empty without weights.
     """
 
@@ -167,24 +159,12 @@ class Point:
     values: dict[str, float]
     resampled: dict[str, np.ndarray]
 
-
-FIGURES = (
-    "sensitivity",
-    "sensitivity_one_to_one",
-    "sensitivity_covered",
-    "volume_share",
-    "voxel_share",
-    "dice",
-    "findings",
-    "false_positives",
-    "false_positives_no_wmh",
-    "on_known_lesions",
-    "flagged_ml",
-)
-"""The figures of an operating point: the share of lesions found by each of `CRITERIA`; the share of the infarcts'
-volume in those found, counted whole (the paper's 97.5 %), and in flagged voxels; the mean Dice coefficient of a found
-infarct with the finding that covers most of it; and, a scan, findings, those on no infarct, those of them on no other known
-lesion either, and on one, and the flagged volume."""
+    def columns(self, figures: Iterable[str] = ()) -> Row:
+        """Some of the figures, or all, with their intervals over patients, for a table."""
+        row: Row = {}
+        for figure in figures or self.values:
+            row |= columns(figure, self.values[figure], self.resampled[figure], self.patients)
+        return row
 
 
 def operating_point(
@@ -194,15 +174,12 @@ def operating_point(
     *,
     scans: np.ndarray | None = None,
 ) -> Point:
-    """All figures of a cohort at one threshold.
+    """All figures of a cohort at one threshold; a `ValueError` if the threshold is not among the curves'.
 
     Args:
         threshold: one of the curves' thresholds, or (int) its index.
         weights: (B, P) of all the cohort's patients, for `Point.resampled`.
         scans: bool (S,), the scans that count, with their lesions; None: all.
-
-    Raises:
-        ValueError: if the threshold is not among the curves'.
     """
     t = threshold if isinstance(threshold, (int, np.integer)) else curves.at(threshold)
     counted = np.ones(len(curves.subjects), bool) if scans is None else scans
@@ -211,30 +188,30 @@ def operating_point(
     owner, ml = patient[curves.lesion_scan], curves.lesion_ml
     found = {criterion: curves.found(criterion)[t] & lesion_counts for criterion in CRITERIA}
 
-    def per_patient(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-        return np.bincount(by, weights=values, minlength=int(patient.max(initial=-1)) + 1)
+    def of_lesions(values: np.ndarray) -> np.ndarray:
+        return np.bincount(owner, weights=values, minlength=int(patient.max(initial=-1)) + 1)
 
-    lesions, volume = per_patient(lesion_counts, owner), per_patient(ml * lesion_counts, owner)
-    number = per_patient(counted, patient)
-    pairs = [
-        *((per_patient(found[criterion], owner), lesions) for criterion in CRITERIA),
-        (per_patient(ml * found[ANY], owner), volume),
-        (per_patient(ml * curves.coverage[t] * lesion_counts, owner), volume),
-        (per_patient(curves.dice[t] * found[ANY], owner), per_patient(found[ANY], owner)),
-        *(
-            (per_patient(values[t] * counted, patient), number)
-            for values in (
-                curves.findings,
-                curves.false_positives,
-                curves.false_positives_no_wmh,
-                curves.false_positives - curves.false_positives_no_wmh,
-                curves.flagged_ml,
-            )
-        ),
-    ]
+    def of_scans(values: np.ndarray) -> np.ndarray:
+        return np.bincount(patient, weights=values * counted)
+
+    lesions, volume, number = of_lesions(lesion_counts), of_lesions(ml * lesion_counts), of_scans(counted)
+    on_known = curves.false_positives - curves.false_positives_no_wmh
+    pairs = {
+        "sensitivity": (of_lesions(found[ANY]), lesions),
+        "sensitivity_one_to_one": (of_lesions(found[ONE_TO_ONE]), lesions),
+        "sensitivity_covered": (of_lesions(found[COVERED]), lesions),
+        "volume_share": (of_lesions(ml * found[ANY]), volume),
+        "voxel_share": (of_lesions(ml * curves.coverage[t] * lesion_counts), volume),
+        "dice": (of_lesions(curves.dice[t] * found[ANY]), of_lesions(found[ANY])),
+        "findings": (of_scans(curves.findings[t]), number),
+        "false_positives": (of_scans(curves.false_positives[t]), number),
+        "false_positives_no_wmh": (of_scans(curves.false_positives_no_wmh[t]), number),
+        "on_known_lesions": (of_scans(on_known[t]), number),
+        "flagged_ml": (of_scans(curves.flagged_ml[t]), number),
+    }
     values, resampled = {}, {}
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name, (above, below) in zip(FIGURES, pairs, strict=True):
+        for name, (above, below) in pairs.items():
             values[name] = float(np.divide(above.sum(), below.sum()))
             if weights is not None:
                 resampled[name] = (weights @ above) / (weights @ below)

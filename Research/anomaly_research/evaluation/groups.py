@@ -41,15 +41,12 @@ class Sweep:
     """Finds the groups above one threshold after another, in the box that holds all scores."""
 
     def __init__(self, scores: np.ndarray, truth: ElementTruth, neighbourhood: str = "26") -> None:
-        """Make a scan ready.
+        """Make a scan ready; a `ValueError` if scores and truth are on different elements.
 
         Args:
             scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
             truth: on the same elements.
             neighbourhood: as of `ScoringSettings`.
-
-        Raises:
-            ValueError: if scores and truth are on different elements.
         """
         if scores.shape != truth.shape:
             raise ValueError(f"scores {scores.shape} and truth {truth.shape} are on different elements")
@@ -70,11 +67,9 @@ class Sweep:
         ordered = np.sort(self._scores[np.isfinite(self._scores)])
         return len(ordered) - np.searchsorted(ordered, thresholds.astype(np.float32), "right")
 
-    def above(self, threshold: float) -> Groups | None:
-        """The groups above a threshold; None if there is none."""
+    def above(self, threshold: float) -> Groups:
+        """The groups above a threshold."""
         above = self._scores > np.float32(threshold)
-        if not above.any():
-            return None
         labels, groups = ndimage.label(above, self._structure)
         flat = labels.ravel()
         elements = np.flatnonzero(above)

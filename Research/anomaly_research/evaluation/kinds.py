@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, WMH_LIKE
 from AnomalyDetectionLib.errors import InputError
 
-from ..experiments.category_table import read_rows
-from .bootstrap import interval, patient_weights
+from .bootstrap import columns, patient_weights
 from .categories import INFARCT, NORMAL
+from .csv_rows import Row, read_rows
 from .truth import TUMOUR, WMH
 from .truth_files import CONFOUNDERS
 
@@ -82,7 +81,7 @@ def read_called(evaluation: Path, method: str, which: str) -> tuple[list[CalledF
 
 def confusion(
     findings: Sequence[CalledFinding], patients: Sequence[str], weights: np.ndarray | None = None
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Truth against hint, and the share called right with its interval over patients.
 
     Args:
@@ -122,10 +121,8 @@ def confusion(
 
 def _row(
     truth: str, expected: str, counts: np.ndarray, right: np.ndarray, share: float, resampled: np.ndarray
-) -> dict[str, Any]:
+) -> Row:
     """A row from counts (hints, patients), the right ones (patients,) and the share in each resample."""
-    low, high = (float(end) for end in interval(resampled))
-    known = counts.shape[1] > 1 and not np.isnan(low)
     return {
         "truth": truth,
         "expected": expected,
@@ -133,7 +130,5 @@ def _row(
         "findings": int(counts.sum()),
         **{hint: int(n) for hint, n in zip(HINTS, counts.sum(axis=1), strict=True)},
         "right": int(right.sum()),
-        "right_share": float(share),
-        "right_share_low": low if known else None,
-        "right_share_high": high if known else None,
+        **columns("right_share", share, resampled, counts.shape[1]),
     }

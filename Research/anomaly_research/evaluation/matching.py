@@ -9,8 +9,7 @@ LEAST_IOU = 0.1
 """Least intersection over union of a finding and a lesion that are matched (docs/method.md, "Left open")."""
 
 
-def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: np.ndarray,
-               least_iou: float = LEAST_IOU) -> np.ndarray:  # fmt: skip
+def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: np.ndarray) -> np.ndarray:
     """Which lesions get a finding of their own.
 
     As many pairs as possible; of equally many, those of the greatest total intersection over union (as
@@ -20,7 +19,6 @@ def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: n
         overlap: (lesions, findings) shared voxels.
         lesion_voxels: (lesions,) whole size.
         finding_voxels: (findings,) whole size.
-        least_iou: pairs below it are not matched.
 
     Returns:
         int64 (lesions,): index of the finding, -1 for none.
@@ -28,7 +26,7 @@ def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: n
     match = np.full(len(lesion_voxels), -1, np.int64)
     union = lesion_voxels[:, None] + finding_voxels[None, :] - overlap
     iou = np.divide(overlap, union, out=np.zeros(overlap.shape), where=union > 0)
-    possible = (iou >= least_iou) & (overlap > 0)
+    possible = (iou >= LEAST_IOU) & (overlap > 0)
     rows, columns = np.flatnonzero(possible.any(axis=1)), np.flatnonzero(possible.any(axis=0))
     if len(rows) == 0:
         return match

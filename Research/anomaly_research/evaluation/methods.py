@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
 from AnomalyDetectionLib.model.model_file import AnyModel
 
+from .categories import Scored
 from .cohort_store import baseline_cohort_curves, cohort_curves
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_scores, smallest_voxels
 from .froc import patient_sums, sensitivity_at, threshold_at, threshold_flagging
 from .store import Store, preparation_name
 from .threshold_curves import CohortCurves
-from .truth import ElementTruth, ScanTruth
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Method:
         curves: over the cohort.
         points: operating points, the main one first: what it is, and the index of its threshold.
         smallest_ml: findings below it are dropped; None: the model's rule.
-        scored: the scores, truth, smallest number of elements and neighbourhood of a scan, by subject.
+        scored: what it says of a scan, by subject.
     """
 
     name: str
@@ -38,25 +37,11 @@ class Method:
     scored: Callable[[str], Scored]
 
 
-@dataclass(frozen=True)
-class Scored:
-    """One scan by one method: scores on elements (NaN: none), the truth on them, and what makes a finding.
-
-    `candidates`: what the second look says of them; None: this method has none.
-    """
-
-    truth: ElementTruth
-    scores: np.ndarray
-    smallest: int
-    neighbourhood: str
-    candidates: CandidateProbabilities | None = None
-
-
 def compared_methods(
     folder: Path,
     subjects: Sequence[str],
     models: Mapping[str, AnyModel],
-    progress: Callable[[str, float], None] | None = None,
+    progress: Callable[[str, float], None],
 ) -> tuple[Method, ...]:
     """The models in their order, then the baselines, from what is stored.
 
@@ -74,114 +59,60 @@ def compared_methods(
     methods: list[Method] = []
     readers: dict[str, Truths] = {}
     for place, (name, model) in enumerate(models.items()):
-        if progress is not None:
-            progress(name, place / len(models))
-        store = Store(folder, model.preparation)
-        truths = readers.setdefault(preparation_name(model.preparation), Truths(store))
-        methods.append(model_method(store, truths, name, subjects, model.scoring.threshold))
-    first, at = methods[0], methods[0].points[0][1]
-    rate, flagged = (
-        float(values[at].mean()) for values in (first.curves.false_positives, first.curves.flagged_ml)
-    )
-    store = Store(folder, next(iter(models.values())).preparation)
+        progress(name, place / len(models))
+        prepared_as = preparation_name(model.preparation)
+        truths = readers.setdefault(prepared_as, Truths(Store(folder, model.preparation)))
+        methods.append(_model_method(truths, name, subjects, model.scoring.threshold))
     truths = next(iter(readers.values()))
-    for baseline in BASELINES:
-        methods.append(baseline_method(store, truths, baseline, first, (rate, flagged)))
-    return tuple(methods)
+    return (*methods, *(_baseline_method(truths, baseline, methods[0]) for baseline in BASELINES))
 
 
-def baseline_method(
-    store: Store,
-    truths: Truths,
-    baseline: str,
-    first: Method,
-    like: tuple[float, float],
-    judged: Callable[[CohortCurves], float] | None = None,
-) -> Method:
-    """A baseline with the smallest size of its findings chosen on this very cohort, in its favour.
-
-    Args:
-        first: the model that it is set beside.
-        like: false positives a scan and flagged ml of its operating points: those of the first model.
-        judged: what the size is chosen by; None: the mean sensitivity at 1, 2, 4 and 8 false positives a scan.
-
-    Raises:
-        InputError: if something is not stored, or damaged.
+def _baseline_method(truths: Truths, baseline: str, first: Method) -> Method:
+    """A baseline beside the first model; the smallest size of its findings is chosen on this very cohort, in its favour:
+    by the mean sensitivity at 1, 2, 4 and 8 false positives a scan.
     """
-    every = baseline_cohort_curves(store, baseline, first.curves.scans)
-    judged = judged or (lambda curves: float(sensitivity_at(patient_sums(curves), (1, 2, 4, 8)).mean()))
-    size = int(np.argmax([judged(curves) for curves in every]))
-    rate, flagged = like
+    every = baseline_cohort_curves(truths.store, baseline, first.curves.scans)
+    size = int(np.argmax([sensitivity_at(patient_sums(curves), (1, 2, 4, 8)).mean() for curves in every]))
+    curves, smallest_ml = every[size], SMALLEST_ML[size]
+    at = first.points[0][1]
+    rate, flagged = (
+        float(each[at].mean()) for each in (first.curves.false_positives, first.curves.flagged_ml)
+    )
     places = (
-        (f"false positives of {first.name}", threshold_at(every[size], rate)),
-        (f"flagged volume of {first.name}", threshold_flagging(every[size], flagged)),
+        (f"false positives of {first.name}", threshold_at(curves, rate)),
+        (f"flagged volume of {first.name}", threshold_flagging(curves, flagged)),
     )
     points = tuple((what, place) for what, place in places if place is not None)
-    points = points or (("highest threshold", len(THRESHOLDS) - 1),)
-    scored = _baseline_scores(truths, baseline, SMALLEST_ML[size])
-    return Method(baseline, every[size], points, SMALLEST_ML[size], scored)
-
-
-def model_method(
-    store: Store,
-    truths: Truths,
-    stored_as: str,
-    subjects: Sequence[str],
-    threshold: float,
-    *,
-    name: str | None = None,
-    scoring: Mapping[str, Any] | None = None,
-) -> Method:
-    """A model as a method, from its stored scores.
-
-    Args:
-        threshold: of its operating point.
-        name: None: as it is stored.
-        scoring: settings to read the scores with instead of the model's own, by name.
-
-    Raises:
-        InputError: if something is not stored, or damaged.
-    """
-    curves = cohort_curves(store, stored_as, subjects, scoring=scoring)
-    point = f"own threshold {threshold:g}", curves.at(threshold)
 
     def scored(subject: str) -> Scored:
-        scores = store.read_scores(stored_as, subject).read_with(scoring or {})
-        settings = scores.scoring
-        return Scored(
-            truths.on_cells(subject, settings.stride), scores.lattice(), settings.min_patches, settings.neighbourhood,
-            scores.candidates,
-        )  # fmt: skip
+        truth = truths.truth(subject)
+        on_voxels = truth.on_voxels()
+        return Scored(on_voxels, baseline_scores(truth, baseline), smallest_voxels(on_voxels, smallest_ml))
 
-    return Method(name or stored_as, curves, (point,), None, scored)
+    return Method(
+        baseline, curves, points or (("highest threshold", len(THRESHOLDS) - 1),), smallest_ml, scored
+    )
+
+
+def _model_method(truths: Truths, name: str, subjects: Sequence[str], threshold: float) -> Method:
+    """A model at its own threshold, from its stored scores."""
+    curves = cohort_curves(truths.store, name, subjects)
+
+    def scored(subject: str) -> Scored:
+        scores = truths.store.read_scores(name, subject)
+        settings = scores.scoring
+        cells = truths.on_cells(subject, settings.stride)
+        return Scored(
+            cells, scores.lattice(), settings.min_patches, settings.neighbourhood, scores.candidates
+        )
+
+    return Method(name, curves, ((f"own threshold {threshold:g}", curves.at(threshold)),), None, scored)
 
 
 class Truths:
     """The truth of the scan that was asked for last; several methods ask for one scan after another."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._subject = ""
-        self._truth: ScanTruth | None = None
-        self._cells: dict[int, ElementTruth] = {}
-
-    def truth(self, subject: str) -> ScanTruth:
-        if self._truth is None or self._subject != subject:
-            self._subject, self._truth, self._cells = subject, self._store.read_truth(subject), {}
-        return self._truth
-
-    def on_cells(self, subject: str, stride: int) -> ElementTruth:
-        truth = self.truth(subject)
-        if stride not in self._cells:
-            self._cells[stride] = truth.on_cells(stride)
-        return self._cells[stride]
-
-
-def _baseline_scores(truths: Truths, baseline: str, smallest_ml: float) -> Callable[[str], Scored]:
-    def scored(subject: str) -> Scored:
-        truth = truths.truth(subject)
-        on_voxels = truth.on_voxels()
-        scores = baseline_scores(truth, baseline)
-        return Scored(on_voxels, scores, smallest_voxels(on_voxels, smallest_ml), "26")
-
-    return scored
+        self.store = store
+        self.truth = lru_cache(1)(store.read_truth)
+        self.on_cells = lru_cache(2)(lambda subject, stride: self.truth(subject).on_cells(stride))

@@ -68,7 +68,7 @@ class Evaluation:
     weights: np.ndarray
 
 
-def run_evaluation(request: EvaluationRequest, progress: Progress | None = None) -> Evaluation:
+def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation:
     """Prepare and score what is not stored yet, then compare all methods from what is stored.
 
     `Evaluation.methods` is empty where no scan could be evaluated.
@@ -77,25 +77,18 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
         InputError: if the cohort, a model, a subject that was named, or the device cannot be used.
     """
 
-    def part(stage: str, begin: float, end: float) -> Callable[[str, float], None] | None:
-        if progress is None:
-            return None
-        report = progress
-        return lambda line, done: report(stage, begin + (end - begin) * done, line)
+    def part(stage: str, begin: float, end: float) -> Callable[[str, float], None]:
+        return lambda line, done: progress(stage, begin + (end - begin) * done, line)
 
     device = resolve_device(request.device)
     models = method_names([load_model(name) for name in request.models])
     scans, problems = read_bids(request.cohort)
-    failures = list(problems)
+    failures = problems
     if request.subjects:
-        scans, failures = _only(request, scans, failures)
+        scans, failures = _only(request, scans, problems)
+    scoring = part("scoring", 0.0, _COMPARING)
     done, failed = store_cohort(
-        scans,
-        request.output,
-        models,
-        percentiles=request.percentiles,
-        device=device,
-        progress=part("scoring", 0.0, _COMPARING),
+        scans, request.output, models, percentiles=request.percentiles, device=device, progress=scoring
     )
     kept = tuple(scan for scan in scans if scan.subject in done)
     methods: tuple[Method, ...] = ()
@@ -107,7 +100,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress | None = None)
 
 def _only(
     request: EvaluationRequest, scans: Sequence[BidsScan], failures: Sequence[Unusable]
-) -> tuple[tuple[BidsScan, ...], list[Unusable]]:
+) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]:
     """The scans that were named, and what is wrong with any of them."""
     there = {scan.subject for scan in scans} | {failure.subject for failure in failures}
     missing = sorted(set(request.subjects) - there)
@@ -117,5 +110,5 @@ def _only(
         )
     return (
         tuple(scan for scan in scans if scan.subject in request.subjects),
-        [failure for failure in failures if failure.subject in request.subjects],
+        tuple(failure for failure in failures if failure.subject in request.subjects),
     )

@@ -32,8 +32,8 @@ from AnomalyDetectionLib.imaging.prepared import Alignment, IntensityScale, Prep
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
 
 from .stored_arrays import key_of, read_arrays, write_arrays
-from .threshold_curves import ScanCurve
-from .truth import Lesion, ScanTruth
+from .threshold_curves import ScanCurve, scan_curves
+from .truth import ElementTruth, Lesion, ScanTruth
 
 _MARGIN = 8
 """Voxels kept round the brain within the slices: patches reach 7 beyond it."""
@@ -68,8 +68,7 @@ class LatticeScores:
     def read_with(self, scoring: Mapping[str, Any]) -> LatticeScores:
         """The same scores under other settings, by name: all but `NEEDS_NETWORK` follow from what is stored.
 
-        Raises:
-            ValueError: if they do not follow.
+        A `ValueError` if they do not follow.
         """
         if {*NEEDS_NETWORK} & {*scoring}:
             raise ValueError("another stride, other statistics or another distance need the network again")
@@ -100,15 +99,27 @@ class LatticeScores:
             scores = np.where(lattice.inside, means, np.nan).astype(np.float32)
         return scores
 
+    def curve(
+        self, cells: ElementTruth, thresholds: np.ndarray, percentile: float | None = None
+    ) -> ScanCurve:
+        """What is found in the scan at each threshold; `cells`: of its truth, at this stride."""
+        return scan_curves(
+            self.lattice(percentile),
+            cells,
+            thresholds,
+            smallest=(self.scoring.min_patches,),
+            neighbourhood=self.scoring.neighbourhood,
+        )[0]
 
-_Answer = TypeVar("_Answer")
+
+_Read = TypeVar("_Read")
 
 
-def _or_damaged(read: Callable[..., _Answer]) -> Callable[..., _Answer]:
+def _or_damaged(read: Callable[..., _Read]) -> Callable[..., _Read]:
     """A reader of stored values that says in one sentence that they are not what they should be."""
 
     @functools.wraps(read)
-    def reader(store: Store, *names: str) -> _Answer:
+    def reader(store: Store, *names: str) -> _Read:
         try:
             return read(store, *names)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
@@ -120,15 +131,17 @@ def _or_damaged(read: Callable[..., _Answer]) -> Callable[..., _Answer]:
     return reader
 
 
+_TRUTH = ("flair", "lesion_voxels", "infarcts", "confounders")
+
+
 class Store:
-    """Reads and writes the files of an evaluation; holds nothing in memory."""
+    """Reads and writes the files of an evaluation; holds nothing in memory.
+
+    Whatever is read and is missing or damaged is an `InputError`.
+    """
 
     def __init__(self, folder: Path, preparation: PreparationSettings | None = None) -> None:
-        """The store of a folder.
-
-        Args:
-            preparation: how the scans are prepared; None: the default settings.
-        """
+        """The store of a folder; `preparation`: how the scans are prepared, None: with the default settings."""
         self.folder = folder
         self.preparation = preparation or PreparationSettings()
         name = preparation_name(self.preparation)
@@ -142,11 +155,14 @@ class Store:
         """The folders of stored scores, by name."""
         return tuple(sorted(path.name for path in (self.folder / "scores").glob("*") if path.is_dir()))
 
-    # --- truth
+    def key(self, kind: str, subject: str, method: str = "") -> dict[str, Any] | None:
+        """What a file was made from; None if there is none, or it cannot be used.
 
-    def truth_key(self, subject: str) -> dict[str, Any] | None:
-        """What the stored truth was made from; None if there is none."""
-        return key_of(self._path("scans", subject))
+        Args:
+            kind: the folder: "scans", "prepared", "scores" or "curves".
+            method: of scores and curves.
+        """
+        return key_of(self._path(kind, subject, method))
 
     def write_truth(self, truth: ScanTruth, key: dict[str, Any]) -> None:
         """Store a scan's truth."""
@@ -157,55 +173,30 @@ class Store:
             "lesions": [asdict(lesion) for lesion in truth.lesions],
             "voxel_ml": truth.voxel_ml,
             "model_voxel_ml": truth.model_voxel_ml,
-            "shape": list(truth.brain.shape),
-            "box": [[part.start, part.stop] for part in box],
+            **_placed(truth.brain, box),
         }
-        write_arrays(
-            self._path("scans", truth.subject),
-            key,
-            plain,
-            brain=truth.brain[box].astype(np.uint8),
-            voxels=truth.voxels[box],
-            flair=truth.flair,
-            lesion_voxels=truth.lesion_voxels,
-            infarcts=truth.infarcts,
-            confounders=truth.confounders,
-        )
+        arrays = {name: getattr(truth, name) for name in _TRUTH}
+        boxed = {"brain": truth.brain[box].astype(np.uint8), "voxels": truth.voxels[box]}
+        write_arrays(self._path("scans", truth.subject), key, plain, **boxed, **arrays)
 
     @_or_damaged
     def read_truth(self, subject: str) -> ScanTruth:
-        """A scan's truth.
-
-        Raises:
-            InputError: if it is missing or damaged.
-        """
+        """A scan's truth."""
         _, plain, arrays = read_arrays(self._path("scans", subject))
+        values: dict[str, Any] = {name: arrays[name] for name in _TRUTH}
+        values |= {name: plain[name] for name in ("subject", "patient", "voxel_ml", "model_voxel_ml")}
         return ScanTruth(
-            subject=plain["subject"],
-            patient=plain["patient"],
+            **values,
             lesions=tuple(Lesion(**lesion) for lesion in plain["lesions"]),
-            lesion_voxels=arrays["lesion_voxels"],
-            infarcts=arrays["infarcts"],
-            confounders=arrays["confounders"],
-            voxel_ml=plain["voxel_ml"],
             voxels=_whole(arrays["voxels"], plain),
             brain=_whole(arrays["brain"], plain) > 0,
-            flair=arrays["flair"],
-            model_voxel_ml=plain["model_voxel_ml"],
         )
-
-    # --- prepared images
-
-    def prepared_key(self, subject: str) -> dict[str, Any] | None:
-        """What the stored prepared images were made from; None if there are none."""
-        return key_of(self._path("prepared", subject))
 
     def write_prepared(self, subject: str, study: PreparedStudy, key: dict[str, Any]) -> None:
         """Store prepared images, as far as patches in the brain reach."""
         box = _box(study.brain, _MARGIN)
         plain = {
-            "shape": list(study.brain.shape),
-            "box": [[part.start, part.stop] for part in box],
+            **_placed(study.brain, box),
             "grid": asdict(study.grid),
             "flair_grid": asdict(study.flair_grid),
             "t1_scale": asdict(study.t1_scale),
@@ -213,23 +204,13 @@ class Store:
             "alignment": asdict(study.alignment),
             "uncovered": study.fraction_outside_t1,
         }
-        write_arrays(
-            self._path("prepared", subject),
-            key,
-            plain,
-            t1=study.t1[box],
-            flair=study.flair[box],
-            brain=study.brain[box].astype(np.uint8),
-            flair_brain=study.flair_brain.astype(np.uint8),
-        )
+        brain, flair_brain = study.brain[box].astype(np.uint8), study.flair_brain.astype(np.uint8)
+        images = {"t1": study.t1[box], "flair": study.flair[box], "brain": brain, "flair_brain": flair_brain}
+        write_arrays(self._path("prepared", subject), key, plain, **images)
 
     @_or_damaged
     def read_prepared(self, subject: str) -> PreparedStudy:
-        """Prepared images; 0 beyond the box round the brain that was kept.
-
-        Raises:
-            InputError: if they are missing or damaged.
-        """
+        """Prepared images; 0 beyond the box round the brain that was kept."""
         _, plain, arrays = read_arrays(self._path("prepared", subject))
         alignment = plain["alignment"]
         return PreparedStudy(
@@ -245,12 +226,6 @@ class Store:
             fraction_outside_t1=plain["uncovered"],
         )
 
-    # --- scores
-
-    def scores_key(self, method: str, subject: str) -> dict[str, Any] | None:
-        """What stored scores were made from; None if there are none."""
-        return key_of(self._scores_path(method, subject))
-
     def write_scores(self, method: str, subject: str, scores: LatticeScores, key: dict[str, Any]) -> None:
         """Store a scan's scores."""
         plain = {
@@ -259,25 +234,20 @@ class Store:
             "patch_size": scores.patch_size,
             "shape": list(scores.brain.shape),
         }
-        write_arrays(
-            self._scores_path(method, subject),
-            key,
-            plain,
-            percentiles=np.asarray(scores.percentiles, np.float32),
-            scores=np.asarray(scores.scores, np.float32),
-            brain=np.packbits(scores.brain),
-            **_plain_candidates(scores.candidates),
-        )
+        arrays: dict[str, np.ndarray] = {
+            "percentiles": np.asarray(scores.percentiles, np.float32),
+            "scores": np.asarray(scores.scores, np.float32),
+            "brain": np.packbits(scores.brain),
+        }
+        if scores.candidates is not None:
+            arrays |= {"labels": scores.candidates.labels, "answers": scores.candidates.probabilities}
+        write_arrays(self._path("scores", subject, method), key, plain, **arrays)
 
     @_or_damaged
     def read_scores(self, method: str, subject: str) -> LatticeScores:
-        """A scan's scores.
-
-        Raises:
-            InputError: if they are missing or damaged.
-        """
-        _, plain, arrays = read_arrays(self._scores_path(method, subject))
-        shape = tuple(plain["shape"])
+        """A scan's scores."""
+        _, plain, arrays = read_arrays(self._path("scores", subject, method))
+        shape, judged = tuple(plain["shape"]), "answers" in arrays
         return LatticeScores(
             percentiles=arrays["percentiles"],
             scores=arrays["scores"],
@@ -285,48 +255,33 @@ class Store:
             model_fingerprint=plain["model_fingerprint"],
             patch_size=plain["patch_size"],
             brain=np.unpackbits(arrays["brain"], count=int(np.prod(shape))).reshape(shape) > 0,
-            candidates=CandidateProbabilities(arrays["labels"], arrays["answers"])
-            if "answers" in arrays
-            else None,
+            candidates=CandidateProbabilities(arrays["labels"], arrays["answers"]) if judged else None,
         )
-
-    # --- curves of the baselines
-
-    def curves_key(self, baseline: str, subject: str) -> dict[str, Any] | None:
-        """What stored curves were made from; None if there are none."""
-        return key_of(self._path(f"curves/{folder_name(baseline)}", subject))
 
     def write_curves(
         self, baseline: str, subject: str, curves: tuple[ScanCurve, ...], key: dict[str, Any]
     ) -> None:
         """Store curves over the same thresholds."""
         arrays = {
-            f"{number}/{name}": values
+            f"{number}/{name}": each
             for number, curve in enumerate(curves)
-            for name, values in vars(curve).items()
+            for name, each in vars(curve).items()
         }
-        write_arrays(
-            self._path(f"curves/{folder_name(baseline)}", subject), key, {"curves": len(curves)}, **arrays
-        )
+        write_arrays(self._path("curves", subject, baseline), key, {"curves": len(curves)}, **arrays)
 
     @_or_damaged
     def read_curves(self, baseline: str, subject: str) -> tuple[ScanCurve, ...]:
-        """A scan's curves by a baseline.
-
-        Raises:
-            InputError: if they are missing or damaged.
-        """
-        _, plain, arrays = read_arrays(self._path(f"curves/{folder_name(baseline)}", subject))
+        """A scan's curves by a baseline."""
+        _, plain, arrays = read_arrays(self._path("curves", subject, baseline))
         return tuple(
             ScanCurve(**{name: arrays[f"{number}/{name}"] for name in ScanCurve.__dataclass_fields__})
             for number in range(plain["curves"])
         )
 
-    def _path(self, kind: str, subject: str) -> Path:
-        return self.folder / kind / self._part / f"{subject}.npz"
-
-    def _scores_path(self, method: str, subject: str) -> Path:
-        return self.folder / "scores" / folder_name(method) / f"{subject}.npz"
+    def _path(self, kind: str, subject: str, method: str = "") -> Path:
+        folder = self.folder / kind / (folder_name(method) if method else "")
+        # Scores belong to a model, and so to one preparation.
+        return (folder if kind == "scores" else folder / self._part) / f"{subject}.npz"
 
 
 def folder_name(method: str) -> str:
@@ -351,6 +306,11 @@ def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice, slice]:
     return box[0], box[1], box[2]
 
 
+def _placed(whole: np.ndarray, box: tuple[slice, ...]) -> dict[str, Any]:
+    """Where the part in a box belongs, for `_whole`."""
+    return {"shape": list(whole.shape), "box": [[part.start, part.stop] for part in box]}
+
+
 def _whole(part: np.ndarray, plain: dict[str, Any]) -> np.ndarray:
     whole = np.zeros(plain["shape"], part.dtype)
     whole[tuple(slice(*ends) for ends in plain["box"])] = part
@@ -358,11 +318,4 @@ def _whole(part: np.ndarray, plain: dict[str, Any]) -> np.ndarray:
 
 
 def _grid(record: dict[str, Any]) -> Grid:
-    size, spacing, origin, direction = (
-        tuple(record[name]) for name in ("size", "spacing", "origin", "direction")
-    )
-    return Grid(size, spacing, origin, direction)  # type: ignore[arg-type]
-
-
-def _plain_candidates(candidates: CandidateProbabilities | None) -> dict[str, np.ndarray]:
-    return {} if candidates is None else {"labels": candidates.labels, "answers": candidates.probabilities}
+    return Grid(*(tuple(record[name]) for name in ("size", "spacing", "origin", "direction")))

@@ -27,11 +27,7 @@ def write_arrays(path: Path, key: dict[str, Any], plain: dict[str, Any], **array
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-    """Key, plain values and arrays that `write_arrays` wrote.
-
-    Raises:
-        InputError: they are missing or damaged.
-    """
+    """Key, plain values and arrays that `write_arrays` wrote; an `InputError` if they are missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as content:
             header = json.loads(content["header"].tobytes())

@@ -28,22 +28,14 @@ TOGETHER: Mapping[str, Callable[[Lesion], bool]] = MappingProxyType(
 
 def size_name(volume_ml: float, sizes: Sequence[tuple[float, float]] = SIZES) -> str:
     """The size class of a volume, such as "0.1 to 0.3 ml"."""
-    for low, high in sizes:
-        if volume_ml < high:
-            if low == 0:
-                return f"under {high:g} ml"
-            return f"over {low:g} ml" if high == np.inf else f"{low:g} to {high:g} ml"
-    raise ValueError(f"{volume_ml} is no volume")
+    return _name(volume_ml, sizes, " ml")
 
 
-def contrast_name(contrast: float | None) -> str:
-    """The class of a contrast to noise, such as "1 to 2"; "" where it is not known."""
-    if contrast is None:
-        return ""
-    low, high = next(bounds for bounds in CONTRASTS if contrast < bounds[1])
+def _name(value: float, classes: Sequence[tuple[float, float]], unit: str = "") -> str:
+    low, high = next(bounds for bounds in classes if value < bounds[1])
     if low == 0:
-        return f"under {high:g}"
-    return f"over {low:g}" if high == np.inf else f"{low:g} to {high:g}"
+        return f"under {high:g}{unit}"
+    return f"over {low:g}{unit}" if high == np.inf else f"{low:g} to {high:g}{unit}"
 
 
 def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
@@ -58,7 +50,7 @@ def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
         if stratum == "size":
             classes = [size_name(low) for low, _ in SIZES]
         elif stratum == "contrast":
-            classes = [contrast_name(low) for low, _ in CONTRASTS if contrast_name(low) in classes]
+            classes = [name for low, _ in CONTRASTS if (name := _name(low, CONTRASTS)) in classes]
         result += [(stratum, name, names == name) for name in classes]
     for name, belongs in TOGETHER.items():
         among = np.array([belongs(lesion) for lesion in lesions], bool)
@@ -68,5 +60,5 @@ def strata(lesions: Sequence[Lesion]) -> list[tuple[str, str, np.ndarray]]:
 
 def _class(lesion: Lesion, stratum: str) -> str:
     if stratum == "contrast":
-        return contrast_name(lesion.contrast)
+        return "" if lesion.contrast is None else _name(lesion.contrast, CONTRASTS)
     return size_name(lesion.volume_ml) if stratum == "size" else getattr(lesion, stratum)

@@ -98,11 +98,7 @@ class CohortCurves:
         return self.coverage > 0 if criterion == ANY else self.coverage >= LEAST_COVERED
 
     def at(self, threshold: float) -> int:
-        """The index of a threshold of the grid.
-
-        Raises:
-            ValueError: if it is none.
-        """
+        """The index of a threshold of the grid; a `ValueError` if it is none."""
         place = int(np.argmin(np.abs(self.thresholds - threshold)))
         if not np.isclose(self.thresholds[place], threshold, rtol=1e-6, atol=0):
             raise ValueError(f"{threshold:g} is not among the thresholds; name it in threshold_grid()")
@@ -137,10 +133,10 @@ def scan_curves(
     truth: ElementTruth,
     thresholds: np.ndarray,
     *,
-    smallest: Sequence[int] = (2,),
+    smallest: Sequence[int],
     neighbourhood: str = "26",
 ) -> tuple[ScanCurve, ...]:
-    """What is found in a scan at every threshold.
+    """What is found in a scan at every threshold; a `ValueError` if scores and truth are on different elements.
 
     Findings are connected elements above the threshold, as in `derive_findings`; the groups grow together as
     the threshold falls, so each threshold is counted anew.
@@ -151,104 +147,76 @@ def scan_curves(
         thresholds: ascending.
         smallest: findings of fewer elements are dropped; one curve for each value.
         neighbourhood: as of `ScoringSettings`.
-
-    Raises:
-        ValueError: if scores and truth are on different elements.
     """
     sweep = Sweep(scores, truth, neighbourhood)
-    curves = [_Counter(truth, thresholds) for _ in smallest]
+    curves = [_empty(len(thresholds) + 1, len(truth.lesions)) for _ in smallest]
     flagged_most = SWEEP_ENDS * truth.brain_ml / truth.voxel_ml
-    above = sweep.counts(thresholds)
-    for t in range(len(thresholds) - 1, -1, -1):
-        same = above[t] == (above[t + 1] if t + 1 < len(thresholds) else 0)
-        groups = None if same else sweep.above(float(thresholds[t]))
-        for curve, least in zip(curves, smallest, strict=True):
-            if groups is None:
-                curve.hold(t)
-            else:
-                curve.count(t, groups, groups.kept(least))
-        if groups is not None and groups.voxels.sum() > flagged_most:
-            for curve in curves:
-                curve.hold_below(t)
-            break
-    return tuple(curve.result() for curve in curves)
+    above = [*sweep.counts(thresholds), 0]
+    # The row whose values a threshold has: its own, or that of the next higher one that differs; at first none, the last row.
+    rows, row, ended = np.empty(len(thresholds), int), len(thresholds), False
+    for t in reversed(range(len(thresholds))):
+        if above[t] > above[t + 1] and not ended:
+            groups = sweep.above(float(thresholds[t]))
+            for curve, least in zip(curves, smallest, strict=True):
+                _count(curve, t, truth, groups, groups.kept(least))
+            row, ended = t, groups.voxels.sum() > flagged_most
+        rows[t] = row
+    return tuple(
+        ScanCurve(thresholds, **{name: values[rows] for name, values in curve.items()}) for curve in curves
+    )
 
 
-class _Counter:
-    """Fills a `ScanCurve`, threshold by threshold."""
+_OF_LESIONS = {"coverage": np.float32, "one_to_one": bool, "dice": np.float32}
+_OF_SCANS = {
+    "findings": np.int32,
+    "false_positives": np.int32,
+    "false_positives_no_wmh": np.int32,
+    "flagged_ml": np.float32,
+}
 
-    def __init__(self, truth: ElementTruth, thresholds: np.ndarray) -> None:
-        count, lesions = len(thresholds), len(truth.lesions)
-        self._truth = truth
-        self._curve = ScanCurve(
-            thresholds=thresholds,
-            coverage=np.zeros((count, lesions), np.float32),
-            one_to_one=np.zeros((count, lesions), bool),
-            dice=np.zeros((count, lesions), np.float32),
-            findings=np.zeros(count, np.int32),
-            false_positives=np.zeros(count, np.int32),
-            false_positives_no_wmh=np.zeros(count, np.int32),
-            flagged_ml=np.zeros(count, np.float32),
-        )
 
-    def count(self, t: int, groups: Groups, kept: np.ndarray) -> None:
-        truth, curve = self._truth, self._curve
-        hit = kept[groups.infarct_owner]
-        owner, (_, lesion, shared) = groups.infarct_owner[hit], truth.infarcts[:, hit]
-        lesions = len(truth.lesions)
-        if lesions:
-            covered = np.bincount(lesion, weights=shared, minlength=lesions)
-            curve.coverage[t] = covered / np.maximum(truth.lesion_voxels, 1)
-            if len(owner):
-                touching, column = np.unique(owner, return_inverse=True)
-                overlap = np.zeros((lesions, len(touching)))
-                np.add.at(overlap, (lesion, column), shared)
-                sizes = groups.voxels[touching]
-                curve.one_to_one[t] = one_to_one(overlap, truth.lesion_voxels, sizes) >= 0
-                together = np.maximum(truth.lesion_voxels + sizes[overlap.argmax(axis=1)], 1)
-                curve.dice[t] = 2 * overlap.max(axis=1) / together
-        curve.findings[t] = kept.sum()
-        curve.flagged_ml[t] = truth.voxel_ml * groups.voxels[kept].sum()
-        kept[owner] = False
-        curve.false_positives[t] = kept.sum()
-        kept[groups.confounder_owner[np.isin(truth.confounders[1], KNOWN_LESIONS)]] = False
-        curve.false_positives_no_wmh[t] = kept.sum()
+def _empty(rows: int, lesions: int) -> dict[str, np.ndarray]:
+    return {
+        **{name: np.zeros((rows, lesions), kind) for name, kind in _OF_LESIONS.items()},
+        **{name: np.zeros(rows, kind) for name, kind in _OF_SCANS.items()},
+    }
 
-    def hold(self, t: int) -> None:
-        """This threshold finds what the next higher one does; nothing, where there is none."""
-        if t + 1 < len(self._curve.thresholds):
-            for name, values in vars(self._curve).items():
-                if name != "thresholds":
-                    values[t] = values[t + 1]
 
-    def hold_below(self, t: int) -> None:
-        """Every lower threshold finds what this one does."""
-        for name, values in vars(self._curve).items():
-            if name != "thresholds":
-                values[:t] = values[t]
-
-    def result(self) -> ScanCurve:
-        return self._curve
+def _count(
+    curve: dict[str, np.ndarray], t: int, truth: ElementTruth, groups: Groups, kept: np.ndarray
+) -> None:
+    """Fill a row of a curve with what the groups that are kept find."""
+    hit = kept[groups.infarct_owner]
+    owner, (_, lesion, shared) = groups.infarct_owner[hit], truth.infarcts[:, hit]
+    lesions = len(truth.lesions)
+    if lesions:
+        covered = np.bincount(lesion, weights=shared, minlength=lesions)
+        curve["coverage"][t] = covered / np.maximum(truth.lesion_voxels, 1)
+        if len(owner):
+            touching, column = np.unique(owner, return_inverse=True)
+            overlap = np.zeros((lesions, len(touching)))
+            np.add.at(overlap, (lesion, column), shared)
+            sizes = groups.voxels[touching]
+            curve["one_to_one"][t] = one_to_one(overlap, truth.lesion_voxels, sizes) >= 0
+            together = np.maximum(truth.lesion_voxels + sizes[overlap.argmax(axis=1)], 1)
+            curve["dice"][t] = 2 * overlap.max(axis=1) / together
+    curve["findings"][t] = kept.sum()
+    curve["flagged_ml"][t] = truth.voxel_ml * groups.voxels[kept].sum()
+    kept[owner] = False
+    curve["false_positives"][t] = kept.sum()
+    kept[groups.confounder_owner[np.isin(truth.confounders[1], KNOWN_LESIONS)]] = False
+    curve["false_positives_no_wmh"][t] = kept.sum()
 
 
 def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
     """The scans of a cohort put together; only the little that is kept of each is held in memory.
 
-    Raises:
-        ValueError: if there is none, or the thresholds differ.
+    A `ValueError` if there is none, or the thresholds differ.
     """
-    scans, curves = [], []
-    for scan, curve in parts:
-        scans.append(scan)
-        curves.append(curve)
+    pairs = list(parts)
+    scans, curves = [scan for scan, _ in pairs], [curve for _, curve in pairs]
     if not curves or any(not np.array_equal(c.thresholds, curves[0].thresholds) for c in curves):
         raise ValueError("a cohort needs at least one scan, and the same thresholds for all")
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(curve, name) for curve in curves], axis=1)
-
-    def stacked(name: str) -> np.ndarray:
-        return np.stack([getattr(curve, name) for curve in curves], axis=1)
 
     return CohortCurves(
         thresholds=curves[0].thresholds,
@@ -256,12 +224,7 @@ def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
         patients=tuple(scan.patient for scan in scans),
         lesions=tuple(lesion for scan in scans for lesion in scan.lesions),
         lesion_scan=np.repeat(np.arange(len(scans)), [len(scan.lesions) for scan in scans]),
-        coverage=joined("coverage"),
-        one_to_one=joined("one_to_one"),
-        dice=joined("dice"),
-        findings=stacked("findings"),
-        false_positives=stacked("false_positives"),
-        false_positives_no_wmh=stacked("false_positives_no_wmh"),
-        flagged_ml=stacked("flagged_ml"),
         brain_ml=np.array([scan.brain_ml for scan in scans]),
+        **{name: np.concatenate([getattr(c, name) for c in curves], axis=1) for name in _OF_LESIONS},
+        **{name: np.stack([getattr(c, name) for c in curves], axis=1) for name in _OF_SCANS},
     )

@@ -127,7 +127,8 @@ class ScanTruth:
 
     def on_voxels(self) -> ElementTruth:
         """For a method that scores every voxel of the model's grid."""
-        return self._by(self.voxels.ravel(), self.infarcts, self.confounders, self.brain.shape, 1)
+        counts = {"voxels": self.voxels.ravel(), "infarcts": self.infarcts, "confounders": self.confounders}
+        return self._on(self.brain.shape, 1, **counts)
 
     def on_cells(self, stride: int) -> ElementTruth:
         """For a method that scores the patches of the lattice of a stride."""
@@ -138,9 +139,13 @@ class ScanTruth:
         cell = paint_cells(numbers, lattice.first, stride, self.brain.shape).ravel()  # type: ignore[arg-type]
         seen = np.flatnonzero(self.voxels)
         counts = np.bincount(cell[seen], weights=self.voxels.ravel()[seen], minlength=cells + 1)
-        voxels = counts[1:].astype(np.int64)
-        infarcts, confounders = (_on_cells(counts, cell) for counts in (self.infarcts, self.confounders))
-        return self._by(voxels, infarcts, confounders, lattice.shape, stride * stride)
+        return self._on(
+            lattice.shape,
+            stride * stride,
+            voxels=counts[1:].astype(np.int64),
+            infarcts=_on_cells(self.infarcts, cell),
+            confounders=_on_cells(self.confounders, cell),
+        )
 
     def flair_image(self) -> np.ndarray:
         """The prepared FLAIR in the brain, float32 on the model's grid; NaN outside."""
@@ -148,18 +153,15 @@ class ScanTruth:
         image[self.brain] = self.flair
         return image
 
-    def _by(self, voxels: np.ndarray, infarcts: np.ndarray, confounders: np.ndarray,
-            shape: tuple[int, ...], voxels_an_element: int) -> ElementTruth:  # fmt: skip
+    def _on(self, shape: tuple[int, ...], voxels_an_element: int, **counts: np.ndarray) -> ElementTruth:
         return ElementTruth(
             shape=shape,  # type: ignore[arg-type]
             lesions=self.lesions,
             lesion_voxels=self.lesion_voxels,
-            voxels=voxels,
-            infarcts=infarcts,
-            confounders=confounders,
             voxel_ml=self.voxel_ml,
             element_ml=self.model_voxel_ml * voxels_an_element,
             brain_ml=self.brain_ml,
+            **counts,
         )
 
 
@@ -180,12 +182,8 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
     confounders = _labels(scan.confounders, "label map of confounders", scan, study)
     confounders[~np.isin(confounders, list(CONFOUNDERS))] = 0
     lesions, sizes = _lesions(scan, infarcts, study.flair_grid.voxel_ml)
-    index_of = np.zeros(int(infarcts.max(initial=0)) + 1, np.int64)
-    for index, lesion in enumerate(lesions):
-        if lesion.number < len(index_of):
-            index_of[lesion.number] = index
     at_infarct = _counts(infarcts, stands_for)
-    at_infarct[1] = index_of[at_infarct[1]]
+    at_infarct[1] = np.searchsorted([lesion.number for lesion in lesions], at_infarct[1])
     owner = np.zeros(study.brain.shape, np.int32)
     owner.ravel()[at_infarct[0]] = at_infarct[1] + 1
     lesions = tuple(
@@ -228,8 +226,7 @@ def contrast_to_noise(lesion: np.ndarray, lesions: np.ndarray, study: PreparedSt
 def check_truth_is_there(scan: BidsScan) -> None:
     """Refuses a scan of which nothing is known, before any work.
 
-    Raises:
-        InputError: if it has no label map of infarcts and is not said to be free of lesions.
+    An `InputError` if it has no label map of infarcts and is not said to be free of lesions.
     """
     if scan.infarcts is None and not scan.lesion_free:
         raise InputError(

@@ -6,7 +6,6 @@ module for 3D Slicer exports them; either gives the same table.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from AnomalyDetectionLib.errors import InputError
 
 from ..evaluation import published
+from ..evaluation.csv_rows import Row, read_rows
 
 UNREVIEWED = "unreviewed"
 
@@ -30,16 +30,6 @@ FROM_TRUTH: Mapping[str, str] = MappingProxyType(
 
 TUMOUR = "tumour"
 """Of the real scans that infarcts are put into; the paper has none, so that it has a line only where there is one."""
-
-COLUMNS = (
-    "category",
-    "findings",
-    "share_percent",
-    "findings_a_scan",
-    "paper_findings",
-    "paper_share_percent",
-    "paper_findings_a_scan",
-)
 
 
 @dataclass(frozen=True)
@@ -92,16 +82,13 @@ def from_evaluation(folder: Path, method: str | None = None) -> CategoryCounts:
 def from_readers_tables(tables: Sequence[Path]) -> CategoryCounts:
     """The categories that a reader gave, from tables that the module for 3D Slicer exported, one a scan.
 
-    Raises:
-        InputError: a table is missing, is none of findings, or names a category that there is not.
+    An `InputError` if a table is missing, is none of findings, or names a category that there is not.
     """
     parts = [
         counted((row["category"] or "" for row in read_rows(table, ("number", "category"))), 1, str(table))
         for table in tables
     ]
-    together: Counter[str] = Counter()
-    for part in parts:
-        together.update(part.counts)
+    together = sum((Counter(part.counts) for part in parts), Counter())
     return CategoryCounts(len(parts), dict(together), sum(part.unreviewed for part in parts))
 
 
@@ -124,63 +111,31 @@ def counted(labels: Iterable[str], scans: int, where: str) -> CategoryCounts:
     return CategoryCounts(scans, dict(counts), unreviewed)
 
 
-def rows(categories: CategoryCounts) -> list[tuple[str, ...]]:
-    """The paper's table 2 with its own figures beside ours: `COLUMNS`, one row a category, and their total."""
+def rows(categories: CategoryCounts) -> list[Row]:
+    """The paper's table 2 with its own figures beside ours, one row a category, and their total; unreviewed findings
+    have a row of their own after it, and no share.
+    """
     total, scans = categories.total, categories.scans
+
+    def row(name: str, count: int, paper: int) -> Row:
+        return {
+            "category": name,
+            "findings": count,
+            "share_percent": _ratio(100 * count, total, 1),
+            "findings_a_scan": _ratio(count, scans, 2),
+            "paper_findings": paper,
+            "paper_share_percent": _ratio(100 * paper, published.FINDINGS, 1),
+            "paper_findings_a_scan": _ratio(paper, published.PATIENTS, 2),
+        }
+
     ours = categories.counts
-    by_category = [
-        _row(name, ours.get(name, 0), total, scans, count) for name, count in published.CATEGORIES.items()
-    ]
+    result = [row(name, ours.get(name, 0), count) for name, count in published.CATEGORIES.items()]
     if ours.get(TUMOUR):
-        by_category.append(_row(TUMOUR, ours[TUMOUR], total, scans, 0))
-    return [*by_category, _row("total", total, total, scans, published.FINDINGS)]
-
-
-def write_categories(categories: CategoryCounts, path: Path) -> None:
-    """Write the table as CSV; unreviewed findings have a line of their own after the total, and no share.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
-        table.writerows(rows(categories))
-        if categories.unreviewed:
-            table.writerow([UNREVIEWED, categories.unreviewed, "", "", "", "", ""])
-
-
-def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV that has to have these columns.
-
-    Raises:
-        InputError: the file is missing, is not a CSV in UTF-8, or lacks a column.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as content:
-            reader = csv.DictReader(content)
-            found = list(reader)
-            names = reader.fieldnames or []
-    except OSError as error:
-        raise InputError(f"The table {path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The table {path} is not a CSV in UTF-8; save it so.") from error
-    for name in columns:
-        if name not in names:
-            raise InputError(f"The table {path} has no column {name}: give a table of findings.")
-    return found
-
-
-def _row(name: str, count: int, total: int, scans: int, paper: int) -> tuple[str, ...]:
-    return (
-        name,
-        str(count),
-        _ratio(100 * count, total, 1),
-        _ratio(count, scans, 2),
-        str(paper),
-        _ratio(100 * paper, published.FINDINGS, 1),
-        _ratio(paper, published.PATIENTS, 2),
-    )
+        result.append(row(TUMOUR, ours[TUMOUR], 0))
+    result.append(row("total", total, published.FINDINGS))
+    if categories.unreviewed:
+        result.append({**dict.fromkeys(result[0]), "category": UNREVIEWED, "findings": categories.unreviewed})
+    return result
 
 
 def _ratio(value: float, of: int, digits: int) -> str:

@@ -87,10 +87,10 @@ class JointOptimum:
         paper: the paper's latent size and percentile, at the threshold that suits them as well; None if they are
             not part of the sweep.
         interval: 95 % interval of the best one's sensitivity, over resampled patients.
-        gain, gain_interval: sensitivity above the paper's setting, and its 95 % interval; None without it.
+        gain, gain_interval: sensitivity above the paper's setting, and its 95 % interval; NaN without it.
         chosen_again: share of the resamples in which the same latent size and percentile are best.
         out_of_bag: gain of the setting that a resample chooses, in the patients that are not in the resample,
-            where the choice could not profit from chance; mean over the resamples, None without the paper's setting
+            where the choice could not profit from chance; mean over the resamples, NaN without the paper's setting
             or where no resample leaves infarcts out.
     """
 
@@ -98,17 +98,16 @@ class JointOptimum:
     best: Performance
     paper: Performance | None
     interval: tuple[float, float]
-    gain: float | None
-    gain_interval: tuple[float, float] | None
+    gain: float
+    gain_interval: tuple[float, float]
     chosen_again: float
-    out_of_bag: float | None
+    out_of_bag: float
 
 
 def at_threshold(counts: SweepCounts, threshold: float = published.THRESHOLD) -> list[Performance]:
     """The paper's figure 4: every latent size and percentile at one threshold.
 
-    Raises:
-        ValueError: the threshold is not among those that were counted.
+    A `ValueError` if the threshold is not among those that were counted.
     """
     total = _Totals.of(counts, np.ones(len(counts.patients)))
     result = []
@@ -173,20 +172,24 @@ def joint_optimum(
             outside = _Totals.of(counts, drawn == 0, ignore_wmh)
             there = _taken(outside.sensitivity, _best_thresholds(outside, allowed))
             unseen.append(float(there[picked] - there[reference]))
-    best = _performance(counts, total, (*chosen, int(thresholds[chosen])))
-    paper = (
-        None if reference is None else _performance(counts, total, (*reference, int(thresholds[reference])))
+    best, paper = (
+        None if setting is None else _performance(counts, total, (*setting, int(thresholds[setting])))
+        for setting in (chosen, reference)
     )
+    assert best is not None
     return JointOptimum(
         allowed=allowed,
         best=best,
         paper=paper,
         interval=_interval(sensitivities),
-        gain=None if paper is None else best.sensitivity - paper.sensitivity,
-        gain_interval=None if paper is None else _interval(gains),
+        gain=float("nan") if paper is None else best.sensitivity - paper.sensitivity,
+        gain_interval=_interval(gains),
         chosen_again=again / max(1, len(sensitivities)),
-        out_of_bag=float(np.mean(unseen)) if unseen else None,
+        out_of_bag=float(np.mean(unseen)) if unseen else float("nan"),
     )
+
+
+_MEASURED = ("sensitivity", "volume_share", "findings", "false_positives", "flagged_ml")
 
 
 @dataclass(frozen=True)
@@ -255,19 +258,12 @@ def _reference(counts: SweepCounts) -> tuple[int, int] | None:
 
 def _performance(counts: SweepCounts, total: _Totals, index: tuple[int, ...]) -> Performance:
     latent, percentile, threshold = index
-
-    def value(of: np.ndarray) -> float:
-        return float(of[index]) if threshold >= 0 else 0.0
-
+    found = threshold >= 0
     return Performance(
         latent_size=counts.latent_sizes[latent],
         percentile=counts.percentiles[percentile],
-        threshold=float(counts.thresholds[index]) if threshold >= 0 else float("inf"),
-        sensitivity=value(total.sensitivity),
-        volume_share=value(total.volume_share),
-        findings=value(total.findings),
-        false_positives=value(total.false_positives),
-        flagged_ml=value(total.flagged_ml),
+        threshold=float(counts.thresholds[index]) if found else float("inf"),
+        **{name: float(getattr(total, name)[index]) if found else 0.0 for name in _MEASURED},
     )
 
 

@@ -10,7 +10,6 @@ from AnomalyDetectionLib.errors import InputError
 
 from ..evaluation import published
 from ..evaluation.store import Store
-from ..evaluation.threshold_curves import ScanCurve, scan_curves
 from .latent_sweep import SweepCounts
 
 FLAGGED = np.geomspace(2e-6, 0.2, 120)
@@ -19,20 +18,25 @@ FLAGGED = np.geomspace(2e-6, 0.2, 120)
 _BINS = np.geomspace(1e-3, 1e4, 4001)
 _NAME = re.compile(r"latent-(\d+)")
 
+COUNTED = {
+    "found": np.int32,
+    "found_ml": np.float32,
+    "findings": np.int32,
+    "false_positives": np.int32,
+    "false_positives_no_wmh": np.int32,
+    "flagged_ml": np.float32,
+}
+"""What `SweepCounts` has of every scan, setting and threshold."""
+
 Progress = Callable[[str, float, str], None]
 
 
 def latent_models(store: Store) -> dict[int, str]:
     """The methods of a store that are models of a sweep, named latent-NNN, by their latent size.
 
-    Raises:
-        InputError: if there is none.
+    An `InputError` if there is none.
     """
-    found = {}
-    for method in store.methods():
-        match = _NAME.fullmatch(method)
-        if match:
-            found[int(match[1])] = method
+    found = {int(match[1]): method for method in store.methods() if (match := _NAME.fullmatch(method))}
     if not found:
         raise InputError(
             f"{store.folder} holds no scores of a sweep: evaluate models named latent-050, latent-075 and so on there."
@@ -51,77 +55,60 @@ def count_sweep(store: Store, models: Mapping[int, str], progress: Progress | No
     Raises:
         InputError: there are no scans, a score file is missing, or the models were scored at different percentiles.
     """
-    subjects = [subject for subject in store.subjects() if _scored(store, models, subject)]
+    methods = list(models.values())
+    subjects = [
+        subject
+        for subject in store.subjects()
+        if all(store.key("scores", subject, method) is not None for method in methods)
+    ]
     if not subjects:
         raise InputError(
             f"{store.folder} holds no scan that all models have scored: see its tables/errors.csv."
         )
-    steps = 2 * len(subjects)
 
     def report(done: int, message: str) -> None:
         if progress is not None:
-            progress("counting", done / steps, message)
+            progress("counting", done / (2 * len(subjects)), message)
 
-    percentiles: tuple[float, ...] | None = None
-    tails: np.ndarray | None = None
+    percentiles = tuple(round(float(p), 4) for p in store.read_scores(methods[0], subjects[0]).percentiles)
+    tails = np.zeros((len(models), len(percentiles), len(_BINS)))
     for number, subject in enumerate(subjects):
         report(number, f"thresholds {subject}")
-        for latent, method in enumerate(models.values()):
+        for latent, method in enumerate(methods):
             scores = store.read_scores(method, subject)
-            of_this = tuple(round(float(p), 4) for p in scores.percentiles)
-            if percentiles is None:
-                percentiles, tails = of_this, np.zeros((len(models), len(of_this), len(_BINS)))
-            if of_this != percentiles:
+            if tuple(round(float(p), 4) for p in scores.percentiles) != percentiles:
                 raise InputError(
                     f"{store.folder} holds scores at different percentiles: evaluate all models with the same ones."
                 )
-            assert tails is not None
             tails[latent] += [np.searchsorted(np.sort(-s), -_BINS) for s in scores.scores]
-    assert percentiles is not None
-    assert tails is not None
     thresholds = np.array([[_thresholds(tail) for tail in of_model] for of_model in tails])
-    counts = _Counts((len(subjects), *thresholds.shape))
-    patients = []
+    counts = {name: np.zeros((len(subjects), *thresholds.shape), kind) for name, kind in COUNTED.items()}
+    truths, volume_ml = [], []
     for number, subject in enumerate(subjects):
         report(len(subjects) + number, subject)
         truth = store.read_truth(subject)
-        patients.append(truth.patient)
+        truths.append(truth.facts)
         volumes = np.array([lesion.volume_ml for lesion in truth.lesions])
-        for latent, method in enumerate(models.values()):
+        volume_ml.append(volumes.sum())
+        for latent, method in enumerate(methods):
             scores = store.read_scores(method, subject)
-            on_cells = truth.on_cells(scores.scoring.stride)
+            cells = truth.on_cells(scores.scoring.stride)
             for place, percentile in enumerate(percentiles):
-                (curve,) = scan_curves(
-                    scores.lattice(percentile), on_cells, thresholds[latent, place],
-                    smallest=(scores.scoring.min_patches,), neighbourhood=scores.scoring.neighbourhood,
-                )  # fmt: skip
-                counts.take((number, latent, place), curve, volumes)
-        counts.lesions[number], counts.volume_ml[number] = len(volumes), volumes.sum()
-        counts.brain_ml[number] = truth.brain_ml
+                curve = scores.curve(cells, thresholds[latent, place], percentile)
+                touched = curve.coverage > 0
+                here = {**vars(curve), "found": touched.sum(axis=1), "found_ml": touched @ volumes}
+                for name, values in counts.items():
+                    values[number, latent, place] = here[name]
     return SweepCounts(
-        latent_sizes=tuple(models), percentiles=percentiles, thresholds=thresholds, patients=tuple(patients),
-        **vars(counts),
-    )  # fmt: skip
-
-
-class _Counts:
-    """The counts of `SweepCounts`, filled setting by setting."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.lesions = np.zeros(shape[0], np.int64)
-        self.volume_ml, self.brain_ml = np.zeros(shape[0]), np.zeros(shape[0])
-        self.found, self.findings = (np.zeros(shape, np.int32) for _ in range(2))
-        self.false_positives, self.false_positives_no_wmh = (np.zeros(shape, np.int32) for _ in range(2))
-        self.found_ml, self.flagged_ml = (np.zeros(shape, np.float32) for _ in range(2))
-
-    def take(self, place: tuple[int, int, int], curve: ScanCurve, volumes: np.ndarray) -> None:
-        touched = curve.coverage > 0
-        self.found[place] = touched.sum(axis=1)
-        self.found_ml[place] = touched @ volumes
-        self.findings[place] = curve.findings
-        self.false_positives[place] = curve.false_positives
-        self.false_positives_no_wmh[place] = curve.false_positives_no_wmh
-        self.flagged_ml[place] = curve.flagged_ml
+        latent_sizes=tuple(models),
+        percentiles=percentiles,
+        thresholds=thresholds,
+        patients=tuple(truth.patient for truth in truths),
+        lesions=np.array([len(truth.lesions) for truth in truths]),
+        volume_ml=np.array(volume_ml),
+        brain_ml=np.array([truth.brain_ml for truth in truths]),
+        **counts,
+    )
 
 
 def _thresholds(tail: np.ndarray) -> np.ndarray:
@@ -135,7 +122,3 @@ def _thresholds(tail: np.ndarray) -> np.ndarray:
     silent = _BINS[min(int(np.argmax(tail == 0)), len(_BINS) - 1)] if (tail == 0).any() else _BINS[-1]
     # Not unique: every setting has as many thresholds. Equal ones count alike.
     return np.sort(np.concatenate([wanted, [published.THRESHOLD, max(silent, published.THRESHOLD + 1)]]))
-
-
-def _scored(store: Store, models: Mapping[int, str], subject: str) -> bool:
-    return all(store.scores_key(method, subject) is not None for method in models.values())

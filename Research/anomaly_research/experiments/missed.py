@@ -21,8 +21,8 @@ from AnomalyDetectionLib.imaging.contrast import TISSUE_ABOVE
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
 
 from ..evaluation import published
+from ..evaluation.csv_rows import Row, read_rows
 from ..evaluation.store import Store
-from .category_table import read_rows
 
 VENTRICLES, CORTEX, BRAIN_STEM, CEREBELLUM = published.MISSED_BY_REGION
 ELSEWHERE = "elsewhere"
@@ -108,8 +108,7 @@ class Missed:
 def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]:
     """All infarcts of an evaluation, with what a method makes of them.
 
-    Raises:
-        InputError: the table is missing or damaged, or does not have this method.
+    An `InputError` if the table is missing or damaged, or does not have this method.
     """
     path = evaluation / "tables" / "lesions.csv"
     rows = read_rows(path, (*COLUMNS, "peak_score"))
@@ -122,13 +121,8 @@ def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]
     try:
         return tuple(
             EvaluatedInfarct(
-                subject=row["subject"],
-                patient=row["patient"],
+                **{name: row[name] for name in ("subject", "patient", "kind", "region", "side", "cavitated")},
                 number=int(row["lesion"]),
-                kind=row["kind"],
-                region=row["region"],
-                side=row["side"],
-                cavitated=row["cavitated"],
                 volume_ml=float(row["volume_ml"]),
                 found={"yes": True, "no": False}[row["found"]],
                 peak_score=float(row["peak_score"] or "nan"),
@@ -142,7 +136,7 @@ def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]
         ) from error
 
 
-def region_rows(infarcts: Sequence[EvaluatedInfarct]) -> list[dict[str, object]]:
+def region_rows(infarcts: Sequence[EvaluatedInfarct]) -> list[Row]:
     """The missed infarcts by the paper's regions, and all of them, with the paper's own figures beside; by column.
 
     `ELSEWHERE` is there only where it has infarcts. Empty where there is nothing to divide by, or nothing in the paper.
@@ -165,17 +159,15 @@ def region_rows(infarcts: Sequence[EvaluatedInfarct]) -> list[dict[str, object]]
                 "share_of_all_missed_percent": _percent(len(gone), len(missed)),
                 "median_ml": f"{statistics.median(gone):.2f}" if gone else "",
                 "under_1_ml": sum(volume < SMALL_ML for volume in gone),
-                "paper_missed": "" if paper is None else paper,
-                "paper_share_of_all_missed_percent": ""
-                if paper is None
-                else _percent(paper, published.MISSED),
+                "paper_missed": paper or "",
+                "paper_share_of_all_missed_percent": _percent(paper, published.MISSED) if paper else "",
                 "paper_median_ml": published.MISSED_MEDIAN_ML if name == "all" else "",
             }
         )
     return rows
 
 
-def missed_rows(missed: Sequence[Missed]) -> list[dict[str, object]]:
+def missed_rows(missed: Sequence[Missed]) -> list[Row]:
     """Every missed infarct, by column: what and where it is, and how far away the nearest normal tissue lies.
 
     The distances are in latent space; `usual_distance` is the median of normal tissue of other people. The fluid is the

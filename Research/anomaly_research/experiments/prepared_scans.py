@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from AnomalyDetectionLib.errors import InputError
@@ -13,40 +15,28 @@ from ..evaluation.store import Store
 from ..evaluation.truth_files import read_bids
 
 
-class PreparedScans:
-    """Called with a subject, gives its prepared images; keeps those of the last one."""
+def prepared_scans(store: Store, cohort: Path | None = None) -> Callable[[str], PreparedStudy]:
+    """What gives the prepared images of a subject; it keeps those of the last one.
 
-    def __init__(self, store: Store, cohort: Path | None = None) -> None:
-        """Look nothing up yet.
+    An `InputError` if they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
 
-        Args:
-            store: of the evaluation.
-            cohort: that was evaluated; None: what was deleted cannot be had.
-        """
-        self._store, self._cohort = store, cohort
-        self._last: tuple[str, PreparedStudy] | None = None
+    Args:
+        store: of the evaluation.
+        cohort: that was evaluated; None: what was deleted cannot be had.
+    """
 
-    def __call__(self, subject: str) -> PreparedStudy:
-        """The prepared images of a subject.
-
-        Raises:
-            InputError: they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
-        """
-        if self._last is None or self._last[0] != subject:
-            self._last = subject, self._get(subject)
-        return self._last[1]
-
-    def _get(self, subject: str) -> PreparedStudy:
-        if self._store.prepared_key(subject) is not None:
-            return self._store.read_prepared(subject)
-        if self._cohort is None:
+    @lru_cache(1)
+    def prepared(subject: str) -> PreparedStudy:
+        if store.key("prepared", subject) is not None:
+            return store.read_prepared(subject)
+        if cohort is None:
             raise InputError(
-                f"The prepared images of {subject} are not in {self._store.folder}: name the cohort with --cohort."
+                f"The prepared images of {subject} are not in {store.folder}: name the cohort with --cohort."
             )
-        scans = {scan.subject: scan for scan in read_bids(self._cohort)[0]}
+        scans = {scan.subject: scan for scan in read_bids(cohort)[0]}
         if subject not in scans:
-            raise InputError(
-                f"The cohort {self._cohort} has no scan {subject}: give the one that was evaluated."
-            )
+            raise InputError(f"The cohort {cohort} has no scan {subject}: give the one that was evaluated.")
         scan = scans[subject]
-        return prepare(read_study(scan.t1, scan.flair, scan.brain_mask), self._store.preparation)
+        return prepare(read_study(scan.t1, scan.flair, scan.brain_mask), store.preparation)
+
+    return prepared

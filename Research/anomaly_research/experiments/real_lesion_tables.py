@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from ..evaluation.bootstrap import interval, patient_weights
+from ..evaluation.bootstrap import columns, patient_weights
+from ..evaluation.csv_rows import Row
 from ..evaluation.kinds import CalledFinding, confusion
 from ..evaluation.strata import size_name
-from .real_lesions import Found, LesionRow, MatchedFindingRow, findings_of, lesions_of
+from .real_lesions import Found, findings_of, lesions_of
 
 SIZES = ((0.0, 0.03), (0.03, 0.1), (0.1, 1.0), (1.0, np.inf))
 """Volumes of MS lesions and hyperintensities in millilitres, from (inclusive) to; they are smaller than infarcts."""
 
 AIMED_OVER_ML = 0.1
 """Larger ones have a row of their own, together."""
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,11 @@ class Group:
     scans: tuple[Found, ...]
 
     @cached_property
-    def lesions(self) -> list[LesionRow]:
-        """Of all scans."""
+    def lesions(self) -> list[Row]:
         return [row for scan in self.scans for row in lesions_of(scan)]
 
     @cached_property
-    def findings(self) -> list[MatchedFindingRow]:
-        """Of all scans."""
+    def findings(self) -> list[Row]:
         return [row for scan in self.scans for row in findings_of(scan)]
 
     @cached_property
@@ -55,38 +52,25 @@ class Group:
     def ratio(self, name: str, above: Sequence[tuple[str, float]], below: Sequence[tuple[str, float]]) -> Row:
         """A sum over a sum, each of (patient, value), with the interval over patients; None where nothing is below."""
         up, down = (self._by_patient(pairs) for pairs in (above, below))
-        if not down.sum():
-            return _columns(name, None, None)
         with np.errstate(invalid="ignore", divide="ignore"):
-            resampled = (self.weights @ up) / (self.weights @ down)
-        return _columns(name, float(up.sum() / down.sum()), self._interval(resampled))
+            whole, resampled = up.sum() / down.sum(), (self.weights @ up) / (self.weights @ down)
+        return columns(name, whole, resampled, len(self.patients))
 
     def median(self, name: str, values: Sequence[tuple[str, float]]) -> Row:
         """The median of values of (patient, value), with the interval over patients; None without any."""
-        if not values:
-            return _columns(name, None, None)
-        owner = np.array([self.patients.index(patient) for patient, _ in values])
+        owner = np.array([self.patients.index(patient) for patient, _ in values], int)
         numbers = np.array([value for _, value in values])
-        drawn = (np.repeat(numbers, weights[owner]) for weights in self.weights)
-        resampled = np.array([np.median(some) if len(some) else np.nan for some in drawn])
-        return _columns(name, float(np.median(numbers)), self._interval(resampled))
+        drawn = (
+            np.repeat(numbers, weights[owner]) for weights in (np.ones_like(self.weights[0]), *self.weights)
+        )
+        whole, *resampled = [np.median(some) if len(some) else np.nan for some in drawn]
+        return columns(name, whole, np.array(resampled), len(self.patients))
 
     def _by_patient(self, pairs: Sequence[tuple[str, float]]) -> np.ndarray:
         sums = np.zeros(len(self.patients))
         for patient, value in pairs:
             sums[self.patients.index(patient)] += value
         return sums
-
-    def _interval(self, resampled: np.ndarray) -> tuple[float, float] | None:
-        if len(self.patients) < 2:  # a single patient varies with nobody
-            return None
-        low, high = (float(end) for end in interval(resampled))
-        return None if np.isnan(low) else (low, high)
-
-
-def _columns(name: str, value: float | None, ends: tuple[float, float] | None) -> Row:
-    low, high = ends or (None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def groups_of(found: Sequence[Found]) -> list[Group]:
@@ -102,43 +86,43 @@ def tumour_rows(groups: Sequence[Group]) -> Iterator[Row]:
     """Tumours found, and the medians over tumours of the share marked (0 of a missed one) and of Dice (of those found)."""
     for group in groups:
         if group.lesion_class == "tumour" and group.lesions:
-            found = [lesion for lesion in group.lesions if lesion.found]
+            found = [lesion for lesion in group.lesions if lesion["found"]]
             yield {
                 **_head(group),
                 "tumours": len(group.lesions),
                 "found": len(found),
-                **group.ratio("found_share", _values(found, lambda _: 1.0), _values(group.lesions, lambda _: 1.0)),
-                **group.median("share_marked", _values(group.lesions, lambda lesion: lesion.share)),
-                **group.median("dice", _values(found, lambda lesion: lesion.dice)),
+                **group.ratio("found_share", _each(found), _each(group.lesions)),
+                **group.median("share_marked", _each(group.lesions, "share")),
+                **group.median("dice", _each(found, "dice")),
                 **_per_scan(group),
-            }  # fmt: skip
+            }
 
 
 def size_rows(groups: Sequence[Group]) -> Iterator[Row]:
     """MS lesions and hyperintensities by size: found, share of the volume in lesions found and in marked voxels."""
+    over = f"all over {AIMED_OVER_ML:g} ml"
     for group in groups:
         if group.lesion_class == "tumour" or not group.lesions:
             continue
-        choices: list[tuple[str, Callable[[LesionRow], bool]]] = [
-            (name, lambda lesion, name=name: size_name(lesion.volume_ml, SIZES) == name)  # type: ignore[misc]
-            for name in (size_name(low, SIZES) for low, _ in SIZES)
-        ]
-        choices.append((f"all over {AIMED_OVER_ML:g} ml", lambda lesion: lesion.volume_ml >= AIMED_OVER_ML))
-        choices.append(("all", lambda _: True))
-        for name, belongs in choices:
-            among = [lesion for lesion in group.lesions if belongs(lesion)]
-            found = [lesion for lesion in among if lesion.found]
-            volume = _values(among, lambda lesion: lesion.volume_ml)
+        for name in (*(size_name(low, SIZES) for low, _ in SIZES), over, "all"):
+            among = [
+                lesion
+                for lesion in group.lesions
+                if name in ("all", size_name(lesion["volume_ml"], SIZES))
+                or (name == over and lesion["volume_ml"] >= AIMED_OVER_ML)
+            ]
+            found = [lesion for lesion in among if lesion["found"]]
+            volume = _each(among, "volume_ml")
             yield {
                 **_head(group),
                 "size": name,
                 "lesions": len(among),
                 "found": len(found),
-                **group.ratio("found_share", _values(found, lambda _: 1.0), _values(among, lambda _: 1.0)),
+                **group.ratio("found_share", _each(found), _each(among)),
                 "volume_ml": sum(value for _, value in volume),
-                **group.ratio("volume_share", _values(found, lambda lesion: lesion.volume_ml), volume),
-                **group.ratio("voxel_share", _values(among, lambda lesion: lesion.share * lesion.volume_ml), volume),
-            }  # fmt: skip
+                **group.ratio("volume_share", _each(found, "volume_ml"), volume),
+                **group.ratio("voxel_share", _each(among, "share", "volume_ml"), volume),
+            }
 
 
 def scan_rows(groups: Sequence[Group]) -> Iterator[Row]:
@@ -151,12 +135,8 @@ def kind_rows(found: Sequence[Found]) -> Iterator[Row]:
     """Of each method that says so: what the findings on true lesions were called."""
     for method in dict.fromkeys(one.method for one in found if one.hints):
         own = [one for one in found if one.method == method]
-        called = [
-            CalledFinding(row.patient, row.truth, row.hint)
-            for one in own
-            for row in findings_of(one)
-            if row.truth
-        ]
+        rows = [row for one in own for row in findings_of(one) if row["truth"]]
+        called = [CalledFinding(row["patient"], row["truth"], row["hint"]) for row in rows]
         for row in confusion(called, [one.patient for one in own]):
             yield {"method": method, "of": "findings", **row}
 
@@ -173,13 +153,14 @@ def _head(group: Group) -> Row:
 
 def _per_scan(group: Group) -> Row:
     scans = [(scan.patient, 1.0) for scan in group.scans]
-    elsewhere = [row for row in group.findings if not row.truth]
+    elsewhere = [row for row in group.findings if not row["truth"]]
     return {
-        **group.ratio("findings", _values(group.findings, lambda _: 1.0), scans),
-        **group.ratio("on_no_lesion", _values(elsewhere, lambda _: 1.0), scans),
-        **group.ratio("flagged_ml", _values(group.findings, lambda finding: finding.volume_ml), scans),
+        **group.ratio("findings", _each(group.findings), scans),
+        **group.ratio("on_no_lesion", _each(elsewhere), scans),
+        **group.ratio("flagged_ml", _each(group.findings, "volume_ml"), scans),
     }
 
 
-def _values(rows: Sequence[Any], value: Callable[[Any], float]) -> list[tuple[str, float]]:
-    return [(row.patient, float(value(row))) for row in rows]
+def _each(rows: Sequence[Row], *factors: str) -> list[tuple[str, float]]:
+    """The patient of each row with the product of some of its columns; without any, 1."""
+    return [(row["patient"], math.prod((row[name] for name in factors), start=1.0)) for row in rows]

@@ -7,7 +7,7 @@ on the FLAIR's own grid. Beside each model stands bright FLAIR that flags the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,9 +26,9 @@ from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.model_file import AnyModel, ContextModel, load_model
 
 from ..evaluation.cohort_store import method_names
-from ..evaluation.flair_threshold import BRIGHT, bright_findings
+from ..evaluation.csv_rows import Row
+from ..evaluation.flair_threshold import BRIGHT, bright_findings, components
 from ..evaluation.kinds import MS_LESION
-from ..evaluation.overlap import components
 from ..evaluation.store import folder_name
 from ..evaluation.stored_arrays import digest_of, key_of, read_arrays, write_arrays
 from ..evaluation.truth import TUMOUR, WMH
@@ -75,7 +75,6 @@ def find_real_lesions(
     root: Path,
     models: Sequence[str],
     folder: Path,
-    *,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[list[Found], tuple[Unusable, ...]]:
@@ -99,27 +98,28 @@ def find_real_lesions(
     _check(entries)
     loaded = [load_model(model) for model in models]
     named = dict(zip(method_names(loaded), zip(models, loaded, strict=True), strict=True))
-    found: dict[str, list[Found]] = {name: [] for name in named}
+    found: dict[str, list[Found]] = {method: [] for name in named for method in (name, _bright_beside(name))}
     unusable: list[Unusable] = []
     for place, entry in enumerate(entries):
         try:
             entry.check()
-            own = []
+            own: list[Found] = []
             for k, (name, (file, model)) in enumerate(named.items()):
                 if progress is not None:
                     progress(f"{entry.name}, {name}", (place + k / len(named)) / len(entries))
-                own.append(_of_scan(entry, root, name, file, model, folder, device))
+                own += _of_scan(entry, root, name, file, model, folder, device)
         except Exception as error:  # one scan must not take the others with it
             unusable.append(Unusable.by(entry.name, error))
         else:
-            for pair in own:
-                found[pair[0].method] += pair
+            for one in own:
+                found[one.method].append(one)
     if len(unusable) == len(entries):
         write_unusable(folder / ERRORS, unusable, of=len(entries))
-    by_method: dict[str, list[Found]] = {}
-    for one in (one for pairs in found.values() for one in pairs):
-        by_method.setdefault(one.method, []).append(one)
-    return [one for every in by_method.values() for one in every], tuple(unusable)
+    return [one for every in found.values() for one in every], tuple(unusable)
+
+
+def _bright_beside(model: str) -> str:
+    return f"{BRIGHT}, as much as {model}"
 
 
 def _check(entries: Sequence[ScanEntry]) -> None:
@@ -148,19 +148,14 @@ def _of_scan(
         settings = DetectionSettings(model=file, device=device)
         request = DetectionRequest(entry.t1, entry.flair, entry.brain_mask, settings=settings)
         detection = run_detection(request)
-        lesions = _lesion_mask(entry, detection)
         plain = {
             "threshold": detection.findings.threshold,
             "hints": [finding.hint for finding in detection.findings.items],
             "voxel_ml": Grid.of(detection.findings.labels).voxel_ml,
         }
+        labels = voxels_of(detection.findings.labels).astype(np.uint16)
         write_arrays(
-            path,
-            key,
-            plain,
-            labels=voxels_of(detection.findings.labels).astype(np.uint16),
-            bright=_bright(detection),
-            lesions=lesions,
+            path, key, plain, labels=labels, bright=_bright(detection), lesions=_lesion_mask(entry, detection)
         )
     _, stored, arrays = read_arrays(path)
     hints = tuple(stored["hints"]) if isinstance(model, ContextModel) else ()
@@ -175,7 +170,7 @@ def _of_scan(
     }
     return (
         Found(**common, method=name, labels=arrays["labels"], hints=hints),
-        Found(**common, method=f"{BRIGHT}, as much as {name}", labels=arrays["bright"], hints=()),
+        Found(**common, method=_bright_beside(name), labels=arrays["bright"], hints=()),
     )
 
 
@@ -205,98 +200,60 @@ def _bright(detection: Detection) -> np.ndarray:
     return np.asarray(sitk.GetArrayFromImage(to_flair_grid(bright.astype(np.uint16), study)))
 
 
-@dataclass(frozen=True)
-class LesionRow:
-    """One lesion of a scan: a tumour whole, of the other classes a connected part (26 neighbours) of the mask.
+def lesions_of(found: Found) -> list[Row]:
+    """Every lesion of a scan, a row each: a tumour whole, of the other classes a connected part (26 neighbours) of the mask.
 
-    Attributes:
-        volume_ml: of its voxels.
-        found: whether a finding shares a voxel with it.
-        share: of its voxels in findings, 0 to 1.
-        dice: with the findings that touch it, together; 0 where none does.
+    volume_ml is that of its voxels; found, whether a finding shares a voxel with it; share, of its voxels in findings, 0 to
+    1; dice, with the findings that touch it, together, 0 where none does. A mask that is empty has none.
     """
-
-    name: str
-    patient: str
-    collection: str
-    lesion_class: str
-    method: str
-    lesion: int
-    volume_ml: float
-    found: bool
-    share: float
-    dice: float
-
-
-@dataclass(frozen=True)
-class MatchedFindingRow:
-    """One finding of a scan, matched with the lesion mask.
-
-    Attributes:
-        truth: one of `TRUTHS`' values where it shares a voxel with the lesion mask, else "" (nobody knows).
-        shared_ml: of its voxels in the mask.
-        hint: what it was called; "" where the method calls findings nothing.
-    """
-
-    name: str
-    patient: str
-    collection: str
-    lesion_class: str
-    method: str
-    finding: int
-    volume_ml: float
-    truth: str
-    shared_ml: float
-    hint: str
-
-
-def lesions_of(found: Found) -> list[LesionRow]:
-    """Every lesion of a scan; a mask that is empty has none."""
     marked = found.labels > 0
     numbered = found.lesions.astype(np.int32) if found.lesion_class == "tumour" else components(found.lesions)
     count = int(numbered.max(initial=0))
     sizes = np.bincount(numbered.ravel(), minlength=count + 1)
     covered = np.bincount(numbered[marked], minlength=count + 1)
     findings = np.bincount(found.labels.ravel())
-    touching = np.unique(
-        np.stack([numbered[marked & found.lesions], found.labels[marked & found.lesions]]), axis=1
-    )
+    both = marked & found.lesions
+    touching = np.unique(np.stack([numbered[both], found.labels[both]]), axis=1)
     rows = []
     for number in range(1, count + 1):
         own = touching[1, touching[0] == number].astype(np.int64)
         together = int(sizes[number] + findings[own].sum())
         rows.append(
-            LesionRow(
-                **_names(found), lesion=number, volume_ml=float(sizes[number]) * found.voxel_ml,
-                found=bool(covered[number]), share=float(covered[number] / sizes[number]),
-                dice=float(2 * covered[number] / together),
-            )
-        )  # fmt: skip
+            {
+                **_names(found),
+                "lesion": number,
+                "volume_ml": float(sizes[number]) * found.voxel_ml,
+                "found": bool(covered[number]),
+                "share": float(covered[number] / sizes[number]),
+                "dice": float(2 * covered[number] / together),
+            }
+        )
     return rows
 
 
-def findings_of(found: Found) -> list[MatchedFindingRow]:
-    """Every finding of a scan."""
-    count = int(found.labels.max(initial=0))
-    sizes = np.bincount(found.labels.ravel(), minlength=count + 1)
-    shared = np.bincount(found.labels[found.lesions], minlength=count + 1)
+def findings_of(found: Found) -> list[Row]:
+    """Every finding of a scan, a row each.
+
+    truth is one of `TRUTHS`' values where it shares a voxel with the lesion mask, else "" (nobody knows); shared_ml, of its
+    voxels in the mask; hint, what it was called, "" where the method calls findings nothing.
+    """
+    sizes = np.bincount(found.labels.ravel())
+    shared = np.bincount(found.labels[found.lesions], minlength=len(sizes))
     return [
-        MatchedFindingRow(
-            **_names(found), finding=number, volume_ml=float(sizes[number]) * found.voxel_ml,
-            truth=TRUTHS[found.lesion_class] if shared[number] else "",
-            shared_ml=float(shared[number]) * found.voxel_ml,
-            hint=found.hints[number - 1] if found.hints else "",
-        )
-        for number in range(1, count + 1)
-        if sizes[number]
-    ]  # fmt: skip
+        {
+            **_names(found),
+            "finding": int(number),
+            "volume_ml": float(sizes[number]) * found.voxel_ml,
+            "truth": TRUTHS[found.lesion_class] if shared[number] else "",
+            "shared_ml": float(shared[number]) * found.voxel_ml,
+            "hint": found.hints[number - 1] if found.hints else "",
+        }
+        for number in np.flatnonzero(sizes)
+        if number
+    ]
 
 
-def _names(found: Found) -> dict[str, Any]:
-    names = ("name", "patient", "collection", "lesion_class", "method")
-    return {name: getattr(found, name) for name in names}
-
-
-def as_rows(rows: Sequence[LesionRow] | Sequence[MatchedFindingRow]) -> list[dict[str, Any]]:
-    """For a table."""
-    return [asdict(row) for row in rows]
+def _names(found: Found) -> Row:
+    return {
+        name: getattr(found, name) for name in ("name", "patient", "collection", "lesion_class", "method")
+    }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from AnomalyDetectionLib.errors import InputError
 
+from ..evaluation.csv_rows import write_rows
 from ..evaluation.truth_files import read_bids
-
-COLUMNS = ("name", "patient", "t1", "flair", "brain_mask", "lesions")
 
 
 def write_training_table(cohort: Path, table: Path) -> int:
@@ -23,18 +21,21 @@ def write_training_table(cohort: Path, table: Path) -> int:
 
     Raises:
         InputError: the cohort is none, or has no scan that its participants.tsv says to be free of lesions.
-        OSError: if the table cannot be written.
     """
     scans = [scan for scan in read_bids(cohort)[0] if scan.lesion_free]
     if not scans:
         raise InputError(f"The cohort {cohort} has no lesion-free scan: simulate some with --lesion-free.")
-    with table.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(COLUMNS)
-        for scan in scans:
-            paths = (scan.t1, scan.flair, scan.brain_mask, scan.confounders)
-            anatomy = scan.participant.get("anatomy", "")
-            name = scan.subject if anatomy in ("", "real") else f"{scan.subject} (simulated, {anatomy})"
-            files = ("" if path is None else path.resolve() for path in paths)
-            rows.writerow([name, scan.subject, *files])
+    rows = []
+    for scan in scans:
+        files = {
+            "t1": scan.t1,
+            "flair": scan.flair,
+            "brain_mask": scan.brain_mask,
+            "lesions": scan.confounders,
+        }
+        anatomy = scan.participant.get("anatomy", "")
+        name = scan.subject if anatomy in ("", "real") else f"{scan.subject} (simulated, {anatomy})"
+        places = {column: None if path is None else path.resolve() for column, path in files.items()}
+        rows.append({"name": name, "patient": scan.subject, **places})
+    write_rows(table, rows)
     return len(scans)

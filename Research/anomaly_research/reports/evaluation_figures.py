@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..evaluation import published
-from ..evaluation.bootstrap import interval
-from ..evaluation.evaluation_tables import Row
+from ..evaluation.bootstrap import Row, interval
 from ..evaluation.flair_threshold import BRIGHT, DARK
 from ..evaluation.froc import patient_sums, sensitivity_at
 from ..evaluation.methods import Method

@@ -16,8 +16,9 @@ import scipy
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
+from ..evaluation.categories import CATEGORIES
+from ..evaluation.csv_rows import Row, RowsFile, write_rows
 from ..evaluation.evaluation_tables import (
-    Row,
     difference_rows,
     lesion_and_finding_rows,
     lesion_free_rows,
@@ -30,9 +31,8 @@ from ..evaluation.evaluation_tables import (
 from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
 from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.truth_files import BidsScan
-from .csv_rows import RowsFile, write_rows
 from .evaluation_figures import froc_figure, strata_figure
-from .evaluation_summary import Tables, summary_page
+from .evaluation_summary import summary_page
 from .markdown import counted
 
 Progress = Callable[[str, float, str], None]
@@ -40,7 +40,7 @@ Progress = Callable[[str, float, str], None]
 TABLES = "tables"
 
 
-def write_evaluation(evaluation: Evaluation, progress: Progress | None = None) -> None:
+def write_evaluation(evaluation: Evaluation, progress: Progress) -> None:
     """Write everything into the output folder of the request; of a run that evaluated nothing, only the errors.
 
     Two runs over the same scans, models and seed write the same bytes.
@@ -51,41 +51,39 @@ def write_evaluation(evaluation: Evaluation, progress: Progress | None = None) -
     output = evaluation.request.output
     with atomic_folder(output) as folder:
         (folder / TABLES).mkdir()
-        write_rows(folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], _ERRORS)
+        write_rows(
+            folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], ("subject", "reason")
+        )
         if evaluation.methods:
             _write_results(evaluation, folder, progress)
 
 
-_ERRORS = ("subject", "reason")
-
-
-def _write_results(evaluation: Evaluation, folder: Path, progress: Progress | None) -> None:
+def _write_results(evaluation: Evaluation, folder: Path, progress: Progress) -> None:
     methods, weights = evaluation.methods, evaluation.weights
 
     def report(line: str, done: float) -> None:
-        if progress is not None:
-            progress("tables", 0.95 + 0.04 * done, line)
+        progress("tables", 0.95 + 0.04 * done, line)
 
     categories, kinds = _write_scan_by_scan(evaluation, folder / TABLES, report)
-    tables = Tables(
-        methods=list(method_rows(methods, weights)),
-        sensitivity=list(sensitivity_rows(methods, weights)),
-        rates=list(rate_rows(methods, weights)),
-        differences=list(difference_rows(methods, weights)),
-        strata=list(strata_rows(methods, weights)),
-        lesion_free=list(lesion_free_rows(methods, weights)),
-        categories=categories,
-        kinds=kinds,
-    )
-    for name, rows in vars(tables).items():
+    makers = {
+        "methods": method_rows,
+        "sensitivity": sensitivity_rows,
+        "rates": rate_rows,
+        "differences": difference_rows,
+        "strata": strata_rows,
+        "lesion_free": lesion_free_rows,
+    }
+    tables = {name: list(make(methods, weights)) for name, make in makers.items()}
+    tables |= {"categories": categories, "kinds": kinds}
+    for name, rows in tables.items():
         write_rows(folder / TABLES / f"{name}.csv", rows)
     write_rows(folder / TABLES / "scans.csv", scan_rows(methods))
     said = what_was_simulated(evaluation.request.cohort, evaluation.scans)
     froc_figure(methods, weights, said, folder / "froc.png")
-    strata_figure(tables.strata, said, folder / "strata.png")
+    strata_figure(tables["strata"], said, folder / "strata.png")
     page = summary_page(evaluation, tables, said)
     (folder / "summary.md").write_text(page, encoding="utf-8", errors="backslashreplace")
-    record = {"what_was_simulated": said, "run": _record(evaluation), **vars(tables)}
+    record = {"what_was_simulated": said, "run": _record(evaluation), **tables}
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
@@ -119,9 +117,6 @@ def _write_scan_by_scan(
 
 
 def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
-    from ..evaluation.categories import CATEGORIES
-
-    scans = len(evaluation.scans)
     for method in evaluation.methods:
         total = sum(counts[method.name, category] for category in CATEGORIES)
         for category in CATEGORIES:
@@ -132,7 +127,7 @@ def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> 
                 "category": category,
                 "patients": len(set(method.curves.patients)),
                 "findings": count,
-                "findings_a_scan": count / scans,
+                "findings_a_scan": count / len(evaluation.scans),
                 "share": count / total if total else None,
             }
 

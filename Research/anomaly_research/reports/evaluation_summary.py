@@ -2,115 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from ..evaluation import published
 from ..evaluation.bootstrap import CONFIDENCE
 from ..evaluation.categories import CATEGORIES
-from ..evaluation.evaluation_tables import AIMED_AT, Row
+from ..evaluation.csv_rows import Row
+from ..evaluation.evaluation_tables import AIMED_AT
 from ..evaluation.froc import MOST_FLAGGED, RATES
 from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.threshold_curves import ANY
 from .kinds_table import kinds_tables
-from .markdown import counted, dice, figure, share, table
-
-WMH_SAID = (
-    "WMH ignored: a finding that touches no infarct but a known lesion of another kind (a white matter hyperintensity or MS "
-    "lesion, simulated or of the scan's own mask, or a tumour) is no false positive; WMH counted: it is one."
-)
-"""What the columns mean that leave findings on other lesions out."""
+from .markdown import counted, dice, figure, grouped, markdown_page, points, share, table
 
 
-@dataclass(frozen=True)
-class Tables:
-    """The tables of an evaluation (see `evaluation.evaluation_tables`)."""
-
-    methods: list[Row]
-    sensitivity: list[Row]
-    rates: list[Row]
-    differences: list[Row]
-    strata: list[Row]
-    lesion_free: list[Row]
-    categories: list[Row]
-    kinds: list[Row]
-
-
-def summary_page(evaluation: Evaluation, tables: Tables, said: str) -> str:
+def summary_page(evaluation: Evaluation, tables: Mapping[str, Sequence[Row]], said: str) -> str:
     """The page.
 
     Args:
+        tables: of `evaluation.evaluation_tables`, by name.
         said: what was simulated; the page begins with it.
     """
-    first = tables.methods[0]
+    first = tables["methods"][0]
     people = counted(first["patients"], "patient")
-    size = f"{people}, {counted(first['scans'], 'scan')}, {counted(first['lesions'], 'infarct')}"
     interval = (
         f"In brackets: {CONFIDENCE:g} % interval over patients ({evaluation.request.resamples} resamples)."
         if first["patients"] > 1
         else "No intervals: there is but one patient."
     )
-    lines = [
-        f"**{said}**",
-        "",
-        f"{size}. {interval}",
-        *(
-            [f"{len(evaluation.failures)} could not be evaluated: see tables/errors.csv."]
-            if evaluation.failures
-            else []
-        ),
-        "",
-        f"### At the operating points ({size})",
-        "",
-        *_method_table(tables.methods),
-        "",
-        "Found: any voxel shared with a finding. Volume found: of the infarcts found, counted whole. Dice: the mean of the "
-        "infarcts found, each with the finding that covers most of it. False positives: "
-        f"findings that touch no infarct. {WMH_SAID} The baselines' smallest findings are "
-        + ", ".join(
-            sorted({f"{r['smallest_ml']:g} ml ({r['method']})" for r in tables.methods if r["smallest_ml"]})
-        )
-        + ", chosen on these very scans in their favour.",
-        "",
-        f"### Infarcts found at a number of false positives a scan ({size})",
-        "",
-        *_rate_table(tables.sensitivity),
-        "",
-        f"Thresholds at which over {100 * MOST_FLAGGED:g} % of the brain is flagged do not count.",
-        "",
-        f"### At 1 and 2 false positives a scan ({size})",
-        "",
-        *_aim_table(tables.rates),
-        "",
-        f"### Differences at the same false positives, paired over patients ({people})",
-        "",
-        *_difference_table(tables.differences),
-        "",
-        f"### By size, kind and region, at the operating points ({size})",
-        "",
-        *_strata_table(tables.strata),
-        "",
-        f"### By size, contrast, kind and region, at 1 and at 2 false positives a scan, WMH ignored ({size})",
-        "",
-        *_strata_rate_table(tables.strata),
-        "",
-        "### Normal people: false positives a scan, in scans with no infarct painted",
-        "",
-        *_free_table(tables.lesion_free),
-        "",
-        f"### What the findings are, by the truth ({people})",
-        "",
-        *_category_table(tables.categories),
-        "",
-        f"### What the findings are called, at the operating points ({people})",
-        "",
-        *kinds_tables(tables.kinds),
-        "Models: "
-        + ", ".join(f"{name} ({m.fingerprint[:12]})" for name, m in evaluation.models.items())
-        + ".",
-        "",
-    ]
-    return "\n".join(lines)
+    smallest = {f"{r['smallest_ml']:g} ml ({r['method']})" for r in tables["methods"] if r["smallest_ml"]}
+    return markdown_page(
+        "evaluation.md",
+        said=said,
+        people=people,
+        size=f"{people}, {counted(first['scans'], 'scan')}, {counted(first['lesions'], 'infarct')}",
+        interval=interval,
+        failures=evaluation.failures,
+        smallest=", ".join(sorted(smallest)),
+        most_flagged=f"{100 * MOST_FLAGGED:g}",
+        models=", ".join(f"{name} ({m.fingerprint[:12]})" for name, m in evaluation.models.items()),
+        methods=_method_table(tables["methods"]),
+        sensitivity=_rate_table(tables["sensitivity"]),
+        rates=_aim_table(tables["rates"]),
+        differences=_difference_table(tables["differences"]),
+        strata=_strata_table(tables["strata"]),
+        strata_at_rates=_strata_rate_table(tables["strata"]),
+        lesion_free=_free_table(tables["lesion_free"]),
+        categories=_category_table(tables["categories"]),
+        kinds=kinds_tables(tables["kinds"]),
+    )
 
 
 def _method_table(rows: Sequence[Row]) -> list[str]:
@@ -119,7 +59,7 @@ def _method_table(rows: Sequence[Row]) -> list[str]:
     body = [
         [
             row["method"],
-            f"{row['operating_point']}"
+            row["operating_point"]
             + ("" if "threshold" in row["operating_point"] else f" ({row['threshold']:.2f})"),
             f"{row['found']} of {row['lesions']}: {share(row, 'sensitivity')}",
             share(row, "sensitivity_one_to_one"),
@@ -155,11 +95,11 @@ def _method_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _rate_table(rows: Sequence[Row]) -> list[str]:
-    body = []
-    for wmh in ("counted", "ignored"):
-        for method in dict.fromkeys(row["method"] for row in rows):
-            own = [r for r in rows if (r["method"], r["wmh"], r["criterion"]) == (method, wmh, ANY)]
-            body.append([method, wmh, *(share(row, "sensitivity") for row in own)])
+    groups = grouped([row for row in rows if row["criterion"] == ANY], "wmh", "method")
+    body = [
+        [method, wmh, *(share(row, "sensitivity") for row in own)] for (wmh, method), own in groups.items()
+    ]
+    body.sort(key=lambda cells: cells[1])  # counted before ignored
     return table(["method", "findings on WMH", *(f"at {rate:g}" for rate in RATES)], body)
 
 
@@ -179,32 +119,35 @@ def _aim_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _difference_table(rows: Sequence[Row]) -> list[str]:
-    body = []
-    for pair in dict.fromkeys((row["method"], row["less"], row["wmh"]) for row in rows):
-        own = [row for row in rows if (row["method"], row["less"], row["wmh"]) == pair]
-        body.append([f"{pair[0]} less {pair[1]}, WMH {pair[2]}", *(_points(row) for row in own)])
+    body = [
+        [f"{one} less {other}, WMH {wmh}", *(points(row) for row in own)]
+        for (one, other, wmh), own in grouped(rows, "method", "less", "wmh").items()
+    ]
     return table(["percentage points", *(f"at {rate:g}" for rate in RATES)], body)
 
 
 def _strata_table(rows: Sequence[Row]) -> list[str]:
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    body = []
-    for stratum, name in dict.fromkeys((row["stratum"], row["class"]) for row in rows):
-        own = {r["method"]: r for r in rows if (r["stratum"], r["class"]) == (stratum, name)}
-        first = own[methods[0]]
-        body.append([f"{stratum}: {name}", first["lesions"], first["patients"],
-                     *(share(own[method], "sensitivity") for method in methods)])  # fmt: skip
-    return table(["infarcts", "number", "patients", *methods], body)
+    """A row a class of lesions, a column a method."""
+    body = [
+        [
+            f"{stratum}: {name}",
+            own[0]["lesions"],
+            own[0]["patients"],
+            *(share(row, "sensitivity") for row in own),
+        ]
+        for (stratum, name), own in grouped(rows, "stratum", "class").items()
+    ]
+    return table(["infarcts", "number", "patients", *dict.fromkeys(row["method"] for row in rows)], body)
 
 
 def _strata_rate_table(rows: Sequence[Row]) -> list[str]:
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    methods = dict.fromkeys(row["method"] for row in rows)
     heads = ["infarcts", "number", *(f"{method} at {rate:g}" for method in methods for rate in AIMED_AT)]
-    body = []
-    for stratum, name in dict.fromkeys((row["stratum"], row["class"]) for row in rows):
-        own = {r["method"]: r for r in rows if (r["stratum"], r["class"]) == (stratum, name)}
-        body.append([f"{stratum}: {name}", own[methods[0]]["lesions"],
-                     *(share(own[method], f"sensitivity_at_{rate:g}_no_wmh") for method in methods for rate in AIMED_AT)])  # fmt: skip
+    columns = [f"sensitivity_at_{rate:g}_no_wmh" for rate in AIMED_AT]
+    body = [
+        [f"{stratum}: {name}", own[0]["lesions"], *(share(row, column) for row in own for column in columns)]
+        for (stratum, name), own in grouped(rows, "stratum", "class").items()
+    ]
     return table(heads, body)
 
 
@@ -227,22 +170,10 @@ def _free_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _category_table(rows: Sequence[Row]) -> list[str]:
-    body = []
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = {row["category"]: row for row in rows if row["method"] == method}
-        body.append([method, *(_category(own[category]) for category in CATEGORIES)])
+    body = [[method, *map(_category, own)] for (method,), own in grouped(rows, "method").items()]
     return table(["findings a scan", *CATEGORIES], body)
 
 
 def _category(row: Row) -> str:
     part = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
     return f"{row['findings_a_scan']:.1f}{part}"
-
-
-def _points(row: Row) -> str:
-    value, low, high = (row[name] for name in ("difference", "difference_low", "difference_high"))
-    if value is None:
-        return "-"
-    return f"{100 * value:+.0f}" + (
-        "" if low is None or high is None else f" [{100 * low:+.0f} to {100 * high:+.0f}]"
-    )

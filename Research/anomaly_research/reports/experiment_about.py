@@ -32,21 +32,13 @@ def what_was_evaluated(evaluation: Path) -> dict[str, Any]:
 
 
 def write_about(about: dict[str, Any], folder: Path) -> None:
-    """Keep what a result was made on beside it.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Keep what a result was made on beside it."""
     text = json.dumps(about, indent=2, ensure_ascii=False)
     (folder / FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What `write_about` wrote; nothing where there is none.
-
-    Raises:
-        InputError: if it is damaged.
-    """
+    """What `write_about` wrote; nothing where there is none; an `InputError` if it is damaged."""
     path = folder / FILE
     if not path.is_file():
         return {}

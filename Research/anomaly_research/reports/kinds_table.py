@@ -7,9 +7,8 @@ from pathlib import Path
 
 from AnomalyDetectionLib.detection.hints import HINTS
 
-from ..evaluation.evaluation_tables import Row
+from ..evaluation.csv_rows import Row, write_rows
 from ..evaluation.kinds import ALL
-from .csv_rows import write_rows
 from .markdown import share, table
 
 
@@ -60,9 +59,6 @@ def write_kinds(rows: Sequence[Row], folder: Path, said: str) -> None:
     Args:
         rows: of `confusion`, with the method, and which of `kinds.CALLED`, as columns "method" and "of".
         said: what was looked at, a sentence.
-
-    Raises:
-        OSError: if they cannot be written.
     """
     write_rows(folder / "kinds.csv", rows)
     lines = ["# What the findings were called", "", said, "", *kinds_tables(rows)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,11 @@ from AnomalyDetectionLib.reporting.nearest_picture import (
 )
 
 from ..evaluation import published
+from ..evaluation.csv_rows import write_rows
 from ..experiments.missed import ELSEWHERE, EvaluatedInfarct, Missed, fluid, missed_rows, region_rows
 
-FOUND_COLOUR, MISSED_COLOUR, MEDIAN_COLOUR, PAPER_COLOUR, INK = (
-    "#9db8cf",
-    "#c8503c",
-    "#6d1f12",
-    "#8a8a8a",
-    "#222222",
-)
+FOUND_COLOUR, MISSED_COLOUR, MEDIAN_COLOUR = "#9db8cf", "#c8503c", "#6d1f12"
+PAPER_COLOUR, INK = "#8a8a8a", "#222222"
 
 EXAMPLES = 3
 """Missed infarcts of each region in the picture: the largest, of each subject one while there are others."""
@@ -55,12 +51,9 @@ def write_missed(
         patches: whether to draw missed_neighbours.png, which shows tissue of the patients.
         slices_of: the prepared images of a subject: the picture then shows, as the paper's, where in the slice the
             infarct lies. Such a picture is one of the patient; without it, it shows patches alone.
-
-    Raises:
-        OSError: if a file cannot be written.
     """
-    _write(folder / "missed.csv", missed_rows(missed))
-    _write(folder / "missed_by_region.csv", region_rows(infarcts))
+    write_rows(folder / "missed.csv", missed_rows(missed), ("subject", "lesion"))
+    write_rows(folder / "missed_by_region.csv", region_rows(infarcts))
     draw_volumes_and_regions(infarcts, folder / "missed.png", said)
     picture = draw_neighbours(examples(missed), said, slices_of) if patches else None
     if picture is not None:
@@ -117,15 +110,8 @@ def _draw_volumes(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
     low, high = np.floor(4 * np.log10(every.min())) / 4, np.ceil(4 * np.log10(every.max())) / 4
     edges = 10 ** np.arange(low, high + 0.125, 0.25)
     labels = [f"{name} ({len(each)})" for name, each in zip(("missed", "found"), volumes, strict=True)]
-    axes.hist(
-        volumes,
-        edges,
-        stacked=True,
-        color=(MISSED_COLOUR, FOUND_COLOUR),
-        label=labels,
-        edgecolor="white",
-        lw=0.5,
-    )
+    colours = MISSED_COLOUR, FOUND_COLOUR
+    axes.hist(volumes, edges, stacked=True, color=colours, label=labels, edgecolor="white", lw=0.5)
     if len(volumes[0]):
         median = float(np.median(volumes[0]))
         axes.axvline(median, color=MEDIAN_COLOUR, lw=1.4, label=f"median of the missed: {median:.2f} ml")
@@ -141,8 +127,8 @@ def _draw_volumes(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
 def _draw_regions(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
     rows = region_rows(infarcts)[:-1]
     places = np.arange(len(rows))[::-1]
-    ours = [float(str(row["share_of_all_missed_percent"] or 0)) for row in rows]
-    theirs = [float(str(row["paper_share_of_all_missed_percent"] or 0)) for row in rows]
+    ours = [float(row["share_of_all_missed_percent"] or 0) for row in rows]
+    theirs = [float(row["paper_share_of_all_missed_percent"] or 0) for row in rows]
     axes.barh(places + 0.19, ours, 0.36, color=MISSED_COLOUR, label="here")
     axes.barh(places - 0.19, theirs, 0.36, color=PAPER_COLOUR, label="paper")
     for place, row, share in zip(places, rows, ours, strict=True):
@@ -162,19 +148,19 @@ def _legend_above(axes: Any) -> None:
 
 def examples(missed: Sequence[Missed]) -> list[Missed]:
     """Missed infarcts for the picture: the largest of each region, from as many subjects as there are."""
-    chosen = []
+    chosen: list[Missed] = []
     for region in (*published.MISSED_BY_REGION, ELSEWHERE):
         there = [
             each for each in missed if each.infarct.papers_region == region and each.comparison is not None
         ]
         there.sort(key=lambda each: -each.infarct.volume_ml)
-        seen: dict[str, int] = {}
-        ranks = []
+        seen: Counter[str] = Counter()
+        ranked = []
         for each in there:
-            rank = seen[each.infarct.subject] = seen.get(each.infarct.subject, 0) + 1
-            ranks.append((rank, -each.infarct.volume_ml))
-        order = sorted(range(len(there)), key=ranks.__getitem__)
-        chosen += [there[place] for place in order[:EXAMPLES]]
+            seen[each.infarct.subject] += 1
+            ranked.append((seen[each.infarct.subject], each))
+        ranked.sort(key=lambda pair: pair[0])
+        chosen += [each for _, each in ranked[:EXAMPLES]]
     return chosen
 
 
@@ -247,11 +233,3 @@ def _slice(study: PreparedStudy, each: Missed) -> Any:
     ImageDraw.Draw(tile).rectangle((left, top, right, bottom), outline=FINDING_COLOUR, width=2)
     drawing.mark(tile, "")
     return tile
-
-
-def _write(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        columns = [*rows[0]] if rows else ["subject", "lesion"]
-        table = csv.DictWriter(file, columns)
-        table.writeheader()
-        table.writerows(rows)

@@ -8,8 +8,8 @@ from pathlib import Path
 from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
 
 from ..evaluation.bootstrap import CONFIDENCE
+from ..evaluation.csv_rows import write_rows
 from ..experiments.real_lesion_tables import (
-    Group,
     Row,
     groups_of,
     kind_rows,
@@ -17,37 +17,44 @@ from ..experiments.real_lesion_tables import (
     size_rows,
     tumour_rows,
 )
-from ..experiments.real_lesions import ERRORS, Found, as_rows
-from .csv_rows import write_rows
+from ..experiments.real_lesions import ERRORS, Found
 from .kinds_table import kinds_tables
-from .markdown import counted, dice, figure, share, table
+from .markdown import counted, dice, figure, grouped, markdown_page, share, table
 
 PAGE = "summary.md"
 
 
 def write_real_lesions(found: Sequence[Found], unusable: Sequence[Unusable], folder: Path) -> None:
-    """Write summary.md, and under tables/ everything that it sums up as CSV.
-
-    Raises:
-        OSError: if they cannot be written.
-    """
+    """Write summary.md, and under tables/ everything that it sums up as CSV."""
     groups = groups_of(found)
-    tumours, sizes, scans, kinds = (
-        list(rows) for rows in (tumour_rows(groups), size_rows(groups), scan_rows(groups), kind_rows(found))
-    )
+    rows = {
+        "tumours": list(tumour_rows(groups)),
+        "lesions_by_size": list(size_rows(groups)),
+        "scans": list(scan_rows(groups)),
+        "kinds": list(kind_rows(found)),
+        "lesions": [row for group in groups for row in group.lesions],
+        "findings": [row for group in groups for row in group.findings],
+    }
     tables = folder / "tables"
     tables.mkdir()
-    for name, rows in (
-        ("tumours", tumours),
-        ("lesions_by_size", sizes),
-        ("scans", scans),
-        ("kinds", kinds),
-        ("lesions", as_rows([row for group in groups for row in group.lesions])),
-        ("findings", as_rows([row for group in groups for row in group.findings])),
-    ):
-        write_rows(tables / f"{name}.csv", rows)
+    for name, own in rows.items():
+        write_rows(tables / f"{name}.csv", own)
     write_unusable(folder / ERRORS, unusable)
-    page = "\n".join(_page(groups, tumours, sizes, scans, kinds, unusable)) + "\n"
+    thresholds = dict.fromkeys(
+        f"{one.method} {one.threshold:.3g}" for one in found if " as much as " not in one.method
+    )
+    page = markdown_page(
+        "real_lesions.md",
+        words=in_words(found, unusable),
+        thresholds=", ".join(thresholds),
+        confidence=f"{CONFIDENCE:g}",
+        tumours=_tumours(rows["tumours"]),
+        classes=[
+            (title, _sizes(lesion_class, rows), _scans(lesion_class, rows))
+            for lesion_class, title in (("ms", "MS lesions"), ("wmh", "White matter hyperintensities"))
+        ],
+        kinds=kinds_tables(rows["kinds"])[:-1],
+    )
     (folder / PAGE).write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
@@ -58,85 +65,43 @@ def in_words(found: Sequence[Found], unusable: Sequence[Unusable]) -> str:
     return f"Real lesions in {counted(scans, 'scan')} of {counted(people, 'person', 'people')}{failed}."
 
 
-def _page(
-    groups: Sequence[Group],
-    tumours: Sequence[Row],
-    sizes: Sequence[Row],
-    scans: Sequence[Row],
-    kinds: Sequence[Row],
-    unusable: Sequence[Unusable],
-) -> list[str]:
-    found = [scan for group in groups for scan in group.scans]
-    thresholds = dict.fromkeys(
-        f"{one.method} {one.threshold:.3g}" for one in found if " as much as " not in one.method
-    )
-    lines = [
-        f"# {in_words(found, unusable)}",
-        "",
-        f"As `detect` at the models' own thresholds ({', '.join(thresholds)}); outlines on the FLAIR's own grid. Found: any voxel "
-        f"shared with a finding. Bright FLAIR flags as much as the model beside it. In brackets: {CONFIDENCE:g} % interval "
-        "over patients.",
-        "",
-        "## Tumours",
-        "",
+def _tumours(rows: Sequence[Row]) -> list[str]:
+    heads = ["method", "collection", "patients", "found", "median share marked", "median Dice of those found",
+             "findings a scan", "of these on no tumour"]  # fmt: skip
+    body = [
+        [row["method"], row["collection"], row["patients"],
+         f"{row['found']} of {row['tumours']}: {share(row, 'found_share')}", share(row, "share_marked"), dice(row),
+         figure(row, "findings"), figure(row, "on_no_lesion")]
+        for row in rows
     ]  # fmt: skip
-    if tumours:
-        heads = ["method", "collection", "patients", "found", "median share marked", "median Dice of those found",
-                 "findings a scan", "of these on no tumour"]  # fmt: skip
-        lines += table(
-            heads,
-            [
-                [row["method"], row["collection"], row["patients"],
-                 f"{row['found']} of {row['tumours']}: {share(row, 'found_share')}", share(row, "share_marked"), dice(row),
-                 figure(row, "findings"), figure(row, "on_no_lesion")]
-                for row in tumours
-            ],
-        )  # fmt: skip
-        lines += ["", "The share of a missed tumour is 0. Dice: with all findings that touch the tumour.", ""]
-    else:
-        lines += ["There are none.", ""]
-    for lesion_class, title in (("ms", "MS lesions"), ("wmh", "White matter hyperintensities")):
-        own = [row for row in sizes if row["lesion_class"] == lesion_class]
-        lines += [f"## {title}", ""]
-        if own:
-            lines += [
-                *_sizes(own),
-                "",
-                *_scans([row for row in scans if row["lesion_class"] == lesion_class], own),
-                "",
-            ]
-            lines += ["Where a mask marks only a part of the lesions (openms_long: those that changed), findings on the others "
-                      "look as if they were on none.", ""]  # fmt: skip
-        else:
-            lines += ["There are none.", ""]
-    lines += ["## What the findings on these lesions were called", ""]
-    lines += kinds_tables(kinds)
-    return lines[:-1]
+    return table(heads, body) if rows else []
 
 
-def _sizes(rows: Sequence[Row]) -> list[str]:
+def _sizes(lesion_class: str, rows: dict[str, list[Row]]) -> list[str]:
     """How many were found: a row a collection and size, a column a method."""
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    body = []
-    for collection, size in dict.fromkeys((row["collection"], row["size"]) for row in rows):
-        own = {r["method"]: r for r in rows if (r["collection"], r["size"]) == (collection, size)}
-        any_of = own[methods[0]]
-        body.append([f"{collection}: {size}", any_of["lesions"], f"{any_of['volume_ml']:.1f}",
-                     *(share(own[method], "found_share") for method in methods)])  # fmt: skip
-    return table(["lesions", "number", "ml in all", *(f"found by {method}" for method in methods)], body)
+    own = [row for row in rows["lesions_by_size"] if row["lesion_class"] == lesion_class]
+    methods = dict.fromkeys(row["method"] for row in own)
+    body = [
+        [f"{collection}: {size}", some[0]["lesions"], f"{some[0]['volume_ml']:.1f}",
+         *(share(row, "found_share") for row in some)]
+        for (collection, size), some in grouped(own, "collection", "size").items()
+    ]  # fmt: skip
+    heads = ["lesions", "number", "ml in all", *(f"found by {method}" for method in methods)]
+    return table(heads, body) if own else []
 
 
-def _scans(rows: Sequence[Row], sizes: Sequence[Row]) -> list[str]:
+def _scans(lesion_class: str, rows: dict[str, list[Row]]) -> list[str]:
     """Shares of the volume, findings a scan: a row a collection and method."""
     heads = ["collection", "method", "patients", "scans", "volume of lesions found", "voxels of lesions marked",
              "findings a scan", "of these on no lesion", "flagged ml a scan"]  # fmt: skip
-    whole = {(row["collection"], row["method"]): row for row in sizes if row["size"] == "all"}
-    return table(
-        heads,
-        [
-            [row["collection"], row["method"], row["patients"], row["scans"],
-             *(share(whole.get((row["collection"], row["method"]), {}), name) for name in ("volume_share", "voxel_share")),
-             *(figure(row, name) for name in ("findings", "on_no_lesion", "flagged_ml"))]
-            for row in rows
-        ],
-    )  # fmt: skip
+    whole = grouped(rows["lesions_by_size"], "lesion_class", "collection", "method", "size")
+    body = []
+    for row in rows["scans"]:
+        if row["lesion_class"] == lesion_class:
+            (lesions,) = whole.get((lesion_class, row["collection"], row["method"], "all"), [{}])
+            body.append([
+                row["collection"], row["method"], row["patients"], row["scans"],
+                *(share(lesions, name) for name in ("volume_share", "voxel_share")),
+                *(figure(row, name) for name in ("findings", "on_no_lesion", "flagged_ml")),
+            ])  # fmt: skip
+    return table(heads, body)

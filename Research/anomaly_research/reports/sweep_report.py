@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from AnomalyDetectionLib.model.model_file import Model
 
+from ..evaluation.csv_rows import Row, write_rows
 from ..evaluation.froc import RATES
 from ..experiments.latent_sweep import (
     Performance,
@@ -28,42 +28,6 @@ JUDGED_AT_WITHOUT_WMH = 4.0
 """And with findings on hyperintensities ignored."""
 
 _WMH = {"counted": False, "ignored": True}
-_ALLOWED = ("false_positives_allowed", "wmh")
-
-_PERFORMANCE = (
-    "latent_size",
-    "percentile",
-    "threshold",
-    "infarcts_found_percent",
-    "volume_found_percent",
-    "findings_a_scan",
-    "false_positives_a_scan",
-    "flagged_ml_a_scan",
-)
-_TRAINED = (
-    "latent_size",
-    "scans",
-    "training_patches",
-    "sampling",
-    "seed",
-    "patch_steps",
-    "epochs",
-    "best_epoch",
-    "best_validation_loss",
-)
-_OPTIMUM = (
-    *_ALLOWED,
-    *_PERFORMANCE,
-    "found_low_percent",
-    "found_high_percent",
-    "paper_setting_threshold",
-    "paper_setting_found_percent",
-    "gain_points",
-    "gain_low_points",
-    "gain_high_points",
-    "gain_in_unseen_patients_points",
-    "chosen_again_percent",
-)
 
 
 def write_sweep(
@@ -74,30 +38,19 @@ def write_sweep(
     Args:
         about: what was evaluated.
         models: of the sweep; how they were trained becomes a table, too.
-
-    Raises:
-        OSError: if they cannot be written.
     """
-    at_3 = at_threshold(counts)
-    _write(folder / "sweep.csv", _PERFORMANCE, (_cells(p) for p in at_3))
-    _write(
-        folder / "equal_false_positives.csv",
-        (*_ALLOWED, *_PERFORMANCE),
-        (
-            [f"{k:g}", wmh, *_cells(p)]
-            for wmh in _WMH
-            for k in RATES
-            for p in at_false_positives(counts, k, ignore_wmh=_WMH[wmh])
-        ),
-    )
-    _write(
-        folder / "optimum.csv",
-        _OPTIMUM,
-        (_optimum_cells(counts, k, wmh) for wmh in _WMH for k in RATES),
-    )
+    write_rows(folder / "sweep.csv", (_row(p) for p in at_threshold(counts)))
+    equal = [
+        {**_allowed(rate, wmh), **_row(p)}
+        for wmh in _WMH
+        for rate in RATES
+        for p in at_false_positives(counts, rate, ignore_wmh=_WMH[wmh])
+    ]
+    write_rows(folder / "equal_false_positives.csv", equal)
+    write_rows(folder / "optimum.csv", (_optimum_row(counts, rate, wmh) for wmh in _WMH for rate in RATES))
     if models:
         ordered = sorted(models, key=lambda model: model.network.latent_size)
-        _write(folder / "trained.csv", _TRAINED, (_training_cells(model) for model in ordered))
+        write_rows(folder / "trained.csv", map(_training_row, ordered))
     draw_froc(counts, folder / "sweep_froc.png")
     draw_volume_shares(counts, folder / "sweep_volume.png")
     draw_joint(counts, JUDGED_AT, JUDGED_AT_WITHOUT_WMH, folder / "sweep_joint.png")
@@ -129,54 +82,62 @@ def best_in_words(counts: SweepCounts) -> str:
     return sentence + "."
 
 
-def _cells(p: Performance) -> list[str]:
-    return [
-        str(p.latent_size),
-        f"{p.percentile:g}",
-        f"{p.threshold:.4g}" if np.isfinite(p.threshold) else "",
-        f"{100 * p.sensitivity:.1f}",
-        f"{100 * p.volume_share:.1f}",
-        f"{p.findings:.2f}",
-        f"{p.false_positives:.2f}",
-        f"{p.flagged_ml:.1f}",
-    ]
+def _allowed(rate: float, wmh: str) -> Row:
+    return {"false_positives_allowed": f"{rate:g}", "wmh": wmh}
 
 
-def _optimum_cells(counts: SweepCounts, allowed: float, wmh: str) -> list[str]:
-    """One row of the joint optimum; without a setting where none finds anything."""
+def _row(p: Performance) -> Row:
+    return {
+        "latent_size": p.latent_size,
+        "percentile": f"{p.percentile:g}",
+        "threshold": _threshold(p),
+        "infarcts_found_percent": f"{100 * p.sensitivity:.1f}",
+        "volume_found_percent": f"{100 * p.volume_share:.1f}",
+        "findings_a_scan": f"{p.findings:.2f}",
+        "false_positives_a_scan": f"{p.false_positives:.2f}",
+        "flagged_ml_a_scan": f"{p.flagged_ml:.1f}",
+    }
+
+
+def _optimum_row(counts: SweepCounts, allowed: float, wmh: str) -> Row:
+    """The joint optimum; without a setting where none finds anything."""
     optimum = joint_optimum(counts, allowed, ignore_wmh=_WMH[wmh])
-    low, high = optimum.gain_interval or (None, None)
-    paper = optimum.paper
-    return [
-        f"{allowed:g}",
-        wmh,
-        *(_cells(optimum.best) if optimum.best.sensitivity > 0 else ["", "", "", "0.0", "0.0", "", "", ""]),
-        *(_percent(value) for value in optimum.interval),
-        "" if paper is None or not np.isfinite(paper.threshold) else f"{paper.threshold:.4g}",
-        _percent(None if paper is None else paper.sensitivity),
-        *(_percent(value) for value in (optimum.gain, low, high, optimum.out_of_bag, optimum.chosen_again)),
-    ]
+    best, paper = _row(optimum.best), optimum.paper
+    if optimum.best.sensitivity == 0:
+        best = {**dict.fromkeys(best), "infarcts_found_percent": "0.0", "volume_found_percent": "0.0"}
+    return {
+        **_allowed(allowed, wmh),
+        **best,
+        "found_low_percent": _percent(optimum.interval[0]),
+        "found_high_percent": _percent(optimum.interval[1]),
+        "paper_setting_threshold": "" if paper is None else _threshold(paper),
+        "paper_setting_found_percent": "" if paper is None else _percent(paper.sensitivity),
+        "gain_points": _percent(optimum.gain),
+        "gain_low_points": _percent(optimum.gain_interval[0]),
+        "gain_high_points": _percent(optimum.gain_interval[1]),
+        "gain_in_unseen_patients_points": _percent(optimum.out_of_bag),
+        "chosen_again_percent": _percent(optimum.chosen_again),
+    }
 
 
-def _training_cells(model: Model) -> list[str]:
+def _training_row(model: Model) -> Row:
     duration, settings = (model.card.get(name, {}) for name in ("duration", "training settings"))
-    curves = model.card.get("curves", [])
-    best = min((float(epoch["validation"]) for epoch in curves), default=float("nan"))
-    return [
-        str(model.network.latent_size),
-        str(len(model.card.get("trained on", {}).get("scans", []))),
-        *(str(settings.get(name, "")) for name in ("training_patches", "sampling", "seed")),
-        *(str(duration.get(name, "")) for name in ("patch-steps", "epochs", "best epoch")),
-        f"{best:.3f}" if curves else "",
-    ]
+    losses = [float(epoch["validation"]) for epoch in model.card.get("curves", [])]
+    return {
+        "latent_size": model.network.latent_size,
+        "scans": len(model.card.get("trained on", {}).get("scans", [])),
+        **{name: str(settings.get(name, "")) for name in ("training_patches", "sampling", "seed")},
+        **{
+            name.replace("-", "_").replace(" ", "_"): str(duration.get(name, ""))
+            for name in ("patch-steps", "epochs", "best epoch")
+        },
+        "best_validation_loss": f"{min(losses):.3f}" if losses else "",
+    }
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None or np.isnan(value) else f"{100 * value:.1f}"
+def _threshold(p: Performance) -> str:
+    return f"{p.threshold:.4g}" if np.isfinite(p.threshold) else ""
 
 
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(columns)
-        table.writerows(rows)
+def _percent(value: float) -> str:
+    return "" if np.isnan(value) else f"{100 * value:.1f}"
