@@ -7,12 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from anomaly_research.simulation.lesions import InfarctPlan
-from anomaly_research.simulation.subject import (
-    Confounding,
-    Subject,
-    make_subject,
-    random_confounding,
-)
+from anomaly_research.simulation.subject import Confounding, Subject, make_subject, random_confounding
 from made_up_host import BRAIN, LEVELS, NOISE, PAPER, made_up_host
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
@@ -47,10 +42,7 @@ def subject(host):
 
 def changed(host, subject):
     """Where T1 and FLAIR differ from the host's."""
-    return (
-        subject.t1.stored != host.t1.scan.stored,
-        subject.flair.stored != host.flair.scan.stored,
-    )
+    return (subject.t1.stored != host.t1.scan.stored, subject.flair.stored != host.flair.scan.stored)
 
 
 def centre_mm(mask, grid):

@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.training.anatomy_heads import (
-    ANATOMY,
-    NUMBER,
-    deformed_head,
-    read_heads,
-    write_heads,
-)
+from anomaly_research.training.anatomy_heads import ANATOMY, NUMBER, deformed_head, read_heads, write_heads
 from anomaly_research.training.anatomy_simulation import NOT_JUDGED, HeadPainter
 from anomaly_research.training.anatomy_training import AnatomyTraining, train_anatomy
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel

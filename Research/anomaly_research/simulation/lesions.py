@@ -187,11 +187,7 @@ def infarct_room(brain: Brain, plan: InfarctPlan, box: tuple[slice, ...]) -> np.
 
 
 def infarct_field(
-    brain: Brain,
-    plan: InfarctPlan,
-    box: tuple[slice, ...],
-    centre: tuple[int, ...],
-    rng: np.random.Generator,
+    brain: Brain, plan: InfarctPlan, box: tuple[slice, ...], centre: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
     """A field over the box, lowest at the infarct's centre, whose level sets are its shape."""
     spacing = brain.grid.spacing[::-1]

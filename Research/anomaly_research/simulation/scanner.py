@@ -64,12 +64,7 @@ def transmit(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.exp(-rng.uniform(0.02, 0.07) * (x**2 + y**2 + z**2)).astype(np.float32)
 
 
-def acquire(
-    signal: np.ndarray,
-    field: np.ndarray,
-    noise: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
+def acquire(signal: np.ndarray, field: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Blur within the slices, weigh by the field and add Rician noise of this standard deviation."""
     blurred = ndimage.gaussian_filter(signal * field, (0, _POINT_SPREAD, _POINT_SPREAD))
     real = blurred + noise * rng.standard_normal(signal.shape, dtype=np.float32)

@@ -138,11 +138,7 @@ def _template_coordinates(grid: Grid, rng: np.random.Generator) -> np.ndarray:
 def _template() -> _Template:
     """The maps as evidence for white matter, grey matter and CSF."""
     try:
-        from nilearn.datasets import (
-            load_mni152_gm_template,
-            load_mni152_template,
-            load_mni152_wm_template,
-        )
+        from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
     except ImportError as error:
         raise InputError(
             "The simulation needs nilearn, which ships the ICBM152 maps; install it with "

@@ -33,15 +33,7 @@ from .subject import Confounding, Subject, make_subject, random_confounding
 Progress = Callable[[str, float, str], None]
 
 BIDS_VERSION = "1.10.0"
-PARTICIPANT_COLUMNS = (
-    "participant_id",
-    "patient",
-    "source",
-    "anatomy",
-    "infarcts",
-    "lesion_free",
-    "seed",
-)
+PARTICIPANT_COLUMNS = ("participant_id", "patient", "source", "anatomy", "infarcts", "lesion_free", "seed")
 
 
 @dataclass(frozen=True)

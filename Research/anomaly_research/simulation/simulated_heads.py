@@ -103,10 +103,7 @@ class LabelHeads:
 
 
 def scan_head(
-    brain: Brain,
-    around: SurroundingTissues,
-    spacing: tuple[float, float, float],
-    rng: np.random.Generator,
+    brain: Brain, around: SurroundingTissues, spacing: tuple[float, float, float], rng: np.random.Generator
 ) -> Study:
     """T1, FLAIR and brain mask of a head, on one grid.
 
