@@ -57,13 +57,13 @@ def _image(channel: int, grid: Grid, from_flair: np.ndarray, bias, dtype, rng) -
 
     projection = Projection(BRAIN.grid, grid, from_flair)
     values = np.zeros(grid.shape, np.float32)
-    box = projection.window.box
+    box = projection.box
     for level, part in zip(
         (LEVELS.white, LEVELS.grey, LEVELS.csf), (BRAIN.white, BRAIN.grey, BRAIN.csf), strict=True
     ):
         values[box] += level[channel] * projection.fractions(part)
-    values[box] *= projection.interpolated(bias, projection.window)
-    values[box] += NOISE * rng.standard_normal(projection.window.shape) * (values[box] > 0)
+    values[box] *= projection.interpolated(bias, box)
+    values[box] += NOISE * rng.standard_normal(values[box].shape) * (values[box] > 0)
     values = np.round(np.clip(values, 0, None)).astype(dtype)
     return HostImage(nifti_of(grid.image(values)), channel, from_flair, bias, Noise(NOISE, 0.0))
 

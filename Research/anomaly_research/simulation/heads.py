@@ -1,4 +1,4 @@
-"""Whose head a subject gets: a person's whose scan is there, or one that is made up."""
+"""Whose head a subject gets: a person's whose scan is there, or one that is made up (see `simulated_heads`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ from .host import Host, analyse
 
 @dataclass(frozen=True)
 class Head:
-    """A head that lesions can be put into.
-
-    Attributes:
-        host: the scan, analysed.
-        patient: the person, the unit of resampling.
-        source: the scan's name.
-    """
+    """A head that lesions can be put into: the analysed scan, the person (unit of resampling), the scan's name."""
 
     host: Host
     patient: str
@@ -38,46 +32,42 @@ class Heads(Protocol):
     """
 
     anatomy: str
-    limit: int | None
+    limit: int | None = None
 
     def batch(self, number: int) -> int:
         """Which subjects should be made one after the other, because they share a head: those of one batch."""
-        ...
+        return number
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
-        """The head of a subject, the same for the same number and seed; `subject` is its name."""
-        ...
+        """The head of a subject, the same for the same number and seed; `subject` is its name.
+
+        Raises:
+            InputError: if the scan or the label map cannot be used, or nilearn is not installed.
+        """
 
     def description(self) -> dict[str, object]:
         """What tells these heads from others, for the record."""
-        ...
 
 
-class RealHeads:
-    """Real scans; subject k gets scan k modulo their number.
+class RealHeads(Heads):
+    """Real scans, at least one; subject k gets scan k modulo their number.
 
-    Args:
-        entries: the scans, at least one. Their lesion masks are in the FLAIR's space.
+    The lesion masks of the entries are in the FLAIR's space.
     """
 
     anatomy = "real"
 
     def __init__(self, entries: list[ScanEntry]) -> None:
-        """Nothing is read yet."""
         self._entries = entries
         self._kept: tuple[int, Head] | None = None
-        self.limit: int | None = len(entries)
+        self.limit = len(entries)
 
     def batch(self, number: int) -> int:
         """The scan's number."""
         return number % len(self._entries)
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
-        """The scan, read and analysed unless it is the one asked for last.
-
-        Raises:
-            InputError: if it cannot be used.
-        """
+        """The scan, read and analysed unless it is the one asked for last."""
         place = self.batch(number)
         if self._kept is None or self._kept[0] != place:
             self._kept = None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
 import numpy as np
 
 from .random_fields import smooth_noise
@@ -13,20 +10,18 @@ from .simulated_brain import Brain
 from .surrounding_tissues import SurroundingTissues
 
 #: The signal of a tissue on each image.
-EQUATIONS: Mapping[str, Callable[[Tissue], float]] = MappingProxyType({"t1": gradient_echo, "flair": flair})
+EQUATIONS = {"t1": gradient_echo, "flair": flair}
 
 
 def healthy_signals(
     brain: Brain, head: SurroundingTissues, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], dict[str, Tissue]]:
-    """One person's T1 and FLAIR signals, and the tissues of their brain.
+) -> tuple[dict[str, np.ndarray], tuple[Tissue, Tissue, Tissue]]:
+    """The signals of a head without lesions, and the white matter, grey matter and CSF of the person.
 
     Returns:
-        For "t1" and "flair" float32 like the brain's arrays, relative to the person's white matter; and white
-        matter, grey matter and CSF as of `signals.BRAIN_TISSUES`.
+        For "t1" and "flair" float32 like the brain's arrays, relative to the person's white matter.
     """
-    tissues = vary_brain(rng)
-    white, grey, fluid = tissues["white matter"], tissues["grey matter"], tissues["csf"]
+    white, grey, fluid = tissues = vary_brain(rng)
     spacing = brain.grid.spacing[::-1]
     present = [(white, brain.white), (grey, brain.grey), (fluid, brain.csf)]
     present += [(vary(t, rng, 0.15), amount) for t, amount in head.fractions]

@@ -13,10 +13,19 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
-from .lesions import InfarctPlan, grow_infarct, infarct_field, infarct_room, infarct_sites, reach_mm
+from .lesions import (
+    InfarctPlan,
+    LesionRecord,
+    grow_infarct,
+    infarct_field,
+    infarct_room,
+    infarct_sites,
+    reach_mm,
+    region_name,
+)
 from .random_fields import pick, smooth_noise
-from .rendering import Projection
-from .shapes import radius_mm
+from .rendering import Box, Projection
+from .shapes import box_round, largest_piece, radius_mm
 from .simulated_brain import Brain, Region
 
 #: Infarcts keep this far apart.
@@ -61,6 +70,13 @@ class PlacedInfarct:
         """Of the mask."""
         return float(self.mask.sum()) * self.grid.voxel_ml
 
+    def record(self, number: int, voxel_volume_ml: float) -> LesionRecord:
+        """What the truth says about it, once it is painted under a number into so many voxels."""
+        return LesionRecord(
+            number, self.plan.kind, self.region, self.side, self.plan.cavitated, self.volume_ml,
+            voxel_volume_ml, self.centroid_ras, self.shape,
+        )  # fmt: skip
+
 
 def place_infarct(
     brain: Brain, plan: InfarctPlan, taken: np.ndarray, shapes: tuple[Path, ...], rng: np.random.Generator
@@ -71,12 +87,10 @@ def place_infarct(
         taken: bool, like the brain's arrays: where no infarct may be.
         shapes: lesion masks in MNI space, one of which may give it its shape and place.
     """
-    if shapes:
-        for _ in range(_SHAPE_ATTEMPTS):
-            name = shapes[int(rng.integers(len(shapes)))]
-            found = _from_mask(brain, plan, taken, name, rng)
-            if found is not None:
-                return found
+    for _ in range(_SHAPE_ATTEMPTS if shapes else 0):
+        found = _from_mask(brain, plan, taken, shapes[int(rng.integers(len(shapes)))], rng)
+        if found is not None:
+            return found
     free = infarct_sites(brain, plan, rng) & ~taken
     if plan.kind == "lacunar":
         free &= _perforated(brain.mni)
@@ -92,7 +106,8 @@ def place_infarct(
         # Known lesions stay as they are, but an infarct that leaves them as islands is the last choice.
         if found is not None and (attempt > _ATTEMPTS // 2 or not _with_islands(found.mask)):
             return found
-        free[_neighbourhood(centre, free.shape, 6 if plan.volume_ml < 20 else 12)] = False
+        reach = 6 if plan.volume_ml < 20 else 12
+        free[box_round(centre, (reach,) * 3, free.shape)] = False
     return None
 
 
@@ -116,8 +131,6 @@ def _grown(
         return None
     z, y, x = np.argwhere(made.mask).mean(axis=0)
     left, posterior, superior = local.grid.points(np.array([[x, y, z]]))[0].tolist()
-    counts = np.bincount(local.regions[made.mask], minlength=len(Region))
-    counts[Region.OUTSIDE] = 0
     return PlacedInfarct(
         plan=plan,
         shape=shape,
@@ -125,7 +138,7 @@ def _grown(
         mask=made.mask,
         weight=made.weight * local.mask,
         cavity=made.cavity,
-        region=Region(int(counts.argmax())).name.lower().replace("_", " "),
+        region=region_name(local.regions[made.mask]),
         side="right" if float(local.mni[0][made.mask].mean()) > 0 else "left",
         centroid_ras=(-left, -posterior, superior),
     )
@@ -257,17 +270,14 @@ def _mask(path: Path) -> _Mask | None:
     if not np.allclose(grid.spacing, 1.0, atol=0.01):
         raise InputError(f"The lesion mask {path} is not at 1 mm in MNI space: leave it out of --shapes.")
     inside = sitk.GetArrayFromImage(image) > 0.5
-    labels, pieces = ndimage.label(inside)
-    if not pieces:
+    if not inside.any():
         return None
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    largest = labels == sizes.argmax()
+    largest = largest_piece(inside)
     box = ndimage.find_objects(largest.astype(np.uint8))[0]
     piece = np.pad(largest[box], 4)
     signed = ndimage.distance_transform_edt(~piece) - ndimage.distance_transform_edt(piece)
-    first = np.asarray([[b.start - 4 for b in reversed(box)], [b.start - 4 + n - 1 for b, n in zip(reversed(box), reversed(piece.shape), strict=True)]])  # fmt: skip
-    ends = grid.points(first) * [-1, -1, 1]
+    corner = np.asarray([b.start - 4 for b in reversed(box)])
+    ends = grid.points(np.stack([corner, corner + piece.shape[::-1] - 1])) * [-1, -1, 1]
     # Columns, rows and slices may run either way; the template's axes run to R, A and S.
     array = signed.transpose(2, 1, 0).astype(np.float32)
     for axis in range(3):
@@ -278,29 +288,21 @@ def _mask(path: Path) -> _Mask | None:
     return _Mask(np.ascontiguousarray(array), origin, centre, float(largest.sum()) / 1000)
 
 
-def taken_by(infarct: PlacedInfarct, grid: Grid) -> tuple[tuple[slice, slice, slice], np.ndarray] | None:
+def taken_by(infarct: PlacedInfarct, grid: Grid) -> tuple[Box, np.ndarray]:
     """Where an infarct keeps others out, `_APART_MM` round it: a box of the grid, and bool in it."""
     projection = Projection(infarct.grid, grid, np.eye(4))
-    if projection.window is None:
-        return None
-    touched = projection.fractions(infarct.mask.astype(np.float32)) > 0
+    touched = np.zeros(grid.shape, bool)
+    touched[projection.box] = projection.fractions(infarct.mask.astype(np.float32)) > 0
     margin = int(np.ceil(_APART_MM / min(grid.spacing)))
-    lows = [max(0, b.start - margin) for b in projection.window.box]
-    highs = [min(n, b.stop + margin) for b, n in zip(projection.window.box, grid.shape, strict=True)]
-    wide = np.zeros([h - low for h, low in zip(highs, lows, strict=True)], bool)
-    inner = tuple(
-        slice(b.start - low, b.stop - low) for b, low in zip(projection.window.box, lows, strict=True)
+    z, y, x = (
+        slice(max(0, b.start - margin), min(n, b.stop + margin))
+        for b, n in zip(projection.box, grid.shape, strict=True)
     )
-    wide[inner] = touched
-    near = ndimage.distance_transform_edt(~wide, sampling=grid.spacing[::-1]) <= _APART_MM
-    z, y, x = (slice(low, high) for low, high in zip(lows, highs, strict=True))
-    return (z, y, x), near
+    return (z, y, x), ndimage.distance_transform_edt(
+        ~touched[z, y, x], sampling=grid.spacing[::-1]
+    ) <= _APART_MM
 
 
-def _whole(shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
+def _whole(shape: tuple[int, ...]) -> Box:
     z, y, x = (slice(0, n) for n in shape)
     return z, y, x
-
-
-def _neighbourhood(centre: tuple[int, ...], shape: tuple[int, ...], reach: int) -> tuple[slice, ...]:
-    return tuple(slice(max(0, c - reach), min(n, c + reach + 1)) for c, n in zip(centre, shape, strict=True))

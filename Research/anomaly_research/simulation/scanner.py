@@ -6,12 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from .random_fields import smooth_noise
+from .rendering import POINT_SPREAD
 
 # Full width at half maximum over the slice thickness: neighbouring slices share a little, as they do when the
 # excitation pulse is short.
 _PROFILE_WIDTH = 0.9
-# Standard deviation in voxels of the in-plane point spread.
-_POINT_SPREAD = 0.45
 
 
 def slice_profile(signal: np.ndarray, per_slice: int) -> np.ndarray:
@@ -36,20 +35,15 @@ def slice_profile(signal: np.ndarray, per_slice: int) -> np.ndarray:
 
 
 def occupancy(mask: np.ndarray, per_slice: int) -> np.ndarray:
-    """The fraction of each voxel that a mask of thin layers fills; geometry alone, no profile.
-
-    Args and Returns as for `slice_profile`.
-    """
+    """The fraction of each voxel that a mask of such layers fills; geometry alone, no profile."""
     inner = mask[per_slice:-per_slice]
     return inner.reshape(-1, per_slice, *mask.shape[1:]).mean(1, dtype=np.float32)
 
 
 def coil(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> np.ndarray:
     """A smooth multiplicative field with geometric mean about 1: brighter towards the coil, and uneven."""
-    z, y, x = (
-        (np.linspace(-1, 1, n) + rng.uniform(-0.25, 0.25)).reshape([-1 if a == b else 1 for b in range(3)])
-        for a, n in enumerate(shape)
-    )
+    lines = (np.linspace(-1, 1, n) + rng.uniform(-0.25, 0.25) for n in shape)
+    z, y, x = np.meshgrid(*lines, indexing="ij", sparse=True)
     towards_coil = rng.uniform(0.05, 0.12) * (x**2 + y**2 + 0.6 * z**2 - 0.9)
     uneven = 0.07 * smooth_noise(rng, shape, spacing_mm, 80.0)
     return np.exp(towards_coil + uneven).astype(np.float32)
@@ -57,16 +51,14 @@ def coil(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[flo
 
 def transmit(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """The effect of an uneven excitation: weaker away from an isocentre, and milder than the coil's."""
-    z, y, x = (
-        (np.linspace(-1, 1, n) + rng.uniform(-0.2, 0.2)).reshape([-1 if a == b else 1 for b in range(3)])
-        for a, n in enumerate(shape)
-    )
+    lines = (np.linspace(-1, 1, n) + rng.uniform(-0.2, 0.2) for n in shape)
+    z, y, x = np.meshgrid(*lines, indexing="ij", sparse=True)
     return np.exp(-rng.uniform(0.02, 0.07) * (x**2 + y**2 + z**2)).astype(np.float32)
 
 
 def acquire(signal: np.ndarray, field: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Blur within the slices, weigh by the field and add Rician noise of this standard deviation."""
-    blurred = ndimage.gaussian_filter(signal * field, (0, _POINT_SPREAD, _POINT_SPREAD))
+    blurred = ndimage.gaussian_filter(signal * field, (0, POINT_SPREAD, POINT_SPREAD))
     real = blurred + noise * rng.standard_normal(signal.shape, dtype=np.float32)
     imaginary = noise * rng.standard_normal(signal.shape, dtype=np.float32)
     return np.hypot(real, imaginary)

@@ -7,6 +7,7 @@ power after a random tilt, and the dark lines that sulci leave in the average T1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -53,6 +54,15 @@ class Brain:
     grid: Grid
 
 
+def grid_along_lps(
+    origin: Iterable[float], size: Iterable[float], spacing: tuple[float, float, float]
+) -> Grid:
+    """A grid with its axes along L, P and S."""
+    x, y, z = (int(n) for n in size)
+    left, posterior, superior = (float(o) for o in origin)
+    return Grid((x, y, z), spacing, (left, posterior, superior), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
 @dataclass(frozen=True)
 class _Template:
     """Evidence for each tissue, 0 to about 1, and distances in mm; axes (x, y, z) in RAS, 1 mm.
@@ -87,26 +97,19 @@ def individual_brain(grid: Grid, rng: np.random.Generator) -> Brain:
     template = _template()
     mni = _template_coordinates(grid, rng)
     index = mni - template.origin[:, None, None, None]
-    white, grey, csf, brain, ventricle_distance = (
+    white, grey, csf, brain = (
         ndimage.map_coordinates(values, index, order=1, mode="nearest")
-        for values in (
-            template.white,
-            template.grey,
-            template.csf,
-            template.brain,
-            template.ventricle_distance,
-        )
+        for values in (template.white, template.grey, template.csf, template.brain)
     )
     mask = brain > 0.5
     spacing = grid.spacing[::-1]
     ageing = np.exp(0.30 * smooth_noise(rng, grid.shape, spacing, 22.0))
     # The ventricles of a person of sixty are wider than the average's, unevenly.
     widening = 0.8 + 0.5 * abs(rng.standard_normal()) + 0.5 * smooth_noise(rng, grid.shape, spacing, 15.0)
-    inside_ventricle = _ramp(widening - ventricle_distance, 1.0)
-    tilt = 0.14
+    inside_ventricle = np.clip(widening - ventricle_distance(mni) + 0.5, 0, 1)
     votes = []
     for evidence, gain in ((white, 0.92), (grey, 1.12), (csf, _CSF_GAIN * ageing)):
-        irregular = np.exp(tilt * smooth_noise(rng, grid.shape, spacing, 2.5))
+        irregular = np.exp(0.14 * smooth_noise(rng, grid.shape, spacing, 2.5))
         votes.append((np.clip(evidence, 1e-4, None) * gain * irregular) ** _SHARPNESS)
     total = votes[0] + votes[1] + votes[2]
     keep = mask * (1 - inside_ventricle) / total
@@ -120,11 +123,11 @@ def individual_brain(grid: Grid, rng: np.random.Generator) -> Brain:
 def _template_coordinates(grid: Grid, rng: np.random.Generator) -> np.ndarray:
     """Where in the template (RAS, mm) each voxel of a person's grid comes from."""
     spacing = grid.spacing[::-1]
-    axes = [
+    lines = (
         (o + np.arange(n) * s).astype(np.float32)
         for o, n, s in zip(grid.origin[::-1], grid.shape, spacing, strict=True)
-    ]
-    z, y, x = np.meshgrid(*axes, indexing="ij")
+    )
+    z, y, x = np.meshgrid(*lines, indexing="ij")
     # The average is larger than its 152 people.
     scale = 0.935 * rng.uniform(0.98, 1.02, 3)
     mni = np.stack([-x / scale[0], -y / scale[1], z / scale[2]])
@@ -197,10 +200,8 @@ def _sulci(t1: np.ndarray, white: np.ndarray, grey: np.ndarray) -> np.ndarray:
 
 def _lateral_ventricles(csf: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """The lateral and third ventricles of the template, as a bool array."""
-    x, y, z = (
-        (np.arange(n) + o).reshape([-1 if a == b else 1 for b in range(3)])
-        for a, (n, o) in enumerate(zip(csf.shape, origin, strict=True))
-    )
+    lines = (np.arange(n) + o for n, o in zip(csf.shape, origin, strict=True))
+    x, y, z = np.meshgrid(*lines, indexing="ij", sparse=True)
     box = (abs(x) < 32) & (y > -48) & (y < 36) & (z > -4) & (z < 33)
     # Out with the fissure in front of and behind the corpus callosum, and the insula.
     box &= ~((abs(x) < 5) & ((y > 18) | (y < -28))) & ~((abs(x) > 22) & (y > -20))
@@ -228,17 +229,9 @@ def brain_regions(
     regions[mask & (grey >= white)] = Region.CORTEX
     regions[mask & (white > grey)] = Region.WHITE_MATTER
     deep = np.zeros(mask.shape, bool)
-    # Caudate head, lentiform nucleus, thalamus, and the capsules between them.
-    for centre, radii in (
-        ((13, 12, 8), (7, 13, 13)),
-        ((25, 1, 1), (9, 21, 12)),
-        ((12, -18, 8), (11, 14, 11)),
-    ):
-        deep |= (
-            ((side - centre[0]) / radii[0]) ** 2
-            + ((y - centre[1]) / radii[1]) ** 2
-            + ((z - centre[2]) / radii[2]) ** 2
-        ) < 1
+    # Caudate head, lentiform nucleus, thalamus, and the capsules between them: ellipsoids' centres and radii.
+    for a, b, c, p, q, r in ((13, 12, 8, 7, 13, 13), (25, 1, 1, 9, 21, 12), (12, -18, 8, 11, 14, 11)):
+        deep |= ((side - a) / p) ** 2 + ((y - b) / q) ** 2 + ((z - c) / r) ** 2 < 1
     regions[mask & deep] = Region.DEEP_GREY
     # The tentorium falls from its apex to the sides and to the back.
     tentorium = 2 - 0.62 * np.clip(side - 10, 0, None) - 0.55 * np.clip(-62 - y, 0, None)
@@ -252,8 +245,3 @@ def brain_regions(
     regions[mask & ventricles] = Region.VENTRICLES
     regions[mask & (csf > 0.5) & (regions != Region.VENTRICLES)] = Region.CORTEX
     return regions
-
-
-def _ramp(values: np.ndarray, width: float) -> np.ndarray:
-    """From 0 to 1 over `width`, centred on 0."""
-    return np.clip(values / width + 0.5, 0, 1)

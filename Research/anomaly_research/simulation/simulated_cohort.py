@@ -33,7 +33,16 @@ from .subject import Confounding, Subject, make_subject, random_confounding
 Progress = Callable[[str, float, str], None]
 
 BIDS_VERSION = "1.10.0"
-PARTICIPANT_COLUMNS = ("participant_id", "patient", "source", "anatomy", "infarcts", "lesion_free", "seed")
+_COLUMNS = {
+    "participant_id": "",
+    "patient": "the person whose head it is; subjects that share one are no independent cases",
+    "source": "the scan that the subject was made from",
+    "anatomy": "real, or what the head was simulated from",
+    "infarcts": "simulated infarcts in it",
+    "lesion_free": "yes: no infarct was put in; a real scan is as it was given",
+    "seed": "of the random numbers",
+}
+"""Of participants.tsv, and what they say."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,10 @@ class SimulatedCohortSettings:
     """What a cohort is to be like.
 
     Attributes:
-        subjects: with infarcts.
+        subjects: with infarcts; together with those without at least one.
         lesion_free: without; real scans stay as they are, simulated heads have confounders.
         seed: the same seed and settings give the same bytes.
-        fewest, most: infarcts a subject.
+        fewest, most: infarcts a subject, 1 or more.
         wmh, perivascular, sulci, artefacts: share of the subjects that get each confounder.
         shapes: lesion masks in MNI space at 1 mm; half of the infarcts take their shape from one, if one suits.
     """
@@ -59,13 +68,6 @@ class SimulatedCohortSettings:
     sulci: float = 0.3
     artefacts: float = 0.15
     shapes: tuple[Path, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError."""
-        if self.subjects < 0 or self.lesion_free < 0 or self.subjects + self.lesion_free < 1:
-            raise ValueError("a cohort has at least one subject")
-        if not 1 <= self.fewest <= self.most:
-            raise ValueError("infarcts a subject: from 1, and the most not below the fewest")
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,21 @@ def simulate_cohort(
             unusable.append(Unusable.by(task.name, error))
             continue
         subject, confounding = _subject(head, heads, task, settings, disease, rest)
-        there[task.name] = _participant(task, head, heads, subject, settings)
+        there[task.name] = {
+            "participant_id": task.name,
+            "patient": head.patient,
+            "source": head.source,
+            "anatomy": heads.anatomy,
+            "infarcts": len(subject.lesions),
+            "lesion_free": "yes" if task.lesion_free else "no",
+            "seed": settings.seed,
+        }
         with atomic_folder(output) as beside:
             for path, content in _files(beside, task, head, heads, subject, confounding, settings):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            (beside / "participants.tsv").write_bytes(
-                _tsv(PARTICIPANT_COLUMNS, [there[name] for name in sorted(there)])
-            )
+            everyone = _tsv(tuple(_COLUMNS), [there[name] for name in sorted(there)])
+            (beside / "participants.tsv").write_bytes(everyone)
     write_unusable(errors_of(output), unusable, of=len(tasks))
     return len(left) - len(unusable), len(tasks) - len(left)
 
@@ -148,29 +157,14 @@ def _subject(
     disease: np.random.SeedSequence,
     rest: np.random.SeedSequence,
 ) -> tuple[Subject, Confounding]:
-    planning, confounding_seed = (np.random.default_rng(s) for s in disease.spawn(2))
-    if task.lesion_free and heads.anatomy == "real":
-        nothing = Confounding()
-        return make_subject(head.host, (), nothing, (), rest), nothing
+    planning, confounding_rng = (np.random.default_rng(s) for s in disease.spawn(2))
     plans = () if task.lesion_free else random_plans(planning, settings.fewest, settings.most)
     confounding = random_confounding(
-        confounding_seed, settings.wmh, settings.perivascular, settings.sulci, settings.artefacts
+        confounding_rng, settings.wmh, settings.perivascular, settings.sulci, settings.artefacts
     )
+    if task.lesion_free and heads.anatomy == "real":
+        confounding = Confounding()
     return make_subject(head.host, plans, confounding, settings.shapes, rest), confounding
-
-
-def _participant(
-    task: _Task, head: Head, heads: Heads, subject: Subject, settings: SimulatedCohortSettings
-) -> dict[str, object]:
-    return {
-        "participant_id": task.name,
-        "patient": head.patient,
-        "source": head.source,
-        "anatomy": heads.anatomy,
-        "infarcts": len(subject.lesions),
-        "lesion_free": "yes" if task.lesion_free else "no",
-        "seed": settings.seed,
-    }
 
 
 def _files(
@@ -202,19 +196,10 @@ def _files(
         {
             "index": lesion.number,
             "name": f"{lesion.kind} infarct {lesion.number}",
-            "kind": lesion.kind,
-            "cavitated": "yes" if lesion.cavitated else "no",
-            "region": lesion.region,
-            "side": lesion.side,
-            "volume_ml": f"{lesion.volume_ml:.4f}",
-            "voxel_volume_ml": f"{lesion.voxel_volume_ml:.4f}",
-            **{
-                f"centroid_{axis}_mm": f"{value:.1f}"
-                for axis, value in zip("ras", lesion.centroid_ras, strict=True)
-            },
-            "shape": shape,
+            **lesion.columns(),
+            "shape": lesion.shape,
         }
-        for lesion, shape in zip(subject.lesions, subject.shapes, strict=True)
+        for lesion in subject.lesions
     ]
     yield truth_path(root, name, INFARCTS, ".tsv"), _tsv((*INFARCT_COLUMNS, "shape"), rows)
     about = {
@@ -279,19 +264,9 @@ def _begin(output: Path, heads: Heads, settings: SimulatedCohortSettings) -> Non
         (beside / "dataset_description.json").write_bytes(_json(raw))
         (beside / record.relative_to(output)).write_bytes(truth)
         (beside / "README").write_text(_readme(heads), encoding="utf-8")
-        (beside / "participants.tsv").write_bytes(_tsv(PARTICIPANT_COLUMNS, []))
-        columns = {name: {"Description": text} for name, text in _ABOUT_COLUMNS.items()}
+        (beside / "participants.tsv").write_bytes(_tsv(tuple(_COLUMNS), []))
+        columns = {name: {"Description": text} for name, text in _COLUMNS.items() if text}
         (beside / "participants.json").write_bytes(_json(columns))
-
-
-_ABOUT_COLUMNS = {
-    "patient": "the person whose head it is; subjects that share one are no independent cases",
-    "source": "the scan that the subject was made from",
-    "anatomy": "real, or what the head was simulated from",
-    "infarcts": "simulated infarcts in it",
-    "lesion_free": "yes: no infarct was put in; a real scan is as it was given",
-    "seed": "of the random numbers",
-}
 
 
 def _readme(heads: Heads) -> str:

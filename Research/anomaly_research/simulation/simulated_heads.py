@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.volume import Study, Volume
 
 from . import scanner
-from .heads import Head
+from .heads import Head, Heads
 from .healthy import healthy_signals
 from .host import FINE_MM, analyse
 from .label_maps import head_of_labels
 from .rendering import POINT_SPREAD, Projection
-from .simulated_brain import Brain, individual_brain
+from .simulated_brain import Brain, grid_along_lps, individual_brain
 from .surrounding_tissues import SurroundingTissues, surround
 
 #: Where white matter lands in the integer images, and its signal over the noise at the paper's voxels.
@@ -26,35 +27,19 @@ _PAPER_VOXEL_ML = 0.9 * 0.9 * 4.0 / 1000
 _CORNER_MM, _SIZE_MM = (-90.0, -96.0, -68.0), (180.0, 219.0, 152.0)
 
 
-class TemplateHeads:
-    """Persons made of the ICBM152 maps; each subject is another one.
-
-    Args:
-        spacing: mm along x, y, z of the scans.
-    """
+class TemplateHeads(Heads):
+    """Persons made of the ICBM152 maps, each subject another one, scanned at a spacing (mm along x, y, z)."""
 
     anatomy = "ICBM152"
-    limit: int | None = None
 
     def __init__(self, spacing: tuple[float, float, float]) -> None:
-        """Nothing is made yet."""
         self._spacing = spacing
 
-    def batch(self, number: int) -> int:
-        """Each subject is a batch of its own."""
-        return number
-
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
-        """The person of a seed.
-
-        Raises:
-            InputError: if nilearn, which ships the maps, is not installed.
-        """
+        """The person of a seed."""
         person, physics = (np.random.default_rng(s) for s in seed.spawn(2))
-        fine = _grid(_CORNER_MM, _SIZE_MM, (FINE_MM,) * 3)
-        brain = individual_brain(fine, person)
-        around = surround(brain, person)
-        study = scan_head(brain, around, self._spacing, physics)
+        brain = individual_brain(_grid(_CORNER_MM, _SIZE_MM, (FINE_MM,) * 3), person)
+        study = scan_head(brain, surround(brain, person), self._spacing, physics)
         return Head(analyse(study, anatomy=brain), subject, "ICBM152 2009a")
 
     def description(self) -> dict[str, object]:
@@ -62,7 +47,7 @@ class TemplateHeads:
         return {"Anatomy": self.anatomy, "SpacingMillimetres": list(self._spacing)}
 
 
-class LabelHeads:
+class LabelHeads(Heads):
     """Persons made of whole-head label maps, deformed a little anew for each subject.
 
     Args:
@@ -72,23 +57,12 @@ class LabelHeads:
     """
 
     anatomy = "synthseg"
-    limit: int | None = None
 
     def __init__(self, maps: tuple[Path, ...], spacing: tuple[float, float, float]) -> None:
-        """Nothing is read yet."""
-        self._maps = maps
-        self._spacing = spacing
-
-    def batch(self, number: int) -> int:
-        """Each subject is a batch of its own."""
-        return number
+        self._maps, self._spacing = maps, spacing
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
-        """The person of label map `number` modulo their number.
-
-        Raises:
-            InputError: if the map cannot be read or shows no brain, or nilearn is not installed.
-        """
+        """The person of label map `number` modulo their number."""
         person, physics = (np.random.default_rng(s) for s in seed.spawn(2))
         path = self._maps[number % len(self._maps)]
         brain, around = head_of_labels(path, person)
@@ -112,41 +86,38 @@ def scan_head(
         spacing: mm along x, y, z of the scans.
     """
     fine = brain.grid
-    corner = tuple(o - s / 2 for o, s in zip(fine.origin, fine.spacing, strict=True))
-    extent = tuple(n * s for n, s in zip(fine.size, fine.spacing, strict=True))
-    grid = _grid(corner, extent, spacing)
+    corner = [o - s / 2 for o, s in zip(fine.origin, fine.spacing, strict=True)]
+    grid = _grid(corner, [n * s for n, s in zip(fine.size, fine.spacing, strict=True)], spacing)
     projection = Projection(fine, grid, np.eye(4))
-    assert projection.window is not None
 
-    def onto(values: np.ndarray, blur: float) -> np.ndarray:
-        seen = np.zeros(grid.shape, np.float32)
-        assert projection.window is not None
-        seen[projection.window.box] = projection.seen(values, blur)
-        return seen
+    def seen(values: np.ndarray) -> np.ndarray:
+        """By the scanner; outside the field of view of the fine grid nothing is known."""
+        result = np.zeros(grid.shape, np.float32)
+        result[projection.box] = projection.seen(values, POINT_SPREAD)
+        return result
 
     signals, _ = healthy_signals(brain, around, rng)
-    # Outside the field of view of the fine grid nothing is known; and scanners blank what is far from the head.
-    body = onto((around.depth_mm < 4).astype(np.float32), POINT_SPREAD) > 0.02
+    # Scanners blank what is far from the head.
+    body = seen((around.depth_mm < 4).astype(np.float32)) > 0.02
     receive = scanner.coil(rng, grid.shape, grid.spacing[::-1])
     # Smaller voxels have more noise, and get more averages: as the root of the root of their volume.
     quality = (grid.voxel_ml / _PAPER_VOXEL_ML) ** 0.25
     volumes = {}
     for name, signal in signals.items():
         uneven = receive * scanner.transmit(rng, grid.shape)
-        scan = onto(signal, POINT_SPREAD) * uneven
+        scan = seen(signal) * uneven
         noise = 1 / (_SIGNAL_TO_NOISE[name] * quality)
         real, imaginary = (noise * rng.standard_normal(grid.shape, dtype=np.float32) for _ in range(2))
         scan = np.hypot(scan + real, imaginary) * _WHITE_LEVEL[name]
         voxels = np.round(np.where(body, scan, 0)).clip(0, 32767).astype(np.int16)
         volumes[name] = Volume(grid.image(voxels), description=f"the simulated {name}")
     inside = np.zeros(grid.shape, bool)
-    inside[projection.window.box] = projection.fractions(brain.mask.astype(np.float32)) >= 0.5
+    inside[projection.box] = projection.fractions(brain.mask.astype(np.float32)) >= 0.5
     mask = Volume(sitk.Cast(grid.image(inside.astype(np.uint8)), sitk.sitkFloat32), description="the brain")
     return Study(volumes["t1"], volumes["flair"], mask)
 
 
-def _grid(corner: tuple[float, ...], extent: tuple[float, ...], spacing: tuple[float, float, float]) -> Grid:
+def _grid(corner: Sequence[float], extent: Sequence[float], spacing: tuple[float, float, float]) -> Grid:
     """A grid along L, P, S that fills a box (lowest corner and extent in mm) with whole voxels."""
-    x, y, z = (max(1, int(e / s + 1e-6)) for e, s in zip(extent, spacing, strict=True))
-    a, b, c = (o + s / 2 for o, s in zip(corner, spacing, strict=True))
-    return Grid((x, y, z), spacing, (a, b, c), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    size = [max(1, int(e / s + 1e-6)) for e, s in zip(extent, spacing, strict=True)]
+    return grid_along_lps([c + s / 2 for c, s in zip(corner, spacing, strict=True)], size, spacing)
