@@ -26,7 +26,7 @@ from .lesions import (
 from .random_fields import pick, smooth_noise
 from .rendering import Box, Projection
 from .shapes import box_round, largest_piece, radius_mm
-from .simulated_brain import Brain, Region
+from .simulated_brain import Brain, Region, grid_along_lps
 
 #: Infarcts keep this far apart.
 _APART_MM = 3.0
@@ -45,37 +45,19 @@ class PlacedInfarct:
 
     Attributes:
         plan: what was asked for.
-        shape: "noise", or the name of the mask that its shape comes from.
+        record: where it lies and what it is; its number and its voxels in a scan are not known yet, and 0.
         grid: in FLAIR space.
         mask: bool, (slices, rows, columns) on the grid.
         weight: float32 0 to 1, how much of each voxel is lesion: the mask with a soft edge.
         cavity: float32 0 to 1, the share of cavity in that; the rest is gliosis.
-        region: name of the `Region` most of it lies in, in lower case.
-        side: "left" or "right" of the patient.
-        centroid_ras: mm, in FLAIR space.
     """
 
     plan: InfarctPlan
-    shape: str
+    record: LesionRecord
     grid: Grid
     mask: np.ndarray
     weight: np.ndarray
     cavity: np.ndarray
-    region: str
-    side: str
-    centroid_ras: tuple[float, float, float]
-
-    @property
-    def volume_ml(self) -> float:
-        """Of the mask."""
-        return float(self.mask.sum()) * self.grid.voxel_ml
-
-    def record(self, number: int, voxel_volume_ml: float) -> LesionRecord:
-        """What the truth says about it, once it is painted under a number into so many voxels."""
-        return LesionRecord(
-            number, self.plan.kind, self.region, self.side, self.plan.cavitated, self.volume_ml,
-            voxel_volume_ml, self.centroid_ras, self.shape,
-        )  # fmt: skip
 
 
 def place_infarct(
@@ -131,17 +113,18 @@ def _grown(
         return None
     z, y, x = np.argwhere(made.mask).mean(axis=0)
     left, posterior, superior = local.grid.points(np.array([[x, y, z]]))[0].tolist()
-    return PlacedInfarct(
-        plan=plan,
-        shape=shape,
-        grid=local.grid,
-        mask=made.mask,
-        weight=made.weight * local.mask,
-        cavity=made.cavity,
+    record = LesionRecord(
+        number=0,
+        kind=plan.kind,
         region=region_name(local.regions[made.mask]),
         side="right" if float(local.mni[0][made.mask].mean()) > 0 else "left",
+        cavitated=plan.cavitated,
+        volume_ml=float(made.mask.sum()) * local.grid.voxel_ml,
+        voxel_volume_ml=0.0,
         centroid_ras=(-left, -posterior, superior),
+        shape=shape,
     )
+    return PlacedInfarct(plan, record, local.grid, made.mask, made.weight * local.mask, made.cavity)
 
 
 def _open_to_surface(local: Brain, plan: InfarctPlan) -> Brain:
@@ -163,27 +146,17 @@ def _around(
         half = int(np.ceil(2.1 * radius / step))
     middle = brain.grid.points(np.asarray([centre[::-1]], float))[0]
     corner = middle - half * step
-    size = 2 * half + 1
-    grid = Grid((size,) * 3, (step,) * 3, tuple(float(v) for v in corner), brain.grid.direction)  # type: ignore[arg-type]
+    grid = grid_along_lps(corner, (2 * half + 1,) * 3, (step,) * 3)
     start = brain.grid.indices(corner[None])[0][::-1]
     zoom = step / np.asarray(brain.grid.spacing[::-1])
 
     def there(values: np.ndarray, order: int, mode: str = "constant") -> np.ndarray:
         return ndimage.affine_transform(values, zoom, start, grid.shape, values.dtype, order=order, mode=mode)
 
-    def yes(values: np.ndarray) -> np.ndarray:
-        return there(values.astype(np.float32), 1) > 0.5
-
-    local = replace(
-        brain,
-        white=there(brain.white, 1),
-        grey=there(brain.grey, 1),
-        csf=there(brain.csf, 1),
-        mask=yes(brain.mask),
-        regions=there(brain.regions, 0),
-        mni=np.stack([there(axis, 1, "nearest") for axis in brain.mni]),
-        grid=grid,
-    )
+    white, grey, csf = (there(values, 1) for values in (brain.white, brain.grey, brain.csf))
+    mask = there(brain.mask.astype(np.float32), 1) > 0.5
+    mni = np.stack([there(axis, 1, "nearest") for axis in brain.mni])
+    local = Brain(white, grey, csf, mask, there(brain.regions, 0), mni, grid)
     return local, there(taken.astype(np.float32), 1) > 0.0
 
 
@@ -217,7 +190,7 @@ def _from_mask(
     found = _grown(local, plan, near, field, float(target[0]), path.name.split(".")[0], rng)
     if found is None or _kind(local, found) != plan.kind or _with_islands(found.mask):
         return None
-    return found if plan.place in ("", found.region) else None
+    return found if plan.place in ("", found.record.region) else None
 
 
 def _with_islands(mask: np.ndarray) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,9 +133,10 @@ def make_subject(
         paint(infarct.grid, [(cavity, inside), (rim, infarct.weight - inside)])
         projection = Projection(infarct.grid, flair_grid, np.eye(4))
         filled = projection.fractions(infarct.mask.astype(np.float32))
-        chosen = most_filled(filled, infarct.volume_ml / flair_grid.voxel_ml)
+        chosen = most_filled(filled, infarct.record.volume_ml / flair_grid.voxel_ml)
         infarcts[projection.box][chosen] = number
-        records.append(infarct.record(number, int(chosen.sum()) * flair_grid.voxel_ml))
+        voxels_ml = int(chosen.sum()) * flair_grid.voxel_ml
+        records.append(replace(infarct.record, number=number, voxel_volume_ml=voxels_ml))
     t1, flair = (sheet.scan() for sheet in sheets)
     if confounding.artefact:
         t1, flair, noticeable = _spoil(host, t1, flair, confounding, spoiling)

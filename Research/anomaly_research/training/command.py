@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
+from AnomalyDetectionLib.detection.device import resolve_device
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import SUFFIX, Model, load_paper_model, save_model
 from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
@@ -71,24 +72,15 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
     Raises:
         InputError: the scans, the card's JSON, the run's folder or the device cannot be used.
     """
-    from AnomalyDetectionLib.detection.device import resolve_device
-
     start = load_paper_model(options["start"], "This training") if options["start"] else None
     settings = settings_of(options, start)
-    name = options["name"]
-    if not name or Path(name).name != name:
-        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    name = checked_name(options["name"])
     if options["minutes"] and options["devices"] > 1:
         raise InputError("--minutes is for a single process; leave it out, or --devices.")
     about = read_about(options["about"])
     device = resolve_device(options["device"])
     folder: Path = options["output"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --output."
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
     processes = launch(options["devices"], device)
 
     def report(moment: Moment) -> None:
@@ -105,10 +97,9 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
         return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
     path = folder / f"{name}{SUFFIX}"
     if processes.is_first:
-        plain = start is not None and not needs_tissue_statistics(
-            start.scoring
-        )  # these are not estimated here
-        scoring = start.scoring if start is not None and plain else ScoringSettings()
+        scoring = start.scoring if start is not None else ScoringSettings()
+        if needs_tissue_statistics(scoring):  # these are not estimated here
+            scoring = ScoringSettings()
         model = make_model(name, trained, settings, scoring, command, about, start)
         save_model(model, path)
         draw_curves(trained.history, folder / "curves.png")
@@ -118,6 +109,13 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
         f"Trained on {trained.history.epochs[-1].patch_steps:,} patches in {trained.seconds / 3600:.1f} hours; "
         f"the best epoch was {best.number} (training-validation loss {best.validation:.3f}); model in {path}."
     )
+
+
+def checked_name(name: str) -> str:
+    """The name of a model, which is that of its file too; an InputError unless it can be one."""
+    if not name or Path(name).name != name:
+        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    return name
 
 
 def read_about(path: Path | None) -> dict[str, Any]:

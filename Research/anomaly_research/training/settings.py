@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
 
-from anomaly_research.training.losses import LossWeights
+from .losses import LossWeights
 
 
 @dataclass(frozen=True)
