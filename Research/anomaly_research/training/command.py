@@ -22,58 +22,41 @@ from .settings import TrainingSettings
 
 Progress = Callable[[str, float, str], None]
 
-
-FINE_TUNING = {"max_epochs": 3, "learning_rate": 0.0002}
-FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
+_FINE_TUNING = {"max_epochs": 3, "learning_rate": 0.0002}
+_FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
 """What is taken where the options do not say: with a model to start from, and without one."""
 
 
-def settings_of(options: dict[str, Any], start: Model | None = None) -> TrainingSettings:
-    """The settings that the command line's options stand for.
-
-    Args:
-        start: the model to start from, whose network it is then; None: random weights.
-    """
-    usual = FROM_RANDOM if start is None else FINE_TUNING
+def _settings(options: dict[str, Any], start: Model | None) -> TrainingSettings:
+    """The settings that the options stand for; the network is that of the model to start from, if there is one."""
+    usual = _FROM_RANDOM if start is None else _FINE_TUNING
     options = options | {name: value for name, value in usual.items() if options[name] is None}
-    network = NetworkSettings(
-        latent_size=options["latent_size"],
-        widths=options["widths"],
-        output_activation=options["output_activation"],
-        features=options["features"],
-    )
+
+    def taken(*names: str) -> dict[str, Any]:
+        return {name: options[name] for name in names}
+
+    network = NetworkSettings(**taken("latent_size", "widths", "output_activation", "features"))
     return TrainingSettings(
         network=network if start is None else start.network,
-        augmentation=Augmentation(
-            gain=options["gain"], shift=options["shift"], noise=options["noise"], blur=options["blur"]
-        ),
+        augmentation=Augmentation(**taken("gain", "shift", "noise", "blur")),
         held_out=tuple(options["held_out"]),
         left_out=tuple(options["leave_out"]),
         training_patches=options["patches"],
-        validation_patches=options["validation_patches"],
-        sampling=options["sampling"],
-        batch_size=options["batch_size"],
-        learning_rate=options["learning_rate"],
         betas=(options["beta1"], 0.999),
-        patience=options["patience"],
-        max_epochs=options["max_epochs"],
-        precision=options["precision"],
-        seed=options["seed"],
         start=None if start is None else start.fingerprint,
+        **taken("validation_patches", "sampling", "batch_size", "learning_rate"),
+        **taken("patience", "max_epochs", "precision", "seed"),
     )
 
 
 def train_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
-    """Train, and write checkpoint, curves and, when the run is over, the model.
-
-    Returns:
-        What has been done, in one sentence.
+    """Train, and write checkpoint, curves and, when the run is over, the model; returns what was done, in a sentence.
 
     Raises:
         InputError: the scans, the card's JSON, the run's folder or the device cannot be used.
     """
     start = load_paper_model(options["start"], "This training") if options["start"] else None
-    settings = settings_of(options, start)
+    settings = _settings(options, start)
     name = checked_name(options["name"])
     if options["minutes"] and options["devices"] > 1:
         raise InputError("--minutes is for a single process; leave it out, or --devices.")
@@ -119,11 +102,7 @@ def checked_name(name: str) -> str:
 
 
 def read_about(path: Path | None) -> dict[str, Any]:
-    """What a person has to say of a model, from a JSON file; nothing without one.
-
-    Raises:
-        InputError: it is no JSON object.
-    """
+    """What a person has to say of a model, from a JSON file, or an InputError; nothing without one."""
     if path is None:
         return {}
     try:
