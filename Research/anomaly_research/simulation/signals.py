@@ -56,6 +56,10 @@ def flair(tissue: Tissue, tr: float = 6000.0, te: float = 100.0, ti: float = 200
     return float(tissue.pd * recovery * np.exp(-te / tissue.t2))
 
 
+#: The signal of a tissue on each image.
+EQUATIONS = {"t1": gradient_echo, "flair": flair}
+
+
 def vary(tissue: Tissue, rng: np.random.Generator, spread: float) -> Tissue:
     """The tissue of one person: every value times a factor drawn evenly from 1 - spread to 1 + spread.
 

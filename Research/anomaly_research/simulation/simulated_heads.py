@@ -12,16 +12,12 @@ from AnomalyDetectionLib.imaging.volume import Study, Volume
 
 from . import scanner
 from .heads import Head, Heads
-from .healthy import healthy_signals
 from .host import FINE_MM, analyse
 from .label_maps import head_of_labels
 from .rendering import POINT_SPREAD, Projection
 from .simulated_brain import Brain, grid_along_lps, individual_brain
-from .surrounding_tissues import SurroundingTissues, surround
+from .surrounding_tissues import SurroundingTissues, healthy_signals, surround
 
-#: Where white matter lands in the integer images, and its signal over the noise at the paper's voxels.
-_WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
-_SIGNAL_TO_NOISE = {"t1": 38.0, "flair": 32.0}
 _PAPER_VOXEL_ML = 0.9 * 0.9 * 4.0 / 1000
 #: The template's field of view in mm: lowest corner and size along L, P and S.
 _CORNER_MM, _SIZE_MM = (-90.0, -96.0, -68.0), (180.0, 219.0, 152.0)
@@ -97,24 +93,15 @@ def scan_head(
         return result
 
     signals, _ = healthy_signals(brain, around, rng)
-    # Scanners blank what is far from the head.
     body = seen((around.depth_mm < 4).astype(np.float32)) > 0.02
-    receive = scanner.coil(rng, grid.shape, grid.spacing[::-1])
     # Smaller voxels have more noise, and get more averages: as the root of the root of their volume.
     quality = (grid.voxel_ml / _PAPER_VOXEL_ML) ** 0.25
-    volumes = {}
-    for name, signal in signals.items():
-        uneven = receive * scanner.transmit(rng, grid.shape)
-        scan = seen(signal) * uneven
-        noise = 1 / (_SIGNAL_TO_NOISE[name] * quality)
-        real, imaginary = (noise * rng.standard_normal(grid.shape, dtype=np.float32) for _ in range(2))
-        scan = np.hypot(scan + real, imaginary) * _WHITE_LEVEL[name]
-        voxels = np.round(np.where(body, scan, 0)).clip(0, 32767).astype(np.int16)
-        volumes[name] = Volume(grid.image(voxels), description=f"the simulated {name}")
+    images = scanner.acquire(signals, lambda signal, uneven: seen(signal) * uneven, body, grid, quality, rng)
+    t1, flair = (Volume(image, description=f"the simulated {name}") for name, image in images.items())
     inside = np.zeros(grid.shape, bool)
     inside[projection.box] = projection.fractions(brain.mask.astype(np.float32)) >= 0.5
     mask = Volume(sitk.Cast(grid.image(inside.astype(np.uint8)), sitk.sitkFloat32), description="the brain")
-    return Study(volumes["t1"], volumes["flair"], mask)
+    return Study(t1, flair, mask)
 
 
 def _grid(corner: Sequence[float], extent: Sequence[float], spacing: tuple[float, float, float]) -> Grid:

@@ -16,11 +16,11 @@ from AnomalyDetectionLib.imaging.write_image import write_image
 from scipy import ndimage
 
 from . import confounders, scanner
-from .healthy import EQUATIONS, healthy_signals
 from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct, region_name
-from .signals import GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
+from .rendering import POINT_SPREAD
+from .signals import EQUATIONS, GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
 from .simulated_brain import Brain, grid_along_lps, individual_brain
-from .surrounding_tissues import SurroundingTissues, surround
+from .surrounding_tissues import SurroundingTissues, healthy_signals, surround
 
 # The paper's grid. In the plane the head is cut out of the 230 mm field of view.
 SLICES = 38
@@ -30,9 +30,6 @@ _COLUMNS, _ROWS = 200, 244
 # Signals are computed on layers this many times thinner than a slice.
 LAYERS = 5
 _BOTTOM_MM = -68.0
-# Where white matter lands in the integer images.
-_WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
-_SIGNAL_TO_NOISE = {"t1": 38.0, "flair": 32.0}
 
 # The built-in sample: all four kinds, from 0.05 to 14 ml.
 DEFAULT_INFARCTS = (
@@ -91,15 +88,13 @@ def simulate_patient(seed: int) -> SimulatedPatient:
     signals = _signals(brain, head, made, wmh, spaces, disease)
 
     coarse = _scan_grid()
-    air = scanner.slice_profile((head.depth_mm < 4).astype(np.float32), LAYERS) > 0.02
-    receive = scanner.coil(physics, coarse.shape, coarse.spacing[::-1])
-    images = {}
-    for name, signal in signals.items():
-        scan = scanner.slice_profile(signal, LAYERS)
-        uneven = receive * scanner.transmit(physics, scan.shape)
-        scan = scanner.acquire(scan, uneven, 1 / _SIGNAL_TO_NOISE[name], physics) * _WHITE_LEVEL[name]
-        # Scanners blank what lies well outside the head.
-        images[name] = coarse.image(np.round(np.where(air, scan, 0)).clip(0, 32767).astype(np.int16))
+    body = scanner.slice_profile((head.depth_mm < 4).astype(np.float32), LAYERS) > 0.02
+
+    def see(signal: np.ndarray, uneven: np.ndarray) -> np.ndarray:
+        slices = scanner.slice_profile(signal, LAYERS)
+        return ndimage.gaussian_filter(slices * uneven, (0, POINT_SPREAD, POINT_SPREAD))
+
+    images = scanner.acquire(signals, see, body, coarse, 1.0, physics)
 
     truth = _label(made, fine.shape)
     records = _records(made, truth, brain, coarse)

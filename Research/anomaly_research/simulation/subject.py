@@ -72,6 +72,7 @@ class Subject:
             volume is worth (see `rendering.most_filled`).
         confounders: uint8 on the FLAIR's grid, values as of `truth_files.CONFOUNDERS`; 0 in infarcts.
         lesions: the infarcts, by number.
+        confounding: what else it was given.
         left_out: plans that the brain had no room for.
     """
 
@@ -80,6 +81,7 @@ class Subject:
     infarcts: np.ndarray
     confounders: np.ndarray
     lesions: tuple[LesionRecord, ...]
+    confounding: Confounding
     left_out: tuple[InfarctPlan, ...]
 
 
@@ -143,7 +145,7 @@ def make_subject(
         labels[noticeable & (labels == 0) & host.mask] = ARTEFACT
     labels[infarcts > 0] = 0
     left_out = tuple(plan for k, plan in enumerate(plans) if k not in placed)
-    return Subject(t1, flair, infarcts, labels, tuple(records), left_out)
+    return Subject(t1, flair, infarcts, labels, tuple(records), confounding, left_out)
 
 
 def _place(
