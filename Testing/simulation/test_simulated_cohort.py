@@ -211,14 +211,6 @@ def test_progress_goes_from_nothing_to_nearly_all(host, tmp_path):
     assert {name for _, _, name in told} == {"sub-001", "sub-002", "sub-free01"}
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"subjects": 0, "lesion_free": 0}, {"fewest": 0}, {"fewest": 4, "most": 3}]
-)
-def test_settings_that_make_no_sense_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"cohort|infarcts"):
-        replace(SETTINGS, **wrong)
-
-
 def test_a_folder_that_the_command_holds_for_itself_counts_as_new(tmp_path, host):
     output = tmp_path / "cohort"
     with locked_folder(output):
