@@ -97,16 +97,13 @@ def paint_lesion(
     at_slice: int | None = None,
     kinds: Collection[str] = tuple(KINDS),
 ) -> Painted | None:
-    """Put one lesion of random volume, shape, place and contents into a block.
+    """Put one lesion of random volume, shape, place and contents into a block; None where there was no room.
 
     Args:
         outlines: of real lesions (see `lesion_shapes.read_outlines`); may be empty.
         foreign: float32, like the block's images, of another scan: foreign tissue.
         at_slice: the slice that it meets; None: the one in the middle.
         kinds: of contents, out of `KINDS`.
-
-    Returns:
-        None where there was no room.
     """
     middle = block.middle if at_slice is None else at_slice
     contents = draw_contents(rng, foreign=foreign is not None, kinds=kinds)

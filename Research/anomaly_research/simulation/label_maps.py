@@ -61,8 +61,7 @@ _SIDE_MM, _BELOW_MM, _ABOVE_MM = 30.0, 6.0, 20.0
 def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, SurroundingTissues]:
     """A person like the one of a label map, a little deformed and perhaps mirrored.
 
-    Raises:
-        InputError: if the map cannot be read, or has no white or grey matter, or nilearn is not installed.
+    An InputError if the map cannot be read, or has no white or grey matter, or nilearn is not installed.
     """
     image = read_volume(path, role="label map", mask=True).image
     image = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkInt16), "LPS")

@@ -20,14 +20,11 @@ _PROFILE_WIDTH = 0.9
 
 
 def slice_profile(signal: np.ndarray, per_slice: int) -> np.ndarray:
-    """Average thin layers into slices, weighted by a Gaussian excitation profile.
+    """Average thin layers into slices, weighted by a Gaussian excitation profile: float32 (slices, rows, columns).
 
     Args:
         signal: (layers, rows, columns) with one slice's worth of extra layers at either end.
         per_slice: layers a slice.
-
-    Returns:
-        float32, (layers / per_slice - 2, rows, columns).
     """
     slices = signal.shape[0] // per_slice - 2
     offset = np.arange(3 * per_slice) - (3 * per_slice - 1) / 2

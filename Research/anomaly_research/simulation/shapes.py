@@ -73,15 +73,12 @@ def offsets_mm(box: Box, centre: Sequence[int], spacing: Sequence[float]) -> Seq
 def random_blob(
     rng: np.random.Generator, volume_ml: float, spacing_mm: tuple[float, float, float], elongation: float
 ) -> np.ndarray:
-    """A noise-deformed ellipsoid in a random direction, cut out so that it fits its array.
+    """A noise-deformed ellipsoid in a random direction: bool, with one empty voxel on each side.
 
     Args:
         volume_ml: of the shape, more than 0; met to within one voxel.
         spacing_mm: of the array's axes, in array order (slices, rows, columns).
         elongation: longest over shortest axis of the ellipsoid before it is deformed, at least 1.
-
-    Returns:
-        bool, just large enough to hold the shape with one empty voxel on each side.
     """
     radius = radius_mm(volume_ml)
     axes = np.array([elongation**-0.5, elongation ** rng.uniform(-0.25, 0.25), elongation**0.5])

@@ -86,13 +86,10 @@ _SHARPNESS = 2.6
 
 
 def individual_brain(grid: Grid, rng: np.random.Generator) -> Brain:
-    """Draw a person and put their brain on a grid.
+    """Draw a person and put their brain on a grid; without nilearn, which ships the maps, an InputError.
 
     Args:
         grid: axes along L, P, S (identity direction) with the anterior commissure near the LPS origin.
-
-    Raises:
-        InputError: if nilearn, which ships the maps, is not installed.
     """
     template = _template()
     mni = _template_coordinates(grid, rng)
@@ -163,11 +160,7 @@ def _template() -> _Template:
 
 
 def template_image() -> sitk.Image:
-    """The template's T1 without its skull, in LPS.
-
-    Raises:
-        InputError: if nilearn, which ships the maps, is not installed.
-    """
+    """The template's T1 without its skull, in LPS."""
     template = _template()
     x, y, z = (float(v) for v in template.origin)
     image = sitk.GetImageFromArray(np.ascontiguousarray(template.t1.transpose(2, 1, 0)))
@@ -177,21 +170,14 @@ def template_image() -> sitk.Image:
 
 
 def ventricle_distance(mni: np.ndarray) -> np.ndarray:
-    """Distance in mm from the template's lateral and third ventricles, negative inside.
-
-    Args:
-        mni: float32 (3, ...), the template's RAS coordinates in mm.
-    """
+    """Distance in mm from the template's lateral and third ventricles, negative inside, at `Brain.mni`."""
     template = _template()
-    index = mni - template.origin.reshape(3, *[1] * (mni.ndim - 1))
+    index = mni - template.origin[:, None, None, None]
     return ndimage.map_coordinates(template.ventricle_distance, index, order=1, mode="nearest")
 
 
 def _sulci(t1: np.ndarray, white: np.ndarray, grey: np.ndarray) -> np.ndarray:
-    """How much each voxel looks like the dark line of a sulcus in the average T1, 0 to 1.
-
-    The line is darker than its surroundings and at a distance from white matter.
-    """
+    """How much a voxel looks like a sulcus, 0 to 1: darker on T1 than round it, and away from white matter."""
     inside = (t1 > 0).astype(np.float32)
     near = ndimage.gaussian_filter(t1 * inside, 2.5) / np.maximum(ndimage.gaussian_filter(inside, 2.5), 1e-3)
     valley = np.clip((near - t1) / 0.12, 0, 1)

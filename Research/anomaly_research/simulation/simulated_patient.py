@@ -72,9 +72,7 @@ class SimulatedPatient:
 def simulate_patient(seed: int) -> SimulatedPatient:
     """Draw a person of about sixty, give them infarcts, and scan them; the same seed gives the same voxels.
 
-    Raises:
-        InputError: if nilearn, which ships the anatomy, is not installed.
-        ValueError: if an infarct does not fit into this brain.
+    An InputError without nilearn, which ships the anatomy; a ValueError if an infarct does not fit into this brain.
     """
     # A stream for each part, so that a change to one leaves the others as they were.
     person, disease, physics = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
@@ -108,11 +106,7 @@ def simulate_patient(seed: int) -> SimulatedPatient:
 
 
 def write_patient(patient: SimulatedPatient, folder: Path) -> None:
-    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder.
-
-    Raises:
-        OSError: if one cannot be written, such as for want of space.
-    """
+    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder."""
     for name in ("t1", "flair", "truth", "wmh"):
         write_image(getattr(patient, name), folder / f"{name}.nii.gz")
     with (folder / "lesions.csv").open("w", newline="", encoding="utf-8") as file:

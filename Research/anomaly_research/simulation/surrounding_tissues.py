@@ -130,8 +130,7 @@ def healthy_signals(
 ) -> tuple[dict[str, np.ndarray], tuple[Tissue, Tissue, Tissue]]:
     """The signals of a head without lesions, and the white matter, grey matter and CSF of the person.
 
-    Returns:
-        For "t1" and "flair" float32 like the brain's arrays, relative to the person's white matter.
+    The signals, of "t1" and "flair", are float32 like the brain's arrays, relative to the person's white matter.
     """
     white, grey, fluid = tissues = vary_brain(rng)
     spacing = brain.grid.spacing[::-1]

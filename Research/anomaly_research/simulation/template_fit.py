@@ -19,9 +19,6 @@ def template_coordinates(t1: np.ndarray, brain: np.ndarray, grid: Grid) -> np.nd
     Args:
         t1: float32 (slices, rows, columns) on `grid` (axes along L, P and S), bias-corrected.
         brain: bool, same shape.
-
-    Raises:
-        InputError: if nilearn, which ships the template, is not installed.
     """
     affine = _template_affine(t1, brain, grid)
     lines = (

@@ -74,11 +74,7 @@ class LabelledHead:
 
 
 def deformed_head(path: Path, rng: np.random.Generator) -> LabelledHead:
-    """One person made from a label map: turned, scaled, bent, mirrored or not, with narrow or wide ventricles and sulci.
-
-    Raises:
-        InputError: if the map cannot be read, or has no white matter as FreeSurfer numbers it.
-    """
+    """One person made from a label map: turned, scaled, bent, mirrored or not, with narrow or wide ventricles and sulci."""
     image = read_volume(path, role="label map", mask=True).image
     image = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkInt16), "LPS")
     table = np.zeros(1024, np.uint8)
@@ -103,11 +99,7 @@ def write_heads(heads: dict[str, LabelledHead], path: Path) -> None:
 
 
 def read_heads(path: Path) -> dict[str, LabelledHead]:
-    """Heads that `write_heads` wrote.
-
-    Raises:
-        InputError: the file is missing or something else.
-    """
+    """Heads that `write_heads` wrote; an InputError if the file is missing or something else."""
     try:
         with np.load(path, allow_pickle=False) as content:
             packed = {name: content[name] for name in content.files}

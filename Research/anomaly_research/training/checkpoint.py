@@ -54,11 +54,7 @@ def save(path: Path, trainer: Trainer, position: Position, scans_sha256: str) ->
 
 
 def load(path: Path, trainer: Trainer, scans_sha256: str) -> Position:
-    """Put a run back as `save` left it.
-
-    Raises:
-        InputError: the file is damaged, or belongs to a run with other settings or other scans.
-    """
+    """Put a run back as `save` left it; an InputError for one that is damaged, or of other settings or scans."""
     with read_run(path, FORMAT) as (about, tensors):
         epoch, batch, seconds, epoch_seconds, scans = about["position"]
         present = json.loads(json.dumps(dataclasses.asdict(trainer.settings)))

@@ -52,8 +52,7 @@ def _settings(options: dict[str, Any], start: Model | None) -> TrainingSettings:
 def train_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
     """Train, and write checkpoint, curves and, when the run is over, the model; returns what was done, in a sentence.
 
-    Raises:
-        InputError: the scans, the card's JSON, the run's folder or the device cannot be used.
+    An InputError if the scans, the card's JSON, the run's folder or the device cannot be used.
     """
     start = load_paper_model(options["start"], "This training") if options["start"] else None
     settings = _settings(options, start)

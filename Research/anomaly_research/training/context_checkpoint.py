@@ -29,13 +29,7 @@ Mined = list[list[tuple[int, ...]]]
 
 
 def save(path: Path, parts: Parts, settings: Any, step: int, history: Sequence[Step], mined: Mined) -> None:
-    """Write the run in place of its last checkpoint.
-
-    Args:
-        settings: a dataclass.
-        step: how many are done.
-        mined: the false alarms that samples are drawn from.
-    """
+    """Write the run in place of its last checkpoint; its settings are a dataclass."""
     about = {
         "settings": dataclasses.asdict(settings),
         "history": [dataclasses.asdict(moment) for moment in history],
@@ -46,13 +40,9 @@ def save(path: Path, parts: Parts, settings: Any, step: int, history: Sequence[S
 
 
 def load(path: Path, parts: Parts, settings: Any) -> tuple[int, list[Step], Mined]:
-    """Put a run back as `save` left it.
+    """Put a run back as `save` left it, and say how many steps are done, what was reported, what was mined.
 
-    Returns:
-        How many steps are done, what was reported, and the false alarms that were mined.
-
-    Raises:
-        InputError: the file is damaged, or belongs to a run with other settings.
+    An InputError for a file that is damaged, or of a run with other settings.
     """
     with read_run(path, FORMAT) as (about, tensors):
         if about["settings"] != json.loads(json.dumps(dataclasses.asdict(settings))):

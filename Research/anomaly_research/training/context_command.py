@@ -53,13 +53,9 @@ _SECOND_LOOK = 0.75  # of the time, before it begins
 
 
 def train_context_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
-    """Train both networks, calibrate the second on people held out, and write the model.
+    """Train both networks, calibrate the second on people held out, and write the model; returns a sentence about it.
 
-    Returns:
-        What has been done, in one sentence.
-
-    Raises:
-        InputError: the scans, the masks, the model to begin with, the card's JSON or the folder cannot be used.
+    An InputError if the scans, the masks, the model to begin with, the card's JSON or the folder cannot be used.
     """
     name, folder = checked_name(options["name"]), options["output"]
     about = read_about(options["about"])
@@ -231,11 +227,7 @@ def _digest(
 
 
 def read_masks(folder: Path) -> tuple[list[np.ndarray], list[Unusable]]:
-    """The outlines of the lesions of a folder (see `read_outlines`), and the masks that cannot be used.
-
-    Raises:
-        InputError: the folder holds no masks, or none that can be used.
-    """
+    """The outlines of the lesions of a folder (see `read_outlines`), and the masks that cannot be used."""
     files: Sequence[Path] = sorted(folder.glob("*.nii*"))
     if not files:
         raise InputError(f"The folder {folder} holds no masks *.nii or *.nii.gz: check --outlines.")

@@ -91,22 +91,16 @@ def train(
 
     Args:
         scan_file: prepared scans, see `scan_file.write_scans`.
-        folder: receives the checkpoint.
         settings: of the run; those of a run that is gone on with must be the same.
         start: the model that `settings.start` names, whose generator a new run begins with; the discriminator of a
             model is not kept, and begins anew.
-        device: "cpu", "cuda", or any other that torch knows.
         processes: several that train as one; None for this process alone.
         report: called every few batches.
         checkpoint_seconds: at least so often, and after each epoch, the checkpoint is written.
-        stop_after_seconds: leave the run for another sitting after that time.
-
-    Returns:
-        The result, or None when the sitting's time was over first.
+        stop_after_seconds: leave the run for another sitting, and return None, after that time.
 
     Raises:
         InputError: the scans or the checkpoint cannot be used.
-        KeyboardInterrupt: when interrupted; the run goes on from its last checkpoint.
     """
     processes = processes or Processes()
     content = read_scans(scan_file).scaled("percentiles")

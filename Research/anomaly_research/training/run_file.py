@@ -56,10 +56,9 @@ class Parts:
 
 @contextmanager
 def read_run(path: Path, file_format: str) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
-    """What was said about a run, and all tensors; what is missing is an InputError while it is looked for.
+    """What was said about a run, and all tensors.
 
-    Raises:
-        InputError: the file is damaged, or of another version.
+    A file that is damaged or of another version is an InputError, and so is what its use finds missing.
     """
     try:
         with safe_open(path, framework="pt") as content:
