@@ -84,7 +84,5 @@ def test_what_an_infarct_takes_is_itself_and_three_millimetres_round_it():
     radius = (0.5e3 * 3 / 4 / np.pi) ** (1 / 3)
     taken_mm = (near.sum() * 3 / 4 / np.pi) ** (1 / 3)
     assert radius + 2.5 < taken_mm < radius + 5
-    middle = BRAIN.grid.indices(
-        np.array([[-made.record.centroid_ras[0], -made.record.centroid_ras[1], made.record.centroid_ras[2]]])
-    )[0]
+    middle = BRAIN.grid.indices(np.array([made.record.centroid_ras]) * [-1, -1, 1])[0]
     assert all(b.start <= i < b.stop for b, i in zip(box, middle[::-1], strict=True))
