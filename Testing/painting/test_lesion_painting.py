@@ -28,6 +28,7 @@ from anomaly_research.training.context_sampling import ContextSamples, FalseAlar
 from anomaly_research.training.lesion_scan import LesionScan, known_target, noise_of
 from AnomalyDetectionLib.calibration.near_tumour import near_tumour
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan
+from AnomalyDetectionLib.detection.candidates import Candidates
 from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, IGNORED, INFARCT, NORMAL, OTHER, WMH
 
 ROWS, COLUMNS = 120, 100
@@ -63,24 +64,32 @@ def scan(name="a", lesion=None, **changes):
     return TrainingScan(name, name, t1, flair, brain, brain, lesion, 4.0, **changes)
 
 
+def changed_by(change, seed, **options):
+    """A block before and after a change, and what the change returned."""
+    before, after = block(), block()
+    return before, after, change(after, np.random.default_rng(seed), **options)
+
+
 def test_what_is_marked_has_changed_and_what_has_not_changed_is_not_marked():
-    marked = 0
-    for seed in range(60):
-        before, after = block(), block()
-        lesion = paint_lesion(after, np.random.default_rng(seed))
+    sizes, weights = [], []
+    for seed in range(80):
+        before, after, lesion = changed_by(paint_lesion, seed)
         change = np.abs(after.images - before.images).max(axis=1)
         found = np.isin(after.target, ANOMALIES)
         if lesion is None:
             assert not found.any()
             continue
-        marked += 1
+        if found[1].any():
+            sizes.append(found[1].sum())
+            weights.append(after.weight[1][found[1]].mean())
         assert found[lesion.voxels].all()
         assert (after.target[lesion.voxels] == lesion.label).all()
         assert (change[found] > 0).all()
         assert after.brain[found].all()
         assert (after.target[change == 0] == NORMAL).all()
         assert (after.weight[found] >= 1.5).all()
-    assert marked > 35
+    assert len(sizes) > 46
+    assert np.corrcoef(np.log(sizes), weights)[0, 1] < -0.8, "small lesions weigh more per voxel"
 
 
 def test_every_kind_is_drawn_as_often_as_it_should_be_and_its_shape_says_nothing_of_it():
@@ -98,25 +107,13 @@ def test_every_kind_is_drawn_as_often_as_it_should_be_and_its_shape_says_nothing
 def test_normal_tissue_painted_with_itself_changes_a_little_and_is_called_normal():
     changed = 0
     for seed in range(10):
-        before, after = block(), block()
-        assert paint_lesion(after, np.random.default_rng(seed), kinds=["itself"]) is None
+        before, after, lesion = changed_by(paint_lesion, seed, kinds=["itself"])
+        assert lesion is None
         change = np.abs(after.images - before.images)
         changed += change.max() > 0.01
         assert change.mean() < 0.05
         assert (after.target == NORMAL).all()
     assert changed > 5
-
-
-def test_small_lesions_weigh_more_per_voxel_than_large_ones():
-    sizes, weights = [], []
-    for seed in range(80):
-        after = block()
-        paint_lesion(after, np.random.default_rng(seed))
-        lesion = np.isin(after.target[1], ANOMALIES)
-        if lesion.any():
-            sizes.append(lesion.sum())
-            weights.append(after.weight[1][lesion].mean())
-    assert np.corrcoef(np.log(sizes), weights)[0, 1] < -0.8
 
 
 @pytest.mark.parametrize("family", [noise_shape, melted_ellipsoids])
@@ -148,8 +145,7 @@ def test_a_real_outline_lends_its_shape_at_another_volume_and_can_be_flattened()
 @pytest.mark.parametrize("change", [widen_sulci, perivascular_spaces, disturb])
 def test_what_looks_odd_and_is_normal_changes_the_images_and_marks_nothing(change):
     for seed in range(5):
-        before, after = block(), block()
-        change(after, np.random.default_rng(seed))
+        before, after, _ = changed_by(change, seed)
         assert not np.array_equal(before.images, after.images)
         assert (after.target == NORMAL).all()
         assert np.isfinite(after.images).all()
@@ -159,8 +155,10 @@ def test_what_looks_odd_and_is_normal_changes_the_images_and_marks_nothing(chang
 def test_an_artefact_that_is_plainly_seen_is_called_one_and_never_a_lesion(change):
     values, changed = set(), 0
     for seed in range(12):
-        before, after = block(), block()
-        change(after, np.random.default_rng(seed))
+        before, after, _ = changed_by(change, seed)
+        assert change is not inflow or np.array_equal(before.images[:, 0], after.images[:, 0]), (
+            "T1 stays fluid"
+        )
         difference = np.abs(before.images - after.images).max(axis=1)
         changed += difference.max() > 0
         values |= set(np.unique(after.target))
@@ -170,20 +168,9 @@ def test_an_artefact_that_is_plainly_seen_is_called_one_and_never_a_lesion(chang
     assert values <= {NORMAL, ARTEFACT, IGNORED}
 
 
-def test_inflow_leaves_the_t1_alone():
-    before, after = block(), block()
-    inflow(after, np.random.default_rng(1))
-
-    assert np.array_equal(before.images[:, 0], after.images[:, 0])
-
-
 def test_bright_clusters_are_lesions_in_white_matter_and_none_at_the_edge_or_in_the_midline():
-    masked, white, edge, middle = (
-        (4, slice(40, 44), slice(70, 74)),
-        (4, slice(70, 73), slice(25, 28)),
-        (4, slice(107, 109), slice(48, 52)),
-        (4, slice(30, 33), slice(49, 52)),
-    )
+    masked, white = np.s_[4, 40:44, 70:74], np.s_[4, 70:73, 25:28]
+    edge, middle = np.s_[4, 107:109, 48:52], np.s_[4, 30:33, 49:52]
     lesion = np.zeros((9, ROWS, COLUMNS), bool)
     lesion[masked] = True
     made = scan(lesion=lesion)
@@ -265,8 +252,6 @@ def test_a_false_alarm_is_shown_again_in_a_quarter_of_the_samples():
 
 
 def test_a_candidate_is_the_lesion_that_fills_a_quarter_of_it():
-    from AnomalyDetectionLib.detection.candidates import Candidates
-
     target = np.full((1, 4, 20), NORMAL, np.uint8)
     labels = np.zeros((1, 4, 20), np.int32)
     for number, (value, columns) in enumerate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from anomaly_research.simulation.heads import Head
 from anomaly_research.simulation.host import Host, HostImage
+from anomaly_research.simulation.rendering import Projection
 from anomaly_research.simulation.simulated_brain import Brain, brain_regions
 from anomaly_research.simulation.tissue_levels import Noise, TissueLevels
 from AnomalyDetectionLib.grid import Grid
@@ -36,9 +37,7 @@ def _brain() -> Brain:
     grid = grid_round((1.0, 1.0, 1.0))
     z, y, x = (o + np.arange(n) for o, n in zip(grid.origin[::-1], grid.shape, strict=True))
     z, y, x = np.meshgrid(z, y, x, indexing="ij")
-    mni = np.stack(
-        [-x / SCALE + MIDDLE_MNI[0], -y / SCALE + MIDDLE_MNI[1], z / SCALE + MIDDLE_MNI[2]]
-    ).astype(np.float32)
+    mni = np.stack([p / SCALE + m for p, m in zip((-x, -y, z), MIDDLE_MNI, strict=True)]).astype(np.float32)
     depth = np.sqrt((x / RADII_MM[0]) ** 2 + (y / RADII_MM[1]) ** 2 + (z / RADII_MM[2]) ** 2)
     mask = depth < 1
     ventricles = ((abs(mni[0]) - 12) / 7) ** 2 + (mni[1] / 26) ** 2 + ((mni[2] - 16) / 9) ** 2 < 1
@@ -53,17 +52,13 @@ BRAIN = _brain()
 
 
 def _image(channel: int, grid: Grid, from_flair: np.ndarray, bias, dtype, rng) -> HostImage:
-    from anomaly_research.simulation.rendering import Projection
-
     projection = Projection(BRAIN.grid, grid, from_flair)
     values = np.zeros(grid.shape, np.float32)
-    box = projection.window.box
-    for level, part in zip(
-        (LEVELS.white, LEVELS.grey, LEVELS.csf), (BRAIN.white, BRAIN.grey, BRAIN.csf), strict=True
-    ):
-        values[box] += level[channel] * projection.fractions(part)
-    values[box] *= projection.interpolated(bias, projection.window)
-    values[box] += NOISE * rng.standard_normal(projection.window.shape) * (values[box] > 0)
+    box = projection.box
+    for name in ("white", "grey", "csf"):
+        values[box] += getattr(LEVELS, name)[channel] * projection.fractions(getattr(BRAIN, name))
+    values[box] *= projection.interpolated(bias, box)
+    values[box] += NOISE * rng.standard_normal(values[box].shape) * (values[box] > 0)
     values = np.round(np.clip(values, 0, None)).astype(dtype)
     return HostImage(nifti_of(grid.image(values)), channel, from_flair, bias, Noise(NOISE, 0.0))
 
@@ -115,14 +110,11 @@ class MadeUpHeads:
         self.asked: list[str] = []
 
     def batch(self, number: int) -> int:
-        """Even and odd subjects."""
         return number % 2
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
-        """The host, under one of two names."""
         self.asked.append(subject)
         return Head(self.host, f"person {number % 2}", f"scan {number % 2}")
 
     def description(self) -> dict[str, object]:
-        """The anatomy."""
         return {"Anatomy": self.anatomy}

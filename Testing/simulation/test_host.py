@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +20,7 @@ from AnomalyDetectionLib.calibration.prepare_scans import ScanEntry
 from AnomalyDetectionLib.imaging.reading import read_study, read_volume
 from AnomalyDetectionLib.imaging.volume import Volume
 from conftest import SAMPLE
+from made_up_host import made_up_host
 
 SHIFT = (12.0, -8.0, 5.0)
 
@@ -126,13 +127,6 @@ def test_infarcts_in_a_scan_like_a_real_one_have_their_volumes(host):
     assert made.lesions[2].region == "brain stem"
 
 
-@dataclass(frozen=True)
-class Analysed:
-    """Stands for a host."""
-
-    known_class: int = 0
-
-
 def test_real_scans_take_turns_and_each_is_analysed_once_in_a_row(monkeypatch, tmp_path):
     read = []
     noise = sitk.GetImageFromArray(np.random.default_rng(0).normal(size=(6, 8, 8)))
@@ -143,14 +137,12 @@ def test_real_scans_take_turns_and_each_is_analysed_once_in_a_row(monkeypatch, t
         return scan
 
     monkeypatch.setattr(heads, "read_study", read_study)
-    monkeypatch.setattr(heads, "analyse", lambda study, lesions: Analysed())
+    monkeypatch.setattr(heads, "analyse", lambda study, lesions: made_up_host((4.0, 4.0, 8.0)))
+    places = {name: (tmp_path / name / "T1.nii", tmp_path / name / "FLAIR.nii") for name in "ab"}
     entries = [
-        ScanEntry(
-            name, f"person {name}", tmp_path / name / "T1.nii", tmp_path / name / "FLAIR.nii", None, None,
-            lesion_class=known,
-        )
+        ScanEntry(name, f"person {name}", *places[name], None, None, lesion_class=known)
         for name, known in (("a", "tumour"), ("b", "ms"))
-    ]  # fmt: skip
+    ]
     source = RealHeads(entries)
     seed = np.random.SeedSequence(0)
     got = [source.head(number, f"sub-{number}", seed) for number in (0, 2, 4, 1, 3)]

@@ -32,7 +32,7 @@ def mask_file(folder: Path, centre, radii, *, spacing: float = 1.0, extra=None) 
 
 
 def found_in_mni(infarct) -> np.ndarray:
-    right, anterior, superior = infarct.centroid_ras
+    right, anterior, superior = infarct.record.centroid_ras
     return np.array([right, anterior, superior]) / SCALE + MIDDLE_MNI
 
 
@@ -42,8 +42,8 @@ def test_an_infarct_takes_shape_and_place_from_a_mask(tmp_path, centre):
     path = mask_file(tmp_path, centre, (3, 9, 3), extra=(100, 100, 100))
     plan = InfarctPlan("lacunar", 0.34)
     made = place_infarct(BRAIN, plan, NOWHERE, (path,), np.random.default_rng(0))
-    assert made.shape == "one_lesion"
-    assert made.volume_ml == pytest.approx(0.34, rel=0.03)
+    assert made.record.shape == "one_lesion"
+    assert made.record.volume_ml == pytest.approx(0.34, rel=0.03)
     assert np.abs(found_in_mni(made) - centre).max() < 12
     spread = np.argwhere(made.mask).std(axis=0)
     assert spread[1] > 1.6 * max(spread[0], spread[2])  # long from front to back, as the mask is
@@ -53,7 +53,7 @@ def test_a_mask_of_another_size_or_kind_is_not_used(tmp_path):
     path = mask_file(tmp_path, (28, 10, 34), (3, 9, 3))
     for plan in (InfarctPlan("cortical", 0.34), InfarctPlan("lacunar", 0.036)):
         made = place_infarct(BRAIN, plan, NOWHERE, (path,), np.random.default_rng(0))
-        assert made.shape == "noise"
+        assert made.record.shape == "noise"
         assert made.plan == plan
 
 
@@ -75,7 +75,7 @@ def test_an_infarct_of_the_forebrain_keeps_to_its_side():
     made = place_infarct(BRAIN, InfarctPlan("cortical", 60.0), NOWHERE, (), np.random.default_rng(1))
     columns = np.argwhere(made.mask)[:, 2] * made.grid.spacing[0] + made.grid.origin[0]
     assert np.all(columns > 0) or np.all(columns < 0)
-    assert made.side == ("left" if columns[0] > 0 else "right")
+    assert made.record.side == ("left" if columns[0] > 0 else "right")
 
 
 def test_what_an_infarct_takes_is_itself_and_three_millimetres_round_it():
@@ -84,7 +84,5 @@ def test_what_an_infarct_takes_is_itself_and_three_millimetres_round_it():
     radius = (0.5e3 * 3 / 4 / np.pi) ** (1 / 3)
     taken_mm = (near.sum() * 3 / 4 / np.pi) ** (1 / 3)
     assert radius + 2.5 < taken_mm < radius + 5
-    middle = BRAIN.grid.indices(
-        np.array([[-made.centroid_ras[0], -made.centroid_ras[1], made.centroid_ras[2]]])
-    )[0]
+    middle = BRAIN.grid.indices(np.array([made.record.centroid_ras]) * [-1, -1, 1])[0]
     assert all(b.start <= i < b.stop for b, i in zip(box, middle[::-1], strict=True))

@@ -29,9 +29,9 @@ def test_occupancy_is_the_share_of_a_voxel_that_is_filled():
 def test_noise_in_air_is_rayleigh_and_in_tissue_gaussian():
     rng = np.random.default_rng(0)
     ones = np.ones((4, 100, 100), np.float32)
-    air = scanner.acquire(0 * ones, ones, 0.1, rng)
+    air = scanner.noisy(0 * ones, 0.1, rng)
     assert air.mean() == pytest.approx(0.1 * np.sqrt(np.pi / 2), rel=0.02)
-    tissue = scanner.acquire(ones, ones, 0.03, rng)
+    tissue = scanner.noisy(ones, 0.03, rng)
     assert tissue.std() == pytest.approx(0.03, rel=0.03)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.simulation.heads import LabelHeads, TemplateHeads, scan_head
 from anomaly_research.simulation.label_maps import head_of_labels
 from anomaly_research.simulation.lesions import InfarctPlan
 from anomaly_research.simulation.signals import FAT
-from anomaly_research.simulation.simulated_heads import LabelHeads, TemplateHeads, scan_head
 from anomaly_research.simulation.subject import Confounding, make_subject
 from anomaly_research.simulation.surrounding_tissues import SurroundingTissues
 from AnomalyDetectionLib.errors import InputError

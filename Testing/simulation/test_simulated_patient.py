@@ -74,35 +74,24 @@ def test_the_scan_is_on_the_papers_grid_and_t1_and_flair_lie_on_each_other(simul
 
 
 @pytest.mark.slow
-def test_every_infarct_has_the_volume_asked_for(simulated):
+def test_every_infarct_has_the_volume_asked_for_and_lies_in_the_brain_where_its_record_says(simulated):
     voxel_ml = 0.9 * 0.9 * 4 / 1000
+    truth, brain = array(simulated.truth), array(simulated.brain) > 0
+    assert not (truth > 0)[~brain].any()
+    assert not (array(simulated.wmh)[truth > 0] > 0).any()
     for plan, lesion in zip(simulated_patient.DEFAULT_INFARCTS, simulated.lesions, strict=True):
         assert lesion.kind == plan.kind
         assert lesion.volume_ml == pytest.approx(plan.volume_ml, rel=0.05)
         if plan.volume_ml > 20 * voxel_ml:
             # Half-filled voxels round up and down: small shapes lose or gain a little more.
             assert lesion.voxel_volume_ml == pytest.approx(plan.volume_ml, rel=0.05, abs=8 * voxel_ml)
-        assert (array(simulated.truth) == lesion.number).sum() * voxel_ml == pytest.approx(
-            lesion.voxel_volume_ml
-        )
-
-
-@pytest.mark.slow
-def test_every_infarct_lies_in_the_brain_where_its_record_says(simulated):
-    truth, brain = array(simulated.truth), array(simulated.brain) > 0
-    assert not (truth > 0)[~brain].any()
-    for lesion in simulated.lesions:
+        assert (truth == lesion.number).sum() * voxel_ml == pytest.approx(lesion.voxel_volume_ml)
         z, y, x = np.argwhere(truth == lesion.number).mean(0)
         left, posterior, superior = simulated.truth.TransformContinuousIndexToPhysicalPoint((x, y, z))
         assert (-left, -posterior, superior) == pytest.approx(lesion.centroid_ras, abs=2.0)
         assert lesion.side == ("left" if left > 0 else "right")
         if lesion.kind == "infratentorial":
             assert lesion.region in ("cerebellum", "brain stem")
-
-
-@pytest.mark.slow
-def test_infarcts_and_confounders_do_not_overlap(simulated):
-    assert not (array(simulated.wmh)[array(simulated.truth) > 0] > 0).any()
 
 
 @pytest.mark.slow
@@ -154,9 +143,7 @@ def test_brain_extraction_works_on_the_sample(simulated):
 
 def test_an_infarct_that_cannot_fit_is_refused():
     pytest.importorskip("nilearn")
-    grid = simulated_brain.Grid(
-        (40, 40, 40), (1.0, 1.0, 1.0), (-20.0, -20.0, -20.0), (1, 0, 0, 0, 1, 0, 0, 0, 1)
-    )
+    grid = simulated_brain.grid_along_lps((-20, -20, -20), (40, 40, 40), (1.0, 1.0, 1.0))
     brain = simulated_brain.individual_brain(grid, np.random.default_rng(0))
     taken = np.zeros(brain.mask.shape, bool)
     with pytest.raises(ValueError, match="fit in one piece"):

@@ -7,12 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from anomaly_research.simulation.lesions import InfarctPlan
-from anomaly_research.simulation.subject import (
-    Confounding,
-    Subject,
-    make_subject,
-    random_confounding,
-)
+from anomaly_research.simulation.subject import Confounding, Subject, make_subject, random_confounding
 from made_up_host import BRAIN, LEVELS, NOISE, PAPER, made_up_host
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
@@ -27,12 +22,11 @@ PLANS = (
 )
 
 
-def seed(number: int = 0) -> np.random.SeedSequence:
-    return np.random.SeedSequence(number)
+NOTHING_ELSE = Confounding()
 
 
-def subject_of(host, plans=PLANS, confounding=None, number=0) -> Subject:
-    return make_subject(host, plans, confounding or Confounding(), (), seed(number))
+def subject_of(host, plans=PLANS, confounding=NOTHING_ELSE, number=0) -> Subject:
+    return make_subject(host, plans, confounding, (), np.random.SeedSequence(number))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +41,7 @@ def subject(host):
 
 def changed(host, subject):
     """Where T1 and FLAIR differ from the host's."""
-    return (
-        subject.t1.stored != host.t1.scan.stored,
-        subject.flair.stored != host.flair.scan.stored,
-    )
+    return (subject.t1.stored != host.t1.scan.stored, subject.flair.stored != host.flair.scan.stored)
 
 
 def centre_mm(mask, grid):
@@ -94,31 +85,19 @@ def test_voxels_away_from_lesions_keep_every_bit(host, subject):
     assert subject.flair.stored.dtype == host.flair.scan.stored.dtype
 
 
-def test_an_infarct_is_where_its_record_says_and_inside_the_brain(host, subject):
-    grid = host.flair.scan.grid
-    for lesion in subject.lesions:
-        left, posterior, superior = centre_mm(subject.infarcts == lesion.number, grid)
-        assert (-left, -posterior, superior) == pytest.approx(lesion.centroid_ras, abs=1.5)
-        assert lesion.side == ("left" if left > 0 else "right")
-    assert host.mask[subject.infarcts > 0].mean() > 0.98
-
-
-def test_kinds_lie_where_they_belong(subject):
-    regions = {
-        "cortical": {"cortex", "white matter"},
-        "lacunar": {"deep grey", "white matter"},
-        "large subcortical": {"deep grey", "white matter"},
-        "infratentorial": {"cerebellum", "brain stem"},
-    }
-    for lesion in subject.lesions:
-        assert lesion.region in regions[lesion.kind]
-
-
-def test_infarcts_keep_apart(subject):
+def test_infarcts_lie_apart_in_the_brain_where_their_kind_belongs_and_their_record_says(host, subject):
+    deep = {"deep grey", "white matter"}
+    regions = {"cortical": {"cortex", "white matter"}, "lacunar": deep, "large subcortical": deep}
+    regions["infratentorial"] = {"cerebellum", "brain stem"}
     for lesion in subject.lesions:
         own = subject.infarcts == lesion.number
+        left, posterior, superior = centre_mm(own, host.flair.scan.grid)
+        assert (-left, -posterior, superior) == pytest.approx(lesion.centroid_ras, abs=1.5)
+        assert lesion.side == ("left" if left > 0 else "right")
+        assert lesion.region in regions[lesion.kind]
         around = ndimage.binary_dilation(own, np.ones((1, 5, 5))) & ~own
         assert not subject.infarcts[around].any()
+    assert host.mask[subject.infarcts > 0].mean() > 0.98
 
 
 def test_a_lesion_is_at_the_same_place_in_an_oblique_t1_in_a_space_of_its_own():
@@ -138,8 +117,7 @@ def test_a_lesion_is_at_the_same_place_in_an_oblique_t1_in_a_space_of_its_own():
 
 
 def test_no_infarct_is_put_where_it_must_not_be():
-    avoid = BRAIN.mni[0] > -5
-    host = made_up_host(avoid=avoid)
+    host = made_up_host(avoid=BRAIN.mni[0] > -5)
     made = subject_of(host)
     assert {lesion.side for lesion in made.lesions} == {"left"}
     columns = np.argwhere(made.infarcts)[:, 2]
@@ -154,14 +132,13 @@ def test_a_brain_without_room_gets_none_and_says_which_were_left_out():
     assert made.flair.to_bytes() == host.flair.scan.to_bytes()
 
 
-def test_known_lesions_are_labelled_as_hyperintensities(host):
+def test_known_lesions_are_labelled_as_what_they_are(host):
     known = np.zeros(host.known.shape, bool)
     known[12, 60:64, 50:55] = True
-    made = subject_of(dataclasses.replace(host, known=known), ())
-    assert np.array_equal(made.confounders == 1, known)
-    tumour = subject_of(dataclasses.replace(host, known=known, known_class=5), ())
-    assert np.array_equal(tumour.confounders == 5, known)
-    assert made.flair.to_bytes() == host.flair.scan.to_bytes()
+    for label in (1, 5):
+        made = subject_of(dataclasses.replace(host, known=known, known_class=label), ())
+        assert np.array_equal(made.confounders == label, known)
+        assert made.flair.to_bytes() == host.flair.scan.to_bytes()
 
 
 def middle_values(cavitated, spacing=PAPER):
@@ -213,16 +190,14 @@ def test_a_lesion_in_a_dark_corner_is_as_dark_as_the_corner():
     bias = np.broadcast_to(
         np.linspace(0.5, 1.5, BRAIN.grid.shape[2], dtype=np.float32), BRAIN.grid.shape
     ).copy()
-    left, right = [], []
-    for name, avoid in (("left", BRAIN.mni[0] > -8), ("right", BRAIN.mni[0] < 8)):
+    bright, expected = [], []
+    for avoid in (BRAIN.mni[0] > -8, BRAIN.mni[0] < 8):
         host = made_up_host(bias=bias, avoid=avoid)
         made = subject_of(host, (InfarctPlan("large subcortical", 4.0, cavitated=False),), number=5)
         depth = ndimage.distance_transform_edt(made.infarcts > 0, sampling=PAPER[::-1])
-        bright = np.median(made.flair.values[depth > 0.7 * depth.max()])
-        (left if name == "left" else right).append((bright, made.lesions[0].centroid_ras[0]))
-    width = BRAIN.grid.size[0] / 2
-    expected = [1 - 0.5 * side[0][1] / width for side in (left, right)]
-    assert left[0][0] / right[0][0] == pytest.approx(expected[0] / expected[1], rel=0.12)
+        bright.append(np.median(made.flair.values[depth > 0.7 * depth.max()]))
+        expected.append(1 - 0.5 * made.lesions[0].centroid_ras[0] / (BRAIN.grid.size[0] / 2))
+    assert bright[0] / bright[1] == pytest.approx(expected[0] / expected[1], rel=0.12)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(host, subject):
@@ -285,10 +260,7 @@ def test_infarcts_and_confounders_never_share_a_voxel(host):
 def test_confounders_come_as_often_as_asked_for():
     rng = np.random.default_rng(0)
     drawn = [random_confounding(rng, 0.3, 0.4, 0.2, 0.15) for _ in range(2000)]
-    shares = [
-        np.mean([d.wmh_ml > 0 for d in drawn]),
-        np.mean([d.perivascular > 0 for d in drawn]),
-        np.mean([d.sulci > 0 for d in drawn]),
-        np.mean([d.artefact != "" for d in drawn]),
-    ]
+    shares = np.mean(
+        [[d.wmh_ml > 0, d.perivascular > 0, d.sulci > 0, d.artefact != ""] for d in drawn], axis=0
+    )
     assert shares == pytest.approx([0.3, 0.4, 0.2, 0.15], abs=0.03)

@@ -3,17 +3,10 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from anomaly_research.training.anatomy_heads import (
-    ANATOMY,
-    NUMBER,
-    deformed_head,
-    read_heads,
-    write_heads,
-)
+from anomaly_research.training.anatomy_heads import ANATOMY, NUMBER, deformed_head, read_heads, write_heads
 from anomaly_research.training.anatomy_simulation import NOT_JUDGED, HeadPainter
 from anomaly_research.training.anatomy_training import AnatomyTraining, train_anatomy
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
-from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.anatomy_network import load_anatomy
 from conftest import run_command
 
@@ -57,16 +50,12 @@ def test_a_deformed_head_is_still_a_head(head):
         assert held[-1] < size - 1
 
 
-def test_the_same_seed_makes_the_same_head(maps, head):
-    again = deformed_head(maps / "map_1.nii.gz", np.random.default_rng(3))
-    np.testing.assert_array_equal(again.tissue, head.tissue)
-
-
-def test_a_file_gives_back_the_heads(head, tmp_path):
+def test_the_same_seed_makes_the_same_head_and_a_file_gives_it_back(maps, head, tmp_path):
     write_heads({"one": head}, tmp_path / "heads.npz")
-    again = read_heads(tmp_path / "heads.npz")["one"]
-    np.testing.assert_array_equal(again.tissue, head.tissue)
-    np.testing.assert_array_equal(again.brain, head.brain)
+    same_seed = deformed_head(maps / "map_1.nii.gz", np.random.default_rng(3))
+    for again in (same_seed, read_heads(tmp_path / "heads.npz")["one"]):
+        np.testing.assert_array_equal(again.tissue, head.tissue)
+        np.testing.assert_array_equal(again.brain, head.brain)
 
 
 def test_drawn_slices_differ_and_are_labelled_within_their_mask(head):
@@ -114,11 +103,6 @@ def test_training_writes_a_network_with_its_card_and_keeps_the_heads(maps, tmp_p
 
 
 def test_too_few_maps_are_refused(tmp_path):
-    with pytest.raises(InputError, match="0 label maps"):
-        train_anatomy(tmp_path, tmp_path / "net.safetensors", AnatomyTraining(), "", lambda *what: None)
-
-
-def test_the_command_says_what_is_missing(tmp_path):
     run = run_command(
         "train-anatomy", "--labels", tmp_path, "--output", tmp_path / "net.safetensors", output=tmp_path
     )

@@ -23,6 +23,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.candidate_network import FEATURES, CandidateSettings
 from AnomalyDetectionLib.model.classes import INFARCT, NORMAL
 from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
+from AnomalyDetectionLib.model.model_file import load_model
 from scipy.special import softmax
 
 SMALL = ContextSettings(neighbours=1, widths=(8, 8))
@@ -123,13 +124,12 @@ def test_the_second_look_learns_what_parts_lesions_from_tissue():
 def test_calibrated_probabilities_are_true():
     rng = np.random.default_rng(0)
     true = rng.normal(0, 1.5, (4000, 5))
-    probability = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    probability = softmax(true, axis=1)
     label = np.array([rng.choice(5, p=p) for p in probability])
     over_sure = 3 * true + np.array([1.0, 0, 0, -1.0, 0])
 
     fitted = calibrated(CandidateSettings(), over_sure.astype(np.float32), label)
-    logits = (over_sure + np.array(fitted.bias)) / fitted.temperature
-    again = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    again = softmax((over_sure + np.array(fitted.bias)) / fitted.temperature, axis=1)
 
     assert fitted.temperature == pytest.approx(3.0, rel=0.1)
     assert np.abs(again - probability).mean() < 0.02
@@ -152,8 +152,6 @@ def test_the_score_learns_what_each_of_its_terms_says_about_lesions():
 
 
 def test_examples_are_drawn_from_painted_scans_and_are_the_same_again(scans, a_context_model):
-    from AnomalyDetectionLib.model.model_file import load_model
-
     network = load_model(str(a_context_model)).context_network()
     first, second = (draw_examples(network, scans, [], 3, seed=2) for _ in range(2))
 

@@ -10,7 +10,7 @@ from anomaly_research.training.library import GAP, build_library
 from anomaly_research.training.loop import train
 from anomaly_research.training.publish import make_model, with_library
 from AnomalyDetectionLib.calibration.patch_source import PatchSource
-from AnomalyDetectionLib.calibration.scan_file import ScanFile, read_scans, write_scans
+from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
@@ -31,7 +31,7 @@ def a_marked_scan(patient, seed):
 @pytest.fixture(scope="module")
 def scan_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("scans") / "scans.npz"
-    scans = [a_marked_scan("A", 0), a_marked_scan("B", 1), a_marked_scan("C", 2)]
+    scans = [a_marked_scan(patient, seed) for seed, patient in enumerate(LEVELS)]
     write_scans(scans, path, PreparationSettings(), "made for a test")
     return path
 
@@ -115,22 +115,12 @@ def test_a_library_can_be_chosen_anew_for_a_model_from_its_scans(model, scan_fil
     assert made.card["trained on"] == model.card["trained on"]
 
 
-def without(content, name):
-    return ScanFile(
-        tuple(scan for scan in content.scans if scan.patient != name), content.preparation, content.notes
-    )
-
-
 @pytest.mark.parametrize("gone", ["A", "B"])
 def test_scans_that_are_not_those_of_the_model_are_refused(model, scan_file, gone):
+    content = read_scans(scan_file)
+    fewer = tuple(scan for scan in content.scans if scan.patient != gone)
     with pytest.raises(InputError, match=f"missing: {gone}"):
-        with_library(model, without(read_scans(scan_file), gone))
-
-
-def test_a_library_needs_people_who_were_held_out(model, scan_file):
-    card = {**model.card, "trained on": {**model.card["trained on"], "held out for training-validation": []}}
-    with pytest.raises(InputError, match="nobody held out"):
-        with_library(dataclasses.replace(model, card=card), read_scans(scan_file))
+        with_library(model, dataclasses.replace(content, scans=fewer))
 
 
 def test_scans_prepared_otherwise_are_refused(model, scan_file):
@@ -139,9 +129,16 @@ def test_scans_prepared_otherwise_are_refused(model, scan_file):
         with_library(model, other)
 
 
-def test_a_model_whose_card_does_not_say_is_refused(model, scan_file):
-    with pytest.raises(InputError, match="does not say which scans"):
-        with_library(dataclasses.replace(model, card={}), read_scans(scan_file))
+@pytest.mark.parametrize(
+    ("card", "sentence"),
+    [
+        ({}, "does not say which scans"),
+        ({"trained on": {"scans": ["A0"], "held out for training-validation": []}}, "nobody held out"),
+    ],
+)
+def test_a_model_needs_a_card_that_says_who_was_trained_on_and_who_held_out(model, scan_file, card, sentence):
+    with pytest.raises(InputError, match=sentence):
+        with_library(dataclasses.replace(model, card=card), read_scans(scan_file))
 
 
 @pytest.mark.slow

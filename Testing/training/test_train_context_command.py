@@ -1,7 +1,11 @@
-"""`train-context` as one types it, on scans small enough for seconds."""
+"""`train-context` as one types it, on scans small enough for seconds, and the masks that lend lesions their shapes."""
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
+from anomaly_research.training.context_command import read_masks
 from AnomalyDetectionLib.calibration.scan_file import write_scans
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.context_model import ContextModel
 from AnomalyDetectionLib.model.model_file import load_model
@@ -12,9 +16,8 @@ from made_training import a_scan
 @pytest.fixture(scope="module")
 def scan_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("scans") / "scans.npz"
-    write_scans(
-        [a_scan("A", 0), a_scan("B", 2)], path, PreparationSettings(scaling="modes"), "made for a test"
-    )
+    scans = [a_scan("A", 0), a_scan("B", 2)]
+    write_scans(scans, path, PreparationSettings(scaling="modes"), "made for a test")
     return path
 
 
@@ -49,3 +52,27 @@ def test_a_kind_of_lesion_that_cannot_be_painted_is_refused(scan_file, tmp_path)
     assert run.code == 2
     assert "'tumour' is not one of" in run.stderr
     assert not list(tmp_path.iterdir())
+
+
+def a_mask(path, size):
+    voxels = np.zeros((20, 20, 20), np.uint8)
+    voxels[4 : 4 + size, 4:14, 4:14] = 1
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
+
+
+def test_a_mask_that_cannot_be_read_is_left_out_and_named(tmp_path):
+    for k in (1, 3):
+        a_mask(tmp_path / f"{k}.nii.gz", 3)
+    (tmp_path / "2.nii.gz").write_text("no mask")
+    outlines, unusable = read_masks(tmp_path)
+    assert len(outlines) == 2
+    assert [mask.subject for mask in unusable] == ["2.nii.gz"]
+    assert "2.nii.gz" in unusable[0].reason
+
+
+def test_a_folder_without_any_mask_that_can_be_read_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no masks"):
+        read_masks(tmp_path)
+    (tmp_path / "2.nii.gz").write_text("no mask")
+    with pytest.raises(InputError, match=r"holds no mask that can be used; the first: .*2\.nii\.gz"):
+        read_masks(tmp_path)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -26,17 +25,53 @@ from AnomalyDetectionLib.model.networks import Generator, initialise
 from made_training import TINY, a_scan
 from safetensors import safe_open
 
+MODES = PreparationSettings(scaling="modes")
+ONCE = dataclasses.replace(TINY, max_epochs=1)
+
+SCRIPT = f"""
+import dataclasses, sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from pathlib import Path
+import torch; torch.set_num_threads(1)
+from anomaly_research.training.loop import train
+from anomaly_research.training.processes import launch
+from made_training import TINY
+"""
+
 
 @pytest.fixture(scope="module")
 def scan_file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("scans") / "scans.npz"
-    write_scans(
-        [a_scan("A", 0), a_scan("A", 1), a_scan("B", 2)],
-        path,
-        PreparationSettings(scaling="modes"),
-        "made for a test",
-    )
+    write_scans([a_scan("A", 0), a_scan("A", 1), a_scan("B", 2)], path, MODES, "made for a test")
     return path
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """An empty folder for a run that nothing stops."""
+    (tmp_path / "whole").mkdir()
+    return tmp_path / "whole"
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """An empty folder for a run that is stopped."""
+    (tmp_path / "cut").mkdir()
+    return tmp_path / "cut"
+
+
+def in_sittings(scan_file, folder, settings, **options):
+    """What a run ends with whose sittings end at the first report, in the middle of an epoch or at its end."""
+    for sitting in range(50):
+        done = train(scan_file, folder, settings, stop_after_seconds=0.0, **options)
+        if done is not None:
+            assert sitting > 0
+            return done
+    raise AssertionError("the run does not end")
+
+
+def assert_same_weights(one, other):
+    for name, weight in one.weights.items():
+        assert torch.equal(weight, other.weights[name]), name
 
 
 @pytest.mark.slow
@@ -57,70 +92,35 @@ def test_it_stops_when_the_validation_loss_has_stopped_falling(scan_file, tmp_pa
     assert trained.history.epochs[-1].number == trained.history.best.number + 2
 
 
-def test_fine_tuning_that_is_cut_goes_on_to_the_same_weights(scan_file, tmp_path):
-    (tmp_path / "first").mkdir()
-    once = dataclasses.replace(TINY, max_epochs=1)
-    first = train(scan_file, tmp_path / "first", once)
-    start = make_model("first", first, once, ScoringSettings(), "train", {})
+def test_fine_tuning_that_is_cut_goes_on_to_the_same_weights(scan_file, whole, cut, tmp_path):
+    start = make_model("first", train(scan_file, tmp_path, ONCE), ONCE, ScoringSettings(), "train", {})
     settings = dataclasses.replace(
-        once, held_out=(), start=start.fingerprint, max_epochs=2, learning_rate=1e-4
+        TINY, held_out=(), start=start.fingerprint, max_epochs=2, learning_rate=1e-4
     )
-    results = []
-    for name, seconds in (("whole", float("inf")), ("cut", 0.0)):
-        (tmp_path / name).mkdir()
-        done = None
-        while done is None:
-            done = train(scan_file, tmp_path / name, settings, start=start, stop_after_seconds=seconds)
-        results.append(done)
-    for name, weight in results[0].weights.items():
-        assert torch.equal(weight, results[1].weights[name]), name
-    assert {scan.patient for scan in results[0].scans} == {"A", "B"}
+    tuned = train(scan_file, whole, settings, start=start)
+    assert_same_weights(tuned, in_sittings(scan_file, cut, settings, start=start))
+    assert {scan.patient for scan in tuned.scans} == {"A", "B"}
     # It starts where the model was: nearer to it than another training comes.
-    distance = [
-        sum(
-            float((weight - start.weights[n]).abs().sum())
-            for n, weight in weights.items()
-            if "running" not in n
-        )
-        for weights in (results[0].weights, Generator(TINY.network).state_dict())
-    ]
-    assert distance[0] < 0.3 * distance[1]
-
-
-def test_a_run_cut_anywhere_goes_on_to_the_same_weights(scan_file, tmp_path):
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    whole = train(scan_file, tmp_path / "whole", TINY)
-    sittings = 0
-    cut = None
-    while cut is None:
-        # A sitting of no length ends at the first report, in the middle of an epoch or at its end.
-        cut = train(scan_file, tmp_path / "cut", TINY, stop_after_seconds=0.0)
-        sittings += 1
-        assert sittings < 50
-    assert sittings > 1
-    for name, weight in whole.weights.items():
-        assert torch.equal(weight, cut.weights[name]), name
-    assert [e.validation for e in whole.history.epochs] == [e.validation for e in cut.history.epochs]
-
-
-def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(scan_file, tmp_path):
-    (tmp_path / "killed").mkdir()
-    (tmp_path / "whole").mkdir()
-    script = textwrap.dedent(
-        f"""
-        import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-        import torch; torch.set_num_threads(1)
-        from pathlib import Path
-        from anomaly_research.training.loop import train
-        from made_training import TINY
-        import dataclasses
-        train(Path({str(scan_file)!r}), Path({str(tmp_path / "killed")!r}),
-              dataclasses.replace(TINY, max_epochs=500, patience=500), checkpoint_seconds=0)
-        """
+    near, far = (
+        sum(float((w - start.weights[n]).abs().sum()) for n, w in weights.items() if "running" not in n)
+        for weights in (tuned.weights, Generator(TINY.network).state_dict())
     )
-    process = subprocess.Popen([sys.executable, "-c", script])
-    checkpoint = tmp_path / "killed" / CHECKPOINT
+    assert near < 0.3 * far
+
+
+def test_a_run_cut_anywhere_goes_on_to_the_same_weights(scan_file, whole, cut):
+    one, other = train(scan_file, whole, TINY), in_sittings(scan_file, cut, TINY)
+    assert_same_weights(one, other)
+    assert [e.validation for e in one.history.epochs] == [e.validation for e in other.history.epochs]
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(scan_file, whole, cut):
+    run = f"""
+train(Path({str(scan_file)!r}), Path({str(cut)!r}),
+      dataclasses.replace(TINY, max_epochs=500, patience=500), checkpoint_seconds=0)
+"""
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT + run])
+    checkpoint = cut / CHECKPOINT
     deadline = time.monotonic() + 90
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -131,17 +131,12 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_weights(scan_
         done = json.loads(content.metadata()["position"])[0] - 1
     longer = dataclasses.replace(TINY, max_epochs=done + 1, patience=500)
     torch.set_num_threads(1)
-    resumed = train(scan_file, tmp_path / "killed", longer)
-    whole = train(scan_file, tmp_path / "whole", longer)
+    resumed = train(scan_file, cut, longer)
     assert resumed.history.epochs[-1].number == done + 1
-    for name, weight in whole.weights.items():
-        assert torch.equal(weight, resumed.weights[name]), name
+    assert_same_weights(train(scan_file, whole, longer), resumed)
 
 
-def test_an_interruption_in_the_middle_of_a_step_changes_nothing(scan_file, tmp_path, monkeypatch):
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    whole = train(scan_file, tmp_path / "whole", TINY)
+def test_an_interruption_in_the_middle_of_a_step_changes_nothing(scan_file, whole, cut, monkeypatch):
     calls = iter(range(10_000))
     step = torch.optim.Adam.step
 
@@ -152,11 +147,9 @@ def test_an_interruption_in_the_middle_of_a_step_changes_nothing(scan_file, tmp_
 
     monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(scan_file, tmp_path / "cut", TINY)
+        train(scan_file, cut, TINY)
     monkeypatch.undo()
-    cut = train(scan_file, tmp_path / "cut", TINY)
-    for name, weight in whole.weights.items():
-        assert torch.equal(weight, cut.weights[name]), name
+    assert_same_weights(train(scan_file, whole, TINY), train(scan_file, cut, TINY))
 
 
 def test_the_loop_needs_no_imaging_library():
@@ -167,52 +160,42 @@ def test_the_loop_needs_no_imaging_library():
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-def test_more_to_a_batch_than_there_are_patches_is_refused(scan_file, tmp_path):
-    with pytest.raises(InputError, match="must not exceed"):
-        train(scan_file, tmp_path, dataclasses.replace(TINY, training_patches=10))
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"training_patches": 10}, "must not exceed"), ({"held_out": ("Z",)}, "no patient Z")],
+)
+def test_settings_that_the_scans_do_not_allow_are_refused(scan_file, tmp_path, changes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        train(scan_file, tmp_path, dataclasses.replace(TINY, **changes))
 
 
-def test_a_run_with_other_settings_is_not_mixed_into(scan_file, tmp_path):
-    train(scan_file, tmp_path, TINY)
+def test_a_run_with_other_settings_is_not_mixed_into_and_a_damaged_checkpoint_is_named(scan_file, tmp_path):
+    train(scan_file, tmp_path, ONCE)
     with pytest.raises(InputError, match="another batch_size"):
-        train(scan_file, tmp_path, dataclasses.replace(TINY, batch_size=32))
-
-
-def test_a_damaged_checkpoint_is_named(scan_file, tmp_path):
-    train(scan_file, tmp_path, TINY)
+        train(scan_file, tmp_path, dataclasses.replace(ONCE, batch_size=32))
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="damaged"):
-        train(scan_file, tmp_path, TINY)
+        train(scan_file, tmp_path, ONCE)
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(scan_file, tmp_path):
     pytest.importorskip("lightning_fabric", reason="Lightning Fabric (the extra 'research') is not installed")
-    script = textwrap.dedent(
-        f"""
-        import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
-        import torch; torch.set_num_threads(1)
-        import dataclasses
-        from pathlib import Path
-        from anomaly_research.training.loop import train
-        from made_training import TINY
-        from anomaly_research.training.processes import launch
-        count = int(sys.argv[1])
-        processes = launch(count, "cpu")
-        trained = train(Path({str(scan_file)!r}), Path(sys.argv[2]), dataclasses.replace(TINY, max_epochs=1), processes=processes)
-        """
-    )
     runner = tmp_path / "run.py"
-    runner.write_text(script)
+    runner.write_text(
+        f"""{SCRIPT}
+processes = launch(int(sys.argv[1]), "cpu")
+train(Path({str(scan_file)!r}), Path(sys.argv[2]), dataclasses.replace(TINY, max_epochs=1), processes=processes)
+"""
+    )
     histories = []
-    for count in (1, 2):
-        folder = tmp_path / str(count)
+    for count in ("1", "2"):
+        folder = tmp_path / count
         folder.mkdir()
-        subprocess.run(
-            [sys.executable, runner, str(count), folder], check=True, timeout=120, capture_output=True
-        )
-        histories.append(train(scan_file, folder, dataclasses.replace(TINY, max_epochs=1)).history.epochs[0])
+        command = [sys.executable, runner, count, folder]
+        subprocess.run(command, check=True, timeout=120, capture_output=True)
+        histories.append(train(scan_file, folder, ONCE).history.epochs[0])
     one, two = histories
     for name in ("reconstruction", "encoding", "adversarial", "discriminator", "validation"):
         assert getattr(two, name) == pytest.approx(getattr(one, name), rel=2e-3), name
@@ -290,7 +273,7 @@ def test_scans_come_back_from_their_file_to_half_a_step(tmp_path):
 
 def test_the_same_file_gives_the_papers_scaling(tmp_path):
     scan = a_scan("A", 0)
-    write_scans([scan], tmp_path / "s.npz", PreparationSettings(scaling="modes"), "note")
+    write_scans([scan], tmp_path / "s.npz", MODES, "note")
     content = read_scans(tmp_path / "s.npz").scaled("percentiles")
     (back,) = content.scans
     assert content.preparation == PreparationSettings()
@@ -307,7 +290,7 @@ def test_a_file_says_whose_brain_a_scan_shows_and_what_its_lesions_are(tmp_path,
     lesion = np.zeros_like(scan.brain)
     lesion[:, 10:20, 10:20] = True
     scan = dataclasses.replace(scan, lesion=lesion, group=group, lesion_class=lesion_class)
-    write_scans([scan], tmp_path / "s.npz", PreparationSettings(scaling="modes"), "note")
+    write_scans([scan], tmp_path / "s.npz", MODES, "note")
     [back] = read_scans(tmp_path / "s.npz").scans
     assert (back.group, back.lesion_class) == (group, lesion_class)
     np.testing.assert_array_equal(back.lesion, lesion)
@@ -318,8 +301,3 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
     (tmp_path / "s.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"s\.npz is not a file of prepared scans"):
         read_scans(tmp_path / "s.npz")
-
-
-def test_a_patient_who_is_not_there_cannot_be_held_out(scan_file, tmp_path):
-    with pytest.raises(InputError, match="no patient Z"):
-        train(scan_file, tmp_path, dataclasses.replace(TINY, held_out=("Z",)))

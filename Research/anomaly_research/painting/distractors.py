@@ -11,7 +11,7 @@ import numpy as np
 from AnomalyDetectionLib.model.classes import ARTEFACT, IGNORED, NORMAL
 from scipy import ndimage
 
-from .lesion_painting import IN_PLANE_MM, Block
+from .lesion_painting import IN_PLANE_MM, Block, box_round, random_voxel
 
 _PLAIN = 0.25
 """Change of an intensity from which an artefact is plainly seen."""
@@ -19,8 +19,7 @@ _PLAIN = 0.25
 
 def widen_sulci(block: Block, rng: np.random.Generator) -> None:
     """Pull tissue away from a place in the fluid, so that it widens: all slices alike."""
-    middle = len(block.images) // 2
-    box = _round_fluid(block, middle, rng, reach_mm=36)
+    box = _round_fluid(block, rng, reach_mm=36)
     if box is None:
         return
     rows, columns, y, x = box
@@ -40,27 +39,25 @@ def widen_sulci(block: Block, rng: np.random.Generator) -> None:
 
 def perivascular_spaces(block: Block, rng: np.random.Generator) -> None:
     """A few dots of fluid, at most 2.5 mm wide, in the white and the deep grey matter."""
-    middle = len(block.images) // 2
-    tissue = (block.images[middle, 0] > 0.6) & block.brain[middle]
+    tissue = (block.images[block.middle, 0] > 0.6) & block.brain[block.middle]
     tissue = ndimage.uniform_filter(tissue.astype(np.float32), 9) > 0.95
-    places = np.flatnonzero(tissue)
-    if len(places) < 20:
+    if np.count_nonzero(tissue) < 20:
         return
     for _ in range(rng.integers(1, 7)):
-        row, column = np.unravel_index(places[rng.integers(len(places))], tissue.shape)
-        rows, columns, y, x = _box(int(row), int(column), 4, tissue.shape)
+        centre = random_voxel(tissue, rng)
+        assert centre is not None
+        rows, columns, y, x = box_round(centre, 4, tissue.shape)
         radius = rng.uniform(0.4, 1.2) / IN_PLANE_MM
         share = np.clip(radius - np.hypot(y, x) + 0.5, 0, 1) * rng.uniform(0.4, 1.0)
         for s in range(len(block.images)):
-            if s == middle or rng.random() < 0.5:
+            if s == block.middle or rng.random() < 0.5:
                 block.images[s][:, rows, columns] *= 1 - share
 
 
 def inflow(block: Block, rng: np.random.Generator) -> None:
     """FLAIR bright in flowing fluid, as round the septum and in the basal cisterns; T1 stays fluid."""
-    middle = len(block.images) // 2
     for _ in range(rng.integers(1, 4)):
-        box = _round_fluid(block, middle, rng, reach_mm=16)
+        box = _round_fluid(block, rng, reach_mm=16)
         if box is None:
             return
         rows, columns, y, x = box
@@ -71,43 +68,39 @@ def inflow(block: Block, rng: np.random.Generator) -> None:
             dark = np.clip((0.4 - image[0, rows, columns]) / 0.2, 0, 1)
             change = share * dark * np.clip(level - image[1, rows, columns], 0, level)
             image[1, rows, columns] += change
-            _mark(block, s, rows, columns, change)
+            _mark(block.target[s, rows, columns], change)
 
 
 def bright_edge(block: Block, rng: np.random.Generator) -> None:
     """Dura and fat that the brain mask has kept: a seam of its edge bright on FLAIR, anything on T1."""
-    middle = len(block.images) // 2
-    edge = block.brain[middle] & ~ndimage.binary_erosion(block.brain[middle])
-    places = np.flatnonzero(edge)
-    if len(places) < 20:
+    brain = block.brain[block.middle]
+    centre = random_voxel(brain & ~ndimage.binary_erosion(brain), rng)
+    if centre is None:
         return
-    row, column = np.unravel_index(places[rng.integers(len(places))], edge.shape)
-    y, x = np.arange(edge.shape[0])[:, None] - row, np.arange(edge.shape[1])[None, :] - column
+    y, x = np.arange(brain.shape[0])[:, None] - centre[0], np.arange(brain.shape[1])[None, :] - centre[1]
     near = np.exp(-(y**2 + x**2) / (2 * (rng.uniform(5, 25) / IN_PLANE_MM) ** 2))
     width, values = rng.uniform(0.8, 3.0), (rng.uniform(-0.1, 1.7), rng.uniform(1.1, 2.8))
-    whole = (slice(None), slice(None))
     for s in range(len(block.images)):
         depth = ndimage.distance_transform_edt(block.brain[s])
         share = near * np.clip(width - depth + 0.5, 0, 1) * block.brain[s]
         share = np.where(share > 0.05, share, 0)
         for channel, value in enumerate(values):
             block.images[s, channel] += share * (value - block.images[s, channel])
-        _mark(block, s, *whole, np.where(share > 0.4, 1.0, 0.0))
+        _mark(block.target[s], np.where(share > 0.4, 1.0, 0.0))
 
 
 def local_ghost(block: Block, rng: np.random.Generator) -> None:
     """A faint copy of one part of a slice, moved along one direction, over another: pulsation, swallowing."""
-    middle = len(block.images) // 2
     axis, shift = int(rng.integers(1, 3)), int(rng.integers(12, 70)) * int(rng.choice([-1, 1]))
     centre = rng.uniform(0.2, 0.8, 2) * block.target.shape[1:]
     y, x = (np.arange(n) - c for n, c in zip(block.target.shape[1:], centre, strict=True))
     near = np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * (rng.uniform(5, 20) / IN_PLANE_MM) ** 2))
     channel, strength = int(rng.integers(2)), rng.uniform(0.05, 0.35)
-    for s in (middle,) if rng.random() < 0.6 else range(len(block.images)):
+    for s in (block.middle,) if rng.random() < 0.6 else range(len(block.images)):
         image = block.images[s, channel]
         change = strength * near * np.roll(image, shift, axis - 1) * block.brain[s]
         block.images[s, channel] = image + change
-        _mark(block, s, slice(None), slice(None), change)
+        _mark(block.target[s], change)
 
 
 def disturb(block: Block, rng: np.random.Generator) -> None:
@@ -144,30 +137,16 @@ def disturb(block: Block, rng: np.random.Generator) -> None:
 
 
 def _round_fluid(
-    block: Block, middle: int, rng: np.random.Generator, *, reach_mm: float
+    block: Block, rng: np.random.Generator, *, reach_mm: float
 ) -> tuple[slice, slice, np.ndarray, np.ndarray] | None:
-    """A box round a voxel of fluid, and its rows and columns counted from that voxel."""
-    fluid = block.brain[middle] & (block.images[middle].max(axis=0) < 0.4)
-    places = np.flatnonzero(fluid)
-    if len(places) < 20:
-        return None
-    row, column = np.unravel_index(places[rng.integers(len(places))], fluid.shape)
-    return _box(int(row), int(column), int(reach_mm / IN_PLANE_MM), fluid.shape)
+    """A box round a voxel of fluid in the slice in the middle (see `box_round`)."""
+    fluid = block.brain[block.middle] & (block.images[block.middle].max(axis=0) < 0.4)
+    centre = random_voxel(fluid, rng)
+    return None if centre is None else box_round(centre, int(reach_mm / IN_PLANE_MM), fluid.shape)
 
 
-def _box(
-    row: int, column: int, reach: int, shape: tuple[int, ...]
-) -> tuple[slice, slice, np.ndarray, np.ndarray]:
-    rows = slice(max(row - reach, 0), min(row + reach + 1, shape[0]))
-    columns = slice(max(column - reach, 0), min(column + reach + 1, shape[1]))
-    y = (np.arange(rows.start, rows.stop) - row)[:, None]
-    x = (np.arange(columns.start, columns.stop) - column)[None, :]
-    return rows, columns, y, x
-
-
-def _mark(block: Block, s: int, rows: slice, columns: slice, change: np.ndarray) -> None:
+def _mark(target: np.ndarray, change: np.ndarray) -> None:
     """Say where an artefact is plainly seen in what was normal, and leave out where it is just seen."""
-    target = block.target[s, rows, columns]
     normal = target == NORMAL
     target[normal & (change > _PLAIN / 2)] = IGNORED
     target[normal & (change > _PLAIN)] = ARTEFACT

@@ -28,6 +28,9 @@ _LEAST_CONTRAST = 0.6
 """Contrast to noise against the tissue round a lesion below which nobody could see it: it is neither asked for nor held
 against the detector."""
 
+Box = tuple[slice, slice, slice]
+"""Slices into an array of (slices, rows, columns)."""
+
 _PARTS = (-0.375, -0.125, 0.125, 0.375)
 """Where in the thickness of a slice a shape is looked at, in slices: partial volume."""
 
@@ -52,15 +55,38 @@ class Block:
     slice_mm: float
     noise: tuple[float, float]
 
+    @property
+    def middle(self) -> int:
+        """The number of the slice in the middle."""
+        return len(self.images) // 2
+
+
+def random_voxel(allowed: np.ndarray, rng: np.random.Generator) -> tuple[int, int] | None:
+    """Row and column of one of these voxels of a slice, each as likely; None where there are hardly any."""
+    places = np.flatnonzero(allowed)
+    if len(places) < 20:
+        return None
+    row, column = np.unravel_index(places[rng.integers(len(places))], allowed.shape)
+    return int(row), int(column)
+
+
+def box_round(
+    centre: tuple[int, int], reach: int, shape: Sequence[int]
+) -> tuple[slice, slice, np.ndarray, np.ndarray]:
+    """A box round a voxel of a slice, and its rows and columns counted from that voxel."""
+    rows, columns = (
+        slice(max(c - reach, 0), min(c + reach + 1, n)) for c, n in zip(centre, shape, strict=True)
+    )
+    y = (np.arange(rows.start, rows.stop) - centre[0])[:, None]
+    return rows, columns, y, (np.arange(columns.start, columns.stop) - centre[1])[None, :]
+
 
 @dataclass(frozen=True)
 class Painted:
-    """A lesion that was painted: its kind, its voxels (slice, row, column), and its contrast to noise."""
+    """A lesion that was painted: its class, and its voxels (slice, row, column)."""
 
-    kind: str
     label: int
     voxels: tuple[np.ndarray, np.ndarray, np.ndarray]
-    contrast: float
 
 
 def paint_lesion(
@@ -71,23 +97,19 @@ def paint_lesion(
     at_slice: int | None = None,
     kinds: Collection[str] = tuple(KINDS),
 ) -> Painted | None:
-    """Put one lesion of random volume, shape, place and contents into a block.
+    """Put one lesion of random volume, shape, place and contents into a block; None where there was no room.
 
     Args:
         outlines: of real lesions (see `lesion_shapes.read_outlines`); may be empty.
         foreign: float32, like the block's images, of another scan: foreign tissue.
         at_slice: the slice that it meets; None: the one in the middle.
         kinds: of contents, out of `KINDS`.
-
-    Returns:
-        None where there was no room.
     """
-    middle = len(block.images) // 2 if at_slice is None else at_slice
+    middle = block.middle if at_slice is None else at_slice
     contents = draw_contents(rng, foreign=foreign is not None, kinds=kinds)
     volume_ml = _volume(rng, contents)
-    cortical = contents.label == INFARCT and rng.random() < (
-        0.6 if contents.kind == "faint gliosis" else 0.25
-    )
+    share = 0.6 if contents.kind == "faint gliosis" else 0.25
+    cortical = contents.label == INFARCT and rng.random() < share
     centre = _centre(block, rng, contents.label, middle, cortical)
     if centre is None:
         return None
@@ -100,8 +122,8 @@ def paint_lesion(
         shape = flattened(shape, max(1.0, 2 * radius / (block.slice_mm * rng.uniform(0.3, 1.0))))
         height = float(rng.uniform(-0.3, 0.3) * block.slice_mm)
     band_mm = float(rng.uniform(3, 10)) if cortical and rng.random() < 0.5 else None
-    where = _where(block, rng, contents, shape, centre, middle, height, radius, band_mm)
-    return _fill(block, rng, contents, foreign, where)
+    box, weight, core = _filled(block, rng, contents, shape, centre, middle, height, radius, band_mm)
+    return _fill(block, rng, contents, foreign, box, weight, core)
 
 
 def _volume(rng: np.random.Generator, contents: Contents) -> float:
@@ -136,25 +158,10 @@ def _centre(
         allowed = tissue
     else:
         allowed = brain
-    places = np.flatnonzero(allowed)
-    if len(places) < 20:
-        return None
-    row, column = np.unravel_index(places[rng.integers(len(places))], brain.shape)
-    return int(row), int(column)
+    return random_voxel(allowed, rng)
 
 
-@dataclass(frozen=True)
-class _Where:
-    """A box and how much of each of its voxels the lesion and its core fill: float32 (slices, rows, columns)."""
-
-    slices: slice
-    rows: slice
-    columns: slice
-    weight: np.ndarray
-    core: np.ndarray
-
-
-def _where(
+def _filled(
     block: Block,
     rng: np.random.Generator,
     contents: Contents,
@@ -164,25 +171,18 @@ def _where(
     height: float,
     radius: float,
     band_mm: float | None,
-) -> _Where:
+) -> tuple[Box, np.ndarray, np.ndarray]:
+    """A box, and how much of each of its voxels the lesion and its core fill: float32 (slices, rows, columns)."""
     reach = int(np.ceil((2.2 * radius + 4) / IN_PLANE_MM))
-    size = block.target.shape[1:]
-    rows, columns = (
-        slice(max(c - reach, 0), min(c + reach + 1, n)) for c, n in zip(centre, size, strict=True)
-    )
+    rows, columns, *offsets = box_round(centre, reach, block.target.shape[1:])
     far = int(np.ceil((2.2 * radius + 4) / block.slice_mm))
     slices = slice(max(middle - far, 0), min(middle + far + 1, len(block.images)))
-    y = (np.arange(rows.start, rows.stop, dtype=np.float32) - centre[0])[:, None] * np.float32(IN_PLANE_MM)
-    x = (np.arange(columns.start, columns.stop, dtype=np.float32) - centre[1])[None, :] * np.float32(
-        IN_PLANE_MM
-    )
-    y, x = np.broadcast_arrays(y, x)
+    y, x = np.broadcast_arrays(*(np.float32(IN_PLANE_MM) * o.astype(np.float32) for o in offsets))
     soft = float(rng.uniform(0.4, 1.6)) if rng.random() < 0.8 else float(rng.uniform(1.6, 5.0))
     spared = rng.random() < (0.8 if contents.kind in ("faint gliosis", "itself", "dark on T1") else 0.5)
     weights, cores = [], []
     for s in range(slices.start, slices.stop):
-        weight = np.zeros(y.shape, np.float32)
-        core = np.zeros(y.shape, np.float32)
+        weight, core = np.zeros((2, *y.shape), np.float32)
         for part in _PARTS:
             z = np.full(y.shape, (s - middle + part) * block.slice_mm + height, np.float32)
             depth = shape(z, y, x)
@@ -197,28 +197,32 @@ def _where(
             inside = inside * np.clip((brightest - 0.25) / 0.25, 0, 1)
         weights.append(weight * inside)
         cores.append(np.minimum(core, weight) * inside)
-    return _Where(slices, rows, columns, np.stack(weights), np.stack(cores))
+    return (slices, rows, columns), np.stack(weights), np.stack(cores)
 
 
 def _fill(
-    block: Block, rng: np.random.Generator, contents: Contents, foreign: np.ndarray | None, where: _Where
+    block: Block,
+    rng: np.random.Generator,
+    contents: Contents,
+    foreign: np.ndarray | None,
+    box: Box,
+    weight: np.ndarray,
+    core: np.ndarray,
 ) -> Painted | None:
     """Mix the contents into the images, and write the lesion into the target."""
-    weight = where.weight
     if not weight.max(initial=0) >= 0.3:
         return None
-    box = (where.slices, slice(None), where.rows, where.columns)
-    image = block.images[box]
+    both = (box[0], slice(None), box[1], box[2])
+    image = block.images[both]
     if contents.kind == "foreign tissue" and foreign is not None:
-        wanted = foreign[box]
+        wanted = foreign[both]
     else:
-        wanted = _wanted(image, contents, where, block, rng)
+        wanted = _wanted(image, contents, core / np.maximum(weight, 1e-3), block.noise, rng)
     painted = (image + weight[:, None] * (wanted - image)).astype(np.float32)
     inside = weight > 0.4 if (weight > 0.4).any() else weight == weight.max()
-    contrast = contrast_to_noise(image, painted, inside, block.brain[where.slices, where.rows, where.columns])
-    block.images[box] = painted
-    mask_box = (where.slices, where.rows, where.columns)
-    target, counts = block.target[mask_box], block.weight[mask_box]
+    contrast = contrast_to_noise(image, painted, inside, block.brain[box])
+    block.images[both] = painted
+    target, counts = block.target[box], block.weight[box]
     if contents.label == NORMAL:
         counts[inside] *= 2.0
         return None
@@ -231,38 +235,34 @@ def _fill(
         area = np.count_nonzero(inside[s])
         if area:
             counts[s][inside[s]] = np.clip(60 / np.sqrt(area), 1.5, 15.0)
-    z, y, x = np.nonzero(inside)
-    voxels = (z + where.slices.start, y + where.rows.start, x + where.columns.start)
-    return Painted(contents.kind, contents.label, voxels, contrast)
+    z, y, x = (axis + b.start for axis, b in zip(np.nonzero(inside), box, strict=True))
+    return Painted(contents.label, (z, y, x))
 
 
 def _wanted(
-    image: np.ndarray, contents: Contents, where: _Where, block: Block, rng: np.random.Generator
+    image: np.ndarray,
+    contents: Contents,
+    core_share: np.ndarray,
+    noise: tuple[float, float],
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """T1 and FLAIR of the box if it were all lesion."""
     smooth = ndimage.gaussian_filter(image, (0, 0, 2, 2)) if contents.kept or contents.relative else image
-    core_share = (where.core / np.maximum(where.weight, 1e-3))[:, None]
+    core_share = core_share[:, None]
     core, rim = (values[None, :, None, None] for values in (contents.core, contents.rim))
     level = core_share * core + (1 - core_share) * rim
+    texture = image - smooth
     if contents.relative:
         level = level * (image if contents.kind == "itself" and rng.random() < 0.5 else smooth)
-        texture = (
-            image - smooth
-            if contents.kind != "itself"
-            else np.float32(rng.uniform(0.3, 1.0)) * (image - smooth)
-        )
+        if contents.kind == "itself":
+            texture = np.float32(rng.uniform(0.3, 1.0)) * texture
     else:
-        texture = contents.kept * (image - smooth)
-    shape = image.shape
-    noise = (
-        np.array(block.noise, np.float32)[None, :, None, None]
-        * contents.noise
-        * rng.standard_normal(shape, np.float32)
-    )
-    wanted = level + texture + noise
+        texture = contents.kept * texture
+    fine = np.array(noise, np.float32)[None, :, None, None] * contents.noise
+    wanted = level + texture + fine * rng.standard_normal(image.shape, np.float32)
     if contents.patchy:
         sigma = contents.patch_mm / IN_PLANE_MM
-        patches = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), (0, 0, sigma, sigma))
+        patches = ndimage.gaussian_filter(rng.standard_normal(image.shape, np.float32), (0, 0, sigma, sigma))
         wanted = wanted + contents.patchy * patches / max(float(patches.std()), 1e-6)
     return np.asarray(wanted, np.float32)
 

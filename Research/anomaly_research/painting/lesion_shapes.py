@@ -11,6 +11,7 @@ Shape = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Depth in mm below a lesion's surface, negative outside, at z, y, x in mm from its centre (float32, one shape)."""
 
 _WAVES = 10
+_SMALLEST_ML, _LARGEST_ML = 0.1, 60.0  # of real lesions whose outlines are used
 
 
 def draw_shape(volume_ml: float, rng: np.random.Generator, outlines: Sequence[np.ndarray] = ()) -> Shape:
@@ -99,23 +100,14 @@ def flattened(shape: Shape, factor: float) -> Shape:
     return lambda z, y, x: shape(z * np.float32(factor), y, x)
 
 
-def read_outlines(
-    masks: Sequence[np.ndarray], smallest_ml: float = 0.1, largest_ml: float = 60.0
-) -> list[np.ndarray]:
-    """The pieces of lesion masks as signed distances.
-
-    Args:
-        masks: bool (slices, rows, columns) of 1 mm voxels.
-
-    Returns:
-        float32 boxes, mm below the surface of a piece, negative outside.
-    """
+def read_outlines(masks: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The pieces of lesion masks, bool of 1 mm voxels, as float32 boxes: mm below the surface, negative outside."""
     found = []
     for mask in masks:
         labels, _ = ndimage.label(mask)
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             piece = np.pad(labels[box] == number, 3)
-            if smallest_ml <= piece.sum() / 1000 <= largest_ml:
+            if _SMALLEST_ML <= piece.sum() / 1000 <= _LARGEST_ML:
                 inside = ndimage.distance_transform_edt(piece) - ndimage.distance_transform_edt(~piece)
                 found.append(np.asarray(inside, np.float32))
     return found

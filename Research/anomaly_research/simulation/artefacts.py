@@ -7,8 +7,6 @@ al., PMLR 102 (2019): parts of k-space are from another position of the head.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.geometry import lps_axes
@@ -21,24 +19,9 @@ KINDS = ("motion", "ghosting", "ringing")
 _NOTICEABLE, _LEAST_SHARE = 1.5, 0.05
 
 
-@dataclass(frozen=True)
-class Spoiled:
-    """An image with an artefact.
-
-    Attributes:
-        values: float32 (slices, rows, columns), not negative where it was not.
-        slab: bool, same shape: the slices that have it; all others are as they were.
-        noticeable: bool, same shape: where it changed the image by more than its noise.
-    """
-
-    values: np.ndarray
-    slab: np.ndarray
-    noticeable: np.ndarray
-
-
 def spoil(
     values: np.ndarray, grid: Grid, kind: str, noise: float, white: float, rng: np.random.Generator
-) -> Spoiled:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give an image an artefact.
 
     Args:
@@ -46,6 +29,10 @@ def spoil(
         kind: one of `KINDS`.
         noise: standard deviation of the image's noise.
         white: intensity of white matter.
+
+    Returns:
+        Arrays of the same shape: the new values, not negative where they were not; bool, the slices that have
+        it, all others are as they were; and bool, where it changed the image by more than its noise.
     """
     # Slices first, then the phase-encoding direction: left to right or front to back.
     order, _ = lps_axes(grid)
@@ -56,59 +43,60 @@ def spoil(
     phase, frequency = (first, second) if rng.random() < 0.7 else (second, first)
     axes = (through, phase, frequency)
     stack = values.transpose(axes)
-    number = len(stack)
-    thickness = max(1, round(number * rng.uniform(0.3, 0.7)))
-    start = int(rng.integers(0, number - thickness + 1))
-    package = stack[start : start + thickness]
-    spacing = [grid.spacing[2 - axis] for axis in axes]
-    spoiled = {"motion": _moved, "ghosting": _ghosted, "ringing": _ringing}[kind](package, spacing, rng)
-    result = stack.copy()
-    result[start : start + thickness] = spoiled
-    slab = np.zeros(stack.shape, bool)
-    slab[start : start + thickness] = True
+    thickness = max(1, round(len(stack) * rng.uniform(0.3, 0.7)))
+    start = int(rng.integers(0, len(stack) - thickness + 1))
+    package = slice(start, start + thickness)
+    spectrum = _spectrum(stack[package])
+    if kind == "motion":
+        _move(spectrum, stack[package], [grid.spacing[2 - axis] for axis in axes[1:]], rng)
+    elif kind == "ghosting":
+        _ghost(spectrum, rng)
+    else:
+        _ring(spectrum, grid.spacing[2 - phase], rng)
+    result, slab = stack.copy(), np.zeros(stack.shape, bool)
+    result[package] = np.abs(np.fft.ifft(np.fft.ifftshift(spectrum, axes=1), axis=1)).astype(np.float32)
+    slab[package] = True
     change = np.sqrt(np.maximum(ndimage.uniform_filter((result - stack) ** 2, (1, 3, 3)), 0))
     noticeable = slab & (change > max(_NOTICEABLE * noise, _LEAST_SHARE * white))
     back = np.argsort(axes)
-    return Spoiled(result.transpose(back), slab.transpose(back), noticeable.transpose(back))
+    return result.transpose(back), slab.transpose(back), noticeable.transpose(back)
 
 
-def _moved(package: np.ndarray, spacing: list[float], rng: np.random.Generator) -> np.ndarray:
+def _spectrum(package: np.ndarray) -> np.ndarray:
+    """The lines of k-space (second axis), the middle one at the middle."""
+    return np.fft.fftshift(np.fft.fft(package, axis=1), axes=1)
+
+
+def _move(spectrum: np.ndarray, package: np.ndarray, spacing: list[float], rng: np.random.Generator) -> None:
     """The head lies otherwise during some of the lines; the middle of k-space is from one position."""
-    lines = package.shape[1]
-    spectrum = np.fft.fftshift(np.fft.fft(package, axis=1), axes=1)
+    lines = spectrum.shape[1]
     middle = lines // 2
     for _ in range(int(rng.integers(1, 4))):
         angle = rng.uniform(1.0, 4.0) * rng.choice([-1, 1])
-        shift = rng.uniform(1.0, 4.0, 2) * rng.choice([-1, 1], 2) / spacing[1:]
+        shift = rng.uniform(1.0, 4.0, 2) * rng.choice([-1, 1], 2) / spacing
         turned = ndimage.rotate(package, angle, (1, 2), reshape=False, order=1, mode="nearest")
         turned = ndimage.shift(turned, (0, *shift), order=1, mode="nearest")
-        other = np.fft.fftshift(np.fft.fft(turned, axis=1), axes=1)
         width = max(1, round(lines * rng.uniform(0.08, 0.25)))
         away = max(2, round(lines * rng.uniform(0.02, 0.10)))
         low = middle + away if rng.random() < 0.5 else middle - away - width
-        spectrum[:, max(0, low) : max(0, low + width)] = other[:, max(0, low) : max(0, low + width)]
-    return np.abs(np.fft.ifft(np.fft.ifftshift(spectrum, axes=1), axis=1)).astype(np.float32)
+        some = slice(max(0, low), max(0, low + width))
+        spectrum[:, some] = _spectrum(turned)[:, some]
 
 
-def _ghosted(package: np.ndarray, spacing: list[float], rng: np.random.Generator) -> np.ndarray:
+def _ghost(spectrum: np.ndarray, rng: np.random.Generator) -> None:
     """Every so many lines are weaker, as with pulsation: faint copies of the head along the phase encoding."""
-    lines = package.shape[1]
-    spectrum = np.fft.fftshift(np.fft.fft(package, axis=1), axes=1)
+    lines = spectrum.shape[1]
     every, weaker = int(rng.integers(2, 6)), rng.uniform(0.5, 0.85)
     weights = np.ones(lines)
     weights[int(rng.integers(every)) :: every] -= weaker
     kept = max(1, round(0.01 * lines))
     weights[lines // 2 - kept : lines // 2 + kept + 1] = 1
     spectrum *= weights[None, :, None]
-    return np.abs(np.fft.ifft(np.fft.ifftshift(spectrum, axes=1), axis=1)).astype(np.float32)
 
 
-def _ringing(package: np.ndarray, spacing: list[float], rng: np.random.Generator) -> np.ndarray:
+def _ring(spectrum: np.ndarray, spacing: float, rng: np.random.Generator) -> None:
     """The outer lines are missing: edges repeat themselves (Gibbs)."""
-    lines = package.shape[1]
-    spectrum = np.fft.fftshift(np.fft.fft(package, axis=1), axes=1)
+    lines = spectrum.shape[1]
     # What is left is a resolution of 2.2 to 3.2 mm, but never more than three quarters of the lines.
-    kept = min(0.75, spacing[1] / rng.uniform(2.2, 3.2)) * lines / 2
-    away = np.abs(np.arange(lines) - lines // 2)
-    spectrum[:, away > kept] = 0
-    return np.abs(np.fft.ifft(np.fft.ifftshift(spectrum, axes=1), axis=1)).astype(np.float32)
+    kept = min(0.75, spacing / rng.uniform(2.2, 3.2)) * lines / 2
+    spectrum[:, np.abs(np.arange(lines) - lines // 2) > kept] = 0

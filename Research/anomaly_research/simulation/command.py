@@ -10,19 +10,14 @@ from typing import Any
 from AnomalyDetectionLib.calibration.prepare_scans import read_table
 from AnomalyDetectionLib.errors import InputError
 
-from .heads import Heads, RealHeads
+from .heads import Heads, LabelHeads, RealHeads, TemplateHeads
 from .simulated_cohort import Progress, SimulatedCohortSettings, errors_of, simulate_cohort
-from .simulated_heads import LabelHeads, TemplateHeads
 
 
 def simulate_from_options(
     output: Path, seed: int, subjects: int, options: Mapping[str, Any], report: Progress
 ) -> str:
-    """Make the cohort; returns a sentence about what was made.
-
-    Raises:
-        InputError: if an option cannot be used, or a scan, or the folder.
-    """
+    """Make the cohort; returns a sentence about what was made. What cannot be used is an InputError."""
     fewest, most = _range(options["infarcts"])
     shares = {name: options[name] for name in ("wmh", "perivascular", "sulci", "artefacts")}
     if subjects + options["lesion_free"] < 1:

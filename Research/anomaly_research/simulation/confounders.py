@@ -6,12 +6,10 @@ import numpy as np
 from scipy import ndimage
 
 from .random_fields import pick, smooth_noise
-from .shapes import ellipsoid_field, lowest, random_blob
+from .shapes import ellipsoid_field, lowest, offsets_mm, random_blob
 from .simulated_brain import Brain, Region
 
-HYPERINTENSITY = 1
-PERIVASCULAR_SPACE = 2
-TUMOUR = 5  # as HYPERINTENSITY of a real scan; 3 and 4 are of `subject`
+HYPERINTENSITY, PERIVASCULAR_SPACE, SULCUS, ARTEFACT, TUMOUR = 1, 2, 3, 4, 5
 
 
 def white_matter_hyperintensities(
@@ -56,13 +54,10 @@ def perivascular_spaces(brain: Brain, number: int, taken: np.ndarray, rng: np.ra
     found = np.zeros(room.shape, bool)
     for k in range(number):
         radius, length = rng.uniform(0.75, 1.5), rng.uniform(3, 7)
-        halves = [int(np.ceil(length / s)) + 1 for s in spacing]
-        dz, dy, dx = (
-            (np.arange(-h, h + 1) * s).astype(np.float32).reshape([-1 if a == b else 1 for b in range(3)])
-            for a, (h, s) in enumerate(zip(halves, spacing, strict=True))
-        )
+        bz, by, bx = (slice(-int(np.ceil(length / s)) - 1, int(np.ceil(length / s)) + 2) for s in spacing)
         tilt = np.linalg.qr(np.eye(3) + 0.3 * rng.standard_normal((3, 3)))[0]
-        tube = ellipsoid_field((dz, dy, dx), np.array([length, radius, radius]), tilt) < 1
+        offsets = offsets_mm((bz, by, bx), (0, 0, 0), spacing)
+        tube = ellipsoid_field(offsets, np.array([length, radius, radius]), tilt) < 1
         _paste(found, tube, pick(rng, room & (semiovale if k % 3 == 2 else basal)))
     return found & room
 
@@ -100,21 +95,16 @@ def _ball(
         slice(max(0, int(c - radius / s)), min(n, int(c + radius / s) + 1))
         for c, s, n in zip(centre, spacing, shape, strict=True)
     )
-    squares = [
-        (((np.arange(b.start, b.stop) - c) * s) ** 2).reshape([-1 if a == k else 1 for k in range(3)])
-        for a, (b, c, s) in enumerate(zip(box, centre, spacing, strict=True))
-    ]
-    return box, np.sqrt(squares[0] + squares[1] + squares[2])
+    z, y, x = (
+        ((np.arange(b.start, b.stop) - c) * s) ** 2 for b, c, s in zip(box, centre, spacing, strict=True)
+    )
+    return box, np.sqrt(z[:, None, None] + y[:, None] + x)
 
 
 def _paste(target: np.ndarray, shape: np.ndarray, centre: tuple[int, ...] | None) -> None:
     """Add a small shape to a mask, centred on a voxel; what falls outside is lost. None: do nothing."""
     if centre is None:
         return
-    to, of = [], []
-    for c, length, limit in zip(centre, shape.shape, target.shape, strict=True):
-        start = int(c) - length // 2
-        low, high = max(0, start), min(limit, start + length)
-        to.append(slice(low, high))
-        of.append(slice(low - start, high - start))
-    target[tuple(to)] |= shape[tuple(of)]
+    start = np.subtract(centre, np.floor_divide(shape.shape, 2))
+    low, high = np.maximum(start, 0), np.minimum(start + shape.shape, target.shape)
+    target[tuple(map(slice, low, high))] |= shape[tuple(map(slice, low - start, high - start))]

@@ -5,8 +5,6 @@ What is read off a scan here is read once and serves every subject that is made 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +23,8 @@ from AnomalyDetectionLib.imaging.volume import Study, Volume, name_of
 from scipy import ndimage
 
 from .confounders import HYPERINTENSITY
-from .simulated_brain import Brain, brain_regions, ventricle_distance
-from .template_fit import template_affine
+from .simulated_brain import Brain, brain_regions, grid_along_lps, ventricle_distance
+from .template_fit import template_coordinates
 from .tissue_levels import Noise, TissueLevels, measure_noise, tissue_levels
 
 #: The grid that anatomy is looked at on: mm, and how far it reaches beyond the brain.
@@ -91,17 +89,11 @@ def analyse(study: Study, lesions: Volume | None = None, anatomy: Brain | None =
         InputError: if the two cannot be the same head, show no brain or have no contrast, the mask does not
             fit, or nilearn is not installed.
     """
-    with _one_thread():
-        return _analyse(study, lesions, anatomy)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """ITK on one thread: sums over several depend on their order, and the same seed is to give the same bytes."""
+    # ITK on one thread: sums over several depend on their order, and the same seed is to give the same bytes.
     threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
-        yield
+        return _analyse(study, lesions, anatomy)
     finally:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
 
@@ -120,10 +112,7 @@ def _analyse(study: Study, lesions: Volume | None, anatomy: Brain | None) -> Hos
     grid = anatomy.grid if anatomy is not None else _fine_grid(flair_grid, mask)
     inside = sitk.GetArrayFromImage(grid.resampled(flair_grid.image(mask.astype(np.uint8)))) > 0
     inside &= covered_by_t1(Grid.of(study.t1.image), grid, to_t1)
-    images: list[np.ndarray] = [
-        _on_grid(study.t1.image, grid, to_t1),
-        _on_grid(study.flair.image, grid, sitk.Transform()),
-    ]
+    images = [_on_grid(study.t1.image, grid, to_t1), _on_grid(study.flair.image, grid, sitk.Transform())]
     even = [correct_bias(image, inside, grid) for image in images]
     biases = [_bias(image, corrected, inside) for image, corrected in zip(images, even, strict=True)]
     levels = tissue_levels(even[0], even[1], inside)
@@ -162,13 +151,7 @@ def _fine_grid(flair: Grid, mask: np.ndarray) -> Grid:
     """A grid along L, P and S round the brain."""
     points = flair.points(np.argwhere(mask)[:, ::-1])
     low, high = points.min(axis=0) - _MARGIN_MM, points.max(axis=0) + _MARGIN_MM
-    size = np.ceil((high - low) / FINE_MM).astype(int)
-    return Grid(
-        (int(size[0]), int(size[1]), int(size[2])),
-        (FINE_MM, FINE_MM, FINE_MM),
-        (float(low[0]), float(low[1]), float(low[2])),
-        (1, 0, 0, 0, 1, 0, 0, 0, 1),
-    )
+    return grid_along_lps(low, np.ceil((high - low) / FINE_MM), (FINE_MM,) * 3)
 
 
 def _on_grid(image: sitk.Image, grid: Grid, transform: sitk.Transform) -> np.ndarray:
@@ -198,17 +181,7 @@ def _brain(t1: np.ndarray, levels: TissueLevels, inside: np.ndarray, grid: Grid)
     white = ramp(grey_level, white_level, 0.25, 0.75) * inside
     csf = (1 - ramp(fluid, grey_level, 0.3, 0.7)) * inside
     grey = np.clip(inside - white - csf, 0, 1)
-    affine = template_affine(t1, inside, grid)
-    z, y, x = (np.arange(n, dtype=np.float32) * FINE_MM for n in grid.shape)
-    lps = (
-        x[None, None, :] + grid.origin[0], y[None, :, None] + grid.origin[1], z[:, None, None] + grid.origin[2]
-    )  # fmt: skip
-    mni = np.stack(
-        [
-            (affine[k, 0] * lps[0] + affine[k, 1] * lps[1] + affine[k, 2] * lps[2] + affine[k, 3])
-            for k in range(3)
-        ]
-    ).astype(np.float32)
+    mni = template_coordinates(t1, inside, grid)
     ventricles = (csf > 0.5) & (ventricle_distance(mni) < 7.0)
     regions = brain_regions(mni, white, grey, csf, inside, ventricles)
     white, grey, csf = (v.astype(np.float32) for v in (white, grey, csf))

@@ -15,6 +15,7 @@ from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
 from .random_fields import smooth_noise
+from .shapes import largest_piece
 from .signals import (
     CORTICAL_BONE,
     CSF,
@@ -27,9 +28,9 @@ from .signals import (
     WHITE_MATTER,
     Tissue,
 )
-from .simulated_brain import Brain, Region, brain_regions
+from .simulated_brain import Brain, Region, brain_regions, grid_along_lps
 from .surrounding_tissues import SurroundingTissues
-from .template_fit import template_affine
+from .template_fit import template_coordinates
 
 # FreeSurfer's colour table. 25 and 57 are lesions of the white matter, which are made white matter here.
 _WHITE = (2, 41, 7, 46, 16, 28, 60, 25, 57, 85)
@@ -60,8 +61,7 @@ _SIDE_MM, _BELOW_MM, _ABOVE_MM = 30.0, 6.0, 20.0
 def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, SurroundingTissues]:
     """A person like the one of a label map, a little deformed and perhaps mirrored.
 
-    Raises:
-        InputError: if the map cannot be read, or has no white or grey matter, or nilearn is not installed.
+    An InputError if the map cannot be read, or has no white or grey matter, or nilearn is not installed.
     """
     image = read_volume(path, role="label map", mask=True).image
     image = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkInt16), "LPS")
@@ -77,7 +77,7 @@ def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Surroun
     # The brain with the fluid in its sulci, not the cistern between it and the skull.
     closed = _closing(tissue, 3.0)
     mask = tissue | (closed & np.isin(labels, (*_CSF, 502, 514)))
-    mask = _largest(ndimage.binary_opening(mask, iterations=2))
+    mask = largest_piece(ndimage.binary_opening(mask, iterations=2))
 
     def amount(*which: int) -> np.ndarray:
         return ndimage.gaussian_filter(np.isin(labels, which).astype(np.float32), 0.6)
@@ -90,12 +90,7 @@ def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Surroun
     csf = np.where(mask, np.clip(1 - white - grey, 0, 1), 0).astype(np.float32)
 
     like_t1 = white + 0.8 * grey + 0.25 * csf
-    affine = template_affine(like_t1, mask, grid)
-    z, y, x = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in grid.shape), indexing="ij", sparse=True)
-    lps = (x + grid.origin[0], y + grid.origin[1], z + grid.origin[2])
-    mni = np.stack([sum(affine[k, a] * lps[a] for a in range(3)) + affine[k, 3] for k in range(3)]).astype(
-        np.float32
-    )
+    mni = template_coordinates(like_t1, mask, grid)
     ventricles = np.isin(labels, _INNER_VENTRICLES) & mask
     regions = brain_regions(mni, white, grey, csf, mask, ventricles)
     named = ((_CEREBELLUM, Region.CEREBELLUM), (_BRAIN_STEM, Region.BRAIN_STEM), (_DEEP, Region.DEEP_GREY))
@@ -111,14 +106,11 @@ def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Surroun
 
 def _field_of_view(labels: np.ndarray, native: Grid) -> Grid:
     """A grid of 1 mm along L, P, S round the brain."""
-    inside = np.isin(labels, (*_WHITE, *_GREY))
-    inside &= ~np.isin(labels, (85,))
+    inside = np.isin(labels, (*_WHITE, *_GREY)) & (labels != 85)
     points = native.points(np.argwhere(inside)[:, ::-1])
     low = points.min(axis=0) - np.array([_SIDE_MM, _SIDE_MM, _BELOW_MM])
     high = points.max(axis=0) + np.array([_SIDE_MM, _SIDE_MM, _ABOVE_MM])
-    x, y, z = (int(n) for n in np.ceil(high - low))
-    a, b, c = (float(v) for v in low)
-    return Grid((x, y, z), (1.0, 1.0, 1.0), (a, b, c), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    return grid_along_lps(low, np.ceil(high - low), (1.0, 1.0, 1.0))
 
 
 def _deformed(labels: np.ndarray, native: Grid, grid: Grid, rng: np.random.Generator) -> np.ndarray:
@@ -179,10 +171,3 @@ def _closing(mask: np.ndarray, reach_mm: float) -> np.ndarray:
     wide = ndimage.distance_transform_edt(~padded) <= reach_mm
     closed = ndimage.distance_transform_edt(wide) > reach_mm
     return (closed | padded)[(slice(pad, -pad),) * 3]
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 from .random_fields import pick, smooth_noise
-from .shapes import ellipsoid_field, lowest, radius_mm, random_rotation
+from .rendering import Box
+from .shapes import box_round, ellipsoid_field, largest_piece, lowest, offsets_mm, radius_mm, random_rotation
 from .simulated_brain import Brain, Region
 
 KINDS = ("cortical", "lacunar", "large subcortical", "infratentorial")
@@ -51,6 +52,7 @@ class LesionRecord:
         volume_ml: of the shape on the fine grid, rim included.
         voxel_volume_ml: of its voxels in the truth.
         centroid_ras: mm.
+        shape: where its shape comes from: "noise", or the name of a mask.
     """
 
     number: int
@@ -61,6 +63,17 @@ class LesionRecord:
     volume_ml: float
     voxel_volume_ml: float
     centroid_ras: tuple[float, float, float]
+    shape: str = "noise"
+
+    def columns(self) -> dict[str, str]:
+        """What tables of lesions say about it, but for its number."""
+        columns = {"kind": self.kind, "region": self.region, "side": self.side}
+        columns["cavitated"] = "yes" if self.cavitated else "no"
+        columns["volume_ml"] = f"{self.volume_ml:.4f}"
+        columns["voxel_volume_ml"] = f"{self.voxel_volume_ml:.4f}"
+        return columns | {
+            f"centroid_{axis}_mm": f"{c:.1f}" for axis, c in zip("ras", self.centroid_ras, strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -76,15 +89,13 @@ class Infarct:
     """
 
     plan: InfarctPlan
-    box: tuple[slice, slice, slice]
+    box: Box
     mask: np.ndarray
     weight: np.ndarray
     cavity: np.ndarray
 
 
-def make_infarct(
-    brain: Brain, plan: InfarctPlan, taken: np.ndarray, rng: np.random.Generator, attempts: int = 50
-) -> Infarct:
+def make_infarct(brain: Brain, plan: InfarctPlan, taken: np.ndarray, rng: np.random.Generator) -> Infarct:
     """Place an infarct and give it its shape.
 
     Args:
@@ -99,13 +110,11 @@ def make_infarct(
     spacing = brain.grid.spacing[::-1]
     halves = [int(np.ceil(reach_mm(plan) / s)) for s in spacing]
     sites = infarct_sites(brain, plan, rng)
-    for _ in range(attempts):
+    for _ in range(50):
         centre = pick(rng, sites)
         if centre is None:
             break
-        low = [max(0, c - h) for c, h in zip(centre, halves, strict=True)]
-        high = [min(n, c + h + 1) for c, h, n in zip(centre, halves, brain.mask.shape, strict=True)]
-        box = slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+        box = box_round(centre, halves, brain.mask.shape)
         room = infarct_room(brain, plan, box)
         margin = int(np.ceil(3.0 / min(spacing)))
         if taken[box].any():
@@ -117,6 +126,13 @@ def make_infarct(
     raise ValueError(f"found no place where {plan.volume_ml} ml of {plan.kind} infarct fit in one piece")
 
 
+def region_name(regions: np.ndarray) -> str:
+    """The name of the `Region` that most voxels of a brain lie in, in lower case."""
+    return (
+        Region(int(np.bincount(regions[regions != Region.OUTSIDE]).argmax())).name.lower().replace("_", " ")
+    )
+
+
 def reach_mm(plan: InfarctPlan) -> float:
     """How far from its centre an infarct may need room."""
     return 2.2 * radius_mm(plan.volume_ml) + 8.0
@@ -125,7 +141,7 @@ def reach_mm(plan: InfarctPlan) -> float:
 def grow_infarct(
     brain: Brain,
     plan: InfarctPlan,
-    box: tuple[slice, slice, slice],
+    box: Box,
     field: np.ndarray,
     room: np.ndarray,
     rng: np.random.Generator,
@@ -172,7 +188,7 @@ def infarct_sites(brain: Brain, plan: InfarctPlan, rng: np.random.Generator) -> 
     return chosen
 
 
-def infarct_room(brain: Brain, plan: InfarctPlan, box: tuple[slice, ...]) -> np.ndarray:
+def infarct_room(brain: Brain, plan: InfarctPlan, box: Box) -> np.ndarray:
     """Where in the box an infarct of this kind may spread, as a bool array."""
     regions = brain.regions[box]
     room = brain.mask[box] & (regions != Region.VENTRICLES)
@@ -187,21 +203,12 @@ def infarct_room(brain: Brain, plan: InfarctPlan, box: tuple[slice, ...]) -> np.
 
 
 def infarct_field(
-    brain: Brain,
-    plan: InfarctPlan,
-    box: tuple[slice, ...],
-    centre: tuple[int, ...],
-    rng: np.random.Generator,
+    brain: Brain, plan: InfarctPlan, box: Box, centre: tuple[int, ...], rng: np.random.Generator
 ) -> np.ndarray:
     """A field over the box, lowest at the infarct's centre, whose level sets are its shape."""
     spacing = brain.grid.spacing[::-1]
     radius = radius_mm(plan.volume_ml)
-    z, y, x = (
-        ((np.arange(b.start, b.stop) - c) * s)
-        .astype(np.float32)
-        .reshape([-1 if a == k else 1 for k in range(3)])
-        for a, (b, c, s) in enumerate(zip(box, centre, spacing, strict=True))
-    )
+    z, y, x = offsets_mm(box, centre, spacing)
     if plan.kind == "cortical":
         # Into the brain: towards the level of the ventricles on the same side, in template coordinates.
         at = brain.mni[:, centre[0], centre[1], centre[2]]
@@ -244,11 +251,7 @@ def _one_piece(field: np.ndarray, room: np.ndarray, count: int) -> np.ndarray | 
         if wanted > room.sum():
             return None
         mask = lowest(field, room, wanted)
-        labels, pieces = ndimage.label(mask)
-        if pieces > 1:
-            sizes = np.bincount(labels.ravel())
-            sizes[0] = 0
-            mask = labels == sizes.argmax()
+        mask = largest_piece(mask)
         missing = count - int(mask.sum())
         if abs(missing) <= 0.01 * count:
             # A shape that touches the box was cut by it.
@@ -261,7 +264,7 @@ def _one_piece(field: np.ndarray, room: np.ndarray, count: int) -> np.ndarray | 
 
 
 def _composition(
-    brain: Brain, plan: InfarctPlan, box: tuple[slice, ...], mask: np.ndarray, rng: np.random.Generator
+    brain: Brain, plan: InfarctPlan, box: Box, mask: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """The weight of the lesion and the share of cavity in it (see `Infarct`)."""
     spacing = brain.grid.spacing[::-1]

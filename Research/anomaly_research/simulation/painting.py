@@ -7,73 +7,46 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.nifti import NiftiScan
 
 from .host import Host, HostImage
-from .rendering import Projection
+from .rendering import Projection, shape_of
 from .signals import Tissue
 
 #: A voxel that a lesion fills less than this is left as it is, to the last bit.
 LEAST_FILLED = 0.01
 
 
-class Canvas:
-    """The two images of a host while lesions are put into them.
+class Sheet:
+    """One image of a host, which is not changed itself, while lesions are put into it."""
 
-    Args:
-        host: not changed.
-        rng: the noise of what is painted comes from it.
-    """
+    def __init__(self, host: Host, image: HostImage) -> None:
+        self._levels, self._image = host.levels, image
+        self._values = image.scan.values
+        self._changed = np.zeros(self._values.shape, bool)
+        self._positive = bool(self._values.min() >= 0)
+        self._bias = Projection(host.brain.grid, image.scan.grid, image.from_flair)
 
-    def __init__(self, host: Host, rng: np.random.Generator) -> None:
-        """Start from the images as they are."""
-        self._host = host
-        self._sheets = tuple(_Sheet(image, host) for image in (host.t1, host.flair))
-        self._rng = rng
-
-    def paint(self, grid: Grid, layers: list[tuple[Tissue, np.ndarray]]) -> None:
+    def paint(self, grid: Grid, layers: list[tuple[Tissue, np.ndarray]], rng: np.random.Generator) -> None:
         """Let tissues take the place of what is there.
 
         Args:
             grid: in FLAIR space.
             layers: of each tissue the fraction of every voxel, float32 on the grid; together at most 1.
+            rng: the noise of what is painted comes from it.
         """
-        for sheet in self._sheets:
-            sheet.paint(grid, layers, self._host, self._rng)
-
-    def scans(self) -> tuple[NiftiScan, NiftiScan]:
-        """T1 and FLAIR; voxels that nothing was painted on keep every bit."""
-        t1, flair = (sheet.image.scan.with_values(sheet.values, sheet.changed) for sheet in self._sheets)
-        return t1, flair
-
-
-class _Sheet:
-    """One image while lesions are put into it."""
-
-    def __init__(self, image: HostImage, host: Host) -> None:
-        self.image = image
-        self.values = image.scan.values
-        self.changed = np.zeros(self.values.shape, bool)
-        self._positive = bool(self.values.min() >= 0)
-        self._bias = Projection(host.brain.grid, image.scan.grid, image.from_flair)
-
-    def paint(
-        self, grid: Grid, layers: list[tuple[Tissue, np.ndarray]], host: Host, rng: np.random.Generator
-    ) -> None:
-        image = self.image
+        image = self._image
         projection = Projection(grid, image.scan.grid, image.from_flair)
-        if projection.window is None:
-            return
-        box = projection.window.box
-        filled = np.zeros(projection.window.shape, np.float32)
-        wanted = np.zeros_like(filled)
+        box = projection.box
+        filled, wanted = np.zeros((2, *shape_of(box)), np.float32)
         for tissue, amount in layers:
             seen = projection.seen(amount, image.noise.blur)
             filled += seen
-            wanted += np.float32(host.levels.of(tissue, image.channel)) * seen
-        bias = self._bias.interpolated(image.bias, projection.window)
+            wanted += np.float32(self._levels.of(tissue, image.channel)) * seen
         # What is left of the voxel brings its part of the noise along.
         noise = image.noise.draw(rng, filled.shape) * np.sqrt(1 - (1 - np.clip(filled, 0, 1)) ** 2)
-        new = self.values[box] * (1 - filled) + wanted * bias + noise
+        new = self._values[box] * (1 - filled) + wanted * self._bias.interpolated(image.bias, box) + noise
         where = filled >= LEAST_FILLED
-        if self._positive:
-            new = np.abs(new)
-        self.values[box] = np.where(where, new, self.values[box])
-        self.changed[box] |= where
+        self._values[box] = np.where(where, np.abs(new) if self._positive else new, self._values[box])
+        self._changed[box] |= where
+
+    def scan(self) -> NiftiScan:
+        """The image; voxels that nothing was painted on keep every bit."""
+        return self._image.scan.with_values(self._values, self._changed)

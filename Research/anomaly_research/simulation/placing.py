@@ -13,11 +13,20 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
-from .lesions import InfarctPlan, grow_infarct, infarct_field, infarct_room, infarct_sites, reach_mm
+from .lesions import (
+    InfarctPlan,
+    LesionRecord,
+    grow_infarct,
+    infarct_field,
+    infarct_room,
+    infarct_sites,
+    reach_mm,
+    region_name,
+)
 from .random_fields import pick, smooth_noise
-from .rendering import Projection
-from .shapes import radius_mm
-from .simulated_brain import Brain, Region
+from .rendering import Box, Projection
+from .shapes import box_round, largest_piece, radius_mm
+from .simulated_brain import Brain, Region, grid_along_lps
 
 #: Infarcts keep this far apart.
 _APART_MM = 3.0
@@ -36,30 +45,19 @@ class PlacedInfarct:
 
     Attributes:
         plan: what was asked for.
-        shape: "noise", or the name of the mask that its shape comes from.
+        record: where it lies and what it is; its number and its voxels in a scan are not known yet, and 0.
         grid: in FLAIR space.
         mask: bool, (slices, rows, columns) on the grid.
         weight: float32 0 to 1, how much of each voxel is lesion: the mask with a soft edge.
         cavity: float32 0 to 1, the share of cavity in that; the rest is gliosis.
-        region: name of the `Region` most of it lies in, in lower case.
-        side: "left" or "right" of the patient.
-        centroid_ras: mm, in FLAIR space.
     """
 
     plan: InfarctPlan
-    shape: str
+    record: LesionRecord
     grid: Grid
     mask: np.ndarray
     weight: np.ndarray
     cavity: np.ndarray
-    region: str
-    side: str
-    centroid_ras: tuple[float, float, float]
-
-    @property
-    def volume_ml(self) -> float:
-        """Of the mask."""
-        return float(self.mask.sum()) * self.grid.voxel_ml
 
 
 def place_infarct(
@@ -71,12 +69,10 @@ def place_infarct(
         taken: bool, like the brain's arrays: where no infarct may be.
         shapes: lesion masks in MNI space, one of which may give it its shape and place.
     """
-    if shapes:
-        for _ in range(_SHAPE_ATTEMPTS):
-            name = shapes[int(rng.integers(len(shapes)))]
-            found = _from_mask(brain, plan, taken, name, rng)
-            if found is not None:
-                return found
+    for _ in range(_SHAPE_ATTEMPTS if shapes else 0):
+        found = _from_mask(brain, plan, taken, shapes[int(rng.integers(len(shapes)))], rng)
+        if found is not None:
+            return found
     free = infarct_sites(brain, plan, rng) & ~taken
     if plan.kind == "lacunar":
         free &= _perforated(brain.mni)
@@ -92,7 +88,8 @@ def place_infarct(
         # Known lesions stay as they are, but an infarct that leaves them as islands is the last choice.
         if found is not None and (attempt > _ATTEMPTS // 2 or not _with_islands(found.mask)):
             return found
-        free[_neighbourhood(centre, free.shape, 6 if plan.volume_ml < 20 else 12)] = False
+        reach = 6 if plan.volume_ml < 20 else 12
+        free[box_round(centre, (reach,) * 3, free.shape)] = False
     return None
 
 
@@ -116,19 +113,18 @@ def _grown(
         return None
     z, y, x = np.argwhere(made.mask).mean(axis=0)
     left, posterior, superior = local.grid.points(np.array([[x, y, z]]))[0].tolist()
-    counts = np.bincount(local.regions[made.mask], minlength=len(Region))
-    counts[Region.OUTSIDE] = 0
-    return PlacedInfarct(
-        plan=plan,
-        shape=shape,
-        grid=local.grid,
-        mask=made.mask,
-        weight=made.weight * local.mask,
-        cavity=made.cavity,
-        region=Region(int(counts.argmax())).name.lower().replace("_", " "),
+    record = LesionRecord(
+        number=0,
+        kind=plan.kind,
+        region=region_name(local.regions[made.mask]),
         side="right" if float(local.mni[0][made.mask].mean()) > 0 else "left",
+        cavitated=plan.cavitated,
+        volume_ml=float(made.mask.sum()) * local.grid.voxel_ml,
+        voxel_volume_ml=0.0,
         centroid_ras=(-left, -posterior, superior),
+        shape=shape,
     )
+    return PlacedInfarct(plan, record, local.grid, made.mask, made.weight * local.mask, made.cavity)
 
 
 def _open_to_surface(local: Brain, plan: InfarctPlan) -> Brain:
@@ -150,27 +146,17 @@ def _around(
         half = int(np.ceil(2.1 * radius / step))
     middle = brain.grid.points(np.asarray([centre[::-1]], float))[0]
     corner = middle - half * step
-    size = 2 * half + 1
-    grid = Grid((size,) * 3, (step,) * 3, tuple(float(v) for v in corner), brain.grid.direction)  # type: ignore[arg-type]
+    grid = grid_along_lps(corner, (2 * half + 1,) * 3, (step,) * 3)
     start = brain.grid.indices(corner[None])[0][::-1]
     zoom = step / np.asarray(brain.grid.spacing[::-1])
 
     def there(values: np.ndarray, order: int, mode: str = "constant") -> np.ndarray:
         return ndimage.affine_transform(values, zoom, start, grid.shape, values.dtype, order=order, mode=mode)
 
-    def yes(values: np.ndarray) -> np.ndarray:
-        return there(values.astype(np.float32), 1) > 0.5
-
-    local = replace(
-        brain,
-        white=there(brain.white, 1),
-        grey=there(brain.grey, 1),
-        csf=there(brain.csf, 1),
-        mask=yes(brain.mask),
-        regions=there(brain.regions, 0),
-        mni=np.stack([there(axis, 1, "nearest") for axis in brain.mni]),
-        grid=grid,
-    )
+    white, grey, csf = (there(values, 1) for values in (brain.white, brain.grey, brain.csf))
+    mask = there(brain.mask.astype(np.float32), 1) > 0.5
+    mni = np.stack([there(axis, 1, "nearest") for axis in brain.mni])
+    local = Brain(white, grey, csf, mask, there(brain.regions, 0), mni, grid)
     return local, there(taken.astype(np.float32), 1) > 0.0
 
 
@@ -204,7 +190,7 @@ def _from_mask(
     found = _grown(local, plan, near, field, float(target[0]), path.name.split(".")[0], rng)
     if found is None or _kind(local, found) != plan.kind or _with_islands(found.mask):
         return None
-    return found if plan.place in ("", found.region) else None
+    return found if plan.place in ("", found.record.region) else None
 
 
 def _with_islands(mask: np.ndarray) -> bool:
@@ -257,17 +243,14 @@ def _mask(path: Path) -> _Mask | None:
     if not np.allclose(grid.spacing, 1.0, atol=0.01):
         raise InputError(f"The lesion mask {path} is not at 1 mm in MNI space: leave it out of --shapes.")
     inside = sitk.GetArrayFromImage(image) > 0.5
-    labels, pieces = ndimage.label(inside)
-    if not pieces:
+    if not inside.any():
         return None
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    largest = labels == sizes.argmax()
+    largest = largest_piece(inside)
     box = ndimage.find_objects(largest.astype(np.uint8))[0]
     piece = np.pad(largest[box], 4)
     signed = ndimage.distance_transform_edt(~piece) - ndimage.distance_transform_edt(piece)
-    first = np.asarray([[b.start - 4 for b in reversed(box)], [b.start - 4 + n - 1 for b, n in zip(reversed(box), reversed(piece.shape), strict=True)]])  # fmt: skip
-    ends = grid.points(first) * [-1, -1, 1]
+    corner = np.asarray([b.start - 4 for b in reversed(box)])
+    ends = grid.points(np.stack([corner, corner + piece.shape[::-1] - 1])) * [-1, -1, 1]
     # Columns, rows and slices may run either way; the template's axes run to R, A and S.
     array = signed.transpose(2, 1, 0).astype(np.float32)
     for axis in range(3):
@@ -278,29 +261,21 @@ def _mask(path: Path) -> _Mask | None:
     return _Mask(np.ascontiguousarray(array), origin, centre, float(largest.sum()) / 1000)
 
 
-def taken_by(infarct: PlacedInfarct, grid: Grid) -> tuple[tuple[slice, slice, slice], np.ndarray] | None:
+def taken_by(infarct: PlacedInfarct, grid: Grid) -> tuple[Box, np.ndarray]:
     """Where an infarct keeps others out, `_APART_MM` round it: a box of the grid, and bool in it."""
     projection = Projection(infarct.grid, grid, np.eye(4))
-    if projection.window is None:
-        return None
-    touched = projection.fractions(infarct.mask.astype(np.float32)) > 0
+    touched = np.zeros(grid.shape, bool)
+    touched[projection.box] = projection.fractions(infarct.mask.astype(np.float32)) > 0
     margin = int(np.ceil(_APART_MM / min(grid.spacing)))
-    lows = [max(0, b.start - margin) for b in projection.window.box]
-    highs = [min(n, b.stop + margin) for b, n in zip(projection.window.box, grid.shape, strict=True)]
-    wide = np.zeros([h - low for h, low in zip(highs, lows, strict=True)], bool)
-    inner = tuple(
-        slice(b.start - low, b.stop - low) for b, low in zip(projection.window.box, lows, strict=True)
+    z, y, x = (
+        slice(max(0, b.start - margin), min(n, b.stop + margin))
+        for b, n in zip(projection.box, grid.shape, strict=True)
     )
-    wide[inner] = touched
-    near = ndimage.distance_transform_edt(~wide, sampling=grid.spacing[::-1]) <= _APART_MM
-    z, y, x = (slice(low, high) for low, high in zip(lows, highs, strict=True))
-    return (z, y, x), near
+    return (z, y, x), ndimage.distance_transform_edt(
+        ~touched[z, y, x], sampling=grid.spacing[::-1]
+    ) <= _APART_MM
 
 
-def _whole(shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
+def _whole(shape: tuple[int, ...]) -> Box:
     z, y, x = (slice(0, n) for n in shape)
     return z, y, x
-
-
-def _neighbourhood(centre: tuple[int, ...], shape: tuple[int, ...], reach: int) -> tuple[slice, ...]:
-    return tuple(slice(max(0, c - reach), min(n, c + reach + 1)) for c, n in zip(centre, shape, strict=True))

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..evaluation.published import LARGEST_ML, MEDIAN_ML, SMALLEST_ML
 from .lesions import InfarctPlan
 from .shapes import radius_mm
-
-MEDIAN_ML, SMALLEST_ML, LARGEST_ML = 0.44, 0.036, 156.0
 
 #: The median of the largest of 553 standard normal numbers: 553 draws are to reach the paper's extremes.
 _EXTREME = 3.022

@@ -14,11 +14,8 @@ def smooth_noise(
     a field over a whole head takes a second.
 
     Args:
-        shape, spacing_mm: of the array wanted, axes in array order.
+        shape, spacing_mm: of the float32 array that is wanted, axes in array order.
         scale_mm: lattice step; structures are about twice as wide.
-
-    Returns:
-        float32, of the shape asked for.
     """
     bases, weights, lattice = [], [], []
     for length, spacing in zip(shape, spacing_mm, strict=True):

@@ -6,8 +6,6 @@ here to a shape, not to the scan, whose own voxels have been through them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from AnomalyDetectionLib.grid import Grid
 from scipy import ndimage
@@ -20,46 +18,40 @@ SLICE_SPREAD = 0.2
 _THICK = 1.5
 _MOST_SAMPLES = 12
 
+Box = tuple[slice, slice, slice]
+"""Slices into an array of (slices, rows, columns)."""
 
-@dataclass(frozen=True)
-class Window:
-    """A box of a scan's voxels: slices into (slices, rows, columns)."""
 
-    box: tuple[slice, slice, slice]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the box."""
-        return tuple(b.stop - b.start for b in self.box)
+def shape_of(box: Box) -> tuple[int, ...]:
+    """The shape of what a box cuts out."""
+    return tuple(b.stop - b.start for b in box)
 
 
 class Projection:
-    """From a fine grid to the voxels of a scan near it.
+    """From a fine grid, where shapes are known, to the voxels of a scan near it.
 
     Args:
-        fine: where the shapes are known.
-        scan: the scan's grid.
         to_scan: 4 x 4, LPS points of the fine grid's space to LPS points of the scan's.
 
     Attributes:
-        window: the voxels that the fine grid reaches; None where it lies outside the scan.
+        box: the scan's voxels that the fine grid reaches.
+
+    Raises:
+        ValueError: if it reaches none.
     """
 
     def __init__(self, fine: Grid, scan: Grid, to_scan: np.ndarray) -> None:
-        """Find the window, and how many samples a voxel needs."""
         corners = np.asarray(list(np.ndindex(2, 2, 2))) * (np.asarray(fine.size) - 1)
         points = fine.points(corners) @ to_scan[:3, :3].T + to_scan[:3, 3]
         index = scan.indices(points)[:, ::-1]
         low = np.clip(np.floor(index.min(axis=0)).astype(int) - 2, 0, None)
         high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 3, None, scan.shape)
-        self.window: Window | None = None
         if (high <= low).any():
-            return
+            raise ValueError("the shape lies outside the scan")
         z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        self.window = Window((z, y, x))
-        step = min(fine.spacing)
+        self.box: Box = (z, y, x)
         spacing = np.asarray(scan.spacing[::-1])
-        self._samples = np.clip(np.round(spacing / step), 1, _MOST_SAMPLES).astype(int)
+        self._samples = np.clip(np.round(spacing / min(fine.spacing)), 1, _MOST_SAMPLES).astype(int)
         self._thick = spacing > _THICK * spacing.min()
         # Array index of the scan to array index of the fine grid, an affine map: read it off four points.
         back = np.linalg.inv(to_scan)
@@ -70,11 +62,7 @@ class Projection:
         self._matrix = (found[1:] - found[0]).T
 
     def fractions(self, shape: np.ndarray) -> np.ndarray:
-        """How much of each voxel in the window a shape fills: geometry alone, no point spread.
-
-        Args:
-            shape: float32 0 to 1 on the fine grid.
-        """
+        """How much of each voxel in the box a shape (float32 0 to 1, fine) fills: geometry, no point spread."""
         return self._average(self._sampled(shape))
 
     def seen(self, shape: np.ndarray, blur: float) -> np.ndarray:
@@ -82,35 +70,26 @@ class Projection:
         spread = np.where(self._thick, SLICE_SPREAD, max(blur, POINT_SPREAD))
         return self._average(ndimage.gaussian_filter(self._sampled(shape), spread * self._samples))
 
-    def interpolated(self, field: np.ndarray, window: Window) -> np.ndarray:
-        """A smooth field of the fine grid at the centres of a window's voxels, carried on beyond the grid."""
-        start = np.asarray([b.start for b in window.box])
+    def interpolated(self, field: np.ndarray, box: Box) -> np.ndarray:
+        """A smooth field of the fine grid at the centres of a box's voxels, carried on beyond the grid."""
+        offset = self._matrix @ np.asarray([b.start for b in box]) + self._offset
         return ndimage.affine_transform(
-            field,
-            self._matrix,
-            self._matrix @ start + self._offset,
-            window.shape,
-            np.float32,
-            order=1,
-            mode="nearest",
+            field, self._matrix, offset, shape_of(box), np.float32, order=1, mode="nearest"
         )
 
     def _sampled(self, shape: np.ndarray) -> np.ndarray:
-        assert self.window is not None
-        samples = self._samples
-        start = np.asarray([b.start for b in self.window.box]) + 0.5 / samples - 0.5
+        start = np.asarray([b.start for b in self.box]) + 0.5 / self._samples - 0.5
         return ndimage.affine_transform(
             shape.astype(np.float32, copy=False),
-            self._matrix / samples,
+            self._matrix / self._samples,
             self._matrix @ start + self._offset,
-            tuple(np.asarray(self.window.shape) * samples),
+            tuple(np.asarray(shape_of(self.box)) * self._samples),
             np.float32,
             order=1,
         )
 
     def _average(self, sampled: np.ndarray) -> np.ndarray:
-        assert self.window is not None
-        (z, y, x), (sz, sy, sx) = self.window.shape, self._samples
+        (z, y, x), (sz, sy, sx) = shape_of(self.box), self._samples
         return sampled.reshape(z, sz, y, sy, x, sx).mean((1, 3, 5), dtype=np.float32)
 
 
@@ -125,8 +104,6 @@ def most_filled(fractions: np.ndarray, volume: float) -> np.ndarray:
     """
     count = min(max(1, round(volume)), int((fractions > 0).sum()))
     chosen = np.zeros(fractions.shape, bool)
-    if count:
-        # A stable order: equal fractions come in the order of the voxels.
-        order = np.argsort(-fractions, axis=None, kind="stable")[:count]
-        chosen.ravel()[order] = True
+    # A stable order: equal fractions come in the order of the voxels.
+    chosen.ravel()[np.argsort(-fractions, axis=None, kind="stable")[:count]] = True
     return chosen

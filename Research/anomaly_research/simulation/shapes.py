@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy import ndimage
 
 from .random_fields import smooth_noise
+from .rendering import Box
 
 
 def radius_mm(volume_ml: float) -> float:
@@ -19,17 +23,15 @@ def random_rotation(rng: np.random.Generator) -> np.ndarray:
     return q * np.sign(np.linalg.det(q))
 
 
-def ellipsoid_field(
-    offsets_mm: tuple[np.ndarray, np.ndarray, np.ndarray], axes: np.ndarray, rotation: np.ndarray
-) -> np.ndarray:
+def ellipsoid_field(offsets: Sequence[np.ndarray], axes: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Distance from the centre, 1 on the ellipsoid with semi-axes `axes` (mm) along `rotation`'s columns.
 
     Args:
-        offsets_mm: distances from the centre along the three array axes, broadcastable to one shape.
+        offsets: mm from the centre along the three array axes, broadcastable to one shape.
     """
     total: np.ndarray | float = 0.0
     for column, axis in zip(rotation.T, axes, strict=True):
-        along = sum(float(c) * o for c, o in zip(column, offsets_mm, strict=True))
+        along = sum(float(c) * o for c, o in zip(column, offsets, strict=True))
         total = total + (along / axis) ** 2
     return np.sqrt(total).astype(np.float32)
 
@@ -45,41 +47,46 @@ def lowest(field: np.ndarray, allowed: np.ndarray, count: int) -> np.ndarray:
     return chosen
 
 
+def largest_piece(mask: np.ndarray) -> np.ndarray:
+    """The largest piece of a mask whose voxels hang together by their faces, as a bool array."""
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return labels == sizes.argmax()
+
+
+def box_round(centre: Sequence[int], reach: Sequence[int], shape: Sequence[int]) -> Box:
+    """The box that reaches so many voxels to either side of one, as far as the array goes."""
+    z, y, x = (slice(max(0, c - r), min(n, c + r + 1)) for c, r, n in zip(centre, reach, shape, strict=True))
+    return z, y, x
+
+
+def offsets_mm(box: Box, centre: Sequence[int], spacing: Sequence[float]) -> Sequence[np.ndarray]:
+    """Distances (mm) of a box's voxels from one along each axis: float32, broadcastable to the box's shape."""
+    lines = (
+        ((np.arange(b.start, b.stop) - c) * s).astype(np.float32)
+        for b, c, s in zip(box, centre, spacing, strict=True)
+    )
+    return np.meshgrid(*lines, indexing="ij", sparse=True)
+
+
 def random_blob(
-    rng: np.random.Generator,
-    volume_ml: float,
-    spacing_mm: tuple[float, float, float],
-    elongation: float = 1.5,
+    rng: np.random.Generator, volume_ml: float, spacing_mm: tuple[float, float, float], elongation: float
 ) -> np.ndarray:
-    """A noise-deformed ellipsoid in a random direction, cut out so that it fits its array.
+    """A noise-deformed ellipsoid in a random direction: bool, with one empty voxel on each side.
 
     Args:
-        volume_ml: of the shape; met to within one voxel.
+        volume_ml: of the shape, more than 0; met to within one voxel.
         spacing_mm: of the array's axes, in array order (slices, rows, columns).
-        elongation: longest over shortest axis of the ellipsoid before it is deformed.
-
-    Returns:
-        bool, just large enough to hold the shape with one empty voxel on each side.
-
-    Raises:
-        ValueError: if the volume is not positive or the elongation is below 1.
+        elongation: longest over shortest axis of the ellipsoid before it is deformed, at least 1.
     """
-    if volume_ml <= 0 or elongation < 1:
-        raise ValueError(f"cannot make a shape of {volume_ml} ml with elongation {elongation}")
     radius = radius_mm(volume_ml)
     axes = np.array([elongation**-0.5, elongation ** rng.uniform(-0.25, 0.25), elongation**0.5])
     axes = radius * axes / np.prod(axes) ** (1 / 3)
     reach = 1.6 * axes.max() + 2 * max(spacing_mm)
-    halves = [int(np.ceil(reach / s)) for s in spacing_mm]
-    z, y, x = ((np.arange(-h, h + 1) * s).astype(np.float32) for h, s in zip(halves, spacing_mm, strict=True))
-    field = ellipsoid_field(
-        (z[:, None, None], y[None, :, None], x[None, None, :]), axes, random_rotation(rng)
-    )
+    z, y, x = (slice(-int(np.ceil(reach / s)), int(np.ceil(reach / s)) + 1) for s in spacing_mm)
+    field = ellipsoid_field(offsets_mm((z, y, x), (0, 0, 0), spacing_mm), axes, random_rotation(rng))
     field = field * (1 + 0.15 * smooth_noise(rng, field.shape, spacing_mm, 0.7 * radius))
     count = max(1, round(volume_ml * 1000 / float(np.prod(spacing_mm))))
     shape = lowest(field, np.ones(field.shape, bool), count)
-    box = tuple(
-        slice(np.flatnonzero(line)[0], np.flatnonzero(line)[-1] + 1)
-        for line in (shape.any((1, 2)), shape.any((0, 2)), shape.any((0, 1)))
-    )
-    return np.pad(shape[box], 1)
+    return np.pad(shape[ndimage.find_objects(shape.astype(np.uint8))[0]], 1)

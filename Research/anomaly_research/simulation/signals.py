@@ -7,9 +7,7 @@ the paper; 80 degrees is a usual choice for a 2D T1-weighted gradient echo of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -41,10 +39,6 @@ SKIN = Tissue(0.60, 750, 55, 30)
 CORTICAL_BONE = Tissue(0.04, 300, 5, 1)
 VITREOUS = Tissue(0.98, 4000, 1500, 700)
 
-BRAIN_TISSUES: Mapping[str, Tissue] = MappingProxyType(
-    {"white matter": WHITE_MATTER, "grey matter": GREY_MATTER, "csf": CSF}
-)
-
 
 def gradient_echo(tissue: Tissue, tr: float = 235.0, te: float = 2.0, flip_deg: float = 80.0) -> float:
     """The T1-weighted signal: S = PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE / T2*), E1 = exp(-TR / T1).
@@ -62,38 +56,37 @@ def flair(tissue: Tissue, tr: float = 6000.0, te: float = 100.0, ti: float = 200
     return float(tissue.pd * recovery * np.exp(-te / tissue.t2))
 
 
+#: The signal of a tissue on each image.
+EQUATIONS = {"t1": gradient_echo, "flair": flair}
+
+
 def vary(tissue: Tissue, rng: np.random.Generator, spread: float) -> Tissue:
     """The tissue of one person: every value times a factor drawn evenly from 1 - spread to 1 + spread.
 
     Proton density stays at or below that of water; T2* at or below T2.
     """
-    pd, t1, t2, t2_star = np.array([tissue.pd, tissue.t1, tissue.t2, tissue.t2_star]) * rng.uniform(
-        1 - spread, 1 + spread, 4
-    )
-    return Tissue(float(min(pd, 1.0)), float(t1), float(t2), float(min(t2_star, t2)))
+    pd, t1, t2, t2_star = (np.array(astuple(tissue)) * rng.uniform(1 - spread, 1 + spread, 4)).tolist()
+    return Tissue(min(pd, 1.0), t1, t2, min(t2_star, t2))
 
 
-def vary_brain(rng: np.random.Generator, spread: float = 0.15) -> dict[str, Tissue]:
-    """One person's white matter, grey matter and CSF, keyed as `BRAIN_TISSUES`.
+def vary_brain(rng: np.random.Generator) -> tuple[Tissue, Tissue, Tissue]:
+    """One person's white matter, grey matter and CSF.
 
     Independent draws can turn the contrast of the brain over, which no living person shows; so they are
     repeated until grey matter is 1.15 to 1.35 of white matter on FLAIR and 0.70 to 0.85 on T1, and CSF is
     nearly nulled on FLAIR.
     """
     while True:
-        tissues = {name: vary(tissue, rng, spread) for name, tissue in BRAIN_TISSUES.items()}
-        white, grey, csf = (tissues[name] for name in ("white matter", "grey matter", "csf"))
+        white, grey, csf = (vary(tissue, rng, 0.15) for tissue in (WHITE_MATTER, GREY_MATTER, CSF))
         if (
             1.15 <= flair(grey) / flair(white) <= 1.35
             and 0.70 <= gradient_echo(grey) / gradient_echo(white) <= 0.85
             and flair(csf) / flair(white) <= 0.25
         ):
-            return tissues
+            return white, grey, csf
 
 
-def vary_lesion(
-    lesion: Tissue, white: Tissue, grey: Tissue, rng: np.random.Generator, spread: float = 0.30
-) -> Tissue:
+def vary_lesion(lesion: Tissue, white: Tissue, grey: Tissue, rng: np.random.Generator) -> Tissue:
     """One lesion's tissue, drawn until it still is what its name says.
 
     Gliosis and hyperintensities have to be brighter than the person's grey matter on FLAIR and darker than
@@ -101,7 +94,7 @@ def vary_lesion(
     """
     cavity = flair(lesion) < flair(WHITE_MATTER)
     while True:
-        drawn = vary(lesion, rng, spread)
+        drawn = vary(lesion, rng, 0.30)
         if gradient_echo(drawn) >= (0.6 if cavity else 0.9) * gradient_echo(white):
             continue
         if (flair(drawn) < 0.5 * flair(white)) if cavity else (flair(drawn) > 1.2 * flair(grey)):

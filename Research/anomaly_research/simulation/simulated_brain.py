@@ -7,6 +7,7 @@ power after a random tilt, and the dark lines that sulci leave in the average T1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -53,6 +54,15 @@ class Brain:
     grid: Grid
 
 
+def grid_along_lps(
+    origin: Iterable[float], size: Iterable[float], spacing: tuple[float, float, float]
+) -> Grid:
+    """A grid with its axes along L, P and S."""
+    x, y, z = (int(n) for n in size)
+    left, posterior, superior = (float(o) for o in origin)
+    return Grid((x, y, z), spacing, (left, posterior, superior), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+
+
 @dataclass(frozen=True)
 class _Template:
     """Evidence for each tissue, 0 to about 1, and distances in mm; axes (x, y, z) in RAS, 1 mm.
@@ -76,37 +86,27 @@ _SHARPNESS = 2.6
 
 
 def individual_brain(grid: Grid, rng: np.random.Generator) -> Brain:
-    """Draw a person and put their brain on a grid.
+    """Draw a person and put their brain on a grid; without nilearn, which ships the maps, an InputError.
 
     Args:
         grid: axes along L, P, S (identity direction) with the anterior commissure near the LPS origin.
-
-    Raises:
-        InputError: if nilearn, which ships the maps, is not installed.
     """
     template = _template()
     mni = _template_coordinates(grid, rng)
     index = mni - template.origin[:, None, None, None]
-    white, grey, csf, brain, ventricle_distance = (
+    white, grey, csf, brain = (
         ndimage.map_coordinates(values, index, order=1, mode="nearest")
-        for values in (
-            template.white,
-            template.grey,
-            template.csf,
-            template.brain,
-            template.ventricle_distance,
-        )
+        for values in (template.white, template.grey, template.csf, template.brain)
     )
     mask = brain > 0.5
     spacing = grid.spacing[::-1]
     ageing = np.exp(0.30 * smooth_noise(rng, grid.shape, spacing, 22.0))
     # The ventricles of a person of sixty are wider than the average's, unevenly.
     widening = 0.8 + 0.5 * abs(rng.standard_normal()) + 0.5 * smooth_noise(rng, grid.shape, spacing, 15.0)
-    inside_ventricle = _ramp(widening - ventricle_distance, 1.0)
-    tilt = 0.14
+    inside_ventricle = np.clip(widening - ventricle_distance(mni) + 0.5, 0, 1)
     votes = []
     for evidence, gain in ((white, 0.92), (grey, 1.12), (csf, _CSF_GAIN * ageing)):
-        irregular = np.exp(tilt * smooth_noise(rng, grid.shape, spacing, 2.5))
+        irregular = np.exp(0.14 * smooth_noise(rng, grid.shape, spacing, 2.5))
         votes.append((np.clip(evidence, 1e-4, None) * gain * irregular) ** _SHARPNESS)
     total = votes[0] + votes[1] + votes[2]
     keep = mask * (1 - inside_ventricle) / total
@@ -120,11 +120,11 @@ def individual_brain(grid: Grid, rng: np.random.Generator) -> Brain:
 def _template_coordinates(grid: Grid, rng: np.random.Generator) -> np.ndarray:
     """Where in the template (RAS, mm) each voxel of a person's grid comes from."""
     spacing = grid.spacing[::-1]
-    axes = [
+    lines = (
         (o + np.arange(n) * s).astype(np.float32)
         for o, n, s in zip(grid.origin[::-1], grid.shape, spacing, strict=True)
-    ]
-    z, y, x = np.meshgrid(*axes, indexing="ij")
+    )
+    z, y, x = np.meshgrid(*lines, indexing="ij")
     # The average is larger than its 152 people.
     scale = 0.935 * rng.uniform(0.98, 1.02, 3)
     mni = np.stack([-x / scale[0], -y / scale[1], z / scale[2]])
@@ -138,11 +138,7 @@ def _template_coordinates(grid: Grid, rng: np.random.Generator) -> np.ndarray:
 def _template() -> _Template:
     """The maps as evidence for white matter, grey matter and CSF."""
     try:
-        from nilearn.datasets import (
-            load_mni152_gm_template,
-            load_mni152_template,
-            load_mni152_wm_template,
-        )
+        from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
     except ImportError as error:
         raise InputError(
             "The simulation needs nilearn, which ships the ICBM152 maps; install it with "
@@ -164,11 +160,7 @@ def _template() -> _Template:
 
 
 def template_image() -> sitk.Image:
-    """The template's T1 without its skull, in LPS.
-
-    Raises:
-        InputError: if nilearn, which ships the maps, is not installed.
-    """
+    """The template's T1 without its skull, in LPS."""
     template = _template()
     x, y, z = (float(v) for v in template.origin)
     image = sitk.GetImageFromArray(np.ascontiguousarray(template.t1.transpose(2, 1, 0)))
@@ -178,21 +170,14 @@ def template_image() -> sitk.Image:
 
 
 def ventricle_distance(mni: np.ndarray) -> np.ndarray:
-    """Distance in mm from the template's lateral and third ventricles, negative inside.
-
-    Args:
-        mni: float32 (3, ...), the template's RAS coordinates in mm.
-    """
+    """Distance in mm from the template's lateral and third ventricles, negative inside, at `Brain.mni`."""
     template = _template()
-    index = mni - template.origin.reshape(3, *[1] * (mni.ndim - 1))
+    index = mni - template.origin[:, None, None, None]
     return ndimage.map_coordinates(template.ventricle_distance, index, order=1, mode="nearest")
 
 
 def _sulci(t1: np.ndarray, white: np.ndarray, grey: np.ndarray) -> np.ndarray:
-    """How much each voxel looks like the dark line of a sulcus in the average T1, 0 to 1.
-
-    The line is darker than its surroundings and at a distance from white matter.
-    """
+    """How much a voxel looks like a sulcus, 0 to 1: darker on T1 than round it, and away from white matter."""
     inside = (t1 > 0).astype(np.float32)
     near = ndimage.gaussian_filter(t1 * inside, 2.5) / np.maximum(ndimage.gaussian_filter(inside, 2.5), 1e-3)
     valley = np.clip((near - t1) / 0.12, 0, 1)
@@ -201,10 +186,8 @@ def _sulci(t1: np.ndarray, white: np.ndarray, grey: np.ndarray) -> np.ndarray:
 
 def _lateral_ventricles(csf: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """The lateral and third ventricles of the template, as a bool array."""
-    x, y, z = (
-        (np.arange(n) + o).reshape([-1 if a == b else 1 for b in range(3)])
-        for a, (n, o) in enumerate(zip(csf.shape, origin, strict=True))
-    )
+    lines = (np.arange(n) + o for n, o in zip(csf.shape, origin, strict=True))
+    x, y, z = np.meshgrid(*lines, indexing="ij", sparse=True)
     box = (abs(x) < 32) & (y > -48) & (y < 36) & (z > -4) & (z < 33)
     # Out with the fissure in front of and behind the corpus callosum, and the insula.
     box &= ~((abs(x) < 5) & ((y > 18) | (y < -28))) & ~((abs(x) > 22) & (y > -20))
@@ -232,17 +215,9 @@ def brain_regions(
     regions[mask & (grey >= white)] = Region.CORTEX
     regions[mask & (white > grey)] = Region.WHITE_MATTER
     deep = np.zeros(mask.shape, bool)
-    # Caudate head, lentiform nucleus, thalamus, and the capsules between them.
-    for centre, radii in (
-        ((13, 12, 8), (7, 13, 13)),
-        ((25, 1, 1), (9, 21, 12)),
-        ((12, -18, 8), (11, 14, 11)),
-    ):
-        deep |= (
-            ((side - centre[0]) / radii[0]) ** 2
-            + ((y - centre[1]) / radii[1]) ** 2
-            + ((z - centre[2]) / radii[2]) ** 2
-        ) < 1
+    # Caudate head, lentiform nucleus, thalamus, and the capsules between them: ellipsoids' centres and radii.
+    for a, b, c, p, q, r in ((13, 12, 8, 7, 13, 13), (25, 1, 1, 9, 21, 12), (12, -18, 8, 11, 14, 11)):
+        deep |= ((side - a) / p) ** 2 + ((y - b) / q) ** 2 + ((z - c) / r) ** 2 < 1
     regions[mask & deep] = Region.DEEP_GREY
     # The tentorium falls from its apex to the sides and to the back.
     tentorium = 2 - 0.62 * np.clip(side - 10, 0, None) - 0.55 * np.clip(-62 - y, 0, None)
@@ -256,8 +231,3 @@ def brain_regions(
     regions[mask & ventricles] = Region.VENTRICLES
     regions[mask & (csf > 0.5) & (regions != Region.VENTRICLES)] = Region.CORTEX
     return regions
-
-
-def _ramp(values: np.ndarray, width: float) -> np.ndarray:
-    """From 0 to 1 over `width`, centred on 0."""
-    return np.clip(values / width + 0.5, 0, 1)

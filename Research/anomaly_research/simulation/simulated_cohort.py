@@ -33,15 +33,22 @@ from .subject import Confounding, Subject, make_subject, random_confounding
 Progress = Callable[[str, float, str], None]
 
 BIDS_VERSION = "1.10.0"
-PARTICIPANT_COLUMNS = (
-    "participant_id",
-    "patient",
-    "source",
-    "anatomy",
-    "infarcts",
-    "lesion_free",
-    "seed",
-)
+_COLUMNS = {
+    "participant_id": "",
+    "patient": "the person whose head it is; subjects that share one are no independent cases",
+    "source": "the scan that the subject was made from",
+    "anatomy": "real, or what the head was simulated from",
+    "infarcts": "simulated infarcts in it",
+    "lesion_free": "yes: no infarct was put in; a real scan is as it was given",
+    "seed": "of the random numbers",
+}
+"""Of participants.tsv, and what they say."""
+
+_README = """\
+Simulated chronic infarcts. {real}; every infarct in them is simulated, and so are all confounders
+but the real lesions of the scans: tumours, and others, which count as white matter hyperintensities.
+The truth about them is in derivatives/truth, on the grid of each FLAIR. Not for diagnosis.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,10 @@ class SimulatedCohortSettings:
     """What a cohort is to be like.
 
     Attributes:
-        subjects: with infarcts.
+        subjects: with infarcts; together with those without at least one.
         lesion_free: without; real scans stay as they are, simulated heads have confounders.
         seed: the same seed and settings give the same bytes.
-        fewest, most: infarcts a subject.
+        fewest, most: infarcts a subject, 1 or more.
         wmh, perivascular, sulci, artefacts: share of the subjects that get each confounder.
         shapes: lesion masks in MNI space at 1 mm; half of the infarcts take their shape from one, if one suits.
     """
@@ -67,13 +74,6 @@ class SimulatedCohortSettings:
     sulci: float = 0.3
     artefacts: float = 0.15
     shapes: tuple[Path, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense, with ValueError."""
-        if self.subjects < 0 or self.lesion_free < 0 or self.subjects + self.lesion_free < 1:
-            raise ValueError("a cohort has at least one subject")
-        if not 1 <= self.fewest <= self.most:
-            raise ValueError("infarcts a subject: from 1, and the most not below the fewest")
 
 
 @dataclass(frozen=True)
@@ -130,15 +130,23 @@ def simulate_cohort(
         except Exception as error:  # one scan must not take the others with it
             unusable.append(Unusable.by(task.name, error))
             continue
-        subject, confounding = _subject(head, heads, task, settings, disease, rest)
-        there[task.name] = _participant(task, head, heads, subject, settings)
+        subject = _subject(head, heads, task, settings, disease, rest)
+        there[task.name] = {
+            "participant_id": task.name,
+            "patient": head.patient,
+            "source": head.source,
+            "anatomy": heads.anatomy,
+            "infarcts": len(subject.lesions),
+            "lesion_free": "yes" if task.lesion_free else "no",
+            "seed": settings.seed,
+        }
+        made = _what(heads, task)
         with atomic_folder(output) as beside:
-            for path, content in _files(beside, task, head, heads, subject, confounding, settings):
+            for path, content in _files(beside, task.name, made, head, subject, settings.seed):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            (beside / "participants.tsv").write_bytes(
-                _tsv(PARTICIPANT_COLUMNS, [there[name] for name in sorted(there)])
-            )
+            everyone = _tsv(tuple(_COLUMNS), [there[name] for name in sorted(there)])
+            (beside / "participants.tsv").write_bytes(everyone)
     write_unusable(errors_of(output), unusable, of=len(tasks))
     return len(left) - len(unusable), len(tasks) - len(left)
 
@@ -155,79 +163,54 @@ def _subject(
     settings: SimulatedCohortSettings,
     disease: np.random.SeedSequence,
     rest: np.random.SeedSequence,
-) -> tuple[Subject, Confounding]:
-    planning, confounding_seed = (np.random.default_rng(s) for s in disease.spawn(2))
-    if task.lesion_free and heads.anatomy == "real":
-        nothing = Confounding()
-        return make_subject(head.host, (), nothing, (), rest), nothing
+) -> Subject:
+    planning, confounding_rng = (np.random.default_rng(s) for s in disease.spawn(2))
     plans = () if task.lesion_free else random_plans(planning, settings.fewest, settings.most)
     confounding = random_confounding(
-        confounding_seed, settings.wmh, settings.perivascular, settings.sulci, settings.artefacts
+        confounding_rng, settings.wmh, settings.perivascular, settings.sulci, settings.artefacts
     )
-    return make_subject(head.host, plans, confounding, settings.shapes, rest), confounding
+    if task.lesion_free and heads.anatomy == "real":
+        confounding = Confounding()
+    return make_subject(head.host, plans, confounding, settings.shapes, rest)
 
 
-def _participant(
-    task: _Task, head: Head, heads: Heads, subject: Subject, settings: SimulatedCohortSettings
-) -> dict[str, object]:
-    return {
-        "participant_id": task.name,
-        "patient": head.patient,
-        "source": head.source,
-        "anatomy": heads.anatomy,
-        "infarcts": len(subject.lesions),
-        "lesion_free": "yes" if task.lesion_free else "no",
-        "seed": settings.seed,
-    }
+def _what(heads: Heads, task: _Task) -> str:
+    """What of a subject is not real."""
+    if heads.anatomy != "real":
+        return "everything"
+    return "nothing" if task.lesion_free else "the infarcts and some confounders; the rest is a real scan"
 
 
 def _files(
-    root: Path,
-    task: _Task,
-    head: Head,
-    heads: Heads,
-    subject: Subject,
-    confounding: Confounding,
-    settings: SimulatedCohortSettings,
+    root: Path, name: str, simulated: str, head: Head, subject: Subject, seed: int
 ) -> Iterator[tuple[Path, bytes]]:
     """All files of a subject: path and bytes."""
-    name, flair = task.name, subject.flair
-    untouched = task.lesion_free and heads.anatomy == "real"
-    for suffix, scan in (("T1w", subject.t1), ("FLAIR", flair)):
+    for suffix, scan in (("T1w", subject.t1), ("FLAIR", subject.flair)):
         path = image_path(root, name, suffix)
         yield path, scan.to_bytes()
         about = {
-            "Simulated": "nothing: the scan as it was given" if untouched else _what(heads),
-            "Seed": settings.seed,
+            "Simulated": "nothing: the scan as it was given" if simulated == "nothing" else simulated,
+            "Seed": seed,
             "Source": head.source,
             "VoxelSizeMillimetres": [round(float(s), 4) for s in scan.grid.spacing],
         }
         yield path.with_name(path.name.replace(".nii.gz", ".json")), _json(about)
     labels = ((INFARCTS, subject.infarcts), (CONFOUNDER_MAP, subject.confounders))
     for which, array in (*labels, (BRAIN_MASK, head.host.mask.astype(np.uint8))):
-        yield truth_path(root, name, which), flair.with_labels(array).to_bytes()
+        yield truth_path(root, name, which), subject.flair.with_labels(array).to_bytes()
     rows = [
         {
             "index": lesion.number,
             "name": f"{lesion.kind} infarct {lesion.number}",
-            "kind": lesion.kind,
-            "cavitated": "yes" if lesion.cavitated else "no",
-            "region": lesion.region,
-            "side": lesion.side,
-            "volume_ml": f"{lesion.volume_ml:.4f}",
-            "voxel_volume_ml": f"{lesion.voxel_volume_ml:.4f}",
-            **{
-                f"centroid_{axis}_mm": f"{value:.1f}"
-                for axis, value in zip("ras", lesion.centroid_ras, strict=True)
-            },
-            "shape": shape,
+            **lesion.columns(),
+            "shape": lesion.shape,
         }
-        for lesion, shape in zip(subject.lesions, subject.shapes, strict=True)
+        for lesion in subject.lesions
     ]
     yield truth_path(root, name, INFARCTS, ".tsv"), _tsv((*INFARCT_COLUMNS, "shape"), rows)
     about = {
-        "Simulated": "nothing" if untouched else _what(heads),
-        "Confounders": asdict(confounding),
+        "Simulated": simulated,
+        "Confounders": asdict(subject.confounding),
         "LeftOut": [asdict(plan) for plan in subject.left_out],
     }
     yield truth_path(root, name, INFARCTS, ".json"), _json(about)
@@ -235,35 +218,27 @@ def _files(
     yield truth_path(root, name, CONFOUNDER_MAP, ".tsv"), _tsv(("index", "name"), present)
 
 
-def _what(heads: Heads) -> str:
-    """What of a subject is not real."""
-    if heads.anatomy == "real":
-        return "the infarcts and some confounders; the rest is a real scan"
-    return "everything"
-
-
 def _begin(output: Path, heads: Heads, settings: SimulatedCohortSettings) -> None:
     """Write what describes the cohort, or find that it is there already."""
+    shares = {name: getattr(settings, name) for name in ("wmh", "perivascular", "sulci", "artefacts")}
     parameters: dict[str, object] = {
         "Seed": settings.seed,
         "InfarctsASubject": [settings.fewest, settings.most],
-        "ShareWithConfounder": {
-            "wmh": settings.wmh,
-            "perivascular": settings.perivascular,
-            "sulci": settings.sulci,
-            "artefacts": settings.artefacts,
-        },
+        "ShareWithConfounder": shares,
         "ShapesFromMasks": [path.name.split(".")[0] for path in settings.shapes],
         **heads.description(),
     }
-    generator = {"Name": "anomaly-detection simulate", "Version": __version__, "Parameters": parameters}
-    truth = _json(
-        {
-            "Name": "Truth of simulated infarcts and confounders",
-            "BIDSVersion": BIDS_VERSION,
-            "DatasetType": "derivative",
-            "GeneratedBy": [generator],
-        }
+    generator = {"Name": "anomaly-detection simulate", "Version": __version__}
+    truth, raw = (
+        _json({"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": kind, "GeneratedBy": [by]})
+        for name, kind, by in (
+            (
+                "Truth of simulated infarcts and confounders",
+                "derivative",
+                generator | {"Parameters": parameters},
+            ),
+            ("Simulated chronic infarcts", "raw", generator),
+        )
     )
     record = output / "derivatives" / "truth" / "dataset_description.json"
     if output.is_dir() and any(path.name != LOCK for path in output.iterdir()):  # the command's own
@@ -276,39 +251,15 @@ def _begin(output: Path, heads: Heads, settings: SimulatedCohortSettings) -> Non
                 f"The folder {output} holds something else, or a cohort of other settings: give a new --output."
             )
         return
-    raw = {
-        "Name": "Simulated chronic infarcts",
-        "BIDSVersion": BIDS_VERSION,
-        "DatasetType": "raw",
-        "GeneratedBy": [{"Name": generator["Name"], "Version": __version__}],
-    }
+    real = "The scans are real ones" if heads.anatomy == "real" else "The scans are simulated"
     with atomic_folder(output) as beside:
         (beside / "derivatives" / "truth").mkdir(parents=True)
-        (beside / "dataset_description.json").write_bytes(_json(raw))
+        (beside / "dataset_description.json").write_bytes(raw)
         (beside / record.relative_to(output)).write_bytes(truth)
-        (beside / "README").write_text(_readme(heads), encoding="utf-8")
-        (beside / "participants.tsv").write_bytes(_tsv(PARTICIPANT_COLUMNS, []))
-        columns = {name: {"Description": text} for name, text in _ABOUT_COLUMNS.items()}
+        (beside / "README").write_text(_README.format(real=real), encoding="utf-8")
+        (beside / "participants.tsv").write_bytes(_tsv(tuple(_COLUMNS), []))
+        columns = {name: {"Description": text} for name, text in _COLUMNS.items() if text}
         (beside / "participants.json").write_bytes(_json(columns))
-
-
-_ABOUT_COLUMNS = {
-    "patient": "the person whose head it is; subjects that share one are no independent cases",
-    "source": "the scan that the subject was made from",
-    "anatomy": "real, or what the head was simulated from",
-    "infarcts": "simulated infarcts in it",
-    "lesion_free": "yes: no infarct was put in; a real scan is as it was given",
-    "seed": "of the random numbers",
-}
-
-
-def _readme(heads: Heads) -> str:
-    real = "The scans are real ones" if heads.anatomy == "real" else "The scans are simulated"
-    return (
-        f"Simulated chronic infarcts. {real}; every infarct in them is simulated, and so are all confounders\n"
-        "but the real lesions of the scans: tumours, and others, which count as white matter hyperintensities.\n"
-        "The truth about them is in derivatives/truth, on the grid of each FLAIR. Not for diagnosis.\n"
-    )
 
 
 def _tsv(columns: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> bytes:

@@ -16,11 +16,11 @@ from AnomalyDetectionLib.imaging.write_image import write_image
 from scipy import ndimage
 
 from . import confounders, scanner
-from .healthy import EQUATIONS, healthy_signals
-from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct
-from .signals import GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
-from .simulated_brain import Brain, Region, individual_brain
-from .surrounding_tissues import SurroundingTissues, surround
+from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct, region_name
+from .rendering import POINT_SPREAD
+from .signals import EQUATIONS, GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
+from .simulated_brain import Brain, grid_along_lps, individual_brain
+from .surrounding_tissues import SurroundingTissues, healthy_signals, surround
 
 # The paper's grid. In the plane the head is cut out of the 230 mm field of view.
 SLICES = 38
@@ -30,22 +30,6 @@ _COLUMNS, _ROWS = 200, 244
 # Signals are computed on layers this many times thinner than a slice.
 LAYERS = 5
 _BOTTOM_MM = -68.0
-# Where white matter lands in the integer images.
-_WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
-_SIGNAL_TO_NOISE = {"t1": 38.0, "flair": 32.0}
-
-LESION_COLUMNS = (
-    "number",
-    "kind",
-    "region",
-    "side",
-    "cavitated",
-    "volume_ml",
-    "voxel_volume_ml",
-    "centroid_r_mm",
-    "centroid_a_mm",
-    "centroid_s_mm",
-)
 
 # The built-in sample: all four kinds, from 0.05 to 14 ml.
 DEFAULT_INFARCTS = (
@@ -85,25 +69,10 @@ class SimulatedPatient:
     seed: int
 
 
-def simulate_patient(
-    seed: int = 0,
-    infarcts: tuple[InfarctPlan, ...] = DEFAULT_INFARCTS,
-    wmh_ml: float = 4.0,
-    wmh_foci: int = 14,
-    perivascular: int = 6,
-) -> SimulatedPatient:
-    """Draw a person of about sixty, give them infarcts, and scan them.
+def simulate_patient(seed: int) -> SimulatedPatient:
+    """Draw a person of about sixty, give them infarcts, and scan them; the same seed gives the same voxels.
 
-    Args:
-        seed: the same seed and plans give the same voxels.
-        infarcts: what to make; numbered in this order. Made largest first, so that the large ones find room.
-        wmh_ml: volume of the hyperintensities round the ventricles.
-        wmh_foci: number of hyperintense spots in the deep white matter.
-        perivascular: number of enlarged perivascular spaces.
-
-    Raises:
-        InputError: if nilearn, which ships the anatomy, is not installed.
-        ValueError: if an infarct does not fit into this brain.
+    An InputError without nilearn, which ships the anatomy; a ValueError if an infarct does not fit into this brain.
     """
     # A stream for each part, so that a change to one leaves the others as they were.
     person, disease, physics = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
@@ -111,21 +80,19 @@ def simulate_patient(
     brain = individual_brain(fine, person)
     head = surround(brain, person)
 
-    made, taken = _make_infarcts(brain, infarcts, disease)
-    wmh = confounders.white_matter_hyperintensities(brain, wmh_ml, wmh_foci, taken, disease)
-    spaces = confounders.perivascular_spaces(brain, perivascular, taken | wmh, disease)
+    made, taken = _make_infarcts(brain, DEFAULT_INFARCTS, disease)
+    wmh = confounders.white_matter_hyperintensities(brain, 4.0, 14, taken, disease)
+    spaces = confounders.perivascular_spaces(brain, 6, taken | wmh, disease)
     signals = _signals(brain, head, made, wmh, spaces, disease)
 
     coarse = _scan_grid()
-    air = scanner.slice_profile((head.depth_mm < 4).astype(np.float32), LAYERS) > 0.02
-    receive = scanner.coil(physics, coarse.shape, coarse.spacing[::-1])
-    images = {}
-    for name, signal in signals.items():
-        scan = scanner.slice_profile(signal, LAYERS)
-        uneven = receive * scanner.transmit(physics, scan.shape)
-        scan = scanner.acquire(scan, uneven, 1 / _SIGNAL_TO_NOISE[name], physics) * _WHITE_LEVEL[name]
-        # Scanners blank what lies well outside the head.
-        images[name] = coarse.image(np.round(np.where(air, scan, 0)).clip(0, 32767).astype(np.int16))
+    body = scanner.slice_profile((head.depth_mm < 4).astype(np.float32), LAYERS) > 0.02
+
+    def see(signal: np.ndarray, uneven: np.ndarray) -> np.ndarray:
+        slices = scanner.slice_profile(signal, LAYERS)
+        return ndimage.gaussian_filter(slices * uneven, (0, POINT_SPREAD, POINT_SPREAD))
+
+    images = scanner.acquire(signals, see, body, coarse, 1.0, physics)
 
     truth = _label(made, fine.shape)
     records = _records(made, truth, brain, coarse)
@@ -133,43 +100,26 @@ def simulate_patient(
     confounding[scanner.occupancy(wmh, LAYERS) >= 0.5] = confounders.HYPERINTENSITY
     confounding[scanner.occupancy(spaces, LAYERS) >= 0.5] = confounders.PERIVASCULAR_SPACE
     confounding[truth > 0] = 0
-    inside = scanner.occupancy(brain.mask, LAYERS) >= 0.5
-    return SimulatedPatient(
-        t1=images["t1"],
-        flair=images["flair"],
-        truth=coarse.image(truth),
-        wmh=coarse.image(confounding),
-        brain=coarse.image(inside.astype(np.uint8)),
-        lesions=records,
-        seed=seed,
-    )
+    inside = (scanner.occupancy(brain.mask, LAYERS) >= 0.5).astype(np.uint8)
+    truth_image, wmh_image, brain_image = (coarse.image(labels) for labels in (truth, confounding, inside))
+    return SimulatedPatient(images["t1"], images["flair"], truth_image, wmh_image, brain_image, records, seed)
 
 
 def write_patient(patient: SimulatedPatient, folder: Path) -> None:
-    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder.
-
-    Raises:
-        OSError: if one cannot be written, such as for want of space.
-    """
+    """Write t1.nii.gz, flair.nii.gz, truth.nii.gz, wmh.nii.gz and lesions.csv into an existing folder."""
     for name in ("t1", "flair", "truth", "wmh"):
         write_image(getattr(patient, name), folder / f"{name}.nii.gz")
     with (folder / "lesions.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(LESION_COLUMNS)
-        for lesion in patient.lesions:
-            writer.writerow(
-                [lesion.number, lesion.kind, lesion.region, lesion.side, "yes" if lesion.cavitated else "no"]
-                + [f"{lesion.volume_ml:.4f}", f"{lesion.voxel_volume_ml:.4f}"]
-                + [f"{c:.1f}" for c in lesion.centroid_ras]
-            )
+        rows = [{"number": str(lesion.number), **lesion.columns()} for lesion in patient.lesions]
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _scan_grid() -> Grid:
     """The paper's grid, its origin near the anterior commissure."""
     origin = (-IN_PLANE_MM * (_COLUMNS - 1) / 2, -96.0, _BOTTOM_MM + SLICE_MM / 2)
-    return Grid(
-        (_COLUMNS, _ROWS, SLICES), (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM), origin, (1, 0, 0, 0, 1, 0, 0, 0, 1)
-    )
+    return grid_along_lps(origin, (_COLUMNS, _ROWS, SLICES), (IN_PLANE_MM, IN_PLANE_MM, SLICE_MM))
 
 
 def _fine_grid() -> Grid:
@@ -177,18 +127,14 @@ def _fine_grid() -> Grid:
     scan = _scan_grid()
     layer = SLICE_MM / LAYERS
     bottom = scan.origin[2] - 1.5 * SLICE_MM + layer / 2
-    return Grid(
-        (*scan.size[:2], LAYERS * (SLICES + 2)),
-        (*scan.spacing[:2], layer),
-        (*scan.origin[:2], bottom),
-        scan.direction,
-    )
+    size = (*scan.size[:2], LAYERS * (SLICES + 2))
+    return grid_along_lps((*scan.origin[:2], bottom), size, (*scan.spacing[:2], layer))
 
 
 def _make_infarcts(
     brain: Brain, plans: tuple[InfarctPlan, ...], rng: np.random.Generator
 ) -> tuple[list[Infarct], np.ndarray]:
-    """The infarcts in the order of their plans, and where they are."""
+    """The infarcts in the order of their plans, and where they are; the largest look for a place first."""
     # The extra slices at either end are not in the scan: nothing may lie there.
     taken = np.zeros(brain.mask.shape, bool)
     taken[: 2 * LAYERS] = taken[-2 * LAYERS :] = True
@@ -208,8 +154,7 @@ def _signals(
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """T1 and FLAIR signals in thin layers, relative to this person's white matter."""
-    signals, tissues = healthy_signals(brain, head, rng)
-    white, grey, fluid = tissues["white matter"], tissues["grey matter"], tissues["csf"]
+    signals, (white, grey, fluid) = healthy_signals(brain, head, rng)
     spacing = brain.grid.spacing[::-1]
 
     def paint(box: tuple[slice, ...], weight: np.ndarray, mixture: list[tuple[Tissue, np.ndarray]]) -> None:
@@ -250,12 +195,11 @@ def _records(
     for number, infarct in enumerate(infarcts, 1):
         index = np.argwhere(infarct.mask).mean(0) + [b.start for b in infarct.box]
         left, posterior, superior = np.array(brain.grid.origin) + index[::-1] * brain.grid.spacing
-        counts = np.bincount(brain.regions[infarct.box][infarct.mask], minlength=len(Region))
         records.append(
             LesionRecord(
                 number=number,
                 kind=infarct.plan.kind,
-                region=Region(int(counts.argmax())).name.lower().replace("_", " "),
+                region=region_name(brain.regions[infarct.box][infarct.mask]),
                 side="left" if left > 0 else "right",
                 cavitated=infarct.plan.cavitated,
                 volume_ml=float(infarct.mask.sum() * brain.grid.voxel_ml),

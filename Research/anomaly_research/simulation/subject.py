@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from AnomalyDetectionLib.imaging.nifti import NiftiScan
 from scipy import ndimage
 
 from . import artefacts, confounders
+from .confounders import ARTEFACT, HYPERINTENSITY, PERIVASCULAR_SPACE, SULCUS
 from .host import Host
 from .lesions import InfarctPlan, LesionRecord
-from .painting import Canvas
+from .painting import Sheet
 from .placing import PlacedInfarct, place_infarct, taken_by
 from .rendering import Projection, most_filled
 from .signals import (
@@ -30,8 +32,6 @@ from .signals import (
 )
 from .signals import flair as flair_signal
 
-HYPERINTENSITY, PERIVASCULAR_SPACE, SULCUS, ARTEFACT = 1, 2, 3, 4
-
 #: A voxel is labelled that a confounder fills by so much: less is hardly seen, but half would leave most
 #: perivascular spaces of a thick slice out.
 CONFOUNDED_FROM = 0.2
@@ -39,6 +39,8 @@ CONFOUNDED_FROM = 0.2
 #: Gliosis on FLAIR, in terms of white matter: 30 % of spread in each relaxation time would make some of it
 #: as bright as fresh infarcts.
 _BRIGHTEST = 2.1
+
+Paint = Callable[[Grid, list[tuple[Tissue, np.ndarray]]], None]
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Subject:
         t1, flair: on the host's grids, with its headers and voxel types.
         infarcts: uint16 on the FLAIR's grid, number of the infarct: the voxels it fills most, as many as its
             volume is worth (see `rendering.most_filled`).
-        confounders: uint8 on the FLAIR's grid, values as of `imaging.bids.CONFOUNDERS`; 0 in infarcts.
+        confounders: uint8 on the FLAIR's grid, values as of `truth_files.CONFOUNDERS`; 0 in infarcts.
         lesions: the infarcts, by number.
-        shapes: where each infarct's shape comes from: "noise", or the name of a mask.
+        confounding: what else it was given.
         left_out: plans that the brain had no room for.
     """
 
@@ -79,7 +81,7 @@ class Subject:
     infarcts: np.ndarray
     confounders: np.ndarray
     lesions: tuple[LesionRecord, ...]
-    shapes: tuple[str, ...]
+    confounding: Confounding
     left_out: tuple[InfarctPlan, ...]
 
 
@@ -114,45 +116,36 @@ def make_subject(
     # A stream for each part, so that a change to one leaves the others as they were.
     disease, others, noise, spoiling = (np.random.default_rng(s) for s in seed.spawn(4))
     placed, taken = _place(host, plans, shapes, disease)
-    canvas = Canvas(host, noise)
+    sheets = Sheet(host, host.t1), Sheet(host, host.flair)
+
+    def paint(grid: Grid, layers: list[tuple[Tissue, np.ndarray]]) -> None:
+        for sheet in sheets:
+            sheet.paint(grid, layers, noise)
+
     flair_grid = host.flair.scan.grid
-    labels = np.zeros(flair_grid.shape, np.uint8)
-    labels[host.known] = host.known_class
-    _confound(host, confounding, taken, canvas, labels, others)
+    labels = np.where(host.known, host.known_class, 0).astype(np.uint8)
+    _confound(host, confounding, taken, paint, labels, others)
     infarcts = np.zeros(flair_grid.shape, np.uint16)
     records: list[LesionRecord] = []
-    sources: list[str] = []
-    for plan_number in sorted(placed):
+    for number, plan_number in enumerate(sorted(placed), start=1):
         infarct = placed[plan_number]
-        number = len(records) + 1
         rim = _gliosis(GLIOTIC_RIM, disease)
         cavity = vary_lesion(OLD_CAVITY, WHITE_MATTER, GREY_MATTER, disease)
         inside = infarct.weight * infarct.cavity
-        canvas.paint(infarct.grid, [(cavity, inside), (rim, infarct.weight - inside)])
+        paint(infarct.grid, [(cavity, inside), (rim, infarct.weight - inside)])
         projection = Projection(infarct.grid, flair_grid, np.eye(4))
-        voxels = 0
-        if projection.window is not None:
-            box = projection.window.box
-            filled = projection.fractions(infarct.mask.astype(np.float32))
-            chosen = most_filled(filled, infarct.volume_ml / flair_grid.voxel_ml)
-            infarcts[box][chosen] = number
-            voxels = int(chosen.sum())
-        records.append(_record(number, infarct, voxels * flair_grid.voxel_ml))
-        sources.append(infarct.shape)
-    t1, flair = canvas.scans()
+        filled = projection.fractions(infarct.mask.astype(np.float32))
+        chosen = most_filled(filled, infarct.record.volume_ml / flair_grid.voxel_ml)
+        infarcts[projection.box][chosen] = number
+        voxels_ml = int(chosen.sum()) * flair_grid.voxel_ml
+        records.append(replace(infarct.record, number=number, voxel_volume_ml=voxels_ml))
+    t1, flair = (sheet.scan() for sheet in sheets)
     if confounding.artefact:
         t1, flair, noticeable = _spoil(host, t1, flair, confounding, spoiling)
         labels[noticeable & (labels == 0) & host.mask] = ARTEFACT
     labels[infarcts > 0] = 0
-    return Subject(
-        t1=t1,
-        flair=flair,
-        infarcts=infarcts,
-        confounders=labels,
-        lesions=tuple(records),
-        shapes=tuple(sources),
-        left_out=tuple(plan for k, plan in enumerate(plans) if k not in placed),
-    )
+    left_out = tuple(plan for k, plan in enumerate(plans) if k not in placed)
+    return Subject(t1, flair, infarcts, labels, tuple(records), confounding, left_out)
 
 
 def _place(
@@ -164,12 +157,10 @@ def _place(
     for k in sorted(range(len(plans)), key=lambda k: -plans[k].volume_ml):
         use = shapes if rng.random() < 0.5 else ()
         infarct = place_infarct(host.brain, plans[k], taken, use, rng)
-        if infarct is None:
-            continue
-        made[k] = infarct
-        near = taken_by(infarct, host.brain.grid)
-        if near is not None:
-            taken[near[0]] |= near[1]
+        if infarct is not None:
+            made[k] = infarct
+            box, near = taken_by(infarct, host.brain.grid)
+            taken[box] |= near
     return made, taken
 
 
@@ -177,7 +168,7 @@ def _confound(
     host: Host,
     confounding: Confounding,
     taken: np.ndarray,
-    canvas: Canvas,
+    paint: Paint,
     labels: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
@@ -185,33 +176,36 @@ def _confound(
     brain, used = host.brain, taken.copy()
 
     def put(mask: np.ndarray, tissue: Tissue, soft_mm: float, label: int) -> None:
-        box = _box(mask, 4)
-        if box is None:
-            return
-        used[box] |= mask[box]
-        x, y, z = (brain.grid.origin[a] + box[2 - a].start * brain.grid.spacing[a] for a in range(3))
-        size = tuple(b.stop - b.start for b in reversed(box))
-        grid = Grid((size[0], size[1], size[2]), brain.grid.spacing, (x, y, z), brain.grid.direction)
-        shape = mask[box].astype(np.float32)
-        weight = _softened(shape, soft_mm, grid) * brain.mask[box]
-        canvas.paint(grid, [(tissue, weight)])
-        projection = Projection(grid, host.flair.scan.grid, np.eye(4))
-        if projection.window is not None:
-            filled = projection.fractions(shape)
-            inner = labels[projection.window.box]
-            inner[(filled >= CONFOUNDED_FROM) & (inner == 0)] = label
+        mask = mask & ~used
+        for tight in ndimage.find_objects(mask.astype(np.uint8)):  # one, or none
+            z, y, x = (
+                slice(max(0, b.start - 4), min(n, b.stop + 4)) for b, n in zip(tight, mask.shape, strict=True)
+            )
+            used[z, y, x] |= mask[z, y, x]
+            left, posterior, bottom = (
+                o + b.start * s
+                for o, b, s in zip(brain.grid.origin, (x, y, z), brain.grid.spacing, strict=True)
+            )
+            shape = mask[z, y, x].astype(np.float32)
+            grid = Grid(
+                shape.shape[::-1], brain.grid.spacing, (left, posterior, bottom), brain.grid.direction
+            )
+            soft = ndimage.gaussian_filter(shape, [soft_mm / s for s in grid.spacing[::-1]])
+            paint(grid, [(tissue, soft * brain.mask[z, y, x])])
+            projection = Projection(grid, host.flair.scan.grid, np.eye(4))
+            inner = labels[projection.box]
+            inner[(projection.fractions(shape) >= CONFOUNDED_FROM) & (inner == 0)] = label
 
     if confounding.wmh_ml > 0:
         foci = int(rng.integers(2, 12))
         mask = confounders.white_matter_hyperintensities(brain, confounding.wmh_ml, foci, used, rng)
-        tissue = _gliosis(WHITE_MATTER_HYPERINTENSITY, rng)
-        put(mask & ~used, tissue, 0.7, HYPERINTENSITY)
+        put(mask, _gliosis(WHITE_MATTER_HYPERINTENSITY, rng), 0.7, HYPERINTENSITY)
     if confounding.perivascular:
         mask = confounders.perivascular_spaces(brain, confounding.perivascular, used, rng)
-        put(mask & ~used, vary(CSF, rng, 0.05), 0.4, PERIVASCULAR_SPACE)
+        put(mask, vary(CSF, rng, 0.05), 0.4, PERIVASCULAR_SPACE)
     if confounding.sulci:
         mask = confounders.widened_sulci(brain, confounding.sulci, used, rng)
-        put(mask & ~used, vary(CSF, rng, 0.05), 0.5, SULCUS)
+        put(mask, vary(CSF, rng, 0.05), 0.5, SULCUS)
 
 
 def _spoil(
@@ -220,20 +214,17 @@ def _spoil(
     """T1 and FLAIR, one of them with an artefact, and where on the FLAIR's grid that is noticeable."""
     channel = confounding.artefact_in
     scan, image = (flair, host.flair) if channel else (t1, host.t1)
-    white = host.levels.white[channel]
-    spoiled = artefacts.spoil(scan.values, scan.grid, confounding.artefact, image.noise.sd, white, rng)
-    changed = scan.with_values(spoiled.values, spoiled.slab)
+    values, slab, noticeable = artefacts.spoil(
+        scan.values, scan.grid, confounding.artefact, image.noise.sd, host.levels.white[channel], rng
+    )
+    changed = scan.with_values(values, slab)
     if channel:
-        return t1, changed, spoiled.noticeable
+        return t1, changed, noticeable
     to_t1 = sitk.AffineTransform(3)
     to_t1.SetMatrix(image.from_flair[:3, :3].ravel().tolist())
     to_t1.SetTranslation(image.from_flair[:3, 3].tolist())
-    there = sitk.Resample(
-        scan.grid.image(spoiled.noticeable.astype(np.uint8)),
-        flair.grid.empty_image(),
-        to_t1,
-        sitk.sitkNearestNeighbor,
-    )
+    marked = scan.grid.image(noticeable.astype(np.uint8))
+    there = sitk.Resample(marked, flair.grid.empty_image(), to_t1, sitk.sitkNearestNeighbor)
     return changed, flair, sitk.GetArrayFromImage(there) > 0
 
 
@@ -243,32 +234,3 @@ def _gliosis(design: Tissue, rng: np.random.Generator) -> Tissue:
         drawn = vary_lesion(design, WHITE_MATTER, GREY_MATTER, rng)
         if flair_signal(drawn) <= _BRIGHTEST * flair_signal(WHITE_MATTER):
             return drawn
-
-
-def _box(mask: np.ndarray, margin: int) -> tuple[slice, slice, slice] | None:
-    """The box round what is true, with a margin."""
-    if not mask.any():
-        return None
-    lines = [np.flatnonzero(mask.any(tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    z, y, x = (
-        slice(max(0, int(line[0]) - margin), min(n, int(line[-1]) + margin + 1))
-        for line, n in zip(lines, mask.shape, strict=True)
-    )
-    return z, y, x
-
-
-def _softened(shape: np.ndarray, soft_mm: float, grid: Grid) -> np.ndarray:
-    return ndimage.gaussian_filter(shape, [soft_mm / s for s in grid.spacing[::-1]])
-
-
-def _record(number: int, infarct: PlacedInfarct, voxel_volume_ml: float) -> LesionRecord:
-    return LesionRecord(
-        number=number,
-        kind=infarct.plan.kind,
-        region=infarct.region,
-        side=infarct.side,
-        cavitated=infarct.plan.cavitated,
-        volume_ml=infarct.volume_ml,
-        voxel_volume_ml=voxel_volume_ml,
-        centroid_ras=infarct.centroid_ras,
-    )

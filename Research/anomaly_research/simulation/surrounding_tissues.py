@@ -1,4 +1,4 @@
-"""What surrounds a brain: CSF, skull with marrow, fat, muscle, skin, orbits and air spaces.
+"""What surrounds a brain: CSF, skull with marrow, fat, muscle, skin, orbits and air; and the signals of it all.
 
 A plausible head for brain extraction to work on, built from distances to the brain and a few ellipsoids in
 the template's coordinates; nothing here is measured anatomy.
@@ -12,7 +12,19 @@ import numpy as np
 from scipy import ndimage
 
 from .random_fields import smooth_noise
-from .signals import CORTICAL_BONE, CSF, FAT, MARROW, MUSCLE, SKIN, VITREOUS, Tissue
+from .signals import (
+    CORTICAL_BONE,
+    CSF,
+    EQUATIONS,
+    FAT,
+    MARROW,
+    MUSCLE,
+    SKIN,
+    VITREOUS,
+    Tissue,
+    vary,
+    vary_brain,
+)
 from .simulated_brain import Brain
 
 # Distances vary over millimetres: they are computed on a coarser grid and interpolated.
@@ -80,29 +92,27 @@ def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
         if tissue is not None:
             parts[tissue] = parts.get(tissue, np.float32(0)) + share.astype(np.float32)
 
+    def ellipsoid(centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:
+        return _step(-_ellipsoid_distance((x, y, z), centre, radii))
+
     inside = _step(-depth)
     fill(None, 1 - inside)
-    canal = _step(-_ellipsoid_distance((x, y, z), (0, -48, -75), (13, 11, 30)))
-    fill(CSF, np.maximum(_step(fluid - from_hull), canal))
+    fill(CSF, np.maximum(_step(fluid - from_hull), ellipsoid((0, -48, -75), (13, 11, 30))))
     for sign in (-1, 1):
-        eye = (sign * 31.0, 72.0, -38.0)
-        fill(VITREOUS, _step(-_ellipsoid_distance((x, y, z), eye, (12.0, 12.0, 12.0))))
-        muscles = _ellipsoid_distance((x, y, z), (sign * 26.0, 56.0, -37.0), (4.0, 22.0, 3.0))
-        fill(MUSCLE, _step(-muscles))
-        orbit = _ellipsoid_distance((x, y, z), (sign * 28.0, 62.0, -38.0), (17.0, 30.0, 17.0))
-        fill(FAT, _step(-orbit) * _step(-3.0 - depth) * _step(outside_skull + 2))
-        fill(None, _step(-_ellipsoid_distance((x, y, z), (sign * 24.0, 62.0, -68.0), (13.0, 16.0, 14.0))))
-        cells = _ellipsoid_distance((x, y, z), (sign * 52.0, -36.0, -46.0), (14.0, 16.0, 20.0))
-        fill(None, _step(-cells) * np.clip(0.75 + 0.5 * noise(4), 0, 1))
-        fill(None, _step(-_ellipsoid_distance((x, y, z), (sign * 66.0, -18.0, -44.0), (14.0, 3.5, 3.5))))
+        fill(VITREOUS, ellipsoid((sign * 31.0, 72.0, -38.0), (12.0, 12.0, 12.0)))
+        fill(MUSCLE, ellipsoid((sign * 26.0, 56.0, -37.0), (4.0, 22.0, 3.0)))
+        orbit = ellipsoid((sign * 28.0, 62.0, -38.0), (17.0, 30.0, 17.0))
+        fill(FAT, orbit * _step(-3.0 - depth) * _step(outside_skull + 2))
+        fill(None, ellipsoid((sign * 24.0, 62.0, -68.0), (13.0, 16.0, 14.0)))
+        cells = ellipsoid((sign * 52.0, -36.0, -46.0), (14.0, 16.0, 20.0))
+        fill(None, cells * np.clip(0.75 + 0.5 * noise(4), 0, 1))
+        fill(None, ellipsoid((sign * 66.0, -18.0, -44.0), (14.0, 3.5, 3.5)))
     for centre, radii in (
         ((0.0, 30.0, -40.0), (13.0, 12.0, 9.0)),  # sphenoid sinus
         ((0.0, 58.0, -42.0), (9.0, 20.0, 14.0)),  # ethmoid cells
         ((0.0, 62.0, -68.0), (9.0, 30.0, 14.0)),  # nasal cavity
     ):
-        fill(
-            None, _step(-_ellipsoid_distance((x, y, z), centre, radii)) * np.clip(0.8 + 0.4 * noise(5), 0, 1)
-        )
+        fill(None, ellipsoid(centre, radii) * np.clip(0.8 + 0.4 * noise(5), 0, 1))
     bone = _step(skull - from_hull)
     in_marrow = _step(from_hull - fluid - table) * _step(fluid + table + marrow - from_hull)
     fill(MARROW, in_marrow * np.clip(0.85 + 0.2 * noise(5), 0, 1))
@@ -113,6 +123,29 @@ def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
     fill(FAT, 0.8 * _step(3.0 * (noise(7) - 1.0)) + 0.08)
     fill(MUSCLE, inside)
     return SurroundingTissues(tuple(parts.items()), depth < 0, depth.astype(np.float32))
+
+
+def healthy_signals(
+    brain: Brain, head: SurroundingTissues, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], tuple[Tissue, Tissue, Tissue]]:
+    """The signals of a head without lesions, and the white matter, grey matter and CSF of the person.
+
+    The signals, of "t1" and "flair", are float32 like the brain's arrays, relative to the person's white matter.
+    """
+    white, grey, fluid = tissues = vary_brain(rng)
+    spacing = brain.grid.spacing[::-1]
+    present = [(white, brain.white), (grey, brain.grey), (fluid, brain.csf)]
+    present += [(vary(t, rng, 0.15), amount) for t, amount in head.fractions]
+    signals = {}
+    for name, equation in EQUATIONS.items():
+        signal = np.zeros(brain.mask.shape, np.float32)
+        for tissue, amount in present:
+            signal += np.float32(equation(tissue) / equation(white)) * amount
+        # Living tissue is not of one brightness.
+        texture = 0.025 * smooth_noise(rng, signal.shape, spacing, 3.0)
+        texture += 0.03 * smooth_noise(rng, signal.shape, spacing, 25.0)
+        signals[name] = signal * (1 + texture)
+    return signals, tissues
 
 
 def _distance_from_hull(brain: Brain) -> np.ndarray:
@@ -145,9 +178,7 @@ def _distance_from_closing(mask: np.ndarray, spacing: tuple[float, ...], reach_m
 
 
 def _ellipsoid_distance(
-    position: tuple[np.ndarray, np.ndarray, np.ndarray],
-    centre: tuple[float, float, float],
-    radii: tuple[float, float, float],
+    position: tuple[np.ndarray, ...], centre: tuple[float, ...], radii: tuple[float, ...]
 ) -> np.ndarray:
     """Roughly the distance in mm from an ellipsoid's surface, negative inside."""
     scaled = sum(((p - c) / r) ** 2 for p, c, r in zip(position, centre, radii, strict=True))

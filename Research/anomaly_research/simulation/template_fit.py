@@ -1,4 +1,4 @@
-"""Where a voxel of a real brain lies in the ICBM152 template: an affine registration."""
+"""Where the voxels of a real brain lie in the ICBM152 template: an affine registration."""
 
 from __future__ import annotations
 
@@ -13,16 +13,24 @@ from .simulated_brain import template_image
 _COARSE_MM = 3.0
 
 
-def template_affine(t1: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray:
-    """The affine map, 4 x 4, from LPS points of a scan's space to the template's RAS points, both in mm.
+def template_coordinates(t1: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray:
+    """Where the voxels of a scan lie in the template: float32 (3, slices, rows, columns), RAS in mm.
 
     Args:
-        t1: float32 (slices, rows, columns) on `grid`, bias-corrected.
+        t1: float32 (slices, rows, columns) on `grid` (axes along L, P and S), bias-corrected.
         brain: bool, same shape.
-
-    Raises:
-        InputError: if nilearn, which ships the template, is not installed.
     """
+    affine = _template_affine(t1, brain, grid)
+    lines = (
+        np.arange(n, dtype=np.float32) * s + o
+        for n, s, o in zip(grid.shape, grid.spacing[::-1], grid.origin[::-1], strict=True)
+    )
+    z, y, x = np.meshgrid(*lines, indexing="ij", sparse=True)
+    return np.stack([a * x + b * y + c * z + d for a, b, c, d in affine[:3]]).astype(np.float32)
+
+
+def _template_affine(t1: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray:
+    """The affine map, 4 x 4, from LPS points of the scan's space to the template's RAS points, both in mm."""
     template = template_image()
     fixed = grid.image(np.where(brain, t1, 0).astype(np.float32))
     shrink = [max(1, round(_COARSE_MM / s)) for s in grid.spacing]
@@ -31,8 +39,7 @@ def template_affine(t1: np.ndarray, brain: np.ndarray, grid: Grid) -> np.ndarray
     fixed = sitk.Clamp(fixed / level, sitk.sitkFloat32, 0.0, 1.3)
     start = sitk.AffineTransform(3)
     points = grid.points(np.argwhere(brain)[::97, ::-1])
-    array = voxels_of(template)
-    target = Grid.of(template).points(np.argwhere(array > 0)[::97, ::-1])
+    target = Grid.of(template).points(np.argwhere(voxels_of(template) > 0)[::97, ::-1])
     scale = target.std(axis=0) / points.std(axis=0)
     start.SetMatrix(np.diag(scale).ravel().tolist())
     start.SetTranslation((target.mean(axis=0) - scale * points.mean(axis=0)).tolist())

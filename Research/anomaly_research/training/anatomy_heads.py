@@ -7,6 +7,7 @@ training; what is drawn anew for every image is in `anatomy_simulation`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_file import atomic_file
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
+
+from ..simulation.shapes import largest_piece
 
 SPACING_MM = (1.0, 0.9, 0.9)
 """Of a head's array: slices are thin, so that thick ones can be averaged from them."""
@@ -71,11 +74,7 @@ class LabelledHead:
 
 
 def deformed_head(path: Path, rng: np.random.Generator) -> LabelledHead:
-    """One person made from a label map: turned, scaled, bent, mirrored or not, with narrow or wide ventricles and sulci.
-
-    Raises:
-        InputError: if the map cannot be read, or has no white matter as FreeSurfer numbers it.
-    """
+    """One person made from a label map: turned, scaled, bent, mirrored or not, with narrow or wide ventricles and sulci."""
     image = read_volume(path, role="label map", mask=True).image
     image = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkInt16), "LPS")
     table = np.zeros(1024, np.uint8)
@@ -100,11 +99,7 @@ def write_heads(heads: dict[str, LabelledHead], path: Path) -> None:
 
 
 def read_heads(path: Path) -> dict[str, LabelledHead]:
-    """Heads that `write_heads` wrote.
-
-    Raises:
-        InputError: the file is missing or something else.
-    """
+    """Heads that `write_heads` wrote; an InputError if the file is missing or something else."""
     try:
         with np.load(path, allow_pickle=False) as content:
             packed = {name: content[name] for name in content.files}
@@ -121,9 +116,7 @@ def _deformed(native: np.ndarray, spacing: np.ndarray, rng: np.random.Generator)
     angles = np.deg2rad(rng.normal(0, (9, 4, 4)).clip(-20, 20))  # nodding, tilting, turning
     turn = _rotation(angles) * rng.normal(0.965, (0.04, 0.04, 0.04)).clip(0.87, 1.08)
     # Slices to cover the turned brain, with some air above and neck below.
-    height = float(high[0] - low[0]) + 50
-    slices = int(height / SPACING_MM[0])
-    shape = (slices, ROWS, COLUMNS)
+    shape = (int((float(high[0] - low[0]) + 50) / SPACING_MM[0]), ROWS, COLUMNS)
     lattice = tuple(int(np.ceil(n * mm / _FIELD_MM)) + 1 for n, mm in zip(shape, SPACING_MM, strict=True))
     axes = [(np.arange(n) - (n - 1) / 2) * _FIELD_MM for n in lattice]
     places = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
@@ -132,8 +125,7 @@ def _deformed(native: np.ndarray, spacing: np.ndarray, rng: np.random.Generator)
         source += amount * np.stack([_smooth(rng, lattice, step) for _ in range(3)], axis=-1)
     source -= _push(native, spacing, source, rng)
     index = np.empty((3, *shape), np.float32)
-    zoom = [np.linspace(0, m - 1, n, dtype=np.float32) for n, m in zip(shape, lattice, strict=True)]
-    along = np.meshgrid(*zoom, indexing="ij")
+    along = _stretched(lattice, shape)
     for axis in range(3):
         ndimage.map_coordinates(source[..., axis] / spacing[axis], along, index[axis], order=1)
     return ndimage.map_coordinates(native, index, order=0, mode="constant", cval=0)
@@ -163,7 +155,9 @@ def _widen_sulci(tissue: np.ndarray, rng: np.random.Generator) -> None:
     share = rng.uniform(0, 0.9)
     if rng.random() < 0.4:
         return
-    here = _upsampled(_smooth(rng, (8, 10, 9), 2), tissue.shape) < np.sqrt(2) * (2 * share - 1)
+    coarse = _smooth(rng, (8, 10, 9), 2)
+    here = ndimage.map_coordinates(coarse, _stretched(coarse.shape, tissue.shape), order=1)
+    here = here < np.sqrt(2) * (2 * share - 1)
     for grows, into in (("sulcal fluid", "cortex"), ("cortex", "white matter")):
         wide = ndimage.binary_dilation(tissue == NUMBER[grows])
         tissue[wide & here & (tissue == NUMBER[into])] = NUMBER[grows]
@@ -174,11 +168,7 @@ def _brain_mask(tissue: np.ndarray, reach: int) -> np.ndarray:
     brain = np.isin(tissue, _BRAIN)
     closed = _grown(_grown(brain, reach), -reach)
     fluid = (tissue == NUMBER["sulcal fluid"]) & closed
-    mask = ndimage.binary_opening(brain | fluid, iterations=2)
-    labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()
+    return largest_piece(ndimage.binary_opening(brain | fluid, iterations=2))
 
 
 def _grown(mask: np.ndarray, by: int) -> np.ndarray:
@@ -210,9 +200,7 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, ...], step: int) -> np.n
     return (field / max(float(field.std()), 1e-3)).astype(np.float32)
 
 
-def _upsampled(field: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    at = np.meshgrid(
-        *(np.linspace(0, m - 1, n, dtype=np.float32) for n, m in zip(shape, field.shape, strict=True)),
-        indexing="ij",
-    )
-    return ndimage.map_coordinates(field, at, order=1)
+def _stretched(lattice: tuple[int, ...], shape: tuple[int, ...]) -> Sequence[np.ndarray]:
+    """The places in a lattice that lie under the voxels of an array stretched over it: float32 indices."""
+    lines = (np.linspace(0, m - 1, n, dtype=np.float32) for n, m in zip(shape, lattice, strict=True))
+    return np.meshgrid(*lines, indexing="ij")

@@ -226,14 +226,9 @@ def _add_lesions(
             level = rng.uniform(0.2, 0.9)
             cavity, rim = _cavity(solid > 0.7, rng, (1.0, largest), spacing_mm)
             _blend(images, rim * solid, (dull, bright))
-            _blend(
-                images,
-                level * cavity * solid,
-                (
-                    float(t1_signal[fluid]) * rng.uniform(0.8, 1.6),
-                    float(flair_signal[fluid]) * rng.uniform(0.8, 3),
-                ),
-            )
+            t1_fluid = float(t1_signal[fluid]) * rng.uniform(0.8, 1.6)
+            flair_fluid = float(flair_signal[fluid]) * rng.uniform(0.8, 3)
+            _blend(images, level * cavity * solid, (t1_fluid, flair_fluid))
 
 
 def _blend(images: list[np.ndarray], amount: np.ndarray, signals: tuple[float, float]) -> None:
@@ -272,16 +267,14 @@ def _ellipsoid(
     shape: tuple[int, ...], place: np.ndarray, radii_mm: np.ndarray, spacing_mm: float
 ) -> tuple[tuple[slice, ...], np.ndarray]:
     """A box round a place, and how far its voxels lie from the middle, 1 being the surface."""
-    spacing = (spacing_mm, *SPACING_MM[1:])
-    box, parts = [], []
-    for axis in range(3):
-        reach = 1.8 * radii_mm[axis] / spacing[axis]
-        low = max(0, int(place[axis] - reach))
-        high = min(shape[axis], int(place[axis] + reach) + 2)
+    box, squares = [], []
+    for size, at, radius, mm in zip(shape, place, radii_mm, (spacing_mm, *SPACING_MM[1:]), strict=True):
+        reach = 1.8 * radius / mm
+        low, high = max(0, int(at - reach)), min(size, int(at + reach) + 2)
         box.append(slice(low, high))
-        along = (np.arange(low, high) - place[axis]) * spacing[axis] / radii_mm[axis]
-        parts.append(along.reshape([-1 if a == axis else 1 for a in range(3)]).astype(np.float32) ** 2)
-    return tuple(box), np.sqrt(parts[0] + parts[1] + parts[2])
+        squares.append(((np.arange(low, high) - at) * mm / radius).astype(np.float32) ** 2)
+    z, y, x = squares
+    return tuple(box), np.sqrt(z[:, None, None] + y[:, None] + x)
 
 
 def _drawn_mask(brain: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
@@ -294,14 +287,12 @@ def _drawn_mask(brain: np.ndarray, shares: np.ndarray, rng: np.random.Generator)
     mask = soft > 0.5 + np.clip(rng.uniform(0, 0.3) * wave, -0.45, 0.45)
     if kind < 0.6:
         return mask, True
-    if kind < 0.8:
-        size = 2 * int(rng.integers(1, 5)) + 1
-        return ndimage.maximum_filter(mask, (1, size, size)), True
-    if kind < 0.88:
-        size = 2 * int(rng.integers(1, 6)) + 1
-        return ndimage.minimum_filter(mask, (1, size, size)), True
-    if kind < 0.95:
-        size = 2 * int(rng.integers(5, 12)) + 1
-        return ndimage.maximum_filter(mask, (1, size, size)), False
-    shift = rng.integers(-25, 26, 2)
-    return np.roll(mask, shift, (1, 2)), False
+    for below, change, reach, plausible in (
+        (0.8, ndimage.maximum_filter, (1, 5), True),
+        (0.88, ndimage.minimum_filter, (1, 6), True),
+        (0.95, ndimage.maximum_filter, (5, 12), False),
+    ):
+        if kind < below:
+            size = 2 * int(rng.integers(*reach)) + 1
+            return change(mask, (1, size, size)), plausible
+    return np.roll(mask, rng.integers(-25, 26, 2), (1, 2)), False

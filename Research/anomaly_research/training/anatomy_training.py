@@ -64,9 +64,7 @@ def train_anatomy(
     Args:
         labels: folder of whole-head label maps (.nii.gz).
         output: the network's file; the deformed heads are kept beside it, as they take minutes to make.
-        settings: of the run.
         command: for the card.
-        report: told stage, fraction and message.
 
     Returns:
         Dice by part of the brain on slices of the held-out maps.
@@ -89,7 +87,7 @@ def train_anatomy(
             group["lr"] = settings.learning_rate * _rate(step / settings.steps)
         if step % settings.uses == 0:
             recent.append(_batch(painters, settings, rng))
-        inputs, target = _mixed(recent, settings, rng)
+        inputs, target = _mixed(recent, rng)
         with torch.autocast("cpu", torch.bfloat16):
             answer = network(inputs)
         loss = _loss(answer.float(), target)
@@ -99,10 +97,18 @@ def train_anatomy(
         averaged.update_parameters(network)
         mean_loss += (float(loss.detach()) - mean_loss) * max(0.01, 1 / (step + 1))
         if (step + 1) % max(1, settings.steps // 8) == 0 or step + 1 == settings.steps:
-            seconds = time.perf_counter() - begin
-            dice = dice_of(averaged.module, judged)
-            card = _card(settings, command, dice, step + 1, seconds)
-            card |= {"maps": _maps(training), "maps_held_out": _maps(validation)}
+            dice = _dice(averaged.module, judged)
+            card = {
+                "summary": SOURCES,
+                "command": command,
+                "seed": settings.seed,
+                "steps": step + 1,
+                "slices": (step + 1) * settings.heads_a_step * settings.slices_a_head,
+                "seconds": round(time.perf_counter() - begin),
+                "dice_held_out_maps": {name: round(value, 3) for name, value in dice.items()},
+                "maps": _maps(training),
+                "maps_held_out": _maps(validation),
+            }
             save_anatomy(AnatomyModel(averaged.module.state_dict(), settings.widths, card), output)
         if step % 10 == 0 or step + 1 == settings.steps:
             said = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
@@ -111,7 +117,7 @@ def train_anatomy(
 
 
 @torch.inference_mode()
-def dice_of(network: torch.nn.Module, batches: list[Slices]) -> dict[str, float]:
+def _dice(network: torch.nn.Module, batches: list[Slices]) -> dict[str, float]:
     """Dice of each part of the brain over all slices together, within their masks."""
     network.eval()
     common, either = np.zeros(CLASSES), np.zeros(CLASSES)
@@ -147,41 +153,35 @@ def _heads(
             report("heads", place / len(wanted), f"Deforming {path.name}")
             heads[name] = deformed_head(path, np.random.default_rng([maps.index(path) + 1, number]))
         write_heads(heads, cache)
-    kept_apart = {name for name, (path, _) in wanted.items() if path in held_out}
-    return (
-        {name: head for name, head in heads.items() if name not in kept_apart},
-        {name: head for name, head in heads.items() if name in kept_apart},
+    training, validation = (
+        {name: head for name, head in heads.items() if (wanted[name][0] in held_out) is kept_apart}
+        for kept_apart in (False, True)
     )
+    return training, validation
 
 
-def _validation_slices(heads: dict[str, LabelledHead], draws: int = 6) -> list[Slices]:
+def _validation_slices(heads: dict[str, LabelledHead]) -> list[Slices]:
     """The same slices whatever the run."""
     rng = np.random.default_rng(0)
-    return [
-        painter.draw(rng, 4)
-        for head in heads.values()
-        for painter in [HeadPainter(head, rng)]
-        for _ in range(draws)
-    ]
+    drawn = []
+    for head in heads.values():
+        painter = HeadPainter(head, rng)
+        drawn += [painter.draw(rng, 4) for _ in range(6)]
+    return drawn
 
 
 def _batch(painters: list[HeadPainter], settings: AnatomyTraining, rng: np.random.Generator) -> Slices:
     chosen = rng.choice(len(painters), min(settings.heads_a_step, len(painters)), replace=False)
     drawn = [painters[number].draw(rng, settings.slices_a_head) for number in chosen]
-    return Slices(
-        np.concatenate([slices.inputs for slices in drawn]),
-        np.concatenate([slices.labels for slices in drawn]),
-    )
+    return Slices(*(np.concatenate([getattr(s, name) for s in drawn]) for name in ("inputs", "labels")))
 
 
-def _mixed(
-    recent: Sequence[Slices], settings: AnatomyTraining, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def _mixed(recent: Sequence[Slices], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """A batch picked from what was drawn last, some of it mirrored: drawing costs as much as learning."""
     count = len(recent[-1].labels)
-    batches, places = rng.integers(0, len(recent), count), rng.permutation(count)
-    inputs = torch.from_numpy(np.stack([recent[b].inputs[p] for b, p in zip(batches, places, strict=True)]))
-    target = torch.from_numpy(np.stack([recent[b].labels[p] for b, p in zip(batches, places, strict=True)]))
+    chosen = list(zip(rng.integers(0, len(recent), count), rng.permutation(count), strict=True))
+    inputs = torch.from_numpy(np.stack([recent[batch].inputs[place] for batch, place in chosen]))
+    target = torch.from_numpy(np.stack([recent[batch].labels[place] for batch, place in chosen]))
     if rng.random() < 0.5:
         inputs, target = inputs.flip(-1), target.flip(-1)
     return inputs.to(memory_format=torch.channels_last), target.long()
@@ -211,17 +211,3 @@ def _rate(progress: float) -> float:
 def _maps(heads: dict[str, LabelledHead]) -> list[str]:
     """The label maps that heads were made from."""
     return sorted({name.rpartition("-")[0] for name in heads})
-
-
-def _card(
-    settings: AnatomyTraining, command: str, dice: dict[str, float], steps: int, seconds: float
-) -> dict[str, object]:
-    return {
-        "summary": SOURCES,
-        "command": command,
-        "seed": settings.seed,
-        "steps": steps,
-        "slices": steps * settings.heads_a_step * settings.slices_a_head,
-        "seconds": round(seconds),
-        "dice_held_out_maps": {name: round(value, 3) for name, value in dice.items()},
-    }

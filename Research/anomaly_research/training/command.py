@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
+from AnomalyDetectionLib.detection.device import resolve_device
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import SUFFIX, Model, load_paper_model, save_model
 from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
@@ -21,74 +22,47 @@ from .settings import TrainingSettings
 
 Progress = Callable[[str, float, str], None]
 
-
-FINE_TUNING = {"max_epochs": 3, "learning_rate": 0.0002}
-FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
+_FINE_TUNING = {"max_epochs": 3, "learning_rate": 0.0002}
+_FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
 """What is taken where the options do not say: with a model to start from, and without one."""
 
 
-def settings_of(options: dict[str, Any], start: Model | None = None) -> TrainingSettings:
-    """The settings that the command line's options stand for.
-
-    Args:
-        start: the model to start from, whose network it is then; None: random weights.
-    """
-    usual = FROM_RANDOM if start is None else FINE_TUNING
+def _settings(options: dict[str, Any], start: Model | None) -> TrainingSettings:
+    """The settings that the options stand for; the network is that of the model to start from, if there is one."""
+    usual = _FROM_RANDOM if start is None else _FINE_TUNING
     options = options | {name: value for name, value in usual.items() if options[name] is None}
-    network = NetworkSettings(
-        latent_size=options["latent_size"],
-        widths=options["widths"],
-        output_activation=options["output_activation"],
-        features=options["features"],
-    )
+
+    def taken(*names: str) -> dict[str, Any]:
+        return {name: options[name] for name in names}
+
+    network = NetworkSettings(**taken("latent_size", "widths", "output_activation", "features"))
     return TrainingSettings(
         network=network if start is None else start.network,
-        augmentation=Augmentation(
-            gain=options["gain"], shift=options["shift"], noise=options["noise"], blur=options["blur"]
-        ),
+        augmentation=Augmentation(**taken("gain", "shift", "noise", "blur")),
         held_out=tuple(options["held_out"]),
         left_out=tuple(options["leave_out"]),
         training_patches=options["patches"],
-        validation_patches=options["validation_patches"],
-        sampling=options["sampling"],
-        batch_size=options["batch_size"],
-        learning_rate=options["learning_rate"],
         betas=(options["beta1"], 0.999),
-        patience=options["patience"],
-        max_epochs=options["max_epochs"],
-        precision=options["precision"],
-        seed=options["seed"],
         start=None if start is None else start.fingerprint,
+        **taken("validation_patches", "sampling", "batch_size", "learning_rate"),
+        **taken("patience", "max_epochs", "precision", "seed"),
     )
 
 
 def train_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
-    """Train, and write checkpoint, curves and, when the run is over, the model.
+    """Train, and write checkpoint, curves and, when the run is over, the model; returns what was done, in a sentence.
 
-    Returns:
-        What has been done, in one sentence.
-
-    Raises:
-        InputError: the scans, the card's JSON, the run's folder or the device cannot be used.
+    An InputError if the scans, the card's JSON, the run's folder or the device cannot be used.
     """
-    from AnomalyDetectionLib.detection.device import resolve_device
-
     start = load_paper_model(options["start"], "This training") if options["start"] else None
-    settings = settings_of(options, start)
-    name = options["name"]
-    if not name or Path(name).name != name:
-        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    settings = _settings(options, start)
+    name = checked_name(options["name"])
     if options["minutes"] and options["devices"] > 1:
         raise InputError("--minutes is for a single process; leave it out, or --devices.")
     about = read_about(options["about"])
     device = resolve_device(options["device"])
     folder: Path = options["output"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --output."
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
     processes = launch(options["devices"], device)
 
     def report(moment: Moment) -> None:
@@ -105,10 +79,9 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
         return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
     path = folder / f"{name}{SUFFIX}"
     if processes.is_first:
-        plain = start is not None and not needs_tissue_statistics(
-            start.scoring
-        )  # these are not estimated here
-        scoring = start.scoring if start is not None and plain else ScoringSettings()
+        scoring = start.scoring if start is not None else ScoringSettings()
+        if needs_tissue_statistics(scoring):  # these are not estimated here
+            scoring = ScoringSettings()
         model = make_model(name, trained, settings, scoring, command, about, start)
         save_model(model, path)
         draw_curves(trained.history, folder / "curves.png")
@@ -120,12 +93,15 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
     )
 
 
-def read_about(path: Path | None) -> dict[str, Any]:
-    """What a person has to say of a model, from a JSON file; nothing without one.
+def checked_name(name: str) -> str:
+    """The name of a model, which is that of its file too; an InputError unless it can be one."""
+    if not name or Path(name).name != name:
+        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    return name
 
-    Raises:
-        InputError: it is no JSON object.
-    """
+
+def read_about(path: Path | None) -> dict[str, Any]:
+    """What a person has to say of a model, from a JSON file, or an InputError; nothing without one."""
     if path is None:
         return {}
     try:

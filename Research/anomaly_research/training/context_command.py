@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from AnomalyDetectionLib.calibration.calibration import with_false_positive_curve
-from AnomalyDetectionLib.calibration.count_false_positives import NormalScan
 from AnomalyDetectionLib.calibration.normal_scans import score_normal_scan
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
@@ -29,7 +28,7 @@ from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from torch import Tensor
 
 from ..painting.lesion_shapes import read_outlines
-from .candidate_examples import draw_examples
+from .candidate_examples import Examples, draw_examples
 from .candidate_training import (
     CandidateTrainingSettings,
     calibrated,
@@ -37,7 +36,7 @@ from .candidate_training import (
     train_second_look,
     with_score,
 )
-from .command import read_about
+from .command import checked_name, read_about
 from .context_checkpoint import Step
 from .context_loop import ContextTrainingSettings, train_context
 from .lesion_scan import LesionScan
@@ -47,9 +46,6 @@ Progress = Callable[[str, float, str], None]
 MOST_OUTLINES = 500
 """Real lesions of a folder that lend their shapes, at most; more would only take memory."""
 
-_CALIBRATION_SCANS = 1 / 6
-"""Scans that are painted for the calibration of the second look, as a share of those that it learns from."""
-
 FALSE_POSITIVES = 1.0
 """A normal scan, at the default threshold."""
 
@@ -57,17 +53,11 @@ _SECOND_LOOK = 0.75  # of the time, before it begins
 
 
 def train_context_from_options(options: dict[str, Any], command: str, progress: Progress) -> str:
-    """Train both networks, calibrate the second on people held out, and write the model.
+    """Train both networks, calibrate the second on people held out, and write the model; returns a sentence about it.
 
-    Returns:
-        What has been done, in one sentence.
-
-    Raises:
-        InputError: the scans, the masks, the model to begin with, the card's JSON or the folder cannot be used.
+    An InputError if the scans, the masks, the model to begin with, the card's JSON or the folder cannot be used.
     """
-    name, folder = options["name"], options["output"]
-    if not name or Path(name).name != name:
-        raise InputError(f"A model cannot be named '{name}': leave out folders, they belong to --output.")
+    name, folder = checked_name(options["name"]), options["output"]
     about = read_about(options["about"])
     start = _start(options["from_model"])
     training, held_out, preparation = _scans(options, start)
@@ -86,10 +76,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         seed=options["seed"],
         data=_digest(options["scans"], training, outlines, start),
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be made ({error.strerror}); choose another.") from error
+    folder.mkdir(parents=True, exist_ok=True)
 
     def report(step: Step) -> None:
         line = f"step {step.number} of {settings.steps}: loss {step.loss:.4f}; {step.slices_per_second:.0f} slices/s"
@@ -105,6 +92,13 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         device=options["device"],
         report=report,
     )
+    network = ContextNetwork(settings.network)
+    network.load_state_dict(weights)
+    network.eval()
+    painted_scans = options["painted_scans"]
+    second_look, candidate = _second_look(
+        network, scans, held_out, outlines, settings, painted_scans, options["device"], progress
+    )
     card = {
         **about,
         "trained on": {
@@ -112,8 +106,8 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
             "held out for calibration": sorted({scan.patient for scan in held_out}),
             "left out for testing": list(options["leave_out"]),
             "slices": settings.steps * settings.batch_size,
-            "painted scans of the second look": options["painted_scans"],
-            "painted scans of its calibration": calibration_scans(options["painted_scans"]),
+            "painted scans of the second look": painted_scans,
+            "painted scans of its calibration": _calibration_scans(painted_scans),
             "lesions": "painted, by painting/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
             "masks left out": len(left_out),
@@ -124,19 +118,9 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         "training settings": json.loads(json.dumps(dataclasses.asdict(settings))),
         "curves": [dataclasses.asdict(step) for step in history],
     }
-    model = finished_model(
-        name,
-        weights,
-        settings,
-        scans,
-        held_out,
-        outlines,
-        preparation,
-        card,
-        options["painted_scans"],
-        options["device"],
-        progress,
-    )
+    scoring = ScoringSettings(stride=1, threshold=0.5, min_patches=1)
+    model = ContextModel(name, weights, settings.network, second_look, candidate, preparation, scoring, card)
+    model = _at_false_positives(model, held_out, options["device"])
     path = folder / f"{name}{SUFFIX}"
     save_model(model, path)
     done = f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
@@ -145,89 +129,60 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
     return f"{done} {len(left_out)} masks of --outlines were left out, the first: {left_out[0].reason}"
 
 
-def finished_model(
-    name: str,
-    weights: dict[str, Tensor],
-    settings: ContextTrainingSettings,
+def _second_look(
+    network: ContextNetwork,
     scans: Sequence[LesionScan],
     held_out: Sequence[TrainingScan],
     outlines: Sequence[np.ndarray],
-    preparation: PreparationSettings,
-    card: dict[str, Any],
+    settings: ContextTrainingSettings,
     painted_scans: int,
     device: str,
     progress: Progress,
-) -> ContextModel:
-    """The second look learnt and calibrated, and the threshold set for the false positives that are aimed at.
+) -> tuple[dict[str, Tensor], CandidateSettings]:
+    """Weights and settings of the second look, learnt on so many painted scans and calibrated on people held out."""
 
-    Args:
-        weights: of the network that finds candidates.
-        scans: that it was trained on.
-        held_out: of people who were not.
-        painted_scans: that the second look learns from.
-    """
-    network = ContextNetwork(settings.network)
-    network.load_state_dict(weights)
-    network.eval()
-    workers = min(4, os.cpu_count() or 1)
+    def draw(
+        scans: Sequence[LesionScan], count: int, seed: int, first: float, last: float, what: str
+    ) -> Examples:
+        def report(done: int) -> None:
+            progress("second look", first + (last - first) * done / count, f"{what} {done} of {count}")
 
-    def count(first: float, last: float, of: int, what: str) -> Callable[[int], None]:
-        return lambda done: progress(
-            "second look", first + (last - first) * done / of, f"{what} {done} of {of}"
-        )
+        return draw_examples(
+            network, scans, outlines, count, seed=settings.seed + seed, kinds=settings.kinds, device=device,
+            workers=min(4, os.cpu_count() or 1), progress=report,
+        )  # fmt: skip
 
-    examples = draw_examples(
-        network, scans, outlines, painted_scans, seed=settings.seed + 10, kinds=settings.kinds, device=device,
-        workers=workers, progress=count(_SECOND_LOOK, 0.88, painted_scans, "painted scan"),
-    )  # fmt: skip
-    training = CandidateTrainingSettings(network=CandidateSettings(), seed=settings.seed)
+    examples = draw(scans, painted_scans, 10, _SECOND_LOOK, 0.88, "painted scan")
+    training = CandidateTrainingSettings(seed=settings.seed)
     second = train_second_look(
         examples,
         training,
         device=device,
         report=lambda epoch, loss: progress("second look", 0.88, f"epoch {epoch}: loss {loss:.4f}"),
     )
-    scans_of_calibration = calibration_scans(painted_scans)
-    others = draw_examples(
-        network, [LesionScan.of(scan) for scan in held_out], outlines, scans_of_calibration,
-        seed=settings.seed + 20, kinds=settings.kinds, device=device, workers=workers,
-        progress=count(0.9, 0.95, scans_of_calibration, "calibration scan"),
-    )  # fmt: skip
+    strangers = [LesionScan.of(scan) for scan in held_out]
+    others = draw(strangers, _calibration_scans(painted_scans), 20, 0.9, 0.95, "calibration scan")
     logits = logits_of(second, others)
     candidate = with_score(calibrated(training.network, logits, others.label), logits, others)
-    model = ContextModel(
-        name,
-        weights,
-        settings.network,
-        dict(second.state_dict()),
-        candidate,
-        preparation,
-        ScoringSettings(stride=1, threshold=0.5, min_patches=1),
-        card,
-    )
-    return at_false_positives(model, held_out, FALSE_POSITIVES, device)
+    return dict(second.state_dict()), candidate
 
 
-def calibration_scans(painted_scans: int) -> int:
-    """How many scans are painted for the calibration of a second look that learns from so many."""
-    return max(1, round(_CALIBRATION_SCANS * painted_scans))
+def _calibration_scans(painted_scans: int) -> int:
+    """How many scans are painted for the calibration of a second look that learns from so many: a sixth."""
+    return max(1, round(1 / 6 * painted_scans))
 
 
-def at_false_positives(
-    model: ContextModel, scans: Sequence[TrainingScan], per_scan: float, device: str = "cpu"
-) -> ContextModel:
-    """The model with the rates of normal scans, and the threshold with so many false positives a scan.
+def _at_false_positives(model: ContextModel, scans: Sequence[TrainingScan], device: str) -> ContextModel:
+    """The model with the rates of normal scans, and the threshold with `FALSE_POSITIVES` a scan.
 
     Args:
         scans: of people that nothing was trained on; what touches their known lesions is no false positive.
     """
-    preparation = model.preparation
-    scored: list[NormalScan] = [score_normal_scan(scan, model, preparation, device) for scan in scans]
-    people = len({scan.patient for scan in scans})
-    counted_on = f"{people} people not trained on"
+    scored = [score_normal_scan(scan, model, model.preparation, device) for scan in scans]
+    counted_on = f"{len({scan.patient for scan in scans})} people not trained on"
     curve = with_false_positive_curve(model, scored, counted_on).false_positive_curve
     assert curve is not None
-    threshold = float(np.ceil(1000 * curve.threshold_for(per_scan)) / 1000)
+    threshold = float(np.ceil(1000 * curve.threshold_for(FALSE_POSITIVES)) / 1000)
     model = dataclasses.replace(model, scoring=dataclasses.replace(model.scoring, threshold=threshold))
     made = with_false_positive_curve(model, scored, counted_on)  # the card has the rate at the threshold
     assert isinstance(made, ContextModel)
@@ -256,8 +211,7 @@ def _scans(
             "The files of scans were not prepared as this model wants them; use `prepare` as it is."
         )
     scans = [scan for file in files for scan in file.scans]
-    training, held_out = split_patients(scans, options["held_out"], options["leave_out"])
-    return training, held_out, files[0].preparation
+    return *split_patients(scans, options["held_out"], options["leave_out"]), wanted
 
 
 def _digest(
@@ -267,20 +221,13 @@ def _digest(
     start: ContextModel | None,
 ) -> str:
     """A hash of all that is trained on."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(bytes.fromhex(sha256_of(file)))
     names = [scan.name for scan in training]
-    digest.update(json.dumps([names, len(outlines), start.fingerprint if start else ""]).encode())
-    return digest.hexdigest()
+    rest = json.dumps([names, len(outlines), start.fingerprint if start else ""]).encode()
+    return hashlib.sha256(b"".join(bytes.fromhex(sha256_of(file)) for file in files) + rest).hexdigest()
 
 
 def read_masks(folder: Path) -> tuple[list[np.ndarray], list[Unusable]]:
-    """The outlines of the lesions of a folder (see `read_outlines`), and the masks that cannot be used.
-
-    Raises:
-        InputError: the folder holds no masks, or none that can be used.
-    """
+    """The outlines of the lesions of a folder (see `read_outlines`), and the masks that cannot be used."""
     files: Sequence[Path] = sorted(folder.glob("*.nii*"))
     if not files:
         raise InputError(f"The folder {folder} holds no masks *.nii or *.nii.gz: check --outlines.")

@@ -18,10 +18,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Subset
 
 from ..painting.lesion_contents import KINDS
-from .context_checkpoint import Parts, Step, load, save
+from .context_checkpoint import Step, load, save
 from .context_sampling import ContextSamples, FalseAlarm, Sample
 from .lesion_scan import LesionScan
 from .mining import mine_false_alarms
+from .run_file import Parts
 from .workers import one_thread
 
 CHECKPOINT = "context_checkpoint.safetensors"
@@ -96,7 +97,8 @@ def train_context(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     averaged = copy.deepcopy(network).eval()
-    parts, path = Parts(network, averaged, optimiser), folder / CHECKPOINT
+    parts = Parts({"network": network, "averaged": averaged}, {"adam": (optimiser, network)})
+    path = folder / CHECKPOINT
     done, history, mined = load(path, parts, settings) if path.exists() else (0, [], [])
     mining = [round(share * settings.steps) for share in settings.mined_at]
     saved = time.perf_counter()

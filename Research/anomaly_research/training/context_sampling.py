@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from ..painting.distractors import bright_edge, disturb, inflow, local_ghost, perivascular_spaces, widen_sulci
 from ..painting.lesion_contents import KINDS
-from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
+from ..painting.lesion_painting import Block, paint_lesion
 from .lesion_scan import LesionScan
 
 CANVAS = (208, 176)
@@ -105,7 +105,6 @@ class ContextSamples(Dataset[Sample]):
         false_alarms: Sequence[FalseAlarm] = (),
         kinds: Collection[str] = tuple(KINDS),
     ) -> None:
-        """Nothing is drawn yet."""
         self._scans, self._outlines, self._count = scans, outlines, count
         self._seed, self._neighbours, self.false_alarms = seed, neighbours, false_alarms
         self._kinds = kinds
@@ -115,11 +114,9 @@ class ContextSamples(Dataset[Sample]):
         self._people = [list(people.values()) for people in groups.values()]
 
     def __len__(self) -> int:
-        """How many there are."""
         return self._count
 
     def __getitem__(self, index: int) -> Sample:
-        """The sample of a place."""
         rng = np.random.default_rng([self._seed, index])
         mined = None
         if self.false_alarms and rng.random() < _MINED:
@@ -146,13 +143,11 @@ class ContextSamples(Dataset[Sample]):
             centres[0] = row, column
         windows = [_window(centre, rng) for centre in centres]
         other_side = mirrored(block.images[middle].astype(np.float32), opposite)
-        whole = (
-            block.images, block.brain[middle].astype(np.float32), place, other_side, target, block.weight[middle]
-        )  # fmt: skip
+        brain, weight = block.brain[middle].astype(np.float32), block.weight[middle]
+        whole = (block.images, brain, place, other_side, target, weight)
         return Sample(*(torch.from_numpy(np.stack([array[window] for window in windows])) for array in whole))
 
     def _draw(self, rng: np.random.Generator) -> int:
-        """The number of a scan."""
         people = self._people[int(rng.integers(len(self._people)))]
         scans = people[int(rng.integers(len(people)))]
         return scans[int(rng.integers(len(scans)))]
@@ -188,12 +183,8 @@ class ContextSamples(Dataset[Sample]):
         rows = matrix[0, 0] * y + matrix[0, 1] * x + middle[0]
         columns = matrix[1, 0] * y + matrix[1, 1] * x + middle[1]
         k = len(numbers)
-        stack = np.concatenate(
-            [
-                scan.images[numbers].reshape(-1, *scan.brain.shape[1:]).astype(np.float32),
-                scan.brain[numbers].astype(np.float32),
-            ]
-        )
+        both = scan.images[numbers].reshape(-1, *scan.brain.shape[1:]), scan.brain[numbers]
+        stack = np.concatenate([part.astype(np.float32) for part in both])
         moved = _resampled(stack, rows, columns)
         images = moved[: 2 * k].reshape(k, 2, *CANVAS) * there[:, None, None, None]
         brain = (moved[2 * k :] > 0.5) & there[:, None, None]
@@ -267,6 +258,3 @@ def _bent(rng: np.random.Generator) -> np.ndarray:
     """A smooth displacement of the canvas in voxels, float32 (2, rows, columns): other people's gyri and ventricles."""
     coarse = torch.from_numpy(rng.normal(0, rng.uniform(0, 3.5), (1, 2, 9, 8)).astype(np.float32))
     return functional.interpolate(coarse, CANVAS, mode="bicubic", align_corners=True)[0].numpy()
-
-
-__all__ = ["CANVAS", "DISTRACTORS", "IN_PLANE_MM", "ContextSamples", "FalseAlarm", "Sample", "disturb"]

@@ -48,17 +48,10 @@ class LesionScan:
     def of(cls, scan: TrainingScan) -> LesionScan:
         """Make a scan ready."""
         images = np.stack([scan.t1 * scan.brain, scan.flair * scan.brain], axis=1).astype(np.float16)
-        return cls(
-            scan.name,
-            scan.patient,
-            scan.group,
-            images,
-            scan.brain,
-            known_target(scan),
-            BrainExtent.of(scan.brain),
-            scan.slice_mm,
-            (noise_of(scan.t1, scan.brain), noise_of(scan.flair, scan.brain)),
-        )
+        noise = noise_of(scan.t1, scan.brain), noise_of(scan.flair, scan.brain)
+        target, place = known_target(scan), BrainExtent.of(scan.brain)
+        whose = scan.name, scan.patient, scan.group
+        return cls(*whose, images, scan.brain, target, place, scan.slice_mm, noise)
 
 
 def noise_of(image: np.ndarray, brain: np.ndarray) -> float:

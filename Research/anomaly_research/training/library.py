@@ -64,7 +64,6 @@ def build_library(
     held_out: PatchSource,
     *,
     most: int | None = None,
-    candidates: int = CANDIDATES,
     seed: int = 0,
 ) -> Built:
     """Choose a library among training patches.
@@ -74,20 +73,20 @@ def build_library(
         source: training patches; none of people who are held out or left out.
         held_out: patches of people not trained on, for the usual distances.
         most: how many patches at most; None: as many as a model file may hold.
-        candidates: how many of the source's patches are looked at.
         seed: same seed, same library (on the same device).
     """
     generator.eval()
     random = torch.Generator().manual_seed(seed)
     # A small source may have drawn a patch twice.
     _, distinct = np.unique(source.centres.cpu().numpy(), return_index=True)
-    which = torch.from_numpy(distinct)[torch.randperm(len(distinct), generator=random)[:candidates]]
+    which = torch.from_numpy(distinct)[torch.randperm(len(distinct), generator=random)[:CANDIDATES]]
     latents = _latents(generator, source, which)
     limit = most_patches(latents.shape[1])
     count = max(1, min(limit if most is None else min(most, limit), len(which) // LEAST_OF_A_GROUP))
     centres = _k_means(latents, latents[torch.randperm(len(latents), generator=random)[:count]])
-    positions = source.centres.cpu()[which]
-    chosen = _medoids(latents, centres, _places(positions, source), source.patch_size + GAP)
+    line, column = np.divmod(source.centres.cpu()[which].numpy(), source.columns)
+    places = np.stack([*np.divmod(line, source.rows), column], axis=1)
+    chosen = _medoids(latents, centres, places, source.patch_size + GAP)
     chosen = chosen[torch.randperm(len(chosen), generator=random)]
     cut = source.gather(which[chosen].to(source.centres.device)).cpu().contiguous().numpy()
     values, low, step = quantised(cut)
@@ -159,13 +158,6 @@ def _medoids(latents: Tensor, centres: Tensor, places: np.ndarray, apart: int) -
             chosen.append(int(number))
             done = group_of[number]
     return torch.tensor(chosen)
-
-
-def _places(positions: Tensor, source: PatchSource) -> np.ndarray:
-    """int (n, 3): slice, row and column of flat positions."""
-    flat = positions.numpy()
-    line = flat // source.columns
-    return np.stack([line // source.rows, line % source.rows, flat % source.columns], axis=1)
 
 
 def _nearest(probes: Tensor, latents: Tensor) -> Tensor:

@@ -91,22 +91,16 @@ def train(
 
     Args:
         scan_file: prepared scans, see `scan_file.write_scans`.
-        folder: receives the checkpoint.
         settings: of the run; those of a run that is gone on with must be the same.
         start: the model that `settings.start` names, whose generator a new run begins with; the discriminator of a
             model is not kept, and begins anew.
-        device: "cpu", "cuda", or any other that torch knows.
         processes: several that train as one; None for this process alone.
         report: called every few batches.
         checkpoint_seconds: at least so often, and after each epoch, the checkpoint is written.
-        stop_after_seconds: leave the run for another sitting after that time.
-
-    Returns:
-        The result, or None when the sitting's time was over first.
+        stop_after_seconds: leave the run for another sitting, and return None, after that time.
 
     Raises:
         InputError: the scans or the checkpoint cannot be used.
-        KeyboardInterrupt: when interrupted; the run goes on from its last checkpoint.
     """
     processes = processes or Processes()
     content = read_scans(scan_file).scaled("percentiles")
@@ -121,8 +115,16 @@ def train(
             f"A batch of {settings.batch_size} patches must not exceed the {settings.training_patches} training patches, "
             f"and must divide evenly among {processes.count} processes."
         )
-    source = _source(training, settings, settings.training_patches, settings.seed, device)
-    measured = _source(validation, settings, settings.validation_patches, settings.seed + 1, device)
+    parts = (
+        (training, settings.training_patches, settings.seed),
+        (validation, settings.validation_patches, settings.seed + 1),
+    )
+    source, measured = (
+        PatchSource(
+            scans, settings.network.patch_size, count, seed=seed, sampling=settings.sampling, device=device
+        )
+        for scans, count, seed in parts
+    )
     trainer = Trainer(settings, torch.device(device), processes)
     if start is not None:
         trainer.generator.load_state_dict(start.weights)
@@ -132,24 +134,15 @@ def train(
         position = checkpoint.load(path, trainer, scans_sha256)
         random.set_state(position.random)
     else:
-        position = Position(
-            History(), 1, 0, torch.zeros(5, dtype=torch.float64), random.get_state(), {}, 0.0, 0.0
-        )
+        nothing = torch.zeros(5, dtype=torch.float64)
+        position = Position(History(), 1, 0, nothing, random.get_state(), {}, 0.0, 0.0)
     run = _Run(trainer, source, measured, random, position, path, scans_sha256, report, checkpoint_seconds)
     until = time.monotonic() + stop_after_seconds
     while not position.history.finished(settings):
         if not run.epoch(until):
             return None
-    return Trained(
-        position.best,
-        position.history,
-        position.seconds,
-        source,
-        measured,
-        tuple(training),
-        content.preparation,
-        content.notes,
-    )
+    scans, about = tuple(training), (content.preparation, content.notes)
+    return Trained(position.best, position.history, position.seconds, source, measured, scans, *about)
 
 
 def _split(content: ScanFile, settings: TrainingSettings) -> tuple[list[TrainingScan], list[TrainingScan]]:
@@ -164,23 +157,20 @@ def _split(content: ScanFile, settings: TrainingSettings) -> tuple[list[Training
     return everyone, everyone
 
 
-def _source(
-    scans: list[TrainingScan], settings: TrainingSettings, count: int, seed: int, device: str
-) -> PatchSource:
-    return PatchSource(
-        scans, settings.network.patch_size, count, seed=seed, sampling=settings.sampling, device=device
-    )
-
-
+@dataclass
 class _Run:
     """The state of a run and what moves it on."""
 
-    def __init__(self, trainer: Trainer, source: PatchSource, measured: PatchSource, random: torch.Generator,
-                 position: Position, path: Path, scans_sha256: str, report: Callable[[Moment], None] | None,
-                 checkpoint_seconds: float) -> None:  # fmt: skip
-        self.trainer, self.source, self.measured, self.random = trainer, source, measured, random
-        self.position, self.path, self.scans_sha256 = position, path, scans_sha256
-        self.report, self.checkpoint_seconds = report, checkpoint_seconds
+    trainer: Trainer
+    source: PatchSource
+    measured: PatchSource
+    random: torch.Generator
+    position: Position
+    path: Path
+    scans_sha256: str
+    report: Callable[[Moment], None] | None
+    checkpoint_seconds: float
+    _charged: float = 0.0
 
     def epoch(self, until: float) -> bool:
         """Finish the epoch under way; False when the time was over before."""
@@ -190,20 +180,17 @@ class _Run:
         # The order depends on seed and epoch alone, so that it need not be kept in the checkpoint.
         shuffle = torch.Generator().manual_seed(settings.seed * 1_000_003 + position.epoch)
         order = torch.randperm(len(self.source), generator=shuffle).to(self.source.centres.device)
-        sums = position.sums.to(torch.float32 if order.device.type == "mps" else torch.float64).to(
-            order.device
-        )
-        clock = _Clock()
-        saved = reported = time.monotonic()
+        precision = torch.float32 if order.device.type == "mps" else torch.float64
+        sums = position.sums.to(precision).to(order.device)
+        self._charged = saved = reported = time.monotonic()
         since_report = 0
         while position.batch < batches:
             which = order[position.batch * size : (position.batch + 1) * size]
             patches = self.source.gather(which, settings.augmentation, self.random)
-            labels = self.trainer.draw_labels(size, self.random)
-            losses = self.trainer.step(
-                processes.share(patches), (processes.share(labels[0]), processes.share(labels[1]))
+            real, made = self.trainer.draw_labels(size, self.random)
+            sums += self.trainer.step(
+                processes.share(patches), (processes.share(real), processes.share(made))
             )
-            sums += losses.stacked()
             position.batch += 1
             since_report += 1
             if position.batch % REPORT_EVERY == 0 or position.batch == batches:
@@ -211,33 +198,25 @@ class _Run:
                 now = time.monotonic()
                 if self.report is not None and processes.is_first:
                     speed = since_report * size / max(now - reported, 1e-9)
-                    self.report(
-                        Moment(
-                            position.epoch,
-                            position.batch / batches,
-                            means,
-                            speed,
-                            _utilisation(order.device),
-                            position.history,
-                        )
-                    )
+                    share, busy = position.batch / batches, _utilisation(order.device)
+                    self.report(Moment(position.epoch, share, means, speed, busy, position.history))
                 reported, since_report = now, 0
-                if now - saved > self.checkpoint_seconds:
-                    self._save(sums, clock)
+                over = now > until and processes.count == 1
+                if over or now - saved > self.checkpoint_seconds:
+                    self._save(sums)
                     saved = time.monotonic()
-                if now > until and processes.count == 1:
-                    self._save(sums, clock)
+                if over:
                     return False
-        self._finish(sums / batches, batches * size, clock)
+        self._finish(sums / batches, batches * size)
         return True
 
-    def _finish(self, means: Tensor, patch_steps: int, clock: _Clock) -> None:
+    def _finish(self, means: Tensor, patch_steps: int) -> None:
         position, trainer = self.position, self.trainer
         average = [means.clone()]
         trainer.processes.average_(average)
         reconstruction, encoding, adversarial, discriminator, generator = average[0].tolist()
         validation = self._validate()
-        clock.charge(position)
+        self._charge()
         earlier = position.history.epochs[-1].patch_steps if position.history.epochs else 0
         done = Epoch(position.epoch, earlier + patch_steps, reconstruction, encoding, adversarial,
                      discriminator, generator, validation, position.epoch_seconds)  # fmt: skip
@@ -245,40 +224,30 @@ class _Run:
         if position.history.best is done:
             position.best = {k: v.detach().cpu().clone() for k, v in trainer.generator.state_dict().items()}
         position.epoch, position.batch, position.epoch_seconds = position.epoch + 1, 0, 0.0
-        self._save(torch.zeros(5, dtype=torch.float64), clock)
+        self._save(torch.zeros(5, dtype=torch.float64))
 
     def _validate(self) -> float:
         """The mean generator loss on the training-validation patches, flipped anew like the training's."""
-        flips = Augmentation(flips=self.trainer.settings.augmentation.flips)
-        random = torch.Generator(device=self.source.centres.device).manual_seed(
-            self.trainer.settings.seed + 3
-        )
+        settings, device = self.trainer.settings, self.source.centres.device
+        flips = Augmentation(flips=settings.augmentation.flips)
+        random = torch.Generator(device=device).manual_seed(settings.seed + 3)
         total = 0.0
-        for first in range(0, len(self.measured), MEASURING_BATCH):
-            which = torch.arange(
-                first, min(first + MEASURING_BATCH, len(self.measured)), device=self.measured.centres.device
-            )
+        for which in torch.arange(len(self.measured), device=device).split(MEASURING_BATCH):
             total += float(self.trainer.measure(self.measured.gather(which, flips, random))) * which.numel()
         return total / len(self.measured)
 
-    def _save(self, sums: Tensor, clock: _Clock) -> None:
-        clock.charge(self.position)
+    def _save(self, sums: Tensor) -> None:
+        self._charge()
         self.position.sums, self.position.random = sums.cpu().double(), self.random.get_state()
         if self.trainer.processes.is_first:
             checkpoint.save(self.path, self.trainer, self.position, self.scans_sha256)
 
-
-class _Clock:
-    """Charges the time since it was last asked to a run."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    def charge(self, position: Position) -> None:
+    def _charge(self) -> None:
+        """Add the time since this was last done, or since the epoch was gone on with, to the run's."""
         now = time.monotonic()
-        position.seconds += now - self._since
-        position.epoch_seconds += now - self._since
-        self._since = now
+        self.position.seconds += now - self._charged
+        self.position.epoch_seconds += now - self._charged
+        self._charged = now
 
 
 def _utilisation(device: torch.device) -> int | None:

@@ -58,10 +58,7 @@ def soft_labels(count: int, real: bool, like: Tensor, generator: torch.Generator
 
 
 def discriminator_loss(
-    real_logits: Tensor,
-    reconstructed_logits: Tensor,
-    real_labels: Tensor,
-    reconstructed_labels: Tensor,
+    real_logits: Tensor, reconstructed_logits: Tensor, real_labels: Tensor, reconstructed_labels: Tensor
 ) -> Tensor:
     """The sum of two binary cross-entropies with soft labels (scalar)."""
     real = F.binary_cross_entropy_with_logits(real_logits.float(), real_labels)

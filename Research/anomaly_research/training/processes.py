@@ -58,11 +58,7 @@ class Processes:
 
 
 def launch(devices: int, accelerator: str) -> Processes:
-    """Start `devices` processes by Lightning Fabric, or none but this one when `devices` is 1.
-
-    Raises:
-        InputError: Fabric is not installed.
-    """
+    """Start `devices` processes by Lightning Fabric, or none but this one when `devices` is 1."""
     if devices == 1:
         return Processes()
     try:

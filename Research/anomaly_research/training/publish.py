@@ -66,28 +66,16 @@ def make_model(
     if start is not None:
         known = {name: start.card[name] for name in ("licences", "trained on") if name in start.card}
         card["fine-tuned from"] = {"name": start.name, "fingerprint": start.fingerprint, **known}
-    return Model(
-        name,
-        trained.weights,
-        median,
-        deviation,
-        settings.network,
-        trained.preparation,
-        scoring,
-        card,
-        library=built.library,
-    )
+    parts = (trained.weights, median, deviation, settings.network, trained.preparation, scoring, card)
+    return Model(name, *parts, library=built.library)
 
 
 def with_library(model: Model, scans: ScanFile) -> Model:
-    """A model with a library chosen anew, from the scans that its card says it was trained on.
+    """A model with a library chosen anew, from the scans that its card says it was trained on (see `scans_of`).
 
     Args:
         scans: among them those the model was trained on and those held out for training-validation; patches of
-            others are not looked at.
-
-    Raises:
-        InputError: as for `scans_of`, or nobody was held out.
+            others are not looked at. Somebody must have been held out.
     """
     training, held_out = scans_of(model, scans)
     if not held_out:

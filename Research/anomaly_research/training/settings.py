@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
 
-from anomaly_research.training.losses import LossWeights
+from .losses import LossWeights
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Epoch:
 class History:
     """The epochs so far, and which was best."""
 
-    epochs: tuple[Epoch, ...] = field(default=())
+    epochs: tuple[Epoch, ...] = ()
 
     @property
     def best(self) -> Epoch | None:
@@ -87,7 +87,7 @@ class History:
 
     def finished(self, settings: TrainingSettings) -> bool:
         """Whether early stopping or the limit of epochs ends the run."""
-        if not self.epochs or self.best is None:
+        if self.best is None:
             return False
         waited = self.epochs[-1].number - self.best.number
         return waited >= settings.patience or 0 < settings.max_epochs <= self.epochs[-1].number

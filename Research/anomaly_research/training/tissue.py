@@ -30,11 +30,8 @@ def with_tissue_statistics(
     """A model with statistics by tissue (`TissueStatistics`), from the scans that its card says it was trained on.
 
     Args:
-        scans: those that the model was trained on are among them, and no others are looked at.
+        scans: those that the model was trained on are among them, and no others are looked at (see `scans_of`).
         progress: called with a scan's name and the fraction done.
-
-    Raises:
-        InputError: as `scans_of`, or the network that tells the tissues apart is missing.
     """
     training, _ = scans_of(model, scans)
     generator, parts, size = model.generator(), anatomy_model(), model.network.patch_size

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from AnomalyDetectionLib.model.networks import Discriminator, Generator, initialise
 from torch import Tensor, nn
 
-from anomaly_research.training.losses import (
-    GeneratorLosses,
-    discriminator_loss,
-    generator_losses,
-    soft_labels,
-)
-
+from .losses import discriminator_loss, generator_losses, soft_labels
 from .processes import Processes
+from .run_file import Parts
 from .settings import TrainingSettings
-
-
-@dataclass(frozen=True)
-class StepLosses:
-    """Scalars on the device: the generator's losses and the discriminator's."""
-
-    generator: GeneratorLosses
-    discriminator: Tensor
-
-    def stacked(self) -> Tensor:
-        """(reconstruction, encoding, adversarial, discriminator, weighted generator sum), detached."""
-        g = self.generator
-        return torch.stack(
-            [g.reconstruction, g.encoding, g.adversarial, self.discriminator, g.total]
-        ).detach()  # fmt: skip
 
 
 class Trainer:
@@ -44,8 +22,15 @@ class Trainer:
         initialise(self.discriminator, settings.seed + 1)
         for network in (self.generator, self.discriminator):
             processes.synchronise(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.generator_optimiser = self._adam(self.generator)
-        self.discriminator_optimiser = self._adam(self.discriminator)
+        self._generator_optimiser = self._adam(self.generator)
+        self._discriminator_optimiser = self._adam(self.discriminator)
+        self.parts = Parts(
+            {"generator": self.generator, "discriminator": self.discriminator},
+            {
+                "generator.adam": (self._generator_optimiser, self.generator),
+                "discriminator.adam": (self._discriminator_optimiser, self.discriminator),
+            },
+        )
 
     def _adam(self, network: nn.Module) -> torch.optim.Adam:
         fused = self.device.type in ("cpu", "cuda")
@@ -53,14 +38,16 @@ class Trainer:
             network.parameters(), self.settings.learning_rate, self.settings.betas, fused=fused
         )
 
-    def step(self, patches: Tensor, labels: tuple[Tensor, Tensor]) -> StepLosses:
+    def step(self, patches: Tensor, labels: tuple[Tensor, Tensor]) -> Tensor:
         """Train both networks on this process's share of a batch.
 
         Args:
             patches: float32 (n, 2, size, size).
             labels: soft labels (n,) for the patches and for their reconstructions.
 
-        No value is read back from the device, so that a GPU is never waited for.
+        Returns:
+            (5,): reconstruction, encoding, adversarial, discriminator, weighted generator sum. It stays on the
+            device, so that a GPU is never waited for.
         """
         real_labels, made_labels = labels
         discriminator, weights = self.discriminator, list(self.generator.parameters())
@@ -81,12 +68,14 @@ class Trainer:
             adversary = discriminator_loss(
                 discriminator.classify(real), made_logits, real_labels, made_labels
             )
-        self.discriminator_optimiser.zero_grad(set_to_none=True)
+        self._discriminator_optimiser.zero_grad(set_to_none=True)
         adversary.backward()
         self.processes.average_([w.grad for w in discriminator.parameters() if w.grad is not None])
-        self.discriminator_optimiser.step()
-        self.generator_optimiser.step()
-        return StepLosses(losses, adversary)
+        self._discriminator_optimiser.step()
+        self._generator_optimiser.step()
+        return torch.stack(
+            [losses.reconstruction, losses.encoding, losses.adversarial, adversary, losses.total]
+        ).detach()
 
     @torch.no_grad()
     def measure(self, patches: Tensor) -> Tensor:
