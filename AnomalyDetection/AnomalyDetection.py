@@ -232,11 +232,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
     def standby(self) -> Any:
         """Start an engine that waits for a job, as starting takes two seconds: give it to `start`, or `cancel` it.
 
-        Returns:
-            A `StandbyEngine`.
-
-        Raises:
-            InputError: Slicer's Python or the temporary folder cannot be used.
+        Returns a `StandbyEngine`. Raises an InputError if Slicer's Python or the temporary folder cannot be
+        used.
         """
         from AnomalyDetectionLib.panel.slicer_python import python_command
         from AnomalyDetectionLib.scene.standby_engine import StandbyEngine
@@ -251,11 +248,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             replace: the result to update; None: add a new result.
             standby: an engine of `standby`; it ends with the run.
 
-        Returns:
-            A `DetectionJob`: `poll` it, then `finish` or `cancel` it.
-
-        Raises:
-            InputError: the volumes cannot be passed to the engine.
+        Returns a `DetectionJob`: `poll` it, then `finish` or `cancel` it. Raises an InputError if the volumes
+        cannot be passed to the engine.
         """
         from AnomalyDetectionLib.panel.slicer_python import python_command
         from AnomalyDetectionLib.scene.detection_job import DetectionJob
@@ -291,11 +285,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             keep_intermediate: whether the prepared volumes are listed in Slicer.
             settings: model, device, threshold, ...: the fields of `AnomalyDetectionLib.detection.detection_settings.DetectionSettings`.
 
-        Returns:
-            The score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).
-
-        Raises:
-            InputError: the volumes cannot be used, or the run failed; the message says why.
+        Returns the score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).
+        Raises an InputError if the volumes cannot be used, or the run failed; the message says why.
         """
         from AnomalyDetectionLib.errors import InputError
         from AnomalyDetectionLib.panel.first_run import missing_requirements

@@ -15,9 +15,6 @@ def instance_files(node: Any) -> list[Path]:
     """The DICOM files of a volume node in its order, from Slicer's database or from the result folder that it was opened with.
 
     Empty for other formats, and for scenes saved on another computer.
-
-    Args:
-        node: vtkMRMLVolumeNode.
     """
     identifiers = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)  # Slicer may be built without DICOM

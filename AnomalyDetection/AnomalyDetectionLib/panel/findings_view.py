@@ -36,7 +36,6 @@ class FindingsView:
     """The QTableWidget of the panel.
 
     Args:
-        table: QTableWidget.
         chosen: called with the number of the finding whose row the user selects.
     """
 

@@ -124,12 +124,9 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
         ask: shows a text and returns whether the user agrees.
         progress: called with what is being done.
 
-    Returns:
-        Whether the engine can run now; False if the user did not agree, or Slicer is being tested.
-
-    Raises:
-        InputError: torch is missing, and so is the PyTorch extension.
-        InstallationError: it did not work; its `instructions` say how it does.
+    Returns whether the engine can run now; False if the user did not agree, or Slicer is being tested. Raises
+    an InputError if torch is missing, and so is the PyTorch extension. Raises an InstallationError if it did
+    not work; its `instructions` say how it does.
     """
     import slicer
 

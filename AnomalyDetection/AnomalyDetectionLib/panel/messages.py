@@ -19,7 +19,6 @@ def say(label: Any, text: str, kind: str = "") -> None:
     """Set the text of a label; an empty label takes no space.
 
     Args:
-        label: QLabel.
         text: plain text.
         kind: "", "error", "warning" or "good".
     """

@@ -38,8 +38,6 @@ class Panel:
 
     Args:
         ui: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
-        scene: vtkMRMLScene.
-        logics: of the scene.
         logic: `AnomalyDetectionLogic`.
 
     Attributes:

@@ -61,8 +61,7 @@ class ResultFolders:
             also: other paths of the images "t1" and "flair", besides those in the record.
             patient: name of the patient, if the images do not have it.
 
-        Returns:
-            Whether it was opened.
+        Returns whether it was opened.
         """
         try:
             found = open_folder(folder)

@@ -14,8 +14,7 @@ from ..errors import InputError
 def python_command() -> list[str]:
     """The command that starts Slicer's own Python, with Slicer's packages.
 
-    Raises:
-        InputError: it was not found in Slicer's installation.
+    Raises an InputError if it was not found in Slicer's installation.
     """
     launcher = shutil.which("PythonSlicer")
     if launcher is None:

@@ -33,11 +33,9 @@ class ComparisonJob(EngineJob):
     Args:
         later: the result in the scene.
         earlier: a result folder of the same patient, or another result in the scene.
-        python: the command that starts Python.
         temporary: folder in which the run creates its own folder, which is removed when the run ends.
 
-    Raises:
-        InputError: a result cannot be passed to the engine; nothing was started.
+    Raises an InputError if a result cannot be passed to the engine; nothing was started.
     """
 
     def __init__(
@@ -62,8 +60,7 @@ class ComparisonJob(EngineJob):
     def finish(self) -> Comparison:
         """The comparison of a finished run; removes the run's folder.
 
-        Raises:
-            InputError: the run failed or was cancelled.
+        Raises an InputError if the run failed or was cancelled.
         """
         try:
             if self.state != "done":
@@ -86,9 +83,8 @@ def write_for_comparison(result: Result, folder: Path) -> None:
 
     It has the position of the FLAIR in the scene.
 
-    Raises:
-        InputError: volumes of the result are missing, the FLAIR has a non-linear transform, or the folder cannot be
-            written.
+    Raises an InputError if volumes of the result are missing, the FLAIR has a non-linear transform, or the
+    folder cannot be written.
     """
     flair = image_of(result.flair)
     grid = Grid.of(flair)

@@ -60,11 +60,8 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     Args:
         earlier: its image in world space (LPS), or its volume node.
 
-    Returns:
-        vtkMRMLScalarVolumeNode.
-
-    Raises:
-        InputError: the volume has no voxels, or a volume has a non-linear transform.
+    Returns the vtkMRMLScalarVolumeNode. Raises an InputError if the volume has no voxels, or a volume has a
+    non-linear transform.
     """
     if isinstance(earlier, sitk.Image):
         data, own = image_data(sitk.GetArrayFromImage(earlier)), affine(Grid.of(earlier))

@@ -46,15 +46,11 @@ class DetectionJob(EngineJob):
 
     Args:
         scene: vtkMRMLScene of the inputs.
-        logics: of the scene.
-        inputs: volumes and settings.
-        python: the command that starts Python.
         replace: the result to update; None: add a new result.
         temporary: folder in which the run creates its own folder, which is removed when the run ends.
         standby: an engine that waits for a job; it is used if it is still running, and ends with this run.
 
-    Raises:
-        InputError: the volumes cannot be passed to the engine; nothing was started.
+    Raises an InputError if the volumes cannot be passed to the engine; nothing was started.
     """
 
     def __init__(
@@ -98,8 +94,7 @@ class DetectionJob(EngineJob):
     def finish(self) -> Result:
         """Load the results of a finished run into the scene; removes the run's folder.
 
-        Raises:
-            InputError: the run failed or was cancelled, or the FLAIR is no longer in the scene.
+        Raises an InputError if the run failed or was cancelled, or the FLAIR is no longer in the scene.
         """
         try:
             if self.state != "done":

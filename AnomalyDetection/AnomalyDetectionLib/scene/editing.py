@@ -27,8 +27,7 @@ def take_edits(result: Result) -> list[int]:
 
     A finding counts as edited while its voxels differ from the detected ones.
 
-    Returns:
-        The numbers of the findings that were changed or deleted.
+    Returns the numbers of the findings that were changed or deleted.
     """
     try:
         found = findings_of(result)
@@ -59,11 +58,7 @@ def take_edits(result: Result) -> list[int]:
 def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
     """Turn segments that the reader has added into findings; empty segments are ignored.
 
-    Returns:
-        The numbers of the new findings.
-
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Returns the numbers of the new findings. Raises an InputError if a volume of the result has no voxels.
     """
     segmentation = result.segmentation.GetSegmentation()
     ours = {segment_id(row.number) for row in rows(result.table)}
@@ -85,11 +80,8 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
     Args:
         ras: the point, RAS of the world, mm.
 
-    Returns:
-        Its number.
-
-    Raises:
-        InputError: the point is outside the FLAIR or in another finding, or a volume has no voxels.
+    Returns its number. Raises an InputError if the point is outside the FLAIR or in another finding, or a
+    volume has no voxels.
     """
     local = [0.0, 0.0, 0.0]
     result.score.TransformPointFromWorld(list(ras), local)
@@ -123,9 +115,8 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
 
     A finding that the reader has added is removed. Both can be undone.
 
-    Raises:
-        KeyError: there is no such finding.
-        InputError: a volume of the result has no voxels.
+    Raises a KeyError if there is no such finding. Raises an InputError if a volume of the result has no
+    voxels.
     """
     row = next((row for row in rows(result.table, all=True) if row.number == number), None)
     if row is None:

@@ -19,8 +19,7 @@ class EngineJob:
     Args:
         temporary: folder in which the run creates its own folder, which is removed when the run ends.
 
-    Raises:
-        InputError: the folder cannot be created.
+    Raises an InputError if the folder cannot be created.
     """
 
     _run: EngineRun

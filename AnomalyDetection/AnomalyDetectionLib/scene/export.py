@@ -42,15 +42,10 @@ def export_segmentation(result: Result, path: Path, *, accepted_only: bool = Fal
     overlap, the finding with the higher number gets the voxel.
 
     Args:
-        result: in a scene, which is not changed.
         path: ".seg.nrrd" is added if missing. An existing file is replaced.
         accepted_only: leave out what was not accepted.
 
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if there is nothing to export, or the file cannot be written.
+    Raises an InputError if there is nothing to export, or the file cannot be written.
     """
     import slicer
 
@@ -90,15 +85,10 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
     Without findings all voxels are 0; with `accepted_only` and no accepted finding no file is written.
 
     Args:
-        result: of a scene.
         path: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced.
         accepted_only: leave out what was not accepted.
 
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if no finding is accepted, or the file cannot be written.
+    Raises an InputError if no finding is accepted, or the file cannot be written.
     """
     path = Path(path) if Path(path).name.lower().endswith(".nii") else with_suffix(path, ".nii.gz")
     numbers = numbers_wanted(result, True) if accepted_only else numbers_chosen(result, False)
@@ -116,14 +106,9 @@ def export_table(result: Result, path: Path) -> Path:
     world space (RAS). Findings that have vanished at this threshold are left out.
 
     Args:
-        result: of a scene.
         path: ".csv" is added if missing. An existing file is replaced.
 
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if the file cannot be written.
+    Raises an InputError if the file cannot be written.
     """
     path = with_suffix(path, ".csv")
     to_now = to_world_now(result)
@@ -149,17 +134,11 @@ def export_pictures(
     If the model that made the result is available, each also shows the most similar normal tissue.
 
     Args:
-        result: of a scene.
-        folder: created if it does not exist.
         progress: called before each picture with the number done and the total number.
         accepted_only: leave out what was not accepted.
 
-    Returns:
-        The files.
-
-    Raises:
-        InputError: if there is no finding, a drawing package is missing, volumes of the result have no voxels, or the
-            folder cannot be written.
+    Raises an InputError if there is no finding, a drawing package is missing, volumes of
+    the result have no voxels, or the folder cannot be written.
     """
     need_packages("Pictures need")
     from ..reporting.finding_picture import draw_finding
@@ -182,11 +161,7 @@ def export_pictures(
 def need_packages(what: str, *names: str) -> None:
     """Check that matplotlib, Pillow and these packages are installed.
 
-    Args:
-        what: start of the error's sentence: "Pictures need".
-
-    Raises:
-        InputError: one is missing.
+    Raises an InputError if one is missing.
     """
     for name in ("PIL", *names):
         try:

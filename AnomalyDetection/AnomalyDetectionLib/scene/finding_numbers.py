@@ -29,8 +29,7 @@ Places = Mapping[int, Mapping[int, tuple[float, float, float]]]
 def number_places(result: Result) -> Places:
     """The position of each finding's number in each slice: at the upper left of its outline.
 
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Raises an InputError if a volume of the result has no voxels.
     """
     findings = findings_of(result)
     labels = voxels_of(findings.labels)
@@ -61,13 +60,10 @@ def show_numbers(
     """Show these numbers and no others.
 
     Args:
-        scene: vtkMRMLScene.
-        result: whose findings they are.
         here: findings and positions, from `number_places`.
         selected: the selected finding; its number has the colour of its outline.
 
-    Returns:
-        vtkMRMLMarkupsFiducialNode.
+    Returns the vtkMRMLMarkupsFiducialNode.
     """
     node = result.score.GetNodeReference(f"AnomalyDetection.{NODE}")
     if node is None:
@@ -116,7 +112,6 @@ def slice_in_view(result: Result, nodes: list[Any]) -> int | None:
     """The slice of the FLAIR (0 is the first) that a slice view shows; None if no view is in the plane of its slices.
 
     Args:
-        result: whose FLAIR.
         nodes: the visible slice nodes; the first in the plane of the FLAIR's slices is used.
     """
     to_world = matrix_between(result.score, None)

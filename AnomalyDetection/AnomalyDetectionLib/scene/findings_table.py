@@ -46,8 +46,7 @@ _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side"
 def rows(table_node: Any, *, all: bool = False) -> list[FindingRow]:
     """The findings in the table, sorted by number; with `all` also those that have vanished at this threshold.
 
-    Raises:
-        InputError: the table is damaged.
+    Raises an InputError if the table is damaged.
     """
     found = _rows(table_node)
     return [row for row in found if all or row.present]
@@ -89,9 +88,7 @@ def unreviewed(table_node: Any) -> int:
 def set_category(table_node: Any, number: int, category: int) -> None:
     """Set the category of a finding: 1 to 8 of `CATEGORIES`, or 0 for unreviewed.
 
-    Raises:
-        ValueError: there is no such category.
-        KeyError: there is no such finding.
+    Raises a ValueError if there is no such category. Raises a KeyError if there is no such finding.
     """
     if not 0 <= category <= len(CATEGORIES):
         raise ValueError(f"categories are 0 to {len(CATEGORIES)}, not {category}")
@@ -101,9 +98,7 @@ def set_category(table_node: Any, number: int, category: int) -> None:
 def set_decision(table_node: Any, number: int, decision: str) -> None:
     """Set the decision on a finding: "accepted", "rejected", or "" for neither.
 
-    Raises:
-        ValueError: there is no such decision.
-        KeyError: there is no such finding.
+    Raises a ValueError if there is no such decision. Raises a KeyError if there is no such finding.
     """
     if decision not in DECISIONS:
         raise ValueError(f"a decision is one of {DECISIONS}, not {decision!r}")
@@ -111,19 +106,14 @@ def set_decision(table_node: Any, number: int, decision: str) -> None:
 
 
 def set_note(table_node: Any, number: int, note: str) -> None:
-    """Set the note of a finding.
-
-    Raises:
-        KeyError: there is no such finding.
-    """
+    """Set the note of a finding. Raises a KeyError if there is no such finding."""
     _change(table_node, number, "note", note)
 
 
 def set_edit(table_node: Any, changed: FindingRow) -> None:
     """Store the reader's edit of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
 
-    Raises:
-        KeyError: there is no such finding.
+    Raises a KeyError if there is no such finding.
     """
     old = _measured(_known_row(table_node, changed.number))
     new = _measured(changed)

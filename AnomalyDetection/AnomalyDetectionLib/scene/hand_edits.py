@@ -82,7 +82,6 @@ def edited_row(
         mask: bool on the FLAIR's grid; empty for a deleted finding.
         before: the voxels before the edit, bool.
         edited: `CHANGED`, `ADDED`, `DELETED`, or "" if the outline is as detected.
-        scores: of the result.
     """
     grid = scores.study.flair_grid
     detected = row.detected if row.edited else mask_text(before)
@@ -108,7 +107,6 @@ def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
     Args:
         number: not used so far.
         mask: bool on the FLAIR's grid, not empty.
-        scores: of the result.
     """
     inside = voxels_of(scores.image)[mask]
     row = FindingRow(

@@ -55,8 +55,7 @@ def open_result(
         images: "t1" and "flair", from `find_image`.
         patient: name to use if the images are not DICOM; "": the BIDS subject, if there is one.
 
-    Raises:
-        InputError: an image or the result is damaged, or they do not fit together.
+    Raises an InputError if an image or the result is damaged, or they do not fit together.
     """
     voxels = {role: read_image(images[role], role) for role in ("t1", "flair")}
     stored = scores_of(folder, voxels["t1"], voxels["flair"])
@@ -110,8 +109,7 @@ def close_result(scene: Any, result: Result) -> None:
 def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any:
     """Add a scalar volume node for an image (LPS) to the scene, with a reference to the result folder.
 
-    Raises:
-        InputError: the scene does not support its voxel type.
+    Raises an InputError if the scene does not support its voxel type.
     """
     try:
         data = image_data(sitk.GetArrayFromImage(image))

@@ -33,11 +33,9 @@ def colour_table(scene: Any, edge: int = 64) -> Any:
     Colours run from clear through green to yellow below the threshold, and from dark to light red above it.
 
     Args:
-        scene: vtkMRMLScene.
         edge: the first colour for scores above the threshold.
 
-    Returns:
-        vtkMRMLColorTableNode with 256 colours.
+    Returns the vtkMRMLColorTableNode with 256 colours.
     """
     for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
         if node.GetAttribute(_ATTRIBUTE) == f"{_VERSION} {edge}" and node.GetNumberOfColors() == _COLOURS:
@@ -73,9 +71,6 @@ def show_scores(
     The visibility of the legend is not changed if the user has set it.
 
     Args:
-        scene: vtkMRMLScene.
-        logics: of the scene.
-        score_node: vtkMRMLScalarVolumeNode of the scores.
         threshold: scores above it are suspected.
         probabilities: whether the scale ends near 1, or at four times the threshold.
     """

@@ -23,8 +23,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
     The point lies inside the finding even if its centroid does not. For a finding that has vanished it is the former
     position. If the result's volumes were not saved with the scene, it is the position at the detection.
 
-    Raises:
-        KeyError: there is no such finding.
+    Raises a KeyError if there is no such finding.
     """
     row = next((row for row in rows(result.table, all=True) if row.number == number), None)
     if row is None:

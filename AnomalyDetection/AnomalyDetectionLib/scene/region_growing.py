@@ -38,8 +38,7 @@ def grow_lesion(
         spacing: mm, of columns, rows and slices (x, y, z).
         seed: (slice, row, column).
 
-    Returns:
-        bool of the same shape; True at least at the seed.
+    Returns a bool array of the same shape; True at least at the seed.
     """
     mm = np.array(spacing[::-1])
     reach = np.ceil(REACH_MM / mm).astype(int)

@@ -31,19 +31,14 @@ def export_report(
     Outlines are those of the current segments; for those drawn by hand volume, centre and side are, too.
 
     Args:
-        result: of a scene.
         path: ".html" is added if missing. An existing file is replaced.
         patient: of the images; None: not known.
         anonymous: leave out patient, dates, volume names and notes.
         accepted_only: leave out what was not accepted.
         remarks: what the reader has to know about the run, a sentence each.
 
-    Returns:
-        The file.
-
-    Raises:
-        InputError: no finding is accepted, but only those are exported; a drawing package is missing; volumes of the
-            result have no voxels; or the file cannot be written.
+    Raises an InputError if no finding is accepted, but only those are exported; a drawing
+    package is missing; volumes of the result have no voxels; or the file cannot be written.
     """
     export.need_packages("The report needs", "jinja2")
     from ..reporting.report import write_report

@@ -90,8 +90,6 @@ def add_result(
     """Add scores to the scene, with findings, overlay and table. After a failure the scene is as before.
 
     Args:
-        scene: vtkMRMLScene.
-        logics: of the scene.
         t1, flair: the volumes that were analysed.
         stored: the scores of this FLAIR.
         provenance: of the scores, as JSON types.
@@ -102,8 +100,7 @@ def add_result(
         written: returns the findings that the run derived from its scores, so that they are not derived twice; used
             if they have this threshold and minimum size.
 
-    Raises:
-        InputError: the scores are damaged, do not fit the FLAIR, or give too many findings to number.
+    Raises an InputError if the scores are damaged, do not fit the FLAIR, or give too many findings to number.
     """
     scores = restore(stored)
     if array_of(flair).shape != scores.study.flair_grid.shape:
@@ -150,9 +147,8 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
     Findings keep their numbers and reviews, even if they had vanished in between.
 
-    Raises:
-        InputError: there would be too many findings to number, a volume of the result has no voxels, or its scores were
-            opened without their patches. Nothing is changed.
+    Raises an InputError if there would be too many findings to number, a volume of the result has no voxels,
+    or its scores were opened without their patches. Nothing is changed.
     """
     if reason := why_fixed(result):
         raise InputError(reason)
@@ -170,8 +166,7 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
     """Update table, segments and colours after an edit was made or undone.
 
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Raises an InputError if a volume of the result has no voxels.
     """
     findings = findings_of(result)
     _show(scene, logics, result, findings)
@@ -181,8 +176,7 @@ def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
 def findings_of(result: Result) -> Findings:
     """The current findings with their numbers, including the reader's edits.
 
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Raises an InputError if a volume of the result has no voxels.
     """
     detected, known = detected_in(result), rows(result.table, all=True)
     if not any(row.edited for row in known):
@@ -198,8 +192,7 @@ def findings_of(result: Result) -> Findings:
 def detected_in(result: Result) -> Findings:
     """The detected findings at these settings, without the reader's edits.
 
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Raises an InputError if a volume of the result has no voxels.
     """
     memory, record = _cache(result), read_record(result.record)
     fixed = why_fixed(result)
@@ -217,8 +210,7 @@ def detected_in(result: Result) -> Findings:
 def score_map_of(result: Result) -> ScoreMap:
     """The scores, read from the scene; cached until the volumes change.
 
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Raises an InputError if a volume of the result has no voxels.
     """
     memory = _cache(result)
     if memory.scores is None:

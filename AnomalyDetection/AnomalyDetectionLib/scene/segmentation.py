@@ -43,8 +43,6 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     Rejected findings stay visible and are marked in their names.
 
     Args:
-        segmentation_node: vtkMRMLSegmentationNode.
-        findings: of the volume `flair_node`.
         flair_node: the FLAIR or another volume on its grid; the segmentation moves with it.
         table_node: the findings with their review.
     """

@@ -27,7 +27,6 @@ def show_result(
     """Show the FLAIR with the scores in slice views, and the T1 in the T1 view.
 
     Args:
-        scene: vtkMRMLScene.
         result: whose FLAIR and scores.
         opacity: of the overlay, 0 to 1. Slicer ignores the opacity of single colours unless it is 0, so the transparency
             of the overlay is set here.
@@ -113,7 +112,6 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
     Views that are not visible are left alone, as moving them takes as long as moving visible ones.
 
     Args:
-        scene: vtkMRMLScene.
         ras: the point, RAS of the world, mm.
         application: vtkMRMLApplicationLogic. If given, a view in the plane of its volume moves to the middle of the slice
             that contains the point, as Slicer shows a mixture of two slices in between. The T1 beside the FLAIR moves

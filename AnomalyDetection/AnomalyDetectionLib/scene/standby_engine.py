@@ -17,11 +17,9 @@ class StandbyEngine(EngineJob):
     """A running engine that waits for its job. It ends with this process; until it has a job, `cancel` ends it, too.
 
     Args:
-        python: the command that starts Python.
         temporary: folder in which it creates its own folder.
 
-    Raises:
-        InputError: the folder cannot be created.
+    Raises an InputError if the folder cannot be created.
     """
 
     def __init__(self, python: Sequence[str], temporary: Path | None) -> None:
@@ -31,8 +29,7 @@ class StandbyEngine(EngineJob):
     def run(self, job: Job) -> EngineRun:
         """Let it run the job; its seconds count from now on.
 
-        Raises:
-            OSError: the job cannot be written.
+        Raises an OSError if the job cannot be written.
         """
         job.write(self._folder / _JOB)
         self._run.restart_clock()

@@ -17,12 +17,7 @@ SMOOTHING, REDUCTION = 20, 0.6
 def show_in_3d(scene: Any, result: Result) -> Any:
     """Create the surfaces of findings and brain for 3D views, unless they exist.
 
-    Args:
-        scene: vtkMRMLScene.
-        result: in the scene.
-
-    Returns:
-        vtkMRMLModelNode of the brain's surface.
+    Returns the vtkMRMLModelNode of the brain's surface.
     """
     show_surfaces(result.segmentation)
     result.segmentation.GetDisplayNode().SetVisibility3D(True)

@@ -77,9 +77,6 @@ def side_by_side(
     side by side, the views are only filled and fitted again.
 
     Args:
-        scene: vtkMRMLScene.
-        application: vtkMRMLApplicationLogic.
-        layout_node: vtkMRMLLayoutNode of the scene.
         t1, flair: volume nodes; without a T1 (None) its view is empty.
         score: volume node of the scores; None: no overlay.
         opacity: of the overlay, 0 to 1.
@@ -165,8 +162,7 @@ def is_arranged(layout_node: Any) -> bool:
 def put_back(layout_node: Any) -> bool:
     """Restore the layout from before `side_by_side` or `four_up`, and what the three planes showed.
 
-    Returns:
-        False if the user has chosen another layout since, which is kept.
+    Returns False if the user has chosen another layout since, which is kept.
     """
     ours = is_arranged(layout_node) or is_side_by_side(layout_node)
     if is_three_d(layout_node):

@@ -29,8 +29,7 @@ SHEAR_TOLERANCE_MM = 0.5
 def array_of(node: Any) -> np.ndarray:
     """A copy of a volume node's voxels, (slices, rows, columns), in the node's own type.
 
-    Raises:
-        InputError: if the volume is empty or has several values per voxel.
+    Raises an InputError if the volume is empty or has several values per voxel.
     """
     return array_view(node).copy()
 
@@ -40,9 +39,8 @@ def image_of(node: Any) -> sitk.Image:
 
     The voxels are copied in their own type; the geometry is exact. Mirrored and left-handed axes are kept.
 
-    Raises:
-        InputError: if the volume is empty or has several values per voxel, a parent transform is not linear, or the axes
-            are not at right angles (sheared), which an image file cannot hold.
+    Raises an InputError if the volume is empty or has several values per voxel, a parent transform is not
+    linear, or the axes are not at right angles (sheared), which an image file cannot hold.
     """
     to_world = matrix_between(node, None)
     if to_world is None:
@@ -59,13 +57,9 @@ def study_files(t1_node: Any, flair_node: Any, brain_mask_node: Any | None, fold
     Args:
         brain_mask_node: a segmentation (all its segments are brain) or a label map volume (all values but 0 are brain), on
             any grid and under any linear transform; or None. Its file is on the FLAIR's grid: uint8, 1 in the brain.
-        folder: an existing folder.
 
-    Returns:
-        "t1", "flair" and, where given, "brain_mask": the paths.
-
-    Raises:
-        InputError: as for `image_of`; the mask is empty or outside the FLAIR; or a file cannot be written.
+    Returns "t1", "flair" and, where given, "brain_mask": the paths. Raises an InputError as for `image_of`,
+    if the mask is empty or outside the FLAIR, or if a file cannot be written.
     """
     to_files = matrix_between(flair_node, None)
     space = None if to_files is not None else flair_node
@@ -134,8 +128,7 @@ def ijk_to_ras(node: Any) -> np.ndarray:
 def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
     """The RAS matrix (4, 4) from a node's own space to that of another, or to the world's (None).
 
-    Returns:
-        None, if the transforms between the two are not linear.
+    Returns None if the transforms between the two are not linear.
     """
     import slicer
 
@@ -216,8 +209,7 @@ def not_linear(node: Any) -> str:
 def array_view(node: Any) -> np.ndarray:
     """A view of the voxels, (slices, rows, columns), to be read but not kept.
 
-    Raises:
-        InputError: if the volume is empty or has several values per voxel.
+    Raises an InputError if the volume is empty or has several values per voxel.
     """
     from vtk.util.numpy_support import vtk_to_numpy
 
@@ -252,11 +244,9 @@ def grid_of(node: Any, to_space: np.ndarray) -> Grid:
     """The grid of a volume node in a space: spacing, origin and direction (LPS).
 
     Args:
-        node: a volume node.
         to_space: RAS matrix (4, 4) from the node's own space (see `matrix_between`).
 
-    Raises:
-        InputError: if the axes are sheared or collapsed, which an image cannot hold.
+    Raises an InputError if the axes are sheared or collapsed, which an image cannot hold.
     """
     shape = _shape(node)
     matrix = RAS_LPS @ to_space @ ijk_to_ras(node)
