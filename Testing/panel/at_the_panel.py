@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import slicer
+from AnomalyDetectionLib.scene import findings_table
+from slicer_scene import add_volume
 
 
 def detect(widget, slicer_app, seconds=240.0):
@@ -17,9 +20,6 @@ def detect(widget, slicer_app, seconds=240.0):
 
 
 def a_volume(name: str, shape=(12, 30, 30), spacing=5.0, value=None):
-    import slicer
-    from slicer_scene import add_volume
-
     rng = np.random.default_rng(1)
     array = (
         rng.uniform(10, 100, shape).astype(np.float32) if value is None else np.full(shape, value, np.float32)
@@ -41,8 +41,6 @@ def cell(widget, column: int, number: int) -> str:
 
 
 def review_of(widget, number: int):
-    from AnomalyDetectionLib.scene import findings_table
-
     rows = findings_table.rows(widget.panel.result.table, all=True)
     return next(row for row in rows if row.number == number)
 
@@ -53,8 +51,6 @@ def visible(widget) -> bool:
 
 
 def composite(name: str):
-    import slicer
-
     return slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import qt
+import slicer
+from AnomalyDetectionLib.panel import first_run, slicer_python
+from AnomalyDetectionLib.scene import detection_job
+from AnomalyDetectionLib.scene.result import provenance_of, results_in
+
 from panel.at_the_panel import a_volume, composite, detect, is_alive, leftovers, numbers, review_of, visible
 
 
 def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import provenance_of
-
     sample.ui.detectButton.click()
     assert visible(sample.ui.progressWidget)
     assert not sample.ui.detectButton.enabled
@@ -41,8 +44,6 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
 
 
 def test_only_scalar_volumes_are_offered_and_no_result(detected):
-    import slicer
-
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
     offered = detected.ui.flairSelector.texts()
     assert "labels" not in offered
@@ -51,9 +52,6 @@ def test_only_scalar_volumes_are_offered_and_no_result(detected):
 
 
 def test_running_again_updates_the_result(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
     before = slicer.mrmlScene.GetNumberOfNodes()
     score = detected.panel.result.score
     detect(detected, slicer_app)
@@ -63,9 +61,6 @@ def test_running_again_updates_the_result(detected, slicer_app):
 
 
 def test_a_second_result_is_added_when_asked(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
     assert visible(detected.ui.addResultCheckBox)
     first = detected.panel.result.score
     detected.ui.addResultCheckBox.click()
@@ -89,8 +84,6 @@ def test_outlines_of_another_result_do_not_lie_on_the_one_that_is_shown(detected
 
 
 def test_cancel_leaves_no_process_no_file_and_no_node(sample, engine, slicer_app, tmp_path):
-    import slicer
-
     engine("slow")
     before = slicer.mrmlScene.GetNumberOfNodes()
     sample.ui.detectButton.click()
@@ -130,8 +123,6 @@ def test_an_engine_that_is_killed_is_said_to_be(sample, engine, slicer_app):
 
 
 def test_an_engine_that_cannot_be_started_is_said_to_be(sample, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.panel import slicer_python
-
     monkeypatch.setattr(slicer_python, "python_command", lambda: ["no-such-python"])
     sample.ui.detectButton.click()
     slicer_app.wait(lambda: not sample.panel.detect.running)
@@ -160,8 +151,6 @@ def test_a_folder_for_temporary_files_that_is_gone_is_said_for_these_volumes_onl
 
 
 def test_a_result_that_cannot_be_read_is_said_and_the_button_comes_back(detected, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.scene import detection_job
-
     def damaged(folder):
         raise ValueError("score.nrrd is damaged")
 
@@ -183,8 +172,6 @@ def test_an_earlier_result_stays_when_a_run_fails(detected, engine, slicer_app):
 
 
 def test_an_input_that_is_removed_during_the_run_is_a_sentence(sample, engine, slicer_app):
-    import slicer
-
     engine("replay")
     sample.ui.detectButton.click()
     slicer.mrmlScene.RemoveNode(sample.ui.flairSelector.currentNode())
@@ -194,9 +181,6 @@ def test_an_input_that_is_removed_during_the_run_is_a_sentence(sample, engine, s
 
 
 def test_missing_packages_are_asked_for_once_and_a_no_starts_nothing(sample, slicer_app, monkeypatch):
-    import qt
-    from AnomalyDetectionLib.panel import first_run
-
     monkeypatch.setattr(first_run, "missing_requirements", lambda: ["click>=8.1"])
     slicer_app.dialogs.answers = [qt.QMessageBox.Cancel]
     sample.ui.detectButton.click()
@@ -207,8 +191,6 @@ def test_missing_packages_are_asked_for_once_and_a_no_starts_nothing(sample, sli
 
 
 def test_an_installation_that_fails_says_how_to_do_it_by_hand(sample, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.panel import first_run
-
     def fails(missing, *, ask, progress):
         raise first_run.InstallationError("No network.", "fetch these wheels")
 

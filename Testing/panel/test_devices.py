@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from AnomalyDetectionLib.panel import devices
 
 GOOD = '{"device": "cuda", "name": "A GPU"}\n{"device": "cpu", "name": "CPU, 2 threads"}\n'
 
@@ -14,8 +15,6 @@ def said_of(a_slicer_application, monkeypatch, tmp_path):
     """What is said when the engine writes this to standard output, and ends with this code."""
 
     def look(output: str, code: int = 0) -> tuple[str, str]:
-        from AnomalyDetectionLib.panel import devices
-
         script = tmp_path / "engine.py"
         script.write_text(
             f"import sys; sys.stdout.write({output!r}); print('noise', file=sys.stderr); sys.exit({code})"

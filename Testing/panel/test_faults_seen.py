@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.panel import findings_view, first_run
+from AnomalyDetectionLib.panel.first_run import explain
+from AnomalyDetectionLib.panel.messages import ON_DARK, ON_LIGHT, say
+from AnomalyDetectionLib.reporting.drawing import font
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
 from made_result_folder import result_folder
+from PIL import ImageFont
 
 from panel.at_the_panel import a_volume, detect, numbers, visible
 
 
 def test_a_brain_mask_given_as_a_segmentation_does_not_stay_over_everything(sample, engine, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
-
     flair = sample.ui.flairSelector.currentNode()
     mask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "brain by hand")
     segment = slicer.vtkSegment()
@@ -83,8 +89,6 @@ def test_folders_of_a_killed_slicer_are_cleared_at_the_next_start_and_run_and_th
 
 
 def test_keys_work_after_the_module_was_reloaded_without_leaving_it(detected, slicer_app):
-    import slicer
-
     order = numbers(detected)
     slicer.util.reloadScriptedModule("AnomalyDetection")
     fresh = slicer.modules.AnomalyDetectionWidget
@@ -105,8 +109,6 @@ def test_a_second_click_on_a_hint_meets_the_same_button(detected):
 @pytest.mark.parametrize("width", [380])
 def test_a_narrow_panel_shows_all_of_the_review_at_once(width, detected, slicer_app):
     """380 pixels of width, and what a laptop's 768 leave: five rows and more, and all that a finding is given."""
-    import qt
-
     window = slicer_app.app.window
     window.resize(width, 560)
     slicer_app.rest(0.4)
@@ -152,8 +154,6 @@ def test_a_long_name_of_patient_and_series_takes_one_line_and_is_whole_in_the_to
 
 
 def places(ui):
-    import qt
-
     names = ("findingsTable", "acceptButton", "rejectButton", "categoryButtons", "noteEdit")
     root = ui.findingsTable.window()
     return {name: getattr(ui, name).mapTo(root, qt.QPoint(0, getattr(ui, name).height)).y() for name in names}
@@ -206,8 +206,6 @@ def test_an_elided_line_follows_the_width_of_the_panel(panel, slicer_app, tmp_pa
 
 
 def test_the_wheel_scrolls_the_panel_and_changes_no_box_or_slider_by_the_way(panel, slicer_app, tmp_path):
-    import qt
-
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     for section in ("display", "advanced"):
         getattr(panel.ui, f"{section}CollapsibleButton").collapsed = False
@@ -244,8 +242,6 @@ def test_the_wheel_scrolls_the_panel_and_changes_no_box_or_slider_by_the_way(pan
 
 
 def test_the_columns_that_are_asked_for_are_wide_enough(panel, tmp_path, monkeypatch):
-    from AnomalyDetectionLib.panel import findings_view
-
     monkeypatch.setattr(findings_view, "in_words", lambda rate: "under 0.01")
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     panel.ui.moreColumnsCheckBox.click()
@@ -259,8 +255,6 @@ def test_the_columns_that_are_asked_for_are_wide_enough(panel, tmp_path, monkeyp
 
 
 def test_a_first_run_names_only_the_sources_of_what_is_missing():
-    from AnomalyDetectionLib.panel.first_run import explain
-
     assert "pytorch.org" in explain(["torch>=2.2", "click>=8.1"])
     small = explain(["click>=8.1"])
     assert "pytorch.org" not in small
@@ -268,8 +262,6 @@ def test_a_first_run_names_only_the_sources_of_what_is_missing():
 
 
 def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatch, capsys):
-    from AnomalyDetectionLib.panel import first_run
-
     said = "Collecting click\nERROR: Could not find a version that satisfies click\nERROR: No matching distribution\n"
 
     def fails(requirements):
@@ -283,18 +275,12 @@ def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatc
 
 
 def test_text_in_pictures_is_drawn_by_the_engine_that_slicer_does_not_disturb():
-    from AnomalyDetectionLib.reporting.drawing import font
-    from PIL import ImageFont
-
     assert font(12).layout_engine == ImageFont.Layout.BASIC
 
 
 @pytest.mark.parametrize("style", ["#f0f0f0", "#323232"])
 @pytest.mark.parametrize("kind", ["error", "warning", "good"])
 def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, kind, panel, slicer_app):
-    import qt
-    from AnomalyDetectionLib.panel.messages import say
-
     def brightness(colour):
         parts = (colour.redF(), colour.greenF(), colour.blueF())
         return sum(w * part**2.2 for w, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)) + 0.05
@@ -313,8 +299,6 @@ def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, ki
 
 @pytest.mark.parametrize("window", ["#f0f0f0", "#323232"])
 def test_what_was_chosen_is_seen_on_light_and_dark_style(window, panel, slicer_app, tmp_path):
-    import qt
-
     before, palette = slicer_app.app.palette(), slicer_app.app.palette()
     text = "#ffffff" if window == "#323232" else "#000000"
     for role, colour in (
@@ -344,11 +328,6 @@ def test_what_was_chosen_is_seen_on_light_and_dark_style(window, panel, slicer_a
 
 
 def test_colours_of_text_are_those_of_the_style_or_made_for_both(panel):
-    import re
-
-    import qt
-    from AnomalyDetectionLib.panel.messages import ON_DARK, ON_LIGHT
-
     root = panel.ui.inputsCollapsibleButton.parentWidget()
     for widget in root.findChildren(qt.QWidget):
         own = set(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import slicer
+from AnomalyDetectionLib.scene.places import centre_of
 from made_result_folder import result_folder
 
 from panel.at_the_panel import a_volume, composite, detect, numbers
 
 
 def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, slicer_app):
-    import slicer
-
     manager = slicer.app.layoutManager()
     before = manager.layout
     assert not sample.ui.layoutBackButton.enabled
@@ -29,8 +29,6 @@ def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, s
 
 
 def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
-    import slicer
-
     before = slicer.app.layoutManager().layout
     sample.ui.keepLayoutCheckBox.click()
     engine("replay")
@@ -41,8 +39,6 @@ def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
 
 
 def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_app, tmp_path):
-    import slicer
-
     own, gone = a_volume("ADC"), a_volume("an old one")
     panel.ui.keepLayoutCheckBox.click()
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
@@ -68,8 +64,6 @@ def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_a
 
 
 def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(panel, tmp_path):
-    import slicer
-
     panel.ui.keepLayoutCheckBox.click()
     folders = [result_folder(tmp_path / name) for name in ("first", "second")]
     assert panel.panel.folders.open(folders[0])
@@ -93,8 +87,6 @@ def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(p
 
 def layouts():
     """`slicer.app.layoutManager()`, and the node class with the names of Slicer's layouts."""
-    import slicer
-
     return slicer.app.layoutManager(), slicer.vtkMRMLLayoutNode
 
 
@@ -185,8 +177,6 @@ def test_back_shows_nothing_of_a_patient_who_is_no_longer_read(panel, slicer_app
 
 
 def test_3d_shows_the_findings_in_the_brain_and_they_follow_a_slider_when_it_rests(detected, slicer_app):
-    import slicer
-
     slicer_app.type("D")
     result = detected.panel.result
     surface = "Closed surface"
@@ -201,9 +191,6 @@ def test_3d_shows_the_findings_in_the_brain_and_they_follow_a_slider_when_it_res
 
 
 def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.places import centre_of
-
     manager = slicer.app.layoutManager()
     detected.panel.review.select(numbers(detected)[1])
     centre = centre_of(detected.panel.result, detected.panel.review.selected)
@@ -215,7 +202,5 @@ def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app)
 
 
 def test_side_by_side_works_before_a_run(sample):
-    import slicer
-
     sample.ui.sideBySideButton.click()
     assert slicer.app.layoutManager().sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.scene.findings_table import rows
+from AnomalyDetectionLib.scene.result import results_in
 from made_result_folder import result_folder
 
 from panel.at_the_panel import a_volume, composite, detect, numbers, review_of, visible
@@ -16,8 +20,6 @@ def second_pair(detected):
 
 
 def nothing_is_shown(result) -> bool:
-    import slicer
-
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     foregrounds = {one.GetForegroundVolumeID() for one in composites}
     return (
@@ -95,8 +97,6 @@ def test_a_run_that_ends_takes_the_views_from_nobody_who_reads_another_patient(
 
 
 def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine, slicer_app):
-    import slicer
-
     engine("replay")
     layout = slicer.app.layoutManager().layout
     sample.ui.detectButton.click()
@@ -112,16 +112,11 @@ def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine,
 
 
 def results_in_the_scene():
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
     return results_in(slicer.mrmlScene)
 
 
 @pytest.mark.parametrize("box", ["t1Selector", "flairSelector"])
 def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box, panel, slicer_app):
-    import slicer
-
     pairs = [(a_volume(f"T1 {name}"), a_volume(f"FLAIR {name}")) for name in ("a", "b")]
     slicer_app.rest(0.4)
     assert panel.ui.t1Selector.currentNode() is pairs[1][0]
@@ -139,8 +134,6 @@ def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box,
 
 
 def row_reviewed(result, number):
-    from AnomalyDetectionLib.scene.findings_table import rows
-
     return next(row for row in rows(result.table) if row.number == number).reviewed
 
 
@@ -155,8 +148,6 @@ def test_choosing_a_result_brings_its_pair(detected, slicer_app, second_pair):
 
 
 def test_inputs_fold_to_a_line_that_names_patient_study_and_model(detected, slicer_app):
-    import slicer
-
     assert detected.ui.inputsCollapsibleButton.collapsed
     said = detected.ui.studyLabel.text
     assert visible(detected.ui.studyLabel)
@@ -181,8 +172,6 @@ def test_several_results_are_told_apart_by_model_and_time(detected, slicer_app):
 
 def shown_of_results() -> list[str]:
     """The names of nodes of results that are still shown anywhere: in a slice view, as a legend, or in 3D."""
-    import slicer
-
     shown = set()
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         shown |= {view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()}
@@ -199,10 +188,6 @@ def shown_of_results() -> list[str]:
 
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(answer, detected, slicer_app):
-    import qt
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
     result = detected.panel.result
     detected.ui.threeDButton.click()  # the surfaces of brain and findings are there, too
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes if answer == "yes" else qt.QMessageBox.No]
@@ -219,9 +204,6 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
 
 
 def test_a_deleted_score_volume_leaves_no_outline_behind(detected, slicer_app):
-    import qt
-    import slicer
-
     result = detected.panel.result
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes]
     slicer.mrmlScene.RemoveNode(result.score)
@@ -235,8 +217,6 @@ def test_a_deleted_score_volume_leaves_no_outline_behind(detected, slicer_app):
 def test_a_t1_that_is_deleted_during_a_run_empties_its_box_and_no_other_takes_its_place(
     sample, engine, slicer_app
 ):
-    import slicer
-
     engine("replay")
     sample.ui.detectButton.click()
     slicer.mrmlScene.RemoveNode(sample.ui.t1Selector.currentNode())
@@ -258,8 +238,6 @@ def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detecte
 
 
 def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
-    import slicer
-
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     count = len(numbers(detected))
     crosshair.SetCursorPositionRAS([30.0, 0.0, 20.0])
@@ -276,9 +254,6 @@ def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
 
 @pytest.mark.parametrize("edit", ["changed", "added", "deleted"])
 def test_as_detected_asks_before_an_outline_of_the_reader_goes(edit, panel, slicer_app, tmp_path):
-    import qt
-    import slicer
-
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     result, review = panel.panel.result, panel.panel.review
     number = review.selected
@@ -313,9 +288,6 @@ def test_as_detected_asks_before_an_outline_of_the_reader_goes(edit, panel, slic
 
 
 def test_a_run_that_would_lose_a_review_asks_first_and_others_keep_it(detected, slicer_app):
-    import qt
-    import slicer
-
     number, before = detected.panel.review.selected, detected.panel.result.score
     slicer_app.type("4")
     detect(detected, slicer_app)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Union
 
+import ctk
 import numpy as np
 import pytest
+import qt
+import slicer
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer_scene import add_volume
 
 TINY = Path(__file__).parent / "tiny" / "TinyPanel.py"
 
@@ -17,9 +23,6 @@ def tiny(a_slicer_application):
 
 
 def a_volume(name: str):
-    import slicer
-    from slicer_scene import add_volume
-
     return add_volume(slicer.mrmlScene, np.zeros((2, 3, 4)), np.eye(4), name)
 
 
@@ -43,8 +46,6 @@ def test_a_click_comes_through(tiny, a_slicer_application):
 
 
 def test_the_node_box_follows_the_scene_and_the_parameter_the_box(tiny):
-    import slicer
-
     box = tiny.ui.volumeSelector
     first, second = a_volume("first"), a_volume("second")
     assert box.texts() == ["None", "first", "second"]
@@ -68,8 +69,6 @@ def test_the_node_box_follows_the_scene_and_the_parameter_the_box(tiny):
 
 
 def test_hidden_nodes_and_other_kinds_are_not_offered(tiny):
-    import slicer
-
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
     a_volume("hidden").SetHideFromEditors(True)
     assert tiny.ui.volumeSelector.texts() == ["None"]
@@ -100,9 +99,6 @@ def test_a_value_out_of_range_or_of_another_type_is_refused(tiny):
 
 
 def test_a_float_slider_is_refused_for_a_whole_number(tiny):
-    import slicer
-    from slicer.parameterNodeWrapper import parameterNodeWrapper
-
     @parameterNodeWrapper
     class Whole:
         size: int = 1
@@ -114,11 +110,6 @@ def test_a_float_slider_is_refused_for_a_whole_number(tiny):
 
 @pytest.mark.parametrize("union", ["Union[A, B]", "A | B | None"])
 def test_a_union_of_nodes_has_to_be_written_as_slicer_reads_it(tiny, union):
-    from typing import Union
-
-    import slicer
-    from slicer.parameterNodeWrapper import parameterNodeWrapper
-
     names = {"A": slicer.vtkMRMLSegmentationNode, "B": slicer.vtkMRMLLabelMapVolumeNode, "Union": Union}
     either = type("Either", (), {"__annotations__": {"mask": eval(union, names)}})
     with pytest.raises(TypeError):
@@ -126,9 +117,6 @@ def test_a_union_of_nodes_has_to_be_written_as_slicer_reads_it(tiny, union):
 
 
 def test_messages_are_kept_and_answered(tiny, a_slicer_application):
-    import qt
-    import slicer
-
     dialogs = a_slicer_application.dialogs
     dialogs.answers = [qt.QMessageBox.Cancel]
     assert not slicer.util.confirmOkCancelDisplay("Really?")
@@ -142,8 +130,6 @@ def test_messages_are_kept_and_answered(tiny, a_slicer_application):
 
 
 def test_a_module_is_reloaded_as_slicer_does(tiny, a_slicer_application):
-    import slicer
-
     slicer.util.reloadScriptedModule("TinyPanel")
     fresh = slicer.modules.TinyPanelWidget
     assert fresh is not tiny
@@ -153,8 +139,6 @@ def test_a_module_is_reloaded_as_slicer_does(tiny, a_slicer_application):
 
 
 def test_layouts_make_their_views(a_slicer_application):
-    import slicer
-
     manager = slicer.app.layoutManager()
     assert sorted(manager.sliceViewNames()) == ["Green", "Red", "Yellow"]
     volume = a_volume("a volume")
@@ -164,8 +148,6 @@ def test_layouts_make_their_views(a_slicer_application):
 
 
 def test_a_scene_is_saved_and_opened(a_slicer_application, tmp_path):
-    import slicer
-
     a_volume("kept")
     a_slicer_application.save_scene(tmp_path / "scene.mrb")
     a_slicer_application.open_scene(tmp_path / "scene.mrb")
@@ -173,8 +155,6 @@ def test_a_scene_is_saved_and_opened(a_slicer_application, tmp_path):
 
 
 def test_what_qt_5_cannot_read_is_refused(a_slicer_application, tmp_path):
-    import slicer
-
     path = tmp_path / "new.ui"
     text = (TINY.parent / "Resources" / "UI" / "TinyPanel.ui").read_text("utf-8")
     path.write_text(text.replace("ctkPathLineEdit::Files", "ctkPathLineEdit::Filter::Files"), "utf-8")
@@ -186,9 +166,6 @@ def test_what_qt_5_cannot_read_is_refused(a_slicer_application, tmp_path):
 
 
 def test_sliders_below_one_parent_share_their_decimals_unless_told_not_to(a_slicer_application):
-    import ctk
-    import qt
-
     parent = qt.QWidget()
     sliders = [ctk.ctkSliderWidget(parent) for _ in range(3)]
     sliders[0].synchronizeSiblings = ctk.ctkSliderWidget.SynchronizeWidth

@@ -29,8 +29,8 @@ from AnomalyDetectionLib.scene.comparison_nodes import (
 )
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.patients import place_under_patient
-from AnomalyDetectionLib.scene.result import rederive
-from AnomalyDetectionLib.scene.volumes import ijk_to_ras
+from AnomalyDetectionLib.scene.result import rederive, results_in
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras, image_of
 from conftest import run_command
 from made_dicom import MadeStudy
 from made_result_folder import FLAIR_GRID, SCORES, result_folder, with_dicom_images
@@ -114,8 +114,6 @@ def test_the_engine_compares_a_result_of_the_scene_with_a_folder(a_slicer_scene,
     assert list(tmp_path.iterdir()) == []
     keep_comparison(result, found, "2021")
     again = saved_and_opened(a_slicer_scene.scene, tmp_path)
-    from AnomalyDetectionLib.scene.result import results_in
-
     kept, name = comparison_of(results_in(again.scene)[0])
     assert (kept, name) == (found, "2021")
 
@@ -158,8 +156,6 @@ def test_the_earlier_scan_lies_on_the_later_ones_tissue(a_slicer_scene, earlier_
 
 
 def _image_of(node):
-    from AnomalyDetectionLib.scene.volumes import image_of
-
     return sitk.Cast(image_of(node), sitk.sitkFloat32)
 
 

@@ -17,6 +17,8 @@ from AnomalyDetectionLib.scene.volumes import image_of
 from made_dicom import classic_series
 from made_findings import points, points_of
 from result_in_scene import a_result
+from synthetic_study import FLAIR_GRID
+from vtk.util.numpy_support import vtk_to_numpy
 
 hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
 
@@ -35,8 +37,6 @@ def result(a_slicer_scene):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """The DICOM images that the FLAIR of `a_result` would have been loaded from."""
-    from synthetic_study import FLAIR_GRID
-
     voxels = np.random.default_rng(1).integers(50, 300, FLAIR_GRID.shape).astype(np.int16)
     return classic_series(tmp_path_factory.mktemp("flair"), FLAIR_GRID.image(voxels))
 
@@ -214,8 +214,6 @@ def test_a_correction_in_the_segment_editor_has_its_own_volume_centre_and_side(
 
 
 def test_a_correction_that_keeps_the_volume_is_one(result, files, tmp_path):
-    from vtk.util.numpy_support import vtk_to_numpy
-
     number = rows(result.table)[0].number
     segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}")
     image = segment.GetRepresentation("Binary labelmap")

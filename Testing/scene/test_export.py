@@ -15,6 +15,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.segmentation_file import TERMINOLOGY
 from AnomalyDetectionLib.reporting.tables import COLUMNS
+from AnomalyDetectionLib.scene import export
 from AnomalyDetectionLib.scene.export import (
     REVIEW_COLUMNS,
     export_labels,
@@ -26,6 +27,7 @@ from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_dec
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import findings_of, rederive
 from AnomalyDetectionLib.scene.volumes import image_of
+from PIL import Image
 from result_in_scene import a_result, many_findings
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -267,8 +269,6 @@ def test_findings_that_have_vanished_are_left_out(a_slicer_scene, result, tmp_pa
 
 def test_one_picture_a_finding(result, tmp_path):
     pytest.importorskip("PIL")
-    from PIL import Image
-
     done = []
     paths = export_pictures(result, tmp_path / "Bilder é", lambda n, of: done.append((n, of)))
     assert [path.name for path in paths] == [f"finding_{row.number:03d}.png" for row in rows(result.table)]
@@ -295,8 +295,6 @@ def test_a_missing_package_is_said_in_plain_words(result, tmp_path, monkeypatch)
 
 
 def test_a_failure_leaves_what_was_there(a_slicer_scene, result, tmp_path, monkeypatch):
-    from AnomalyDetectionLib.scene import export
-
     target = tmp_path / "labels.nii.gz"
     target.write_bytes(b"before")
 
@@ -311,15 +309,11 @@ def test_a_failure_leaves_what_was_there(a_slicer_scene, result, tmp_path, monke
     assert target.read_bytes() == b"before"
 
 
-def test_a_folder_that_cannot_be_written_is_said_in_plain_words(a_slicer_scene, result, tmp_path):
+@pytest.mark.parametrize("write", [export_segmentation, export_labels, export_table])
+def test_a_folder_that_cannot_be_written_is_said_in_plain_words(write, result, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    for export in (
-        lambda path: export_segmentation(result, path),
-        lambda path: export_labels(result, path),
-        lambda path: export_table(result, path),
-    ):
-        with pytest.raises(InputError, match="cannot be written"):
-            export(tmp_path / "file" / "a")
+    with pytest.raises(InputError, match="cannot be written"):
+        write(result, tmp_path / "file" / "a")
 
 
 def test_names_with_accents_and_a_file_of_before(a_slicer_scene, result, tmp_path):

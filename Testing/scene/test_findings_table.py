@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import vtk
 from AnomalyDetectionLib.detection.findings import Finding, Findings
 from AnomalyDetectionLib.scene.findings_table import (
     CATEGORIES,
@@ -228,8 +229,6 @@ def test_all_of_it_survives_a_saved_scene(a_slicer_scene, table, tmp_path):
 
 
 def test_a_table_that_has_lost_its_types_is_still_read(table):
-    import vtk
-
     set_category(table, 2, 3)
     plain = vtk.vtkTable()
     for index in range(table.GetNumberOfColumns()):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
+import vtk
 from AnomalyDetectionLib.detection.stored_scores import store
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding, adopt_segments, as_detected, take_edits
@@ -16,6 +17,7 @@ from AnomalyDetectionLib.scene.findings_table import rows, set_category, undo
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import findings_of, rederive, result_of, results_in, show_again
 from AnomalyDetectionLib.scene.segment_voxels import segment_voxels
+from AnomalyDetectionLib.scene.volumes import oriented_image
 from result_in_scene import SCORES, a_result, add_study, saved_and_opened
 from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, scored
 
@@ -32,16 +34,12 @@ def paint(made, result, number, mask):
     label = slicer.vtkOrientedImageData()
     label.DeepCopy(segments.GetSegment(name).GetRepresentation("Binary labelmap"))
     matrix = slicer.util.arrayFromVTKMatrix(_matrix(label))
-    from AnomalyDetectionLib.scene.volumes import oriented_image
-
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
         oriented_image(mask.astype(np.uint8), matrix), result.segmentation, name
     )
 
 
 def _matrix(image):
-    import vtk
-
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     return matrix
@@ -218,8 +216,6 @@ def world(result, index):
 
 
 def _ijk(node):
-    import vtk
-
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     return matrix
@@ -272,8 +268,6 @@ def test_a_point_outside_or_in_a_finding_adds_nothing(a_slicer_scene, result):
 
 @pytest.mark.parametrize("in_3d", [False, True])
 def test_a_segment_that_the_reader_has_drawn_becomes_a_finding(in_3d, a_slicer_scene, result, capfd):
-    from AnomalyDetectionLib.scene.volumes import oriented_image
-
     mask = a_ball((6, 40, 40), 2)
     like = result.segmentation.GetSegmentation().GetSegment("Segment_1").GetRepresentation("Binary labelmap")
     segment = slicer.vtkSegment()

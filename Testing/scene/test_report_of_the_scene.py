@@ -13,7 +13,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.report_export import export_report
-from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
+from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive, results_in
 from made_reports import JANE, RECORD, parsed
 from result_in_scene import a_result, saved_and_opened
 from vtk.util.numpy_support import vtk_to_numpy
@@ -152,8 +152,6 @@ def test_coordinates_of_a_flair_that_was_moved_since_are_explained(a_slicer_scen
 
 
 def test_a_saved_scene_has_it_too(a_slicer_scene, result, tmp_path):
-    from AnomalyDetectionLib.scene.result import results_in
-
     before = export_report(result, tmp_path / "before.html").read_text("utf-8")
     made = saved_and_opened(a_slicer_scene.scene, tmp_path)
     after = export_report(results_in(made.scene)[0], tmp_path / "after.html").read_text("utf-8")

@@ -16,6 +16,7 @@ import vtk
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, read_stored, restore
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.scene import result as module
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note, undo
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import (
@@ -611,8 +612,6 @@ def test_the_bridge_is_imported_without_what_slicer_may_not_have():
 
 
 def test_what_the_run_derived_is_not_derived_again(a_slicer_scene, monkeypatch):
-    from AnomalyDetectionLib.scene import result as module
-
     stored = stored_scores()
     written = derive_findings(restore(stored), threshold=3.0, min_patches=1)
     derived = []
