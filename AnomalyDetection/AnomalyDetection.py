@@ -236,7 +236,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         used.
         """
         from AnomalyDetectionLib.panel.slicer_python import python_command
-        from AnomalyDetectionLib.scene.standby_engine import StandbyEngine
+        from AnomalyDetectionLib.scene.engine_job import StandbyEngine
 
         return StandbyEngine(python_command(), Path(slicer.app.temporaryPath))
 
@@ -326,7 +326,7 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
 
 def sceneLogics() -> Any:
     """Slicer's logics, for the bridge to the scene."""
-    from AnomalyDetectionLib.scene.logics import Logics
+    from AnomalyDetectionLib.scene.nodes import Logics
 
     return Logics(
         application=slicer.app.applicationLogic(),

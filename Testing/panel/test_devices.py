@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from AnomalyDetectionLib.panel import devices
+from AnomalyDetectionLib.panel import devices, slicer_python
 
 GOOD = '{"device": "cuda", "name": "A GPU"}\n{"device": "cpu", "name": "CPU, 2 threads"}\n'
 
@@ -19,7 +19,7 @@ def said_of(a_slicer_application, monkeypatch, tmp_path):
         script.write_text(
             f"import sys; sys.stdout.write({output!r}); print('noise', file=sys.stderr); sys.exit({code})"
         )
-        monkeypatch.setattr(devices, "python_command", lambda: [sys.executable, str(script)])
+        monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(script)])
         monkeypatch.setattr(devices, "missing_requirements", lambda: [])
         heard: list[str] = []
         found = devices.Devices(heard.append)

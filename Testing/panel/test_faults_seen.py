@@ -14,7 +14,7 @@ import qt
 import slicer
 from AnomalyDetectionLib.panel import findings_view, first_run
 from AnomalyDetectionLib.panel.first_run import explain
-from AnomalyDetectionLib.panel.messages import ON_DARK, ON_LIGHT, say
+from AnomalyDetectionLib.panel.widgets import ON_DARK, ON_LIGHT, say
 from AnomalyDetectionLib.reporting.drawing import font
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
 from made_result_folder import result_folder

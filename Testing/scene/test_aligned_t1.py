@@ -14,8 +14,8 @@ from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment
 from AnomalyDetectionLib.imaging.registration import align, transform_of
 from AnomalyDetectionLib.imaging.volume import Volume
-from AnomalyDetectionLib.scene.aligned_t1 import place_aligned_t1
 from AnomalyDetectionLib.scene.result import rederive, remove_result, result_of
+from AnomalyDetectionLib.scene.result_nodes import place_aligned_t1
 from AnomalyDetectionLib.scene.volumes import image_of
 from result_in_scene import a_result, add_study, ijk_to_ras, stored_scores
 from scipy.spatial.transform import Rotation

@@ -27,8 +27,8 @@ from AnomalyDetectionLib.scene.comparison_nodes import (
     keep_comparison,
     place_earlier,
 )
+from AnomalyDetectionLib.scene.hierarchy import place_under_patient
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
-from AnomalyDetectionLib.scene.patients import place_under_patient
 from AnomalyDetectionLib.scene.result import rederive, results_in
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras, image_of
 from conftest import run_command

@@ -11,7 +11,7 @@ import vtk
 from AnomalyDetectionLib.detection.findings import Finding, Findings
 from AnomalyDetectionLib.scene.findings_table import (
     CATEGORIES,
-    forget_all,
+    replace_rows,
     rows,
     set_category,
     set_decision,
@@ -190,7 +190,7 @@ def test_undo_reaches_a_finding_that_has_vanished(table):
 
 def test_forgetting_leaves_nothing_to_undo(table):
     set_category(table, 1, 4)
-    forget_all(table)
+    replace_rows(table, [])
     assert rows(table, all=True) == []
     assert undo(table) is None
 

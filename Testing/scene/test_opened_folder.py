@@ -15,11 +15,10 @@ from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find
 from AnomalyDetectionLib.scene import saved_review
 from AnomalyDetectionLib.scene.editing import add_finding, take_edits
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
+from AnomalyDetectionLib.scene.hierarchy import identity_in_scene
 from AnomalyDetectionLib.scene.input_checks import problems
-from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
-from AnomalyDetectionLib.scene.patients import identity_in_scene
+from AnomalyDetectionLib.scene.opened_folder import close_result, open_result, remembered_files
 from AnomalyDetectionLib.scene.places import centre_of
-from AnomalyDetectionLib.scene.remembered_files import remembered_files
 from AnomalyDetectionLib.scene.result import (
     findings_of,
     has_probabilities,

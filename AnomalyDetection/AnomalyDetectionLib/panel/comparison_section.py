@@ -29,7 +29,7 @@ from ..scene.comparison_nodes import (
 from ..scene.result import Result, results_in
 from ..scene.titles import title_of
 from . import slicer_python
-from .messages import say
+from .widgets import say, timer
 
 POLL_MS = 200
 
@@ -45,9 +45,7 @@ class ComparisonSection:
         self._offered: list[Result] = []
         self._filling = False
         self._number: int | None = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._timer = timer(POLL_MS, self._poll, repeat=True)
         ui = panel.ui
         ui.earlierSelector.currentIndexChanged.connect(self._chosen)
         ui.earlierBesideButton.clicked.connect(self._beside)
@@ -130,9 +128,7 @@ class ComparisonSection:
 
     def _poll(self) -> None:
         job, result, earlier = self._job, self._later, self._earlier
-        if job is None or result is None or earlier is None:
-            return
-        if job.state == "running":
+        if job is None or result is None or earlier is None or job.state == "running":
             return
         self._timer.stop()
         self._job = self._later = None
@@ -143,11 +139,8 @@ class ComparisonSection:
                 with slicer.util.WaitCursor():
                     keep_comparison(result, comparison, self._name_of(earlier))
                     place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
-        except (
-            InputError,
-            OSError,
-            ValueError,
-        ) as error:  # the files of the earlier result may have been deleted meanwhile
+        # The files of the earlier result may have been deleted meanwhile.
+        except (InputError, OSError, ValueError) as error:
             say(self._panel.ui.changeLabel, str(error), "error")
             self._panel.detect.show_log(job.log)
             self.refresh()
@@ -192,9 +185,7 @@ class ComparisonSection:
         place = selector.currentIndex
         if self._filling or place <= 0:
             return
-        self._filling = True
         selector.currentIndex = 0  # reset it, as it serves as a menu; the label below shows what was compared
-        self._filling = False
         if place <= len(self._offered):
             self.compare(self._offered[place - 1])
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 import slicer
 
-from ..scene.remembered_files import remembered_files
+from ..scene.opened_folder import remembered_files
 
 
 def instance_files(node: Any) -> list[Path]:

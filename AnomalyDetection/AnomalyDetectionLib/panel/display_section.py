@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
@@ -22,7 +21,7 @@ from ..scene.result import (
     why_fixed,
 )
 from .labels import about_setting
-from .messages import say
+from .widgets import say, timer
 
 LEAST_THRESHOLD = 0.5
 """Minimum of the threshold slider, unless the model's own threshold is nearly as low."""
@@ -37,10 +36,7 @@ class DisplaySection:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._hidden: slice_views.HiddenOverlay | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.rederive)
+        self._timer = timer(REST_MS, self.rederive)
         ui = panel.ui
         slider = ui.thresholdSlider
         # The range in the .ui file is for scores that are deviations.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -12,6 +11,7 @@ from ..errors import InputError
 from ..scene import editing
 from ..scene.findings_table import ADDED, CHANGED, rows
 from ..scene.result import Result
+from .widgets import timer
 
 REST_MS = 300
 """How long the segments must be unchanged before edits are taken over, ms; one brush stroke makes many changes."""
@@ -23,10 +23,7 @@ class ManualEdits:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._observed: list[tuple[Any, int]] = []
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.take)
+        self._timer = timer(REST_MS, self.take)
         panel.ui.newFindingButton.clicked.connect(self.add)
         panel.ui.asDetectedButton.clicked.connect(self.as_detected)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..scene.logics import Logics
+from ..scene.nodes import Logics
 from ..scene.orphans import hide_orphans, orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
 from .advanced_section import AdvancedSection
@@ -22,7 +21,7 @@ from .result_folders import ResultFolders
 from .review_section import ReviewSection
 from .shortcuts import Shortcuts
 from .views import Views
-from .wheel_guard import WheelGuard
+from .widgets import WheelGuard, timer
 from .worklist_section import WorklistSection
 
 SETTLE_MS = 200
@@ -66,14 +65,8 @@ class Panel:
         self.worklist = WorklistSection(self)
         self.keys = Shortcuts(self)
         self._wheel = WheelGuard(ui.inputsCollapsibleButton.parentWidget(), ui.earlierSelector)
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(SETTLE_MS)
-        self._timer.timeout.connect(self._nodes_settled)
-        self._idle = qt.QTimer()
-        self._idle.setSingleShot(True)
-        self._idle.setInterval(IDLE_MS)
-        self._idle.timeout.connect(self._prepare)
+        self._timer = timer(SETTLE_MS, self._nodes_settled)
+        self._idle = timer(IDLE_MS, self._prepare)
         ui.resultSelector.nodeActivated.connect(self._result_chosen)
 
     @property

@@ -17,8 +17,8 @@ from ..scene.segmentation import emphasise, emphasised, name_segments
 from .findings_view import BY_SCORE, BY_SLICE, FindingsView
 from .hint_filter import HintFilter
 from .labels import SHORT, hint_in_words
-from .messages import CHOSEN, Line
 from .nearest_tissue_view import NearestTissueView
+from .widgets import CHOSEN, Line
 
 ORDERS = (BY_SCORE, BY_SLICE)
 COLUMNS_OF_CATEGORIES = 3

@@ -14,6 +14,7 @@ from ..scene.nodes import nodes_of_class
 from ..scene.places import centre_of, finding_at
 from ..scene.result import Result
 from ..scene.segmentation import has_surfaces, show_surfaces
+from .widgets import timer
 
 KEEP_LAYOUT = "AnomalyDetection/KeepLayout"
 """Application setting: keep the user's layout when a result arrives."""
@@ -36,10 +37,7 @@ class Views:
         self._pressed: tuple[int, int] | None = None
         self._three_d = False
         self._arrangement: int | None = None
-        self._surfaces = qt.QTimer()
-        self._surfaces.setSingleShot(True)
-        self._surfaces.setInterval(SURFACES_MS)
-        self._surfaces.timeout.connect(self.make_surfaces)
+        self._surfaces = timer(SURFACES_MS, self.make_surfaces)
         ui = panel.ui
         ui.sideBySideButton.clicked.connect(self.side_by_side)
         ui.threeDButton.clicked.connect(self.three_d)

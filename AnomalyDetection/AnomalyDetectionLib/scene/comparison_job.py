@@ -17,7 +17,7 @@ from ..grid import Grid
 from ..reporting.result_comparison import Comparison
 from .engine_job import EngineJob
 from .findings_table import rows
-from .patients import identity_in_scene
+from .hierarchy import identity_in_scene
 from .result import Result, provenance_of, score_map_of, settings_of
 from .segment_voxels import segment_voxels
 from .titles import identity_of
@@ -52,7 +52,7 @@ class ComparisonJob(EngineJob):
             self._output = self._folder / "comparison.json"
             arguments = ["compare", "--earlier", str(places[0]), "--later", str(places[1])]
             arguments += ["--output", str(self._output), "--progress", "json", "--parent", str(os.getpid())]
-            self._start(python, arguments)
+            self.start(python, arguments)
         except BaseException:
             self._remove_folder()
             raise

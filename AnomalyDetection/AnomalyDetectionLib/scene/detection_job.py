@@ -13,10 +13,9 @@ from ..engine.job import Job
 from ..engine.job_results import read_job_results
 from ..errors import InputError
 from ..files.run_folders import remove_leftovers
-from .engine_job import EngineJob
-from .logics import Logics
+from .engine_job import EngineJob, StandbyEngine
+from .nodes import Logics
 from .result import Result, add_result, settings_of
-from .standby_engine import StandbyEngine
 from .volumes import study_files
 
 RESULTS, JOB = "results", "job.json"
@@ -86,7 +85,7 @@ class DetectionJob(EngineJob):
             if standby is not None and standby.state == "running":
                 self._run = standby.run(job)
             else:
-                self._start(python, job.write(self._folder / JOB))
+                self.start(python, job.write(self._folder / JOB))
         except BaseException:
             self._remove_folder()
             raise

@@ -13,7 +13,7 @@ from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED
 from .findings_table import add_row, rows, set_edit
 from .hand_edits import edited_row, new_row
-from .logics import Logics
+from .nodes import Logics
 from .region_growing import grow_lesion
 from .result import Result, detected_in, findings_of, score_map_of, show_again
 from .result_record import read_record, record_text

@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from ..errors import InputError
 from ..files.atomic_folder import atomic_folder
 from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
-from .findings_table import CATEGORIES, DELETED, FindingRow, rows
+from .finding_row import category_name
+from .findings_table import DELETED, FindingRow, rows
 from .nearest_tissue import comparison_of
 from .result import Result, findings_of, hidden_numbers, score_map_of
 from .segment_voxels import numbered_voxels
@@ -212,30 +214,15 @@ def to_world_now(result: Result) -> np.ndarray:
     return to_world @ ijk_to_ras(result.score) @ np.linalg.inv(index_to_then)
 
 
-def _cells(row: FindingRow, to_now: np.ndarray) -> list[str | int]:
+def _cells(row: FindingRow, to_now: np.ndarray) -> list[Any]:
     centroid = (to_now @ [*row.centroid_ras, 1.0])[:3]
-    values: dict[str, str | int] = {
-        "number": row.number,
-        "volume_ml": f"{row.volume_ml:.3f}",
-        "peak_score": f"{row.peak_score:.3f}",
-        "mean_score": f"{row.mean_score:.3f}",
-        "per_normal_scan": "" if row.per_normal_scan is None else f"{row.per_normal_scan:.3g}",
-        "patches": row.patches,
-        "side": row.side,
-        "region": row.region,
-        "centroid_r_mm": f"{centroid[0]:.1f}",
-        "centroid_a_mm": f"{centroid[1]:.1f}",
-        "centroid_s_mm": f"{centroid[2]:.1f}",
-        "t1_relative": _number(row.t1_relative),
-        "flair_relative": _number(row.flair_relative),
-        "hint": row.hint,
-        "hint_evidence": row.hint_evidence,
-        "category": CATEGORIES[row.category - 1] if row.category else "unreviewed",
-        "decision": row.decision,
-        "note": _text(row.note),
-        "edited": row.edited,
-    }
-    return [values[name] for name in (*COLUMNS, *REVIEW_COLUMNS)]
+    values = {name: getattr(row, name, None) for name in (*COLUMNS, *REVIEW_COLUMNS)}
+    values |= {name: f"{values[name]:.3f}" for name in ("volume_ml", "peak_score", "mean_score")}
+    values |= {f"centroid_{axis}_mm": f"{mm:.1f}" for axis, mm in zip("ras", centroid, strict=True)}
+    values |= {name: _number(getattr(row, name)) for name in ("t1_relative", "flair_relative")}
+    values["per_normal_scan"] = "" if row.per_normal_scan is None else f"{row.per_normal_scan:.3g}"
+    values["category"], values["note"] = category_name(row.category), _text(row.note)
+    return list(values.values())
 
 
 def _number(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..imaging.voxels import voxels_of
+from .nodes import one_change
 from .result import Result, findings_of
 from .result_nodes import place_aside
 from .segmentation import OTHERS, SELECTED
@@ -79,33 +80,31 @@ def show_numbers(
         place_aside(result, NODE, node)
         node.CreateDefaultDisplayNodes()
         _style(node.GetDisplayNode())
-    modifying = node.StartModify()
-    node.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
-    node.RemoveAllControlPoints()
-    for number, place in here.items():
-        node.SetNthControlPointSelected(node.AddControlPoint(place, str(number)), number == selected)
-    node.EndModify(modifying)
+    with one_change(node):
+        node.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
+        node.RemoveAllControlPoints()
+        for number, place in here.items():
+            node.SetNthControlPointSelected(node.AddControlPoint(place, str(number)), number == selected)
     return node
 
 
 def _style(display: Any) -> None:
     display.SetSaveWithScene(False)
-    modifying = display.StartModify()
-    display.SetTextScale(TEXT_SCALE)
-    display.SetGlyphTypeFromString("Vertex2D")
-    display.SetUseGlyphScale(False)
-    display.SetGlyphSize(0.1)
-    display.SetColor(*OTHERS)
-    display.SetSelectedColor(*SELECTED)
-    display.SetPointLabelsVisibility(True)
-    display.SetPropertiesLabelVisibility(False)
-    display.SetVisibility3D(False)
-    text = display.GetTextProperty()
-    text.SetBold(True)
-    text.SetShadow(False)
-    text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is legible on bright tissue, too
-    text.SetBackgroundOpacity(0.5)
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetTextScale(TEXT_SCALE)
+        display.SetGlyphTypeFromString("Vertex2D")
+        display.SetUseGlyphScale(False)
+        display.SetGlyphSize(0.1)
+        display.SetColor(*OTHERS)
+        display.SetSelectedColor(*SELECTED)
+        display.SetPointLabelsVisibility(True)
+        display.SetPropertiesLabelVisibility(False)
+        display.SetVisibility3D(False)
+        text = display.GetTextProperty()
+        text.SetBold(True)
+        text.SetShadow(False)
+        text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is legible on bright tissue, too
+        text.SetBackgroundOpacity(0.5)
 
 
 def slice_in_view(result: Result, nodes: list[Any]) -> int | None:

@@ -9,30 +9,24 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from ..detection.findings import Finding, Findings
+from ..detection.findings import Findings
 from ..detection.reviewed_findings import CATEGORIES, DECISIONS
 from ..errors import InputError
-from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, FindingRow, cell_of, column_of, row_of
+from .finding_row import (
+    ADDED,
+    CHANGED,
+    COLUMNS,
+    DELETED,
+    EDITS,
+    FindingRow,
+    cell_of,
+    column_of,
+    row_of,
+    shared_fields,
+)
+from .nodes import one_change
 
-__all__ = [
-    "ADDED",
-    "CATEGORIES",
-    "CHANGED",
-    "DELETED",
-    "FindingRow",
-    "add_row",
-    "can_undo",
-    "forget_all",
-    "replace_rows",
-    "rows",
-    "set_category",
-    "set_decision",
-    "set_edit",
-    "set_note",
-    "undo",
-    "unreviewed",
-    "write_rows",
-]
+__all__ = ["ADDED", "CHANGED"]  # beside what is made here
 
 MOST_STEPS = 200
 """Number of changes that can be undone."""
@@ -169,7 +163,7 @@ def write_rows(table_node: Any, findings: Findings) -> None:
         if any(row.number == finding.number for row in edited):
             continue
         before = known.pop(finding.number, None)
-        row = _unreviewed_row(finding)
+        row = FindingRow(**shared_fields(finding, FindingRow))
         if before is not None:
             row = replace(row, category=before.category, decision=before.decision, note=before.note)
         written.append(row)
@@ -181,38 +175,11 @@ def write_rows(table_node: Any, findings: Findings) -> None:
     _write_table(table_node, sorted(written, key=lambda row: row.number))
 
 
-def forget_all(table_node: Any) -> None:
-    """Empty the table with reviews and history, for an unrelated result."""
-    modifying = table_node.StartModify()
-    table_node.RemoveAttribute(_HISTORY)
-    _write_table(table_node, [])
-    table_node.EndModify(modifying)
-
-
 def replace_rows(table_node: Any, written: list[FindingRow]) -> None:
-    """Replace all findings by these, with their reviews; the history is cleared."""
-    modifying = table_node.StartModify()
-    table_node.RemoveAttribute(_HISTORY)
-    _write_table(table_node, sorted(written, key=lambda row: row.number))
-    table_node.EndModify(modifying)
-
-
-def _unreviewed_row(finding: Finding) -> FindingRow:
-    return FindingRow(
-        number=finding.number,
-        volume_ml=finding.volume_ml,
-        peak_score=finding.peak_score,
-        mean_score=finding.mean_score,
-        patches=finding.patches,
-        side=finding.side,
-        region=finding.region,
-        centroid_ras=finding.centroid_ras,
-        t1_relative=finding.t1_relative,
-        flair_relative=finding.flair_relative,
-        hint=finding.hint,
-        hint_evidence=finding.hint_evidence,
-        per_normal_scan=finding.per_normal_scan,
-    )
+    """Replace all findings by these (any order), with their reviews; the history is cleared."""
+    with one_change(table_node):
+        table_node.RemoveAttribute(_HISTORY)
+        _write_table(table_node, sorted(written, key=lambda row: row.number))
 
 
 def _known_row(table_node: Any, number: int) -> FindingRow:
@@ -234,11 +201,12 @@ def _write_edit(table_node: Any, number: int, measured: list[Any], history: list
     """Write one row and the history as a single modification of the node."""
     fields = dict(zip(_MEASURED, measured, strict=True))
     fields["centroid_ras"] = tuple(fields["centroid_ras"])
-    modifying = table_node.StartModify()
-    written = [replace(row, **fields) if row.number == number else row for row in rows(table_node, all=True)]
-    _write_table(table_node, written)
-    table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
-    table_node.EndModify(modifying)
+    with one_change(table_node):
+        written = [
+            replace(row, **fields) if row.number == number else row for row in rows(table_node, all=True)
+        ]
+        _write_table(table_node, written)
+        table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
 
 
 def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
@@ -249,12 +217,11 @@ def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
 
 def _write(table_node: Any, number: int, field: str, value: int | str, history: list[Any]) -> None:
     """Write one cell and the history as a single modification of the node."""
-    modifying = table_node.StartModify()
-    numbers = table_node.GetTable().GetColumnByName("number")
-    index = next(k for k in range(numbers.GetNumberOfTuples()) if int(numbers.GetValue(k)) == number)
-    table_node.SetCellText(index, table_node.GetColumnIndex(field), cell_of(field, value))
-    table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
-    table_node.EndModify(modifying)
+    with one_change(table_node):
+        numbers = table_node.GetTable().GetColumnByName("number")
+        index = next(k for k in range(numbers.GetNumberOfTuples()) if int(numbers.GetValue(k)) == number)
+        table_node.SetCellText(index, table_node.GetColumnIndex(field), cell_of(field, value))
+        table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
 
 
 def _history(table_node: Any) -> list[Any]:
@@ -300,7 +267,6 @@ def _write_table(table_node: Any, written: list[FindingRow]) -> None:
         for value in column_of(name, written):
             column.InsertNextValue(value)
         table.AddColumn(column)
-    modifying = table_node.StartModify()
-    table_node.SetAndObserveTable(table)
-    table_node.SetLocked(True)  # only the setters above keep history and table consistent
-    table_node.EndModify(modifying)
+    with one_change(table_node):
+        table_node.SetAndObserveTable(table)
+        table_node.SetLocked(True)  # only the setters above keep history and table consistent

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..reporting.colours import lightest_score, score_colours
-from .logics import Logics
-from .nodes import nodes_of_class
+from .nodes import Logics, nodes_of_class, one_change
 
 TITLE = "Anomaly score"
 """Number of colours in the table."""
@@ -79,15 +78,14 @@ def show_scores(
     edge = int(np.clip(_STEP * round(_COLOURS / _STEP * share), _STEP, _COLOURS - _STEP))
     score_node.CreateDefaultDisplayNodes()
     display = score_node.GetDisplayNode()
-    modifying = display.StartModify()
-    display.SetAndObserveColorNodeID(colour_table(scene, edge).GetID())
-    display.SetAutoWindowLevel(False)
-    display.SetInterpolate(False)  # no interpolation: each cell is either red or not
-    # Slicer divides the window into 255 steps. With this width a step begins exactly at the threshold.
-    width = threshold * (_COLOURS - 1) / edge
-    display.SetWindowLevelMinMax(0.0, width)
-    display.ApplyThresholdOff()
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetAndObserveColorNodeID(colour_table(scene, edge).GetID())
+        display.SetAutoWindowLevel(False)
+        display.SetInterpolate(False)  # no interpolation: each cell is either red or not
+        # Slicer divides the window into 255 steps. With this width a step begins exactly at the threshold.
+        width = threshold * (_COLOURS - 1) / edge
+        display.SetWindowLevelMinMax(0.0, width)
+        display.ApplyThresholdOff()
     _show_legend(logics, score_node)
 
 
@@ -108,15 +106,14 @@ def _show_legend(logics: Logics, score_node: Any) -> None:
         legend.Modified()  # its views do not observe the window of the volume
         return
     legend = logics.colors.AddDefaultColorLegendDisplayNode(score_node)
-    modifying = legend.StartModify()
-    legend.SetTitleText(LEGEND_TITLE)
-    legend.SetNumberOfLabels(5)  # labels: 0, the threshold, and its multiples
-    legend.SetLabelFormat("%.2g")
-    legend.SetMaxNumberOfColors(_COLOURS)
-    # In the lower right corner, where an axial slice shows air. The size of the box sets the font size.
-    legend.SetSize(0.04, 0.22)
-    legend.SetPosition(0.98, 0.03)
-    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
-        text.SetFontFamilyToArial()
-        text.SetBold(False)
-    legend.EndModify(modifying)
+    with one_change(legend):
+        legend.SetTitleText(LEGEND_TITLE)
+        legend.SetNumberOfLabels(5)  # labels: 0, the threshold, and its multiples
+        legend.SetLabelFormat("%.2g")
+        legend.SetMaxNumberOfColors(_COLOURS)
+        # In the lower right corner, where an axial slice shows air. The size of the box sets the font size.
+        legend.SetSize(0.04, 0.22)
+        legend.SetPosition(0.98, 0.03)
+        for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+            text.SetFontFamilyToArial()
+            text.SetBold(False)

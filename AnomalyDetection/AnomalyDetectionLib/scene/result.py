@@ -24,9 +24,9 @@ from ..model import false_positive_curve
 from ..model.false_positive_curve import FalsePositiveCurve
 from ..reporting.result_scores import WHY_FIXED, WITHOUT_PATCHES
 from .carry_over import carried_numbering
-from .findings_table import ADDED, forget_all, rows, write_rows
+from .findings_table import ADDED, replace_rows, rows, write_rows
 from .hand_edits import with_edits
-from .logics import Logics
+from .nodes import Logics
 from .overlay import show_scores
 from .result_nodes import (
     Result,
@@ -48,29 +48,7 @@ from .titles import name_scores
 from .volumes import array_of, ijk_to_ras
 from .window_level import brain_windows, show_window
 
-__all__ = [
-    "Result",
-    "add_result",
-    "detected_in",
-    "findings_of",
-    "hidden_hints",
-    "hidden_numbers",
-    "hide_hints",
-    "prepare_for_sliders",
-    "provenance_of",
-    "rates_of",
-    "rederive",
-    "remove_forgotten",
-    "remove_result",
-    "result_of",
-    "results_in",
-    "score_map_of",
-    "scores_voxels",
-    "settings_of",
-    "show_again",
-    "why_fixed",
-    "would_lose_review",
-]
+__all__ = ["remove_forgotten", "result_of", "results_in"]  # beside what is made here
 
 
 def add_result(
@@ -124,7 +102,7 @@ def add_result(
         t1_grid = (dict(provenance).get("inputs") or {}).get("t1", {}).get("grid")
         result = with_aligned_t1(scene, result, stored.record, t1_grid)
         if replace is not None and old is None:
-            forget_all(result.table)
+            replace_rows(result.table, [])
             remove_findings(result.segmentation)
             name_nodes(scene, result)
         connect(result)

@@ -23,7 +23,7 @@ from ..reporting.result_folder import ResultFolder
 from .export import export_table
 from .finding_row import COLUMNS, DELETED, FindingRow, column_of, row_of
 from .findings_table import replace_rows, rows, unreviewed
-from .logics import Logics
+from .nodes import Logics
 from .result import Result, rederive, score_map_of, show_again, why_fixed
 from .result_record import ResultRecord, read_record, record_text
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .nodes import nodes_of_class
+from .nodes import nodes_of_class, one_change
 from .result_nodes import results_in
 from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 
@@ -118,17 +118,16 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
             with the FLAIR.
     """
     for node in shown_slice_nodes(scene):
-        modifying = node.StartModify()
-        if _in_sight(node, ras):
-            node.JumpSliceByOffsetting(*ras)
-        else:
-            node.JumpSliceByCentering(*ras)
-        beside = node.GetLayoutName() == T1_VIEW
-        logic = application.GetSliceLogic(node) if application is not None and not beside else None
-        # 1 is the first slice; negative: the view is oblique to the volume, or outside it.
-        if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
-            logic.SnapSliceOffsetToIJK()
-        node.EndModify(modifying)
+        with one_change(node):
+            if _in_sight(node, ras):
+                node.JumpSliceByOffsetting(*ras)
+            else:
+                node.JumpSliceByCentering(*ras)
+            beside = node.GetLayoutName() == T1_VIEW
+            logic = application.GetSliceLogic(node) if application is not None and not beside else None
+            # 1 is the first slice; negative: the view is oblique to the volume, or outside it.
+            if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
+                logic.SnapSliceOffsetToIJK()
 
 
 def shown_slice_nodes(scene: Any) -> list[Any]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .nodes import one_change
+
 SIDE_BY_SIDE = 20210407
 """Identifier of the layout; Slicer's own are below 1000."""
 
@@ -236,12 +238,11 @@ def slice_orientation(volume: Any) -> str:
 
 def show_volumes(composite: Any, background: Any | None, foreground: Any | None, opacity: float) -> None:
     """Show a volume in one slice view, and another one over it; None: nothing."""
-    modified = composite.StartModify()
-    composite.SetCompositing(composite.Alpha)
-    composite.SetBackgroundVolumeID(None if background is None else background.GetID())
-    composite.SetForegroundVolumeID(None if foreground is None else foreground.GetID())
-    composite.SetForegroundOpacity(opacity)
-    composite.EndModify(modified)
+    with one_change(composite):
+        composite.SetCompositing(composite.Alpha)
+        composite.SetBackgroundVolumeID(None if background is None else background.GetID())
+        composite.SetForegroundVolumeID(None if foreground is None else foreground.GetID())
+        composite.SetForegroundOpacity(opacity)
 
 
 def legends_of(score: Any) -> list[Any]:

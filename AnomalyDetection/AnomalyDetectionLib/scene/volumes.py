@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
+from .nodes import one_change
 
 #: RAS to LPS and back: the first two axes are reversed.
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -101,10 +102,9 @@ def fill(node: Any, data: Any, reference_node: Any, matrix: np.ndarray | None = 
         reference_node: the volume that the node moves with.
         matrix: IJK to RAS in the reference's own space, (4, 4); None: exactly the reference's grid.
     """
-    modifying = node.StartModify()
-    node.SetAndObserveImageData(data)
-    stand_under(node, reference_node, matrix)
-    node.EndModify(modifying)
+    with one_change(node):
+        node.SetAndObserveImageData(data)
+        stand_under(node, reference_node, matrix)
 
 
 def stand_under(node: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:

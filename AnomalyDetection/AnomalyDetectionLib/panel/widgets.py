@@ -1,7 +1,8 @@
-"""Messages on the panel, which take no space while they are empty."""
+"""What the sections of the panel share: messages, timers, and a wheel that scrolls the panel."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -22,9 +23,19 @@ def say(label: Any, text: str, kind: str = "") -> None:
         text: plain text.
         kind: "", "error", "warning" or "good".
     """
+    dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
     label.text = text
-    label.styleSheet = f"color: {_colours()[kind]};" if kind else ""
+    label.styleSheet = f"color: {(ON_DARK if dark else ON_LIGHT)[kind]};" if kind else ""
     label.visible = bool(text)
+
+
+def timer(milliseconds: int, slot: Callable[[], Any], *, repeat: bool = False, parent: Any = None) -> Any:
+    """A QTimer that calls a method each time it has been started and this time has passed, or again and again."""
+    made = qt.QTimer(parent) if parent is not None else qt.QTimer()
+    made.setSingleShot(not repeat)
+    made.setInterval(milliseconds)
+    made.timeout.connect(slot)
+    return made
 
 
 class Line(qt.QObject):
@@ -41,10 +52,7 @@ class Line(qt.QObject):
         qt.QObject.__init__(self)
         self._label, self.text, self._whole = label, "", False
         # Deferred, as a new text would disturb a running layout; a child of the label, so that it is deleted with it.
-        self._resized = qt.QTimer(label)
-        self._resized.setSingleShot(True)
-        self._resized.setInterval(0)
-        self._resized.timeout.connect(self._fit)
+        self._resized = timer(0, self._fit, parent=label)
         label.installEventFilter(self)
 
     def say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
@@ -70,7 +78,24 @@ class Line(qt.QObject):
             self._label.text = self._label.fontMetrics().elidedText(line, qt.Qt.ElideRight, self._label.width)
 
 
-def _colours() -> dict[str, str]:
-    """The text colours for Slicer's current style."""
-    dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
-    return ON_DARK if dark else ON_LIGHT
+class WheelGuard(qt.QObject):
+    """Keeps the mouse wheel from boxes and sliders without the focus, so that it scrolls the panel.
+
+    Args:
+        root: QWidget whose current descendants are guarded.
+        menus: combo boxes that act at once when an entry is chosen; these never react to the wheel.
+    """
+
+    def __init__(self, root: Any, *menus: Any) -> None:
+        qt.QObject.__init__(self)
+        self._menus = [menu.objectName for menu in menus]
+        for kind in (qt.QComboBox, qt.QSlider, qt.QAbstractSpinBox):
+            for widget in root.findChildren(kind):
+                widget.setFocusPolicy(qt.Qt.StrongFocus)  # the wheel itself gives no focus
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802 (Qt's name)
+        if event.type() == qt.QEvent.Wheel and (not watched.hasFocus() or watched.objectName in self._menus):
+            event.ignore()  # so the parent widget receives it
+            return True
+        return False
