@@ -31,6 +31,7 @@ from AnomalyDetectionLib.scene.result import (
     score_map_of,
     settings_of,
 )
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras as matrix
 from conftest import SAMPLE
 from result_in_scene import (
     SCORES,
@@ -44,6 +45,8 @@ from result_in_scene import (
 )
 from slicer_scene import add_volume
 from synthetic_study import FLAIR_GRID, MODEL_GRID, rotated
+
+from scene.in_the_scene import TURN, everything, under
 
 WORKING = ("brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 
@@ -62,24 +65,6 @@ def names_in(scene):
 
 def array(node):
     return slicer.util.arrayFromVolume(node)
-
-
-def matrix(node):
-    rows_of_it = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(rows_of_it)
-    return slicer.util.arrayFromVTKMatrix(rows_of_it)
-
-
-def under_a_transform(scene, *nodes):
-    """Turn these nodes round and shift them by a parent transform; its matrix (4, 4)."""
-    turn = vtk.vtkTransform()
-    turn.Translate(12, -7, 30)
-    turn.RotateWXYZ(25, 1, 2, 3)
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    transform.SetMatrixTransformToParent(turn.GetMatrix())
-    for node in nodes:
-        node.SetAndObserveTransformNodeID(transform.GetID())
-    return slicer.util.arrayFromVTKMatrix(turn.GetMatrix())
 
 
 def test_a_result_is_complete_and_its_names_say_what_it_is_and_of_which_volume(a_slicer_scene):
@@ -112,14 +97,13 @@ def test_inputs_under_a_transform_have_their_result_in_the_same_place(a_slicer_s
     """The engine works in world space, the nodes of the result move with the FLAIR."""
     scene = a_slicer_scene.scene
     voxels = np.zeros(FLAIR_GRID.shape, np.float32)
-    inside = under_a_transform(scene)
-    local = np.linalg.inv(inside) @ ijk_to_ras(FLAIR_GRID)
+    local = np.linalg.inv(TURN) @ ijk_to_ras(FLAIR_GRID)
     t1, flair = add_volume(scene, voxels, local, "T1"), add_volume(scene, voxels, local, "FLAIR")
-    under_a_transform(scene, t1, flair)
+    under(scene, TURN, t1, flair)
     result = a_result(a_slicer_scene, t1=t1, flair=flair)
     for node in (result.score, result.segmentation, result.brain, result.prepared_t1, result.patch_scores):
         assert node.GetParentTransformNode() is flair.GetParentTransformNode()
-    np.testing.assert_allclose(inside @ matrix(result.prepared_flair), ijk_to_ras(MODEL_GRID), atol=1e-9)
+    np.testing.assert_allclose(TURN @ matrix(result.prepared_flair), ijk_to_ras(MODEL_GRID), atol=1e-9)
     for row in rows(result.table):
         np.testing.assert_allclose(centre_of(result, row.number), row.centroid_ras, atol=1e-6)
 
@@ -492,16 +476,16 @@ def test_without_the_working_volumes_a_finding_is_where_it_was_found(a_slicer_sc
 def test_the_centre_moves_with_the_volumes(a_slicer_scene):
     result = a_result(a_slicer_scene)
     before = np.append(centre_of(result, 2), 1.0)
-    turn = under_a_transform(a_slicer_scene.scene, result.flair, result.score, result.segmentation)
-    np.testing.assert_allclose(centre_of(result, 2), (turn @ before)[:3], atol=1e-6)
+    under(a_slicer_scene.scene, TURN, *everything(result))
+    np.testing.assert_allclose(centre_of(result, 2), (TURN @ before)[:3], atol=1e-6)
 
 
 def test_everything_follows_a_flair_that_was_moved(a_slicer_scene):
     result = a_result(a_slicer_scene)
     before = np.append(centre_of(result, 2), 1.0)
-    turn = under_a_transform(a_slicer_scene.scene, result.flair)
+    under(a_slicer_scene.scene, TURN, result.flair)
     rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=3.0, min_patches=1)
-    np.testing.assert_allclose(centre_of(result, 2), (turn @ before)[:3], atol=1e-6)
+    np.testing.assert_allclose(centre_of(result, 2), (TURN @ before)[:3], atol=1e-6)
     transform = result.flair.GetParentTransformNode()
     assert result.score.GetParentTransformNode() is transform
     assert result.segmentation.GetParentTransformNode() is transform
