@@ -231,12 +231,7 @@ def test_a_damaged_review_is_said_and_kept(a_slicer_scene, folder, text):
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"numbers": [[99, 0, 0]]},
-        {"rows": [{"number": 1}]},
-        {"threshold": "high"},
-        {"rows": [{"number": 77}]},
-    ],
+    [{"numbers": [[99, 0, 0]]}, {"rows": [{"number": 1}]}, {"threshold": "high"}, {"rows": [{"number": 77}]}],
 )
 def test_a_review_that_says_what_cannot_be_is_said_and_the_findings_are_there(a_slicer_scene, folder, change):
     opened = opened_in(a_slicer_scene, folder)

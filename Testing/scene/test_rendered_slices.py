@@ -38,9 +38,7 @@ def turned(grid, angles):
     """A grid turned round the origin of the world."""
     turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
     return dataclasses.replace(
-        grid,
-        origin=tuple(map(float, turn @ grid.origin)),
-        direction=tuple(map(float, turn.ravel())),
+        grid, origin=tuple(map(float, turn @ grid.origin)), direction=tuple(map(float, turn.ravel()))
     )
 
 

@@ -39,12 +39,7 @@ class ComparisonJob(EngineJob):
     """
 
     def __init__(
-        self,
-        later: Result,
-        earlier: Result | Path,
-        *,
-        python: Sequence[str],
-        temporary: Path | None = None,
+        self, later: Result, earlier: Result | Path, *, python: Sequence[str], temporary: Path | None = None
     ) -> None:
         super().__init__(temporary)
         try:

@@ -98,11 +98,7 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
     if labels[place]:
         raise InputError(f"Finding {labels[place]} is already here: correct it in the Segment Editor.")
     mask = grow_lesion(
-        array_view(result.flair),
-        voxels_of(scores.image),
-        study.flair_brain,
-        study.flair_grid.spacing,
-        place,
+        array_view(result.flair), voxels_of(scores.image), study.flair_brain, study.flair_grid.spacing, place
     )
     mask &= labels == 0  # voxels of other findings are left out
     number = _add(result, mask)
