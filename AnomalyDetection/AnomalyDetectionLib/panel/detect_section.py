@@ -17,8 +17,7 @@ from .standby import Standby
 from .widgets import Line, timer
 
 POLL_MS = 150
-STATUS_MS = 10_000
-"""How long the status bar shows that a run has ended, ms."""
+STATUS_MS = 10_000  # how long the status bar shows that a run has ended, ms
 
 
 class DetectSection:

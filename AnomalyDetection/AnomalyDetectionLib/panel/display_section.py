@@ -23,9 +23,7 @@ from ..scene.result import (
 from .labels import about_setting
 from .widgets import say, timer
 
-LEAST_THRESHOLD = 0.5
-"""Minimum of the threshold slider, unless the model's own threshold is nearly as low."""
-
+LEAST_THRESHOLD = 0.5  # minimum of the threshold slider, unless the model's own threshold is nearly as low
 REST_MS = 120
 """How long a slider must rest before the findings are updated, ms, so that dragging stays smooth."""
 

@@ -15,8 +15,7 @@ from .widgets import say, timer
 REST_MS = 150
 """How long a finding must be selected before it is compared, ms, so that stepping through stays smooth."""
 
-TILE = 38
-"""Pixels along the side of a patch; six patches fit into a narrow panel."""
+TILE = 38  # pixels along the side of a patch; six patches fit into a narrow panel
 
 
 class NearestTissueView:

@@ -28,8 +28,7 @@ SETTLE_MS = 200
 """How long the scene must be unchanged before new volumes are processed, ms; a study adds many nodes."""
 
 
-IDLE_MS = 1500
-"""How long after a result is shown the first move of a slider is prepared, ms."""
+IDLE_MS = 1500  # how long after a result is shown the first move of a slider is prepared, ms
 
 
 class Panel:

@@ -19,9 +19,7 @@ from ..scene.saved_review import save_review
 from .remarks import remarks
 from .widgets import say, timer
 
-REST_MS = 600
-"""How long after the last change the review is saved, ms."""
-
+REST_MS = 600  # how long after the last change the review is saved, ms
 LAST_FOLDER = "AnomalyDetection/ResultFolder"
 
 

@@ -10,8 +10,7 @@ import slicer
 
 from ..scene import view_layout
 
-HOLD = "H"
-"""Overlay and outlines are hidden while this key is held."""
+HOLD = "H"  # overlay and outlines are hidden while this key is held
 
 
 class Shortcuts:

@@ -15,8 +15,7 @@ AFTER_MS = 2000
 AFTER_RESULT_MS = 30_000
 """The same where the pair has a result: first the reader has the cores, for its views."""
 
-AT_MOST_MS = 10 * 60_000
-"""How long an engine stands by, as it holds 0.4 GB of memory."""
+AT_MOST_MS = 10 * 60_000  # how long an engine stands by, as it holds 0.4 GB of memory
 
 
 class Standby:

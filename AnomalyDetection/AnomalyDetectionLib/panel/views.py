@@ -19,9 +19,7 @@ from .widgets import timer
 KEEP_LAYOUT = "AnomalyDetection/KeepLayout"
 """Application setting: keep the user's layout when a result arrives."""
 
-CLICK_PIXELS = 3
-"""A mouse that moves further between press and release is dragging, pixels."""
-
+CLICK_PIXELS = 3  # a mouse that moves further between press and release is dragging, pixels
 SURFACES_MS = 400
 """How long findings must be unchanged before their surfaces are updated, ms, so that sliders stay smooth in 3D."""
 

@@ -29,9 +29,7 @@ from .dicom_files import studies_in_database
 from .widgets import say, timer
 
 POLL_MS = 500
-LAST = "AnomalyDetection/Worklist"
-"""Application setting: source and results folder of the last list."""
-
+LAST = "AnomalyDetection/Worklist"  # application setting: source and results folder of the last list
 STUDY, STATE = range(2)
 
 

@@ -21,8 +21,7 @@ from .window_level import flair_window, show_window
 _ATTRIBUTE = "AnomalyDetection.Comparison"
 ROLE = "earlier_flair"
 
-MOST_VOXELS = 200_000
-"""Number of brain voxels that the grey values are sampled from at most."""
+MOST_VOXELS = 200_000  # number of brain voxels that the grey values are sampled from at most
 
 
 def keep_comparison(result: Result, comparison: Comparison, name: str) -> None:

@@ -52,7 +52,7 @@ def export_dicom(
         )
     source = dicom_source(files)
     there = rows(result.table)
-    numbers = export.numbers_wanted(result, True) if accepted_only else export.numbers_chosen(result, False)
+    numbers = export.numbers_wanted(result, accepted_only, empty=True)
     reviewed = [row.as_reviewed() for row in there if row.number in numbers]
     voxels, _ = export.numbered_voxels(result, [one.number for one in reviewed if one.decision != "rejected"])
     reviewed = as_corrected(reviewed, findings_of(result), voxels, score_map_of(result).midline)

@@ -40,8 +40,7 @@ def take_edits(result: Result) -> list[int]:
     if not differ.any():
         return []
     numbers = {*np.unique(known[differ]).tolist(), *np.unique(there[differ]).tolist()}
-    scores = score_map_of(result)
-    first = detected_in(result)
+    scores, first = score_map_of(result), detected_in(result)
     detected = voxels_of(first.labels)
     changed = [row for row in present if row.number in numbers]
     for row in changed:
@@ -87,9 +86,8 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
     result.score.TransformPointFromWorld(list(ras), local)
     index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
     seed = np.rint(index[2::-1]).astype(int)
-    scores = score_map_of(result)
-    study, found = scores.study, findings_of(result)
-    labels = voxels_of(found.labels)
+    scores, found = score_map_of(result), findings_of(result)
+    study, labels = scores.study, voxels_of(found.labels)
     if not np.all((seed >= 0) & (seed < labels.shape)):
         raise InputError(
             "The crosshair is outside the FLAIR: hold Shift and move the mouse over the lesion, then add it."
@@ -107,9 +105,7 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
 
 
 def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None:
-    """Restore the detected outline of a finding.
-
-    A finding that the reader has added is removed. Both can be undone.
+    """Restore the detected outline of a finding; one that the reader has added is removed. Both can be undone.
 
     Raises a KeyError if there is no such finding. Raises an InputError if a volume of the result has no
     voxels.

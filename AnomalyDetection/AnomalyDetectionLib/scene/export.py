@@ -93,7 +93,7 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
     Raises an InputError if no finding is accepted, or the file cannot be written.
     """
     path = Path(path) if Path(path).name.lower().endswith(".nii") else with_suffix(path, ".nii.gz")
-    numbers = numbers_wanted(result, True) if accepted_only else numbers_chosen(result, False)
+    numbers = numbers_wanted(result, accepted_only, empty=True)
     labels, to_files = numbered_voxels(result, numbers)
     image = grid_of(result.score, to_files).image(labels)
     with atomic_folder(path.parent) as beside:
@@ -186,14 +186,14 @@ def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
     ]
 
 
-def numbers_wanted(result: Result, accepted_only: bool) -> list[int]:
-    """Like `numbers_chosen`, but raises an InputError if there is none."""
+def numbers_wanted(result: Result, accepted_only: bool, *, empty: bool = False) -> list[int]:
+    """Like `numbers_chosen`, but raises an InputError if there is none, unless `empty` allows it where all are wanted."""
     numbers = numbers_chosen(result, accepted_only)
-    if not numbers:
+    if not numbers and accepted_only:
+        raise InputError("No finding is accepted yet: accept findings in the table, or export all of them.")
+    if not numbers and not empty:
         raise InputError(
-            "No finding is accepted yet: accept findings in the table, or export all of them."
-            if accepted_only
-            else "There is no finding to export: lower the threshold or the minimum size, or show what is hidden."
+            "There is no finding to export: lower the threshold or the minimum size, or show what is hidden."
         )
     return numbers
 

@@ -15,9 +15,7 @@ from typing import Any
 from ..detection.hints import UNKNOWN
 from ..detection.reviewed_findings import CATEGORIES, DECISIONS, ReviewedFinding
 
-CHANGED, DELETED, ADDED = "changed", "deleted", "added"
-"""Kinds of edits by the reader."""
-
+CHANGED, DELETED, ADDED = "changed", "deleted", "added"  # kinds of edits by the reader
 EDITS = ("", CHANGED, DELETED, ADDED)
 
 CENTROID = ("centroid_r_mm", "centroid_a_mm", "centroid_s_mm")

@@ -28,9 +28,7 @@ from .nodes import one_change
 
 __all__ = ["ADDED", "CHANGED"]  # beside what is made here
 
-MOST_STEPS = 200
-"""Number of changes that can be undone."""
-
+MOST_STEPS = 200  # number of changes that can be undone
 _HISTORY = "AnomalyDetection.History"
 _EDIT = "edit"
 _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side", "present")

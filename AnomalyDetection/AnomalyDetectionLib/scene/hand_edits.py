@@ -80,9 +80,8 @@ def edited_row(
     """A row with the outline drawn by the reader; volume, centroid and side are measured on its voxels.
 
     Args:
-        row: before the edit.
+        row, before: the row and its voxels before the edit.
         mask: bool on the FLAIR's grid; empty for a deleted finding.
-        before: the voxels before the edit, bool.
         edited: `CHANGED`, `ADDED`, `DELETED`, or "" if the outline is as detected.
     """
     grid = scores.study.flair_grid
@@ -104,12 +103,7 @@ def edited_row(
 
 
 def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
-    """The row of a finding that the reader adds; its scores are measured on its voxels.
-
-    Args:
-        number: not used so far.
-        mask: bool on the FLAIR's grid, not empty.
-    """
+    """The row of a finding that the reader adds; its scores are measured on the voxels of the mask (FLAIR's grid)."""
     inside = voxels_of(scores.image)[mask]
     row = FindingRow(
         number=number,
@@ -155,10 +149,8 @@ def _other_number(
     """The known number of the finding that the rest of a group belongs to, beside an edited finding; 0: none.
 
     Args:
-        number: of the edited finding.
         taken: numbers that are in use.
         replaced: bool on the FLAIR's grid, the detected voxels of edited findings, whose patches belong to them.
-        findings, scores, numbering: as for `with_edits`.
     """
     settings = scores.settings
     groups = connected_patches(

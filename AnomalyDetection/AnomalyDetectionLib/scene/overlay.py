@@ -10,18 +10,12 @@ from ..reporting.colours import lightest_score, score_colours
 from .nodes import Logics, nodes_of_class, one_change
 
 TITLE = "Anomaly score"
-"""Number of colours in the table."""
-
-LEGEND_TITLE = "Score"
-"""Title of the legend; short, so that it stays beside the head."""
-
+LEGEND_TITLE = "Score"  # title of the legend; short, so that it stays beside the head
 _COLOURS = 256
 _STEP = 16
 """The index of the first colour above the threshold is a multiple of this, so that a scene has few colour tables."""
 
-_FAINTEST = 0.08
-"""Colours with an opacity below this are not drawn: scores up to 0.6 of the threshold."""
-
+_FAINTEST = 0.08  # colours with an opacity below this are not drawn: scores up to 0.6 of the threshold
 _ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "3"
 """Version of the colours; scenes of earlier versions keep their colours and get these in addition."""
 
@@ -91,17 +85,13 @@ def show_scores(
 
 def set_legend_visible(logics: Logics, score_node: Any, visible: bool) -> None:
     """Show or hide the legend of a score volume."""
-    legend = _legend(logics, score_node)
+    legend = logics.colors.GetColorLegendDisplayNode(score_node)
     if legend is not None:
         legend.SetVisibility(visible)
 
 
-def _legend(logics: Logics, score_node: Any) -> Any:
-    return logics.colors.GetColorLegendDisplayNode(score_node)
-
-
 def _show_legend(logics: Logics, score_node: Any) -> None:
-    legend = _legend(logics, score_node)
+    legend = logics.colors.GetColorLegendDisplayNode(score_node)
     if legend is not None:
         legend.Modified()  # its views do not observe the window of the volume
         return

@@ -13,8 +13,7 @@ from .result import Result, findings_of, score_map_of
 from .result_record import read_record
 from .volumes import ijk_to_ras
 
-NEAR_VOXELS = 2
-"""Distance from a finding, in mm, at which a click still selects it, as outlines are thin."""
+NEAR_VOXELS = 2  # distance from a finding at which a click still selects it, as outlines are thin
 
 
 def centre_of(result: Result, number: int) -> np.ndarray:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-REACH_MM = 40.0
-"""Maximum distance from the point, mm."""
-
+REACH_MM = 40.0  # maximum distance from the point, mm
 MOST_ML = 60.0
 """A larger lesion has leaked into normal tissue; the limit is then moved towards the grey value of the point."""
 

@@ -45,7 +45,7 @@ def export_report(
 
     path = export.with_suffix(path, ".html")
     scores, findings = score_map_of(result), findings_of(result)
-    numbers = export.numbers_wanted(result, True) if accepted_only else export.numbers_chosen(result, False)
+    numbers = export.numbers_wanted(result, accepted_only, empty=True)
     voxels, _ = export.numbered_voxels(result, numbers)
     reviewed = [row.as_reviewed() for row in rows(result.table) if row.number in numbers]
     reviewed = as_corrected(reviewed, findings, voxels, scores.midline)

@@ -75,8 +75,7 @@ def add_result(
         replace: a result whose nodes are reused. If it is on the same grid, new findings take number and review of
             the old findings that they overlap; else nothing of it is kept. None: create new nodes.
         keep_intermediate: whether the volumes that findings are derived from are listed in Slicer.
-        written: returns the findings that the run derived from its scores, so that they are not derived twice; used
-            if they have this threshold and minimum size.
+        written: returns the findings that the run derived, which are used if they have this threshold and minimum size.
 
     Raises an InputError if the scores are damaged, do not fit the FLAIR, or give too many findings to number.
     """
@@ -88,7 +87,7 @@ def add_result(
     findings = None if written is None else written(scores)
     if findings is None or (findings.threshold, findings.min_patches) != (threshold, min_patches):
         findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
-    old = _what_was_found(replace, flair)
+    old = None if replace is None else _what_was_found(replace, flair)
     known = None if old is None else carried_numbering(*old, findings, scores)
     findings, numbering = keep_numbers(findings, scores, known)
     hidden = () if replace is None else hidden_hints(replace)
@@ -142,20 +141,17 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
 
 def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
-    """Update table, segments and colours after an edit was made or undone.
-
-    Raises an InputError if a volume of the result has no voxels.
-    """
+    """Update table, segments and colours after an edit. Raises an InputError if a volume has no voxels."""
     findings = findings_of(result)
-    _show(scene, logics, result, findings)
+    write_rows(result.table, findings)
+    show_findings(result.segmentation, findings, result.flair, result.table)
+    _hide(result)
+    show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
     return findings
 
 
 def findings_of(result: Result) -> Findings:
-    """The current findings with their numbers, including the reader's edits.
-
-    Raises an InputError if a volume of the result has no voxels.
-    """
+    """The current findings with the reader's edits. Raises an InputError if a volume of the result has no voxels."""
     detected, known = detected_in(result), rows(result.table, all=True)
     if not any(row.edited for row in known):
         return detected
@@ -168,10 +164,7 @@ def findings_of(result: Result) -> Findings:
 
 
 def detected_in(result: Result) -> Findings:
-    """The detected findings at these settings, without the reader's edits.
-
-    Raises an InputError if a volume of the result has no voxels.
-    """
+    """Like `findings_of`, but without the reader's edits."""
     memory, record = _cache(result), read_record(result.record)
     fixed = why_fixed(result)
     if memory.findings is None and fixed:
@@ -186,10 +179,7 @@ def detected_in(result: Result) -> Findings:
 
 
 def score_map_of(result: Result) -> ScoreMap:
-    """The scores, read from the scene; cached until the volumes change.
-
-    Raises an InputError if a volume of the result has no voxels.
-    """
+    """The scores, cached until the volumes change. Raises an InputError if a volume of the result has no voxels."""
     memory = _cache(result)
     if memory.scores is None:
         images = {name: sitk.GetImageFromArray(_voxels(getattr(result, name))) for name in IMAGES}
@@ -269,17 +259,8 @@ def _hide(result: Result) -> None:
     hide_findings(result.segmentation, sorted(hidden_numbers(result)))
 
 
-def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> None:
-    write_rows(result.table, findings)
-    show_findings(result.segmentation, findings, result.flair, result.table)
-    _hide(result)
-    show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
-
-
-def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, FindingNumbers] | None:
+def _what_was_found(result: Result, flair: Any) -> tuple[Findings, ScoreMap, FindingNumbers] | None:
     """The findings of a result, if they are on the grid of this FLAIR and can still be derived."""
-    if result is None:
-        return None
     same = result.flair.GetID() == flair.GetID()
     if not (same or np.allclose(ijk_to_ras(result.score), ijk_to_ras(flair), atol=1e-4)):
         return None

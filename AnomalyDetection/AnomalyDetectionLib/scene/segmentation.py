@@ -17,16 +17,12 @@ from .volumes import ijk_to_ras, oriented_image
 
 OUTLINE_PIXELS = 2
 
-FILL = 0.15
-"""Opacity of the optional fill in the slice views; low, so that the tissue inside stays visible."""
-
+FILL = 0.15  # opacity of the optional fill in the slice views; low, so that the tissue inside stays visible
 SELECTED, OTHERS = (1.0, 0.1, 1.0), (1.0, 1.0, 1.0)
 """Outline colours in the views: of the selected finding (distinct from greys and scores, also for the colour-blind), and
 of the others. Segments keep individual colours for lists and exports."""
 
-BESIDE = 0.7
-"""Opacity of the other outlines while a finding is selected."""
-
+BESIDE = 0.7  # opacity of the other outlines while a finding is selected
 _REJECTED = ", rejected"
 _EMPHASISED = "AnomalyDetection.Emphasised"
 _HIDDEN = "AnomalyDetection.Hidden"

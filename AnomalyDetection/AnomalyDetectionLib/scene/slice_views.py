@@ -17,8 +17,7 @@ from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 if TYPE_CHECKING:
     from .result import Result
 
-EDGE = 0.08
-"""Margin, as a fraction of a view's width and height, that counts as out of sight."""
+EDGE = 0.08  # margin, as a fraction of a view's width and height, that counts as out of sight
 
 
 def show_result(
@@ -83,17 +82,14 @@ def set_overlay_visible(scene: Any, result: Result, visible: bool) -> None:
     """
     score, flair = result.score.GetID(), result.flair.GetID()
     composites = [composite for composite in _composites(scene) if composite.GetLayoutName() != T1_VIEW]
-    if not visible:
-        for composite in composites:
-            if composite.GetForegroundVolumeID() == score:
-                composite.SetForegroundVolumeID(None)
-        update_legend(result)
-        return
-    with_flair = [composite for composite in composites if composite.GetBackgroundVolumeID() == flair]
-    for composite in with_flair:
-        composite.SetForegroundVolumeID(score)
+    if visible:
+        concerned = [composite for composite in composites if composite.GetBackgroundVolumeID() == flair]
+    else:
+        concerned = [composite for composite in composites if composite.GetForegroundVolumeID() == score]
+    for composite in concerned:
+        composite.SetForegroundVolumeID(score if visible else None)
     update_legend(result)
-    if not with_flair:
+    if visible and not concerned:
         show_result(scene, result)
 
 

@@ -13,16 +13,10 @@ import numpy as np
 
 from .nodes import one_change
 
-SIDE_BY_SIDE = 20210407
-"""Identifier of the layout; Slicer's own are below 1000."""
-
+SIDE_BY_SIDE = 20210407  # identifier of the layout; Slicer's own are below 1000
 T1_VIEW, FLAIR_VIEW = "AnomalyT1", "AnomalyFLAIR"
-OPACITY = 0.4
-"""Default opacity of the overlay: colours are distinguishable and the anatomy remains visible."""
-
-PLANES = ("Red", "Green", "Yellow")
-"""Slicer's views of the layout with three planes and 3D."""
-
+OPACITY = 0.4  # default opacity of the overlay: colours are distinguishable and the anatomy remains visible
+PLANES = ("Red", "Green", "Yellow")  # Slicer's views of the layout with three planes and 3D
 _FORMER = "AnomalyDetection.FormerLayout"
 _ARRANGED = "AnomalyDetection.ArrangedLayout"
 _BESIDE = "AnomalyDetection.3DFromSideBySide"
