@@ -10,16 +10,8 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from ..model.false_positive_curve import in_words
 from ..scene import overlay, slice_views
-from ..scene.result import (
-    Result,
-    has_probabilities,
-    rates_of,
-    rederive,
-    results_in,
-    scores_voxels,
-    settings_of,
-    why_fixed,
-)
+from ..scene import result as results
+from ..scene.result import Result, has_probabilities, results_in, settings_of
 from .labels import about_setting
 from .widgets import say, timer
 
@@ -80,7 +72,7 @@ class DisplaySection:
             ui.hideOverlayButton,
         ):
             widget.enabled = result is not None
-        fixed = "" if result is None else why_fixed(result)
+        fixed = "" if result is None else results.why_fixed(result)
         of_paper = result is None or not has_probabilities(result)
         at_once = _(
             "The findings follow at once, without another detection, and keep their numbers and reviews."
@@ -94,7 +86,7 @@ class DisplaySection:
         else:
             say(ui.minimumVolumeLabel, self._smallest(result))
             one = round(ui.minimumSizeSlider.value) == 1
-            if scores_voxels(result):
+            if results.scores_voxels(result):
                 ui.minimumSizeSlider.suffix = _(" voxel") if one else _(" voxels")
             else:
                 ui.minimumSizeSlider.suffix = _(" patch") if one else _(" patches")
@@ -156,7 +148,7 @@ class DisplaySection:
             return
         self._panel.by_hand.take(adopt=True)
         try:
-            rederive(
+            results.rederive(
                 self._panel.scene, self._panel.logics, result, threshold=wanted[0], min_patches=wanted[1]
             )
         except InputError as error:
@@ -185,7 +177,7 @@ class DisplaySection:
 
     def _findings_in_a_normal_scan(self, result: Result) -> str:
         """Findings per normal scan at the slider's threshold; "" if the model does not know."""
-        curve, ui = rates_of(result), self._panel.ui
+        curve, ui = results.rates_of(result), self._panel.ui
         if curve is None:
             return ""
         threshold, size = ui.thresholdSlider.value, round(ui.minimumSizeSlider.value)
@@ -206,7 +198,7 @@ class DisplaySection:
         """The minimum size of a finding in millilitres, and the size of a patch or voxel."""
         size = result.patch_scores.GetSpacing()
         count = round(self._panel.ui.minimumSizeSlider.value)
-        one = _("a voxel") if scores_voxels(result) else _("a patch stands for")
+        one = _("a voxel") if results.scores_voxels(result) else _("a patch stands for")
         text = _("about {ml:.2f} ml ({one} {dx:.1f} x {dy:.1f} x {dz:.1f} mm)")
         ml = count * size[0] * size[1] * size[2] / 1000
         return text.format(ml=ml, one=one, dx=size[0], dy=size[1], dz=size[2])

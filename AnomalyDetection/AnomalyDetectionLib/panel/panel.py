@@ -126,13 +126,16 @@ class Panel:
             if result is None and not first:
                 self.display.show_nothing()
             self.inputs.fold(result is not None)
-        self.inputs.refresh()
-        self.detect.refresh()
-        self.display.refresh()
-        self.views.refresh()
-        self.export.refresh()
-        self.earlier.refresh()
-        self.advanced.refresh()
+        sections: tuple[Any, ...] = (
+            self.inputs,
+            self.detect,
+            self.display,
+            self.views,
+            self.export,
+            self.earlier,
+        )
+        for section in (*sections, self.advanced):
+            section.refresh()
 
     def nodes_changed(self) -> None:
         """Called when nodes were added or removed; more changes may follow."""
@@ -174,7 +177,7 @@ class Panel:
             self.views.arrange()
         self._idle.start()
         if self.review.selected is None and self.review.table.numbers:
-            self.review.select_first()
+            self.review.select(self.review.table.numbers[0])
         else:
             self.review.show_selected()
 
@@ -257,8 +260,7 @@ class Panel:
             self.show(own[-1] if shown is None else shown)
 
     def _prepare(self) -> None:
-        result = self.result
-        if result is not None:
+        if (result := self.result) is not None:
             prepare_for_sliders(result)
 
     def _nodes_settled(self) -> None:
@@ -283,9 +285,7 @@ class Panel:
 
     def _result_chosen(self, node: Any) -> None:
         """Show the result that the user has chosen."""
-        if (
-            self.scene.IsBatchProcessing()
-        ):  # the scene is being opened: the selector has changed, but the volumes are not loaded yet
+        if self.scene.IsBatchProcessing():  # opened just now: the volumes are not loaded yet
             return
         result = None if node is None else result_of(node)
         if result is not None and self.parameters is not None and not self._choosing:

@@ -40,15 +40,14 @@ class Views:
         ui.sideBySideButton.clicked.connect(self.side_by_side)
         ui.threeDButton.clicked.connect(self.three_d)
         ui.layoutBackButton.clicked.connect(self.back)
-        ui.keepLayoutCheckBox.checked = _kept_layout()
-        ui.keepLayoutCheckBox.toggled.connect(
-            lambda keep: slicer.app.userSettings().setValue(KEEP_LAYOUT, bool(keep))
-        )
+        settings = slicer.app.userSettings()
+        ui.keepLayoutCheckBox.checked = self.keeps_layout
+        ui.keepLayoutCheckBox.toggled.connect(lambda keep: settings.setValue(KEEP_LAYOUT, bool(keep)))
 
     @property
     def keeps_layout(self) -> bool:
         """Whether the user's layout and volumes are kept when a result arrives."""
-        return _kept_layout()
+        return str(slicer.app.userSettings().value(KEEP_LAYOUT) or "").lower() == "true"
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ class Views:
 
     def arrange(self) -> None:
         """Show a new result with T1 and FLAIR side by side, unless the user keeps a layout."""
-        if not _kept_layout() and self._panel.layout_node is not None:
+        if not self.keeps_layout and self._panel.layout_node is not None:
             self.side_by_side()
 
     def side_by_side(self) -> None:
@@ -141,15 +140,15 @@ class Views:
     def connect(self) -> None:
         """Start to follow slices and clicks in the views of the layout."""
         self.disconnect()
-        node = self._panel.layout_node
+        node, events = self._panel.layout_node, vtk.vtkCommand
         if node is not None:
-            self._observe(node, vtk.vtkCommand.ModifiedEvent, self._layout_changed)
+            self._observe(node, events.ModifiedEvent, self._layout_changed)
             self._arrangement = node.GetViewArrangement()
         for slice_node in slice_views.shown_slice_nodes(self._panel.scene):
-            self._observe(slice_node, vtk.vtkCommand.ModifiedEvent, self.show_numbers)
+            self._observe(slice_node, events.ModifiedEvent, self.show_numbers)
         for interactor in _interactors():
-            self._observe(interactor, vtk.vtkCommand.LeftButtonPressEvent, self._press)
-            self._observe(interactor, vtk.vtkCommand.LeftButtonReleaseEvent, self._let_go)
+            self._observe(interactor, events.LeftButtonPressEvent, self._press)
+            self._observe(interactor, events.LeftButtonReleaseEvent, self._let_go)
         self.show_numbers()
 
     def connect_if_connected(self) -> None:
@@ -229,22 +228,15 @@ class Views:
 
     def _let_go(self, interactor: Any, _event: str) -> None:
         before, self._pressed = self._pressed, None
-        now = interactor.GetEventPosition()
-        result = self._panel.result
-        if (
-            before is None
-            or result is None
-            or max(abs(a - b) for a, b in zip(before, now, strict=True)) > CLICK_PIXELS
-        ):
+        result, now = self._panel.result, interactor.GetEventPosition()
+        if before is None or result is None:
+            return
+        if max(abs(a - b) for a, b in zip(before, now, strict=True)) > CLICK_PIXELS:
             return
         ras = self.pointed_at()
         number = None if ras is None else finding_at(result, ras)
         if number in self._panel.review.table.numbers:
             self._panel.review.mark(number)
-
-
-def _kept_layout() -> bool:
-    return str(slicer.app.userSettings().value(KEEP_LAYOUT) or "").lower() == "true"
 
 
 def _interactors() -> list[Any]:
