@@ -102,5 +102,5 @@ def test_it_is_there_in_a_scene_that_was_saved_and_opened(with_normal_tissue, sl
     slicer_app.save_scene(tmp_path / "study.mrb")
     slicer_app.open_scene(tmp_path / "study.mrb")
     slicer_app.app.processEvents()
-    widget.panel.review.select(panel.review.table.numbers[0])
+    widget.panel.review.select(widget.panel.review.table.numbers[0])
     assert (drawn(widget) == before).all()

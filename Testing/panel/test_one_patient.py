@@ -27,43 +27,35 @@ def nothing_is_shown(result) -> bool:
     )
 
 
-def test_choosing_another_pair_hides_the_result_and_its_keys_do_nothing(detected, slicer_app, second_pair):
-    result, first = detected.panel.result, numbers(detected)[0]
-    own = detected.ui.flairSelector.currentNode()
-    detected.ui.flairSelector.choose(second_pair[1])
+@pytest.mark.parametrize("box", ["flairSelector", "t1Selector"])
+def test_choosing_another_volume_hides_the_result_and_its_keys_do_nothing(
+    box, detected, slicer_app, second_pair
+):
+    result, first, selector = detected.panel.result, numbers(detected)[0], getattr(detected.ui, box)
+    own, other = selector.currentNode(), second_pair[box == "flairSelector"]
+    selector.choose(other)
     assert detected.panel.result is None
     assert detected.ui.findingsTable.rowCount == 0
     assert nothing_is_shown(result)
-    assert "FLAIR of another" in detected.ui.findingsSummaryLabel.text
+    assert other.GetName() in detected.ui.findingsSummaryLabel.text
     assert not detected.ui.inputsCollapsibleButton.collapsed
     slicer_app.type("4")
     slicer_app.type("A")
-    assert all(not row_reviewed(result, number) for number in (first,))
-    detected.ui.flairSelector.choose(own)
+    assert not any(row.reviewed for row in rows(result.table))
+    selector.choose(own)
     assert detected.panel.result.score is result.score
     assert numbers(detected)[0] == first
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
     assert result.segmentation.GetDisplayNode().GetVisibility()
 
 
-def test_another_t1_with_the_same_flair_is_another_pair(detected, second_pair):
-    result, own = detected.panel.result, detected.ui.t1Selector.currentNode()
-    detected.ui.t1Selector.choose(second_pair[0])
-    assert detected.panel.result is None
-    assert nothing_is_shown(result)
-    assert "T1 of another" in detected.ui.findingsSummaryLabel.text
-    detected.ui.t1Selector.choose(own)
-    assert detected.panel.result.score is result.score
-    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
-    assert result.segmentation.GetDisplayNode().GetVisibility()
-
-
-def test_a_flair_that_is_chosen_brings_the_t1_of_its_result(detected, second_pair):
-    result = detected.panel.result
-    detected.ui.flairSelector.choose(second_pair[1])
-    detected.ui.t1Selector.choose(second_pair[0])
-    detected.ui.flairSelector.choose(result.flair)
-    assert detected.ui.t1Selector.currentNode() is result.t1
+@pytest.mark.parametrize("chosen", ["flair", "score"])
+def test_a_flair_or_a_result_that_is_chosen_brings_what_belongs_to_it(chosen, detected, second_pair):
+    result, ui = detected.panel.result, detected.ui
+    ui.flairSelector.choose(second_pair[1])
+    ui.t1Selector.choose(second_pair[0])
+    (ui.flairSelector if chosen == "flair" else ui.resultSelector).choose(getattr(result, chosen))
+    assert (ui.t1Selector.currentNode(), ui.flairSelector.currentNode()) == (result.t1, result.flair)
     assert detected.panel.result.score is result.score
 
 
@@ -87,7 +79,7 @@ def test_a_run_that_ends_takes_the_views_from_nobody_who_reads_another_patient(
     assert read.segmentation.GetDisplayNode().GetVisibility()
     assert '"Simulated FLAIR" is ready' in sample.ui.outcomeLabel.text
     assert visible(sample.ui.showResultButton)
-    (done,) = [one for one in results_in_the_scene() if one.score is not read.score]
+    (done,) = [one for one in results_in(slicer.mrmlScene) if one.score is not read.score]
     assert nothing_is_shown(done)
     sample.ui.showResultButton.click()
     assert sample.panel.result.score is done.score
@@ -102,17 +94,13 @@ def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine,
     sample.ui.detectButton.click()
     slicer_app.leave()
     slicer_app.wait(lambda: not sample.panel.detect.running, 240)
-    (done,) = results_in_the_scene()
+    (done,) = results_in(slicer.mrmlScene)
     assert nothing_is_shown(done)
     assert slicer.app.layoutManager().layout == layout
     assert '"Simulated FLAIR" is ready' in slicer_app.app.window.statusBar().currentMessage()
     slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
     assert sample.panel.result.score is done.score
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == done.score.GetID()
-
-
-def results_in_the_scene():
-    return results_in(slicer.mrmlScene)
 
 
 @pytest.mark.parametrize("box", ["t1Selector", "flairSelector"])
@@ -133,20 +121,6 @@ def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box,
     assert getattr(panel.ui, box).currentNode() is new, "what is loaded afterwards may be meant"
 
 
-def row_reviewed(result, number):
-    return next(row for row in rows(result.table) if row.number == number).reviewed
-
-
-def test_choosing_a_result_brings_its_pair(detected, slicer_app, second_pair):
-    result = detected.panel.result
-    detected.ui.t1Selector.choose(second_pair[0])
-    detected.ui.flairSelector.choose(second_pair[1])
-    detected.ui.resultSelector.choose(result.score)
-    assert detected.ui.flairSelector.currentNode() is result.flair
-    assert detected.ui.t1Selector.currentNode() is result.t1
-    assert detected.panel.result.score is result.score
-
-
 def test_inputs_fold_to_a_line_that_names_patient_study_and_model(detected, slicer_app):
     assert detected.ui.inputsCollapsibleButton.collapsed
     said = detected.ui.studyLabel.text
@@ -160,14 +134,6 @@ def test_inputs_fold_to_a_line_that_names_patient_study_and_model(detected, slic
     hierarchy.SetItemParent(hierarchy.GetItemByDataNode(detected.panel.result.flair), study)
     detected.panel.refresh()
     assert detected.ui.studyLabel.text.startswith("Doe Jane, 2021-04-07, Simulated FLAIR, paper")
-
-
-def test_several_results_are_told_apart_by_model_and_time(detected, slicer_app):
-    detected.ui.addResultCheckBox.click()
-    detect(detected, slicer_app)
-    names = [text for text in detected.ui.resultSelector.texts() if "score" in text]
-    assert len(set(names)) == 2
-    assert all(name.startswith("Anomaly score (Simulated FLAIR), paper, ") for name in names)
 
 
 def shown_of_results() -> list[str]:
@@ -203,28 +169,16 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
     assert len(slicer_app.dialogs.texts) == 1, "asked once"
 
 
-def test_a_deleted_score_volume_leaves_no_outline_behind(detected, slicer_app):
+def test_a_deleted_score_volume_leaves_no_outline_behind_and_an_empty_review(detected, slicer_app):
     result = detected.panel.result
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes]
     slicer.mrmlScene.RemoveNode(result.score)
     slicer_app.rest(0.4)
-    left = [
-        node for node in (result.segmentation, result.table, result.record, result.brain) if node.GetScene()
-    ]
-    assert left == []
-
-
-def test_a_t1_that_is_deleted_during_a_run_empties_its_box_and_no_other_takes_its_place(
-    sample, engine, slicer_app
-):
-    engine("replay")
-    sample.ui.detectButton.click()
-    slicer.mrmlScene.RemoveNode(sample.ui.t1Selector.currentNode())
-    assert sample.ui.t1Selector.currentNode() is None
-    assert sample.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
-    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
-    assert "removed" in sample.ui.outcomeLabel.text
-    assert sample.ui.t1Selector.currentNode() is None
+    left = (result.segmentation, result.table, result.record, result.brain)
+    assert not any(node.GetScene() for node in left)
+    assert detected.panel.result is None
+    assert detected.ui.findingsTable.rowCount == 0
+    assert not detected.ui.exportTableButton.enabled
 
 
 def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detected, slicer_app):

@@ -153,14 +153,11 @@ def test_findings_are_gone_through_by_score_or_from_the_top_of_the_head(detected
     assert detected.panel.review.selected == chosen
 
 
-def test_the_first_finding_is_selected_after_a_run(detected):
-    assert detected.panel.review.selected == numbers(detected)[0]
+def test_n_and_p_go_through_the_findings_from_the_first(detected, slicer_app):
+    order = numbers(detected)
+    assert detected.panel.review.selected == order[0]
     assert not detected.ui.previousButton.enabled
     assert detected.ui.nextButton.enabled
-
-
-def test_n_and_p_go_through_the_findings(detected, slicer_app):
-    order = numbers(detected)
     slicer_app.type("N")
     assert detected.panel.review.selected == order[1]
     slicer_app.type("N")
@@ -213,21 +210,13 @@ def test_a_click_on_a_category_button_is_the_same_as_its_key(detected):
     assert [button.checked for button in buttons].count(True) == 1
 
 
-def test_a_note_is_kept_and_keys_typed_into_it_do_nothing_else(detected, slicer_app):
+def test_a_note_is_kept_and_keys_typed_into_it_do_nothing_else_until_enter(detected):
     number = detected.panel.review.selected
     detected.ui.noteEdit.setFocus()
-    detected.ui.noteEdit.setText("see prior, N 4")
-    detected.ui.noteEdit.editingFinished.emit()
+    qt.QTest.keyClicks(detected.ui.noteEdit, "see prior, N 4")
+    qt.QTest.keyClick(detected.ui.noteEdit, qt.Qt.Key_Return)
     assert review_of(detected, number).note == "see prior, N 4"
     assert review_of(detected, number).category == 0
-
-
-def test_after_enter_in_a_note_the_keys_are_keys_again(detected):
-    number = detected.panel.review.selected
-    detected.ui.noteEdit.setFocus()
-    qt.QTest.keyClicks(detected.ui.noteEdit, "N 4")
-    qt.QTest.keyClick(detected.ui.noteEdit, qt.Qt.Key_Return)
-    assert review_of(detected, number).note == "N 4"
     assert detected.ui.findingsTable.hasFocus()
 
 

@@ -51,14 +51,11 @@ def test_the_sample_is_registered_with_files_that_are_there(sample_data_module):
     sample_data.register()
     (source,) = sample_data_module
     assert source["sampleName"] == "AnomalyDetection: simulated chronic infarcts"
+    assert sample_data.THUMBNAIL.is_file()
     assert source["nodeNames"] == ["Simulated T1", "Simulated FLAIR"]
     for uri, checksum in zip(source["uris"], source["checksums"], strict=True):
         algorithm, digest = slicer.util.extractAlgoAndDigest(checksum)
         assert slicer.util.computeChecksum(algorithm, url2pathname(urlparse(uri).path)) == digest
-
-
-def test_the_thumbnail_is_there(sample_data_module):
-    assert sample_data.THUMBNAIL.is_file()
 
 
 def test_without_the_sample_data_module_nothing_happens(a_slicer_application, monkeypatch):
@@ -81,11 +78,7 @@ def test_the_volumes_stand_where_the_files_say(a_slicer_application):
         file, image = sitk.ReadImage(str(volume.path)), image_of(node)
         np.testing.assert_allclose(image.GetOrigin(), file.GetOrigin(), atol=1e-3)
         np.testing.assert_allclose(image.GetDirection(), file.GetDirection(), atol=1e-5)
-
-
-def test_slicer_is_not_offered_to_save_over_the_extensions_files(a_slicer_application):
-    for node in sample_data.load_sample():
-        assert node.GetStorageNode() is None
+        assert node.GetStorageNode() is None, "Slicer must not offer to save over the extension's files"
 
 
 def test_a_damaged_file_is_a_sentence_and_loads_nothing(a_slicer_application, monkeypatch):

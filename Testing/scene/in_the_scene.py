@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import SimpleITK as sitk
 import slicer
-from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image, vtk_matrix
+from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.scene.volumes import RAS_LPS, affine, ijk_to_ras, oriented_image, vtk_matrix
 from scipy.spatial.transform import Rotation
+from slicer_scene import add_volume
 
 BINARY = "Binary labelmap"
+
+
+def load(path, name):
+    """A NIfTI file as a volume node of the current scene, as Slicer's Volumes module reads it."""
+    image = sitk.ReadImage(str(path))
+    return add_volume(slicer.mrmlScene, sitk.GetArrayFromImage(image), RAS_LPS @ affine(Grid.of(image)), name)
 
 
 def rigid(angles=(0, 0, 0), shift=(0, 0, 0), scale=1.0):

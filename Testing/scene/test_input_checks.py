@@ -17,7 +17,7 @@ from AnomalyDetectionLib.scene.volumes import RAS_LPS, affine, ijk_to_ras
 from conftest import SAMPLE
 from slicer_scene import add_volume
 
-from scene.in_the_scene import rigid, sheared, under
+from scene.in_the_scene import load, rigid, sheared, under
 
 SHAPE = (40, 60, 60)
 GRID = np.diag([3.0, 3.0, 4.0, 1.0])
@@ -48,17 +48,9 @@ def only(sentences):
     return sentences[0]
 
 
-def load(scene, path, name):
-    """A NIfTI file as a volume node, as Slicer's Volumes module reads it."""
-    image = sitk.ReadImage(str(path))
-    return add_volume(scene, sitk.GetArrayFromImage(image), RAS_LPS @ affine(Grid.of(image)), name)
-
-
 @pytest.fixture
 def sample(scene):
-    return load(scene, SAMPLE / "simulated_T1.nii.gz", "A"), load(
-        scene, SAMPLE / "simulated_FLAIR.nii.gz", "B"
-    )
+    return load(SAMPLE / "simulated_T1.nii.gz", "A"), load(SAMPLE / "simulated_FLAIR.nii.gz", "B")
 
 
 def test_a_good_pair_has_no_problem(t1, flair):

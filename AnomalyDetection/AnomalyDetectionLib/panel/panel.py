@@ -126,16 +126,13 @@ class Panel:
             if result is None and not first:
                 self.display.show_nothing()
             self.inputs.fold(result is not None)
-        sections: tuple[Any, ...] = (
-            self.inputs,
-            self.detect,
-            self.display,
-            self.views,
-            self.export,
-            self.earlier,
-        )
-        for section in (*sections, self.advanced):
-            section.refresh()
+        self.inputs.refresh()
+        self.detect.refresh()
+        self.display.refresh()
+        self.views.refresh()
+        self.export.refresh()
+        self.earlier.refresh()
+        self.advanced.refresh()
 
     def nodes_changed(self) -> None:
         """Called when nodes were added or removed; more changes may follow."""
