@@ -94,8 +94,7 @@ class DisplaySection:
     def show_in_views(self, views: Collection[str] | None = None) -> None:
         """Show the result in the slice views: overlay on the FLAIR, outlines, legend; without one hide all.
 
-        Args:
-            views: as for `slice_views.show_result`; None: those that results are shown in.
+        `views`: as for `slice_views.show_result`; None: those that results are shown in.
         """
         result = self._panel.result
         if result is None:

@@ -119,10 +119,7 @@ def explain(missing: Sequence[str]) -> str:
 def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Callable[[str], None]) -> bool:
     """Install what is missing, after having asked once.
 
-    Args:
-        missing: as `missing_requirements` gives it.
-        ask: shows a text and returns whether the user agrees.
-        progress: called with what is being done.
+    `ask`: shows a text and returns whether the user agrees.
 
     Returns whether the engine can run now; False if the user did not agree, or Slicer is being tested. Raises
     an InputError if torch is missing, and so is the PyTorch extension. Raises an InstallationError if it did

@@ -50,8 +50,7 @@ class ManualEdits:
     def take(self, *, adopt: bool = False) -> None:
         """Update the table to the current segments.
 
-        Args:
-            adopt: turn segments that the reader has added into findings; not while one may still be painted.
+        `adopt`: turn segments that the reader has added into findings; not while one may still be painted.
         """
         self._timer.stop()
         result = self._panel.result

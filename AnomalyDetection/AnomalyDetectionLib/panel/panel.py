@@ -34,9 +34,7 @@ IDLE_MS = 1500  # how long after a result is shown the first move of a slider is
 class Panel:
     """The sections over one .ui, one scene and one parameter node.
 
-    Args:
-        ui: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
-        logic: `AnomalyDetectionLogic`.
+    `ui`: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
 
     Attributes:
         parameters: the parameter node wrapper; None while a scene is closed.
@@ -155,8 +153,7 @@ class Panel:
     def show(self, result: Result, *, arrange: bool = False) -> None:
         """Make a result the current one, and show it in the panel and the views.
 
-        Args:
-            arrange: for a new result: show the views side by side, unless the user keeps a layout.
+        `arrange`: for a new result: show the views side by side, unless the user keeps a layout.
         """
         self._shown = ()
         self._choosing = True

@@ -19,11 +19,7 @@ AT_MOST_MS = 10 * 60_000  # how long an engine stands by, as it holds 0.4 GB of 
 
 
 class Standby:
-    """At most one engine that stands by.
-
-    Args:
-        start: starts it, as `AnomalyDetectionLogic.standby`.
-    """
+    """At most one engine that stands by."""
 
     def __init__(self, start: Callable[[], StandbyEngine]) -> None:
         self._start_engine = start

@@ -17,12 +17,7 @@ CHOSEN = "QPushButton:checked { background-color: palette(highlight); color: pal
 
 
 def say(label: Any, text: str, kind: str = "") -> None:
-    """Set the text of a label; an empty label takes no space.
-
-    Args:
-        text: plain text.
-        kind: "", "error", "warning" or "good".
-    """
+    """Set the text of a label; an empty label takes no space. `kind`: "", "error", "warning" or "good"."""
     dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
     label.text = text
     label.styleSheet = f"color: {(ON_DARK if dark else ON_LIGHT)[kind]};" if kind else ""
@@ -41,8 +36,7 @@ def timer(milliseconds: int, slot: Callable[[], Any], *, repeat: bool = False, p
 class Line(qt.QObject):
     """A label of one line, so that nothing below it moves; text that does not fit is in its tool tip.
 
-    Args:
-        label: QLabel whose size policy ignores the width of its text.
+    `label`: QLabel whose size policy ignores the width of its text.
 
     Attributes:
         text: the full text.
@@ -58,8 +52,7 @@ class Line(qt.QObject):
     def say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
         """Set the text as `say` does; line breaks become spaces.
 
-        Args:
-            whole: use as many lines as needed, if no widgets below would move.
+        `whole`: use as many lines as needed, if no widgets below would move.
         """
         self.text, self._whole = text, whole
         say(self._label, text, kind)

@@ -116,11 +116,7 @@ class WorklistSection:
         self.open(listed, results)
 
     def open(self, source: Path, results: Path) -> None:
-        """List the studies of a folder.
-
-        Args:
-            source, results: as for the engine's command `worklist`.
-        """
+        """List the studies of a folder. `source`, `results`: as for the engine's command `worklist`."""
         self.stop()
         self._source, self._results = source, results
         self._counts, self._read_at = {}, 0

@@ -30,10 +30,7 @@ RECORD, LABELS, SCORE = "findings.json", "suspected_anomalies.nii.gz", "anomaly_
 class ComparisonJob(EngineJob):
     """A running comparison; it does not change the scene.
 
-    Args:
-        later: the result in the scene.
-        earlier: a result folder of the same patient, or another result in the scene.
-        temporary: folder in which the run creates its own folder, which is removed when the run ends.
+    `earlier`: a result folder of the same patient, or another result in the scene.
 
     Raises an InputError if a result cannot be passed to the engine; nothing was started.
     """

@@ -27,8 +27,7 @@ MOST_VOXELS = 200_000  # number of brain voxels that the grey values are sampled
 def keep_comparison(result: Result, comparison: Comparison, name: str) -> None:
     """Store a comparison with a result, so that it is saved with the scene.
 
-    Args:
-        name: of the earlier result, to show to the user.
+    `name`: of the earlier result, to show to the user.
     """
     result.record.SetAttribute(_ATTRIBUTE, json.dumps({"name": name, **comparison.plain}))
 
@@ -56,8 +55,7 @@ def change_of(comparison: Comparison, number: int) -> Change | None:
 def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparison) -> Any:
     """Add the earlier FLAIR to the scene, registered to the later one; it is removed with the result.
 
-    Args:
-        earlier: its image in world space (LPS), or its volume node.
+    `earlier`: its image in world space (LPS), or its volume node.
 
     Returns the vtkMRMLScalarVolumeNode. Raises an InputError if the volume has no voxels, or a volume has a
     non-linear transform.

@@ -44,9 +44,7 @@ class DetectionJob(EngineJob):
     """A running detection, until its result is in the scene or the run is cancelled.
 
     Args:
-        scene: vtkMRMLScene of the inputs.
         replace: the result to update; None: add a new result.
-        temporary: folder in which the run creates its own folder, which is removed when the run ends.
         standby: an engine that waits for a job; it is used if it is still running, and ends with this run.
 
     Raises an InputError if the volumes cannot be passed to the engine; nothing was started.

@@ -37,7 +37,6 @@ def export_dicom(
     Args:
         files: the DICOM instances that the FLAIR was loaded from; empty if it was loaded from another format.
         folder: created if it does not exist. Files of the same names are replaced.
-        accepted_only: leave out findings that were not accepted.
         remarks: about the run, for the reader, one sentence each.
 
     Raises an InputError if the FLAIR is not from DICOM images, or its images cannot be referred to or have

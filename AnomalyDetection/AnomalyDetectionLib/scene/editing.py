@@ -76,8 +76,7 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
 def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]) -> int:
     """Add a missed finding: a lesion grown from a point to its edge.
 
-    Args:
-        ras: the point, RAS of the world, mm.
+    `ras`: the point, RAS of the world, mm.
 
     Returns its number. Raises an InputError if the point is outside the FLAIR or in another finding, or a
     volume has no voxels.

@@ -21,9 +21,6 @@ _JOB = "job.json"
 class EngineJob:
     """A running engine, until it is finished or cancelled.
 
-    Args:
-        temporary: folder in which the run creates its own folder, which is removed when the run ends.
-
     Raises an InputError if the folder cannot be created.
     """
 

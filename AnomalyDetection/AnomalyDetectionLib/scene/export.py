@@ -43,9 +43,7 @@ def export_segmentation(result: Result, path: Path, *, accepted_only: bool = Fal
     Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where segments
     overlap, the finding with the higher number gets the voxel.
 
-    Args:
-        path: ".seg.nrrd" is added if missing. An existing file is replaced.
-        accepted_only: leave out what was not accepted.
+    `path`: ".seg.nrrd" is added if missing. An existing file is replaced.
 
     Raises an InputError if there is nothing to export, or the file cannot be written.
     """
@@ -86,9 +84,7 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
 
     Without findings all voxels are 0; with `accepted_only` and no accepted finding no file is written.
 
-    Args:
-        path: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced.
-        accepted_only: leave out what was not accepted.
+    `path`: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced.
 
     Raises an InputError if no finding is accepted, or the file cannot be written.
     """
@@ -107,8 +103,7 @@ def export_table(result: Result, path: Path) -> Path:
     UTF-8 with a byte order mark, which Excel needs; comma-separated, with decimal points. Centroids are in the current
     world space (RAS). Findings that have vanished at this threshold are left out.
 
-    Args:
-        path: ".csv" is added if missing. An existing file is replaced.
+    `path`: ".csv" is added if missing. An existing file is replaced.
 
     Raises an InputError if the file cannot be written.
     """
@@ -135,9 +130,7 @@ def export_pictures(
 
     If the model that made the result is available, each also shows the most similar normal tissue.
 
-    Args:
-        progress: called before each picture with the number done and the total number.
-        accepted_only: leave out what was not accepted.
+    `progress`: called before each picture with the number done and the total number.
 
     Raises an InputError if there is no finding, a drawing package is missing, volumes of
     the result have no voxels, or the folder cannot be written.

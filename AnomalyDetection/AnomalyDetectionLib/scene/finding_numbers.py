@@ -60,9 +60,7 @@ def show_numbers(
 ) -> Any:
     """Show these numbers and no others.
 
-    Args:
-        here: findings and positions, from `number_places`.
-        selected: the selected finding; its number has the colour of its outline.
+    `selected`: the selected finding; its number has the colour of its outline.
 
     Returns the vtkMRMLMarkupsFiducialNode.
     """
@@ -110,8 +108,7 @@ def _style(display: Any) -> None:
 def slice_in_view(result: Result, nodes: list[Any]) -> int | None:
     """The slice of the FLAIR (0 is the first) that a slice view shows; None if no view is in the plane of its slices.
 
-    Args:
-        nodes: the visible slice nodes; the first in the plane of the FLAIR's slices is used.
+    `nodes`: the visible slice nodes; the first in the plane of the FLAIR's slices is used.
     """
     to_world = matrix_between(result.score, None)
     if to_world is None:

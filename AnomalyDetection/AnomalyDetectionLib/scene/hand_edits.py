@@ -33,7 +33,6 @@ def with_edits(
 
     Args:
         findings: as detected, with their numbers.
-        rows: of the table.
         scores: from which the findings are derived.
         numbering: all numbers that findings of these scores have had so far.
     """
@@ -182,8 +181,7 @@ def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, 
 def mask_text(mask: np.ndarray) -> str:
     """A mask as text: origin and size of its bounding box, and the packed bits in it; "" for an empty mask.
 
-    Args:
-        mask: bool (slices, rows, columns).
+    `mask`: bool (slices, rows, columns).
     """
     if not mask.any():
         return ""

@@ -32,8 +32,7 @@ def place_beside(scene: Any, node: Any, reference_node: Any, folder_name: str | 
     so a missing item is created here. Nodes that are hidden from editors get no item. A node that is already in the
     right place is not moved.
 
-    Args:
-        folder_name: place it in a folder of this name beside the reference, which is created if missing.
+    `folder_name`: place it in a folder of this name beside the reference, which is created if missing.
     """
     if node.GetHideFromEditors():
         return
@@ -67,7 +66,6 @@ def place_under_patient(scene: Any, nodes: Sequence[Any], identity: Identity, na
     """Move volumes under their patient and study, which are created if the scene lacks them.
 
     Args:
-        nodes: of one study.
         identity: in DICOM format; empty fields are left out.
         name: of the patient if the images do not name one. If it is "", too, the nodes are not moved.
     """

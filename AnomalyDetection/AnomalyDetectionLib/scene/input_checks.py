@@ -47,8 +47,7 @@ def problems(t1_node: Any | None, flair_node: Any | None, brain_mask_node: Any |
 def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
     """Warnings about a run that can start; for nodes without `problems`.
 
-    Args:
-        t1_node, flair_node: as for `problems`. There are no warnings if one is None or the two cannot be compared.
+    `t1_node`, `flair_node`: as for `problems`. There are no warnings if one is None or the two cannot be compared.
     """
     if t1_node is None or flair_node is None or t1_node is flair_node:
         return []

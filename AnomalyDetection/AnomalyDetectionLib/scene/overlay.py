@@ -25,8 +25,7 @@ def colour_table(scene: Any, edge: int = 64) -> Any:
 
     Colours run from clear through green to yellow below the threshold, and from dark to light red above it.
 
-    Args:
-        edge: the first colour for scores above the threshold.
+    `edge`: the first colour for scores above the threshold.
 
     Returns the vtkMRMLColorTableNode with 256 colours.
     """

@@ -74,8 +74,7 @@ def slices_of(result: Result) -> dict[int, int]:
 def finding_at(result: Result, ras: Sequence[float]) -> int | None:
     """The finding at a point, or near enough for a click; None if there is none.
 
-    Args:
-        ras: RAS of the world, mm.
+    `ras`: RAS of the world, mm.
     """
     try:
         findings = findings_of(result)

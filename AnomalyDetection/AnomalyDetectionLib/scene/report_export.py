@@ -34,7 +34,6 @@ def export_report(
         path: ".html" is added if missing. An existing file is replaced.
         patient: of the images; None: not known.
         anonymous: leave out patient, dates, volume names and notes.
-        accepted_only: leave out what was not accepted.
         remarks: what the reader has to know about the run, a sentence each.
 
     Raises an InputError if no finding is accepted, but only those are exported; a drawing

@@ -69,9 +69,6 @@ def add_result(
 
     Args:
         t1, flair: the volumes that were analysed.
-        stored: the scores of this FLAIR.
-        provenance: of the scores, as JSON types.
-        threshold, min_patches: for the findings.
         replace: a result whose nodes are reused. If it is on the same grid, new findings take number and review of
             the old findings that they overlap; else nothing of it is kept. None: create new nodes.
         keep_intermediate: whether the volumes that findings are derived from are listed in Slicer.

@@ -172,8 +172,7 @@ def fill_volumes(result: Result, stored: StoredScores) -> None:
 def with_aligned_t1(scene: Any, result: Result, scores: Mapping[str, Any], t1_grid: Any) -> Result:
     """The result with the aligned T1 if the run moved the T1, else without it.
 
-    Args:
-        scores, t1_grid: as for `place_aligned_t1`.
+    `scores`, `t1_grid`: as for `place_aligned_t1`.
     """
     node = result.aligned_t1
     if not scores.get("alignment", {}).get("registered"):

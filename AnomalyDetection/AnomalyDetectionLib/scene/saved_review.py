@@ -94,7 +94,6 @@ def save_review(
     """Save the review in its result folder, if it has changed.
 
     Args:
-        opened: its result folder.
         before: the state on the disk.
         viewed: whether the reader has viewed the result; without findings, that counts as a review.
 

@@ -37,8 +37,7 @@ def segment_voxels(result: Result, numbers: Collection[int]) -> np.ndarray:
 def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
     """Segments as one array on the FLAIR's grid, uint16 (slices, rows, columns).
 
-    Args:
-        names: the value and the identifier of each segment. Where segments overlap, the highest value is used.
+    `names`: the value and the identifier of each segment. Where segments overlap, the highest value is used.
 
     Raises an InputError if segmentation and FLAIR have different non-linear transforms.
     """

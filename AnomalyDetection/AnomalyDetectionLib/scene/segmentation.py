@@ -39,9 +39,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     Existing segments keep their display settings. Surfaces (Show 3D) are removed; `show_surfaces` creates them again.
     Rejected findings stay visible and are marked in their names.
 
-    Args:
-        flair_node: the FLAIR or another volume on its grid; the segmentation moves with it.
-        table_node: the findings with their review.
+    `flair_node`: the FLAIR or another volume on its grid; the segmentation moves with it.
     """
     import slicer
 

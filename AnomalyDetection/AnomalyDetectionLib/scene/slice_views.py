@@ -26,7 +26,6 @@ def show_result(
     """Show the FLAIR with the scores in slice views, and the T1 in the T1 view.
 
     Args:
-        result: whose FLAIR and scores.
         opacity: of the overlay, 0 to 1. Slicer ignores the opacity of single colours unless it is 0, so the transparency
             of the overlay is set here.
         views: names of the views to fill; None: all. Others keep the volumes that the user has chosen: they change only
@@ -49,11 +48,6 @@ def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -
     """Show or hide the outlines of one result, and hide those of the others.
 
     Outlines of another patient would appear on this patient's FLAIR and look like its findings.
-
-    Args:
-        results: all of the scene.
-        result: the one that is shown.
-        visible: whether its outlines are shown.
     """
     for each in results:
         each.segmentation.CreateDefaultDisplayNodes()

@@ -52,8 +52,7 @@ def suggest_inputs(
     then the newest. If the acquisition is known, it decides the kind of a volume, not the name; of several equally good
     series none is chosen.
 
-    Args:
-        sequence_of: returns the acquisition of a volume node's DICOM images; None for other formats.
+    `sequence_of`: returns the acquisition of a volume node's DICOM images; None for other formats.
     """
     nodes = list(filter(_may_be_scan, nodes_of_class(scene, "vtkMRMLScalarVolumeNode")))
     sequences = [sequence_of(node) for node in nodes]

@@ -75,7 +75,6 @@ def side_by_side(
     Args:
         t1, flair: volume nodes; without a T1 (None) its view is empty.
         score: volume node of the scores; None: no overlay.
-        opacity: of the overlay, 0 to 1.
         at: show the slices through this point, RAS of the world, mm; None: through the middle of the FLAIR.
     """
     register(layout_node)
@@ -108,8 +107,7 @@ def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None 
 
     Call it again after `side_by_side`, when the window has resized the views.
 
-    Args:
-        scene, application, flair, at: as for `side_by_side`.
+    `scene`, `application`, `flair`, `at`: as for `side_by_side`.
     """
     orientation, offset = slice_orientation(flair), None
     for name in (FLAIR_VIEW, T1_VIEW):

@@ -88,7 +88,6 @@ def fill(node: Any, data: Any, reference_node: Any, matrix: np.ndarray | None = 
     """Set the voxels and the position of a volume node, under the reference's parent transform, in one modification.
 
     Args:
-        data: of `image_data`.
         reference_node: the volume that the node moves with.
         matrix: IJK to RAS in the reference's own space, (4, 4); None: exactly the reference's grid.
     """
@@ -236,8 +235,7 @@ def _image(node: Any, to_space: np.ndarray) -> sitk.Image:
 def grid_of(node: Any, to_space: np.ndarray) -> Grid:
     """The grid of a volume node in a space: spacing, origin and direction (LPS).
 
-    Args:
-        to_space: RAS matrix (4, 4) from the node's own space (see `matrix_between`).
+    `to_space`: RAS matrix (4, 4) from the node's own space (see `matrix_between`).
 
     Raises an InputError if the axes are sheared or collapsed, which an image cannot hold.
     """
