@@ -19,11 +19,9 @@ def detect(widget, slicer_app, seconds=240.0):
     slicer_app.rest(0.05)  # views that the layout has just made are followed from the next event on
 
 
-def a_volume(name: str, shape=(12, 30, 30), spacing=5.0, value=None):
+def a_volume(name: str, shape=(12, 30, 30), spacing=5.0):
     rng = np.random.default_rng(1)
-    array = (
-        rng.uniform(10, 100, shape).astype(np.float32) if value is None else np.full(shape, value, np.float32)
-    )
+    array = rng.uniform(10, 100, shape).astype(np.float32)
     return add_volume(slicer.mrmlScene, array, np.diag([spacing, spacing, spacing, 1]), name)
 
 
@@ -52,6 +50,15 @@ def visible(widget) -> bool:
 
 def composite(name: str):
     return slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
+
+
+def shown_in(name: str) -> tuple:
+    """The volumes that a slice view shows, and over them."""
+    view = composite(name)
+    return tuple(
+        slicer.mrmlScene.GetNodeByID(volume or "")
+        for volume in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID())
+    )
 
 
 def is_alive(process: int) -> bool:

@@ -9,7 +9,16 @@ from AnomalyDetectionLib.panel import first_run, slicer_python
 from AnomalyDetectionLib.scene import detection_job
 from AnomalyDetectionLib.scene.result import provenance_of, results_in
 
-from panel.at_the_panel import a_volume, composite, detect, is_alive, leftovers, numbers, review_of, visible
+from panel.at_the_panel import (
+    a_volume,
+    detect,
+    is_alive,
+    leftovers,
+    numbers,
+    review_of,
+    shown_in,
+    visible,
+)
 
 
 def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
@@ -33,8 +42,7 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     assert sample.ui.resultSelector.currentNode() is result.score
     assert sample.ui.findingsTable.rowCount >= 5
     assert result.segmentation.GetSegmentation().GetNumberOfSegments() == sample.ui.findingsTable.rowCount
-    assert composite("Red").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("Red").GetForegroundVolumeID() == result.score.GetID()
+    assert shown_in("Red") == (result.flair, result.score)
     assert 0.5 < slicer.util.arrayFromVolume(result.score).max() <= 1  # a probability
     assert provenance_of(result)["settings"]["scores_are_probabilities"] is True
     assert "infarct-like" in {review_of(sample, number).hint for number in numbers(sample)}

@@ -13,21 +13,14 @@ import slicer
 from AnomalyDetectionLib.panel import comparison_section, slicer_python
 from AnomalyDetectionLib.panel.findings_view import BEFORE
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW
-from made_result_folder import result_folder
-from scene.test_comparison_in_scene import DEGREES, LATER, SCORES, head
-from synthetic_study import FLAIR_GRID, rotated
+from scene.test_comparison_in_scene import two_results
 
 from panel.at_the_panel import cell, composite
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    place = tmp_path_factory.mktemp("earlier and later")
-    grid = rotated(FLAIR_GRID, DEGREES)
-    earlier = {"t1": head(grid, DEGREES, 3), "flair": head(grid, DEGREES, 4)}
-    later = {"t1": head(FLAIR_GRID, 0, 5), "flair": head(FLAIR_GRID, 0, 6)}
-    before = result_folder(place / "2021" / "before", SCORES, images=earlier, degrees=DEGREES)
-    now = result_folder(place / "2024" / "now", LATER, images=later)
+    before, now = two_results(tmp_path_factory.mktemp("earlier and later"))
     return whose(before, study_date="20210407"), whose(now, study_date="20240131")
 
 

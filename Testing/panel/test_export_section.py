@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import types
-
-import pytest
 import SimpleITK as sitk
-import slicer
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
 from AnomalyDetectionLib.scene.result import provenance_of
 from AnomalyDetectionLib.scene.volumes import image_of
@@ -53,12 +49,12 @@ def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
     image = sitk.Image(16, 16, 3, sitk.sitkFloat32)
     file = classic_series(tmp_path / "series", image)[0]
     flair.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
-    files = {"1.2.3": str(file), "1.2.4": str(file)}
-    database = types.SimpleNamespace(isOpen=True, fileForInstance=lambda uid: files.get(uid, ""))
-    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    database = DicomDatabase()
+    database.files = {"1.2.3": str(file), "1.2.4": str(file)}
+    use(database, monkeypatch)
     slicer_app.dialogs.paths = [tmp_path / "known.html", tmp_path / "gone.html"]
     detected.ui.exportReportButton.click()
-    files.pop("1.2.4")  # no longer in the database
+    database.files.pop("1.2.4")  # no longer in the database
     detected.ui.exportReportButton.click()
     assert "Doe, Jane" in (tmp_path / "known.html").read_text("utf-8")
     assert "do not identify the patient" in (tmp_path / "gone.html").read_text("utf-8")
@@ -67,7 +63,6 @@ def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
 def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
     detected, slicer_app, tmp_path, monkeypatch
 ):
-    pytest.importorskip("highdicom", reason="highdicom is not installed")
     flair = detected.panel.result.flair
     slicer_app.dialogs.paths = [tmp_path]
     assert not detected.ui.exportDicomButton.enabled

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import types
-
 import pytest
 import SimpleITK as sitk
-import slicer
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.model import bundled
 from AnomalyDetectionLib.panel import advanced_section
@@ -14,6 +11,7 @@ from conftest import REPOSITORY
 from made_dicom import classic_series
 
 from panel.at_the_panel import a_volume, visible
+from panel.stand_ins.dicom import DicomDatabase, use
 
 MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
 
@@ -54,18 +52,16 @@ def test_volumes_are_guessed_by_their_names_when_the_module_is_opened(slicer_app
 @pytest.fixture
 def a_dicom_study(slicer_app, tmp_path, monkeypatch):
     """Loads volumes as if from Slicer's DICOM database: a kind of series for each name."""
-    files = {}
-    database = types.SimpleNamespace(isOpen=True, fileForInstance=lambda uid: files.get(uid, ""))
-    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    database = DicomDatabase()
+    use(database, monkeypatch)
 
     def load(**kinds):
         nodes = []
         for name, kind in kinds.items():
             node = a_volume(name)
-            uid = f"1.2.{len(files)}"
-            files[uid] = str(
-                classic_series(tmp_path / name, sitk.Image(8, 8, 2, sitk.sitkInt16), kind=kind)[0]
-            )
+            uid = f"1.2.{len(database.files)}"
+            image = sitk.Image(8, 8, 2, sitk.sitkInt16)
+            database.files[uid] = str(classic_series(tmp_path / name, image, kind=kind)[0])
             node.SetAttribute("DICOM.instanceUIDs", uid)
             nodes.append(node)
         return nodes

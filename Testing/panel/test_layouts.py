@@ -7,7 +7,7 @@ import slicer
 from AnomalyDetectionLib.scene.places import centre_of
 from made_result_folder import result_folder
 
-from panel.at_the_panel import a_volume, composite, detect, numbers
+from panel.at_the_panel import a_volume, composite, detect, numbers, shown_in
 
 
 def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, slicer_app):
@@ -18,10 +18,8 @@ def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, s
     detect(sample, slicer_app)
     assert manager.sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]
     result = sample.panel.result
-    assert composite("AnomalyT1").GetBackgroundVolumeID() == result.shown_t1.GetID()
-    assert composite("AnomalyT1").GetForegroundVolumeID() is None
-    assert composite("AnomalyFLAIR").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert shown_in("AnomalyT1") == (result.shown_t1, None)
+    assert shown_in("AnomalyFLAIR") == (result.flair, result.score)
     assert sample.ui.layoutBackButton.enabled
     sample.ui.layoutBackButton.click()
     assert manager.layout == before
@@ -55,8 +53,7 @@ def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_a
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
     slicer_app.rest(0.1)
     assert composite("Green").GetBackgroundVolumeID() == gone.GetID()
-    assert composite("Yellow").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("Yellow").GetForegroundVolumeID() == result.score.GetID()
+    assert shown_in("Yellow") == (result.flair, result.score)
     # Of the patient before nothing may stay.
     assert panel.panel.folders.open(result_folder(tmp_path / "next"))
     assert composite("Red").GetBackgroundVolumeID() == own.GetID()
@@ -171,8 +168,7 @@ def test_back_shows_nothing_of_a_patient_who_is_no_longer_read(panel, slicer_app
     panel.ui.layoutBackButton.click()
     slicer_app.rest(0.05)
     assert manager.layout == known.SlicerLayoutConventionalView
-    assert composite("Red").GetBackgroundVolumeID() == second.flair.GetID()
-    assert composite("Red").GetForegroundVolumeID() == second.score.GetID()
+    assert shown_in("Red") == (second.flair, second.score)
     assert composite("Green").GetBackgroundVolumeID() == second.shown_t1.GetID()
 
 

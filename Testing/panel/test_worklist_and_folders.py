@@ -109,7 +109,6 @@ def test_what_is_to_be_known_of_an_opened_result_is_said_above_its_findings(pane
 def test_an_opened_result_of_dicom_images_names_its_patient_and_goes_out_as_dicom(
     panel, folder, tmp_path, slicer_app
 ):
-    pytest.importorskip("highdicom", reason="highdicom is not installed")
     with_dicom_images(folder, tmp_path / "DICOM", MadeStudy())
     assert panel.panel.folders.open(folder)
     assert panel.ui.studyLabel.text.startswith("Doe Jane, 2024-01-31, 4: ax FLAIR, paper, ")

@@ -231,7 +231,6 @@ def test_findings_that_have_vanished_are_left_out(a_slicer_scene, result, tmp_pa
 
 
 def test_one_picture_a_finding(result, tmp_path):
-    pytest.importorskip("PIL")
     done = []
     paths = export_pictures(result, tmp_path / "Bilder é", lambda n, of: done.append((n, of)))
     assert [path.name for path in paths] == [f"finding_{row.number:03d}.png" for row in rows(result.table)]
@@ -241,7 +240,6 @@ def test_one_picture_a_finding(result, tmp_path):
 
 
 def test_pictures_only_of_what_was_accepted(result, tmp_path):
-    pytest.importorskip("PIL")
     with pytest.raises(InputError, match="No finding is accepted yet"):
         export_pictures(result, tmp_path / "pictures", accepted_only=True)
     number = rows(result.table)[1].number
