@@ -32,7 +32,8 @@ def box(a_slicer_application):
     made = slicer.qMRMLNodeComboBox()
     made.nodeTypes, made.noneEnabled, made.showChildNodeTypes = ["vtkMRMLScalarVolumeNode"], True, False
     made.setMRMLScene(slicer.mrmlScene)
-    return made
+    yield made
+    made.setMRMLScene(None)
 
 
 def test_properties_are_attributes_and_setters_still_there(a_slicer_application):
