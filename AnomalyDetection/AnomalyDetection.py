@@ -130,18 +130,18 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", "AnomalyDetection.Result")
         self.logic = AnomalyDetectionLogic()
         self.panel = Panel(self.ui, slicer.mrmlScene, sceneLogics(), self.logic)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
+        scene = slicer.mrmlScene
+        for event, method in (
+            (scene.StartCloseEvent, self.onSceneStartClose),
+            (scene.EndCloseEvent, self.onSceneEndClose),
+            (scene.EndImportEvent, self.onSceneEndImport),
+            (scene.NodeAddedEvent, self.onNodeAddedOrRemoved),
+            (scene.NodeRemovedEvent, self.onNodeAddedOrRemoved),
+        ):
+            self.addObserver(scene, event, method)
         # Before the selectors notice the removal and choose the next volume.
-        self.addObserver(
-            slicer.mrmlScene,
-            slicer.mrmlScene.NodeAboutToBeRemovedEvent,
-            self.onNodeAboutToBeRemoved,
-            priority=100.0,
-        )
+        about_to_go = scene.NodeAboutToBeRemovedEvent
+        self.addObserver(scene, about_to_go, self.onNodeAboutToBeRemoved, priority=100.0)
         self.initializeParameterNode()
         if self.parent.isEntered:  # reloaded while it is open, when Slicer does not call enter()
             self.enter()
@@ -204,9 +204,8 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
-        self.panel.parameters = (
-            None  # changes of the widgets while they are being filled are not choices of the user
-        )
+        # Changes of the widgets while they are being filled are not choices of the user.
+        self.panel.parameters = None
         if parameterNode is not None:
             # Slicer's connectGui does the same, but does not return the tag that disconnectGui needs.
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(self.widgetsByParameter())
@@ -307,21 +306,18 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         )
         job = self.start(inputs, replace)
         try:
-            while job.state == "running":
-                self._report(job, onProgress)
+            state = "running"
+            while state == "running":
                 slicer.app.processEvents()
                 time.sleep(0.05)
-            self._report(job, onProgress)
+                state = job.state  # before the progress, so that the last is not lost
+                for progress in job.poll():
+                    if onProgress is not None:
+                        onProgress(progress)
             result = job.finish()
         finally:
             job.cancel()
         return result.score, result.segmentation
-
-    @staticmethod
-    def _report(job: Any, onProgress: Callable[[Any], None] | None) -> None:
-        for progress in job.poll():
-            if onProgress is not None:
-                onProgress(progress)
 
 
 def sceneLogics() -> Any:

@@ -154,8 +154,7 @@ class DisplaySection:
             self._panel.review.tell(str(error), "error")
             self.take(result)  # reset the sliders
             return
-        self._panel.review.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
         self.refresh()
 
     def hide_overlay(self) -> None:

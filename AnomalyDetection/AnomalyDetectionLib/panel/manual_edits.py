@@ -64,8 +64,7 @@ class ManualEdits:
         except InputError as error:
             self._panel.review.tell(str(error), "error")
         if changed:
-            self._panel.review.refill()
-            self._panel.views.findings_changed()
+            self._panel.findings_changed()
 
     def add(self) -> None:
         """Add a finding at the crosshair, or at the mouse over a slice view."""
@@ -84,8 +83,7 @@ class ManualEdits:
         except InputError as error:
             self._panel.review.tell(str(error), "warning")
             return
-        self._panel.review.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
         self._panel.review.mark(number)
 
     def as_detected(self) -> None:
@@ -109,8 +107,7 @@ class ManualEdits:
         except InputError as error:
             self._panel.review.tell(str(error), "error")
             return
-        self._panel.review.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
 
     def _changed(self, *_: Any) -> None:
         self._timer.start()

@@ -136,6 +136,11 @@ class Panel:
         """Called when nodes were added or removed; more changes may follow."""
         self._timer.start()
 
+    def findings_changed(self) -> None:
+        """Show findings that were derived again, or whose outlines were edited."""
+        self.review.refill()
+        self.views.findings_changed()
+
     def node_goes(self, node: Any) -> None:
         """Called before a node is removed: empty its selector, which would otherwise choose the next node."""
         parameters = self.parameters

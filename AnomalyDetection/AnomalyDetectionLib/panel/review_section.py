@@ -165,8 +165,7 @@ class ReviewSection:
             show_again(self._panel.scene, self._panel.logics, result)
         except InputError as error:
             self.tell(str(error), "error")
-        self.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
 
     def show_selected(self) -> None:
         """Move the visible slice views to the selected finding, and emphasise its outline."""
