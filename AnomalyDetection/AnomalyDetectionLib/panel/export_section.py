@@ -30,17 +30,17 @@ class ExportSection:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         ui = panel.ui
-        slots = {
-            ui.exportSegmentationButton: self.segmentation,
-            ui.exportLabelsButton: self.labels,
-            ui.exportTableButton: self.table,
-            ui.exportPicturesButton: self.pictures,
-            ui.exportReportButton: self.report,
-            ui.exportDicomButton: self.dicom,
-        }
-        for button, slot in slots.items():
+        slots = (
+            (ui.exportSegmentationButton, self.segmentation),
+            (ui.exportLabelsButton, self.labels),
+            (ui.exportTableButton, self.table),
+            (ui.exportPicturesButton, self.pictures),
+            (ui.exportReportButton, self.report),
+            (ui.exportDicomButton, self.dicom),
+        )
+        for button, slot in slots:
             button.clicked.connect(slot)
-        self._buttons = list(slots)
+        self._buttons = [button for button, _slot in slots]
         say(ui.exportMessageLabel, "")
 
     def refresh(self) -> None:

@@ -46,9 +46,9 @@ class ReviewSection:
         ui.undoButton.clicked.connect(self.undo)
         ui.acceptButton.clicked.connect(self.accept)
         ui.rejectButton.clicked.connect(self.reject)
-        settings = slicer.app.userSettings()
-        ui.goOnCheckBox.checked = str(settings.value(GO_ON)).lower() != "false"  # None: never chosen
-        ui.goOnCheckBox.toggled.connect(lambda on: settings.setValue(GO_ON, bool(on)))
+        goes_on = slicer.app.userSettings().value(GO_ON)  # None: never chosen
+        ui.goOnCheckBox.checked = str(goes_on).lower() != "false"
+        ui.goOnCheckBox.toggled.connect(lambda on: slicer.app.userSettings().setValue(GO_ON, bool(on)))
         ui.noteEdit.editingFinished.connect(self.keep_note)
         # Leave the note field, so that N, P and the digits work as shortcuts again.
         ui.noteEdit.returnPressed.connect(lambda: ui.findingsTable.setFocus())

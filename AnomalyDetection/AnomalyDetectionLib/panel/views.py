@@ -40,9 +40,10 @@ class Views:
         ui.sideBySideButton.clicked.connect(self.side_by_side)
         ui.threeDButton.clicked.connect(self.three_d)
         ui.layoutBackButton.clicked.connect(self.back)
-        settings = slicer.app.userSettings()
         ui.keepLayoutCheckBox.checked = self.keeps_layout
-        ui.keepLayoutCheckBox.toggled.connect(lambda keep: settings.setValue(KEEP_LAYOUT, bool(keep)))
+        ui.keepLayoutCheckBox.toggled.connect(
+            lambda keep: slicer.app.userSettings().setValue(KEEP_LAYOUT, bool(keep))
+        )
 
     @property
     def keeps_layout(self) -> bool:
