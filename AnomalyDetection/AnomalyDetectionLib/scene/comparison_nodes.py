@@ -64,20 +64,10 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
         data, own = image_data(sitk.GetArrayFromImage(earlier)), affine(Grid.of(earlier))
     else:
         array_view(earlier)
-        to_world = matrix_between(earlier, None)
-        if to_world is None:
-            raise InputError(
-                f'"{earlier.GetName()}" has a non-linear transform: harden it (Transforms module).'
-            )
         data = earlier.GetImageData()
-        own = RAS_LPS @ to_world @ ijk_to_ras(earlier)
-    to_flair = matrix_between(result.flair, None)
-    if to_flair is None:
-        raise InputError(
-            f'"{result.flair.GetName()}" has a non-linear transform: harden it (Transforms module).'
-        )
+        own = RAS_LPS @ _to_world(earlier) @ ijk_to_ras(earlier)
     to_later = np.linalg.inv(np.reshape(comparison.to_earlier, (4, 4)))
-    matrix = np.linalg.inv(to_flair) @ RAS_LPS @ to_later @ own
+    matrix = np.linalg.inv(_to_world(result.flair)) @ RAS_LPS @ to_later @ own
     node = earlier_of(result)
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
@@ -87,6 +77,13 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     fill(node, data, result.flair, matrix)
     show_window(node, flair_window(_in_the_brain(node, result)))
     return node
+
+
+def _to_world(node: Any) -> np.ndarray:
+    matrix = matrix_between(node, None)
+    if matrix is None:
+        raise InputError(f'"{node.GetName()}" has a non-linear transform: harden it (Transforms module).')
+    return matrix
 
 
 def _in_the_brain(node: Any, result: Result) -> np.ndarray:

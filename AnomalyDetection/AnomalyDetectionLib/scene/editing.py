@@ -11,15 +11,16 @@ import numpy as np
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED
-from .findings_table import add_row, rows, set_edit
+from .findings_table import add_row, known_row, rows, set_edit
 from .hand_edits import edited_row, new_row
 from .nodes import Logics
+from .places import voxel_at
 from .region_growing import grow_lesion
 from .result import Result, detected_in, findings_of, score_map_of, show_again
 from .result_record import read_record, record_text
 from .segment_voxels import segment_voxels, voxels_of_segments
 from .segmentation import segment_id
-from .volumes import array_view, ijk_to_ras
+from .volumes import array_view
 
 
 def take_edits(result: Result) -> list[int]:
@@ -81,17 +82,13 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
     Returns its number. Raises an InputError if the point is outside the FLAIR or in another finding, or a
     volume has no voxels.
     """
-    local = [0.0, 0.0, 0.0]
-    result.score.TransformPointFromWorld(list(ras), local)
-    index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
-    seed = np.rint(index[2::-1]).astype(int)
+    place = voxel_at(result, ras)
     scores, found = score_map_of(result), findings_of(result)
     study, labels = scores.study, voxels_of(found.labels)
-    if not np.all((seed >= 0) & (seed < labels.shape)):
+    if not all(0 <= index < size for index, size in zip(place, labels.shape, strict=True)):
         raise InputError(
             "The crosshair is outside the FLAIR: hold Shift and move the mouse over the lesion, then add it."
         )
-    place = (int(seed[0]), int(seed[1]), int(seed[2]))
     if labels[place]:
         raise InputError(f"Finding {labels[place]} is already here: correct it in the Segment Editor.")
     mask = grow_lesion(
@@ -109,9 +106,7 @@ def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None
     Raises a KeyError if there is no such finding. Raises an InputError if a volume of the result has no
     voxels.
     """
-    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
-    if row is None:
-        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    row = known_row(result.table, number)
     if not row.edited:
         return
     detected = detected_in(result)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy
 
 from ..imaging.voxels import voxels_of
 from .nodes import one_change
@@ -36,22 +37,16 @@ def number_places(result: Result) -> Places:
     labels = voxels_of(findings.labels)
     to_ras = ijk_to_ras(result.score)
     places: dict[int, dict[int, tuple[float, float, float]]] = {}
-    k, j, i = np.nonzero(labels > 0)
-    if len(k) == 0:
-        return places
-    number = labels[k, j, i].astype(np.int64)
-    key = k * 65536 + number
-    order = np.argsort(key, kind="stable")
-    keys, first = np.unique(key[order], return_index=True)
-    ends = np.append(first[1:], len(order))
-    across, down = to_ras[:3, 0], to_ras[:3, 1]
-    for one, a, b in zip(keys.tolist(), first.tolist(), ends.tolist(), strict=True):
-        at = order[a:b]
-        # The patient's right is on the left of the screen; the text starts at its point.
-        right = int(i[at].max() if across[0] > 0 else i[at].min())
-        top = int(j[at].max() if down[1] > 0 else j[at].min())
-        x, y, z = (to_ras @ [right, top, one // 65536, 1.0])[:3].tolist()
-        places.setdefault(one // 65536, {})[one % 65536] = (x, y, z)
+    for k in np.flatnonzero(labels.any(axis=(1, 2))).tolist():
+        for number, box in enumerate(scipy.ndimage.find_objects(labels[k]), start=1):
+            if box is None:
+                continue
+            lines, columns = box
+            # The patient's right is on the left of the screen; the text starts at its point.
+            right = columns.stop - 1 if to_ras[0, 0] > 0 else columns.start
+            top = lines.stop - 1 if to_ras[1, 1] > 0 else lines.start
+            x, y, z = (to_ras @ [right, top, k, 1.0])[:3].tolist()
+            places.setdefault(k, {})[number] = (x, y, z)
     return places
 
 

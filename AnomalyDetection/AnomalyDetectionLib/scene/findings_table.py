@@ -107,7 +107,7 @@ def set_edit(table_node: Any, changed: FindingRow) -> None:
 
     Raises a KeyError if there is no such finding.
     """
-    old = _measured(_known_row(table_node, changed.number))
+    old = _measured(known_row(table_node, changed.number))
     new = _measured(changed)
     if old != new:
         _write_edit(
@@ -180,7 +180,8 @@ def replace_rows(table_node: Any, written: list[FindingRow]) -> None:
         _write_table(table_node, sorted(written, key=lambda row: row.number))
 
 
-def _known_row(table_node: Any, number: int) -> FindingRow:
+def known_row(table_node: Any, number: int) -> FindingRow:
+    """A finding of the table, also one that has vanished. Raises a KeyError if there is none of this number."""
     row = next((row for row in rows(table_node, all=True) if row.number == number), None)
     if row is None:
         raise KeyError(f"there is no finding {number} in {table_node.GetName()}")
@@ -208,7 +209,7 @@ def _write_edit(table_node: Any, number: int, measured: list[Any], history: list
 
 
 def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
-    old = getattr(_known_row(table_node, number), field)
+    old = getattr(known_row(table_node, number), field)
     if old != new:
         _write(table_node, number, field, new, [*_history(table_node), (number, field, old, new)])
 

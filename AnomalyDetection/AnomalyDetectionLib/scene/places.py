@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
-from .findings_table import rows
+from .findings_table import known_row, rows
 from .result import Result, findings_of, score_map_of
 from .result_record import read_record
 from .volumes import ijk_to_ras
@@ -24,9 +24,7 @@ def centre_of(result: Result, number: int) -> np.ndarray:
 
     Raises a KeyError if there is no such finding.
     """
-    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
-    if row is None:
-        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    row = known_row(result.table, number)
     try:
         grid = score_map_of(result).study.flair_grid
     except InputError:
@@ -71,6 +69,15 @@ def slices_of(result: Result) -> dict[int, int]:
     return slices
 
 
+def voxel_at(result: Result, ras: Sequence[float]) -> tuple[int, int, int]:
+    """The voxel (slice, row, column) at a point (RAS of the world, mm); it may lie outside the FLAIR."""
+    local = [0.0, 0.0, 0.0]
+    result.score.TransformPointFromWorld(list(ras), local)
+    index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
+    k, j, i = np.rint(index[2::-1]).astype(int).tolist()
+    return k, j, i
+
+
 def finding_at(result: Result, ras: Sequence[float]) -> int | None:
     """The finding at a point, or near enough for a click; None if there is none.
 
@@ -81,9 +88,7 @@ def finding_at(result: Result, ras: Sequence[float]) -> int | None:
     except InputError:  # not known without the volumes of the result
         return None
     labels = voxels_of(findings.labels)
-    local = [0.0, 0.0, 0.0]
-    result.score.TransformPointFromWorld(list(ras), local)
-    k, j, i = np.rint((np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0])[2::-1]).astype(int).tolist()
+    k, j, i = voxel_at(result, ras)
     if not 0 <= k < labels.shape[0]:
         return None
     for reach in range(NEAR_VOXELS + 1):
