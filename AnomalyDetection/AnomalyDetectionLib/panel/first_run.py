@@ -119,11 +119,9 @@ def explain(missing: Sequence[str]) -> str:
 def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Callable[[str], None]) -> bool:
     """Install what is missing, after having asked once.
 
-    `ask`: shows a text and returns whether the user agrees.
-
-    Returns whether the engine can run now; False if the user did not agree, or Slicer is being tested. Raises
-    an InputError if torch is missing, and so is the PyTorch extension. Raises an InstallationError if it did
-    not work; its `instructions` say how it does.
+    `ask`: shows a text and returns whether the user agrees. Returns whether the engine can run now; False if
+    the user did not agree, or Slicer is being tested. Raises an InputError if torch is missing, and so is the
+    PyTorch extension. Raises an InstallationError if it did not work; its `instructions` say how it does.
     """
     import slicer
 

@@ -30,9 +30,8 @@ RECORD, LABELS, SCORE = "findings.json", "suspected_anomalies.nii.gz", "anomaly_
 class ComparisonJob(EngineJob):
     """A running comparison; it does not change the scene.
 
-    `earlier`: a result folder of the same patient, or another result in the scene.
-
-    Raises an InputError if a result cannot be passed to the engine; nothing was started.
+    `earlier`: a result folder of the same patient, or another result in the scene. Raises an InputError if a
+    result cannot be passed to the engine; nothing was started.
     """
 
     def __init__(

@@ -55,10 +55,8 @@ def change_of(comparison: Comparison, number: int) -> Change | None:
 def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparison) -> Any:
     """Add the earlier FLAIR to the scene, registered to the later one; it is removed with the result.
 
-    `earlier`: its image in world space (LPS), or its volume node.
-
-    Returns the vtkMRMLScalarVolumeNode. Raises an InputError if the volume has no voxels, or a volume has a
-    non-linear transform.
+    `earlier`: its image in world space (LPS), or its volume node. Returns the vtkMRMLScalarVolumeNode. Raises
+    an InputError if the volume has no voxels, or a volume has a non-linear transform.
     """
     if isinstance(earlier, sitk.Image):
         data, own = image_data(sitk.GetArrayFromImage(earlier)), affine(Grid.of(earlier))

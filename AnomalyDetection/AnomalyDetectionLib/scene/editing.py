@@ -77,10 +77,8 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
 def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]) -> int:
     """Add a missed finding: a lesion grown from a point to its edge.
 
-    `ras`: the point, RAS of the world, mm.
-
-    Returns its number. Raises an InputError if the point is outside the FLAIR or in another finding, or a
-    volume has no voxels.
+    `ras`: the point, RAS of the world, mm. Returns its number. Raises an InputError if the point is outside
+    the FLAIR or in another finding, or a volume has no voxels.
     """
     place = voxel_at(result, ras)
     scores, found = score_map_of(result), findings_of(result)

@@ -40,12 +40,11 @@ REVIEW_COLUMNS = ("category", "decision", "note", "edited")
 def export_segmentation(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
     """Export the findings as a Slicer segmentation, one segment per finding, all in one layer.
 
-    Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where segments
-    overlap, the finding with the higher number gets the voxel.
+    Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where
+    segments overlap, the finding with the higher number gets the voxel.
 
-    `path`: ".seg.nrrd" is added if missing. An existing file is replaced.
-
-    Raises an InputError if there is nothing to export, or the file cannot be written.
+    `path`: ".seg.nrrd" is added if missing. An existing file is replaced. Raises an InputError if there is
+    nothing to export, or the file cannot be written.
     """
     import slicer
 
@@ -84,9 +83,8 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
 
     Without findings all voxels are 0; with `accepted_only` and no accepted finding no file is written.
 
-    `path`: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced.
-
-    Raises an InputError if no finding is accepted, or the file cannot be written.
+    `path`: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced. Raises an
+    InputError if no finding is accepted, or the file cannot be written.
     """
     path = Path(path) if Path(path).name.lower().endswith(".nii") else with_suffix(path, ".nii.gz")
     numbers = numbers_wanted(result, accepted_only, empty=True)
@@ -100,12 +98,11 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
 def export_table(result: Result, path: Path) -> Path:
     """Export the findings with their review as CSV, for Excel and other programs.
 
-    UTF-8 with a byte order mark, which Excel needs; comma-separated, with decimal points. Centroids are in the current
-    world space (RAS). Findings that have vanished at this threshold are left out.
+    UTF-8 with a byte order mark, which Excel needs; comma-separated, with decimal points. Centroids are in
+    the current world space (RAS). Findings that have vanished at this threshold are left out.
 
-    `path`: ".csv" is added if missing. An existing file is replaced.
-
-    Raises an InputError if the file cannot be written.
+    `path`: ".csv" is added if missing. An existing file is replaced. Raises an InputError if the file cannot
+    be written.
     """
     path = with_suffix(path, ".csv")
     to_now = to_world_now(result)
@@ -130,10 +127,9 @@ def export_pictures(
 
     If the model that made the result is available, each also shows the most similar normal tissue.
 
-    `progress`: called before each picture with the number done and the total number.
-
-    Raises an InputError if there is no finding, a drawing package is missing, volumes of
-    the result have no voxels, or the folder cannot be written.
+    `progress`: called before each picture with the number done and the total number. Raises an InputError if
+    there is no finding, a drawing package is missing, volumes of the result have no voxels, or the folder
+    cannot be written.
     """
     need_packages("Pictures need")
     from ..reporting.finding_picture import draw_finding

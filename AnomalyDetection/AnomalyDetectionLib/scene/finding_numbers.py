@@ -55,9 +55,8 @@ def show_numbers(
 ) -> Any:
     """Show these numbers and no others.
 
-    `selected`: the selected finding; its number has the colour of its outline.
-
-    Returns the vtkMRMLMarkupsFiducialNode.
+    `selected`: the selected finding; its number has the colour of its outline. Returns the
+    vtkMRMLMarkupsFiducialNode.
     """
     node = result.score.GetNodeReference(f"AnomalyDetection.{NODE}")
     if node is None:

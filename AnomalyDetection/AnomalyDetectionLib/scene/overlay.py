@@ -25,9 +25,8 @@ def colour_table(scene: Any, edge: int = 64) -> Any:
 
     Colours run from clear through green to yellow below the threshold, and from dark to light red above it.
 
-    `edge`: the first colour for scores above the threshold.
-
-    Returns the vtkMRMLColorTableNode with 256 colours.
+    `edge`: the first colour for scores above the threshold. Returns the vtkMRMLColorTableNode with 256
+    colours.
     """
     for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
         if node.GetAttribute(_ATTRIBUTE) == f"{_VERSION} {edge}" and node.GetNumberOfColors() == _COLOURS:

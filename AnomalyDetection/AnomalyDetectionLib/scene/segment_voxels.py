@@ -38,7 +38,6 @@ def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
     """Segments as one array on the FLAIR's grid, uint16 (slices, rows, columns).
 
     `names`: the value and the identifier of each segment. Where segments overlap, the highest value is used.
-
     Raises an InputError if segmentation and FLAIR have different non-linear transforms.
     """
     import slicer

@@ -235,9 +235,8 @@ def _image(node: Any, to_space: np.ndarray) -> sitk.Image:
 def grid_of(node: Any, to_space: np.ndarray) -> Grid:
     """The grid of a volume node in a space: spacing, origin and direction (LPS).
 
-    `to_space`: RAS matrix (4, 4) from the node's own space (see `matrix_between`).
-
-    Raises an InputError if the axes are sheared or collapsed, which an image cannot hold.
+    `to_space`: RAS matrix (4, 4) from the node's own space (see `matrix_between`). Raises an InputError if
+    the axes are sheared or collapsed, which an image cannot hold.
     """
     data = node.GetImageData()
     shape = (0, 0, 0) if data is None else tuple(data.GetDimensions()[::-1])
