@@ -61,14 +61,7 @@ def segments(node):
 
 def voxels(node, flair, identifier):
     """A segment as Slicer exports it to the FLAIR's grid."""
-    names = vtk.vtkStringArray()
-    names.InsertNextValue(identifier)
-    exported = node.GetScene().AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    assert logic.ExportSegmentsToLabelmapNode(node, names, exported, flair)
-    found = slicer.util.arrayFromVolume(exported) > 0
-    node.GetScene().RemoveNode(exported)
-    return found
+    return slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, flair) > 0
 
 
 def test_there_is_a_segment_for_each_finding_with_its_name_colour_and_terminology(shown):
