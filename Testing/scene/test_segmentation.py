@@ -61,7 +61,14 @@ def segments(node):
 
 def voxels(node, flair, identifier):
     """A segment as Slicer exports it to the FLAIR's grid."""
-    return slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, flair) > 0
+    names = vtk.vtkStringArray()
+    names.InsertNextValue(identifier)
+    exported = node.GetScene().AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    assert logic.ExportSegmentsToLabelmapNode(node, names, exported, flair)
+    found = slicer.util.arrayFromVolume(exported) > 0
+    node.GetScene().RemoveNode(exported)
+    return found
 
 
 def test_there_is_a_segment_for_each_finding_with_its_name_colour_and_terminology(shown):
