@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..files.run_folders import remove_leftovers
 from .engine_job import EngineJob, StandbyEngine
 from .nodes import Logics
-from .result import Result, add_result, settings_of
+from .result import Result, add_result, provenance_of, settings_of
 from .volumes import study_files
 
 RESULTS, JOB = "results", "job.json"
@@ -105,7 +105,8 @@ class DetectionJob(EngineJob):
             settings = provenance["settings"]["scoring"]
             threshold, min_patches = settings["threshold"], settings["min_patches"]
             replace = self._still_there()
-            if replace is not None and _same_model(replace, provenance):
+            before = None if replace is None else provenance_of(replace).get("model", {}).get("sha256")
+            if replace is not None and before == provenance["model"]["sha256"]:
                 # Keep the positions of the sliders that the user has chosen for this pair.
                 threshold, min_patches = settings_of(replace)
             _hide_mask(self._inputs.brain_mask)
@@ -151,10 +152,3 @@ def _hide_mask(node: Any) -> None:
     """Hide a brain mask that is a segmentation, as its fill would cover the images."""
     if node is not None and node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
         node.GetDisplayNode().SetVisibility(False)
-
-
-def _same_model(result: Result, provenance: dict[str, Any]) -> bool:
-    from .result import provenance_of
-
-    before = provenance_of(result)
-    return before.get("model", {}).get("sha256") == provenance["model"]["sha256"]

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .nodes import nodes_of_class, one_change
-from .result_nodes import results_in
+from .result_nodes import Result, results_in
 from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
-
-if TYPE_CHECKING:
-    from .result import Result
 
 EDGE = 0.08  # margin, as a fraction of a view's width and height, that counts as out of sight
 
