@@ -130,18 +130,18 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", "AnomalyDetection.Result")
         self.logic = AnomalyDetectionLogic()
         self.panel = Panel(self.ui, slicer.mrmlScene, sceneLogics(), self.logic)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
+        scene = slicer.mrmlScene
+        for event, method in (
+            (scene.StartCloseEvent, self.onSceneStartClose),
+            (scene.EndCloseEvent, self.onSceneEndClose),
+            (scene.EndImportEvent, self.onSceneEndImport),
+            (scene.NodeAddedEvent, self.onNodeAddedOrRemoved),
+            (scene.NodeRemovedEvent, self.onNodeAddedOrRemoved),
+        ):
+            self.addObserver(scene, event, method)
         # Before the selectors notice the removal and choose the next volume.
-        self.addObserver(
-            slicer.mrmlScene,
-            slicer.mrmlScene.NodeAboutToBeRemovedEvent,
-            self.onNodeAboutToBeRemoved,
-            priority=100.0,
-        )
+        about_to_go = scene.NodeAboutToBeRemovedEvent
+        self.addObserver(scene, about_to_go, self.onNodeAboutToBeRemoved, priority=100.0)
         self.initializeParameterNode()
         if self.parent.isEntered:  # reloaded while it is open, when Slicer does not call enter()
             self.enter()
@@ -204,9 +204,8 @@ class AnomalyDetectionWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
-        self.panel.parameters = (
-            None  # changes of the widgets while they are being filled are not choices of the user
-        )
+        # Changes of the widgets while they are being filled are not choices of the user.
+        self.panel.parameters = None
         if parameterNode is not None:
             # Slicer's connectGui does the same, but does not return the tag that disconnectGui needs.
             self._parameterNodeGuiTag = parameterNode.connectParametersToGui(self.widgetsByParameter())
@@ -232,14 +231,11 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
     def standby(self) -> Any:
         """Start an engine that waits for a job, as starting takes two seconds: give it to `start`, or `cancel` it.
 
-        Returns:
-            A `StandbyEngine`.
-
-        Raises:
-            InputError: Slicer's Python or the temporary folder cannot be used.
+        Returns a `StandbyEngine`. Raises an InputError if Slicer's Python or the temporary folder cannot be
+        used.
         """
         from AnomalyDetectionLib.panel.slicer_python import python_command
-        from AnomalyDetectionLib.scene.standby_engine import StandbyEngine
+        from AnomalyDetectionLib.scene.engine_job import StandbyEngine
 
         return StandbyEngine(python_command(), Path(slicer.app.temporaryPath))
 
@@ -251,11 +247,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             replace: the result to update; None: add a new result.
             standby: an engine of `standby`; it ends with the run.
 
-        Returns:
-            A `DetectionJob`: `poll` it, then `finish` or `cancel` it.
-
-        Raises:
-            InputError: the volumes cannot be passed to the engine.
+        Returns a `DetectionJob`: `poll` it, then `finish` or `cancel` it. Raises an InputError if the volumes
+        cannot be passed to the engine.
         """
         from AnomalyDetectionLib.panel.slicer_python import python_command
         from AnomalyDetectionLib.scene.detection_job import DetectionJob
@@ -291,11 +284,8 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
             keep_intermediate: whether the prepared volumes are listed in Slicer.
             settings: model, device, threshold, ...: the fields of `AnomalyDetectionLib.detection.detection_settings.DetectionSettings`.
 
-        Returns:
-            The score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).
-
-        Raises:
-            InputError: the volumes cannot be used, or the run failed; the message says why.
+        Returns the score volume (vtkMRMLScalarVolumeNode) and the segmentation (vtkMRMLSegmentationNode).
+        Raises an InputError if the volumes cannot be used, or the run failed; the message says why.
         """
         from AnomalyDetectionLib.errors import InputError
         from AnomalyDetectionLib.panel.first_run import missing_requirements
@@ -316,26 +306,23 @@ class AnomalyDetectionLogic(ScriptedLoadableModuleLogic):
         )
         job = self.start(inputs, replace)
         try:
-            while job.state == "running":
-                self._report(job, onProgress)
+            state = "running"
+            while state == "running":
                 slicer.app.processEvents()
                 time.sleep(0.05)
-            self._report(job, onProgress)
+                state = job.state  # before the progress, so that the last is not lost
+                for progress in job.poll():
+                    if onProgress is not None:
+                        onProgress(progress)
             result = job.finish()
         finally:
             job.cancel()
         return result.score, result.segmentation
 
-    @staticmethod
-    def _report(job: Any, onProgress: Callable[[Any], None] | None) -> None:
-        for progress in job.poll():
-            if onProgress is not None:
-                onProgress(progress)
-
 
 def sceneLogics() -> Any:
     """Slicer's logics, for the bridge to the scene."""
-    from AnomalyDetectionLib.scene.logics import Logics
+    from AnomalyDetectionLib.scene.nodes import Logics
 
     return Logics(
         application=slicer.app.applicationLogic(),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import slicer
 import slicer.util
-from AnomalyDetectionLib.scene.logics import Logics
+from AnomalyDetectionLib.scene.nodes import Logics
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def measure(application: Any, widget: Any) -> list[tuple[str, str, str]]:
 
     def next_finding() -> None:
         if not ui.nextButton.enabled:
-            panel.review.select_first()
+            panel.review.select(panel.review.table.numbers[0])
         panel.review.next()
         application.app.processEvents()
         draw()

@@ -1,1 +1,9 @@
-"""A package, so that its conftest.py does not take the name of the one above it."""
+"""The panel's tests: from here on `import qt`, `import ctk` and Slicer's own modules find the stand-ins."""
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from panel.stand_ins.slicer_application import install
+
+install()

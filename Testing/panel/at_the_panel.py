@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+import slicer
+from AnomalyDetectionLib.scene import findings_table
+from slicer_scene import add_volume
 
 
 def detect(widget, slicer_app, seconds=240.0):
@@ -16,14 +19,9 @@ def detect(widget, slicer_app, seconds=240.0):
     slicer_app.rest(0.05)  # views that the layout has just made are followed from the next event on
 
 
-def a_volume(name: str, shape=(12, 30, 30), spacing=5.0, value=None):
-    import slicer
-    from slicer_scene import add_volume
-
+def a_volume(name: str, shape=(12, 30, 30), spacing=5.0):
     rng = np.random.default_rng(1)
-    array = (
-        rng.uniform(10, 100, shape).astype(np.float32) if value is None else np.full(shape, value, np.float32)
-    )
+    array = rng.uniform(10, 100, shape).astype(np.float32)
     return add_volume(slicer.mrmlScene, array, np.diag([spacing, spacing, spacing, 1]), name)
 
 
@@ -41,8 +39,6 @@ def cell(widget, column: int, number: int) -> str:
 
 
 def review_of(widget, number: int):
-    from AnomalyDetectionLib.scene import findings_table
-
     rows = findings_table.rows(widget.panel.result.table, all=True)
     return next(row for row in rows if row.number == number)
 
@@ -53,9 +49,16 @@ def visible(widget) -> bool:
 
 
 def composite(name: str):
-    import slicer
-
     return slicer.app.layoutManager().sliceWidget(name).mrmlSliceCompositeNode()
+
+
+def shown_in(name: str) -> tuple:
+    """The volumes that a slice view shows, and over them."""
+    view = composite(name)
+    return tuple(
+        slicer.mrmlScene.GetNodeByID(volume or "")
+        for volume in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID())
+    )
 
 
 def is_alive(process: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from dataclasses import replace
@@ -12,19 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
+from AnomalyDetectionLib.detection.findings import derive_findings
+from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore, write_stored
 from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.model.classes import INFARCT, NORMAL, OTHER, WMH
+from AnomalyDetectionLib.panel import slicer_python, standby
+from AnomalyDetectionLib.reporting.tables import write_json
 from conftest import REPOSITORY
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+from panel.at_the_panel import detect
+from panel.stand_ins.slicer_application import SlicerApplication
+
+MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
+FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 
 
 @pytest.fixture
 def a_slicer_application(tmp_path):
-    """A `SlicerApplication` with an empty scene, new for each test; skipped where slicer-core or PySide6 is not."""
-    pytest.importorskip("slicer", reason="slicer-core is not installed")
-    pytest.importorskip("PySide6", reason="PySide6 is not installed")
-    from panel.stand_ins.slicer_application import SlicerApplication
-
+    """A `SlicerApplication` with an empty scene, new for each test."""
     application = SlicerApplication(tmp_path)
     yield application
     application.stop()
@@ -32,15 +37,9 @@ def a_slicer_application(tmp_path):
     assert not application.errors, "\n".join(application.errors)
 
 
-MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
-FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
-
-
 @pytest.fixture
 def slicer_app(a_slicer_application, monkeypatch):
     """A Slicer whose Python is this one."""
-    from AnomalyDetectionLib.panel import slicer_python, standby
-
     monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable])
     for name in ("AFTER_MS", "AFTER_RESULT_MS"):  # no engine but those that a test asks for
         monkeypatch.setattr(standby, name, 3_600_000)
@@ -64,7 +63,6 @@ def sample(panel):
 def engine(monkeypatch, request, tmp_path):
     """Which engine runs: `engine("replay")` gives the results that the real one left of the sample, and
     `engine("replay", "run_with_hints")` those of that fixture."""
-    from AnomalyDetectionLib.panel import slicer_python
 
     def choose(what: str, run: str = "sample_run") -> None:
         folder = request.getfixturevalue(run).output if what == "replay" else tmp_path
@@ -78,8 +76,6 @@ def engine(monkeypatch, request, tmp_path):
 def detected(sample, engine, slicer_app):
     """The panel with a result of the sample."""
     engine("replay")
-    from panel.at_the_panel import detect
-
     detect(sample, slicer_app)
     return sample
 
@@ -87,12 +83,6 @@ def detected(sample, engine, slicer_app):
 @pytest.fixture(scope="session")
 def run_with_hints(sample_run, made_once):
     """`sample_run` as the context detector would leave it: scores are probabilities, and findings have all five hints."""
-    from AnomalyDetectionLib.detection.candidate_probabilities import CandidateProbabilities
-    from AnomalyDetectionLib.detection.findings import derive_findings
-    from AnomalyDetectionLib.detection.stored_scores import FOLDER, read_stored, restore, write_stored
-    from AnomalyDetectionLib.model.classes import INFARCT, NORMAL, OTHER, WMH
-    from AnomalyDetectionLib.reporting.tables import write_json
-
     threshold, min_patches = 0.787, 2
 
     def probability(score):
@@ -129,7 +119,5 @@ def run_with_hints(sample_run, made_once):
 def detected_with_hints(sample, engine, slicer_app):
     """The panel with a result of the sample whose findings have different hints."""
     engine("replay", "run_with_hints")
-    from panel.at_the_panel import detect
-
     detect(sample, slicer_app)
     return sample

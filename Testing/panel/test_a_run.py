@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from panel.at_the_panel import a_volume, composite, detect, is_alive, leftovers, numbers, review_of, visible
+import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.panel import first_run, slicer_python
+from AnomalyDetectionLib.scene import detection_job
+from AnomalyDetectionLib.scene.result import provenance_of, results_in
+
+from panel.at_the_panel import (
+    a_volume,
+    detect,
+    is_alive,
+    leftovers,
+    numbers,
+    review_of,
+    shown_in,
+    visible,
+)
 
 
 def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import provenance_of
-
     sample.ui.detectButton.click()
     assert visible(sample.ui.progressWidget)
     assert not sample.ui.detectButton.enabled
@@ -29,8 +42,7 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
     assert sample.ui.resultSelector.currentNode() is result.score
     assert sample.ui.findingsTable.rowCount >= 5
     assert result.segmentation.GetSegmentation().GetNumberOfSegments() == sample.ui.findingsTable.rowCount
-    assert composite("Red").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("Red").GetForegroundVolumeID() == result.score.GetID()
+    assert shown_in("Red") == (result.flair, result.score)
     assert 0.5 < slicer.util.arrayFromVolume(result.score).max() <= 1  # a probability
     assert provenance_of(result)["settings"]["scores_are_probabilities"] is True
     assert "infarct-like" in {review_of(sample, number).hint for number in numbers(sample)}
@@ -41,8 +53,6 @@ def test_the_sample_goes_through_the_real_engine(sample, slicer_app):
 
 
 def test_only_scalar_volumes_are_offered_and_no_result(detected):
-    import slicer
-
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
     offered = detected.ui.flairSelector.texts()
     assert "labels" not in offered
@@ -51,9 +61,6 @@ def test_only_scalar_volumes_are_offered_and_no_result(detected):
 
 
 def test_running_again_updates_the_result(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
     before = slicer.mrmlScene.GetNumberOfNodes()
     score = detected.panel.result.score
     detect(detected, slicer_app)
@@ -62,35 +69,27 @@ def test_running_again_updates_the_result(detected, slicer_app):
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
 
-def test_a_second_result_is_added_when_asked(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
+def test_a_second_result_is_added_when_asked_and_only_one_is_outlined_at_a_time(detected, slicer_app):
+    def outlined():
+        return [bool(one.segmentation.GetDisplayNode().GetVisibility()) for one in (first, second)]
 
     assert visible(detected.ui.addResultCheckBox)
-    first = detected.panel.result.score
-    detected.ui.addResultCheckBox.click()
-    detect(detected, slicer_app)
-    assert len(results_in(slicer.mrmlScene)) == 2
-    assert detected.panel.result.score is not first
-    detected.ui.resultSelector.choose(first)
-    assert detected.panel.result.score is first
-
-
-def test_outlines_of_another_result_do_not_lie_on_the_one_that_is_shown(detected, slicer_app):
     first = detected.panel.result
     detected.ui.addResultCheckBox.click()
     detect(detected, slicer_app)
     second = detected.panel.result
-    assert not first.segmentation.GetDisplayNode().GetVisibility()
-    assert second.segmentation.GetDisplayNode().GetVisibility()
+    assert len(results_in(slicer.mrmlScene)) == 2
+    assert second.score is not first.score
+    assert outlined() == [False, True]
+    names = [text for text in detected.ui.resultSelector.texts() if "score" in text]
+    assert len(set(names)) == 2, "told apart by model and time"
+    assert all(name.startswith("Anomaly score (Simulated FLAIR), paper, ") for name in names)
     detected.ui.resultSelector.choose(first.score)
-    assert first.segmentation.GetDisplayNode().GetVisibility()
-    assert not second.segmentation.GetDisplayNode().GetVisibility()
+    assert detected.panel.result.score is first.score
+    assert outlined() == [True, False]
 
 
 def test_cancel_leaves_no_process_no_file_and_no_node(sample, engine, slicer_app, tmp_path):
-    import slicer
-
     engine("slow")
     before = slicer.mrmlScene.GetNumberOfNodes()
     sample.ui.detectButton.click()
@@ -107,47 +106,35 @@ def test_cancel_leaves_no_process_no_file_and_no_node(sample, engine, slicer_app
     assert not visible(sample.ui.progressWidget)
 
 
-def test_an_engine_that_fails_shows_its_sentence_in_the_panels_words_and_its_log(sample, engine, slicer_app):
+def test_an_engine_that_fails_shows_its_sentence_in_the_panels_words_and_its_log(
+    detected, engine, slicer_app
+):
+    ui, before = detected.ui, numbers(detected)
     engine("fail")
-    detect(sample, slicer_app)
-    sentence = sample.ui.outcomeLabel.text
-    assert '"Simulated T1" holds the same value everywhere' in sentence
-    assert "--t1" not in sentence
-    assert visible(sample.ui.detailsButton)
-    assert not visible(sample.ui.detailsText)
-    sample.ui.detailsButton.click()
-    assert visible(sample.ui.detailsText)
-    assert "a line of the log" in sample.ui.detailsText.plainText
+    detect(detected, slicer_app)
+    assert '"Simulated T1" holds the same value everywhere' in ui.outcomeLabel.text
+    assert "--t1" not in ui.outcomeLabel.text
+    assert visible(ui.detailsButton)
+    assert not visible(ui.detailsText)
+    ui.detailsButton.click()
+    assert visible(ui.detailsText)
+    assert "a line of the log" in ui.detailsText.plainText
     assert leftovers(slicer_app) == []
-    assert sample.ui.detectButton.enabled
+    assert ui.detectButton.enabled
+    assert numbers(detected) == before, "the earlier result stays"
 
 
-def test_an_engine_that_is_killed_is_said_to_be(sample, engine, slicer_app):
-    engine("die")
-    detect(sample, slicer_app)
-    assert "memory" in sample.ui.outcomeLabel.text
-    assert sample.ui.detectButton.enabled
-
-
-def test_an_engine_that_cannot_be_started_is_said_to_be(sample, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.panel import slicer_python
-
-    monkeypatch.setattr(slicer_python, "python_command", lambda: ["no-such-python"])
+@pytest.mark.parametrize(("what", "said"), [("die", "memory"), ("no-such-python", "no-such-python")])
+def test_an_engine_that_is_killed_or_cannot_be_started_is_said_to_be(
+    what, said, sample, engine, slicer_app, monkeypatch
+):
+    engine(what)
+    if what != "die":
+        monkeypatch.setattr(slicer_python, "python_command", lambda: [what])
     sample.ui.detectButton.click()
     slicer_app.wait(lambda: not sample.panel.detect.running)
-    assert "no-such-python" in sample.ui.outcomeLabel.text
-
-
-def test_volumes_of_the_real_engine_that_hold_one_value_fail_with_a_sentence(panel, slicer_app):
-    panel.ui.t1Selector.choose(a_volume("flat T1", value=7))
-    panel.ui.flairSelector.choose(a_volume("flat FLAIR", value=7))
-    if panel.ui.detectButton.enabled:
-        detect(panel, slicer_app)
-        said = panel.ui.outcomeLabel.text
-    else:
-        said = panel.ui.inputsMessageLabel.text
-    assert "flat" in said
-    assert "--" not in said
+    assert said in sample.ui.outcomeLabel.text
+    assert sample.ui.detectButton.enabled
 
 
 def test_a_folder_for_temporary_files_that_is_gone_is_said_for_these_volumes_only(sample, slicer_app):
@@ -160,8 +147,6 @@ def test_a_folder_for_temporary_files_that_is_gone_is_said_for_these_volumes_onl
 
 
 def test_a_result_that_cannot_be_read_is_said_and_the_button_comes_back(detected, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.scene import detection_job
-
     def damaged(folder):
         raise ValueError("score.nrrd is damaged")
 
@@ -175,40 +160,34 @@ def test_a_result_that_cannot_be_read_is_said_and_the_button_comes_back(detected
     assert numbers(detected) == before
 
 
-def test_an_earlier_result_stays_when_a_run_fails(detected, engine, slicer_app):
-    before = numbers(detected)
-    engine("fail")
-    detect(detected, slicer_app)
-    assert numbers(detected) == before
-
-
-def test_an_input_that_is_removed_during_the_run_is_a_sentence(sample, engine, slicer_app):
-    import slicer
-
+@pytest.mark.parametrize(("box", "other"), [("flairSelector", "t1Selector"), ("t1Selector", "flairSelector")])
+def test_an_input_that_is_removed_during_the_run_is_a_sentence_and_empties_its_box(
+    box, other, sample, engine, slicer_app
+):
+    removed, kept = getattr(sample.ui, box), getattr(sample.ui, other)
+    before = kept.currentNode()
     engine("replay")
     sample.ui.detectButton.click()
-    slicer.mrmlScene.RemoveNode(sample.ui.flairSelector.currentNode())
-    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
+    slicer.mrmlScene.RemoveNode(removed.currentNode())
+    for _ in range(2):  # also when the run has ended
+        assert removed.currentNode() is None
+        assert kept.currentNode() is before
+        slicer_app.wait(lambda: not sample.panel.detect.running, 240)
     assert "removed" in sample.ui.outcomeLabel.text
     assert sample.panel.result is None
 
 
 def test_missing_packages_are_asked_for_once_and_a_no_starts_nothing(sample, slicer_app, monkeypatch):
-    import qt
-    from AnomalyDetectionLib.panel import first_run
-
     monkeypatch.setattr(first_run, "missing_requirements", lambda: ["click>=8.1"])
     slicer_app.dialogs.answers = [qt.QMessageBox.Cancel]
     sample.ui.detectButton.click()
     assert not sample.panel.detect.running
-    assert len(slicer_app.dialogs.shown) == 1
+    assert len(slicer_app.dialogs.texts) == 1
     assert "Download" in slicer_app.dialogs.texts[0]
     assert sample.ui.outcomeLabel.text
 
 
 def test_an_installation_that_fails_says_how_to_do_it_by_hand(sample, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.panel import first_run
-
     def fails(missing, *, ask, progress):
         raise first_run.InstallationError("No network.", "fetch these wheels")
 

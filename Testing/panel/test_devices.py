@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from AnomalyDetectionLib.panel import devices, slicer_python
 
 GOOD = '{"device": "cuda", "name": "A GPU"}\n{"device": "cpu", "name": "CPU, 2 threads"}\n'
 
@@ -14,13 +15,11 @@ def said_of(a_slicer_application, monkeypatch, tmp_path):
     """What is said when the engine writes this to standard output, and ends with this code."""
 
     def look(output: str, code: int = 0) -> tuple[str, str]:
-        from AnomalyDetectionLib.panel import devices
-
         script = tmp_path / "engine.py"
         script.write_text(
             f"import sys; sys.stdout.write({output!r}); print('noise', file=sys.stderr); sys.exit({code})"
         )
-        monkeypatch.setattr(devices, "python_command", lambda: [sys.executable, str(script)])
+        monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(script)])
         monkeypatch.setattr(devices, "missing_requirements", lambda: [])
         heard: list[str] = []
         found = devices.Devices(heard.append)

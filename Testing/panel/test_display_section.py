@@ -6,15 +6,21 @@ import dataclasses
 
 import numpy as np
 import pytest
+import qt
 import SimpleITK as sitk
+import slicer
+from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve, plain
+from AnomalyDetectionLib.panel import display_section
+from AnomalyDetectionLib.panel.findings_view import RATE
+from AnomalyDetectionLib.scene.places import centre_of
+from AnomalyDetectionLib.scene.result import findings_of, settings_of
+from AnomalyDetectionLib.scene.result_record import read_record, record_text
 from made_result_folder import result_folder
 
 from panel.at_the_panel import cell, composite, detect, numbers, review_of
 
 
 def test_the_threshold_slider_derives_anew_and_keeps_reviews(detected, slicer_app):
-    from AnomalyDetectionLib.scene.result import settings_of
-
     before, own = numbers(detected), detected.ui.thresholdSlider.value
     number = detected.panel.review.selected
     slicer_app.type("3")
@@ -49,8 +55,6 @@ def test_findings_are_filled_only_when_asked_for_and_it_is_remembered(detected, 
 
 
 def test_the_minimum_size_says_its_volume_and_drops_small_findings(detected, slicer_app):
-    from AnomalyDetectionLib.scene.result import settings_of
-
     before = numbers(detected)
     detected.ui.minimumSizeSlider.value = 30
     assert "ml" in detected.ui.minimumVolumeLabel.text
@@ -59,10 +63,6 @@ def test_the_minimum_size_says_its_volume_and_drops_small_findings(detected, sli
 
 
 def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
-    from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve, plain
-    from AnomalyDetectionLib.panel.findings_view import RATE
-    from AnomalyDetectionLib.scene.result_record import read_record, record_text
-
     panel, ui = detected.panel, detected.ui
 
     def tell(rates):
@@ -100,8 +100,6 @@ def test_a_threshold_says_what_it_means_where_the_model_knows(detected):
 
 
 def test_each_result_keeps_its_own_threshold(detected, slicer_app):
-    from AnomalyDetectionLib.scene.result import settings_of
-
     first, own = detected.panel.result, detected.ui.thresholdSlider.value
     detected.ui.addResultCheckBox.click()
     detect(detected, slicer_app)
@@ -116,8 +114,6 @@ def test_each_result_keeps_its_own_threshold(detected, slicer_app):
 
 
 def test_the_threshold_slider_reaches_the_low_thresholds_of_another_kind_of_model(detected, monkeypatch):
-    from AnomalyDetectionLib.panel import display_section
-
     monkeypatch.setattr(display_section, "settings_of", lambda result: (3.0, 2))
     detected.panel.display.take(detected.panel.result)
     assert detected.ui.thresholdSlider.minimum == 0.5
@@ -130,8 +126,6 @@ def test_the_threshold_slider_reaches_the_low_thresholds_of_another_kind_of_mode
 def test_of_probabilities_the_slider_ends_at_one_and_keeps_the_models_own_threshold(
     detected_with_hints, engine, slicer_app
 ):
-    from AnomalyDetectionLib.scene.result import settings_of
-
     widget = detected_with_hints
     slider, result = widget.ui.thresholdSlider, widget.panel.result
     assert slider.value == settings_of(result)[0] == 0.787
@@ -178,8 +172,6 @@ def test_what_was_hidden_before_h_stays_hidden_after_it(detected, slicer_app):
 
 
 def test_the_bare_image_button_works_with_the_mouse(detected):
-    import qt
-
     button = detected.ui.hideOverlayButton
     qt.QTest.mousePress(button, qt.Qt.LeftButton)
     assert composite("Red").GetForegroundVolumeID() is None
@@ -192,8 +184,6 @@ def test_the_bare_image_button_works_with_the_mouse(detected):
     [(4, "patch", "a patch stands for 3.6 x 3.6 x 4.0 mm"), (1, "voxel", "a voxel 3.6 x 3.6 x 4.0 mm")],
 )
 def test_the_least_size_is_said_in_millilitres_of_what_the_model_scores(stride, unit, one, panel, tmp_path):
-    from AnomalyDetectionLib.scene.result_record import read_record, record_text
-
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     result = panel.panel.result
     record = read_record(result.record)
@@ -216,9 +206,6 @@ def shown_numbers(widget):
 
 
 def test_the_numbers_of_the_findings_stand_in_the_slice_that_is_looked_at(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.result import findings_of
-
     result, review = detected.panel.result, detected.panel.review
     labels = sitk.GetArrayFromImage(findings_of(result).labels)
     flair = slicer.app.layoutManager().sliceWidget("AnomalyFLAIR")
@@ -233,9 +220,6 @@ def test_the_numbers_of_the_findings_stand_in_the_slice_that_is_looked_at(detect
 
 
 def test_a_click_on_a_finding_selects_its_row_and_moves_no_view(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.places import centre_of
-
     result, review = detected.panel.result, detected.panel.review
     other = numbers(detected)[2]
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.panel import comparison_section, slicer_python
+from AnomalyDetectionLib.panel.findings_view import BEFORE
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW
-from made_result_folder import result_folder
-from scene.test_comparison_in_scene import DEGREES, LATER, SCORES, head
-from synthetic_study import FLAIR_GRID, rotated
+from scene.test_comparison_in_scene import two_results
 
 from panel.at_the_panel import cell, composite
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    place = tmp_path_factory.mktemp("earlier and later")
-    grid = rotated(FLAIR_GRID, DEGREES)
-    earlier = {"t1": head(grid, DEGREES, 3), "flair": head(grid, DEGREES, 4)}
-    later = {"t1": head(FLAIR_GRID, 0, 5), "flair": head(FLAIR_GRID, 0, 6)}
-    before = result_folder(place / "2021" / "before", SCORES, images=earlier, degrees=DEGREES)
-    now = result_folder(place / "2024" / "now", LATER, images=later)
+    before, now = two_results(tmp_path_factory.mktemp("earlier and later"))
     return whose(before, study_date="20210407"), whose(now, study_date="20240131")
 
 
@@ -37,9 +35,6 @@ def whose(folder, **identity):
 @pytest.fixture
 def compared(panel, folders, slicer_app, monkeypatch):
     """The panel with the later result, compared with the earlier folder by the real engine."""
-    import qt
-    from AnomalyDetectionLib.panel import comparison_section
-
     find = comparison_section.find_image
 
     def waits(*arguments):
@@ -59,8 +54,6 @@ def compared(panel, folders, slicer_app, monkeypatch):
 
 
 def test_each_finding_reads_what_has_become_of_it_with_both_volumes(compared):
-    from AnomalyDetectionLib.panel.findings_view import BEFORE
-
     assert cell(compared, BEFORE, 1).startswith("= ")
     assert cell(compared, BEFORE, 2).startswith("new")
     assert not compared.ui.findingsTable.isColumnHidden(BEFORE)
@@ -75,14 +68,10 @@ def test_each_finding_reads_what_has_become_of_it_with_both_volumes(compared):
 
 
 def label_of(view):
-    import slicer
-
     return slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceNode").GetLayoutLabel()
 
 
 def test_the_earlier_scan_is_there_beside_the_later_one_by_itself_and_the_t1_again(compared):
-    import slicer
-
     result, button = compared.panel.result, compared.ui.earlierBesideButton
     assert button.enabled
     assert button.checked
@@ -104,8 +93,6 @@ def test_the_earlier_scan_is_there_beside_the_later_one_by_itself_and_the_t1_aga
 
 
 def test_in_a_layout_that_is_kept_it_waits_to_be_asked_for(panel, folders, slicer_app, monkeypatch):
-    import slicer
-
     monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
     panel.ui.keepLayoutCheckBox.click()
     layout = slicer.app.layoutManager().layout
@@ -135,8 +122,6 @@ def test_with_another_threshold_it_is_to_be_compared_again(compared):
 
 
 def test_closing_the_patient_takes_the_earlier_scan_along(compared):
-    import slicer
-
     compared.panel.folders.close()
     assert not slicer.util.getNodesByClass("vtkMRMLVolumeNode")
     assert compared.ui.changeLabel.text == ""
@@ -152,10 +137,6 @@ def test_what_cannot_be_compared_is_said(panel, folders, slicer_app, tmp_path, m
 
 
 def test_a_comparison_ends_with_its_patient(panel, folders, slicer_app, monkeypatch):
-    from pathlib import Path
-
-    from AnomalyDetectionLib.panel import slicer_python
-
     monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
     slow = [sys.executable, "-c", "import time; time.sleep(600)"]
     monkeypatch.setattr(slicer_python, "python_command", lambda: slow)

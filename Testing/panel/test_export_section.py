@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
+from AnomalyDetectionLib.scene.result import provenance_of
+from AnomalyDetectionLib.scene.volumes import image_of
+from made_dicom import classic_series
 
 from panel.at_the_panel import numbers
+from panel.stand_ins.dicom import DicomDatabase, use
 
 
 def test_everything_is_exported(detected, slicer_app, tmp_path):
@@ -23,8 +27,6 @@ def test_everything_is_exported(detected, slicer_app, tmp_path):
 
 
 def test_a_report_is_exported_with_the_review_and_without_names_if_wanted(detected, slicer_app, tmp_path):
-    from AnomalyDetectionLib.scene.result import provenance_of
-
     detected.panel.review.select(1)
     detected.panel.review.set_category(4)
     slicer_app.dialogs.paths = [tmp_path / "open", tmp_path / "anonymous.html"]
@@ -43,21 +45,16 @@ def test_a_report_is_exported_with_the_review_and_without_names_if_wanted(detect
 def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
     detected, slicer_app, tmp_path, monkeypatch
 ):
-    import types
-
-    import slicer
-    from made_dicom import classic_series
-
     flair = detected.panel.result.flair
     image = sitk.Image(16, 16, 3, sitk.sitkFloat32)
     file = classic_series(tmp_path / "series", image)[0]
     flair.SetAttribute("DICOM.instanceUIDs", "1.2.3 1.2.4")
-    files = {"1.2.3": str(file), "1.2.4": str(file)}
-    database = types.SimpleNamespace(isOpen=True, fileForInstance=lambda uid: files.get(uid, ""))
-    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    database = DicomDatabase()
+    database.files = {"1.2.3": str(file), "1.2.4": str(file)}
+    use(database, monkeypatch)
     slicer_app.dialogs.paths = [tmp_path / "known.html", tmp_path / "gone.html"]
     detected.ui.exportReportButton.click()
-    files.pop("1.2.4")  # no longer in the database
+    database.files.pop("1.2.4")  # no longer in the database
     detected.ui.exportReportButton.click()
     assert "Doe, Jane" in (tmp_path / "known.html").read_text("utf-8")
     assert "do not identify the patient" in (tmp_path / "gone.html").read_text("utf-8")
@@ -66,13 +63,6 @@ def test_a_report_says_whose_it_is_where_slicer_has_the_dicom_files(
 def test_findings_go_out_as_dicom_objects_that_refer_to_the_flairs_images(
     detected, slicer_app, tmp_path, monkeypatch
 ):
-    pytest.importorskip("highdicom", reason="highdicom is not installed")
-    from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
-    from AnomalyDetectionLib.scene.volumes import image_of
-    from made_dicom import classic_series
-
-    from panel.stand_ins.dicom import DicomDatabase, use
-
     flair = detected.panel.result.flair
     slicer_app.dialogs.paths = [tmp_path]
     assert not detected.ui.exportDicomButton.enabled

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.panel import findings_view, first_run
+from AnomalyDetectionLib.panel.widgets import ON_DARK, ON_LIGHT, say
+from AnomalyDetectionLib.reporting.drawing import font
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
 from made_result_folder import result_folder
+from PIL import ImageFont
 
-from panel.at_the_panel import a_volume, detect, numbers, visible
+from panel.at_the_panel import a_volume, detect, visible
 
 
 def test_a_brain_mask_given_as_a_segmentation_does_not_stay_over_everything(sample, engine, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
-
     flair = sample.ui.flairSelector.currentNode()
     mask = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "brain by hand")
     segment = slicer.vtkSegment()
@@ -82,17 +87,6 @@ def test_folders_of_a_killed_slicer_are_cleared_at_the_next_start_and_run_and_th
     assert left == set(names[1:])
 
 
-def test_keys_work_after_the_module_was_reloaded_without_leaving_it(detected, slicer_app):
-    import slicer
-
-    order = numbers(detected)
-    slicer.util.reloadScriptedModule("AnomalyDetection")
-    fresh = slicer.modules.AnomalyDetectionWidget
-    fresh.panel.review.select(order[0])
-    slicer_app.type("N")
-    assert fresh.panel.review.selected == order[1]
-
-
 def test_a_second_click_on_a_hint_meets_the_same_button(detected):
     button = detected.panel.review.hints.button("unknown")
     place = button.geometry
@@ -102,13 +96,10 @@ def test_a_second_click_on_a_hint_meets_the_same_button(detected):
     assert button.checked
 
 
-@pytest.mark.parametrize("width", [380])
-def test_a_narrow_panel_shows_all_of_the_review_at_once(width, detected, slicer_app):
+def test_a_narrow_panel_shows_all_of_the_review_at_once(detected, slicer_app):
     """380 pixels of width, and what a laptop's 768 leave: five rows and more, and all that a finding is given."""
-    import qt
-
     window = slicer_app.app.window
-    window.resize(width, 560)
+    window.resize(380, 560)
     slicer_app.rest(0.4)
     inside = window.area.viewport()
     ui = detected.ui
@@ -152,8 +143,6 @@ def test_a_long_name_of_patient_and_series_takes_one_line_and_is_whole_in_the_to
 
 
 def places(ui):
-    import qt
-
     names = ("findingsTable", "acceptButton", "rejectButton", "categoryButtons", "noteEdit")
     root = ui.findingsTable.window()
     return {name: getattr(ui, name).mapTo(root, qt.QPoint(0, getattr(ui, name).height)).y() for name in names}
@@ -206,8 +195,6 @@ def test_an_elided_line_follows_the_width_of_the_panel(panel, slicer_app, tmp_pa
 
 
 def test_the_wheel_scrolls_the_panel_and_changes_no_box_or_slider_by_the_way(panel, slicer_app, tmp_path):
-    import qt
-
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     for section in ("display", "advanced"):
         getattr(panel.ui, f"{section}CollapsibleButton").collapsed = False
@@ -244,8 +231,6 @@ def test_the_wheel_scrolls_the_panel_and_changes_no_box_or_slider_by_the_way(pan
 
 
 def test_the_columns_that_are_asked_for_are_wide_enough(panel, tmp_path, monkeypatch):
-    from AnomalyDetectionLib.panel import findings_view
-
     monkeypatch.setattr(findings_view, "in_words", lambda rate: "under 0.01")
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     panel.ui.moreColumnsCheckBox.click()
@@ -258,18 +243,7 @@ def test_the_columns_that_are_asked_for_are_wide_enough(panel, tmp_path, monkeyp
         assert table.columnWidth(column) >= needed, findings_view.COLUMNS[column]
 
 
-def test_a_first_run_names_only_the_sources_of_what_is_missing():
-    from AnomalyDetectionLib.panel.first_run import explain
-
-    assert "pytorch.org" in explain(["torch>=2.2", "click>=8.1"])
-    small = explain(["click>=8.1"])
-    assert "pytorch.org" not in small
-    assert "pypi.org" in small
-
-
 def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatch, capsys):
-    from AnomalyDetectionLib.panel import first_run
-
     said = "Collecting click\nERROR: Could not find a version that satisfies click\nERROR: No matching distribution\n"
 
     def fails(requirements):
@@ -283,72 +257,55 @@ def test_an_installation_that_fails_gives_pips_own_reason(slicer_app, monkeypatc
 
 
 def test_text_in_pictures_is_drawn_by_the_engine_that_slicer_does_not_disturb():
-    from AnomalyDetectionLib.reporting.drawing import font
-    from PIL import ImageFont
-
     assert font(12).layout_engine == ImageFont.Layout.BASIC
+
+
+@pytest.fixture
+def dressed(slicer_app):
+    """Gives Slicer a style: colours by their roles."""
+    before = slicer_app.app.palette()
+
+    def dress(**colours):
+        palette = slicer_app.app.palette()
+        for role, colour in colours.items():
+            palette.setColor(getattr(qt.QPalette, role), qt.QColor(colour))
+        slicer_app.app.setPalette(palette)
+
+    yield dress
+    slicer_app.app.setPalette(before)
 
 
 @pytest.mark.parametrize("style", ["#f0f0f0", "#323232"])
 @pytest.mark.parametrize("kind", ["error", "warning", "good"])
-def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, kind, panel, slicer_app):
-    import qt
-    from AnomalyDetectionLib.panel.messages import say
-
+def test_what_the_panel_says_in_colour_is_read_on_light_and_dark_style(style, kind, panel, dressed):
     def brightness(colour):
         parts = (colour.redF(), colour.greenF(), colour.blueF())
         return sum(w * part**2.2 for w, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True)) + 0.05
 
-    before, palette = slicer_app.app.palette(), slicer_app.app.palette()
-    palette.setColor(qt.QPalette.Window, qt.QColor(style))
-    slicer_app.app.setPalette(palette)
-    try:
-        say(panel.ui.outcomeLabel, "text", kind)
-    finally:
-        slicer_app.app.setPalette(before)
+    dressed(Window=style)
+    say(panel.ui.outcomeLabel, "text", kind)
     said = qt.QColor(panel.ui.outcomeLabel.styleSheet.removeprefix("color: ").rstrip(";"))
     low, high = sorted((brightness(said), brightness(qt.QColor(style))))
     assert high / low > 4.5, "the least contrast for text, by WCAG"
 
 
-@pytest.mark.parametrize("window", ["#f0f0f0", "#323232"])
-def test_what_was_chosen_is_seen_on_light_and_dark_style(window, panel, slicer_app, tmp_path):
-    import qt
+@pytest.mark.parametrize(("window", "text"), [("#f0f0f0", "#000000"), ("#323232", "#ffffff")])
+def test_what_was_chosen_is_seen_on_light_and_dark_style(window, text, panel, slicer_app, tmp_path, dressed):
+    def blue(button):
+        colour = button.grab().toImage().pixelColor(6, button.height // 2)
+        return colour.blue() - colour.red()
 
-    before, palette = slicer_app.app.palette(), slicer_app.app.palette()
-    text = "#ffffff" if window == "#323232" else "#000000"
-    for role, colour in (
-        ("Window", window),
-        ("Button", window),
-        ("ButtonText", text),
-        ("Highlight", "#2a82da"),
-    ):
-        palette.setColor(getattr(qt.QPalette, role), qt.QColor(colour))
-    slicer_app.app.setPalette(palette)
-    try:
-        assert panel.panel.folders.open(result_folder(tmp_path / "results"))
-        slicer_app.type("A")
-        slicer_app.type("3")
-        slicer_app.type("P")  # back from the next finding
-        slicer_app.rest(0.1)
-
-        def blue(button):
-            colour = button.grab().toImage().pixelColor(6, button.height // 2)
-            return colour.blue() - colour.red()
-
-        buttons = dict(panel.panel.review._category_buttons)
-        assert min(map(blue, (panel.ui.acceptButton, buttons[3]))) > 60
-        assert max(map(blue, (panel.ui.rejectButton, buttons[4]))) < 30
-    finally:
-        slicer_app.app.setPalette(before)
+    dressed(Window=window, Button=window, ButtonText=text, Highlight="#2a82da")
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    for key in ("A", "3", "P"):  # and back from the next finding
+        slicer_app.type(key)
+    slicer_app.rest(0.1)
+    buttons = dict(panel.panel.review._category_buttons)
+    assert min(map(blue, (panel.ui.acceptButton, buttons[3]))) > 60
+    assert max(map(blue, (panel.ui.rejectButton, buttons[4]))) < 30
 
 
 def test_colours_of_text_are_those_of_the_style_or_made_for_both(panel):
-    import re
-
-    import qt
-    from AnomalyDetectionLib.panel.messages import ON_DARK, ON_LIGHT
-
     root = panel.ui.inputsCollapsibleButton.parentWidget()
     for widget in root.findChildren(qt.QWidget):
         own = set(

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 import SimpleITK as sitk
+from AnomalyDetectionLib.commands.detect import detect
+from AnomalyDetectionLib.model import bundled
+from AnomalyDetectionLib.panel import advanced_section
 from conftest import REPOSITORY
+from made_dicom import classic_series
 
 from panel.at_the_panel import a_volume, visible
+from panel.stand_ins.dicom import DicomDatabase, use
 
 MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
 
@@ -47,23 +52,16 @@ def test_volumes_are_guessed_by_their_names_when_the_module_is_opened(slicer_app
 @pytest.fixture
 def a_dicom_study(slicer_app, tmp_path, monkeypatch):
     """Loads volumes as if from Slicer's DICOM database: a kind of series for each name."""
-    import types
-
-    import slicer
-    from made_dicom import classic_series
-
-    files = {}
-    database = types.SimpleNamespace(isOpen=True, fileForInstance=lambda uid: files.get(uid, ""))
-    monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
+    database = DicomDatabase()
+    use(database, monkeypatch)
 
     def load(**kinds):
         nodes = []
         for name, kind in kinds.items():
             node = a_volume(name)
-            uid = f"1.2.{len(files)}"
-            files[uid] = str(
-                classic_series(tmp_path / name, sitk.Image(8, 8, 2, sitk.sitkInt16), kind=kind)[0]
-            )
+            uid = f"1.2.{len(database.files)}"
+            image = sitk.Image(8, 8, 2, sitk.sitkInt16)
+            database.files[uid] = str(classic_series(tmp_path / name, image, kind=kind)[0])
             node.SetAttribute("DICOM.instanceUIDs", uid)
             nodes.append(node)
         return nodes
@@ -135,9 +133,6 @@ def test_a_result_is_no_input(detected):
 @pytest.fixture
 def two_models(slicer_app, monkeypatch, a_random_model, a_context_model):
     """A module that comes with a model of each kind; the first is its default."""
-    from AnomalyDetectionLib.model import bundled
-    from AnomalyDetectionLib.panel import advanced_section
-
     monkeypatch.setattr(bundled, "DEFAULT_MODEL", a_random_model.stem)
     for module in (bundled, advanced_section):
         monkeypatch.setattr(module, "bundled_models", lambda: [a_random_model, a_context_model])
@@ -186,8 +181,6 @@ def test_a_model_file_that_is_not_there_stops_a_run(sample):
 
 
 def test_the_panel_explains_a_setting_in_the_words_of_the_command_line(panel):
-    from AnomalyDetectionLib.commands.detect import detect
-
     ui = panel.ui
     options = {option.name: (option.help or "").partition("  [")[0] for option in detect.params}
     for widget, name in (

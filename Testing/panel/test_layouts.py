@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import slicer
+from AnomalyDetectionLib.scene.places import centre_of
 from made_result_folder import result_folder
 
-from panel.at_the_panel import a_volume, composite, detect, numbers
+from panel.at_the_panel import a_volume, composite, detect, numbers, shown_in
 
 
 def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, slicer_app):
-    import slicer
-
     manager = slicer.app.layoutManager()
     before = manager.layout
     assert not sample.ui.layoutBackButton.enabled
@@ -18,10 +18,8 @@ def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, s
     detect(sample, slicer_app)
     assert manager.sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]
     result = sample.panel.result
-    assert composite("AnomalyT1").GetBackgroundVolumeID() == result.shown_t1.GetID()
-    assert composite("AnomalyT1").GetForegroundVolumeID() is None
-    assert composite("AnomalyFLAIR").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert shown_in("AnomalyT1") == (result.shown_t1, None)
+    assert shown_in("AnomalyFLAIR") == (result.flair, result.score)
     assert sample.ui.layoutBackButton.enabled
     sample.ui.layoutBackButton.click()
     assert manager.layout == before
@@ -29,8 +27,6 @@ def test_a_result_arrives_side_by_side_and_one_click_goes_back(sample, engine, s
 
 
 def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
-    import slicer
-
     before = slicer.app.layoutManager().layout
     sample.ui.keepLayoutCheckBox.click()
     engine("replay")
@@ -41,8 +37,6 @@ def test_who_keeps_a_layout_has_it_kept(sample, engine, slicer_app):
 
 
 def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_app, tmp_path):
-    import slicer
-
     own, gone = a_volume("ADC"), a_volume("an old one")
     panel.ui.keepLayoutCheckBox.click()
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
@@ -59,8 +53,7 @@ def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_a
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
     slicer_app.rest(0.1)
     assert composite("Green").GetBackgroundVolumeID() == gone.GetID()
-    assert composite("Yellow").GetBackgroundVolumeID() == result.flair.GetID()
-    assert composite("Yellow").GetForegroundVolumeID() == result.score.GetID()
+    assert shown_in("Yellow") == (result.flair, result.score)
     # Of the patient before nothing may stay.
     assert panel.panel.folders.open(result_folder(tmp_path / "next"))
     assert composite("Red").GetBackgroundVolumeID() == own.GetID()
@@ -68,8 +61,6 @@ def test_in_a_layout_that_is_kept_only_what_has_to_be_touched_is(panel, slicer_a
 
 
 def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(panel, tmp_path):
-    import slicer
-
     panel.ui.keepLayoutCheckBox.click()
     folders = [result_folder(tmp_path / name) for name in ("first", "second")]
     assert panel.panel.folders.open(folders[0])
@@ -93,8 +84,6 @@ def test_in_a_layout_that_is_kept_the_overlay_comes_on_the_flair_that_is_there(p
 
 def layouts():
     """`slicer.app.layoutManager()`, and the node class with the names of Slicer's layouts."""
-    import slicer
-
     return slicer.app.layoutManager(), slicer.vtkMRMLLayoutNode
 
 
@@ -179,14 +168,11 @@ def test_back_shows_nothing_of_a_patient_who_is_no_longer_read(panel, slicer_app
     panel.ui.layoutBackButton.click()
     slicer_app.rest(0.05)
     assert manager.layout == known.SlicerLayoutConventionalView
-    assert composite("Red").GetBackgroundVolumeID() == second.flair.GetID()
-    assert composite("Red").GetForegroundVolumeID() == second.score.GetID()
+    assert shown_in("Red") == (second.flair, second.score)
     assert composite("Green").GetBackgroundVolumeID() == second.shown_t1.GetID()
 
 
 def test_3d_shows_the_findings_in_the_brain_and_they_follow_a_slider_when_it_rests(detected, slicer_app):
-    import slicer
-
     slicer_app.type("D")
     result = detected.panel.result
     surface = "Closed surface"
@@ -201,9 +187,6 @@ def test_3d_shows_the_findings_in_the_brain_and_they_follow_a_slider_when_it_res
 
 
 def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app):
-    import slicer
-    from AnomalyDetectionLib.scene.places import centre_of
-
     manager = slicer.app.layoutManager()
     detected.panel.review.select(numbers(detected)[1])
     centre = centre_of(detected.panel.result, detected.panel.review.selected)
@@ -215,7 +198,5 @@ def test_views_that_come_into_the_layout_go_to_the_finding(detected, slicer_app)
 
 
 def test_side_by_side_works_before_a_run(sample):
-    import slicer
-
     sample.ui.sideBySideButton.click()
     assert slicer.app.layoutManager().sliceViewNames() == ["AnomalyT1", "AnomalyFLAIR"]

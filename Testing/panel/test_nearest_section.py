@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import sys
 
 import numpy as np
 import pytest
+import qt
+from AnomalyDetectionLib.model.model_file import save_model
+from AnomalyDetectionLib.scene.result_record import read_record, record_text
+from normal_tissue import a_model_with_library
 
 from panel.at_the_panel import numbers, visible
 
@@ -14,9 +19,6 @@ from panel.at_the_panel import numbers, visible
 @pytest.fixture
 def with_normal_tissue(detected, tmp_path):
     """The panel with a result whose model has a library of normal patches, and that model's file."""
-    from AnomalyDetectionLib.model.model_file import save_model
-    from normal_tissue import a_model_with_library
-
     path = tmp_path / "mine.safetensors"
     save_model(a_model_with_library(), path)
     made_by(detected, path)
@@ -25,10 +27,6 @@ def with_normal_tissue(detected, tmp_path):
 
 def made_by(widget, path):
     """Let the result say that this model made it."""
-    import hashlib
-
-    from AnomalyDetectionLib.scene.result_record import read_record, record_text
-
     node = widget.panel.result.record
     model = {"name": "mine", "file": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     record = dataclasses.replace(read_record(node), provenance={"model": model})
@@ -38,8 +36,6 @@ def made_by(widget, path):
 
 def drawn(widget):
     """The picture in the label, as Qt shows it: an array (rows, columns, 4)."""
-    import qt
-
     wait_for_it(widget)
     label = widget.ui.nearestLabel
     document = qt.QTextDocument()
@@ -52,8 +48,6 @@ def drawn(widget):
 
 def wait_for_it(widget):
     """It comes when the finding has been looked at for a moment."""
-    import qt
-
     for _ in range(400):
         if widget.ui.nearestLabel.text:
             break
@@ -108,5 +102,5 @@ def test_it_is_there_in_a_scene_that_was_saved_and_opened(with_normal_tissue, sl
     slicer_app.save_scene(tmp_path / "study.mrb")
     slicer_app.open_scene(tmp_path / "study.mrb")
     slicer_app.app.processEvents()
-    widget.panel.review.select_first()
+    widget.panel.review.select(widget.panel.review.table.numbers[0])
     assert (drawn(widget) == before).all()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.scene.findings_table import rows
+from AnomalyDetectionLib.scene.result import results_in
 from made_result_folder import result_folder
 
 from panel.at_the_panel import a_volume, composite, detect, numbers, review_of, visible
@@ -16,8 +20,6 @@ def second_pair(detected):
 
 
 def nothing_is_shown(result) -> bool:
-    import slicer
-
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     foregrounds = {one.GetForegroundVolumeID() for one in composites}
     return (
@@ -25,43 +27,35 @@ def nothing_is_shown(result) -> bool:
     )
 
 
-def test_choosing_another_pair_hides_the_result_and_its_keys_do_nothing(detected, slicer_app, second_pair):
-    result, first = detected.panel.result, numbers(detected)[0]
-    own = detected.ui.flairSelector.currentNode()
-    detected.ui.flairSelector.choose(second_pair[1])
+@pytest.mark.parametrize("box", ["flairSelector", "t1Selector"])
+def test_choosing_another_volume_hides_the_result_and_its_keys_do_nothing(
+    box, detected, slicer_app, second_pair
+):
+    result, first, selector = detected.panel.result, numbers(detected)[0], getattr(detected.ui, box)
+    own, other = selector.currentNode(), second_pair[box == "flairSelector"]
+    selector.choose(other)
     assert detected.panel.result is None
     assert detected.ui.findingsTable.rowCount == 0
     assert nothing_is_shown(result)
-    assert "FLAIR of another" in detected.ui.findingsSummaryLabel.text
+    assert other.GetName() in detected.ui.findingsSummaryLabel.text
     assert not detected.ui.inputsCollapsibleButton.collapsed
     slicer_app.type("4")
     slicer_app.type("A")
-    assert all(not row_reviewed(result, number) for number in (first,))
-    detected.ui.flairSelector.choose(own)
+    assert not any(row.reviewed for row in rows(result.table))
+    selector.choose(own)
     assert detected.panel.result.score is result.score
     assert numbers(detected)[0] == first
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
     assert result.segmentation.GetDisplayNode().GetVisibility()
 
 
-def test_another_t1_with_the_same_flair_is_another_pair(detected, second_pair):
-    result, own = detected.panel.result, detected.ui.t1Selector.currentNode()
-    detected.ui.t1Selector.choose(second_pair[0])
-    assert detected.panel.result is None
-    assert nothing_is_shown(result)
-    assert "T1 of another" in detected.ui.findingsSummaryLabel.text
-    detected.ui.t1Selector.choose(own)
-    assert detected.panel.result.score is result.score
-    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
-    assert result.segmentation.GetDisplayNode().GetVisibility()
-
-
-def test_a_flair_that_is_chosen_brings_the_t1_of_its_result(detected, second_pair):
-    result = detected.panel.result
-    detected.ui.flairSelector.choose(second_pair[1])
-    detected.ui.t1Selector.choose(second_pair[0])
-    detected.ui.flairSelector.choose(result.flair)
-    assert detected.ui.t1Selector.currentNode() is result.t1
+@pytest.mark.parametrize("chosen", ["flair", "score"])
+def test_a_flair_or_a_result_that_is_chosen_brings_what_belongs_to_it(chosen, detected, second_pair):
+    result, ui = detected.panel.result, detected.ui
+    ui.flairSelector.choose(second_pair[1])
+    ui.t1Selector.choose(second_pair[0])
+    (ui.flairSelector if chosen == "flair" else ui.resultSelector).choose(getattr(result, chosen))
+    assert (ui.t1Selector.currentNode(), ui.flairSelector.currentNode()) == (result.t1, result.flair)
     assert detected.panel.result.score is result.score
 
 
@@ -85,7 +79,7 @@ def test_a_run_that_ends_takes_the_views_from_nobody_who_reads_another_patient(
     assert read.segmentation.GetDisplayNode().GetVisibility()
     assert '"Simulated FLAIR" is ready' in sample.ui.outcomeLabel.text
     assert visible(sample.ui.showResultButton)
-    (done,) = [one for one in results_in_the_scene() if one.score is not read.score]
+    (done,) = [one for one in results_in(slicer.mrmlScene) if one.score is not read.score]
     assert nothing_is_shown(done)
     sample.ui.showResultButton.click()
     assert sample.panel.result.score is done.score
@@ -95,14 +89,12 @@ def test_a_run_that_ends_takes_the_views_from_nobody_who_reads_another_patient(
 
 
 def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine, slicer_app):
-    import slicer
-
     engine("replay")
     layout = slicer.app.layoutManager().layout
     sample.ui.detectButton.click()
     slicer_app.leave()
     slicer_app.wait(lambda: not sample.panel.detect.running, 240)
-    (done,) = results_in_the_scene()
+    (done,) = results_in(slicer.mrmlScene)
     assert nothing_is_shown(done)
     assert slicer.app.layoutManager().layout == layout
     assert '"Simulated FLAIR" is ready' in slicer_app.app.window.statusBar().currentMessage()
@@ -111,17 +103,8 @@ def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine,
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == done.score.GetID()
 
 
-def results_in_the_scene():
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
-    return results_in(slicer.mrmlScene)
-
-
 @pytest.mark.parametrize("box", ["t1Selector", "flairSelector"])
 def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box, panel, slicer_app):
-    import slicer
-
     pairs = [(a_volume(f"T1 {name}"), a_volume(f"FLAIR {name}")) for name in ("a", "b")]
     slicer_app.rest(0.4)
     assert panel.ui.t1Selector.currentNode() is pairs[1][0]
@@ -138,25 +121,7 @@ def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box,
     assert getattr(panel.ui, box).currentNode() is new, "what is loaded afterwards may be meant"
 
 
-def row_reviewed(result, number):
-    from AnomalyDetectionLib.scene.findings_table import rows
-
-    return next(row for row in rows(result.table) if row.number == number).reviewed
-
-
-def test_choosing_a_result_brings_its_pair(detected, slicer_app, second_pair):
-    result = detected.panel.result
-    detected.ui.t1Selector.choose(second_pair[0])
-    detected.ui.flairSelector.choose(second_pair[1])
-    detected.ui.resultSelector.choose(result.score)
-    assert detected.ui.flairSelector.currentNode() is result.flair
-    assert detected.ui.t1Selector.currentNode() is result.t1
-    assert detected.panel.result.score is result.score
-
-
 def test_inputs_fold_to_a_line_that_names_patient_study_and_model(detected, slicer_app):
-    import slicer
-
     assert detected.ui.inputsCollapsibleButton.collapsed
     said = detected.ui.studyLabel.text
     assert visible(detected.ui.studyLabel)
@@ -171,18 +136,8 @@ def test_inputs_fold_to_a_line_that_names_patient_study_and_model(detected, slic
     assert detected.ui.studyLabel.text.startswith("Doe Jane, 2021-04-07, Simulated FLAIR, paper")
 
 
-def test_several_results_are_told_apart_by_model_and_time(detected, slicer_app):
-    detected.ui.addResultCheckBox.click()
-    detect(detected, slicer_app)
-    names = [text for text in detected.ui.resultSelector.texts() if "score" in text]
-    assert len(set(names)) == 2
-    assert all(name.startswith("Anomaly score (Simulated FLAIR), paper, ") for name in names)
-
-
 def shown_of_results() -> list[str]:
     """The names of nodes of results that are still shown anywhere: in a slice view, as a legend, or in 3D."""
-    import slicer
-
     shown = set()
     for view in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
         shown |= {view.GetBackgroundVolumeID(), view.GetForegroundVolumeID()}
@@ -199,10 +154,6 @@ def shown_of_results() -> list[str]:
 
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(answer, detected, slicer_app):
-    import qt
-    import slicer
-    from AnomalyDetectionLib.scene.result import results_in
-
     result = detected.panel.result
     detected.ui.threeDButton.click()  # the surfaces of brain and findings are there, too
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes if answer == "yes" else qt.QMessageBox.No]
@@ -218,33 +169,16 @@ def test_deleting_the_flair_takes_its_result_along_or_leaves_it_out_of_sight(ans
     assert len(slicer_app.dialogs.texts) == 1, "asked once"
 
 
-def test_a_deleted_score_volume_leaves_no_outline_behind(detected, slicer_app):
-    import qt
-    import slicer
-
+def test_a_deleted_score_volume_leaves_no_outline_behind_and_an_empty_review(detected, slicer_app):
     result = detected.panel.result
     slicer_app.dialogs.answers = [qt.QMessageBox.Yes]
     slicer.mrmlScene.RemoveNode(result.score)
     slicer_app.rest(0.4)
-    left = [
-        node for node in (result.segmentation, result.table, result.record, result.brain) if node.GetScene()
-    ]
-    assert left == []
-
-
-def test_a_t1_that_is_deleted_during_a_run_empties_its_box_and_no_other_takes_its_place(
-    sample, engine, slicer_app
-):
-    import slicer
-
-    engine("replay")
-    sample.ui.detectButton.click()
-    slicer.mrmlScene.RemoveNode(sample.ui.t1Selector.currentNode())
-    assert sample.ui.t1Selector.currentNode() is None
-    assert sample.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"
-    slicer_app.wait(lambda: not sample.panel.detect.running, 240)
-    assert "removed" in sample.ui.outcomeLabel.text
-    assert sample.ui.t1Selector.currentNode() is None
+    left = (result.segmentation, result.table, result.record, result.brain)
+    assert not any(node.GetScene() for node in left)
+    assert detected.panel.result is None
+    assert detected.ui.findingsTable.rowCount == 0
+    assert not detected.ui.exportTableButton.enabled
 
 
 def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detected, slicer_app):
@@ -258,8 +192,6 @@ def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detecte
 
 
 def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
-    import slicer
-
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     count = len(numbers(detected))
     crosshair.SetCursorPositionRAS([30.0, 0.0, 20.0])
@@ -276,9 +208,6 @@ def test_a_finding_is_added_where_the_mouse_is(detected, slicer_app):
 
 @pytest.mark.parametrize("edit", ["changed", "added", "deleted"])
 def test_as_detected_asks_before_an_outline_of_the_reader_goes(edit, panel, slicer_app, tmp_path):
-    import qt
-    import slicer
-
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     result, review = panel.panel.result, panel.panel.review
     number = review.selected
@@ -313,9 +242,6 @@ def test_as_detected_asks_before_an_outline_of_the_reader_goes(edit, panel, slic
 
 
 def test_a_run_that_would_lose_a_review_asks_first_and_others_keep_it(detected, slicer_app):
-    import qt
-    import slicer
-
     number, before = detected.panel.review.selected, detected.panel.result.score
     slicer_app.type("4")
     detect(detected, slicer_app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+import qt
 from conftest import REPOSITORY
 
 MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
@@ -27,8 +28,6 @@ def test_no_qt_object_is_made_with_keywords(path):
 
 
 def test_no_widget_is_given_an_attribute_that_it_has_not(detected):
-    import qt
-
     widgets = detected.parent.findChildren(qt.QWidget)
     kinds = {"qt", "PySide6.QtWidgets"}
     strange = [

@@ -1,14 +1,13 @@
 """The panel says what the checks of the images say."""
 
 import pytest
+from AnomalyDetectionLib.panel import remarks
 
 SENTENCE = "The FLAIR is noisy (noise is 20 % of the brain's range of intensities)"
 
 
 @pytest.fixture
 def said(a_slicer_application, monkeypatch):
-    from AnomalyDetectionLib.panel import remarks
-
     def of(**provenance):
         monkeypatch.setattr(remarks, "provenance_of", lambda result: provenance)
         return remarks.remarks(None)

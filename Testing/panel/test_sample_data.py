@@ -10,6 +10,12 @@ from urllib.request import url2pathname
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+import slicer
+import slicer.util
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.panel import sample_data
+from AnomalyDetectionLib.scene.volumes import image_of
 
 
 @pytest.fixture
@@ -42,35 +48,22 @@ def sample_data_module(a_slicer_application, monkeypatch):
 
 
 def test_the_sample_is_registered_with_files_that_are_there(sample_data_module):
-    import slicer.util
-    from AnomalyDetectionLib.panel import sample_data
-
     sample_data.register()
     (source,) = sample_data_module
     assert source["sampleName"] == "AnomalyDetection: simulated chronic infarcts"
+    assert sample_data.THUMBNAIL.is_file()
     assert source["nodeNames"] == ["Simulated T1", "Simulated FLAIR"]
     for uri, checksum in zip(source["uris"], source["checksums"], strict=True):
         algorithm, digest = slicer.util.extractAlgoAndDigest(checksum)
         assert slicer.util.computeChecksum(algorithm, url2pathname(urlparse(uri).path)) == digest
 
 
-def test_the_thumbnail_is_there(sample_data_module):
-    from AnomalyDetectionLib.panel import sample_data
-
-    assert sample_data.THUMBNAIL.is_file()
-
-
 def test_without_the_sample_data_module_nothing_happens(a_slicer_application, monkeypatch):
-    from AnomalyDetectionLib.panel import sample_data
-
     monkeypatch.setitem(sys.modules, "SampleData", None)
     sample_data.register()
 
 
 def test_its_button_loads_both_volumes_and_shows_the_flair(sample_data_module):
-    import slicer
-    from AnomalyDetectionLib.panel import sample_data
-
     sample_data.register()
     (source,) = sample_data_module
     source["customDownloader"](source)
@@ -81,28 +74,14 @@ def test_its_button_loads_both_volumes_and_shows_the_flair(sample_data_module):
 
 
 def test_the_volumes_stand_where_the_files_say(a_slicer_application):
-    import SimpleITK as sitk
-    from AnomalyDetectionLib.panel import sample_data
-    from AnomalyDetectionLib.scene.volumes import image_of
-
     for node, volume in zip(sample_data.load_sample(), sample_data.VOLUMES, strict=True):
         file, image = sitk.ReadImage(str(volume.path)), image_of(node)
         np.testing.assert_allclose(image.GetOrigin(), file.GetOrigin(), atol=1e-3)
         np.testing.assert_allclose(image.GetDirection(), file.GetDirection(), atol=1e-5)
-
-
-def test_slicer_is_not_offered_to_save_over_the_extensions_files(a_slicer_application):
-    from AnomalyDetectionLib.panel import sample_data
-
-    for node in sample_data.load_sample():
-        assert node.GetStorageNode() is None
+        assert node.GetStorageNode() is None, "Slicer must not offer to save over the extension's files"
 
 
 def test_a_damaged_file_is_a_sentence_and_loads_nothing(a_slicer_application, monkeypatch):
-    import slicer
-    from AnomalyDetectionLib.errors import InputError
-    from AnomalyDetectionLib.panel import sample_data
-
     damaged = sample_data.SampleFile("simulated_FLAIR.nii.gz", "Simulated FLAIR", "0" * 64)
     monkeypatch.setattr(sample_data, "VOLUMES", (sample_data.T1, damaged))
     with pytest.raises(InputError, match=r"simulated_FLAIR\.nii\.gz is damaged"):

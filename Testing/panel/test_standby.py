@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psutil
 import pytest
+from AnomalyDetectionLib.panel import standby
 from made_result_folder import result_folder
 
 from panel.at_the_panel import detect, is_alive, leftovers
@@ -13,8 +14,6 @@ from panel.conftest import MODULE
 @pytest.fixture
 def panel(slicer_app, engine, monkeypatch):
     """The panel, with an engine that stands by as soon as Detect can be clicked."""
-    from AnomalyDetectionLib.panel import standby
-
     engine("replay")
     monkeypatch.setattr(standby, "AFTER_MS", 1)
     return slicer_app.open(slicer_app.load_module(MODULE))
@@ -39,8 +38,6 @@ def standing_by(panel, slicer_app) -> psutil.Process:
 
 
 def test_the_engine_that_stands_by_does_the_run_and_nothing_of_it_is_left(panel, slicer_app, monkeypatch):
-    from AnomalyDetectionLib.panel import standby
-
     assert engines() == []
     waiting = standing_by(panel, slicer_app)
     panel.panel.refresh()
@@ -70,8 +67,6 @@ def test_the_engine_that_stands_by_does_the_run_and_nothing_of_it_is_left(panel,
 def test_none_stands_by_for_an_opened_result_until_another_pair_is_chosen(
     panel, slicer_app, monkeypatch, tmp_path
 ):
-    from AnomalyDetectionLib.panel import standby
-
     monkeypatch.setattr(standby, "AFTER_RESULT_MS", 1)
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     slicer_app.rest(0.1)

@@ -11,9 +11,16 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import qt
+import slicer
+from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.panel import result_folders, slicer_python
+from AnomalyDetectionLib.panel.worklist_section import WorklistSection
+from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
 from AnomalyDetectionLib.reporting.worklist_file import Worklist, WorklistEntry, write_worklist
 from made_dicom import MadeStudy
 from made_result_folder import engine_files, result_folder, with_dicom_images
+from PySide6 import QtCore, QtTest
 
 from panel.at_the_panel import numbers, visible
 
@@ -49,8 +56,6 @@ def studies(tmp_path):
 @pytest.fixture
 def listed(panel, studies, monkeypatch, slicer_app):
     """The panel with that list."""
-    from AnomalyDetectionLib.panel import slicer_python
-
     monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(ENGINE)])
     slicer_app.dialogs.paths.append(str(studies.parent))
     panel.ui.worklistFolderButton.click()
@@ -64,8 +69,6 @@ def states(widget):
 
 
 def volumes():
-    import slicer
-
     return {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode")}
 
 
@@ -106,9 +109,6 @@ def test_what_is_to_be_known_of_an_opened_result_is_said_above_its_findings(pane
 def test_an_opened_result_of_dicom_images_names_its_patient_and_goes_out_as_dicom(
     panel, folder, tmp_path, slicer_app
 ):
-    pytest.importorskip("highdicom", reason="highdicom is not installed")
-    from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
-
     with_dicom_images(folder, tmp_path / "DICOM", MadeStudy())
     assert panel.panel.folders.open(folder)
     assert panel.ui.studyLabel.text.startswith("Doe Jane, 2024-01-31, 4: ax FLAIR, paper, ")
@@ -173,10 +173,6 @@ def test_a_folder_that_may_not_be_written_is_said(panel, folder, slicer_app):
 
 
 def test_a_review_that_cannot_be_saved_is_not_lost_without_a_question(panel, folder, slicer_app, monkeypatch):
-    import qt
-    from AnomalyDetectionLib.errors import InputError
-    from AnomalyDetectionLib.panel import result_folders
-
     def refuse(*_, **__):
         raise InputError("The review cannot be saved.")
 
@@ -204,8 +200,6 @@ def test_the_list_says_how_far_each_study_is(listed):
 
 
 def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gone(listed, slicer_app):
-    from PySide6 import QtCore, QtTest
-
     def shift_n():
         QtTest.QTest.keyClick(slicer_app.app.window, QtCore.Qt.Key_N, QtCore.Qt.ShiftModifier)
         slicer_app.app.processEvents()
@@ -236,8 +230,6 @@ def test_a_double_click_opens_a_study_or_says_why_there_is_none(listed):
 
 
 def test_the_scene_does_not_grow_with_the_list(listed, slicer_app):
-    import slicer
-
     worklist = listed.panel.worklist
     counts = []
     for _ in range(2):
@@ -281,8 +273,6 @@ def test_detection_runs_in_the_background_and_can_be_stopped_and_gone_on_with(li
 
 
 def test_yesterdays_list_is_there_again(listed, slicer_app):
-    from AnomalyDetectionLib.panel.worklist_section import WorklistSection
-
     listed.panel.worklist.stop()
     listed.ui.worklistTable.setRowCount(0)
     again = WorklistSection(listed.panel)
@@ -292,8 +282,6 @@ def test_yesterdays_list_is_there_again(listed, slicer_app):
 
 
 def test_an_engine_that_fails_is_said(panel, slicer_app, tmp_path, monkeypatch):
-    from AnomalyDetectionLib.panel import slicer_python
-
     monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(ENGINE)])
     (tmp_path / "fail").touch()
     panel.panel.worklist.open(tmp_path, tmp_path / "out")
@@ -317,8 +305,6 @@ class Database:
         self.asked: set[str] = set()
 
     def patients(self):
-        import qt
-
         self.waited = qt.QApplication.overrideCursor() is not None
         return ["1"]
 
@@ -343,9 +329,6 @@ class Database:
 
 
 def test_the_mr_studies_of_slicers_database_become_a_list(panel, slicer_app, tmp_path, monkeypatch):
-    import slicer
-    from AnomalyDetectionLib.panel import slicer_python
-
     database = Database(tmp_path / "dicom")
     monkeypatch.setattr(slicer, "dicomDatabase", database, raising=False)
     monkeypatch.setattr(slicer_python, "python_command", lambda: [sys.executable, str(ENGINE)])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from slicer_scene import make_scene
 
 
 @pytest.fixture
 def a_slicer_scene():
-    """A `SlicerScene` (scene and logics), new for each test; skipped where slicer-core is not installed."""
-    pytest.importorskip("slicer", reason="slicer-core is not installed")
-    from slicer_scene import make_scene
-
+    """A `SlicerScene` (scene and logics), new for each test."""
     made = make_scene()
     yield made
     made.scene.Clear(True)

@@ -14,28 +14,21 @@ from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.imaging.prepared import Alignment
 from AnomalyDetectionLib.imaging.registration import align, transform_of
 from AnomalyDetectionLib.imaging.volume import Volume
-from AnomalyDetectionLib.scene.aligned_t1 import place_aligned_t1
 from AnomalyDetectionLib.scene.result import rederive, remove_result, result_of
+from AnomalyDetectionLib.scene.result_nodes import place_aligned_t1
 from AnomalyDetectionLib.scene.volumes import image_of
 from result_in_scene import a_result, add_study, ijk_to_ras, stored_scores
-from scipy.spatial.transform import Rotation
 from slicer_scene import add_volume
 from synthetic_study import FLAIR_GRID
 
-SHIFT = np.array([4.0, -9.0, 6.0])
+from scene.in_the_scene import rigid, under
+
+TURN_AND_SHIFT = rigid((4, -3, 8), (4.0, -9.0, 6.0))  # from FLAIR space to T1 space, LPS
 
 
-def turned_and_shifted() -> np.ndarray:
-    """From FLAIR space to T1 space, LPS."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("xyz", (4, -3, 8), degrees=True).as_matrix()
-    matrix[:3, 3] = SHIFT
-    return matrix
-
-
-def registered(matrix: np.ndarray) -> StoredScores:
+def registered() -> StoredScores:
     stored = stored_scores()
-    alignment = Alignment(True, 11.0, 9.0, tuple(matrix.ravel().tolist()))
+    alignment = Alignment(True, 11.0, 9.0, tuple(TURN_AND_SHIFT.ravel().tolist()))
     return replace(stored, record={**stored.record, "alignment": vars(alignment)})
 
 
@@ -48,11 +41,10 @@ VOXELS = np.array([[0, 0, 0], [30, 4, 2], [7, 31, 5], [11, 12, 9]])
 
 
 def test_a_t1_that_was_registered_is_shown_where_the_registration_puts_it(a_slicer_scene):
-    matrix = turned_and_shifted()
     t1, flair = add_study(a_slicer_scene.scene)
-    result = a_result(a_slicer_scene, t1=t1, flair=flair, stored=registered(matrix))
+    result = a_result(a_slicer_scene, t1=t1, flair=flair, stored=registered())
     there = np.column_stack([points_of(t1, VOXELS), np.ones(len(VOXELS))])
-    expected = (there @ np.linalg.inv(matrix).T)[:, :3]
+    expected = (there @ np.linalg.inv(TURN_AND_SHIFT).T)[:, :3]
     np.testing.assert_allclose(points_of(result.shown_t1, VOXELS), expected, atol=1e-6)
     assert result.shown_t1 is not t1
     assert result.shown_t1.GetImageData() is t1.GetImageData(), "the voxels are there once"
@@ -68,23 +60,15 @@ def test_a_t1_that_lined_up_is_shown_itself(a_slicer_scene):
 
 def test_the_aligned_t1_follows_the_flair_and_goes_with_the_result(a_slicer_scene):
     scene = a_slicer_scene.scene
-    result = a_result(a_slicer_scene, **dict(zip(("t1", "flair"), add_study(scene), strict=True)),
-                      stored=registered(turned_and_shifted()))  # fmt: skip
+    result = a_result(a_slicer_scene, stored=registered())
     before = points_of(result.aligned_t1, VOXELS)
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    to_parent = np.eye(4)
-    to_parent[:3, 3] = 10, 20, 30  # RAS
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(to_parent))
-    result.flair.SetAndObserveTransformNodeID(transform.GetID())
+    under(scene, rigid(shift=(10, 20, 30)), result.flair)  # RAS
+    moved = np.add(before, (-10, -20, 30))  # LPS
     rederive(scene, a_slicer_scene.logics, result, threshold=3.5, min_patches=1)
-    np.testing.assert_allclose(
-        points_of(result.aligned_t1, VOXELS), np.add(before, (-10, -20, 30)), atol=1e-6
-    )
+    np.testing.assert_allclose(points_of(result.aligned_t1, VOXELS), moved, atol=1e-6)
     assert result.flair.HardenTransform()
     rederive(scene, a_slicer_scene.logics, result, threshold=3.2, min_patches=1)
-    np.testing.assert_allclose(
-        points_of(result.aligned_t1, VOXELS), np.add(before, (-10, -20, 30)), atol=1e-6
-    )
+    np.testing.assert_allclose(points_of(result.aligned_t1, VOXELS), moved, atol=1e-6)
     aligned = result.aligned_t1
     remove_result(scene, result)
     assert aligned.GetScene() is None
@@ -92,7 +76,7 @@ def test_the_aligned_t1_follows_the_flair_and_goes_with_the_result(a_slicer_scen
 
 def test_a_second_run_that_moved_nothing_leaves_no_aligned_t1(a_slicer_scene):
     t1, flair = add_study(a_slicer_scene.scene)
-    first = a_result(a_slicer_scene, t1=t1, flair=flair, stored=registered(turned_and_shifted()))
+    first = a_result(a_slicer_scene, t1=t1, flair=flair, stored=registered())
     aligned = first.aligned_t1
     second = a_result(a_slicer_scene, t1=t1, flair=flair, replace=first)
     assert second.shown_t1 is t1

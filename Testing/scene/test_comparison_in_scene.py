@@ -27,10 +27,10 @@ from AnomalyDetectionLib.scene.comparison_nodes import (
     keep_comparison,
     place_earlier,
 )
+from AnomalyDetectionLib.scene.hierarchy import place_under_patient
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
-from AnomalyDetectionLib.scene.patients import place_under_patient
-from AnomalyDetectionLib.scene.result import rederive
-from AnomalyDetectionLib.scene.volumes import ijk_to_ras
+from AnomalyDetectionLib.scene.result import rederive, results_in
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras, image_of
 from conftest import run_command
 from made_dicom import MadeStudy
 from made_result_folder import FLAIR_GRID, SCORES, result_folder, with_dicom_images
@@ -58,25 +58,27 @@ def head(grid: Grid, degrees: float = 0.0, seed: int = 1) -> sitk.Image:
     return grid.image(np.where(inside, np.abs(values.reshape(grid.shape)), 0).astype(np.float32))
 
 
-@pytest.fixture(scope="module")
-def earlier_and_later(tmp_path_factory):
-    """Two results of one head, which lay otherwise in the scanner the first time."""
-    place = tmp_path_factory.mktemp("two scans")
+def two_results(place: Path) -> tuple[Path, Path]:
+    """Folders of two results of one head, which lay otherwise in the scanner the first time."""
     grid = rotated(FLAIR_GRID, DEGREES)
     earlier = {"t1": head(grid, DEGREES, 3), "flair": head(grid, DEGREES, 4)}
     later = {"t1": head(FLAIR_GRID, 0, 5), "flair": head(FLAIR_GRID, 0, 6)}
     # The scores of the earlier study stand in the same place of the turned head.
     return (
-        result_folder(place / "2021" / "results", SCORES, images=earlier, degrees=DEGREES),
-        result_folder(place / "2024" / "results", LATER, images=later),
+        result_folder(place / "2021" / "before", SCORES, images=earlier, degrees=DEGREES),
+        result_folder(place / "2024" / "now", LATER, images=later),
     )
+
+
+@pytest.fixture(scope="module")
+def earlier_and_later(tmp_path_factory):
+    return two_results(tmp_path_factory.mktemp("two scans"))
 
 
 def opened_in(made, folder):
     opened = open_folder(folder)
-    return open_result(
-        made.scene, made.logics, opened, {role: find_image(opened, role) for role in ("t1", "flair")}
-    ).result
+    images = {role: find_image(opened, role) for role in ("t1", "flair")}
+    return open_result(made.scene, made.logics, opened, images).result
 
 
 def statuses(comparison):
@@ -114,8 +116,6 @@ def test_the_engine_compares_a_result_of_the_scene_with_a_folder(a_slicer_scene,
     assert list(tmp_path.iterdir()) == []
     keep_comparison(result, found, "2021")
     again = saved_and_opened(a_slicer_scene.scene, tmp_path)
-    from AnomalyDetectionLib.scene.result import results_in
-
     kept, name = comparison_of(results_in(again.scene)[0])
     assert (kept, name) == (found, "2021")
 
@@ -137,7 +137,9 @@ def test_the_earlier_scan_lies_on_the_later_ones_tissue(a_slicer_scene, earlier_
     result = opened_in(a_slicer_scene, earlier_and_later[1])
     opened = open_folder(earlier_and_later[0])
     image = read_image(find_image(opened, "flair"), "flair")
+    before = ijk_to_ras(result.flair)
     node = place_earlier(scene, result, image, dataclasses.replace(compared, dates=("2021-04-07", "")))
+    np.testing.assert_array_equal(ijk_to_ras(result.flair), before)
     assert earlier_of(result) is node
     assert node.GetName().startswith("Earlier FLAIR 2021-04-07")
     display = node.GetScalarVolumeDisplayNode()
@@ -147,20 +149,13 @@ def test_the_earlier_scan_lies_on_the_later_ones_tissue(a_slicer_scene, earlier_
         0 <= display.GetWindowLevelMin() < np.percentile(brain, 2)
     )  # at its edge the two heads differ a little
     assert display.GetWindowLevelMax() == pytest.approx(np.percentile(brain, 99.8), rel=0.1)
-    onto = sitk.Resample(
-        _image_of(node), read_image(find_image(open_folder(earlier_and_later[1]), "flair"), "flair")
-    )
+    flair = read_image(find_image(open_folder(earlier_and_later[1]), "flair"), "flair")
+    onto = sitk.Resample(sitk.Cast(image_of(node), sitk.sitkFloat32), flair)
     inside = ellipsoid(FLAIR_GRID)
     there = slicer.util.arrayFromVolume(result.flair)[inside].astype(float)
     assert np.corrcoef(sitk.GetArrayFromImage(onto)[inside], there)[0, 1] > 0.8
     close_result(scene, result)
     assert node.GetScene() is None
-
-
-def _image_of(node):
-    from AnomalyDetectionLib.scene.volumes import image_of
-
-    return sitk.Cast(image_of(node), sitk.sitkFloat32)
 
 
 def test_a_finding_that_came_after_the_comparison_has_no_change(a_slicer_scene, earlier_and_later, compared):
@@ -267,14 +262,6 @@ def test_a_comparison_that_is_cancelled_leaves_nothing(a_slicer_scene, earlier_a
     job.cancel()
     assert job.state == "cancelled"
     assert list(Path(tmp_path).iterdir()) == []
-
-
-def test_the_matrix_of_the_flair_is_not_touched(a_slicer_scene, earlier_and_later, compared):
-    result = opened_in(a_slicer_scene, earlier_and_later[1])
-    before = ijk_to_ras(result.flair)
-    image = read_image(find_image(open_folder(earlier_and_later[0]), "flair"), "flair")
-    place_earlier(a_slicer_scene.scene, result, image, compared)
-    np.testing.assert_array_equal(ijk_to_ras(result.flair), before)
 
 
 def test_the_command_writes_a_table(earlier_and_later, compared, tmp_path):

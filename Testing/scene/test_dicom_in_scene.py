@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import highdicom as hd
 import numpy as np
 import pytest
-import slicer
-import vtk
+import SimpleITK as sitk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.voxels import voxels_of
@@ -17,8 +17,9 @@ from AnomalyDetectionLib.scene.volumes import image_of
 from made_dicom import classic_series
 from made_findings import points, points_of
 from result_in_scene import a_result
+from synthetic_study import FLAIR_GRID
 
-hd = pytest.importorskip("highdicom", reason="highdicom is not installed")
+from scene.in_the_scene import TURN, draw_box, everything, paint, under
 
 PROVENANCE = {
     "model": {"name": "paper", "sha256": "5eed" * 16},
@@ -35,8 +36,6 @@ def result(a_slicer_scene):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """The DICOM images that the FLAIR of `a_result` would have been loaded from."""
-    from synthetic_study import FLAIR_GRID
-
     voxels = np.random.default_rng(1).integers(50, 300, FLAIR_GRID.shape).astype(np.int16)
     return classic_series(tmp_path_factory.mktemp("flair"), FLAIR_GRID.image(voxels))
 
@@ -59,17 +58,6 @@ def groups(folder):
     return hd.sr.srread(folder / REPORT).content.get_volumetric_roi_measurement_groups()
 
 
-def moved(scene, *nodes):
-    turn = vtk.vtkTransform()
-    turn.Translate(12, -7, 300)
-    turn.RotateWXYZ(25, 1, 2, 3)
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    transform.SetMatrixTransformToParent(turn.GetMatrix())
-    for node in nodes:
-        node.SetAndObserveTransformNodeID(transform.GetID())
-    return transform
-
-
 def assert_same(found, labels, numbers):
     assert set(found) == {f"Suspected anomaly {number}" for number in numbers}
     for number in numbers:
@@ -84,15 +72,14 @@ def test_segments_lie_where_the_findings_are(result, files, tmp_path):
 
 
 def test_a_transform_of_the_scene_does_not_move_them(a_slicer_scene, result, files, tmp_path):
-    moved(a_slicer_scene.scene, result.flair, result.t1, result.score, result.segmentation)
+    under(a_slicer_scene.scene, TURN, *everything(result))
     export_dicom(result, files, tmp_path)
     assert_same(segments(tmp_path), labels_of(result), [row.number for row in rows(result.table)])
 
 
 def test_a_transform_that_was_hardened_into_the_flair_is_refused(a_slicer_scene, result, files, tmp_path):
-    nodes = (result.flair, result.t1, result.score, result.segmentation)
-    moved(a_slicer_scene.scene, *nodes)
-    for node in nodes:
+    under(a_slicer_scene.scene, TURN, *everything(result))
+    for node in everything(result):
         node.HardenTransform()
     with pytest.raises(InputError, match=r'^"FLAIR" and the DICOM series .* do not have the same voxels'):
         export_dicom(result, files, tmp_path / "out")
@@ -188,17 +175,7 @@ def test_a_correction_in_the_segment_editor_has_its_own_volume_centre_and_side(
     column, result, files, tmp_path
 ):
     number = rows(result.table)[0].number
-    segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}")
-    part = slicer.vtkOrientedImageData()
-    part.SetExtent(column, column + 2, 4, 6, 2, 2)
-    part.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    part.GetPointData().GetScalars().Fill(1)
-    matrix = vtk.vtkMatrix4x4()
-    result.flair.GetIJKToRASMatrix(matrix)
-    part.SetImageToWorldMatrix(matrix)
-    segment.RemoveAllRepresentations()
-    segment.SetLabelValue(1)
-    segment.AddRepresentation("Binary labelmap", part)
+    draw_box(result, number, (column, column + 2), (4, 6), (2, 2))
     export_dicom(result, files, tmp_path)
     grid = Grid.of(image_of(result.flair))
     (measured,) = [g for g in groups(tmp_path) if g.tracking_identifier == f"Suspected anomaly {number}"]
@@ -214,21 +191,11 @@ def test_a_correction_in_the_segment_editor_has_its_own_volume_centre_and_side(
 
 
 def test_a_correction_that_keeps_the_volume_is_one(result, files, tmp_path):
-    from vtk.util.numpy_support import vtk_to_numpy
-
     number = rows(result.table)[0].number
-    segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}")
-    image = segment.GetRepresentation("Binary labelmap")
-    own = slicer.vtkOrientedImageData()
-    own.DeepCopy(image)
-    values = vtk_to_numpy(own.GetPointData().GetScalars())
-    inside = np.flatnonzero(values == segment.GetLabelValue())
-    outside = np.flatnonzero(values == 0)
-    values[:] = 0
-    values[inside[1:]] = values[outside[0]] = 1
-    segment.RemoveAllRepresentations()
-    segment.SetLabelValue(1)
-    segment.AddRepresentation("Binary labelmap", own)
+    mask = sitk.GetArrayFromImage(labels_of(result)) == number
+    mask[tuple(np.argwhere(mask)[0])] = False
+    mask[0, 0, 0] = True
+    paint(result, number, mask)
     export_dicom(result, files, tmp_path)
     read = hd.seg.segread(tmp_path / SEGMENTATION)
     kinds = {one.SegmentLabel: one.SegmentAlgorithmType for one in read.SegmentSequence}

@@ -15,6 +15,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.reporting.segmentation_file import TERMINOLOGY
 from AnomalyDetectionLib.reporting.tables import COLUMNS
+from AnomalyDetectionLib.scene import export
 from AnomalyDetectionLib.scene.export import (
     REVIEW_COLUMNS,
     export_labels,
@@ -25,9 +26,11 @@ from AnomalyDetectionLib.scene.export import (
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import findings_of, rederive
-from AnomalyDetectionLib.scene.volumes import image_of
+from AnomalyDetectionLib.scene.volumes import from_oriented_image, image_of
+from PIL import Image
 from result_in_scene import a_result, many_findings
-from vtk.util.numpy_support import vtk_to_numpy
+
+from scene.in_the_scene import TURN, draw_box, everything, sheared, under
 
 
 @pytest.fixture
@@ -37,26 +40,6 @@ def result(a_slicer_scene):
 
 def labels_of(result):
     return sitk.GetArrayFromImage(findings_of(result).labels)
-
-
-def turned(scene, *nodes):
-    """Put nodes under a rotation and a shift."""
-    turn = vtk.vtkTransform()
-    turn.Translate(12, -7, 300)
-    turn.RotateWXYZ(25, 1, 2, 3)
-    return under(scene, turn.GetMatrix(), *nodes)
-
-
-def under(scene, matrix, *nodes):
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    transform.SetMatrixTransformToParent(matrix)
-    for node in nodes:
-        node.SetAndObserveTransformNodeID(transform.GetID())
-    return transform
-
-
-def everything(result):
-    return result.flair, result.t1, result.score, result.segmentation
 
 
 def opened(path):
@@ -73,14 +56,8 @@ def voxels_of(node, segment_id):
     """The mask of a segment, and where its voxels lie (RAS)."""
     image = slicer.vtkOrientedImageData()
     node.GetBinaryLabelmapRepresentation(segment_id, image)
-    extent = image.GetExtent()
-    shape = tuple(extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0))
-    mask = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape) > 0
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    index = np.argwhere(mask)[:, ::-1] + extent[::2]
-    ras = slicer.util.arrayFromVTKMatrix(matrix)
-    return index @ ras[:3, :3].T + ras[:3, 3]
+    mask, ras = from_oriented_image(image)
+    return np.argwhere(mask)[:, ::-1] @ ras[:3, :3].T + ras[:3, 3]
 
 
 def same_points(one, other):
@@ -126,7 +103,7 @@ def test_the_reference_geometry_is_that_of_the_flair(a_slicer_scene, result, tmp
 
 
 def test_files_stand_where_the_scene_stands_under_a_transform(a_slicer_scene, result, tmp_path):
-    turned(a_slicer_scene.scene, *everything(result))
+    under(a_slicer_scene.scene, TURN, *everything(result))
     labels = sitk.ReadImage(str(export_labels(result, tmp_path / "labels.nii.gz")))
     flair = image_of(result.flair)
     assert np.allclose(labels.GetOrigin(), flair.GetOrigin(), atol=1e-3)
@@ -154,9 +131,7 @@ def test_a_transform_that_bends_leaves_files_in_the_space_of_the_flair(a_slicer_
 
 
 def test_a_shearing_transform_is_refused_with_a_sentence(a_slicer_scene, result, tmp_path):
-    shear = vtk.vtkMatrix4x4()
-    shear.SetElement(0, 1, 0.4)
-    under(a_slicer_scene.scene, shear, *everything(result))
+    under(a_slicer_scene.scene, sheared(0.4), *everything(result))
     with pytest.raises(InputError, match="not at right angles"):
         export_labels(result, tmp_path / "labels.nii.gz")
     assert not list(tmp_path.iterdir())
@@ -185,17 +160,7 @@ def test_only_what_was_accepted(a_slicer_scene, result, tmp_path):
 
 def test_a_correction_in_the_segment_editor_is_exported(a_slicer_scene, result, tmp_path):
     number = rows(result.table)[0].number
-    segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}")
-    part = slicer.vtkOrientedImageData()  # the editor keeps the box round what was painted
-    part.SetExtent(3, 5, 4, 6, 2, 2)
-    part.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    vtk_to_numpy(part.GetPointData().GetScalars())[:] = 1
-    matrix = vtk.vtkMatrix4x4()
-    result.flair.GetIJKToRASMatrix(matrix)
-    part.SetImageToWorldMatrix(matrix)
-    segment.RemoveAllRepresentations()
-    segment.SetLabelValue(1)
-    segment.AddRepresentation("Binary labelmap", part)
+    draw_box(result, number, (3, 5), (4, 6), (2, 2))
     expected = np.zeros(labels_of(result).shape, bool)
     expected[2, 4:7, 3:6] = True
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(export_labels(result, tmp_path / "labels"))))
@@ -266,9 +231,6 @@ def test_findings_that_have_vanished_are_left_out(a_slicer_scene, result, tmp_pa
 
 
 def test_one_picture_a_finding(result, tmp_path):
-    pytest.importorskip("PIL")
-    from PIL import Image
-
     done = []
     paths = export_pictures(result, tmp_path / "Bilder é", lambda n, of: done.append((n, of)))
     assert [path.name for path in paths] == [f"finding_{row.number:03d}.png" for row in rows(result.table)]
@@ -278,7 +240,6 @@ def test_one_picture_a_finding(result, tmp_path):
 
 
 def test_pictures_only_of_what_was_accepted(result, tmp_path):
-    pytest.importorskip("PIL")
     with pytest.raises(InputError, match="No finding is accepted yet"):
         export_pictures(result, tmp_path / "pictures", accepted_only=True)
     number = rows(result.table)[1].number
@@ -295,8 +256,6 @@ def test_a_missing_package_is_said_in_plain_words(result, tmp_path, monkeypatch)
 
 
 def test_a_failure_leaves_what_was_there(a_slicer_scene, result, tmp_path, monkeypatch):
-    from AnomalyDetectionLib.scene import export
-
     target = tmp_path / "labels.nii.gz"
     target.write_bytes(b"before")
 
@@ -311,15 +270,11 @@ def test_a_failure_leaves_what_was_there(a_slicer_scene, result, tmp_path, monke
     assert target.read_bytes() == b"before"
 
 
-def test_a_folder_that_cannot_be_written_is_said_in_plain_words(a_slicer_scene, result, tmp_path):
+@pytest.mark.parametrize("write", [export_segmentation, export_labels, export_table])
+def test_a_folder_that_cannot_be_written_is_said_in_plain_words(write, result, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    for export in (
-        lambda path: export_segmentation(result, path),
-        lambda path: export_labels(result, path),
-        lambda path: export_table(result, path),
-    ):
-        with pytest.raises(InputError, match="cannot be written"):
-            export(tmp_path / "file" / "a")
+    with pytest.raises(InputError, match="cannot be written"):
+        write(result, tmp_path / "file" / "a")
 
 
 def test_names_with_accents_and_a_file_of_before(a_slicer_scene, result, tmp_path):

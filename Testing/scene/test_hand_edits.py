@@ -16,35 +16,16 @@ from AnomalyDetectionLib.scene.findings_table import rows, set_category, undo
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import findings_of, rederive, result_of, results_in, show_again
 from AnomalyDetectionLib.scene.segment_voxels import segment_voxels
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
 from result_in_scene import SCORES, a_result, add_study, saved_and_opened
 from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, scored
+
+from scene.in_the_scene import BINARY, paint
 
 
 @pytest.fixture
 def result(a_slicer_scene):
     return a_result(a_slicer_scene)
-
-
-def paint(made, result, number, mask):
-    """As the Segment Editor writes a segment: through the logic that it uses."""
-    segments = result.segmentation.GetSegmentation()
-    name = f"Segment_{number}"
-    label = slicer.vtkOrientedImageData()
-    label.DeepCopy(segments.GetSegment(name).GetRepresentation("Binary labelmap"))
-    matrix = slicer.util.arrayFromVTKMatrix(_matrix(label))
-    from AnomalyDetectionLib.scene.volumes import oriented_image
-
-    slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
-        oriented_image(mask.astype(np.uint8), matrix), result.segmentation, name
-    )
-
-
-def _matrix(image):
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return matrix
 
 
 def mask_of_number(result, number):
@@ -69,7 +50,7 @@ def test_a_painted_segment_is_noticed_and_its_volume_follows(a_slicer_scene, res
     before = row_of(result, 1)
     mask = mask_of_number(result, 1)
     mask[:, :, : mask.shape[2] // 2] |= a_ball((5, 10, 10))[:, :, : mask.shape[2] // 2]
-    paint(a_slicer_scene, result, 1, mask)
+    paint(result, 1, mask)
     assert 1 in take_edits(result)
     row = row_of(result, 1)
     assert row.edited == "changed"
@@ -82,7 +63,7 @@ def test_a_painted_segment_is_noticed_and_its_volume_follows(a_slicer_scene, res
 
 def test_the_threshold_leaves_an_edited_finding_alone(a_slicer_scene, result):
     mask = a_ball((6, 40, 40))
-    paint(a_slicer_scene, result, 1, mask)
+    paint(result, 1, mask)
     take_edits(result)
     for threshold in (4.5, 20.0, 3.0):
         rederived(a_slicer_scene, result, threshold)
@@ -98,7 +79,7 @@ def test_of_a_finding_that_grew_together_with_an_edited_one_the_rest_stays(a_sli
     other = max(numbers)
     assert other > 3
     mask = a_ball((5, 40, 40), 2)
-    paint(a_slicer_scene, result, 1, mask)
+    paint(result, 1, mask)
     take_edits(result)
     found = rederived(a_slicer_scene, result, 3.0)  # one again, by its patches
     assert other in {item.number for item in found.items}, "nothing that was found vanishes"
@@ -148,7 +129,7 @@ def test_several_edits_are_undone_one_by_one(a_slicer_scene, result):
     first = mask_of_number(result, 1)
     masks = [first, a_ball((5, 20, 20)), a_ball((6, 30, 30))]
     for mask in masks[1:]:
-        paint(a_slicer_scene, result, 1, mask)
+        paint(result, 1, mask)
         take_edits(result)
     for mask in masks[1::-1]:
         assert undo(result.table) == 1
@@ -159,7 +140,7 @@ def test_several_edits_are_undone_one_by_one(a_slicer_scene, result):
 
 def test_an_outline_is_put_back_as_it_was_detected(a_slicer_scene, result):
     first = mask_of_number(result, 1)
-    paint(a_slicer_scene, result, 1, a_ball((5, 20, 20)))
+    paint(result, 1, a_ball((5, 20, 20)))
     take_edits(result)
     as_detected(a_slicer_scene.scene, a_slicer_scene.logics, result, 1)
     assert np.array_equal(mask_of_number(result, 1), first)
@@ -171,7 +152,7 @@ def test_an_outline_is_put_back_as_it_was_detected(a_slicer_scene, result):
 
 def test_edits_survive_saving_another_run_and_surfaces(a_slicer_scene, result, tmp_path):
     mask = a_ball((5, 20, 20))
-    paint(a_slicer_scene, result, 1, mask)
+    paint(result, 1, mask)
     take_edits(result)
     result.segmentation.CreateClosedSurfaceRepresentation()
     again = a_result(a_slicer_scene, t1=result.t1, flair=result.flair, replace=result)
@@ -186,7 +167,7 @@ def test_edits_survive_saving_another_run_and_surfaces(a_slicer_scene, result, t
 
 def test_exports_have_what_was_edited_and_say_so(a_slicer_scene, result, tmp_path):
     mask = a_ball((5, 20, 20))
-    paint(a_slicer_scene, result, 1, mask)
+    paint(result, 1, mask)
     result.segmentation.GetSegmentation().RemoveSegment("Segment_2")
     take_edits(result)
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(export_labels(result, tmp_path / "labels.nii.gz"))))
@@ -213,16 +194,7 @@ def with_a_missed_lesion(a_slicer_scene):
 
 
 def world(result, index):
-    matrix = slicer.util.arrayFromVTKMatrix(_ijk(result.flair))
-    return (matrix @ [*index[::-1], 1.0])[:3].tolist()
-
-
-def _ijk(node):
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    return matrix
+    return (ijk_to_ras(result.flair) @ [*index[::-1], 1.0])[:3].tolist()
 
 
 def test_a_finding_that_was_missed_is_grown_from_one_point_to_its_edge(a_slicer_scene, with_a_missed_lesion):
@@ -272,14 +244,10 @@ def test_a_point_outside_or_in_a_finding_adds_nothing(a_slicer_scene, result):
 
 @pytest.mark.parametrize("in_3d", [False, True])
 def test_a_segment_that_the_reader_has_drawn_becomes_a_finding(in_3d, a_slicer_scene, result, capfd):
-    from AnomalyDetectionLib.scene.volumes import oriented_image
-
     mask = a_ball((6, 40, 40), 2)
-    like = result.segmentation.GetSegmentation().GetSegment("Segment_1").GetRepresentation("Binary labelmap")
     segment = slicer.vtkSegment()
     segment.SetName("seen by me")
-    matrix = slicer.util.arrayFromVTKMatrix(_matrix(like))
-    segment.AddRepresentation("Binary labelmap", oriented_image(mask.astype(np.uint8), matrix))
+    segment.AddRepresentation(BINARY, oriented_image(mask.astype(np.uint8), ijk_to_ras(result.flair)))
     result.segmentation.GetSegmentation().AddSegment(segment, "mine")
     if in_3d:
         result.segmentation.CreateClosedSurfaceRepresentation()
@@ -298,6 +266,6 @@ def test_a_scene_of_an_earlier_version_knows_no_edits_and_takes_them(a_slicer_sc
         table.RemoveColumnByName(name)
     assert result_of(result.score) is not None
     assert {row.edited for row in rows(result.table)} == {""}
-    paint(a_slicer_scene, result, 1, a_ball((5, 20, 20)))
+    paint(result, 1, a_ball((5, 20, 20)))
     assert 1 in take_edits(result)
     assert row_of(result, 1).edited == "changed"

@@ -13,13 +13,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding
 from AnomalyDetectionLib.scene.export import export_labels, export_table
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision
-from AnomalyDetectionLib.scene.result import (
-    hidden_hints,
-    hide_hints,
-    rederive,
-    results_in,
-    score_map_of,
-)
+from AnomalyDetectionLib.scene.result import hidden_hints, hide_hints, rederive, results_in, score_map_of
 from result_in_scene import a_result, answered_scores, saved_and_opened
 
 

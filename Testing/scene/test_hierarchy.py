@@ -34,12 +34,6 @@ def parent_of(tree, node):
     return tree.GetItemParent(tree.GetItemByDataNode(node))
 
 
-def test_a_result_comes_into_the_study_of_the_flair(a_slicer_scene, tree, flair, segmentation):
-    study = a_study(tree, flair)
-    place_beside(a_slicer_scene.scene, segmentation, flair)
-    assert parent_of(tree, segmentation) == study
-
-
 def test_a_result_that_slicer_put_at_the_top_is_moved(a_slicer_scene, tree, flair, segmentation):
     study = a_study(tree, flair)
     item = tree.CreateItem(tree.GetSceneItemID(), segmentation)
@@ -71,19 +65,3 @@ def test_a_volume_of_the_folders_name_is_not_taken_for_it(a_slicer_scene, tree, 
     tree.CreateItem(study, add_volume(a_slicer_scene.scene, np.zeros((5, 5, 5)), np.eye(4), "Results"))
     place_beside(a_slicer_scene.scene, segmentation, flair, "Results")
     assert tree.GetItemDataNode(parent_of(tree, segmentation)) is None
-
-
-def test_a_hidden_node_stays_out_of_the_hierarchy(a_slicer_scene, tree, flair, segmentation):
-    segmentation.SetHideFromEditors(True)
-    place_beside(a_slicer_scene.scene, segmentation, flair)
-    assert not tree.GetItemByDataNode(segmentation)
-
-
-def test_no_transform_is_touched(a_slicer_scene, tree, flair, segmentation):
-    scene = a_slicer_scene.scene
-    a_study(tree, flair)
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    segmentation.SetAndObserveTransformNodeID(transform.GetID())
-    place_beside(scene, segmentation, flair)
-    assert segmentation.GetTransformNodeID() == transform.GetID()
-    assert flair.GetTransformNodeID() is None

@@ -7,14 +7,17 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging import reading
 from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.scene import input_checks
 from AnomalyDetectionLib.scene.input_checks import problems, warnings
 from AnomalyDetectionLib.scene.rough_contrast import SWAPPED_BELOW, rough_contrast
-from AnomalyDetectionLib.scene.volumes import RAS_LPS
+from AnomalyDetectionLib.scene.volumes import RAS_LPS, affine, ijk_to_ras
 from conftest import SAMPLE
 from slicer_scene import add_volume
+
+from scene.in_the_scene import load, rigid, sheared, under
 
 SHAPE = (40, 60, 60)
 GRID = np.diag([3.0, 3.0, 4.0, 1.0])
@@ -45,22 +48,9 @@ def only(sentences):
     return sentences[0]
 
 
-def load(scene, path, name):
-    """A NIfTI file as a volume node, as Slicer's Volumes module reads it."""
-    image = sitk.ReadImage(str(path))
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    return add_volume(scene, sitk.GetArrayFromImage(image), RAS_LPS @ matrix, name)
-
-
 @pytest.fixture
 def sample(scene):
-    if not (SAMPLE / "simulated_T1.nii.gz").exists():
-        pytest.skip("the built-in sample is not here")
-    return load(scene, SAMPLE / "simulated_T1.nii.gz", "A"), load(
-        scene, SAMPLE / "simulated_FLAIR.nii.gz", "B"
-    )
+    return load(SAMPLE / "simulated_T1.nii.gz", "A"), load(SAMPLE / "simulated_FLAIR.nii.gz", "B")
 
 
 def test_a_good_pair_has_no_problem(t1, flair):
@@ -137,11 +127,7 @@ def test_volumes_that_do_not_overlap(scene, flair):
 
 
 def test_a_transform_may_bring_them_together_or_apart(scene, t1, flair):
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    matrix = vtk.vtkMatrix4x4()
-    matrix.SetElement(0, 3, 1000)
-    transform.SetMatrixTransformToParent(matrix)
-    t1.SetAndObserveTransformNodeID(transform.GetID())
+    transform = under(scene, rigid(shift=(1000, 0, 0)), t1)
     assert "do not overlap" in only(problems(t1, flair))
     flair.SetAndObserveTransformNodeID(transform.GetID())
     assert problems(t1, flair) == []
@@ -176,11 +162,7 @@ def test_both_under_the_same_bent_transform_are_fine(scene, t1, flair):
 
 
 def test_shear(scene, t1, flair):
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    matrix = vtk.vtkMatrix4x4()
-    matrix.SetElement(0, 1, 0.3)
-    transform.SetMatrixTransformToParent(matrix)
-    t1.SetAndObserveTransformNodeID(transform.GetID())
+    under(scene, sheared(0.3), t1)
     assert '"T1" are not at right angles' in only(problems(t1, flair))
 
 
@@ -214,13 +196,7 @@ def test_swapped_by_what_they_show(sample):
 
 
 def test_swapped_is_seen_under_a_transform_as_well(scene, sample):
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    turn = vtk.vtkTransform()
-    turn.RotateWXYZ(15, 1, 2, 3)
-    turn.Translate(300, -100, 50)
-    transform.SetMatrixTransformToParent(turn.GetMatrix())
-    for node in sample:
-        node.SetAndObserveTransformNodeID(transform.GetID())
+    under(scene, rigid((5, 8, 12), (300, -100, 50)), *sample)
     assert warnings(*sample) == []
     assert "swapped" in only(warnings(*sample[::-1]))
 
@@ -253,9 +229,7 @@ def test_thick_slices_and_thin_slabs(scene, t1):
 def test_a_t1_of_half_the_head(scene, sample):
     t1, flair = sample
     half = slicer.util.arrayFromVolume(t1)[:, :, : t1.GetImageData().GetDimensions()[0] // 2].copy()
-    matrix = vtk.vtkMatrix4x4()
-    t1.GetIJKToRASMatrix(matrix)
-    part = add_volume(scene, half, slicer.util.arrayFromVTKMatrix(matrix), "A")
+    part = add_volume(scene, half, ijk_to_ras(t1), "A")
     assert '"A" does not reach' in only(warnings(part, flair))
 
 
@@ -278,10 +252,7 @@ def test_real_pairs_are_told_from_swapped_ones(shared_data):
         images = [sitk.ReadImage(str(shared_data(pair, f"{role}.nii.gz"))) for role in ("T1", "FLAIR")]
         sides = []
         for image in images:
-            matrix = np.eye(4)
-            matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-            matrix[:3, 3] = image.GetOrigin()
-            sides.append((voxels_of(image), RAS_LPS @ matrix))
+            sides.append((voxels_of(image), RAS_LPS @ affine(Grid.of(image))))
         t1, flair = sides
         assert rough_contrast(*t1, *flair).order > SWAPPED_BELOW, pair
         assert rough_contrast(*flair, *t1).order < SWAPPED_BELOW, pair

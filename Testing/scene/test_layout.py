@@ -19,9 +19,10 @@ from AnomalyDetectionLib.scene.view_layout import (
     side_by_side,
     slice_orientation,
 )
-from scipy.spatial.transform import Rotation
 from slice_rendering import Window
 from slicer_scene import SlicerScene, add_volume, make_scene
+
+from scene.in_the_scene import rigid, under
 
 OWN = {T1_VIEW, FLAIR_VIEW}
 
@@ -47,21 +48,15 @@ class Desk:
         nodes = {"t1": self.t1, "flair": self.flair, "score": self.score} | changes
         side_by_side(self.scene, self.application, self.layout, **nodes)
 
-    def shown(self):
-        return self.window.shown
-
     def node(self, name):
         return self.views[name].node
-
-    def close(self):
-        self.window.close()
 
 
 @pytest.fixture
 def desk(a_slicer_scene):
     made = Desk(a_slicer_scene)
     yield made
-    made.close()
+    made.window.close()
 
 
 def matrix(node):
@@ -71,7 +66,7 @@ def matrix(node):
 def test_t1_without_and_flair_with_overlay_in_linked_views_of_their_own(desk):
     desk.side_by_side(opacity=0.25)
     assert is_side_by_side(desk.layout)
-    assert desk.shown() == OWN
+    assert desk.window.shown == OWN
     t1, flair = (desk.views[name].composite for name in (T1_VIEW, FLAIR_VIEW))
     assert (t1.GetBackgroundVolumeID(), t1.GetForegroundVolumeID()) == (desk.t1.GetID(), None)
     assert flair.GetBackgroundVolumeID() == desk.flair.GetID()
@@ -114,7 +109,7 @@ def test_putting_back_brings_the_layout_that_was_there(desk):
     desk.side_by_side()
     assert put_back(desk.layout)
     assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutConventionalView
-    assert "Red" in desk.shown()
+    assert "Red" in desk.window.shown
 
 
 def test_side_by_side_twice_still_knows_the_layout_that_was_there(desk):
@@ -134,7 +129,7 @@ def test_three_planes_with_3d_go_back_to_where_they_were_opened_from(desk, forme
     assert desk.layout.GetViewArrangement() == desk.layout.SlicerLayoutFourUpView
     assert is_arranged(desk.layout)
     assert put_back(desk.layout)
-    assert desk.shown() == OWN
+    assert desk.window.shown == OWN
     assert put_back(desk.layout)
     assert desk.layout.GetViewArrangement() == own
     assert not is_arranged(desk.layout)
@@ -153,7 +148,7 @@ def test_what_the_three_planes_showed_comes_back_also_from_a_saved_scene(desk, t
     show_volumes(red, desk.flair, desk.score, 0.5)
     desk.scene.SetURL(str(tmp_path / "scene.mrml"))
     assert desk.scene.Commit()
-    desk.close()
+    desk.window.close()
 
     opened = Desk(make_scene())
     opened.scene.SetURL(str(tmp_path / "scene.mrml"))
@@ -167,7 +162,7 @@ def test_what_the_three_planes_showed_comes_back_also_from_a_saved_scene(desk, t
     assert [node.GetName() for node in shown] == ["T1", "FLAIR"]
     assert red.GetForegroundOpacity() == pytest.approx(0.3)
     assert red.GetCompositing() == red.Add
-    opened.close()
+    opened.window.close()
 
 
 def test_a_layout_that_the_user_chose_since_stays(desk):
@@ -209,18 +204,13 @@ def test_a_larger_window_is_filled_when_fitted_again(desk):
 
 
 def test_the_views_lie_in_the_slices_of_an_oblique_flair_under_a_transform(desk):
-    tilt = Rotation.from_euler("xyz", (15, -8, 5), degrees=True).as_matrix()
+    tilt, turn = rigid((15, -8, 5))[:3, :3], rigid((0, 0, 20))
     flair = volume(desk.scene, "oblique", tilt @ np.diag([-1, -1, 1]))
-    turn = Rotation.from_euler("z", 20, degrees=True).as_matrix()
-    transform = desk.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    to_parent = np.eye(4)
-    to_parent[:3, :3] = turn
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(to_parent))
-    flair.SetAndObserveTransformNodeID(transform.GetID())
+    under(desk.scene, turn, flair)
     desk.side_by_side(flair=flair)
     for name in OWN:
         normal = matrix(desk.node(name))[:3, 2]
-        assert abs(normal @ (turn @ tilt)[:, 2]) == pytest.approx(1.0, abs=1e-6)
+        assert abs(normal @ (turn[:3, :3] @ tilt)[:, 2]) == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -244,24 +234,24 @@ def test_the_layout_that_was_there_survives_saving_and_opening(desk, tmp_path):
     for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode", desk.scene):
         desk.scene.RemoveNode(node)  # no data needed
     assert desk.scene.Commit()
-    desk.close()
+    desk.window.close()
 
     opened = Desk(make_scene())
     register(opened.layout)
     opened.scene.SetURL(str(tmp_path / "scene.mrml"))
     assert opened.scene.Import()
     assert is_side_by_side(opened.layout)
-    assert opened.shown() == OWN
+    assert opened.window.shown == OWN
     assert put_back(opened.layout)
     assert opened.layout.GetViewArrangement() == opened.layout.SlicerLayoutConventionalView
-    opened.close()
+    opened.window.close()
 
 
 def test_a_scene_opened_before_the_layout_was_known_shows_it_then(desk):
     desk.layout.SetViewArrangement(SIDE_BY_SIDE)  # unknown still: Slicer shows nothing
-    assert desk.shown() != OWN
+    assert desk.window.shown != OWN
     register(desk.layout)
-    assert desk.shown() == OWN
+    assert desk.window.shown == OWN
 
 
 def test_a_t1_that_is_gone_leaves_its_view_empty(desk):

@@ -1,13 +1,18 @@
 """The most similar normal tissue to a finding of the scene: looked up when it can be, else a sentence says why not."""
 
 import hashlib
+import sys
 
 import numpy as np
 import pytest
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import save_model
+from AnomalyDetectionLib.scene.export import export_pictures
+from AnomalyDetectionLib.scene.nearest_tissue import comparison_of
+from AnomalyDetectionLib.scene.result import findings_of, rederive, results_in, score_map_of
 from normal_tissue import a_model_with_library
+from PIL import Image
 from result_in_scene import a_result, saved_and_opened
 
 
@@ -31,14 +36,10 @@ def made_by(path):
 
 
 def compared(result, number=1):
-    from AnomalyDetectionLib.scene.nearest_tissue import comparison_of
-
     return comparison_of(result, number)
 
 
 def test_a_finding_of_the_scene_is_compared_as_the_engine_would(a_slicer_scene, model, model_file):
-    from AnomalyDetectionLib.scene.result import findings_of, score_map_of
-
     result = a_result(a_slicer_scene, provenance=made_by(model_file))
     scores, tissue = score_map_of(result), NormalTissue.of(model)
     items = findings_of(result).items
@@ -52,8 +53,6 @@ def test_a_finding_of_the_scene_is_compared_as_the_engine_would(a_slicer_scene, 
 
 
 def test_it_is_there_for_findings_of_another_threshold(a_slicer_scene, model_file):
-    from AnomalyDetectionLib.scene.result import rederive
-
     result = a_result(a_slicer_scene, provenance=made_by(model_file))
     findings = rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=5.5, min_patches=1)
     newest = max(finding.number for finding in findings.items)
@@ -64,8 +63,6 @@ def test_it_is_there_for_findings_of_another_threshold(a_slicer_scene, model_fil
 
 
 def test_it_is_there_in_a_scene_that_was_saved_and_opened(a_slicer_scene, model_file, tmp_path):
-    from AnomalyDetectionLib.scene.result import results_in
-
     result = a_result(a_slicer_scene, provenance=made_by(model_file))
     before = compared(result)
     made = saved_and_opened(a_slicer_scene.scene, tmp_path)
@@ -110,8 +107,6 @@ def test_a_result_that_does_not_say_its_model_is_a_sentence(a_slicer_scene, prov
 
 
 def test_a_missing_package_is_a_sentence(a_slicer_scene, model_file, monkeypatch):
-    import sys
-
     result = a_result(a_slicer_scene, provenance=made_by(model_file))
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(InputError, match="safetensors is not installed"):
@@ -119,9 +114,6 @@ def test_a_missing_package_is_a_sentence(a_slicer_scene, model_file, monkeypatch
 
 
 def test_exported_pictures_show_it_where_it_can_be_looked_up(a_slicer_scene, model_file, tmp_path):
-    from AnomalyDetectionLib.scene.export import export_pictures
-    from PIL import Image
-
     result = a_result(a_slicer_scene, provenance=made_by(model_file))
     with_it = Image.open(export_pictures(result, tmp_path / "with")[0]).size
     model_file.unlink()

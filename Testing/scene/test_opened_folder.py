@@ -15,11 +15,10 @@ from AnomalyDetectionLib.reporting.result_folder import ImageNotFoundError, find
 from AnomalyDetectionLib.scene import saved_review
 from AnomalyDetectionLib.scene.editing import add_finding, take_edits
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
+from AnomalyDetectionLib.scene.hierarchy import identity_in_scene
 from AnomalyDetectionLib.scene.input_checks import problems
-from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
-from AnomalyDetectionLib.scene.patients import identity_in_scene
+from AnomalyDetectionLib.scene.opened_folder import close_result, open_result, remembered_files
 from AnomalyDetectionLib.scene.places import centre_of
-from AnomalyDetectionLib.scene.remembered_files import remembered_files
 from AnomalyDetectionLib.scene.result import (
     findings_of,
     has_probabilities,
@@ -54,6 +53,18 @@ def opened_in(made, folder, **images):
     opened = open_folder(folder)
     found = {role: find_image(opened, role, images.get(role)) for role in ("t1", "flair")}
     return open_result(made.scene, made.logics, opened, found)
+
+
+def closed_with_a_review(made, folder):
+    """Open it, give finding 1 the category 3, save that, and close it."""
+    opened = opened_in(made, folder)
+    set_category(opened.result.table, 1, 3)
+    saved_and_closed(made, opened)
+
+
+def saved_and_closed(made, opened):
+    save_review(opened.result, opened.folder, opened.saved)
+    close_result(made.scene, opened.result)
 
 
 def table_of(result):
@@ -99,8 +110,11 @@ def test_the_findings_are_those_of_the_folder_on_the_voxels_of_its_flair(
 
 
 def test_with_the_score_map_the_threshold_can_be_changed(a_slicer_scene, folder):
-    result = opened_in(a_slicer_scene, folder).result
+    opened = opened_in(a_slicer_scene, folder)
+    result = opened.result
     assert why_fixed(result) == ""
+    assert save_review(result, opened.folder, opened.saved) == (opened.saved, [])
+    assert not (folder / "review.json").exists(), "what was only looked at is not written"
     rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=4.5, min_patches=1)
     assert sorted(table_of(result)) == [1, 2, 4]
 
@@ -143,8 +157,7 @@ def test_the_review_comes_back_and_no_file_of_the_engine_is_touched(a_slicer_sce
     point = FLAIR_GRID.points(np.array([[50, 30, 6]]))[0] * (-1, -1, 1)
     added = add_finding(a_slicer_scene.scene, a_slicer_scene.logics, result, point.tolist())
     kept = repr(rows(result.table, all=True))  # NaN is not equal to itself
-    save_review(result, opened.folder, opened.saved)
-    close_result(a_slicer_scene.scene, result)
+    saved_and_closed(a_slicer_scene, opened)
     again = opened_in(a_slicer_scene, folder)
     assert repr(rows(again.result.table, all=True)) == kept
     assert added in table_of(again.result)
@@ -160,8 +173,7 @@ def test_a_threshold_that_was_changed_comes_back_with_the_numbers(a_slicer_scene
     opened = opened_in(a_slicer_scene, folder)
     rederive(a_slicer_scene.scene, a_slicer_scene.logics, opened.result, threshold=4.5, min_patches=1)
     set_category(opened.result.table, 4, 4)
-    save_review(opened.result, opened.folder, opened.saved)
-    close_result(a_slicer_scene.scene, opened.result)
+    saved_and_closed(a_slicer_scene, opened)
     again = opened_in(a_slicer_scene, folder).result
     assert settings_of(again) == (4.5, 1)
     assert {row.number: row.category for row in rows(again.table)} == {1: 0, 2: 0, 4: 4}
@@ -171,24 +183,14 @@ def test_an_outline_that_was_deleted_by_hand_stays_deleted(a_slicer_scene, folde
     opened = opened_in(a_slicer_scene, folder)
     opened.result.segmentation.GetSegmentation().RemoveSegment("Segment_2")
     assert take_edits(opened.result) == [2]
-    save_review(opened.result, opened.folder, opened.saved)
-    close_result(a_slicer_scene.scene, opened.result)
+    saved_and_closed(a_slicer_scene, opened)
     again = opened_in(a_slicer_scene, folder).result
     assert {row.number: row.edited for row in rows(again.table)}[2] == "deleted"
     assert again.segmentation.GetSegmentation().GetSegment("Segment_2") is None
 
 
-def test_what_was_only_looked_at_is_not_written(a_slicer_scene, folder):
-    opened = opened_in(a_slicer_scene, folder)
-    assert save_review(opened.result, opened.folder, opened.saved) == (opened.saved, [])
-    assert not (folder / "review.json").exists()
-
-
 def test_a_review_of_another_run_is_not_shown_and_not_lost(a_slicer_scene, folder):
-    opened = opened_in(a_slicer_scene, folder)
-    set_category(opened.result.table, 1, 3)
-    save_review(opened.result, opened.folder, opened.saved)
-    close_result(a_slicer_scene.scene, opened.result)
+    closed_with_a_review(a_slicer_scene, folder)
     earlier = (folder / "review.json").read_bytes()
     record = record_of(folder / "findings.json")
     record["run"]["finished_utc"] = "2025-01-01T00:00:00+00:00"
@@ -232,18 +234,10 @@ def test_a_damaged_review_is_said_and_kept(a_slicer_scene, folder, text):
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"numbers": [[99, 0, 0]]},
-        {"rows": [{"number": 1}]},
-        {"threshold": "high"},
-        {"rows": [{"number": 77}]},
-    ],
+    [{"numbers": [[99, 0, 0]]}, {"rows": [{"number": 1}]}, {"threshold": "high"}, {"rows": [{"number": 77}]}],
 )
 def test_a_review_that_says_what_cannot_be_is_said_and_the_findings_are_there(a_slicer_scene, folder, change):
-    opened = opened_in(a_slicer_scene, folder)
-    set_category(opened.result.table, 1, 3)
-    save_review(opened.result, opened.folder, opened.saved)
-    close_result(a_slicer_scene.scene, opened.result)
+    closed_with_a_review(a_slicer_scene, folder)
     (folder / "review.json").write_text(json.dumps({**record_of(folder / "review.json"), **change}))
     again = opened_in(a_slicer_scene, folder)
     assert again.remarks

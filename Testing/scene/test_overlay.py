@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from AnomalyDetectionLib.scene.overlay import (
-    colour_table,
-    set_legend_visible,
-    show_scores,
-)
+from AnomalyDetectionLib.scene.overlay import colour_table, set_legend_visible, show_scores
 from result_in_scene import saved_and_opened
 from slicer_scene import add_volume
 from vtk.util.numpy_support import vtk_to_numpy

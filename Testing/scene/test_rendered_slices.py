@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import slicer
 from AnomalyDetectionLib.scene.overlay import set_legend_visible
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import rederive, remove_result
@@ -21,9 +20,10 @@ from AnomalyDetectionLib.scene.slice_views import (
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW, side_by_side
 from result_in_scene import a_result, add_study, stored_scores
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 from slice_rendering import SliceView, Window
 from synthetic_study import FLAIR_GRID, MODEL_GRID
+
+from scene.in_the_scene import rigid, under
 
 SIZE = (420, 440)
 # A finding of 4 x 4 patches in three slices, a rim below the threshold beside it, and another finding.
@@ -36,11 +36,9 @@ SCORES = {
 
 def turned(grid, angles):
     """A grid turned round the origin of the world."""
-    turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    turn = rigid(angles)[:3, :3]
     return dataclasses.replace(
-        grid,
-        origin=tuple(map(float, turn @ grid.origin)),
-        direction=tuple(map(float, turn.ravel())),
+        grid, origin=tuple(map(float, turn @ grid.origin)), direction=tuple(map(float, turn.ravel()))
     )
 
 
@@ -48,7 +46,7 @@ def turned(grid, angles):
 class Shown:
     """A result and a view of its largest finding."""
 
-    made: slicer
+    made: object
     result: object
     view: SliceView
 
@@ -107,11 +105,7 @@ def shown(a_slicer_scene, request):
         return show(a_slicer_scene)
     if request.param == "oblique":
         return show(a_slicer_scene, (12, -9, 17))
-    transform = a_slicer_scene.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("xyz", (0, 8, 25), degrees=True).as_matrix()
-    matrix[:3, 3] = 30, -12, 8
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    transform = under(a_slicer_scene.scene, rigid((0, 8, 25), (30, -12, 8)))
     return show(a_slicer_scene, transform=transform)
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import sys
 
-import numpy as np
 import pytest
-import slicer
-import vtk
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note
 from AnomalyDetectionLib.scene.report_export import export_report
-from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive
+from AnomalyDetectionLib.scene.result import findings_of, hide_hints, rederive, results_in
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras
 from made_reports import JANE, RECORD, parsed
 from result_in_scene import a_result, saved_and_opened
-from vtk.util.numpy_support import vtk_to_numpy
+
+from scene.in_the_scene import draw_box, everything, rigid, under
 
 
 @pytest.fixture
@@ -94,28 +93,16 @@ def test_without_findings_there_is_a_report(a_slicer_scene, result, tmp_path):
 
 
 def draw(result, number):
-    """Draw 20 voxels in the place of a finding, as the Segment Editor does; returns IJK to RAS of the FLAIR."""
-    segment = result.segmentation.GetSegmentation().GetSegment(f"Segment_{number}")
-    part = slicer.vtkOrientedImageData()  # the editor keeps the box round what was painted
-    part.SetExtent(50, 54, 50, 53, 6, 6)
-    part.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    vtk_to_numpy(part.GetPointData().GetScalars())[:] = 1
-    matrix = vtk.vtkMatrix4x4()
-    result.flair.GetIJKToRASMatrix(matrix)
-    part.SetImageToWorldMatrix(matrix)
-    segment.RemoveAllRepresentations()
-    segment.SetLabelValue(1)
-    segment.AddRepresentation("Binary labelmap", part)
-    return matrix
+    draw_box(result, number, (50, 54), (50, 53), (6, 6))
 
 
 def test_a_correction_by_hand_counts(result, tmp_path):
     number = rows(result.table)[0].number
-    matrix = draw(result, number)
+    draw(result, number)
     page = report_of(result, tmp_path)
     row = page.all("table", "findings")[0].all("tbody")[0].all("td")
     assert row[1].text == f"{20 * 0.8 * 0.85 * 4 / 1000:.2f}"
-    right, front, up = np.array([*matrix.MultiplyPoint((52, 51.5, 6, 1))[:3]]).round()
+    right, front, up = (ijk_to_ras(result.flair) @ (52, 51.5, 6, 1))[:3].round()
     letters = zip((right, front, up), ("RL", "AP", "SI"), strict=True)
     assert row[5 if len(row) == 7 else 6].text == ", ".join(
         f"{pair[int(mm < 0)]} {abs(mm):.0f}" for mm, pair in letters
@@ -139,12 +126,7 @@ def test_an_added_finding_is_the_readers_and_no_correction(a_slicer_scene, resul
 
 def test_coordinates_of_a_flair_that_was_moved_since_are_explained(a_slicer_scene, result, tmp_path):
     assert not report_of(result, tmp_path).all("section", "warnings")
-    transform = a_slicer_scene.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    shift = vtk.vtkMatrix4x4()
-    shift.SetElement(2, 3, 30.0)
-    transform.SetMatrixTransformToParent(shift)
-    for node in (result.flair, result.t1, result.score, result.segmentation):
-        node.SetAndObserveTransformNodeID(transform.GetID())
+    under(a_slicer_scene.scene, rigid(shift=(0, 0, 30)), *everything(result))
     page = report_of(result, tmp_path)
     assert "has been moved in the scene since" in page.all("section", "warnings")[0].text
     z = findings_of(result).items[0].centroid_ras[2]
@@ -152,8 +134,6 @@ def test_coordinates_of_a_flair_that_was_moved_since_are_explained(a_slicer_scen
 
 
 def test_a_saved_scene_has_it_too(a_slicer_scene, result, tmp_path):
-    from AnomalyDetectionLib.scene.result import results_in
-
     before = export_report(result, tmp_path / "before.html").read_text("utf-8")
     made = saved_and_opened(a_slicer_scene.scene, tmp_path)
     after = export_report(results_in(made.scene)[0], tmp_path / "after.html").read_text("utf-8")

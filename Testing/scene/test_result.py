@@ -16,10 +16,10 @@ import vtk
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.stored_scores import StoredScores, read_stored, restore
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.scene import result as module
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, set_decision, set_note, undo
 from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import (
-    add_result,
     findings_of,
     provenance_of,
     rederive,
@@ -30,6 +30,7 @@ from AnomalyDetectionLib.scene.result import (
     score_map_of,
     settings_of,
 )
+from AnomalyDetectionLib.scene.volumes import ijk_to_ras as matrix
 from conftest import SAMPLE
 from result_in_scene import (
     SCORES,
@@ -43,6 +44,8 @@ from result_in_scene import (
 )
 from slicer_scene import add_volume
 from synthetic_study import FLAIR_GRID, MODEL_GRID, rotated
+
+from scene.in_the_scene import TURN, everything, load, under
 
 WORKING = ("brain", "patch_scores", "candidates", "prepared_t1", "prepared_flair", "prepared_brain")
 
@@ -61,24 +64,6 @@ def names_in(scene):
 
 def array(node):
     return slicer.util.arrayFromVolume(node)
-
-
-def matrix(node):
-    rows_of_it = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(rows_of_it)
-    return slicer.util.arrayFromVTKMatrix(rows_of_it)
-
-
-def under_a_transform(scene, *nodes):
-    """Turn these nodes round and shift them by a parent transform; its matrix (4, 4)."""
-    turn = vtk.vtkTransform()
-    turn.Translate(12, -7, 30)
-    turn.RotateWXYZ(25, 1, 2, 3)
-    transform = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    transform.SetMatrixTransformToParent(turn.GetMatrix())
-    for node in nodes:
-        node.SetAndObserveTransformNodeID(transform.GetID())
-    return slicer.util.arrayFromVTKMatrix(turn.GetMatrix())
 
 
 def test_a_result_is_complete_and_its_names_say_what_it_is_and_of_which_volume(a_slicer_scene):
@@ -111,14 +96,13 @@ def test_inputs_under_a_transform_have_their_result_in_the_same_place(a_slicer_s
     """The engine works in world space, the nodes of the result move with the FLAIR."""
     scene = a_slicer_scene.scene
     voxels = np.zeros(FLAIR_GRID.shape, np.float32)
-    inside = under_a_transform(scene)
-    local = np.linalg.inv(inside) @ ijk_to_ras(FLAIR_GRID)
+    local = np.linalg.inv(TURN) @ ijk_to_ras(FLAIR_GRID)
     t1, flair = add_volume(scene, voxels, local, "T1"), add_volume(scene, voxels, local, "FLAIR")
-    under_a_transform(scene, t1, flair)
+    under(scene, TURN, t1, flair)
     result = a_result(a_slicer_scene, t1=t1, flair=flair)
     for node in (result.score, result.segmentation, result.brain, result.prepared_t1, result.patch_scores):
         assert node.GetParentTransformNode() is flair.GetParentTransformNode()
-    np.testing.assert_allclose(inside @ matrix(result.prepared_flair), ijk_to_ras(MODEL_GRID), atol=1e-9)
+    np.testing.assert_allclose(TURN @ matrix(result.prepared_flair), ijk_to_ras(MODEL_GRID), atol=1e-9)
     for row in rows(result.table):
         np.testing.assert_allclose(centre_of(result, row.number), row.centroid_ras, atol=1e-6)
 
@@ -178,25 +162,15 @@ def test_another_result_has_names_of_its_own_and_comes_second(a_slicer_scene):
     assert (numbers(first), numbers(second)) == ([1, 2, 3], [1])
 
 
-def test_a_result_that_has_lost_a_node_is_none(a_slicer_scene):
+def test_a_result_that_has_lost_a_node_or_its_record_is_none(a_slicer_scene):
     first, second = a_result(a_slicer_scene), a_result(a_slicer_scene)
     a_slicer_scene.scene.RemoveNode(first.segmentation)
     assert result_of(first.score) is None
     assert result_of(first.flair) is None
     assert result_of(None) is None
     assert results_in(a_slicer_scene.scene) == [second]
-
-
-def test_a_result_whose_record_was_lost_is_none(a_slicer_scene):
-    result = a_result(a_slicer_scene)
-    result.record.SetText("")
+    second.record.SetText("")
     assert results_in(a_slicer_scene.scene) == []
-
-
-def test_the_segmentation_refers_to_the_flair(a_slicer_scene):
-    result = a_result(a_slicer_scene)
-    role = result.segmentation.GetReferenceImageGeometryReferenceRole()
-    assert result.segmentation.GetNodeReference(role) is result.flair
 
 
 def test_the_sliders_work_without_the_t1(a_slicer_scene):
@@ -479,29 +453,20 @@ def test_without_the_working_volumes_the_findings_stay_and_a_sentence_says_why(a
         rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=4.5, min_patches=1)
     assert results_in(a_slicer_scene.scene) == [result]
     assert (rows(result.table), result.record.GetText()) == before
-
-
-def test_without_the_working_volumes_a_finding_is_where_it_was_found(a_slicer_scene):
-    result = a_result(a_slicer_scene)
-    result.patch_scores.SetAndObserveImageData(None)
     row = rows(result.table)[0]
     np.testing.assert_allclose(centre_of(result, row.number), row.centroid_ras)
 
 
-def test_the_centre_moves_with_the_volumes(a_slicer_scene):
+@pytest.mark.parametrize("rederived", [False, True])
+def test_everything_follows_a_flair_that_was_moved(a_slicer_scene, rederived):
     result = a_result(a_slicer_scene)
     before = np.append(centre_of(result, 2), 1.0)
-    turn = under_a_transform(a_slicer_scene.scene, result.flair, result.score, result.segmentation)
-    np.testing.assert_allclose(centre_of(result, 2), (turn @ before)[:3], atol=1e-6)
-
-
-def test_everything_follows_a_flair_that_was_moved(a_slicer_scene):
-    result = a_result(a_slicer_scene)
-    before = np.append(centre_of(result, 2), 1.0)
-    turn = under_a_transform(a_slicer_scene.scene, result.flair)
-    rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=3.0, min_patches=1)
-    np.testing.assert_allclose(centre_of(result, 2), (turn @ before)[:3], atol=1e-6)
-    transform = result.flair.GetParentTransformNode()
+    if rederived:
+        transform = under(a_slicer_scene.scene, TURN, result.flair)
+        rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=3.0, min_patches=1)
+    else:
+        transform = under(a_slicer_scene.scene, TURN, *everything(result))
+    np.testing.assert_allclose(centre_of(result, 2), (TURN @ before)[:3], atol=1e-6)
     assert result.score.GetParentTransformNode() is transform
     assert result.segmentation.GetParentTransformNode() is transform
 
@@ -568,7 +533,9 @@ def test_the_sample_follows_its_sliders_and_comes_back(a_slicer_scene, sample_ru
         pytest.skip("the run has not kept its scores")
     record = json.loads((sample_run.output / "findings.json").read_text("utf-8"))
     own, least = record["threshold"], record["min_patches"]
-    result = a_result_of_the_sample(a_slicer_scene, read_stored(folder), own, least)
+    t1, flair = (load(SAMPLE / f"simulated_{name}.nii.gz", name) for name in ("T1", "FLAIR"))
+    options = {"t1": t1, "flair": flair, "threshold": own, "min_patches": least}
+    result = a_result(a_slicer_scene, stored=read_stored(folder), **options)
     assert [item.number for item in findings_of(result).items] == numbers(result)
     before = rows(result.table)
     for threshold in (own / 1.5, own * 1.5, own):
@@ -576,27 +543,6 @@ def test_the_sample_follows_its_sliders_and_comes_back(a_slicer_scene, sample_ru
     assert rows(result.table) == before
     engine = sitk.GetArrayFromImage(sitk.ReadImage(str(sample_run.output / "suspected_anomalies.nii.gz")))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(findings_of(result).labels), engine)
-
-
-def a_result_of_the_sample(made, stored, threshold, min_patches):
-    nodes = []
-    for name in ("T1", "FLAIR"):
-        image = sitk.ReadImage(str(SAMPLE / f"simulated_{name}.nii.gz"))
-        affine = np.eye(4)
-        affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-        affine[:3, 3] = image.GetOrigin()
-        ras = np.diag([-1, -1, 1, 1]) @ affine
-        nodes.append(add_volume(made.scene, sitk.GetArrayFromImage(image), ras, name))
-    return add_result(
-        made.scene,
-        made.logics,
-        t1=nodes[0],
-        flair=nodes[1],
-        stored=stored,
-        provenance={},
-        threshold=threshold,
-        min_patches=min_patches,
-    )
 
 
 def test_the_bridge_is_imported_without_what_slicer_may_not_have():
@@ -611,8 +557,6 @@ def test_the_bridge_is_imported_without_what_slicer_may_not_have():
 
 
 def test_what_the_run_derived_is_not_derived_again(a_slicer_scene, monkeypatch):
-    from AnomalyDetectionLib.scene import result as module
-
     stored = stored_scores()
     written = derive_findings(restore(stored), threshold=3.0, min_patches=1)
     derived = []

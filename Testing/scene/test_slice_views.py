@@ -37,6 +37,12 @@ def a_result(scene, name=""):
     )
 
 
+def shown_result(scene):
+    result = a_result(scene)
+    show_result(scene, result)
+    return result
+
+
 @pytest.fixture
 def views(a_slicer_scene):
     application = a_slicer_scene.logics.application
@@ -62,8 +68,7 @@ def test_every_view_shows_the_flair_with_the_scores_over_it(a_slicer_scene, view
 
 def test_the_t1_of_side_by_side_gets_no_overlay(a_slicer_scene, views):
     t1_view = SliceView(a_slicer_scene.scene, a_slicer_scene.logics.application, "Axial", (100, 100), T1_VIEW)
-    result = a_result(a_slicer_scene.scene)
-    show_result(a_slicer_scene.scene, result)
+    result = shown_result(a_slicer_scene.scene)
     assert shown(t1_view) == (result.t1.GetID(), None)
     set_overlay_visible(a_slicer_scene.scene, result, True)
     assert shown(t1_view) == (result.t1.GetID(), None)
@@ -102,7 +107,7 @@ def pan(view):
 
 
 def test_going_to_a_point_in_sight_changes_the_slice_and_nothing_else(a_slicer_scene, views):
-    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    shown_result(a_slicer_scene.scene)
     for view in views.values():
         view.fit()
     before = {name: pan(view) for name, view in views.items()}
@@ -115,7 +120,7 @@ def test_going_to_a_point_in_sight_changes_the_slice_and_nothing_else(a_slicer_s
 
 
 def test_a_point_out_of_sight_comes_into_the_middle(a_slicer_scene, views):
-    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    shown_result(a_slicer_scene.scene)
     red = views["Red"]
     red.fit()
     red.node.SetFieldOfView(10, 10, 1)  # zoomed in on the middle
@@ -131,7 +136,7 @@ def test_a_point_out_of_sight_comes_into_the_middle(a_slicer_scene, views):
 def test_views_that_are_not_shown_are_left_alone(a_slicer_scene):
     window = Window(a_slicer_scene.scene, a_slicer_scene.logics.application)
     window.layout.SetViewArrangement(window.layout.SlicerLayoutOneUpRedSliceView)
-    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    shown_result(a_slicer_scene.scene)
     moved = []
     for name, view in window.views.items():
         view.node.AddObserver("ModifiedEvent", lambda *_, name=name: moved.append(name))
@@ -141,7 +146,7 @@ def test_views_that_are_not_shown_are_left_alone(a_slicer_scene):
 
 
 def test_a_jump_stops_in_the_middle_of_a_thick_slice(a_slicer_scene, views):
-    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    shown_result(a_slicer_scene.scene)
     jump(a_slicer_scene.scene, (3.0, -7.0, 7.6), a_slicer_scene.logics.application)
     assert views["Red"].logic.GetSliceOffset() == pytest.approx(6.0)  # slices at -10, -6, -2, 2, 6, ...
     turned = views["Green"].node.GetSliceToRAS()
@@ -149,8 +154,7 @@ def test_a_jump_stops_in_the_middle_of_a_thick_slice(a_slicer_scene, views):
 
 
 def test_a_jump_in_a_turned_view_goes_through_the_point(a_slicer_scene, views):
-    result = a_result(a_slicer_scene.scene)
-    show_result(a_slicer_scene.scene, result)
+    shown_result(a_slicer_scene.scene)
     red = views["Red"].node
     red.SetSliceToRASByNTP(0.0, 0.5, 0.8660254, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
     jump(a_slicer_scene.scene, (3.0, -7.0, 7.6), a_slicer_scene.logics.application)
@@ -159,7 +163,7 @@ def test_a_jump_in_a_turned_view_goes_through_the_point(a_slicer_scene, views):
 
 
 def test_a_jump_out_of_the_volume_does_no_harm(a_slicer_scene, views):
-    show_result(a_slicer_scene.scene, a_result(a_slicer_scene.scene))
+    shown_result(a_slicer_scene.scene)
     jump(a_slicer_scene.scene, (500.0, 0.0, 500.0), a_slicer_scene.logics.application)
     assert views["Red"].logic.GetSliceOffset() == pytest.approx(500.0)
 
@@ -195,16 +199,14 @@ def test_outlines_are_those_of_the_result_that_is_shown(a_slicer_scene):
 
 
 def test_outlines_that_were_off_stay_off_after_the_bare_image(a_slicer_scene, views):
-    result = a_result(a_slicer_scene.scene)
-    show_result(a_slicer_scene.scene, result)
+    result = shown_result(a_slicer_scene.scene)
     result.segmentation.GetDisplayNode().SetVisibility(False)
     HiddenOverlay.hide(a_slicer_scene.scene, result).restore()
     assert not result.segmentation.GetDisplayNode().GetVisibility()
 
 
 def test_what_was_deleted_while_hidden_stays_deleted(a_slicer_scene, views):
-    result = a_result(a_slicer_scene.scene)
-    show_result(a_slicer_scene.scene, result)
+    result = shown_result(a_slicer_scene.scene)
     token = HiddenOverlay.hide(a_slicer_scene.scene, result)
     a_slicer_scene.scene.RemoveNode(result.score)
     a_slicer_scene.scene.RemoveNode(result.segmentation)
@@ -224,8 +226,7 @@ def test_a_foreground_chosen_while_hidden_is_kept(a_slicer_scene, views):
 
 
 def test_without_a_view_nothing_happens(a_slicer_scene):
-    result = a_result(a_slicer_scene.scene)
-    show_result(a_slicer_scene.scene, result)
+    result = shown_result(a_slicer_scene.scene)
     set_overlay_visible(a_slicer_scene.scene, result, True)
     jump(a_slicer_scene.scene, (0, 0, 0), a_slicer_scene.logics.application)
     HiddenOverlay.hide(a_slicer_scene.scene, result).restore()

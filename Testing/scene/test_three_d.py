@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import slicer
 from AnomalyDetectionLib.scene.result import remove_result
 from AnomalyDetectionLib.scene.three_d import show_in_3d, show_surface_of
 from result_in_scene import a_result
@@ -34,9 +33,6 @@ def test_it_is_made_once_moves_with_the_flair_and_goes_with_the_result(a_slicer_
     assert show_in_3d(scene, result).GetParentTransformNode() is transform
     remove_result(scene, result)
     assert model.GetScene() is None
-    assert slicer.util.getNodesByClass(
-        "vtkMRMLModelNode", scene
-    ) == [] or model not in slicer.util.getNodesByClass("vtkMRMLModelNode", scene)
 
 
 def test_only_the_surface_of_the_result_that_is_shown_is_seen(a_slicer_scene):

@@ -19,13 +19,14 @@ from AnomalyDetectionLib.scene.volumes import (
     image_data,
     image_of,
     matrix_between,
+    oriented_image,
     study_files,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 from slicer_scene import add_like, add_volume
-from vtk.util.numpy_support import vtk_to_numpy
+
+from scene.in_the_scene import rigid, sheared, under
 
 ONE_SCENE_IS_ENOUGH = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -33,15 +34,11 @@ ONE_SCENE_IS_ENOUGH = settings(
 SHAPE = (6, 7, 8)
 
 
-def rotation(angles):
-    return Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
-
-
 @st.composite
 def grids(draw):
     """An IJK-to-RAS matrix: oblique, axes in any order, flipped, anisotropic, far away."""
     angle = st.floats(-180, 180)
-    axes = rotation([draw(angle) for _ in range(3)])[:, draw(st.permutations(range(3)))]
+    axes = rigid([draw(angle) for _ in range(3)])[:3, :3][:, draw(st.permutations(range(3)))]
     flips = np.array([draw(st.sampled_from([-1.0, 1.0])) for _ in range(3)])
     spacing = np.array([draw(st.floats(0.2, 12.0)) for _ in range(3)])
     matrix = np.eye(4)
@@ -50,14 +47,9 @@ def grids(draw):
     return matrix
 
 
-@st.composite
-def rigid(draw):
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation([draw(st.floats(-180, 180)) for _ in range(3)])
-    matrix[:3, 3] = [draw(st.floats(-500, 500)) for _ in range(3)]
-    return matrix
-
-
+angles = st.tuples(*[st.floats(-180, 180)] * 3)
+shifts = st.tuples(*[st.floats(-500, 500)] * 3)
+rigids = st.builds(rigid, angles, shifts)
 voxel_types = st.sampled_from([np.int16, np.uint8, np.float32, np.uint16, np.int32, np.float64])
 
 
@@ -65,16 +57,11 @@ def voxels(dtype=np.int16, shape=SHAPE, seed=0):
     return np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)
 
 
-def under(scene, node, *matrices):
+def chained(scene, node, *matrices):
     """Put a node under a chain of linear transforms, the first nearest to it."""
     child = node
     for matrix in matrices:
-        parent = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-        rows = vtk.vtkMatrix4x4()
-        rows.DeepCopy(np.asarray(matrix, float).ravel().tolist())
-        parent.SetMatrixTransformToParent(rows)
-        child.SetAndObserveTransformNodeID(parent.GetID())
-        child = parent
+        child = under(scene, matrix, child)
     return node
 
 
@@ -109,10 +96,10 @@ def image_points(image, ijk):
 
 
 @ONE_SCENE_IS_ENOUGH
-@given(matrix=grids(), chain=st.lists(rigid(), max_size=3), dtype=voxel_types)
+@given(matrix=grids(), chain=st.lists(rigids, max_size=3), dtype=voxel_types)
 def test_every_voxel_of_any_volume_keeps_its_value_and_its_place(a_slicer_scene, matrix, chain, dtype):
     scene = a_slicer_scene.scene
-    node = under(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), *chain)
+    node = chained(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), *chain)
     image = image_of(node)
     assert sitk.GetArrayFromImage(image).dtype == dtype
     assert np.array_equal(sitk.GetArrayFromImage(image), voxels(dtype))
@@ -120,13 +107,13 @@ def test_every_voxel_of_any_volume_keeps_its_value_and_its_place(a_slicer_scene,
 
 
 @ONE_SCENE_IS_ENOUGH
-@given(matrix=grids(), placed=rigid(), t1_matrix=grids(), t1_placed=rigid(), dtype=voxel_types)
+@given(matrix=grids(), placed=rigids, t1_matrix=grids(), t1_placed=rigids, dtype=voxel_types)
 def test_files_for_the_engine_hold_the_same_voxels_at_the_same_places(
     a_slicer_scene, tmp_path, matrix, placed, t1_matrix, t1_placed, dtype
 ):
     scene = a_slicer_scene.scene
-    flair = under(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), placed)
-    t1 = under(scene, add_volume(scene, voxels(dtype, seed=1), t1_matrix, "T1"), t1_placed)
+    flair = chained(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), placed)
+    t1 = chained(scene, add_volume(scene, voxels(dtype, seed=1), t1_matrix, "T1"), t1_placed)
     files = study_files(t1, flair, None, tmp_path)
     assert set(files) == {"t1", "flair"}
     for node, path in ((t1, files["t1"]), (flair, files["flair"])):
@@ -136,10 +123,10 @@ def test_files_for_the_engine_hold_the_same_voxels_at_the_same_places(
 
 
 @ONE_SCENE_IS_ENOUGH
-@given(matrix=grids(), chain=st.lists(rigid(), max_size=2), dtype=voxel_types)
+@given(matrix=grids(), chain=st.lists(rigids, max_size=2), dtype=voxel_types)
 def test_an_image_that_goes_out_and_comes_back_lies_on_itself(a_slicer_scene, matrix, chain, dtype):
     scene = a_slicer_scene.scene
-    node = under(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), *chain)
+    node = chained(scene, add_volume(scene, voxels(dtype), matrix, "FLAIR"), *chain)
     image = image_of(node)
     back = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "back")
     to_own_space = np.linalg.inv(matrix_between(node, None))
@@ -152,10 +139,10 @@ def test_an_image_that_goes_out_and_comes_back_lies_on_itself(a_slicer_scene, ma
 
 
 @ONE_SCENE_IS_ENOUGH
-@given(matrix=grids(), placed=rigid())
+@given(matrix=grids(), placed=rigids)
 def test_an_array_is_put_on_exactly_the_grid_of_the_reference(a_slicer_scene, matrix, placed):
     scene = a_slicer_scene.scene
-    node = under(scene, add_volume(scene, voxels(), matrix, "FLAIR"), placed)
+    node = chained(scene, add_volume(scene, voxels(), matrix, "FLAIR"), placed)
     score = add_like(scene, voxels(np.float32, seed=2), node, "score")
     assert np.array_equal(ijk_to_ras(score), ijk_to_ras(node))
     assert score.GetTransformNodeID() == node.GetTransformNodeID()
@@ -183,7 +170,7 @@ def test_a_copy_of_the_voxels_is_not_the_node(a_slicer_scene):
 
 def test_scaling_along_the_voxel_axes_is_exact(a_slicer_scene):
     scene = a_slicer_scene.scene
-    node = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), np.diag([2.0, 0.5, -3.0, 1.0]))
+    node = chained(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), np.diag([2.0, 0.5, -3.0, 1.0]))
     image = image_of(node)
     assert image.GetSpacing() == pytest.approx((2.0, 0.5, 3.0))
     assert np.allclose(image_points(image, CORNERS), world_points(node, CORNERS), atol=1e-9)
@@ -191,18 +178,14 @@ def test_scaling_along_the_voxel_axes_is_exact(a_slicer_scene):
 
 def test_shear_is_refused_with_a_sentence(a_slicer_scene):
     scene = a_slicer_scene.scene
-    sheared = np.eye(4)
-    sheared[0, 1] = 0.3
-    node = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), sheared)
+    node = chained(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), sheared(0.3))
     with pytest.raises(InputError, match=r'"FLAIR" are not at right angles .* harden'):
         image_of(node)
 
 
 def test_a_little_shear_is_straightened_about_the_centre(a_slicer_scene):
     scene = a_slicer_scene.scene
-    sheared = np.eye(4)
-    sheared[0, 1] = 0.02
-    node = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), sheared)
+    node = chained(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), sheared(0.02))
     image = image_of(node)
     direction = np.array(image.GetDirection()).reshape(3, 3)
     assert np.allclose(direction.T @ direction, np.eye(3), atol=1e-12)
@@ -213,8 +196,7 @@ def test_a_little_shear_is_straightened_about_the_centre(a_slicer_scene):
 
 def test_header_rounding_of_single_precision_is_kept_as_it_is(a_slicer_scene):
     scene = a_slicer_scene.scene
-    matrix = np.eye(4)
-    matrix[:3, :3] = (rotation([11, 22, 33]) * [0.45, 0.45, 4.0]).astype(np.float32)
+    matrix = rigid([11, 22, 33], scale=[0.45, 0.45, 4.0]).astype(np.float32)
     node = add_volume(scene, voxels(), matrix, "FLAIR")
     image = image_of(node)
     assert np.allclose(image_points(image, CORNERS), world_points(node, CORNERS), rtol=0, atol=1e-9)
@@ -233,10 +215,8 @@ def test_a_transform_that_is_not_linear_is_refused_with_a_sentence(a_slicer_scen
 
 def test_both_under_the_same_bent_transform_go_out_in_their_own_space(a_slicer_scene, tmp_path):
     scene = a_slicer_scene.scene
-    shifted = np.eye(4)
-    shifted[:3, 3] = 1, 2, 3
     flair = add_volume(scene, voxels(), np.diag([2.0, 2.0, 2.0, 1.0]), "FLAIR")
-    t1 = under(scene, add_volume(scene, voxels(seed=1), np.eye(4), "T1"), shifted)
+    t1 = chained(scene, add_volume(scene, voxels(seed=1), np.eye(4), "T1"), rigid(shift=(1, 2, 3)))
     both = bent(scene)
     flair.SetAndObserveTransformNodeID(both.GetID())
     t1.GetParentTransformNode().SetAndObserveTransformNodeID(both.GetID())
@@ -266,23 +246,13 @@ def a_segmentation(scene, reference, *masks):
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
     for number, mask in enumerate(masks):
-        data = slicer.vtkOrientedImageData()
-        data.SetDimensions(mask.shape[::-1])
-        data.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-        vtk_to_numpy(data.GetPointData().GetScalars()).reshape(mask.shape)[:] = mask
-        rows = vtk.vtkMatrix4x4()
-        reference.GetIJKToRASMatrix(rows)
-        data.SetImageToWorldMatrix(rows)
+        data = oriented_image(mask.astype(np.uint8), ijk_to_ras(reference))
         node.AddSegmentFromBinaryLabelmapRepresentation(data, f"part {number}", [1, 0, 0], f"part_{number}")
     return node
 
 
-OBLIQUE = np.eye(4)
-OBLIQUE[:3, :3] = rotation([20, -10, 30]) * [0.9, -0.9, 4.0]
-OBLIQUE[:3, 3] = 300, -200, 1000
-MOVED = np.eye(4)
-MOVED[:3, :3] = rotation([5, 15, 40])
-MOVED[:3, 3] = -30, 40, 5
+OBLIQUE = rigid([20, -10, 30], (300, -200, 1000), [0.9, -0.9, 4.0])
+MOVED = rigid([5, 15, 40], (-30, 40, 5))
 
 
 def mask_image(node, flair, folder):
@@ -305,7 +275,7 @@ def test_a_mask_under_the_same_transform_as_the_flair_fits_it_voxel_by_voxel(a_s
     scene = a_slicer_scene.scene
     flair = add_volume(scene, voxels(), OBLIQUE, "FLAIR")
     node = a_segmentation(scene, flair, voxels() > 150)
-    under(scene, flair, MOVED)
+    chained(scene, flair, MOVED)
     node.SetAndObserveTransformNodeID(flair.GetTransformNodeID())
     assert np.array_equal(
         sitk.GetArrayFromImage(mask_image(node, flair, tmp_path)), (voxels() > 150).astype(np.uint8)
@@ -314,7 +284,7 @@ def test_a_mask_under_the_same_transform_as_the_flair_fits_it_voxel_by_voxel(a_s
 
 def test_a_mask_on_another_grid_under_another_transform_is_found_in_the_world(a_slicer_scene, tmp_path):
     scene = a_slicer_scene.scene
-    flair = under(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), MOVED)
+    flair = chained(scene, add_volume(scene, voxels(), np.eye(4), "FLAIR"), MOVED)
     fine = np.diag([0.5, 0.5, 0.5, 1.0])
     inside = np.zeros((12, 14, 16), np.uint8)
     inside[3:9, 4:10, 4:12] = 1
@@ -350,10 +320,12 @@ def test_an_empty_mask_and_one_elsewhere_are_refused_with_a_sentence(a_slicer_sc
         mask_image(no_segment, flair, tmp_path)
     with pytest.raises(InputError, match='"brain" is empty'):
         mask_image(a_segmentation(scene, flair, np.zeros(SHAPE)), flair, tmp_path)
-    away = np.eye(4)
-    away[:3, 3] = 500
     with pytest.raises(InputError, match='"brain" lies outside "FLAIR"'):
-        mask_image(under(scene, a_segmentation(scene, flair, voxels() > 100), away), flair, tmp_path)
+        mask_image(
+            chained(scene, a_segmentation(scene, flair, voxels() > 100), rigid(shift=(500, 500, 500))),
+            flair,
+            tmp_path,
+        )
 
 
 def test_a_large_study_is_written(a_slicer_scene, tmp_path):

@@ -12,7 +12,7 @@ from ..detection.detection_settings import DetectionSettings, setting_of
 from ..model.bundled import DEFAULT_MODEL, PAPER_KIND, bundled_models, model_info
 from .devices import Devices
 from .labels import about_setting
-from .messages import say
+from .widgets import say
 
 DEVICES = (("auto", "Automatic (GPU if there is one)"), ("cpu", "CPU"), ("gpu", "GPU"))
 

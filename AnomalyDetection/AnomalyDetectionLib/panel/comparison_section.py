@@ -13,23 +13,14 @@ from ..detection.compare_findings import Change
 from ..errors import InputError
 from ..reporting.result_comparison import Comparison, summary
 from ..reporting.result_folder import find_image, open_folder, read_image
+from ..scene import comparison_nodes as nodes
 from ..scene import view_layout
 from ..scene.comparison_job import ComparisonJob
-from ..scene.comparison_nodes import (
-    change_of,
-    comparison_of,
-    earlier_of,
-    is_beside,
-    is_of_these_settings,
-    keep_comparison,
-    place_earlier,
-    show_beside,
-    show_t1_again,
-)
+from ..scene.comparison_nodes import earlier_of, is_beside
 from ..scene.result import Result, results_in
 from ..scene.titles import title_of
 from . import slicer_python
-from .messages import say
+from .widgets import say, timer
 
 POLL_MS = 200
 
@@ -45,9 +36,7 @@ class ComparisonSection:
         self._offered: list[Result] = []
         self._filling = False
         self._number: int | None = None
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._timer = timer(POLL_MS, self._poll, repeat=True)
         ui = panel.ui
         ui.earlierSelector.currentIndexChanged.connect(self._chosen)
         ui.earlierBesideButton.clicked.connect(self._beside)
@@ -72,7 +61,7 @@ class ComparisonSection:
         """Follow another result, or none, and show its stored comparison."""
         if self._later is not None and (result is None or result.score is not self._later.score):
             self.stop()
-        known = None if result is None else comparison_of(result)
+        known = None if result is None else nodes.comparison_of(result)
         if result is None or not is_beside(self._panel.scene, result):
             view_layout.label_views(self._panel.scene)
         self._panel.review.table.show_changes(None if known is None else short_words(known[0]))
@@ -82,20 +71,20 @@ class ComparisonSection:
         """Show the change of a finding; None: of all findings."""
         self._number = number
         result = self._panel.result
-        known = None if result is None else comparison_of(result)
+        known = None if result is None else nodes.comparison_of(result)
         if result is None or known is None:
             if not self.running:
                 say(self._panel.ui.changeLabel, "")
             return
         comparison, name = known
         lines = [_("Since {name}: {summary}").format(name=name, summary=summary(comparison.changes))]
-        change = None if number is None else change_of(comparison, number)
+        change = None if number is None else nodes.change_of(comparison, number)
         if change is not None:
             lines.insert(0, in_words(change))
         elif number is not None:
             lines.insert(0, _("This finding was not there when the results were compared: compare again."))
         lines += comparison.remarks
-        if not is_of_these_settings(result, comparison):
+        if not nodes.is_of_these_settings(result, comparison):
             lines.append(_("Threshold or minimum size have changed since: compare again."))
         say(self._panel.ui.changeLabel, "\n".join(lines), "warning" if comparison.remarks else "")
 
@@ -130,9 +119,7 @@ class ComparisonSection:
 
     def _poll(self) -> None:
         job, result, earlier = self._job, self._later, self._earlier
-        if job is None or result is None or earlier is None:
-            return
-        if job.state == "running":
+        if job is None or result is None or earlier is None or job.state == "running":
             return
         self._timer.stop()
         self._job = self._later = None
@@ -141,13 +128,10 @@ class ComparisonSection:
             comparison = job.finish()
             if there:
                 with slicer.util.WaitCursor():
-                    keep_comparison(result, comparison, self._name_of(earlier))
-                    place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
-        except (
-            InputError,
-            OSError,
-            ValueError,
-        ) as error:  # the files of the earlier result may have been deleted meanwhile
+                    nodes.keep_comparison(result, comparison, self._name_of(earlier))
+                    nodes.place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)
+        # The files of the earlier result may have been deleted meanwhile.
+        except (InputError, OSError, ValueError) as error:
             say(self._panel.ui.changeLabel, str(error), "error")
             self._panel.detect.show_log(job.log)
             self.refresh()
@@ -167,7 +151,7 @@ class ComparisonSection:
         """The earlier FLAIR in the left view."""
         if not view_layout.is_side_by_side(self._panel.layout_node):
             self._panel.views.side_by_side()
-        show_beside(self._panel.scene, result)
+        nodes.show_beside(self._panel.scene, result)
         self.refresh()
 
     def _fill(self, there: list[Result], result: Result | None) -> None:
@@ -192,9 +176,7 @@ class ComparisonSection:
         place = selector.currentIndex
         if self._filling or place <= 0:
             return
-        self._filling = True
         selector.currentIndex = 0  # reset it, as it serves as a menu; the label below shows what was compared
-        self._filling = False
         if place <= len(self._offered):
             self.compare(self._offered[place - 1])
             return
@@ -210,7 +192,7 @@ class ComparisonSection:
         if result is None or earlier_of(result) is None:
             self.refresh()
         elif is_beside(self._panel.scene, result) and view_layout.is_side_by_side(self._panel.layout_node):
-            show_t1_again(self._panel.scene, result)
+            nodes.show_t1_again(self._panel.scene, result)
             self.refresh()
         else:
             self._open_beside(result)

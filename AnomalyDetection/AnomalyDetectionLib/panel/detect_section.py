@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -13,13 +12,12 @@ from ..errors import InputError
 from ..scene.detection_job import DetectionInputs, DetectionJob
 from ..scene.result import Result, results_in, would_lose_review
 from . import first_run
-from .messages import Line
 from .remarks import remarks
 from .standby import Standby
+from .widgets import Line, timer
 
 POLL_MS = 150
-STATUS_MS = 10_000
-"""How long the status bar shows that a run has ended, ms."""
+STATUS_MS = 10_000  # how long the status bar shows that a run has ended, ms
 
 
 class DetectSection:
@@ -31,14 +29,12 @@ class DetectSection:
         self._job_pair: tuple[Any, ...] = ()
         self._ready: Result | None = None
         self._outcome_of: tuple[Any, ...] = ()
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._timer = timer(POLL_MS, self._poll, repeat=True)
         self.standby = Standby(panel.logic.standby)
         ui = panel.ui
         ui.detectButton.clicked.connect(self.click)
         ui.cancelButton.clicked.connect(self.cancel)
-        ui.detailsButton.toggled.connect(self._show_details)
+        ui.detailsButton.toggled.connect(lambda shown: setattr(ui.detailsText, "visible", shown))
         ui.showResultButton.clicked.connect(self.show_ready)
         ui.progressWidget.visible = False
         self.outcome = Line(ui.outcomeLabel)
@@ -83,17 +79,34 @@ class DetectSection:
             return
         self._panel.by_hand.take(adopt=True)
         replace = self._to_replace()
-        if replace is not None and would_lose_review(replace) and not self._may_be_lost():
+        # A review that cannot be carried over to the new result.
+        lost = _(
+            "The voxel grid of the FLAIR has changed since it was analysed: your review of its findings and your edits"
+            ' will be lost. Detect again? ("Keep the earlier result" under Inputs keeps them.)'
+        )
+        if (
+            replace is not None
+            and would_lose_review(replace)
+            and not slicer.util.confirmOkCancelDisplay(lost)
+        ):
             return
         self.show_log("")
         self._say("")
         self._ready = None
         # WaitCursor processes events, such as the second click of a double click.
         self._panel.ui.detectButton.enabled = False
+        parameters = self._panel.parameters
+        inputs = DetectionInputs(
+            t1=parameters.t1,
+            flair=parameters.flair,
+            brain_mask=parameters.brainMask,
+            settings=self._panel.advanced.settings(),
+            keep_intermediate=parameters.keepIntermediate,
+        )
         try:
             with slicer.util.WaitCursor():
                 standby = self.standby.take()
-                self._job = self._panel.logic.start(self._inputs(), replace=replace, standby=standby)
+                self._job = self._panel.logic.start(inputs, replace=replace, standby=standby)
                 self._job_pair = self._panel.pair
         except (InputError, OSError) as error:
             self._say(str(error), "error")
@@ -152,9 +165,7 @@ class DetectSection:
     def _end(self, job: DetectionJob) -> None:
         self._timer.stop()
         self._job = None
-        self._panel.by_hand.take(
-            adopt=True
-        )  # finish typing and painting, as the findings are about to change
+        self._panel.by_hand.take(adopt=True)  # typing and painting, as the findings are about to change
         self._outcome_of = self._panel.pair
         log, took = job.log, job.seconds
         name = self._job_pair[1].GetName()
@@ -218,14 +229,6 @@ class DetectSection:
         self.show_log(log or _("The program wrote nothing."))
         self._panel.refresh()
 
-    def _may_be_lost(self) -> bool:
-        """Ask before a review is lost that cannot be carried over to the new result."""
-        text = _(
-            "The voxel grid of the FLAIR has changed since it was analysed: your review of its findings and your edits"
-            ' will be lost. Detect again? ("Keep the earlier result" under Inputs keeps them.)'
-        )
-        return bool(slicer.util.confirmOkCancelDisplay(text))
-
     def installed(self) -> bool:
         """Whether the engine can run; asks to install missing packages."""
         missing = first_run.missing_requirements()
@@ -241,28 +244,15 @@ class DetectSection:
             self._say(str(error), "error")
             self.show_log(getattr(error, "instructions", ""))
             return False
-        self._say(
-            ""
-            if ready
-            else _(
-                "Nothing was installed: click Detect anomalies again and agree, as the detection needs the packages."
-            )
+        refused = _(
+            "Nothing was installed: click Detect anomalies again and agree, as the detection needs the packages."
         )
+        self._say("" if ready else refused)
         return bool(ready)
 
     def _say_installing(self, text: str) -> None:
         self._say(text)
         slicer.app.processEvents()
-
-    def _inputs(self) -> DetectionInputs:
-        parameters = self._panel.parameters
-        return DetectionInputs(
-            t1=parameters.t1,
-            flair=parameters.flair,
-            brain_mask=parameters.brainMask,
-            settings=self._panel.advanced.settings(),
-            keep_intermediate=parameters.keepIntermediate,
-        )
 
     def _to_replace(self) -> Result | None:
         """The result of the same pair: the current one, else the newest."""
@@ -273,6 +263,3 @@ class DetectSection:
         candidates = [*results_in(self._panel.scene), *([shown] if shown is not None else [])]
         same = [r for r in candidates if r.flair is parameters.flair and r.t1 is parameters.t1]
         return same[-1] if same else None
-
-    def _show_details(self, shown: bool) -> None:
-        self._panel.ui.detailsText.visible = shown

@@ -8,16 +8,13 @@ from typing import Any
 
 import slicer
 
-from ..scene.remembered_files import remembered_files
+from ..scene.opened_folder import remembered_files
 
 
 def instance_files(node: Any) -> list[Path]:
     """The DICOM files of a volume node in its order, from Slicer's database or from the result folder that it was opened with.
 
     Empty for other formats, and for scenes saved on another computer.
-
-    Args:
-        node: vtkMRMLVolumeNode.
     """
     identifiers = (node.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)  # Slicer may be built without DICOM

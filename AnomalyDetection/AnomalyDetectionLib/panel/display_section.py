@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..model.false_positive_curve import in_words
 from ..scene import overlay, slice_views
-from ..scene.result import (
-    Result,
-    has_probabilities,
-    rates_of,
-    rederive,
-    results_in,
-    scores_voxels,
-    settings_of,
-    why_fixed,
-)
+from ..scene import result as results
+from ..scene.result import Result, has_probabilities, results_in, settings_of
 from .labels import about_setting
-from .messages import say
+from .widgets import say, timer
 
-LEAST_THRESHOLD = 0.5
-"""Minimum of the threshold slider, unless the model's own threshold is nearly as low."""
-
+LEAST_THRESHOLD = 0.5  # minimum of the threshold slider, unless the model's own threshold is nearly as low
 REST_MS = 120
 """How long a slider must rest before the findings are updated, ms, so that dragging stays smooth."""
 
@@ -37,10 +26,7 @@ class DisplaySection:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._hidden: slice_views.HiddenOverlay | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.rederive)
+        self._timer = timer(REST_MS, self.rederive)
         ui = panel.ui
         slider = ui.thresholdSlider
         # The range in the .ui file is for scores that are deviations.
@@ -86,7 +72,7 @@ class DisplaySection:
             ui.hideOverlayButton,
         ):
             widget.enabled = result is not None
-        fixed = "" if result is None else why_fixed(result)
+        fixed = "" if result is None else results.why_fixed(result)
         of_paper = result is None or not has_probabilities(result)
         at_once = _(
             "The findings follow at once, without another detection, and keep their numbers and reviews."
@@ -100,7 +86,7 @@ class DisplaySection:
         else:
             say(ui.minimumVolumeLabel, self._smallest(result))
             one = round(ui.minimumSizeSlider.value) == 1
-            if scores_voxels(result):
+            if results.scores_voxels(result):
                 ui.minimumSizeSlider.suffix = _(" voxel") if one else _(" voxels")
             else:
                 ui.minimumSizeSlider.suffix = _(" patch") if one else _(" patches")
@@ -108,8 +94,7 @@ class DisplaySection:
     def show_in_views(self, views: Collection[str] | None = None) -> None:
         """Show the result in the slice views: overlay on the FLAIR, outlines, legend; without one hide all.
 
-        Args:
-            views: as for `slice_views.show_result`; None: those that results are shown in.
+        `views`: as for `slice_views.show_result`; None: those that results are shown in.
         """
         result = self._panel.result
         if result is None:
@@ -162,15 +147,14 @@ class DisplaySection:
             return
         self._panel.by_hand.take(adopt=True)
         try:
-            rederive(
+            results.rederive(
                 self._panel.scene, self._panel.logics, result, threshold=wanted[0], min_patches=wanted[1]
             )
         except InputError as error:
             self._panel.review.tell(str(error), "error")
             self.take(result)  # reset the sliders
             return
-        self._panel.review.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
         self.refresh()
 
     def hide_overlay(self) -> None:
@@ -191,7 +175,7 @@ class DisplaySection:
 
     def _findings_in_a_normal_scan(self, result: Result) -> str:
         """Findings per normal scan at the slider's threshold; "" if the model does not know."""
-        curve, ui = rates_of(result), self._panel.ui
+        curve, ui = results.rates_of(result), self._panel.ui
         if curve is None:
             return ""
         threshold, size = ui.thresholdSlider.value, round(ui.minimumSizeSlider.value)
@@ -212,7 +196,7 @@ class DisplaySection:
         """The minimum size of a finding in millilitres, and the size of a patch or voxel."""
         size = result.patch_scores.GetSpacing()
         count = round(self._panel.ui.minimumSizeSlider.value)
-        one = _("a voxel") if scores_voxels(result) else _("a patch stands for")
+        one = _("a voxel") if results.scores_voxels(result) else _("a patch stands for")
         text = _("about {ml:.2f} ml ({one} {dx:.1f} x {dy:.1f} x {dz:.1f} mm)")
         ml = count * size[0] * size[1] * size[2] / 1000
         return text.format(ml=ml, one=one, dx=size[0], dy=size[1], dz=size[2])

@@ -11,15 +11,15 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..dicom.patient import PatientHeader, patient_header
+from ..dicom.patient import patient_header
 from ..errors import InputError
 from ..scene import export
 from ..scene.dicom_export import export_dicom
 from ..scene.report_export import export_report
 from ..scene.result import Result
 from .dicom_files import add_to_database, instance_files, is_dicom
-from .messages import say
 from .remarks import remarks
+from .widgets import say
 
 LAST_FOLDER = "AnomalyDetection/ExportFolder"
 
@@ -30,27 +30,24 @@ class ExportSection:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         ui = panel.ui
-        ui.exportSegmentationButton.clicked.connect(self.segmentation)
-        ui.exportLabelsButton.clicked.connect(self.labels)
-        ui.exportTableButton.clicked.connect(self.table)
-        ui.exportPicturesButton.clicked.connect(self.pictures)
-        ui.exportReportButton.clicked.connect(self.report)
-        ui.exportDicomButton.clicked.connect(self.dicom)
+        slots = (
+            (ui.exportSegmentationButton, self.segmentation),
+            (ui.exportLabelsButton, self.labels),
+            (ui.exportTableButton, self.table),
+            (ui.exportPicturesButton, self.pictures),
+            (ui.exportReportButton, self.report),
+            (ui.exportDicomButton, self.dicom),
+        )
+        for button, slot in slots:
+            button.clicked.connect(slot)
+        self._buttons = [button for button, _slot in slots]
         say(ui.exportMessageLabel, "")
 
     def refresh(self) -> None:
         """Enable the buttons that apply to the current result."""
-        ui, there = self._panel.ui, self._panel.result is not None
-        for button in (
-            ui.exportSegmentationButton,
-            ui.exportLabelsButton,
-            ui.exportTableButton,
-            ui.exportPicturesButton,
-            ui.exportReportButton,
-            ui.exportDicomButton,
-        ):
-            button.enabled = there
-        result = self._panel.result
+        ui, result = self._panel.ui, self._panel.result
+        for button in self._buttons:
+            button.enabled = result is not None
         of_dicom = result is not None and is_dicom(result.flair)
         ui.exportDicomButton.enabled = of_dicom
         ui.exportDicomButton.toolTip = (
@@ -64,21 +61,13 @@ class ExportSection:
 
     def segmentation(self) -> None:
         """Ask for a file and write the segmentation."""
-        self._to_file(
-            _("Segmentation (*.seg.nrrd)"),
-            ".seg.nrrd",
-            lambda result, path: export.export_segmentation(
-                result, path, accepted_only=self._accepted_only()
-            ),
-        )
+        kind, only = _("Segmentation (*.seg.nrrd)"), self._accepted_only()
+        self._to_file(kind, ".seg.nrrd", export.export_segmentation, accepted_only=only)
 
     def labels(self) -> None:
         """Ask for a file and write the label map."""
-        self._to_file(
-            _("Label map (*.nii.gz)"),
-            ".nii.gz",
-            lambda result, path: export.export_labels(result, path, accepted_only=self._accepted_only()),
-        )
+        kind, only = _("Label map (*.nii.gz)"), self._accepted_only()
+        self._to_file(kind, ".nii.gz", export.export_labels, accepted_only=only)
 
     def table(self) -> None:
         """Ask for a file and write the table, reviews included."""
@@ -86,58 +75,43 @@ class ExportSection:
 
     def pictures(self) -> None:
         """Ask for a folder and write a picture of each finding."""
-        result = self._panel.result
-        if result is None:
-            return
-        chosen = qt.QFileDialog.getExistingDirectory(
-            slicer.util.mainWindow(), _("Folder for the pictures"), self._last_folder()
-        )
-        if chosen:
-            folder = Path(chosen) / _file_name(result.segmentation.GetName())
-            accepted_only = self._accepted_only()
-            self._write(
-                lambda: export.export_pictures(result, folder, self._drawing, accepted_only=accepted_only),
-                folder,
-            )
+
+        def write(result: Result, folder: Path) -> None:
+            only = self._accepted_only()
+            export.export_pictures(result, folder, self._drawing, accepted_only=only)
+
+        self._to_folder(_("Folder for the pictures"), "", write)
 
     def report(self) -> None:
         """Ask for a file and write the report, reviews included."""
         anonymous = bool(self._panel.parameters.anonymousReport)
-        self._to_file(
-            _("Report (*.html)"),
-            ".html",
-            lambda result, path: export_report(
+
+        def write(result: Result, path: Path) -> None:
+            files = instance_files(result.flair)  # empty: not of DICOM images
+            export_report(
                 result,
                 path,
-                patient=self._patient(result),
+                patient=patient_header(files[0]) if files else None,
                 anonymous=anonymous,
                 accepted_only=self._accepted_only(),
                 remarks=remarks(result),
-            ),
-            "report" if anonymous else "",  # the result's name may contain the patient's name
-        )
+            )
+
+        # The result's name may contain the patient's name.
+        self._to_file(_("Report (*.html)"), ".html", write, name="report" if anonymous else "")
 
     def dicom(self) -> None:
         """Ask for a folder and write the DICOM objects; add them to Slicer's database if chosen."""
-        result = self._panel.result
-        if result is None:
-            return
-        chosen = qt.QFileDialog.getExistingDirectory(
-            slicer.util.mainWindow(), _("Folder for the DICOM objects"), self._last_folder()
-        )
-        if not chosen:
-            return
-        folder = Path(chosen) / (_file_name(result.segmentation.GetName()) + "_DICOM")
         notes: list[str] = []
 
-        def write() -> None:
+        def write(result: Result, folder: Path) -> None:
             written = export_dicom(
                 result,
                 instance_files(result.flair),
                 folder,
                 accepted_only=self._accepted_only(),
                 remarks=remarks(result),
-                reader=_reader(),
+                reader=str(slicer.app.applicationLogic().GetUserInformation().GetName() or ""),
             )
             notes.extend(f"{sentence}." for sentence in written.remarks)
             if self._panel.ui.dicomDatabaseCheckBox.checked:
@@ -149,14 +123,23 @@ class ExportSection:
                     )
                 )
 
-        self._write(write, folder, notes)
+        self._to_folder(_("Folder for the DICOM objects"), "_DICOM", write, notes)
 
-    def _patient(self, result: Result) -> PatientHeader | None:
-        """The patient, if the FLAIR was loaded from DICOM images."""
-        files = instance_files(result.flair)
-        return patient_header(files[0]) if files else None
+    def _to_folder(
+        self, title: str, ending: str, write: Callable[[Result, Path], Any], notes: Sequence[str] = ()
+    ) -> None:
+        """Ask for a folder and write into a new one in it, named after the result."""
+        result = self._panel.result
+        if result is None:
+            return
+        chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, self._last_folder())
+        if chosen:
+            folder = Path(chosen) / (_file_name(result.segmentation.GetName()) + ending)
+            self._write(lambda: write(result, folder), folder, notes)
 
-    def _to_file(self, kind: str, suffix: str, write: Callable[[Result, Path], Any], name: str = "") -> None:
+    def _to_file(
+        self, kind: str, suffix: str, write: Callable[..., Any], *, name: str = "", **options: bool
+    ) -> None:
         result = self._panel.result
         if result is None:
             return
@@ -167,13 +150,10 @@ class ExportSection:
         if chosen:
             path = Path(chosen if chosen.lower().endswith(suffix) else chosen + suffix)
             # The dialog has only checked the name as it was typed.
-            if str(path) == chosen or not path.exists() or self._may_replace(path):
-                self._write(lambda: write(result, path), path)
-
-    def _may_replace(self, path: Path) -> bool:
-        return bool(
-            slicer.util.confirmOkCancelDisplay(_("{path} already exists. Replace it?").format(path=path))
-        )
+            question = _("{path} already exists. Replace it?").format(path=path)
+            unasked = str(path) != chosen and path.exists()
+            if not unasked or slicer.util.confirmOkCancelDisplay(question):
+                self._write(lambda: write(result, path, **options), path)
 
     def _write(self, write: Callable[[], Any], path: Path, notes: Sequence[str] = ()) -> None:
         try:
@@ -199,11 +179,6 @@ class ExportSection:
 
     def _last_folder(self) -> str:
         return str(slicer.app.userSettings().value(LAST_FOLDER) or Path.home())
-
-
-def _reader() -> str:
-    """The reader's name in Slicer's settings (User); "" if there is none."""
-    return str(slicer.app.applicationLogic().GetUserInformation().GetName() or "")
 
 
 def _file_name(name: str) -> str:

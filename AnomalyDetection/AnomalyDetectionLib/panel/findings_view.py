@@ -35,9 +35,7 @@ ROW_PIXELS = 22
 class FindingsView:
     """The QTableWidget of the panel.
 
-    Args:
-        table: QTableWidget.
-        chosen: called with the number of the finding whose row the user selects.
+    `chosen`: called with the number of the finding whose row the user selects.
     """
 
     def __init__(self, table: Any, chosen: Callable[[int], None]) -> None:
@@ -98,13 +96,7 @@ class FindingsView:
             self._table.item(place, BEFORE).setText(self._changes.get(number, ""))
 
     def fill(self, rows: Sequence[FindingRow], slices: Mapping[int, int], order: str) -> None:
-        """Show these findings.
-
-        Args:
-            rows: any order.
-            slices: the slice of each, 1 the lowest on the head.
-            order: `BY_SCORE` or `BY_SLICE`.
-        """
+        """Show these findings. `slices`: the slice of each, 1 the lowest on the head."""
         ordered = in_order(rows, slices, order)
         self._filling = True
         self._numbers = [row.number for row in ordered]

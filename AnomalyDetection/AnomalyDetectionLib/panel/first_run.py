@@ -119,17 +119,9 @@ def explain(missing: Sequence[str]) -> str:
 def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Callable[[str], None]) -> bool:
     """Install what is missing, after having asked once.
 
-    Args:
-        missing: as `missing_requirements` gives it.
-        ask: shows a text and returns whether the user agrees.
-        progress: called with what is being done.
-
-    Returns:
-        Whether the engine can run now; False if the user did not agree, or Slicer is being tested.
-
-    Raises:
-        InputError: torch is missing, and so is the PyTorch extension.
-        InstallationError: it did not work; its `instructions` say how it does.
+    `ask`: shows a text and returns whether the user agrees. Returns whether the engine can run now; False if
+    the user did not agree, or Slicer is being tested. Raises an InputError if torch is missing, and so is the
+    PyTorch extension. Raises an InstallationError if it did not work; its `instructions` say how it does.
     """
     import slicer
 
@@ -137,12 +129,11 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
     if not packages:
         return True
     if TORCH in packages and not _can_import("PyTorchUtils"):
-        raise InputError(
-            _(
-                "The extension PyTorch is needed and not installed: open View > Extensions Manager, install PyTorch,"
-                " restart Slicer, and click Detect anomalies again."
-            )
+        text = _(
+            "The extension PyTorch is needed and not installed: open View > Extensions Manager, install PyTorch,"
+            " restart Slicer, and click Detect anomalies again."
         )
+        raise InputError(text)
     if slicer.app.testingEnabled():
         progress(_("Slicer is being tested: nothing is installed."))
         return False
@@ -152,9 +143,8 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
     try:
         with contextlib.redirect_stdout(printed):
             _install_all(packages, progress)
-    except (
-        Exception
-    ) as error:  # pip, the network, a proxy, a full disk: whatever it was, the way out is the same
+    # pip, the network, a proxy, a full disk: whatever it was, the way out is the same.
+    except Exception as error:
         raise _failure(_reason(error, printed.getvalue())) from error
     importlib.invalidate_caches()
     left = missing_requirements()
@@ -167,27 +157,19 @@ def by_hand(missing: Sequence[str]) -> str:
     """How to install packages on a computer without a network: which wheels, where to put them, which commands."""
     packages = _packages(missing)
     plain = " ".join(f'"{package.requirement}"' for package in packages if package in OTHERS)
-    tag, platforms = f"cp{sys.version_info.major}{sys.version_info.minor}", _pip_platforms()
-    target = " ".join(
-        [
-            "--only-binary=:all:",
-            f"--python-version {sys.version_info.major}.{sys.version_info.minor}",
-            *(f"--platform {platform}" for platform in platforms),
-        ]
-    )
-    download = f"python -m pip download --dest wheels {target}"
-    install_from = f'"{_python_slicer()}" -m pip install --no-index --find-links wheels'
-    fetch, put = [], []
-    if TORCH in packages:
-        index = "" if sys.platform == "darwin" else " --index-url https://download.pytorch.org/whl/cpu"
-        fetch.append(f'{download}{index} "{TORCH.requirement}"')
-        put.append(f'{install_from} "{TORCH.requirement}"')
-    if plain:
-        fetch.append(f"{download} {plain}")
-        put.append(f"{install_from} {plain}")
-    if DEEPBET in packages:
-        fetch.append(f'{download} --no-deps "{DEEPBET.requirement}"')
-        put.append(f'{install_from} --no-deps "{DEEPBET.requirement}"')
+    version, platforms = sys.version_info, _pip_platforms()
+    python = f"--python-version {version.major}.{version.minor}"
+    target = " ".join(["--only-binary=:all:", python, *(f"--platform {platform}" for platform in platforms)])
+    index = "" if sys.platform == "darwin" else "--index-url https://download.pytorch.org/whl/cpu "
+    steps = [  # an option for the download alone, one for both, and what
+        (index, "", f'"{TORCH.requirement}"' if TORCH in packages else ""),
+        ("", "", plain),
+        ("", "--no-deps ", f'"{DEEPBET.requirement}"' if DEEPBET in packages else ""),
+    ]
+    local = f'"{_python_slicer()}" -m pip install --no-index --find-links wheels'
+    fetch = [f"python -m pip download --dest wheels {target} {a}{b}{what}" for a, b, what in steps if what]
+    put = [f"{local} {b}{what}" for _a, b, what in steps if what]
+    tag = f"cp{version.major}{version.minor}"
     wheels = [
         f"{package.name.replace('-', '_')}-*-{f'{tag}-*' if package.compiled else 'py3-none-any'}.whl"
         + (f"  ({platforms[0]})" if package.compiled else "")
@@ -247,42 +229,31 @@ def _install_all(packages: Sequence[Package], progress: Callable[[str], None]) -
         _install(others)
     if DEEPBET in packages:
         progress(_("Installing deepbet ..."))
-        _install_alone(DEEPBET.requirement)
+        _install([DEEPBET.requirement], alone=True)
 
 
 def _install_torch() -> None:
     import PyTorchUtils
 
-    torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-        askConfirmation=False, torchVersionRequirement=f">={TORCH.at_least}"
-    )
-    if torch is None:
+    logic = PyTorchUtils.PyTorchUtilsLogic()
+    if logic.installTorch(askConfirmation=False, torchVersionRequirement=f">={TORCH.at_least}") is None:
         raise RuntimeError(_("the PyTorch extension did not install torch"))
 
 
-def _install(requirements: list[str]) -> None:
-    """With what they need; Slicer 5.12 shows its own progress and says when it has to be started again."""
+def _install(requirements: list[str], *, alone: bool = False) -> None:
+    """With what they need, or alone; Slicer 5.12 shows its own progress and says when to start it again."""
     import slicer
 
-    if _can_import("slicer.packaging"):  # since 5.12
-        from slicer import packaging
+    arguments = ["--no-deps", *requirements] if alone else requirements
+    if not _can_import("slicer.packaging"):  # since 5.12
+        slicer.util.pip_install(arguments)
+        return
+    from slicer import packaging
 
-        packaging.pip_ensure(requirements, requester=REQUESTER, prompt_install=False)
-    else:
-        slicer.util.pip_install(requirements)
-
-
-def _install_alone(requirement: str) -> None:
-    """Without what it declares."""
-    import slicer
-
-    arguments = ["--no-deps", requirement]
-    if _can_import("slicer.packaging"):  # since 5.12
-        from slicer import packaging
-
+    if alone:
         packaging.pip_install(arguments, requester=REQUESTER)
     else:
-        slicer.util.pip_install(arguments)
+        packaging.pip_ensure(arguments, requester=REQUESTER, prompt_install=False)
 
 
 def _can_import(name: str) -> bool:

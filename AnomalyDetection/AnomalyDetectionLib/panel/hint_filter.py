@@ -11,8 +11,7 @@ from slicer.i18n import tr as _
 from ..scene.findings_table import FindingRow
 from .labels import HINT_SHORT
 
-NARROW = 340
-"""Available width in pixels; if the buttons need more, they are placed in two rows."""
+NARROW = 340  # available width in pixels; if the buttons need more, they are placed in two rows
 
 
 class HintFilter:

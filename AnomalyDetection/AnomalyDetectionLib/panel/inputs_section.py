@@ -14,8 +14,8 @@ from ..scene.nodes import nodes_of_class
 from ..scene.suggested_inputs import SuggestedInputs, suggest_inputs
 from ..scene.titles import title_of
 from .dicom_files import instance_files
-from .messages import Line, say
 from .sample_data import load_sample
+from .widgets import Line, say
 
 
 class InputsSection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -12,6 +11,7 @@ from ..errors import InputError
 from ..scene import editing
 from ..scene.findings_table import ADDED, CHANGED, rows
 from ..scene.result import Result
+from .widgets import timer
 
 REST_MS = 300
 """How long the segments must be unchanged before edits are taken over, ms; one brush stroke makes many changes."""
@@ -23,10 +23,7 @@ class ManualEdits:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._observed: list[tuple[Any, int]] = []
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.take)
+        self._timer = timer(REST_MS, self.take)
         panel.ui.newFindingButton.clicked.connect(self.add)
         panel.ui.asDetectedButton.clicked.connect(self.as_detected)
 
@@ -53,8 +50,7 @@ class ManualEdits:
     def take(self, *, adopt: bool = False) -> None:
         """Update the table to the current segments.
 
-        Args:
-            adopt: turn segments that the reader has added into findings; not while one may still be painted.
+        `adopt`: turn segments that the reader has added into findings; not while one may still be painted.
         """
         self._timer.stop()
         result = self._panel.result
@@ -68,8 +64,7 @@ class ManualEdits:
         except InputError as error:
             self._panel.review.tell(str(error), "error")
         if changed:
-            self._panel.review.refill()
-            self._panel.views.findings_changed()
+            self._panel.findings_changed()
 
     def add(self) -> None:
         """Add a finding at the crosshair, or at the mouse over a slice view."""
@@ -88,8 +83,7 @@ class ManualEdits:
         except InputError as error:
             self._panel.review.tell(str(error), "warning")
             return
-        self._panel.review.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
         self._panel.review.mark(number)
 
     def as_detected(self) -> None:
@@ -113,8 +107,7 @@ class ManualEdits:
         except InputError as error:
             self._panel.review.tell(str(error), "error")
             return
-        self._panel.review.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
 
     def _changed(self, *_: Any) -> None:
         self._timer.start()

@@ -6,18 +6,16 @@ import base64
 from html import escape
 from typing import Any
 
-import qt
 from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..scene.nearest_tissue import comparison_of
-from .messages import say
+from .widgets import say, timer
 
 REST_MS = 150
 """How long a finding must be selected before it is compared, ms, so that stepping through stays smooth."""
 
-TILE = 38
-"""Pixels along the side of a patch; six patches fit into a narrow panel."""
+TILE = 38  # pixels along the side of a patch; six patches fit into a narrow panel
 
 
 class NearestTissueView:
@@ -26,10 +24,7 @@ class NearestTissueView:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._number: int | None = None
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self._compare)
+        self._timer = timer(REST_MS, self._compare)
         say(panel.ui.nearestLabel, "")
 
     def show(self, number: int | None) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..scene.logics import Logics
+from ..scene.nodes import Logics
 from ..scene.orphans import hide_orphans, orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
 from .advanced_section import AdvancedSection
@@ -22,25 +21,20 @@ from .result_folders import ResultFolders
 from .review_section import ReviewSection
 from .shortcuts import Shortcuts
 from .views import Views
-from .wheel_guard import WheelGuard
+from .widgets import WheelGuard, timer
 from .worklist_section import WorklistSection
 
 SETTLE_MS = 200
 """How long the scene must be unchanged before new volumes are processed, ms; a study adds many nodes."""
 
 
-IDLE_MS = 1500
-"""How long after a result is shown the first move of a slider is prepared, ms."""
+IDLE_MS = 1500  # how long after a result is shown the first move of a slider is prepared, ms
 
 
 class Panel:
     """The sections over one .ui, one scene and one parameter node.
 
-    Args:
-        ui: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
-        scene: vtkMRMLScene.
-        logics: of the scene.
-        logic: `AnomalyDetectionLogic`.
+    `ui`: the widgets of AnomalyDetection.ui by name (`slicer.util.childWidgetVariables`).
 
     Attributes:
         parameters: the parameter node wrapper; None while a scene is closed.
@@ -68,14 +62,8 @@ class Panel:
         self.worklist = WorklistSection(self)
         self.keys = Shortcuts(self)
         self._wheel = WheelGuard(ui.inputsCollapsibleButton.parentWidget(), ui.earlierSelector)
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(SETTLE_MS)
-        self._timer.timeout.connect(self._nodes_settled)
-        self._idle = qt.QTimer()
-        self._idle.setSingleShot(True)
-        self._idle.setInterval(IDLE_MS)
-        self._idle.timeout.connect(self._prepare)
+        self._timer = timer(SETTLE_MS, self._nodes_settled)
+        self._idle = timer(IDLE_MS, self._prepare)
         ui.resultSelector.nodeActivated.connect(self._result_chosen)
 
     @property
@@ -148,6 +136,11 @@ class Panel:
         """Called when nodes were added or removed; more changes may follow."""
         self._timer.start()
 
+    def findings_changed(self) -> None:
+        """Show findings that were derived again, or whose outlines were edited."""
+        self.review.refill()
+        self.views.findings_changed()
+
     def node_goes(self, node: Any) -> None:
         """Called before a node is removed: empty its selector, which would otherwise choose the next node."""
         parameters = self.parameters
@@ -165,8 +158,7 @@ class Panel:
     def show(self, result: Result, *, arrange: bool = False) -> None:
         """Make a result the current one, and show it in the panel and the views.
 
-        Args:
-            arrange: for a new result: show the views side by side, unless the user keeps a layout.
+        `arrange`: for a new result: show the views side by side, unless the user keeps a layout.
         """
         self._shown = ()
         self._choosing = True
@@ -184,7 +176,7 @@ class Panel:
             self.views.arrange()
         self._idle.start()
         if self.review.selected is None and self.review.table.numbers:
-            self.review.select_first()
+            self.review.select(self.review.table.numbers[0])
         else:
             self.review.show_selected()
 
@@ -267,8 +259,7 @@ class Panel:
             self.show(own[-1] if shown is None else shown)
 
     def _prepare(self) -> None:
-        result = self.result
-        if result is not None:
+        if (result := self.result) is not None:
             prepare_for_sliders(result)
 
     def _nodes_settled(self) -> None:
@@ -293,9 +284,7 @@ class Panel:
 
     def _result_chosen(self, node: Any) -> None:
         """Show the result that the user has chosen."""
-        if (
-            self.scene.IsBatchProcessing()
-        ):  # the scene is being opened: the selector has changed, but the volumes are not loaded yet
+        if self.scene.IsBatchProcessing():  # opened just now: the volumes are not loaded yet
             return
         result = None if node is None else result_of(node)
         if result is not None and self.parameters is not None and not self._choosing:

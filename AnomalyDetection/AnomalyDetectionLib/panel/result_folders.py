@@ -16,12 +16,10 @@ from ..errors import InputError
 from ..reporting.result_folder import ImageNotFoundError, ResultFolder, ResultImage, find_image, open_folder
 from ..scene.opened_folder import OpenedResult, close_result, open_result
 from ..scene.saved_review import save_review
-from .messages import say
 from .remarks import remarks
+from .widgets import say, timer
 
-REST_MS = 600
-"""How long after the last change the review is saved, ms."""
-
+REST_MS = 600  # how long after the last change the review is saved, ms
 LAST_FOLDER = "AnomalyDetection/ResultFolder"
 
 
@@ -32,10 +30,7 @@ class ResultFolders:
         self._panel = panel
         self._opened: OpenedResult | None = None
         self._observed: list[tuple[Any, int]] = []
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.save)
+        self._timer = timer(REST_MS, self.save)
         panel.ui.openResultButton.clicked.connect(self.choose)
         say(panel.ui.worklistMessageLabel, "")
 
@@ -61,8 +56,7 @@ class ResultFolders:
             also: other paths of the images "t1" and "flair", besides those in the record.
             patient: name of the patient, if the images do not have it.
 
-        Returns:
-            Whether it was opened.
+        Returns whether it was opened.
         """
         try:
             found = open_folder(folder)

@@ -17,8 +17,8 @@ from ..scene.segmentation import emphasise, emphasised, name_segments
 from .findings_view import BY_SCORE, BY_SLICE, FindingsView
 from .hint_filter import HintFilter
 from .labels import SHORT, hint_in_words
-from .messages import CHOSEN, Line
 from .nearest_tissue_view import NearestTissueView
+from .widgets import CHOSEN, Line
 
 ORDERS = (BY_SCORE, BY_SLICE)
 COLUMNS_OF_CATEGORIES = 3
@@ -46,10 +46,12 @@ class ReviewSection:
         ui.undoButton.clicked.connect(self.undo)
         ui.acceptButton.clicked.connect(self.accept)
         ui.rejectButton.clicked.connect(self.reject)
-        ui.goOnCheckBox.checked = _goes_on()
+        goes_on = slicer.app.userSettings().value(GO_ON)  # None: never chosen
+        ui.goOnCheckBox.checked = str(goes_on).lower() != "false"
         ui.goOnCheckBox.toggled.connect(lambda on: slicer.app.userSettings().setValue(GO_ON, bool(on)))
         ui.noteEdit.editingFinished.connect(self.keep_note)
-        ui.noteEdit.returnPressed.connect(self._leave_note)
+        # Leave the note field, so that N, P and the digits work as shortcuts again.
+        ui.noteEdit.returnPressed.connect(lambda: ui.findingsTable.setFocus())
         for button in (ui.acceptButton, ui.rejectButton, ui.earlierBesideButton):
             button.setStyleSheet(CHOSEN)
         self._summary_line = Line(ui.findingsSummaryLabel)
@@ -87,11 +89,6 @@ class ReviewSection:
             emphasise(self._panel.result.segmentation, number)
             self._panel.views.show_numbers()
 
-    def select_first(self) -> None:
-        """Go to the first finding, if there is one."""
-        if self.table.numbers:
-            self.select(self.table.numbers[0])
-
     def next(self) -> None:
         """Go to the next row, if there is one."""
         self._step(1)
@@ -123,7 +120,7 @@ class ReviewSection:
         """Give the finding a category: 1 to 8, or 0 for none; its first one leads to the next unreviewed finding."""
         self.keep_note()
         row = self._row()
-        self._change(lambda table, number: findings_table.set_category(table, number, category))
+        self._change(findings_table.set_category, category)
         if row is not None and category and not row.category and self._panel.ui.goOnCheckBox.checked:
             self.next_unreviewed()
 
@@ -131,19 +128,22 @@ class ReviewSection:
         """Store the text of the note field in the scene, also while it is being typed."""
         row, text = self._row(), self._panel.ui.noteEdit.text
         if row is not None and text != row.note:
-            self._change(lambda table, number: findings_table.set_note(table, number, text))
+            self._change(findings_table.set_note, text)
 
     def undo(self) -> None:
         """Undo the last change and go to its finding."""
         result = self._panel.result
         if result is None:
             return
-        before = {row.number: row.edited for row in findings_table.rows(result.table, all=True)}
-        number = findings_table.undo(result.table)
+
+        def edits() -> dict[int, str]:
+            return {row.number: row.edited for row in findings_table.rows(result.table, all=True)}
+
+        before, number = edits(), findings_table.undo(result.table)
         if number is None:
             return
-        after = {row.number: row.edited for row in findings_table.rows(result.table, all=True)}
-        if before[number] != after.get(number) or after.get(number):
+        now = edits().get(number)
+        if before[number] != now or now:
             self.show_again()
         else:
             name_segments(result.segmentation, result.table)
@@ -165,8 +165,7 @@ class ReviewSection:
             show_again(self._panel.scene, self._panel.logics, result)
         except InputError as error:
             self.tell(str(error), "error")
-        self.refill()
-        self._panel.views.findings_changed()
+        self._panel.findings_changed()
 
     def show_selected(self) -> None:
         """Move the visible slice views to the selected finding, and emphasise its outline."""
@@ -188,9 +187,8 @@ class ReviewSection:
             button = qt.QPushButton(f"{category} {_(SHORT[category] or 'none')}")
             button.setCheckable(True)
             button.setToolTip(_("{name} (key {key})").format(name=_(name), key=category))
-            button.setSizePolicy(
-                qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed
-            )  # so that the panel can be narrow
+            # So that the panel can be narrow.
+            button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
             button.setStyleSheet(f"QPushButton {{ text-align: left; padding: 2px 3px; }} {CHOSEN}")
             button.clicked.connect(self._setter(category))
             grid.addWidget(button, place // COLUMNS_OF_CATEGORIES, place % COLUMNS_OF_CATEGORIES)
@@ -242,18 +240,14 @@ class ReviewSection:
         row = self._row()
         if row is not None:
             wanted = "" if row.decision == decision else decision
-            self._change(lambda table, number: findings_table.set_decision(table, number, wanted))
+            self._change(findings_table.set_decision, wanted)
 
-    def _leave_note(self) -> None:
-        """Leave the note field, so that N, P and the digits work as shortcuts again."""
-        self._panel.ui.findingsTable.setFocus()
-
-    def _change(self, change: Callable[[Any, int], None]) -> None:
+    def _change(self, change: Callable[[Any, int, Any], None], value: int | str) -> None:
         result = self._panel.result
         if result is None or self._selected is None:
             self._refresh()  # a clicked button must not stay pressed
             return
-        change(result.table, self._selected)
+        change(result.table, self._selected, value)
         name_segments(result.segmentation, result.table)
         self._update_row(self._selected)
         self._refresh(finding=False)
@@ -327,7 +321,3 @@ class ReviewSection:
             hidden=hidden,
         )
         self.tell(text, "good" if done else "")
-
-
-def _goes_on() -> bool:
-    return str(slicer.app.userSettings().value(GO_ON)).lower() != "false"  # None: never chosen

@@ -75,12 +75,8 @@ def load(_source: Any = None) -> list[Any]:
 def load_sample() -> tuple[Any, Any]:
     """Load the sample into the scene.
 
-    Returns:
-        Volume nodes of T1 and FLAIR; the FLAIR is in the slice views.
-
-    Raises:
-        InputError: a file is missing or damaged.
-        RuntimeError: Slicer could not read it.
+    Returns volume nodes of T1 and FLAIR; the FLAIR is in the slice views. Raises an InputError if a file is
+    missing or damaged. Raises a RuntimeError if Slicer could not read it.
     """
     for volume in VOLUMES:
         _check(volume)

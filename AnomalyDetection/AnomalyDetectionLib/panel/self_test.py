@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
 import time
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -35,21 +34,22 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         settings = slicer.app.userSettings()
         keys = [key for key in settings.allKeys() if key.startswith(PREFIX)]
         self._settings = {key: settings.value(key) for key in keys}
-        self._layout = self._layouts().layout if self._layouts() is not None else None
-        missing = missing_requirements()
-        if missing:
+        self._layout = None if self._layouts() is None else self._layouts().layout
+        self._folder = Path(tempfile.mkdtemp(dir=slicer.app.temporaryPath))
+        if missing := missing_requirements():
             self.skipTest(f"Python packages are not installed: {', '.join(missing)}")
         slicer.util.selectModule("AnomalyDetection")
-        self._keep_layout(False)
+        self._widget().ui.keepLayoutCheckBox.checked = False
         slicer.mrmlScene.Clear()
 
     def tearDown(self) -> None:
         """Restore the user's settings and layout."""
         slicer.mrmlScene.Clear()
-        settings = slicer.app.userSettings()
-        self._keep_layout(str(self._settings.get(f"{PREFIX}KeepLayout") or "").lower() == "true")
-        go_on = str(self._settings.get(f"{PREFIX}GoOn")).lower() != "false"
-        self._widget().ui.goOnCheckBox.checked = go_on
+        shutil.rmtree(self._folder, ignore_errors=True)
+        ui, settings = self._widget().ui, slicer.app.userSettings()
+        kept = str(self._settings.get(f"{PREFIX}KeepLayout") or "").lower()
+        ui.keepLayoutCheckBox.checked = kept == "true"
+        ui.goOnCheckBox.checked = str(self._settings.get(f"{PREFIX}GoOn")).lower() != "false"
         for key in settings.allKeys():
             if key.startswith(PREFIX) and key not in self._settings:
                 settings.remove(key)
@@ -60,20 +60,10 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
 
     def runTest(self) -> None:
         """All tests, each on an empty scene."""
-        for test in (
-            self.test_the_logic_finds_the_infarcts_of_the_sample,
-            self.test_the_panel_from_click_to_review,
-            self.test_edits_by_hand_stay_and_are_taken_back,
-            self.test_a_review_survives_saving_and_opening_the_scene,
-            self.test_a_result_folder_is_opened_and_its_review_is_saved_beside_it,
-            self.test_studies_are_listed_detected_and_read_one_after_another,
-            self.test_an_earlier_result_is_compared_and_opened_beside,
-            self.test_a_finding_that_was_missed_is_added_and_a_click_selects_one,
-            self.test_a_volume_that_is_deleted_takes_its_result_along,
-        ):
+        for name in unittest.defaultTestLoader.getTestCaseNames(type(self)):
             try:
                 self.setUp()
-                test()
+                getattr(self, name)()
             except unittest.SkipTest as reason:
                 self.delayDisplay(str(reason))
             finally:
@@ -93,9 +83,8 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         found = np.zeros(scores.shape, bool)
         for segment_id in segmentation.GetSegmentation().GetSegmentIDs():
             found |= slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment_id, flair) > 0
-        truth = slicer.util.arrayFromVolume(
-            slicer.util.loadLabelVolume(self.sample_path("simulated_truth.nii.gz"))
-        )
+        truth = slicer.util.loadLabelVolume(self.sample_path("simulated_truth.nii.gz"))
+        truth = slicer.util.arrayFromVolume(truth)
         millilitres = np.prod(flair.GetSpacing()) / 1000
         large = [n for n in np.unique(truth[truth > 0]) if (truth == n).sum() * millilitres >= 1]
         self.assertEqual(len(large), 5)
@@ -103,11 +92,11 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             self.assertTrue(found[truth == number].any(), f"infarct {number} of 1 ml or more was not found")
 
     def test_the_panel_from_click_to_review(self) -> None:
-        from ..scene.findings_table import rows, unreviewed
+        from ..scene.findings_table import unreviewed
 
         widget = self.detected_sample()
         result, ui, review = widget.panel.result, widget.ui, widget.panel.review
-        count = len(rows(result.table))
+        count = len(self._rows())
         self.assertGreaterEqual(count, 5)
         self.assertEqual(ui.findingsTable.rowCount, count)
         self.assertEqual(unreviewed(result.table), count)
@@ -125,116 +114,102 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self.assertEqual(unreviewed(result.table), count)
         ui.acceptButton.click()
         own = ui.thresholdSlider.value
-        ui.thresholdSlider.value = float(np.median([row.peak_score for row in rows(result.table)]))
+        ui.thresholdSlider.value = float(np.median([row.peak_score for row in self._rows().values()]))
         widget.panel.display.rederive()
-        fewer = rows(result.table)
+        fewer = self._rows()
         self.assertLess(len(fewer), count)
-        self.assertEqual({row.number: row.decision for row in fewer}.get(first, "accepted"), "accepted")
+        if first in fewer:
+            self.assertEqual(fewer[first].decision, "accepted")
         ui.thresholdSlider.value = own
         widget.panel.display.rederive()
-        self.assertEqual(len(rows(result.table)), count)
+        self.assertEqual(len(self._rows()), count)
         ui.nextUnreviewedButton.click()
         self.assertNotEqual(review.selected, first)
-        if slicer.app.layoutManager() is not None:
-            arranged = slicer.app.layoutManager().layout
-            ui.layoutBackButton.click()
-            self.assertNotEqual(slicer.app.layoutManager().layout, arranged)
-            ui.threeDButton.click()
-            self.assertEqual(
-                slicer.app.layoutManager().layout, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
-            )
-            ui.sideBySideButton.click()
-            self.assertEqual(slicer.app.layoutManager().layout, arranged)
-            ui.threeDButton.click()
-            ui.layoutBackButton.click()
-            self.assertEqual(slicer.app.layoutManager().layout, arranged)
+        if self._layouts() is None:
+            return
+        arranged, three_d = self._layouts().layout, slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+        ui.layoutBackButton.click()
+        self.assertNotEqual(self._layouts().layout, arranged)
+        for button, layout in (
+            (ui.threeDButton, three_d),
+            (ui.sideBySideButton, arranged),
+            (ui.threeDButton, three_d),
+            (ui.layoutBackButton, arranged),
+        ):
+            button.click()
+            self.assertEqual(self._layouts().layout, layout)
 
     def test_edits_by_hand_stay_and_are_taken_back(self) -> None:
-        from ..scene.findings_table import rows
-
         widget = self.detected_sample()
         panel, ui = widget.panel, widget.ui
         result, number = panel.result, panel.review.selected
-        row = next(row for row in rows(result.table) if row.number == number)
-        segment = f"Segment_{number}"
-        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(result.segmentation, segment, result.flair)
+        before, where = self._rows()[number], (result.segmentation, f"Segment_{number}", result.flair)
+        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(*where)
         voxels[:, :, : voxels.shape[2] // 2] = 0
         voxels[2, 2, 2] = 1
-        slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, result.segmentation, segment, result.flair)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, *where)
         panel.by_hand.take()
-        edited = next(row for row in rows(result.table) if row.number == number)
-        self.assertEqual(edited.edited, "changed")
-        self.assertNotAlmostEqual(edited.volume_ml, row.volume_ml)
+        self.assertEqual(self._rows()[number].edited, "changed")
+        self.assertNotAlmostEqual(self._rows()[number].volume_ml, before.volume_ml)
         ui.thresholdSlider.value = 1.05 * ui.thresholdSlider.value  # also of probabilities, which end at 1
         panel.display.rederive()
-        kept = slicer.util.arrayFromSegmentBinaryLabelmap(result.segmentation, segment, result.flair)
-        self.assertTrue(np.array_equal(kept, voxels))
+        self.assertTrue(np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(*where), voxels))
         ui.undoButton.click()
-        self.assertEqual(next(row for row in rows(result.table) if row.number == number).edited, "")
+        self.assertEqual(self._rows()[number].edited, "")
 
     def test_a_review_survives_saving_and_opening_the_scene(self) -> None:
-        from ..scene.findings_table import rows
-
         def reviews() -> list[tuple[Any, ...]]:  # numbers lose digits in a saved table
-            found = rows(widget.panel.result.table)
-            return [(row.number, row.category, row.decision, row.note) for row in found]
+            return [(row.number, row.category, row.decision, row.note) for row in self._rows().values()]
 
         widget = self.detected_sample()
         widget.panel.review.set_category(3)
         widget.panel.review.accept()
-        reviewed = reviews()
-        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
-            path = str(Path(folder) / "scene.mrb")
-            self.assertTrue(slicer.util.saveScene(path))
-            slicer.mrmlScene.Clear()
-            slicer.util.loadScene(path)
+        reviewed, path = reviews(), str(self._folder / "scene.mrb")
+        self.assertTrue(slicer.util.saveScene(path))
+        slicer.mrmlScene.Clear()
+        slicer.util.loadScene(path)
         slicer.util.selectModule("AnomalyDetection")
         self.assertEqual(reviews(), reviewed)
 
     def test_a_result_folder_is_opened_and_its_review_is_saved_beside_it(self) -> None:
-        from ..engine.process import EngineRun
-        from .slicer_python import python_command
+        from .slicer_python import start_engine
 
-        with self._folder() as folder:
-            results, own = folder / "results", folder / "run"
-            own.mkdir()
-            t1, flair = (self.sample_path(f"simulated_{name}.nii.gz") for name in ("T1", "FLAIR"))
-            arguments = ["detect", "--t1", t1, "--flair", flair, "--output", str(results)]
-            arguments += ["--keep-scores", "--no-pictures", "--progress", "none"]
-            run = EngineRun(python_command(), arguments, own, library=RESOURCES.parent)
-            run.wait()
-            self.assertEqual(run.state, "done", run.log)
-            panel = self._widget().panel
-            self.assertTrue(panel.folders.open(results), panel.ui.worklistMessageLabel.text)
-            self.assertIsNotNone(panel.review.selected)
-            panel.review.set_category(3)
-            self.assertTrue(panel.folders.close())
-            self.assertIsNone(panel.result)
-            self.assertEqual(json.loads((results / "review.json").read_text("utf-8"))["reviewed"], 1)
+        results, panel = self._folder / "results", self._widget().panel
+        t1, flair = (self.sample_path(f"simulated_{name}.nii.gz") for name in ("T1", "FLAIR"))
+        arguments = ["detect", "--t1", t1, "--flair", flair, "--output", str(results)]
+        run = start_engine(*arguments, "--keep-scores", "--no-pictures", "--progress", "none")
+        run.wait()
+        self.assertEqual(run.state, "done", run.log)
+        run.cancel()
+        self.assertTrue(panel.folders.open(results), panel.ui.worklistMessageLabel.text)
+        self.assertIsNotNone(panel.review.selected)
+        panel.review.set_category(3)
+        self.assertTrue(panel.folders.close())
+        self.assertIsNone(panel.result)
+        self.assertEqual(json.loads((results / "review.json").read_text("utf-8"))["reviewed"], 1)
 
     def test_studies_are_listed_detected_and_read_one_after_another(self) -> None:
-        with self._folder() as folder:
-            study = folder / "studies" / "patient"
-            study.mkdir(parents=True)
-            for name in ("T1", "FLAIR"):
-                shutil.copy(self.sample_path(f"simulated_{name}.nii.gz"), study / f"{name}.nii.gz")
-            panel = self._widget().panel
-            worklist = panel.worklist
-            worklist.open(folder / "studies", folder / "results")
-            self._wait(lambda: not worklist.running)
-            self.assertEqual([entry.state for entry in worklist.entries], ["waiting"])
-            panel.ui.worklistRunButton.click()
-            self._wait(lambda: not worklist.running)
-            message = panel.ui.worklistMessageLabel.text
-            self.assertEqual([entry.state for entry in worklist.entries], ["done"], message)
-            panel.ui.worklistNextButton.click()
-            self.assertIsNotNone(panel.result, panel.ui.worklistMessageLabel.text)
-            self.assertTrue(panel.ui.studyLabel.text.startswith("patient, "), panel.ui.studyLabel.text)
-            panel.review.set_category(3)
-            self.assertTrue(panel.folders.close())
-            (review,) = folder.glob("results/**/*review.json")
-            self.assertEqual(json.loads(review.read_text("utf-8"))["reviewed"], 1)
-            worklist.stop()
+        study, results = self._folder / "studies" / "patient", self._folder / "results"
+        study.mkdir(parents=True)
+        for name in ("T1", "FLAIR"):
+            shutil.copy(self.sample_path(f"simulated_{name}.nii.gz"), study / f"{name}.nii.gz")
+        panel = self._widget().panel
+        worklist = panel.worklist
+        worklist.open(study.parent, results)
+        self._wait(lambda: not worklist.running)
+        self.assertEqual([entry.state for entry in worklist.entries], ["waiting"])
+        panel.ui.worklistRunButton.click()
+        self._wait(lambda: not worklist.running)
+        message = panel.ui.worklistMessageLabel.text
+        self.assertEqual([entry.state for entry in worklist.entries], ["done"], message)
+        panel.ui.worklistNextButton.click()
+        self.assertIsNotNone(panel.result, panel.ui.worklistMessageLabel.text)
+        self.assertTrue(panel.ui.studyLabel.text.startswith("patient, "), panel.ui.studyLabel.text)
+        panel.review.set_category(3)
+        self.assertTrue(panel.folders.close())
+        (review,) = results.glob("**/*review.json")
+        self.assertEqual(json.loads(review.read_text("utf-8"))["reviewed"], 1)
+        worklist.stop()
 
     def test_an_earlier_result_is_compared_and_opened_beside(self) -> None:
         from ..scene.comparison_nodes import comparison_of, earlier_of
@@ -257,40 +232,36 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             self.assertEqual(left.GetBackgroundVolumeID(), panel.result.shown_t1.GetID())
 
     def test_a_finding_that_was_missed_is_added_and_a_click_selects_one(self) -> None:
-        from ..scene.findings_table import rows
         from ..scene.places import centre_of, finding_at
         from ..scene.view_layout import FLAIR_VIEW
 
         widget = self.detected_sample()
-        panel, ui = widget.panel, widget.ui
+        panel, ui, count = widget.panel, widget.ui, len(self._rows())
         crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
-        count = len(rows(panel.result.table))
         crosshair.SetCursorPositionRAS([30.0, 0.0, 20.0])
         ui.newFindingButton.click()
-        self.assertEqual(len(rows(panel.result.table)), count + 1, ui.findingsSummaryLabel.toolTip)
+        self.assertEqual(len(self._rows()), count + 1, ui.findingsSummaryLabel.toolTip)
         added = panel.review.selected
-        self.assertEqual(next(row for row in rows(panel.result.table) if row.number == added).edited, "added")
+        self.assertEqual(self._rows()[added].edited, "added")
         if self._layouts() is not None:
-            inside = [
-                (n, centre_of(panel.result, n).tolist()) for n in panel.review.table.numbers if n != added
-            ]
-            number, centre = next((n, place) for n, place in inside if finding_at(panel.result, place) == n)
+            others = [number for number in panel.review.table.numbers if number != added]
+            places = [(number, centre_of(panel.result, number).tolist()) for number in others]
+            number, centre = next((n, ras) for n, ras in places if finding_at(panel.result, ras) == n)
             interactor = self._layouts().sliceWidget(FLAIR_VIEW).sliceView().interactor()
             crosshair.SetCursorPositionRAS(centre)
             interactor.InvokeEvent("LeftButtonPressEvent")
             crosshair.SetCursorPositionRAS(centre)  # where Slicer has the mouse by now
             interactor.InvokeEvent("LeftButtonReleaseEvent")
             self.assertEqual(panel.review.selected, number)
-        while panel.review.selected is not None and len(rows(panel.result.table)) > count:
+        while panel.review.selected is not None and len(self._rows()) > count:
             ui.undoButton.click()
-        self.assertEqual(len(rows(panel.result.table)), count)
+        self.assertEqual(len(self._rows()), count)
 
     def test_a_volume_that_is_deleted_takes_its_result_along(self) -> None:
         from ..scene.result import results_in
 
         widget = self.detected_sample()
-        panel = widget.panel
-        result = panel.result
+        panel, result = widget.panel, widget.panel.result
         slicer.mrmlScene.RemoveNode(result.t1)
         self._wait(lambda: widget.ui.t1Selector.currentNode() is None)
         self.assertIsNotNone(panel.result, "the findings lie on the FLAIR")
@@ -320,6 +291,12 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
         self._wait(lambda: not widget.panel.detect.running)
         self.assertIsNotNone(widget.panel.result, widget.panel.detect.outcome.text)
 
+    def _rows(self) -> dict[int, Any]:
+        """The findings of the current result by their numbers."""
+        from ..scene.findings_table import rows
+
+        return {row.number: row for row in rows(self._widget().panel.result.table)}
+
     def _wait(self, until: Callable[[], Any]) -> None:
         """Process events until a condition holds; fail after a time limit."""
         end = time.monotonic() + SECONDS
@@ -327,9 +304,6 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
             self.assertLess(time.monotonic(), end, f"not within {SECONDS:.0f} seconds")
             slicer.app.processEvents()
             time.sleep(0.02)
-
-    def _keep_layout(self, keep: bool) -> None:
-        self._widget().ui.keepLayoutCheckBox.checked = keep
 
     @staticmethod
     def _widget() -> Any:
@@ -339,9 +313,3 @@ class AnomalyDetectionTest(ScriptedLoadableModuleTest):
     def _layouts() -> Any:
         """None where Slicer has no window."""
         return slicer.app.layoutManager()
-
-    @staticmethod
-    @contextlib.contextmanager
-    def _folder() -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=slicer.app.temporaryPath) as folder:
-            yield Path(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import qt
@@ -10,8 +11,7 @@ import slicer
 
 from ..scene import view_layout
 
-HOLD = "H"
-"""Overlay and outlines are hidden while this key is held."""
+HOLD = "H"  # overlay and outlines are hidden while this key is held
 
 
 class Shortcuts:
@@ -40,7 +40,7 @@ class Shortcuts:
             "Shift+N": self._panel.worklist.next,
             HOLD: self._hold,
         }
-        actions |= {str(category): self._categorise(category) for category in range(9)}
+        actions |= {str(category): partial(review.set_category, category) for category in range(9)}
         for key, action in actions.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), window)
             shortcut.setAutoRepeat(key in ("N", "P"))
@@ -55,12 +55,6 @@ class Shortcuts:
             shortcut.setParent(None)
             shortcut.deleteLater()
         self._shortcuts = []
-
-    def _categorise(self, category: int) -> Callable[[], None]:
-        def categorise() -> None:
-            self._panel.review.set_category(category)
-
-        return categorise
 
     def _three_d(self) -> None:
         """Switch to the 3D layout, or back."""

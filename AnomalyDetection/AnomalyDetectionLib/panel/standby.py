@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import qt
-
 from ..errors import InputError
-from ..scene.standby_engine import StandbyEngine
+from ..scene.engine_job import StandbyEngine
 from . import first_run
+from .widgets import timer
 
 AFTER_MS = 2000
 """How long Detect has been enabled before an engine is started: meanwhile Slicer may still be loading images."""
@@ -16,22 +15,17 @@ AFTER_MS = 2000
 AFTER_RESULT_MS = 30_000
 """The same where the pair has a result: first the reader has the cores, for its views."""
 
-AT_MOST_MS = 10 * 60_000
-"""How long an engine stands by, as it holds 0.4 GB of memory."""
+AT_MOST_MS = 10 * 60_000  # how long an engine stands by, as it holds 0.4 GB of memory
 
 
 class Standby:
-    """At most one engine that stands by.
-
-    Args:
-        start: starts it, as `AnomalyDetectionLogic.standby`.
-    """
+    """At most one engine that stands by."""
 
     def __init__(self, start: Callable[[], StandbyEngine]) -> None:
         self._start_engine = start
         self._engine: StandbyEngine | None = None
-        self._start_timer = _timer(AFTER_MS, self._start)
-        self._end_timer = _timer(AT_MOST_MS, self.stop)
+        self._start_timer = timer(AFTER_MS, self._start)
+        self._end_timer = timer(AT_MOST_MS, self.stop)
         self._wanted = (False, False)
 
     def want(self, wanted: bool, *, again: bool = False) -> None:
@@ -68,11 +62,3 @@ class Standby:
         except InputError:  # Detect says why
             return
         self._end_timer.start()
-
-
-def _timer(milliseconds: int, slot: Callable[[], None]) -> qt.QTimer:
-    timer = qt.QTimer()
-    timer.setSingleShot(True)
-    timer.setInterval(milliseconds)
-    timer.timeout.connect(slot)
-    return timer

@@ -14,13 +14,12 @@ from ..scene.nodes import nodes_of_class
 from ..scene.places import centre_of, finding_at
 from ..scene.result import Result
 from ..scene.segmentation import has_surfaces, show_surfaces
+from .widgets import timer
 
 KEEP_LAYOUT = "AnomalyDetection/KeepLayout"
 """Application setting: keep the user's layout when a result arrives."""
 
-CLICK_PIXELS = 3
-"""A mouse that moves further between press and release is dragging, pixels."""
-
+CLICK_PIXELS = 3  # a mouse that moves further between press and release is dragging, pixels
 SURFACES_MS = 400
 """How long findings must be unchanged before their surfaces are updated, ms, so that sliders stay smooth in 3D."""
 
@@ -36,15 +35,12 @@ class Views:
         self._pressed: tuple[int, int] | None = None
         self._three_d = False
         self._arrangement: int | None = None
-        self._surfaces = qt.QTimer()
-        self._surfaces.setSingleShot(True)
-        self._surfaces.setInterval(SURFACES_MS)
-        self._surfaces.timeout.connect(self.make_surfaces)
+        self._surfaces = timer(SURFACES_MS, self.make_surfaces)
         ui = panel.ui
         ui.sideBySideButton.clicked.connect(self.side_by_side)
         ui.threeDButton.clicked.connect(self.three_d)
         ui.layoutBackButton.clicked.connect(self.back)
-        ui.keepLayoutCheckBox.checked = _kept_layout()
+        ui.keepLayoutCheckBox.checked = self.keeps_layout
         ui.keepLayoutCheckBox.toggled.connect(
             lambda keep: slicer.app.userSettings().setValue(KEEP_LAYOUT, bool(keep))
         )
@@ -52,7 +48,7 @@ class Views:
     @property
     def keeps_layout(self) -> bool:
         """Whether the user's layout and volumes are kept when a result arrives."""
-        return _kept_layout()
+        return str(slicer.app.userSettings().value(KEEP_LAYOUT) or "").lower() == "true"
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -72,7 +68,7 @@ class Views:
 
     def arrange(self) -> None:
         """Show a new result with T1 and FLAIR side by side, unless the user keeps a layout."""
-        if not _kept_layout() and self._panel.layout_node is not None:
+        if not self.keeps_layout and self._panel.layout_node is not None:
             self.side_by_side()
 
     def side_by_side(self) -> None:
@@ -145,15 +141,15 @@ class Views:
     def connect(self) -> None:
         """Start to follow slices and clicks in the views of the layout."""
         self.disconnect()
-        node = self._panel.layout_node
+        node, events = self._panel.layout_node, vtk.vtkCommand
         if node is not None:
-            self._observe(node, vtk.vtkCommand.ModifiedEvent, self._layout_changed)
+            self._observe(node, events.ModifiedEvent, self._layout_changed)
             self._arrangement = node.GetViewArrangement()
         for slice_node in slice_views.shown_slice_nodes(self._panel.scene):
-            self._observe(slice_node, vtk.vtkCommand.ModifiedEvent, self.show_numbers)
+            self._observe(slice_node, events.ModifiedEvent, self.show_numbers)
         for interactor in _interactors():
-            self._observe(interactor, vtk.vtkCommand.LeftButtonPressEvent, self._press)
-            self._observe(interactor, vtk.vtkCommand.LeftButtonReleaseEvent, self._let_go)
+            self._observe(interactor, events.LeftButtonPressEvent, self._press)
+            self._observe(interactor, events.LeftButtonReleaseEvent, self._let_go)
         self.show_numbers()
 
     def connect_if_connected(self) -> None:
@@ -233,22 +229,15 @@ class Views:
 
     def _let_go(self, interactor: Any, _event: str) -> None:
         before, self._pressed = self._pressed, None
-        now = interactor.GetEventPosition()
-        result = self._panel.result
-        if (
-            before is None
-            or result is None
-            or max(abs(a - b) for a, b in zip(before, now, strict=True)) > CLICK_PIXELS
-        ):
+        result, now = self._panel.result, interactor.GetEventPosition()
+        if before is None or result is None:
+            return
+        if max(abs(a - b) for a, b in zip(before, now, strict=True)) > CLICK_PIXELS:
             return
         ras = self.pointed_at()
         number = None if ras is None else finding_at(result, ras)
         if number in self._panel.review.table.numbers:
             self._panel.review.mark(number)
-
-
-def _kept_layout() -> bool:
-    return str(slicer.app.userSettings().value(KEEP_LAYOUT) or "").lower() == "true"
 
 
 def _interactors() -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..bids.bids_layout import is_bids
-from ..engine.process import EngineRun
 from ..errors import InputError
-from ..files.run_folders import new_folder
 from ..reporting import worklist_file
 from ..reporting.worklist_file import (
     DONE,
@@ -26,14 +23,13 @@ from ..reporting.worklist_file import (
     review_file,
     write_reviews,
 )
+from ..scene.engine_job import EngineJob
 from . import slicer_python
 from .dicom_files import studies_in_database
-from .messages import say
+from .widgets import say, timer
 
 POLL_MS = 500
-LAST = "AnomalyDetection/Worklist"
-"""Application setting: source and results folder of the last list."""
-
+LAST = "AnomalyDetection/Worklist"  # application setting: source and results folder of the last list
 STUDY, STATE = range(2)
 
 
@@ -47,12 +43,9 @@ class WorklistSection:
         self._list = worklist_file.Worklist()
         self._read_at = 0
         self._counts: dict[str, tuple[int, tuple[int, int] | None]] = {}
-        self._run: EngineRun | None = None
-        self._run_folder: Path | None = None
+        self._run: EngineJob | None = None
         self._detecting = False
-        self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._timer = timer(POLL_MS, self._poll, repeat=True)
         ui = panel.ui
         table = ui.worklistTable
         table.setColumnCount(2)
@@ -117,21 +110,13 @@ class WorklistSection:
             listed.parent.mkdir(parents=True, exist_ok=True)
             listed.write_text(json.dumps(studies), encoding="utf-8")
         except OSError as error:
-            self._say(
-                _("The folder {folder} cannot be written ({reason}): choose another.").format(
-                    folder=results, reason=error.strerror
-                ),
-                "error",
-            )
+            text = _("The folder {folder} cannot be written ({reason}): choose another.")
+            self._say(text.format(folder=results, reason=error.strerror), "error")
             return
         self.open(listed, results)
 
     def open(self, source: Path, results: Path) -> None:
-        """List the studies of a folder.
-
-        Args:
-            source, results: as for the engine's command `worklist`.
-        """
+        """List the studies of a folder. `source`, `results`: as for the engine's command `worklist`."""
         self.stop()
         self._source, self._results = source, results
         self._counts, self._read_at = {}, 0
@@ -162,11 +147,9 @@ class WorklistSection:
         self._panel.folders.save(viewed=True)
         entries, now = self.entries, self._place_of_open()
         begin = 0 if now is None else now + 1
-        ready = [
-            one
-            for one in (*entries[begin:], *entries[:begin])
-            if one.state == DONE and not self._is_reviewed(one)
-        ]
+        in_turn = (*entries[begin:], *entries[:begin])
+        counts = {entry.scan: self._count(entry) for entry in entries}
+        ready = [one for one in in_turn if one.state == DONE and not _all_reviewed(counts[one.scan])]
         others = [entry for entry in ready if now is None or entry is not entries[now]]
         waiting = sum(entry.state not in (DONE, FAILED) for entry in entries)
         if others:
@@ -186,9 +169,7 @@ class WorklistSection:
         if self._results is None or entry.state != DONE:
             return False
         also = {"t1": Path(entry.t1), "flair": Path(entry.flair)} if entry.t1 and entry.flair else {}
-        patient = (
-            entry.name if entry.name != entry.scan else ""
-        )  # in BIDS the scan's name identifies the patient
+        patient = entry.name if entry.name != entry.scan else ""  # in BIDS the scan's name is the patient's
         opened: bool = self._panel.folders.open(self._results / entry.place, also, patient)
         self.show()
         return opened
@@ -244,22 +225,17 @@ class WorklistSection:
         self._timer.stop()
         run, self._run, self._detecting = self._run, None, False
         if run is not None:
-            run.cancel(timeout=0)
-        self._remove_run_folder()
+            run.cancel()
 
     def _start(self, *arguments: str) -> None:
-        try:
-            self._run_folder = new_folder(Path(slicer.app.temporaryPath))
-            command = slicer_python.python_command()
-        except InputError as error:
-            self._say(str(error), "error")
-            self._remove_run_folder()
-            return
-        self._detecting = "--list" not in arguments
         given = ["worklist", str(self._source), str(self._results), *arguments]
         given += ["--progress", "json", "--parent", str(os.getpid())]
-        library = Path(__file__).resolve().parents[2]
-        self._run = EngineRun(command, given, self._run_folder, library=library)
+        try:
+            self._run = slicer_python.start_engine(*given)
+        except InputError as error:
+            self._say(str(error), "error")
+            return
+        self._detecting = "--list" not in arguments
         self._timer.start()
         self.show()
 
@@ -271,19 +247,14 @@ class WorklistSection:
         self._read()
         if state == "running":
             return
-        self._timer.stop()
         failed = state == "failed" and not self._list.complete
-        error = run.error if failed or (self._detecting and not self._has_ended()) else ""
-        self._run, self._detecting = None, False
-        self._remove_run_folder()
-        if error:
+        unfinished = self._detecting and any(entry.state not in (DONE, FAILED) for entry in self.entries)
+        error, log = run.error, run.log
+        self.stop()
+        if error and (failed or unfinished):
             self._say(error, "error")
-            self._panel.detect.show_log(run.log)
+            self._panel.detect.show_log(log)
         self.show()
-
-    def _has_ended(self) -> bool:
-        """Whether all studies were analysed or failed."""
-        return all(entry.state in (DONE, FAILED) for entry in self.entries)
 
     def _read(self) -> None:
         """Read the list again if the engine has changed it."""
@@ -309,13 +280,9 @@ class WorklistSection:
         if counts is None:
             one = _("1 finding") if entry.findings == 1 else _("{count} findings")
             return one.format(count=entry.findings)
-        if counts[0] >= counts[1]:
+        if _all_reviewed(counts):
             return _("reviewed ({count})").format(count=counts[1])
         return _("{reviewed} of {count} reviewed").format(reviewed=counts[0], count=counts[1])
-
-    def _is_reviewed(self, entry: WorklistEntry) -> bool:
-        counts = self._count(entry)
-        return counts is not None and counts[0] >= counts[1]
 
     def _count(self, entry: WorklistEntry) -> tuple[int, int] | None:
         """The number of reviewed findings of a study; cached until the file changes."""
@@ -356,10 +323,10 @@ class WorklistSection:
             self._source, self._results, self._list = source, results, found
             self.show()
 
-    def _remove_run_folder(self) -> None:
-        if self._run_folder is not None:
-            shutil.rmtree(self._run_folder, ignore_errors=True)
-        self._run_folder = None
-
     def _say(self, text: str, kind: str = "") -> None:
         say(self._panel.ui.worklistMessageLabel, text, kind)
+
+
+def _all_reviewed(counts: tuple[int, int] | None) -> bool:
+    """Whether all findings of a study are reviewed; None: there is no review."""
+    return counts is not None and counts[0] >= counts[1]

@@ -18,9 +18,7 @@ def carried_numbering(
     A new finding takes the number of the old finding that it shares most voxels with. Every other old number is
     assigned to the nearest patch, and used if a finding appears there.
 
-    Args:
-        old, old_scores, old_numbering: of the first run.
-        new, new_scores: of the second, on the same FLAIR grid (the volume itself may have been moved).
+    `new`, `new_scores`: of the second run, on the same FLAIR grid (the volume itself may have been moved).
     """
     peak_of_new = {finding.number: finding.peak_patch for finding in new.items}
     peaks: dict[int, tuple[int, int, int] | None] = {}

@@ -17,7 +17,7 @@ from ..grid import Grid
 from ..reporting.result_comparison import Comparison
 from .engine_job import EngineJob
 from .findings_table import rows
-from .patients import identity_in_scene
+from .hierarchy import identity_in_scene
 from .result import Result, provenance_of, score_map_of, settings_of
 from .segment_voxels import segment_voxels
 from .titles import identity_of
@@ -30,23 +30,12 @@ RECORD, LABELS, SCORE = "findings.json", "suspected_anomalies.nii.gz", "anomaly_
 class ComparisonJob(EngineJob):
     """A running comparison; it does not change the scene.
 
-    Args:
-        later: the result in the scene.
-        earlier: a result folder of the same patient, or another result in the scene.
-        python: the command that starts Python.
-        temporary: folder in which the run creates its own folder, which is removed when the run ends.
-
-    Raises:
-        InputError: a result cannot be passed to the engine; nothing was started.
+    `earlier`: a result folder of the same patient, or another result in the scene. Raises an InputError if a
+    result cannot be passed to the engine; nothing was started.
     """
 
     def __init__(
-        self,
-        later: Result,
-        earlier: Result | Path,
-        *,
-        python: Sequence[str],
-        temporary: Path | None = None,
+        self, later: Result, earlier: Result | Path, *, python: Sequence[str], temporary: Path | None = None
     ) -> None:
         super().__init__(temporary)
         try:
@@ -54,7 +43,7 @@ class ComparisonJob(EngineJob):
             self._output = self._folder / "comparison.json"
             arguments = ["compare", "--earlier", str(places[0]), "--later", str(places[1])]
             arguments += ["--output", str(self._output), "--progress", "json", "--parent", str(os.getpid())]
-            self._start(python, arguments)
+            self.start(python, arguments)
         except BaseException:
             self._remove_folder()
             raise
@@ -62,8 +51,7 @@ class ComparisonJob(EngineJob):
     def finish(self) -> Comparison:
         """The comparison of a finished run; removes the run's folder.
 
-        Raises:
-            InputError: the run failed or was cancelled.
+        Raises an InputError if the run failed or was cancelled.
         """
         try:
             if self.state != "done":
@@ -86,9 +74,8 @@ def write_for_comparison(result: Result, folder: Path) -> None:
 
     It has the position of the FLAIR in the scene.
 
-    Raises:
-        InputError: volumes of the result are missing, the FLAIR has a non-linear transform, or the folder cannot be
-            written.
+    Raises an InputError if volumes of the result are missing, the FLAIR has a non-linear transform, or the
+    folder cannot be written.
     """
     flair = image_of(result.flair)
     grid = Grid.of(flair)

@@ -21,15 +21,13 @@ from .window_level import flair_window, show_window
 _ATTRIBUTE = "AnomalyDetection.Comparison"
 ROLE = "earlier_flair"
 
-MOST_VOXELS = 200_000
-"""Number of brain voxels that the grey values are sampled from at most."""
+MOST_VOXELS = 200_000  # number of brain voxels that the grey values are sampled from at most
 
 
 def keep_comparison(result: Result, comparison: Comparison, name: str) -> None:
     """Store a comparison with a result, so that it is saved with the scene.
 
-    Args:
-        name: of the earlier result, to show to the user.
+    `name`: of the earlier result, to show to the user.
     """
     result.record.SetAttribute(_ATTRIBUTE, json.dumps({"name": name, **comparison.plain}))
 
@@ -57,33 +55,17 @@ def change_of(comparison: Comparison, number: int) -> Change | None:
 def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparison) -> Any:
     """Add the earlier FLAIR to the scene, registered to the later one; it is removed with the result.
 
-    Args:
-        earlier: its image in world space (LPS), or its volume node.
-
-    Returns:
-        vtkMRMLScalarVolumeNode.
-
-    Raises:
-        InputError: the volume has no voxels, or a volume has a non-linear transform.
+    `earlier`: its image in world space (LPS), or its volume node. Returns the vtkMRMLScalarVolumeNode. Raises
+    an InputError if the volume has no voxels, or a volume has a non-linear transform.
     """
     if isinstance(earlier, sitk.Image):
         data, own = image_data(sitk.GetArrayFromImage(earlier)), affine(Grid.of(earlier))
     else:
         array_view(earlier)
-        to_world = matrix_between(earlier, None)
-        if to_world is None:
-            raise InputError(
-                f'"{earlier.GetName()}" has a non-linear transform: harden it (Transforms module).'
-            )
         data = earlier.GetImageData()
-        own = RAS_LPS @ to_world @ ijk_to_ras(earlier)
-    to_flair = matrix_between(result.flair, None)
-    if to_flair is None:
-        raise InputError(
-            f'"{result.flair.GetName()}" has a non-linear transform: harden it (Transforms module).'
-        )
+        own = RAS_LPS @ _to_world(earlier) @ ijk_to_ras(earlier)
     to_later = np.linalg.inv(np.reshape(comparison.to_earlier, (4, 4)))
-    matrix = np.linalg.inv(to_flair) @ RAS_LPS @ to_later @ own
+    matrix = np.linalg.inv(_to_world(result.flair)) @ RAS_LPS @ to_later @ own
     node = earlier_of(result)
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
@@ -93,6 +75,13 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     fill(node, data, result.flair, matrix)
     show_window(node, flair_window(_in_the_brain(node, result)))
     return node
+
+
+def _to_world(node: Any) -> np.ndarray:
+    matrix = matrix_between(node, None)
+    if matrix is None:
+        raise InputError(f'"{node.GetName()}" has a non-linear transform: harden it (Transforms module).')
+    return matrix
 
 
 def _in_the_brain(node: Any, result: Result) -> np.ndarray:

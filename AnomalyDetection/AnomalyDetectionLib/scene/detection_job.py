@@ -13,10 +13,9 @@ from ..engine.job import Job
 from ..engine.job_results import read_job_results
 from ..errors import InputError
 from ..files.run_folders import remove_leftovers
-from .engine_job import EngineJob
-from .logics import Logics
-from .result import Result, add_result, settings_of
-from .standby_engine import StandbyEngine
+from .engine_job import EngineJob, StandbyEngine
+from .nodes import Logics
+from .result import Result, add_result, provenance_of, settings_of
 from .volumes import study_files
 
 RESULTS, JOB = "results", "job.json"
@@ -45,16 +44,10 @@ class DetectionJob(EngineJob):
     """A running detection, until its result is in the scene or the run is cancelled.
 
     Args:
-        scene: vtkMRMLScene of the inputs.
-        logics: of the scene.
-        inputs: volumes and settings.
-        python: the command that starts Python.
         replace: the result to update; None: add a new result.
-        temporary: folder in which the run creates its own folder, which is removed when the run ends.
         standby: an engine that waits for a job; it is used if it is still running, and ends with this run.
 
-    Raises:
-        InputError: the volumes cannot be passed to the engine; nothing was started.
+    Raises an InputError if the volumes cannot be passed to the engine; nothing was started.
     """
 
     def __init__(
@@ -90,7 +83,7 @@ class DetectionJob(EngineJob):
             if standby is not None and standby.state == "running":
                 self._run = standby.run(job)
             else:
-                self._start(python, job.write(self._folder / JOB))
+                self.start(python, job.write(self._folder / JOB))
         except BaseException:
             self._remove_folder()
             raise
@@ -98,8 +91,7 @@ class DetectionJob(EngineJob):
     def finish(self) -> Result:
         """Load the results of a finished run into the scene; removes the run's folder.
 
-        Raises:
-            InputError: the run failed or was cancelled, or the FLAIR is no longer in the scene.
+        Raises an InputError if the run failed or was cancelled, or the FLAIR is no longer in the scene.
         """
         try:
             if self.state != "done":
@@ -113,7 +105,8 @@ class DetectionJob(EngineJob):
             settings = provenance["settings"]["scoring"]
             threshold, min_patches = settings["threshold"], settings["min_patches"]
             replace = self._still_there()
-            if replace is not None and _same_model(replace, provenance):
+            before = None if replace is None else provenance_of(replace).get("model", {}).get("sha256")
+            if replace is not None and before == provenance["model"]["sha256"]:
                 # Keep the positions of the sliders that the user has chosen for this pair.
                 threshold, min_patches = settings_of(replace)
             _hide_mask(self._inputs.brain_mask)
@@ -159,10 +152,3 @@ def _hide_mask(node: Any) -> None:
     """Hide a brain mask that is a segmentation, as its fill would cover the images."""
     if node is not None and node.IsA("vtkMRMLSegmentationNode") and node.GetDisplayNode() is not None:
         node.GetDisplayNode().SetVisibility(False)
-
-
-def _same_model(result: Result, provenance: dict[str, Any]) -> bool:
-    from .result import provenance_of
-
-    before = provenance_of(result)
-    return before.get("model", {}).get("sha256") == provenance["model"]["sha256"]

@@ -35,17 +35,13 @@ def export_dicom(
     hardened on the FLAIR, it no longer matches its DICOM images, and the export is refused.
 
     Args:
-        result: of a scene.
         files: the DICOM instances that the FLAIR was loaded from; empty if it was loaded from another format.
         folder: created if it does not exist. Files of the same names are replaced.
-        accepted_only: leave out findings that were not accepted.
         remarks: about the run, for the reader, one sentence each.
-        reader: name of the person who reviewed the findings; "" if not known.
 
-    Raises:
-        InputError: the FLAIR is not from DICOM images, or its images cannot be referred to or have another position;
-            no finding is accepted, but only those are exported; volumes of the result have no voxels; a package is
-            missing; or the folder cannot be written.
+    Raises an InputError if the FLAIR is not from DICOM images, or its images cannot be referred to or have
+    another position; no finding is accepted, but only those are exported; volumes of the result have no
+    voxels; a package is missing; or the folder cannot be written.
     """
     name = quoted(result.flair)
     if not files:
@@ -55,7 +51,7 @@ def export_dicom(
         )
     source = dicom_source(files)
     there = rows(result.table)
-    numbers = export.numbers_wanted(result, True) if accepted_only else export.numbers_chosen(result, False)
+    numbers = export.numbers_wanted(result, accepted_only, empty=True)
     reviewed = [row.as_reviewed() for row in there if row.number in numbers]
     voxels, _ = export.numbered_voxels(result, [one.number for one in reviewed if one.decision != "rejected"])
     reviewed = as_corrected(reviewed, findings_of(result), voxels, score_map_of(result).midline)

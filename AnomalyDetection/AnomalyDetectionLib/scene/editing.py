@@ -11,15 +11,16 @@ import numpy as np
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
 from .finding_row import ADDED, CHANGED, DELETED
-from .findings_table import add_row, rows, set_edit
+from .findings_table import add_row, known_row, rows, set_edit
 from .hand_edits import edited_row, new_row
-from .logics import Logics
+from .nodes import Logics
+from .places import voxel_at
 from .region_growing import grow_lesion
 from .result import Result, detected_in, findings_of, score_map_of, show_again
 from .result_record import read_record, record_text
 from .segment_voxels import segment_voxels, voxels_of_segments
 from .segmentation import segment_id
-from .volumes import array_view, ijk_to_ras
+from .volumes import array_view
 
 
 def take_edits(result: Result) -> list[int]:
@@ -27,8 +28,7 @@ def take_edits(result: Result) -> list[int]:
 
     A finding counts as edited while its voxels differ from the detected ones.
 
-    Returns:
-        The numbers of the findings that were changed or deleted.
+    Returns the numbers of the findings that were changed or deleted.
     """
     try:
         found = findings_of(result)
@@ -41,8 +41,7 @@ def take_edits(result: Result) -> list[int]:
     if not differ.any():
         return []
     numbers = {*np.unique(known[differ]).tolist(), *np.unique(there[differ]).tolist()}
-    scores = score_map_of(result)
-    first = detected_in(result)
+    scores, first = score_map_of(result), detected_in(result)
     detected = voxels_of(first.labels)
     changed = [row for row in present if row.number in numbers]
     for row in changed:
@@ -59,11 +58,7 @@ def take_edits(result: Result) -> list[int]:
 def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
     """Turn segments that the reader has added into findings; empty segments are ignored.
 
-    Returns:
-        The numbers of the new findings.
-
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Returns the numbers of the new findings. Raises an InputError if a volume of the result has no voxels.
     """
     segmentation = result.segmentation.GetSegmentation()
     ours = {segment_id(row.number) for row in rows(result.table)}
@@ -82,35 +77,20 @@ def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
 def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]) -> int:
     """Add a missed finding: a lesion grown from a point to its edge.
 
-    Args:
-        ras: the point, RAS of the world, mm.
-
-    Returns:
-        Its number.
-
-    Raises:
-        InputError: the point is outside the FLAIR or in another finding, or a volume has no voxels.
+    `ras`: the point, RAS of the world, mm. Returns its number. Raises an InputError if the point is outside
+    the FLAIR or in another finding, or a volume has no voxels.
     """
-    local = [0.0, 0.0, 0.0]
-    result.score.TransformPointFromWorld(list(ras), local)
-    index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
-    seed = np.rint(index[2::-1]).astype(int)
-    scores = score_map_of(result)
-    study, found = scores.study, findings_of(result)
-    labels = voxels_of(found.labels)
-    if not np.all((seed >= 0) & (seed < labels.shape)):
+    place = voxel_at(result, ras)
+    scores, found = score_map_of(result), findings_of(result)
+    study, labels = scores.study, voxels_of(found.labels)
+    if not all(0 <= index < size for index, size in zip(place, labels.shape, strict=True)):
         raise InputError(
             "The crosshair is outside the FLAIR: hold Shift and move the mouse over the lesion, then add it."
         )
-    place = (int(seed[0]), int(seed[1]), int(seed[2]))
     if labels[place]:
         raise InputError(f"Finding {labels[place]} is already here: correct it in the Segment Editor.")
     mask = grow_lesion(
-        array_view(result.flair),
-        voxels_of(scores.image),
-        study.flair_brain,
-        study.flair_grid.spacing,
-        place,
+        array_view(result.flair), voxels_of(scores.image), study.flair_brain, study.flair_grid.spacing, place
     )
     mask &= labels == 0  # voxels of other findings are left out
     number = _add(result, mask)
@@ -119,17 +99,12 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
 
 
 def as_detected(scene: Any, logics: Logics, result: Result, number: int) -> None:
-    """Restore the detected outline of a finding.
+    """Restore the detected outline of a finding; one that the reader has added is removed. Both can be undone.
 
-    A finding that the reader has added is removed. Both can be undone.
-
-    Raises:
-        KeyError: there is no such finding.
-        InputError: a volume of the result has no voxels.
+    Raises a KeyError if there is no such finding. Raises an InputError if a volume of the result has no
+    voxels.
     """
-    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
-    if row is None:
-        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    row = known_row(result.table, number)
     if not row.edited:
         return
     detected = detected_in(result)

@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,8 @@ from ..errors import InputError
 from ..files.atomic_folder import atomic_folder
 from ..imaging.write_image import write_image
 from ..reporting.tables import COLUMNS
-from .findings_table import CATEGORIES, DELETED, FindingRow, rows
+from .finding_row import category_name
+from .findings_table import DELETED, FindingRow, rows
 from .nearest_tissue import comparison_of
 from .result import Result, findings_of, hidden_numbers, score_map_of
 from .segment_voxels import numbered_voxels
@@ -38,19 +40,11 @@ REVIEW_COLUMNS = ("category", "decision", "note", "edited")
 def export_segmentation(result: Result, path: Path, *, accepted_only: bool = False) -> Path:
     """Export the findings as a Slicer segmentation, one segment per finding, all in one layer.
 
-    Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where segments
-    overlap, the finding with the higher number gets the voxel.
+    Names, colours and terminology are those of the scene; the reference geometry is that of the FLAIR. Where
+    segments overlap, the finding with the higher number gets the voxel.
 
-    Args:
-        result: in a scene, which is not changed.
-        path: ".seg.nrrd" is added if missing. An existing file is replaced.
-        accepted_only: leave out what was not accepted.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if there is nothing to export, or the file cannot be written.
+    `path`: ".seg.nrrd" is added if missing. An existing file is replaced. Raises an InputError if there is
+    nothing to export, or the file cannot be written.
     """
     import slicer
 
@@ -89,19 +83,11 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
 
     Without findings all voxels are 0; with `accepted_only` and no accepted finding no file is written.
 
-    Args:
-        result: of a scene.
-        path: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced.
-        accepted_only: leave out what was not accepted.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if no finding is accepted, or the file cannot be written.
+    `path`: .nii.gz or .nii; ".nii.gz" is added if both are missing. An existing file is replaced. Raises an
+    InputError if no finding is accepted, or the file cannot be written.
     """
     path = Path(path) if Path(path).name.lower().endswith(".nii") else with_suffix(path, ".nii.gz")
-    numbers = numbers_wanted(result, True) if accepted_only else numbers_chosen(result, False)
+    numbers = numbers_wanted(result, accepted_only, empty=True)
     labels, to_files = numbered_voxels(result, numbers)
     image = grid_of(result.score, to_files).image(labels)
     with atomic_folder(path.parent) as beside:
@@ -112,18 +98,11 @@ def export_labels(result: Result, path: Path, *, accepted_only: bool = False) ->
 def export_table(result: Result, path: Path) -> Path:
     """Export the findings with their review as CSV, for Excel and other programs.
 
-    UTF-8 with a byte order mark, which Excel needs; comma-separated, with decimal points. Centroids are in the current
-    world space (RAS). Findings that have vanished at this threshold are left out.
+    UTF-8 with a byte order mark, which Excel needs; comma-separated, with decimal points. Centroids are in
+    the current world space (RAS). Findings that have vanished at this threshold are left out.
 
-    Args:
-        result: of a scene.
-        path: ".csv" is added if missing. An existing file is replaced.
-
-    Returns:
-        The file.
-
-    Raises:
-        InputError: if the file cannot be written.
+    `path`: ".csv" is added if missing. An existing file is replaced. Raises an InputError if the file cannot
+    be written.
     """
     path = with_suffix(path, ".csv")
     to_now = to_world_now(result)
@@ -148,18 +127,9 @@ def export_pictures(
 
     If the model that made the result is available, each also shows the most similar normal tissue.
 
-    Args:
-        result: of a scene.
-        folder: created if it does not exist.
-        progress: called before each picture with the number done and the total number.
-        accepted_only: leave out what was not accepted.
-
-    Returns:
-        The files.
-
-    Raises:
-        InputError: if there is no finding, a drawing package is missing, volumes of the result have no voxels, or the
-            folder cannot be written.
+    `progress`: called before each picture with the number done and the total number. Raises an InputError if
+    there is no finding, a drawing package is missing, volumes of the result have no voxels, or the folder
+    cannot be written.
     """
     need_packages("Pictures need")
     from ..reporting.finding_picture import draw_finding
@@ -182,11 +152,7 @@ def export_pictures(
 def need_packages(what: str, *names: str) -> None:
     """Check that matplotlib, Pillow and these packages are installed.
 
-    Args:
-        what: start of the error's sentence: "Pictures need".
-
-    Raises:
-        InputError: one is missing.
+    Raises an InputError if one is missing.
     """
     for name in ("PIL", *names):
         try:
@@ -209,14 +175,14 @@ def numbers_chosen(result: Result, accepted_only: bool) -> list[int]:
     ]
 
 
-def numbers_wanted(result: Result, accepted_only: bool) -> list[int]:
-    """Like `numbers_chosen`, but raises an InputError if there is none."""
+def numbers_wanted(result: Result, accepted_only: bool, *, empty: bool = False) -> list[int]:
+    """Like `numbers_chosen`, but raises an InputError if there is none, unless `empty` allows it where all are wanted."""
     numbers = numbers_chosen(result, accepted_only)
-    if not numbers:
+    if not numbers and accepted_only:
+        raise InputError("No finding is accepted yet: accept findings in the table, or export all of them.")
+    if not numbers and not empty:
         raise InputError(
-            "No finding is accepted yet: accept findings in the table, or export all of them."
-            if accepted_only
-            else "There is no finding to export: lower the threshold or the minimum size, or show what is hidden."
+            "There is no finding to export: lower the threshold or the minimum size, or show what is hidden."
         )
     return numbers
 
@@ -237,30 +203,15 @@ def to_world_now(result: Result) -> np.ndarray:
     return to_world @ ijk_to_ras(result.score) @ np.linalg.inv(index_to_then)
 
 
-def _cells(row: FindingRow, to_now: np.ndarray) -> list[str | int]:
+def _cells(row: FindingRow, to_now: np.ndarray) -> list[Any]:
     centroid = (to_now @ [*row.centroid_ras, 1.0])[:3]
-    values: dict[str, str | int] = {
-        "number": row.number,
-        "volume_ml": f"{row.volume_ml:.3f}",
-        "peak_score": f"{row.peak_score:.3f}",
-        "mean_score": f"{row.mean_score:.3f}",
-        "per_normal_scan": "" if row.per_normal_scan is None else f"{row.per_normal_scan:.3g}",
-        "patches": row.patches,
-        "side": row.side,
-        "region": row.region,
-        "centroid_r_mm": f"{centroid[0]:.1f}",
-        "centroid_a_mm": f"{centroid[1]:.1f}",
-        "centroid_s_mm": f"{centroid[2]:.1f}",
-        "t1_relative": _number(row.t1_relative),
-        "flair_relative": _number(row.flair_relative),
-        "hint": row.hint,
-        "hint_evidence": row.hint_evidence,
-        "category": CATEGORIES[row.category - 1] if row.category else "unreviewed",
-        "decision": row.decision,
-        "note": _text(row.note),
-        "edited": row.edited,
-    }
-    return [values[name] for name in (*COLUMNS, *REVIEW_COLUMNS)]
+    values = {name: getattr(row, name, None) for name in (*COLUMNS, *REVIEW_COLUMNS)}
+    values |= {name: f"{values[name]:.3f}" for name in ("volume_ml", "peak_score", "mean_score")}
+    values |= {f"centroid_{axis}_mm": f"{mm:.1f}" for axis, mm in zip("ras", centroid, strict=True)}
+    values |= {name: _number(getattr(row, name)) for name in ("t1_relative", "flair_relative")}
+    values["per_normal_scan"] = "" if row.per_normal_scan is None else f"{row.per_normal_scan:.3g}"
+    values["category"], values["note"] = category_name(row.category), _text(row.note)
+    return list(values.values())
 
 
 def _number(value: float) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy
 
 from ..imaging.voxels import voxels_of
+from .nodes import one_change
 from .result import Result, findings_of
 from .result_nodes import place_aside
 from .segmentation import OTHERS, SELECTED
@@ -29,29 +31,22 @@ Places = Mapping[int, Mapping[int, tuple[float, float, float]]]
 def number_places(result: Result) -> Places:
     """The position of each finding's number in each slice: at the upper left of its outline.
 
-    Raises:
-        InputError: a volume of the result has no voxels.
+    Raises an InputError if a volume of the result has no voxels.
     """
     findings = findings_of(result)
     labels = voxels_of(findings.labels)
     to_ras = ijk_to_ras(result.score)
     places: dict[int, dict[int, tuple[float, float, float]]] = {}
-    k, j, i = np.nonzero(labels > 0)
-    if len(k) == 0:
-        return places
-    number = labels[k, j, i].astype(np.int64)
-    key = k * 65536 + number
-    order = np.argsort(key, kind="stable")
-    keys, first = np.unique(key[order], return_index=True)
-    ends = np.append(first[1:], len(order))
-    across, down = to_ras[:3, 0], to_ras[:3, 1]
-    for one, a, b in zip(keys.tolist(), first.tolist(), ends.tolist(), strict=True):
-        at = order[a:b]
-        # The patient's right is on the left of the screen; the text starts at its point.
-        right = int(i[at].max() if across[0] > 0 else i[at].min())
-        top = int(j[at].max() if down[1] > 0 else j[at].min())
-        x, y, z = (to_ras @ [right, top, one // 65536, 1.0])[:3].tolist()
-        places.setdefault(one // 65536, {})[one % 65536] = (x, y, z)
+    for k in np.flatnonzero(labels.any(axis=(1, 2))).tolist():
+        for number, box in enumerate(scipy.ndimage.find_objects(labels[k]), start=1):
+            if box is None:
+                continue
+            lines, columns = box
+            # The patient's right is on the left of the screen; the text starts at its point.
+            right = columns.stop - 1 if to_ras[0, 0] > 0 else columns.start
+            top = lines.stop - 1 if to_ras[1, 1] > 0 else lines.start
+            x, y, z = (to_ras @ [right, top, k, 1.0])[:3].tolist()
+            places.setdefault(k, {})[number] = (x, y, z)
     return places
 
 
@@ -60,14 +55,8 @@ def show_numbers(
 ) -> Any:
     """Show these numbers and no others.
 
-    Args:
-        scene: vtkMRMLScene.
-        result: whose findings they are.
-        here: findings and positions, from `number_places`.
-        selected: the selected finding; its number has the colour of its outline.
-
-    Returns:
-        vtkMRMLMarkupsFiducialNode.
+    `selected`: the selected finding; its number has the colour of its outline. Returns the
+    vtkMRMLMarkupsFiducialNode.
     """
     node = result.score.GetNodeReference(f"AnomalyDetection.{NODE}")
     if node is None:
@@ -83,41 +72,37 @@ def show_numbers(
         place_aside(result, NODE, node)
         node.CreateDefaultDisplayNodes()
         _style(node.GetDisplayNode())
-    modifying = node.StartModify()
-    node.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
-    node.RemoveAllControlPoints()
-    for number, place in here.items():
-        node.SetNthControlPointSelected(node.AddControlPoint(place, str(number)), number == selected)
-    node.EndModify(modifying)
+    with one_change(node):
+        node.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
+        node.RemoveAllControlPoints()
+        for number, place in here.items():
+            node.SetNthControlPointSelected(node.AddControlPoint(place, str(number)), number == selected)
     return node
 
 
 def _style(display: Any) -> None:
     display.SetSaveWithScene(False)
-    modifying = display.StartModify()
-    display.SetTextScale(TEXT_SCALE)
-    display.SetGlyphTypeFromString("Vertex2D")
-    display.SetUseGlyphScale(False)
-    display.SetGlyphSize(0.1)
-    display.SetColor(*OTHERS)
-    display.SetSelectedColor(*SELECTED)
-    display.SetPointLabelsVisibility(True)
-    display.SetPropertiesLabelVisibility(False)
-    display.SetVisibility3D(False)
-    text = display.GetTextProperty()
-    text.SetBold(True)
-    text.SetShadow(False)
-    text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is legible on bright tissue, too
-    text.SetBackgroundOpacity(0.5)
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetTextScale(TEXT_SCALE)
+        display.SetGlyphTypeFromString("Vertex2D")
+        display.SetUseGlyphScale(False)
+        display.SetGlyphSize(0.1)
+        display.SetColor(*OTHERS)
+        display.SetSelectedColor(*SELECTED)
+        display.SetPointLabelsVisibility(True)
+        display.SetPropertiesLabelVisibility(False)
+        display.SetVisibility3D(False)
+        text = display.GetTextProperty()
+        text.SetBold(True)
+        text.SetShadow(False)
+        text.SetBackgroundColor(0.0, 0.0, 0.0)  # white on black is legible on bright tissue, too
+        text.SetBackgroundOpacity(0.5)
 
 
 def slice_in_view(result: Result, nodes: list[Any]) -> int | None:
     """The slice of the FLAIR (0 is the first) that a slice view shows; None if no view is in the plane of its slices.
 
-    Args:
-        result: whose FLAIR.
-        nodes: the visible slice nodes; the first in the plane of the FLAIR's slices is used.
+    `nodes`: the visible slice nodes; the first in the plane of the FLAIR's slices is used.
     """
     to_world = matrix_between(result.score, None)
     if to_world is None:

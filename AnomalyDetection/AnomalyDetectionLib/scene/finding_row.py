@@ -9,18 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..detection.hints import UNKNOWN
 from ..detection.reviewed_findings import CATEGORIES, DECISIONS, ReviewedFinding
 
-CHANGED, DELETED, ADDED = "changed", "deleted", "added"
-"""Kinds of edits by the reader."""
-
+CHANGED, DELETED, ADDED = "changed", "deleted", "added"  # kinds of edits by the reader
 EDITS = ("", CHANGED, DELETED, ADDED)
 
-UNREVIEWED = "unreviewed"
 CENTROID = ("centroid_r_mm", "centroid_a_mm", "centroid_s_mm")
 
 
@@ -72,23 +69,14 @@ class FindingRow:
 
     def as_reviewed(self) -> ReviewedFinding:
         """The finding for reports, without the fields that only the table needs."""
-        return ReviewedFinding(
-            number=self.number,
-            volume_ml=self.volume_ml,
-            peak_score=self.peak_score,
-            mean_score=self.mean_score,
-            side=self.side,
-            region=self.region,
-            centroid_ras=self.centroid_ras,
-            hint=self.hint,
-            hint_evidence=self.hint_evidence,
-            per_normal_scan=self.per_normal_scan,
-            category=self.category,
-            decision=self.decision,
-            note=self.note,
-            corrected=self.edited == CHANGED,
-            added=self.edited == ADDED,
-        )
+        common = shared_fields(self, ReviewedFinding)
+        return ReviewedFinding(**common, corrected=self.edited == CHANGED, added=self.edited == ADDED)
+
+
+def shared_fields(thing: Any, kind: type) -> dict[str, Any]:
+    """The values of the fields that a data object has in common with a data class, by name."""
+    own = {field.name for field in fields(thing)}
+    return {field.name: getattr(thing, field.name) for field in fields(kind) if field.name in own}
 
 
 COLUMNS: dict[str, type] = {
@@ -117,6 +105,15 @@ COLUMNS: dict[str, type] = {
 }
 
 
+_MEASURED = (*tuple(COLUMNS)[:7], "t1_relative", "flair_relative")
+"""The columns of every version that hold what the detection measured, besides the centroid."""
+
+
+def category_name(category: int) -> str:
+    """A category (1 to 8 of `CATEGORIES`, 0 unreviewed) in words."""
+    return CATEGORIES[category - 1] if category else "unreviewed"
+
+
 def column_of(name: str, written: list[FindingRow]) -> Iterable[Any]:
     """The values of a column for these findings."""
     if name in CENTROID:
@@ -131,7 +128,7 @@ def column_of(name: str, written: list[FindingRow]) -> Iterable[Any]:
 def cell_of(field: str, value: Any) -> str:
     """A field of the review as the text of its cell."""
     if field == "category":
-        return CATEGORIES[value - 1] if value else UNREVIEWED
+        return category_name(value)
     if field == "note":
         return _escaped(value)
     if field == "present":
@@ -142,17 +139,10 @@ def cell_of(field: str, value: Any) -> str:
 def row_of(cells: dict[str, Any]) -> FindingRow:
     """A row from its cells, which are all text if the table was opened without column types."""
     category = cells["category"]
+    centroid_r, centroid_a, centroid_s = (float(cells[name]) for name in CENTROID)
     return FindingRow(
-        number=int(cells["number"]),
-        volume_ml=float(cells["volume_ml"]),
-        peak_score=float(cells["peak_score"]),
-        mean_score=float(cells["mean_score"]),
-        patches=int(cells["patches"]),
-        side=cells["side"],
-        region=cells["region"],
-        centroid_ras=(float(cells[CENTROID[0]]), float(cells[CENTROID[1]]), float(cells[CENTROID[2]])),
-        t1_relative=float(cells["t1_relative"]),
-        flair_relative=float(cells["flair_relative"]),
+        **{name: COLUMNS[name](cells[name]) for name in _MEASURED},
+        centroid_ras=(centroid_r, centroid_a, centroid_s),
         hint=cells.get("hint") or UNKNOWN,  # missing in earlier scenes
         hint_evidence=cells.get("hint_evidence") or "",
         per_normal_scan=_known(cells.get("per_normal_scan")),

@@ -9,34 +9,26 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from ..detection.findings import Finding, Findings
+from ..detection.findings import Findings
 from ..detection.reviewed_findings import CATEGORIES, DECISIONS
 from ..errors import InputError
-from .finding_row import ADDED, CHANGED, COLUMNS, DELETED, EDITS, FindingRow, cell_of, column_of, row_of
+from .finding_row import (
+    ADDED,
+    CHANGED,
+    COLUMNS,
+    DELETED,
+    EDITS,
+    FindingRow,
+    cell_of,
+    column_of,
+    row_of,
+    shared_fields,
+)
+from .nodes import one_change
 
-__all__ = [
-    "ADDED",
-    "CATEGORIES",
-    "CHANGED",
-    "DELETED",
-    "FindingRow",
-    "add_row",
-    "can_undo",
-    "forget_all",
-    "replace_rows",
-    "rows",
-    "set_category",
-    "set_decision",
-    "set_edit",
-    "set_note",
-    "undo",
-    "unreviewed",
-    "write_rows",
-]
+__all__ = ["ADDED", "CHANGED"]  # beside what is made here
 
-MOST_STEPS = 200
-"""Number of changes that can be undone."""
-
+MOST_STEPS = 200  # number of changes that can be undone
 _HISTORY = "AnomalyDetection.History"
 _EDIT = "edit"
 _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side", "present")
@@ -46,8 +38,7 @@ _MEASURED = ("edited", "voxels", "detected", "volume_ml", "centroid_ras", "side"
 def rows(table_node: Any, *, all: bool = False) -> list[FindingRow]:
     """The findings in the table, sorted by number; with `all` also those that have vanished at this threshold.
 
-    Raises:
-        InputError: the table is damaged.
+    Raises an InputError if the table is damaged.
     """
     found = _rows(table_node)
     return [row for row in found if all or row.present]
@@ -89,9 +80,7 @@ def unreviewed(table_node: Any) -> int:
 def set_category(table_node: Any, number: int, category: int) -> None:
     """Set the category of a finding: 1 to 8 of `CATEGORIES`, or 0 for unreviewed.
 
-    Raises:
-        ValueError: there is no such category.
-        KeyError: there is no such finding.
+    Raises a ValueError if there is no such category. Raises a KeyError if there is no such finding.
     """
     if not 0 <= category <= len(CATEGORIES):
         raise ValueError(f"categories are 0 to {len(CATEGORIES)}, not {category}")
@@ -101,9 +90,7 @@ def set_category(table_node: Any, number: int, category: int) -> None:
 def set_decision(table_node: Any, number: int, decision: str) -> None:
     """Set the decision on a finding: "accepted", "rejected", or "" for neither.
 
-    Raises:
-        ValueError: there is no such decision.
-        KeyError: there is no such finding.
+    Raises a ValueError if there is no such decision. Raises a KeyError if there is no such finding.
     """
     if decision not in DECISIONS:
         raise ValueError(f"a decision is one of {DECISIONS}, not {decision!r}")
@@ -111,21 +98,16 @@ def set_decision(table_node: Any, number: int, decision: str) -> None:
 
 
 def set_note(table_node: Any, number: int, note: str) -> None:
-    """Set the note of a finding.
-
-    Raises:
-        KeyError: there is no such finding.
-    """
+    """Set the note of a finding. Raises a KeyError if there is no such finding."""
     _change(table_node, number, "note", note)
 
 
 def set_edit(table_node: Any, changed: FindingRow) -> None:
     """Store the reader's edit of a finding's outline: `edited` and `voxels`, with volume, centroid and side.
 
-    Raises:
-        KeyError: there is no such finding.
+    Raises a KeyError if there is no such finding.
     """
-    old = _measured(_known_row(table_node, changed.number))
+    old = _measured(known_row(table_node, changed.number))
     new = _measured(changed)
     if old != new:
         _write_edit(
@@ -179,7 +161,7 @@ def write_rows(table_node: Any, findings: Findings) -> None:
         if any(row.number == finding.number for row in edited):
             continue
         before = known.pop(finding.number, None)
-        row = _unreviewed_row(finding)
+        row = FindingRow(**shared_fields(finding, FindingRow))
         if before is not None:
             row = replace(row, category=before.category, decision=before.decision, note=before.note)
         written.append(row)
@@ -191,41 +173,15 @@ def write_rows(table_node: Any, findings: Findings) -> None:
     _write_table(table_node, sorted(written, key=lambda row: row.number))
 
 
-def forget_all(table_node: Any) -> None:
-    """Empty the table with reviews and history, for an unrelated result."""
-    modifying = table_node.StartModify()
-    table_node.RemoveAttribute(_HISTORY)
-    _write_table(table_node, [])
-    table_node.EndModify(modifying)
-
-
 def replace_rows(table_node: Any, written: list[FindingRow]) -> None:
-    """Replace all findings by these, with their reviews; the history is cleared."""
-    modifying = table_node.StartModify()
-    table_node.RemoveAttribute(_HISTORY)
-    _write_table(table_node, sorted(written, key=lambda row: row.number))
-    table_node.EndModify(modifying)
+    """Replace all findings by these (any order), with their reviews; the history is cleared."""
+    with one_change(table_node):
+        table_node.RemoveAttribute(_HISTORY)
+        _write_table(table_node, sorted(written, key=lambda row: row.number))
 
 
-def _unreviewed_row(finding: Finding) -> FindingRow:
-    return FindingRow(
-        number=finding.number,
-        volume_ml=finding.volume_ml,
-        peak_score=finding.peak_score,
-        mean_score=finding.mean_score,
-        patches=finding.patches,
-        side=finding.side,
-        region=finding.region,
-        centroid_ras=finding.centroid_ras,
-        t1_relative=finding.t1_relative,
-        flair_relative=finding.flair_relative,
-        hint=finding.hint,
-        hint_evidence=finding.hint_evidence,
-        per_normal_scan=finding.per_normal_scan,
-    )
-
-
-def _known_row(table_node: Any, number: int) -> FindingRow:
+def known_row(table_node: Any, number: int) -> FindingRow:
+    """A finding of the table, also one that has vanished. Raises a KeyError if there is none of this number."""
     row = next((row for row in rows(table_node, all=True) if row.number == number), None)
     if row is None:
         raise KeyError(f"there is no finding {number} in {table_node.GetName()}")
@@ -244,27 +200,27 @@ def _write_edit(table_node: Any, number: int, measured: list[Any], history: list
     """Write one row and the history as a single modification of the node."""
     fields = dict(zip(_MEASURED, measured, strict=True))
     fields["centroid_ras"] = tuple(fields["centroid_ras"])
-    modifying = table_node.StartModify()
-    written = [replace(row, **fields) if row.number == number else row for row in rows(table_node, all=True)]
-    _write_table(table_node, written)
-    table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
-    table_node.EndModify(modifying)
+    with one_change(table_node):
+        written = [
+            replace(row, **fields) if row.number == number else row for row in rows(table_node, all=True)
+        ]
+        _write_table(table_node, written)
+        table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
 
 
 def _change(table_node: Any, number: int, field: str, new: int | str) -> None:
-    old = getattr(_known_row(table_node, number), field)
+    old = getattr(known_row(table_node, number), field)
     if old != new:
         _write(table_node, number, field, new, [*_history(table_node), (number, field, old, new)])
 
 
 def _write(table_node: Any, number: int, field: str, value: int | str, history: list[Any]) -> None:
     """Write one cell and the history as a single modification of the node."""
-    modifying = table_node.StartModify()
-    numbers = table_node.GetTable().GetColumnByName("number")
-    index = next(k for k in range(numbers.GetNumberOfTuples()) if int(numbers.GetValue(k)) == number)
-    table_node.SetCellText(index, table_node.GetColumnIndex(field), cell_of(field, value))
-    table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
-    table_node.EndModify(modifying)
+    with one_change(table_node):
+        numbers = table_node.GetTable().GetColumnByName("number")
+        index = next(k for k in range(numbers.GetNumberOfTuples()) if int(numbers.GetValue(k)) == number)
+        table_node.SetCellText(index, table_node.GetColumnIndex(field), cell_of(field, value))
+        table_node.SetAttribute(_HISTORY, json.dumps(history[-MOST_STEPS:]))
 
 
 def _history(table_node: Any) -> list[Any]:
@@ -310,7 +266,6 @@ def _write_table(table_node: Any, written: list[FindingRow]) -> None:
         for value in column_of(name, written):
             column.InsertNextValue(value)
         table.AddColumn(column)
-    modifying = table_node.StartModify()
-    table_node.SetAndObserveTable(table)
-    table_node.SetLocked(True)  # only the setters above keep history and table consistent
-    table_node.EndModify(modifying)
+    with one_change(table_node):
+        table_node.SetAndObserveTable(table)
+        table_node.SetLocked(True)  # only the setters above keep history and table consistent

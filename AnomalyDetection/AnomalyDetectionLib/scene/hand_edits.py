@@ -6,6 +6,9 @@ threshold they replace the detected outline.
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -17,8 +20,7 @@ from ..detection.numbering import FindingNumbers
 from ..detection.score_map import ScoreMap
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .finding_row import ADDED, CHANGED, DELETED, FindingRow
-from .mask_text import mask_of, mask_text
+from .finding_row import ADDED, CHANGED, DELETED, FindingRow, shared_fields
 
 
 def with_edits(
@@ -31,7 +33,6 @@ def with_edits(
 
     Args:
         findings: as detected, with their numbers.
-        rows: of the table.
         scores: from which the findings are derived.
         numbering: all numbers that findings of these scores have had so far.
     """
@@ -78,11 +79,9 @@ def edited_row(
     """A row with the outline drawn by the reader; volume, centroid and side are measured on its voxels.
 
     Args:
-        row: before the edit.
+        row, before: the row and its voxels before the edit.
         mask: bool on the FLAIR's grid; empty for a deleted finding.
-        before: the voxels before the edit, bool.
         edited: `CHANGED`, `ADDED`, `DELETED`, or "" if the outline is as detected.
-        scores: of the result.
     """
     grid = scores.study.flair_grid
     detected = row.detected if row.edited else mask_text(before)
@@ -103,13 +102,7 @@ def edited_row(
 
 
 def new_row(number: int, mask: np.ndarray, scores: ScoreMap) -> FindingRow:
-    """The row of a finding that the reader adds; its scores are measured on its voxels.
-
-    Args:
-        number: not used so far.
-        mask: bool on the FLAIR's grid, not empty.
-        scores: of the result.
-    """
+    """The row of a finding that the reader adds; its scores are measured on the voxels of the mask (FLAIR's grid)."""
     inside = voxels_of(scores.image)[mask]
     row = FindingRow(
         number=number,
@@ -141,22 +134,7 @@ def _edited_finding(row: FindingRow, detected: Finding | None, scores: ScoreMap)
         peak_patch = (slice_, i, j)
     else:
         peak_patch = detected.peak_patch
-    return Finding(
-        number=row.number,
-        volume_ml=row.volume_ml,
-        patches=row.patches,
-        peak_score=row.peak_score,
-        mean_score=row.mean_score,
-        centroid_ras=row.centroid_ras,
-        side=row.side,
-        region=row.region,
-        t1_relative=row.t1_relative,
-        flair_relative=row.flair_relative,
-        peak_patch=peak_patch,
-        hint=row.hint,
-        hint_evidence=row.hint_evidence,
-        per_normal_scan=row.per_normal_scan,
-    )
+    return Finding(**shared_fields(row, Finding), peak_patch=peak_patch)
 
 
 def _other_number(
@@ -170,10 +148,8 @@ def _other_number(
     """The known number of the finding that the rest of a group belongs to, beside an edited finding; 0: none.
 
     Args:
-        number: of the edited finding.
         taken: numbers that are in use.
         replaced: bool on the FLAIR's grid, the detected voxels of edited findings, whose patches belong to them.
-        findings, scores, numbering: as for `with_edits`.
     """
     settings = scores.settings
     groups = connected_patches(
@@ -200,3 +176,35 @@ def _voxel_of(patch: tuple[int, int, int], scores: ScoreMap) -> tuple[int, int, 
     index = study.flair_grid.indices(study.grid.points(np.array([[column, row, patch[0]]])))[0][::-1]
     z, y, x = np.clip(np.rint(index).astype(int), 0, np.array(study.flair_grid.shape) - 1).tolist()
     return z, y, x
+
+
+def mask_text(mask: np.ndarray) -> str:
+    """A mask as text: origin and size of its bounding box, and the packed bits in it; "" for an empty mask.
+
+    `mask`: bool (slices, rows, columns).
+    """
+    if not mask.any():
+        return ""
+    spans = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    first = [int(span[0]) for span in spans]
+    size = [int(span[-1]) - int(span[0]) + 1 for span in spans]
+    box = mask[tuple(slice(a, a + n) for a, n in zip(first, size, strict=True))]
+    bits = base64.b64encode(zlib.compress(np.packbits(box).tobytes())).decode("ascii")
+    return f"{' '.join(map(str, first + size))} {bits}"
+
+
+def mask_of(text: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The mask of a text, bool of this shape; all False if the text is damaged or of another grid."""
+    mask = np.zeros(shape, bool)
+    try:
+        *numbers, bits = text.split(" ")
+        z, y, x, slices, rows, columns = map(int, numbers)
+        place = slice(z, z + slices), slice(y, y + rows), slice(x, x + columns)
+        size = slices * rows * columns
+        if min(z, y, x) >= 0 and mask[place].size == size > 0:
+            packed = zlib.decompressobj().decompress(base64.b64decode(bits, validate=True), size // 8 + 1)
+            box = np.unpackbits(np.frombuffer(packed, np.uint8), count=size)
+            mask[place] = box.reshape(slices, rows, columns).astype(bool)
+    except (ValueError, binascii.Error, zlib.error):
+        return np.zeros(shape, bool)
+    return mask

@@ -11,16 +11,13 @@ from ..errors import InputError
 from .opened_folder import OPENED
 from .rough_contrast import SWAPPED_BELOW, rough_contrast
 from .suggested_inputs import is_ours, kind_of, names_of, patient_of
-from .volumes import array_view, grid_of, ijk_to_ras, matrix_between, not_linear, quoted
+from .volumes import array_view, grid_of, ijk_to_ras, linear_matrix, matrix_between, not_linear, quoted
 
-#: Least number of voxels along each axis of a usable volume; the same as for files.
-FEWEST_VOXELS = 5
+FEWEST_VOXELS = 5  # least number of voxels along each axis of a usable volume; the same as for files
 
 #: Warn if slices are further apart than this (mm), or cover less than this (mm).
 THICK_MM, THIN_SLAB_MM = 7.0, 80.0
-
-#: Warn if the T1 covers less than this share of the head.
-COVERED_FROM = 0.85
+COVERED_FROM = 0.85  # warn if the T1 covers less than this share of the head
 
 
 def problems(t1_node: Any | None, flair_node: Any | None, brain_mask_node: Any | None = None) -> list[str]:
@@ -50,8 +47,7 @@ def problems(t1_node: Any | None, flair_node: Any | None, brain_mask_node: Any |
 def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
     """Warnings about a run that can start; for nodes without `problems`.
 
-    Args:
-        t1_node, flair_node: as for `problems`. There are no warnings if one is None or the two cannot be compared.
+    `t1_node`, `flair_node`: as for `problems`. There are no warnings if one is None or the two cannot be compared.
     """
     if t1_node is None or flair_node is None or t1_node is flair_node:
         return []
@@ -61,9 +57,9 @@ def warnings(t1_node: Any | None, flair_node: Any | None) -> list[str]:
         space = None if matrix_between(flair_node, None) is not None else flair_node
         contrast = rough_contrast(
             array_view(t1_node),
-            _to(t1_node, space) @ ijk_to_ras(t1_node),
+            linear_matrix(t1_node, space) @ ijk_to_ras(t1_node),
             array_view(flair_node),
-            _to(flair_node, space) @ ijk_to_ras(flair_node),
+            linear_matrix(flair_node, space) @ ijk_to_ras(flair_node),
         )
     except InputError:
         return []
@@ -124,10 +120,10 @@ def _pair_problems(t1_node: Any, flair_node: Any) -> list[str]:
     found = []
     for node in (t1_node, flair_node):
         try:
-            grid_of(node, _to(node, space))
+            grid_of(node, linear_matrix(node, space))
         except InputError as error:
             found.append(str(error))
-    if not found and not _overlap(t1_node, t1_to_space, flair_node, _to(flair_node, space)):
+    if not found and not _overlap(t1_node, t1_to_space, flair_node, linear_matrix(flair_node, space)):
         found.append(
             f"{quoted(t1_node)} and {quoted(flair_node)} do not overlap in space: choose two volumes "
             "of the same examination, or align them first (Transforms module)."
@@ -222,10 +218,3 @@ def _thin_or_thick(node: Any, role: str) -> list[str]:
             else f"{quoted(node)} covers only {size.min():.0f} mm, and nothing outside is searched."
         ]
     return []
-
-
-def _to(node: Any, space: Any | None) -> np.ndarray:
-    matrix = matrix_between(node, space)
-    if matrix is None:
-        raise InputError(not_linear(node))
-    return matrix

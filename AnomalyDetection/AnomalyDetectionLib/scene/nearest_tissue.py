@@ -19,10 +19,9 @@ from .result import Result, findings_of, provenance_of, score_map_of, why_fixed
 def comparison_of(result: Result, number: int) -> NearestNormals:
     """The highest patch of a finding with the normal patches nearest to it.
 
-    Raises:
-        InputError: the model is missing or has no library of normal patches, a volume of the result has no voxels, its
-            patches were not kept, or a Python package for reading the model is missing.
-        KeyError: there is no such finding.
+    Raises an InputError if the model is missing or has no library of normal patches, a volume of the result
+    has no voxels, its patches were not kept, or a Python package for reading the model is missing. Raises a
+    KeyError if there is no such finding.
     """
     if why_fixed(result):
         raise InputError("the score map was not kept with this result.")
@@ -32,11 +31,7 @@ def comparison_of(result: Result, number: int) -> NearestNormals:
 
 
 def tissue_of(result: Result) -> NormalTissue:
-    """The library of normal tissue in the model of a result.
-
-    Raises:
-        InputError: as for `comparison_of`.
-    """
+    """The library of normal tissue in the model of a result. Raises an InputError as for `comparison_of`."""
     model = provenance_of(result).get("model")
     if not isinstance(model, dict) or "sha256" not in model:
         raise InputError("This result does not say which model made it.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
@@ -14,9 +16,8 @@ from ..errors import InputError
 from ..grid import Grid
 from ..reporting.result_folder import ResultFolder, ResultImage, identity_of, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
-from .logics import Logics
-from .patients import place_under_patient, remove_patient_if_empty, study_of
-from .remembered_files import remember_files
+from .hierarchy import item_above, place_under_patient, remove_patient_if_empty
+from .nodes import Logics
 from .result import Result, add_result, hide_hints, remove_result, why_fixed
 from .result_nodes import remove_node
 from .result_record import read_record, record_text
@@ -25,6 +26,8 @@ from .volumes import RAS_LPS, affine, image_data, vtk_matrix
 
 OPENED = "AnomalyDetection.OpenedFrom"
 """Attribute of a volume that was loaded with a result folder and is removed with it."""
+
+_FILES = "AnomalyDetection.DicomFiles"
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,7 @@ def open_result(
         images: "t1" and "flair", from `find_image`.
         patient: name to use if the images are not DICOM; "": the BIDS subject, if there is one.
 
-    Raises:
-        InputError: an image or the result is damaged, or they do not fit together.
+    Raises an InputError if an image or the result is damaged, or they do not fit together.
     """
     voxels = {role: read_image(images[role], role) for role in ("t1", "flair")}
     stored = scores_of(folder, voxels["t1"], voxels["flair"])
@@ -70,7 +72,8 @@ def open_result(
         whose = identity_of(folder, images["flair"])
         place_under_patient(scene, list(nodes.values()), whose, patient or folder.subject)
         for role, node in nodes.items():
-            remember_files(node, images[role].dicom_files)
+            if files := images[role].dicom_files:
+                node.SetAttribute(_FILES, json.dumps([str(file) for file in files]))
         result = add_result(
             scene,
             logics,
@@ -107,11 +110,18 @@ def close_result(scene: Any, result: Result) -> None:
     _remove_images(scene, [node for node in images if scene.IsNodePresent(node)])
 
 
+def remembered_files(node: Any) -> list[Path]:
+    """The DICOM files of a volume that was opened with a result, in slice order; they may have been deleted since."""
+    try:
+        return [Path(file) for file in json.loads(node.GetAttribute(_FILES) or "[]")]
+    except (ValueError, TypeError, RecursionError):  # a scene may come from anywhere
+        return []
+
+
 def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any:
     """Add a scalar volume node for an image (LPS) to the scene, with a reference to the result folder.
 
-    Raises:
-        InputError: the scene does not support its voxel type.
+    Raises an InputError if the scene does not support its voxel type.
     """
     try:
         data = image_data(sitk.GetArrayFromImage(image))
@@ -130,7 +140,7 @@ def add_image(scene: Any, image: sitk.Image, name: str, opened_from: str) -> Any
 def _remove_images(scene: Any, nodes: list[Any]) -> None:
     """Remove a volume, and its study and patient if they are then empty."""
     for node in nodes:
-        study = study_of(scene, node)
+        study = item_above(scene, node, "Study")
         remove_node(scene, node)
         remove_patient_if_empty(scene, study)
 

@@ -14,32 +14,19 @@ def orphans_in(scene: Any) -> list[Any]:
     """The nodes of results whose FLAIR or scores were deleted, except those that the user wants to keep."""
     if scene.IsBatchProcessing():  # the scene is being opened or closed and may be incomplete
         return []
-    scores = [
-        node
-        for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
-        if node.GetAttribute(ROLE) == "score" and node.GetAttribute("AnomalyDetection.Result") == "1"
-    ]
-    whole = [node for node in scores if node.GetNodeReference(reference_of("flair")) is not None]
+    nodes = map(scene.GetNthNode, range(scene.GetNumberOfNodes()))
+    ours = [node for node in nodes if node.GetAttribute(ROLE)]
     belonging = set()
-    for score in whole:
-        roles: list[str] = []
-        score.GetNodeReferenceRoles(roles)
-        for role in roles:
-            belonging.add(score.GetNodeReferenceID(role))
-        belonging.add(score.GetID())
-    ours = [
-        node
-        for kind in (
-            "vtkMRMLScalarVolumeNode",
-            "vtkMRMLSegmentationNode",
-            "vtkMRMLTableNode",
-            "vtkMRMLTextNode",
-            "vtkMRMLModelNode",
-            "vtkMRMLMarkupsFiducialNode",
-        )
-        for node in nodes_of_class(scene, kind)
-        if node.GetAttribute(ROLE)
-    ]
+    for node in ours:
+        of_flair = node.GetNodeReference(reference_of("flair")) is not None
+        if (
+            node.GetAttribute(ROLE) == "score"
+            and node.GetAttribute("AnomalyDetection.Result") == "1"
+            and of_flair
+        ):
+            roles: list[str] = []
+            node.GetNodeReferenceRoles(roles)
+            belonging |= {node.GetID(), *map(node.GetNodeReferenceID, roles)}
     return [node for node in ours if node.GetID() not in belonging and node.GetAttribute(_KEPT) != "1"]
 
 

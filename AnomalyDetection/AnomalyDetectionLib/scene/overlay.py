@@ -7,22 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..reporting.colours import lightest_score, score_colours
-from .logics import Logics
-from .nodes import nodes_of_class
+from .nodes import Logics, nodes_of_class, one_change
 
 TITLE = "Anomaly score"
-"""Number of colours in the table."""
-
-LEGEND_TITLE = "Score"
-"""Title of the legend; short, so that it stays beside the head."""
-
+LEGEND_TITLE = "Score"  # title of the legend; short, so that it stays beside the head
 _COLOURS = 256
 _STEP = 16
 """The index of the first colour above the threshold is a multiple of this, so that a scene has few colour tables."""
 
-_FAINTEST = 0.08
-"""Colours with an opacity below this are not drawn: scores up to 0.6 of the threshold."""
-
+_FAINTEST = 0.08  # colours with an opacity below this are not drawn: scores up to 0.6 of the threshold
 _ATTRIBUTE, _VERSION = "AnomalyDetection.Colours", "3"
 """Version of the colours; scenes of earlier versions keep their colours and get these in addition."""
 
@@ -32,12 +25,8 @@ def colour_table(scene: Any, edge: int = 64) -> Any:
 
     Colours run from clear through green to yellow below the threshold, and from dark to light red above it.
 
-    Args:
-        scene: vtkMRMLScene.
-        edge: the first colour for scores above the threshold.
-
-    Returns:
-        vtkMRMLColorTableNode with 256 colours.
+    `edge`: the first colour for scores above the threshold. Returns the vtkMRMLColorTableNode with 256
+    colours.
     """
     for node in nodes_of_class(scene, "vtkMRMLColorTableNode"):
         if node.GetAttribute(_ATTRIBUTE) == f"{_VERSION} {edge}" and node.GetNumberOfColors() == _COLOURS:
@@ -73,9 +62,6 @@ def show_scores(
     The visibility of the legend is not changed if the user has set it.
 
     Args:
-        scene: vtkMRMLScene.
-        logics: of the scene.
-        score_node: vtkMRMLScalarVolumeNode of the scores.
         threshold: scores above it are suspected.
         probabilities: whether the scale ends near 1, or at four times the threshold.
     """
@@ -84,44 +70,38 @@ def show_scores(
     edge = int(np.clip(_STEP * round(_COLOURS / _STEP * share), _STEP, _COLOURS - _STEP))
     score_node.CreateDefaultDisplayNodes()
     display = score_node.GetDisplayNode()
-    modifying = display.StartModify()
-    display.SetAndObserveColorNodeID(colour_table(scene, edge).GetID())
-    display.SetAutoWindowLevel(False)
-    display.SetInterpolate(False)  # no interpolation: each cell is either red or not
-    # Slicer divides the window into 255 steps. With this width a step begins exactly at the threshold.
-    width = threshold * (_COLOURS - 1) / edge
-    display.SetWindowLevelMinMax(0.0, width)
-    display.ApplyThresholdOff()
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetAndObserveColorNodeID(colour_table(scene, edge).GetID())
+        display.SetAutoWindowLevel(False)
+        display.SetInterpolate(False)  # no interpolation: each cell is either red or not
+        # Slicer divides the window into 255 steps. With this width a step begins exactly at the threshold.
+        width = threshold * (_COLOURS - 1) / edge
+        display.SetWindowLevelMinMax(0.0, width)
+        display.ApplyThresholdOff()
     _show_legend(logics, score_node)
 
 
 def set_legend_visible(logics: Logics, score_node: Any, visible: bool) -> None:
     """Show or hide the legend of a score volume."""
-    legend = _legend(logics, score_node)
+    legend = logics.colors.GetColorLegendDisplayNode(score_node)
     if legend is not None:
         legend.SetVisibility(visible)
 
 
-def _legend(logics: Logics, score_node: Any) -> Any:
-    return logics.colors.GetColorLegendDisplayNode(score_node)
-
-
 def _show_legend(logics: Logics, score_node: Any) -> None:
-    legend = _legend(logics, score_node)
+    legend = logics.colors.GetColorLegendDisplayNode(score_node)
     if legend is not None:
         legend.Modified()  # its views do not observe the window of the volume
         return
     legend = logics.colors.AddDefaultColorLegendDisplayNode(score_node)
-    modifying = legend.StartModify()
-    legend.SetTitleText(LEGEND_TITLE)
-    legend.SetNumberOfLabels(5)  # labels: 0, the threshold, and its multiples
-    legend.SetLabelFormat("%.2g")
-    legend.SetMaxNumberOfColors(_COLOURS)
-    # In the lower right corner, where an axial slice shows air. The size of the box sets the font size.
-    legend.SetSize(0.04, 0.22)
-    legend.SetPosition(0.98, 0.03)
-    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
-        text.SetFontFamilyToArial()
-        text.SetBold(False)
-    legend.EndModify(modifying)
+    with one_change(legend):
+        legend.SetTitleText(LEGEND_TITLE)
+        legend.SetNumberOfLabels(5)  # labels: 0, the threshold, and its multiples
+        legend.SetLabelFormat("%.2g")
+        legend.SetMaxNumberOfColors(_COLOURS)
+        # In the lower right corner, where an axial slice shows air. The size of the box sets the font size.
+        legend.SetSize(0.04, 0.22)
+        legend.SetPosition(0.98, 0.03)
+        for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+            text.SetFontFamilyToArial()
+            text.SetBold(False)

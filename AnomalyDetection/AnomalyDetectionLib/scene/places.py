@@ -8,13 +8,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
-from .findings_table import rows
+from .findings_table import known_row, rows
 from .result import Result, findings_of, score_map_of
 from .result_record import read_record
 from .volumes import ijk_to_ras
 
-NEAR_VOXELS = 2
-"""Distance from a finding, in mm, at which a click still selects it, as outlines are thin."""
+NEAR_VOXELS = 2  # distance from a finding at which a click still selects it, as outlines are thin
 
 
 def centre_of(result: Result, number: int) -> np.ndarray:
@@ -23,12 +22,9 @@ def centre_of(result: Result, number: int) -> np.ndarray:
     The point lies inside the finding even if its centroid does not. For a finding that has vanished it is the former
     position. If the result's volumes were not saved with the scene, it is the position at the detection.
 
-    Raises:
-        KeyError: there is no such finding.
+    Raises a KeyError if there is no such finding.
     """
-    row = next((row for row in rows(result.table, all=True) if row.number == number), None)
-    if row is None:
-        raise KeyError(f"there is no finding {number} in {result.table.GetName()}")
+    row = known_row(result.table, number)
     try:
         grid = score_map_of(result).study.flair_grid
     except InputError:
@@ -73,20 +69,26 @@ def slices_of(result: Result) -> dict[int, int]:
     return slices
 
 
+def voxel_at(result: Result, ras: Sequence[float]) -> tuple[int, int, int]:
+    """The voxel (slice, row, column) at a point (RAS of the world, mm); it may lie outside the FLAIR."""
+    local = [0.0, 0.0, 0.0]
+    result.score.TransformPointFromWorld(list(ras), local)
+    index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
+    k, j, i = np.rint(index[2::-1]).astype(int).tolist()
+    return k, j, i
+
+
 def finding_at(result: Result, ras: Sequence[float]) -> int | None:
     """The finding at a point, or near enough for a click; None if there is none.
 
-    Args:
-        ras: RAS of the world, mm.
+    `ras`: RAS of the world, mm.
     """
     try:
         findings = findings_of(result)
     except InputError:  # not known without the volumes of the result
         return None
     labels = voxels_of(findings.labels)
-    local = [0.0, 0.0, 0.0]
-    result.score.TransformPointFromWorld(list(ras), local)
-    k, j, i = np.rint((np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0])[2::-1]).astype(int).tolist()
+    k, j, i = voxel_at(result, ras)
     if not 0 <= k < labels.shape[0]:
         return None
     for reach in range(NEAR_VOXELS + 1):

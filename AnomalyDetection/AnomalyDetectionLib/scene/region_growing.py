@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-REACH_MM = 40.0
-"""Maximum distance from the point, mm."""
-
+REACH_MM = 40.0  # maximum distance from the point, mm
 MOST_ML = 60.0
 """A larger lesion has leaked into normal tissue; the limit is then moved towards the grey value of the point."""
 
@@ -38,8 +36,7 @@ def grow_lesion(
         spacing: mm, of columns, rows and slices (x, y, z).
         seed: (slice, row, column).
 
-    Returns:
-        bool of the same shape; True at least at the seed.
+    Returns a bool array of the same shape; True at least at the seed.
     """
     mm = np.array(spacing[::-1])
     reach = np.ceil(REACH_MM / mm).astype(int)

@@ -31,26 +31,20 @@ def export_report(
     Outlines are those of the current segments; for those drawn by hand volume, centre and side are, too.
 
     Args:
-        result: of a scene.
         path: ".html" is added if missing. An existing file is replaced.
         patient: of the images; None: not known.
         anonymous: leave out patient, dates, volume names and notes.
-        accepted_only: leave out what was not accepted.
         remarks: what the reader has to know about the run, a sentence each.
 
-    Returns:
-        The file.
-
-    Raises:
-        InputError: no finding is accepted, but only those are exported; a drawing package is missing; volumes of the
-            result have no voxels; or the file cannot be written.
+    Raises an InputError if no finding is accepted, but only those are exported; a drawing
+    package is missing; volumes of the result have no voxels; or the file cannot be written.
     """
     export.need_packages("The report needs", "jinja2")
     from ..reporting.report import report_html
 
     path = export.with_suffix(path, ".html")
     scores, findings = score_map_of(result), findings_of(result)
-    numbers = export.numbers_wanted(result, True) if accepted_only else export.numbers_chosen(result, False)
+    numbers = export.numbers_wanted(result, accepted_only, empty=True)
     voxels, _ = export.numbered_voxels(result, numbers)
     reviewed = [row.as_reviewed() for row in rows(result.table) if row.number in numbers]
     reviewed = as_corrected(reviewed, findings, voxels, scores.midline)

@@ -24,9 +24,9 @@ from ..model import false_positive_curve
 from ..model.false_positive_curve import FalsePositiveCurve
 from ..reporting.result_scores import WHY_FIXED, WITHOUT_PATCHES
 from .carry_over import carried_numbering
-from .findings_table import ADDED, forget_all, rows, write_rows
+from .findings_table import ADDED, replace_rows, rows, write_rows
 from .hand_edits import with_edits
-from .logics import Logics
+from .nodes import Logics
 from .overlay import show_scores
 from .result_nodes import (
     Result,
@@ -48,29 +48,7 @@ from .titles import name_scores
 from .volumes import array_of, ijk_to_ras
 from .window_level import brain_windows, show_window
 
-__all__ = [
-    "Result",
-    "add_result",
-    "detected_in",
-    "findings_of",
-    "hidden_hints",
-    "hidden_numbers",
-    "hide_hints",
-    "prepare_for_sliders",
-    "provenance_of",
-    "rates_of",
-    "rederive",
-    "remove_forgotten",
-    "remove_result",
-    "result_of",
-    "results_in",
-    "score_map_of",
-    "scores_voxels",
-    "settings_of",
-    "show_again",
-    "why_fixed",
-    "would_lose_review",
-]
+__all__ = ["remove_forgotten", "result_of", "results_in"]  # beside what is made here
 
 
 def add_result(
@@ -90,20 +68,13 @@ def add_result(
     """Add scores to the scene, with findings, overlay and table. After a failure the scene is as before.
 
     Args:
-        scene: vtkMRMLScene.
-        logics: of the scene.
         t1, flair: the volumes that were analysed.
-        stored: the scores of this FLAIR.
-        provenance: of the scores, as JSON types.
-        threshold, min_patches: for the findings.
         replace: a result whose nodes are reused. If it is on the same grid, new findings take number and review of
             the old findings that they overlap; else nothing of it is kept. None: create new nodes.
         keep_intermediate: whether the volumes that findings are derived from are listed in Slicer.
-        written: returns the findings that the run derived from its scores, so that they are not derived twice; used
-            if they have this threshold and minimum size.
+        written: returns the findings that the run derived, which are used if they have this threshold and minimum size.
 
-    Raises:
-        InputError: the scores are damaged, do not fit the FLAIR, or give too many findings to number.
+    Raises an InputError if the scores are damaged, do not fit the FLAIR, or give too many findings to number.
     """
     scores = restore(stored)
     if array_of(flair).shape != scores.study.flair_grid.shape:
@@ -113,7 +84,7 @@ def add_result(
     findings = None if written is None else written(scores)
     if findings is None or (findings.threshold, findings.min_patches) != (threshold, min_patches):
         findings = derive_findings(scores, threshold=threshold, min_patches=min_patches)
-    old = _what_was_found(replace, flair)
+    old = None if replace is None else _what_was_found(replace, flair)
     known = None if old is None else carried_numbering(*old, findings, scores)
     findings, numbering = keep_numbers(findings, scores, known)
     hidden = () if replace is None else hidden_hints(replace)
@@ -127,7 +98,7 @@ def add_result(
         t1_grid = (dict(provenance).get("inputs") or {}).get("t1", {}).get("grid")
         result = with_aligned_t1(scene, result, stored.record, t1_grid)
         if replace is not None and old is None:
-            forget_all(result.table)
+            replace_rows(result.table, [])
             remove_findings(result.segmentation)
             name_nodes(scene, result)
         connect(result)
@@ -150,9 +121,8 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
     Findings keep their numbers and reviews, even if they had vanished in between.
 
-    Raises:
-        InputError: there would be too many findings to number, a volume of the result has no voxels, or its scores were
-            opened without their patches. Nothing is changed.
+    Raises an InputError if there would be too many findings to number, a volume of the result has no voxels,
+    or its scores were opened without their patches. Nothing is changed.
     """
     if reason := why_fixed(result):
         raise InputError(reason)
@@ -168,22 +138,17 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
 
 def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
-    """Update table, segments and colours after an edit was made or undone.
-
-    Raises:
-        InputError: a volume of the result has no voxels.
-    """
+    """Update table, segments and colours after an edit. Raises an InputError if a volume has no voxels."""
     findings = findings_of(result)
-    _show(scene, logics, result, findings)
+    write_rows(result.table, findings)
+    show_findings(result.segmentation, findings, result.flair, result.table)
+    _hide(result)
+    show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
     return findings
 
 
 def findings_of(result: Result) -> Findings:
-    """The current findings with their numbers, including the reader's edits.
-
-    Raises:
-        InputError: a volume of the result has no voxels.
-    """
+    """The current findings with the reader's edits. Raises an InputError if a volume of the result has no voxels."""
     detected, known = detected_in(result), rows(result.table, all=True)
     if not any(row.edited for row in known):
         return detected
@@ -196,11 +161,7 @@ def findings_of(result: Result) -> Findings:
 
 
 def detected_in(result: Result) -> Findings:
-    """The detected findings at these settings, without the reader's edits.
-
-    Raises:
-        InputError: a volume of the result has no voxels.
-    """
+    """Like `findings_of`, but without the reader's edits."""
     memory, record = _cache(result), read_record(result.record)
     fixed = why_fixed(result)
     if memory.findings is None and fixed:
@@ -215,11 +176,7 @@ def detected_in(result: Result) -> Findings:
 
 
 def score_map_of(result: Result) -> ScoreMap:
-    """The scores, read from the scene; cached until the volumes change.
-
-    Raises:
-        InputError: a volume of the result has no voxels.
-    """
+    """The scores, cached until the volumes change. Raises an InputError if a volume of the result has no voxels."""
     memory = _cache(result)
     if memory.scores is None:
         images = {name: sitk.GetImageFromArray(_voxels(getattr(result, name))) for name in IMAGES}
@@ -299,17 +256,8 @@ def _hide(result: Result) -> None:
     hide_findings(result.segmentation, sorted(hidden_numbers(result)))
 
 
-def _show(scene: Any, logics: Logics, result: Result, findings: Findings) -> None:
-    write_rows(result.table, findings)
-    show_findings(result.segmentation, findings, result.flair, result.table)
-    _hide(result)
-    show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
-
-
-def _what_was_found(result: Result | None, flair: Any) -> tuple[Findings, ScoreMap, FindingNumbers] | None:
+def _what_was_found(result: Result, flair: Any) -> tuple[Findings, ScoreMap, FindingNumbers] | None:
     """The findings of a result, if they are on the grid of this FLAIR and can still be derived."""
-    if result is None:
-        return None
     same = result.flair.GetID() == flair.GetID()
     if not (same or np.allclose(ijk_to_ras(result.score), ijk_to_ras(flair), atol=1e-4)):
         return None

@@ -16,13 +16,11 @@ from ..detection.stored_scores import IMAGES, StoredScores
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
-from .aligned_t1 import NAME as ALIGNED_T1
-from .aligned_t1 import place_aligned_t1, was_registered
 from .findings_table import rows
-from .hierarchy import place_beside
+from .hierarchy import hierarchy_of, place_beside
 from .nodes import nodes_of_class
 from .result_record import read_record
-from .volumes import affine, fill, ijk_to_ras, image_data, stand_under
+from .volumes import RAS_LPS, affine, fill, ijk_to_ras, image_data, matrix_between, stand_under
 
 _NODES = {
     "score": ("Anomaly score", "vtkMRMLScalarVolumeNode"),
@@ -97,11 +95,8 @@ _OPTIONAL = ("t1", "aligned_t1")
 
 def results_in(scene: Any) -> list[Result]:
     """The complete results of a scene, the oldest first."""
-    return [
-        result
-        for result in map(result_of, nodes_of_class(scene, "vtkMRMLScalarVolumeNode"))
-        if result is not None
-    ]
+    found = map(result_of, nodes_of_class(scene, "vtkMRMLScalarVolumeNode"))
+    return [result for result in found if result is not None]
 
 
 def result_of(score_node: Any) -> Result | None:
@@ -163,7 +158,11 @@ def aside(result: Result) -> list[Any]:
 def fill_volumes(result: Result, stored: StoredScores) -> None:
     """Fill all volumes with voxels and positions. All memory is allocated before the first volume is changed."""
     contents = [
-        (getattr(result, role), image_data(_array(stored, role)), _matrix(stored, role, result.flair))
+        (
+            getattr(result, role),
+            image_data(voxels_of(stored.images[role])),
+            _matrix(stored, role, result.flair),
+        )
         for role in IMAGES
     ]
     for node, data, matrix in contents:
@@ -173,22 +172,53 @@ def fill_volumes(result: Result, stored: StoredScores) -> None:
 def with_aligned_t1(scene: Any, result: Result, scores: Mapping[str, Any], t1_grid: Any) -> Result:
     """The result with the aligned T1 if the run moved the T1, else without it.
 
-    Args:
-        scores, t1_grid: as for `place_aligned_t1`.
+    `scores`, `t1_grid`: as for `place_aligned_t1`.
     """
     node = result.aligned_t1
-    if not was_registered(scores):
+    if not scores.get("alignment", {}).get("registered"):
         if node is not None:
             remove_node(scene, node)
         return dataclasses.replace(result, aligned_t1=None)
     if node is None:
         node = scene.AddNewNodeByClass(
-            "vtkMRMLScalarVolumeNode", scene.GenerateUniqueName(f"{ALIGNED_T1} ({result.flair.GetName()})")
+            "vtkMRMLScalarVolumeNode",
+            scene.GenerateUniqueName(f"T1 as aligned to the FLAIR ({result.flair.GetName()})"),
         )
         node.SetAttribute(ROLE, "aligned_t1")
     place_aligned_t1(node, result.t1, result.flair, scores, t1_grid)
     place_beside(scene, node, result.flair)
     return dataclasses.replace(result, aligned_t1=node)
+
+
+def place_aligned_t1(node: Any, t1: Any, flair: Any, scores: Mapping[str, Any], t1_grid: Any) -> None:
+    """Fill a volume node with the T1, placed by the registration of the run.
+
+    It shares the T1's voxels, so it takes no memory, and it has the FLAIR's parent transform, so that it moves with
+    the FLAIR.
+
+    Args:
+        node: vtkMRMLScalarVolumeNode to fill.
+        t1, flair: the volumes that were analysed.
+        scores: the record of the stored scores: the alignment and the FLAIR's grid of the run.
+        t1_grid: the T1's grid of the run as the provenance has it; None: where the T1 is now.
+    """
+    to_t1 = np.array(scores["alignment"]["matrix"], float).reshape(4, 4)
+    flair_then = affine(_grid(scores["flair_grid"], "spacing", "origin"))
+    if t1_grid is not None and tuple(t1_grid["size"]) == tuple(t1.GetImageData().GetDimensions()):
+        t1_then = affine(_grid(t1_grid, "spacing_mm", "origin_lps_mm"))
+    else:
+        to_world = matrix_between(t1, None)
+        t1_then = RAS_LPS @ (np.eye(4) if to_world is None else to_world) @ ijk_to_ras(t1)
+    # Relative to the FLAIR's voxels, so it is right even if the FLAIR was moved in the meantime.
+    to_flair_voxels = np.linalg.inv(flair_then) @ np.linalg.inv(to_t1) @ t1_then
+    fill(node, t1.GetImageData(), flair, ijk_to_ras(flair) @ to_flair_voxels)
+    node.CreateDefaultDisplayNodes()
+
+
+def _grid(record: Mapping[str, Any], spacing: str, origin: str) -> Grid:
+    return Grid(
+        tuple(record["size"]), tuple(record[spacing]), tuple(record[origin]), tuple(record["direction"])
+    )
 
 
 def follow_flair(result: Result) -> None:
@@ -221,9 +251,7 @@ def remove_result(scene: Any, result: Result) -> None:
 def remove_forgotten(scene: Any) -> None:
     """Remove the hidden volumes of results whose score volume was deleted. The user cannot remove them, and they contain
     images of the patient that would be saved with the scene."""
-    if (
-        scene.IsBatchProcessing()
-    ):  # the scene is being opened or closed, and the score volume may not be loaded yet
+    if scene.IsBatchProcessing():  # opened or closed just now: the score volume may not be loaded yet
         return
     volumes = nodes_of_class(scene, "vtkMRMLScalarVolumeNode")  # label maps among them
     used = {node.GetNodeReferenceID(reference_of(role)) for node in volumes for role in _INTERMEDIATE}
@@ -236,10 +264,6 @@ def remove_forgotten(scene: Any) -> None:
 def reference_of(role: str) -> str:
     """The reference role by which a score volume refers to a node of its result."""
     return f"AnomalyDetection.{role}"
-
-
-def _array(stored: StoredScores, role: str) -> np.ndarray:
-    return voxels_of(stored.images[role])
 
 
 def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:
@@ -255,9 +279,7 @@ def _matrix(stored: StoredScores, role: str, flair: Any) -> np.ndarray | None:
 
 def remove_node(scene: Any, node: Any) -> None:
     """Remove a node with its display and storage nodes and its subject hierarchy item."""
-    import slicer
-
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    hierarchy = hierarchy_of(scene)
     item = hierarchy.GetItemByDataNode(node)
     folder = hierarchy.GetItemParent(item) if item else 0
     belonging = [node.GetNthStorageNode(index) for index in range(node.GetNumberOfStorageNodes())]
@@ -269,10 +291,9 @@ def remove_node(scene: Any, node: Any) -> None:
             scene.RemoveNode(other)
     if item and hierarchy.GetItemParent(item):  # Slicer has already removed it, slicer-core has not
         hierarchy.RemoveItem(item, False, True)
-    if folder and hierarchy.GetItemName(folder) == INTERMEDIATE_FOLDER:
-        import vtk
-
-        children = vtk.vtkIdList()
-        hierarchy.GetItemChildren(folder, children, False)
-        if children.GetNumberOfIds() == 0:
-            hierarchy.RemoveItem(folder)
+    if (
+        folder
+        and hierarchy.GetItemName(folder) == INTERMEDIATE_FOLDER
+        and not hierarchy.GetNumberOfItemChildren(folder)
+    ):
+        hierarchy.RemoveItem(folder)

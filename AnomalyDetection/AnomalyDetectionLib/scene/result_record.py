@@ -35,8 +35,7 @@ class ResultRecord:
 def record_text(record: ResultRecord) -> str:
     """The record as the text of its vtkMRMLTextNode.
 
-    Raises:
-        TypeError: the provenance has other than JSON types.
+    Raises a TypeError if the provenance has other than JSON types.
     """
     content = {
         "threshold": record.threshold,
@@ -50,11 +49,7 @@ def record_text(record: ResultRecord) -> str:
 
 
 def read_record(text_node: Any) -> ResultRecord:
-    """Read the record from a vtkMRMLTextNode.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
+    """Read the record from a vtkMRMLTextNode. Raises an InputError if it is missing or damaged."""
     try:
         return _record_of(text_node.GetText() or "")
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:

@@ -9,18 +9,13 @@ import scipy
 
 from ..imaging.contrast import ContrastOrder
 
-#: Spacing of the sampled points along R, A and S (mm).
-STEP_MM = (3.0, 3.0, 8.0)
+STEP_MM = (3.0, 3.0, 8.0)  # spacing of the sampled points along R, A and S (mm)
 MOST_POINTS = 128
-
-#: Points brighter than this share of the bright end are head, not air.
-HEAD_FROM = 0.15
+HEAD_FROM = 0.15  # points brighter than this share of the bright end are head, not air
 
 #: Points between these depths below the top of the head (mm), and this deep inside each slice, count as brain.
 BELOW_TOP_MM, INSIDE_MM = (20.0, 105.0), 15.0
-
-#: With fewer points the contrast is not judged; a whole brain has more than 10,000.
-FEWEST_POINTS = 3000
+FEWEST_POINTS = 3000  # with fewer points the contrast is not judged; a whole brain has more than 10,000
 
 #: Below this `RoughContrast.order` the two are exchanged. On all 109 pairs of `../shared/data` (107 people, seven hospitals, 84 of them
 #: with tumours) it was 0.04 and more; exchanged, below -0.1 in 107. The two that were missed lie 10 mm apart.

@@ -23,7 +23,7 @@ from ..reporting.result_folder import ResultFolder
 from .export import export_table
 from .finding_row import COLUMNS, DELETED, FindingRow, column_of, row_of
 from .findings_table import replace_rows, rows, unreviewed
-from .logics import Logics
+from .nodes import Logics
 from .result import Result, rederive, score_map_of, show_again, why_fixed
 from .result_record import ResultRecord, read_record, record_text
 
@@ -47,8 +47,7 @@ class SavedReview:
 def read_review(opened: ResultFolder) -> dict[str, Any] | None:
     """The review of a result folder; None if there is none.
 
-    Raises:
-        InputError: it is damaged, or of another version.
+    Raises an InputError if it is damaged, or of another version.
     """
     path = opened.review
     if not path.is_file():
@@ -73,8 +72,7 @@ def restore_review(
 ) -> tuple[SavedReview, list[str]]:
     """Load the saved review of a folder into its result, which was just opened.
 
-    Returns:
-        The state on the disk, and remarks: sentences about a review that is not shown.
+    Returns the state on the disk, and remarks: sentences about a review that is not shown.
     """
     remarks: list[str] = []
     try:
@@ -96,18 +94,13 @@ def save_review(
     """Save the review in its result folder, if it has changed.
 
     Args:
-        result: in the scene.
-        opened: its result folder.
         before: the state on the disk.
         viewed: whether the reader has viewed the result; without findings, that counts as a review.
 
     An existing review by another reader, of an earlier run, or a damaged one is kept under another name.
 
-    Returns:
-        The new state on the disk, and remarks: sentences about files that were renamed.
-
-    Raises:
-        InputError: it cannot be written.
+    Returns the new state on the disk, and remarks: sentences about files that were renamed. Raises an
+    InputError if it cannot be written.
     """
     content = _content(result)
     found = [row for row in rows(result.table) if row.edited != DELETED]
@@ -182,8 +175,7 @@ def _restore(scene: Any, logics: Logics, result: Result, saved: Mapping[str, Any
 def _check(record: ResultRecord, restored: list[FindingRow], lattice: tuple[int, ...]) -> None:
     """Check the content of a review, which may come from anywhere.
 
-    Raises:
-        ValueError: a number belongs to no patch, or a finding has no number.
+    Raises a ValueError if a number belongs to no patch, or a finding has no number.
     """
     peaks = [peak for peak in record.numbering.peaks if peak is not None]
     if peaks and not (np.array(peaks) < lattice).all():

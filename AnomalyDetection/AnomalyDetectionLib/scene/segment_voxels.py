@@ -18,13 +18,9 @@ from .volumes import from_oriented_image, grid_of, grid_under, matrix_between
 def numbered_voxels(result: Result, numbers: Collection[int]) -> tuple[np.ndarray, np.ndarray]:
     """The segments of these findings as one array on the FLAIR's grid.
 
-    Returns:
-        uint16 (slices, rows, columns), whose values are finding numbers; and the RAS matrix (4, 4) from the FLAIR's own
-        space to that of the files.
-
-    Raises:
-        InputError: the FLAIR has a transform that an image file cannot hold, or the segmentation has another non-linear
-            transform.
+    Returns uint16 (slices, rows, columns), whose values are finding numbers; and the RAS matrix (4, 4) from
+    the FLAIR's own space to that of the files. Raises an InputError if the FLAIR has a transform that an
+    image file cannot hold, or the segmentation has another non-linear transform.
     """
     to_world = matrix_between(result.score, None)
     to_files = np.eye(4) if to_world is None else to_world
@@ -41,11 +37,8 @@ def segment_voxels(result: Result, numbers: Collection[int]) -> np.ndarray:
 def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
     """Segments as one array on the FLAIR's grid, uint16 (slices, rows, columns).
 
-    Args:
-        names: the value and the identifier of each segment. Where segments overlap, the highest value is used.
-
-    Raises:
-        InputError: segmentation and FLAIR have different non-linear transforms.
+    `names`: the value and the identifier of each segment. Where segments overlap, the highest value is used.
+    Raises an InputError if segmentation and FLAIR have different non-linear transforms.
     """
     import slicer
 

@@ -12,20 +12,17 @@ from ..imaging.voxels import voxels_of
 from ..reporting.colours import finding_colour
 from ..reporting.segmentation_file import TERMINOLOGY, segment_name
 from .findings_table import rows
+from .nodes import one_change
 from .volumes import ijk_to_ras, oriented_image
 
 OUTLINE_PIXELS = 2
 
-FILL = 0.15
-"""Opacity of the optional fill in the slice views; low, so that the tissue inside stays visible."""
-
+FILL = 0.15  # opacity of the optional fill in the slice views; low, so that the tissue inside stays visible
 SELECTED, OTHERS = (1.0, 0.1, 1.0), (1.0, 1.0, 1.0)
 """Outline colours in the views: of the selected finding (distinct from greys and scores, also for the colour-blind), and
 of the others. Segments keep individual colours for lists and exports."""
 
-BESIDE = 0.7
-"""Opacity of the other outlines while a finding is selected."""
-
+BESIDE = 0.7  # opacity of the other outlines while a finding is selected
 _REJECTED = ", rejected"
 _EMPHASISED = "AnomalyDetection.Emphasised"
 _HIDDEN = "AnomalyDetection.Hidden"
@@ -42,11 +39,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     Existing segments keep their display settings. Surfaces (Show 3D) are removed; `show_surfaces` creates them again.
     Rejected findings stay visible and are marked in their names.
 
-    Args:
-        segmentation_node: vtkMRMLSegmentationNode.
-        findings: of the volume `flair_node`.
-        flair_node: the FLAIR or another volume on its grid; the segmentation moves with it.
-        table_node: the findings with their review.
+    `flair_node`: the FLAIR or another volume on its grid; the segmentation moves with it.
     """
     import slicer
 
@@ -58,8 +51,7 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
     labels = _oriented_image(findings, flair_node)
     there = set(segmentation.GetSegmentIDs())
     wanted = {segment_id(finding.number): finding for finding in findings.items}
-    modifying = segmentation_node.StartModify()
-    try:
+    with one_change(segmentation_node):
         segmentation.SetSourceRepresentationName(binary)
         for identifier in there - set(wanted):
             # Otherwise Slicer would erase the segment from the shared label map voxel by voxel, which is slow.
@@ -81,8 +73,6 @@ def show_findings(segmentation_node: Any, findings: Findings, flair_node: Any, t
         name_segments(segmentation_node, table_node)
         _show(segmentation_node)
         emphasise(segmentation_node, emphasised(segmentation_node))
-    finally:
-        segmentation_node.EndModify(modifying)
 
 
 def show_surfaces(segmentation_node: Any) -> None:
@@ -109,33 +99,30 @@ def hide_findings(segmentation_node: Any, numbers: Collection[int]) -> None:
         return
     before = set((segmentation_node.GetAttribute(_HIDDEN) or "").split())
     wanted = {segment_id(number) for number in numbers}
-    modifying = display.StartModify()
-    for identifier in segmentation_node.GetSegmentation().GetSegmentIDs():
-        if identifier in wanted or identifier in before:
-            display.SetSegmentVisibility(identifier, identifier not in wanted)
-    display.EndModify(modifying)
+    with one_change(display):
+        for identifier in segmentation_node.GetSegmentation().GetSegmentIDs():
+            if identifier in wanted or identifier in before:
+                display.SetSegmentVisibility(identifier, identifier not in wanted)
     segmentation_node.SetAttribute(_HIDDEN, " ".join(sorted(wanted)) or None)
 
 
 def remove_findings(segmentation_node: Any) -> None:
     """Remove all segments and their display settings, for unrelated findings."""
-    modifying = segmentation_node.StartModify()
-    emphasise(segmentation_node, None)
-    hide_findings(segmentation_node, ())
-    segmentation_node.GetSegmentation().RemoveAllSegments()
-    segmentation_node.EndModify(modifying)
+    with one_change(segmentation_node):
+        emphasise(segmentation_node, None)
+        hide_findings(segmentation_node, ())
+        segmentation_node.GetSegmentation().RemoveAllSegments()
 
 
 def name_segments(segmentation_node: Any, table_node: Any) -> None:
     """Update the segment names to the decisions: rejected findings are marked."""
     decisions = {segment_id(row.number): row.decision for row in rows(table_node)}
     segmentation = segmentation_node.GetSegmentation()
-    modifying = segmentation_node.StartModify()
-    for identifier in segmentation.GetSegmentIDs():
-        segment = segmentation.GetSegment(identifier)
-        name = segment.GetName().removesuffix(_REJECTED)
-        segment.SetName(name + _REJECTED if decisions.get(identifier) == "rejected" else name)
-    segmentation_node.EndModify(modifying)
+    with one_change(segmentation_node):
+        for identifier in segmentation.GetSegmentIDs():
+            segment = segmentation.GetSegment(identifier)
+            name = segment.GetName().removesuffix(_REJECTED)
+            segment.SetName(name + _REJECTED if decisions.get(identifier) == "rejected" else name)
 
 
 def emphasise(segmentation_node: Any, number: int | None) -> None:
@@ -148,12 +135,11 @@ def emphasise(segmentation_node: Any, number: int | None) -> None:
         return
     identifiers = segmentation_node.GetSegmentation().GetSegmentIDs()
     one = segment_id(number) if number is not None else None
-    modifying = display.StartModify()
-    for identifier in identifiers:
-        strong = one not in identifiers or identifier == one
-        display.SetSegmentOverrideColor(identifier, *(SELECTED if identifier == one else OTHERS))
-        display.SetSegmentOpacity2DOutline(identifier, 1.0 if strong else BESIDE)
-    display.EndModify(modifying)
+    with one_change(display):
+        for identifier in identifiers:
+            strong = one not in identifiers or identifier == one
+            display.SetSegmentOverrideColor(identifier, *(SELECTED if identifier == one else OTHERS))
+            display.SetSegmentOpacity2DOutline(identifier, 1.0 if strong else BESIDE)
     segmentation_node.SetAttribute(_EMPHASISED, None if number is None else str(number))
 
 
@@ -169,13 +155,12 @@ def _show(segmentation_node: Any) -> None:
         return
     segmentation_node.CreateDefaultDisplayNodes()
     display = segmentation_node.GetDisplayNode()
-    modifying = display.StartModify()
-    display.SetVisibility2DFill(False)
-    display.SetVisibility2DOutline(True)
-    display.SetOpacity2DFill(FILL)
-    display.SetOpacity2DOutline(1.0)
-    display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetVisibility2DFill(False)
+        display.SetVisibility2DOutline(True)
+        display.SetOpacity2DFill(FILL)
+        display.SetOpacity2DOutline(1.0)
+        display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
 
 
 def _oriented_image(findings: Findings, flair_node: Any) -> Any:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .nodes import nodes_of_class
-from .result_nodes import results_in
+from .nodes import nodes_of_class, one_change
+from .result_nodes import Result, results_in
 from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 
-if TYPE_CHECKING:
-    from .result import Result
-
-EDGE = 0.08
-"""Margin, as a fraction of a view's width and height, that counts as out of sight."""
+EDGE = 0.08  # margin, as a fraction of a view's width and height, that counts as out of sight
 
 
 def show_result(
@@ -27,8 +23,6 @@ def show_result(
     """Show the FLAIR with the scores in slice views, and the T1 in the T1 view.
 
     Args:
-        scene: vtkMRMLScene.
-        result: whose FLAIR and scores.
         opacity: of the overlay, 0 to 1. Slicer ignores the opacity of single colours unless it is 0, so the transparency
             of the overlay is set here.
         views: names of the views to fill; None: all. Others keep the volumes that the user has chosen: they change only
@@ -51,11 +45,6 @@ def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -
     """Show or hide the outlines of one result, and hide those of the others.
 
     Outlines of another patient would appear on this patient's FLAIR and look like its findings.
-
-    Args:
-        results: all of the scene.
-        result: the one that is shown.
-        visible: whether its outlines are shown.
     """
     for each in results:
         each.segmentation.CreateDefaultDisplayNodes()
@@ -84,17 +73,14 @@ def set_overlay_visible(scene: Any, result: Result, visible: bool) -> None:
     """
     score, flair = result.score.GetID(), result.flair.GetID()
     composites = [composite for composite in _composites(scene) if composite.GetLayoutName() != T1_VIEW]
-    if not visible:
-        for composite in composites:
-            if composite.GetForegroundVolumeID() == score:
-                composite.SetForegroundVolumeID(None)
-        update_legend(result)
-        return
-    with_flair = [composite for composite in composites if composite.GetBackgroundVolumeID() == flair]
-    for composite in with_flair:
-        composite.SetForegroundVolumeID(score)
+    if visible:
+        concerned = [composite for composite in composites if composite.GetBackgroundVolumeID() == flair]
+    else:
+        concerned = [composite for composite in composites if composite.GetForegroundVolumeID() == score]
+    for composite in concerned:
+        composite.SetForegroundVolumeID(score if visible else None)
     update_legend(result)
-    if not with_flair:
+    if visible and not concerned:
         show_result(scene, result)
 
 
@@ -113,24 +99,22 @@ def jump(scene: Any, ras: Sequence[float], application: Any = None) -> None:
     Views that are not visible are left alone, as moving them takes as long as moving visible ones.
 
     Args:
-        scene: vtkMRMLScene.
         ras: the point, RAS of the world, mm.
         application: vtkMRMLApplicationLogic. If given, a view in the plane of its volume moves to the middle of the slice
             that contains the point, as Slicer shows a mixture of two slices in between. The T1 beside the FLAIR moves
             with the FLAIR.
     """
     for node in shown_slice_nodes(scene):
-        modifying = node.StartModify()
-        if _in_sight(node, ras):
-            node.JumpSliceByOffsetting(*ras)
-        else:
-            node.JumpSliceByCentering(*ras)
-        beside = node.GetLayoutName() == T1_VIEW
-        logic = application.GetSliceLogic(node) if application is not None and not beside else None
-        # 1 is the first slice; negative: the view is oblique to the volume, or outside it.
-        if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
-            logic.SnapSliceOffsetToIJK()
-        node.EndModify(modifying)
+        with one_change(node):
+            if _in_sight(node, ras):
+                node.JumpSliceByOffsetting(*ras)
+            else:
+                node.JumpSliceByCentering(*ras)
+            beside = node.GetLayoutName() == T1_VIEW
+            logic = application.GetSliceLogic(node) if application is not None and not beside else None
+            # 1 is the first slice; negative: the view is oblique to the volume, or outside it.
+            if logic is not None and logic.GetSliceIndexFromOffset(logic.GetSliceOffset()) > 0:
+                logic.SnapSliceOffsetToIJK()
 
 
 def shown_slice_nodes(scene: Any) -> list[Any]:

@@ -20,11 +20,11 @@ from ..dicom.kind import earlier_contrast_medium, kind_of_sequence
 from ..dicom.sequence import MrSequence
 from ..dicom.series_names import is_enhanced, is_reformatted, kind_of_name, rest_of
 from ..errors import InputError
+from .hierarchy import hierarchy_of
 from .nodes import nodes_of_class
 from .volumes import grid_of, quoted
 
-#: Prefix of the attributes that mark nodes of this extension.
-OURS = "AnomalyDetection."
+OURS = "AnomalyDetection."  # prefix of the attributes that mark nodes of this extension
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,9 @@ def suggest_inputs(
     then the newest. If the acquisition is known, it decides the kind of a volume, not the name; of several equally good
     series none is chosen.
 
-    Args:
-        sequence_of: returns the acquisition of a volume node's DICOM images; None for other formats.
+    `sequence_of`: returns the acquisition of a volume node's DICOM images; None for other formats.
     """
-    nodes = _scans(scene)
+    nodes = list(filter(_may_be_scan, nodes_of_class(scene, "vtkMRMLScalarVolumeNode")))
     sequences = [sequence_of(node) for node in nodes]
     earlier = _given_before(nodes, sequences)
     candidates = [
@@ -107,23 +106,21 @@ class _Candidate:
 def _given_before(nodes: Sequence[Any], sequences: Sequence[MrSequence | None]) -> list[str]:
     """For each node, a sentence if an earlier scan of its study was taken with contrast medium; else ""."""
     sentences = [""] * len(nodes)
-    studies: dict[tuple[int, str] | None, list[tuple[int, str, MrSequence]]] = {}
-    for place, (node, sequence) in enumerate(zip(nodes, sequences, strict=True)):
-        if sequence is not None:
-            studies.setdefault(_ancestor(node, "Study"), []).append((place, quoted(node), sequence))
-    for known in studies.values():
-        for (place, _, _), earlier in zip(
-            known, earlier_contrast_medium([each[1:] for each in known]), strict=True
-        ):
+    studies: dict[tuple[int, str] | None, list[int]] = {}
+    for place, node in enumerate(nodes):
+        if sequences[place] is not None:
+            studies.setdefault(_ancestor(node, "Study"), []).append(place)
+    for places in studies.values():
+        known = [(quoted(nodes[place]), sequence) for place in places if (sequence := sequences[place])]
+        for place, earlier in zip(places, earlier_contrast_medium(known), strict=True):
             sentences[place] = earlier
     return sentences
 
 
 def _candidate(node: Any, place: int, sequence: MrSequence | None, earlier: str) -> _Candidate:
-    names = names_of(node)
+    names, storage = names_of(node), node.GetStorageNode()
     text = " ".join(names)
     patient, study = _ancestor(node, "Patient"), _ancestor(node, "Study")
-    storage = node.GetStorageNode()
     file = storage.GetFileName() if storage is not None else None
     dicom_series = _series_candidate(node, sequence, earlier)
     kinds = {"T1": "t1", "FLAIR": "flair"}
@@ -194,15 +191,9 @@ def is_ours(node: Any) -> bool:
     return any(name.startswith(OURS) for name in node.GetAttributeNames() or ())
 
 
-def _scans(scene: Any) -> list[Any]:
-    """The scalar volumes that may be scans, oldest first, without label maps, colour images and our own nodes."""
-    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if _may_be_scan(node)]
-
-
 def _may_be_scan(node: Any) -> bool:
-    if node.GetClassName() != "vtkMRMLScalarVolumeNode" or node.GetHideFromEditors():
-        return False
-    if is_ours(node):
+    """Whether a scalar volume may be a scan: no label map, colour image or node of ours."""
+    if node.GetClassName() != "vtkMRMLScalarVolumeNode" or node.GetHideFromEditors() or is_ours(node):
         return False
     data = node.GetImageData()
     if data is None or min(data.GetDimensions()) < 2:
@@ -240,13 +231,10 @@ def _own_rank(one: _Candidate) -> tuple[Any, ...]:
 
 def _item(node: Any) -> tuple[Any, int]:
     """The subject hierarchy of a node's scene and the node's item in it; 0 where there is none."""
-    import slicer
-
-    scene = node.GetScene()
-    if scene is None:
+    if node.GetScene() is None:
         return None, 0
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    return (hierarchy, hierarchy.GetItemByDataNode(node)) if hierarchy is not None else (None, 0)
+    hierarchy = hierarchy_of(node.GetScene())
+    return hierarchy, hierarchy.GetItemByDataNode(node)
 
 
 def _ancestor(node: Any, level: str) -> tuple[int, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .nodes import nodes_of_class
+from .nodes import nodes_of_class, one_change
 from .result_nodes import Result, place_aside
 from .segmentation import show_surfaces
 from .volumes import ijk_to_ras, vtk_matrix
@@ -17,12 +17,7 @@ SMOOTHING, REDUCTION = 20, 0.6
 def show_in_3d(scene: Any, result: Result) -> Any:
     """Create the surfaces of findings and brain for 3D views, unless they exist.
 
-    Args:
-        scene: vtkMRMLScene.
-        result: in the scene.
-
-    Returns:
-        vtkMRMLModelNode of the brain's surface.
+    Returns the vtkMRMLModelNode of the brain's surface.
     """
     show_surfaces(result.segmentation)
     result.segmentation.GetDisplayNode().SetVisibility3D(True)
@@ -36,12 +31,11 @@ def show_in_3d(scene: Any, result: Result) -> Any:
     model.SetAndObserveTransformNodeID(result.score.GetTransformNodeID())
     model.CreateDefaultDisplayNodes()
     display = model.GetDisplayNode()
-    modifying = display.StartModify()
-    display.SetColor(*COLOUR)
-    display.SetOpacity(OPACITY)
-    display.SetVisibility2D(False)
-    display.SetVisibility(True)
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetColor(*COLOUR)
+        display.SetOpacity(OPACITY)
+        display.SetVisibility2D(False)
+        display.SetVisibility(True)
     return model
 
 

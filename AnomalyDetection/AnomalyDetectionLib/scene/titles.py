@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ..dicom.identity import written_date
-from .patients import identity_in_scene, item_above
+from .hierarchy import hierarchy_of, identity_in_scene, item_above
 from .result_nodes import Result
 from .result_record import read_record
 
@@ -31,15 +31,11 @@ def identity_of(scene: Any, volume: Any) -> tuple[str, str, str]:
 
     Slicer stores them in the subject hierarchy for volumes from DICOM; for other volumes they are "".
     """
-    import slicer
-
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    identity, patient = identity_in_scene(scene, volume), item_above(hierarchy, volume, "Patient")
+    identity, patient = identity_in_scene(scene, volume), item_above(scene, volume, "Patient")
     name = " ".join(identity.name.replace("^", " ").split()) or identity.patient_id
     if patient and not name:
-        name = hierarchy.GetItemName(patient)
-    date = written_date(identity.study_date)
-    return name, date, volume.GetName() or ""
+        name = hierarchy_of(scene).GetItemName(patient)
+    return name, written_date(identity.study_date), volume.GetName() or ""
 
 
 def model_of(result: Result) -> str:

@@ -11,16 +11,12 @@ from typing import Any
 
 import numpy as np
 
-SIDE_BY_SIDE = 20210407
-"""Identifier of the layout; Slicer's own are below 1000."""
+from .nodes import one_change
 
+SIDE_BY_SIDE = 20210407  # identifier of the layout; Slicer's own are below 1000
 T1_VIEW, FLAIR_VIEW = "AnomalyT1", "AnomalyFLAIR"
-OPACITY = 0.4
-"""Default opacity of the overlay: colours are distinguishable and the anatomy remains visible."""
-
-PLANES = ("Red", "Green", "Yellow")
-"""Slicer's views of the layout with three planes and 3D."""
-
+OPACITY = 0.4  # default opacity of the overlay: colours are distinguishable and the anatomy remains visible
+PLANES = ("Red", "Green", "Yellow")  # Slicer's views of the layout with three planes and 3D
 _FORMER = "AnomalyDetection.FormerLayout"
 _ARRANGED = "AnomalyDetection.ArrangedLayout"
 _BESIDE = "AnomalyDetection.3DFromSideBySide"
@@ -77,12 +73,8 @@ def side_by_side(
     side by side, the views are only filled and fitted again.
 
     Args:
-        scene: vtkMRMLScene.
-        application: vtkMRMLApplicationLogic.
-        layout_node: vtkMRMLLayoutNode of the scene.
         t1, flair: volume nodes; without a T1 (None) its view is empty.
         score: volume node of the scores; None: no overlay.
-        opacity: of the overlay, 0 to 1.
         at: show the slices through this point, RAS of the world, mm; None: through the middle of the FLAIR.
     """
     register(layout_node)
@@ -115,8 +107,7 @@ def fit(scene: Any, application: Any, flair: Any, *, at: Sequence[float] | None 
 
     Call it again after `side_by_side`, when the window has resized the views.
 
-    Args:
-        scene, application, flair, at: as for `side_by_side`.
+    `scene`, `application`, `flair`, `at`: as for `side_by_side`.
     """
     orientation, offset = slice_orientation(flair), None
     for name in (FLAIR_VIEW, T1_VIEW):
@@ -165,8 +156,7 @@ def is_arranged(layout_node: Any) -> bool:
 def put_back(layout_node: Any) -> bool:
     """Restore the layout from before `side_by_side` or `four_up`, and what the three planes showed.
 
-    Returns:
-        False if the user has chosen another layout since, which is kept.
+    Returns False if the user has chosen another layout since, which is kept.
     """
     ours = is_arranged(layout_node) or is_side_by_side(layout_node)
     if is_three_d(layout_node):
@@ -240,12 +230,11 @@ def slice_orientation(volume: Any) -> str:
 
 def show_volumes(composite: Any, background: Any | None, foreground: Any | None, opacity: float) -> None:
     """Show a volume in one slice view, and another one over it; None: nothing."""
-    modified = composite.StartModify()
-    composite.SetCompositing(composite.Alpha)
-    composite.SetBackgroundVolumeID(None if background is None else background.GetID())
-    composite.SetForegroundVolumeID(None if foreground is None else foreground.GetID())
-    composite.SetForegroundOpacity(opacity)
-    composite.EndModify(modified)
+    with one_change(composite):
+        composite.SetCompositing(composite.Alpha)
+        composite.SetBackgroundVolumeID(None if background is None else background.GetID())
+        composite.SetForegroundVolumeID(None if foreground is None else foreground.GetID())
+        composite.SetForegroundOpacity(opacity)
 
 
 def legends_of(score: Any) -> list[Any]:

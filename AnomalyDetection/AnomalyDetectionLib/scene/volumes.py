@@ -15,9 +15,9 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..grid import Grid
 from ..imaging.voxels import voxels_of
+from .nodes import one_change
 
-#: RAS to LPS and back: the first two axes are reversed.
-RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS to LPS and back: the first two axes are reversed
 
 #: Deviations of voxel axes from the right angle below this (mm, at the volume's corner) are rounding of the header.
 ROUNDING_MM = 1e-3
@@ -29,8 +29,7 @@ SHEAR_TOLERANCE_MM = 0.5
 def array_of(node: Any) -> np.ndarray:
     """A copy of a volume node's voxels, (slices, rows, columns), in the node's own type.
 
-    Raises:
-        InputError: if the volume is empty or has several values per voxel.
+    Raises an InputError if the volume is empty or has several values per voxel.
     """
     return array_view(node).copy()
 
@@ -40,14 +39,10 @@ def image_of(node: Any) -> sitk.Image:
 
     The voxels are copied in their own type; the geometry is exact. Mirrored and left-handed axes are kept.
 
-    Raises:
-        InputError: if the volume is empty or has several values per voxel, a parent transform is not linear, or the axes
-            are not at right angles (sheared), which an image file cannot hold.
+    Raises an InputError if the volume is empty or has several values per voxel, a parent transform is not
+    linear, or the axes are not at right angles (sheared), which an image file cannot hold.
     """
-    to_world = matrix_between(node, None)
-    if to_world is None:
-        raise InputError(not_linear(node))
-    return _image(node, to_world)
+    return _image(node, linear_matrix(node, None))
 
 
 def study_files(t1_node: Any, flair_node: Any, brain_mask_node: Any | None, folder: Path) -> dict[str, Path]:
@@ -59,13 +54,9 @@ def study_files(t1_node: Any, flair_node: Any, brain_mask_node: Any | None, fold
     Args:
         brain_mask_node: a segmentation (all its segments are brain) or a label map volume (all values but 0 are brain), on
             any grid and under any linear transform; or None. Its file is on the FLAIR's grid: uint8, 1 in the brain.
-        folder: an existing folder.
 
-    Returns:
-        "t1", "flair" and, where given, "brain_mask": the paths.
-
-    Raises:
-        InputError: as for `image_of`; the mask is empty or outside the FLAIR; or a file cannot be written.
+    Returns "t1", "flair" and, where given, "brain_mask": the paths. Raises an InputError as for `image_of`,
+    if the mask is empty or outside the FLAIR, or if a file cannot be written.
     """
     to_files = matrix_between(flair_node, None)
     space = None if to_files is not None else flair_node
@@ -89,28 +80,20 @@ def study_files(t1_node: Any, flair_node: Any, brain_mask_node: Any | None, fold
 def image_data(array: np.ndarray) -> Any:
     """An array (slices, rows, columns) as vtkImageData, copied; bool becomes uint8. Geometry is the node's."""
     import vtk
-    from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
-    array = array.astype(np.uint8) if array.dtype == bool else array
-    data = vtk.vtkImageData()
-    data.SetDimensions(array.shape[::-1])
-    data.AllocateScalars(get_vtk_array_type(array.dtype), 1)
-    vtk_to_numpy(data.GetPointData().GetScalars()).reshape(array.shape)[:] = array
-    return data
+    return _filled(vtk.vtkImageData(), array.astype(np.uint8) if array.dtype == bool else array)
 
 
 def fill(node: Any, data: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:
     """Set the voxels and the position of a volume node, under the reference's parent transform, in one modification.
 
     Args:
-        data: of `image_data`.
         reference_node: the volume that the node moves with.
         matrix: IJK to RAS in the reference's own space, (4, 4); None: exactly the reference's grid.
     """
-    modifying = node.StartModify()
-    node.SetAndObserveImageData(data)
-    stand_under(node, reference_node, matrix)
-    node.EndModify(modifying)
+    with one_change(node):
+        node.SetAndObserveImageData(data)
+        stand_under(node, reference_node, matrix)
 
 
 def stand_under(node: Any, reference_node: Any, matrix: np.ndarray | None = None) -> None:
@@ -134,8 +117,7 @@ def ijk_to_ras(node: Any) -> np.ndarray:
 def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
     """The RAS matrix (4, 4) from a node's own space to that of another, or to the world's (None).
 
-    Returns:
-        None, if the transforms between the two are not linear.
+    Returns None if the transforms between the two are not linear.
     """
     import slicer
 
@@ -152,6 +134,14 @@ def matrix_between(node: Any, other: Any | None) -> np.ndarray | None:
     return _with_matrix(lambda matrix: between(parent, target, matrix))
 
 
+def linear_matrix(node: Any, other: Any | None) -> np.ndarray:
+    """Like `matrix_between`, but raises an InputError if the transforms are not linear."""
+    matrix = matrix_between(node, other)
+    if matrix is None:
+        raise InputError(not_linear(node))
+    return matrix
+
+
 def vtk_matrix(matrix: np.ndarray) -> Any:
     """A (4, 4) array as vtkMatrix4x4."""
     import vtk
@@ -164,13 +154,18 @@ def vtk_matrix(matrix: np.ndarray) -> Any:
 def oriented_image(array: np.ndarray, matrix: np.ndarray) -> Any:
     """An array (slices, rows, columns) as vtkOrientedImageData with this IJK-to-RAS matrix (4, 4)."""
     import slicer
+
+    image = _filled(slicer.vtkOrientedImageData(), array)
+    image.SetGeometryFromImageToWorldMatrix(vtk_matrix(matrix))
+    return image
+
+
+def _filled(image: Any, array: np.ndarray) -> Any:
     from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
-    image = slicer.vtkOrientedImageData()
     image.SetDimensions(array.shape[::-1])
     image.AllocateScalars(get_vtk_array_type(array.dtype), 1)
     vtk_to_numpy(image.GetPointData().GetScalars()).reshape(array.shape)[:] = array
-    image.SetGeometryFromImageToWorldMatrix(vtk_matrix(matrix))
     return image
 
 
@@ -216,8 +211,7 @@ def not_linear(node: Any) -> str:
 def array_view(node: Any) -> np.ndarray:
     """A view of the voxels, (slices, rows, columns), to be read but not kept.
 
-    Raises:
-        InputError: if the volume is empty or has several values per voxel.
+    Raises an InputError if the volume is empty or has several values per voxel.
     """
     from vtk.util.numpy_support import vtk_to_numpy
 
@@ -233,32 +227,19 @@ def array_view(node: Any) -> np.ndarray:
     return vtk_to_numpy(scalars).reshape(data.GetDimensions()[::-1])
 
 
-def _shape(node: Any) -> tuple[int, ...]:
-    data = node.GetImageData()
-    return (0, 0, 0) if data is None else tuple(data.GetDimensions()[::-1])
-
-
 def _image(node: Any, to_space: np.ndarray) -> sitk.Image:
-    view = array_view(node)
-    image = sitk.GetImageFromArray(view)
-    grid = grid_of(node, to_space)
-    image.SetSpacing(grid.spacing)
-    image.SetOrigin(grid.origin)
-    image.SetDirection(grid.direction)
-    return image
+    voxels = array_view(node)
+    return grid_of(node, to_space).image(voxels)
 
 
 def grid_of(node: Any, to_space: np.ndarray) -> Grid:
     """The grid of a volume node in a space: spacing, origin and direction (LPS).
 
-    Args:
-        node: a volume node.
-        to_space: RAS matrix (4, 4) from the node's own space (see `matrix_between`).
-
-    Raises:
-        InputError: if the axes are sheared or collapsed, which an image cannot hold.
+    `to_space`: RAS matrix (4, 4) from the node's own space (see `matrix_between`). Raises an InputError if
+    the axes are sheared or collapsed, which an image cannot hold.
     """
-    shape = _shape(node)
+    data = node.GetImageData()
+    shape = (0, 0, 0) if data is None else tuple(data.GetDimensions()[::-1])
     matrix = RAS_LPS @ to_space @ ijk_to_ras(node)
     axes, origin = matrix[:3, :3], matrix[:3, 3]
     spacing = np.linalg.norm(axes, axis=0)
@@ -297,11 +278,6 @@ def affine(grid: Grid) -> np.ndarray:
     return matrix
 
 
-def _alike(one: Grid, other: Grid) -> bool:
-    """Whether two grids are equal except for rounding."""
-    return one.size == other.size and np.allclose(affine(one), affine(other), rtol=0, atol=1e-6)
-
-
 def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -> sitk.Image:
     """The mask on a grid; `to_space`: from the mask node's own space to the space of the grid."""
     if to_space is None:
@@ -309,16 +285,15 @@ def _mask(node: Any, flair_node: Any, grid: Grid, to_space: np.ndarray | None) -
     if node.IsA("vtkMRMLSegmentationNode"):
         label = _segments(node, flair_node, to_space)
     else:
-        label = _image(node, to_space)
-        label = sitk.Cast(label != 0, sitk.sitkUInt8)
-    mask = label if _alike(Grid.of(label), grid) else grid.resampled(label)
+        label = sitk.Cast(_image(node, to_space) != 0, sitk.sitkUInt8)
+    own = Grid.of(label)
+    alike = own.size == grid.size and np.allclose(affine(own), affine(grid), rtol=0, atol=1e-6)
+    mask = label if alike else grid.resampled(label)
+    if not voxels_of(label).any():
+        raise InputError(f"The brain mask {quoted(node)} is empty: choose another, or none.")
     if not voxels_of(mask).any():
-        empty = not voxels_of(label).any()
         raise InputError(
-            f"The brain mask {quoted(node)} is empty: choose another, or none."
-            if empty
-            else f"The brain mask {quoted(node)} lies outside {quoted(flair_node)}: choose one of this FLAIR, "
-            "or none."
+            f"The brain mask {quoted(node)} lies outside {quoted(flair_node)}: choose one of this FLAIR, or none."
         )
     return mask
 
@@ -342,13 +317,13 @@ def _segments(node: Any, flair_node: Any, to_space: np.ndarray) -> sitk.Image:
                 f"The brain mask {quoted(node)} cannot be converted to voxels: choose a segmentation that was "
                 "painted on the images, or none."
             )
-    merged = slicer.vtkOrientedImageData()
-    if not source.GenerateMergedLabelmapForAllSegments(
-        merged, slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS
-    ):
-        raise InputError(f"The brain mask {quoted(node)} is empty: choose another, or none.")
+    merged, extent_of = (
+        slicer.vtkOrientedImageData(),
+        slicer.vtkSegmentation.EXTENT_UNION_OF_EFFECTIVE_SEGMENTS,
+    )
+    made = source.GenerateMergedLabelmapForAllSegments(merged, extent_of)
     extent = merged.GetExtent()
-    if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
+    if not made or any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
         raise InputError(f"The brain mask {quoted(node)} is empty: choose another, or none.")
     voxels, matrix = from_oriented_image(merged)
     return grid_under(voxels.shape, to_space @ matrix).image((voxels != 0).astype(np.uint8))

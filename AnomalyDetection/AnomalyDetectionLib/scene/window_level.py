@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..imaging.prepared import IntensityScale, PreparedStudy
+from .nodes import one_change
 
 DARKEST, BRIGHTEST = 0.5, 99.8
 """Percentiles of the brain that are shown black and white; the range includes fluid and bright lesions."""
@@ -42,10 +43,9 @@ def show_window(volume: Any, window: tuple[float, float]) -> None:
         return
     volume.CreateDefaultDisplayNodes()
     display = volume.GetScalarVolumeDisplayNode()
-    modifying = display.StartModify()
-    display.SetAutoWindowLevel(False)
-    display.SetWindowLevelMinMax(*window)
-    display.EndModify(modifying)
+    with one_change(display):
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevelMinMax(*window)
 
 
 def _window(scaled: np.ndarray, scale: IntensityScale, room: float) -> tuple[float, float]:

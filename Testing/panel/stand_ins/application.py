@@ -36,24 +36,17 @@ class Signals:
             slot(*values)
 
 
-class SliceView:
-    """What a mouse meets: the interactor of a slice view."""
+class SliceWidget:
+    """One slice view of the layout, without a window: its logic, its nodes, and the interactor that a mouse meets."""
 
-    def __init__(self) -> None:
-        self._interactor = vtk.vtkRenderWindowInteractor()
+    def __init__(self, logic: Any) -> None:
+        self._logic, self._interactor = logic, vtk.vtkRenderWindowInteractor()
+
+    def sliceView(self) -> SliceWidget:
+        return self
 
     def interactor(self) -> Any:
         return self._interactor
-
-
-class SliceWidget:
-    """One slice view of the layout, without a window."""
-
-    def __init__(self, logic: Any, view: SliceView) -> None:
-        self._logic, self._view = logic, view
-
-    def sliceView(self) -> SliceView:
-        return self._view
 
     def sliceLogic(self) -> Any:
         return self._logic
@@ -73,8 +66,7 @@ class LayoutManager:
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene)
         application_logic.SetSliceLogics(vtk.vtkCollection())
         application_logic.SetViewLogics(vtk.vtkCollection())
-        self._logics: dict[str, Any] = {}
-        self._views: dict[str, SliceView] = {}
+        self._widgets: dict[str, SliceWidget] = {}
         if scene.GetFirstNodeByClass("vtkMRMLCrosshairNode") is None:
             crosshair = slicer.vtkMRMLCrosshairNode()
             crosshair.SetCrosshairName("default")
@@ -94,15 +86,15 @@ class LayoutManager:
     def close(self) -> None:
         for tag in self._tags:
             self._scene.RemoveObserver(tag)
-        for logic in (*self._logics.values(), self._layout):
+        for logic in (*self._logics(), self._layout):
             logic.SetMRMLScene(None)
+
+    def _logics(self) -> list[Any]:
+        return [widget.sliceLogic() for widget in self._widgets.values()]
 
     def _layout_changed(self, *_: Any) -> None:
         if self._layout.GetMRMLScene() is not None:
             map_views(self._scene, self._layout)
-
-    def layoutLogic(self) -> Any:
-        return self._layout
 
     @property
     def layout(self) -> int:
@@ -118,9 +110,7 @@ class LayoutManager:
         return [node.GetLayoutName() for node in nodes if node.IsA("vtkMRMLSliceNode")]
 
     def sliceWidget(self, name: str) -> SliceWidget | None:
-        if name not in self._logics:
-            return None
-        return SliceWidget(self._logics[name], self._views.setdefault(name, SliceView()))
+        return self._widgets.get(name)
 
     @property
     def threeDViewCount(self) -> int:
@@ -131,7 +121,7 @@ class LayoutManager:
         return self._application_logic.GetSliceLogics()
 
     def resetSliceViews(self) -> None:
-        for logic in self._logics.values():
+        for logic in self._logics():
             logic.FitSliceToAll()
 
     def _follow(self) -> None:
@@ -141,13 +131,13 @@ class LayoutManager:
         self._following = True  # a slice logic adds nodes of its own
         for node in slicer.util.getNodesByClass("vtkMRMLSliceNode", self._scene):
             name = node.GetLayoutName()
-            logic = self._logics.get(name)
-            if logic is None:
+            if name not in self._widgets:
                 logic = slicer.vtkMRMLSliceLogic()
-                self._logics[name] = logic
+                self._widgets[name] = SliceWidget(logic)
                 logic.SetMRMLApplicationLogic(self._application_logic)
                 self._application_logic.GetSliceLogics().AddItem(logic)
                 logic.SetMRMLScene(self._scene)
+            logic = self._widgets[name].sliceLogic()
             if logic.GetSliceNode() is not node:
                 logic.SetSliceNode(node)
                 node.SetDimensions(400, 400, 1)
@@ -173,7 +163,7 @@ class IOManager:
     ) -> bool:
         path = str(properties["fileName"])
         if kind == "SceneFile":
-            return self._load_scene(path, clear=properties.get("clear", False))
+            return bool(slicer.mrmlScene.ReadFromMRB(path, properties.get("clear", False)))
         if kind != "VolumeFile" or not Path(path).is_file():
             return False
         node_class = "vtkMRMLLabelMapVolumeNode" if properties.get("labelmap") else "vtkMRMLScalarVolumeNode"
@@ -196,12 +186,6 @@ class IOManager:
 
     def saveNodes(self, kind: str, properties: dict[str, Any], messages: Any = None) -> bool:
         return kind == "SceneFile" and bool(slicer.mrmlScene.WriteToMRB(str(properties["fileName"])))
-
-    def _load_scene(self, path: str, *, clear: bool) -> bool:
-        if path.lower().endswith(".mrb"):
-            return bool(slicer.mrmlScene.ReadFromMRB(path, clear))
-        slicer.mrmlScene.SetURL(path)
-        return bool(slicer.mrmlScene.Connect() if clear else slicer.mrmlScene.Import())
 
 
 class MainWindow(QtWidgets.QMainWindow):
@@ -279,9 +263,8 @@ class Application(Signals):
         if self._layouts is not None:
             self._layouts.close()
         self.processEvents()
-        self._qt.sendPostedEvents(
-            None, QtCore.QEvent.DeferredDelete
-        )  # which Qt does in the loop that there is none of
+        # Which Qt does in the loop that there is none of.
+        self._qt.sendPostedEvents(None, QtCore.QEvent.DeferredDelete)
         DIALOGS.clear()
 
     def mrmlScene(self) -> Any:
@@ -311,9 +294,6 @@ class Application(Signals):
 
     def topLevelWidgets(self) -> list[Any]:
         return [self.window]
-
-    def translate(self, context: str, text: str) -> str:
-        return text
 
     def processEvents(self, *flags: Any) -> None:
         self._qt.processEvents(*flags)

@@ -9,17 +9,18 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pydicom
+import slicer
+
 
 class DicomDatabase:
     """`slicer.dicomDatabase`. `isOpen` is a property, as PythonQt has it."""
 
     def __init__(self, files: Iterable[Path] = ()) -> None:
-        import pydicom
-
         self.isOpen = True
-        self.files = {
-            str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID): str(file) for file in files
-        }
+        self.files: dict[str, str] = {}
+        for file in files:
+            self.files[str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID)] = str(file)
         self.imported: list[tuple[str, bool]] = []
 
     def fileForInstance(self, identifier: str) -> str:
@@ -28,7 +29,6 @@ class DicomDatabase:
 
 def use(database: DicomDatabase, monkeypatch: Any) -> None:
     """Make it Slicer's, with DICOMLib that imports into it."""
-    import slicer
 
     def importDicom(dicomDataDir: str, dicomDatabase: Any = None, copyFiles: bool = False) -> bool:
         (dicomDatabase or slicer.dicomDatabase).imported.append((dicomDataDir, copyFiles))

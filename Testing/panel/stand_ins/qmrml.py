@@ -10,7 +10,7 @@ from typing import Any
 import slicer
 import vtk
 from PySide6.QtCore import Property, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QTableView, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from shiboken6 import isValid
 
 from .attributes import quiet
@@ -47,24 +47,15 @@ class qMRMLNodeComboBox(QWidget):
     """
 
     currentNodeChanged = Signal(object)
-    currentNodeIDChanged = Signal(str)
     nodeActivated = Signal(object)
-    nodeAddedByUser = Signal(object)
-    nodeAdded = Signal(object)
-    nodeAboutToBeRemoved = Signal(object)
 
     nodeTypes = _setting("QStringList", "nodeTypes")
-    hideChildNodeTypes = _setting("QStringList", "hideChildNodeTypes")
     showChildNodeTypes = _setting(bool, "showChildNodeTypes")
     noneEnabled = _setting(bool, "noneEnabled")
     addEnabled = _setting(bool, "addEnabled")
     removeEnabled = _setting(bool, "removeEnabled")
-    editEnabled = _setting(bool, "editEnabled")
     renameEnabled = _setting(bool, "renameEnabled")
-    showHidden = _setting(bool, "showHidden")
-    selectNodeUponCreation = _setting(bool, "selectNodeUponCreation")
     noneDisplay = _setting(str, "noneDisplay")
-    baseName = _setting(str, "baseName")
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,16 +67,11 @@ class qMRMLNodeComboBox(QWidget):
         self._settings: dict[str, Any] = {
             "nodeTypes": [],
             "showChildNodeTypes": True,
-            "hideChildNodeTypes": [],
             "noneEnabled": False,
             "noneDisplay": "None",
             "addEnabled": True,
             "removeEnabled": True,
-            "editEnabled": False,
             "renameEnabled": False,
-            "showHidden": False,
-            "selectNodeUponCreation": True,
-            "baseName": "",
         }
         self.combo = QComboBox(self)
         layout = QHBoxLayout(self)
@@ -100,13 +86,11 @@ class qMRMLNodeComboBox(QWidget):
         if scene is not None:
             added = _node_observer(self._on_added)
             removed = _node_observer(self._on_about_to_be_removed)
-            gone = _node_observer(lambda node: self._refresh())
-            ended = _node_observer(lambda node: self._refresh(), with_node=False)
             for event, callback in (
                 (slicer.vtkMRMLScene.NodeAddedEvent, added),
                 (slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, removed),
-                (slicer.vtkMRMLScene.NodeRemovedEvent, gone),
-                (slicer.vtkMRMLScene.EndCloseEvent, ended),
+                (slicer.vtkMRMLScene.NodeRemovedEvent, lambda *_: self._refresh()),
+                (slicer.vtkMRMLScene.EndCloseEvent, lambda *_: self._refresh()),
             ):
                 self._observers.append((scene, scene.AddObserver(event, callback)))
             for node in _nodes_of(scene):
@@ -126,28 +110,15 @@ class qMRMLNodeComboBox(QWidget):
 
     def setCurrentNode(self, node: Any) -> None:
         """Accepts None, and ignores a node that it does not show (None is chosen then), as Slicer does."""
-        self.setCurrentNodeID(node.GetID() if node is not None else "")
-
-    def setCurrentNodeID(self, identifier: str) -> None:
-        row = self._row(identifier or "")
+        row = self._row(node.GetID() if node is not None else "")
         if row != self.combo.currentIndex and row >= 0 and self._ids[row]:
             self.combo.setCurrentIndex(row)
             self.nodeActivated.emit(self.currentNode())
         else:
             self.combo.setCurrentIndex(row)
 
-    def nodeCount(self) -> int:
-        return len([identifier for identifier in self._ids if identifier])
-
-    def nodeFromIndex(self, index: int) -> Any:
-        return self._scene.GetNodeByID([identifier for identifier in self._ids if identifier][index])
-
     def addAttribute(self, node_type: str, name: str, value: str | None = None) -> None:
         self._attributes.append((node_type, name, value))
-        self._refresh()
-
-    def removeAttribute(self, node_type: str, name: str) -> None:
-        self._attributes = [known for known in self._attributes if known[:2] != (node_type, name)]
         self._refresh()
 
     def choose(self, node: Any) -> None:
@@ -169,15 +140,12 @@ class qMRMLNodeComboBox(QWidget):
         return self._ids.index("") if "" in self._ids else -1
 
     def _shows(self, node: Any) -> bool:
-        if node is None or (node.GetHideFromEditors() and not self._settings["showHidden"]):
+        if node is None or node.GetHideFromEditors():
             return False
-        kind = next((name for name in self._settings["nodeTypes"] if node.IsA(name)), None)
-        if kind is None or any(node.IsA(name) for name in self._settings["hideChildNodeTypes"]):
+        types = self._settings["nodeTypes"]
+        if not any(node.IsA(name) for name in types):
             return False
-        if (
-            not self._settings["showChildNodeTypes"]
-            and node.GetClassName() not in self._settings["nodeTypes"]
-        ):
+        if not self._settings["showChildNodeTypes"] and node.GetClassName() not in types:
             return False
         wanted = [(name, value) for of, name, value in self._attributes if node.IsA(of)]
         return all(
@@ -189,7 +157,7 @@ class qMRMLNodeComboBox(QWidget):
         if not isValid(self):  # Qt has deleted it; Slicer's own lets go of the scene then
             self._let_go()
             return
-        nodes = self._nodes()
+        nodes = [] if self._scene is None else list(filter(self._shows, _nodes_of(self._scene)))
         with quiet(self.combo):
             self.combo.clear()
             self._ids = []
@@ -205,16 +173,9 @@ class qMRMLNodeComboBox(QWidget):
             self.combo.setCurrentIndex(row)
         self._on_index(row)
 
-    def _nodes(self) -> list[Any]:
-        if self._scene is None:
-            return []
-        return [node for node in _nodes_of(self._scene) if self._shows(node)]
-
     def _on_added(self, node: Any) -> None:
         self._watch(node)
         self._refresh()
-        if self._shows(node):
-            self.nodeAdded.emit(node)
 
     def _watch(self, node: Any) -> None:
         """Names change, and attributes that decide whether a node is shown."""
@@ -232,18 +193,15 @@ class qMRMLNodeComboBox(QWidget):
         node.AddObserver(vtk.vtkCommand.ModifiedEvent, renamed)
 
     def _on_about_to_be_removed(self, node: Any) -> None:
-        if node.GetID() in self._ids:
-            self.nodeAboutToBeRemoved.emit(node)
-            if node.GetID() == self._current:  # its row goes, and Qt takes the one beside it
-                row = self._ids.index(node.GetID())
-                self.combo.setCurrentIndex(row + 1 if row + 1 < len(self._ids) else row - 1)
+        if node.GetID() == self._current:  # its row goes, and Qt takes the one beside it
+            row = self._ids.index(node.GetID())
+            self.combo.setCurrentIndex(row + 1 if row + 1 < len(self._ids) else row - 1)
 
     def _on_index(self, row: int) -> None:
         identifier = self._ids[row] if 0 <= row < len(self._ids) else ""
         if identifier != self._current:
             self._current = identifier
             self.currentNodeChanged.emit(self.currentNode())
-            self.currentNodeIDChanged.emit(identifier)
 
     def _on_activated(self, row: int) -> None:
         self._on_index(row)
@@ -258,10 +216,8 @@ def _nodes_of(scene: Any) -> list[Any]:
     return [scene.GetNthNode(place) for place in range(scene.GetNumberOfNodes())]
 
 
-def _node_observer(handle: Callable[[Any], None], *, with_node: bool = True) -> Callable[..., None]:
+def _node_observer(handle: Callable[[Any], None]) -> Callable[..., None]:
     """A VTK callback that gets the node of the event."""
-    if not with_node:
-        return lambda caller, event: handle(None)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def callback(caller: Any, event: str, node: Any) -> None:
@@ -270,8 +226,4 @@ def _node_observer(handle: Callable[[Any], None], *, with_node: bool = True) -> 
     return callback
 
 
-class qMRMLTableView(QTableView):
-    """A table node as a table."""
-
-
-WIDGETS = (qMRMLWidget, qMRMLNodeComboBox, qMRMLTableView)
+WIDGETS = (qMRMLWidget, qMRMLNodeComboBox)

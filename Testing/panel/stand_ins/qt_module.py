@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 
-from .dialogs import FileDialog, InputDialog, MessageBox
+from .dialogs import FileDialog, MessageBox
 from .ui_loader import UiLoader
 
 _NEWER_THAN_QT_5 = {"QPermission", "QUndoGroup"}
@@ -29,5 +29,4 @@ def make_qt() -> ModuleType:
     qt.QUiLoader = UiLoader
     qt.QMessageBox = MessageBox
     qt.QFileDialog = FileDialog
-    qt.QInputDialog = InputDialog
     return qt

@@ -33,9 +33,6 @@ class ScriptedLoadableModule:
     def resourcePath(self, filename: str) -> str:
         return str(Path(self.parent.path).parent / "Resources" / filename)
 
-    def getDefaultModuleDocumentationLink(self, docPage: str | None = None) -> str:
-        return "<p>online documentation</p>"
-
 
 class ScriptedLoadableModuleWidget:
     """A module's panel within the widget that Slicer gives it."""
@@ -44,16 +41,7 @@ class ScriptedLoadableModuleWidget:
         super().__init__()
         self.moduleName = type(self).__name__.removesuffix("Widget")
         self.developerMode = False
-        if parent is None:
-            self.parent = qMRMLWidget()
-            self.parent.setLayout(QtWidgets.QVBoxLayout())
-            self.parent.setMRMLScene(slicer.mrmlScene)
-        else:
-            self.parent = parent
-        self.layout = self.parent.layout()
-        if parent is None:
-            self.setup()
-            self.parent.show()
+        self.parent, self.layout = parent, parent.layout()
         slicer.app.moduleManager().connect(
             "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import slicer
 import slicer.util
-from PySide6 import QtCore, QtTest, QtWidgets
+from PySide6 import QtCore, QtTest
 from slicer_scene import SlicerScene, make_scene
 
 from . import attributes, parameter_node_wrapper, scripted_module
@@ -35,7 +35,7 @@ class SlicerApplication:
     """
 
     def __init__(self, folder: Path) -> None:
-        _install()
+        install()
         self.errors: list[str] = []
         self._excepthook, sys.excepthook = sys.excepthook, self._note
         DIALOGS.clear()
@@ -137,9 +137,8 @@ def _module_with(logic: Any) -> Any:
     return SimpleNamespace(logic=lambda: logic)
 
 
-def _install() -> None:
+def install() -> None:
     """`import qt`, `import ctk`, `from slicer.i18n import tr` and so on find the stand-ins from now on."""
-    _ = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
     if "qt" not in sys.modules:
         _put_modules_in_place()
     attributes.switch_on()
