@@ -15,9 +15,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from AnomalyDetectionLib.scene.detection_job import DetectionInputs, DetectionJob
+from AnomalyDetectionLib.scene.engine_job import StandbyEngine
 from AnomalyDetectionLib.scene.result import Result, rederive, settings_of
 from AnomalyDetectionLib.scene.slice_views import HiddenOverlay, show_result
-from AnomalyDetectionLib.scene.engine_job import StandbyEngine
 from pictures import SAMPLE, Shown, read_volume
 from result_in_scene import a_result, many_findings
 from slice_rendering import Window
