@@ -225,7 +225,7 @@ def test_two_whose_patient_nobody_knows_are_compared_and_it_is_said(compared):
 def test_dicom_images_say_whose_they_are(earlier_and_later, tmp_path):
     folders = []
     for number, (folder, name) in enumerate(zip(earlier_and_later, ("Doe^Jane", "Roe^Jane"), strict=True)):
-        place = tmp_path / str(number) / "results"
+        place = tmp_path / str(number) / folder.name
         shutil.copytree(folder.parent, place.parent)
         record = json.loads((place / "findings.json").read_text("utf-8"))
         for role, file in (("t1", "T1w"), ("flair", "FLAIR")):
