@@ -178,10 +178,7 @@ def _readers(good: Path) -> dict[str, Callable[[Path], None]]:
             read_heads(path)
         else:
             store = Store(path.parent.parent)
-            with (
-                mock.patch.object(Store, "_path", return_value=path),
-                mock.patch.object(Store, "_scores_path", return_value=path),
-            ):
+            with mock.patch.object(Store, "_path", return_value=path):
                 for way in (store.read_truth, store.read_prepared):
                     with contextlib.suppress(InputError):
                         way("subject")

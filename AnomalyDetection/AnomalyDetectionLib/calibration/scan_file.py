@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ..errors import InputError
 from ..files.atomic_file import atomic_file
@@ -149,6 +148,8 @@ def _read_one(
 
 def _reach(brain: np.ndarray, voxels: int = 8) -> np.ndarray:
     """The brain, dilated within each slice by a square of `voxels` to every side."""
+    from scipy import ndimage  # a training without scipy reads these files as well
+
     return np.asarray(ndimage.maximum_filter(brain, (1, 2 * voxels + 1, 2 * voxels + 1), mode="constant"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 
 def paint_cells(
@@ -93,7 +93,7 @@ def windows_of(
     labels: np.ndarray, count: int, margin: tuple[int, int, int]
 ) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
     """The number of each label of 1 to `count` that occurs, and its box with so many elements round it."""
-    for number, box in enumerate(ndimage.find_objects(labels, max_label=count), start=1):
+    for number, box in enumerate(scipy.ndimage.find_objects(labels, max_label=count), start=1):
         if box is not None:
             s, i, j = (
                 slice(max(part.start - more, 0), part.stop + more)
