@@ -29,7 +29,7 @@ def mine_false_alarms(
 ) -> list[Alarm]:
     """The largest clusters of each scan, as it is, that are normal tissue and were taken for a lesion.
 
-    Each slice is seen once, not mirrored as well: it takes half as long, and finds much the same.
+    Each slice is seen once, not mirrored as well, which takes half as long.
 
     Args:
         workers: processes that share the work on the CPU; what is found does not depend on it.
