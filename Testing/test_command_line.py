@@ -19,6 +19,7 @@ import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib.grid import Grid
 from conftest import FLAIR, SAMPLE_INPUTS, run_command
+from PIL import Image
 from synthetic_study import FLAIR_GRID, write_heads
 
 IMAGES = ("anomaly_score.nii.gz", "suspected_anomalies.nii.gz", "suspected_anomalies.seg.nrrd")
@@ -252,6 +253,8 @@ def test_the_sample_runs_through_and_leaves_exactly_the_promised_files(sample_ru
 def test_the_default_model_leaves_what_was_promised_and_announces_nothing_else(default_run):
     assert default_run.code == 0, default_run.stderr
     assert {path.name for path in default_run.output.iterdir()} == OUTPUTS
+    with Image.open(default_run.output / "overlay.png") as picture:
+        assert (picture.format, picture.mode) == ("PNG", "RGB")
     record = json.loads((default_run.output / "findings.json").read_text("utf-8"))
     assert record["model"]["name"] == "context"
     assert record["missing"] == []
