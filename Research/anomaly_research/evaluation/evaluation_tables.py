@@ -10,15 +10,7 @@ from .bootstrap import columns, plain
 from .categories import categorised_candidates, categorised_findings, lesion_peaks
 from .csv_rows import Row
 from .flair_threshold import BRIGHT
-from .froc import (
-    RATES,
-    PatientSums,
-    Point,
-    operating_point,
-    patient_sums,
-    sensitivity_at,
-    threshold_at,
-)
+from .froc import RATES, PatientSums, Point, operating_point, patient_sums, sensitivity_at, threshold_at
 from .methods import Method
 from .strata import strata
 from .threshold_curves import ANY, COVERED, CRITERIA, ONE_TO_ONE, CohortCurves

@@ -45,11 +45,7 @@ class PatientSums:
 
 
 def patient_sums(
-    curves: CohortCurves,
-    criterion: str = ANY,
-    among: np.ndarray | None = None,
-    *,
-    ignore_wmh: bool = False,
+    curves: CohortCurves, criterion: str = ANY, among: np.ndarray | None = None, *, ignore_wmh: bool = False
 ) -> PatientSums:
     """Sum a cohort's counts by patient.
 

@@ -67,10 +67,7 @@ def froc_figure(methods: Sequence[Method], weights: np.ndarray, said: str, path:
     figure.legend(loc="outside upper center", ncols=4, fontsize=8.5, frameon=False)
     curves = methods[0].curves
     bands = "bands: 95 % over patients; " if weights.shape[1] > 1 else ""
-    _caption(
-        figure,
-        f"{said}\n{len(curves.lesions)} infarcts; {bands}dots: operating points.",
-    )
+    _caption(figure, f"{said}\n{len(curves.lesions)} infarcts; {bands}dots: operating points.")
     figure.savefig(path, metadata=_UNDATED)
 
 
