@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, WMH_LIKE
@@ -19,15 +18,13 @@ from .truth_files import CONFOUNDERS
 
 MS_LESION = "MS lesion"
 
-RIGHT: Mapping[str, str] = MappingProxyType(
-    {
-        INFARCT: INFARCT_LIKE,
-        CONFOUNDERS[WMH]: WMH_LIKE,
-        MS_LESION: WMH_LIKE,
-        CONFOUNDERS[TUMOUR]: OTHER_ANOMALY,
-        NORMAL: EDGE,
-    }
-)
+RIGHT: Mapping[str, str] = {
+    INFARCT: INFARCT_LIKE,
+    CONFOUNDERS[WMH]: WMH_LIKE,
+    MS_LESION: WMH_LIKE,
+    CONFOUNDERS[TUMOUR]: OTHER_ANOMALY,
+    NORMAL: EDGE,
+}
 """What a finding is, and the hint that is right for it. Wide sulci, perivascular spaces and artefacts are normal."""
 
 CALLED = ("findings", "candidates")

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from AnomalyDetectionLib.errors import InputError
 
@@ -19,13 +18,11 @@ from ..evaluation.csv_rows import Row, read_rows, rows_of_method
 
 UNREVIEWED = "unreviewed"
 
-FROM_TRUTH: Mapping[str, str] = MappingProxyType(
-    {
-        "infarct": "infarct, known",
-        "enlarged perivascular space": "normal tissue",
-        "widened sulcus": "normal tissue",
-    }
-)
+FROM_TRUTH: Mapping[str, str] = {
+    "infarct": "infarct, known",
+    "enlarged perivascular space": "normal tissue",
+    "widened sulcus": "normal tissue",
+}
 """What the truth calls by other names than the paper. Perivascular spaces and wide sulci are normal for it."""
 
 TUMOUR = "tumour"
