@@ -145,7 +145,7 @@ def joint_optimum(
     """
     total = _totals(counts, ignore_wmh=ignore_wmh)
     thresholds = _best_thresholds(total, allowed)
-    chosen, reference = _choice(total, thresholds), _reference(counts)
+    chosen, reference = _choice(total, thresholds), papers_setting(counts)
     rng = np.random.default_rng(seed)
     person = np.unique(counts.patients, return_inverse=True)[1]
     people = int(person.max()) + 1
@@ -230,7 +230,7 @@ def _choice(total: dict[str, np.ndarray], thresholds: np.ndarray) -> tuple[int, 
     return int(latent), int(percentile)
 
 
-def _reference(counts: SweepCounts) -> tuple[int, int] | None:
+def papers_setting(counts: SweepCounts) -> tuple[int, int] | None:
     """The paper's setting: (latent size, percentile) index; None if it is not part of the sweep."""
     size, percentile = published.BEST_LATENT_SIZE, published.BEST_PERCENTILE
     if size not in counts.latent_sizes or percentile not in counts.percentiles:
