@@ -42,12 +42,9 @@ def experiment() -> None:
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
 @_EVALUATION
-@path_option(
-    "--model models",
-    "FILE",
-    "Model of the sweep, to report how it was trained; give the option for each model.",
-    multiple=True,
-)
+@path_option("--model models", "FILE",
+             "Model of the sweep, to report how it was trained; give the option for each model.",
+             multiple=True)  # fmt: skip
 @_OUTPUT
 @DEBUG
 def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool) -> None:
@@ -92,8 +89,7 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
 
     if len(tables) == 1 and (tables[0] / "tables").is_dir():
         counted = from_evaluation(tables[0], method)
-        about = what_was_evaluated(tables[0])
-        about["categories from"] = "the truth of the simulation"
+        about = {**what_was_evaluated(tables[0]), "categories from": "the truth of the simulation"}
     elif method is not None:
         raise InputError("A reader's tables have no methods: leave out --method.")
     else:
@@ -104,8 +100,7 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
             raise InputError(
                 f"There is no table in {tables[0]}: give the output of `evaluate`, or exported CSVs."
             )
-        counted, about = from_readers_tables(found), {}
-        about["categories from"] = "a reader"
+        counted, about = from_readers_tables(found), {"categories from": "a reader"}
     with atomic_folder(output) as beside:
         write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
@@ -179,26 +174,18 @@ def real_lesions(
 @experiment.command(short_help="Experiment 3: the missed infarcts.")
 @_EVALUATION
 @option("--model", str, "Model of the evaluation whose missed infarcts are shown.", "paper")
-@option(
-    "--method", str, "Name of the model in the evaluation.  [default: the model's own name]", metavar="NAME"
-)
+@option("--method", str, "Name of the model in the evaluation.  [default: the model's own name]",
+        metavar="NAME")  # fmt: skip
 @path_option("--cohort", "COHORT", "Cohort that was evaluated; needed if its prepared images were deleted.")
 @click.option("--slices", is_flag=True, help="Also draw whole slices; such a picture shows the patient.")
-@click.option(
-    "--no-patches", is_flag=True, help="Draw no tissue of the patients, for results that will be published."
-)
+@click.option("--no-patches", is_flag=True,
+              help="Draw no tissue of the patients, for results that will be published.")  # fmt: skip
 @_OUTPUT
 @DEBUG
 def missed(
-    evaluation: Path,
-    model: str,
-    method: str | None,
-    cohort: Path | None,
-    slices: bool,
-    no_patches: bool,
-    output: Path,
-    debug: bool,
-) -> None:
+    evaluation: Path, model: str, method: str | None, cohort: Path | None, slices: bool, no_patches: bool,
+    output: Path, debug: bool,
+) -> None:  # fmt: skip
     """The paper's figure 6: missed infarcts by volume and region, and the normal tissue they look like.
 
     EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
@@ -223,21 +210,13 @@ def missed(
         if tissue is None:
             gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
         else:
-            gone = list(
-                compare_missed(
-                    infarcts, store, name, loaded.fingerprint, tissue, prepared,
-                    lambda subject, done: report("comparing", done, subject),
-                )
-            )  # fmt: skip
+            gone = list(compare_missed(infarcts, store, name, loaded.fingerprint, tissue, prepared,
+                                       lambda subject, done: report("comparing", done, subject)))  # fmt: skip
         with atomic_folder(output) as beside:
-            write_missed(
-                infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
-                slices_of=prepared if slices else None,
-            )  # fmt: skip
+            write_missed(infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
+                         slices_of=prepared if slices else None)  # fmt: skip
             write_about({**about, "method": name, "missed": in_words(infarcts, gone, tissue)}, beside)
-    without = (
-        "" if tissue is not None else f" The model {name} has no library of normal patches to compare with."
-    )
+    without = "" if tissue else f" The model {name} has no library of normal patches to compare with."
     click.echo(f"{in_words(infarcts, gone, tissue)}{without} Tables and figures in {output}.")
 
 
@@ -246,18 +225,14 @@ def missed(
 @option("--model", str, "Model whose scores are evaluated with other settings.", "paper")
 @path_option("--alike", "FILE", "Model that differs from each --trained model in one setting.")
 @repeated("--trained", PATH, "Model trained with another setting", "FILE")
-@path_option(
-    "--store",
-    "DIR",
-    "Folder with the output of `evaluate`, or for it; scores are stored there.",
-    required=True,
-)
+@path_option("--store", "DIR", "Folder with the output of `evaluate`, or for it; scores are stored there.",
+             required=True)  # fmt: skip
 @_DEVICE
 @_OUTPUT
 @DEBUG
 def ablations(
-    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str, output: Path,
-    debug: bool,
+    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str,
+    output: Path, debug: bool,
 ) -> None:  # fmt: skip
     """One change at a time, all else equal: what it does to COHORT's infarcts found and false positives.
 
@@ -283,8 +258,8 @@ def ablations(
     own, others = load(model), [load(path) for path in trained]
     with progress_of("bar") as report:
         rows, failures = measure(
-            scans, store, own, others, None if alike is None else load(alike),
-            device=resolve_device(device), progress=lambda line, done: report("scoring", done, line),
+            scans, store, own, others, alike and load(alike), device=resolve_device(device),
+            progress=lambda line, done: report("scoring", done, line),
         )  # fmt: skip
     with atomic_folder(output) as beside:
         write_ablations(rows, beside / "ablations.csv")
