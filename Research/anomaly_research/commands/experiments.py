@@ -195,8 +195,7 @@ def missed(
     from AnomalyDetectionLib.model.model_file import load_model
 
     from ..evaluation.store import Store
-    from ..experiments.missed import Missed, compare_missed, read_infarcts
-    from ..experiments.prepared_scans import prepared_scans
+    from ..experiments.missed import Missed, compare_missed, prepared_scans, read_infarcts
     from ..reports.experiment_about import what_was_evaluated, write_about
     from ..reports.missed_report import in_words, write_missed
 
@@ -245,7 +244,7 @@ def ablations(
 
     from ..evaluation.truth_files import read_bids
     from ..experiments.ablations import ablations as measure
-    from ..reports.ablation_table import write_ablations
+    from ..experiments.ablations import write_ablations
     from ..reports.evaluation_report import what_was_simulated
     from ..reports.experiment_about import write_about
 

@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from AnomalyDetectionLib.detection.nearest_normal import NearestNormals, NormalT
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.contrast import TISSUE_ABOVE
+from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.imaging.reading import read_study
 
 from ..evaluation import published
 from ..evaluation.csv_rows import Row, read_rows
 from ..evaluation.store import Store
+from ..evaluation.truth_files import read_bids
 
 VENTRICLES, CORTEX, BRAIN_STEM, CEREBELLUM = published.MISSED_BY_REGION
 ELSEWHERE = "elsewhere"
@@ -180,6 +184,32 @@ def missed_rows(missed: Sequence[Missed]) -> list[Row]:
 def fluid(patches: np.ndarray) -> float:
     """The share of voxels (..., 2, rows, columns; T1 first) that are dark on both images."""
     return float((patches.max(axis=-3) <= TISSUE_ABOVE).mean())
+
+
+def prepared_scans(store: Store, cohort: Path | None = None) -> Callable[[str], PreparedStudy]:
+    """What gives the prepared images of a subject, prepared again where they were deleted; it keeps those of the last one.
+
+    An `InputError` if they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
+
+    Args:
+        cohort: that was evaluated; None: what was deleted cannot be had.
+    """
+
+    @lru_cache(1)
+    def prepared(subject: str) -> PreparedStudy:
+        if store.key("prepared", subject) is not None:
+            return store.read_prepared(subject)
+        if cohort is None:
+            raise InputError(
+                f"The prepared images of {subject} are not in {store.folder}: name the cohort with --cohort."
+            )
+        scans = {scan.subject: scan for scan in read_bids(cohort)[0]}
+        if subject not in scans:
+            raise InputError(f"The cohort {cohort} has no scan {subject}: give the one that was evaluated.")
+        scan = scans[subject]
+        return prepare(read_study(scan.t1, scan.flair, scan.brain_mask), store.preparation)
+
+    return prepared
 
 
 def compare_missed(
