@@ -18,14 +18,9 @@ CATEGORIES = (INFARCT, *CONFOUNDERS.values(), NORMAL)
 
 @dataclass(frozen=True)
 class Scored:
-    """One scan by one method.
+    """One scan by one method: arguments of `scan_curves`, but for one smallest size of a finding.
 
-    Attributes:
-        truth: on the elements that are scored.
-        scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
-        smallest: findings of fewer elements are dropped.
-        neighbourhood: as of `ScoringSettings`.
-        candidates: what the second look says, on the same elements; None: nobody looked.
+    `candidates` is what the second look says, on the same elements; None: nobody looked.
     """
 
     truth: ElementTruth

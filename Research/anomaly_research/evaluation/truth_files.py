@@ -105,26 +105,26 @@ def read_bids(folder: Path) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]
 
 def _with_truth(cohort: Path, scan: CohortScan, participant: dict[str, str]) -> BidsScan | Unusable:
     truth = cohort / "derivatives" / "truth" / scan.flair.parent.relative_to(cohort)
-    labels: dict[str, Path | None] = {}
+    labels: list[Path | None] = []
     for key in (BRAIN_MASK, INFARCTS, CONFOUNDER_MAP):
         found = files_with_suffix(truth, f"_{key.removeprefix('space-FLAIR_')}")
         if len(found) > 1:
-            names = ", ".join(path.name for path in found)
-            return Unusable(
-                scan.name, f"{scan.name} has {len(found)} label maps of one kind ({names}): keep one."
+            kept = (
+                f"{len(found)} label maps of one kind ({', '.join(path.name for path in found)}): keep one."
             )
-        labels[key] = found[0] if found else None
-    infarcts = labels[INFARCTS]
+            return Unusable(scan.name, f"{scan.name} has {kept}")
+        labels.append(found[0] if found else None)
+    brain_mask, infarcts, confounders = labels
     table = None if infarcts is None else infarcts.with_name(infarcts.name.split(".nii")[0] + ".tsv")
     return BidsScan(
         subject=scan.name,
         patient=participant.get("patient") or scan.subject,
         t1=scan.t1,
         flair=scan.flair,
-        brain_mask=labels[BRAIN_MASK],
+        brain_mask=brain_mask,
         infarcts=infarcts,
         infarct_table=table if table is not None and table.is_file() else None,
-        confounders=labels[CONFOUNDER_MAP],
+        confounders=confounders,
         participant=participant,
         set_aside=tuple(set_aside(scan.t1, scan.flair)),
     )

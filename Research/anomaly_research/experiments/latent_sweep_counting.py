@@ -19,12 +19,8 @@ _BINS = np.geomspace(1e-3, 1e4, 4001)
 _NAME = re.compile(r"latent-(\d+)")
 
 COUNTED = {
-    "found": np.int32,
-    "found_ml": np.float32,
-    "findings": np.int32,
-    "false_positives": np.int32,
-    "false_positives_no_wmh": np.int32,
-    "flagged_ml": np.float32,
+    **dict.fromkeys(("found", "findings", "false_positives", "false_positives_no_wmh"), np.int32),
+    **dict.fromkeys(("found_ml", "flagged_ml"), np.float32),
 }
 """What `SweepCounts` has of every scan, setting and threshold."""
 
