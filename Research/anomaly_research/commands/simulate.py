@@ -21,8 +21,8 @@ _NUMBER = click.IntRange(min=0)
 @option("--lesion-free", _NUMBER,
         "Number of further subjects without infarcts; real scans stay as they are.", 0)  # fmt: skip
 @option("--anatomy", ["real", "icbm152", "synthseg"],
-        "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from label "
-        "maps (--labels).  [default: whichever of --sources and --labels is given, else the template]"
+        "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from "
+        "label maps (--labels).  [default: whichever of --sources and --labels is given, else the template]"
         )  # fmt: skip
 @path_option("--sources", "TABLE", "CSV or TSV file of real scans: name, patient, t1, flair and, optionally, "
              "brain_mask and lesions.")  # fmt: skip

@@ -17,7 +17,7 @@ CONFIDENCE = 95.0
 def patient_weights(patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
     """How often each patient is drawn in each resample: int64 (resamples, patients), by sorted name.
 
-    A patient of several scans counts once. One set of weights serves all methods, so that differences are paired.
+    A patient of several scans counts once. One set of weights serves all methods: differences are paired.
     """
     if (count := len(set(patients))) == 0:
         return np.zeros((resamples, 0), np.int64)
@@ -33,7 +33,7 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def columns(name: str, value: float, resampled: np.ndarray, patients: int) -> Row:
-    """A figure (NaN where it does not exist) and the ends of its interval, as `name`, `name_low` and `name_high`.
+    """A figure (NaN: there is none) and the ends of its interval, as `name`, `name_low` and `name_high`.
 
     A single patient varies with nobody, so that there is no interval.
     """

@@ -55,7 +55,7 @@ def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedF
     truth, scores, candidates = scored.truth, scored.scores, scored.candidates
     groups = Sweep(scores, truth, scored.neighbourhood).above(threshold)
     count = len(groups.sizes)
-    # The element of each group with its peak, of equals the first, and its first of all: the last one written stays.
+    # The first element of each group, and the first of those with its peak: the last one written stays.
     highest, first = np.zeros(count, int), np.zeros(count, int)
     rising = np.lexsort((-groups.elements, scores.ravel()[groups.elements]))
     highest[groups.owner[rising]] = groups.elements[rising]
@@ -91,7 +91,7 @@ def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedF
 def categorised_candidates(
     candidates: CandidateProbabilities, truth: ElementTruth
 ) -> tuple[CategorisedFinding, ...]:
-    """Every candidate that the second look judged, by the truth on the same elements; `peak_score` says nothing here."""
+    """Every candidate that the second look judged, by the truth on its elements; `peak_score` means nothing."""
     there = np.where(candidates.labels > 0, 1.0, np.nan)
     return categorised_findings(Scored(truth, there, candidates=candidates), 0.5)
 

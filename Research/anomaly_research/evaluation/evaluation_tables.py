@@ -176,8 +176,8 @@ def scan_rows(methods: Sequence[Method]) -> Iterator[Row]:
 def lesion_and_finding_rows(
     methods: Sequence[Method], progress: Callable[[str, float], None]
 ) -> Iterator[dict[str, list[Row]]]:
-    """Scan by scan: every lesion, and every finding, by every method at its main operating point; and every candidate
-    of those methods that look a second time, those under the threshold, too.
+    """Scan by scan: every lesion and finding by every method at its main operating point, and every candidate of
+    those methods that look a second time, those under the threshold, too.
     """
     subjects = methods[0].curves.subjects
     for s, subject in enumerate(subjects):

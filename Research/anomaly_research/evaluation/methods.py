@@ -43,7 +43,7 @@ def compared_methods(
     models: Mapping[str, AnyModel],
     progress: Callable[[str, float], None],
 ) -> tuple[Method, ...]:
-    """The models in their order, by name, at least one; then the baselines: all from what is stored in a folder.
+    """The models (at least one) in their order, then the baselines, from what is stored in a folder.
 
     The baselines have no threshold of their own. They get the one with as many false positives as the first
     model, and the one that flags as much. An `InputError` if something is not stored, or damaged.

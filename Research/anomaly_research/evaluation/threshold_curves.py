@@ -203,7 +203,7 @@ def side_by_side(curves: Sequence[ScanCurve]) -> dict[str, np.ndarray]:
 
 
 def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
-    """The scans of a cohort put together, as of `side_by_side`; only what is kept of each is held in memory."""
+    """The scans of a cohort put together, as of `side_by_side`; little of each is held in memory."""
     pairs = list(parts)
     scans = [scan for scan, _ in pairs]
     return CohortCurves(

@@ -148,8 +148,9 @@ class ScanTruth:
         return image
 
     def _on(self, shape: tuple[int, ...], voxels_an_element: int, *counts: np.ndarray) -> ElementTruth:
+        own = self.lesions, self.lesion_voxels
         volumes = self.voxel_ml, self.model_voxel_ml * voxels_an_element, self.brain_ml
-        return ElementTruth(shape, self.lesions, self.lesion_voxels, *counts, *volumes)  # type: ignore[arg-type]
+        return ElementTruth(shape, *own, *counts, *volumes)  # type: ignore[arg-type]
 
 
 def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
@@ -192,8 +193,8 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
 def contrast_to_noise(lesion: np.ndarray, lesions: np.ndarray, study: PreparedStudy) -> float | None:
     """How far a lesion stands out: the larger of T1 and FLAIR of |mean inside - mean round it| / SD round it.
 
-    Round it is what lies within three voxels in the slice, in the brain and in none of all the lesions (bool, on the
-    model's grid).
+    Round it is what lies within three voxels in the slice, in the brain and in none of all the lesions. Masks
+    are bool, on the model's grid.
     """
     inside = lesion & study.brain
     ring = ndimage.binary_dilation(lesion, np.ones((1, 7, 7), bool)) & study.brain & ~lesions

@@ -32,7 +32,7 @@ RATE = 4.0
 
 @dataclass(frozen=True)
 class Reading:
-    """Another way to read a model's scores: question and value, for the table, and the settings that differ."""
+    """Another way to read a model's scores: question and value for the table, the settings that differ."""
 
     question: str
     value: str
@@ -222,8 +222,8 @@ def _row(
 def write_ablations(rows: Sequence[Ablation], path: Path) -> None:
     """Write the table as CSV, one row an ablation.
 
-    Found, findings and false positives are those at the model's own threshold; the sensitivities are at so many
-    false positives a scan, findings on white matter hyperintensities ignored.
+    Found, findings and false positives are those at the model's own threshold; the sensitivities are at so
+    many false positives a scan, findings on white matter hyperintensities ignored.
     """
     table = []
     for row in rows:

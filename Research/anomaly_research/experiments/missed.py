@@ -187,7 +187,7 @@ def fluid(patches: np.ndarray) -> float:
 
 
 def prepared_scans(store: Store, cohort: Path | None = None) -> Callable[[str], PreparedStudy]:
-    """What gives the prepared images of a subject, made again where they were deleted; those of the last are kept.
+    """The prepared images of a subject, made again where they were deleted; those of the last are kept.
 
     An `InputError` if they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
 

@@ -11,7 +11,7 @@ from ..evaluation.truth_files import read_bids
 
 
 def write_training_table(cohort: Path, table: Path) -> int:
-    """List the lesion-free scans of a cohort, with absolute paths, and count them; confounders are lesions to keep out.
+    """List and count the lesion-free scans of a cohort, by absolute paths; confounders are kept out as lesions.
 
     Every simulated subject counts as a patient of its own, so that some can be held out. Names of scans go into the
     model's card, so that of a simulated one says so.

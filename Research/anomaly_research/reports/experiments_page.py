@@ -26,7 +26,7 @@ Rows = list[dict[str, str]]
 
 
 def write_page(results: Path, *, title: str, links: Mapping[str, str]) -> Path:
-    """Write RESULTS/index.html from what there is in the folders of `_SECTIONS`; the same results give the same bytes.
+    """Write RESULTS/index.html from what there is in the folders of `_SECTIONS`: always the same bytes.
 
     Args:
         links: names and addresses of other results.

@@ -41,7 +41,7 @@ def kinds_tables(rows: Sequence[Row]) -> list[str]:
 
 
 def write_kinds(rows: Sequence[Row], folder: Path, said: str) -> None:
-    """Write kinds.csv and kinds.md from rows as of `kinds_tables`, under a sentence that says what was looked at."""
+    """Write kinds.csv and kinds.md from rows as of `kinds_tables`, and a sentence on what was looked at."""
     write_rows(folder / "kinds.csv", rows)
     lines = ["# What the findings were called", "", said, "", *kinds_tables(rows)]
     (folder / "kinds.md").write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")

@@ -76,8 +76,8 @@ def best_in_words(counts: SweepCounts) -> str:
     theirs = "" if paper is None else f" (the paper's 100 and 50: {100 * paper.sensitivity:.0f} %)"
     return (
         f"At {JUDGED_AT:g} false positives a scan a latent size of {best.latent_size}, percentile "
-        f"{best.percentile:g} and threshold {best.threshold:.2f} find most: {100 * best.sensitivity:.0f} % of the "
-        f"infarcts{theirs}."
+        f"{best.percentile:g} and threshold {best.threshold:.2f} find most: {100 * best.sensitivity:.0f} % "
+        f"of the infarcts{theirs}."
     )
 
 
