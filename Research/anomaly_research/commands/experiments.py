@@ -5,6 +5,7 @@ Research/Experiments/Snakefile runs them in their order, from scans to the page.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,6 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     To count by the truth, give the output of `evaluate`; to count by a reader, give the tables (CSV, one per scan) that
     the module for 3D Slicer exported, or a folder that holds nothing else.
     """
-
     from ..evaluation.csv_rows import write_rows
     from ..experiments.category_table import from_evaluation, from_readers_tables, rows
     from ..reports.experiment_about import what_was_evaluated, write_about
@@ -93,10 +93,8 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     elif method is not None:
         raise InputError("A reader's tables have no methods: leave out --method.")
     else:
-        found = [
-            file for path in tables for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])
-        ]
-        if not found:
+        files = (sorted(path.glob("*.csv")) if path.is_dir() else [path] for path in tables)
+        if not (found := [*chain.from_iterable(files)]):
             raise InputError(
                 f"There is no table in {tables[0]}: give the output of `evaluate`, or exported CSVs."
             )
@@ -105,9 +103,8 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
         write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
     unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
-    click.echo(
-        f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}, in {output}/categories.csv."
-    )
+    said = f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}"
+    click.echo(f"{said}, in {output}/categories.csv.")
 
 
 @experiment.command(short_help="Compare hints with the truth.")
@@ -121,7 +118,6 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
     EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count, and beside them
     every candidate that its second look judged.
     """
-
     from ..evaluation.kinds import CALLED, confusion, read_called
     from ..reports.experiment_about import what_was_evaluated, write_about
     from ..reports.kinds_table import kinds_in_words, write_kinds

@@ -84,7 +84,7 @@ def add_results(model: str, evaluation: Path, debug: bool) -> None:
 
     from AnomalyDetectionLib.model.model_file import find_model, load_model, save_model
 
-    from ..experiments.card import results_for_card
+    from ..reports.experiment_about import results_for_card
 
     path = find_model(model)
     loaded = load_model(model)

@@ -65,9 +65,8 @@ def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedF
     is_infarct[groups.infarct_owner] = True
     shared = np.zeros((count, max(CONFOUNDERS) + 1))
     np.add.at(shared, (groups.confounder_owner, truth.confounders[1]), truth.confounders[2])
-    kept = sorted(
-        np.flatnonzero(groups.kept(scored.smallest)), key=lambda g: (-peaks[g], -groups.sizes[g], first[g])
-    )
+    kept = np.flatnonzero(groups.kept(scored.smallest)).tolist()
+    kept.sort(key=lambda g: (-peaks[g], -groups.sizes[g], first[g]))
 
     def category(group: int) -> str:
         if is_infarct[group]:

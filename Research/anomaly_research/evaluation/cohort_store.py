@@ -26,9 +26,6 @@ from .threshold_curves import CohortCurves, gather, threshold_grid
 from .truth import check_truth_is_there, scan_truth
 from .truth_files import BidsScan
 
-Progress = Callable[[str, float], None]
-"""Called with a line for people and the fraction done."""
-
 
 def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
     """The models by the names they go by: their own, with a piece of their hash where two have the same.
@@ -53,7 +50,7 @@ def store_cohort(
     *,
     percentiles: Sequence[float] = (),
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[tuple[str, ...], tuple[Unusable, ...]]:
     """Prepare and score every scan of a cohort, as far as that is not stored yet.
 
@@ -62,6 +59,7 @@ def store_cohort(
         models: by name, at least one (see `method_names`); the baselines use the preparation of the first.
         percentiles: to score besides each model's own.
         device: "cpu", "cuda" or "mps".
+        progress: called with a line for people and the fraction done.
 
     Returns:
         The scans that are stored now, by name, and those that failed. A scan fails as a whole, so that all

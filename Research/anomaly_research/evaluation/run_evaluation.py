@@ -80,7 +80,7 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
     models = method_names([load_model(name) for name in request.models])
     scans, failures = read_bids(request.cohort)
     if request.subjects:
-        there = {each.subject for each in (*scans, *failures)}
+        there = {scan.subject for scan in scans} | {failure.subject for failure in failures}
         if missing := sorted(set(request.subjects) - there):
             raise InputError(
                 f"The cohort {request.cohort} has no subject {', '.join(missing)}: check --subjects."

@@ -24,8 +24,6 @@ from ..evaluation.store import NEEDS_NETWORK, Store
 from ..evaluation.threshold_curves import CohortCurves
 from ..evaluation.truth_files import BidsScan
 
-Progress = Callable[[str, float], None]
-
 RATE = 4.0
 """False positives a scan at which changes are compared, white matter hyperintensities ignored."""
 
@@ -99,7 +97,7 @@ def ablations(
     *,
     readings: Sequence[Reading] = READINGS,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[tuple[Ablation, ...], tuple[Unusable, ...]]:
     """Change one thing at a time, and measure.
 

@@ -24,8 +24,6 @@ COUNTED = {
 }
 """What `SweepCounts` has of every scan, setting and threshold."""
 
-Progress = Callable[[str, float, str], None]
-
 
 def latent_models(store: Store) -> dict[int, str]:
     """The methods of a store that are models of a sweep, named latent-NNN, by their latent size.
@@ -40,7 +38,9 @@ def latent_models(store: Store) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def count_sweep(store: Store, models: Mapping[int, str], progress: Progress | None = None) -> SweepCounts:
+def count_sweep(
+    store: Store, models: Mapping[int, str], progress: Callable[[str, float, str], None] | None = None
+) -> SweepCounts:
     """Count what every latent size and percentile finds in every scan, at thresholds of its own.
 
     Scans are read one after the other, once to choose the thresholds and once to count; only counts stay in memory.

@@ -28,13 +28,11 @@ from ..evaluation.evaluation_tables import (
     strata_rows,
 )
 from ..evaluation.kinds import CALLED, called_findings, confusion
-from ..evaluation.run_evaluation import Evaluation
+from ..evaluation.run_evaluation import Evaluation, Progress
 from ..evaluation.truth_files import BidsScan
 from .evaluation_figures import froc_figure, strata_figure
 from .evaluation_summary import summary_page
 from .markdown import counted, grouped
-
-Progress = Callable[[str, float, str], None]
 
 TABLES = "tables"
 
@@ -42,17 +40,13 @@ TABLES = "tables"
 def write_evaluation(evaluation: Evaluation, progress: Progress) -> None:
     """Write everything into the output folder of the request; of a run that evaluated nothing, only the errors.
 
-    Two runs over the same scans, models and seed write the same bytes.
-
-    Raises:
-        InputError: if the folder cannot be written, or a stored file is damaged.
+    Two runs over the same scans, models and seed write the same bytes. An `InputError` if the folder cannot be
+    written, or a stored file is damaged.
     """
-    output = evaluation.request.output
-    with atomic_folder(output) as folder:
+    with atomic_folder(evaluation.request.output) as folder:
         (folder / TABLES).mkdir()
-        write_rows(
-            folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], ("subject", "reason")
-        )
+        failures = [asdict(failure) for failure in evaluation.failures]
+        write_rows(folder / TABLES / "errors.csv", failures, ("subject", "reason"))
         if evaluation.methods:
             _write_results(evaluation, folder, progress)
 
@@ -121,8 +115,8 @@ def _category_rows(evaluation: Evaluation, by_scan: Sequence[dict[str, list[Row]
 def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
     """One sentence that heads every table and figure."""
     scans = list(scans)
-    people = len({scan.patient for scan in scans})
-    size = f"{counted(len(scans), 'scan')} of {counted(people, 'person', 'people')}"
+    people = counted(len({scan.patient for scan in scans}), "person", "people")
+    size = f"{counted(len(scans), 'scan')} of {people}"
     anatomy = Counter(scan.participant.get("anatomy", "").strip() for scan in scans)
     if set(anatomy) == {""}:
         return f"{_name(cohort)}: {size}; whether anything in them is simulated is not said there."
@@ -141,8 +135,7 @@ def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
 
 def _name(cohort: Path) -> str:
     try:
-        content = json.loads((cohort / "dataset_description.json").read_text("utf-8"))
-        return str(content["Name"])
+        return str(json.loads((cohort / "dataset_description.json").read_text("utf-8"))["Name"])
     except (OSError, ValueError, KeyError, TypeError):
         return cohort.name
 
