@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -112,9 +112,8 @@ def _category_rows(evaluation: Evaluation, by_scan: Sequence[dict[str, list[Row]
             }
 
 
-def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
+def what_was_simulated(cohort: Path, scans: Sequence[BidsScan]) -> str:
     """One sentence that heads every table and figure."""
-    scans = list(scans)
     people = counted(len({scan.patient for scan in scans}), "person", "people")
     size = f"{counted(len(scans), 'scan')} of {people}"
     anatomy = Counter(scan.participant.get("anatomy", "").strip() for scan in scans)

@@ -103,8 +103,8 @@ def _draw_volumes(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
     low, high = np.floor(4 * np.log10(every.min())) / 4, np.ceil(4 * np.log10(every.max())) / 4
     edges = 10 ** np.arange(low, high + 0.125, 0.25)
     labels = [f"{name} ({len(each)})" for name, each in zip(("missed", "found"), volumes, strict=True)]
-    style = {"stacked": True, "color": (MISSED_COLOUR, FOUND_COLOUR), "edgecolor": "white", "lw": 0.5}
-    axes.hist(volumes, edges, label=labels, **style)
+    colours = MISSED_COLOUR, FOUND_COLOUR
+    axes.hist(volumes, edges, stacked=True, color=colours, label=labels, edgecolor="white", lw=0.5)
     if len(volumes[0]):
         median = float(np.median(volumes[0]))
         axes.axvline(median, color=MEDIAN_COLOUR, lw=1.4, label=f"median of the missed: {median:.2f} ml")
