@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH
@@ -17,9 +16,6 @@ from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 
 from .shared import ROOT, option, output, path_option, repeated, resumable
-
-if TYPE_CHECKING:
-    from AnomalyDetectionLib.model.model_file import Model
 
 _EVALUATION = click.argument("evaluation", type=PATH, metavar="EVALUATION")
 _OUTPUT = output("Folder to write the results to.")
@@ -246,14 +242,12 @@ def ablations(
 
     scans, _ = read_bids(cohort)
     check_output(output)
-
-    def load(model: str | Path) -> Model:
-        return load_paper_model(str(model), "The table of the method's open questions")
-
-    own, others = load(model), [load(path) for path in trained]
+    purpose = "The table of the method's open questions"
+    own, *others = (load_paper_model(str(name), purpose) for name in (model, *trained))
+    reference = None if alike is None else load_paper_model(str(alike), purpose)
     with progress_of("bar") as report:
         rows, failures = measure(
-            scans, store, own, others, alike and load(alike), device=resolve_device(device),
+            scans, store, own, others, reference, device=resolve_device(device),
             progress=lambda line, done: report("scoring", done, line),
         )  # fmt: skip
     with atomic_folder(output) as beside:

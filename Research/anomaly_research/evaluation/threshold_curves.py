@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -188,7 +189,7 @@ def _count(
     curve["false_positives_no_wmh"][t] = kept.sum()
 
 
-def side_by_side(curves: Sequence[ScanCurve]) -> dict[str, np.ndarray]:
+def side_by_side(curves: Sequence[ScanCurve]) -> dict[str, Any]:
     """The curves of the scans of a cohort, by the names of `CohortCurves`.
 
     A `ValueError` if there is none, or the thresholds differ.

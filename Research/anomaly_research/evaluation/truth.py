@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -138,8 +139,8 @@ class ScanTruth:
         cell = paint_cells(numbers, lattice.first, stride, self.brain.shape).ravel()  # type: ignore[arg-type]
         seen = np.flatnonzero(self.voxels)
         voxels = np.bincount(cell[seen], weights=self.voxels.ravel()[seen], minlength=cells + 1)[1:]
-        labels = (_on_cells(counts, cell) for counts in (self.infarcts, self.confounders))
-        return self._on(lattice.shape, stride * stride, voxels.astype(np.int64), *labels)
+        infarcts, confounders = (_on_cells(counts, cell) for counts in (self.infarcts, self.confounders))
+        return self._on(lattice.shape, stride * stride, voxels.astype(np.int64), infarcts, confounders)
 
     def flair_image(self) -> np.ndarray:
         """The prepared FLAIR in the brain, float32 on the model's grid; NaN outside."""
@@ -147,10 +148,12 @@ class ScanTruth:
         image[self.brain] = self.flair
         return image
 
-    def _on(self, shape: tuple[int, ...], voxels_an_element: int, *counts: np.ndarray) -> ElementTruth:
-        own = self.lesions, self.lesion_voxels
-        volumes = self.voxel_ml, self.model_voxel_ml * voxels_an_element, self.brain_ml
-        return ElementTruth(shape, *own, *counts, *volumes)  # type: ignore[arg-type]
+    def _on(
+        self, shape: Any, size: int, voxels: np.ndarray, infarcts: np.ndarray, confounders: np.ndarray
+    ) -> ElementTruth:
+        """`size`: voxels of the model's grid in an element."""
+        own, volumes = (self.lesions, self.lesion_voxels), (self.model_voxel_ml * size, self.brain_ml)
+        return ElementTruth(shape, *own, voxels, infarcts, confounders, self.voxel_ml, *volumes)
 
 
 def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:

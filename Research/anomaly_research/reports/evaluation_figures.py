@@ -44,9 +44,9 @@ def froc_figure(methods: Sequence[Method], weights: np.ndarray, said: str, path:
             low, high = interval(sensitivity_at(sums, rates, weights))
             axes.fill_between(rates, low, high, color=colour, alpha=0.13, lw=0)
         place = method.points[0][1]
+        rate = method.curves.false_positives[place].mean()
         found = method.curves.found()[place].mean() if method.curves.lesions else np.nan
-        dot = {"color": colour, "ms": 5, "mec": "white", "mew": 0.8, "zorder": 4}
-        axes.plot(method.curves.false_positives[place].mean(), found, "o", **dot)
+        axes.plot(rate, found, "o", color=colour, ms=5, mec="white", mew=0.8, zorder=4)
     share = published.FOUND / published.INFARCTS
     elsewhere = (published.FINDINGS - published.FOUND) / published.PATIENTS
     axes.plot(elsewhere, share, "*", color="black", ms=13, mec="white", mew=0.8, zorder=5,
