@@ -12,8 +12,7 @@ from anomaly_research.evaluation.cohort_store import cohort_curves, store_cohort
 from anomaly_research.evaluation.froc import operating_point
 from anomaly_research.evaluation.store import Store
 from anomaly_research.evaluation.truth_files import read_bids
-from anomaly_research.experiments.ablations import READINGS, Reading, ablations, differences
-from anomaly_research.reports.ablation_table import write_ablations
+from anomaly_research.experiments.ablations import READINGS, Reading, ablations, differences, write_ablations
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.model.model_file import load_model

@@ -19,10 +19,10 @@ from anomaly_research.experiments.missed import (
     compare_missed,
     fluid,
     missed_rows,
+    prepared_scans,
     read_infarcts,
     region_rows,
 )
-from anomaly_research.experiments.prepared_scans import prepared_scans
 from anomaly_research.reports.missed_report import examples, in_words, write_missed
 from anomaly_research.simulation.simulated_brain import Region
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH, PROGRESS
@@ -18,13 +19,11 @@ def _numbers(
     """Percentiles: the option repeated, or several in one with commas."""
     try:
         numbers = tuple(float(part) for value in values for part in value.split(","))
-        if any(not 0 <= number <= 100 for number in numbers):
-            raise ValueError
+        if all(0 <= number <= 100 for number in numbers):
+            return numbers
     except ValueError:
-        raise click.BadParameter(
-            "give numbers from 0 to 100, with commas between.", param=parameter
-        ) from None
-    return numbers
+        pass
+    raise click.BadParameter("give numbers from 0 to 100, with commas between.", param=parameter)
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,32 +36,15 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.argument("cohort", type=PATH)
 @output("Folder to write scores, tables and figures to.")
 @MODELS
-@repeated(
-    "--percentiles", str, "Percentiles to score with, besides each model's own", "N,N,...", callback=_numbers
-)
-@option(
-    "--subjects",
-    str,
-    "Subjects to evaluate, with or without sub-.  [default: all]",
-    metavar="SUB,SUB,...",
-    multiple=True,
-    callback=_names,
-)
+@repeated("--percentiles", str, "Percentiles to score with, besides each model's own", "N,N,...",
+          callback=_numbers)  # fmt: skip
+@option("--subjects", str, "Subjects to evaluate, with or without sub-.  [default: all]",
+        metavar="SUB,SUB,...", multiple=True, callback=_names)  # fmt: skip
 @option("--device", DEVICES, "Device to compute on; auto uses a GPU if there is one.", "auto")
 @seed("Seed of the bootstrap over patients.")
 @PROGRESS
 @DEBUG
-def evaluate(
-    cohort: Path,
-    output: Path,
-    models: tuple[str, ...],
-    percentiles: tuple[float, ...],
-    subjects: tuple[str, ...],
-    device: str,
-    seed: int,
-    progress: str,
-    debug: bool,
-) -> None:
+def evaluate(cohort: Path, output: Path, progress: str, debug: bool, **options: Any) -> None:
     """Measure how many infarcts models find in COHORT, compared with thresholds of bright and of dark FLAIR.
 
     COHORT is a folder in the layout of BIDS with the truth in derivatives/truth, as `simulate` writes it. Scores
@@ -79,22 +61,13 @@ def evaluate(
       anomaly-detection evaluate cohort --output results --model paper --model mine.safetensors
     """
     check_output(output)
+    from AnomalyDetectionLib.bids.selection import set_aside_remarks
+
     from ..evaluation.run_evaluation import EvaluationRequest, run_evaluation
     from ..reports.evaluation_report import TABLES, write_evaluation
 
-    request = EvaluationRequest(
-        cohort=cohort,
-        output=output,
-        models=models,
-        percentiles=percentiles,
-        subjects=subjects,
-        device=device,
-        seed=seed,
-    )
-    from AnomalyDetectionLib.bids.selection import set_aside_remarks
-
     with resumable(progress, f"from what is stored in {output}") as report:
-        evaluation = run_evaluation(request, report)
+        evaluation = run_evaluation(EvaluationRequest(cohort, output, **options), report)
         write_evaluation(evaluation, report)
         failed, done = len(evaluation.failures), len(evaluation.scans)
         errors = output / TABLES / "errors.csv"
@@ -104,11 +77,9 @@ def evaluate(
                 f"No scan of {cohort} could be evaluated; the reasons are in {errors}, the first: {first}"
             )
         missed = f"; {failed} could not be, see {errors}" if failed else ""
-        sentence = (
-            f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}."
-        )
+        said = f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}"
         aside = set_aside_remarks([name for scan in evaluation.scans for name in scan.set_aside])
-        sentence = " ".join([sentence, *(f"{said}." for said in aside)])
+        sentence = " ".join(f"{remark}." for remark in (said, *aside))
         report("done", 1.0, sentence)
     if progress != "json":
         click.echo(sentence)

@@ -5,8 +5,8 @@ Research/Experiments/Snakefile runs them in their order, from scans to the page.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH
@@ -16,9 +16,6 @@ from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 
 from .shared import ROOT, option, output, path_option, repeated, resumable
-
-if TYPE_CHECKING:
-    from AnomalyDetectionLib.model.model_file import Model
 
 _EVALUATION = click.argument("evaluation", type=PATH, metavar="EVALUATION")
 _OUTPUT = output("Folder to write the results to.")
@@ -42,12 +39,9 @@ def experiment() -> None:
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
 @_EVALUATION
-@path_option(
-    "--model models",
-    "FILE",
-    "Model of the sweep, to report how it was trained; give the option for each model.",
-    multiple=True,
-)
+@path_option("--model models", "FILE",
+             "Model of the sweep, to report how it was trained; give the option for each model.",
+             multiple=True)  # fmt: skip
 @_OUTPUT
 @DEBUG
 def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool) -> None:
@@ -85,34 +79,28 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     To count by the truth, give the output of `evaluate`; to count by a reader, give the tables (CSV, one per scan) that
     the module for 3D Slicer exported, or a folder that holds nothing else.
     """
-
     from ..evaluation.csv_rows import write_rows
     from ..experiments.category_table import from_evaluation, from_readers_tables, rows
     from ..reports.experiment_about import what_was_evaluated, write_about
 
     if len(tables) == 1 and (tables[0] / "tables").is_dir():
         counted = from_evaluation(tables[0], method)
-        about = what_was_evaluated(tables[0])
-        about["categories from"] = "the truth of the simulation"
+        about = {**what_was_evaluated(tables[0]), "categories from": "the truth of the simulation"}
     elif method is not None:
         raise InputError("A reader's tables have no methods: leave out --method.")
     else:
-        found = [
-            file for path in tables for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])
-        ]
-        if not found:
+        files = (sorted(path.glob("*.csv")) if path.is_dir() else [path] for path in tables)
+        if not (found := [*chain.from_iterable(files)]):
             raise InputError(
                 f"There is no table in {tables[0]}: give the output of `evaluate`, or exported CSVs."
             )
-        counted, about = from_readers_tables(found), {}
-        about["categories from"] = "a reader"
+        counted, about = from_readers_tables(found), {"categories from": "a reader"}
     with atomic_folder(output) as beside:
         write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
     unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
-    click.echo(
-        f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}, in {output}/categories.csv."
-    )
+    said = f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}"
+    click.echo(f"{said}, in {output}/categories.csv.")
 
 
 @experiment.command(short_help="Compare hints with the truth.")
@@ -126,7 +114,6 @@ def hints(evaluation: Path, method: str, output: Path, debug: bool) -> None:
     EVALUATION is the output of `evaluate` with this model; its findings at the model's own threshold count, and beside them
     every candidate that its second look judged.
     """
-
     from ..evaluation.kinds import CALLED, confusion, read_called
     from ..reports.experiment_about import what_was_evaluated, write_about
     from ..reports.kinds_table import kinds_in_words, write_kinds
@@ -179,26 +166,18 @@ def real_lesions(
 @experiment.command(short_help="Experiment 3: the missed infarcts.")
 @_EVALUATION
 @option("--model", str, "Model of the evaluation whose missed infarcts are shown.", "paper")
-@option(
-    "--method", str, "Name of the model in the evaluation.  [default: the model's own name]", metavar="NAME"
-)
+@option("--method", str, "Name of the model in the evaluation.  [default: the model's own name]",
+        metavar="NAME")  # fmt: skip
 @path_option("--cohort", "COHORT", "Cohort that was evaluated; needed if its prepared images were deleted.")
 @click.option("--slices", is_flag=True, help="Also draw whole slices; such a picture shows the patient.")
-@click.option(
-    "--no-patches", is_flag=True, help="Draw no tissue of the patients, for results that will be published."
-)
+@click.option("--no-patches", is_flag=True,
+              help="Draw no tissue of the patients, for results that will be published.")  # fmt: skip
 @_OUTPUT
 @DEBUG
 def missed(
-    evaluation: Path,
-    model: str,
-    method: str | None,
-    cohort: Path | None,
-    slices: bool,
-    no_patches: bool,
-    output: Path,
-    debug: bool,
-) -> None:
+    evaluation: Path, model: str, method: str | None, cohort: Path | None, slices: bool, no_patches: bool,
+    output: Path, debug: bool,
+) -> None:  # fmt: skip
     """The paper's figure 6: missed infarcts by volume and region, and the normal tissue they look like.
 
     EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
@@ -208,8 +187,7 @@ def missed(
     from AnomalyDetectionLib.model.model_file import load_model
 
     from ..evaluation.store import Store
-    from ..experiments.missed import Missed, compare_missed, read_infarcts
-    from ..experiments.prepared_scans import prepared_scans
+    from ..experiments.missed import Missed, compare_missed, prepared_scans, read_infarcts
     from ..reports.experiment_about import what_was_evaluated, write_about
     from ..reports.missed_report import in_words, write_missed
 
@@ -223,21 +201,13 @@ def missed(
         if tissue is None:
             gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
         else:
-            gone = list(
-                compare_missed(
-                    infarcts, store, name, loaded.fingerprint, tissue, prepared,
-                    lambda subject, done: report("comparing", done, subject),
-                )
-            )  # fmt: skip
+            gone = list(compare_missed(infarcts, store, name, loaded.fingerprint, tissue, prepared,
+                                       lambda subject, done: report("comparing", done, subject)))  # fmt: skip
         with atomic_folder(output) as beside:
-            write_missed(
-                infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
-                slices_of=prepared if slices else None,
-            )  # fmt: skip
+            write_missed(infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
+                         slices_of=prepared if slices else None)  # fmt: skip
             write_about({**about, "method": name, "missed": in_words(infarcts, gone, tissue)}, beside)
-    without = (
-        "" if tissue is not None else f" The model {name} has no library of normal patches to compare with."
-    )
+    without = "" if tissue else f" The model {name} has no library of normal patches to compare with."
     click.echo(f"{in_words(infarcts, gone, tissue)}{without} Tables and figures in {output}.")
 
 
@@ -246,18 +216,14 @@ def missed(
 @option("--model", str, "Model whose scores are evaluated with other settings.", "paper")
 @path_option("--alike", "FILE", "Model that differs from each --trained model in one setting.")
 @repeated("--trained", PATH, "Model trained with another setting", "FILE")
-@path_option(
-    "--store",
-    "DIR",
-    "Folder with the output of `evaluate`, or for it; scores are stored there.",
-    required=True,
-)
+@path_option("--store", "DIR", "Folder with the output of `evaluate`, or for it; scores are stored there.",
+             required=True)  # fmt: skip
 @_DEVICE
 @_OUTPUT
 @DEBUG
 def ablations(
-    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str, output: Path,
-    debug: bool,
+    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str,
+    output: Path, debug: bool,
 ) -> None:  # fmt: skip
     """One change at a time, all else equal: what it does to COHORT's infarcts found and false positives.
 
@@ -270,21 +236,19 @@ def ablations(
 
     from ..evaluation.truth_files import read_bids
     from ..experiments.ablations import ablations as measure
-    from ..reports.ablation_table import write_ablations
+    from ..experiments.ablations import write_ablations
     from ..reports.evaluation_report import what_was_simulated
     from ..reports.experiment_about import write_about
 
     scans, _ = read_bids(cohort)
     check_output(output)
-
-    def load(model: str | Path) -> Model:
-        return load_paper_model(str(model), "The table of the method's open questions")
-
-    own, others = load(model), [load(path) for path in trained]
+    purpose = "The table of the method's open questions"
+    own, *others = (load_paper_model(str(name), purpose) for name in (model, *trained))
+    reference = None if alike is None else load_paper_model(str(alike), purpose)
     with progress_of("bar") as report:
         rows, failures = measure(
-            scans, store, own, others, None if alike is None else load(alike),
-            device=resolve_device(device), progress=lambda line, done: report("scoring", done, line),
+            scans, store, own, others, reference, device=resolve_device(device),
+            progress=lambda line, done: report("scoring", done, line),
         )  # fmt: skip
     with atomic_folder(output) as beside:
         write_ablations(rows, beside / "ablations.csv")

@@ -10,12 +10,9 @@ from AnomalyDetectionLib.commands.progress import progress_of
 
 from .shared import check_folder_of, path_option
 
-_SCANS = path_option(
-    "--scans",
-    "FILE",
-    "File with the prepared scans from `prepare` that the model was trained on.",
-    required=True,
-)
+_SCANS = path_option("--scans", "FILE",
+                     "File with the prepared scans from `prepare` that the model was trained on.",
+                     required=True)  # fmt: skip
 _OUTPUT = path_option("--output", "FILE", "Model file to write.  [default: overwrite the given one]")
 
 
@@ -87,7 +84,7 @@ def add_results(model: str, evaluation: Path, debug: bool) -> None:
 
     from AnomalyDetectionLib.model.model_file import find_model, load_model, save_model
 
-    from ..experiments.card import results_for_card
+    from ..reports.experiment_about import results_for_card
 
     path = find_model(model)
     loaded = load_model(model)

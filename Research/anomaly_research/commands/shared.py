@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from AnomalyDetectionLib.commands.options import PATH
+from AnomalyDetectionLib.commands.options import PATH, PROGRAM, finite
 from AnomalyDetectionLib.commands.progress import Report, progress_of
 from AnomalyDetectionLib.errors import InputError
 
 Decorator = Callable[[Any], Any]
 
 COUNT = click.IntRange(min=1)
-SHARE = click.FloatRange(0, 1)
 DEVICES = ["auto", "cpu", "cuda", "mps"]
 
 
@@ -49,28 +50,34 @@ def repeated(names: str, kind: Any, text: str, metavar: str | None = None, **mor
     return option(names, kind, f"{text}; can be given several times.", multiple=True, metavar=metavar, **more)
 
 
+def share(names: str, text: str, default: float = 0.0) -> Decorator:
+    """A number from 0 to 1."""
+    return option(names, click.FloatRange(0, 1), text, default, callback=finite)
+
+
 def seed(text: str = "Seed of all random numbers.", default: int = 0, **more: Any) -> Decorator:
     """The same seed gives the same results."""
     return option("--seed", click.IntRange(min=0), text, default, **more)
 
 
-ROOT = option(
-    "--root",
-    PATH,
-    "Folder that the paths in the table are relative to.  [default: the current folder]",
-    Path(),
-    show_default=False,
-)
+ROOT = option("--root", PATH,
+              "Folder that the paths in the table are relative to.  [default: the current folder]", Path(),
+              show_default=False)  # fmt: skip
 
 
 @contextmanager
 def resumable(progress: str, rest: str) -> Iterator[Report]:
-    """The progress of a command that goes on where it was stopped; `rest`: what the same command continues."""
+    """The progress of a command that can be stopped; `rest`: from where the same command continues."""
     try:
         with progress_of(progress) as report:
             yield report
     except KeyboardInterrupt:
         raise InputError(f"Stopped; the same command continues {rest}.") from None
+
+
+def typed() -> str:
+    """The command as it was typed, for the model's card."""
+    return shlex.join([PROGRAM, *sys.argv[1:]])
 
 
 def check_folder_of(file: Path) -> None:

@@ -6,62 +6,39 @@ from pathlib import Path
 from typing import Any
 
 import click
-from AnomalyDetectionLib.commands.options import DEBUG, finite
+from AnomalyDetectionLib.commands.options import DEBUG
 from AnomalyDetectionLib.commands.progress import check_output
 
-from .shared import ROOT, SHARE, Decorator, option, output, path_option, resumable, seed
+from .shared import ROOT, option, output, path_option, resumable, seed, share
 
 _NUMBER = click.IntRange(min=0)
-
-
-def _share(name: str, text: str, default: float) -> Decorator:
-    """The share of subjects with a confounder."""
-    return option(name, SHARE, f"Share of subjects with {text}.", default, callback=finite)
 
 
 @click.command(short_help="Make a patient, or a cohort, with known infarcts.")
 @output("Folder to write images and truth to.")
 @seed("Seed of all random numbers; the same seed gives the same voxels.", metavar="NUMBER")
 @option("--subjects", _NUMBER, "Number of subjects with infarcts: simulate a cohort as a BIDS dataset.")
-@option(
-    "--lesion-free", _NUMBER, "Number of further subjects without infarcts; real scans stay as they are.", 0
-)
-@option(
-    "--anatomy",
-    ["real", "icbm152", "synthseg"],
-    "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from label maps"
-    " (--labels).  [default: whichever of --sources and --labels is given, else the template]",
-)
-@path_option(
-    "--sources",
-    "TABLE",
-    "CSV or TSV file of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
-)
+@option("--lesion-free", _NUMBER,
+        "Number of further subjects without infarcts; real scans stay as they are.", 0)  # fmt: skip
+@option("--anatomy", ["real", "icbm152", "synthseg"],
+        "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from "
+        "label maps (--labels).  [default: whichever of --sources and --labels is given, else the template]"
+        )  # fmt: skip
+@path_option("--sources", "TABLE", "CSV or TSV file of real scans: name, patient, t1, flair and, optionally, "
+             "brain_mask and lesions.")  # fmt: skip
 @ROOT
 @path_option("--labels", "DIR", "Folder with label maps of whole heads, such as SynthSeg's.")
-@path_option(
-    "--shapes",
-    "DIR",
-    "Folder with lesion masks *_lesion.nii.gz in MNI space, whose shapes half of the infarcts take.",
-)
-@option(
-    "--spacing",
-    (click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
-    "Voxel size of simulated heads in mm.",
-    (0.9, 0.9, 4.0),
-    metavar="X Y Z",
-)
-@option(
-    "--infarcts-per-subject infarcts",
-    str,
-    "Smallest and largest number of infarcts per subject; small numbers are more frequent.",
-    "1-6",
-    metavar="FROM-TO",
-)
-@_share("--wmh", "white matter hyperintensities", 0.3)
-@_share("--perivascular", "enlarged perivascular spaces", 0.4)
-@_share("--sulci", "widened sulci", 0.3)
-@_share("--artefacts", "motion artefacts, ghosts or ringing", 0.15)
+@path_option("--shapes", "DIR", "Folder with lesion masks *_lesion.nii.gz in MNI space, "
+             "whose shapes half of the infarcts take.")  # fmt: skip
+@option("--spacing", (click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
+        "Voxel size of simulated heads in mm.", (0.9, 0.9, 4.0), metavar="X Y Z")  # fmt: skip
+@option("--infarcts-per-subject infarcts", str,
+        "Smallest and largest number of infarcts per subject; small numbers are more frequent.", "1-6",
+        metavar="FROM-TO")  # fmt: skip
+@share("--wmh", "Share of subjects with white matter hyperintensities.", 0.3)
+@share("--perivascular", "Share of subjects with enlarged perivascular spaces.", 0.4)
+@share("--sulci", "Share of subjects with widened sulci.", 0.3)
+@share("--artefacts", "Share of subjects with motion artefacts, ghosts or ringing.", 0.15)
 @DEBUG
 def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **options: Any) -> None:
     """Simulate chronic infarcts whose every voxel is known.

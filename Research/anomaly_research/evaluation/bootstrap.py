@@ -15,28 +15,17 @@ CONFIDENCE = 95.0
 
 
 def patient_weights(patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """How often each patient is drawn in each resample.
+    """How often each patient is drawn in each resample: int64 (resamples, patients), by sorted name.
 
-    One set of weights serves all methods, so that differences between them are paired.
-
-    Args:
-        patients: of the scans, in any order; each counts once.
-
-    Returns:
-        int64 (resamples, patients), columns in the order of the sorted names.
+    A patient of several scans counts once. One set of weights serves all methods: differences are paired.
     """
-    count = len(set(patients))
-    if count == 0:
+    if (count := len(set(patients))) == 0:
         return np.zeros((resamples, 0), np.int64)
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
 
 
 def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The percentile interval over resamples (first axis); NaN where they have no value.
-
-    A single patient varies with nobody: equal values throughout give an interval of no width, which tables
-    leave out.
-    """
+    """The percentile interval over resamples (first axis); NaN where they have no value."""
     tail = (100 - CONFIDENCE) / 2
     nothing = np.isnan(values).all(axis=0)
     low, high = np.nanpercentile(np.where(nothing, 0.0, values), [tail, 100 - tail], axis=0)
@@ -44,12 +33,9 @@ def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def columns(name: str, value: float, resampled: np.ndarray, patients: int) -> Row:
-    """A figure and the ends of its interval, as `name`, `name_low` and `name_high`.
+    """A figure (NaN: there is none) and the ends of its interval, as `name`, `name_low` and `name_high`.
 
-    Args:
-        value: NaN where it does not exist.
-        resampled: the same in each resample.
-        patients: how many were drawn; a single one varies with nobody, so that there is no interval.
+    A single patient varies with nobody, so that there is no interval.
     """
     low, high = interval(resampled) if patients > 1 else (math.nan, math.nan)
     return {name: plain(value), f"{name}_low": plain(low), f"{name}_high": plain(high)}

@@ -18,14 +18,9 @@ CATEGORIES = (INFARCT, *CONFOUNDERS.values(), NORMAL)
 
 @dataclass(frozen=True)
 class Scored:
-    """One scan by one method.
+    """One scan by one method: arguments of `scan_curves`, but for one smallest size of a finding.
 
-    Attributes:
-        truth: on the elements that are scored.
-        scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
-        smallest: findings of fewer elements are dropped.
-        neighbourhood: as of `ScoringSettings`.
-        candidates: what the second look says, on the same elements; None: nobody looked.
+    `candidates` is what the second look says, on the same elements; None: nobody looked.
     """
 
     truth: ElementTruth
@@ -60,13 +55,12 @@ def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedF
     truth, scores, candidates = scored.truth, scored.scores, scored.candidates
     groups = Sweep(scores, truth, scored.neighbourhood).above(threshold)
     count = len(groups.sizes)
-    flat = scores.ravel()[groups.elements]
-    peaks = np.full(count, -np.inf)
-    np.maximum.at(peaks, groups.owner, flat)
-    highest, first = np.full(count, scores.size), np.full(count, scores.size)
-    at_peak = flat == peaks[groups.owner]
-    np.minimum.at(highest, groups.owner[at_peak], groups.elements[at_peak])
-    np.minimum.at(first, groups.owner, groups.elements)
+    # The first element of each group, and the first of those with its peak: the last one written stays.
+    highest, first = np.zeros(count, int), np.zeros(count, int)
+    rising = np.lexsort((-groups.elements, scores.ravel()[groups.elements]))
+    highest[groups.owner[rising]] = groups.elements[rising]
+    first[groups.owner[::-1]] = groups.elements[::-1]
+    peaks = scores.ravel()[highest]
     is_infarct = np.zeros(count, bool)
     is_infarct[groups.infarct_owner] = True
     shared = np.zeros((count, max(CONFOUNDERS) + 1))
@@ -82,8 +76,8 @@ def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedF
     def hint(group: int) -> str:
         if candidates is None:
             return UNKNOWN
-        s, i, j = np.unravel_index(highest[group], truth.shape)
-        return hint_of(candidates.of_voxel((int(s), int(i), int(j))), "").name
+        s, i, j = map(int, np.unravel_index(highest[group], truth.shape))
+        return hint_of(candidates.of_voxel((s, i, j)), "").name
 
     return tuple(
         CategorisedFinding(
@@ -96,10 +90,7 @@ def categorised_findings(scored: Scored, threshold: float) -> tuple[CategorisedF
 def categorised_candidates(
     candidates: CandidateProbabilities, truth: ElementTruth
 ) -> tuple[CategorisedFinding, ...]:
-    """Every candidate that the second look judged, whatever it said, by the truth on the same elements.
-
-    `peak_score` says nothing here.
-    """
+    """Every candidate that the second look judged, by the truth on its elements; `peak_score` means nothing."""
     there = np.where(candidates.labels > 0, 1.0, np.nan)
     return categorised_findings(Scored(truth, there, candidates=candidates), 0.5)
 

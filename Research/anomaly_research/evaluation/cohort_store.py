@@ -23,11 +23,8 @@ from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_curves
 from .store import LatticeScores, Store, folder_name, preparation_name
 from .stored_arrays import digest_of
 from .threshold_curves import CohortCurves, gather, threshold_grid
-from .truth import ScanFacts, check_truth_is_there, scan_truth
+from .truth import check_truth_is_there, scan_truth
 from .truth_files import BidsScan
-
-Progress = Callable[[str, float], None]
-"""Called with a line for people and the fraction done."""
 
 
 def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
@@ -53,16 +50,16 @@ def store_cohort(
     *,
     percentiles: Sequence[float] = (),
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[tuple[str, ...], tuple[Unusable, ...]]:
     """Prepare and score every scan of a cohort, as far as that is not stored yet.
 
     Args:
-        scans: of the cohort.
         folder: of the store.
         models: by name, at least one (see `method_names`); the baselines use the preparation of the first.
         percentiles: to score besides each model's own.
         device: "cpu", "cuda" or "mps".
+        progress: called with a line for people and the fraction done.
 
     Returns:
         The scans that are stored now, by name, and those that failed. A scan fails as a whole, so that all
@@ -92,7 +89,6 @@ def cohort_curves(
     """What a model finds in a cohort at every threshold, from its stored scores.
 
     Args:
-        method: as it is stored.
         subjects: None: all that are stored.
         percentile: None: the model's own.
         thresholds: ascending; None: `threshold_grid` with the model's own threshold.
@@ -102,7 +98,6 @@ def cohort_curves(
         InputError: if something is not stored, or damaged.
         ValueError: if the percentile was not scored, or the scores do not follow from those that are stored.
     """
-
     parts = []
     for subject in store.subjects() if subjects is None else subjects:
         truth, scores = store.read_truth(subject), store.read_scores(method, subject).read_with(scoring or {})
@@ -111,21 +106,6 @@ def cohort_curves(
         cells = truth.on_cells(scores.scoring.stride)
         parts.append((truth.facts, scores.curve(cells, thresholds, percentile)))
     return gather(parts)
-
-
-def baseline_cohort_curves(
-    store: Store, baseline: str, scans: Sequence[ScanFacts]
-) -> tuple[CohortCurves, ...]:
-    """What a baseline finds, from its stored curves: one for each of `SMALLEST_ML`.
-
-    Args:
-        scans: such as `CohortCurves.scans` of a model on the same scans.
-
-    Raises:
-        InputError: if something is not stored, or damaged.
-    """
-    parts = [(scan, store.read_curves(baseline, scan.subject)) for scan in scans]
-    return tuple(gather((scan, curves[size]) for scan, curves in parts) for size in range(len(SMALLEST_ML)))
 
 
 def _store_scan(
@@ -141,14 +121,11 @@ def _store_scan(
     }
     prepared: dict[str, _Prepared] = {}
     for name, model in models.items():
-        prepared_as = preparation_name(model.preparation)
-        if prepared_as not in prepared:
-            first, prepared[prepared_as] = (
-                not prepared,
-                _Prepared(scan, Store(folder, model.preparation), images, device),
-            )
-            prepared[prepared_as].store_truth({"images": images, "truth": truth}, baselines=first)
-        prepared[prepared_as].store_scores(name, model, percentiles)
+        way = preparation_name(model.preparation)
+        if way not in prepared:
+            prepared[way] = _Prepared(scan, Store(folder, model.preparation), images, device)
+            prepared[way].store_truth({"images": images, "truth": truth}, baselines=len(prepared) == 1)
+        prepared[way].store_scores(name, model, percentiles)
 
 
 @dataclass
@@ -167,10 +144,10 @@ class _Prepared:
         key = {"images": self.images, "preparation": preparation_name(self.store.preparation)}
         if self.store.key("prepared", subject) == key:
             return self.store.read_prepared(subject)
-        study = read_study(self.scan.t1, self.scan.flair, self.scan.brain_mask)
-        prepared = prepare(study, self.store.preparation, self.device)
-        self.store.write_prepared(subject, prepared, key)
-        return prepared
+        images = read_study(self.scan.t1, self.scan.flair, self.scan.brain_mask)
+        study = prepare(images, self.store.preparation, self.device)
+        self.store.write_prepared(subject, study, key)
+        return study
 
     @cached_property
     def anatomy(self) -> np.ndarray:
@@ -202,8 +179,6 @@ class _Prepared:
         else:
             anatomy = self.anatomy if model.scoring.statistics == "tissue" else None
             _, scores = lattice_scores(self.study, model, wanted, device=self.device, anatomy=anatomy)
-        brain, size = self.study.brain, patch_size(model)
-        stored = LatticeScores(
-            np.array(wanted, np.float32), scores, model.scoring, model.fingerprint, size, brain, candidates
-        )
+        what = model.scoring, model.fingerprint, patch_size(model), self.study.brain, candidates
+        stored = LatticeScores(np.array(wanted, np.float32), scores, *what)
         self.store.write_scores(method, subject, stored, {**key, "percentiles": wanted})

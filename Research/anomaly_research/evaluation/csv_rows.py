@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,16 @@ Row = dict[str, Any]
 """Plain values by column; None where a value does not exist."""
 
 
-class RowsFile:
-    """A CSV file that rows are added to; its columns are those of the first row."""
-
-    def __init__(self, path: Path, files: ExitStack, line_end: str = "\r\n") -> None:
-        stream = path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
-        self._writer = csv.writer(files.enter_context(stream), lineterminator=line_end)
-        self._columns: tuple[str, ...] = ()
-
-    def append(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            if not self._columns:
-                self.head(tuple(row))
-            self._writer.writerow([_cell(row[column]) for column in self._columns])
-
-    def head(self, columns: tuple[str, ...]) -> None:
-        self._columns = self._columns or columns
-        self._writer.writerow(self._columns)
-
-
 def write_rows(
     path: Path, rows: Iterable[Row], if_none: tuple[str, ...] = (), line_end: str = "\r\n"
 ) -> None:
     """Write a table under the columns of its first row, or those that it has if there is none."""
     rows = list(rows)
-    with ExitStack() as files:
-        table = RowsFile(path, files, line_end)
-        table.append(rows)
-        if if_none and not rows:
-            table.head(if_none)
+    columns = tuple(rows[0]) if rows else if_none
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file, lineterminator=line_end)
+        writer.writerows([columns] if columns else [])
+        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
 
 
 def _cell(value: Any) -> str:
@@ -71,3 +51,29 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         if name not in names:
             raise InputError(f"The table {path} has no column {name}: give a table of findings.")
     return found
+
+
+def rows_of_method(
+    evaluation: Path, method: str | None, **columns: tuple[str, ...]
+) -> list[list[dict[str, str]]]:
+    """The rows of a method (None: the first) in tables that `evaluate` wrote, one of them "scans".
+
+    Args:
+        columns: that each table has to have, by the table's name.
+
+    Raises:
+        InputError: a table is missing or damaged, or there is no such method.
+    """
+    tables = {
+        name: read_rows(evaluation / "tables" / f"{name}.csv", ("method", *own))
+        for name, own in columns.items()
+    }
+    methods = list(dict.fromkeys(row["method"] for row in tables["scans"]))
+    if not methods:
+        raise InputError(f"The evaluation {evaluation} holds no scan: see its tables/errors.csv.")
+    method = methods[0] if method is None else method
+    if method not in methods:
+        raise InputError(
+            f"The evaluation {evaluation} holds no method '{method}': choose one of {', '.join(methods)}."
+        )
+    return [[row for row in rows if row["method"] == method] for rows in tables.values()]

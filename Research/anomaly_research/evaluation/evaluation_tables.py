@@ -10,15 +10,7 @@ from .bootstrap import columns, plain
 from .categories import categorised_candidates, categorised_findings, lesion_peaks
 from .csv_rows import Row
 from .flair_threshold import BRIGHT
-from .froc import (
-    RATES,
-    PatientSums,
-    Point,
-    operating_point,
-    patient_sums,
-    sensitivity_at,
-    threshold_at,
-)
+from .froc import RATES, PatientSums, Point, operating_point, patient_sums, sensitivity_at, threshold_at
 from .methods import Method
 from .strata import strata
 from .threshold_curves import ANY, COVERED, CRITERIA, ONE_TO_ONE, CohortCurves
@@ -123,10 +115,8 @@ def strata_rows(methods: Sequence[Method], weights: np.ndarray) -> Iterator[Row]
             sums = patient_sums(curves, ANY, among)
             count, found = int(sums.lesions.sum()), int(sums.found[:, place].sum())
             with np.errstate(invalid="ignore", divide="ignore"):
-                share, drawn = (
-                    np.divide(found, count),
-                    (weights @ sums.found[:, place]) / (weights @ sums.lesions),
-                )
+                share = np.divide(found, count)
+                drawn = (weights @ sums.found[:, place]) / (weights @ sums.lesions)
             row = {
                 "method": method.name,
                 "stratum": stratum,
@@ -175,67 +165,56 @@ def scan_rows(methods: Sequence[Method]) -> Iterator[Row]:
                 "lesions": int(own.sum()),
                 "lesion_ml": float(curves.lesion_ml[own].sum()),
                 "found": int(found[own].sum()),
-                "findings": int(curves.findings[place, s]),
-                "false_positives": int(curves.false_positives[place, s]),
-                "false_positives_no_wmh": int(curves.false_positives_no_wmh[place, s]),
+                **{
+                    name: int(getattr(curves, name)[place, s])
+                    for name in ("findings", "false_positives", "false_positives_no_wmh")
+                },
                 "flagged_ml": float(curves.flagged_ml[place, s]),
             }
 
 
 def lesion_and_finding_rows(
     methods: Sequence[Method], progress: Callable[[str, float], None]
-) -> Iterator[tuple[list[Row], list[Row], list[Row]]]:
-    """Scan by scan: every lesion, and every finding, by every method at its main operating point; and every candidate of
+) -> Iterator[dict[str, list[Row]]]:
+    """Scan by scan: every lesion and finding by every method at its main operating point, and every candidate of
     those methods that look a second time, those under the threshold, too.
     """
     subjects = methods[0].curves.subjects
     for s, subject in enumerate(subjects):
         progress(subject, s / len(subjects))
-        lesions: list[Row] = []
-        findings: list[Row] = []
-        candidates: list[Row] = []
+        rows: dict[str, list[Row]] = {"lesions": [], "findings": [], "candidates": []}
         for method in methods:
-            place = method.points[0][1]
-            threshold = float(method.curves.thresholds[place])
             scored = method.scored(subject)
-            peaks = lesion_peaks(scored.scores, scored.truth)
-            lesions += _lesions_of_scan(method.name, method.curves, s, place, peaks)
+            rows["lesions"] += _lesions_of_scan(method, s, lesion_peaks(scored.scores, scored.truth))
             names = {"subject": subject, "patient": method.curves.patients[s], "method": method.name}
-            for finding in categorised_findings(scored, threshold):
+            for finding in categorised_findings(scored, float(method.curves.thresholds[method.points[0][1]])):
                 called = finding.hint if scored.candidates is not None else None
-                findings.append({**names, **vars(finding), "hint": called})
+                rows["findings"].append({**names, **vars(finding), "hint": called})
             if scored.candidates is not None:
-                candidates += [
+                rows["candidates"] += [
                     {**names, "volume_ml": one.volume_ml, "category": one.category, "hint": one.hint}
                     for one in categorised_candidates(scored.candidates, scored.truth)
                 ]
-        yield lesions, findings, candidates
+        yield rows
 
 
-def _lesions_of_scan(
-    method: str, curves: CohortCurves, s: int, place: int, peaks: np.ndarray
-) -> Iterator[Row]:
+def _lesions_of_scan(method: Method, s: int, peaks: np.ndarray) -> Iterator[Row]:
+    curves, place = method.curves, method.points[0][1]
     found = {criterion: curves.found(criterion) for criterion in CRITERIA}
-    for index, at in enumerate(np.flatnonzero(curves.lesion_scan == s)):
-        lesion = curves.lesions[at]
+    for peak, at in zip(peaks, np.flatnonzero(curves.lesion_scan == s), strict=True):
         ever = np.flatnonzero(found[ANY][:, at])
         yield {
             "subject": curves.subjects[s],
             "patient": curves.patients[s],
-            "lesion": lesion.number,
-            "kind": lesion.kind,
-            "region": lesion.region,
-            "side": lesion.side,
-            "cavitated": lesion.cavitated,
-            "volume_ml": lesion.volume_ml,
-            "contrast": lesion.contrast,
-            "method": method,
+            "lesion": curves.lesions[at].number,
+            **{name: value for name, value in vars(curves.lesions[at]).items() if name != "number"},
+            "method": method.name,
             "found": bool(found[ANY][place, at]),
             "found_one_to_one": bool(found[ONE_TO_ONE][place, at]),
             "found_covered": bool(found[COVERED][place, at]),
             "coverage": float(curves.coverage[place, at]),
             "dice": float(curves.dice[place, at]),
-            "peak_score": plain(peaks[index]),
+            "peak_score": plain(peak),
             "highest_threshold": float(curves.thresholds[ever[-1]]) if len(ever) else None,
         }
 
@@ -253,9 +232,8 @@ def _shares(
     sums: PatientSums, rates: Sequence[float], weights: np.ndarray, name: str = "sensitivity"
 ) -> list[Row]:
     """The columns of the sensitivity at each rate; `name` may have a place for the rate."""
+    values, resampled = sensitivity_at(sums, rates)[0], sensitivity_at(sums, rates, weights).T
     return [
         columns(name.format(rate), value, drawn, weights.shape[1])
-        for rate, value, drawn in zip(
-            rates, sensitivity_at(sums, rates)[0], sensitivity_at(sums, rates, weights).T, strict=True
-        )
+        for rate, value, drawn in zip(rates, values, resampled, strict=True)
     ]

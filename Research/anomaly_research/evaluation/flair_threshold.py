@@ -25,10 +25,9 @@ FEWEST_VOXELS = 4
 
 
 def baseline_scores(truth: ScanTruth, baseline: str) -> np.ndarray:
-    """The score of every voxel, float32 on the model's grid; NaN outside the brain.
+    """The score of every voxel, float32 on the model's grid: the scaled FLAIR, or of dark FLAIR 1 less it.
 
-    Args:
-        baseline: one of `BASELINES`. Bright: the scaled FLAIR. Dark: 1 less the scaled FLAIR.
+    NaN outside the brain.
     """
     if baseline not in BASELINES:
         raise ValueError(f"a baseline is one of {BASELINES}, not {baseline!r}")
@@ -54,14 +53,12 @@ def components(mask: np.ndarray) -> np.ndarray:
 
 
 def bright_findings(study: PreparedStudy, flagged_voxels: int) -> np.ndarray:
-    """Numbered components of the brightest FLAIR voxels of the brain; those of fewer than `FEWEST_VOXELS` are removed.
+    """Numbered components of the brightest FLAIR voxels of the brain: int32 on the model's grid.
+
+    Those of fewer than `FEWEST_VOXELS` are removed.
 
     Args:
-        flagged_voxels: how many voxels to flag before small components go, so that a comparison can give
-            the baseline the same flagged volume as the model.
-
-    Returns:
-        int32 label map on the model's grid.
+        flagged_voxels: how many voxels to flag before that: as many as a model, to compare with it.
     """
     if flagged_voxels <= 0:
         return np.zeros(study.brain.shape, np.int32)

@@ -23,12 +23,7 @@ method could find everything at no false positive, by one finding that is the wh
 class PatientSums:
     """Counts of each of P patients, sorted by name, at each of T thresholds: what resampling adds up.
 
-    Attributes:
-        scans, lesions: (P,).
-        found: (P, T) lesions found.
-        false_positives: (P, T).
-        flagged_ml: (P, T).
-        brain_ml: (P,).
+    Scans, lesions and brain_ml are (P,); lesions found, false positives and flagged_ml (P, T).
     """
 
     scans: np.ndarray
@@ -45,16 +40,11 @@ class PatientSums:
 
 
 def patient_sums(
-    curves: CohortCurves,
-    criterion: str = ANY,
-    among: np.ndarray | None = None,
-    *,
-    ignore_wmh: bool = False,
+    curves: CohortCurves, criterion: str = ANY, among: np.ndarray | None = None, *, ignore_wmh: bool = False
 ) -> PatientSums:
     """Sum a cohort's counts by patient.
 
     Args:
-        criterion: one of `CRITERIA`.
         among: bool (L,), the lesions that count; None: all. False positives are those of all scans.
         ignore_wmh: findings on white matter hyperintensities are no false positives.
     """
@@ -118,8 +108,7 @@ def threshold_at(curves: CohortCurves, rate: float, *, ignore_wmh: bool = False)
 
 def threshold_flagging(curves: CohortCurves, flagged_ml: float) -> int | None:
     """Index of the lowest threshold that flags at most so many millilitres a scan; None if there is none."""
-    mean = curves.flagged_ml.mean(axis=1)
-    enough = np.flatnonzero(mean <= flagged_ml + 1e-9)
+    enough = np.flatnonzero(curves.flagged_ml.mean(axis=1) <= flagged_ml + 1e-9)
     return int(enough[0]) if len(enough) else None
 
 
@@ -162,8 +151,8 @@ class Point:
     def columns(self, figures: Iterable[str] = ()) -> Row:
         """Some of the figures, or all, with their intervals over patients, for a table."""
         row: Row = {}
-        for figure in figures or self.values:
-            row |= columns(figure, self.values[figure], self.resampled[figure], self.patients)
+        for name in figures or self.values:
+            row |= columns(name, self.values[name], self.resampled[name], self.patients)
         return row
 
 
@@ -187,6 +176,13 @@ def operating_point(
     lesion_counts = counted[curves.lesion_scan]
     owner, ml = patient[curves.lesion_scan], curves.lesion_ml
     found = {criterion: curves.found(criterion)[t] & lesion_counts for criterion in CRITERIA}
+    a_scan = {
+        "findings": curves.findings[t],
+        "false_positives": curves.false_positives[t],
+        "false_positives_no_wmh": curves.false_positives_no_wmh[t],
+        "on_known_lesions": curves.false_positives[t] - curves.false_positives_no_wmh[t],
+        "flagged_ml": curves.flagged_ml[t],
+    }
 
     def of_lesions(values: np.ndarray) -> np.ndarray:
         return np.bincount(owner, weights=values, minlength=int(patient.max(initial=-1)) + 1)
@@ -195,7 +191,6 @@ def operating_point(
         return np.bincount(patient, weights=values * counted)
 
     lesions, volume, number = of_lesions(lesion_counts), of_lesions(ml * lesion_counts), of_scans(counted)
-    on_known = curves.false_positives - curves.false_positives_no_wmh
     pairs = {
         "sensitivity": (of_lesions(found[ANY]), lesions),
         "sensitivity_one_to_one": (of_lesions(found[ONE_TO_ONE]), lesions),
@@ -203,11 +198,7 @@ def operating_point(
         "volume_share": (of_lesions(ml * found[ANY]), volume),
         "voxel_share": (of_lesions(ml * curves.coverage[t] * lesion_counts), volume),
         "dice": (of_lesions(curves.dice[t] * found[ANY]), of_lesions(found[ANY])),
-        "findings": (of_scans(curves.findings[t]), number),
-        "false_positives": (of_scans(curves.false_positives[t]), number),
-        "false_positives_no_wmh": (of_scans(curves.false_positives_no_wmh[t]), number),
-        "on_known_lesions": (of_scans(on_known[t]), number),
-        "flagged_ml": (of_scans(curves.flagged_ml[t]), number),
+        **{name: (of_scans(values), number) for name, values in a_scan.items()},
     }
     values, resampled = {}, {}
     with np.errstate(invalid="ignore", divide="ignore"):

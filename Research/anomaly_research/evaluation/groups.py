@@ -41,13 +41,7 @@ class Sweep:
     """Finds the groups above one threshold after another, in the box that holds all scores."""
 
     def __init__(self, scores: np.ndarray, truth: ElementTruth, neighbourhood: str = "26") -> None:
-        """Make a scan ready; a `ValueError` if scores and truth are on different elements.
-
-        Args:
-            scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
-            truth: on the same elements.
-            neighbourhood: as of `ScoringSettings`.
-        """
+        """Make a scan ready: arguments as of `scan_curves`."""
         if scores.shape != truth.shape:
             raise ValueError(f"scores {scores.shape} and truth {truth.shape} are on different elements")
         scored = np.isfinite(scores)
@@ -55,11 +49,10 @@ class Sweep:
         self._box = box[0] if box else (slice(0, 0),) * 3
         self._structure = NEIGHBOURS[neighbourhood]
         self._scores = np.where(scored[self._box], scores[self._box], -np.inf).astype(np.float32)
-        numbers = np.arange(scores.size).reshape(scores.shape)[self._box].ravel()
-        self._voxels = truth.voxels[numbers].astype(np.float64)
-        self._numbers = numbers
+        self._numbers = np.arange(scores.size).reshape(scores.shape)[self._box].ravel()
+        self._voxels = truth.voxels[self._numbers].astype(np.float64)
         place = np.full(scores.size, -1, np.int64)
-        place[numbers] = np.arange(len(numbers))
+        place[self._numbers] = np.arange(len(self._numbers))
         self._infarcts, self._confounders = place[truth.infarcts[0]], place[truth.confounders[0]]
 
     def counts(self, thresholds: np.ndarray) -> np.ndarray:
@@ -71,10 +64,9 @@ class Sweep:
         """The groups above a threshold."""
         above = self._scores > np.float32(threshold)
         labels, groups = ndimage.label(above, self._structure)
-        flat = labels.ravel()
-        elements = np.flatnonzero(above)
-        owner = flat[elements]
+        labels, elements = labels.ravel(), np.flatnonzero(above)
+        owner = labels[elements]
         voxels = np.bincount(owner, weights=self._voxels[elements], minlength=groups + 1)
         sizes = np.bincount(owner, minlength=groups + 1)
-        owners = (np.where(at >= 0, flat[at], 0) for at in (self._infarcts, self._confounders))
+        owners = (np.where(at >= 0, labels[at], 0) for at in (self._infarcts, self._confounders))
         return Groups(self._numbers[elements], owner, sizes, voxels, *owners)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from AnomalyDetectionLib.detection.hints import EDGE, HINTS, INFARCT_LIKE, OTHER_ANOMALY, WMH_LIKE
@@ -13,21 +12,19 @@ from AnomalyDetectionLib.errors import InputError
 
 from .bootstrap import columns, patient_weights
 from .categories import INFARCT, NORMAL
-from .csv_rows import Row, read_rows
+from .csv_rows import Row, rows_of_method
 from .truth import TUMOUR, WMH
 from .truth_files import CONFOUNDERS
 
 MS_LESION = "MS lesion"
 
-RIGHT: Mapping[str, str] = MappingProxyType(
-    {
-        INFARCT: INFARCT_LIKE,
-        CONFOUNDERS[WMH]: WMH_LIKE,
-        MS_LESION: WMH_LIKE,
-        CONFOUNDERS[TUMOUR]: OTHER_ANOMALY,
-        NORMAL: EDGE,
-    }
-)
+RIGHT: Mapping[str, str] = {
+    INFARCT: INFARCT_LIKE,
+    CONFOUNDERS[WMH]: WMH_LIKE,
+    MS_LESION: WMH_LIKE,
+    CONFOUNDERS[TUMOUR]: OTHER_ANOMALY,
+    NORMAL: EDGE,
+}
 """What a finding is, and the hint that is right for it. Wide sulci, perivascular spaces and artefacts are normal."""
 
 CALLED = ("findings", "candidates")
@@ -52,6 +49,11 @@ def truth_of(category: str) -> str:
     return category if category in RIGHT else NORMAL
 
 
+def called_findings(rows: Iterable[Row]) -> list[CalledFinding]:
+    """From rows of findings or candidates with patient, category and hint."""
+    return [CalledFinding(row["patient"], truth_of(row["category"]), row["hint"]) for row in rows]
+
+
 def read_called(evaluation: Path, method: str, which: str) -> tuple[list[CalledFinding], tuple[str, ...]]:
     """The findings of a method at its operating point, and the patients of all scans, from what `evaluate` wrote.
 
@@ -59,24 +61,14 @@ def read_called(evaluation: Path, method: str, which: str) -> tuple[list[CalledF
         which: one of `CALLED`.
 
     Raises:
-        InputError: the tables are missing or damaged, or hold no such method.
+        InputError: as of `rows_of_method`, or the method calls its findings nothing.
     """
-    tables = evaluation / "tables"
-    scans = read_rows(tables / "scans.csv", ("method", "patient"))
-    findings = read_rows(tables / f"{which}.csv", ("method", "patient", "category", "hint"))
-    methods = list(dict.fromkeys(row["method"] for row in scans))
-    if method not in methods:
-        raise InputError(
-            f"The evaluation {evaluation} holds no method '{method}': choose one of {', '.join(methods)}."
-        )
-    called = [
-        CalledFinding(row["patient"], truth_of(row["category"]), row["hint"])
-        for row in findings
-        if row["method"] == method and row["hint"]
-    ]
-    if not called and any(row["method"] == method for row in findings):
+    columns = {"scans": ("patient",), which: ("patient", "category", "hint")}
+    scans, findings = rows_of_method(evaluation, method, **columns)
+    called = called_findings(row for row in findings if row["hint"])
+    if findings and not called:
         raise InputError(f"The method '{method}' does not say what its findings may be: choose another.")
-    return called, tuple(row["patient"] for row in scans if row["method"] == method)
+    return called, tuple(row["patient"] for row in scans)
 
 
 def confusion(
@@ -84,14 +76,11 @@ def confusion(
 ) -> list[Row]:
     """Truth against hint, and the share called right with its interval over patients.
 
+    A row for each truth that there is, then `ALL` and `ALIKE`; no row at all without findings.
+
     Args:
         patients: of all scans, those without findings among them, in any order.
         weights: (resamples, patients) of `patient_weights(patients)`; None: drawn here.
-
-    Returns:
-        A row for each truth that there is, then `ALL` and `ALIKE`: truth, expected hint, patients and findings with
-        it, how many got each hint, how many the right one, and their share, None for nothing or for a single patient's
-        interval. No row at all without findings.
     """
     weights = patient_weights(patients) if weights is None else weights
     names = sorted(set(patients))
@@ -100,32 +89,25 @@ def confusion(
         return []
     counts = np.zeros((len(truths), len(HINTS), len(names)))
     for finding in findings:
-        place = truths.index(finding.truth), HINTS.index(finding.hint), names.index(finding.patient)
-        counts[place] += 1
+        counts[truths.index(finding.truth), HINTS.index(finding.hint), names.index(finding.patient)] += 1
     right = np.stack([counts[k, HINTS.index(RIGHT[truth])] for k, truth in enumerate(truths)])
+    # All findings together are the last of the kinds.
+    counts, right = (np.concatenate([each, each.sum(axis=0, keepdims=True)]) for each in (counts, right))
     total = counts.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares = (weights @ right.T) / (weights @ total.T)  # (resamples, truths)
-        together = (weights @ right.sum(axis=0)) / (weights @ total.sum(axis=0))
-    rows = [
-        _row(truth, RIGHT[truth], counts[k], right[k], right[k].sum() / total[k].sum(), shares[:, k])
-        for k, truth in enumerate(truths)
-    ]
-    everything = counts.sum(axis=0)
-    rows.append(_row(ALL, "", everything, right.sum(axis=0), right.sum() / total.sum(), together))
-    mean = float(np.mean([row["right_share"] for row in rows[:-1]]))
+        resampled = (weights @ right.T) / (weights @ total.T)  # (resamples, truths + 1)
+    shares = right.sum(axis=1) / total.sum(axis=1)
+    kinds = zip((*truths, ALL), counts, right, shares, resampled.T, strict=True)
     # A resample without one of the kinds has no mean of all of them.
-    rows.append(_row(ALIKE, "", everything, right.sum(axis=0), mean, shares.mean(axis=1)))
-    return rows
+    alike = ALIKE, counts[-1], right[-1], np.mean(shares[:-1]), resampled[:, :-1].mean(axis=1)
+    return [_row(*kind) for kind in (*kinds, alike)]
 
 
-def _row(
-    truth: str, expected: str, counts: np.ndarray, right: np.ndarray, share: float, resampled: np.ndarray
-) -> Row:
+def _row(truth: str, counts: np.ndarray, right: np.ndarray, share: float, resampled: np.ndarray) -> Row:
     """A row from counts (hints, patients), the right ones (patients,) and the share in each resample."""
     return {
         "truth": truth,
-        "expected": expected,
+        "expected": RIGHT.get(truth, ""),
         "patients": int((counts.sum(axis=0) > 0).sum()),
         "findings": int(counts.sum()),
         **{hint: int(n) for hint, n in zip(HINTS, counts.sum(axis=1), strict=True)},

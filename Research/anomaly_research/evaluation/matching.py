@@ -10,18 +10,14 @@ LEAST_IOU = 0.1
 
 
 def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: np.ndarray) -> np.ndarray:
-    """Which lesions get a finding of their own.
+    """The finding that each lesion gets for its own: index, int64 (lesions,), -1 for none.
 
     As many pairs as possible; of equally many, those of the greatest total intersection over union (as
     picai_eval matches, with which the tests compare).
 
     Args:
         overlap: (lesions, findings) shared voxels.
-        lesion_voxels: (lesions,) whole size.
-        finding_voxels: (findings,) whole size.
-
-    Returns:
-        int64 (lesions,): index of the finding, -1 for none.
+        lesion_voxels, finding_voxels: whole sizes.
     """
     match = np.full(len(lesion_voxels), -1, np.int64)
     union = lesion_voxels[:, None] + finding_voxels[None, :] - overlap
@@ -32,8 +28,7 @@ def one_to_one(overlap: np.ndarray, lesion_voxels: np.ndarray, finding_voxels: n
         return match
     # A pair counts more than any overlap can: first as many as possible, then the best of these.
     gain = np.where(possible, 1.0 + iou / (1 + min(overlap.shape)), 0.0)[np.ix_(rows, columns)]
-    chosen_rows, chosen_columns = linear_sum_assignment(gain, maximize=True)
-    for row, column in zip(chosen_rows, chosen_columns, strict=True):
-        if gain[row, column] > 0:
-            match[rows[row]] = columns[column]
+    chosen = np.stack(linear_sum_assignment(gain, maximize=True))
+    row, column = chosen[:, gain[tuple(chosen)] > 0]
+    match[rows[row]] = columns[column]
     return match

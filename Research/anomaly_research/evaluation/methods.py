@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,11 +11,11 @@ import numpy as np
 from AnomalyDetectionLib.model.model_file import AnyModel
 
 from .categories import Scored
-from .cohort_store import baseline_cohort_curves, cohort_curves
+from .cohort_store import cohort_curves
 from .flair_threshold import BASELINES, SMALLEST_ML, THRESHOLDS, baseline_scores, smallest_voxels
 from .froc import patient_sums, sensitivity_at, threshold_at, threshold_flagging
 from .store import Store, preparation_name
-from .threshold_curves import CohortCurves
+from .threshold_curves import CohortCurves, side_by_side
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,17 @@ def compared_methods(
     models: Mapping[str, AnyModel],
     progress: Callable[[str, float], None],
 ) -> tuple[Method, ...]:
-    """The models in their order, then the baselines, from what is stored.
+    """The models (at least one) in their order, then the baselines, from what is stored in a folder.
 
     The baselines have no threshold of their own. They get the one with as many false positives as the first
-    model, and the one that flags as much.
-
-    Args:
-        folder: of the store.
-        subjects: stored scans.
-        models: by name; at least one.
-
-    Raises:
-        InputError: if something is not stored, or damaged.
+    model, and the one that flags as much. An `InputError` if something is not stored, or damaged.
     """
     methods: list[Method] = []
     readers: dict[str, Truths] = {}
     for place, (name, model) in enumerate(models.items()):
         progress(name, place / len(models))
-        prepared_as = preparation_name(model.preparation)
-        truths = readers.setdefault(prepared_as, Truths(Store(folder, model.preparation)))
+        way = preparation_name(model.preparation)
+        truths = readers.setdefault(way, Truths(Store(folder, model.preparation)))
         methods.append(_model_method(truths, name, subjects, model.scoring.threshold))
     truths = next(iter(readers.values()))
     return (*methods, *(_baseline_method(truths, baseline, methods[0]) for baseline in BASELINES))
@@ -71,27 +63,26 @@ def _baseline_method(truths: Truths, baseline: str, first: Method) -> Method:
     """A baseline beside the first model; the smallest size of its findings is chosen on this very cohort, in its favour:
     by the mean sensitivity at 1, 2, 4 and 8 false positives a scan.
     """
-    every = baseline_cohort_curves(truths.store, baseline, first.curves.scans)
+    by_scan = [truths.store.read_curves(baseline, subject) for subject in first.curves.subjects]
+    every = [replace(first.curves, **side_by_side(own)) for own in zip(*by_scan, strict=True)]
     size = int(np.argmax([sensitivity_at(patient_sums(curves), (1, 2, 4, 8)).mean() for curves in every]))
-    curves, smallest_ml = every[size], SMALLEST_ML[size]
-    at = first.points[0][1]
+    curves, smallest_ml, at = every[size], SMALLEST_ML[size], first.points[0][1]
     rate, flagged = (
         float(each[at].mean()) for each in (first.curves.false_positives, first.curves.flagged_ml)
     )
-    places = (
-        (f"false positives of {first.name}", threshold_at(curves, rate)),
-        (f"flagged volume of {first.name}", threshold_flagging(curves, flagged)),
-    )
-    points = tuple((what, place) for what, place in places if place is not None)
+    places = {
+        f"false positives of {first.name}": threshold_at(curves, rate),
+        f"flagged volume of {first.name}": threshold_flagging(curves, flagged),
+    }
+    points = tuple((what, place) for what, place in places.items() if place is not None)
 
     def scored(subject: str) -> Scored:
         truth = truths.truth(subject)
         on_voxels = truth.on_voxels()
         return Scored(on_voxels, baseline_scores(truth, baseline), smallest_voxels(on_voxels, smallest_ml))
 
-    return Method(
-        baseline, curves, points or (("highest threshold", len(THRESHOLDS) - 1),), smallest_ml, scored
-    )
+    points = points or (("highest threshold", len(THRESHOLDS) - 1),)
+    return Method(baseline, curves, points, smallest_ml, scored)
 
 
 def _model_method(truths: Truths, name: str, subjects: Sequence[str], threshold: float) -> Method:
@@ -101,10 +92,8 @@ def _model_method(truths: Truths, name: str, subjects: Sequence[str], threshold:
     def scored(subject: str) -> Scored:
         scores = truths.store.read_scores(name, subject)
         settings = scores.scoring
-        cells = truths.on_cells(subject, settings.stride)
-        return Scored(
-            cells, scores.lattice(), settings.min_patches, settings.neighbourhood, scores.candidates
-        )
+        cells, smallest = truths.on_cells(subject, settings.stride), settings.min_patches
+        return Scored(cells, scores.lattice(), smallest, settings.neighbourhood, scores.candidates)
 
     return Method(name, curves, ((f"own threshold {threshold:g}", curves.at(threshold)),), None, scored)
 

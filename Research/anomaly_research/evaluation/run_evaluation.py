@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from .truth_files import BidsScan, read_bids
 
 Progress = Callable[[str, float, str], None]
 """Called with the stage's name, the fraction of the whole done (0 to 1), and a line for people."""
-
-_COMPARING = 0.9
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ class Evaluation:
     """The methods compared on the scans of a cohort.
 
     Attributes:
-        request: what was asked for.
         models: by the names that their methods have.
-        scans: those that were evaluated.
-        failures: those that could not be, and why.
+        scans, failures: those that were evaluated; those that could not be, and why.
         methods: the models, then the baselines.
         weights: (resamples, patients) for intervals.
     """
@@ -82,33 +78,22 @@ def run_evaluation(request: EvaluationRequest, progress: Progress) -> Evaluation
 
     device = resolve_device(request.device)
     models = method_names([load_model(name) for name in request.models])
-    scans, problems = read_bids(request.cohort)
-    failures = problems
+    scans, failures = read_bids(request.cohort)
     if request.subjects:
-        scans, failures = _only(request, scans, problems)
-    scoring = part("scoring", 0.0, _COMPARING)
+        there = {scan.subject for scan in scans} | {failure.subject for failure in failures}
+        if missing := sorted(set(request.subjects) - there):
+            raise InputError(
+                f"The cohort {request.cohort} has no subject {', '.join(missing)}: check --subjects."
+            )
+        scans = tuple(scan for scan in scans if scan.subject in request.subjects)
+        failures = tuple(failure for failure in failures if failure.subject in request.subjects)
+    scoring = part("scoring", 0.0, 0.9)
     done, failed = store_cohort(
         scans, request.output, models, percentiles=request.percentiles, device=device, progress=scoring
     )
     kept = tuple(scan for scan in scans if scan.subject in done)
     methods: tuple[Method, ...] = ()
     if done:
-        methods = compared_methods(request.output, done, models, part("comparing", _COMPARING, 0.95))
+        methods = compared_methods(request.output, done, models, part("comparing", 0.9, 0.95))
     weights = patient_weights([scan.patient for scan in kept], request.resamples, request.seed)
     return Evaluation(request, models, kept, (*failures, *failed), methods, weights)
-
-
-def _only(
-    request: EvaluationRequest, scans: Sequence[BidsScan], failures: Sequence[Unusable]
-) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]:
-    """The scans that were named, and what is wrong with any of them."""
-    there = {scan.subject for scan in scans} | {failure.subject for failure in failures}
-    missing = sorted(set(request.subjects) - there)
-    if missing:
-        raise InputError(
-            f"The cohort {request.cohort} has no subject {', '.join(missing)}: check --subjects."
-        )
-    return (
-        tuple(scan for scan in scans if scan.subject in request.subjects),
-        tuple(failure for failure in failures if failure.subject in request.subjects),
-    )

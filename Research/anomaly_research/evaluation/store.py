@@ -73,18 +73,13 @@ class LatticeScores:
         if {*NEEDS_NETWORK} & {*scoring}:
             raise ValueError("another stride, other statistics or another distance need the network again")
         settings = replace(self.scoring, **scoring)
-        return replace(
-            self, scores=self.scores * (settings.z_factor / self.scoring.z_factor), scoring=settings
-        )
+        factor = settings.z_factor / self.scoring.z_factor
+        return replace(self, scores=self.scores * factor, scoring=settings)
 
     def lattice(self, percentile: float | None = None) -> np.ndarray:
         """Scores (slices, lattice rows, lattice columns) as findings follow from them; NaN where there are none.
 
-        Args:
-            percentile: one of `percentiles`; None: the model's own.
-
-        Raises:
-            ValueError: if it was not scored.
+        A `ValueError` if the percentile (None: the model's own) was not scored.
         """
         wanted = self.scoring.percentile if percentile is None else percentile
         place = np.flatnonzero(np.isclose(self.percentiles, wanted))
@@ -103,13 +98,12 @@ class LatticeScores:
         self, cells: ElementTruth, thresholds: np.ndarray, percentile: float | None = None
     ) -> ScanCurve:
         """What is found in the scan at each threshold; `cells`: of its truth, at this stride."""
-        return scan_curves(
+        scores, smallest, neighbourhood = (
             self.lattice(percentile),
-            cells,
-            thresholds,
-            smallest=(self.scoring.min_patches,),
-            neighbourhood=self.scoring.neighbourhood,
-        )[0]
+            self.scoring.min_patches,
+            self.scoring.neighbourhood,
+        )
+        return scan_curves(scores, cells, thresholds, smallest=(smallest,), neighbourhood=neighbourhood)[0]
 
 
 _Read = TypeVar("_Read")
@@ -132,6 +126,7 @@ def _or_damaged(read: Callable[..., _Read]) -> Callable[..., _Read]:
 
 
 _TRUTH = ("flair", "lesion_voxels", "infarcts", "confounders")
+_OF_IMAGES = ("grid", "flair_grid", "t1_scale", "flair_scale", "alignment")
 
 
 class Store:
@@ -156,11 +151,9 @@ class Store:
         return tuple(sorted(path.name for path in (self.folder / "scores").glob("*") if path.is_dir()))
 
     def key(self, kind: str, subject: str, method: str = "") -> dict[str, Any] | None:
-        """What a file was made from; None if there is none, or it cannot be used.
+        """What a file in "scans", "prepared", "scores" or "curves" (these two of a method) was made from.
 
-        Args:
-            kind: the folder: "scans", "prepared", "scores" or "curves".
-            method: of scores and curves.
+        None if there is none, or it cannot be used.
         """
         return key_of(self._path(kind, subject, method))
 
@@ -197,11 +190,7 @@ class Store:
         box = _box(study.brain, _MARGIN)
         plain = {
             **_placed(study.brain, box),
-            "grid": asdict(study.grid),
-            "flair_grid": asdict(study.flair_grid),
-            "t1_scale": asdict(study.t1_scale),
-            "flair_scale": asdict(study.flair_scale),
-            "alignment": asdict(study.alignment),
+            **{name: asdict(getattr(study, name)) for name in _OF_IMAGES},
             "uncovered": study.fraction_outside_t1,
         }
         brain, flair_brain = study.brain[box].astype(np.uint8), study.flair_brain.astype(np.uint8)
@@ -262,10 +251,9 @@ class Store:
         self, baseline: str, subject: str, curves: tuple[ScanCurve, ...], key: dict[str, Any]
     ) -> None:
         """Store curves over the same thresholds."""
+        numbered = enumerate(curves)
         arrays = {
-            f"{number}/{name}": each
-            for number, curve in enumerate(curves)
-            for name, each in vars(curve).items()
+            f"{number}/{name}": each for number, curve in numbered for name, each in vars(curve).items()
         }
         write_arrays(self._path("curves", subject, baseline), key, {"curves": len(curves)}, **arrays)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 
@@ -17,12 +16,10 @@ CONTRASTS = ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, np.inf))
 
 STRATA = ("size", "contrast", "kind", "region", "cavitated")
 
-TOGETHER: Mapping[str, Callable[[Lesion], bool]] = MappingProxyType(
-    {
-        "under 1 ml": lambda lesion: lesion.volume_ml < 1,
-        "contrast over 2": lambda lesion: (lesion.contrast or 0) >= 2,
-    }
-)
+TOGETHER: Mapping[str, Callable[[Lesion], bool]] = {
+    "under 1 ml": lambda lesion: lesion.volume_ml < 1,
+    "contrast over 2": lambda lesion: (lesion.contrast or 0) >= 2,
+}
 """Classes that overlap the others: what is small, and what can be seen."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +30,8 @@ def threshold_grid(*also: float) -> np.ndarray:
     The grid does not depend on the scores, so that curves of scans, models and percentiles can be put together.
     """
     below, above = (int(np.ceil(np.log(end / _FROM) / np.log(_STEP))) for end in (_LOWEST, _HIGHEST))
-    powers = _STEP ** np.arange(below, above + 1)
-    return np.unique(
-        np.concatenate([np.where(powers < 1, _FROM * powers, np.round(_FROM * powers, 6)), also])
-    )
+    steps = _FROM * _STEP ** np.arange(below, above + 1)
+    return np.unique([*np.where(steps < _FROM, steps, np.round(steps, 6)), *also])
 
 
 @dataclass(frozen=True)
@@ -105,19 +104,6 @@ class CohortCurves:
         return place
 
     @property
-    def scans(self) -> tuple[ScanFacts, ...]:
-        """What the curves were gathered with."""
-        return tuple(
-            ScanFacts(
-                subject,
-                self.patients[s],
-                tuple(self.lesions[k] for k in np.flatnonzero(self.lesion_scan == s)),
-                float(self.brain_ml[s]),
-            )
-            for s, subject in enumerate(self.subjects)
-        )
-
-    @property
     def lesion_ml(self) -> np.ndarray:
         """(L,) volume of each lesion."""
         return np.array([lesion.volume_ml for lesion in self.lesions])
@@ -143,13 +129,17 @@ def scan_curves(
 
     Args:
         scores: (slices, rows, columns) of `truth.shape`; NaN where nothing was scored.
-        truth: on the same elements.
         thresholds: ascending.
         smallest: findings of fewer elements are dropped; one curve for each value.
         neighbourhood: as of `ScoringSettings`.
     """
     sweep = Sweep(scores, truth, neighbourhood)
-    curves = [_empty(len(thresholds) + 1, len(truth.lesions)) for _ in smallest]
+    size = len(thresholds) + 1, len(truth.lesions)
+    curves = [
+        {name: np.zeros(size, kind) for name, kind in _OF_LESIONS.items()}
+        | {name: np.zeros(size[0], kind) for name, kind in _OF_SCANS.items()}
+        for _ in smallest
+    ]
     flagged_most = SWEEP_ENDS * truth.brain_ml / truth.voxel_ml
     above = [*sweep.counts(thresholds), 0]
     # The row whose values a threshold has: its own, or that of the next higher one that differs; at first none, the last row.
@@ -168,18 +158,9 @@ def scan_curves(
 
 _OF_LESIONS = {"coverage": np.float32, "one_to_one": bool, "dice": np.float32}
 _OF_SCANS = {
-    "findings": np.int32,
-    "false_positives": np.int32,
-    "false_positives_no_wmh": np.int32,
+    **dict.fromkeys(("findings", "false_positives", "false_positives_no_wmh"), np.int32),
     "flagged_ml": np.float32,
 }
-
-
-def _empty(rows: int, lesions: int) -> dict[str, np.ndarray]:
-    return {
-        **{name: np.zeros((rows, lesions), kind) for name, kind in _OF_LESIONS.items()},
-        **{name: np.zeros(rows, kind) for name, kind in _OF_SCANS.items()},
-    }
 
 
 def _count(
@@ -208,23 +189,29 @@ def _count(
     curve["false_positives_no_wmh"][t] = kept.sum()
 
 
-def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
-    """The scans of a cohort put together; only the little that is kept of each is held in memory.
+def side_by_side(curves: Sequence[ScanCurve]) -> dict[str, Any]:
+    """The curves of the scans of a cohort, by the names of `CohortCurves`.
 
     A `ValueError` if there is none, or the thresholds differ.
     """
-    pairs = list(parts)
-    scans, curves = [scan for scan, _ in pairs], [curve for _, curve in pairs]
     if not curves or any(not np.array_equal(c.thresholds, curves[0].thresholds) for c in curves):
         raise ValueError("a cohort needs at least one scan, and the same thresholds for all")
+    return {
+        "thresholds": curves[0].thresholds,
+        **{name: np.concatenate([getattr(c, name) for c in curves], axis=1) for name in _OF_LESIONS},
+        **{name: np.stack([getattr(c, name) for c in curves], axis=1) for name in _OF_SCANS},
+    }
 
+
+def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
+    """The scans of a cohort put together, as of `side_by_side`; little of each is held in memory."""
+    pairs = list(parts)
+    scans = [scan for scan, _ in pairs]
     return CohortCurves(
-        thresholds=curves[0].thresholds,
+        **side_by_side([curve for _, curve in pairs]),
         subjects=tuple(scan.subject for scan in scans),
         patients=tuple(scan.patient for scan in scans),
         lesions=tuple(lesion for scan in scans for lesion in scan.lesions),
         lesion_scan=np.repeat(np.arange(len(scans)), [len(scan.lesions) for scan in scans]),
         brain_ml=np.array([scan.brain_ml for scan in scans]),
-        **{name: np.concatenate([getattr(c, name) for c in curves], axis=1) for name in _OF_LESIONS},
-        **{name: np.stack([getattr(c, name) for c in curves], axis=1) for name in _OF_SCANS},
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -127,8 +128,7 @@ class ScanTruth:
 
     def on_voxels(self) -> ElementTruth:
         """For a method that scores every voxel of the model's grid."""
-        counts = {"voxels": self.voxels.ravel(), "infarcts": self.infarcts, "confounders": self.confounders}
-        return self._on(self.brain.shape, 1, **counts)
+        return self._on(self.brain.shape, 1, self.voxels.ravel(), self.infarcts, self.confounders)
 
     def on_cells(self, stride: int) -> ElementTruth:
         """For a method that scores the patches of the lattice of a stride."""
@@ -138,14 +138,9 @@ class ScanTruth:
         # 0, beyond the lattice, is an element of its own and dropped again.
         cell = paint_cells(numbers, lattice.first, stride, self.brain.shape).ravel()  # type: ignore[arg-type]
         seen = np.flatnonzero(self.voxels)
-        counts = np.bincount(cell[seen], weights=self.voxels.ravel()[seen], minlength=cells + 1)
-        return self._on(
-            lattice.shape,
-            stride * stride,
-            voxels=counts[1:].astype(np.int64),
-            infarcts=_on_cells(self.infarcts, cell),
-            confounders=_on_cells(self.confounders, cell),
-        )
+        voxels = np.bincount(cell[seen], weights=self.voxels.ravel()[seen], minlength=cells + 1)[1:]
+        infarcts, confounders = (_on_cells(counts, cell) for counts in (self.infarcts, self.confounders))
+        return self._on(lattice.shape, stride * stride, voxels.astype(np.int64), infarcts, confounders)
 
     def flair_image(self) -> np.ndarray:
         """The prepared FLAIR in the brain, float32 on the model's grid; NaN outside."""
@@ -153,26 +148,19 @@ class ScanTruth:
         image[self.brain] = self.flair
         return image
 
-    def _on(self, shape: tuple[int, ...], voxels_an_element: int, **counts: np.ndarray) -> ElementTruth:
-        return ElementTruth(
-            shape=shape,  # type: ignore[arg-type]
-            lesions=self.lesions,
-            lesion_voxels=self.lesion_voxels,
-            voxel_ml=self.voxel_ml,
-            element_ml=self.model_voxel_ml * voxels_an_element,
-            brain_ml=self.brain_ml,
-            **counts,
-        )
+    def _on(
+        self, shape: Any, size: int, voxels: np.ndarray, infarcts: np.ndarray, confounders: np.ndarray
+    ) -> ElementTruth:
+        """`size`: voxels of the model's grid in an element."""
+        own, volumes = (self.lesions, self.lesion_voxels), (self.model_voxel_ml * size, self.brain_ml)
+        return ElementTruth(shape, *own, voxels, infarcts, confounders, self.voxel_ml, *volumes)
 
 
 def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
     """Read the truth of a scan and count it on the voxels of the model's grid.
 
     A lesion of which no voxel can be scored, because it lies outside the brain or has no voxel at all, still
-    counts as a lesion.
-
-    Raises:
-        InputError: if there is no truth (and the scan is not said to be free of lesions), or it is unreadable.
+    counts as a lesion. An `InputError` as of `check_truth_is_there`, or if the truth is unreadable.
     """
     check_truth_is_there(scan)
     numbers = np.arange(1, study.brain.size + 1, dtype=np.int32).reshape(study.brain.shape)
@@ -208,10 +196,8 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
 def contrast_to_noise(lesion: np.ndarray, lesions: np.ndarray, study: PreparedStudy) -> float | None:
     """How far a lesion stands out: the larger of T1 and FLAIR of |mean inside - mean round it| / SD round it.
 
-    Round it is what lies within three voxels in the slice, in the brain and in no lesion.
-
-    Args:
-        lesion, lesions: bool (slices, rows, columns) on the model's grid: it, and all of them.
+    Round it is what lies within three voxels in the slice, in the brain and in none of all the lesions. Masks
+    are bool, on the model's grid.
     """
     inside = lesion & study.brain
     ring = ndimage.binary_dilation(lesion, np.ones((1, 7, 7), bool)) & study.brain & ~lesions
@@ -224,10 +210,7 @@ def contrast_to_noise(lesion: np.ndarray, lesions: np.ndarray, study: PreparedSt
 
 
 def check_truth_is_there(scan: BidsScan) -> None:
-    """Refuses a scan of which nothing is known, before any work.
-
-    An `InputError` if it has no label map of infarcts and is not said to be free of lesions.
-    """
+    """An `InputError` if a scan has no label map of infarcts and is not said to be free of lesions."""
     if scan.infarcts is None and not scan.lesion_free:
         raise InputError(
             f"{scan.subject} has no truth: there is no label map of its infarcts in derivatives/truth, and "
@@ -242,8 +225,7 @@ def _labels(path: Path | None, role: str, scan: BidsScan, study: PreparedStudy) 
     labels = read_volume(path, role=role, mask=True)
     image = labels.image
     if not _same(Grid.of(image), study.flair_grid):
-        placed = placed_on(labels, study.flair_grid, header_of(scan.flair))
-        image = study.flair_grid.resampled(placed)
+        image = study.flair_grid.resampled(placed_on(labels, study.flair_grid, header_of(scan.flair)))
     return np.rint(voxels_of(image)).astype(np.int64).ravel()
 
 
@@ -275,8 +257,7 @@ def _on_cells(counts: np.ndarray, cell: np.ndarray) -> np.ndarray:
 
 def _lesions(scan: BidsScan, labels: np.ndarray, voxel_ml: float) -> tuple[tuple[Lesion, ...], np.ndarray]:
     """The lesions of the label map and of the table, by number, and their voxels."""
-    table = _table(scan.infarct_table)
-    sizes = np.bincount(labels)
+    table, sizes = _table(scan.infarct_table), np.bincount(labels)
     numbers = sorted({int(n) for n in np.flatnonzero(sizes) if n > 0} | set(table))
     voxels = np.array([sizes[n] if n < len(sizes) else 0 for n in numbers], np.int64)
     lesions = []

@@ -8,37 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from AnomalyDetectionLib.bids.bids_layout import files_with_suffix, read_participants
 from AnomalyDetectionLib.bids.selection import CohortScan, SelectionCriteria, select_scans, set_aside
 from AnomalyDetectionLib.imaging.unusable import Unusable
 
 #: What the values of a confounder map mean. Real MS lesions count as hyperintensities.
-CONFOUNDERS: Mapping[int, str] = MappingProxyType(
-    {
-        1: "white matter hyperintensity",
-        2: "enlarged perivascular space",
-        3: "widened sulcus",
-        4: "image artefact",
-        5: "tumour",
-    }
-)
+CONFOUNDERS: Mapping[int, str] = {
+    1: "white matter hyperintensity",
+    2: "enlarged perivascular space",
+    3: "widened sulcus",
+    4: "image artefact",
+    5: "tumour",
+}
 
 #: The columns of the table of infarcts; index is the value in the label map. Volumes: of the shape that was
 #: drawn, and of the voxels that carry its number. Centroids in RAS mm.
 INFARCT_COLUMNS = (
-    "index",
-    "name",
-    "kind",
-    "cavitated",
-    "region",
-    "side",
-    "volume_ml",
-    "voxel_volume_ml",
-    "centroid_r_mm",
-    "centroid_a_mm",
-    "centroid_s_mm",
+    *("index", "name", "kind", "cavitated", "region", "side", "volume_ml", "voxel_volume_ml"),
+    *("centroid_r_mm", "centroid_a_mm", "centroid_s_mm"),
 )
 
 INFARCTS = "space-FLAIR_desc-infarcts_dseg"
@@ -99,48 +87,44 @@ def read_bids(folder: Path) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]
     """
     folder = folder.absolute()
     selection = select_scans(folder, SelectionCriteria(remedy="keep one of them"))
-    table = folder / "participants.tsv"
-    participants, faults = read_participants(table)
-    problems = [Unusable(table.name, fault) for fault in faults]
-    problems += [Unusable(each.name, f"{each.name}: {each.reason}.") for each in selection.problems]
-    problems += [Unusable(name, f"{name} has neither a T1 nor a FLAIR.") for name in selection.without]
-    scans: list[BidsScan] = []
-    for scan in selection.scans:
-        found = _with_truth(folder, scan, participants.get(scan.subject, {}))
-        if isinstance(found, BidsScan):
-            scans.append(found)
-        else:
-            problems.append(found)
-    problems += [
-        Unusable(name, f"participants.tsv lists {name}, but there is no folder of that name.")
-        for name in participants
-        if not (folder / name).is_dir()
-    ]
-    return tuple(scans), tuple(problems)
+    participants, faults = read_participants(folder / "participants.tsv")
+    with_truth = [_with_truth(folder, scan, participants.get(scan.subject, {})) for scan in selection.scans]
+    missing = (name for name in participants if not (folder / name).is_dir())
+    problems = (
+        *(Unusable("participants.tsv", fault) for fault in faults),
+        *(Unusable(each.name, f"{each.name}: {each.reason}.") for each in selection.problems),
+        *(Unusable(name, f"{name} has neither a T1 nor a FLAIR.") for name in selection.without),
+        *(found for found in with_truth if isinstance(found, Unusable)),
+        *(
+            Unusable(name, f"participants.tsv lists {name}, but there is no folder of that name.")
+            for name in missing
+        ),
+    )
+    return tuple(found for found in with_truth if isinstance(found, BidsScan)), problems
 
 
 def _with_truth(cohort: Path, scan: CohortScan, participant: dict[str, str]) -> BidsScan | Unusable:
     truth = cohort / "derivatives" / "truth" / scan.flair.parent.relative_to(cohort)
-    labels: dict[str, Path | None] = {}
+    labels: list[Path | None] = []
     for key in (BRAIN_MASK, INFARCTS, CONFOUNDER_MAP):
         found = files_with_suffix(truth, f"_{key.removeprefix('space-FLAIR_')}")
         if len(found) > 1:
-            names = ", ".join(path.name for path in found)
-            return Unusable(
-                scan.name, f"{scan.name} has {len(found)} label maps of one kind ({names}): keep one."
+            kept = (
+                f"{len(found)} label maps of one kind ({', '.join(path.name for path in found)}): keep one."
             )
-        labels[key] = found[0] if found else None
-    infarcts = labels[INFARCTS]
+            return Unusable(scan.name, f"{scan.name} has {kept}")
+        labels.append(found[0] if found else None)
+    brain_mask, infarcts, confounders = labels
     table = None if infarcts is None else infarcts.with_name(infarcts.name.split(".nii")[0] + ".tsv")
     return BidsScan(
         subject=scan.name,
         patient=participant.get("patient") or scan.subject,
         t1=scan.t1,
         flair=scan.flair,
-        brain_mask=labels[BRAIN_MASK],
+        brain_mask=brain_mask,
         infarcts=infarcts,
         infarct_table=table if table is not None and table.is_file() else None,
-        confounders=labels[CONFOUNDER_MAP],
+        confounders=confounders,
         participant=participant,
         set_aside=tuple(set_aside(scan.t1, scan.flair)),
     )

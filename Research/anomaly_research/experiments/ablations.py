@@ -18,12 +18,11 @@ from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
 
 from ..evaluation.bootstrap import interval, patient_weights
 from ..evaluation.cohort_store import cohort_curves, store_cohort
+from ..evaluation.csv_rows import write_rows
 from ..evaluation.froc import RATES, operating_point, patient_sums, sensitivity_at
 from ..evaluation.store import NEEDS_NETWORK, Store
 from ..evaluation.threshold_curves import CohortCurves
 from ..evaluation.truth_files import BidsScan
-
-Progress = Callable[[str, float], None]
 
 RATE = 4.0
 """False positives a scan at which changes are compared, white matter hyperintensities ignored."""
@@ -31,12 +30,7 @@ RATE = 4.0
 
 @dataclass(frozen=True)
 class Reading:
-    """Another way to read a model's scores.
-
-    Attributes:
-        question, value: for the table.
-        scoring: the scoring settings that differ.
-    """
+    """Another way to read a model's scores: question and value for the table, the settings that differ."""
 
     question: str
     value: str
@@ -49,11 +43,8 @@ READINGS = (
     Reading("back-projection", "mean of overlapping patches", {"back_projection": "mean"}),
     Reading("isolated patch", "kept", {"min_patches": 1}),
     Reading("smallest finding", "8 patches (0.4 ml)", {"min_patches": 8}),
-    Reading(
-        "smallest finding, back-projection",
-        "8 patches, mean of overlapping patches",
-        {"min_patches": 8, "back_projection": "mean"},
-    ),
+    Reading("smallest finding, back-projection", "8 patches, mean of overlapping patches",
+            {"min_patches": 8, "back_projection": "mean"}),
     Reading("neighbours of a finding", "in-plane 8", {"neighbourhood": "8"}),
     Reading("factor 0.6745", "left out", {"z_factor": 1.0}),
     Reading("percentile N", "25", {"percentile": 25.0}),
@@ -61,20 +52,14 @@ READINGS = (
     Reading("percentile N", "90", {"percentile": 90.0}),
     Reading("stride", "2, smallest finding of the same volume", {"stride": 2, "min_patches": 8}),
     Reading("statistics", "of the scan itself", {"statistics": "scan"}),
-    Reading(
-        "several",
-        "mean of overlapping patches, percentile 90, statistics of the scan",
-        {"back_projection": "mean", "percentile": 90.0, "statistics": "scan"},
-    ),
+    Reading("several", "mean of overlapping patches, percentile 90, statistics of the scan",
+            {"back_projection": "mean", "percentile": 90.0, "statistics": "scan"}),
     Reading("statistics", "by tissue", {"statistics": "tissue"}),
     Reading("distance", "Mahalanobis", {"distance": "mahalanobis"}),
     Reading("distance, statistics", "Mahalanobis by tissue", {**_BY_TISSUE}),
-    Reading(
-        "distance, back-projection",
-        "Mahalanobis by tissue, mean of overlapping patches",
-        {**_BY_TISSUE, "back_projection": "mean"},
-    ),
-)
+    Reading("distance, back-projection", "Mahalanobis by tissue, mean of overlapping patches",
+            {**_BY_TISSUE, "back_projection": "mean"}),
+)  # fmt: skip
 """One at a time, but for those that name several."""
 
 
@@ -112,12 +97,11 @@ def ablations(
     *,
     readings: Sequence[Reading] = READINGS,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[tuple[Ablation, ...], tuple[Unusable, ...]]:
     """Change one thing at a time, and measure.
 
     Args:
-        scans: of a cohort.
         folder: of the store of scores; what is there already is not computed again.
         model: whose scores are read differently.
         readings: those that need statistics by tissue are left out where the model has none.
@@ -166,9 +150,9 @@ def differences(model: Model, other: Model) -> tuple[str, str]:
     names = [name for name in mine if mine[name] != others.get(name)]
     words = [name.rpartition(".")[2].replace("_", " ") for name in names]
     values = [_plain(mine[name]) for name in names]
-    return ", ".join(words) or "nothing", ", ".join(
-        f"{word} {value}" if len(names) > 1 else value for word, value in zip(words, values, strict=True)
-    )
+    if len(names) > 1:
+        values = [f"{word} {value}" for word, value in zip(words, values, strict=True)]
+    return ", ".join(words) or "nothing", ", ".join(values)
 
 
 def _settings(model: Model) -> dict[str, Any]:
@@ -231,3 +215,32 @@ def _row(
         sensitivity=tuple(float(s) for s in sensitivity_at(sums, RATES)[0]),
         difference=difference,
     )
+
+
+def write_ablations(rows: Sequence[Ablation], path: Path) -> None:
+    """Write the table as CSV, one row an ablation.
+
+    Found, findings and false positives are those at the model's own threshold; the sensitivities are at so
+    many false positives a scan, findings on white matter hyperintensities ignored.
+    """
+    table = []
+    for row in rows:
+        low_to_high = ("", "", "") if row.difference is None else [f"{100 * d:+.1f}" for d in row.difference]
+        columns = (f"difference at {RATE:g} FP", "95 % interval, low", "95 % interval, high")
+        table.append(
+            {
+                "question": row.question,
+                "value": row.value,
+                "infarcts found": row.found,
+                "infarcts": row.lesions,
+                "share of infarct volume, %": f"{100 * row.volume_share:.1f}",
+                "findings a scan": f"{row.findings:.1f}",
+                "false positives a scan, WMH ignored": f"{row.false_positives:.1f}",
+                **{
+                    f"sensitivity at {rate:g} FP, %": f"{100 * share:.1f}"
+                    for rate, share in zip(RATES, row.sensitivity, strict=True)
+                },
+                **dict(zip(columns, low_to_high, strict=True)),
+            }
+        )
+    write_rows(path, table, line_end="\n")

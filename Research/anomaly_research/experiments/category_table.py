@@ -10,22 +10,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from AnomalyDetectionLib.errors import InputError
 
 from ..evaluation import published
-from ..evaluation.csv_rows import Row, read_rows
+from ..evaluation.csv_rows import Row, read_rows, rows_of_method
 
 UNREVIEWED = "unreviewed"
 
-FROM_TRUTH: Mapping[str, str] = MappingProxyType(
-    {
-        "infarct": "infarct, known",
-        "enlarged perivascular space": "normal tissue",
-        "widened sulcus": "normal tissue",
-    }
-)
+FROM_TRUTH: Mapping[str, str] = {
+    "infarct": "infarct, known",
+    "enlarged perivascular space": "normal tissue",
+    "widened sulcus": "normal tissue",
+}
 """What the truth calls by other names than the paper. Perivascular spaces and wide sulci are normal for it."""
 
 TUMOUR = "tumour"
@@ -53,30 +50,9 @@ class CategoryCounts:
 
 
 def from_evaluation(folder: Path, method: str | None = None) -> CategoryCounts:
-    """The categories by the truth, from what `evaluate` wrote.
-
-    Args:
-        folder: its output.
-        method: as named in its tables; None: the first.
-
-    Raises:
-        InputError: the tables are missing or damaged, or hold no such method.
-    """
-    findings = read_rows(folder / "tables" / "findings.csv", ("method", "subject", "category"))
-    scans = read_rows(folder / "tables" / "scans.csv", ("method", "subject"))
-    methods = list(dict.fromkeys(row["method"] for row in scans))
-    if not methods:
-        raise InputError(f"The evaluation {folder} holds no scan: see its tables/errors.csv.")
-    wanted = methods[0] if method is None else method
-    if wanted not in methods:
-        raise InputError(
-            f"The evaluation {folder} holds no method '{wanted}': choose one of {', '.join(methods)}."
-        )
-    return counted(
-        (row["category"] for row in findings if row["method"] == wanted),
-        scans=len({row["subject"] for row in scans if row["method"] == wanted}),
-        where=str(folder),
-    )
+    """The categories by the truth, from what `evaluate` wrote; method and errors as of `rows_of_method`."""
+    findings, scans = rows_of_method(folder, method, findings=("subject", "category"), scans=("subject",))
+    return counted((row["category"] for row in findings), len({row["subject"] for row in scans}), str(folder))
 
 
 def from_readers_tables(tables: Sequence[Path]) -> CategoryCounts:

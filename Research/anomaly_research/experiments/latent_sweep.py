@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation import published
+from ..evaluation.bootstrap import RESAMPLES, interval
 from ..evaluation.froc import MOST_FLAGGED
-
-RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ class JointOptimum:
     """The best of all latent sizes, percentiles and thresholds at a number of false positives a scan.
 
     Attributes:
-        allowed: false positives a scan.
         best: as of `best_of`.
         paper: the paper's latent size and percentile, at the threshold that suits them as well; None if they are
             not part of the sweep.
@@ -94,7 +92,6 @@ class JointOptimum:
             or where no resample leaves infarcts out.
     """
 
-    allowed: float
     best: Performance
     paper: Performance | None
     interval: tuple[float, float]
@@ -109,8 +106,7 @@ def at_threshold(counts: SweepCounts, threshold: float = published.THRESHOLD) ->
 
     A `ValueError` if the threshold is not among those that were counted.
     """
-    total = _Totals.of(counts, np.ones(len(counts.patients)))
-    result = []
+    total, result = _totals(counts), []
     for place in np.ndindex(counts.thresholds.shape[:2]):
         index = np.flatnonzero(np.isclose(counts.thresholds[place], threshold, rtol=1e-6))
         if not len(index):
@@ -129,7 +125,7 @@ def at_false_positives(counts: SweepCounts, allowed: float, *, ignore_wmh: bool 
     Args:
         ignore_wmh: findings on white matter hyperintensities are no false positives.
     """
-    total = _Totals.of(counts, np.ones(len(counts.patients)), ignore_wmh)
+    total = _totals(counts, ignore_wmh=ignore_wmh)
     best = _best_thresholds(total, allowed)
     return [_performance(counts, total, (*place, int(best[place]))) for place in np.ndindex(best.shape)]
 
@@ -147,21 +143,20 @@ def joint_optimum(
     Patients are drawn with replacement, all scans of one together. The choice among so many settings is made anew
     in every resample, for the best of many is partly the luckiest.
     """
-    total = _Totals.of(counts, np.ones(len(counts.patients)), ignore_wmh)
+    total = _totals(counts, ignore_wmh=ignore_wmh)
     thresholds = _best_thresholds(total, allowed)
-    chosen = _choice(total, thresholds)
-    reference = _reference(counts)
+    chosen, reference = _choice(total, thresholds), papers_setting(counts)
     rng = np.random.default_rng(seed)
-    _, person = np.unique(counts.patients, return_inverse=True)
+    person = np.unique(counts.patients, return_inverse=True)[1]
     people = int(person.max()) + 1
     sensitivities, gains, unseen, again = [], [], [], 0
     for _ in range(resamples):
         drawn = np.bincount(rng.integers(people, size=people), minlength=people)[person]
         if not counts.lesions @ drawn:
             continue
-        resampled = _Totals.of(counts, drawn, ignore_wmh)
+        resampled = _totals(counts, drawn, ignore_wmh)
         suited = _best_thresholds(resampled, allowed)
-        sensitivity = _taken(resampled.sensitivity, suited)
+        sensitivity = _taken(resampled["sensitivity"], suited)
         sensitivities.append(float(sensitivity[chosen]))
         picked = _choice(resampled, suited)
         again += picked == chosen
@@ -169,16 +164,15 @@ def joint_optimum(
             continue
         gains.append(float(sensitivity[chosen] - sensitivity[reference]))
         if counts.lesions @ (drawn == 0):
-            outside = _Totals.of(counts, drawn == 0, ignore_wmh)
-            there = _taken(outside.sensitivity, _best_thresholds(outside, allowed))
+            outside = _totals(counts, drawn == 0, ignore_wmh)
+            there = _taken(outside["sensitivity"], _best_thresholds(outside, allowed))
             unseen.append(float(there[picked] - there[reference]))
-    best, paper = (
-        None if setting is None else _performance(counts, total, (*setting, int(thresholds[setting])))
-        for setting in (chosen, reference)
-    )
-    assert best is not None
+
+    def at(setting: tuple[int, int]) -> Performance:
+        return _performance(counts, total, (*setting, int(thresholds[setting])))
+
+    best, paper = at(chosen), None if reference is None else at(reference)
     return JointOptimum(
-        allowed=allowed,
         best=best,
         paper=paper,
         interval=_interval(sensitivities),
@@ -189,45 +183,35 @@ def joint_optimum(
     )
 
 
-_MEASURED = ("sensitivity", "volume_share", "findings", "false_positives", "flagged_ml")
-
-
-@dataclass(frozen=True)
-class _Totals:
+def _totals(
+    counts: SweepCounts, weights: np.ndarray | None = None, ignore_wmh: bool = False
+) -> dict[str, np.ndarray]:
     """A weighted cohort: shares and means a scan of every setting, (L, P, T); and the mean brain, ml."""
+    weights = np.ones(len(counts.patients)) if weights is None else np.asarray(weights, float)
+    scans = max(1.0, float(np.sum(weights)))
+    means = {
+        name: getattr(counts, name) for name in ("findings", "false_positives", "flagged_ml", "brain_ml")
+    }
+    if ignore_wmh:
+        means["false_positives"] = counts.false_positives_no_wmh
 
-    sensitivity: np.ndarray
-    volume_share: np.ndarray
-    findings: np.ndarray
-    false_positives: np.ndarray
-    flagged_ml: np.ndarray
-    brain_ml: float
+    def sum_of(values: np.ndarray) -> np.ndarray:
+        return np.tensordot(weights, values, 1)
 
-    @classmethod
-    def of(cls, counts: SweepCounts, weights: np.ndarray, ignore_wmh: bool = False) -> _Totals:
-        scans = max(1.0, float(np.sum(weights)))
-        false_positives = counts.false_positives_no_wmh if ignore_wmh else counts.false_positives
-
-        def sum_of(values: np.ndarray) -> np.ndarray:
-            return np.tensordot(np.asarray(weights, float), values, 1)
-
-        return cls(
-            sensitivity=sum_of(counts.found) / max(1.0, float(sum_of(counts.lesions))),
-            volume_share=sum_of(counts.found_ml) / max(1e-9, float(sum_of(counts.volume_ml))),
-            findings=sum_of(counts.findings) / scans,
-            false_positives=sum_of(false_positives) / scans,
-            flagged_ml=sum_of(counts.flagged_ml) / scans,
-            brain_ml=float(sum_of(counts.brain_ml)) / scans,
-        )
+    return {
+        "sensitivity": sum_of(counts.found) / max(1.0, float(sum_of(counts.lesions))),
+        "volume_share": sum_of(counts.found_ml) / max(1e-9, float(sum_of(counts.volume_ml))),
+        **{name: sum_of(values) / scans for name, values in means.items()},
+    }
 
 
-def _best_thresholds(total: _Totals, allowed: float) -> np.ndarray:
+def _best_thresholds(total: dict[str, np.ndarray], allowed: float) -> np.ndarray:
     """Index of the best threshold of each setting, (L, P); -1 where even the highest is too loud."""
-    quiet = total.false_positives <= allowed + 1e-9
-    quiet &= total.flagged_ml <= MOST_FLAGGED * total.brain_ml
+    quiet = total["false_positives"] <= allowed + 1e-9
+    quiet &= total["flagged_ml"] <= MOST_FLAGGED * total["brain_ml"]
     quiet = np.logical_and.accumulate(quiet[..., ::-1], axis=-1)
-    descending = np.where(quiet, total.sensitivity[..., ::-1], -1.0)
-    best = total.sensitivity.shape[-1] - 1 - descending.argmax(axis=-1)  # of equals the highest threshold
+    descending = np.where(quiet, total["sensitivity"][..., ::-1], -1.0)
+    best = quiet.shape[-1] - 1 - descending.argmax(axis=-1)  # of equals the highest threshold
     return np.where(quiet[..., 0], best, -1)
 
 
@@ -237,18 +221,16 @@ def _taken(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return np.where(thresholds >= 0, taken, 0.0)
 
 
-def _choice(total: _Totals, thresholds: np.ndarray) -> tuple[int, int]:
+def _choice(total: dict[str, np.ndarray], thresholds: np.ndarray) -> tuple[int, int]:
     """The best setting, as of `best_of`: (latent size, percentile) index."""
-    sensitivity, volume, false = (
-        _taken(values, thresholds)
-        for values in (total.sensitivity, total.volume_share, total.false_positives)
-    )
-    order = np.lexsort((false.ravel(), -volume.ravel(), -sensitivity.ravel()))
-    latent, percentile = np.unravel_index(order[0], sensitivity.shape)
+    names = ("false_positives", "volume_share", "sensitivity")
+    false, volume, sensitivity = (_taken(total[name], thresholds).ravel() for name in names)
+    best = np.lexsort((false, -volume, -sensitivity))[0]
+    latent, percentile = np.unravel_index(best, thresholds.shape)
     return int(latent), int(percentile)
 
 
-def _reference(counts: SweepCounts) -> tuple[int, int] | None:
+def papers_setting(counts: SweepCounts) -> tuple[int, int] | None:
     """The paper's setting: (latent size, percentile) index; None if it is not part of the sweep."""
     size, percentile = published.BEST_LATENT_SIZE, published.BEST_PERCENTILE
     if size not in counts.latent_sizes or percentile not in counts.percentiles:
@@ -256,19 +238,17 @@ def _reference(counts: SweepCounts) -> tuple[int, int] | None:
     return counts.latent_sizes.index(size), counts.percentiles.index(percentile)
 
 
-def _performance(counts: SweepCounts, total: _Totals, index: tuple[int, ...]) -> Performance:
+def _performance(counts: SweepCounts, total: dict[str, np.ndarray], index: tuple[int, ...]) -> Performance:
     latent, percentile, threshold = index
     found = threshold >= 0
     return Performance(
         latent_size=counts.latent_sizes[latent],
         percentile=counts.percentiles[percentile],
         threshold=float(counts.thresholds[index]) if found else float("inf"),
-        **{name: float(getattr(total, name)[index]) if found else 0.0 for name in _MEASURED},
+        **{name: float(total[name][index]) if found else 0.0 for name in total if name != "brain_ml"},
     )
 
 
 def _interval(values: list[float]) -> tuple[float, float]:
-    if not values:
-        return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = interval(np.array(values or [np.nan]))
     return float(low), float(high)

@@ -19,16 +19,10 @@ _BINS = np.geomspace(1e-3, 1e4, 4001)
 _NAME = re.compile(r"latent-(\d+)")
 
 COUNTED = {
-    "found": np.int32,
-    "found_ml": np.float32,
-    "findings": np.int32,
-    "false_positives": np.int32,
-    "false_positives_no_wmh": np.int32,
-    "flagged_ml": np.float32,
+    **dict.fromkeys(("found", "findings", "false_positives", "false_positives_no_wmh"), np.int32),
+    **dict.fromkeys(("found_ml", "flagged_ml"), np.float32),
 }
 """What `SweepCounts` has of every scan, setting and threshold."""
-
-Progress = Callable[[str, float, str], None]
 
 
 def latent_models(store: Store) -> dict[int, str]:
@@ -44,7 +38,9 @@ def latent_models(store: Store) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def count_sweep(store: Store, models: Mapping[int, str], progress: Progress | None = None) -> SweepCounts:
+def count_sweep(
+    store: Store, models: Mapping[int, str], progress: Callable[[str, float, str], None] | None = None
+) -> SweepCounts:
     """Count what every latent size and percentile finds in every scan, at thresholds of its own.
 
     Scans are read one after the other, once to choose the thresholds and once to count; only counts stay in memory.

@@ -10,51 +10,41 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from AnomalyDetectionLib.detection.nearest_normal import NearestNormals, NormalTissue
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.contrast import TISSUE_ABOVE
+from AnomalyDetectionLib.imaging.preparation import prepare
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.imaging.reading import read_study
 
 from ..evaluation import published
 from ..evaluation.csv_rows import Row, read_rows
 from ..evaluation.store import Store
+from ..evaluation.truth_files import read_bids
 
 VENTRICLES, CORTEX, BRAIN_STEM, CEREBELLUM = published.MISSED_BY_REGION
 ELSEWHERE = "elsewhere"
 
-PAPERS_REGION: Mapping[str, str] = MappingProxyType(
-    {
-        "cortex": CORTEX,
-        "white matter": VENTRICLES,
-        "deep grey": VENTRICLES,
-        "ventricles": VENTRICLES,
-        "brain stem": BRAIN_STEM,
-        "cerebellum": CEREBELLUM,
-    }
-)
+PAPERS_REGION: Mapping[str, str] = {
+    "cortex": CORTEX,
+    "white matter": VENTRICLES,
+    "deep grey": VENTRICLES,
+    "ventricles": VENTRICLES,
+    "brain stem": BRAIN_STEM,
+    "cerebellum": CEREBELLUM,
+}
 """The paper's region of each region of the truth (`simulation.simulated_brain.Region`). The paper has four regions for all
 missed infarcts, so that what lies in the depth of the hemispheres is beside the ventricles."""
 
 SMALL_ML = 1.0
 """Nearly all missed infarcts of the paper are smaller."""
 
-COLUMNS = (
-    "method",
-    "subject",
-    "patient",
-    "lesion",
-    "kind",
-    "region",
-    "side",
-    "cavitated",
-    "volume_ml",
-    "found",
-)
+_DESCRIBED = ("subject", "patient", "kind", "region", "side", "cavitated")
 
 
 @dataclass(frozen=True)
@@ -95,7 +85,6 @@ class Missed:
     """A missed infarct beside the normal tissue that it looks like.
 
     Attributes:
-        infarct: that was missed.
         comparison: of the highest-scoring patch whose cell holds a voxel of it; None: none was scored.
         centre: of this patch, (slice, row, column) of the model's grid.
     """
@@ -111,7 +100,7 @@ def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]
     An `InputError` if the table is missing or damaged, or does not have this method.
     """
     path = evaluation / "tables" / "lesions.csv"
-    rows = read_rows(path, (*COLUMNS, "peak_score"))
+    rows = read_rows(path, ("method", *_DESCRIBED, "lesion", "volume_ml", "found", "peak_score"))
     methods = sorted({row["method"] for row in rows})
     if method not in methods:
         raise InputError(
@@ -121,7 +110,7 @@ def read_infarcts(evaluation: Path, method: str) -> tuple[EvaluatedInfarct, ...]
     try:
         return tuple(
             EvaluatedInfarct(
-                **{name: row[name] for name in ("subject", "patient", "kind", "region", "side", "cavitated")},
+                **{name: row[name] for name in _DESCRIBED},
                 number=int(row["lesion"]),
                 volume_ml=float(row["volume_ml"]),
                 found={"yes": True, "no": False}[row["found"]],
@@ -142,12 +131,11 @@ def region_rows(infarcts: Sequence[EvaluatedInfarct]) -> list[Row]:
     `ELSEWHERE` is there only where it has infarcts. Empty where there is nothing to divide by, or nothing in the paper.
     """
     missed = [infarct for infarct in infarcts if not infarct.found]
-    names = [*published.MISSED_BY_REGION]
-    if any(infarct.papers_region == ELSEWHERE for infarct in infarcts):
-        names.append(ELSEWHERE)
     rows = []
-    for name in (*names, "all"):
+    for name in (*published.MISSED_BY_REGION, ELSEWHERE, "all"):
         there = [infarct for infarct in infarcts if name in ("all", infarct.papers_region)]
+        if name == ELSEWHERE and not there:
+            continue
         gone = [infarct.volume_ml for infarct in there if not infarct.found]
         paper = published.MISSED if name == "all" else published.MISSED_BY_REGION.get(name)
         rows.append(
@@ -181,11 +169,7 @@ def missed_rows(missed: Sequence[Missed]) -> list[Row]:
                 "subject": infarct.subject,
                 "patient": infarct.patient,
                 "lesion": infarct.number,
-                "kind": infarct.kind,
-                "region": infarct.region,
-                "papers_region": infarct.papers_region,
-                "side": infarct.side,
-                "cavitated": infarct.cavitated,
+                **{n: getattr(infarct, n) for n in ("kind", "region", "papers_region", "side", "cavitated")},
                 "volume_ml": f"{infarct.volume_ml:.3f}",
                 "peak_score": "" if math.isnan(infarct.peak_score) else f"{infarct.peak_score:.2f}",
                 "nearest_distance": "" if found is None else f"{found.distances[0]:.2f}",
@@ -202,6 +186,32 @@ def fluid(patches: np.ndarray) -> float:
     return float((patches.max(axis=-3) <= TISSUE_ABOVE).mean())
 
 
+def prepared_scans(store: Store, cohort: Path | None = None) -> Callable[[str], PreparedStudy]:
+    """The prepared images of a subject, made again where they were deleted; those of the last are kept.
+
+    An `InputError` if they are not stored, and there is no such scan in the cohort, or it cannot be prepared.
+
+    Args:
+        cohort: that was evaluated; None: what was deleted cannot be had.
+    """
+
+    @lru_cache(1)
+    def prepared(subject: str) -> PreparedStudy:
+        if store.key("prepared", subject) is not None:
+            return store.read_prepared(subject)
+        if cohort is None:
+            raise InputError(
+                f"The prepared images of {subject} are not in {store.folder}: name the cohort with --cohort."
+            )
+        scans = {scan.subject: scan for scan in read_bids(cohort)[0]}
+        if subject not in scans:
+            raise InputError(f"The cohort {cohort} has no scan {subject}: give the one that was evaluated.")
+        scan = scans[subject]
+        return prepare(read_study(scan.t1, scan.flair, scan.brain_mask), store.preparation)
+
+    return prepared
+
+
 def compare_missed(
     infarcts: Sequence[EvaluatedInfarct],
     store: Store,
@@ -215,8 +225,7 @@ def compare_missed(
 
     Args:
         infarcts: those that were found are left out.
-        store: of the evaluation.
-        method: the model's name in it.
+        method: the model's name in the store of the evaluation.
         model_fingerprint: of the model that `tissue` belongs to.
         prepared: the prepared images of a subject.
         progress: called with the subject and the fraction done.
@@ -235,9 +244,8 @@ def compare_missed(
                 f"The evaluation {store.folder} was made with another model file of the name '{method}': give that "
                 "one, or evaluate again."
             )
-        stride = scores.scoring.stride
-        lattice, cells = scores.lattice(), truth.on_cells(stride)
-        first = PatchLattice.over(scores.brain, stride).first
+        stride, lattice = scores.scoring.stride, scores.lattice()
+        cells, (row, column) = truth.on_cells(stride), PatchLattice.over(scores.brain, stride).first
         study = prepared(subject)
         index_of = {lesion.number: index for index, lesion in enumerate(truth.lesions)}
         for infarct in (infarct for infarct in missed if infarct.subject == subject):
@@ -245,7 +253,7 @@ def compare_missed(
             if place is None:
                 yield Missed(infarct)
                 continue
-            centre = place[0], first[0] + stride * place[1], first[1] + stride * place[2]
+            centre = place[0], row + stride * place[1], column + stride * place[2]
             yield Missed(infarct, tissue.nearest(tissue.patch_at(study, centre)), centre)
 
 

@@ -60,9 +60,8 @@ class Group:
         """The median of values of (patient, value), with the interval over patients; None without any."""
         owner = np.array([self.patients.index(patient) for patient, _ in values], int)
         numbers = np.array([value for _, value in values])
-        drawn = (
-            np.repeat(numbers, weights[owner]) for weights in (np.ones_like(self.weights[0]), *self.weights)
-        )
+        once = np.ones_like(self.weights[0])
+        drawn = (np.repeat(numbers, weights[owner]) for weights in (once, *self.weights))
         whole, *resampled = [np.median(some) if len(some) else np.nan for some in drawn]
         return columns(name, whole, np.array(resampled), len(self.patients))
 
@@ -75,11 +74,10 @@ class Group:
 
 def groups_of(found: Sequence[Found]) -> list[Group]:
     """The scans by method, class and collection, in the order in which they first come."""
-    keys = dict.fromkeys((one.method, one.lesion_class, one.collection) for one in found)
-    return [
-        Group(*key, tuple(one for one in found if (one.method, one.lesion_class, one.collection) == key))
-        for key in keys
-    ]
+    groups: dict[tuple[str, str, str], list[Found]] = {}
+    for one in found:
+        groups.setdefault((one.method, one.lesion_class, one.collection), []).append(one)
+    return [Group(*key, tuple(scans)) for key, scans in groups.items()]
 
 
 def tumour_rows(groups: Sequence[Group]) -> Iterator[Row]:
@@ -142,13 +140,8 @@ def kind_rows(found: Sequence[Found]) -> Iterator[Row]:
 
 
 def _head(group: Group) -> Row:
-    return {
-        "method": group.method,
-        "lesion_class": group.lesion_class,
-        "collection": group.collection,
-        "patients": len(group.patients),
-        "scans": len(group.scans),
-    }
+    names = {name: getattr(group, name) for name in ("method", "lesion_class", "collection")}
+    return {**names, "patients": len(group.patients), "scans": len(group.scans)}
 
 
 def _per_scan(group: Group) -> Row:

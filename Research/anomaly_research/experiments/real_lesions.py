@@ -34,9 +34,6 @@ from ..evaluation.stored_arrays import digest_of, key_of, read_arrays, write_arr
 from ..evaluation.truth import TUMOUR, WMH
 from ..evaluation.truth_files import CONFOUNDERS
 
-Progress = Callable[[str, float], None]
-"""Called with a line for people and the fraction done."""
-
 ERRORS = PurePosixPath("tables/errors.csv")
 """The table of scans that could not be used, in the folder of the results."""
 
@@ -76,16 +73,14 @@ def find_real_lesions(
     models: Sequence[str],
     folder: Path,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[list[Found], tuple[Unusable, ...]]:
     """Detect anomalies in every scan with every model, as far as that is not stored yet.
 
     Args:
-        entries: scans with lesion masks.
-        root: folder that their paths start from.
+        root: folder that the paths of the scans start from.
         models: names or files.
         folder: where what was found is kept, in `found/<model>/<scan>.npz`.
-        device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
         Model after model, beside each bright FLAIR; and the scans that could not be used, by any of the models.
@@ -140,23 +135,21 @@ def _of_scan(
 ) -> tuple[Found, Found]:
     """What a model finds in a scan, and bright FLAIR beside it: stored, or found and stored now."""
     path = folder / "found" / folder_name(name) / f"{folder_name(entry.name)}.npz"
-    key = {
-        "files": digest_of(entry.t1, entry.flair, entry.brain_mask, entry.lesions),
-        "model": model.fingerprint,
-    }
+    files = digest_of(entry.t1, entry.flair, entry.brain_mask, entry.lesions)
+    key = {"files": files, "model": model.fingerprint}
     if key_of(path) != key:
         settings = DetectionSettings(model=file, device=device)
-        request = DetectionRequest(entry.t1, entry.flair, entry.brain_mask, settings=settings)
-        detection = run_detection(request)
-        plain = {
-            "threshold": detection.findings.threshold,
-            "hints": [finding.hint for finding in detection.findings.items],
-            "voxel_ml": Grid.of(detection.findings.labels).voxel_ml,
-        }
-        labels = voxels_of(detection.findings.labels).astype(np.uint16)
-        write_arrays(
-            path, key, plain, labels=labels, bright=_bright(detection), lesions=_lesion_mask(entry, detection)
+        detection = run_detection(
+            DetectionRequest(entry.t1, entry.flair, entry.brain_mask, settings=settings)
         )
+        findings = detection.findings
+        plain = {
+            "threshold": findings.threshold,
+            "hints": [finding.hint for finding in findings.items],
+            "voxel_ml": Grid.of(findings.labels).voxel_ml,
+        }
+        labels, lesions = voxels_of(findings.labels).astype(np.uint16), _lesion_mask(entry, detection)
+        write_arrays(path, key, plain, labels=labels, bright=_bright(detection), lesions=lesions)
     _, stored, arrays = read_arrays(path)
     hints = tuple(stored["hints"]) if isinstance(model, ContextModel) else ()
     common: dict[str, Any] = {
@@ -175,10 +168,8 @@ def _of_scan(
 
 
 def _collection(entry: ScanEntry, root: Path) -> str:
-    try:
-        parts = entry.t1.relative_to(root).parts
-    except ValueError:  # the table has an absolute path
-        return ""
+    # "" also where the table has an absolute path.
+    parts = entry.t1.relative_to(root).parts if entry.t1.is_relative_to(root) else ()
     return parts[0] if len(parts) > 1 else ""
 
 
@@ -254,6 +245,4 @@ def findings_of(found: Found) -> list[Row]:
 
 
 def _names(found: Found) -> Row:
-    return {
-        name: getattr(found, name) for name in ("name", "patient", "collection", "lesion_class", "method")
-    }
+    return {n: getattr(found, n) for n in ("name", "patient", "collection", "lesion_class", "method")}

@@ -11,13 +11,10 @@ from ..evaluation.truth_files import read_bids
 
 
 def write_training_table(cohort: Path, table: Path) -> int:
-    """List the lesion-free scans of a cohort, with absolute paths; confounders are the lesions to keep out.
+    """List and count the lesion-free scans of a cohort, by absolute paths; confounders are kept out as lesions.
 
     Every simulated subject counts as a patient of its own, so that some can be held out. Names of scans go into the
     model's card, so that of a simulated one says so.
-
-    Returns:
-        How many there are.
 
     Raises:
         InputError: the cohort is none, or has no scan that its participants.tsv says to be free of lesions.
@@ -25,17 +22,12 @@ def write_training_table(cohort: Path, table: Path) -> int:
     scans = [scan for scan in read_bids(cohort)[0] if scan.lesion_free]
     if not scans:
         raise InputError(f"The cohort {cohort} has no lesion-free scan: simulate some with --lesion-free.")
-    rows = []
+    rows, columns = [], ("t1", "flair", "brain_mask", "lesions")
     for scan in scans:
-        files = {
-            "t1": scan.t1,
-            "flair": scan.flair,
-            "brain_mask": scan.brain_mask,
-            "lesions": scan.confounders,
-        }
         anatomy = scan.participant.get("anatomy", "")
         name = scan.subject if anatomy in ("", "real") else f"{scan.subject} (simulated, {anatomy})"
-        places = {column: None if path is None else path.resolve() for column, path in files.items()}
+        files = zip(columns, (scan.t1, scan.flair, scan.brain_mask, scan.confounders), strict=True)
+        places = {column: None if path is None else path.resolve() for column, path in files}
         rows.append({"name": name, "patient": scan.subject, **places})
     write_rows(table, rows)
     return len(scans)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +16,14 @@ from ..evaluation.bootstrap import Row, interval
 from ..evaluation.flair_threshold import BRIGHT, DARK
 from ..evaluation.froc import patient_sums, sensitivity_at
 from ..evaluation.methods import Method
+from .markdown import grouped
 
 MOST_FALSE_POSITIVES = 10.0
 """Where the axis ends, unless a model's operating point lies beyond, but not more than twice as far."""
 
 _COLOURS = ("#0b5fa5", "#c4461f", "#2a8c4a", "#7a4fa3", "#b08900", "#0f8b8d", "#a33b68")
 _BASELINES = {BRIGHT: ("#555555", "--"), DARK: ("#999999", ":")}
-_STRATA = {
-    "size": "size",
-    "kind": "kind",
-    "contrast": "contrast to noise",
-    "region": "region",
-    "cavitated": "cavitated",
-}
+_STRATA = ("size", "kind", "contrast", "region", "cavitated")
 
 
 def froc_figure(methods: Sequence[Method], weights: np.ndarray, said: str, path: Path) -> None:
@@ -48,29 +44,20 @@ def froc_figure(methods: Sequence[Method], weights: np.ndarray, said: str, path:
             low, high = interval(sensitivity_at(sums, rates, weights))
             axes.fill_between(rates, low, high, color=colour, alpha=0.13, lw=0)
         place = method.points[0][1]
-        axes.plot(
-            method.curves.false_positives[place].mean(),
-            method.curves.found()[place].mean() if method.curves.lesions else np.nan,
-            "o", color=colour, ms=5, mec="white", mew=0.8, zorder=4,
-        )  # fmt: skip
+        rate = method.curves.false_positives[place].mean()
+        found = method.curves.found()[place].mean() if method.curves.lesions else np.nan
+        axes.plot(rate, found, "o", color=colour, ms=5, mec="white", mew=0.8, zorder=4)
     share = published.FOUND / published.INFARCTS
     elsewhere = (published.FINDINGS - published.FOUND) / published.PATIENTS
     axes.plot(elsewhere, share, "*", color="black", ms=13, mec="white", mew=0.8, zorder=5,
               label="the paper (real infarcts, other scans)")  # fmt: skip
-    axes.set(
-        xlim=(0, end),
-        ylim=(0, 1.02),
-        xlabel="false positives a scan",
-        ylabel="share of infarcts found (any overlap)",
-    )
+    axes.set(xlim=(0, end), ylim=(0, 1.02))
+    axes.set(xlabel="false positives a scan", ylabel="share of infarcts found (any overlap)")
     axes.grid(alpha=0.25, lw=0.6)
     figure.legend(loc="outside upper center", ncols=4, fontsize=8.5, frameon=False)
     curves = methods[0].curves
     bands = "bands: 95 % over patients; " if weights.shape[1] > 1 else ""
-    _caption(
-        figure,
-        f"{said}\n{len(curves.lesions)} infarcts; {bands}dots: operating points.",
-    )
+    _caption(figure, f"{said}\n{len(curves.lesions)} infarcts; {bands}dots: operating points.")
     figure.savefig(path, metadata=_UNDATED)
 
 
@@ -82,32 +69,26 @@ def strata_figure(rows: Sequence[Row], said: str, path: Path) -> None:
         said: what was simulated.
     """
     names = list(dict.fromkeys(row["method"] for row in rows))
-    groups = [g for g in _STRATA if any(row["stratum"] == g and row["lesions"] for row in rows)]
-    classes = {
-        g: list(dict.fromkeys(r["class"] for r in rows if r["stratum"] == g and r["lesions"])) for g in groups
-    }
+    there = grouped((row for row in rows if row["lesions"]), "stratum")
+    classes = {g: list(dict.fromkeys(row["class"] for row in there[g,])) for g in _STRATA if (g,) in there}
     figure = Figure(figsize=(10, 6.2), dpi=150, layout="constrained")
-    if not groups:
+    if not classes:
         figure.savefig(path, metadata=_UNDATED)
         return
-    upper = [g for g in groups if g in ("size", "kind")]
-    lower = [g for g in groups if g not in upper]
-    bands = figure.subfigures(2 if lower and upper else 1, 1, squeeze=False)[:, 0]
-    for band, some in zip(bands, [part for part in (upper, lower) if part], strict=True):
+    upper = [g for g in classes if g in ("size", "kind")]
+    parts = [part for part in (upper, [g for g in classes if g not in upper]) if part]
+    bands = figure.subfigures(len(parts), 1, squeeze=False)[:, 0]
+    for band, some in zip(bands, parts, strict=True):
         widths = [max(2, len(classes[g])) for g in some]
-        for axes, group in zip(
-            np.atleast_1d(band.subplots(1, len(some), width_ratios=widths, sharey=True)), some, strict=True
-        ):
+        every = np.atleast_1d(band.subplots(1, len(some), width_ratios=widths, sharey=True))
+        for axes, group in zip(every, some, strict=True):
             _bars(axes, group, classes[group], rows, names)
         band.axes[0].set_ylabel("share of infarcts found")
     handles, labels = bands[0].axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=min(4, len(names)), fontsize=8.5, frameon=False
-    )
-    _caption(
-        figure,
-        f"{said}\nAny overlap, at each method's main operating point; n: infarcts; lines: 95 % over patients.",
-    )
+    ncols = min(4, len(names))
+    figure.legend(handles, labels, loc="outside upper center", ncols=ncols, fontsize=8.5, frameon=False)
+    explained = "Any overlap, at each method's main operating point; n: infarcts; lines: 95 % over patients."
+    _caption(figure, f"{said}\n{explained}")
     figure.savefig(path, metadata=_UNDATED)
 
 
@@ -127,7 +108,7 @@ def _bars(axes: Axes, group: str, classes: list[str], rows: Sequence[Row], names
                 axes.plot([place, place], [low, high], color="black", lw=0.9)
     counts = {r["class"]: r["lesions"] for r in rows if r["stratum"] == group}
     axes.set_xticks(range(len(classes)), [f"{_wrapped(c)}\nn = {counts[c]}" for c in classes], fontsize=7.5)
-    axes.set(ylim=(0, 1.03), title=_STRATA[group])
+    axes.set(ylim=(0, 1.03), title="contrast to noise" if group == "contrast" else group)
     axes.title.set_fontsize(10)
     axes.grid(axis="y", alpha=0.25, lw=0.6)
     axes.set_axisbelow(True)
@@ -137,10 +118,8 @@ def _styles(methods: Sequence[Method] | Sequence[str]) -> list[tuple[str, str]]:
     """Colour and line of each method; the baselines are grey."""
     names = [method if isinstance(method, str) else method.name for method in methods]
     models = [name for name in names if name not in _BASELINES]
-    return [
-        _BASELINES[name] if name in _BASELINES else (_COLOURS[models.index(name) % len(_COLOURS)], "-")
-        for name in names
-    ]
+    styles = {name: (colour, "-") for name, colour in zip(models, cycle(_COLOURS), strict=False)} | _BASELINES
+    return [styles[name] for name in names]
 
 
 def _wrapped(text: str, width: int = 14) -> str:
@@ -148,6 +127,5 @@ def _wrapped(text: str, width: int = 14) -> str:
 
 
 def _caption(figure: Figure, text: str) -> None:
-    letters = int(18 * figure.get_figwidth())
-    lines = [_wrapped(line, letters) for line in text.splitlines()]
+    lines = [_wrapped(line, int(18 * figure.get_figwidth())) for line in text.splitlines()]
     figure.supxlabel("\n".join(lines), fontsize=7.5, color="#444444")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
 from ..evaluation.categories import CATEGORIES
-from ..evaluation.csv_rows import Row, RowsFile, write_rows
+from ..evaluation.csv_rows import Row, write_rows
 from ..evaluation.evaluation_tables import (
     difference_rows,
     lesion_and_finding_rows,
@@ -28,14 +27,12 @@ from ..evaluation.evaluation_tables import (
     sensitivity_rows,
     strata_rows,
 )
-from ..evaluation.kinds import CALLED, CalledFinding, confusion, truth_of
-from ..evaluation.run_evaluation import Evaluation
+from ..evaluation.kinds import CALLED, called_findings, confusion
+from ..evaluation.run_evaluation import Evaluation, Progress
 from ..evaluation.truth_files import BidsScan
 from .evaluation_figures import froc_figure, strata_figure
 from .evaluation_summary import summary_page
-from .markdown import counted
-
-Progress = Callable[[str, float, str], None]
+from .markdown import counted, grouped
 
 TABLES = "tables"
 
@@ -43,17 +40,13 @@ TABLES = "tables"
 def write_evaluation(evaluation: Evaluation, progress: Progress) -> None:
     """Write everything into the output folder of the request; of a run that evaluated nothing, only the errors.
 
-    Two runs over the same scans, models and seed write the same bytes.
-
-    Raises:
-        InputError: if the folder cannot be written, or a stored file is damaged.
+    Two runs over the same scans, models and seed write the same bytes. An `InputError` if the folder cannot be
+    written, or a stored file is damaged.
     """
-    output = evaluation.request.output
-    with atomic_folder(output) as folder:
+    with atomic_folder(evaluation.request.output) as folder:
         (folder / TABLES).mkdir()
-        write_rows(
-            folder / TABLES / "errors.csv", [asdict(f) for f in evaluation.failures], ("subject", "reason")
-        )
+        failures = [asdict(failure) for failure in evaluation.failures]
+        write_rows(folder / TABLES / "errors.csv", failures, ("subject", "reason"))
         if evaluation.methods:
             _write_results(evaluation, folder, progress)
 
@@ -64,7 +57,9 @@ def _write_results(evaluation: Evaluation, folder: Path, progress: Progress) -> 
     def report(line: str, done: float) -> None:
         progress("tables", 0.95 + 0.04 * done, line)
 
-    categories, kinds = _write_scan_by_scan(evaluation, folder / TABLES, report)
+    by_scan = list(lesion_and_finding_rows(methods, report))
+    for name in by_scan[0]:
+        write_rows(folder / TABLES / f"{name}.csv", (row for scan in by_scan for row in scan[name]))
     makers = {
         "methods": method_rows,
         "sensitivity": sensitivity_rows,
@@ -74,7 +69,8 @@ def _write_results(evaluation: Evaluation, folder: Path, progress: Progress) -> 
         "lesion_free": lesion_free_rows,
     }
     tables = {name: list(make(methods, weights)) for name, make in makers.items()}
-    tables |= {"categories": categories, "kinds": kinds}
+    tables["categories"] = list(_category_rows(evaluation, by_scan))
+    tables["kinds"] = list(_kind_rows(evaluation, by_scan))
     for name, rows in tables.items():
         write_rows(folder / TABLES / f"{name}.csv", rows)
     write_rows(folder / TABLES / "scans.csv", scan_rows(methods))
@@ -88,35 +84,19 @@ def _write_results(evaluation: Evaluation, folder: Path, progress: Progress) -> 
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def _write_scan_by_scan(
-    evaluation: Evaluation, folder: Path, progress: Callable[[str, float], None]
-) -> tuple[list[Row], list[Row]]:
-    """Lesions, findings and candidates, appended scan by scan; returns how many findings each category has, and what
-    findings and candidates were called.
-    """
-    counts: Counter[tuple[str, str]] = Counter()
-    called: dict[tuple[str, str], list[CalledFinding]] = {}
-    with ExitStack() as files:
-        writers = {name: RowsFile(folder / f"{name}.csv", files) for name in ("lesions", *CALLED)}
-        for parts in lesion_and_finding_rows(evaluation.methods, progress):
-            for (name, writer), rows in zip(writers.items(), parts, strict=True):
-                writer.append(rows)
-                for row in rows if name in CALLED else ():
-                    if name == "findings":
-                        counts[row["method"], row["category"]] += 1
-                    if row["hint"] is not None:
-                        finding = CalledFinding(row["patient"], truth_of(row["category"]), row["hint"])
-                        called.setdefault((row["method"], name), []).append(finding)
+def _kind_rows(evaluation: Evaluation, by_scan: Sequence[dict[str, list[Row]]]) -> Iterator[Row]:
+    """What findings and candidates were called."""
+    rows = [{"of": name, **row} for scan in by_scan for name in CALLED for row in scan[name]]
     patients = [scan.patient for scan in evaluation.scans]
-    kinds = [
-        {"method": method, "of": name, **row}
-        for (method, name), those in called.items()
-        for row in confusion(those, patients, evaluation.weights)
-    ]
-    return list(_category_rows(evaluation, counts)), kinds
+    for (method, name), own in grouped(
+        (row for row in rows if row["hint"] is not None), "method", "of"
+    ).items():
+        for row in confusion(called_findings(own), patients, evaluation.weights):
+            yield {"method": method, "of": name, **row}
 
 
-def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> Iterator[Row]:
+def _category_rows(evaluation: Evaluation, by_scan: Sequence[dict[str, list[Row]]]) -> Iterator[Row]:
+    counts = Counter((row["method"], row["category"]) for scan in by_scan for row in scan["findings"])
     for method in evaluation.methods:
         total = sum(counts[method.name, category] for category in CATEGORIES)
         for category in CATEGORIES:
@@ -132,11 +112,10 @@ def _category_rows(evaluation: Evaluation, counts: Counter[tuple[str, str]]) -> 
             }
 
 
-def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
+def what_was_simulated(cohort: Path, scans: Sequence[BidsScan]) -> str:
     """One sentence that heads every table and figure."""
-    scans = list(scans)
-    people = len({scan.patient for scan in scans})
-    size = f"{counted(len(scans), 'scan')} of {counted(people, 'person', 'people')}"
+    people = counted(len({scan.patient for scan in scans}), "person", "people")
+    size = f"{counted(len(scans), 'scan')} of {people}"
     anatomy = Counter(scan.participant.get("anatomy", "").strip() for scan in scans)
     if set(anatomy) == {""}:
         return f"{_name(cohort)}: {size}; whether anything in them is simulated is not said there."
@@ -155,8 +134,7 @@ def what_was_simulated(cohort: Path, scans: Iterable[BidsScan]) -> str:
 
 def _name(cohort: Path) -> str:
     try:
-        content = json.loads((cohort / "dataset_description.json").read_text("utf-8"))
-        return str(content["Name"])
+        return str(json.loads((cohort / "dataset_description.json").read_text("utf-8"))["Name"])
     except (OSError, ValueError, KeyError, TypeError):
         return cohort.name
 

@@ -17,12 +17,7 @@ from .markdown import counted, dice, figure, grouped, markdown_page, points, sha
 
 
 def summary_page(evaluation: Evaluation, tables: Mapping[str, Sequence[Row]], said: str) -> str:
-    """The page.
-
-    Args:
-        tables: of `evaluation.evaluation_tables`, by name.
-        said: what was simulated; the page begins with it.
-    """
+    """The page, from the tables of `evaluation_tables` by name; it begins with what was simulated."""
     first = tables["methods"][0]
     people = counted(first["patients"], "patient")
     interval = (
@@ -62,35 +57,24 @@ def _method_table(rows: Sequence[Row]) -> list[str]:
             row["operating_point"]
             + ("" if "threshold" in row["operating_point"] else f" ({row['threshold']:.2f})"),
             f"{row['found']} of {row['lesions']}: {share(row, 'sensitivity')}",
-            share(row, "sensitivity_one_to_one"),
-            share(row, "sensitivity_covered"),
-            share(row, "volume_share"),
-            share(row, "voxel_share"),
+            *(share(row, f"sensitivity_{criterion}") for criterion in ("one_to_one", "covered")),
+            *(share(row, of) for of in ("volume_share", "voxel_share")),
             dice(row),
             *(
-                figure(row, name)
-                for name in ("findings", "false_positives", "false_positives_no_wmh", "flagged_ml")
+                figure(row, n)
+                for n in ("findings", "false_positives", "false_positives_no_wmh", "flagged_ml")
             ),
         ]
         for row in rows
     ]
-    found = published.FOUND / published.INFARCTS
-    body.append(
-        [
-            "*the paper (real infarcts)*",
-            "threshold 3",
-            f"{published.FOUND} of {published.INFARCTS}: {100 * found:.0f} %",
-            "",
-            "",
-            f"{100 * published.VOLUME_SHARE:.1f} %",
-            "",
-            "",
-            f"{published.FINDINGS / published.PATIENTS:.1f}",
-            f"{(published.FINDINGS - published.FOUND) / published.PATIENTS:.1f}",
-            "",
-            "",
-        ]
+    found = f"{published.FOUND} of {published.INFARCTS}: {100 * published.FOUND / published.INFARCTS:.0f} %"
+    a_scan = (
+        published.FINDINGS / published.PATIENTS,
+        (published.FINDINGS - published.FOUND) / published.PATIENTS,
     )
+    volume = f"{100 * published.VOLUME_SHARE:.1f} %"
+    body.append(["*the paper (real infarcts)*", "threshold 3", found, "", "", volume, "", "",
+                 *(f"{count:.1f}" for count in a_scan), "", ""])  # fmt: skip
     return table(heads, body)
 
 
@@ -154,13 +138,11 @@ def _strata_rate_table(rows: Sequence[Row]) -> list[str]:
 def _free_table(rows: Sequence[Row]) -> list[str]:
     if not any(row["scans_are"] == "without infarct" for row in rows):
         return ["There are none."]
+    figures = ("false_positives_no_wmh", "on_known_lesions", "false_positives", "flagged_ml")
     body = [
         [
             row["method"], row["operating_point"], f"{row['scans']} {row['scans_are']}", row["patients"],
-            *(
-                figure(row, name)
-                for name in ("false_positives_no_wmh", "on_known_lesions", "false_positives", "flagged_ml")
-            ),
+            *(figure(row, name) for name in figures),
         ]
         for row in rows
     ]  # fmt: skip
@@ -170,10 +152,9 @@ def _free_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _category_table(rows: Sequence[Row]) -> list[str]:
-    body = [[method, *map(_category, own)] for (method,), own in grouped(rows, "method").items()]
+    def cell(row: Row) -> str:
+        part = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
+        return f"{row['findings_a_scan']:.1f}{part}"
+
+    body = [[method, *map(cell, own)] for (method,), own in grouped(rows, "method").items()]
     return table(["findings a scan", *CATEGORIES], body)
-
-
-def _category(row: Row) -> str:
-    part = "" if row["share"] is None else f" ({100 * row['share']:.0f} %)"
-    return f"{row['findings_a_scan']:.1f}{part}"

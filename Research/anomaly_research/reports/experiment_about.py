@@ -1,4 +1,7 @@
-"""What an experiment was made on, kept beside its results: nothing measured on simulated lesions goes without it."""
+"""What an evaluation says of itself, for a model's card, and to be kept beside the results of an experiment.
+
+Nothing measured on simulated lesions goes without it.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.model.model_file import AnyModel
 
 FILE = "about.json"
 SUMMARY = "summary.json"
 
 
 def what_was_evaluated(evaluation: Path) -> dict[str, Any]:
-    """What an evaluation says of its scans and models: "simulated" (a sentence) and "models" (name to SHA256).
+    """What the output of `evaluate` says of scans and models: "simulated" (a sentence) and "models" (name to SHA256).
 
-    Args:
-        evaluation: the output of `evaluate`.
-
-    Raises:
-        InputError: if it is none, or damaged.
+    An `InputError` if it is none, or damaged.
     """
     path = evaluation / SUMMARY
     try:
@@ -46,3 +46,42 @@ def read_about(folder: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: run the experiment again.") from error
+
+
+def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
+    """The main figures of a model in the output of `evaluate`, in words, with what was simulated said.
+
+    An `InputError` if the folder has no summary, or not one of this model.
+    """
+    path = evaluation / SUMMARY
+    try:
+        summary = json.loads(path.read_text("utf-8"))
+        name = {hashed: name for name, hashed in summary["run"]["models"].items()}.get(model.fingerprint)
+        if name is None:
+            raise InputError(f"{path} is of other models: evaluate {model.name} first.")
+        rows = {row["method"]: _in_words(row) for row in reversed(summary["methods"]) if row["lesions"]}
+        at_rates = [
+            row for row in summary["sensitivity"]
+            if row["method"] in (name, "bright FLAIR") and row["criterion"] == "any overlap"
+        ]  # fmt: skip
+        return {
+            "how": summary["what_was_simulated"],
+            "at the operating points": {method: rows[method] for method in (name, "bright FLAIR")},
+            "infarcts found at a number of false positives a scan, WMH ignored": {
+                f"{row['method']}, {row['false_positives']:g}": f"{100 * row['sensitivity']:.0f} %"
+                for row in at_rates
+                if row["wmh"] == "ignored"
+            },
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} cannot be used ({error!r}): give the output of `evaluate`.") from error
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    return (
+        f"{row['found']} of {row['lesions']} infarcts ({100 * row['sensitivity']:.0f} %, 95 % interval over "
+        f"{row['patients']} patients {100 * row['sensitivity_low']:.0f} to {100 * row['sensitivity_high']:.0f}), "
+        f"{100 * row['volume_share']:.0f} % of their volume, {row['findings']:.1f} findings, "
+        f"{row['false_positives']:.1f} on no infarct, {row['false_positives_no_wmh']:.1f} on neither infarct nor "
+        f"white matter hyperintensity, {row['flagged_ml']:.1f} ml a scan, at {row['operating_point']}"
+    )

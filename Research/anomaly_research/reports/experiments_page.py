@@ -26,15 +26,10 @@ Rows = list[dict[str, str]]
 
 
 def write_page(results: Path, *, title: str, links: Mapping[str, str]) -> Path:
-    """Write RESULTS/index.html from what there is in the folders evaluation, sweep, categories, missed and ablations.
-
-    The same results give the same bytes.
+    """Write RESULTS/index.html from what there is in the folders of `_SECTIONS`: always the same bytes.
 
     Args:
         links: names and addresses of other results.
-
-    Returns:
-        The page.
 
     Raises:
         InputError: there is no result at all, or one is damaged.
@@ -68,7 +63,7 @@ def write_page(results: Path, *, title: str, links: Mapping[str, str]) -> Path:
     return results / NAME
 
 
-# --- what is found -------------------------------------------------------------------------------------------
+# --- what is found
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:
@@ -93,19 +88,17 @@ def _headline(first: dict[str, str], bright: Rows) -> Iterator[list[str]]:
     paper = published
     elsewhere = paper.FINDINGS - paper.FOUND
     off_wmh = elsewhere - paper.CATEGORIES["white matter hyperintensity"]
-    theirs = {
-        "sensitivity": f"{100 * paper.FOUND / paper.INFARCTS:.0f} % ({paper.FOUND} of {paper.INFARCTS})",
-        "volume_share": f"{100 * paper.VOLUME_SHARE:.1f} %",
-        "findings": f"{paper.FINDINGS / paper.PATIENTS:.1f}",
-        "false_positives": f"{elsewhere / paper.PATIENTS:.1f}",
-        "false_positives_no_wmh": f"{off_wmh / paper.PATIENTS:.1f}",
-        "flagged_ml": "not given",
-    }
-    for figure, name in _HEADLINE.items():
+    theirs = (
+        f"{100 * paper.FOUND / paper.INFARCTS:.0f} % ({paper.FOUND} of {paper.INFARCTS})",
+        f"{100 * paper.VOLUME_SHARE:.1f} %",
+        *(f"{count / paper.PATIENTS:.1f}" for count in (paper.FINDINGS, elsewhere, off_wmh)),
+        "not given",
+    )
+    for (figure, name), paper_said in zip(_HEADLINE.items(), theirs, strict=True):
         values = [_value(row, figure) for row in (first, *bright)]
         low, high = (_scaled(first[f"{figure}_{end}"], figure) for end in ("low", "high"))
         interval = f"{low}–{high}" if first[f"{figure}_low"] else ""
-        yield [name, values[0], interval, *values[1:], theirs[figure]]
+        yield [name, values[0], interval, *values[1:], paper_said]
 
 
 _HEADLINE = {
@@ -141,7 +134,7 @@ def _at_rates(rows: Rows) -> Iterator[list[str]]:
             yield [method, wmh, *(_with_interval(row, "sensitivity") for row in own)]
 
 
-# --- experiment 1 --------------------------------------------------------------------------------------------
+# --- experiment 1
 
 
 def _sweep(folder: Path) -> dict[str, Any]:
@@ -172,7 +165,7 @@ def _sweep(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# --- experiments 2 and 3, and what is open -------------------------------------------------------------------
+# --- experiments 2 and 3, and what is open
 
 
 def _categories(folder: Path) -> dict[str, Any]:

@@ -9,22 +9,13 @@ from AnomalyDetectionLib.detection.hints import HINTS
 
 from ..evaluation.csv_rows import Row, write_rows
 from ..evaluation.kinds import ALL
-from .markdown import share, table
+from .markdown import grouped, share, table
 
 
-def kinds_lines(rows: Sequence[Row]) -> list[str]:
-    """The rows of `confusion`, line by line."""
-    if not rows:
-        return ["There are no findings."]
+def _kinds_lines(rows: Sequence[Row]) -> list[str]:
     heads = ["what it is", "right would be", "patients", "number", *HINTS, "called right"]
-    return table(
-        heads,
-        [
-            [row["truth"], row["expected"], row["patients"], row["findings"], *(row[hint] for hint in HINTS),
-             share(row, "right_share")]
-            for row in rows
-        ],
-    )  # fmt: skip
+    columns = ("truth", "expected", "patients", "findings", *HINTS)
+    return table(heads, [[*(row[name] for name in columns), share(row, "right_share")] for row in rows])
 
 
 def kinds_in_words(rows: Sequence[Row], which: str = "findings") -> str:
@@ -39,27 +30,18 @@ def kinds_tables(rows: Sequence[Row]) -> list[str]:
     """A sentence and a table for each method, and for findings and candidates, line by line.
 
     Args:
-        rows: of `confusion`, with the columns "method" and "of".
+        rows: of `confusion`, with the columns "method" and "of", which is one of `kinds.CALLED`.
     """
     lines: list[str] = []
-    for method, which in dict.fromkeys((row["method"], row["of"]) for row in rows):
-        own = [row for row in rows if (row["method"], row["of"]) == (method, which)]
-        every = (
-            " (every one that the second look judged, below the threshold, too)"
-            if which == "candidates"
-            else ""
-        )
-        lines += [f"**{method}, {which}**{every}: {kinds_in_words(own, which)}", "", *kinds_lines(own), ""]
+    every = {"candidates": " (every one that the second look judged, below the threshold, too)"}
+    for (method, which), own in grouped(rows, "method", "of").items():
+        lines += [f"**{method}, {which}**{every.get(which, '')}: {kinds_in_words(own, which)}", ""]
+        lines += [*_kinds_lines(own), ""]
     return lines or ["No method says what its findings may be.", ""]
 
 
 def write_kinds(rows: Sequence[Row], folder: Path, said: str) -> None:
-    """Write kinds.csv and kinds.md.
-
-    Args:
-        rows: of `confusion`, with the method, and which of `kinds.CALLED`, as columns "method" and "of".
-        said: what was looked at, a sentence.
-    """
+    """Write kinds.csv and kinds.md from rows as of `kinds_tables`, and a sentence on what was looked at."""
     write_rows(folder / "kinds.csv", rows)
     lines = ["# What the findings were called", "", said, "", *kinds_tables(rows)]
     (folder / "kinds.md").write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")

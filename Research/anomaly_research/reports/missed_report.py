@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from AnomalyDetectionLib.detection.nearest_normal import NormalTissue
 from AnomalyDetectionLib.imaging.prepared import PreparedStudy
+from AnomalyDetectionLib.reporting import drawing
 from AnomalyDetectionLib.reporting.nearest_picture import (
     FINDING_COLOUR,
     HEADING,
@@ -19,10 +19,13 @@ from AnomalyDetectionLib.reporting.nearest_picture import (
     explanation,
     size_of,
 )
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
 from ..evaluation import published
 from ..evaluation.csv_rows import write_rows
 from ..experiments.missed import ELSEWHERE, EvaluatedInfarct, Missed, fluid, missed_rows, region_rows
+from .sweep_figures import save
 
 FOUND_COLOUR, MISSED_COLOUR, MEDIAN_COLOUR = "#9db8cf", "#c8503c", "#6d1f12"
 PAPER_COLOUR, INK = "#8a8a8a", "#222222"
@@ -46,7 +49,6 @@ def write_missed(
 
     Args:
         infarcts: all of the cohort.
-        missed: those of them that were missed.
         said: what was simulated, in a sentence; it stands on every picture.
         patches: whether to draw missed_neighbours.png, which shows tissue of the patients.
         slices_of: the prepared images of a subject: the picture then shows, as the paper's, where in the slice the
@@ -86,26 +88,17 @@ def in_words(
 
 def draw_volumes_and_regions(infarcts: Sequence[EvaluatedInfarct], path: Path, said: str = "") -> None:
     """Volumes of found and missed infarcts as a histogram, and the missed by region beside the paper's."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(9.4, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     _draw_volumes(left, infarcts)
     _draw_regions(right, infarcts)
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
     figure.supxlabel(textwrap.fill(said, 165), fontsize=7, color=PAPER_COLOUR)
-    # No date or version inside: the same numbers are the same file.
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    save(figure, path)
 
 
 def _draw_volumes(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
-    volumes = [
-        np.array(
-            [infarct.volume_ml for infarct in infarcts if infarct.found == found and infarct.volume_ml > 0]
-        )
-        for found in (False, True)
-    ]
+    some = [infarct for infarct in infarcts if infarct.volume_ml > 0]
+    volumes = [np.array([each.volume_ml for each in some if each.found == found]) for found in (False, True)]
     every = np.concatenate([*volumes, [published.SMALLEST_ML, 10.0]])
     low, high = np.floor(4 * np.log10(every.min())) / 4, np.ceil(4 * np.log10(every.max())) / 4
     edges = 10 ** np.arange(low, high + 0.125, 0.25)
@@ -131,12 +124,11 @@ def _draw_regions(axes: Any, infarcts: Sequence[EvaluatedInfarct]) -> None:
     theirs = [float(row["paper_share_of_all_missed_percent"] or 0) for row in rows]
     axes.barh(places + 0.19, ours, 0.36, color=MISSED_COLOUR, label="here")
     axes.barh(places - 0.19, theirs, 0.36, color=PAPER_COLOUR, label="paper")
-    for place, row, share in zip(places, rows, ours, strict=True):
-        text = f"{row['missed']} of {row['infarcts']} missed"
-        axes.text(share + 1, place + 0.19, text, va="center", fontsize=7.5, color=INK)
-    for place, row, share in zip(places, rows, theirs, strict=True):
+    for place, row, share, papers_share in zip(places, rows, ours, theirs, strict=True):
+        style = {"va": "center", "fontsize": 7.5, "color": INK}
+        axes.text(share + 1, place + 0.19, f"{row['missed']} of {row['infarcts']} missed", **style)
         if row["region"] != ELSEWHERE:
-            axes.text(share + 1, place - 0.19, str(row["paper_missed"]), va="center", fontsize=7.5, color=INK)
+            axes.text(papers_share + 1, place - 0.19, str(row["paper_missed"]), **style)
     axes.set_yticks(places, [str(row["region"]).replace(", ", ",\n") for row in rows], fontsize=8.5)
     axes.set(xlabel="share of all missed infarcts (%)", xlim=(0, max([*ours, *theirs, 1]) * 1.45))
     _legend_above(axes)
@@ -154,13 +146,10 @@ def examples(missed: Sequence[Missed]) -> list[Missed]:
             each for each in missed if each.infarct.papers_region == region and each.comparison is not None
         ]
         there.sort(key=lambda each: -each.infarct.volume_ml)
-        seen: Counter[str] = Counter()
-        ranked = []
-        for each in there:
-            seen[each.infarct.subject] += 1
-            ranked.append((seen[each.infarct.subject], each))
-        ranked.sort(key=lambda pair: pair[0])
-        chosen += [each for _, each in ranked[:EXAMPLES]]
+        subjects = [each.infarct.subject for each in there]
+        # The first of each subject, then the second ones.
+        ranked = sorted(range(len(there)), key=lambda place: subjects[:place].count(subjects[place]))
+        chosen += [there[place] for place in ranked[:EXAMPLES]]
     return chosen
 
 
@@ -173,9 +162,6 @@ def draw_neighbours(
         chosen: with a comparison each.
         said, slices_of: as for `write_missed`.
     """
-    from AnomalyDetectionLib.reporting import drawing
-    from PIL import Image, ImageDraw
-
     if not chosen:
         return None
     first = chosen[0].comparison
@@ -203,8 +189,8 @@ def draw_neighbours(
             f"{infarct.papers_region}: {infarct.kind}{', cavity' if infarct.cavitated == 'yes' else ''}, "
             f"{infarct.volume_ml:.2f} ml, score {infarct.peak_score:.2f}"
         )
-        short = drawing.shortened(title, drawing.font(13), across - MARGIN)
-        pen.text((x, y), short, fill="white", font=drawing.font(13))
+        font = drawing.font(13)
+        pen.text((x, y), drawing.shortened(title, font, across - MARGIN), fill="white", font=font)
         if picture is not None:
             canvas.paste(picture, (x, y + TITLE))
         assert each.comparison is not None
@@ -215,9 +201,6 @@ def draw_neighbours(
 
 def _slice(study: PreparedStudy, each: Missed) -> Any:
     """The FLAIR's slice with the patch in a red square, as in the paper; radiological convention."""
-    from AnomalyDetectionLib.reporting import drawing
-    from PIL import ImageDraw
-
     assert each.centre is not None
     assert each.comparison is not None
     dx, dy, _ = study.grid.spacing

@@ -9,14 +9,7 @@ from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
 
 from ..evaluation.bootstrap import CONFIDENCE
 from ..evaluation.csv_rows import write_rows
-from ..experiments.real_lesion_tables import (
-    Row,
-    groups_of,
-    kind_rows,
-    scan_rows,
-    size_rows,
-    tumour_rows,
-)
+from ..experiments.real_lesion_tables import Row, groups_of, kind_rows, scan_rows, size_rows, tumour_rows
 from ..experiments.real_lesions import ERRORS, Found
 from .kinds_table import kinds_tables
 from .markdown import counted, dice, figure, grouped, markdown_page, share, table

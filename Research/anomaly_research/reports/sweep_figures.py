@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullLocator
 
 from ..evaluation import published
-from ..experiments.latent_sweep import Performance, SweepCounts, at_false_positives, at_threshold, best_of
+from ..experiments.latent_sweep import (
+    Performance,
+    SweepCounts,
+    at_false_positives,
+    at_threshold,
+    best_of,
+    papers_setting,
+)
 
 INK, PALE = "#222222", "#8a8a8a"
 
@@ -19,7 +29,7 @@ def draw_froc(counts: SweepCounts, path: Path) -> None:
 
     Along a line the percentile rises from left to right. The inset names the percentiles for a latent size of 100.
     """
-    figure = _figure(7.6, 4.4)
+    figure = Figure(figsize=(7.6, 4.4), layout="constrained")
     # The inset stands beside the curves, where it hides none of them, whichever corner they leave free.
     places = figure.subplot_mosaic(
         [["curves", "legend"], ["curves", "inset"]], width_ratios=(2.3, 1), height_ratios=(1.15, 1)
@@ -27,37 +37,34 @@ def draw_froc(counts: SweepCounts, path: Path) -> None:
     axes, inset = places["curves"], places["inset"]
     places["legend"].set_axis_off()
     points = at_threshold(counts)
-    centre = _nearest(counts.latent_sizes, published.BEST_LATENT_SIZE)
-    for size, colour in zip(counts.latent_sizes, _shades(len(counts.latent_sizes)), strict=True):
+    centre = min(counts.latent_sizes, key=lambda size: abs(size - published.BEST_LATENT_SIZE))
+    colours = _colours(counts)
+    for size, colour in colours.items():
         line = [p for p in points if p.latent_size == size]
         strong = size == centre
         axes.plot(*_places(line), "-o", color=colour, lw=2.2 if strong else 1.2, ms=4 if strong else 2.8,
                   label=f"{size}", zorder=3 if strong else 2)  # fmt: skip
     star = published.BEST_FINDINGS_A_SCAN, 100 * published.BEST_SENSITIVITY
-    axes.plot(
-        *star, "*", color="#c03028", ms=13, mec="white", label="paper's optimum\n(real infarcts)", zorder=4
-    )
+    label = "paper's optimum\n(real infarcts)"
+    axes.plot(*star, "*", color="#c03028", ms=13, mec="white", label=label, zorder=4)
     axes.set(xlabel="suspected anomalies a scan", ylabel="infarcts found (%)", ylim=(-2, 102))
     right = 1.04 * max(star[0], *(p.findings for p in points))
     axes.set_xlim(-0.02 * right, right)
     places["legend"].legend(*axes.get_legend_handles_labels(), title="latent size", frameon=False, fontsize=8,
                             title_fontsize=8, loc="upper left", borderaxespad=0)  # fmt: skip
     line = [p for p in points if p.latent_size == centre]
-    colour = _shades(len(counts.latent_sizes))[counts.latent_sizes.index(centre)]
-    inset.plot(*_places(line), "-o", color=colour, lw=1.6, ms=3)
+    inset.plot(*_places(line), "-o", color=colours[centre], lw=1.6, ms=3)
     _name_percentiles(inset, line)
     inset.set_title(f"percentile N, latent size {centre}", fontsize=7.5, color=INK)
     inset.tick_params(labelsize=6.5)
     inset.margins(0.12)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_volume_shares(counts: SweepCounts, path: Path) -> None:
     """Figure 4b: share of the infarcts' volume that was found, by latent size and percentile, at a threshold of 3."""
-    _draw_maps(
-        [(at_threshold(counts), "threshold 3")],
-        counts, "volume_share", "infarct volume found (%)", path,
-    )  # fmt: skip
+    maps = {"threshold 3": at_threshold(counts)}
+    _draw_maps(maps, counts, "volume_share", "infarct volume found (%)", path)
 
 
 def draw_joint(counts: SweepCounts, allowed: float, allowed_without_wmh: float, path: Path) -> None:
@@ -65,13 +72,11 @@ def draw_joint(counts: SweepCounts, allowed: float, allowed_without_wmh: float, 
 
     Once with findings on white matter hyperintensities among the false positives, once without.
     """
-    maps = [
-        (at_false_positives(counts, allowed), f"at {allowed:g} false positives a scan"),
-        (
-            at_false_positives(counts, allowed_without_wmh, ignore_wmh=True),
-            f"at {allowed_without_wmh:g} false positives a scan, white matter hyperintensities ignored",
-        ),
-    ]
+    ignored = f"at {allowed_without_wmh:g} false positives a scan, white matter hyperintensities ignored"
+    maps = {
+        f"at {allowed:g} false positives a scan": at_false_positives(counts, allowed),
+        ignored: at_false_positives(counts, allowed_without_wmh, ignore_wmh=True),
+    }
     _draw_maps(maps, counts, "sensitivity", "infarcts found (%)", path)
 
 
@@ -80,18 +85,14 @@ def draw_thresholds(counts: SweepCounts, allowed: float, path: Path) -> None:
 
     And what sensitivity is left of the differences between percentiles then.
     """
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    figure = _figure(7.2, 3.1)
+    figure = Figure(figsize=(7.2, 3.1), layout="constrained")
     left, right = figure.subplots(1, 2)
     points = at_false_positives(counts, allowed)
-    for size, colour in zip(counts.latent_sizes, _shades(len(counts.latent_sizes)), strict=True):
+    for size, colour in _colours(counts).items():
         line = [p for p in points if p.latent_size == size and np.isfinite(p.threshold)]
-        percentiles = [p.percentile for p in line]
-        left.plot(
-            percentiles, [p.threshold for p in line], "-o", ms=2.8, lw=1.3, color=colour, label=f"{size}"
-        )
-        right.plot(percentiles, [100 * p.sensitivity for p in line], "-o", ms=2.8, lw=1.3, color=colour)
+        percentiles, style = [p.percentile for p in line], {"ms": 2.8, "lw": 1.3, "color": colour}
+        left.plot(percentiles, [p.threshold for p in line], "-o", label=f"{size}", **style)
+        right.plot(percentiles, [100 * p.sensitivity for p in line], "-o", **style)
     left.axhline(published.THRESHOLD, color=PALE, ls=":", lw=1, label="the paper's 3")
     left.set(xlabel="percentile N", ylabel="threshold needed", yscale="log")
     left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
@@ -100,15 +101,17 @@ def draw_thresholds(counts: SweepCounts, allowed: float, path: Path) -> None:
     right.set(xlabel="percentile N", ylabel="infarcts found (%)", ylim=(-2, 102))
     left.legend(title="latent size", frameon=False, fontsize=7, title_fontsize=7)
     figure.suptitle(f"at {allowed:g} false positives a scan", fontsize=9, color=INK)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_maps(
-    maps: list[tuple[list[Performance], str]], counts: SweepCounts, value: str, label: str, path: Path
+    maps: dict[str, list[Performance]], counts: SweepCounts, value: str, label: str, path: Path
 ) -> None:
+    """Values of every setting at each of the points, by the title of its map."""
     rows, columns = len(counts.latent_sizes), len(counts.percentiles)
-    figure = _figure(7.2, len(maps) * (0.9 + 0.27 * rows) + 0.1)
-    for axes, (points, title) in zip(np.atleast_1d(figure.subplots(len(maps), 1)), maps, strict=True):
+    figure = Figure(figsize=(7.2, len(maps) * (0.9 + 0.27 * rows) + 0.1), layout="constrained")
+    every = np.atleast_1d(figure.subplots(len(maps), 1))
+    for axes, (title, points) in zip(every, maps.items(), strict=True):
         values = np.array([100 * getattr(p, value) for p in points]).reshape(rows, columns)
         low, high = values.min(), max(values.max(), values.min() + 1)
         shown = axes.imshow(values, aspect="auto", cmap="cividis", vmin=low, vmax=high)
@@ -118,14 +121,7 @@ def _draw_maps(
                       color="white" if dark else "black")  # fmt: skip
         best = points.index(best_of(p for p in points if 100 * getattr(p, value) == values.max()))
         _frame(axes, np.unravel_index(best, values.shape), "#ff5a3c", "-")
-        if (
-            published.BEST_LATENT_SIZE in counts.latent_sizes
-            and published.BEST_PERCENTILE in counts.percentiles
-        ):
-            place = (
-                counts.latent_sizes.index(published.BEST_LATENT_SIZE),
-                counts.percentiles.index(published.BEST_PERCENTILE),
-            )
+        if (place := papers_setting(counts)) is not None:
             _frame(axes, place, "#ffffff", ":")
         axes.set_xticks(range(columns), [f"{p:g}" for p in counts.percentiles])
         axes.set_yticks(range(rows), [str(size) for size in counts.latent_sizes])
@@ -135,12 +131,10 @@ def _draw_maps(
         axes.tick_params(length=0)
         figure.colorbar(shown, ax=axes, pad=0.01, fraction=0.04).set_label(label, fontsize=8)
     axes.set_xlabel("percentile N   (red frame: highest; dotted: the paper's choice)")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _frame(axes: Any, place: Any, colour: str, style: str) -> None:
-    from matplotlib.patches import Rectangle
-
     row, column = place
     axes.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, ec=colour, ls=style, lw=1.6))
 
@@ -158,23 +152,15 @@ def _name_percentiles(axes: Any, line: list[Performance]) -> None:
                           textcoords="offset points", fontsize=6, color=INK)  # fmt: skip
 
 
-def _nearest(sizes: Sequence[int], wanted: int) -> int:
-    return min(sizes, key=lambda size: abs(size - wanted))
+def _colours(counts: SweepCounts) -> dict[int, Any]:
+    """By latent size."""
+    sizes = counts.latent_sizes
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.9, max(len(sizes), 2))[: len(sizes)])
+    return dict(zip(sizes, map(tuple, shades), strict=True))
 
 
-def _shades(count: int) -> list[Any]:
-    import matplotlib
-
-    return [matplotlib.colormaps["viridis"](x) for x in np.linspace(0.0, 0.9, max(count, 2))[:count]]
-
-
-def _figure(width: float, height: float) -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure whose axes have no frame."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     # No date or version inside: the same numbers are the same file.

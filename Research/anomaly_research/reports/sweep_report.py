@@ -72,14 +72,13 @@ def write_sweep(
 def best_in_words(counts: SweepCounts) -> str:
     """The joint optimum in one sentence."""
     optimum = joint_optimum(counts, JUDGED_AT, resamples=0)
-    best = optimum.best
-    sentence = (
-        f"At {JUDGED_AT:g} false positives a scan a latent size of {best.latent_size}, percentile {best.percentile:g} and "
-        f"threshold {best.threshold:.2f} find most: {100 * best.sensitivity:.0f} % of the infarcts"
+    best, paper = optimum.best, optimum.paper
+    theirs = "" if paper is None else f" (the paper's 100 and 50: {100 * paper.sensitivity:.0f} %)"
+    return (
+        f"At {JUDGED_AT:g} false positives a scan a latent size of {best.latent_size}, percentile "
+        f"{best.percentile:g} and threshold {best.threshold:.2f} find most: {100 * best.sensitivity:.0f} % "
+        f"of the infarcts{theirs}."
     )
-    if optimum.paper is not None:
-        sentence += f" (the paper's 100 and 50: {100 * optimum.paper.sensitivity:.0f} %)"
-    return sentence + "."
 
 
 def _allowed(rate: float, wmh: str) -> Row:
