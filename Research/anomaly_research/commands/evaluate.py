@@ -36,10 +36,17 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 @click.argument("cohort", type=PATH)
 @output("Folder to write scores, tables and figures to.")
 @MODELS
-@repeated("--percentiles", str, "Percentiles to score with, besides each model's own", "N,N,...",
-          callback=_numbers)  # fmt: skip
-@option("--subjects", str, "Subjects to evaluate, with or without sub-.  [default: all]",
-        metavar="SUB,SUB,...", multiple=True, callback=_names)  # fmt: skip
+@repeated(
+    "--percentiles", str, "Percentiles to score with, besides each model's own", "N,N,...", callback=_numbers
+)
+@option(
+    "--subjects",
+    str,
+    "Subjects to evaluate, with or without sub-.  [default: all]",
+    metavar="SUB,SUB,...",
+    multiple=True,
+    callback=_names,
+)
 @option("--device", DEVICES, "Device to compute on; auto uses a GPU if there is one.", "auto")
 @seed("Seed of the bootstrap over patients.")
 @PROGRESS

@@ -39,9 +39,12 @@ def experiment() -> None:
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
 @_EVALUATION
-@path_option("--model models", "FILE",
-             "Model of the sweep, to report how it was trained; give the option for each model.",
-             multiple=True)  # fmt: skip
+@path_option(
+    "--model models",
+    "FILE",
+    "Model of the sweep, to report how it was trained; give the option for each model.",
+    multiple=True,
+)
 @_OUTPUT
 @DEBUG
 def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool) -> None:
@@ -166,18 +169,26 @@ def real_lesions(
 @experiment.command(short_help="Experiment 3: the missed infarcts.")
 @_EVALUATION
 @option("--model", str, "Model of the evaluation whose missed infarcts are shown.", "paper")
-@option("--method", str, "Name of the model in the evaluation.  [default: the model's own name]",
-        metavar="NAME")  # fmt: skip
+@option(
+    "--method", str, "Name of the model in the evaluation.  [default: the model's own name]", metavar="NAME"
+)
 @path_option("--cohort", "COHORT", "Cohort that was evaluated; needed if its prepared images were deleted.")
 @click.option("--slices", is_flag=True, help="Also draw whole slices; such a picture shows the patient.")
-@click.option("--no-patches", is_flag=True,
-              help="Draw no tissue of the patients, for results that will be published.")  # fmt: skip
+@click.option(
+    "--no-patches", is_flag=True, help="Draw no tissue of the patients, for results that will be published."
+)
 @_OUTPUT
 @DEBUG
 def missed(
-    evaluation: Path, model: str, method: str | None, cohort: Path | None, slices: bool, no_patches: bool,
-    output: Path, debug: bool,
-) -> None:  # fmt: skip
+    evaluation: Path,
+    model: str,
+    method: str | None,
+    cohort: Path | None,
+    slices: bool,
+    no_patches: bool,
+    output: Path,
+    debug: bool,
+) -> None:
     """The paper's figure 6: missed infarcts by volume and region, and the normal tissue they look like.
 
     EVALUATION is the output of `evaluate` with this model. The nearest training patches are those of the model's own
@@ -201,11 +212,26 @@ def missed(
         if tissue is None:
             gone = [Missed(infarct) for infarct in infarcts if not infarct.found]
         else:
-            gone = list(compare_missed(infarcts, store, name, loaded.fingerprint, tissue, prepared,
-                                       lambda subject, done: report("comparing", done, subject)))  # fmt: skip
+            gone = list(
+                compare_missed(
+                    infarcts,
+                    store,
+                    name,
+                    loaded.fingerprint,
+                    tissue,
+                    prepared,
+                    lambda subject, done: report("comparing", done, subject),
+                )
+            )
         with atomic_folder(output) as beside:
-            write_missed(infarcts, gone, beside, said=about["simulated"], patches=not no_patches,
-                         slices_of=prepared if slices else None)  # fmt: skip
+            write_missed(
+                infarcts,
+                gone,
+                beside,
+                said=about["simulated"],
+                patches=not no_patches,
+                slices_of=prepared if slices else None,
+            )
             write_about({**about, "method": name, "missed": in_words(infarcts, gone, tissue)}, beside)
     without = "" if tissue else f" The model {name} has no library of normal patches to compare with."
     click.echo(f"{in_words(infarcts, gone, tissue)}{without} Tables and figures in {output}.")
@@ -216,15 +242,25 @@ def missed(
 @option("--model", str, "Model whose scores are evaluated with other settings.", "paper")
 @path_option("--alike", "FILE", "Model that differs from each --trained model in one setting.")
 @repeated("--trained", PATH, "Model trained with another setting", "FILE")
-@path_option("--store", "DIR", "Folder with the output of `evaluate`, or for it; scores are stored there.",
-             required=True)  # fmt: skip
+@path_option(
+    "--store",
+    "DIR",
+    "Folder with the output of `evaluate`, or for it; scores are stored there.",
+    required=True,
+)
 @_DEVICE
 @_OUTPUT
 @DEBUG
 def ablations(
-    cohort: Path, model: str, alike: Path | None, trained: tuple[Path, ...], store: Path, device: str,
-    output: Path, debug: bool,
-) -> None:  # fmt: skip
+    cohort: Path,
+    model: str,
+    alike: Path | None,
+    trained: tuple[Path, ...],
+    store: Path,
+    device: str,
+    output: Path,
+    debug: bool,
+) -> None:
     """One change at a time, all else equal: what it does to COHORT's infarcts found and false positives.
 
     Percentile, back-projection, neighbours, stride, statistics and so on by evaluating the scores of --model with other
@@ -247,9 +283,14 @@ def ablations(
     reference = None if alike is None else load_paper_model(str(alike), purpose)
     with progress_of("bar") as report:
         rows, failures = measure(
-            scans, store, own, others, reference, device=resolve_device(device),
+            scans,
+            store,
+            own,
+            others,
+            reference,
+            device=resolve_device(device),
             progress=lambda line, done: report("scoring", done, line),
-        )  # fmt: skip
+        )
     with atomic_folder(output) as beside:
         write_ablations(rows, beside / "ablations.csv")
         write_about({"simulated": what_was_simulated(cohort, scans), "model": model}, beside)

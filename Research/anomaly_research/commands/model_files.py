@@ -10,9 +10,12 @@ from AnomalyDetectionLib.commands.progress import progress_of
 
 from .shared import check_folder_of, path_option
 
-_SCANS = path_option("--scans", "FILE",
-                     "File with the prepared scans from `prepare` that the model was trained on.",
-                     required=True)  # fmt: skip
+_SCANS = path_option(
+    "--scans",
+    "FILE",
+    "File with the prepared scans from `prepare` that the model was trained on.",
+    required=True,
+)
 _OUTPUT = path_option("--output", "FILE", "Model file to write.  [default: overwrite the given one]")
 
 

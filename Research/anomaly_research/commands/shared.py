@@ -60,9 +60,13 @@ def seed(text: str = "Seed of all random numbers.", default: int = 0, **more: An
     return option("--seed", click.IntRange(min=0), text, default, **more)
 
 
-ROOT = option("--root", PATH,
-              "Folder that the paths in the table are relative to.  [default: the current folder]", Path(),
-              show_default=False)  # fmt: skip
+ROOT = option(
+    "--root",
+    PATH,
+    "Folder that the paths in the table are relative to.  [default: the current folder]",
+    Path(),
+    show_default=False,
+)
 
 
 @contextmanager

@@ -18,23 +18,41 @@ _NUMBER = click.IntRange(min=0)
 @output("Folder to write images and truth to.")
 @seed("Seed of all random numbers; the same seed gives the same voxels.", metavar="NUMBER")
 @option("--subjects", _NUMBER, "Number of subjects with infarcts: simulate a cohort as a BIDS dataset.")
-@option("--lesion-free", _NUMBER,
-        "Number of further subjects without infarcts; real scans stay as they are.", 0)  # fmt: skip
-@option("--anatomy", ["real", "icbm152", "synthseg"],
-        "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from "
-        "label maps (--labels).  [default: whichever of --sources and --labels is given, else the template]"
-        )  # fmt: skip
-@path_option("--sources", "TABLE", "CSV or TSV file of real scans: name, patient, t1, flair and, optionally, "
-             "brain_mask and lesions.")  # fmt: skip
+@option(
+    "--lesion-free", _NUMBER, "Number of further subjects without infarcts; real scans stay as they are.", 0
+)
+@option(
+    "--anatomy",
+    ["real", "icbm152", "synthseg"],
+    "Heads to put infarcts into: real scans (--sources), or heads simulated from a template or from "
+    "label maps (--labels).  [default: whichever of --sources and --labels is given, else the template]",
+)
+@path_option(
+    "--sources",
+    "TABLE",
+    "CSV or TSV file of real scans: name, patient, t1, flair and, optionally, brain_mask and lesions.",
+)
 @ROOT
 @path_option("--labels", "DIR", "Folder with label maps of whole heads, such as SynthSeg's.")
-@path_option("--shapes", "DIR", "Folder with lesion masks *_lesion.nii.gz in MNI space, "
-             "whose shapes half of the infarcts take.")  # fmt: skip
-@option("--spacing", (click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
-        "Voxel size of simulated heads in mm.", (0.9, 0.9, 4.0), metavar="X Y Z")  # fmt: skip
-@option("--infarcts-per-subject infarcts", str,
-        "Smallest and largest number of infarcts per subject; small numbers are more frequent.", "1-6",
-        metavar="FROM-TO")  # fmt: skip
+@path_option(
+    "--shapes",
+    "DIR",
+    "Folder with lesion masks *_lesion.nii.gz in MNI space, whose shapes half of the infarcts take.",
+)
+@option(
+    "--spacing",
+    (click.FloatRange(0.5, 3), click.FloatRange(0.5, 3), click.FloatRange(0.5, 8)),
+    "Voxel size of simulated heads in mm.",
+    (0.9, 0.9, 4.0),
+    metavar="X Y Z",
+)
+@option(
+    "--infarcts-per-subject infarcts",
+    str,
+    "Smallest and largest number of infarcts per subject; small numbers are more frequent.",
+    "1-6",
+    metavar="FROM-TO",
+)
 @share("--wmh", "Share of subjects with white matter hyperintensities.", 0.3)
 @share("--perivascular", "Share of subjects with enlarged perivascular spaces.", 0.4)
 @share("--sulci", "Share of subjects with widened sulci.", 0.3)

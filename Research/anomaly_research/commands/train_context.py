@@ -30,25 +30,46 @@ class _Widths(click.ParamType):
 @option("--name", str, "Name of the model and of its file.", "context")
 @repeated("--held-out", str, "Patient to calibrate on, not to train on", "PATIENT", required=True)
 @repeated("--leave-out", str, "Patient to leave out altogether, for testing", "PATIENT")
-@repeated("--outlines", PATH,
-          "Folder with masks of real lesions at 1 mm, whose shapes the painted lesions take",
-          "DIR")  # fmt: skip
-@option("--from from_model", str, "Model to fine-tune, instead of starting from random weights.",
-        metavar="NAME|FILE")  # fmt: skip
+@repeated(
+    "--outlines",
+    PATH,
+    "Folder with masks of real lesions at 1 mm, whose shapes the painted lesions take",
+    "DIR",
+)
+@option(
+    "--from from_model",
+    str,
+    "Model to fine-tune, instead of starting from random weights.",
+    metavar="NAME|FILE",
+)
 @option("--widths", _Widths(), "Feature maps at each level of the U-Net, the finest first.", "32,64,128,192")
 @option("--steps", COUNT, "Number of steps of the optimiser.", 20000)
 @option("--batch-size", click.IntRange(min=2), "Windows of slices per step.", 24)
-@option("--learning-rate", click.FloatRange(0, 1, min_open=True),
-        "Highest learning rate of the schedule: it is reached after 2 % of the steps.", 0.002)  # fmt: skip
-@option("--painted-scans", COUNT,
-        "Scans with painted lesions for the second look to learn from; "
-        "a sixth more are painted for its calibration.", 900)  # fmt: skip
-@option("--paint", list(KINDS),
-        "Kind of lesion to paint; can be given several times. Without it, every kind.",
-        multiple=True)  # fmt: skip
-@option("--mining/--no-mining", None,
-        "Whether to search real normal tissue for false alarms, and to train on them again.",
-        True)  # fmt: skip
+@option(
+    "--learning-rate",
+    click.FloatRange(0, 1, min_open=True),
+    "Highest learning rate of the schedule: it is reached after 2 % of the steps.",
+    0.002,
+)
+@option(
+    "--painted-scans",
+    COUNT,
+    "Scans with painted lesions for the second look to learn from; "
+    "a sixth more are painted for its calibration.",
+    900,
+)
+@option(
+    "--paint",
+    list(KINDS),
+    "Kind of lesion to paint; can be given several times. Without it, every kind.",
+    multiple=True,
+)
+@option(
+    "--mining/--no-mining",
+    None,
+    "Whether to search real normal tissue for false alarms, and to train on them again.",
+    True,
+)
 @option("--device", DEVICES[1:], "Device to train on.", "cpu")
 @ABOUT
 @seed(default=1)

@@ -29,13 +29,21 @@ from .shared import (
 
 
 @click.command(short_help="Prepare the scans of a table for training, and put them into one file.")
-@option("--table", PATH,
-        "CSV file of scans with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, "
-        "lesion_class (wmh or tumour), group (old or young) and healthy (yes).", required=True)  # fmt: skip
+@option(
+    "--table",
+    PATH,
+    "CSV file of scans with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, "
+    "lesion_class (wmh or tumour), group (old or young) and healthy (yes).",
+    required=True,
+)
 @ROOT
 @output("File to write, such as scans.npz.", "FILE")
-@option("--outside-brain", ["zero", "keep"],
-        "Intensities outside the brain mask: set to zero, or kept as they are.", "zero")  # fmt: skip
+@option(
+    "--outside-brain",
+    ["zero", "keep"],
+    "Intensities outside the brain mask: set to zero, or kept as they are.",
+    "zero",
+)
 @DEBUG
 def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bool) -> None:
     """Prepare scans for training and put them into one compact file.
@@ -67,42 +75,77 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
 @path_option("--scans", "FILE", "File with prepared scans from `prepare`.", required=True)
 @output("Folder to write checkpoint, curves and model to.")
 @option("--name", str, "Name of the model and of its file.", "model")
-@option("--from start", str,
-        "Model to fine-tune, instead of starting from random weights; its network is kept.",
-        metavar="NAME|FILE")  # fmt: skip
-@option("--held-out", str,
-        "Patient for training-validation; can be given several times, and left out with --from.",
-        multiple=True, metavar="PATIENT")  # fmt: skip
+@option(
+    "--from start",
+    str,
+    "Model to fine-tune, instead of starting from random weights; its network is kept.",
+    metavar="NAME|FILE",
+)
+@option(
+    "--held-out",
+    str,
+    "Patient for training-validation; can be given several times, and left out with --from.",
+    multiple=True,
+    metavar="PATIENT",
+)
 @repeated("--leave-out", str, "Patient to leave out altogether, for testing", "PATIENT")
 @option("--latent-size", COUNT, "Number of elements of the latent vector z.", 100)
-@option("--widths", (COUNT, COUNT),
-        "Number of feature maps after the first and after the second convolution.", (64, 128))  # fmt: skip
+@option(
+    "--widths",
+    (COUNT, COUNT),
+    "Number of feature maps after the first and after the second convolution.",
+    (64, 128),
+)
 @option("--output-activation", ["tanh", "none"], "Activation after the last layer of the decoder.", "tanh")
-@option("--features", ["penultimate", "all"], "Discriminator layers that the adversarial loss compares.",
-        "penultimate")  # fmt: skip
-@option("--sampling", ["brain", "tissue"],
-        "Where patches are drawn: from all voxels alike, or equally often from dark, grey and white tissue.",
-        "brain")  # fmt: skip
+@option(
+    "--features",
+    ["penultimate", "all"],
+    "Discriminator layers that the adversarial loss compares.",
+    "penultimate",
+)
+@option(
+    "--sampling",
+    ["brain", "tissue"],
+    "Where patches are drawn: from all voxels alike, or equally often from dark, grey and white tissue.",
+    "brain",
+)
 @option("--patches", COUNT, "Number of patches for training.", 1_000_000)
 @option("--validation-patches", COUNT, "Number of patches for validation.", 100_000)
 @option("--batch-size", click.IntRange(min=2), "Patches per step.", 64)
-@option("--learning-rate", click.FloatRange(0, 1, min_open=True),
-        "Learning rate of Adam.  [default: 0.001, with --from 0.0002]", callback=finite)  # fmt: skip
-@option("--beta1", click.FloatRange(0, 1, max_open=True), "First beta of Adam (GANomaly: 0.5).", 0.9,
-        callback=finite)  # fmt: skip
-@share("--gain", "Largest change of a patch's contrast, as a fraction; "
-       "drawn for T1 and FLAIR separately.")  # fmt: skip
-@share("--shift", "Largest shift of a patch's intensities "
-       "(1 is the span from the 5th to the 95th percentile of the brain).")  # fmt: skip
-@share("--noise", "Largest standard deviation of the noise that is added to a patch "
-       "(1 is the same span).")  # fmt: skip
-@share("--blur", "Strongest blur of a patch: "
-       "the fraction that the blurring kernel takes from its centre voxel.")  # fmt: skip
+@option(
+    "--learning-rate",
+    click.FloatRange(0, 1, min_open=True),
+    "Learning rate of Adam.  [default: 0.001, with --from 0.0002]",
+    callback=finite,
+)
+@option(
+    "--beta1",
+    click.FloatRange(0, 1, max_open=True),
+    "First beta of Adam (GANomaly: 0.5).",
+    0.9,
+    callback=finite,
+)
+@share("--gain", "Largest change of a patch's contrast, as a fraction; drawn for T1 and FLAIR separately.")
+@share(
+    "--shift",
+    "Largest shift of a patch's intensities "
+    "(1 is the span from the 5th to the 95th percentile of the brain).",
+)
+@share("--noise", "Largest standard deviation of the noise that is added to a patch (1 is the same span).")
+@share(
+    "--blur", "Strongest blur of a patch: the fraction that the blurring kernel takes from its centre voxel."
+)
 @option("--patience", COUNT, "Epochs without a lower validation loss before training stops.", 10)
-@option("--max-epochs", click.IntRange(min=0),
-        "Largest number of epochs, 0 for no limit.  [default: 0, with --from 3]")  # fmt: skip
-@option("--minutes", click.FloatRange(min=0, min_open=True),
-        "Minutes after which training pauses; the same command continues it.")  # fmt: skip
+@option(
+    "--max-epochs",
+    click.IntRange(min=0),
+    "Largest number of epochs, 0 for no limit.  [default: 0, with --from 3]",
+)
+@option(
+    "--minutes",
+    click.FloatRange(min=0, min_open=True),
+    "Minutes after which training pauses; the same command continues it.",
+)
 @option("--precision", ["32", "bf16"], "Precision of the networks: 32-bit floats, or bfloat16.", "32")
 @option("--device", DEVICES, "Device to train on; auto uses a GPU if there is one.", "auto")
 @option("--devices", COUNT, "Number of processes (GPUs) that train one model together.", 1)
@@ -142,8 +185,9 @@ def train(**options: Any) -> None:
 @path_option("--labels", "DIR", "Folder with label maps of whole heads, such as SynthSeg's.", required=True)
 @output("Network file to write (.safetensors).", "FILE")
 @option("--steps", COUNT, "Number of steps to train.", 1500)
-@option("--held-out", COUNT, "Number of label maps kept for validation, the last ones by name.", 4,
-        metavar="MAPS")  # fmt: skip
+@option(
+    "--held-out", COUNT, "Number of label maps kept for validation, the last ones by name.", 4, metavar="MAPS"
+)
 @seed(default=1)
 @PROGRESS_OF_DETECT
 @DEBUG

@@ -43,8 +43,11 @@ READINGS = (
     Reading("back-projection", "mean of overlapping patches", {"back_projection": "mean"}),
     Reading("isolated patch", "kept", {"min_patches": 1}),
     Reading("smallest finding", "8 patches (0.4 ml)", {"min_patches": 8}),
-    Reading("smallest finding, back-projection", "8 patches, mean of overlapping patches",
-            {"min_patches": 8, "back_projection": "mean"}),
+    Reading(
+        "smallest finding, back-projection",
+        "8 patches, mean of overlapping patches",
+        {"min_patches": 8, "back_projection": "mean"},
+    ),
     Reading("neighbours of a finding", "in-plane 8", {"neighbourhood": "8"}),
     Reading("factor 0.6745", "left out", {"z_factor": 1.0}),
     Reading("percentile N", "25", {"percentile": 25.0}),
@@ -52,14 +55,20 @@ READINGS = (
     Reading("percentile N", "90", {"percentile": 90.0}),
     Reading("stride", "2, smallest finding of the same volume", {"stride": 2, "min_patches": 8}),
     Reading("statistics", "of the scan itself", {"statistics": "scan"}),
-    Reading("several", "mean of overlapping patches, percentile 90, statistics of the scan",
-            {"back_projection": "mean", "percentile": 90.0, "statistics": "scan"}),
+    Reading(
+        "several",
+        "mean of overlapping patches, percentile 90, statistics of the scan",
+        {"back_projection": "mean", "percentile": 90.0, "statistics": "scan"},
+    ),
     Reading("statistics", "by tissue", {"statistics": "tissue"}),
     Reading("distance", "Mahalanobis", {"distance": "mahalanobis"}),
     Reading("distance, statistics", "Mahalanobis by tissue", {**_BY_TISSUE}),
-    Reading("distance, back-projection", "Mahalanobis by tissue, mean of overlapping patches",
-            {**_BY_TISSUE, "back_projection": "mean"}),
-)  # fmt: skip
+    Reading(
+        "distance, back-projection",
+        "Mahalanobis by tissue, mean of overlapping patches",
+        {**_BY_TISSUE, "back_projection": "mean"},
+    ),
+)
 """One at a time, but for those that name several."""
 
 
