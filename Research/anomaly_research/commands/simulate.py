@@ -64,7 +64,7 @@ def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **optio
     Without --subjects: the T1 and the FLAIR of one patient, with the truth. With it: a cohort in the layout
     of BIDS, of real scans or of simulated heads, with the truth in derivatives/truth; volumes as in the
     paper, with other lesions and artefacts, labelled as such. If interrupted, the same command continues
-    the cohort. Needs the extra "simulation" (nilearn).
+    the cohort.
 
     Example:
 
