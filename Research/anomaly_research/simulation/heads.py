@@ -58,7 +58,7 @@ class Heads(Protocol):
 
 
 class RealHeads(Heads):
-    """Real scans, at least one, lesion masks in the FLAIR's space; subject k gets scan k modulo their number."""
+    """Real scans, at least one, lesion masks in FLAIR space; subject k gets scan k modulo their number."""
 
     anatomy = "real"
 

@@ -31,7 +31,7 @@ _REGIONS = {
     Region.DEEP_GREY: (10, 11, 12, 13, 26, 49, 50, 51, 52, 58),
 }
 
-# What is round the brain, from 500 by SimNIBS charm's labels. Arteries and veins are half empty: they flow.
+# What is round the brain, from 500 by SimNIBS charm's labels. Flow leaves arteries and veins half empty.
 _AROUND: tuple[tuple[tuple[int, ...], Tissue, float], ...] = (
     (_CSF, signals.CSF, 1.0),
     (_WHITE, signals.WHITE_MATTER, 1.0),

@@ -14,9 +14,6 @@ from .shapes import smooth_noise
 _WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
 _SIGNAL_TO_NOISE = {"t1": 38.0, "flair": 32.0}
 
-See = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From a signal, and how bright every voxel of a grid is seen, to the voxels of the grid."""
-
 # Full width at half maximum over the slice thickness: neighbouring slices share a little, as they do when the
 # excitation pulse is short.
 _PROFILE_WIDTH = 0.9
@@ -72,7 +69,7 @@ def noisy(signal: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndar
 
 def acquire(
     signals: Mapping[str, np.ndarray],
-    see: See,
+    see: Callable[[np.ndarray, np.ndarray], np.ndarray],
     body: np.ndarray,
     grid: Grid,
     quality: float,
@@ -82,6 +79,7 @@ def acquire(
 
     Args:
         signals: "t1" and "flair", relative to white matter.
+        see: from a signal, and how bright every voxel of the grid is seen, to the voxels of the grid.
         body: bool on the grid.
         quality: signal to noise, as a multiple of the paper's.
     """

@@ -60,9 +60,8 @@ class SimulatedCohortSettings:
     perivascular: float = 0.4
     sulci: float = 0.3
     artefacts: float = 0.15
-    shapes: tuple[
-        Path, ...
-    ] = ()  # lesion masks in MNI space at 1 mm; half of the infarcts try to take one's shape
+    # lesion masks in MNI space at 1 mm; half of the infarcts take their shape from one, if one suits
+    shapes: tuple[Path, ...] = ()
 
     @property
     def shares(self) -> dict[str, float]:

@@ -69,7 +69,7 @@ def simulate_patient(seed: int) -> SimulatedPatient:
     brain = individual_brain(_fine_grid(), person)
     head = surround(brain, person)
 
-    made, taken = _make_infarcts(brain, DEFAULT_INFARCTS, disease)
+    made, taken = _make_infarcts(brain, disease)
     wmh = confounders.white_matter_hyperintensities(brain, 4.0, 14, taken, disease)
     spaces = confounders.perivascular_spaces(brain, 6, taken | wmh, disease)
     signals = _signals(brain, head, made, wmh, spaces, disease)
@@ -127,18 +127,16 @@ def _fine_grid() -> Grid:
     return grid_along_lps((*scan.origin[:2], bottom), size, (*scan.spacing[:2], layer))
 
 
-def _make_infarcts(
-    brain: Brain, plans: tuple[InfarctPlan, ...], rng: np.random.Generator
-) -> tuple[list[Infarct], np.ndarray]:
-    """The infarcts in the order of their plans, and where they are; the largest look for a place first."""
+def _make_infarcts(brain: Brain, rng: np.random.Generator) -> tuple[list[Infarct], np.ndarray]:
+    """`DEFAULT_INFARCTS` in their order, and where they are; the largest look for a place first."""
     # The extra slices at either end are not in the scan: nothing may lie there.
     taken = np.zeros(brain.mask.shape, bool)
     taken[: 2 * LAYERS] = taken[-2 * LAYERS :] = True
     made: dict[int, Infarct] = {}
-    for k in sorted(range(len(plans)), key=lambda k: -plans[k].volume_ml):
-        made[k] = make_infarct(brain, plans[k], taken, rng)
+    for k, plan in sorted(enumerate(DEFAULT_INFARCTS), key=lambda numbered: -numbered[1].volume_ml):
+        made[k] = make_infarct(brain, plan, taken, rng)
         taken[made[k].box] |= made[k].mask
-    return [made[k] for k in range(len(plans))], taken
+    return [made[k] for k in sorted(made)], taken
 
 
 def _signals(

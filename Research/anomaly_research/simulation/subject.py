@@ -166,8 +166,8 @@ def _place(
     """The infarcts by the number of their plan, and where no other lesion may be now."""
     taken = host.avoid | ~host.brain.mask
     made: dict[int, PlacedInfarct] = {}
-    for k in sorted(range(len(plans)), key=lambda k: -plans[k].volume_ml):
-        infarct = place_infarct(host.brain, plans[k], taken, shapes if rng.random() < 0.5 else (), rng)
+    for k, plan in sorted(enumerate(plans), key=lambda numbered: -numbered[1].volume_ml):
+        infarct = place_infarct(host.brain, plan, taken, shapes if rng.random() < 0.5 else (), rng)
         if infarct is not None:
             made[k] = infarct
             box, near = taken_by(infarct, host.brain.grid)
@@ -177,7 +177,7 @@ def _place(
 
 def _confound(
     host: Host,
-    given: Confounding,
+    confounding: Confounding,
     used: np.ndarray,
     paint: Paint,
     labels: np.ndarray,
@@ -200,15 +200,15 @@ def _confound(
             inner = labels[projection.box]
             inner[(projection.fractions(shape) >= CONFOUNDED_FROM) & (inner == 0)] = label
 
-    if given.wmh_ml > 0:
+    if confounding.wmh_ml > 0:
         foci = int(rng.integers(2, 12))
-        mask = confounders.white_matter_hyperintensities(brain, given.wmh_ml, foci, used, rng)
+        mask = confounders.white_matter_hyperintensities(brain, confounding.wmh_ml, foci, used, rng)
         put(mask, _gliosis(signals.WHITE_MATTER_HYPERINTENSITY, rng), 0.7, confounders.HYPERINTENSITY)
-    if given.perivascular:
-        mask = confounders.perivascular_spaces(brain, given.perivascular, used, rng)
+    if confounding.perivascular:
+        mask = confounders.perivascular_spaces(brain, confounding.perivascular, used, rng)
         put(mask, signals.vary(signals.CSF, rng, 0.05), 0.4, confounders.PERIVASCULAR_SPACE)
-    if given.sulci:
-        mask = confounders.widened_sulci(brain, given.sulci, used, rng)
+    if confounding.sulci:
+        mask = confounders.widened_sulci(brain, confounding.sulci, used, rng)
         put(mask, signals.vary(signals.CSF, rng, 0.05), 0.5, confounders.SULCUS)
 
 
