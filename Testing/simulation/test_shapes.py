@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from anomaly_research.simulation.random_fields import pick, smooth_noise
-from anomaly_research.simulation.shapes import random_blob
+from anomaly_research.simulation.shapes import pick, random_blob, smooth_noise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage

@@ -22,10 +22,9 @@ _NOTICEABLE, _LEAST_SHARE = 1.5, 0.05
 def spoil(
     values: np.ndarray, grid: Grid, kind: str, noise: float, white: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give an image an artefact.
+    """Give an image (float32, slices, rows, columns) an artefact.
 
     Args:
-        values: float32 (slices, rows, columns) on `grid`.
         kind: one of `KINDS`.
         noise: standard deviation of the image's noise.
         white: intensity of white matter.
@@ -35,10 +34,8 @@ def spoil(
         it, all others are as they were; and bool, where it changed the image by more than its noise.
     """
     # Slices first, then the phase-encoding direction: left to right or front to back.
-    order, _ = lps_axes(grid)
-    through = (
-        2 - int(np.argmax(grid.spacing)) if max(grid.spacing) > 1.2 * min(grid.spacing) else 2 - order[2]
-    )
+    thick = max(grid.spacing) > 1.2 * min(grid.spacing)
+    through = 2 - (int(np.argmax(grid.spacing)) if thick else lps_axes(grid)[0][2])
     first, second = (axis for axis in range(3) if axis != through)
     phase, frequency = (first, second) if rng.random() < 0.7 else (second, first)
     axes = (through, phase, frequency)

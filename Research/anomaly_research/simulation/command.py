@@ -19,19 +19,12 @@ def simulate_from_options(
 ) -> str:
     """Make the cohort; returns a sentence about what was made. What cannot be used is an InputError."""
     fewest, most = _range(options["infarcts"])
-    shares = {name: options[name] for name in ("wmh", "perivascular", "sulci", "artefacts")}
     if subjects + options["lesion_free"] < 1:
         raise InputError("A cohort of no subjects was asked for: give --subjects, or --lesion-free, or both.")
-    heads = _heads(options, output)
-    settings = SimulatedCohortSettings(
-        subjects=subjects,
-        lesion_free=options["lesion_free"],
-        seed=seed,
-        fewest=fewest,
-        most=most,
-        shapes=_files(options["shapes"], "--shapes", "*_lesion.nii.gz"),
-        **shares,
-    )
+    heads = _heads(options)
+    shapes = _files(options["shapes"], "--shapes", "*_lesion.nii.gz")
+    same = {name: options[name] for name in ("lesion_free", "wmh", "perivascular", "sulci", "artefacts")}
+    settings = SimulatedCohortSettings(subjects, seed=seed, fewest=fewest, most=most, shapes=shapes, **same)
     made, there = simulate_cohort(output, heads, settings, report)
     before = f"; {there} were there already" if there else ""
     failed = subjects + options["lesion_free"] - made - there
@@ -42,14 +35,12 @@ def simulate_from_options(
 
 def _range(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
-    if found:
-        fewest, most = int(found[1]), int(found[2] or found[1])
-        if 1 <= fewest <= most <= 20:
-            return fewest, most
+    if found and 1 <= (fewest := int(found[1])) <= (most := int(found[2] or found[1])) <= 20:
+        return fewest, most
     raise InputError(f"--infarcts-per-subject {text} is no range: give one such as 1-6, within 1 to 20.")
 
 
-def _heads(options: Mapping[str, Any], output: Path) -> Heads:
+def _heads(options: Mapping[str, Any]) -> Heads:
     sources, labels = options["sources"], options["labels"]
     anatomy = options["anatomy"] or ("real" if sources else "synthseg" if labels else "icbm152")
     if anatomy == "real":

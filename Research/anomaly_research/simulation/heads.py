@@ -1,4 +1,4 @@
-"""Whose head a subject gets: a person's whose scan is there, or one that is made up, from the template or label maps."""
+"""Whose head a subject gets: one of a real scan, or one made up from the template or from label maps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .confounders import HYPERINTENSITY, TUMOUR
 from .host import FINE_MM, Host, analyse
 from .label_maps import head_of_labels
 from .rendering import POINT_SPREAD, Projection
-from .simulated_brain import Brain, grid_along_lps, individual_brain
+from .simulated_brain import Brain, Spacing, grid_along_lps, individual_brain
 from .surrounding_tissues import SurroundingTissues, healthy_signals, surround
 
 _PAPER_VOXEL_ML = 0.9 * 0.9 * 4.0 / 1000
@@ -30,26 +30,21 @@ _CORNER_MM, _SIZE_MM = (-90.0, -96.0, -68.0), (180.0, 219.0, 152.0)
 
 @dataclass(frozen=True)
 class Head:
-    """A head that lesions can be put into: the analysed scan, the person (unit of resampling), the scan's name."""
+    """A head that lesions can be put into."""
 
     host: Host
-    patient: str
-    source: str
+    patient: str  # the person: the unit of resampling
+    source: str  # the scan's name
 
 
 class Heads(Protocol):
-    """Where heads come from.
+    """Where heads come from."""
 
-    Attributes:
-        anatomy: "real", "ICBM152" or "synthseg".
-        limit: how many lesion-free ones there are; None: any number.
-    """
-
-    anatomy: str
-    limit: int | None = None
+    anatomy: str  # "real", "ICBM152" or "synthseg"
+    limit: int | None = None  # how many lesion-free ones there are; None: any number
 
     def batch(self, number: int) -> int:
-        """Which subjects should be made one after the other, because they share a head: those of one batch."""
+        """Which subjects are best made one after the other as they share a head: those of one batch."""
         return number
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
@@ -63,10 +58,7 @@ class Heads(Protocol):
 
 
 class RealHeads(Heads):
-    """Real scans, at least one; subject k gets scan k modulo their number.
-
-    The lesion masks of the entries are in the FLAIR's space.
-    """
+    """Real scans, at least one, lesion masks in FLAIR space; subject k gets scan k modulo their number."""
 
     anatomy = "real"
 
@@ -105,11 +97,11 @@ class RealHeads(Heads):
 
 
 class TemplateHeads(Heads):
-    """Persons made of the ICBM152 maps, each subject another one, scanned at a spacing (mm along x, y, z)."""
+    """Persons made of the ICBM152 maps, each subject another one, scanned at a spacing."""
 
     anatomy = "ICBM152"
 
-    def __init__(self, spacing: tuple[float, float, float]) -> None:
+    def __init__(self, spacing: Spacing) -> None:
         self._spacing = spacing
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
@@ -125,17 +117,12 @@ class TemplateHeads(Heads):
 
 
 class LabelHeads(Heads):
-    """Persons made of whole-head label maps, deformed a little anew for each subject.
-
-    Args:
-        maps: at least one, with the labels of FreeSurfer and, outside the brain, of SimNIBS charm (as those
-            that come with SynthSeg, Billot et al., Med Image Anal 2023).
-        spacing: mm along x, y, z of the scans.
-    """
+    """Persons made of whole-head label maps (see `label_maps`), deformed a little anew for each subject."""
 
     anatomy = "synthseg"
 
-    def __init__(self, maps: tuple[Path, ...], spacing: tuple[float, float, float]) -> None:
+    def __init__(self, maps: tuple[Path, ...], spacing: Spacing) -> None:
+        """At least one map; the spacing of the scans."""
         self._maps, self._spacing = maps, spacing
 
     def head(self, number: int, subject: str, seed: np.random.SeedSequence) -> Head:
@@ -143,19 +130,17 @@ class LabelHeads(Heads):
         person, physics = (np.random.default_rng(s) for s in seed.spawn(2))
         path = self._maps[number % len(self._maps)]
         brain, around = head_of_labels(path, person)
-        study = scan_head(brain, around, self._spacing, physics)
+        host = analyse(scan_head(brain, around, self._spacing, physics), anatomy=brain)
         name = path.name.split(".")[0]
-        return Head(analyse(study, anatomy=brain), name, name)
+        return Head(host, name, name)
 
     def description(self) -> dict[str, object]:
         """The anatomy, its maps and the spacing."""
-        names = [path.name.split(".")[0] for path in self._maps]
-        return {"Anatomy": self.anatomy, "Maps": names, "SpacingMillimetres": list(self._spacing)}
+        maps = [path.name.split(".")[0] for path in self._maps]
+        return {"Anatomy": self.anatomy, "Maps": maps, "SpacingMillimetres": list(self._spacing)}
 
 
-def scan_head(
-    brain: Brain, around: SurroundingTissues, spacing: tuple[float, float, float], rng: np.random.Generator
-) -> Study:
+def scan_head(brain: Brain, around: SurroundingTissues, spacing: Spacing, rng: np.random.Generator) -> Study:
     """T1, FLAIR and brain mask of a head, on one grid.
 
     Args:
@@ -185,7 +170,7 @@ def scan_head(
     return Study(t1, flair, mask)
 
 
-def _grid(corner: Sequence[float], extent: Sequence[float], spacing: tuple[float, float, float]) -> Grid:
+def _grid(corner: Sequence[float], extent: Sequence[float], spacing: Spacing) -> Grid:
     """A grid along L, P, S that fills a box (lowest corner and extent in mm) with whole voxels."""
     size = [max(1, int(e / s + 1e-6)) for e, s in zip(extent, spacing, strict=True)]
     return grid_along_lps([c + s / 2 for c, s in zip(corner, spacing, strict=True)], size, spacing)

@@ -23,8 +23,7 @@ from AnomalyDetectionLib.imaging.volume import Study, Volume, name_of
 from scipy import ndimage
 
 from .confounders import HYPERINTENSITY
-from .simulated_brain import Brain, brain_regions, grid_along_lps, ventricle_distance
-from .template_fit import template_coordinates
+from .simulated_brain import Brain, brain_regions, grid_along_lps, template_coordinates, ventricle_distance
 from .tissue_levels import Noise, TissueLevels, measure_noise, tissue_levels
 
 #: The grid that anatomy is looked at on: mm, and how far it reaches beyond the brain.
@@ -36,45 +35,29 @@ AWAY_MM = 3.0
 
 @dataclass(frozen=True)
 class HostImage:
-    """One image of a host.
+    """One image of a host."""
 
-    Attributes:
-        scan: as it was given.
-        channel: 0 T1, 1 FLAIR.
-        from_flair: 4 x 4, LPS points of FLAIR space to LPS points of this image's space.
-        bias: float32 on the brain's grid, what the image was multiplied by.
-        noise: of the image as it was given.
-    """
-
-    scan: NiftiScan
-    channel: int
-    from_flair: np.ndarray
-    bias: np.ndarray
-    noise: Noise
+    scan: NiftiScan  # as it was given
+    channel: int  # 0 T1, 1 FLAIR
+    from_flair: np.ndarray  # 4 x 4, LPS points of FLAIR space to LPS points of this image's space
+    bias: np.ndarray  # float32 on the brain's grid, what the image was multiplied by
+    noise: Noise  # of the image as it was given
 
 
 @dataclass(frozen=True)
 class Host:
-    """A scan and all that has to be known to put lesions into it.
-
-    Attributes:
-        t1, flair: the images.
-        brain: on a grid of 1 mm in FLAIR space.
-        levels: of the tissues, bias-corrected.
-        avoid: bool on the brain's grid: known lesions and bright FLAIR clusters, widened by `AWAY_MM`.
-        known: bool on the FLAIR's grid: the known lesions.
-        known_class: what they are, as of `imaging.bids.CONFOUNDERS`.
-        mask: bool on the FLAIR's grid: the brain.
-    """
+    """A scan and all that has to be known to put lesions into it."""
 
     t1: HostImage
     flair: HostImage
-    brain: Brain
-    levels: TissueLevels
-    avoid: np.ndarray
-    known: np.ndarray
-    mask: np.ndarray
-    known_class: int = HYPERINTENSITY
+    brain: Brain  # on a grid of 1 mm in FLAIR space
+    levels: TissueLevels  # bias-corrected
+    avoid: (
+        np.ndarray
+    )  # bool on the brain's grid: known lesions and bright FLAIR clusters, widened by `AWAY_MM`
+    known: np.ndarray  # bool on the FLAIR's grid: the known lesions
+    mask: np.ndarray  # bool on the FLAIR's grid: the brain
+    known_class: int = HYPERINTENSITY  # what the known lesions are, as of `truth_files.CONFOUNDERS`
 
 
 def analyse(study: Study, lesions: Volume | None = None, anatomy: Brain | None = None) -> Host:
@@ -83,7 +66,7 @@ def analyse(study: Study, lesions: Volume | None = None, anatomy: Brain | None =
     Args:
         study: T1 and FLAIR; the brain mask in the FLAIR's space, or it is found by deepbet.
         lesions: known lesions, not 0, in the FLAIR's physical space.
-        anatomy: the brain, where it is known because the scan was simulated. Its grid in FLAIR space.
+        anatomy: the brain, where it is known because the scan was simulated; its grid in FLAIR space.
 
     Raises:
         InputError: if the two cannot be the same head, show no brain or have no contrast, the mask does not
@@ -100,10 +83,8 @@ def analyse(study: Study, lesions: Volume | None = None, anatomy: Brain | None =
 
 def _analyse(study: Study, lesions: Volume | None, anatomy: Brain | None) -> Host:
     flair_grid = Grid.of(study.flair.image)
-    if study.brain_mask is not None:
-        mask = given_brain(study.brain_mask, study.flair)
-    else:
-        mask = extract_brain(study.flair)
+    given = study.brain_mask
+    mask = extract_brain(study.flair) if given is None else given_brain(given, study.flair)
     settings = PreparationSettings(register="auto" if anatomy is None else "off")
     alignment = align(study.t1, study.flair, mask, settings)
     to_t1 = transform_of(alignment)
@@ -126,25 +107,20 @@ def _analyse(study: Study, lesions: Volume | None, anatomy: Brain | None) -> Hos
     scale = intensity_scale(even[1], inside, 5.0, 95.0, name=name_of(study.flair, "the FLAIR"))
     bright = bright_clusters(scale.apply(even[1]), inside)
     lesion = _on_grid(flair_grid.image(known.astype(np.float32)), grid, sitk.Transform()) > 0.05
-    distance = ndimage.distance_transform_edt(~(bright | lesion), sampling=grid.spacing[::-1])
-    avoid = distance <= AWAY_MM if (bright | lesion).any() else np.zeros(grid.shape, bool)
+    avoid = bright | lesion
+    if avoid.any():
+        avoid = ndimage.distance_transform_edt(~avoid, sampling=grid.spacing[::-1]) <= AWAY_MM
 
     flair_scan, t1_scan = nifti_scan(study.flair), nifti_scan(study.t1)
     # Noise is measured where the tissue is all white matter, in voxels as they were acquired.
     white = ((brain.white > 0.9) & ~avoid).astype(np.float32)
-    noises = []
-    for scan, transform in ((t1_scan, to_t1.GetInverse()), (flair_scan, sitk.Transform())):
-        there = _on_grid(grid.image(white), scan.grid, transform) > 0.95
-        noises.append(measure_noise(scan.values, there))
-    return Host(
-        t1=HostImage(t1_scan, 0, matrix, biases[0], noises[0]),
-        flair=HostImage(flair_scan, 1, np.eye(4), biases[1], noises[1]),
-        brain=brain,
-        levels=levels,
-        avoid=avoid,
-        known=known,
-        mask=mask,
+    t1_noise, flair_noise = (
+        measure_noise(scan.values, _on_grid(grid.image(white), scan.grid, transform) > 0.95)
+        for scan, transform in ((t1_scan, to_t1.GetInverse()), (flair_scan, sitk.Transform()))
     )
+    t1 = HostImage(t1_scan, 0, matrix, biases[0], t1_noise)
+    flair = HostImage(flair_scan, 1, np.eye(4), biases[1], flair_noise)
+    return Host(t1, flair, brain, levels, avoid, known, mask)
 
 
 def _fine_grid(flair: Grid, mask: np.ndarray) -> Grid:
@@ -155,10 +131,9 @@ def _fine_grid(flair: Grid, mask: np.ndarray) -> Grid:
 
 
 def _on_grid(image: sitk.Image, grid: Grid, transform: sitk.Transform) -> np.ndarray:
-    """The image on another grid, linear, 0 where it does not reach; the transform leads from grid to image."""
-    return sitk.GetArrayFromImage(
-        sitk.Resample(image, grid.empty_image(), transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
-    )
+    """The image on another grid, linear, 0 where it does not reach; the transform leads to the image."""
+    there = sitk.Resample(image, grid.empty_image(), transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(there)
 
 
 def _bias(image: np.ndarray, corrected: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -14,46 +14,38 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
-from .random_fields import smooth_noise
-from .shapes import largest_piece
-from .signals import (
-    CORTICAL_BONE,
-    CSF,
-    FAT,
-    GREY_MATTER,
-    MARROW,
-    MUSCLE,
-    SKIN,
-    VITREOUS,
-    WHITE_MATTER,
-    Tissue,
-)
-from .simulated_brain import Brain, Region, brain_regions, grid_along_lps
+from . import signals
+from .shapes import closed_with_ball, largest_piece, smooth_noise
+from .signals import Tissue
+from .simulated_brain import Brain, Region, brain_regions, grid_along_lps, template_coordinates
 from .surrounding_tissues import SurroundingTissues
-from .template_fit import template_coordinates
 
 # FreeSurfer's colour table. 25 and 57 are lesions of the white matter, which are made white matter here.
 _WHITE = (2, 41, 7, 46, 16, 28, 60, 25, 57, 85)
 _GREY = (3, 42, 8, 47, 10, 11, 12, 13, 17, 18, 26, 49, 50, 51, 52, 53, 54, 58)
-_VENTRICLES = (4, 43, 14, 5, 44, 72, 136, 137, 163, 164)
-_CSF = (*_VENTRICLES, 15, 24, 30, 62)
-_CEREBELLUM, _BRAIN_STEM = (7, 8, 46, 47), (16,)
-_DEEP = (10, 11, 12, 13, 26, 49, 50, 51, 52, 58)
+_CSF = (4, 43, 14, 5, 44, 72, 136, 137, 163, 164, 15, 24, 30, 62)
 _INNER_VENTRICLES = (4, 43, 14)
+_REGIONS = {
+    Region.CEREBELLUM: (7, 8, 46, 47),
+    Region.BRAIN_STEM: (16,),
+    Region.DEEP_GREY: (10, 11, 12, 13, 26, 49, 50, 51, 52, 58),
+}
 
-# SimNIBS charm's labels: what they are made of. Arteries and veins are half empty by their flow.
-_SOFT, _SKIN = 507, 511
+# What is round the brain, from 500 by SimNIBS charm's labels. Flow leaves arteries and veins half empty.
 _AROUND: tuple[tuple[tuple[int, ...], Tissue, float], ...] = (
-    ((506,), VITREOUS, 1.0),
-    ((508,), MUSCLE, 1.0),
-    ((502, 514), MUSCLE, 0.5),
-    ((509, 511), SKIN, 1.0),
-    ((512, 530), WHITE_MATTER, 1.0),
-    ((515,), CORTICAL_BONE, 1.0),
-    ((516,), MARROW, 1.0),
+    (_CSF, signals.CSF, 1.0),
+    (_WHITE, signals.WHITE_MATTER, 1.0),
+    (_GREY, signals.GREY_MATTER, 1.0),
+    ((506,), signals.VITREOUS, 1.0),
+    ((508,), signals.MUSCLE, 1.0),
+    ((502, 514), signals.MUSCLE, 0.5),
+    ((509, 511), signals.SKIN, 1.0),
+    ((512, 530), signals.WHITE_MATTER, 1.0),
+    ((515,), signals.CORTICAL_BONE, 1.0),
+    ((516,), signals.MARROW, 1.0),
 )
 #: Soft tissue this near to the skin is fat; deeper, muscle with fat in it.
-_FAT_MM = 9.0
+_SOFT, _FAT_MM = 507, 9.0
 #: The field of view beyond the brain: to the sides, and below and above it.
 _SIDE_MM, _BELOW_MM, _ABOVE_MM = 30.0, 6.0, 20.0
 
@@ -74,16 +66,15 @@ def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Surroun
     grid = _field_of_view(labels, native)
     labels = _deformed(labels, native, grid, rng)
     tissue = np.isin(labels, (*_WHITE, *_GREY, *_INNER_VENTRICLES))
-    # The brain with the fluid in its sulci, not the cistern between it and the skull.
-    closed = _closing(tissue, 3.0)
+    # The brain with the fluid in its sulci, not the cistern between it and the skull: closed by 3 voxels.
+    closed = closed_with_ball(np.pad(tissue, 5), (1.0, 1.0, 1.0), 3.1)[(slice(5, -5),) * 3]
     mask = tissue | (closed & np.isin(labels, (*_CSF, 502, 514)))
     mask = largest_piece(ndimage.binary_opening(mask, iterations=2))
 
-    def amount(*which: int) -> np.ndarray:
-        return ndimage.gaussian_filter(np.isin(labels, which).astype(np.float32), 0.6)
-
-    white, grey = amount(*_WHITE), amount(*_GREY)
-    fluid = amount(*_CSF)
+    white, grey, fluid = (
+        ndimage.gaussian_filter(np.isin(labels, which).astype(np.float32), 0.6)
+        for which in (_WHITE, _GREY, _CSF)
+    )
     # The brain's tissues add up to 1 in its mask; whatever else the blur brought in goes.
     total = np.maximum(white + grey + fluid, 1e-3)
     white, grey = (np.where(mask, v / total, 0).astype(np.float32) for v in (white, grey))
@@ -91,14 +82,11 @@ def head_of_labels(path: Path, rng: np.random.Generator) -> tuple[Brain, Surroun
 
     like_t1 = white + 0.8 * grey + 0.25 * csf
     mni = template_coordinates(like_t1, mask, grid)
-    ventricles = np.isin(labels, _INNER_VENTRICLES) & mask
-    regions = brain_regions(mni, white, grey, csf, mask, ventricles)
-    named = ((_CEREBELLUM, Region.CEREBELLUM), (_BRAIN_STEM, Region.BRAIN_STEM), (_DEEP, Region.DEEP_GREY))
-    for which, region in named:
+    regions = brain_regions(mni, white, grey, csf, mask, np.isin(labels, _INNER_VENTRICLES))
+    for region, which in _REGIONS.items():
         regions[np.isin(labels, which) & mask] = region
     # Rules may have put a cerebellum or a brain stem where the map has the forebrain.
-    forebrain = np.isin(labels, (2, 41, 3, 42)) & mask
-    misplaced = forebrain & np.isin(regions, (Region.CEREBELLUM, Region.BRAIN_STEM))
+    misplaced = np.isin(labels, (2, 41, 3, 42)) & np.isin(regions, (Region.CEREBELLUM, Region.BRAIN_STEM))
     regions[misplaced] = np.where(white > grey, Region.WHITE_MATTER, Region.CORTEX)[misplaced]
     brain = Brain(white, grey, csf, mask, regions, mni, grid)
     return brain, _surroundings(labels, brain, rng)
@@ -119,55 +107,36 @@ def _deformed(labels: np.ndarray, native: Grid, grid: Grid, rng: np.random.Gener
     scale = rng.uniform(0.97, 1.03, 3)
     mirrored = rng.random() < 0.5
     index = []
-    for axis in range(3):
-        place = np.arange(grid.shape[axis], dtype=np.float32)
-        middle = (grid.shape[axis] - 1) / 2
-        place = (place - middle) * scale[axis] + middle
+    for axis, (n, step) in enumerate(zip(grid.shape, native.spacing[::-1], strict=True)):
+        middle = (n - 1) / 2
+        place = (np.arange(n, dtype=np.float32) - middle) * scale[axis] + middle
         if axis == 2 and mirrored:
             place = place[::-1]
         # Both grids run along L, P, S; only their origins and steps differ.
-        start = (grid.origin[2 - axis] - native.origin[2 - axis]) / native.spacing[2 - axis]
-        line = (place / native.spacing[2 - axis] + start).astype(np.float32)
-        field = 2.0 * smooth_noise(rng, grid.shape, spacing, 35.0) + 0.8 * smooth_noise(
-            rng, grid.shape, spacing, 11.0
-        )
-        index.append(
-            line.reshape([-1 if a == axis else 1 for a in range(3)]) + field / native.spacing[2 - axis]
-        )
+        start = (grid.origin[2 - axis] - native.origin[2 - axis]) / step
+        line = (place / step + start).astype(np.float32)
+        field = 2.0 * smooth_noise(rng, grid.shape, spacing, 35.0)
+        field = field + 0.8 * smooth_noise(rng, grid.shape, spacing, 11.0)
+        index.append(line.reshape([-1 if a == axis else 1 for a in range(3)]) + field / step)
     return ndimage.map_coordinates(labels, np.stack(index), order=0, mode="nearest")
 
 
 def _surroundings(labels: np.ndarray, brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
     """What lies round the brain."""
     free = 1 - (brain.white + brain.grey + brain.csf)
-    spacing = brain.grid.spacing[::-1]
     body = ndimage.binary_fill_holes(labels > 0)
     depth = ndimage.distance_transform_edt(~body) - ndimage.distance_transform_edt(body)
     parts: list[tuple[Tissue, np.ndarray]] = []
 
-    def put(tissue: Tissue, mask: np.ndarray, share: float | np.ndarray = 1.0) -> None:
-        soft = ndimage.gaussian_filter(mask.astype(np.float32), 0.5)
+    def put(tissue: Tissue, mask: np.ndarray, share: float | np.ndarray) -> None:
+        soft = ndimage.gaussian_filter((mask & ~brain.mask).astype(np.float32), 0.5)
         parts.append((tissue, (soft * free * share).astype(np.float32)))
 
-    outside = ~brain.mask
-    put(CSF, np.isin(labels, _CSF) & outside)
-    put(WHITE_MATTER, np.isin(labels, _WHITE) & outside)
-    put(GREY_MATTER, np.isin(labels, _GREY) & outside)
     for which, tissue, share in _AROUND:
-        put(tissue, np.isin(labels, which) & outside, share)
-    soft = labels == _SOFT
+        put(tissue, np.isin(labels, which), share)
     shallow = np.clip((_FAT_MM + depth) / 3, 0, 1)
-    streaks = np.clip(0.1 + 0.8 * (smooth_noise(rng, labels.shape, spacing, 7.0) > 1.0), 0, 1)
+    streaks = 0.1 + 0.8 * (smooth_noise(rng, labels.shape, brain.grid.spacing[::-1], 7.0) > 1.0)
     fatty = np.maximum(shallow, streaks).astype(np.float32)
-    put(FAT, soft & outside, fatty)
-    put(MUSCLE, soft & outside, 1 - fatty)
+    put(signals.FAT, labels == _SOFT, fatty)
+    put(signals.MUSCLE, labels == _SOFT, 1 - fatty)
     return SurroundingTissues(tuple(parts), body, depth.astype(np.float32))
-
-
-def _closing(mask: np.ndarray, reach_mm: float) -> np.ndarray:
-    """Closed with a ball; on a grid of 1 mm."""
-    pad = int(reach_mm) + 2
-    padded = np.pad(mask, pad)
-    wide = ndimage.distance_transform_edt(~padded) <= reach_mm
-    closed = ndimage.distance_transform_edt(wide) > reach_mm
-    return (closed | padded)[(slice(pad, -pad),) * 3]

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .random_fields import pick, smooth_noise
-from .rendering import Box
-from .shapes import box_round, ellipsoid_field, largest_piece, lowest, offsets_mm, radius_mm, random_rotation
+from .rendering import Box, box_round
+from .shapes import ellipsoid, largest_piece, lowest, offsets_mm, pick, radius_mm, rotation_of, smooth_noise
 from .simulated_brain import Brain, Region
 
 KINDS = ("cortical", "lacunar", "large subcortical", "infratentorial")
@@ -22,48 +21,38 @@ KINDS = ("cortical", "lacunar", "large subcortical", "infratentorial")
 
 @dataclass(frozen=True)
 class InfarctPlan:
-    """An infarct to be made.
+    """An infarct to be made."""
 
-    Attributes:
-        kind: one of `KINDS`.
-        volume_ml: more than 0.
-        cavitated: whether its centre has become a cavity.
-        place: of an infratentorial one, "brain stem" or "cerebellum"; "": as its volume has room.
-        rim_mm: how thick the gliosis round its cavity is; 0: a quarter of its radius, 0.7 to 2.6 mm.
-    """
+    kind: str  # one of `KINDS`
+    volume_ml: float  # more than 0
+    cavitated: bool = True  # whether its centre has become a cavity
+    place: str = ""  # of an infratentorial one, "brain stem" or "cerebellum"; "": as its volume has room
+    rim_mm: float = 0.0  # of the gliosis round its cavity; 0: a quarter of its radius, 0.7 to 2.6 mm
 
-    kind: str
-    volume_ml: float
-    cavitated: bool = True
-    place: str = ""
-    rim_mm: float = 0.0
+    @property
+    def radius_mm(self) -> float:
+        """Of the ball of its volume."""
+        return radius_mm(self.volume_ml)
+
+    @property
+    def reach_mm(self) -> float:
+        """How far from its centre it may need room."""
+        return 2.2 * self.radius_mm + 8.0
 
 
 @dataclass(frozen=True)
 class LesionRecord:
-    """An infarct that was made.
+    """An infarct that was made."""
 
-    Attributes:
-        number: its label in the truth, from 1.
-        kind: one of `KINDS`.
-        region: name of the `Region` most of it lies in, in lower case.
-        side: "left" or "right" of the patient.
-        cavitated: whether it has a cavity.
-        volume_ml: of the shape on the fine grid, rim included.
-        voxel_volume_ml: of its voxels in the truth.
-        centroid_ras: mm.
-        shape: where its shape comes from: "noise", or the name of a mask.
-    """
-
-    number: int
-    kind: str
-    region: str
-    side: str
+    number: int  # its label in the truth, from 1
+    kind: str  # one of `KINDS`
+    region: str  # name of the `Region` most of it lies in, in lower case
+    side: str  # "left" or "right" of the patient
     cavitated: bool
-    volume_ml: float
-    voxel_volume_ml: float
-    centroid_ras: tuple[float, float, float]
-    shape: str = "noise"
+    volume_ml: float  # of the shape on the fine grid, rim included
+    voxel_volume_ml: float  # of its voxels in the truth
+    centroid_ras: tuple[float, float, float]  # mm
+    shape: str = "noise"  # where its shape comes from: "noise", or the name of a mask
 
     def columns(self) -> dict[str, str]:
         """What tables of lesions say about it, but for its number."""
@@ -71,28 +60,19 @@ class LesionRecord:
         columns["cavitated"] = "yes" if self.cavitated else "no"
         columns["volume_ml"] = f"{self.volume_ml:.4f}"
         columns["voxel_volume_ml"] = f"{self.voxel_volume_ml:.4f}"
-        return columns | {
-            f"centroid_{axis}_mm": f"{c:.1f}" for axis, c in zip("ras", self.centroid_ras, strict=True)
-        }
+        centroid = zip("ras", self.centroid_ras, strict=True)
+        return columns | {f"centroid_{axis}_mm": f"{c:.1f}" for axis, c in centroid}
 
 
 @dataclass(frozen=True)
 class Infarct:
-    """An infarct on a brain's grid, cut out to a box.
+    """An infarct on a brain's grid, cut out to a box."""
 
-    Attributes:
-        plan: what was asked for.
-        box: slices into the brain's arrays.
-        mask: bool, in the box.
-        weight: float32 0 to 1, how much of each voxel is lesion: the mask with a soft edge.
-        cavity: float32 0 to 1, the share of cavity in the lesion's part of a voxel; the rest is gliosis.
-    """
-
-    plan: InfarctPlan
-    box: Box
-    mask: np.ndarray
-    weight: np.ndarray
-    cavity: np.ndarray
+    plan: InfarctPlan  # what was asked for
+    box: Box  # of the brain's arrays
+    mask: np.ndarray  # bool, in the box
+    weight: np.ndarray  # float32 0 to 1, how much of each voxel is lesion: the mask with a soft edge
+    cavity: np.ndarray  # float32 0 to 1, the share of cavity in that; the rest is gliosis
 
 
 def make_infarct(brain: Brain, plan: InfarctPlan, taken: np.ndarray, rng: np.random.Generator) -> Infarct:
@@ -108,7 +88,7 @@ def make_infarct(brain: Brain, plan: InfarctPlan, taken: np.ndarray, rng: np.ran
     if plan.kind not in KINDS or plan.volume_ml <= 0:
         raise ValueError(f"cannot make a {plan.kind} infarct of {plan.volume_ml} ml")
     spacing = brain.grid.spacing[::-1]
-    halves = [int(np.ceil(reach_mm(plan) / s)) for s in spacing]
+    halves = [int(np.ceil(plan.reach_mm / s)) for s in spacing]
     sites = infarct_sites(brain, plan, rng)
     for _ in range(50):
         centre = pick(rng, sites)
@@ -116,35 +96,34 @@ def make_infarct(brain: Brain, plan: InfarctPlan, taken: np.ndarray, rng: np.ran
             break
         box = box_round(centre, halves, brain.mask.shape)
         room = infarct_room(brain, plan, box)
-        margin = int(np.ceil(3.0 / min(spacing)))
         if taken[box].any():
-            room &= ~ndimage.binary_dilation(taken[box], iterations=margin)
-        field = infarct_field(brain, plan, box, centre, rng)
-        made = grow_infarct(brain, plan, box, field, room, rng)
+            room &= ~ndimage.binary_dilation(taken[box], iterations=int(np.ceil(3.0 / min(spacing))))
+        made = grow_infarct(brain, plan, box, infarct_field(brain, plan, box, centre, rng), room, rng)
         if made is not None:
             return made
     raise ValueError(f"found no place where {plan.volume_ml} ml of {plan.kind} infarct fit in one piece")
 
 
-def region_name(regions: np.ndarray) -> str:
-    """The name of the `Region` that most voxels of a brain lie in, in lower case."""
-    return (
-        Region(int(np.bincount(regions[regions != Region.OUTSIDE]).argmax())).name.lower().replace("_", " ")
+def record_of(infarct: Infarct, brain: Brain, number: int, voxel_volume_ml: float) -> LesionRecord:
+    """What became of an infarct in a brain."""
+    z, y, x = np.argwhere(infarct.mask).mean(axis=0) + [b.start for b in infarct.box]
+    left, posterior, superior = brain.grid.points(np.array([[x, y, z]]))[0].tolist()
+    regions = brain.regions[infarct.box][infarct.mask]
+    most = Region(int(np.bincount(regions[regions != Region.OUTSIDE]).argmax()))
+    return LesionRecord(
+        number=number,
+        kind=infarct.plan.kind,
+        region=most.name.lower().replace("_", " "),
+        side="left" if left > 0 else "right",
+        cavitated=infarct.plan.cavitated,
+        volume_ml=float(infarct.mask.sum()) * brain.grid.voxel_ml,
+        voxel_volume_ml=voxel_volume_ml,
+        centroid_ras=(-left, -posterior, superior),
     )
 
 
-def reach_mm(plan: InfarctPlan) -> float:
-    """How far from its centre an infarct may need room."""
-    return 2.2 * radius_mm(plan.volume_ml) + 8.0
-
-
 def grow_infarct(
-    brain: Brain,
-    plan: InfarctPlan,
-    box: Box,
-    field: np.ndarray,
-    room: np.ndarray,
-    rng: np.random.Generator,
+    brain: Brain, plan: InfarctPlan, box: Box, field: np.ndarray, room: np.ndarray, rng: np.random.Generator
 ) -> Infarct | None:
     """The infarct that fills the room in the box from where the field is lowest; None where it does not fit.
 
@@ -153,39 +132,30 @@ def grow_infarct(
         room: bool, in the box: where it may be.
     """
     mask = _one_piece(field, room, max(1, round(plan.volume_ml / brain.grid.voxel_ml)))
-    if mask is None:
-        return None
-    weight, cavity = _composition(brain, plan, box, mask, rng)
-    return Infarct(plan, box, mask, weight, cavity)
+    return None if mask is None else Infarct(plan, box, mask, *_composition(brain, plan, box, mask, rng))
 
 
 def infarct_sites(brain: Brain, plan: InfarctPlan, rng: np.random.Generator) -> np.ndarray:
     """The voxels an infarct of this kind may be centred on, as a bool array."""
     regions, (x, y, z) = brain.regions, brain.mni
     if plan.kind == "large subcortical":
-        chosen = (abs(abs(x) - 24) < 4) & (abs(y - 4) < 10) & (abs(z - 6) < 7)
-    elif plan.kind == "lacunar":
-        deep_white = (
-            (regions == Region.WHITE_MATTER) & (brain.white > 0.97) & (z > -2) & (z < 40) & (abs(x) > 12)
-        )
+        return (abs(abs(x) - 24) < 4) & (abs(y - 4) < 10) & (abs(z - 6) < 7)
+    if plan.kind == "lacunar":
+        if rng.random() >= 0.5:
+            return (regions == Region.DEEP_GREY) & (brain.csf < 0.05)
+        deep = (regions == Region.WHITE_MATTER) & (brain.white > 0.97) & (z > -2) & (z < 40) & (abs(x) > 12)
         # Away from the thin blades of white matter inside the gyri.
-        deep_white &= ndimage.uniform_filter(brain.white, 9) > 0.85
-        deep_grey = (regions == Region.DEEP_GREY) & (brain.csf < 0.05)
-        chosen = deep_white if rng.random() < 0.5 else deep_grey
-    elif plan.kind == "infratentorial":
+        return deep & (ndimage.uniform_filter(brain.white, 9) > 0.85)
+    if plan.kind == "infratentorial":
         # The pons has room for a few tenths of a millilitre, the cerebellum for more.
         pons = (regions == Region.BRAIN_STEM) & (z > -42) & (z < -20) & (abs(y + 26) < 7)
         in_stem = plan.place == "brain stem" if plan.place else plan.volume_ml < 0.4
-        wanted = pons if in_stem else (regions == Region.CEREBELLUM) & (abs(x) > 12)
-        chosen = wanted & (brain.csf < 0.3)
-    else:
-        # The crowns of the gyri: cortex within reach of the surface. Small ones are anywhere on the
-        # convexity, large ones where a branch of the middle or posterior cerebral artery has its territory.
-        surface = brain.mask & ~ndimage.binary_erosion(brain.mask, iterations=4)
-        chosen = surface & (regions == Region.CORTEX) & (brain.grey > 0.5) & (z > -8) & (z < 62)
-        if plan.volume_ml > 2:
-            chosen &= (abs(x) > 30) & (z < 48)
-    return chosen
+        return (pons if in_stem else (regions == Region.CEREBELLUM) & (abs(x) > 12)) & (brain.csf < 0.3)
+    # The crowns of the gyri: cortex within reach of the surface. Small ones are anywhere on the convexity,
+    # large ones where a branch of the middle or posterior cerebral artery has its territory.
+    surface = brain.mask & ~ndimage.binary_erosion(brain.mask, iterations=4)
+    crowns = surface & (regions == Region.CORTEX) & (brain.grey > 0.5) & (z > -8) & (z < 62)
+    return crowns & (abs(x) > 30) & (z < 48) if plan.volume_ml > 2 else crowns
 
 
 def infarct_room(brain: Brain, plan: InfarctPlan, box: Box) -> np.ndarray:
@@ -207,8 +177,8 @@ def infarct_field(
 ) -> np.ndarray:
     """A field over the box, lowest at the infarct's centre, whose level sets are its shape."""
     spacing = brain.grid.spacing[::-1]
-    radius = radius_mm(plan.volume_ml)
-    z, y, x = offsets_mm(box, centre, spacing)
+    radius = plan.radius_mm
+    z, y, x = offsets = offsets_mm(box, centre, spacing)
     if plan.kind == "cortical":
         # Into the brain: towards the level of the ventricles on the same side, in template coordinates.
         at = brain.mni[:, centre[0], centre[1], centre[2]]
@@ -224,21 +194,14 @@ def infarct_field(
     elif plan.kind == "large subcortical":
         # The lentiform nucleus and the capsule: long from front to back, thin from side to side.
         axes = radius * np.array([1.15, 1.45, 0.6]) * rng.uniform(0.9, 1.1, 3)
-        field = ellipsoid_field((z, y, x), axes, _small_rotation(rng))
+        a, b, c = rng.normal(0, 0.15, 3)  # a rotation by some 10 degrees
+        field = ellipsoid(offsets, axes, rotation_of(np.array([[1, -c, b], [c, 1, -a], [-b, a, 1]])))
     else:
         axes = radius * np.array([0.8, 1.0, 1.25]) * rng.uniform(0.85, 1.15, 3)
-        field = ellipsoid_field((z, y, x), axes, random_rotation(rng))
+        field = ellipsoid(offsets, axes, rotation_of(rng.standard_normal((3, 3))))
     roughness = 0.30 if plan.kind in ("cortical", "infratentorial") else 0.16
     field = field * np.exp(roughness * smooth_noise(rng, field.shape, spacing, max(0.8 * radius, 1.5)))
     return field + 0.06 * smooth_noise(rng, field.shape, spacing, 2.0)
-
-
-def _small_rotation(rng: np.random.Generator) -> np.ndarray:
-    """A rotation by some 10 degrees."""
-    a, b, c = rng.normal(0, 0.15, 3)
-    skew = np.array([[0, -c, b], [c, 0, -a], [-b, a, 0]])
-    q, r = np.linalg.qr(np.eye(3) + skew)
-    return q * np.sign(np.diag(r))
 
 
 def _one_piece(field: np.ndarray, room: np.ndarray, count: int) -> np.ndarray | None:
@@ -250,8 +213,7 @@ def _one_piece(field: np.ndarray, room: np.ndarray, count: int) -> np.ndarray | 
     for _ in range(12):
         if wanted > room.sum():
             return None
-        mask = lowest(field, room, wanted)
-        mask = largest_piece(mask)
+        mask = largest_piece(lowest(field, room, wanted))
         missing = count - int(mask.sum())
         if abs(missing) <= 0.01 * count:
             # A shape that touches the box was cut by it.
@@ -268,7 +230,7 @@ def _composition(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The weight of the lesion and the share of cavity in it (see `Infarct`)."""
     spacing = brain.grid.spacing[::-1]
-    radius = radius_mm(plan.volume_ml)
+    radius = plan.radius_mm
     weight = ndimage.gaussian_filter(mask.astype(np.float32), [0.5 / s for s in spacing])
     if not plan.cavitated:
         # Gliosis thins out towards the edge, where it mixes with living tissue.

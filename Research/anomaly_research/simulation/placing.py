@@ -13,24 +13,15 @@ from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from scipy import ndimage
 
-from .lesions import (
-    InfarctPlan,
-    LesionRecord,
-    grow_infarct,
-    infarct_field,
-    infarct_room,
-    infarct_sites,
-    reach_mm,
-    region_name,
-)
-from .random_fields import pick, smooth_noise
-from .rendering import Box, Projection
-from .shapes import box_round, largest_piece, radius_mm
+from . import lesions
+from .lesions import Infarct, InfarctPlan, LesionRecord
+from .rendering import Box, Projection, box_round, widened
+from .shapes import largest_piece, pick, smooth_noise
 from .simulated_brain import Brain, Region, grid_along_lps
 
 #: Infarcts keep this far apart.
 _APART_MM = 3.0
-#: A shape from a mask is scaled by no more than this (length), or it would not look like a lesion of its size.
+#: A shape from a mask is scaled by no more than this (length), or it would look like no lesion of its size.
 _MOST_SCALED = 2.0
 _ATTEMPTS, _SHAPE_ATTEMPTS = 20, 20
 #: An infarct with more of it in the cortex than this is cortical.
@@ -40,24 +31,11 @@ _ISLANDS = 1.03
 
 
 @dataclass(frozen=True)
-class PlacedInfarct:
-    """An infarct on a fine grid of its own.
+class PlacedInfarct(Infarct):
+    """An infarct on a fine grid of its own; its box is the whole grid."""
 
-    Attributes:
-        plan: what was asked for.
-        record: where it lies and what it is; its number and its voxels in a scan are not known yet, and 0.
-        grid: in FLAIR space.
-        mask: bool, (slices, rows, columns) on the grid.
-        weight: float32 0 to 1, how much of each voxel is lesion: the mask with a soft edge.
-        cavity: float32 0 to 1, the share of cavity in that; the rest is gliosis.
-    """
-
-    plan: InfarctPlan
-    record: LesionRecord
-    grid: Grid
-    mask: np.ndarray
-    weight: np.ndarray
-    cavity: np.ndarray
+    record: LesionRecord  # its number and its voxels in a scan are not known yet, and 0
+    grid: Grid  # in FLAIR space
 
 
 def place_infarct(
@@ -73,7 +51,7 @@ def place_infarct(
         found = _from_mask(brain, plan, taken, shapes[int(rng.integers(len(shapes)))], rng)
         if found is not None:
             return found
-    free = infarct_sites(brain, plan, rng) & ~taken
+    free = lesions.infarct_sites(brain, plan, rng) & ~taken
     if plan.kind == "lacunar":
         free &= _perforated(brain.mni)
     for attempt in range(_ATTEMPTS):
@@ -82,9 +60,8 @@ def place_infarct(
             break
         local, near = _around(brain, taken, centre, plan)
         middle = tuple(n // 2 for n in local.mask.shape)
-        box = _whole(local.mask.shape)
-        field = infarct_field(local, plan, box, middle, rng)
-        found = _grown(local, plan, near, field, float(local.mni[(0, *middle)]), "noise", rng)
+        field = lesions.infarct_field(local, plan, _whole(local), middle, rng)
+        found = _grown(local, plan, near, field, float(local.mni[(0, *middle)]), rng)
         # Known lesions stay as they are, but an infarct that leaves them as islands is the last choice.
         if found is not None and (attempt > _ATTEMPTS // 2 or not _with_islands(found.mask)):
             return found
@@ -99,32 +76,21 @@ def _grown(
     taken: np.ndarray,
     field: np.ndarray,
     side: float,
-    shape: str,
     rng: np.random.Generator,
 ) -> PlacedInfarct | None:
     """The infarct on a local brain; `side` is the template's R coordinate of its centre."""
-    box = _whole(local.mask.shape)
-    room = infarct_room(local, plan, box) & ~taken
+    room = lesions.infarct_room(local, plan, _whole(local)) & ~taken
     # No artery of the forebrain or the cerebellum supplies both sides.
     if plan.place != "brain stem":
         room &= local.mni[0] * np.sign(side) > 1.0
-    made = grow_infarct(_open_to_surface(local, plan), plan, box, field.astype(np.float32), room, rng)
+    open_brain = _open_to_surface(local, plan)
+    made = lesions.grow_infarct(open_brain, plan, _whole(local), field.astype(np.float32), room, rng)
     if made is None:
         return None
-    z, y, x = np.argwhere(made.mask).mean(axis=0)
-    left, posterior, superior = local.grid.points(np.array([[x, y, z]]))[0].tolist()
-    record = LesionRecord(
-        number=0,
-        kind=plan.kind,
-        region=region_name(local.regions[made.mask]),
-        side="right" if float(local.mni[0][made.mask].mean()) > 0 else "left",
-        cavitated=plan.cavitated,
-        volume_ml=float(made.mask.sum()) * local.grid.voxel_ml,
-        voxel_volume_ml=0.0,
-        centroid_ras=(-left, -posterior, superior),
-        shape=shape,
-    )
-    return PlacedInfarct(plan, record, local.grid, made.mask, made.weight * local.mask, made.cavity)
+    right = float(local.mni[0][made.mask].mean()) > 0
+    record = lesions.record_of(made, local, number=0, voxel_volume_ml=0.0)
+    record = replace(record, side="right" if right else "left")
+    return PlacedInfarct(plan, made.box, made.mask, made.weight * local.mask, made.cavity, record, local.grid)
 
 
 def _open_to_surface(local: Brain, plan: InfarctPlan) -> Brain:
@@ -139,13 +105,9 @@ def _around(
     brain: Brain, taken: np.ndarray, centre: tuple[int, ...], plan: InfarctPlan
 ) -> tuple[Brain, np.ndarray]:
     """The brain near a voxel on a grid that suits the infarct's size, and what is taken there."""
-    radius = radius_mm(plan.volume_ml)
-    step = float(np.clip(radius / 5, 0.4, 1.2))
-    half = int(np.ceil(reach_mm(plan) / step))
-    if plan.volume_ml > 20:
-        half = int(np.ceil(2.1 * radius / step))
-    middle = brain.grid.points(np.asarray([centre[::-1]], float))[0]
-    corner = middle - half * step
+    step = float(np.clip(plan.radius_mm / 5, 0.4, 1.2))
+    half = int(np.ceil((2.1 * plan.radius_mm if plan.volume_ml > 20 else plan.reach_mm) / step))
+    corner = brain.grid.points(np.asarray([centre[::-1]], float))[0] - half * step
     grid = grid_along_lps(corner, (2 * half + 1,) * 3, (step,) * 3)
     start = brain.grid.indices(corner[None])[0][::-1]
     zoom = step / np.asarray(brain.grid.spacing[::-1])
@@ -170,27 +132,24 @@ def _from_mask(
     scale = (plan.volume_ml / mask.volume_ml) ** (1 / 3)
     if not 1 / _MOST_SCALED <= scale <= _MOST_SCALED:
         return None
-    target = mask.centre + rng.normal(0, 3.0, 3)
-    every = (slice(None), *(slice(None, None, 3),) * 3)
-    distance = np.linalg.norm(brain.mni[every] - target[:, None, None, None], axis=0)
+    target = mask.centre + rng.normal(0, 3.0, (3, 1, 1, 1))
+    distance = np.linalg.norm(brain.mni[:, ::3, ::3, ::3] - target, axis=0)
     nearest = np.unravel_index(int(distance.argmin()), distance.shape)
     if distance[nearest] > 6:
         return None
-    centre = tuple(int(3 * n) for n in nearest)
-    local, near = _around(brain, taken, centre, plan)
-    radius = radius_mm(plan.volume_ml)
-    offset = (local.mni - target[:, None, None, None]) / scale + mask.centre[:, None, None, None]
-    index = offset - mask.origin[:, None, None, None]
+    local, near = _around(brain, taken, tuple(int(3 * n) for n in nearest), plan)
+    index = (local.mni - target) / scale + mask.centre - mask.origin
     # Beyond the mask's box the distance goes on growing: away from its edge by as much as the voxel is.
     limits = (np.asarray(mask.distance.shape) - 1).reshape(3, 1, 1, 1)
     beyond = np.linalg.norm(index - np.clip(index, 0, limits), axis=0)
     field = ndimage.map_coordinates(mask.distance, index, order=1, mode="nearest") + beyond
-    field = field * scale / radius
-    field = field + 0.06 * smooth_noise(rng, field.shape, local.grid.spacing[::-1], max(0.8 * radius, 1.5))
-    found = _grown(local, plan, near, field, float(target[0]), path.name.split(".")[0], rng)
+    roughness = smooth_noise(rng, field.shape, local.grid.spacing[::-1], max(0.8 * plan.radius_mm, 1.5))
+    field = field * scale / plan.radius_mm + 0.06 * roughness
+    found = _grown(local, plan, near, field, target.flat[0], rng)
     if found is None or _kind(local, found) != plan.kind or _with_islands(found.mask):
         return None
-    return found if plan.place in ("", found.record.region) else None
+    record = replace(found.record, shape=path.name.split(".")[0])
+    return replace(found, record=record) if plan.place in ("", record.region) else None
 
 
 def _with_islands(mask: np.ndarray) -> bool:
@@ -203,25 +162,21 @@ def _kind(local: Brain, infarct: PlacedInfarct) -> str:
     """Which kind an infarct is by where it lies and how large it is."""
     regions = local.regions[infarct.mask]
     # By the rules the brain stem reaches up to where the thalamus begins.
-    low = local.mni[2][infarct.mask] < -10
-    below = (low & np.isin(regions, (Region.CEREBELLUM, Region.BRAIN_STEM))).mean()
-    if below > 0.5:
+    below = np.isin(regions, (Region.CEREBELLUM, Region.BRAIN_STEM)) & (local.mni[2][infarct.mask] < -10)
+    if below.mean() > 0.5:
         return "infratentorial"
     # What T1 calls grey is not always cortex: in old age the white matter is of many shades.
     near_surface = (regions == Region.CORTEX) & (local.grey[infarct.mask] + local.csf[infarct.mask] > 0.5)
     if near_surface.mean() > _CORTICAL_FROM:
         return "cortical"
-    if infarct.plan.volume_ml > 1.77:
-        return "large subcortical"
-    middle = local.mni[:, infarct.mask].mean(axis=1)
     # A small one under the cortex is neither; a lesion of a middle size may be either.
-    if infarct.plan.kind == "large subcortical":
-        return infarct.plan.kind
-    return "lacunar" if bool(_perforated(middle)) else "subcortical"
+    if infarct.plan.volume_ml > 1.77 or infarct.plan.kind == "large subcortical":
+        return "large subcortical"
+    return "lacunar" if _perforated(local.mni[:, infarct.mask].mean(axis=1)) else "subcortical"
 
 
 def _perforated(mni: np.ndarray) -> np.ndarray:
-    """Where the perforating arteries go, (3, ...) template coordinates: not to the white matter of the poles."""
+    """Where the perforating arteries go, by (3, ...) template coordinates: not to the poles' white matter."""
     return (abs(mni[0]) < 38) & (abs(mni[1] + 5) < 38)
 
 
@@ -230,8 +185,8 @@ class _Mask:
     """The largest piece of a lesion mask: signed distance (mm, negative inside), axes R, A, S at 1 mm."""
 
     distance: np.ndarray
-    origin: np.ndarray
-    centre: np.ndarray
+    origin: np.ndarray  # (3, 1, 1, 1), mm, of its first voxel
+    centre: np.ndarray  # (3, 1, 1, 1), mm
     volume_ml: float
 
 
@@ -252,12 +207,10 @@ def _mask(path: Path) -> _Mask | None:
     corner = np.asarray([b.start - 4 for b in reversed(box)])
     ends = grid.points(np.stack([corner, corner + piece.shape[::-1] - 1])) * [-1, -1, 1]
     # Columns, rows and slices may run either way; the template's axes run to R, A and S.
-    array = signed.transpose(2, 1, 0).astype(np.float32)
-    for axis in range(3):
-        if ends[1, axis] < ends[0, axis]:
-            array = np.flip(array, axis)
-    origin = ends.min(axis=0)
-    centre = np.argwhere(array < 0).mean(axis=0) + origin
+    backwards = np.flatnonzero(ends[1] < ends[0])
+    array = np.flip(signed.transpose(2, 1, 0).astype(np.float32), tuple(backwards))
+    origin = ends.min(axis=0).reshape(3, 1, 1, 1)
+    centre = np.argwhere(array < 0).mean(axis=0).reshape(3, 1, 1, 1) + origin
     return _Mask(np.ascontiguousarray(array), origin, centre, float(largest.sum()) / 1000)
 
 
@@ -266,16 +219,9 @@ def taken_by(infarct: PlacedInfarct, grid: Grid) -> tuple[Box, np.ndarray]:
     projection = Projection(infarct.grid, grid, np.eye(4))
     touched = np.zeros(grid.shape, bool)
     touched[projection.box] = projection.fractions(infarct.mask.astype(np.float32)) > 0
-    margin = int(np.ceil(_APART_MM / min(grid.spacing)))
-    z, y, x = (
-        slice(max(0, b.start - margin), min(n, b.stop + margin))
-        for b, n in zip(projection.box, grid.shape, strict=True)
-    )
-    return (z, y, x), ndimage.distance_transform_edt(
-        ~touched[z, y, x], sampling=grid.spacing[::-1]
-    ) <= _APART_MM
+    box = widened(projection.box, (int(np.ceil(_APART_MM / min(grid.spacing))),) * 3, grid.shape)
+    return box, ndimage.distance_transform_edt(~touched[box], sampling=grid.spacing[::-1]) <= _APART_MM
 
 
-def _whole(shape: tuple[int, ...]) -> Box:
-    z, y, x = (slice(0, n) for n in shape)
-    return z, y, x
+def _whole(local: Brain) -> Box:
+    return tuple(slice(0, n) for n in local.mask.shape)

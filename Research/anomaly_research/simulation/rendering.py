@@ -6,6 +6,8 @@ here to a shape, not to the scan, whose own voxels have been through them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from AnomalyDetectionLib.grid import Grid
 from scipy import ndimage
@@ -18,7 +20,7 @@ SLICE_SPREAD = 0.2
 _THICK = 1.5
 _MOST_SAMPLES = 12
 
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]
 """Slices into an array of (slices, rows, columns)."""
 
 
@@ -27,20 +29,26 @@ def shape_of(box: Box) -> tuple[int, ...]:
     return tuple(b.stop - b.start for b in box)
 
 
+def widened(box: Box, margins: Sequence[int], shape: tuple[int, ...]) -> Box:
+    """A box with a margin along each axis, as far as the array goes."""
+    return tuple(
+        slice(max(0, b.start - m), min(n, b.stop + m)) for b, m, n in zip(box, margins, shape, strict=True)
+    )
+
+
+def box_round(centre: Sequence[int], reach: Sequence[int], shape: tuple[int, ...]) -> Box:
+    """The box that reaches so many voxels to either side of one, as far as the array goes."""
+    return widened(tuple(slice(c, c + 1) for c in centre), reach, shape)
+
+
 class Projection:
     """From a fine grid, where shapes are known, to the voxels of a scan near it.
 
-    Args:
-        to_scan: 4 x 4, LPS points of the fine grid's space to LPS points of the scan's.
-
-    Attributes:
-        box: the scan's voxels that the fine grid reaches.
-
-    Raises:
-        ValueError: if it reaches none.
+    `box`: the scan's voxels that the fine grid reaches; ValueError if it reaches none.
     """
 
     def __init__(self, fine: Grid, scan: Grid, to_scan: np.ndarray) -> None:
+        """`to_scan`: 4 x 4, LPS points of the fine grid's space to LPS points of the scan's."""
         corners = np.asarray(list(np.ndindex(2, 2, 2))) * (np.asarray(fine.size) - 1)
         points = fine.points(corners) @ to_scan[:3, :3].T + to_scan[:3, 3]
         index = scan.indices(points)[:, ::-1]
@@ -48,16 +56,14 @@ class Projection:
         high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 3, None, scan.shape)
         if (high <= low).any():
             raise ValueError("the shape lies outside the scan")
-        z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        self.box: Box = (z, y, x)
+        self.box: Box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         spacing = np.asarray(scan.spacing[::-1])
         self._samples = np.clip(np.round(spacing / min(fine.spacing)), 1, _MOST_SAMPLES).astype(int)
         self._thick = spacing > _THICK * spacing.min()
         # Array index of the scan to array index of the fine grid, an affine map: read it off four points.
         back = np.linalg.inv(to_scan)
-        probes = np.vstack([np.zeros(3), np.eye(3)])
-        there = scan.points(probes[:, ::-1]) @ back[:3, :3].T + back[:3, 3]
-        found = fine.indices(there)[:, ::-1]
+        probes = scan.points(np.vstack([np.zeros(3), np.eye(3)])[:, ::-1])
+        found = fine.indices(probes @ back[:3, :3].T + back[:3, 3])[:, ::-1]
         self._offset = found[0]
         self._matrix = (found[1:] - found[0]).T
 
@@ -94,13 +100,10 @@ class Projection:
 
 
 def most_filled(fractions: np.ndarray, volume: float) -> np.ndarray:
-    """The voxels that a shape fills most, as many as its volume is worth: bool.
+    """The voxels that a shape fills most, as many as its volume (in voxels) is worth, but at least one: bool.
 
     For a shape much larger than a voxel these are the voxels that it fills by half or more. Counting out
     keeps the volume of the small ones, which half-filled voxels would not.
-
-    Args:
-        volume: of the shape in voxels; at least one voxel is returned, if the shape fills any.
     """
     count = min(max(1, round(volume)), int((fractions > 0).sum()))
     chosen = np.zeros(fractions.shape, bool)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import SimpleITK as sitk
 from AnomalyDetectionLib.grid import Grid
 
-from .random_fields import smooth_noise
+from .shapes import smooth_noise
 
 # Where white matter lands in the integer images, and its signal over the noise at the paper's voxels.
 _WHITE_LEVEL = {"t1": 600.0, "flair": 420.0}
@@ -20,11 +20,9 @@ _PROFILE_WIDTH = 0.9
 
 
 def slice_profile(signal: np.ndarray, per_slice: int) -> np.ndarray:
-    """Average thin layers into slices, weighted by a Gaussian excitation profile: float32 (slices, rows, columns).
+    """Average thin layers into slices, weighted by a Gaussian excitation profile: float32.
 
-    Args:
-        signal: (layers, rows, columns) with one slice's worth of extra layers at either end.
-        per_slice: layers a slice.
+    `signal`: (layers, rows, columns) with one slice's worth of extra layers, `per_slice`, at either end.
     """
     slices = signal.shape[0] // per_slice - 2
     offset = np.arange(3 * per_slice) - (3 * per_slice - 1) / 2
@@ -45,8 +43,7 @@ def occupancy(mask: np.ndarray, per_slice: int) -> np.ndarray:
 
 def coil(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> np.ndarray:
     """A smooth multiplicative field with geometric mean about 1: brighter towards the coil, and uneven."""
-    lines = (np.linspace(-1, 1, n) + rng.uniform(-0.25, 0.25) for n in shape)
-    z, y, x = np.meshgrid(*lines, indexing="ij", sparse=True)
+    z, y, x = _off_centre(rng, shape, 0.25)
     towards_coil = rng.uniform(0.05, 0.12) * (x**2 + y**2 + 0.6 * z**2 - 0.9)
     uneven = 0.07 * smooth_noise(rng, shape, spacing_mm, 80.0)
     return np.exp(towards_coil + uneven).astype(np.float32)
@@ -54,13 +51,18 @@ def coil(rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[flo
 
 def transmit(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """The effect of an uneven excitation: weaker away from an isocentre, and milder than the coil's."""
-    lines = (np.linspace(-1, 1, n) + rng.uniform(-0.2, 0.2) for n in shape)
-    z, y, x = np.meshgrid(*lines, indexing="ij", sparse=True)
+    z, y, x = _off_centre(rng, shape, 0.2)
     return np.exp(-rng.uniform(0.02, 0.07) * (x**2 + y**2 + z**2)).astype(np.float32)
 
 
+def _off_centre(rng: np.random.Generator, shape: tuple[int, ...], most: float) -> Sequence[np.ndarray]:
+    """Coordinates from -1 to 1 along each axis, shifted by `most` or less."""
+    lines = (np.linspace(-1, 1, n) + rng.uniform(-most, most) for n in shape)
+    return np.meshgrid(*lines, indexing="ij", sparse=True)
+
+
 def noisy(signal: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
-    """The magnitude of the signal with Gaussian noise of this standard deviation in both channels (Rician)."""
+    """The magnitude of the signal with Gaussian noise of this standard deviation in both channels: Rician."""
     real, imaginary = (noise * rng.standard_normal(signal.shape, dtype=np.float32) for _ in range(2))
     return np.hypot(signal + real, imaginary)
 

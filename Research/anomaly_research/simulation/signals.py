@@ -41,10 +41,8 @@ VITREOUS = Tissue(0.98, 4000, 1500, 700)
 
 
 def gradient_echo(tissue: Tissue, tr: float = 235.0, te: float = 2.0, flip_deg: float = 80.0) -> float:
-    """The T1-weighted signal: S = PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE / T2*), E1 = exp(-TR / T1).
-
-    Times in ms.
-    """
+    """The T1-weighted signal: S = PD sin(a) (1 - E1) / (1 - cos(a) E1) exp(-TE / T2*) with
+    E1 = exp(-TR / T1). Times in ms."""
     flip = np.deg2rad(flip_deg)
     e1 = np.exp(-tr / tissue.t1)
     return float(tissue.pd * np.sin(flip) * (1 - e1) / (1 - np.cos(flip) * e1) * np.exp(-te / tissue.t2_star))

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.bids.bids_layout import read_participants
+from AnomalyDetectionLib.cohort.dataset import BIDS_VERSION
+from AnomalyDetectionLib.cohort.sidecars import json_text
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.files.folder_lock import LOCK
 from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
 
-from ..evaluation.truth_files import (
-    BRAIN_MASK,
-    CONFOUNDER_MAP,
-    CONFOUNDERS,
-    INFARCT_COLUMNS,
-    INFARCTS,
-    image_path,
-    truth_path,
-)
+from ..evaluation import truth_files
 from .heads import Head, Heads
+from .lesions import InfarctPlan
 from .plans import random_plans
 from .subject import Confounding, Subject, make_subject, random_confounding
 
 Progress = Callable[[str, float, str], None]
 
-BIDS_VERSION = "1.10.0"
 _COLUMNS = {
     "participant_id": "",
     "patient": "the person whose head it is; subjects that share one are no independent cases",
@@ -53,27 +47,26 @@ The truth about them is in derivatives/truth, on the grid of each FLAIR. Not for
 
 @dataclass(frozen=True)
 class SimulatedCohortSettings:
-    """What a cohort is to be like.
+    """What a cohort is to be like; the same settings give the same bytes."""
 
-    Attributes:
-        subjects: with infarcts; together with those without at least one.
-        lesion_free: without; real scans stay as they are, simulated heads have confounders.
-        seed: the same seed and settings give the same bytes.
-        fewest, most: infarcts a subject, 1 or more.
-        wmh, perivascular, sulci, artefacts: share of the subjects that get each confounder.
-        shapes: lesion masks in MNI space at 1 mm; half of the infarcts take their shape from one, if one suits.
-    """
-
-    subjects: int
-    lesion_free: int = 0
+    subjects: int  # with infarcts; together with those without at least one
+    lesion_free: int = 0  # without; real scans stay as they are, simulated heads have confounders
     seed: int = 0
+    # infarcts a subject, 1 or more
     fewest: int = 1
     most: int = 6
+    # share of the subjects that get each confounder
     wmh: float = 0.3
     perivascular: float = 0.4
     sulci: float = 0.3
     artefacts: float = 0.15
+    # lesion masks in MNI space at 1 mm; half of the infarcts take their shape from one, if one suits
     shapes: tuple[Path, ...] = ()
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Of the subjects that get each confounder, by its name."""
+        return {name: getattr(self, name) for name in ("wmh", "perivascular", "sulci", "artefacts")}
 
 
 @dataclass(frozen=True)
@@ -93,8 +86,8 @@ def simulate_cohort(
 ) -> tuple[int, int]:
     """Make a cohort, or go on with one that was begun with the same settings.
 
-    Each subject is there completely or not at all. More subjects can be added later by the same command
-    with a larger number. A subject whose scan cannot be used is left out: a row in derivatives/truth/errors.csv.
+    Each subject is there completely or not at all. More subjects can be added later by the same command with
+    a larger number. A subject whose scan cannot be used is left out: a row in derivatives/truth/errors.csv.
 
     Args:
         output: made if it is not there.
@@ -115,8 +108,8 @@ def simulate_cohort(
     _begin(output, heads, settings)
     # A workflow takes the table away when the command was interrupted: all are made again then, the same.
     there: dict[str, Mapping[str, object]] = {**read_participants(output / "participants.tsv")[0]}
-    tasks = [_Task(k, False) for k in range(settings.subjects)]
-    tasks += [_Task(k, True) for k in range(settings.lesion_free)]
+    wanted = ((False, settings.subjects), (True, settings.lesion_free))
+    tasks = [_Task(k, lesion_free) for lesion_free, number in wanted for k in range(number)]
     left = [task for task in tasks if task.name not in there]
     # Subjects that share a head follow each other; it is analysed once.
     left.sort(key=lambda task: (heads.batch(task.number), task.lesion_free, task.number))
@@ -130,7 +123,8 @@ def simulate_cohort(
         except Exception as error:  # one scan must not take the others with it
             unusable.append(Unusable.by(task.name, error))
             continue
-        subject = _subject(head, heads, task, settings, disease, rest)
+        plans, confounding = _illness(heads, task, settings, disease)
+        subject = make_subject(head.host, plans, confounding, settings.shapes, rest)
         there[task.name] = {
             "participant_id": task.name,
             "patient": head.patient,
@@ -140,12 +134,15 @@ def simulate_cohort(
             "lesion_free": "yes" if task.lesion_free else "no",
             "seed": settings.seed,
         }
-        made = _what(heads, task)
+        simulated = "everything"
+        if heads.anatomy == "real":
+            infarcts = "the infarcts and some confounders; the rest is a real scan"
+            simulated = "nothing" if task.lesion_free else infarcts
         with atomic_folder(output) as beside:
-            for path, content in _files(beside, task.name, made, head, subject, settings.seed):
+            for path, content in _files(beside, task.name, simulated, head, subject, settings.seed):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
-            everyone = _tsv(tuple(_COLUMNS), [there[name] for name in sorted(there)])
+            everyone = _tsv(_COLUMNS, (there[name] for name in sorted(there)))
             (beside / "participants.tsv").write_bytes(everyone)
     write_unusable(errors_of(output), unusable, of=len(tasks))
     return len(left) - len(unusable), len(tasks) - len(left)
@@ -156,29 +153,15 @@ def errors_of(output: Path) -> Path:
     return output / "derivatives" / "truth" / "errors.csv"
 
 
-def _subject(
-    head: Head,
-    heads: Heads,
-    task: _Task,
-    settings: SimulatedCohortSettings,
-    disease: np.random.SeedSequence,
-    rest: np.random.SeedSequence,
-) -> Subject:
-    planning, confounding_rng = (np.random.default_rng(s) for s in disease.spawn(2))
-    plans = () if task.lesion_free else random_plans(planning, settings.fewest, settings.most)
-    confounding = random_confounding(
-        confounding_rng, settings.wmh, settings.perivascular, settings.sulci, settings.artefacts
-    )
+def _illness(
+    heads: Heads, task: _Task, settings: SimulatedCohortSettings, seed: np.random.SeedSequence
+) -> tuple[tuple[InfarctPlan, ...], Confounding]:
+    """A subject's infarcts and confounders; none at all in a real scan without infarcts."""
+    planning, rng = (np.random.default_rng(s) for s in seed.spawn(2))
     if task.lesion_free and heads.anatomy == "real":
-        confounding = Confounding()
-    return make_subject(head.host, plans, confounding, settings.shapes, rest)
-
-
-def _what(heads: Heads, task: _Task) -> str:
-    """What of a subject is not real."""
-    if heads.anatomy != "real":
-        return "everything"
-    return "nothing" if task.lesion_free else "the infarcts and some confounders; the rest is a real scan"
+        return (), Confounding()
+    plans = () if task.lesion_free else random_plans(planning, settings.fewest, settings.most)
+    return plans, random_confounding(rng, *settings.shares.values())
 
 
 def _files(
@@ -186,7 +169,7 @@ def _files(
 ) -> Iterator[tuple[Path, bytes]]:
     """All files of a subject: path and bytes."""
     for suffix, scan in (("T1w", subject.t1), ("FLAIR", subject.flair)):
-        path = image_path(root, name, suffix)
+        path = truth_files.image_path(root, name, suffix)
         yield path, scan.to_bytes()
         about = {
             "Simulated": "nothing: the scan as it was given" if simulated == "nothing" else simulated,
@@ -194,81 +177,69 @@ def _files(
             "Source": head.source,
             "VoxelSizeMillimetres": [round(float(s), 4) for s in scan.grid.spacing],
         }
-        yield path.with_name(path.name.replace(".nii.gz", ".json")), _json(about)
-    labels = ((INFARCTS, subject.infarcts), (CONFOUNDER_MAP, subject.confounders))
-    for which, array in (*labels, (BRAIN_MASK, head.host.mask.astype(np.uint8))):
-        yield truth_path(root, name, which), subject.flair.with_labels(array).to_bytes()
-    rows = [
-        {
-            "index": lesion.number,
-            "name": f"{lesion.kind} infarct {lesion.number}",
-            **lesion.columns(),
-            "shape": lesion.shape,
-        }
-        for lesion in subject.lesions
-    ]
-    yield truth_path(root, name, INFARCTS, ".tsv"), _tsv((*INFARCT_COLUMNS, "shape"), rows)
+        yield path.with_name(path.name.replace(".nii.gz", ".json")), json_text(about).encode()
+    for which, labels in (
+        (truth_files.INFARCTS, subject.infarcts),
+        (truth_files.CONFOUNDER_MAP, subject.confounders),
+        (truth_files.BRAIN_MASK, head.host.mask.astype(np.uint8)),
+    ):
+        yield truth_files.truth_path(root, name, which), subject.flair.with_labels(labels).to_bytes()
+    rows = (
+        {"index": k, "name": f"{lesion.kind} infarct {k}", **lesion.columns(), "shape": lesion.shape}
+        for k, lesion in enumerate(subject.lesions, start=1)
+    )
+    table = truth_files.truth_path(root, name, truth_files.INFARCTS, ".tsv")
+    yield table, _tsv((*truth_files.INFARCT_COLUMNS, "shape"), rows)
     about = {
         "Simulated": simulated,
         "Confounders": asdict(subject.confounding),
         "LeftOut": [asdict(plan) for plan in subject.left_out],
     }
-    yield truth_path(root, name, INFARCTS, ".json"), _json(about)
-    present = [{"index": k, "name": v} for k, v in CONFOUNDERS.items()]
-    yield truth_path(root, name, CONFOUNDER_MAP, ".tsv"), _tsv(("index", "name"), present)
+    yield table.with_suffix(".json"), json_text(about).encode()
+    present = ({"index": k, "name": v} for k, v in truth_files.CONFOUNDERS.items())
+    confounders = truth_files.truth_path(root, name, truth_files.CONFOUNDER_MAP, ".tsv")
+    yield confounders, _tsv(("index", "name"), present)
 
 
 def _begin(output: Path, heads: Heads, settings: SimulatedCohortSettings) -> None:
     """Write what describes the cohort, or find that it is there already."""
-    shares = {name: getattr(settings, name) for name in ("wmh", "perivascular", "sulci", "artefacts")}
-    parameters: dict[str, object] = {
+    parameters = {
         "Seed": settings.seed,
         "InfarctsASubject": [settings.fewest, settings.most],
-        "ShareWithConfounder": shares,
+        "ShareWithConfounder": settings.shares,
         "ShapesFromMasks": [path.name.split(".")[0] for path in settings.shapes],
         **heads.description(),
     }
-    generator = {"Name": "anomaly-detection simulate", "Version": __version__}
-    truth, raw = (
-        _json({"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": kind, "GeneratedBy": [by]})
-        for name, kind, by in (
-            (
-                "Truth of simulated infarcts and confounders",
-                "derivative",
-                generator | {"Parameters": parameters},
-            ),
-            ("Simulated chronic infarcts", "raw", generator),
-        )
-    )
+    truth = _description("Truth of simulated infarcts and confounders", "derivative", Parameters=parameters)
     record = output / "derivatives" / "truth" / "dataset_description.json"
     if output.is_dir() and any(path.name != LOCK for path in output.iterdir()):  # the command's own
-        try:
-            same = record.read_bytes() == truth
-        except OSError:
-            same = False
-        if not same:
-            raise InputError(
-                f"The folder {output} holds something else, or a cohort of other settings: give a new --output."
-            )
-        return
+        with suppress(OSError):
+            if record.read_bytes() == truth:
+                return
+        raise InputError(
+            f"The folder {output} holds something else, or a cohort of other settings: give a new --output."
+        )
     real = "The scans are real ones" if heads.anatomy == "real" else "The scans are simulated"
     with atomic_folder(output) as beside:
         (beside / "derivatives" / "truth").mkdir(parents=True)
+        raw = _description("Simulated chronic infarcts", "raw")
         (beside / "dataset_description.json").write_bytes(raw)
         (beside / record.relative_to(output)).write_bytes(truth)
         (beside / "README").write_text(_README.format(real=real), encoding="utf-8")
-        (beside / "participants.tsv").write_bytes(_tsv(tuple(_COLUMNS), []))
+        (beside / "participants.tsv").write_bytes(_tsv(_COLUMNS, ()))
         columns = {name: {"Description": text} for name, text in _COLUMNS.items() if text}
-        (beside / "participants.json").write_bytes(_json(columns))
+        (beside / "participants.json").write_bytes(json_text(columns).encode())
 
 
-def _tsv(columns: tuple[str, ...], rows: Sequence[Mapping[str, object]]) -> bytes:
+def _description(name: str, kind: str, **more: object) -> bytes:
+    generator = {"Name": "anomaly-detection simulate", "Version": __version__, **more}
+    about = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": kind, "GeneratedBy": [generator]}
+    return json_text(about).encode()
+
+
+def _tsv(columns: Iterable[str], rows: Iterable[Mapping[str, object]]) -> bytes:
     content = io.StringIO()
-    writer = csv.DictWriter(content, columns, delimiter="\t", lineterminator="\n")
+    writer = csv.DictWriter(content, list(columns), delimiter="\t", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return content.getvalue().encode("utf-8")
-
-
-def _json(content: object) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    return content.getvalue().encode()

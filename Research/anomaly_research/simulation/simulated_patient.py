@@ -16,17 +16,15 @@ from AnomalyDetectionLib.imaging.write_image import write_image
 from scipy import ndimage
 
 from . import confounders, scanner
-from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct, region_name
-from .rendering import POINT_SPREAD
+from .lesions import Infarct, InfarctPlan, LesionRecord, make_infarct, record_of
+from .rendering import POINT_SPREAD, Box
 from .signals import EQUATIONS, GLIOTIC_RIM, OLD_CAVITY, WHITE_MATTER_HYPERINTENSITY, Tissue, vary_lesion
 from .simulated_brain import Brain, grid_along_lps, individual_brain
 from .surrounding_tissues import SurroundingTissues, healthy_signals, surround
 
 # The paper's grid. In the plane the head is cut out of the 230 mm field of view.
-SLICES = 38
-SLICE_MM = 4.0
-IN_PLANE_MM = 0.9
-_COLUMNS, _ROWS = 200, 244
+_COLUMNS, _ROWS, SLICES = 200, 244, 38
+IN_PLANE_MM, SLICE_MM = 0.9, 4.0
 # Signals are computed on layers this many times thinner than a slice.
 LAYERS = 5
 _BOTTOM_MM = -68.0
@@ -48,39 +46,30 @@ DEFAULT_INFARCTS = (
 
 @dataclass(frozen=True)
 class SimulatedPatient:
-    """A scan whose every lesion is known; all images on one grid (axes along L, P, S).
+    """A scan whose every lesion is known; all images on one grid (axes along L, P, S)."""
 
-    Attributes:
-        t1, flair: int16.
-        truth: uint16; a voxel is labelled with the number of the infarct that fills at least half of it
-            (an infarct that fills half of no voxel gets the voxel it fills most).
-        wmh: uint8, `confounders.HYPERINTENSITY` or `PERIVASCULAR_SPACE`, by the same rule.
-        brain: uint8, 1 in the brain including the CSF in its sulci and ventricles.
-        lesions: the infarcts, by number.
-        seed: what they were drawn from.
-    """
-
-    t1: sitk.Image
-    flair: sitk.Image
+    t1: sitk.Image  # int16
+    flair: sitk.Image  # int16
+    # uint16; a voxel is labelled with the number of the infarct that fills at least half of it (an infarct
+    # that fills half of no voxel gets the voxel it fills most)
     truth: sitk.Image
-    wmh: sitk.Image
-    brain: sitk.Image
-    lesions: tuple[LesionRecord, ...]
-    seed: int
+    wmh: sitk.Image  # uint8, `confounders.HYPERINTENSITY` or `PERIVASCULAR_SPACE`, by the same rule
+    brain: sitk.Image  # uint8, 1 in the brain including the CSF in its sulci and ventricles
+    lesions: tuple[LesionRecord, ...]  # the infarcts, by number
+    seed: int  # what they were drawn from
 
 
 def simulate_patient(seed: int) -> SimulatedPatient:
     """Draw a person of about sixty, give them infarcts, and scan them; the same seed gives the same voxels.
 
-    An InputError without nilearn, which ships the anatomy; a ValueError if an infarct does not fit into this brain.
+    An InputError without nilearn, which ships the anatomy; a ValueError if an infarct does not fit in.
     """
     # A stream for each part, so that a change to one leaves the others as they were.
     person, disease, physics = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
-    fine = _fine_grid()
-    brain = individual_brain(fine, person)
+    brain = individual_brain(_fine_grid(), person)
     head = surround(brain, person)
 
-    made, taken = _make_infarcts(brain, DEFAULT_INFARCTS, disease)
+    made, taken = _make_infarcts(brain, disease)
     wmh = confounders.white_matter_hyperintensities(brain, 4.0, 14, taken, disease)
     spaces = confounders.perivascular_spaces(brain, 6, taken | wmh, disease)
     signals = _signals(brain, head, made, wmh, spaces, disease)
@@ -93,16 +82,23 @@ def simulate_patient(seed: int) -> SimulatedPatient:
         return ndimage.gaussian_filter(slices * uneven, (0, POINT_SPREAD, POINT_SPREAD))
 
     images = scanner.acquire(signals, see, body, coarse, 1.0, physics)
-
-    truth = _label(made, fine.shape)
-    records = _records(made, truth, brain, coarse)
+    truth = np.zeros(coarse.shape, np.uint16)
+    for number, infarct in enumerate(made, 1):
+        mask = np.zeros(brain.mask.shape, bool)
+        mask[infarct.box] = infarct.mask
+        filled = scanner.occupancy(mask, LAYERS)
+        truth[filled >= min(0.5, filled.max())] = number
+    records = tuple(
+        record_of(infarct, brain, number, float((truth == number).sum() * coarse.voxel_ml))
+        for number, infarct in enumerate(made, 1)
+    )
     confounding = np.zeros(coarse.shape, np.uint8)
     confounding[scanner.occupancy(wmh, LAYERS) >= 0.5] = confounders.HYPERINTENSITY
     confounding[scanner.occupancy(spaces, LAYERS) >= 0.5] = confounders.PERIVASCULAR_SPACE
     confounding[truth > 0] = 0
     inside = (scanner.occupancy(brain.mask, LAYERS) >= 0.5).astype(np.uint8)
-    truth_image, wmh_image, brain_image = (coarse.image(labels) for labels in (truth, confounding, inside))
-    return SimulatedPatient(images["t1"], images["flair"], truth_image, wmh_image, brain_image, records, seed)
+    labels, wmh_image, brain_image = (coarse.image(values) for values in (truth, confounding, inside))
+    return SimulatedPatient(images["t1"], images["flair"], labels, wmh_image, brain_image, records, seed)
 
 
 def write_patient(patient: SimulatedPatient, folder: Path) -> None:
@@ -131,18 +127,16 @@ def _fine_grid() -> Grid:
     return grid_along_lps((*scan.origin[:2], bottom), size, (*scan.spacing[:2], layer))
 
 
-def _make_infarcts(
-    brain: Brain, plans: tuple[InfarctPlan, ...], rng: np.random.Generator
-) -> tuple[list[Infarct], np.ndarray]:
-    """The infarcts in the order of their plans, and where they are; the largest look for a place first."""
+def _make_infarcts(brain: Brain, rng: np.random.Generator) -> tuple[list[Infarct], np.ndarray]:
+    """`DEFAULT_INFARCTS` in their order, and where they are; the largest look for a place first."""
     # The extra slices at either end are not in the scan: nothing may lie there.
     taken = np.zeros(brain.mask.shape, bool)
     taken[: 2 * LAYERS] = taken[-2 * LAYERS :] = True
     made: dict[int, Infarct] = {}
-    for k in sorted(range(len(plans)), key=lambda k: -plans[k].volume_ml):
-        made[k] = make_infarct(brain, plans[k], taken, rng)
+    for k, plan in sorted(enumerate(DEFAULT_INFARCTS), key=lambda numbered: -numbered[1].volume_ml):
+        made[k] = make_infarct(brain, plan, taken, rng)
         taken[made[k].box] |= made[k].mask
-    return [made[k] for k in range(len(plans))], taken
+    return [made[k] for k in sorted(made)], taken
 
 
 def _signals(
@@ -157,54 +151,18 @@ def _signals(
     signals, (white, grey, fluid) = healthy_signals(brain, head, rng)
     spacing = brain.grid.spacing[::-1]
 
-    def paint(box: tuple[slice, ...], weight: np.ndarray, mixture: list[tuple[Tissue, np.ndarray]]) -> None:
+    def paint(box: Box, weight: np.ndarray, mixture: list[tuple[Tissue, np.ndarray | float]]) -> None:
         for name, equation in EQUATIONS.items():
             level = sum(np.float32(equation(t) / equation(white)) * share for t, share in mixture)
             signals[name][box] += weight * (level - signals[name][box])
 
     everywhere = (slice(None),) * 3
-    ones = np.ones((1, 1, 1), np.float32)
     soft = ndimage.gaussian_filter(wmh.astype(np.float32), [0.7 / s for s in spacing])
-    paint(everywhere, 0.9 * soft, [(vary_lesion(WHITE_MATTER_HYPERINTENSITY, white, grey, rng), ones)])
+    paint(everywhere, 0.9 * soft, [(vary_lesion(WHITE_MATTER_HYPERINTENSITY, white, grey, rng), 1.0)])
     tubes = ndimage.gaussian_filter(spaces.astype(np.float32), [0.4 / s for s in spacing])
-    paint(everywhere, tubes, [(fluid, ones)])
+    paint(everywhere, tubes, [(fluid, 1.0)])
     for infarct in infarcts:
-        rim = vary_lesion(GLIOTIC_RIM, white, grey, rng)
-        cavity = vary_lesion(OLD_CAVITY, white, grey, rng)
+        rim, cavity = (vary_lesion(design, white, grey, rng) for design in (GLIOTIC_RIM, OLD_CAVITY))
         weight = infarct.weight * brain.mask[infarct.box]
         paint(infarct.box, weight, [(cavity, infarct.cavity), (rim, 1 - infarct.cavity)])
     return signals
-
-
-def _label(infarcts: list[Infarct], fine_shape: tuple[int, ...]) -> np.ndarray:
-    """The truth on the scan's grid (see `SimulatedPatient`)."""
-    truth = np.zeros((SLICES, *fine_shape[1:]), np.uint16)
-    for number, infarct in enumerate(infarcts, 1):
-        mask = np.zeros(fine_shape, bool)
-        mask[infarct.box] = infarct.mask
-        filled = scanner.occupancy(mask, LAYERS)
-        truth[filled >= min(0.5, filled.max())] = number
-    return truth
-
-
-def _records(
-    infarcts: list[Infarct], truth: np.ndarray, brain: Brain, scan: Grid
-) -> tuple[LesionRecord, ...]:
-    """What was made, measured."""
-    records = []
-    for number, infarct in enumerate(infarcts, 1):
-        index = np.argwhere(infarct.mask).mean(0) + [b.start for b in infarct.box]
-        left, posterior, superior = np.array(brain.grid.origin) + index[::-1] * brain.grid.spacing
-        records.append(
-            LesionRecord(
-                number=number,
-                kind=infarct.plan.kind,
-                region=region_name(brain.regions[infarct.box][infarct.mask]),
-                side="left" if left > 0 else "right",
-                cavitated=infarct.plan.cavitated,
-                volume_ml=float(infarct.mask.sum() * brain.grid.voxel_ml),
-                voxel_volume_ml=float((truth == number).sum() * scan.voxel_ml),
-                centroid_ras=(float(-left), float(-posterior), float(superior)),
-            )
-        )
-    return tuple(records)

@@ -1,4 +1,4 @@
-"""What surrounds a brain: CSF, skull with marrow, fat, muscle, skin, orbits and air; and the signals of it all.
+"""What surrounds a brain: CSF, skull with marrow, fat, muscle, skin, orbits, air; and the signals of it all.
 
 A plausible head for brain extraction to work on, built from distances to the brain and a few ellipsoids in
 the template's coordinates; nothing here is measured anatomy.
@@ -11,20 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .random_fields import smooth_noise
-from .signals import (
-    CORTICAL_BONE,
-    CSF,
-    EQUATIONS,
-    FAT,
-    MARROW,
-    MUSCLE,
-    SKIN,
-    VITREOUS,
-    Tissue,
-    vary,
-    vary_brain,
-)
+from . import signals
+from .shapes import closed_with_ball, smooth_noise
+from .signals import Tissue
 from .simulated_brain import Brain
 
 # Distances vary over millimetres: they are computed on a coarser grid and interpolated.
@@ -33,18 +22,12 @@ _COARSE = 2
 
 @dataclass(frozen=True)
 class SurroundingTissues:
-    """The tissues round a brain; arrays of shape (slices, rows, columns).
+    """The tissues round a brain; arrays of shape (slices, rows, columns)."""
 
-    Attributes:
-        fractions: float32 fraction of each voxel by tissue; with the brain's own they add up to at most 1,
-            the rest is air.
-        body: bool, everything inside the skin.
-        depth_mm: float32, distance outwards from the skin (negative inside).
-    """
-
+    # float32 fractions of each voxel; with the brain's own they add up to at most 1, the rest is air
     fractions: tuple[tuple[Tissue, np.ndarray], ...]
-    body: np.ndarray
-    depth_mm: np.ndarray
+    body: np.ndarray  # bool, everything inside the skin
+    depth_mm: np.ndarray  # float32, distance outwards from the skin (negative inside)
 
 
 def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
@@ -63,7 +46,7 @@ def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
     marrow = np.clip(3.2 + 0.8 * noise(20), 0.3, None)
     # The temporal squama has hardly any marrow, and a muscle on it.
     temple = np.exp(
-        -((((side - 62) / 22) ** 2) + ((y - 12) / 24) ** 2 + ((z + 14) / 26) ** 2) / 1.0, dtype=np.float32
+        -(((side - 62) / 22) ** 2 + ((y - 12) / 24) ** 2 + ((z + 14) / 26) ** 2), dtype=np.float32
     )
     marrow = marrow * (1 - 0.9 * np.clip(1.6 * temple, 0, 1))
     skull = fluid + 2 * table + marrow
@@ -97,12 +80,12 @@ def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
 
     inside = _step(-depth)
     fill(None, 1 - inside)
-    fill(CSF, np.maximum(_step(fluid - from_hull), ellipsoid((0, -48, -75), (13, 11, 30))))
+    fill(signals.CSF, np.maximum(_step(fluid - from_hull), ellipsoid((0, -48, -75), (13, 11, 30))))
     for sign in (-1, 1):
-        fill(VITREOUS, ellipsoid((sign * 31.0, 72.0, -38.0), (12.0, 12.0, 12.0)))
-        fill(MUSCLE, ellipsoid((sign * 26.0, 56.0, -37.0), (4.0, 22.0, 3.0)))
+        fill(signals.VITREOUS, ellipsoid((sign * 31.0, 72.0, -38.0), (12.0, 12.0, 12.0)))
+        fill(signals.MUSCLE, ellipsoid((sign * 26.0, 56.0, -37.0), (4.0, 22.0, 3.0)))
         orbit = ellipsoid((sign * 28.0, 62.0, -38.0), (17.0, 30.0, 17.0))
-        fill(FAT, orbit * _step(-3.0 - depth) * _step(outside_skull + 2))
+        fill(signals.FAT, orbit * _step(-3.0 - depth) * _step(outside_skull + 2))
         fill(None, ellipsoid((sign * 24.0, 62.0, -68.0), (13.0, 16.0, 14.0)))
         cells = ellipsoid((sign * 52.0, -36.0, -46.0), (14.0, 16.0, 20.0))
         fill(None, cells * np.clip(0.75 + 0.5 * noise(4), 0, 1))
@@ -113,15 +96,14 @@ def surround(brain: Brain, rng: np.random.Generator) -> SurroundingTissues:
         ((0.0, 62.0, -68.0), (9.0, 30.0, 14.0)),  # nasal cavity
     ):
         fill(None, ellipsoid(centre, radii) * np.clip(0.8 + 0.4 * noise(5), 0, 1))
-    bone = _step(skull - from_hull)
     in_marrow = _step(from_hull - fluid - table) * _step(fluid + table + marrow - from_hull)
-    fill(MARROW, in_marrow * np.clip(0.85 + 0.2 * noise(5), 0, 1))
-    fill(CORTICAL_BONE, bone)
-    fill(SKIN, _step(depth + 1.8))
-    fill(FAT, _step(depth + 1.8 + fat))
+    fill(signals.MARROW, in_marrow * np.clip(0.85 + 0.2 * noise(5), 0, 1))
+    fill(signals.CORTICAL_BONE, _step(skull - from_hull))
+    fill(signals.SKIN, _step(depth + 1.8))
+    fill(signals.FAT, _step(depth + 1.8 + fat))
     # Between skull and subcutaneous fat: muscle with fat between its bundles.
-    fill(FAT, 0.8 * _step(3.0 * (noise(7) - 1.0)) + 0.08)
-    fill(MUSCLE, inside)
+    fill(signals.FAT, 0.8 * _step(3.0 * (noise(7) - 1.0)) + 0.08)
+    fill(signals.MUSCLE, inside)
     return SurroundingTissues(tuple(parts.items()), depth < 0, depth.astype(np.float32))
 
 
@@ -130,22 +112,22 @@ def healthy_signals(
 ) -> tuple[dict[str, np.ndarray], tuple[Tissue, Tissue, Tissue]]:
     """The signals of a head without lesions, and the white matter, grey matter and CSF of the person.
 
-    The signals, of "t1" and "flair", are float32 like the brain's arrays, relative to the person's white matter.
+    The signals, of "t1" and "flair", are float32 like the brain's arrays, relative to the white matter's.
     """
-    white, grey, fluid = tissues = vary_brain(rng)
+    white, grey, fluid = tissues = signals.vary_brain(rng)
     spacing = brain.grid.spacing[::-1]
     present = [(white, brain.white), (grey, brain.grey), (fluid, brain.csf)]
-    present += [(vary(t, rng, 0.15), amount) for t, amount in head.fractions]
-    signals = {}
-    for name, equation in EQUATIONS.items():
-        signal = np.zeros(brain.mask.shape, np.float32)
+    present += [(signals.vary(t, rng, 0.15), amount) for t, amount in head.fractions]
+    images = {}
+    for name, equation in signals.EQUATIONS.items():
+        image = np.zeros(brain.mask.shape, np.float32)
         for tissue, amount in present:
-            signal += np.float32(equation(tissue) / equation(white)) * amount
+            image += np.float32(equation(tissue) / equation(white)) * amount
         # Living tissue is not of one brightness.
-        texture = 0.025 * smooth_noise(rng, signal.shape, spacing, 3.0)
-        texture += 0.03 * smooth_noise(rng, signal.shape, spacing, 25.0)
-        signals[name] = signal * (1 + texture)
-    return signals, tissues
+        texture = 0.025 * smooth_noise(rng, image.shape, spacing, 3.0)
+        texture += 0.03 * smooth_noise(rng, image.shape, spacing, 25.0)
+        images[name] = image * (1 + texture)
+    return images, tissues
 
 
 def _distance_from_hull(brain: Brain) -> np.ndarray:
@@ -155,10 +137,8 @@ def _distance_from_hull(brain: Brain) -> np.ndarray:
     """
     spacing = tuple(s * _COARSE for s in brain.grid.spacing[::-1])
     every = (slice(None, None, _COARSE),) * 3
-    height = brain.mni[2][every]
-    base = _distance_from_closing(brain.mask[every], spacing, 8.0)
-    vault = _distance_from_closing(brain.mask[every], spacing, 24.0)
-    distance = np.minimum(base, vault + 0.5 * np.clip(8 - height, 0, None))
+    base, vault = (_distance_from_closing(brain.mask[every], spacing, reach_mm) for reach_mm in (8.0, 24.0))
+    distance = np.minimum(base, vault + 0.5 * np.clip(8 - brain.mni[2][every], 0, None))
     distance = ndimage.gaussian_filter(distance, [2.0 / s for s in spacing])
     index = np.meshgrid(*(np.arange(n, dtype=np.float32) / _COARSE for n in brain.mask.shape), indexing="ij")
     return ndimage.map_coordinates(distance, index, order=1, mode="nearest")
@@ -168,10 +148,7 @@ def _distance_from_closing(mask: np.ndarray, spacing: tuple[float, ...], reach_m
     """Signed distance in mm from the mask closed with a ball of this radius, positive outside."""
     # Padding, or the closing would stop at the border of the array.
     pad = int(reach_mm / min(spacing)) + 2
-    padded = np.pad(mask, pad)
-    dilated = ndimage.distance_transform_edt(~padded, sampling=spacing) < reach_mm
-    closed = ndimage.distance_transform_edt(dilated, sampling=spacing) > reach_mm
-    closed |= padded
+    closed = closed_with_ball(np.pad(mask, pad), spacing, reach_mm)
     distance = ndimage.distance_transform_edt(~closed, sampling=spacing)
     distance -= ndimage.distance_transform_edt(closed, sampling=spacing)
     return distance[(slice(pad, -pad),) * 3].astype(np.float32)

@@ -7,7 +7,7 @@ of that scanner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -42,28 +42,21 @@ class TissueLevels:
     def with_fluid(self, t1: np.ndarray, flair: np.ndarray, fluid: np.ndarray) -> TissueLevels:
         """The same with CSF read where there is nothing else within two voxels, in the ventricles above all.
 
-        Args:
-            t1, flair: (slices, rows, columns), bias-corrected, at about 1 mm.
-            fluid: bool, same shape: voxels that are nothing but CSF.
+        `t1`, `flair`: bias-corrected, at about 1 mm; `fluid`: bool, voxels that are nothing but CSF.
         """
         deep = ndimage.binary_erosion(fluid, iterations=2)
         if deep.sum() < _LEAST_FLUID:
             return self
-        return TissueLevels(
-            (float(np.median(t1[deep])), float(np.median(flair[deep]))), self.grey, self.white
-        )
+        return replace(self, csf=(float(np.median(t1[deep])), float(np.median(flair[deep]))))
 
 
 def tissue_levels(t1: np.ndarray, flair: np.ndarray, brain: np.ndarray) -> TissueLevels:
     """Read the levels of the three tissues off a scan: three clusters of the T1 intensities in the brain.
 
-    Args:
-        t1, flair: (slices, rows, columns), any units, bias-corrected.
-        brain: bool, same shape.
+    `t1`, `flair`: bias-corrected, any units; `brain`: bool, same shape.
     """
-    values, bright = t1[brain].astype(np.float64), flair[brain].astype(np.float64)
-    step = max(1, values.size // _ENOUGH)
-    values, bright = values[::step], bright[::step]
+    step = max(1, int(brain.sum()) // _ENOUGH)
+    values, bright = (image[brain].astype(np.float64)[::step] for image in (t1, flair))
     centres = np.percentile(values, [5, 45, 85])
     for _ in range(30):
         nearest = np.abs(values[:, None] - centres).argmin(1)
@@ -87,9 +80,8 @@ class Noise:
         """Noise of this kind: float32 (slices, rows, columns)."""
         # Drawn larger than needed: filtering leaves the border with less variance.
         margin = int(np.ceil(4 * self.blur))
-        white = rng.standard_normal(
-            (shape[0], shape[1] + 2 * margin, shape[2] + 2 * margin), dtype=np.float32
-        )
+        larger = (shape[0], shape[1] + 2 * margin, shape[2] + 2 * margin)
+        white = rng.standard_normal(larger, dtype=np.float32)
         if self.blur > 0:
             unit = np.zeros((1, 8 * margin + 1, 8 * margin + 1), np.float32)
             unit[0, 4 * margin, 4 * margin] = 1
@@ -100,12 +92,7 @@ class Noise:
 
 
 def measure_noise(image: np.ndarray, where: np.ndarray) -> Noise:
-    """The noise among voxels of one tissue.
-
-    Args:
-        image: (slices, rows, columns).
-        where: bool, same shape: white matter, say. At least a few hundred voxels.
-    """
+    """The noise among a few hundred voxels or more of one tissue, white matter, say; `where`: bool."""
     image = image.astype(np.float64)
     core = ndimage.binary_erosion(where, np.ones((1, 3, 3)))
     core = core if core.sum() > 500 else where
@@ -115,8 +102,7 @@ def measure_noise(image: np.ndarray, where: np.ndarray) -> Noise:
     near, far = (np.concatenate([_difference(image, core, axis, lag) for axis in (1, 2)]) for lag in (1, 4))
     correlation = 1 - _variance(near) / max(_variance(far), 1e-12)
     # The autocorrelation of Gaussian-filtered white noise at lag 1 is exp(-1 / (4 sigma^2)).
-    blur = float(np.sqrt(-1 / (4 * np.log(np.clip(correlation, 0.02, 0.75)))))
-    blur = blur if correlation > 0.1 else 0.0
+    blur = float(np.sqrt(-1 / (4 * np.log(min(correlation, 0.75))))) if correlation > 0.1 else 0.0
     # A mean of nine neighbours takes much of smooth noise with it.
     probe = Noise(1.0, blur).draw(np.random.default_rng(0), (1, 128, 128))
     kept = float((probe - ndimage.uniform_filter(probe, (1, 3, 3))).std())
