@@ -7,8 +7,6 @@ change nothing that is asked for. Intensities are scaled by tissue modes (fluid 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from AnomalyDetectionLib.model.classes import ARTEFACT, IGNORED, NORMAL
 from scipy import ndimage
@@ -137,7 +135,7 @@ def _round_fluid(block: Block, rng: np.random.Generator, *, reach_mm: float) -> 
     return None if centre is None else box_round(centre, int(reach_mm / IN_PLANE_MM), fluid.shape)
 
 
-def _bell(shape: tuple[int, ...], centre: Sequence[float], sigma_mm: float) -> np.ndarray:
+def _bell(shape: tuple[int, ...], centre: np.ndarray | tuple[int, int], sigma_mm: float) -> np.ndarray:
     """1 at a place of a slice, falling as a Gaussian."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     return np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / (2 * (sigma_mm / IN_PLANE_MM) ** 2))

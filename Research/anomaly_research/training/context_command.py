@@ -37,8 +37,7 @@ from .candidate_training import (
     with_score,
 )
 from .command import checked_name, read_about
-from .context_checkpoint import Step
-from .context_loop import ContextTrainingSettings, train_context
+from .context_loop import ContextTrainingSettings, Step, train_context
 from .lesion_scan import LesionScan
 
 Progress = Callable[[str, float, str], None]
