@@ -99,7 +99,7 @@ def train_context(
     if start is not None:
         network.load_state_dict(start)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    rate = settings.learning_rate
+    rate, size = settings.learning_rate, settings.batch_size
     optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=settings.weight_decay)
     averaged = copy.deepcopy(network).eval()
     parts = Parts({"network": network, "averaged": averaged}, {"adam": (optimiser, network)})
@@ -112,10 +112,7 @@ def train_context(
             all_of_them = workers + 1 if workers else 0  # nothing is learnt meanwhile
             mined.append(mine_false_alarms(averaged, scans, device, all_of_them))
             _save(path, parts, settings, done, history, mined)
-        until, size = (
-            min((step for step in mining if step > done), default=settings.steps),
-            settings.batch_size,
-        )
+        until = min((step for step in mining if step > done), default=settings.steps)
         samples = ContextSamples(
             scans, outlines, settings.steps * size, seed=settings.seed, neighbours=settings.network.neighbours,
             false_alarms=[alarm for alarms in mined for alarm in alarms], kinds=settings.kinds,
