@@ -23,7 +23,7 @@ IN_PLANE_MM = 0.9
 SMALLEST_ML, LARGEST_ML = 0.03, 100.0
 
 _DEEP, _DEEP_MM = 0.35, 24.0
-"""Share of the infarcts not in the cortex that lie so many mm deep: basal ganglia, thalamus, capsule, pons."""
+"""Share of the infarcts not in the cortex that lie this deep: basal ganglia, thalamus, capsule, pons."""
 
 _LEAST_CONTRAST = 0.6
 """Contrast to noise against the tissue round a lesion below which nobody could see it: it is neither asked for nor held
@@ -33,7 +33,7 @@ _PARTS = (-0.375, -0.125, 0.125, 0.375)
 """Where in the thickness of a slice a shape is looked at, in slices: partial volume."""
 
 Box = tuple[slice, slice, np.ndarray, np.ndarray]
-"""Rows and columns of a box within a slice, and of each of these how far it lies from the box's centre, in voxels."""
+"""Rows and columns of a box within a slice, and how many voxels each of them lies from the box's centre."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ _SMALLEST_ML, _LARGEST_ML = 0.1, 60.0  # of real lesions whose outlines are used
 
 
 def draw_shape(volume_ml: float, rng: np.random.Generator, outlines: Sequence[np.ndarray]) -> Shape:
-    """A shape of about this volume, of one of three families; of two without outlines (see `read_outlines`)."""
+    """A shape of about this volume, of three families; of two without outlines (see `read_outlines`)."""
     radius = radius_mm(volume_ml)
     family = rng.choice(3, p=(0.35, 0.3, 0.35) if len(outlines) else (0.55, 0.45, 0.0))
     if family == 0:

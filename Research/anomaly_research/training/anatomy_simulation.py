@@ -32,7 +32,6 @@ _TOWARDS_WHITE: _Ranges = {
     "brain stem": ((0.4, 1.1), (0.3, 1.4)),
     "ventral diencephalon": ((0.3, 1.0), (0.2, 1.2)),
 }
-_Signals = tuple[np.ndarray, np.ndarray]  # of each of `TISSUES` on T1 and FLAIR, white matter being about 1
 _BESIDE_WHITE: _Ranges = {
     # The signal of what is no tissue of the brain, white matter being 1.
     "air": ((0.0, 0.06), (0.0, 0.06)),
@@ -44,6 +43,7 @@ _BESIDE_WHITE: _Ranges = {
     "eyes": ((0.1, 0.5), (0.0, 0.4)),
     "nerves and cord": ((0.5, 1.1), (0.5, 1.3)),
 }
+_Signals = tuple[np.ndarray, np.ndarray]  # of each of `TISSUES` on T1 and FLAIR, white matter being about 1
 
 
 @dataclass(frozen=True)
@@ -201,13 +201,13 @@ def _add_lesions(
         rim = np.clip(near * rng.uniform(1, 4), 0, 1) * shares[4]
         _blend(images, rim, (dull, bright))
     if rng.random() < 0.6:
-        patches = _blobs(shares[4] > 0.7, rng, int(rng.integers(1, 25)), (1.0, 7.0), spacing_mm)
+        patches = _blobs(shares[4] > 0.7, rng, int(rng.integers(1, 25)), spacing_mm)
         _blend(images, patches * shares[4], (dull, bright))
     if rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 5))):
-            largest = 25.0 if rng.random() < 0.1 else 9.0
+            largest_mm = 25.0 if rng.random() < 0.1 else 9.0
             level = rng.uniform(0.2, 0.9)
-            cavity, rim = _cavity(solid > 0.7, rng, (1.0, largest), spacing_mm)
+            cavity, rim = _cavity(solid > 0.7, rng, largest_mm, spacing_mm)
             _blend(images, rim * solid, (dull, bright))
             t1_fluid = float(t1_signal[fluid]) * rng.uniform(0.8, 1.6)
             flair_fluid = float(flair_signal[fluid]) * rng.uniform(0.8, 3)
@@ -219,27 +219,25 @@ def _blend(images: list[np.ndarray], amount: np.ndarray, signals: tuple[float, f
         image += amount * (signal - image)
 
 
-def _blobs(
-    sites: np.ndarray, rng: np.random.Generator, count: int, radii_mm: tuple[float, float], spacing_mm: float
-) -> np.ndarray:
+def _blobs(sites: np.ndarray, rng: np.random.Generator, count: int, spacing_mm: float) -> np.ndarray:
     """Soft ellipsoids in sites: float32 0 to 1."""
     amount = np.zeros(sites.shape, np.float32)
     places = np.argwhere(sites)
     for place in places[rng.integers(0, len(places), count)] if len(places) else ():
-        radius = float(np.exp(rng.uniform(*np.log(radii_mm))))
+        radius = float(np.exp(rng.uniform(0, np.log(7.0))))
         box, distance = _ellipsoid(sites.shape, place, radius * rng.uniform(0.7, 1.4, 3), spacing_mm)
         amount[box] = np.maximum(amount[box], np.clip(2.5 * (1.2 - distance), 0, 1))
     return amount
 
 
 def _cavity(
-    sites: np.ndarray, rng: np.random.Generator, radii_mm: tuple[float, float], spacing_mm: float
+    sites: np.ndarray, rng: np.random.Generator, largest_mm: float, spacing_mm: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """A soft ellipsoid and the rim that surrounds it, or does not."""
     cavity, rim = np.zeros((2, *sites.shape), np.float32)
     places = np.argwhere(sites)
     if len(places):
-        radius = float(np.exp(rng.uniform(*np.log(radii_mm)))) * rng.uniform(0.6, 1.5, 3)
+        radius = float(np.exp(rng.uniform(0, np.log(largest_mm)))) * rng.uniform(0.6, 1.5, 3)
         box, distance = _ellipsoid(sites.shape, places[rng.integers(len(places))], radius, spacing_mm)
         cavity[box] = np.clip(4 * (1.1 - distance), 0, 1)
         rim[box] = np.clip(3 * (rng.uniform(0.9, 1.6) - distance), 0, 1) * rng.uniform(0.0, 1.0)

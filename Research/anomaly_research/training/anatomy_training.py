@@ -49,7 +49,7 @@ def train_anatomy(
     """Train, and write the network's file at every validation, so that an interrupted run leaves one.
 
     Args:
-        labels: folder of whole-head label maps (.nii.gz). InputError: there are too few, or one cannot be used.
+        labels: folder of whole-head label maps (.nii.gz); InputError if there are too few or one is no map.
         output: the network's file; the deformed heads are kept beside it, as they take minutes to make.
         command: for the card.
 

@@ -132,7 +132,7 @@ def _second_look(
 ) -> tuple[dict[str, Tensor], CandidateSettings]:
     """Weights and settings of the second look.
 
-    `scans`, `painted`: to learn from and, of people held out, to calibrate on; and how many of each are painted.
+    `scans`: to learn from, and of people held out, to calibrate on; `painted`: how many are made of each.
     """
 
     def draw(which: int, seed: int, first: float, last: float, what: str) -> Examples:
@@ -142,8 +142,8 @@ def _second_look(
             progress("second look", first + (last - first) * done / count, f"{what} {done} of {count}")
 
         return draw_examples(
-            network, scans[which], outlines, count, seed=settings.seed + seed, kinds=settings.kinds, device=device,
-            workers=min(4, os.cpu_count() or 1), progress=report,
+            network, scans[which], outlines, count, seed=settings.seed + seed, kinds=settings.kinds,
+            device=device, workers=min(4, os.cpu_count() or 1), progress=report,
         )  # fmt: skip
 
     def report(epoch: int, loss: float) -> None:

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -114,12 +115,12 @@ def train_context(
             _save(path, parts, settings, done, history, mined)
         until = min((step for step in mining if step > done), default=settings.steps)
         samples = ContextSamples(
-            scans, outlines, settings.steps * size, seed=settings.seed, neighbours=settings.network.neighbours,
-            false_alarms=[alarm for alarms in mined for alarm in alarms], kinds=settings.kinds,
+            scans, outlines, settings.steps * size, seed=settings.seed, kinds=settings.kinds,
+            neighbours=settings.network.neighbours, false_alarms=list(chain.from_iterable(mined)),
         )  # fmt: skip
         batches = DataLoader(
-            samples, size, sampler=range(done * size, until * size), num_workers=workers, collate_fn=Sample.together,
-            prefetch_factor=4 if workers else None, worker_init_fn=one_thread,
+            samples, size, sampler=range(done * size, until * size), collate_fn=Sample.together,
+            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=one_thread,
         )  # fmt: skip
         sums, count, begin = 0.0, 0, time.perf_counter()
         for batch in batches:

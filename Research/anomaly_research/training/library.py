@@ -126,8 +126,8 @@ def _k_means(latents: Tensor, centres: Tensor) -> Tensor:
 def _medoids(latents: Tensor, centres: Tensor, places: np.ndarray, apart: int) -> Tensor:
     """Of each group the patch nearest to its middle that is apart from those of the groups before it.
 
-    Groups all of whose patches are too near to chosen ones go without. `places`: slice, row and column of the patches'
-    centres; within a slice, those chosen differ by at least `apart` rows or columns.
+    Groups all of whose patches are too near to chosen ones go without. `places`: slice, row and column of the
+    patches' centres; within a slice, those chosen differ by at least `apart` rows or columns.
     """
     group = _groups(latents, centres)
     distance = (latents - centres[group]).norm(dim=1)

@@ -71,7 +71,10 @@ def make_model(
 
 
 def with_library(model: Model, scans: ScanFile) -> Model:
-    """A model with a library chosen anew from the scans it was trained on (see `scans_of`); somebody was held out."""
+    """A model with a library chosen anew from the scans of its training (see `scans_of`).
+
+    An InputError if nobody was held out.
+    """
     training, held_out = scans_of(model, scans)
     if not held_out:
         raise InputError(

@@ -36,8 +36,8 @@ class TrainingSettings:
     max_epochs: int = 0  # stop after so many epochs even if the loss still falls; 0: no limit
     precision: str = "32"  # or "bf16", for autocast of the convolutions
     seed: int = 0  # of weights, patch positions, order, flips and soft labels
-    # Fingerprint of the model whose generator it starts from (fine-tuning); None: from random weights. With a model no
-    # patient need be held out; without one held out, the loss is measured on other patches of the training patients.
+    # Fingerprint of the model whose generator it starts from (fine-tuning); None: random weights. With a model,
+    # no patient need be held out: the loss is then measured on other patches of the training patients.
     start: str | None = None
 
 

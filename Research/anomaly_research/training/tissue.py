@@ -22,7 +22,7 @@ PATCHES_A_SCAN = 20_000
 def with_tissue_statistics(
     model: Model, scans: ScanFile, progress: Callable[[str, float], None] | None = None
 ) -> Model:
-    """A model with statistics by tissue (`TissueStatistics`), from the scans it was trained on (see `scans_of`).
+    """A model with statistics by tissue, from the scans that it was trained on (see `scans_of`).
 
     `progress`: called with a scan's name and the fraction done.
     """

@@ -16,7 +16,7 @@ def in_order(make: Callable[[Any], Item], count: int, workers: int, device: str)
 
     Args:
         make: can be pickled, for the other processes.
-        workers: processes that share the work on the CPU, a thread each; 0 for this one. A GPU has this one alone.
+        workers: processes that share the work on the CPU, a thread each; 0, and on a GPU: this one alone.
     """
     numbers: Any = range(count)  # each is a batch of its own
     workers = workers if device == "cpu" else 0
