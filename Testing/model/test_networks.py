@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from anomaly_research.training.losses import LossWeights, discriminator_loss, generator_losses, soft_labels
+from anomaly_research.training.settings import LossWeights
+from anomaly_research.training.trainer import discriminator_loss, generator_losses, soft_labels
 from AnomalyDetectionLib.model.fuse_batchnorm import LatentDifference
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
 from AnomalyDetectionLib.model.networks import Discriminator, Encoding, Generator, initialise

@@ -109,7 +109,7 @@ def examples(count=120, seed=0):
     )
     near += (label == INFARCT)[:, None, None, None].astype(np.float16) * np.float16(0.2)
     features = rng.normal(size=(count, 14)).astype(np.float32)
-    return Examples(near, wide, features, label, np.zeros(count, np.int32), 1)
+    return Examples(near, wide, features, label, 1)
 
 
 def test_the_second_look_learns_what_parts_lesions_from_tissue():

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from anomaly_research.training.curves import draw_curves
+from anomaly_research.training.command import draw_curves
 from anomaly_research.training.loop import CHECKPOINT, train
 from anomaly_research.training.publish import make_model
 from AnomalyDetectionLib.calibration.latent_statistics import latent_statistics

@@ -11,10 +11,9 @@ import numpy as np
 from AnomalyDetectionLib.model.classes import ARTEFACT, IGNORED, NORMAL
 from scipy import ndimage
 
-from .lesion_painting import IN_PLANE_MM, Block, box_round, random_voxel
+from .lesion_painting import IN_PLANE_MM, Block, Box, box_round, random_voxel
 
-_PLAIN = 0.25
-"""Change of an intensity from which an artefact is plainly seen."""
+_PLAIN = 0.25  # change of an intensity from which an artefact is plainly seen
 
 
 def widen_sulci(block: Block, rng: np.random.Generator) -> None:
@@ -26,15 +25,10 @@ def widen_sulci(block: Block, rng: np.random.Generator) -> None:
     sigma = rng.uniform(4, 12) / IN_PLANE_MM
     nearer = 1 - rng.uniform(0.2, 0.6) * np.exp(-(y**2 + x**2) / (2 * sigma**2))
     index = np.stack([y * nearer - y[0, 0], x * nearer - x[0, 0]])
-    for s in range(len(block.images)):
-        for image in block.images[s]:
-            image[rows, columns] = ndimage.map_coordinates(
-                image[rows, columns], index, order=1, mode="nearest"
-            )
-        for values in (block.brain[s], block.target[s]):
-            values[rows, columns] = ndimage.map_coordinates(
-                values[rows, columns], index, order=0, mode="nearest"
-            )
+    for (t1, flair), brain, target in zip(block.images, block.brain, block.target, strict=True):
+        for plane, order in ((t1, 1), (flair, 1), (brain, 0), (target, 0)):
+            part = plane[rows, columns]
+            plane[rows, columns] = ndimage.map_coordinates(part, index, order=order, mode="nearest")
 
 
 def perivascular_spaces(block: Block, rng: np.random.Generator) -> None:
@@ -77,29 +71,27 @@ def bright_edge(block: Block, rng: np.random.Generator) -> None:
     centre = random_voxel(brain & ~ndimage.binary_erosion(brain), rng)
     if centre is None:
         return
-    y, x = np.arange(brain.shape[0])[:, None] - centre[0], np.arange(brain.shape[1])[None, :] - centre[1]
-    near = np.exp(-(y**2 + x**2) / (2 * (rng.uniform(5, 25) / IN_PLANE_MM) ** 2))
+    near = _bell(brain.shape, centre, rng.uniform(5, 25))
     width, values = rng.uniform(0.8, 3.0), (rng.uniform(-0.1, 1.7), rng.uniform(1.1, 2.8))
-    for s in range(len(block.images)):
-        depth = ndimage.distance_transform_edt(block.brain[s])
-        share = near * np.clip(width - depth + 0.5, 0, 1) * block.brain[s]
+    for images, mask, target in zip(block.images, block.brain, block.target, strict=True):
+        depth = ndimage.distance_transform_edt(mask)
+        share = near * np.clip(width - depth + 0.5, 0, 1) * mask
         share = np.where(share > 0.05, share, 0)
-        for channel, value in enumerate(values):
-            block.images[s, channel] += share * (value - block.images[s, channel])
-        _mark(block.target[s], np.where(share > 0.4, 1.0, 0.0))
+        for image, value in zip(images, values, strict=True):
+            image += share * (value - image)
+        _mark(target, np.where(share > 0.4, 1.0, 0.0))
 
 
 def local_ghost(block: Block, rng: np.random.Generator) -> None:
     """A faint copy of one part of a slice, moved along one direction, over another: pulsation, swallowing."""
     axis, shift = int(rng.integers(1, 3)), int(rng.integers(12, 70)) * int(rng.choice([-1, 1]))
     centre = rng.uniform(0.2, 0.8, 2) * block.target.shape[1:]
-    y, x = (np.arange(n) - c for n, c in zip(block.target.shape[1:], centre, strict=True))
-    near = np.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * (rng.uniform(5, 20) / IN_PLANE_MM) ** 2))
+    near = _bell(block.target.shape[1:], centre, rng.uniform(5, 20))
     channel, strength = int(rng.integers(2)), rng.uniform(0.05, 0.35)
     for s in (block.middle,) if rng.random() < 0.6 else range(len(block.images)):
         image = block.images[s, channel]
         change = strength * near * np.roll(image, shift, axis - 1) * block.brain[s]
-        block.images[s, channel] = image + change
+        image += change
         _mark(block.target[s], change)
 
 
@@ -136,13 +128,17 @@ def disturb(block: Block, rng: np.random.Generator) -> None:
     block.images *= block.brain[:, None]
 
 
-def _round_fluid(
-    block: Block, rng: np.random.Generator, *, reach_mm: float
-) -> tuple[slice, slice, np.ndarray, np.ndarray] | None:
-    """A box round a voxel of fluid in the slice in the middle (see `box_round`)."""
+def _round_fluid(block: Block, rng: np.random.Generator, *, reach_mm: float) -> Box | None:
+    """A box round a voxel of fluid in the slice in the middle."""
     fluid = block.brain[block.middle] & (block.images[block.middle].max(axis=0) < 0.4)
     centre = random_voxel(fluid, rng)
     return None if centre is None else box_round(centre, int(reach_mm / IN_PLANE_MM), fluid.shape)
+
+
+def _bell(shape: tuple[int, ...], centre: np.ndarray | tuple[int, int], sigma_mm: float) -> np.ndarray:
+    """1 at a place of a slice, falling as a Gaussian."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    return np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / (2 * (sigma_mm / IN_PLANE_MM) ** 2))
 
 
 def _mark(target: np.ndarray, change: np.ndarray) -> None:

@@ -25,66 +25,44 @@ KINDS = {
 }
 """Kinds of contents: the class that they belong to, and how often they are painted."""
 
+_Pair = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class Contents:
-    """What a lesion holds.
+    """What a lesion holds."""
 
-    Attributes:
-        kind: one of `KINDS`.
-        label: its class.
-        core, rim: float32 (2,), T1 and FLAIR. With `relative`, factors of what is there instead of levels.
-        relative: see above.
-        rim_mm: how deep the rim reaches below the surface; 0: none.
-        kept: share of the texture that was there before and shows through.
-        patchy: SD of smooth variations, and patch_mm their size.
-        noise: SD of fine noise, as a multiple of the scan's own.
-    """
-
-    kind: str
-    label: int
-    core: np.ndarray
-    rim: np.ndarray
+    kind: str  # one of `KINDS`
+    label: int  # its class
+    core: (
+        np.ndarray
+    )  # float32 (2,), T1 and FLAIR; with `relative`, factors of what is there instead of levels
+    rim: np.ndarray  # likewise
     relative: bool
-    rim_mm: float
-    kept: float
-    patchy: float
-    patch_mm: float
-    noise: float
+    rim_mm: float  # how deep the rim reaches below the surface; 0: none
+    kept: float  # share of the texture that was there before and shows through
+    patchy: float  # SD of smooth variations
+    patch_mm: float  # their size
+    noise: float  # SD of fine noise, as a multiple of the scan's own
 
 
-def draw_contents(
-    rng: np.random.Generator, *, foreign: bool, kinds: Collection[str] = tuple(KINDS)
-) -> Contents:
+def draw_contents(rng: np.random.Generator, *, foreign: bool, kinds: Collection[str] = KINDS) -> Contents:
     """Contents of a random kind out of these; without foreign tissue at hand, none of that kind."""
-    names = list(KINDS)
-    shares = np.array([share if kind in kinds else 0.0 for kind, (_, share) in KINDS.items()])
-    if not foreign:
-        shares[names.index("foreign tissue")] = 0
-    kind = str(rng.choice(names, p=shares / shares.sum()))
+    allowed = {*kinds} if foreign else {*kinds} - {"foreign tissue"}
+    shares = np.array([share if kind in allowed else 0.0 for kind, (_, share) in KINDS.items()])
+    kind = str(rng.choice(list(KINDS), p=shares / shares.sum()))
     core, rim, relative, rim_mm = _levels(kind, rng)
-    itself = kind == "itself"
-    return Contents(
-        kind=kind,
-        label=KINDS[kind][0],
-        core=np.array(core, np.float32),
-        rim=np.array(rim, np.float32),
-        relative=relative,
-        rim_mm=rim_mm,
-        kept=1.0 if itself or relative else float(rng.uniform(0, 0.8)),
-        patchy=float(rng.uniform(0, 0.04 if itself else 0.25) if rng.random() < 0.7 else 0.0),
-        patch_mm=float(rng.uniform(1.0, 5.0)),
-        noise=float(rng.uniform(0.0, 1.4)),
-    )
+    kept = 1.0 if relative else float(rng.uniform(0, 0.8))
+    patchy = float(rng.uniform(0, 0.04 if kind == "itself" else 0.25) if rng.random() < 0.7 else 0.0)
+    patch_mm, noise = float(rng.uniform(1.0, 5.0)), float(rng.uniform(0.0, 1.4))
+    levels = np.array(core, np.float32), np.array(rim, np.float32)
+    return Contents(kind, KINDS[kind][0], *levels, relative, rim_mm, kept, patchy, patch_mm, noise)
 
 
-Pair = tuple[float, float]
-
-
-def _levels(kind: str, rng: np.random.Generator) -> tuple[Pair, Pair, bool, float]:
+def _levels(kind: str, rng: np.random.Generator) -> tuple[_Pair, _Pair, bool, float]:
     """Core, rim, whether they are factors, and the rim's width in mm."""
 
-    def pair(t1_low: float, t1_high: float, flair_low: float, flair_high: float) -> Pair:
+    def pair(t1_low: float, t1_high: float, flair_low: float, flair_high: float) -> _Pair:
         return float(rng.uniform(t1_low, t1_high)), float(rng.uniform(flair_low, flair_high))
 
     fluid = pair(-0.08, 0.5, -0.08, 0.6)
@@ -100,7 +78,7 @@ def _levels(kind: str, rng: np.random.Generator) -> tuple[Pair, Pair, bool, floa
         return faint, faint, True, 0.0
     if kind == "dark on T1":
         # A small cavity and its rim in one thick slice: they cancel out on the FLAIR, not on the T1.
-        dark = (float(rng.uniform(0.1, 0.85)), float(rng.uniform(0.7, 1.3)))
+        dark = pair(0.1, 0.85, 0.7, 1.3)
         return dark, dark, True, 0.0
     if kind == "half filled cavity":
         half = pair(0.1, 0.6, 0.5, 1.2)
@@ -110,10 +88,6 @@ def _levels(kind: str, rng: np.random.Generator) -> tuple[Pair, Pair, bool, floa
         return white, white, False, 0.0
     anything = pair(-0.2, 2.0, -0.2, 2.7)
     if kind == "any":
-        return (
-            anything,
-            anything if rng.random() < 0.6 else pair(-0.2, 2.0, -0.2, 2.7),
-            False,
-            float(rng.uniform(0, 4)),
-        )
+        rim = anything if rng.random() < 0.6 else pair(-0.2, 2.0, -0.2, 2.7)
+        return anything, rim, False, float(rng.uniform(0, 4))
     return (1.0, 1.0), (1.0, 1.0), True, 0.0

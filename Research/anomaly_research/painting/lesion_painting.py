@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from AnomalyDetectionLib.model.classes import IGNORED, INFARCT, NORMAL, WMH
@@ -22,38 +23,29 @@ IN_PLANE_MM = 0.9
 SMALLEST_ML, LARGEST_ML = 0.03, 100.0
 
 _DEEP, _DEEP_MM = 0.35, 24.0
-"""Share of the infarcts that are not cortical which lie this deep: basal ganglia, thalamus, capsule, pons."""
+"""Share of the infarcts not in the cortex that lie this deep: basal ganglia, thalamus, capsule, pons."""
 
 _LEAST_CONTRAST = 0.6
 """Contrast to noise against the tissue round a lesion below which nobody could see it: it is neither asked for nor held
 against the detector."""
 
-Box = tuple[slice, slice, slice]
-"""Slices into an array of (slices, rows, columns)."""
-
 _PARTS = (-0.375, -0.125, 0.125, 0.375)
 """Where in the thickness of a slice a shape is looked at, in slices: partial volume."""
+
+Box = tuple[slice, slice, np.ndarray, np.ndarray]
+"""Rows and columns of a box within a slice, and how many voxels each of them lies from the box's centre."""
 
 
 @dataclass
 class Block:
-    """Slices that are painted on: the one thing here that changes.
+    """Slices that are painted on: the one thing here that changes."""
 
-    Attributes:
-        images: float32 (slices, 2, rows, columns), T1 and FLAIR prepared.
-        brain: bool (slices, rows, columns).
-        target: uint8 likewise, classes of the detector or IGNORED.
-        weight: float32 likewise: how much a voxel counts.
-        slice_mm: distance of the slices.
-        noise: SD of the noise of T1 and of FLAIR.
-    """
-
-    images: np.ndarray
-    brain: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
-    slice_mm: float
-    noise: tuple[float, float]
+    images: np.ndarray  # float32 (slices, 2, rows, columns), T1 and FLAIR prepared
+    brain: np.ndarray  # bool (slices, rows, columns)
+    target: np.ndarray  # uint8 likewise, classes of the detector or IGNORED
+    weight: np.ndarray  # float32 likewise: how much a voxel counts
+    slice_mm: float  # distance of the slices
+    noise: tuple[float, float]  # SD of the noise of T1 and of FLAIR
 
     @property
     def middle(self) -> int:
@@ -70,23 +62,20 @@ def random_voxel(allowed: np.ndarray, rng: np.random.Generator) -> tuple[int, in
     return int(row), int(column)
 
 
-def box_round(
-    centre: tuple[int, int], reach: int, shape: Sequence[int]
-) -> tuple[slice, slice, np.ndarray, np.ndarray]:
-    """A box round a voxel of a slice, and its rows and columns counted from that voxel."""
-    rows, columns = (
-        slice(max(c - reach, 0), min(c + reach + 1, n)) for c, n in zip(centre, shape, strict=True)
-    )
-    y = (np.arange(rows.start, rows.stop) - centre[0])[:, None]
-    return rows, columns, y, (np.arange(columns.start, columns.stop) - centre[1])[None, :]
+def box_round(centre: tuple[int, int], reach: int, shape: Sequence[int]) -> Box:
+    """A box that reaches so many voxels to either side of one of a slice, as far as the slice goes."""
+    (row, column), (height, width) = centre, shape
+    rows = slice(max(row - reach, 0), min(row + reach + 1, height))
+    columns = slice(max(column - reach, 0), min(column + reach + 1, width))
+    y, x = np.ogrid[rows, columns]
+    return rows, columns, y - row, x - column
 
 
-@dataclass(frozen=True)
-class Painted:
-    """A lesion that was painted: its class, and its voxels (slice, row, column)."""
+class Painted(NamedTuple):
+    """A lesion that was painted."""
 
-    label: int
-    voxels: tuple[np.ndarray, np.ndarray, np.ndarray]
+    label: int  # its class
+    voxels: tuple[np.ndarray, ...]  # slices, rows and columns
 
 
 def paint_lesion(
@@ -95,7 +84,7 @@ def paint_lesion(
     outlines: Sequence[np.ndarray] = (),
     foreign: np.ndarray | None = None,
     at_slice: int | None = None,
-    kinds: Collection[str] = tuple(KINDS),
+    kinds: Collection[str] = KINDS,
 ) -> Painted | None:
     """Put one lesion of random volume, shape, place and contents into a block; None where there was no room.
 
@@ -113,30 +102,23 @@ def paint_lesion(
     centre = _centre(block, rng, contents.label, middle, cortical)
     if centre is None:
         return None
-    radius = radius_mm(volume_ml)
     shape = draw_shape(volume_ml, rng, outlines)
-    height = (
-        rng.uniform(-0.7, 0.7) * radius if rng.random() < 0.5 else rng.uniform(-0.5, 0.5) * block.slice_mm
+    box, weight, core = _filled(
+        block, rng, contents, shape, radius_mm(volume_ml), (middle, *centre), cortical
     )
-    if rng.random() < 0.2:  # of one slice, at partial volume
-        shape = flattened(shape, max(1.0, 2 * radius / (block.slice_mm * rng.uniform(0.3, 1.0))))
-        height = float(rng.uniform(-0.3, 0.3) * block.slice_mm)
-    band_mm = float(rng.uniform(3, 10)) if cortical and rng.random() < 0.5 else None
-    box, weight, core = _filled(block, rng, contents, shape, centre, middle, height, radius, band_mm)
     return _fill(block, rng, contents, foreign, box, weight, core)
 
 
 def _volume(rng: np.random.Generator, contents: Contents) -> float:
     """ml: most under 1, a few up to the largest; faint gliosis is wide."""
-    low, high = np.log(SMALLEST_ML), np.log(LARGEST_ML)
-    which = rng.random()
+    which, low, high = rng.random(), SMALLEST_ML, 1.0
     if contents.kind == "faint gliosis":
-        return float(np.exp(rng.uniform(np.log(0.3), np.log(40.0))))
-    if contents.label == WMH:
-        return float(np.exp(rng.uniform(low, np.log(6.0))))
-    if which < 0.68:
-        return float(np.exp(rng.uniform(low, 0.0)))
-    return float(np.exp(rng.uniform(0.0, np.log(20.0)) if which < 0.94 else rng.uniform(np.log(20.0), high)))
+        low, high = 0.3, 40.0
+    elif contents.label == WMH:
+        high = 6.0
+    elif which >= 0.68:
+        low, high = (1.0, 20.0) if which < 0.94 else (20.0, LARGEST_ML)
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _centre(
@@ -146,19 +128,13 @@ def _centre(
     brain = block.brain[middle] & (block.target[middle] == NORMAL)
     t1, flair = block.images[middle]
     tissue = brain & (np.maximum(t1, flair) > 0.5)
+    deep = label == INFARCT and not cortical and rng.random() < _DEEP
+    if cortical or deep:
+        depth_mm = ndimage.distance_transform_edt(block.brain[middle]) * IN_PLANE_MM
+        return random_voxel(tissue & (depth_mm > _DEEP_MM if deep else depth_mm < 16), rng)
     if label == WMH:
-        allowed = tissue & (t1 > 0.82)
-    elif cortical:
-        depth = ndimage.distance_transform_edt(block.brain[middle]) * IN_PLANE_MM
-        allowed = tissue & (depth < 16)
-    elif label == INFARCT and rng.random() < _DEEP:
-        depth = ndimage.distance_transform_edt(block.brain[middle]) * IN_PLANE_MM
-        allowed = tissue & (depth > _DEEP_MM)
-    elif rng.random() < 0.88:
-        allowed = tissue
-    else:
-        allowed = brain
-    return random_voxel(allowed, rng)
+        return random_voxel(tissue & (t1 > 0.82), rng)
+    return random_voxel(tissue if rng.random() < 0.88 else brain, rng)
 
 
 def _filled(
@@ -166,25 +142,28 @@ def _filled(
     rng: np.random.Generator,
     contents: Contents,
     shape: Shape,
-    centre: tuple[int, int],
-    middle: int,
-    height: float,
     radius: float,
-    band_mm: float | None,
-) -> tuple[Box, np.ndarray, np.ndarray]:
+    centre: tuple[int, int, int],
+    cortical: bool,
+) -> tuple[tuple[slice, slice, slice], np.ndarray, np.ndarray]:
     """A box, and how much of each of its voxels the lesion and its core fill: float32 (slices, rows, columns)."""
-    reach = int(np.ceil((2.2 * radius + 4) / IN_PLANE_MM))
-    rows, columns, *offsets = box_round(centre, reach, block.target.shape[1:])
-    far = int(np.ceil((2.2 * radius + 4) / block.slice_mm))
+    middle, thickness, reach_mm = centre[0], block.slice_mm, 2.2 * radius + 4
+    height = rng.uniform(-0.7, 0.7) * radius if rng.random() < 0.5 else rng.uniform(-0.5, 0.5) * thickness
+    if rng.random() < 0.2:  # of one slice, at partial volume
+        shape = flattened(shape, max(1.0, 2 * radius / (thickness * rng.uniform(0.3, 1.0))))
+        height = rng.uniform(-0.3, 0.3) * thickness
+    band_mm = rng.uniform(3, 10) if cortical and rng.random() < 0.5 else None
+    reach, far = (int(np.ceil(reach_mm / mm)) for mm in (IN_PLANE_MM, thickness))
     slices = slice(max(middle - far, 0), min(middle + far + 1, len(block.images)))
+    rows, columns, *offsets = box_round(centre[1:], reach, block.target.shape[1:])
     y, x = np.broadcast_arrays(*(np.float32(IN_PLANE_MM) * o.astype(np.float32) for o in offsets))
-    soft = float(rng.uniform(0.4, 1.6)) if rng.random() < 0.8 else float(rng.uniform(1.6, 5.0))
+    soft = rng.uniform(0.4, 1.6) if rng.random() < 0.8 else rng.uniform(1.6, 5.0)
     spared = rng.random() < (0.8 if contents.kind in ("faint gliosis", "itself", "dark on T1") else 0.5)
     weights, cores = [], []
     for s in range(slices.start, slices.stop):
         weight, core = np.zeros((2, *y.shape), np.float32)
         for part in _PARTS:
-            z = np.full(y.shape, (s - middle + part) * block.slice_mm + height, np.float32)
+            z = np.full(y.shape, (s - middle + part) * thickness + height, np.float32)
             depth = shape(z, y, x)
             weight += 0.25 * np.clip(depth / soft + 0.5, 0, 1)
             core += 0.25 * np.clip((depth - contents.rim_mm) / min(soft, 0.8) + 0.5, 0, 1)
@@ -205,14 +184,14 @@ def _fill(
     rng: np.random.Generator,
     contents: Contents,
     foreign: np.ndarray | None,
-    box: Box,
+    box: tuple[slice, slice, slice],
     weight: np.ndarray,
     core: np.ndarray,
 ) -> Painted | None:
     """Mix the contents into the images, and write the lesion into the target."""
     if not weight.max(initial=0) >= 0.3:
         return None
-    both = (box[0], slice(None), box[1], box[2])
+    both = (box[0], slice(None), *box[1:])
     image = block.images[both]
     if contents.kind == "foreign tissue" and foreign is not None:
         wanted = foreign[both]
@@ -231,12 +210,12 @@ def _fill(
         return None
     target[(weight > 0.08) & ~inside & (target == NORMAL)] = IGNORED
     target[inside] = contents.label
-    for s in range(len(inside)):  # a small lesion counts as much as the inner part of a large one
-        area = np.count_nonzero(inside[s])
-        if area:
-            counts[s][inside[s]] = np.clip(60 / np.sqrt(area), 1.5, 15.0)
-    z, y, x = (axis + b.start for axis, b in zip(np.nonzero(inside), box, strict=True))
-    return Painted(contents.label, (z, y, x))
+    for s in np.flatnonzero(
+        inside.any(axis=(1, 2))
+    ):  # small ones count as much as the inner part of large ones
+        counts[s][inside[s]] = np.clip(60 / np.sqrt(np.count_nonzero(inside[s])), 1.5, 15.0)
+    z, y, x = np.nonzero(inside)
+    return Painted(contents.label, (z + box[0].start, y + box[1].start, x + box[2].start))
 
 
 def _wanted(

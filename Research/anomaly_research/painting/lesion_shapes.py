@@ -14,12 +14,8 @@ _WAVES = 10
 _SMALLEST_ML, _LARGEST_ML = 0.1, 60.0  # of real lesions whose outlines are used
 
 
-def draw_shape(volume_ml: float, rng: np.random.Generator, outlines: Sequence[np.ndarray] = ()) -> Shape:
-    """A shape of one of three families, of about this volume.
-
-    Args:
-        outlines: of real lesions (see `read_outlines`); without any, one of the other two families.
-    """
+def draw_shape(volume_ml: float, rng: np.random.Generator, outlines: Sequence[np.ndarray]) -> Shape:
+    """A shape of about this volume, of three families; of two without outlines (see `read_outlines`)."""
     radius = radius_mm(volume_ml)
     family = rng.choice(3, p=(0.35, 0.3, 0.35) if len(outlines) else (0.55, 0.45, 0.0))
     if family == 0:
@@ -77,11 +73,7 @@ def melted_ellipsoids(radius: float, rng: np.random.Generator) -> Shape:
 
 
 def outline_shape(distance: np.ndarray, volume_ml: float, rng: np.random.Generator) -> Shape:
-    """A real lesion's outline, turned at random, perhaps mirrored, and resized to a volume.
-
-    Args:
-        distance: float32, mm below its surface on 1 mm voxels.
-    """
+    """A real lesion's outline (see `read_outlines`), turned at random and resized; it may be mirrored."""
     scale = float((volume_ml * 1000 / max((distance > 0).sum(), 1)) ** (1 / 3))
     rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     centre = np.array([a.mean() for a in np.nonzero(distance > 0)])

@@ -21,8 +21,11 @@ from scipy import ndimage
 
 from ..simulation.shapes import largest_piece
 
-SPACING_MM = (1.0, 0.9, 0.9)
-"""Of a head's array: slices are thin, so that thick ones can be averaged from them."""
+SPACING_MM = (
+    1.0,
+    0.9,
+    0.9,
+)  # of a head's array: slices are thin, so that thick ones can be averaged from them
 ROWS, COLUMNS = 224, 192
 
 _LABEL = AnatomyLabel
@@ -51,9 +54,7 @@ TISSUES: tuple[tuple[str, AnatomyLabel, tuple[int, ...]], ...] = (
     ("nerves and cord", _LABEL.OUTSIDE, (512,)),
 )
 NUMBER = {name: number for number, (name, _, _) in enumerate(TISSUES)}
-ANATOMY = np.array([label for _, label, _ in TISSUES], np.uint8)
-"""The anatomy label of each tissue."""
-
+ANATOMY = np.array([label for _, label, _ in TISSUES], np.uint8)  # of each tissue
 _BRAIN = [n for n, label in enumerate(ANATOMY) if label not in (_LABEL.OUTSIDE, _LABEL.CSF)]
 _MASK_BIT = 128
 _FIELD_MM = 4.0  # the deformation is smooth: known on a coarse lattice
@@ -61,16 +62,10 @@ _FIELD_MM = 4.0  # the deformation is smooth: known on a coarse lattice
 
 @dataclass(frozen=True)
 class LabelledHead:
-    """A person's head as tissues.
+    """A person's head as tissues, LPS, the brain in the middle of its slices."""
 
-    Attributes:
-        tissue: uint8 (slices, ROWS, COLUMNS) of `SPACING_MM`, indices into `TISSUES`; LPS, the brain in the
-            middle of its slices.
-        brain: bool, the same shape: the brain mask that a program would find.
-    """
-
-    tissue: np.ndarray
-    brain: np.ndarray
+    tissue: np.ndarray  # uint8 (slices, ROWS, COLUMNS) of `SPACING_MM`, indices into `TISSUES`
+    brain: np.ndarray  # bool, the same shape: the brain mask that a program would find
 
 
 def deformed_head(path: Path, rng: np.random.Generator) -> LabelledHead:
@@ -92,7 +87,7 @@ def deformed_head(path: Path, rng: np.random.Generator) -> LabelledHead:
 
 
 def write_heads(heads: dict[str, LabelledHead], path: Path) -> None:
-    """Put heads into one compressed file, for `read_heads`."""
+    """Put heads into one compressed file."""
     packed = {name: head.tissue | (head.brain * np.uint8(_MASK_BIT)) for name, head in heads.items()}
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **packed)  # type: ignore[arg-type]
@@ -114,7 +109,7 @@ def _deformed(native: np.ndarray, spacing: np.ndarray, rng: np.random.Generator)
     low, high = inside.min(axis=0) * spacing, inside.max(axis=0) * spacing
     middle = (low + high) / 2
     angles = np.deg2rad(rng.normal(0, (9, 4, 4)).clip(-20, 20))  # nodding, tilting, turning
-    turn = _rotation(angles) * rng.normal(0.965, (0.04, 0.04, 0.04)).clip(0.87, 1.08)
+    turn = _rotation(angles) * rng.normal(0.965, 0.04, 3).clip(0.87, 1.08)
     # Slices to cover the turned brain, with some air above and neck below.
     shape = (int((float(high[0] - low[0]) + 50) / SPACING_MM[0]), ROWS, COLUMNS)
     lattice = tuple(int(np.ceil(n * mm / _FIELD_MM)) + 1 for n, mm in zip(shape, SPACING_MM, strict=True))
@@ -124,10 +119,10 @@ def _deformed(native: np.ndarray, spacing: np.ndarray, rng: np.random.Generator)
     for amount, step in ((rng.uniform(0, 4), 10), (rng.uniform(0, 2), 4)):
         source += amount * np.stack([_smooth(rng, lattice, step) for _ in range(3)], axis=-1)
     source -= _push(native, spacing, source, rng)
-    index = np.empty((3, *shape), np.float32)
     along = _stretched(lattice, shape)
-    for axis in range(3):
-        ndimage.map_coordinates(source[..., axis] / spacing[axis], along, index[axis], order=1)
+    index = [
+        ndimage.map_coordinates(source[..., a] / spacing[a], along, np.float32, order=1) for a in range(3)
+    ]
     return ndimage.map_coordinates(native, index, order=0, mode="constant", cval=0)
 
 
@@ -141,13 +136,12 @@ def _push(
     distance = ndimage.gaussian_filter(distance, 1.5)
     amount = rng.uniform(0, 7) if rng.random() < 0.7 else rng.uniform(-1.5, 0)
     strength = amount * np.exp(-distance / rng.uniform(8, 16))
-    index = [(source[..., axis] / (2 * spacing[axis])) for axis in range(3)]
-    pushed = np.empty(source.shape, np.float32)
-    for axis, slope in enumerate(np.gradient(distance, *(2 * spacing))):
-        ndimage.map_coordinates(
-            (slope * strength).astype(np.float32), index, pushed[..., axis], order=1, mode="nearest"
-        )
-    return pushed
+    index = [source[..., axis] / (2 * spacing[axis]) for axis in range(3)]
+    slopes = np.gradient(distance, *(2 * spacing))
+    pushes = [(slope * strength).astype(np.float32) for slope in slopes]
+    return np.stack(
+        [ndimage.map_coordinates(push, index, order=1, mode="nearest") for push in pushes], axis=-1
+    )
 
 
 def _widen_sulci(tissue: np.ndarray, rng: np.random.Generator) -> None:

@@ -16,13 +16,11 @@ from torch.nn import functional
 
 from .anatomy_heads import ANATOMY, COLUMNS, NUMBER, ROWS, SPACING_MM, TISSUES, LabelledHead
 
-SHAPE = (208, 176)
-"""Rows and columns of what is drawn."""
+SHAPE = (208, 176)  # rows and columns of what is drawn
+NOT_JUDGED = 255  # the label of voxels that do not count: those outside the brain mask
 
-NOT_JUDGED = 255
-"""The label of voxels that do not count: those outside the brain mask."""
-
-_TOWARDS_WHITE: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
+_Ranges = dict[str, tuple[tuple[float, float], tuple[float, float]]]
+_TOWARDS_WHITE: _Ranges = {
     # Where between grey (0) and white matter (1) a tissue lies on T1 and on FLAIR.
     "hippocampus": ((-0.2, 0.2), (-0.4, 0.2)),
     "thalamus": ((0.2, 0.8), (0.2, 1.0)),
@@ -34,7 +32,7 @@ _TOWARDS_WHITE: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "brain stem": ((0.4, 1.1), (0.3, 1.4)),
     "ventral diencephalon": ((0.3, 1.0), (0.2, 1.2)),
 }
-_BESIDE_WHITE: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
+_BESIDE_WHITE: _Ranges = {
     # The signal of what is no tissue of the brain, white matter being 1.
     "air": ((0.0, 0.06), (0.0, 0.06)),
     "choroid plexus": ((0.35, 0.9), (0.2, 1.4)),
@@ -45,31 +43,21 @@ _BESIDE_WHITE: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "eyes": ((0.1, 0.5), (0.0, 0.4)),
     "nerves and cord": ((0.5, 1.1), (0.5, 1.3)),
 }
+_Signals = tuple[np.ndarray, np.ndarray]  # of each of `TISSUES` on T1 and FLAIR, white matter being about 1
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Neighbouring slices of one person as one scanner shows them.
+    """Neighbouring slices of one person as one scanner shows them."""
 
-    Attributes:
-        inputs: float32 (slices, channels, rows, columns), as the network reads them.
-        labels: uint8 (slices, rows, columns), values of `AnatomyLabel`, or `NOT_JUDGED`.
-    """
-
-    inputs: np.ndarray
-    labels: np.ndarray
+    inputs: np.ndarray  # float32 (slices, channels, rows, columns), as the network reads them
+    labels: np.ndarray  # uint8 (slices, rows, columns), values of `AnatomyLabel`, or `NOT_JUDGED`
 
 
 class HeadPainter:
-    """Draws slices of one head.
-
-    Args:
-        head: of which person.
-        rng: for the voxels that a scan's percentiles are taken from.
-    """
+    """Draws slices of one head. `rng`: for the voxels that a scan's percentiles are taken from."""
 
     def __init__(self, head: LabelledHead, rng: np.random.Generator) -> None:
-        """Choose voxels that stand for the whole brain."""
         self._head = head
         held = np.flatnonzero(head.brain.any(axis=(1, 2)))
         self._low, self._high = int(held[0]), int(held[-1])
@@ -85,18 +73,17 @@ class HeadPainter:
         tissue, brain, height_mm = self._cut(rng, count, spacing_mm, thickness_mm)
         shares = _shares(ANATOMY[tissue])
         mask, plausible = _drawn_mask(brain, shares, rng)
-        t1_signal, flair_signal = _contrast(rng)
-        images = [_averaged(signal, tissue, rng) for signal in (t1_signal, flair_signal)]
-        _add_lesions(images, (t1_signal, flair_signal), shares, spacing_mm, rng)
+        signals = _contrast(rng)
+        images = [_averaged(signal, tissue, rng) for signal in signals]
+        _add_lesions(images, signals, shares, spacing_mm, rng)
         scaled = []
-        for image, signal in zip(images, (t1_signal, flair_signal), strict=True):
+        for image, signal in zip(images, signals, strict=True):
             image = _seen(image, rng)
             if plausible:
                 reference = signal[self._sample].mean(axis=1)
             else:  # percentiles of what a wrong mask holds
                 reference = image[mask] if mask.any() else signal[self._sample[:, 2]]
-            low = np.percentile(reference, rng.uniform(2, 9))
-            high = np.percentile(reference, rng.uniform(90, 98))
+            low, high = (np.percentile(reference, rng.uniform(*ends)) for ends in ((2, 9), (90, 98)))
             image = (image - low) / max(high - low, 0.1)
             noise = rng.standard_normal(image.shape, np.float32)
             scaled.append(image + np.float32(rng.uniform(0.003, 0.06)) * noise)
@@ -151,18 +138,14 @@ def _view(rng: np.random.Generator) -> np.ndarray:
     return (y * COLUMNS + x).ravel()
 
 
-def _contrast(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The signal of each of `TISSUES` on T1 and FLAIR, white matter being about 1."""
+def _contrast(rng: np.random.Generator) -> _Signals:
     signals = []
     wide = rng.random() < 0.35
     anything = rng.random(2) < 0.05
+    greys = ((0.5, 1.0), (0.9, 1.6)) if wide else ((0.68, 0.90), (1.0, 1.4))
+    fluids = ((0.0, 0.6), (0.0, 0.6)) if wide else ((0.15, 0.42), (0.0, 0.35))
     for channel in range(2):
-        if channel == 0:
-            grey = rng.uniform(0.5, 1.0) if wide else rng.uniform(0.68, 0.90)
-            fluid = rng.uniform(0.0, 0.6) if wide else rng.uniform(0.15, 0.42)
-        else:
-            grey = rng.uniform(0.9, 1.6) if wide else rng.uniform(1.0, 1.4)
-            fluid = rng.uniform(0.0, 0.6) if wide else rng.uniform(0.0, 0.35)
+        grey, fluid = rng.uniform(*greys[channel]), rng.uniform(*fluids[channel])
         signal = np.ones(len(TISSUES), np.float32)
         signal[NUMBER["cortex"]] = grey
         for name, ranges in _TOWARDS_WHITE.items():
@@ -202,7 +185,7 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, ...], nodes: tuple[int, 
 
 def _add_lesions(
     images: list[np.ndarray],
-    signals: tuple[np.ndarray, np.ndarray],
+    signals: _Signals,
     shares: np.ndarray,
     spacing_mm: float,
     rng: np.random.Generator,
@@ -218,13 +201,13 @@ def _add_lesions(
         rim = np.clip(near * rng.uniform(1, 4), 0, 1) * shares[4]
         _blend(images, rim, (dull, bright))
     if rng.random() < 0.6:
-        patches = _blobs(shares[4] > 0.7, rng, int(rng.integers(1, 25)), (1.0, 7.0), spacing_mm)
+        patches = _blobs(shares[4] > 0.7, rng, int(rng.integers(1, 25)), spacing_mm)
         _blend(images, patches * shares[4], (dull, bright))
     if rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 5))):
-            largest = 25.0 if rng.random() < 0.1 else 9.0
+            largest_mm = 25.0 if rng.random() < 0.1 else 9.0
             level = rng.uniform(0.2, 0.9)
-            cavity, rim = _cavity(solid > 0.7, rng, (1.0, largest), spacing_mm)
+            cavity, rim = _cavity(solid > 0.7, rng, largest_mm, spacing_mm)
             _blend(images, rim * solid, (dull, bright))
             t1_fluid = float(t1_signal[fluid]) * rng.uniform(0.8, 1.6)
             flair_fluid = float(flair_signal[fluid]) * rng.uniform(0.8, 3)
@@ -236,27 +219,25 @@ def _blend(images: list[np.ndarray], amount: np.ndarray, signals: tuple[float, f
         image += amount * (signal - image)
 
 
-def _blobs(
-    sites: np.ndarray, rng: np.random.Generator, count: int, radii_mm: tuple[float, float], spacing_mm: float
-) -> np.ndarray:
+def _blobs(sites: np.ndarray, rng: np.random.Generator, count: int, spacing_mm: float) -> np.ndarray:
     """Soft ellipsoids in sites: float32 0 to 1."""
     amount = np.zeros(sites.shape, np.float32)
     places = np.argwhere(sites)
     for place in places[rng.integers(0, len(places), count)] if len(places) else ():
-        radius = float(np.exp(rng.uniform(*np.log(radii_mm))))
+        radius = float(np.exp(rng.uniform(0, np.log(7.0))))
         box, distance = _ellipsoid(sites.shape, place, radius * rng.uniform(0.7, 1.4, 3), spacing_mm)
         amount[box] = np.maximum(amount[box], np.clip(2.5 * (1.2 - distance), 0, 1))
     return amount
 
 
 def _cavity(
-    sites: np.ndarray, rng: np.random.Generator, radii_mm: tuple[float, float], spacing_mm: float
+    sites: np.ndarray, rng: np.random.Generator, largest_mm: float, spacing_mm: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """A soft ellipsoid and the rim that surrounds it, or does not."""
     cavity, rim = np.zeros((2, *sites.shape), np.float32)
     places = np.argwhere(sites)
     if len(places):
-        radius = float(np.exp(rng.uniform(*np.log(radii_mm)))) * rng.uniform(0.6, 1.5, 3)
+        radius = float(np.exp(rng.uniform(0, np.log(largest_mm)))) * rng.uniform(0.6, 1.5, 3)
         box, distance = _ellipsoid(sites.shape, places[rng.integers(len(places))], radius, spacing_mm)
         cavity[box] = np.clip(4 * (1.1 - distance), 0, 1)
         rim[box] = np.clip(3 * (rng.uniform(0.9, 1.6) - distance), 0, 1) * rng.uniform(0.0, 1.0)

@@ -21,7 +21,6 @@ from .anatomy_heads import LabelledHead, deformed_head, read_heads, write_heads
 from .anatomy_simulation import NOT_JUDGED, HeadPainter, Slices
 
 Report = Callable[[str, float, str], None]
-
 SOURCES = (
     "Trained on simulated images alone, made from the label maps that come with SynthSeg "
     "(github.com/BBillot/SynthSeg, Billot et al., Med Image Anal 2023; Apache-2.0 licence)."
@@ -30,30 +29,18 @@ SOURCES = (
 
 @dataclass(frozen=True)
 class AnatomyTraining:
-    """The settings of a run.
+    """The settings of a run."""
 
-    Attributes:
-        steps: of the optimiser.
-        heads_a_step, slices_a_head: of a batch.
-        uses: a slice is learnt from about so often.
-        kept: how many batches wait for it.
-        heads_a_map: how many people are made of each label map.
-        held_out: how many maps, the last by name, are kept for validation.
-        widths: of the network's feature maps.
-        learning_rate: at its highest; it rises over the first hundredth and falls as a cosine.
-        seed: of weights and images; the people are the same for every seed.
-    """
-
-    steps: int = 1500
-    heads_a_step: int = 4
-    slices_a_head: int = 4
-    uses: int = 2
-    kept: int = 12
-    heads_a_map: int = 5
-    held_out: int = 4
-    widths: tuple[int, ...] = (16, 32, 48, 64)
-    learning_rate: float = 3e-3
-    seed: int = 1
+    steps: int = 1500  # of the optimiser
+    heads_a_step: int = 4  # of a batch
+    slices_a_head: int = 4  # likewise
+    uses: int = 2  # a slice is learnt from about so often
+    kept: int = 12  # how many batches wait for it
+    heads_a_map: int = 5  # how many people are made of each label map
+    held_out: int = 4  # how many maps, the last by name, are kept for validation
+    widths: tuple[int, ...] = (16, 32, 48, 64)  # of the network's feature maps
+    learning_rate: float = 3e-3  # at its highest; it rises over the first hundredth and falls as a cosine
+    seed: int = 1  # of weights and images; the people are the same for every seed
 
 
 def train_anatomy(
@@ -62,15 +49,12 @@ def train_anatomy(
     """Train, and write the network's file at every validation, so that an interrupted run leaves one.
 
     Args:
-        labels: folder of whole-head label maps (.nii.gz).
+        labels: folder of whole-head label maps (.nii.gz); InputError if there are too few or one is no map.
         output: the network's file; the deformed heads are kept beside it, as they take minutes to make.
         command: for the card.
 
     Returns:
         Dice by part of the brain on slices of the held-out maps.
-
-    Raises:
-        InputError: there are too few label maps, or one of them cannot be used.
     """
     training, validation = _heads(labels, output.with_name(f"{output.stem}_heads.npz"), settings, report)
     rng = np.random.default_rng([settings.seed, 1])
@@ -83,6 +67,7 @@ def train_anatomy(
     recent: deque[Slices] = deque(maxlen=settings.kept)
     begin, dice, mean_loss = time.perf_counter(), {}, 0.0
     for step in range(settings.steps):
+        done, last = step + 1, step + 1 == settings.steps
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _rate(step / settings.steps)
         if step % settings.uses == 0:
@@ -95,24 +80,24 @@ def train_anatomy(
         loss.backward()
         optimiser.step()
         averaged.update_parameters(network)
-        mean_loss += (float(loss.detach()) - mean_loss) * max(0.01, 1 / (step + 1))
-        if (step + 1) % max(1, settings.steps // 8) == 0 or step + 1 == settings.steps:
+        mean_loss += (float(loss.detach()) - mean_loss) * max(0.01, 1 / done)
+        if done % max(1, settings.steps // 8) == 0 or last:
             dice = _dice(averaged.module, judged)
             card = {
                 "summary": SOURCES,
                 "command": command,
                 "seed": settings.seed,
-                "steps": step + 1,
-                "slices": (step + 1) * settings.heads_a_step * settings.slices_a_head,
+                "steps": done,
+                "slices": done * settings.heads_a_step * settings.slices_a_head,
                 "seconds": round(time.perf_counter() - begin),
                 "dice_held_out_maps": {name: round(value, 3) for name, value in dice.items()},
                 "maps": _maps(training),
                 "maps_held_out": _maps(validation),
             }
             save_anatomy(AnatomyModel(averaged.module.state_dict(), settings.widths, card), output)
-        if step % 10 == 0 or step + 1 == settings.steps:
+        if step % 10 == 0 or last:
             said = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
-            report("training", (step + 1) / settings.steps, f"loss {mean_loss:.3f}; Dice: {said or 'later'}")
+            report("training", done / settings.steps, f"loss {mean_loss:.3f}; Dice: {said or 'later'}")
     return dice
 
 
@@ -120,7 +105,7 @@ def train_anatomy(
 def _dice(network: torch.nn.Module, batches: list[Slices]) -> dict[str, float]:
     """Dice of each part of the brain over all slices together, within their masks."""
     network.eval()
-    common, either = np.zeros(CLASSES), np.zeros(CLASSES)
+    common, either = np.zeros((2, CLASSES))
     for batch in batches:
         answer = network(torch.from_numpy(batch.inputs)).argmax(dim=1).numpy()
         for k in range(CLASSES):
@@ -153,21 +138,15 @@ def _heads(
             report("heads", place / len(wanted), f"Deforming {path.name}")
             heads[name] = deformed_head(path, np.random.default_rng([maps.index(path) + 1, number]))
         write_heads(heads, cache)
-    training, validation = (
-        {name: head for name, head in heads.items() if (wanted[name][0] in held_out) is kept_apart}
-        for kept_apart in (False, True)
-    )
-    return training, validation
+    validation = {name: head for name, head in heads.items() if wanted[name][0] in held_out}
+    return {name: head for name, head in heads.items() if name not in validation}, validation
 
 
 def _validation_slices(heads: dict[str, LabelledHead]) -> list[Slices]:
     """The same slices whatever the run."""
     rng = np.random.default_rng(0)
-    drawn = []
-    for head in heads.values():
-        painter = HeadPainter(head, rng)
-        drawn += [painter.draw(rng, 4) for _ in range(6)]
-    return drawn
+    painters = (HeadPainter(head, rng) for head in heads.values())
+    return [painter.draw(rng, 4) for painter in painters for _ in range(6)]
 
 
 def _batch(painters: list[HeadPainter], settings: AnatomyTraining, rng: np.random.Generator) -> Slices:
@@ -180,8 +159,8 @@ def _mixed(recent: Sequence[Slices], rng: np.random.Generator) -> tuple[Tensor, 
     """A batch picked from what was drawn last, some of it mirrored: drawing costs as much as learning."""
     count = len(recent[-1].labels)
     chosen = list(zip(rng.integers(0, len(recent), count), rng.permutation(count), strict=True))
-    inputs = torch.from_numpy(np.stack([recent[batch].inputs[place] for batch, place in chosen]))
-    target = torch.from_numpy(np.stack([recent[batch].labels[place] for batch, place in chosen]))
+    slices = [(recent[batch].inputs[place], recent[batch].labels[place]) for batch, place in chosen]
+    inputs, target = (torch.from_numpy(np.stack(part)) for part in zip(*slices, strict=True))
     if rng.random() < 0.5:
         inputs, target = inputs.flip(-1), target.flip(-1)
     return inputs.to(memory_format=torch.channels_last), target.long()

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.detection.candidates import (
-    Candidates,
-    Surroundings,
-    find_candidates,
-    surroundings_of,
-)
+from AnomalyDetectionLib.detection.candidates import Candidates, find_candidates, surroundings_of
 from AnomalyDetectionLib.detection.context import class_probabilities
-from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, CLASSES, IGNORED, NORMAL
+from AnomalyDetectionLib.model.classes import ANOMALIES, ARTEFACT, IGNORED, NORMAL
 from AnomalyDetectionLib.model.context_network import ContextNetwork
-from torch.utils.data import Dataset
 
 from ..painting.lesion_contents import KINDS
 from ..painting.lesion_painting import IN_PLANE_MM, Block, paint_lesion
@@ -26,39 +21,18 @@ from .workers import in_order
 
 _UNPAINTED = 0.3
 _LESIONS = 5.0
-_MOST = 30
-"""Candidates of a scan that are kept; lesions go first."""
+_MOST = 30  # candidates of a scan that are kept; lesions go first
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Candidates and their classes.
+    """Candidates and their classes."""
 
-    Attributes:
-        near, wide: float16 (candidates, CHANNELS, SIZE, SIZE).
-        features: float32 (candidates, FEATURES).
-        label: uint8 (candidates,), of `CLASSES`.
-        scan: int32 (candidates,): number of the painted scan that each comes from.
-        scans: how many painted scans there were.
-    """
-
-    near: np.ndarray
-    wide: np.ndarray
-    features: np.ndarray
-    label: np.ndarray
-    scan: np.ndarray
-    scans: int
-
-    @staticmethod
-    def joined(parts: Sequence[Examples]) -> Examples:
-        """All of them, one after another."""
-        before = np.cumsum([0, *(part.scans for part in parts)])
-        scan = np.concatenate([part.scan + first for part, first in zip(parts, before, strict=False)])
-        near, wide, features, label = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("near", "wide", "features", "label")
-        )
-        return Examples(near, wide, features, label, scan, int(before[-1]))
+    near: np.ndarray  # float16 (candidates, CHANNELS, SIZE, SIZE)
+    wide: np.ndarray  # likewise
+    features: np.ndarray  # float32 (candidates, FEATURES)
+    label: np.ndarray  # uint8 (candidates,), of `CLASSES`
+    scans: int  # how many painted scans they come from
 
 
 def draw_examples(
@@ -68,7 +42,7 @@ def draw_examples(
     count: int,
     *,
     seed: int,
-    kinds: Collection[str] = tuple(KINDS),
+    kinds: Collection[str] = KINDS,
     device: str = "cpu",
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
@@ -81,62 +55,48 @@ def draw_examples(
         workers: processes that share the work on the CPU; the examples do not depend on it.
         progress: called with the number of scans that are done.
     """
-    drawn = _PaintedScans(network, scans, outlines, count, seed, device, kinds)
+    groups: dict[str, list[LesionScan]] = {}
+    for scan in scans:
+        groups.setdefault(scan.group, []).append(scan)
+    draw = partial(_drawn, network, list(groups.values()), outlines, kinds, seed, device)
     parts = []
-    for number, part in enumerate(in_order(drawn, workers, device), start=1):
+    for part in in_order(draw, count, workers, device):
         parts.append(part)
         if progress is not None:
-            progress(number)
-    return Examples.joined(parts)
+            progress(len(parts))
+    near, wide, features, label = map(np.concatenate, zip(*parts, strict=True))
+    return Examples(near, wide, features, label, count)
 
 
-class _PaintedScans(Dataset[Examples]):
-    """The candidates of one painted scan after another."""
-
-    def __init__(
-        self,
-        network: ContextNetwork,
-        scans: Sequence[LesionScan],
-        outlines: Sequence[np.ndarray],
-        count: int,
-        seed: int,
-        device: str,
-        kinds: Collection[str],
-    ) -> None:
-        self._network, self._outlines, self._count = network, outlines, count
-        self._seed, self._device, self._kinds = seed, device, kinds
-        groups: dict[str, list[LesionScan]] = {}
-        for scan in scans:
-            groups.setdefault(scan.group, []).append(scan)
-        self._groups = list(groups.values())
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, number: int) -> Examples:
-        rng = np.random.default_rng([self._seed, number])
-        group = self._groups[int(rng.integers(len(self._groups)))]
-        scan = group[int(rng.integers(len(group)))]
-        block = painted(scan, self._outlines, rng, self._kinds)
-        images = block.images.astype(np.float32)
-        probabilities = class_probabilities(
-            images[:, 0], images[:, 1], block.brain, self._network, device=self._device
-        )
-        candidates = find_candidates(probabilities)
-        labels = classes_of(candidates, block.target)
-        chosen = _chosen(labels, rng)
-        spacing = (IN_PLANE_MM, IN_PLANE_MM, scan.slice_mm)
-        look = surroundings_of(
-            candidates, images[:, 0], images[:, 1], block.brain, probabilities, spacing, chosen + 1
-        )
-        return _examples(look, labels[chosen])
+def _drawn(
+    network: ContextNetwork,
+    groups: Sequence[Sequence[LesionScan]],
+    outlines: Sequence[np.ndarray],
+    kinds: Collection[str],
+    seed: int,
+    device: str,
+    number: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Crops, features and classes of the candidates of one painted scan."""
+    rng = np.random.default_rng([seed, number])
+    group = groups[int(rng.integers(len(groups)))]
+    scan = group[int(rng.integers(len(group)))]
+    block = painted(scan, outlines, rng, kinds)
+    t1, flair = block.images.astype(np.float32).swapaxes(0, 1)
+    probabilities = class_probabilities(t1, flair, block.brain, network, device=device)
+    candidates = find_candidates(probabilities)
+    labels = classes_of(candidates, block.target)
+    chosen = _chosen(labels, rng)
+    spacing = (IN_PLANE_MM, IN_PLANE_MM, scan.slice_mm)
+    look = surroundings_of(candidates, t1, flair, block.brain, probabilities, spacing, chosen + 1)
+    return look.near.astype(np.float16), look.wide.astype(np.float16), look.features, labels[chosen]
 
 
 def painted(
     scan: LesionScan,
     outlines: Sequence[np.ndarray],
     rng: np.random.Generator,
-    kinds: Collection[str] = tuple(KINDS),
+    kinds: Collection[str] = KINDS,
 ) -> Block:
     """A whole scan with lesions and distractors painted in; some are left as they are but for noise and contrast."""
     block = Block(
@@ -167,18 +127,12 @@ def classes_of(candidates: Candidates, target: np.ndarray) -> np.ndarray:
     A candidate is the lesion that fills a quarter of it, or half of which it covers.
     """
     n = candidates.count
-    owner = candidates.labels.ravel()
-    counts = np.stack(
-        [
-            np.bincount(owner, weights=(target == value).ravel(), minlength=n + 1)[1:]
-            for value in (*range(len(CLASSES)), IGNORED)
-        ],
-        axis=1,
-    )
+    pairs = 256 * candidates.labels.ravel().astype(np.int64) + target.ravel()
+    counts = np.bincount(pairs, minlength=256 * (n + 1)).reshape(n + 1, 256)[1:]
     size = np.maximum(counts.sum(axis=1), 1)
     result = np.full(n, NORMAL, np.uint8)
     result[counts[:, ARTEFACT] > 0.3 * size] = ARTEFACT
-    result[counts[:, -1] > 0.5 * size] = IGNORED
+    result[counts[:, IGNORED] > 0.5 * size] = IGNORED
     lesion = counts[:, list(ANOMALIES)]
     is_lesion = lesion.sum(axis=1) > 0.25 * size
     result[is_lesion] = np.array(ANOMALIES, np.uint8)[lesion.argmax(axis=1)][is_lesion]
@@ -191,17 +145,6 @@ def _chosen(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     order = order[labels[order] != IGNORED]
     lesion = np.isin(labels[order], ANOMALIES)
     return np.sort(np.concatenate([order[lesion], order[~lesion]])[:_MOST])
-
-
-def _examples(look: Surroundings, labels: np.ndarray) -> Examples:
-    return Examples(
-        look.near.astype(np.float16),
-        look.wide.astype(np.float16),
-        look.features,
-        labels.astype(np.uint8),
-        np.zeros(len(labels), np.int32),
-        1,
-    )
 
 
 def as_tensors(examples: Examples, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

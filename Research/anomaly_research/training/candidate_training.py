@@ -21,23 +21,14 @@ _MIRRORED, _RIDGE = 0.5, 0.005
 
 @dataclass(frozen=True)
 class CandidateTrainingSettings:
-    """How the second look is trained.
-
-    Attributes:
-        network: the architecture.
-        epochs: over the examples.
-        batch_size: candidates a step.
-        learning_rate: at its highest.
-        weight_decay: of AdamW.
-        seed: of weights and order.
-    """
+    """How the second look is trained."""
 
     network: CandidateSettings = field(default_factory=CandidateSettings)
     epochs: int = 12
-    batch_size: int = 64
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 1e-3
-    seed: int = 1
+    batch_size: int = 64  # candidates a step
+    learning_rate: float = 1.5e-3  # at its highest
+    weight_decay: float = 1e-3  # of AdamW
+    seed: int = 1  # of weights and order
 
 
 def train_second_look(
@@ -47,19 +38,14 @@ def train_second_look(
     device: str = "cpu",
     report: Callable[[int, float], None] | None = None,
 ) -> CandidateNetwork:
-    """Train on candidates; each painted scan counts alike, however many it has.
-
-    Args:
-        report: called with the epoch and its mean loss.
-    """
+    """Train on candidates. `report`: called with the epoch and its mean loss."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     network = CandidateNetwork(settings.network).to(device)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    rate = settings.learning_rate
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=settings.weight_decay)
     steps = settings.epochs * -(-len(examples.label) // settings.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     for epoch in range(settings.epochs):
         order, losses = rng.permutation(len(examples.label)), []
         network.train()
@@ -86,14 +72,11 @@ def train_second_look(
 
 
 @torch.inference_mode()
-def logits_of(network: CandidateNetwork, examples: Examples, batch: int = 128) -> np.ndarray:
+def logits_of(network: CandidateNetwork, examples: Examples) -> np.ndarray:
     """Uncalibrated logits: float32 (candidates, classes)."""
     network.eval()
-    parts = [
-        network(*as_tensors(examples, np.arange(first, min(first + batch, len(examples.label)))))
-        for first in range(0, len(examples.label), batch)
-    ]
-    return torch.cat(parts).numpy() if parts else np.zeros((0, len(CLASSES)), np.float32)
+    batches = torch.arange(len(examples.label)).split(128)
+    return torch.cat([network(*as_tensors(examples, batch.numpy())) for batch in batches]).numpy()
 
 
 def calibrated(settings: CandidateSettings, logits: np.ndarray, label: np.ndarray) -> CandidateSettings:
@@ -116,9 +99,7 @@ def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Exampl
 
     It tells infarcts and other anomalies from all that is none; white matter hyperintensities are left out, as neither.
 
-    Args:
-        settings: calibrated.
-        logits: of `logits_of` the examples.
+    `settings`: calibrated. `logits`: of `logits_of` the examples.
     """
     scaled = (logits.astype(np.float64) + np.array(settings.bias)) / settings.temperature
     terms = score_terms(softmax(scaled, axis=1), examples.features)
@@ -129,9 +110,8 @@ def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Exampl
 
     def loss(parameters: Tensor) -> Tensor:
         logit = columns @ parameters[1:] + parameters[0]
-        return (
-            functional.binary_cross_entropy_with_logits(logit, target) + _RIDGE * (parameters[1:] ** 2).sum()
-        )
+        entropy = functional.binary_cross_entropy_with_logits(logit, target)
+        return entropy + _RIDGE * (parameters[1:] ** 2).sum()
 
     constant, *values = _least(loss, 1 + terms.shape[1])
     weights = np.array(values) / spread

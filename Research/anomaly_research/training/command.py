@@ -14,11 +14,10 @@ from AnomalyDetectionLib.model.model_file import SUFFIX, Model, load_paper_model
 from AnomalyDetectionLib.model.model_settings import NetworkSettings, ScoringSettings
 from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
 
-from .curves import draw_curves
 from .loop import Moment, train
 from .processes import launch
 from .publish import make_model
-from .settings import TrainingSettings
+from .settings import History, TrainingSettings
 
 Progress = Callable[[str, float, str], None]
 
@@ -28,7 +27,6 @@ _FROM_RANDOM = {"max_epochs": 0, "learning_rate": 0.001}
 
 
 def _settings(options: dict[str, Any], start: Model | None) -> TrainingSettings:
-    """The settings that the options stand for; the network is that of the model to start from, if there is one."""
     usual = _FROM_RANDOM if start is None else _FINE_TUNING
     options = options | {name: value for name, value in usual.items() if options[name] is None}
 
@@ -79,11 +77,10 @@ def train_from_options(options: dict[str, Any], command: str, progress: Progress
         return f"Left off after {minutes:g} minutes; the same command goes on from {folder}."
     path = folder / f"{name}{SUFFIX}"
     if processes.is_first:
-        scoring = start.scoring if start is not None else ScoringSettings()
-        if needs_tissue_statistics(scoring):  # these are not estimated here
-            scoring = ScoringSettings()
-        model = make_model(name, trained, settings, scoring, command, about, start)
-        save_model(model, path)
+        # Statistics by tissue are not estimated here.
+        kept = start.scoring if start and not needs_tissue_statistics(start.scoring) else None
+        scoring = kept or ScoringSettings()
+        save_model(make_model(name, trained, settings, scoring, command, about, start), path)
         draw_curves(trained.history, folder / "curves.png")
     best = trained.history.best
     assert best is not None
@@ -119,3 +116,27 @@ def _describe(moment: Moment) -> str:
         f"discriminator {discriminator:.3f}" + (f", best validation {best.validation:.3f}" if best else "")
         + f"; {moment.patches_per_second:,.0f} patches/s{busy}"
     )  # fmt: skip
+
+
+def draw_curves(history: History, path: Path) -> None:
+    """Write the losses over patch-steps as a PNG: the generator's total, its parts, the discriminator's."""
+    from matplotlib.figure import Figure
+
+    epochs, best = history.epochs, history.best
+    steps = [epoch.patch_steps / 1e6 for epoch in epochs]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    drawn = [(left, "generator", "training"), (left, "validation", "training-validation")]
+    drawn += [(right, name, name) for name in ("reconstruction", "encoding", "adversarial", "discriminator")]
+    for axes, name, label in drawn:
+        values, marker = [getattr(epoch, name) for epoch in epochs], "o" if len(epochs) < 30 else None
+        axes.plot(steps, values, label=label, marker=marker, ms=3)
+    if best is not None:
+        left.axvline(best.patch_steps / 1e6, color="grey", ls=":", label=f"best epoch ({best.number})")
+    left.set(ylabel="generator loss (70 con + 10 enc + 1 adv)")
+    right.set(ylabel="loss, before weighting", yscale="log")
+    for axes in (left, right):
+        axes.set_xlabel("patches trained on (millions)")
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130)

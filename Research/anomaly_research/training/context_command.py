@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from AnomalyDetectionLib.calibration.calibration import with_false_positive_curve
+from AnomalyDetectionLib.calibration.count_false_positives import false_positive_curve
 from AnomalyDetectionLib.calibration.normal_scans import score_normal_scan
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
@@ -23,7 +24,7 @@ from AnomalyDetectionLib.imaging.voxels import voxels_of
 from AnomalyDetectionLib.model.candidate_network import CandidateSettings
 from AnomalyDetectionLib.model.context_model import ContextModel
 from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings
-from AnomalyDetectionLib.model.model_file import SUFFIX, load_model, save_model
+from AnomalyDetectionLib.model.model_file import SUFFIX, AnyModel, load_model, save_model
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
 from torch import Tensor
 
@@ -37,18 +38,13 @@ from .candidate_training import (
     with_score,
 )
 from .command import checked_name, read_about
-from .context_checkpoint import Step
-from .context_loop import ContextTrainingSettings, train_context
+from .context_loop import ContextTrainingSettings, Step, train_context
 from .lesion_scan import LesionScan
 
 Progress = Callable[[str, float, str], None]
 
-MOST_OUTLINES = 500
-"""Real lesions of a folder that lend their shapes, at most; more would only take memory."""
-
-FALSE_POSITIVES = 1.0
-"""A normal scan, at the default threshold."""
-
+MOST_OUTLINES = 500  # real lesions of a folder that lend their shapes; more would only take memory
+FALSE_POSITIVES = 1.0  # a normal scan, at the default threshold
 _SECOND_LOOK = 0.75  # of the time, before it begins
 
 
@@ -66,6 +62,8 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
     left_out = [mask for _, masks in read for mask in masks]
     for mask in left_out:
         progress("masks", 0.0, f"{mask.subject} of --outlines is left out: {mask.reason}")
+    files = b"".join(bytes.fromhex(sha256_of(file)) for file in options["scans"])
+    rest = json.dumps([[scan.name for scan in training], len(outlines), start.fingerprint if start else ""])
     settings = ContextTrainingSettings(
         network=start.settings if start else ContextSettings(widths=options["widths"]),
         steps=options["steps"],
@@ -74,7 +72,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         mined_at=ContextTrainingSettings.mined_at if options["mining"] else (),
         kinds=options["paint"] or ContextTrainingSettings.kinds,
         seed=options["seed"],
-        data=_digest(options["scans"], training, outlines, start),
+        data=hashlib.sha256(files + rest.encode()).hexdigest(),
     )
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -82,22 +80,17 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         line = f"step {step.number} of {settings.steps}: loss {step.loss:.4f}; {step.slices_per_second:.0f} slices/s"
         progress("training", _SECOND_LOOK * step.number / settings.steps, line)
 
-    scans = [LesionScan.of(scan) for scan in training]
+    scans, device = [LesionScan.of(scan) for scan in training], options["device"]
+    first = start.weights if start else None
     weights, history = train_context(
-        scans,
-        outlines,
-        folder,
-        settings,
-        start=start.weights if start else None,
-        device=options["device"],
-        report=report,
+        scans, outlines, folder, settings, start=first, device=device, report=report
     )
     network = ContextNetwork(settings.network)
     network.load_state_dict(weights)
-    network.eval()
-    painted_scans = options["painted_scans"]
+    painted = options["painted_scans"], max(1, round(1 / 6 * options["painted_scans"]))
+    strangers = [LesionScan.of(scan) for scan in held_out]
     second_look, candidate = _second_look(
-        network, scans, held_out, outlines, settings, painted_scans, options["device"], progress
+        network.eval(), (scans, strangers), painted, outlines, settings, device, progress
     )
     card = {
         **about,
@@ -106,8 +99,8 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
             "held out for calibration": sorted({scan.patient for scan in held_out}),
             "left out for testing": list(options["leave_out"]),
             "slices": settings.steps * settings.batch_size,
-            "painted scans of the second look": painted_scans,
-            "painted scans of its calibration": _calibration_scans(painted_scans),
+            "painted scans of the second look": painted[0],
+            "painted scans of its calibration": painted[1],
             "lesions": "painted, by painting/lesion_painting.py; none of them is from the generator of the tests",
             "lesion outlines": len(outlines),
             "masks left out": len(left_out),
@@ -115,14 +108,13 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
         "from model": {"name": start.name, "fingerprint": start.fingerprint} if start else None,
         "command": command,
         "seed": settings.seed,
-        "training settings": json.loads(json.dumps(dataclasses.asdict(settings))),
+        "training settings": dataclasses.asdict(settings),
         "curves": [dataclasses.asdict(step) for step in history],
     }
     scoring = ScoringSettings(stride=1, threshold=0.5, min_patches=1)
     model = ContextModel(name, weights, settings.network, second_look, candidate, preparation, scoring, card)
-    model = _at_false_positives(model, held_out, options["device"])
     path = folder / f"{name}{SUFFIX}"
-    save_model(model, path)
+    save_model(_at_false_positives(model, held_out, device), path)
     done = f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
     if not left_out:
         return done
@@ -131,69 +123,57 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
 
 def _second_look(
     network: ContextNetwork,
-    scans: Sequence[LesionScan],
-    held_out: Sequence[TrainingScan],
+    scans: tuple[list[LesionScan], list[LesionScan]],
+    painted: tuple[int, int],
     outlines: Sequence[np.ndarray],
     settings: ContextTrainingSettings,
-    painted_scans: int,
     device: str,
     progress: Progress,
 ) -> tuple[dict[str, Tensor], CandidateSettings]:
-    """Weights and settings of the second look, learnt on so many painted scans and calibrated on people held out."""
+    """Weights and settings of the second look.
 
-    def draw(
-        scans: Sequence[LesionScan], count: int, seed: int, first: float, last: float, what: str
-    ) -> Examples:
+    `scans`: to learn from, and of people held out, to calibrate on; `painted`: how many are made of each.
+    """
+
+    def draw(which: int, seed: int, first: float, last: float, what: str) -> Examples:
+        count = painted[which]
+
         def report(done: int) -> None:
             progress("second look", first + (last - first) * done / count, f"{what} {done} of {count}")
 
         return draw_examples(
-            network, scans, outlines, count, seed=settings.seed + seed, kinds=settings.kinds, device=device,
-            workers=min(4, os.cpu_count() or 1), progress=report,
+            network, scans[which], outlines, count, seed=settings.seed + seed, kinds=settings.kinds,
+            device=device, workers=min(4, os.cpu_count() or 1), progress=report,
         )  # fmt: skip
 
-    examples = draw(scans, painted_scans, 10, _SECOND_LOOK, 0.88, "painted scan")
+    def report(epoch: int, loss: float) -> None:
+        progress("second look", 0.88, f"epoch {epoch}: loss {loss:.4f}")
+
     training = CandidateTrainingSettings(seed=settings.seed)
-    second = train_second_look(
-        examples,
-        training,
-        device=device,
-        report=lambda epoch, loss: progress("second look", 0.88, f"epoch {epoch}: loss {loss:.4f}"),
-    )
-    strangers = [LesionScan.of(scan) for scan in held_out]
-    others = draw(strangers, _calibration_scans(painted_scans), 20, 0.9, 0.95, "calibration scan")
+    examples = draw(0, 10, _SECOND_LOOK, 0.88, "painted scan")
+    second = train_second_look(examples, training, device=device, report=report)
+    others = draw(1, 20, 0.9, 0.95, "calibration scan")
     logits = logits_of(second, others)
     candidate = with_score(calibrated(training.network, logits, others.label), logits, others)
     return dict(second.state_dict()), candidate
 
 
-def _calibration_scans(painted_scans: int) -> int:
-    """How many scans are painted for the calibration of a second look that learns from so many: a sixth."""
-    return max(1, round(1 / 6 * painted_scans))
-
-
-def _at_false_positives(model: ContextModel, scans: Sequence[TrainingScan], device: str) -> ContextModel:
+def _at_false_positives(model: ContextModel, scans: Sequence[TrainingScan], device: str) -> AnyModel:
     """The model with the rates of normal scans, and the threshold with `FALSE_POSITIVES` a scan.
 
-    Args:
-        scans: of people that nothing was trained on; what touches their known lesions is no false positive.
+    `scans`: of people that nothing was trained on; what touches their known lesions is no false positive.
     """
     scored = [score_normal_scan(scan, model, model.preparation, device) for scan in scans]
-    counted_on = f"{len({scan.patient for scan in scans})} people not trained on"
-    curve = with_false_positive_curve(model, scored, counted_on).false_positive_curve
-    assert curve is not None
+    curve = false_positive_curve(scored, model.scoring)
     threshold = float(np.ceil(1000 * curve.threshold_for(FALSE_POSITIVES)) / 1000)
     model = dataclasses.replace(model, scoring=dataclasses.replace(model.scoring, threshold=threshold))
-    made = with_false_positive_curve(model, scored, counted_on)  # the card has the rate at the threshold
-    assert isinstance(made, ContextModel)
-    return made
+    counted_on = f"{len({scan.patient for scan in scans})} people not trained on"
+    return with_false_positive_curve(model, scored, counted_on)
 
 
 def _start(name: str | None) -> ContextModel | None:
-    if name is None:
-        return None
-    model = load_model(name)
-    if not isinstance(model, ContextModel):
+    model = None if name is None else load_model(name)
+    if not isinstance(model, ContextModel | None):
         raise InputError(
             f"The model {name} is no context model: 'train --from' goes on from a model of the paper."
         )
@@ -214,25 +194,12 @@ def _scans(
     return *split_patients(scans, options["held_out"], options["leave_out"]), wanted
 
 
-def _digest(
-    files: Sequence[Path],
-    training: Sequence[TrainingScan],
-    outlines: Sequence[np.ndarray],
-    start: ContextModel | None,
-) -> str:
-    """A hash of all that is trained on."""
-    names = [scan.name for scan in training]
-    rest = json.dumps([names, len(outlines), start.fingerprint if start else ""]).encode()
-    return hashlib.sha256(b"".join(bytes.fromhex(sha256_of(file)) for file in files) + rest).hexdigest()
-
-
 def read_masks(folder: Path) -> tuple[list[np.ndarray], list[Unusable]]:
     """The outlines of the lesions of a folder (see `read_outlines`), and the masks that cannot be used."""
-    files: Sequence[Path] = sorted(folder.glob("*.nii*"))
+    files = sorted(folder.glob("*.nii*"))
     if not files:
         raise InputError(f"The folder {folder} holds no masks *.nii or *.nii.gz: check --outlines.")
-    found: list[np.ndarray] = []
-    unusable: list[Unusable] = []
+    found, unusable = [], []
     chosen = files[:: max(1, len(files) // 300)]
     for file in chosen:
         try:

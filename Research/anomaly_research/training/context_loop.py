@@ -3,60 +3,67 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.classes import IGNORED, NORMAL
 from AnomalyDetectionLib.model.context_network import ContextNetwork, ContextSettings, context_inputs
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from ..painting.lesion_contents import KINDS
-from .context_checkpoint import Step, load, save
 from .context_sampling import ContextSamples, FalseAlarm, Sample
 from .lesion_scan import LesionScan
 from .mining import mine_false_alarms
-from .run_file import Parts
+from .run_file import Parts, read_run
 from .workers import one_thread
 
 CHECKPOINT = "context_checkpoint.safetensors"
+FORMAT = "anomaly-detection context checkpoint 2"
 _SAVED_EVERY_S = 180.0
 _AVERAGING = 0.999
 
 
 @dataclass(frozen=True)
 class ContextTrainingSettings:
-    """How the context detector is trained.
-
-    Attributes:
-        network: the architecture.
-        steps: of the optimiser.
-        batch_size: painted slices a step, with `WINDOWS` windows each.
-        learning_rate: at its highest; it rises over the first 2 % and falls along a cosine to 0.
-        weight_decay: of AdamW.
-        false_alarms: how much more a normal voxel counts that is surely taken for a lesion.
-        mined_at: shares of the training at which false alarms on real normal tissue are searched for.
-        kinds: of lesions that are painted (see `lesion_contents.KINDS`).
-        seed: of weights and samples.
-        data: a hash of all that is trained on.
-    """
+    """How the context detector is trained."""
 
     network: ContextSettings = field(default_factory=ContextSettings)
     steps: int = 20000
-    batch_size: int = 16
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    false_alarms: float = 1.0
-    mined_at: tuple[float, ...] = (0.3, 0.55, 0.8)
-    kinds: tuple[str, ...] = tuple(KINDS)
-    seed: int = 1
-    data: str = ""
+    batch_size: int = 16  # painted slices a step, with `WINDOWS` windows each
+    learning_rate: float = 2e-3  # at its highest; it rises over the first 2 % and falls along a cosine to 0
+    weight_decay: float = 1e-4  # of AdamW
+    false_alarms: float = 1.0  # how much more a normal voxel counts that is surely taken for a lesion
+    mined_at: tuple[float, ...] = (
+        0.3,
+        0.55,
+        0.8,
+    )  # shares of the training before which false alarms are mined
+    kinds: tuple[str, ...] = tuple(KINDS)  # of lesions that are painted (see `lesion_contents.KINDS`)
+    seed: int = 1  # of weights and samples
+    data: str = ""  # a hash of all that is trained on
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment of a training: its number, the loss averaged over the last steps, and slices a second."""
+
+    number: int
+    loss: float
+    slices_per_second: float
+
+
+_Mined = list[list[FalseAlarm]]
+"""The false alarms of each search."""
 
 
 def train_context(
@@ -93,37 +100,36 @@ def train_context(
     if start is not None:
         network.load_state_dict(start)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    rate, size = settings.learning_rate, settings.batch_size
+    optimiser = torch.optim.AdamW(network.parameters(), rate, weight_decay=settings.weight_decay)
     averaged = copy.deepcopy(network).eval()
     parts = Parts({"network": network, "averaged": averaged}, {"adam": (optimiser, network)})
     path = folder / CHECKPOINT
-    done, history, mined = load(path, parts, settings) if path.exists() else (0, [], [])
+    done, history, mined = _load(path, parts, settings) if path.exists() else (0, [], [])
     mining = [round(share * settings.steps) for share in settings.mined_at]
     saved = time.perf_counter()
     while done < settings.steps:
         if done in mining and len(mined) < 1 + mining.index(done):
             all_of_them = workers + 1 if workers else 0  # nothing is learnt meanwhile
             mined.append(mine_false_alarms(averaged, scans, device, all_of_them))
-            save(path, parts, settings, done, history, mined)
+            _save(path, parts, settings, done, history, mined)
         until = min((step for step in mining if step > done), default=settings.steps)
         samples = ContextSamples(
-            scans,
-            outlines,
-            settings.steps * settings.batch_size,
-            seed=settings.seed,
-            neighbours=settings.network.neighbours,
-            false_alarms=[FalseAlarm(*alarm) for alarms in mined for alarm in alarms],
-            kinds=settings.kinds,
-        )
+            scans, outlines, settings.steps * size, seed=settings.seed, kinds=settings.kinds,
+            neighbours=settings.network.neighbours, false_alarms=list(chain.from_iterable(mined)),
+        )  # fmt: skip
+        batches = DataLoader(
+            samples, size, sampler=range(done * size, until * size), collate_fn=Sample.together,
+            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=one_thread,
+        )  # fmt: skip
         sums, count, begin = 0.0, 0, time.perf_counter()
-        for sample in _batches(samples, done, until, settings.batch_size, workers):
+        for batch in batches:
             for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * _schedule(done / settings.steps)
-            sample = Sample(*(getattr(sample, name).to(device) for name in Sample.__annotations__))
+                group["lr"] = rate * _schedule(done / settings.steps)
             network.train()
-            loss = context_loss(network, sample, settings)
+            loss = context_loss(
+                network, Sample(*(part.to(device) for part in vars(batch).values())), settings
+            )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -133,13 +139,13 @@ def train_context(
             sums += loss.item()
             count += 1
             if count == report_every or done == until:
-                speed = count * settings.batch_size / (time.perf_counter() - begin)
+                speed = count * size / (time.perf_counter() - begin)
                 history.append(Step(done, sums / count, speed))
                 sums, count, begin = 0.0, 0, time.perf_counter()
                 if report is not None:
                     report(history[-1])
             if done == settings.steps or time.perf_counter() - saved > _SAVED_EVERY_S:
-                save(path, parts, settings, done, history, mined)
+                _save(path, parts, settings, done, history, mined)
                 saved = time.perf_counter()
     return {name: tensor.detach().cpu() for name, tensor in averaged.state_dict().items()}, tuple(history)
 
@@ -156,13 +162,28 @@ def context_loss(network: ContextNetwork, sample: Sample, settings: ContextTrain
     return (each * weight).sum() / counted.sum().clamp_min(1)
 
 
-def _batches(samples: ContextSamples, done: int, until: int, size: int, workers: int) -> Iterator[Sample]:
-    rest = Subset(samples, range(done * size, until * size))
-    loader = DataLoader(
-        rest, batch_size=size, num_workers=workers, collate_fn=Sample.together,
-        prefetch_factor=4 if workers else None, worker_init_fn=one_thread,
-    )  # fmt: skip
-    return iter(loader)
+def _save(
+    path: Path, parts: Parts, settings: ContextTrainingSettings, step: int, history: list[Step], mined: _Mined
+) -> None:
+    about = {
+        "settings": asdict(settings),
+        "history": list(map(asdict, history)),
+        "mined": mined,
+        "step": step,
+    }
+    parts.write(path, FORMAT, about, {})
+
+
+def _load(path: Path, parts: Parts, settings: ContextTrainingSettings) -> tuple[int, list[Step], _Mined]:
+    """Put a run back as `_save` left it: how many steps are done, what was reported, what was mined."""
+    with read_run(path, FORMAT) as (about, tensors):
+        if about["settings"] != json.loads(json.dumps(asdict(settings))):
+            raise InputError(
+                f"{path.parent} holds a training with other settings; use the same, or another --output."
+            )
+        parts.restore(tensors)
+        mined = [[FalseAlarm(*alarm) for alarm in alarms] for alarms in about["mined"]]
+        return about["step"], [Step(**moment) for moment in about["history"]], mined
 
 
 def _schedule(share: float) -> float:

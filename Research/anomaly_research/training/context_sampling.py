@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,9 +42,8 @@ DISTRACTORS = (
 )
 
 
-@dataclass(frozen=True)
-class FalseAlarm:
-    """A voxel of real normal tissue that the detector took for a lesion: number of the scan, slice, row, column."""
+class FalseAlarm(NamedTuple):
+    """A voxel of real normal tissue that the detector took for a lesion; scans are numbered from 0."""
 
     scan: int
     slice: int
@@ -54,39 +53,27 @@ class FalseAlarm:
 
 @dataclass(frozen=True)
 class Sample:
-    """Windows for the network, and what it should say.
+    """Windows for the network, and what it should say."""
 
-    Attributes:
-        images: float32 (windows, slices, 2, rows, columns).
-        brain: float32 (windows, rows, columns) of the slice in the middle.
-        place: float32 (windows, 3, rows, columns) (see `BrainExtent.coordinates`).
-        other_side: float32 (windows, 2, rows, columns) (see `context_inputs`).
-        target: uint8 (windows, rows, columns), a class or IGNORED, which is also outside the brain.
-        weight: float32, like target.
-    """
-
-    images: Tensor
-    brain: Tensor
-    place: Tensor
-    other_side: Tensor
-    target: Tensor
-    weight: Tensor
+    images: Tensor  # float32 (windows, slices, 2, rows, columns)
+    brain: Tensor  # float32 (windows, rows, columns) of the slice in the middle
+    place: Tensor  # float32 (windows, 3, rows, columns) (see `BrainExtent.coordinates`)
+    other_side: Tensor  # float32 (windows, 2, rows, columns) (see `context_inputs`)
+    target: Tensor  # uint8 (windows, rows, columns), a class or IGNORED, which is also outside the brain
+    weight: Tensor  # float32, like target
 
     @staticmethod
     def together(samples: Sequence[Sample]) -> Sample:
         """A batch."""
-        return Sample(*(torch.cat([getattr(s, name) for s in samples]) for name in Sample.__annotations__))
+        return Sample(*map(torch.cat, zip(*(vars(sample).values() for sample in samples), strict=True)))
 
 
 class ContextSamples(Dataset[Sample]):
-    """As many painted slices as wanted, each seen through `WINDOWS` windows.
-
-    The same seed, index and false alarms give the same sample.
+    """Painted slices, each seen through `WINDOWS` windows; same seed, index and false alarms, same sample.
 
     People are drawn first, old brains and others in equal shares, then one of a person's scans, then a slice.
 
     Args:
-        scans: what is painted on.
         outlines: of real lesions (see `lesion_shapes.read_outlines`), or none.
         count: of painted slices.
         neighbours: slices to either side.
@@ -103,11 +90,10 @@ class ContextSamples(Dataset[Sample]):
         seed: int,
         neighbours: int = 1,
         false_alarms: Sequence[FalseAlarm] = (),
-        kinds: Collection[str] = tuple(KINDS),
+        kinds: Collection[str] = KINDS,
     ) -> None:
-        self._scans, self._outlines, self._count = scans, outlines, count
-        self._seed, self._neighbours, self.false_alarms = seed, neighbours, false_alarms
-        self._kinds = kinds
+        self._scans, self._outlines, self._count, self._seed = scans, outlines, count, seed
+        self._neighbours, self._false_alarms, self._kinds = neighbours, false_alarms, kinds
         groups: dict[str, dict[str, list[int]]] = {}
         for number, scan in enumerate(scans):
             groups.setdefault(scan.group, {}).setdefault(scan.patient, []).append(number)
@@ -119,18 +105,16 @@ class ContextSamples(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng([self._seed, index])
         mined = None
-        if self.false_alarms and rng.random() < _MINED:
-            mined = self.false_alarms[int(rng.integers(len(self.false_alarms)))]
+        if self._false_alarms and rng.random() < _MINED:
+            mined = self._false_alarms[int(rng.integers(len(self._false_alarms)))]
         scan = self._scans[self._draw(rng) if mined is None else mined.scan]
         block, place, opposite, at = self._block(scan, rng, None if mined is None else mined.slice)
         for change, share in DISTRACTORS:
             if rng.random() < share and mined is None:
                 change(block, rng)
         if rng.random() > (_WITHOUT_LESION if mined is None else 0.7):
-            foreign = None
-            if rng.random() < 0.3:
-                other = self._scans[self._draw(rng)]
-                foreign = self._block(other, rng, None)[0].images
+            other = self._scans[self._draw(rng)] if rng.random() < 0.3 else None
+            foreign = None if other is None else self._block(other, rng, None)[0].images
             for _ in range(1 + rng.poisson(1.5 if mined is None else 0.2)):
                 paint_lesion(block, rng, self._outlines, foreign, kinds=self._kinds)
         disturb(block, rng)
@@ -139,8 +123,7 @@ class ContextSamples(Dataset[Sample]):
         centres = [_centre(target, rng) for _ in range(WINDOWS)]
         if mined is not None:
             away = np.abs(at[0] - mined.row) + np.abs(at[1] - mined.column)
-            row, column = divmod(int(away.argmin()), CANVAS[1])
-            centres[0] = row, column
+            centres[0] = divmod(int(away.argmin()), CANVAS[1])
         windows = [_window(centre, rng) for centre in centres]
         other_side = mirrored(block.images[middle].astype(np.float32), opposite)
         brain, weight = block.brain[middle].astype(np.float32), block.weight[middle]
@@ -148,9 +131,9 @@ class ContextSamples(Dataset[Sample]):
         return Sample(*(torch.from_numpy(np.stack([array[window] for window in windows])) for array in whole))
 
     def _draw(self, rng: np.random.Generator) -> int:
-        people = self._people[int(rng.integers(len(self._people)))]
-        scans = people[int(rng.integers(len(people)))]
-        return scans[int(rng.integers(len(scans)))]
+        people = self._people[rng.integers(len(self._people))]
+        scans = people[rng.integers(len(people))]
+        return scans[rng.integers(len(scans))]
 
     def _block(
         self, scan: LesionScan, rng: np.random.Generator, s: int | None
@@ -164,8 +147,7 @@ class ContextSamples(Dataset[Sample]):
         area = scan.brain.sum(axis=(1, 2)).astype(np.float64)
         if s is None:
             s = int(rng.choice(len(area), p=np.sqrt(area) / np.sqrt(area).sum()))
-        n = self._neighbours
-        numbers = np.arange(s - n, s + n + 1)
+        numbers = np.arange(s - self._neighbours, s + self._neighbours + 1)
         there = (numbers >= 0) & (numbers < len(area))
         numbers = np.clip(numbers, 0, len(area) - 1)
         matrix, shift = np.eye(2), np.rint(rng.uniform(-4, 4, 2))
@@ -182,20 +164,15 @@ class ContextSamples(Dataset[Sample]):
         x = np.arange(CANVAS[1])[None, :] - CANVAS[1] // 2 + bent[1]
         rows = matrix[0, 0] * y + matrix[0, 1] * x + middle[0]
         columns = matrix[1, 0] * y + matrix[1, 1] * x + middle[1]
-        k = len(numbers)
-        both = scan.images[numbers].reshape(-1, *scan.brain.shape[1:]), scan.brain[numbers]
-        stack = np.concatenate([part.astype(np.float32) for part in both])
-        moved = _resampled(stack, rows, columns)
-        images = moved[: 2 * k].reshape(k, 2, *CANVAS) * there[:, None, None, None]
-        brain = (moved[2 * k :] > 0.5) & there[:, None, None]
-        images *= brain[:, None]
+        stack = np.concatenate([scan.images[numbers], scan.brain[numbers, None]], axis=1, dtype=np.float32)
+        moved = _resampled(stack.reshape(-1, *stack.shape[2:]), rows, columns).reshape(-1, 3, *CANVAS)
+        brain = (moved[:, 2] > 0.5) & there[:, None, None]
+        images = moved[:, :2] * brain[:, None]
         target = _nearest(scan.target[numbers], rows, columns)
         place = scan.place.coordinates(np.full(CANVAS, s), rows, columns)
         if rng.random() < 0.5:  # upside down, the neighbours change places: anatomy above and below is alike
             images, brain, target = images[::-1].copy(), brain[::-1].copy(), target[::-1].copy()
-        weight = np.ones(target.shape, np.float32)
-        for layer, counts in zip(target, weight, strict=True):
-            _balance(layer, counts)
+        weight = np.stack([_weight(layer) for layer in target])
         # The midline where the canvas has its middle row; a turned head's other side is as far off as at detection.
         column = float(np.abs(columns[CANVAS[0] // 2] - scan.place.middle[2]).argmin())
         opposite = BrainExtent((0.0, 0.0, column), (1.0, 1.0, 1.0)).other_side(CANVAS[1])
@@ -212,28 +189,22 @@ def _centre(target: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
     places = np.flatnonzero(chosen)
     if not places.size:
         return target.shape[0] // 2, target.shape[1] // 2
-    row, column = divmod(int(places[rng.integers(places.size)]), target.shape[1])
-    return row, column
+    return divmod(int(places[rng.integers(places.size)]), target.shape[1])
 
 
-def _window(centre: tuple[int, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+def _window(centre: tuple[int, int], rng: np.random.Generator) -> tuple[Any, ...]:
     """The last two axes of a window of `WINDOW` x `WINDOW` voxels on the canvas that shows this voxel somewhere."""
-    parts = []
-    for middle, size in zip(centre, CANVAS, strict=True):
-        first = int(middle) - WINDOW // 2 + int(rng.integers(-WINDOW // 3, WINDOW // 3 + 1))
-        first = min(max(first, 0), size - WINDOW)
-        parts.append(slice(first, first + WINDOW))
-    return (..., *parts)
+    first = np.array(centre) - WINDOW // 2 + rng.integers(-WINDOW // 3, WINDOW // 3 + 1, 2)
+    row, column = np.clip(first, 0, np.array(CANVAS) - WINDOW)
+    return ..., slice(row, row + WINDOW), slice(column, column + WINDOW)
 
 
-def _balance(target: np.ndarray, weight: np.ndarray) -> None:
-    """Weigh the real lesions of a slice, small and large ones alike, as painted ones are."""
-    labels, count = ndimage.label((target != NORMAL) & (target != IGNORED))
-    if count:
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)
-        each = np.clip(60 / np.sqrt(sizes), 1.5, 15.0)
-        each[0] = 1.0
-        weight[:] = each[labels]
+def _weight(target: np.ndarray) -> np.ndarray:
+    """How much each voxel of a slice counts: real lesions, small and large ones alike, as painted ones do."""
+    labels, _ = ndimage.label((target != NORMAL) & (target != IGNORED))
+    each = np.clip(60 / np.sqrt(np.bincount(labels.ravel())), 1.5, 15.0)
+    each[0] = 1.0
+    return each[labels].astype(np.float32)
 
 
 def _resampled(stack: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -13,45 +13,34 @@ from scipy import ndimage
 
 from ..painting.lesion_painting import IN_PLANE_MM
 
-BRIGHT = 1.55
-"""FLAIR, scaled by tissue modes, above which a cluster is brighter than any normal tissue."""
-
+BRIGHT = 1.55  # FLAIR, scaled by tissue modes, above which a cluster is brighter than any normal tissue
 _BRIGHT_VOXELS = 6
 _EDGE_MM, _MIDDLE_MM = 7.0, 5.0
 
 
 @dataclass(frozen=True)
 class LesionScan:
-    """A scan that lesions are painted on.
+    """A scan that lesions are painted on."""
 
-    Attributes:
-        name, patient, group: as of the `TrainingScan`.
-        images: float16 (slices, 2, rows, columns), scaled by tissue modes, 0 outside the brain.
-        brain: bool (slices, rows, columns).
-        target: uint8, likewise: classes of what the scan itself holds, IGNORED where that is not known.
-        place: the brain's extent.
-        slice_mm: distance of its slices.
-        noise: SD of the noise of T1 and of FLAIR.
-    """
-
-    name: str
+    name: str  # these three as of the `TrainingScan`
     patient: str
     group: str
-    images: np.ndarray
-    brain: np.ndarray
-    target: np.ndarray
+    images: np.ndarray  # float16 (slices, 2, rows, columns), scaled by tissue modes, 0 outside the brain
+    brain: np.ndarray  # bool (slices, rows, columns)
+    target: (
+        np.ndarray
+    )  # uint8, likewise: classes of what the scan itself holds, IGNORED where that is not known
     place: BrainExtent
-    slice_mm: float
-    noise: tuple[float, float]
+    slice_mm: float  # distance of its slices
+    noise: tuple[float, float]  # SD of the noise of T1 and of FLAIR
 
     @classmethod
     def of(cls, scan: TrainingScan) -> LesionScan:
         """Make a scan ready."""
         images = np.stack([scan.t1 * scan.brain, scan.flair * scan.brain], axis=1).astype(np.float16)
         noise = noise_of(scan.t1, scan.brain), noise_of(scan.flair, scan.brain)
-        target, place = known_target(scan), BrainExtent.of(scan.brain)
-        whose = scan.name, scan.patient, scan.group
-        return cls(*whose, images, scan.brain, target, place, scan.slice_mm, noise)
+        seen = images, scan.brain, known_target(scan), BrainExtent.of(scan.brain)
+        return cls(scan.name, scan.patient, scan.group, *seen, scan.slice_mm, noise)
 
 
 def noise_of(image: np.ndarray, brain: np.ndarray) -> float:

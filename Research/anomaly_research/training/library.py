@@ -29,19 +29,12 @@ HALF_MAX = torch.finfo(torch.float16).max
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A library, and how well it covers normal tissue.
-
-    Attributes:
-        library: the patches.
-        distance: mean distance in z of held-out patches to the nearest library patch.
-        at_random: the same for as many candidates taken at random.
-        candidates: how many patches it was chosen from.
-    """
+    """A library, and how well it covers normal tissue."""
 
     library: NormalLibrary
-    distance: float
-    at_random: float
-    candidates: int
+    distance: float  # mean distance in z of held-out patches to the nearest library patch
+    at_random: float  # the same for as many candidates taken at random
+    candidates: int  # how many patches it was chosen from
 
     def note(self) -> dict[str, Any]:
         """What the model's card says about it."""
@@ -69,11 +62,10 @@ def build_library(
     """Choose a library among training patches.
 
     Args:
-        generator: of the model, on the device of the sources.
+        generator: on the device of the sources; it is left in evaluation mode.
         source: training patches; none of people who are held out or left out.
         held_out: patches of people not trained on, for the usual distances.
         most: how many patches at most; None: as many as a model file may hold.
-        seed: same seed, same library (on the same device).
     """
     generator.eval()
     random = torch.Generator().manual_seed(seed)
@@ -98,12 +90,9 @@ def build_library(
     distances = _nearest(probes, z.float())
     usual = (float(distances.median()), float(distances.quantile(0.95)))
     at_random = latents[torch.randperm(len(latents), generator=random)[: len(chosen)]]
-    return Built(
-        library=NormalLibrary(values, z.numpy(), low, step, usual),
-        distance=float(distances.mean()),
-        at_random=float(_nearest(probes, at_random).mean()),
-        candidates=len(which),
-    )
+    library = NormalLibrary(values, z.numpy(), low, step, usual)
+    mean, mean_at_random = float(distances.mean()), float(_nearest(probes, at_random).mean())
+    return Built(library, mean, mean_at_random, len(which))
 
 
 @torch.inference_mode()
@@ -137,27 +126,20 @@ def _k_means(latents: Tensor, centres: Tensor) -> Tensor:
 def _medoids(latents: Tensor, centres: Tensor, places: np.ndarray, apart: int) -> Tensor:
     """Of each group the patch nearest to its middle that is apart from those of the groups before it.
 
-    Groups all of whose patches are too near to chosen ones go without.
-
-    Args:
-        places: slice, row and column of the patches' centres.
-        apart: within a slice, centres differ by at least so many rows or columns.
+    Groups all of whose patches are too near to chosen ones go without. `places`: slice, row and column of the
+    patches' centres; within a slice, those chosen differ by at least `apart` rows or columns.
     """
     group = _groups(latents, centres)
-    distance = (latents - centres[group]).norm(dim=1).numpy()
-    group_of = group.numpy()
-    chosen: list[int] = []
+    distance = (latents - centres[group]).norm(dim=1)
+    chosen: dict[int, int] = {}
     taken: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    done = -1
-    for number in np.lexsort((distance, group_of)):
-        if group_of[number] == done:
-            continue
+    for number in np.lexsort((distance.numpy(), group.numpy())).tolist():
         z, y, x = places[number].tolist()
-        if all(abs(y - b) >= apart or abs(x - a) >= apart for b, a in taken[z]):
+        near = (abs(y - b) < apart and abs(x - a) < apart for b, a in taken[z])
+        if int(group[number]) not in chosen and not any(near):
             taken[z].append((y, x))
-            chosen.append(int(number))
-            done = group_of[number]
-    return torch.tensor(chosen)
+            chosen[int(group[number])] = number
+    return torch.tensor(list(chosen.values()))
 
 
 def _nearest(probes: Tensor, latents: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """The training loop: epochs until the training-validation loss has stopped falling, interruptible anywhere.
 
-It needs torch, numpy and safetensors, and one file of prepared scans: nothing else, so that it runs
-unchanged on a laptop and on a GPU machine.
+It needs torch, numpy and safetensors, and one file of prepared scans, on a laptop as on a GPU machine.
 """
 
 from __future__ import annotations
@@ -33,46 +32,30 @@ REPORT_EVERY = 50  # batches; losses are read back from the device only then
 
 @dataclass(frozen=True)
 class Moment:
-    """What a progress display shows.
+    """What a progress display shows."""
 
-    Attributes:
-        epoch, fraction: the epoch under way and how much of it is done.
-        losses: (reconstruction, encoding, adversarial, discriminator, generator) means of the epoch so far.
-        patches_per_second: since the last report.
-        utilisation: of the GPU in per cent where the driver tells; else None.
-        history: the epochs done.
-    """
-
-    epoch: int
-    fraction: float
-    losses: tuple[float, ...]
-    patches_per_second: float
-    utilisation: int | None
-    history: History
+    epoch: int  # under way
+    fraction: float  # how much of it is done
+    losses: tuple[
+        float, ...
+    ]  # reconstruction, encoding, adversarial, discriminator, generator: means of it so far
+    patches_per_second: float  # since the last report
+    utilisation: int | None  # of the GPU in per cent where the driver tells
+    history: History  # the epochs done
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run ends with.
+    """What a run ends with."""
 
-    Attributes:
-        weights: the generator's state after the best epoch, on the CPU.
-        history: all epochs.
-        seconds: trained, all sittings together.
-        source: the training patches, from which the latent statistics are taken.
-        measured: the patches of the held-out patients.
-        scans: the training scans (without the held-out patients').
-        preparation, notes: of the scan file: how the scans were prepared, what was kept out.
-    """
-
-    weights: dict[str, Tensor]
-    history: History
-    seconds: float
-    source: PatchSource
-    measured: PatchSource
-    scans: tuple[TrainingScan, ...]
-    preparation: PreparationSettings
-    notes: str
+    weights: dict[str, Tensor]  # the generator's state after the best epoch, on the CPU
+    history: History  # all epochs
+    seconds: float  # trained, all sittings together
+    source: PatchSource  # the training patches, from which the latent statistics are taken
+    measured: PatchSource  # those of the held-out patients
+    scans: tuple[TrainingScan, ...]  # trained on
+    preparation: PreparationSettings  # of the scans
+    notes: str  # of their file: what was kept out
 
 
 def train(
@@ -115,15 +98,11 @@ def train(
             f"A batch of {settings.batch_size} patches must not exceed the {settings.training_patches} training patches, "
             f"and must divide evenly among {processes.count} processes."
         )
-    parts = (
-        (training, settings.training_patches, settings.seed),
-        (validation, settings.validation_patches, settings.seed + 1),
-    )
+    size, sampling = settings.network.patch_size, settings.sampling
+    counts = (training, settings.training_patches), (validation, settings.validation_patches)
     source, measured = (
-        PatchSource(
-            scans, settings.network.patch_size, count, seed=seed, sampling=settings.sampling, device=device
-        )
-        for scans, count, seed in parts
+        PatchSource(scans, size, count, seed=settings.seed + k, sampling=sampling, device=device)
+        for k, (scans, count) in enumerate(counts)
     )
     trainer = Trainer(settings, torch.device(device), processes)
     if start is not None:
@@ -134,15 +113,14 @@ def train(
         position = checkpoint.load(path, trainer, scans_sha256)
         random.set_state(position.random)
     else:
-        nothing = torch.zeros(5, dtype=torch.float64)
-        position = Position(History(), 1, 0, nothing, random.get_state(), {}, 0.0, 0.0)
+        position = Position(random.get_state())
     run = _Run(trainer, source, measured, random, position, path, scans_sha256, report, checkpoint_seconds)
     until = time.monotonic() + stop_after_seconds
     while not position.history.finished(settings):
         if not run.epoch(until):
             return None
-    scans, about = tuple(training), (content.preparation, content.notes)
-    return Trained(position.best, position.history, position.seconds, source, measured, scans, *about)
+    done = position.best, position.history, position.seconds
+    return Trained(*done, source, measured, tuple(training), content.preparation, content.notes)
 
 
 def _split(content: ScanFile, settings: TrainingSettings) -> tuple[list[TrainingScan], list[TrainingScan]]:
@@ -188,9 +166,8 @@ class _Run:
             which = order[position.batch * size : (position.batch + 1) * size]
             patches = self.source.gather(which, settings.augmentation, self.random)
             real, made = self.trainer.draw_labels(size, self.random)
-            sums += self.trainer.step(
-                processes.share(patches), (processes.share(real), processes.share(made))
-            )
+            labels = processes.share(real), processes.share(made)
+            sums += self.trainer.step(processes.share(patches), labels)
             position.batch += 1
             since_report += 1
             if position.batch % REPORT_EVERY == 0 or position.batch == batches:
@@ -214,17 +191,17 @@ class _Run:
         position, trainer = self.position, self.trainer
         average = [means.clone()]
         trainer.processes.average_(average)
-        reconstruction, encoding, adversarial, discriminator, generator = average[0].tolist()
         validation = self._validate()
         self._charge()
         earlier = position.history.epochs[-1].patch_steps if position.history.epochs else 0
-        done = Epoch(position.epoch, earlier + patch_steps, reconstruction, encoding, adversarial,
-                     discriminator, generator, validation, position.epoch_seconds)  # fmt: skip
+        patches, seconds = earlier + patch_steps, position.epoch_seconds
+        con, enc, adv, discriminator, generator = average[0].tolist()
+        done = Epoch(position.epoch, patches, con, enc, adv, discriminator, generator, validation, seconds)
         position.history = History((*position.history.epochs, done))
         if position.history.best is done:
             position.best = {k: v.detach().cpu().clone() for k, v in trainer.generator.state_dict().items()}
         position.epoch, position.batch, position.epoch_seconds = position.epoch + 1, 0, 0.0
-        self._save(torch.zeros(5, dtype=torch.float64))
+        self._save(torch.zeros(5))
 
     def _validate(self) -> float:
         """The mean generator loss on the training-validation patches, flipped anew like the training's."""

@@ -39,7 +39,7 @@ def make_model(
     generator.to(trained.source.centres.device)
     median, deviation = latent_statistics(generator, trained.source)
     built = build_library(generator, trained.source, trained.measured, seed=settings.seed)
-    best = trained.history.best
+    best, last = trained.history.best, trained.history.epochs[-1]
     assert best is not None  # a finished run has an epoch
     card: dict[str, Any] = {
         **about,
@@ -54,9 +54,9 @@ def make_model(
         "seed": settings.seed,
         "duration": {
             "hours": round(trained.seconds / 3600, 2),
-            "epochs": trained.history.epochs[-1].number,
+            "epochs": last.number,
             "best epoch": best.number,
-            "patch-steps": trained.history.epochs[-1].patch_steps,
+            "patch-steps": last.patch_steps,
             "patch-steps of the best epoch": best.patch_steps,
         },
         "library": built.note(),
@@ -71,11 +71,9 @@ def make_model(
 
 
 def with_library(model: Model, scans: ScanFile) -> Model:
-    """A model with a library chosen anew, from the scans that its card says it was trained on (see `scans_of`).
+    """A model with a library chosen anew from the scans of its training (see `scans_of`).
 
-    Args:
-        scans: among them those the model was trained on and those held out for training-validation; patches of
-            others are not looked at. Somebody must have been held out.
+    An InputError if nobody was held out.
     """
     training, held_out = scans_of(model, scans)
     if not held_out:
@@ -83,7 +81,7 @@ def with_library(model: Model, scans: ScanFile) -> Model:
             f"The model {model.name} was trained with nobody held out, and a library is measured on such people: train it "
             "anew with --held-out."
         )
-    parts = ((training, CANDIDATES), (held_out, HELD_OUT))
+    parts = (training, CANDIDATES), (held_out, HELD_OUT)
     seed = int(model.card.get("seed", 0))
     sampling = str(model.card.get("training settings", {}).get("sampling", "brain"))
     source, measured = (
@@ -115,8 +113,8 @@ def scans_of(model: Model, scans: ScanFile) -> tuple[list[TrainingScan], list[Tr
             f"These scans were prepared otherwise than the model {model.name} wants them; give the file that it was "
             "trained on."
         )
-    missing = [name for name in training if name not in {scan.name for scan in scans.scans}]
-    missing += [patient for patient in held_out if patient not in {scan.patient for scan in scans.scans}]
+    names, patients = {scan.name for scan in scans.scans}, {scan.patient for scan in scans.scans}
+    missing = [*(n for n in training if n not in names), *(p for p in held_out if p not in patients)]
     if missing or not training:
         raise InputError(
             f"These are not the scans that the model {model.name} was trained on (missing: "

@@ -7,71 +7,53 @@ from dataclasses import dataclass, field
 from AnomalyDetectionLib.calibration.patch_source import Augmentation
 from AnomalyDetectionLib.model.model_settings import NetworkSettings
 
-from .losses import LossWeights
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The weights of the three generator losses (paper)."""
+
+    reconstruction: float = 70.0
+    encoding: float = 10.0
+    adversarial: float = 1.0
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """The paper's training ("Image preprocessing", "Network architecture"), what it leaves open named.
-
-    Attributes:
-        network: the architecture.
-        losses: 70, 10 and 1 (paper).
-        augmentation: flips (paper), and what else makes scanner differences normal.
-        held_out: patients whose scans make the training-validation set; never trained on.
-        left_out: patients whose scans are not used at all, because the model is tested on them.
-        training_patches, validation_patches: 1,000,000 and 100,000 (paper).
-        sampling: "brain" (paper) or "tissue": see `PatchSource`.
-        batch_size: 64 (paper), over all processes together.
-        learning_rate, betas: Adam's; 0.001 (paper), betas left open.
-        patience: epochs without a lower generator loss on training-validation before it stops: 10 (paper).
-        max_epochs: stop after so many epochs even if the loss still falls; 0: no limit.
-        precision: "32", or "bf16" for autocast of the convolutions.
-        seed: of weights, patch positions, order, flips and soft labels.
-        start: fingerprint of the model whose generator it starts from (fine-tuning); None: from random weights. Then no
-            patient need be held out; without, the loss is measured on other patches of the training patients.
-    """
+    """The paper's training ("Image preprocessing", "Network architecture"), what it leaves open named."""
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     losses: LossWeights = field(default_factory=LossWeights)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    held_out: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    training_patches: int = 1_000_000
-    validation_patches: int = 100_000
-    sampling: str = "brain"
-    batch_size: int = 64
-    learning_rate: float = 0.001
-    betas: tuple[float, float] = (0.9, 0.999)
-    patience: int = 10
-    max_epochs: int = 0
-    precision: str = "32"
-    seed: int = 0
+    held_out: tuple[str, ...] = ()  # patients whose scans make the training-validation set; never trained on
+    left_out: tuple[str, ...] = ()  # patients whose scans are not used at all: the model is tested on them
+    training_patches: int = 1_000_000  # (paper)
+    validation_patches: int = 100_000  # (paper)
+    sampling: str = "brain"  # (paper), or "tissue": see `PatchSource`
+    batch_size: int = 64  # (paper), over all processes together
+    learning_rate: float = 0.001  # Adam's (paper)
+    betas: tuple[float, float] = (0.9, 0.999)  # Adam's
+    patience: int = 10  # epochs without a lower loss on training-validation before it stops (paper)
+    max_epochs: int = 0  # stop after so many epochs even if the loss still falls; 0: no limit
+    precision: str = "32"  # or "bf16", for autocast of the convolutions
+    seed: int = 0  # of weights, patch positions, order, flips and soft labels
+    # Fingerprint of the model whose generator it starts from (fine-tuning); None: random weights. With a model,
+    # no patient need be held out: the loss is then measured on other patches of the training patients.
     start: str | None = None
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch did: mean losses in training, and the generator loss on training-validation.
+    """What one epoch did: losses are means over it."""
 
-    Attributes:
-        number: from 1.
-        patch_steps: patches trained on since the run began.
-        reconstruction, encoding, adversarial, discriminator: means over the epoch, before weighting.
-        generator: weighted sum of the three, over the epoch.
-        validation: the same on training-validation, with the networks in evaluation mode.
-        seconds: of training and validation.
-    """
-
-    number: int
-    patch_steps: int
-    reconstruction: float
+    number: int  # from 1
+    patch_steps: int  # patches trained on since the run began
+    reconstruction: float  # these four before weighting
     encoding: float
     adversarial: float
     discriminator: float
-    generator: float
-    validation: float
-    seconds: float
+    generator: float  # weighted sum of the first three
+    validation: float  # the same on training-validation, with the networks in evaluation mode
+    seconds: float  # of training and validation
 
 
 @dataclass(frozen=True)

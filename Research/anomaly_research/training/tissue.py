@@ -7,12 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from AnomalyDetectionLib.calibration.latent_statistics import (
-    LEAST_OF_A_CLASS,
-    SHRINKAGE,
-    latent_differences,
-    tissue_statistics,
-)
+from AnomalyDetectionLib.calibration import latent_statistics
 from AnomalyDetectionLib.calibration.patch_source import PatchSource
 from AnomalyDetectionLib.calibration.scan_file import ScanFile
 from AnomalyDetectionLib.detection.anatomy import AnatomyLabel
@@ -27,11 +22,9 @@ PATCHES_A_SCAN = 20_000
 def with_tissue_statistics(
     model: Model, scans: ScanFile, progress: Callable[[str, float], None] | None = None
 ) -> Model:
-    """A model with statistics by tissue (`TissueStatistics`), from the scans that its card says it was trained on.
+    """A model with statistics by tissue, from the scans that it was trained on (see `scans_of`).
 
-    Args:
-        scans: those that the model was trained on are among them, and no others are looked at (see `scans_of`).
-        progress: called with a scan's name and the fraction done.
+    `progress`: called with a scan's name and the fraction done.
     """
     training, _ = scans_of(model, scans)
     generator, parts, size = model.generator(), anatomy_model(), model.network.patch_size
@@ -40,22 +33,23 @@ def with_tissue_statistics(
         if progress is not None:
             progress(scan.name, number / len(training))
         source = PatchSource([scan], size, PATCHES_A_SCAN, seed=number, sampling="brain", device="cpu")
-        differences.append(latent_differences(generator, source))
+        differences.append(latent_statistics.latent_differences(generator, source))
         labels = class_scores(parts, scan.t1, scan.flair, scan.brain, scan.slice_mm).argmax(axis=0)
-        padded = (scan.brain.shape[0], source.rows, source.columns)
-        z, y, x = np.unravel_index(source.centres.numpy(), padded)
+        z, y, x = np.unravel_index(source.centres.numpy(), (len(scan.brain), source.rows, source.columns))
         tissues.append(labels[z, y - size // 2, x - size // 2])
     tissue = torch.from_numpy(np.concatenate(tissues))
-    made = tissue_statistics(torch.cat(differences), tissue, (model.median, model.deviation))
+    overall = model.median, model.deviation
+    made = latent_statistics.tissue_statistics(torch.cat(differences), tissue, overall)
+    counts = tissue.bincount(minlength=len(AnatomyLabel)).tolist()
     note = {
         "what": "median, deviation and covariance of the latent differences by the tissue at a patch's centre, for other "
         "readings of the scores than the paper's",
         "scans": [scan.name for scan in training],
         "patches": {
-            label.name.lower().replace("_", " "): int((tissue == label).sum()) for label in AnatomyLabel
+            name.lower().replace("_", " "): counts[label] for name, label in AnatomyLabel.__members__.items()
         },
-        "least patches of a class": LEAST_OF_A_CLASS,
-        "shrinkage of the covariance": SHRINKAGE,
+        "least patches of a class": latent_statistics.LEAST_OF_A_CLASS,
+        "shrinkage of the covariance": latent_statistics.SHRINKAGE,
         "the tissues are told apart by": parts.card.get("title", "the network that ships with the program"),
     }
     return dataclasses.replace(

@@ -1,15 +1,58 @@
-"""One step of the two networks against each other, and the losses of a batch they are not trained on."""
+"""One step of the two networks against each other, by the paper's losses ("Network architecture")."""
 
 from __future__ import annotations
 
-import torch
-from AnomalyDetectionLib.model.networks import Discriminator, Generator, initialise
-from torch import Tensor, nn
+from typing import NamedTuple
 
-from .losses import discriminator_loss, generator_losses, soft_labels
+import torch
+from AnomalyDetectionLib.model.networks import Discriminator, Encoding, Generator, initialise
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
 from .processes import Processes
 from .run_file import Parts
-from .settings import TrainingSettings
+from .settings import LossWeights, TrainingSettings
+
+
+class GeneratorLosses(NamedTuple):
+    """Scalars: the three losses before weighting, and their weighted sum."""
+
+    reconstruction: Tensor
+    encoding: Tensor
+    adversarial: Tensor
+    total: Tensor
+
+
+def generator_losses(
+    patches: Tensor,
+    encoding: Encoding,
+    real_features: tuple[Tensor, ...],
+    made_features: tuple[Tensor, ...],
+    weights: LossWeights,
+) -> GeneratorLosses:
+    """What the generator minimises, means over all elements: 70 L_con + 10 L_enc + 1 L_adv.
+
+    L_con is the L1 distance of patch and reconstruction, L_enc the L2 distance of z and z_hat, L_adv the L2
+    distance of the discriminator's features of patch and reconstruction.
+    """
+    con = F.l1_loss(encoding.reconstruction.float(), patches)
+    enc = F.mse_loss(encoding.z_hat.float(), encoding.z.float())
+    pairs = zip(real_features, made_features, strict=True)
+    adv = torch.stack([F.mse_loss(made.float(), real.float()) for real, made in pairs]).mean()
+    total = weights.reconstruction * con + weights.encoding * enc + weights.adversarial * adv
+    return GeneratorLosses(con, enc, adv, total)
+
+
+def soft_labels(count: int, real: bool, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Labels (count,) drawn uniformly from [0.8, 1] for real patches and [0, 0.2] for reconstructions."""
+    labels = torch.rand(count, device=like.device, generator=generator) * 0.2
+    return labels + 0.8 if real else labels
+
+
+def discriminator_loss(real: Tensor, made: Tensor, real_labels: Tensor, made_labels: Tensor) -> Tensor:
+    """The sum of two binary cross-entropies of logits with soft labels (scalar)."""
+    entropy = F.binary_cross_entropy_with_logits
+    return entropy(real.float(), real_labels) + entropy(made.float(), made_labels)
 
 
 class Trainer:
@@ -22,21 +65,18 @@ class Trainer:
         initialise(self.discriminator, settings.seed + 1)
         for network in (self.generator, self.discriminator):
             processes.synchronise(network).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._generator_optimiser = self._adam(self.generator)
-        self._discriminator_optimiser = self._adam(self.discriminator)
-        self.parts = Parts(
-            {"generator": self.generator, "discriminator": self.discriminator},
-            {
-                "generator.adam": (self._generator_optimiser, self.generator),
-                "discriminator.adam": (self._discriminator_optimiser, self.discriminator),
-            },
-        )
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        adams = {f"{name}.adam": (self._adam(network), network) for name, network in networks.items()}
+        self._generator_adam, self._discriminator_adam = (adam for adam, _ in adams.values())
+        self.parts = Parts(networks, adams)
 
     def _adam(self, network: nn.Module) -> torch.optim.Adam:
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(
-            network.parameters(), self.settings.learning_rate, self.settings.betas, fused=fused
+        rate, betas, fused = (
+            self.settings.learning_rate,
+            self.settings.betas,
+            self.device.type in ("cpu", "cuda"),
         )
+        return torch.optim.Adam(network.parameters(), rate, betas, fused=fused)
 
     def step(self, patches: Tensor, labels: tuple[Tensor, Tensor]) -> Tensor:
         """Train both networks on this process's share of a batch.
@@ -49,33 +89,27 @@ class Trainer:
             (5,): reconstruction, encoding, adversarial, discriminator, weighted generator sum. It stays on the
             device, so that a GPU is never waited for.
         """
-        real_labels, made_labels = labels
         discriminator, weights = self.discriminator, list(self.generator.parameters())
         with self._autocast():
             encoding = self.generator(patches)
             real = discriminator.features(patches)
             made = discriminator.features(encoding.reconstruction)
-            losses = generator_losses(
-                patches, encoding, tuple(f.detach() for f in real), made, self.settings.losses
-            )
+            known = tuple(feature.detach() for feature in real)
+            losses = generator_losses(patches, encoding, known, made, self.settings.losses)
         # Only the generator's gradients: the features' path into the discriminator is not its to follow.
         gradients = list(torch.autograd.grad(losses.total, weights))
         self.processes.average_(gradients)
         for weight, gradient in zip(weights, gradients, strict=True):
             weight.grad = gradient
         with self._autocast():
-            made_logits = discriminator(encoding.reconstruction.detach())
-            adversary = discriminator_loss(
-                discriminator.classify(real), made_logits, real_labels, made_labels
-            )
-        self._discriminator_optimiser.zero_grad(set_to_none=True)
+            answer = discriminator(encoding.reconstruction.detach())
+            adversary = discriminator_loss(discriminator.classify(real), answer, *labels)
+        self._discriminator_adam.zero_grad(set_to_none=True)
         adversary.backward()
         self.processes.average_([w.grad for w in discriminator.parameters() if w.grad is not None])
-        self._discriminator_optimiser.step()
-        self._generator_optimiser.step()
-        return torch.stack(
-            [losses.reconstruction, losses.encoding, losses.adversarial, adversary, losses.total]
-        ).detach()
+        self._discriminator_adam.step()
+        self._generator_adam.step()
+        return torch.stack([*losses[:3], adversary, losses.total]).detach()
 
     @torch.no_grad()
     def measure(self, patches: Tensor) -> Tensor:

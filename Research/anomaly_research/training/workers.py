@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 Item = TypeVar("Item")
 
 
-def in_order(items: Dataset[Item], workers: int, device: str) -> Iterable[Item]:
-    """Each item, in order.
+def in_order(make: Callable[[Any], Item], count: int, workers: int, device: str) -> Iterable[Item]:
+    """What a function makes of the numbers from 0 to `count`, in order.
 
     Args:
-        workers: processes that make them on the CPU, a thread each; 0 for this one. A GPU has this one alone.
+        make: can be pickled, for the other processes.
+        workers: processes that share the work on the CPU, a thread each; 0, and on a GPU: this one alone.
     """
-    return DataLoader(
-        items, batch_size=None, num_workers=workers if device == "cpu" else 0, worker_init_fn=one_thread
-    )
+    numbers: Any = range(count)  # each is a batch of its own
+    workers = workers if device == "cpu" else 0
+    return DataLoader(numbers, None, collate_fn=make, num_workers=workers, worker_init_fn=one_thread)
 
 
 def one_thread(_: int) -> None:
