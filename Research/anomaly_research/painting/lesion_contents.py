@@ -34,11 +34,9 @@ class Contents:
 
     kind: str  # one of `KINDS`
     label: int  # its class
-    core: (
-        np.ndarray
-    )  # float32 (2,), T1 and FLAIR; with `relative`, factors of what is there instead of levels
+    core: np.ndarray  # float32 (2,), levels of T1 and FLAIR
     rim: np.ndarray  # likewise
-    relative: bool
+    relative: bool  # whether these are factors of what is there, instead of levels
     rim_mm: float  # how deep the rim reaches below the surface; 0: none
     kept: float  # share of the texture that was there before and shows through
     patchy: float  # SD of smooth variations

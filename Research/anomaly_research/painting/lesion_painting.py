@@ -210,9 +210,7 @@ def _fill(
         return None
     target[(weight > 0.08) & ~inside & (target == NORMAL)] = IGNORED
     target[inside] = contents.label
-    for s in np.flatnonzero(
-        inside.any(axis=(1, 2))
-    ):  # small ones count as much as the inner part of large ones
+    for s in np.flatnonzero(inside.any(axis=(1, 2))):  # small lesions count as much as large ones' inner part
         counts[s][inside[s]] = np.clip(60 / np.sqrt(np.count_nonzero(inside[s])), 1.5, 15.0)
     z, y, x = np.nonzero(inside)
     return Painted(contents.label, (z + box[0].start, y + box[1].start, x + box[2].start))

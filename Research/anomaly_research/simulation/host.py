@@ -52,9 +52,8 @@ class Host:
     flair: HostImage
     brain: Brain  # on a grid of 1 mm in FLAIR space
     levels: TissueLevels  # bias-corrected
-    avoid: (
-        np.ndarray
-    )  # bool on the brain's grid: known lesions and bright FLAIR clusters, widened by `AWAY_MM`
+    # bool on the brain's grid: known lesions and bright FLAIR clusters, widened by `AWAY_MM`
+    avoid: np.ndarray
     known: np.ndarray  # bool on the FLAIR's grid: the known lesions
     mask: np.ndarray  # bool on the FLAIR's grid: the brain
     known_class: int = HYPERINTENSITY  # what the known lesions are, as of `truth_files.CONFOUNDERS`

@@ -21,11 +21,7 @@ from scipy import ndimage
 
 from ..simulation.shapes import largest_piece
 
-SPACING_MM = (
-    1.0,
-    0.9,
-    0.9,
-)  # of a head's array: slices are thin, so that thick ones can be averaged from them
+SPACING_MM = (1.0, 0.9, 0.9)  # of a head's array: thin slices, so that thick ones can be averaged from them
 ROWS, COLUMNS = 224, 192
 
 _LABEL = AnatomyLabel

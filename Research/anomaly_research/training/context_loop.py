@@ -43,11 +43,7 @@ class ContextTrainingSettings:
     learning_rate: float = 2e-3  # at its highest; it rises over the first 2 % and falls along a cosine to 0
     weight_decay: float = 1e-4  # of AdamW
     false_alarms: float = 1.0  # how much more a normal voxel counts that is surely taken for a lesion
-    mined_at: tuple[float, ...] = (
-        0.3,
-        0.55,
-        0.8,
-    )  # shares of the training before which false alarms are mined
+    mined_at: tuple[float, ...] = (0.3, 0.55, 0.8)  # false alarms, after these shares of the training
     kinds: tuple[str, ...] = tuple(KINDS)  # of lesions that are painted (see `lesion_contents.KINDS`)
     seed: int = 1  # of weights and samples
     data: str = ""  # a hash of all that is trained on

@@ -27,9 +27,7 @@ class LesionScan:
     group: str
     images: np.ndarray  # float16 (slices, 2, rows, columns), scaled by tissue modes, 0 outside the brain
     brain: np.ndarray  # bool (slices, rows, columns)
-    target: (
-        np.ndarray
-    )  # uint8, likewise: classes of what the scan itself holds, IGNORED where that is not known
+    target: np.ndarray  # uint8, likewise: classes of what the scan itself holds; IGNORED: not known
     place: BrainExtent
     slice_mm: float  # distance of its slices
     noise: tuple[float, float]  # SD of the noise of T1 and of FLAIR

@@ -36,9 +36,8 @@ class Moment:
 
     epoch: int  # under way
     fraction: float  # how much of it is done
-    losses: tuple[
-        float, ...
-    ]  # reconstruction, encoding, adversarial, discriminator, generator: means of it so far
+    # Means of it so far: reconstruction, encoding, adversarial, discriminator, generator
+    losses: tuple[float, ...]
     patches_per_second: float  # since the last report
     utilisation: int | None  # of the GPU in per cent where the driver tells
     history: History  # the epochs done
