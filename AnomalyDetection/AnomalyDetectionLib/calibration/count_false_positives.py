@@ -28,9 +28,8 @@ class NormalScan:
     """A scored scan of someone without the lesions that are searched for."""
 
     name: str  # of the scan
-    lattice: (
-        np.ndarray
-    )  # float32 (slices, lattice rows, lattice columns), scores; NaN where no patch was scored
+    # float32 (slices, lattice rows, lattice columns), scores; NaN where no patch was scored
+    lattice: np.ndarray
     # bool of its shape, the patches whose cell holds a voxel of a lesion that is known: findings that touch one
     # are not counted. None: none is known.
     lesion: np.ndarray | None = None

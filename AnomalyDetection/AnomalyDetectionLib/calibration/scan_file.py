@@ -40,9 +40,7 @@ class TrainingScan:
     t1: np.ndarray
     flair: np.ndarray
     brain: np.ndarray  # bool, same shape
-    normal: (
-        np.ndarray
-    )  # bool, same shape: voxels whose whole patch is normal-appearing; patch centres lie here
+    normal: np.ndarray  # bool, same shape: centres of patches that are normal-appearing throughout
     lesion: np.ndarray  # bool, same shape: the scan's own lesion mask
     slice_mm: float = PreparationSettings.slice_mm  # between slices
     group: str = "young"  # one of `GROUPS`
