@@ -58,9 +58,8 @@ def test_the_default_model_calls_the_large_infarcts_infarct_like_and_the_papers_
     truth = read(SAMPLE / "simulated_truth.nii.gz")
     findings = read(default_run.output / "suspected_anomalies.nii.gz")
     hints = {int(row["number"]): row["hint"] for row in rows_of(default_run.output / "findings.csv")}
-    over_infarcts = [
-        hints[number] for number in hints if np.count_nonzero(truth[findings == number]) >= 200
-    ]  # voxels, of which 300 are a millilitre
+    # Voxels, of which 300 are a millilitre
+    over_infarcts = [hints[number] for number in hints if np.count_nonzero(truth[findings == number]) >= 200]
     assert len(over_infarcts) >= 4
     assert set(over_infarcts) == {"infarct-like"}
     assert {row["hint"] for row in rows_of(sample_run.output / "findings.csv")} == {"unknown"}

@@ -68,9 +68,8 @@ def test_the_patch_that_is_looked_up_is_the_one_that_was_scored(scores, outside_
     tissue = NormalTissue.of(a_model_with_library(outside_brain=outside_brain))
     gather = PatchGatherer(scores.study, 15, outside_brain, "cpu")
     s, i, j = np.indices(scores.lattice.shape)
-    places = np.stack([s, i, j], axis=-1).reshape(-1, 3)[
-        ::7
-    ]  # also outside the brain and at the image's border
+    # Also outside the brain and at the image's border
+    places = np.stack([s, i, j], axis=-1).reshape(-1, 3)[::7]
     centres = places * (1, STRIDE, STRIDE) + (0, *FIRST)
     wanted = gather(torch.from_numpy(centres)).numpy()
     for place, patch in zip(places.tolist(), wanted, strict=True):

@@ -74,9 +74,8 @@ def test_what_is_no_lesion_is_normal_tissue(category):
 
 def test_a_finding_is_called_what_the_second_look_says_of_its_peak():
     labels = np.array([[[1, 1, 2, 0, 0, 3]]], np.int32)
-    answers = np.array(
-        [[0.1, 0.8, 0.1, 0, 0], [0.1, 0.1, 0.8, 0, 0], [0.3, 0.3, 0, 0.3, 0.1]], np.float32
-    )  # normal, WMH, infarct, other, artefact
+    # Normal, WMH, infarct, other, artefact
+    answers = np.array([[0.1, 0.8, 0.1, 0, 0], [0.1, 0.1, 0.8, 0, 0], [0.3, 0.3, 0, 0.3, 0.1]], np.float32)
     scored = Scored(elements("......", "....55"), scores_of("114..3"))
     found = categorised_findings(replace(scored, candidates=CandidateProbabilities(labels, answers)), 0.5)
     assert [(finding.peak_score, finding.hint) for finding in found] == [(4, INFARCT_LIKE), (3, UNKNOWN)]

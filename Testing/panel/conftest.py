@@ -86,9 +86,8 @@ def run_with_hints(sample_run, made_once):
     threshold, min_patches = 0.787, 2
 
     def probability(score):
-        return (score / (score + 3.0 * (1 - threshold) / threshold)).astype(
-            np.float32
-        )  # that of 3 is the threshold
+        # That of 3 is the threshold
+        return (score / (score + 3.0 * (1 - threshold) / threshold)).astype(np.float32)
 
     def make(folder: Path) -> None:
         shutil.copytree(sample_run.output, folder, dirs_exist_ok=True)

@@ -145,9 +145,8 @@ def test_the_earlier_scan_lies_on_the_later_ones_tissue(a_slicer_scene, earlier_
     display = node.GetScalarVolumeDisplayNode()
     brain = sitk.GetArrayFromImage(image)[sitk.GetArrayFromImage(image) > 100]
     assert not display.GetAutoWindowLevel()
-    assert (
-        0 <= display.GetWindowLevelMin() < np.percentile(brain, 2)
-    )  # at its edge the two heads differ a little
+    # At its edge the two heads differ a little
+    assert 0 <= display.GetWindowLevelMin() < np.percentile(brain, 2)
     assert display.GetWindowLevelMax() == pytest.approx(np.percentile(brain, 99.8), rel=0.1)
     flair = read_image(find_image(open_folder(earlier_and_later[1]), "flair"), "flair")
     onto = sitk.Resample(sitk.Cast(image_of(node), sitk.sitkFloat32), flair)

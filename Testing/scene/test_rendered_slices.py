@@ -122,10 +122,8 @@ def test_red_where_the_score_is_over_the_threshold(shown):
     suspected = inside(shown.scores() > 3)
     assert np.count_nonzero(suspected) > 500
     shown.result.segmentation.GetDisplayNode().SetVisibility2DOutline(False)
-    for picture in (
-        shown.view.render(),
-        shown.without_outlines(),
-    ):  # with the fill of the findings, and without
+    # With the fill of the findings, and without
+    for picture in (shown.view.render(), shown.without_outlines()):
         red, green, blue = colours(picture)
         assert np.all(red[suspected] > green[suspected] + 25)
         assert np.all(red[suspected] > blue[suspected] + 25)

@@ -39,9 +39,8 @@ class Model:
     network: NetworkSettings
     preparation: PreparationSettings
     scoring: ScoringSettings
-    card: dict[
-        str, Any
-    ]  # for people: what it was trained on, licences, command, seed, duration, curves, results
+    # For people: what it was trained on, licences, command, seed, duration, curves, results
+    card: dict[str, Any]
     sha256: str = ""  # of the file; empty for a model that has not been written yet
     # normal patches it was trained on, for comparison; None in files of earlier versions. Programs of those
     # versions read files that have it, and do not see it.

@@ -42,9 +42,8 @@ class HintFilter:
         needed = max(button.sizeHint.width() for button in self._buttons.values())
         columns = next((n for n in (len(self._buttons), 3) if needed * n <= NARROW), 2)
         for place, button in enumerate(self._buttons.values()):
-            button.setSizePolicy(
-                qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed
-            )  # so that the panel can be narrow
+            # So that the panel can be narrow
+            button.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
             grid.addWidget(button, place // columns, place % columns)
 
     def refresh(self, rows: Sequence[FindingRow], hidden: Collection[str]) -> None:

@@ -63,9 +63,8 @@ def show_numbers(
         node = scene.CreateNodeByClass("vtkMRMLMarkupsFiducialNode")
         node.UnRegister(None)
         node.SetName(scene.GenerateUniqueName("Numbers of the findings"))
-        node.SetHideFromEditors(
-            True
-        )  # set before the node is added, so that the Data module does not list it
+        # Set before the node is added, so that the Data module does not list it
+        node.SetHideFromEditors(True)
         node = scene.AddNode(node)
         node.SetSaveWithScene(False)
         node.SetLocked(True)  # so that clicks reach the finding

@@ -51,9 +51,8 @@ def _surface(brain: Any) -> Any:
     """The smoothed surface of a label map volume, in the node's own space."""
     import vtk
 
-    padded = (
-        vtk.vtkImageConstantPad()
-    )  # pad, so that the surface is closed if the brain reaches the last slice
+    # Pad, so that the surface is closed if the brain reaches the last slice
+    padded = vtk.vtkImageConstantPad()
     padded.SetInputData(brain.GetImageData())
     extent = brain.GetImageData().GetExtent()
     padded.SetOutputWholeExtent(*(edge + (1 if place % 2 else -1) for place, edge in enumerate(extent)))
