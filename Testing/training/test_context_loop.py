@@ -17,7 +17,7 @@ from anomaly_research.training.context_loop import CHECKPOINT, ContextTrainingSe
 from anomaly_research.training.lesion_scan import LesionScan
 from anomaly_research.training.mining import mine_false_alarms
 from AnomalyDetectionLib.calibration.scan_file import TrainingScan
-from AnomalyDetectionLib.detection.candidates import MEANS, PEAK
+from AnomalyDetectionLib.detection.candidates import MEANS, PEAK, T1_CONTRAST
 from AnomalyDetectionLib.detection.second_look import score_terms
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.candidate_network import FEATURES, CandidateSettings
@@ -149,6 +149,15 @@ def test_the_score_learns_what_each_of_its_terms_says_about_lesions():
     fitted = with_score(CandidateSettings(), logits, replace(examples(1), features=features, label=label))
 
     np.testing.assert_allclose(fitted.score, true, atol=0.3)
+
+
+def test_too_few_candidates_for_a_score_are_said_to_be_too_few():
+    features = np.full((4, FEATURES), 0.5)
+    features[:, T1_CONTRAST] = 0.5, 0.5, 0.5, 0.501
+    label = np.array([NORMAL, NORMAL, NORMAL, INFARCT], np.uint8)
+    few = replace(examples(1), features=features, label=label)
+    with pytest.raises(InputError, match=r"4 candidates in 1 painted scans .* raise --painted-scans"):
+        with_score(CandidateSettings(), np.zeros((4, 5), np.float32), few)
 
 
 def test_examples_are_drawn_from_painted_scans_and_are_the_same_again(scans, a_context_model):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from AnomalyDetectionLib.detection.second_look import score_terms
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.candidate_network import CandidateNetwork, CandidateSettings
 from AnomalyDetectionLib.model.classes import CLASSES, INFARCT, OTHER, WMH
 from scipy.special import softmax
@@ -99,7 +100,7 @@ def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Exampl
 
     It tells infarcts and other anomalies from all that is none; white matter hyperintensities are left out, as neither.
 
-    `settings`: calibrated. `logits`: of `logits_of` the examples.
+    `settings`: calibrated. `logits`: of `logits_of` the examples. An InputError if these are too few or too alike.
     """
     scaled = (logits.astype(np.float64) + np.array(settings.bias)) / settings.temperature
     terms = score_terms(softmax(scaled, axis=1), examples.features)
@@ -115,7 +116,13 @@ def with_score(settings: CandidateSettings, logits: np.ndarray, examples: Exampl
 
     constant, *values = _least(loss, 1 + terms.shape[1])
     weights = np.array(values) / spread
-    return replace(settings, score=(constant - float(weights @ middle), *weights.tolist()))
+    try:
+        return replace(settings, score=(constant - float(weights @ middle), *weights.tolist()))
+    except ValueError as error:
+        found = f"{len(examples.label)} candidates in {examples.scans} painted scans"
+        raise InputError(
+            f"{found} are too few for the second look's score: raise --painted-scans."
+        ) from error
 
 
 def _least(loss: Callable[[Tensor], Tensor], count: int) -> list[float]:
