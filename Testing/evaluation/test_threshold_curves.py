@@ -117,6 +117,16 @@ def test_a_score_equal_to_the_threshold_is_not_above_it():
     assert got.findings.tolist() == [1, 0, 0]
 
 
+def test_a_tumour_of_a_third_of_the_brain_does_not_end_the_curve():
+    # 444 on a tumour (5), 2 on an infarct and 2 on nothing
+    truth = truth_of("....1....", "555......")
+    truth = type(truth)(**{**vars(truth), "brain_ml": 9.0})
+    got = scan_curves(scores_of("444.2.2.."), truth, THRESHOLDS, smallest=(1,))[0]
+    assert got.coverage[:, 0].tolist() == [1, 1, 0, 0, 0]
+    assert got.findings.tolist() == [3, 3, 1, 1, 0]
+    assert got.false_positives_no_wmh.tolist() == [1, 1, 0, 0, 0]
+
+
 def test_below_a_quarter_of_the_brain_the_last_values_are_kept():
     truth = truth_of("1.......")
     truth = type(truth)(**{**vars(truth), "brain_ml": 8.0})

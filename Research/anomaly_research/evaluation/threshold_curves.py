@@ -19,7 +19,8 @@ its own at an intersection over union of at least 0.1; findings cover a tenth of
 LEAST_COVERED = 0.1
 
 SWEEP_ENDS = 0.25
-"""A scan's curve ends where more than this share of its brain is flagged; below, it keeps its last values."""
+"""A scan's curve ends where more than this share of its brain is flagged beyond the volume of its known lesions, as a glioma
+alone can reach it; below, the curve keeps its last values."""
 
 _LOWEST, _FROM, _HIGHEST, _STEP = 0.002, 0.05, 500.0, 1.02
 
@@ -140,7 +141,8 @@ def scan_curves(
         | {name: np.zeros(size[0], kind) for name, kind in _OF_SCANS.items()}
         for _ in smallest
     ]
-    flagged_most = SWEEP_ENDS * truth.brain_ml / truth.voxel_ml
+    known = truth.infarcts[2].sum() + truth.confounders[2][np.isin(truth.confounders[1], KNOWN_LESIONS)].sum()
+    flagged_most = SWEEP_ENDS * truth.brain_ml / truth.voxel_ml + known
     above = [*sweep.counts(thresholds), 0]
     # The row whose values a threshold has: its own, or that of the next higher one that differs; at first none, the last row.
     rows, row, ended = np.empty(len(thresholds), int), len(thresholds), False
