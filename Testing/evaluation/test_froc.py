@@ -14,7 +14,7 @@ from anomaly_research.evaluation.froc import (
     threshold_flagging,
 )
 from anomaly_research.evaluation.threshold_curves import ANY, ONE_TO_ONE, gather, scan_curves
-from anomaly_research.evaluation.truth import ScanFacts
+from anomaly_research.evaluation.truth import ScanFacts, known_voxels
 from hand_made_scans import cohort_of, scores_of, truth_of
 
 THRESHOLDS = np.array([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
@@ -58,6 +58,17 @@ def test_a_method_that_flags_the_brain_as_one_finding_finds_nothing():
     assert curves.found(ANY)[0].all()
     assert not curves.false_positives.any()
     assert at(curves, 8) == [0]
+
+
+def test_a_tumour_of_a_third_of_the_brain_does_not_end_the_operating_points():
+    # 444 on a tumour (5) in a brain of 9 ml; 2 on the infarct, found at one false positive a scan
+    truth = truth_of("....1....", "555......")
+    truth = type(truth)(**{**vars(truth), "brain_ml": 9.0})
+    curve = scan_curves(scores_of("444.2...."), truth, THRESHOLDS, smallest=(1,))[0]
+    known_ml = truth.voxel_ml * known_voxels(truth.infarcts, truth.confounders)
+    assert known_ml == 4
+    curves = gather([(ScanFacts("sub-0", "a", truth.lesions, 9.0, known_ml), curve)])
+    assert at(curves, 1) == [1]
 
 
 def test_the_threshold_for_a_rate_is_the_lowest_that_keeps_to_it():

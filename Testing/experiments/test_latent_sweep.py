@@ -35,7 +35,7 @@ def counts():
         patients=("a", "b"),
         lesions=np.array([2, 2]),
         volume_ml=np.array([4.0, 6.0]),
-        brain_ml=np.array([1000.0, 1000.0]),
+        most_flagged_ml=np.array([100.0, 100.0]),
         found=found,
         found_ml=found * ml,
         findings=found + false,

@@ -58,7 +58,7 @@ def a_sweep(folder):
         patients=("a", "b"),
         lesions=np.array([2, 2]),
         volume_ml=np.array([4.0, 6.0]),
-        brain_ml=np.array([1000.0, 1000.0]),
+        most_flagged_ml=np.array([100.0, 100.0]),
         **{name: np.broadcast_to([2.0, 1.0, 0.0], shape) for name in COUNTED},
     )
     write_sweep(counts, folder, about={"simulated": SAID})

@@ -15,15 +15,20 @@ RATES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which sensitivities are given (docs/method.md, "Baselines")."""
 
 MOST_FLAGGED = 0.1
-"""Thresholds at which more than this share of the brain is flagged on average are no operating points. Else a
-method could find everything at no false positive, by one finding that is the whole brain."""
+"""Thresholds at which more than this share of the brain is flagged on average, beyond the volume of the known lesions, are
+no operating points. Else a method could find everything at no false positive, by one finding that is the whole brain."""
+
+
+def most_flagged_ml(brain_ml: np.ndarray, known_ml: np.ndarray) -> np.ndarray:
+    """How much of each scan may be flagged (see `MOST_FLAGGED`)."""
+    return MOST_FLAGGED * brain_ml + known_ml
 
 
 @dataclass(frozen=True)
 class PatientSums:
     """Counts of each of P patients, sorted by name, at each of T thresholds: what resampling adds up.
 
-    Scans, lesions and brain_ml are (P,); lesions found, false positives and flagged_ml (P, T).
+    Scans, lesions and most_flagged_ml are (P,); lesions found, false positives and flagged_ml (P, T).
     """
 
     scans: np.ndarray
@@ -31,7 +36,7 @@ class PatientSums:
     found: np.ndarray
     false_positives: np.ndarray
     flagged_ml: np.ndarray
-    brain_ml: np.ndarray
+    most_flagged_ml: np.ndarray
 
     @property
     def everyone(self) -> np.ndarray:
@@ -59,7 +64,9 @@ def patient_sums(
         found=_by(owner, curves.found(criterion)[:, counting], count),
         false_positives=_by(patient, false_positives, count),
         flagged_ml=_by(patient, curves.flagged_ml, count),
-        brain_ml=np.bincount(patient, weights=curves.brain_ml, minlength=count),
+        most_flagged_ml=np.bincount(
+            patient, weights=most_flagged_ml(curves.brain_ml, curves.known_ml), minlength=count
+        ),
     )
 
 
@@ -116,8 +123,8 @@ def _rates(sums: PatientSums, weights: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """From the highest threshold down, (B, T): the most false positives a scan so far, and whether it is
     an operating point at all."""
     rate = (weights @ sums.false_positives)[:, ::-1] / (weights @ sums.scans)[:, None]
-    flagged = (weights @ sums.flagged_ml)[:, ::-1] / (weights @ sums.brain_ml)[:, None]
-    return np.maximum.accumulate(rate, axis=1), np.maximum.accumulate(flagged, axis=1) <= MOST_FLAGGED
+    flagged = np.maximum.accumulate((weights @ sums.flagged_ml)[:, ::-1], axis=1)
+    return np.maximum.accumulate(rate, axis=1), flagged <= (weights @ sums.most_flagged_ml)[:, None]
 
 
 def _thresholds_within(rate: np.ndarray, allowed: np.ndarray, most: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .groups import Groups, Sweep
 from .matching import one_to_one
-from .truth import KNOWN_LESIONS, ElementTruth, Lesion, ScanFacts
+from .truth import KNOWN_LESIONS, ElementTruth, Lesion, ScanFacts, known_voxels
 
 ANY, ONE_TO_ONE, COVERED = CRITERIA = ("any overlap", "one-to-one", "10 % covered")
 """How a lesion counts as found (docs/method.md, "Left open"): it shares a voxel with a finding; it has a finding of
@@ -72,7 +72,7 @@ class CohortCurves:
         lesion_scan: (L,) the index of each lesion's scan.
         coverage, one_to_one, dice: (T, L) as of `ScanCurve`.
         findings, false_positives, false_positives_no_wmh, flagged_ml: (T, S) as of `ScanCurve`.
-        brain_ml: (S,).
+        brain_ml, known_ml: (S,) as of `ScanFacts`.
     """
 
     thresholds: np.ndarray
@@ -88,6 +88,7 @@ class CohortCurves:
     false_positives_no_wmh: np.ndarray
     flagged_ml: np.ndarray
     brain_ml: np.ndarray
+    known_ml: np.ndarray
 
     def found(self, criterion: str = ANY) -> np.ndarray:
         """bool (T, L): which lesions are found, by one of `CRITERIA`."""
@@ -141,7 +142,7 @@ def scan_curves(
         | {name: np.zeros(size[0], kind) for name, kind in _OF_SCANS.items()}
         for _ in smallest
     ]
-    known = truth.infarcts[2].sum() + truth.confounders[2][np.isin(truth.confounders[1], KNOWN_LESIONS)].sum()
+    known = known_voxels(truth.infarcts, truth.confounders)
     flagged_most = SWEEP_ENDS * truth.brain_ml / truth.voxel_ml + known
     above = [*sweep.counts(thresholds), 0]
     # The row whose values a threshold has: its own, or that of the next higher one that differs; at first none, the last row.
@@ -216,4 +217,5 @@ def gather(parts: Iterable[tuple[ScanFacts, ScanCurve]]) -> CohortCurves:
         lesions=tuple(lesion for scan in scans for lesion in scan.lesions),
         lesion_scan=np.repeat(np.arange(len(scans)), [len(scan.lesions) for scan in scans]),
         brain_ml=np.array([scan.brain_ml for scan in scans]),
+        known_ml=np.array([scan.known_ml for scan in scans]),
     )

@@ -89,6 +89,7 @@ class ScanFacts:
     patient: str
     lesions: tuple[Lesion, ...]
     brain_ml: float
+    known_ml: float = 0.0  # of the infarcts and the other known lesions in it
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ class ScanTruth:
     @property
     def facts(self) -> ScanFacts:
         """What a cohort keeps of it."""
-        return ScanFacts(self.subject, self.patient, self.lesions, self.brain_ml)
+        known_ml = self.voxel_ml * known_voxels(self.infarcts, self.confounders)
+        return ScanFacts(self.subject, self.patient, self.lesions, self.brain_ml, known_ml)
 
     def on_voxels(self) -> ElementTruth:
         """For a method that scores every voxel of the model's grid."""
@@ -154,6 +156,11 @@ class ScanTruth:
         """`size`: voxels of the model's grid in an element."""
         own, volumes = (self.lesions, self.lesion_voxels), (self.model_voxel_ml * size, self.brain_ml)
         return ElementTruth(shape, *own, voxels, infarcts, confounders, self.voxel_ml, *volumes)
+
+
+def known_voxels(infarcts: np.ndarray, confounders: np.ndarray) -> int:
+    """FLAIR voxels of the infarcts and of the other `KNOWN_LESIONS`, as of `ElementTruth`."""
+    return int(infarcts[2].sum() + confounders[2][np.isin(confounders[1], KNOWN_LESIONS)].sum())
 
 
 def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:

@@ -15,7 +15,6 @@ import numpy as np
 
 from ..evaluation import published
 from ..evaluation.bootstrap import RESAMPLES, interval
-from ..evaluation.froc import MOST_FLAGGED
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class SweepCounts:
         thresholds: float (L, P, T), ascending along T; each setting has its own, for each has its own scores.
         patients: (S,), the real person in each scan: the unit of resampling.
         lesions, volume_ml: (S,), infarcts that are there.
-        brain_ml: (S,).
+        most_flagged_ml: (S,), how much may be flagged at an operating point (see `froc.MOST_FLAGGED`).
         found, found_ml: (S, L, P, T), infarcts touched by a finding, and their whole volume.
         findings, false_positives: (S, L, P, T), suspected anomalies, and those that touch no infarct.
         false_positives_no_wmh: (S, L, P, T), those that touch no white matter hyperintensity either.
@@ -41,7 +40,7 @@ class SweepCounts:
     patients: tuple[str, ...]
     lesions: np.ndarray
     volume_ml: np.ndarray
-    brain_ml: np.ndarray
+    most_flagged_ml: np.ndarray
     found: np.ndarray
     found_ml: np.ndarray
     findings: np.ndarray
@@ -186,12 +185,11 @@ def joint_optimum(
 def _totals(
     counts: SweepCounts, weights: np.ndarray | None = None, ignore_wmh: bool = False
 ) -> dict[str, np.ndarray]:
-    """A weighted cohort: shares and means a scan of every setting, (L, P, T); and the mean brain, ml."""
+    """A weighted cohort: shares and means a scan of every setting, (L, P, T); and `most_flagged_ml`."""
     weights = np.ones(len(counts.patients)) if weights is None else np.asarray(weights, float)
     scans = max(1.0, float(np.sum(weights)))
-    means = {
-        name: getattr(counts, name) for name in ("findings", "false_positives", "flagged_ml", "brain_ml")
-    }
+    names = ("findings", "false_positives", "flagged_ml", "most_flagged_ml")
+    means = {name: getattr(counts, name) for name in names}
     if ignore_wmh:
         means["false_positives"] = counts.false_positives_no_wmh
 
@@ -208,7 +206,7 @@ def _totals(
 def _best_thresholds(total: dict[str, np.ndarray], allowed: float) -> np.ndarray:
     """Index of the best threshold of each setting, (L, P); -1 where even the highest is too loud."""
     quiet = total["false_positives"] <= allowed + 1e-9
-    quiet &= total["flagged_ml"] <= MOST_FLAGGED * total["brain_ml"]
+    quiet &= total["flagged_ml"] <= total["most_flagged_ml"]
     quiet = np.logical_and.accumulate(quiet[..., ::-1], axis=-1)
     descending = np.where(quiet, total["sensitivity"][..., ::-1], -1.0)
     best = quiet.shape[-1] - 1 - descending.argmax(axis=-1)  # of equals the highest threshold
@@ -245,7 +243,7 @@ def _performance(counts: SweepCounts, total: dict[str, np.ndarray], index: tuple
         latent_size=counts.latent_sizes[latent],
         percentile=counts.percentiles[percentile],
         threshold=float(counts.thresholds[index]) if found else float("inf"),
-        **{name: float(total[name][index]) if found else 0.0 for name in total if name != "brain_ml"},
+        **{name: float(total[name][index]) if found else 0.0 for name in total if name != "most_flagged_ml"},
     )
 
 

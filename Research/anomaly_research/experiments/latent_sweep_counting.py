@@ -9,6 +9,7 @@ import numpy as np
 from AnomalyDetectionLib.errors import InputError
 
 from ..evaluation import published
+from ..evaluation.froc import most_flagged_ml
 from ..evaluation.store import Store
 from .latent_sweep import SweepCounts
 
@@ -102,7 +103,7 @@ def count_sweep(
         patients=tuple(truth.patient for truth in truths),
         lesions=np.array([len(truth.lesions) for truth in truths]),
         volume_ml=np.array(volume_ml),
-        brain_ml=np.array([truth.brain_ml for truth in truths]),
+        most_flagged_ml=np.array([most_flagged_ml(truth.brain_ml, truth.known_ml) for truth in truths]),
         **counts,
     )
 
