@@ -103,7 +103,9 @@ def count_sweep(
         patients=tuple(truth.patient for truth in truths),
         lesions=np.array([len(truth.lesions) for truth in truths]),
         volume_ml=np.array(volume_ml),
-        most_flagged_ml=np.array([most_flagged_ml(truth.brain_ml, truth.known_ml) for truth in truths]),
+        most_flagged_ml=most_flagged_ml(
+            np.array([truth.brain_ml for truth in truths]), np.array([truth.known_ml for truth in truths])
+        ),
         **counts,
     )
 
