@@ -98,12 +98,9 @@ class LatticeScores:
         self, cells: ElementTruth, thresholds: np.ndarray, percentile: float | None = None
     ) -> ScanCurve:
         """What is found in the scan at each threshold; `cells`: of its truth, at this stride."""
-        scores, smallest, neighbourhood = (
-            self.lattice(percentile),
-            self.scoring.min_patches,
-            self.scoring.neighbourhood,
-        )
-        return scan_curves(scores, cells, thresholds, smallest=(smallest,), neighbourhood=neighbourhood)[0]
+        smallest, neighbourhood = (self.scoring.min_patches,), self.scoring.neighbourhood
+        scores = self.lattice(percentile)
+        return scan_curves(scores, cells, thresholds, smallest=smallest, neighbourhood=neighbourhood)[0]
 
 
 _Read = TypeVar("_Read")
