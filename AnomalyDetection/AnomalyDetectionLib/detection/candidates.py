@@ -14,7 +14,7 @@ from .lattice import peaks_of, windows_of
 
 LEVELS = (0.35, 0.5)
 """Probabilities of an anomaly: voxels above the first make a candidate; where it has voxels above the next, these do.
-What stays below the first is hardly ever a lesion (docs/evidence.md), and would be three candidates in five."""
+What stays below the first is hardly ever a lesion (docs/trials.md), and would be three candidates in five."""
 
 LEAST_VOXELS = 2
 

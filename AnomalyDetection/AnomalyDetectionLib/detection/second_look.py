@@ -72,7 +72,7 @@ def anomaly_probabilities(
 
     Lacunes are dark on the T1 and hardly different on the FLAIR; both networks learn too little from that.
     White matter hyperintensities, which most old brains have, count for less than infarcts and other anomalies
-    (docs/evidence.md). Returns float64 (candidates,).
+    (docs/trials.md). Returns float64 (candidates,).
 
     `classified`: probabilities by the second network, float32 (candidates, classes). `features`: of
     `surroundings_of`. `weights`: `CandidateSettings.score`."""
