@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.grid import Grid
 from conftest import FLAIR, SAMPLE_INPUTS, run_command
 from PIL import Image
@@ -364,3 +365,13 @@ def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_pa
     assert process.returncode == 2
     assert err.strip() == "Stopped; nothing was written."
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-up on this system")
+def test_a_run_under_nohup_goes_on_when_the_terminal_is_closed(call, monkeypatch):
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(cli.command_line, "callback", lambda: signal.raise_signal(signal.SIGHUP))
+        assert call()[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, handler)

@@ -79,8 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
     atexit.register(gc.freeze)
     # Ended by another program is the same as Ctrl-C: leave nothing half-written.
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), Stop.ask)
+        number = getattr(signal, name, None)
+        # `nohup` ignores the hang-up, so that the run outlives the terminal.
+        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, Stop.ask)
     try:
         code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
