@@ -13,6 +13,7 @@ import subprocess
 import sys
 from importlib import metadata
 
+import click
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -220,6 +221,18 @@ def test_help_names_every_option():
     options = "t1 flair output brain-mask model device threshold percentile min-patches progress t1-series"
     for option in f"{options} flair-series stride no-registration statistics distance".split():
         assert f"--{option}" in done.stdout
+
+
+def test_every_option_that_a_help_text_speaks_of_exists():
+    groups, commands = [cli.command_line], []
+    for group in groups:
+        inner = list(group.commands.values())
+        groups += [one for one in inner if isinstance(one, click.Group)]
+        commands += inner
+    there = {name for one in commands for option in one.params for name in option.opts} | {"--help"}
+    for one in commands:
+        texts = [one.help or "", *(getattr(option, "help", None) or "" for option in one.params)]
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(texts))) <= there, one.name
 
 
 def test_help_imports_nothing_heavy():
