@@ -215,6 +215,11 @@ def test_a_full_disk_is_said(number, command, breaks, tmp_path):
     assert_refused(command(), tmp_path, mentions="disk is full")
 
 
+def test_a_network_drive_that_is_gone_is_said_with_the_path(command, breaks, tmp_path):
+    breaks(OSError(errno.ESTALE, "Stale file handle", "/drive/T1.nii.gz"))
+    assert_refused(command(), tmp_path, mentions="/drive/T1.nii.gz cannot be used (Stale file handle)")
+
+
 def test_help_names_every_option():
     done = run_command("detect", "--help", output=None)
     assert done.code == 0

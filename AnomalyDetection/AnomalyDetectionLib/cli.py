@@ -32,6 +32,7 @@ from .commands.series import series
 from .commands.worklist import worklist
 from .engine.records import Failure
 from .errors import InputError
+from .files.text import display_path
 from .imaging.out_of_memory import is_out_of_memory
 
 USER_ERROR, OWN_ERROR = 2, 1
@@ -129,6 +130,10 @@ def _as_input_error(error: Exception) -> InputError | None:
         return InputError("Stopped, because the program that read the output is gone.")
     if isinstance(error, PermissionError):
         return InputError(f"No permission for {error.filename}: choose another place or change its rights.")
+    if isinstance(error, OSError) and error.filename:  # such as on a network drive that is gone
+        return InputError(
+            f"{display_path(os.fsdecode(error.filename))} cannot be used ({error.strerror}): check the path, and that its drive is there."
+        )
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__):
         return InputError(
             f"The Python package {error.name} is not installed here: install what {PROGRAM} needs."
