@@ -19,6 +19,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib import cli
+from AnomalyDetectionLib.commands.progress import progress_of
 from AnomalyDetectionLib.grid import Grid
 from conftest import FLAIR, SAMPLE_INPUTS, run_command
 from PIL import Image
@@ -218,6 +219,12 @@ def test_a_full_disk_is_said(number, command, breaks, tmp_path):
 def test_a_network_drive_that_is_gone_is_said_with_the_path(command, breaks, tmp_path):
     breaks(OSError(errno.ESTALE, "Stale file handle", "/drive/T1.nii.gz"))
     assert_refused(command(), tmp_path, mentions="/drive/T1.nii.gz cannot be used (Stale file handle)")
+
+
+def test_a_program_without_a_console_runs_without_a_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with progress_of("bar") as report:
+        report("reading", 0.0, "Reading the images")
 
 
 def test_help_names_every_option():
