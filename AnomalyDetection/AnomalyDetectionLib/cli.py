@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -76,6 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     _be_quiet(debug)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a code page does not have every letter of a name
     # Otherwise Python looks through all of torch's objects on leaving: a quarter of a second.
     atexit.register(gc.freeze)
     # Ended by another program is the same as Ctrl-C: leave nothing half-written.
