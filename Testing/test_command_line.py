@@ -13,10 +13,13 @@ import subprocess
 import sys
 from importlib import metadata
 
+import click
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from AnomalyDetectionLib import cli
+from AnomalyDetectionLib.commands.progress import progress_of
 from AnomalyDetectionLib.grid import Grid
 from conftest import FLAIR, SAMPLE_INPUTS, run_command
 from PIL import Image
@@ -213,12 +216,35 @@ def test_a_full_disk_is_said(number, command, breaks, tmp_path):
     assert_refused(command(), tmp_path, mentions="disk is full")
 
 
+def test_a_network_drive_that_is_gone_is_said_with_the_path(command, breaks, tmp_path):
+    breaks(OSError(errno.ESTALE, "Stale file handle", "/drive/T1.nii.gz"))
+    assert_refused(command(), tmp_path, mentions="/drive/T1.nii.gz cannot be used (Stale file handle)")
+
+
+def test_a_program_without_a_console_runs_without_a_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with progress_of("bar") as report:
+        report("reading", 0.0, "Reading the images")
+
+
 def test_help_names_every_option():
     done = run_command("detect", "--help", output=None)
     assert done.code == 0
     options = "t1 flair output brain-mask model device threshold percentile min-patches progress t1-series"
     for option in f"{options} flair-series stride no-registration statistics distance".split():
         assert f"--{option}" in done.stdout
+
+
+def test_every_option_that_a_help_text_speaks_of_exists():
+    groups, commands = [cli.command_line], []
+    for group in groups:
+        inner = list(group.commands.values())
+        groups += [one for one in inner if isinstance(one, click.Group)]
+        commands += inner
+    there = {name for one in commands for option in one.params for name in option.opts} | {"--help"}
+    for one in commands:
+        texts = [one.help or "", *(getattr(option, "help", None) or "" for option in one.params)]
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(texts))) <= there, one.name
 
 
 def test_help_imports_nothing_heavy():
@@ -364,3 +390,13 @@ def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_pa
     assert process.returncode == 2
     assert err.strip() == "Stopped; nothing was written."
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-up on this system")
+def test_a_run_under_nohup_goes_on_when_the_terminal_is_closed(call, monkeypatch):
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(cli.command_line, "callback", lambda: signal.raise_signal(signal.SIGHUP))
+        assert call()[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, handler)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from conftest import run_command
 from made_dicom import MadeStudy, classic_series, drop, enhanced_series
 from synthetic_study import FLAIR_GRID, rotated
 from synthetic_study import heads as made_heads
@@ -61,6 +63,14 @@ def test_series_lists_every_study_of_a_folder(call, studies) -> None:
     assert code == 0
     assert out.count("\n  UID ") == out.count("detect --study --study-uid ") == 2
     assert call("detect", "--study", studies, "--output", "never")[0] == 2
+
+
+def test_names_with_letters_that_the_output_does_not_know_are_written_all_the_same(heads, tmp_path) -> None:
+    classic_series(tmp_path / "series", heads["FLAIR"], SeriesDescription="头 FLAIR")
+    western = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = run_command("series", tmp_path / "series", output=tmp_path, env=western)
+    assert (done.code, done.stderr) == (0, "")
+    assert r"\u5934 FLAIR" in done.stdout
 
 
 def test_series_says_why_detect_could_not_choose(call, tmp_path, heads) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ from .commands.series import series
 from .commands.worklist import worklist
 from .engine.records import Failure
 from .errors import InputError
+from .files.text import display_path
 from .imaging.out_of_memory import is_out_of_memory
 
 USER_ERROR, OWN_ERROR = 2, 1
@@ -75,12 +77,16 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     _be_quiet(debug)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a code page does not have every letter of a name
     # Otherwise Python looks through all of torch's objects on leaving: a quarter of a second.
     atexit.register(gc.freeze)
     # Ended by another program is the same as Ctrl-C: leave nothing half-written.
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), Stop.ask)
+        number = getattr(signal, name, None)
+        # `nohup` ignores the hang-up, so that the run outlives the terminal.
+        if number and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, Stop.ask)
     try:
         code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -127,6 +133,10 @@ def _as_input_error(error: Exception) -> InputError | None:
         return InputError("Stopped, because the program that read the output is gone.")
     if isinstance(error, PermissionError):
         return InputError(f"No permission for {error.filename}: choose another place or change its rights.")
+    if isinstance(error, OSError) and error.filename:  # such as on a network drive that is gone
+        return InputError(
+            f"{display_path(os.fsdecode(error.filename))} cannot be used ({error.strerror}): check the path, and that its drive is there."
+        )
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__):
         return InputError(
             f"The Python package {error.name} is not installed here: install what {PROGRAM} needs."

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from AnomalyDetectionLib.calibration.calibrate_scans import check_place
 from AnomalyDetectionLib.calibration.calibration import CalibrationSettings, calibrate, with_local_statistics
 from AnomalyDetectionLib.calibration.count_false_positives import (
     NormalScan,
@@ -186,3 +187,9 @@ def test_what_cannot_be_is_refused_before_any_work(a_random_model, tmp_path, opt
     run = run_command(*arguments, output=tmp_path, cwd=tmp_path)
     assert run.code == 2
     assert mentions in run.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(monkeypatch, tmp_path):
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    with pytest.raises(InputError, match="cannot be written"):
+        check_place(tmp_path / "ours.safetensors")

@@ -15,6 +15,7 @@ from AnomalyDetectionLib.cohort.dataset import Dataset
 from AnomalyDetectionLib.cohort.studies import studies_in
 from AnomalyDetectionLib.cohort.worklist_run import list_studies, run_worklist
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.imaging.reading import read_volume
 from AnomalyDetectionLib.reporting.result_folder import find_image, open_folder
 from AnomalyDetectionLib.reporting.worklist_file import (
     FILE,
@@ -81,6 +82,19 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     listed = tmp_path / "studies.json"
     listed.write_text(json.dumps([{"name": "Doe, Jane", "folder": str(folder), "study_uid": ""}]))
     assert found_in(listed)["Doe, Jane"].flair == folder / "b"
+
+
+def test_a_dicom_series_that_is_spread_over_folders_is_taken_whole(tmp_path):
+    head = SyntheticHead().study(GRID, GRID)
+    study, folder = MadeStudy(), tmp_path / "DICOM" / "patient"
+    classic_series(folder / "a", head.t1.image, kind="T1", study=study, number=3)
+    files = classic_series(folder / "b", head.flair.image, kind="FLAIR", study=study, number=4)
+    (folder / "c").mkdir()
+    for file in files[len(files) // 2 :]:
+        file.rename(folder / "c" / file.name)
+    scan = found_in(tmp_path / "DICOM")["patient"]
+    read = read_volume(scan.flair, role="FLAIR", series=scan.flair_series)
+    assert read.image.GetSize() == head.flair.image.GetSize()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,15 @@ def test_a_folder_without_mr_images_is_refused(tmp_path, name):
     (tmp_path / "file.txt").write_text("no DICOM")
     with pytest.raises(InputError, match=r"does not exist|holds no MR images|is no folder"):
         the_study(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_read_is_not_called_empty(tmp_path, monkeypatch):
+    def gone(path):
+        raise OSError(errno.EHOSTDOWN, "Host is down", str(path))
+
+    monkeypatch.setattr("os.scandir", gone)
+    with pytest.raises(InputError, match=r"cannot be read \(Host is down\)"):
+        read_studies(tmp_path)
 
 
 def test_the_directory_of_a_disc_stands_for_its_folder(tmp_path, study):

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -79,6 +80,12 @@ def test_paths_with_spaces_accents_and_chinese_characters_work(tmp_path, name):
     folder = tmp_path / "Ärzte 病人 1"
     folder.mkdir()
     assert read_volume(write(folder / name), role="T1").image.GetSize() == GRID.size
+
+
+def test_where_an_image_lies_is_known_from_every_folder(tmp_path, monkeypatch):
+    path = write(tmp_path / "FLAIR.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    assert read_volume(Path("FLAIR.nii.gz"), role="FLAIR").path == path
 
 
 def test_a_folder_of_dicom_is_read_in_slice_order(tmp_path):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.commands.detect import detect
 from AnomalyDetectionLib.detection.detection_settings import DetectionRequest, DetectionSettings
+from AnomalyDetectionLib.detection.findings import Findings
 from AnomalyDetectionLib.detection.pipeline import run_detection
+from AnomalyDetectionLib.model.false_positive_curve import FalsePositiveCurve
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, dicom_source
-from AnomalyDetectionLib.reporting.results import header_of, write_results
+from AnomalyDetectionLib.reporting.results import header_of, summary, write_results
 from click.testing import CliRunner
 from made_dicom import classic_series
 from made_reports import parsed
@@ -43,6 +47,13 @@ def told(folder):
             text = re.sub(r"base64,[^\"]+", "", path.read_bytes().decode("utf-8", "replace"))
             told_of[path.name] = text.partition("\n\n" if path.suffix == ".nrrd" else "\0\0")[0]
     return told_of
+
+
+def test_a_rate_that_is_only_known_to_be_low_is_not_called_about(detection):
+    curve = FalsePositiveCurve(np.array([0.1, 0.2]), np.array([1.0, 0.5]), 50, 1, 0.3)
+    scores = replace(detection.scores, false_positive_curve=curve)
+    rare = replace(detection, scores=scores, findings=Findings((), detection.findings.labels, 1e9, 1))
+    assert "(a normal scan has under 0.01 findings besides WMH)" in summary(rare, Path("results"))
 
 
 def test_the_report_of_dicom_images_says_whose_they_are(detection, tmp_path):

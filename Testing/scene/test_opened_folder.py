@@ -251,6 +251,12 @@ def test_images_are_found_where_they_were_and_beside_the_results(folder, tmp_pat
     assert find_image(open_folder(moved / "results"), "t1").path == moved / "T1w.nii.gz"
 
 
+def test_images_in_a_folder_of_their_own_that_was_moved_with_the_results_are_found(tmp_path):
+    result_folder(tmp_path / "there" / "results", image_folder=tmp_path / "there" / "scans")
+    moved = (tmp_path / "there").rename(tmp_path / "elsewhere")
+    assert find_image(open_folder(moved / "results"), "flair").path == moved / "scans" / "FLAIR.nii.gz"
+
+
 def test_an_image_that_has_changed_is_said_with_what_to_do(folder):
     sitk.WriteImage(head_image(seed=9), str(folder.parent / "FLAIR.nii.gz"))
     with pytest.raises(ImageNotFoundError, match=r"FLAIR.*has changed.*choose") as said:

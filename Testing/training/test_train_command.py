@@ -234,6 +234,15 @@ def test_of_a_table_without_any_usable_scan_the_reasons_are_a_table_as_well(tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scans_errors.csv", "table.csv"]
 
 
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_table_is_read_however_its_columns_are_separated(between, tmp_path):
+    lines = (["name", "patient", "t1", "flair"], ["a, b", "A", "T1.nii", "FLAIR.nii"])
+    with (tmp_path / "table.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=between).writerows(lines)
+    (entry,) = read_table(tmp_path / "table.csv", tmp_path)
+    assert (entry.name, entry.patient, entry.t1) == ("a, b", "A", tmp_path / "T1.nii")
+
+
 def test_a_full_disk_is_no_fault_of_a_scan(monkeypatch, tmp_path):
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -94,6 +95,8 @@ def check_place(output: Path) -> None:
     """Check before the work that the model file can be written. Raises InputError where it cannot."""
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} is not there; make it, or choose another --output.")
+    if not os.access(output.parent, os.W_OK):
+        raise InputError(f"The folder {output.parent} cannot be written; choose another --output.")
     if output.suffix != ".safetensors":
         raise InputError(f"The model file {output} must end in .safetensors; choose another --output.")
 

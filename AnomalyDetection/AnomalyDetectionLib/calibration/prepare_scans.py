@@ -62,11 +62,14 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
     ("yes"), group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour"). A row that lacks something has
     a fault.
 
-    `table`: CSV, or TSV if its name ends so. `root`: the folder that the table's paths start from. Raises
-    InputError where the table is missing or lacks a column, or has no rows."""
+    `table`: CSV, with commas or, as Excel writes it in many countries, semicolons; or TSV. `root`: the folder
+    that the table's paths start from. Raises InputError where the table is missing or lacks a column, or has no
+    rows."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as content:
-            rows = list(csv.DictReader(content, delimiter="\t" if table.suffix == ".tsv" else ","))
+            columns = content.readline()
+            content.seek(0)
+            rows = list(csv.DictReader(content, delimiter=max(",;\t", key=columns.count)))
     except OSError as error:
         raise InputError(f"The table of scans {table} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:

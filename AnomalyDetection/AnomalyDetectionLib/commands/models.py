@@ -66,8 +66,8 @@ def show_model(model: str, debug: bool) -> None:
 def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path | None, debug: bool) -> None:
     """Add to a model how many findings normal scans have at each threshold.
 
-    Results then give the number of similar findings in a normal scan, and `detect --budget` works. Scores and threshold
-    do not change. The scans must be of people that the model was not trained on.
+    Results then give the number of similar findings in a normal scan, and `detect --false-positives` works. Scores and
+    threshold do not change. The scans must be of people that the model was not trained on.
     """
     from ..calibration.calibrate_scans import add_false_positives as add
     from ..model.false_positive_curve import in_words

@@ -49,7 +49,7 @@ def progress_of(kind: str) -> Iterator[Report]:
     with contextlib.redirect_stdout(sys.stderr):
         if kind == "json":
             yield _unless_stopped(_json_lines(stdout))
-        elif kind == "bar":
+        elif kind == "bar" and sys.stderr is not None:  # a program without a console may have none
             with _bar() as report:
                 yield _unless_stopped(report)
         else:

@@ -206,6 +206,7 @@ def _files(folder: Path, *, below: bool) -> Iterator[Path]:
     if not below:
         yield from sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
         return
+    os.scandir(folder).close()  # raises the reason if it cannot be read, which os.walk passes over
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if is_utf8(Path(name)))
         paths = (Path(top, name) for name in sorted(names))

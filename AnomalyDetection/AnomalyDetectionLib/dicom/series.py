@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -65,8 +66,8 @@ class Series:
 
     @property
     def folder(self) -> Path:
-        """The folder of its first image."""
-        return self.instances[0].file.parent
+        """The folder of its images; if they lie in several, the one that holds these."""
+        return Path(os.path.commonpath([instance.file.parent for instance in self.instances]))
 
     @property
     def frames(self) -> tuple[Frame, ...]:

@@ -100,6 +100,7 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
     image, remarks = _checked(found.image, f"The {role} {path}", role, mask=mask)
     image, unknown, zero = _valued(image, f"The {role} {path}", mask=mask)
     remarks = (*found.remarks, *remarks)
+    path = path.absolute()  # results name it, and are opened from other folders
     return Volume(image, path, digest, description, files, why, chosen, found.header, remarks, unknown, zero)
 
 

@@ -260,7 +260,9 @@ def _candidates(opened: ResultFolder, recorded: str | None) -> list[Path]:
     else:
         path = Path(recorded)
         name = path.name or recorded.replace("\\", "/").rpartition("/")[2]
-        places += [path] if path.is_absolute() else [folder.parent / path, folder / path]
+        # Of images that were moved together with the result, the end of the path stays.
+        beside = [folder.parent / Path(*path.parts[-2:])]
+        places += [path, *beside] if path.is_absolute() else [folder.parent / path, folder / path]
     places += [folder / name, folder.parent / name] if name else []
     return list(dict.fromkeys(places))
 

@@ -272,7 +272,8 @@ def _in_a_normal_scan(detection: Detection) -> str:
     curve, findings = detection.scores.false_positive_curve, detection.findings
     if curve is None or findings.min_patches != curve.min_patches:
         return ""
-    return f" (a normal scan has about {in_words(curve.rate(findings.threshold))} findings besides WMH)"
+    rate = in_words(curve.rate(findings.threshold))
+    return f" (a normal scan has {'' if rate.startswith('under') else 'about '}{rate} findings besides WMH)"
 
 
 def _name(volume: Volume) -> str:
