@@ -103,6 +103,23 @@ def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine,
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == done.score.GetID()
 
 
+def test_a_second_run_that_ends_under_another_module_hides_nothing_and_fills_the_table_here(
+    detected, slicer_app
+):
+    result = detected.panel.result
+    detected.ui.detectButton.click()
+    slicer_app.leave()
+    detected.ui.findingsTable.setRowCount(0)  # what it holds is of the first run
+    slicer_app.wait(lambda: not detected.panel.detect.running, 240)
+    assert result.segmentation.GetDisplayNode().GetVisibility(), "it may be open in the Segment Editor"
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert detected.panel.result.score is result.score
+    assert result.segmentation.GetDisplayNode().GetVisibility()
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert numbers(detected) == detected.panel.review.table.numbers != []
+    assert not visible(detected.ui.showResultButton)
+
+
 @pytest.mark.parametrize("box", ["t1Selector", "flairSelector"])
 def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box, panel, slicer_app):
     pairs = [(a_volume(f"T1 {name}"), a_volume(f"FLAIR {name}")) for name in ("a", "b")]

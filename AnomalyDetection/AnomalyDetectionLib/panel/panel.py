@@ -161,6 +161,7 @@ class Panel:
         `arrange`: for a new result: show the views side by side, unless the user keeps a layout.
         """
         self._shown = ()
+        self.detect.seen(result)
         self._choosing = True
         try:
             self.parameters.result, self.parameters.flair = result.score, result.flair
