@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 import qt
@@ -170,6 +171,21 @@ def test_a_folder_that_may_not_be_written_is_said(panel, folder, slicer_app):
         assert "cannot be saved" in panel.ui.worklistMessageLabel.text
     finally:
         folder.chmod(0o700)
+
+
+def test_what_was_drawn_under_another_module_is_in_the_review_when_the_scene_is_closed(
+    panel, folder, slicer_app
+):
+    panel.panel.folders.open(folder)
+    result = panel.panel.result
+    slicer_app.leave()
+    segment = result.segmentation.GetSegmentation().AddEmptySegment("", "missed", [1, 0, 0])
+    drawn = np.zeros(slicer.util.arrayFromVolume(result.flair).shape, np.uint8)
+    drawn[2, 2:5, 2:5] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, result.segmentation, segment, result.flair)
+    slicer_app.close_scene()
+    saved = json.loads((folder / "review.json").read_text())
+    assert [row["edited"] for row in saved["rows"]].count("added") == 1
 
 
 def test_a_review_that_cannot_be_saved_is_not_lost_without_a_question(panel, folder, slicer_app, monkeypatch):
