@@ -238,6 +238,15 @@ def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gon
     assert states(listed)["c"] == "reviewed (1)"
 
 
+def test_a_study_whose_results_are_gone_is_said_and_does_not_bar_the_way_to_those_after_it(listed, studies):
+    shutil.rmtree(studies / "sub-a")
+    listed.panel.worklist.next()
+    assert "sub-a is not a folder" in listed.ui.worklistMessageLabel.text
+    for name in ("b", "c"):
+        listed.panel.worklist.next()
+        assert listed.panel.result.flair.GetName() == f"sub-{name} FLAIR"
+
+
 def test_a_double_click_opens_a_study_or_says_why_there_is_none(listed):
     listed.ui.worklistTable.cellDoubleClicked.emit(2, 0)
     assert listed.panel.result.flair.GetName() == "sub-c FLAIR"
