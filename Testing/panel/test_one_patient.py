@@ -198,6 +198,17 @@ def test_a_deleted_score_volume_leaves_no_outline_behind_and_an_empty_review(det
     assert not detected.ui.exportTableButton.enabled
 
 
+def test_deleting_all_that_is_of_a_patient_asks_nothing_and_leaves_nothing(detected, slicer_app):
+    result = detected.panel.result
+    detected.ui.threeDButton.click()
+    for node in (result.t1, result.flair, result.score, result.segmentation, result.table, result.record):
+        slicer.mrmlScene.RemoveNode(node)
+    slicer_app.rest(0.4)
+    assert slicer_app.dialogs.texts == []
+    nodes = map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes()))
+    assert [node.GetName() for node in nodes if node.GetAttribute("AnomalyDetection.Role")] == []
+
+
 def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detected, slicer_app):
     number = detected.panel.review.selected
     detected.panel.result.segmentation.GetSegmentation().RemoveSegment(f"Segment_{number}")
