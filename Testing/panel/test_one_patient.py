@@ -198,6 +198,18 @@ def test_a_deleted_score_volume_leaves_no_outline_behind_and_an_empty_review(det
     assert not detected.ui.exportTableButton.enabled
 
 
+def test_a_run_with_a_t1_that_was_loaded_again_updates_the_result_and_keeps_its_review(detected, slicer_app):
+    result, number = detected.panel.result, detected.panel.review.selected
+    slicer_app.type("4")
+    slicer.mrmlScene.RemoveNode(result.t1)
+    detected.ui.t1Selector.choose(a_volume("T1"))
+    detect(detected, slicer_app)
+    (updated,) = results_in(slicer.mrmlScene)
+    assert updated.score is result.score
+    assert updated.t1.GetName() == "T1"
+    assert review_of(detected, number).category == 4
+
+
 def test_deleting_all_that_is_of_a_patient_asks_nothing_and_leaves_nothing(detected, slicer_app):
     result = detected.panel.result
     detected.ui.threeDButton.click()

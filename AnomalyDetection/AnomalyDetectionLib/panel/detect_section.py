@@ -264,5 +264,5 @@ class DetectSection:
             return None
         shown = self._panel.result
         candidates = [*results_in(self._panel.scene), *([shown] if shown is not None else [])]
-        same = [r for r in candidates if r.flair is parameters.flair and r.t1 is parameters.t1]
+        same = [result for result in candidates if self._panel.is_of_pair(result)]
         return same[-1] if same else None
