@@ -103,6 +103,23 @@ def test_a_run_that_ends_under_another_module_waits_for_this_one(sample, engine,
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == done.score.GetID()
 
 
+def test_a_second_run_that_ends_under_another_module_hides_nothing_and_fills_the_table_here(
+    detected, slicer_app
+):
+    result = detected.panel.result
+    detected.ui.detectButton.click()
+    slicer_app.leave()
+    detected.ui.findingsTable.setRowCount(0)  # what it holds is of the first run
+    slicer_app.wait(lambda: not detected.panel.detect.running, 240)
+    assert result.segmentation.GetDisplayNode().GetVisibility(), "it may be open in the Segment Editor"
+    slicer_app.open(slicer_app.app.moduleManager().module("AnomalyDetection"))
+    assert detected.panel.result.score is result.score
+    assert result.segmentation.GetDisplayNode().GetVisibility()
+    assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
+    assert numbers(detected) == detected.panel.review.table.numbers != []
+    assert not visible(detected.ui.showResultButton)
+
+
 @pytest.mark.parametrize("box", ["t1Selector", "flairSelector"])
 def test_nothing_that_is_there_takes_the_place_of_a_volume_that_was_deleted(box, panel, slicer_app):
     pairs = [(a_volume(f"T1 {name}"), a_volume(f"FLAIR {name}")) for name in ("a", "b")]
@@ -179,6 +196,29 @@ def test_a_deleted_score_volume_leaves_no_outline_behind_and_an_empty_review(det
     assert detected.panel.result is None
     assert detected.ui.findingsTable.rowCount == 0
     assert not detected.ui.exportTableButton.enabled
+
+
+def test_a_run_with_a_t1_that_was_loaded_again_updates_the_result_and_keeps_its_review(detected, slicer_app):
+    result, number = detected.panel.result, detected.panel.review.selected
+    slicer_app.type("4")
+    slicer.mrmlScene.RemoveNode(result.t1)
+    detected.ui.t1Selector.choose(a_volume("T1"))
+    detect(detected, slicer_app)
+    (updated,) = results_in(slicer.mrmlScene)
+    assert updated.score is result.score
+    assert updated.t1.GetName() == "T1"
+    assert review_of(detected, number).category == 4
+
+
+def test_deleting_all_that_is_of_a_patient_asks_nothing_and_leaves_nothing(detected, slicer_app):
+    result = detected.panel.result
+    detected.ui.threeDButton.click()
+    for node in (result.t1, result.flair, result.score, result.segmentation, result.table, result.record):
+        slicer.mrmlScene.RemoveNode(node)
+    slicer_app.rest(0.4)
+    assert slicer_app.dialogs.texts == []
+    nodes = map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes()))
+    assert [node.GetName() for node in nodes if node.GetAttribute("AnomalyDetection.Role")] == []
 
 
 def test_edits_in_the_segment_editor_are_noticed_while_the_panel_is_open(detected, slicer_app):

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import numpy as np
+import pytest
 import qt
 import slicer
 from AnomalyDetectionLib.panel.findings_view import CATEGORY, SLICE, SYMBOL
@@ -218,6 +219,16 @@ def test_a_note_is_kept_and_keys_typed_into_it_do_nothing_else_until_enter(detec
     assert review_of(detected, number).note == "see prior, N 4"
     assert review_of(detected, number).category == 0
     assert detected.ui.findingsTable.hasFocus()
+
+
+@pytest.mark.parametrize("name", ["acceptButton", "nextButton"])
+def test_a_note_is_kept_where_a_click_on_a_button_takes_no_focus_as_on_macos(name, panel, tmp_path):
+    assert panel.panel.folders.open(result_folder(tmp_path / "results"))
+    number, button = panel.panel.review.selected, getattr(panel.ui, name)
+    panel.ui.noteEdit.setFocus()
+    qt.QTest.keyClicks(panel.ui.noteEdit, "see prior")
+    button.click()  # by the program, which moves no focus
+    assert review_of(panel, number).note == "see prior"
 
 
 def test_a_note_that_is_being_typed_is_kept_when_the_findings_change(detected, slicer_app):

@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 import qt
@@ -172,6 +173,21 @@ def test_a_folder_that_may_not_be_written_is_said(panel, folder, slicer_app):
         folder.chmod(0o700)
 
 
+def test_what_was_drawn_under_another_module_is_in_the_review_when_the_scene_is_closed(
+    panel, folder, slicer_app
+):
+    panel.panel.folders.open(folder)
+    result = panel.panel.result
+    slicer_app.leave()
+    segment = result.segmentation.GetSegmentation().AddEmptySegment("", "missed", [1, 0, 0])
+    drawn = np.zeros(slicer.util.arrayFromVolume(result.flair).shape, np.uint8)
+    drawn[2, 2:5, 2:5] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(drawn, result.segmentation, segment, result.flair)
+    slicer_app.close_scene()
+    saved = json.loads((folder / "review.json").read_text())
+    assert [row["edited"] for row in saved["rows"]].count("added") == 1
+
+
 def test_a_review_that_cannot_be_saved_is_not_lost_without_a_question(panel, folder, slicer_app, monkeypatch):
     def refuse(*_, **__):
         raise InputError("The review cannot be saved.")
@@ -220,6 +236,15 @@ def test_the_next_patient_opens_with_one_key_and_the_one_before_is_saved_and_gon
     shift_n()
     assert "still to be analysed: 1" in listed.ui.worklistMessageLabel.text
     assert states(listed)["c"] == "reviewed (1)"
+
+
+def test_a_study_whose_results_are_gone_is_said_and_does_not_bar_the_way_to_those_after_it(listed, studies):
+    shutil.rmtree(studies / "sub-a")
+    listed.panel.worklist.next()
+    assert "sub-a is not a folder" in listed.ui.worklistMessageLabel.text
+    for name in ("b", "c"):
+        listed.panel.worklist.next()
+        assert listed.panel.result.flair.GetName() == f"sub-{name} FLAIR"
 
 
 def test_a_double_click_opens_a_study_or_says_why_there_is_none(listed):

@@ -13,14 +13,14 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.scene.editing import add_finding, adopt_segments, as_detected, take_edits
 from AnomalyDetectionLib.scene.export import export_labels, export_table
 from AnomalyDetectionLib.scene.findings_table import rows, set_category, undo
-from AnomalyDetectionLib.scene.places import centre_of
+from AnomalyDetectionLib.scene.places import centre_of, voxel_at
 from AnomalyDetectionLib.scene.result import findings_of, rederive, result_of, results_in, show_again
 from AnomalyDetectionLib.scene.segment_voxels import segment_voxels
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras, oriented_image
 from result_in_scene import SCORES, a_result, add_study, saved_and_opened
 from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, scored
 
-from scene.in_the_scene import BINARY, paint
+from scene.in_the_scene import BINARY, paint, rigid, under
 
 
 @pytest.fixture
@@ -71,6 +71,20 @@ def test_the_threshold_leaves_an_edited_finding_alone(a_slicer_scene, result):
         assert row_of(result, 1).edited == "changed"
         assert row_of(result, 1).present
     assert {row.number for row in rows(result.table)} == {1, 2, 3}
+
+
+def test_after_the_flair_was_moved_a_new_finding_is_where_one_points_and_no_other_counts_as_edited(
+    a_slicer_scene, result
+):
+    centre = centre_of(result, 2)
+    place = voxel_at(result.flair, centre)
+    result.segmentation.GetSegmentation().RemoveSegment("Segment_2")
+    take_edits(result)
+    under(a_slicer_scene.scene, rigid(shift=(0, 9, 4)), result.flair)
+    number = add_finding(a_slicer_scene.scene, a_slicer_scene.logics, result, np.add(centre, (0, 9, 4)))
+    assert mask_of_number(result, number)[place]
+    assert take_edits(result) == []
+    assert [row.edited for row in rows(result.table)] == ["", "deleted", "", "added"]
 
 
 def test_of_a_finding_that_grew_together_with_an_edited_one_the_rest_stays(a_slicer_scene, result):

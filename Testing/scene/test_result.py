@@ -29,6 +29,7 @@ from AnomalyDetectionLib.scene.result import (
     results_in,
     score_map_of,
     settings_of,
+    would_lose_review,
 )
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras as matrix
 from conftest import SAMPLE
@@ -469,6 +470,16 @@ def test_everything_follows_a_flair_that_was_moved(a_slicer_scene, rederived):
     np.testing.assert_allclose(centre_of(result, 2), (TURN @ before)[:3], atol=1e-6)
     assert result.score.GetParentTransformNode() is transform
     assert result.segmentation.GetParentTransformNode() is transform
+
+
+def test_a_review_of_a_finding_below_the_threshold_can_be_lost_too(a_slicer_scene):
+    result = a_result(a_slicer_scene)
+    set_category(result.table, 2, 6)
+    rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=6.5, min_patches=1)
+    assert 2 not in [row.number for row in rows(result.table)]
+    assert not would_lose_review(result)
+    slicer.util.updateVolumeFromArray(result.flair, slicer.util.arrayFromVolume(result.flair)[1:].copy())
+    assert would_lose_review(result)
 
 
 def test_the_centre_of_a_bent_finding_lies_in_it(a_slicer_scene):

@@ -184,8 +184,9 @@ class DetectSection:
             self._panel.show(result, arrange=True)
             self.tell(remarks(result), _("Done in {seconds} s.").format(seconds=seconds))
         else:  # do not interrupt a reader who has moved on to another patient
-            self._ready = result
-            self._panel.display.keep_out_of_sight(result)
+            self._ready, shown = result, self._panel.result
+            if shown is None or shown.score is not result.score:  # not one that is being edited there
+                self._panel.display.keep_out_of_sight(result)
             done = _('The result of "{name}" is ready, after {seconds} s.')
             self._say(done.format(name=name, seconds=seconds), "good", whole=True)
             slicer.util.showStatusMessage(self.outcome.text, STATUS_MS)
@@ -199,6 +200,11 @@ class DetectSection:
             self._panel.show(result, arrange=True)
             self.tell(remarks(result))
         self._panel.refresh()
+
+    def seen(self, result: Result) -> None:
+        """Called when a result is shown: it waits no longer."""
+        if self._ready is not None and self._ready.score is result.score:
+            self._ready = None
 
     def take_up(self) -> None:
         """Called when the module is opened: show a result that arrived meanwhile, unless another patient is chosen."""
@@ -214,10 +220,7 @@ class DetectSection:
 
     def _waits(self) -> bool:
         """Whether there is a result that was not shown yet."""
-        ready, shown = self._ready, self._panel.result
-        if ready is None or not self._panel.scene.IsNodePresent(ready.score):
-            return False
-        return shown is None or shown.score is not ready.score
+        return self._ready is not None and bool(self._panel.scene.IsNodePresent(self._ready.score))
 
     def _say(self, text: str, kind: str = "", *, whole: bool = False) -> None:
         self.outcome.say(text, kind, whole=whole or kind == "error")
@@ -261,5 +264,5 @@ class DetectSection:
             return None
         shown = self._panel.result
         candidates = [*results_in(self._panel.scene), *([shown] if shown is not None else [])]
-        same = [r for r in candidates if r.flair is parameters.flair and r.t1 is parameters.t1]
+        same = [result for result in candidates if self._panel.is_of_pair(result)]
         return same[-1] if same else None

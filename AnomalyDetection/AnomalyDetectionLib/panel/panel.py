@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.nodes import Logics
-from ..scene.orphans import hide_orphans, orphans_in, remove_orphans
+from ..scene.orphans import all_recreatable, hide_orphans, orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
 from .advanced_section import AdvancedSection
 from .comparison_section import ComparisonSection
@@ -161,6 +161,7 @@ class Panel:
         `arrange`: for a new result: show the views side by side, unless the user keeps a layout.
         """
         self._shown = ()
+        self.detect.seen(result)
         self._choosing = True
         try:
             self.parameters.result, self.parameters.flair = result.score, result.flair
@@ -280,7 +281,8 @@ class Panel:
             "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
             " and its findings with your review?"
         )
-        remove_orphans(self.scene, orphans, bool(slicer.util.confirmYesNoDisplay(text)))
+        delete = all_recreatable(orphans) or bool(slicer.util.confirmYesNoDisplay(text))
+        remove_orphans(self.scene, orphans, delete)
 
     def _result_chosen(self, node: Any) -> None:
         """Show the result that the user has chosen."""

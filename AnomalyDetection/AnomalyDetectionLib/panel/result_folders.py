@@ -96,8 +96,7 @@ class ResultFolders:
         """Save the review and remove the result from the scene; False if saving failed and the reader keeps the result open."""
         opened = self._there()
         if opened is not None:
-            if self._panel.result is not None and self._panel.result.score is opened.result.score:
-                self._panel.by_hand.take(adopt=True)
+            self._take_edits(opened)
             if not self.save(viewed=True):
                 text = _("The review of {name} cannot be saved. Close it anyway and lose the review?")
                 if not slicer.util.confirmYesNoDisplay(text.format(name=opened.folder.name)):
@@ -110,8 +109,15 @@ class ResultFolders:
 
     def stop(self) -> None:
         """Called before the scene or the panel is closed: save the review."""
+        if (opened := self._there()) is not None:
+            self._take_edits(opened)
         self.save(viewed=True)
         self._forget()
+
+    def _take_edits(self, opened: OpenedResult) -> None:
+        """Take over what the reader has typed or drawn last, segments added in the Segment Editor included."""
+        if self._panel.result is not None and self._panel.result.score is opened.result.score:
+            self._panel.by_hand.take(adopt=True)
 
     def _images(self, found: ResultFolder, also: Mapping[str, Path]) -> dict[str, ResultImage] | None:
         """Find T1 and FLAIR, and ask for those that are missing; None if the reader cancels."""

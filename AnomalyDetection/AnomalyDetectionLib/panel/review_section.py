@@ -79,11 +79,13 @@ class ReviewSection:
 
     def select(self, number: int) -> None:
         """Select a finding in the table and move the slice views to it."""
+        self.keep_note()  # buttons take no focus from the note field on macOS
         self._mark(number)
         self.show_selected()
 
     def mark(self, number: int) -> None:
         """Select a finding without moving the views, for example after a click on it."""
+        self.keep_note()
         self._mark(number)
         if self._panel.result is not None:
             emphasise(self._panel.result.segmentation, number)
@@ -132,6 +134,7 @@ class ReviewSection:
 
     def undo(self) -> None:
         """Undo the last change and go to its finding."""
+        self.keep_note()
         result = self._panel.result
         if result is None:
             return
@@ -237,6 +240,7 @@ class ReviewSection:
         self._refresh()
 
     def _decide(self, decision: str) -> None:
+        self.keep_note()
         row = self._row()
         if row is not None:
             wanted = "" if row.decision == decision else decision

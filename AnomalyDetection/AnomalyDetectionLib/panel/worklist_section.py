@@ -45,6 +45,7 @@ class WorklistSection:
         self._counts: dict[str, tuple[int, tuple[int, int] | None]] = {}
         self._run: EngineJob | None = None
         self._detecting = False
+        self._refused = ""  # the scan of the study that could not be opened just now
         self._timer = timer(POLL_MS, self._poll, repeat=True)
         ui = panel.ui
         table = ui.worklistTable
@@ -146,7 +147,9 @@ class WorklistSection:
         self._panel.review.keep_note()
         self._panel.folders.save(viewed=True)
         entries, now = self.entries, self._place_of_open()
-        begin = 0 if now is None else now + 1
+        scans = [entry.scan for entry in entries]
+        last = scans.index(self._refused) if self._refused in scans else now
+        begin = 0 if last is None else last + 1
         in_turn = (*entries[begin:], *entries[:begin])
         counts = {entry.scan: self._count(entry) for entry in entries}
         ready = [one for one in in_turn if one.state == DONE and not _all_reviewed(counts[one.scan])]
@@ -171,6 +174,7 @@ class WorklistSection:
         also = {"t1": Path(entry.t1), "flair": Path(entry.flair)} if entry.t1 and entry.flair else {}
         patient = entry.name if entry.name != entry.scan else ""  # in BIDS the scan's name is the patient's
         opened: bool = self._panel.folders.open(self._results / entry.place, also, patient)
+        self._refused = "" if opened else entry.scan
         self.show()
         return opened
 

@@ -80,7 +80,7 @@ def add_finding(scene: Any, logics: Logics, result: Result, ras: Sequence[float]
     `ras`: the point, RAS of the world, mm. Returns its number. Raises an InputError if the point is outside
     the FLAIR or in another finding, or a volume has no voxels.
     """
-    place = voxel_at(result, ras)
+    place = voxel_at(result.flair, ras)
     scores, found = score_map_of(result), findings_of(result)
     study, labels = scores.study, voxels_of(found.labels)
     if not all(0 <= index < size for index, size in zip(place, labels.shape, strict=True)):

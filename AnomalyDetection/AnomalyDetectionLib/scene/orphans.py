@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .nodes import nodes_of_class
-from .result_nodes import ROLE, reference_of, remove_node
+from .result_nodes import ROLE, SHOWING, reference_of, remove_node
 
 _KEPT = "AnomalyDetection.Kept"
 
@@ -28,6 +28,11 @@ def orphans_in(scene: Any) -> list[Any]:
             node.GetNodeReferenceRoles(roles)
             belonging |= {node.GetID(), *map(node.GetNodeReferenceID, roles)}
     return [node for node in ours if node.GetID() not in belonging and node.GetAttribute(_KEPT) != "1"]
+
+
+def all_recreatable(orphans: list[Any]) -> bool:
+    """Whether nothing of a result is left but what was created to show it, such as the numbers in the views."""
+    return all(node.GetAttribute(ROLE) in SHOWING for node in orphans)
 
 
 def hide_orphans(scene: Any, orphans: list[Any]) -> None:

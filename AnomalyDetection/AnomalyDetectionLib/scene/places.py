@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -69,11 +70,11 @@ def slices_of(result: Result) -> dict[int, int]:
     return slices
 
 
-def voxel_at(result: Result, ras: Sequence[float]) -> tuple[int, int, int]:
-    """The voxel (slice, row, column) at a point (RAS of the world, mm); it may lie outside the FLAIR."""
+def voxel_at(volume: Any, ras: Sequence[float]) -> tuple[int, int, int]:
+    """The voxel (slice, row, column) of a volume node at a point (RAS of the world, mm); it may lie outside."""
     local = [0.0, 0.0, 0.0]
-    result.score.TransformPointFromWorld(list(ras), local)
-    index = np.linalg.inv(ijk_to_ras(result.score)) @ [*local, 1.0]
+    volume.TransformPointFromWorld(list(ras), local)
+    index = np.linalg.inv(ijk_to_ras(volume)) @ [*local, 1.0]
     k, j, i = np.rint(index[2::-1]).astype(int).tolist()
     return k, j, i
 
@@ -88,7 +89,7 @@ def finding_at(result: Result, ras: Sequence[float]) -> int | None:
     except InputError:  # not known without the volumes of the result
         return None
     labels = voxels_of(findings.labels)
-    k, j, i = voxel_at(result, ras)
+    k, j, i = voxel_at(result.score, ras)
     if not 0 <= k < labels.shape[0]:
         return None
     for reach in range(NEAR_VOXELS + 1):

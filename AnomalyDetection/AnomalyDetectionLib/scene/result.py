@@ -132,7 +132,6 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
     findings, numbering = keep_numbers(findings, scores, record.numbering)
     record = dataclasses.replace(record, threshold=threshold, min_patches=min_patches, numbering=numbering)
     result.record.SetText(record_text(record))
-    follow_flair(result)
     _remember(result, scores, findings)
     return show_again(scene, logics, result)
 
@@ -141,6 +140,7 @@ def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
     """Update table, segments and colours after an edit. Raises an InputError if a volume has no voxels."""
     findings = findings_of(result)
     write_rows(result.table, findings)
+    follow_flair(result)  # segments are compared with the score volume, so both move with the FLAIR
     show_findings(result.segmentation, findings, result.flair, result.table)
     _hide(result)
     show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
@@ -196,7 +196,7 @@ def would_lose_review(result: Result) -> bool:
 
     They cannot be carried over if the FLAIR's grid has changed, or the findings can no longer be derived.
     """
-    if not any(row.reviewed or row.note or row.edited for row in rows(result.table)):
+    if not any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True)):
         return False
     return result.flair.GetImageData() is None or _what_was_found(result, result.flair) is None
 
