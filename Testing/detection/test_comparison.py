@@ -129,5 +129,13 @@ def test_a_finding_beyond_the_others_field_of_view_was_not_searched_for():
     assert statuses(outlined(((0, 0, 18), 5)), outlined(grid=small)) == [((1,), (), "not covered")]
 
 
+def test_a_finding_that_the_other_scan_shows_a_part_of_has_not_grown_or_shrunken():
+    small = Grid((60, 60, 15), GRID.spacing, GRID.origin, GRID.direction)  # ends at z = -2
+    ball = ((0, 0, -4), 9)
+    whole, part = outlined(ball), outlined(ball, grid=small)
+    assert statuses(whole, part) == statuses(part, whole) == [((1,), (1,), "known")]
+    assert statuses(outlined(((0, 0, -4), 15)), part) == [((1,), (1,), "grown")]
+
+
 def test_without_findings_there_is_nothing_to_compare():
     assert compare(outlined(), outlined(), SAME) == ()

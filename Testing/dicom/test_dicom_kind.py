@@ -154,6 +154,16 @@ def test_what_came_after_something_else_is_not_after_contrast_medium(name):
     assert kind_of_sequence(taken(name, "SE", (9, 500, None))).label == "T1"
 
 
+def test_the_mean_of_the_echoes_of_an_mprage_is_a_t1():
+    types = ("ORIGINAL", "PRIMARY", "OTHER", "ND", "NORM", "MEAN")
+    times = (1.69, 2530, 1100)
+    classification = kind_of_sequence(
+        taken("T1_MEMPRAGE RMS", "GR IR", times, variant=("MP",), image_type=types)
+    )
+    assert classification.label == "T1, derived"
+    assert "mean of several images" in classification.why
+
+
 def test_a_reformat_keeps_its_contrast_and_is_called_derived():
     image_type = ("DERIVED", "SECONDARY", "MPR")
     classification = kind_of_sequence(taken("FLAIR cor", "SE IR", (387, 5000, 1800), image_type=image_type))

@@ -83,6 +83,15 @@ def test_more_of_the_brain_goes_before_finer_and_finer_before_coarser(tmp_path, 
     assert "finer" in pair.flair.chosen
 
 
+@pytest.mark.parametrize("of_neck", [{"BodyPartExamined": "NECK"}, {"SeriesDescription": "t1_tse_tra_Hals"}])
+def test_a_finer_t1_of_the_neck_is_not_taken_for_the_heads(tmp_path, study, of_neck):
+    classic_series(tmp_path, FINE, kind="T1 spin echo", study=study, number=2, **of_neck)
+    classic_series(tmp_path, THICK, kind="T1 spin echo", study=study, number=3)
+    classic_series(tmp_path, THICK, study=study, number=4)
+    t1 = taken(tmp_path).t1
+    assert (t1.number, "not of the neck" in t1.chosen) == ("3", True)
+
+
 def test_two_that_are_equally_good_are_listed_and_none_is_taken(tmp_path, study):
     for number in (2, 3):
         classic_series(tmp_path, THICK, kind="T1", study=study, number=number)

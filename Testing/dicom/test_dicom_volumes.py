@@ -159,6 +159,14 @@ def test_lossless_jpeg_is_read(tmp_path):
     assert_same_space(read_volume(tmp_path, role="T1").image, GRID, VOXELS)
 
 
+def test_pixels_in_the_highest_bits_keep_their_values(tmp_path):
+    for file in classic_series(tmp_path, IMAGE):
+        with edited(file) as image:
+            image.PixelData = (image.pixel_array << 4).tobytes()
+            image.BitsStored = 12  # and the high bit is still 15, as ACR-NEMA allowed
+    assert_same_space(read_volume(tmp_path, role="T1").image, GRID, VOXELS)
+
+
 def test_a_compression_that_cannot_be_read_is_named(tmp_path):
     for file in classic_series(tmp_path, IMAGE):
         with edited(file) as image:

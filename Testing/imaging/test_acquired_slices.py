@@ -34,6 +34,15 @@ def test_one_slice_of_each_run_is_kept_at_the_spacing_that_was_acquired():
         )
 
 
+@pytest.mark.parametrize("copies", [2, 3, 4])
+def test_an_acquired_slice_lies_in_the_middle_of_its_copies(copies):
+    copied = image([copies] * 10)
+    back = only_slices(copied, acquired_slices(copied))
+    for number in range(10):
+        middle = copied.TransformContinuousIndexToPhysicalPoint((0, 0, copies * (number + 0.5) - 0.5))
+        assert back.TransformIndexToPhysicalPoint((0, 0, number)) == pytest.approx(middle)
+
+
 @pytest.mark.parametrize(
     "runs",
     [

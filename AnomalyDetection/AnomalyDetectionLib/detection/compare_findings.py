@@ -56,7 +56,8 @@ class Change:
     # later_ml, earlier_ml: volumes of all of them
     later_ml: float
     earlier_ml: float
-    limit_ml: float  # a difference up to this is within what the outlines are sure of
+    # a difference up to this is within what the outlines are sure of, or of the part that one of the two does not show
+    limit_ml: float
     # of what is new or gone, the median score in that place in the other scan; None for what is in both, and
     # where nothing was looked for
     score_there: float | None = None
@@ -80,13 +81,16 @@ def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> t
         now_ml, then_ml = sum(here[n][0] for n in ours), sum(there[n][0] for n in theirs)
         layers = sum(here[n][1] for n in ours), sum(there[n][1] for n in theirs)
         limit = SURE * OUTLINE_SHARE * float(np.hypot(*layers))
+        if ours and theirs:  # what the other scan does not show has not grown or shrunken
+            limit += sum(here[n][0] * (1 - then_there[n][0]) for n in ours)
+            limit += sum(there[n][0] * (1 - now_there[n][0]) for n in theirs)
         score: float | None = None
         status: Status
         if not theirs:
-            score = then_there.get(ours[0])
+            score = then_there[ours[0]][1]
             status = "not covered" if score is None else "new"
         elif not ours:
-            score = now_there.get(theirs[0])
+            score = now_there[theirs[0]][1]
             status = "not covered" if score is None else "gone"
         elif abs(now_ml - then_ml) <= limit:
             status = "known"
@@ -169,9 +173,11 @@ def _groups(
     ]
 
 
-def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> dict[int, float]:
-    """The median score in the place of each finding in the other scan; none of those that it mostly has not
-    searched. `of`: whose findings. `transform`: from LPS points of `of` to those of `other`."""
+def _scores_there(
+    other: Outlined, of: Outlined, transform: sitk.Transform
+) -> dict[int, tuple[float, float | None]]:
+    """The share of each finding that the other scan has searched, and the median score there; None in place of the
+    score where that is less than half. `of`: whose findings. `transform`: from LPS points of `of` to those of `other`."""
     grid = Grid.of(other.labels)
     near = scipy.ndimage.distance_transform_edt(other.scores == 0, sampling=grid.spacing[::-1]) <= NEAR_MM
     searched, scores = (
@@ -185,7 +191,6 @@ def _scores_there(other: Outlined, of: Outlined, transform: sitk.Transform) -> d
     shares = scipy.ndimage.mean(searched, labels, numbers)
     medians = scipy.ndimage.median(scores, labels, numbers)
     return {
-        int(number): float(score)
+        int(number): (float(share), float(score) if share >= 0.5 else None)
         for number, share, score in zip(numbers, shares, medians, strict=True)
-        if share >= 0.5
     }

@@ -9,6 +9,7 @@ from typing import Literal
 from ..grid import Grid
 from .kind import SeriesClassification
 from .sequence import MrSequence
+from .series_names import words_of
 
 Role = Literal["T1", "FLAIR"]
 
@@ -16,6 +17,8 @@ Role = Literal["T1", "FLAIR"]
 WHOLE_BRAIN = 130.0
 #: From this relative difference in coverage or resolution, one series is better than another.
 CLEARLY = 0.15
+#: Words in a name or body part for a scan of the neck, which may show a part of the brain, and those for one of the head as well.
+_NECK, _HEAD = {"neck", "hals", "larynx", "thyroid", "parotid"}, {"head", "brain", "kopf"}
 #: Words in Siemens' image type for images corrected for coil sensitivity and for distortion.
 _CORRECTED = {"NORM", "DIS2D", "DIS3D"}
 
@@ -32,8 +35,8 @@ class SeriesCandidate:
 def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, ...], str]:
     """Index of the best candidate, with the reason; or indices of several equally good ones. There is at least one.
 
-    Series without contrast medium are preferred to post-contrast ones, original to derived ones, and those classified by
-    attributes to those classified by name; then the one that covers more of the brain; then the one with the higher
+    Series without contrast medium are preferred to post-contrast ones, original to derived ones, those classified by
+    attributes to those classified by name, and others to those of the neck; then the one that covers more of the brain; then the one with the higher
     resolution; then, within one acquisition, the one corrected for coil sensitivity or distortion.
     """
     if len(candidates) == 1:
@@ -58,6 +61,8 @@ def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
     ):
         if getattr(mine, attribute) != getattr(its, attribute):
             return words if getattr(its, attribute) else ""
+    if _is_of_neck(one) != _is_of_neck(other):
+        return "" if _is_of_neck(one) else "not of the neck"
     for value, its_value, words, unit, more in (
         (_covered(one.grid), _covered(other.grid), "covers more of the brain", "mm", True),
         (max(one.grid.spacing), max(other.grid.spacing), "finer", "mm", False),
@@ -67,6 +72,13 @@ def _advantage(one: SeriesCandidate, other: SeriesCandidate) -> str:
             better = (value > its_value) == more
             return f"{words} ({value:.3g} {unit} against {its_value:.3g} {unit})" if better else ""
     return _corrections(one, other)
+
+
+def _is_of_neck(one: SeriesCandidate) -> bool:
+    if one.sequence is None:
+        return False
+    words = words_of(one.sequence.description)
+    return bool({*words, one.sequence.body_part.lower()} & _NECK) and not words & _HEAD
 
 
 def _corrections(one: SeriesCandidate, other: SeriesCandidate) -> str:

@@ -35,7 +35,7 @@ _DIFFUSION_TYPES = {"ADC", "TRACEW", "TRACE", "FA", "DIFFUSION", "DIFFUSION_MAP"
 _COMPUTED_TYPES = {
     *("PROJECTION IMAGE", "MIP", "MNIP", "MIN IP", "MAX_IP", "MIN_IP", "SUBTRACTION", "SUB"),
     *("T1 MAP", "T2 MAP", "T2_STAR MAP", "PERFUSION", "TTP", "RELCBF", "RELCBV", "RELMTT", "MOCO"),
-    *("MEAN", "STDDEV", "SCREEN SAVE", "CSA REPORT"),
+    *("STDDEV", "SCREEN SAVE", "CSA REPORT"),
 }
 #: Meaning of AcquisitionContrast (PS3.3, C.8.13.3).
 _ACQUISITION_CONTRAST: dict[str, Kind] = {
@@ -98,11 +98,13 @@ def kind_of_sequence(sequence: MrSequence, *, earlier: str = "") -> SeriesClassi
         after = "contrast medium by its name" if is_enhanced(sequence.description) else earlier
     reasons = [reason, after] if after else [reason]
     if sequence.image_type:
-        derived = bool(set(sequence.image_type) & {"DERIVED", "MPR", "REFORMATTED", "RESAMPLED"})
+        # MEAN: of several echoes or repetitions, as of a multi-echo MPRAGE; it shows their contrast.
+        derived = bool(set(sequence.image_type) & {"DERIVED", "MPR", "REFORMATTED", "RESAMPLED", "MEAN"})
     else:
         derived = is_reformatted(sequence.description)
     if derived:
-        reasons.append("derived: " + ("\\".join(sequence.image_type[:3]) or "by its name"))
+        mean = "mean of several images" if "MEAN" in sequence.image_type else ""
+        reasons.append("derived: " + (mean or "\\".join(sequence.image_type[:3]) or "by its name"))
     says_nothing = _excluded(sequence) is None and _measured(sequence)[0] is None
     undetermined = kind == "other" and (says_nothing or reason.endswith(_TOO_LITTLE))
     times = _times(sequence)

@@ -36,6 +36,9 @@ def only_slices(image: sitk.Image, kept: np.ndarray) -> sitk.Image:
         return image
     array = sitk.GetArrayFromImage(image)[kept]
     step, start = np.polyfit(np.arange(len(kept)), kept, 1)
+    lengths = np.diff(kept)[1:-1]
+    if lengths.size and (lengths == lengths[0]).all() and lengths[0] % 2 == 0:
+        start += 0.5  # the middle of an even number of copies lies between two of them
     result = sitk.GetImageFromArray(array)
     spacing = image.GetSpacing()
     result.SetSpacing((spacing[0], spacing[1], spacing[2] * float(step)))

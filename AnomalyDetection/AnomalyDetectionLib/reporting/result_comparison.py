@@ -21,6 +21,7 @@ from ..files.text import display_path
 from ..grid import Grid
 from ..imaging.registration import SAME_HEAD_FROM, register
 from ..imaging.text_header import check_header
+from ..imaging.zero_level import from_zero
 from .result_folder import ResultFolder, find_image, identity_of, open_folder, read_image
 
 COLUMNS = (
@@ -95,7 +96,7 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     found = [find_image(each, "flair") for each in (then, now)]
     whose = [identity_of(each, image) for each, image in zip((then, now), found, strict=True)]
     doubts = _doubts_about_the_patient(whose[0], whose[1], then, now)
-    then_flair, now_flair = (sitk.Cast(read_image(image, "flair"), sitk.sitkFloat32) for image in found)
+    then_flair, now_flair = (_from_zero(read_image(image, "flair")) for image in found)
     outlined_then, outlined_now = _outlined(then, then_flair), _outlined(now, now_flair)
     say("aligning", 0.2, "Aligning the earlier FLAIR to the later one")
     transform, sharpness = register(then_flair, now_flair, outlined_now.scores != 0)
@@ -112,6 +113,12 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     remarks = (*_remarks_about_the_dates(*whose), *_remarks(then, now), *doubts)
     dates = written_date(whose[0].study_date), written_date(whose[1].study_date)
     return Comparison(changes, tuple(matrix.ravel().tolist()), *now.settings, remarks, dates)
+
+
+def _from_zero(image: sitk.Image) -> sitk.Image:
+    """The image as the detection sees it: float32, without voxels that are not numbers."""
+    values = sitk.GetArrayFromImage(sitk.Cast(image, sitk.sitkFloat32))
+    return Grid.of(image).image(from_zero(values).values)
 
 
 def check_suffix(path: Path) -> None:
