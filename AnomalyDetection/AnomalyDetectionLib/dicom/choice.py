@@ -36,8 +36,9 @@ def best(candidates: Sequence[SeriesCandidate], role: Role) -> tuple[tuple[int, 
     """Index of the best candidate, with the reason; or indices of several equally good ones. There is at least one.
 
     Series without contrast medium are preferred to post-contrast ones, original to derived ones, those classified by
-    attributes to those classified by name, and others to those of the neck; then the one that covers more of the brain; then the one with the higher
-    resolution; then, within one acquisition, the one corrected for coil sensitivity or distortion.
+    attributes to those classified by name, and others to those of the neck; then the one that covers more of the
+    brain; then the one with the higher resolution; then, within one acquisition, the one corrected for coil
+    sensitivity or distortion.
     """
     if len(candidates) == 1:
         return (0,), f"the only {role}"

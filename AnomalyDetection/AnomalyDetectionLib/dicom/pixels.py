@@ -86,15 +86,21 @@ def _stored(content: bytes, file: Path, name: str) -> np.ndarray:
             "uncompressed."
         )
     try:
-        # Older programs left the lowest bits unused; pydicom would drop the highest instead.
-        unused = max(0, int(image.get("HighBit", 0)) + 1 - int(image.BitsStored)) if syntax in _OWN else 0
-        image.BitsStored += unused
-        pixels = image.pixel_array if syntax in _OWN else _by_gdcm(image)
-        if not (pixels & (2**unused - 1)).any():  # otherwise the header is wrong
-            pixels = pixels >> unused
+        pixels = _by_pydicom(image) if syntax in _OWN else _by_gdcm(image)
     except Exception as error:
         raise _damaged(file, name) from error
     return pixels if pixels.ndim == 3 else pixels[None]
+
+
+def _by_pydicom(image: Any) -> np.ndarray:
+    """Older programs left the lowest bits unused; pydicom would drop the highest instead."""
+    unused = int(image.get("HighBit", 0)) + 1 - int(image.BitsStored)
+    if unused <= 0:
+        return image.pixel_array
+    image.BitsStored += unused
+    pixels = image.pixel_array
+    only_high = not (pixels & (2**unused - 1)).any()  # otherwise the header is wrong
+    return pixels >> unused if only_high else pixels
 
 
 def _by_gdcm(image: Any) -> np.ndarray:
