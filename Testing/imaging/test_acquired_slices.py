@@ -19,6 +19,10 @@ def image(runs, *, spacing=2.0, seed=0):
     return made
 
 
+def voxels(image):
+    return sitk.GetArrayFromImage(image)
+
+
 def test_one_slice_of_each_run_is_kept_at_the_spacing_that_was_acquired():
     copied = image([3, 2, 3, 2, 3, 2, 3, 2, 3, 2])
     kept = acquired_slices(copied)
@@ -26,12 +30,22 @@ def test_one_slice_of_each_run_is_kept_at_the_spacing_that_was_acquired():
     assert len(kept) == 10
     assert back.GetSize() == (10, 12, 10)
     assert back.GetSpacing()[2] == pytest.approx(5.0, abs=0.05)
-    for number, index in enumerate(kept.tolist()):  # each lies where its run lay, to half a copy
-        there = back.TransformIndexToPhysicalPoint((0, 0, number))[2]
-        assert there == pytest.approx(copied.TransformIndexToPhysicalPoint((0, 0, index))[2], abs=1.1)
-        np.testing.assert_array_equal(
-            sitk.GetArrayFromImage(back)[number], sitk.GetArrayFromImage(copied)[index]
-        )
+    np.testing.assert_array_equal(voxels(back), voxels(copied)[kept])
+
+
+@pytest.mark.parametrize("step", [2.0, 2.25, 2.5, 2.75, 3.0, 3.4, 4.0])
+@pytest.mark.parametrize("offset", [0.01, 0.31, 0.83, 1.37])
+def test_each_copy_is_nearest_to_the_slice_that_it_was_copied_from(step, offset):
+    """As nearest-neighbour interpolation copies: each slice is that of the acquired one nearest to it."""
+    source = np.round((np.arange(80) - offset) / step).astype(int)
+    runs = np.unique(source, return_counts=True)[1]
+    copied = image(runs)
+    back = only_slices(copied, acquired_slices(copied))
+    nearest = [
+        back.TransformPhysicalPointToIndex(copied.TransformIndexToPhysicalPoint((0, 0, k)))[2]
+        for k in range(80)
+    ]
+    np.testing.assert_array_equal(nearest, source - source[0])
 
 
 @pytest.mark.parametrize("copies", [2, 3, 4])
@@ -64,3 +78,12 @@ def test_the_real_scans_that_were_copied_have_five_or_six_millimetres(shared_dat
         flair = to_lps_axes(sitk.ReadImage(str(shared_data("nichart", subject, "FLAIR.nii.gz"))))
         back = only_slices(flair, acquired_slices(flair))
         assert back.GetSpacing()[2] == pytest.approx(expected, abs=0.1)
+
+
+def test_the_copies_of_real_scans_are_nearest_to_their_own_slice(shared_data):
+    for subject in ("Subj1", "Subj2", "Subj5"):
+        flair = to_lps_axes(sitk.ReadImage(str(shared_data("nichart", subject, "FLAIR.nii.gz"))))
+        back = only_slices(flair, acquired_slices(flair))
+        there = sitk.Resample(back, flair, sitk.Transform(), sitk.sitkNearestNeighbor)
+        inside = slice(3, -3)  # what lies beyond the middle of the outermost slice is outside the image
+        np.testing.assert_array_equal(voxels(there)[inside], voxels(flair)[inside])

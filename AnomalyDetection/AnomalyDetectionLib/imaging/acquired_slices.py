@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import scipy.optimize
 import SimpleITK as sitk
 
 from .voxels import voxels_of
 
 
 def acquired_slices(image: sitk.Image) -> np.ndarray:
-    """The indices of the acquired slices (third axis): int (n,), the middle of each run of identical slices.
+    """The indices of the acquired slices (third axis): int (n,), the first of each run of identical slices.
 
     All slices are returned if there are no copies, or if the runs differ in length by more than one slice: runs of
     empty slices beyond the head do, and they do not show how the scan was acquired. The runs at both ends are
@@ -20,28 +21,37 @@ def acquired_slices(image: sitk.Image) -> np.ndarray:
     array = voxels_of(image)
     all_slices = np.arange(len(array))
     differs = np.array([True, *(not np.array_equal(a, b) for a, b in itertools.pairwise(array))])
-    starts = np.flatnonzero(differs)
-    lengths = np.diff([*starts, len(array)])
-    inner = lengths[1:-1]
+    starts: np.ndarray = np.flatnonzero(differs)
+    inner = np.diff(starts)[1:]
     if len(inner) < 4 or inner.max() < 2 or inner.max() - inner.min() > 1:
         return all_slices
-    middles: np.ndarray = starts + (lengths - 1) // 2
-    return middles
+    return starts
 
 
-def only_slices(image: sitk.Image, kept: np.ndarray) -> sitk.Image:
-    """Some slices of an image, evenly spaced as close as possible to their positions. `image`: slices along its
-    third axis. `kept`: ascending indices of slices, at least two."""
-    if len(kept) == image.GetSize()[2]:
+def only_slices(image: sitk.Image, starts: np.ndarray) -> sitk.Image:
+    """The middle slice of each run of copies, evenly spaced, so that each copy is nearest to its own run.
+
+    `image`: slices along its third axis. `starts`: the first slice of each run, ascending, at least three.
+    """
+    count = image.GetSize()[2]
+    if len(starts) == count:
         return image
-    array = sitk.GetArrayFromImage(image)[kept]
-    step, start = np.polyfit(np.arange(len(kept)), kept, 1)
-    lengths = np.diff(kept)[1:-1]
-    if lengths.size and (lengths == lengths[0]).all() and lengths[0] % 2 == 0:
-        start += 0.5  # the middle of an even number of copies lies between two of them
-    result = sitk.GetImageFromArray(array)
+    ends = np.append(starts[1:], count)
+    result = sitk.GetImageFromArray(sitk.GetArrayFromImage(image)[(starts + ends - 1) // 2])
+    start, step = _line(np.arange(1, len(starts)) - 0.5, starts[1:] - 0.5)  # through the borders between runs
     spacing = image.GetSpacing()
-    result.SetSpacing((spacing[0], spacing[1], spacing[2] * float(step)))
+    result.SetSpacing((spacing[0], spacing[1], spacing[2] * step))
     result.SetDirection(image.GetDirection())
-    result.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((0.0, 0.0, float(start))))
+    result.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((0.0, 0.0, start)))
     return result
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope of the line whose largest vertical distance to the points is smallest."""
+    columns = np.stack([np.ones_like(x), x], axis=1)
+    distance = -np.ones((len(x), 1))
+    limits = np.block([[columns, distance], [-columns, distance]])
+    intercept, slope, _ = scipy.optimize.linprog(
+        [0, 0, 1], limits, np.concatenate([y, -y]), bounds=(None, None)
+    ).x
+    return float(intercept), float(slope)
