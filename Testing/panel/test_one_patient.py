@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import qt
 import slicer
+from AnomalyDetectionLib.dicom.identity import Identity
 from AnomalyDetectionLib.scene.findings_table import rows
+from AnomalyDetectionLib.scene.hierarchy import place_under_patient
 from AnomalyDetectionLib.scene.result import results_in
 from made_result_folder import result_folder
 
-from panel.at_the_panel import a_volume, composite, detect, numbers, review_of, visible
+from panel.at_the_panel import a_volume, composite, detect, numbers, review_of, shown_in, visible
 
 
 @pytest.fixture
@@ -47,6 +49,47 @@ def test_choosing_another_volume_hides_the_result_and_its_keys_do_nothing(
     assert numbers(detected)[0] == first
     assert composite("AnomalyFLAIR").GetForegroundVolumeID() == result.score.GetID()
     assert result.segmentation.GetDisplayNode().GetVisibility()
+
+
+def load_as_slicer_does(volume):
+    """What follows the loading of a volume: it appears in all views that take new volumes."""
+    application = slicer.app.applicationLogic()
+    application.GetSelectionNode().SetActiveVolumeID(volume.GetID())
+    application.PropagateVolumeSelection()
+
+
+def test_another_patient_who_is_loaded_appears_side_by_side_when_chosen_and_not_before(detected, second_pair):
+    result, (t1, flair) = detected.panel.result, second_pair
+    for volume in (t1, flair):
+        load_as_slicer_does(volume)
+    assert shown_in("AnomalyT1") == (result.shown_t1, None)
+    assert shown_in("AnomalyFLAIR") == (result.flair, result.score)
+    detected.ui.flairSelector.choose(flair)
+    detected.ui.t1Selector.choose(t1)
+    assert (shown_in("AnomalyT1"), shown_in("AnomalyFLAIR")) == ((t1, None), (flair, None))
+    assert nothing_is_shown(result)
+
+
+def test_no_view_shows_the_outlines_over_another_patient(detected, slicer_app, second_pair):
+    result, scene = detected.panel.result, slicer.mrmlScene
+    detected.ui.threeDButton.click()
+    slicer_app.rest(0.05)
+    outlines = result.segmentation.GetDisplayNode()
+    red, yellow = (scene.GetSingletonNode(name, "vtkMRMLSliceNode").GetID() for name in ("Red", "Yellow"))
+    for patient, nodes in (("One", [result.t1, result.flair]), ("Two", list(second_pair))):
+        place_under_patient(scene, nodes, Identity(patient_id=patient))
+    composite("Red").SetBackgroundVolumeID(second_pair[1].GetID())
+    assert outlines.GetVisibility()
+    assert not outlines.IsDisplayableInView(red)
+    assert outlines.IsDisplayableInView(yellow)
+    composite("Red").SetBackgroundVolumeID(result.t1.GetID())
+    assert outlines.IsDisplayableInView(red)
+    slicer.util.selectModule("Data")  # where data are loaded, too
+    load_as_slicer_does(a_volume("third"))
+    place_under_patient(scene, [third := a_volume("T1 of a third")], Identity(patient_id="Three"))
+    load_as_slicer_does(third)
+    slicer_app.wait(lambda: not outlines.IsDisplayableInView(red), 5.0)
+    assert not outlines.IsDisplayableInView(yellow)
 
 
 @pytest.mark.parametrize("chosen", ["flair", "score"])

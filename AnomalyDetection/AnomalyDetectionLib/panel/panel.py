@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from ..scene.nodes import Logics
 from ..scene.orphans import all_recreatable, hide_orphans, orphans_in, remove_orphans
 from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
+from ..scene.view_layout import is_side_by_side
 from .advanced_section import AdvancedSection
 from .comparison_section import ComparisonSection
 from .detect_section import DetectSection
@@ -26,7 +27,6 @@ from .worklist_section import WorklistSection
 
 SETTLE_MS = 200
 """How long the scene must be unchanged before new volumes are processed, ms; a study adds many nodes."""
-
 
 IDLE_MS = 1500  # how long after a result is shown the first move of a slider is prepared, ms
 
@@ -258,6 +258,8 @@ class Panel:
         if own:
             shown = self.result
             self.show(own[-1] if shown is None else shown)
+        elif None not in pair and self.layout_node is not None and is_side_by_side(self.layout_node):
+            self.views.side_by_side()
 
     def _prepare(self) -> None:
         if (result := self.result) is not None:
@@ -270,6 +272,7 @@ class Panel:
             self.inputs.guess()
             self.refresh()
             self.views.connect_if_connected()
+            self.views.keep_off_other_patients()
 
     def _ask_about_orphans(self) -> None:
         """Ask whether to delete the rest of a result whose volume was deleted."""

@@ -147,10 +147,13 @@ class Views:
             self._arrangement = node.GetViewArrangement()
         for slice_node in slice_views.shown_slice_nodes(self._panel.scene):
             self._observe(slice_node, events.ModifiedEvent, self.show_numbers)
+        for composite in nodes_of_class(self._panel.scene, "vtkMRMLSliceCompositeNode"):
+            self._observe(composite, events.ModifiedEvent, self.keep_off_other_patients)
         for interactor in _interactors():
             self._observe(interactor, events.LeftButtonPressEvent, self._press)
             self._observe(interactor, events.LeftButtonReleaseEvent, self._let_go)
         self.show_numbers()
+        self.keep_off_other_patients()
 
     def connect_if_connected(self) -> None:
         """Called when nodes, such as views, were added or removed."""
@@ -162,6 +165,11 @@ class Views:
         for observed, tag in self._observed:
             observed.RemoveObserver(tag)
         self._observed = []
+
+    def keep_off_other_patients(self, *_: Any) -> None:
+        """Hide outlines and numbers where a view shows the image of another patient."""
+        if (result := self._panel.result) is not None:
+            slice_views.keep_off_other_patients(self._panel.scene, result)
 
     def stop(self) -> None:
         """Called before the scene or the panel is closed."""

@@ -10,10 +10,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .finding_numbers import NODE as NUMBERS
 from .nodes import nodes_of_class, one_change
 from .result_nodes import Result, results_in
+from .suggested_inputs import OURS, patient_of
 from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 
+_LIMITED = f"{OURS}LimitedToViews"
 EDGE = 0.08  # margin, as a fraction of a view's width and height, that counts as out of sight
 
 
@@ -49,6 +52,29 @@ def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -
     for each in results:
         each.segmentation.CreateDefaultDisplayNodes()
         each.segmentation.GetDisplayNode().SetVisibility(visible and each.score is result.score)
+
+
+def keep_off_other_patients(scene: Any, result: Result) -> None:
+    """Show outlines and numbers in no slice view whose image is known to be of another patient (from DICOM)."""
+    patient = patient_of(result.flair)
+    others = set()
+    for composite in _composites(scene):
+        background = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+        shown = None if background is None else patient_of(background)
+        if patient is not None and shown is not None and shown[0] != patient[0]:
+            others.add(composite.GetLayoutName())
+    views = [*nodes_of_class(scene, "vtkMRMLSliceNode"), *nodes_of_class(scene, "vtkMRMLViewNode")]
+    numbers = result.score.GetNodeReference(f"{OURS}{NUMBERS}")
+    for node in (result.segmentation, numbers):
+        display = None if node is None else node.GetDisplayNode()
+        if display is None or not (others or display.GetAttribute(_LIMITED)):
+            continue
+        with one_change(display):
+            display.SetAttribute(_LIMITED, "1" if others else None)
+            display.RemoveAllViewNodeIDs()  # all views
+            for view in views if others else ():
+                if view.GetLayoutName() not in others:
+                    display.AddViewNodeID(view.GetID())
 
 
 def set_filled(results: Sequence[Result], filled: bool) -> None:

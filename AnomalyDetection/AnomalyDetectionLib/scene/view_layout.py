@@ -1,7 +1,8 @@
 """View layouts: T1 and FLAIR side by side, three planes with 3D, and the previous layout.
 
 The two side-by-side views are separate from Slicer's Red, Green and Yellow, which keep the user's settings, and form a
-separate view group, so that scrolling in them moves no other view.
+separate view group, so that scrolling in them moves no other view. A volume that is loaded does not appear in them by
+itself: it may be another patient's, under the outlines of this one.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ def side_by_side(
             show_volumes(composite, background, foreground, opacity)
             composite.SetLinkedControl(True)
             composite.SetHotLinkedControl(True)
+            composite.SetDoPropagateVolumeSelection(False)
     label_views(scene)
     if score is not None:
         _show_legends_in_new_views(scene, score)
