@@ -57,7 +57,7 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
 
     from ..evaluation.store import Store
     from ..experiments.latent_sweep_counting import count_sweep, latent_models
-    from ..reports.experiment_about import what_was_evaluated
+    from ..reports.experiment_about import subjects_of, what_was_evaluated
     from ..reports.sweep_report import best_in_words, write_sweep
 
     about = what_was_evaluated(evaluation)
@@ -65,7 +65,7 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
     check_output(output)
     store = Store(evaluation)
     with progress_of("bar") as report:
-        counts = count_sweep(store, latent_models(store), report)
+        counts = count_sweep(store, latent_models(store), subjects_of(evaluation), report)
     with atomic_folder(output) as beside:
         write_sweep(counts, beside, about=about, models=trained)
     click.echo(f"{best_in_words(counts)} Tables and figures in {output}.")
