@@ -156,15 +156,26 @@ def normal_centres(brain: np.ndarray, lesion: np.ndarray, patch_size: int) -> np
     return brain & ~_reach(lesion, patch_size // 2)
 
 
+def check_patients(scans: Sequence[TrainingScan], named: Iterable[str]) -> None:
+    """An InputError where a patient named is not among the scans: misspelt, somebody to leave out would be trained on."""
+    there = sorted({scan.patient for scan in scans})
+    if missing := sorted({*named} - {*there}):
+        raise InputError(
+            f"The file of prepared scans has no patient {', '.join(missing)}; it has {', '.join(there)}."
+        )
+
+
 def split_patients(
     scans: Sequence[TrainingScan], held_out: Sequence[str], left_out: Sequence[str] = ()
 ) -> tuple[list[TrainingScan], list[TrainingScan]]:
     """Split scans into training and training-validation by whole patients, and leave some out. Raises
-    InputError where a patient named is not in the file, or nothing is left for one of the two."""
-    missing = sorted({*held_out, *left_out} - {scan.patient for scan in scans})
-    if missing:
-        there = ", ".join(sorted({scan.patient for scan in scans}))
-        raise InputError(f"The file of prepared scans has no patient {', '.join(missing)}; it has {there}.")
+    InputError where a patient named is not in the file or in both lists, or nothing is left for one of the two."""
+    check_patients(scans, (*held_out, *left_out))
+    if both := sorted({*held_out} & {*left_out}):
+        raise InputError(
+            f"--held-out and --leave-out both name {', '.join(both)}: give each patient to one of them, for who is left "
+            "out for testing must not have a say in the training."
+        )
     training = [scan for scan in scans if scan.patient not in (*held_out, *left_out)]
     validation = [scan for scan in scans if scan.patient in held_out]
     if not training or not validation:

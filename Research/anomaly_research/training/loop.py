@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from AnomalyDetectionLib.calibration.patch_source import Augmentation, PatchSource
-from AnomalyDetectionLib.calibration.scan_file import ScanFile, TrainingScan, read_scans, split_patients
+from AnomalyDetectionLib.calibration.scan_file import ScanFile, TrainingScan, check_patients, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
@@ -126,6 +126,7 @@ def _split(content: ScanFile, settings: TrainingSettings) -> tuple[list[Training
     """Scans to train on and to measure on; with a handful of scans, a model may be fine-tuned on all of them."""
     if settings.start is None or settings.held_out:
         return split_patients(content.scans, settings.held_out, settings.left_out)
+    check_patients(content.scans, settings.left_out)
     everyone = [scan for scan in content.scans if scan.patient not in settings.left_out]
     if not everyone:
         raise InputError(
