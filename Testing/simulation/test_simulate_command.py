@@ -89,7 +89,9 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path):
     assert not output.exists()
 
 
-@pytest.mark.parametrize("options", [["--sources", "scans.tsv"], ["--lesion-free", "3"], ["--spacing", *"113"]])
+@pytest.mark.parametrize(
+    "options", [["--sources", "scans.tsv"], ["--lesion-free", "3"], ["--spacing", *"113"]]
+)
 def test_what_is_said_of_a_cohort_is_not_passed_over_where_one_patient_is_made(tmp_path, options):
     with pytest.raises(InputError, match=f"{options[0]} is for a cohort"):
         simulate.main([*options, "--output", str(tmp_path / "out")], standalone_mode=False)

@@ -24,17 +24,7 @@ _DEVICE = option("--device", str, "Device to compute on: auto, cpu, cuda or mps.
 
 @click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
 def experiment() -> None:
-    """The experiments of the paper, each from the output of `evaluate`, compared with the paper's figures.
-
-    \b
-      sweep        1, figure 4: latent size, percentile and threshold
-      categories   2, table 2: what the suspected anomalies are
-      hints        what the hints say of findings whose truth is known
-      real-lesions what models find of tumours, MS lesions and hyperintensities in real scans
-      missed       3, figure 6: which infarcts are missed, and what they look like
-      ablations    the open questions of the method, one change at a time
-      page         all of it on one page
-    """
+    """The experiments of the paper, each from the output of `evaluate`, compared with the paper's figures."""
 
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
@@ -276,7 +266,7 @@ def ablations(
     from ..reports.evaluation_report import what_was_simulated
     from ..reports.experiment_about import write_about
 
-    scans, _ = read_bids(cohort)
+    scans, problems = read_bids(cohort)
     check_output(output)
     purpose = "The table of the method's open questions"
     own, *others = (load_paper_model(str(name), purpose) for name in (model, *trained))
@@ -291,10 +281,13 @@ def ablations(
             device=resolve_device(device),
             progress=lambda line, done: report("scoring", done, line),
         )
+    failures = (*problems, *failures)
+    names = {failure.subject for failure in failures}
+    measured = [scan for scan in scans if scan.subject not in names]
     with atomic_folder(output) as beside:
         write_ablations(rows, beside / "ablations.csv")
-        write_about({"simulated": what_was_simulated(cohort, scans), "model": model}, beside)
-    failed = f" {len(failures)} scans could not be used: {failures[0].reason}" if failures else ""
+        write_about({"simulated": what_was_simulated(cohort, measured), "model": model}, beside)
+    failed = f" {len(failures)} could not be used, the first: {failures[0].reason}" if failures else ""
     click.echo(f"{len(rows)} rows in {output}/ablations.csv.{failed}")
 
 
