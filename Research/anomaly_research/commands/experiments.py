@@ -15,11 +15,11 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 
-from .shared import ROOT, option, output, path_option, repeated, resumable
+from .shared import DEVICES, ROOT, option, output, path_option, repeated, resumable
 
 _EVALUATION = click.argument("evaluation", type=PATH, metavar="EVALUATION")
 _OUTPUT = output("Folder to write the results to.")
-_DEVICE = option("--device", str, "Device to compute on: auto, cpu, cuda or mps.", "auto")
+_DEVICE = option("--device", DEVICES, "Device to compute on; auto uses a GPU if there is one.", "auto")
 
 
 @click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")

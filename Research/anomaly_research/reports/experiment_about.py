@@ -65,10 +65,10 @@ def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
 
     An `InputError` if the folder has no summary, or not one of this model.
     """
-    path = evaluation / SUMMARY
+    path, models = evaluation / SUMMARY, what_was_evaluated(evaluation)["models"]
     try:
         summary = json.loads(path.read_text("utf-8"))
-        name = {hashed: name for name, hashed in summary["run"]["models"].items()}.get(model.fingerprint)
+        name = {hashed: name for name, hashed in models.items()}.get(model.fingerprint)
         if name is None:
             raise InputError(f"{path} is of other models: evaluate {model.name} first.")
         if not any(row["lesions"] for row in summary["methods"]):
