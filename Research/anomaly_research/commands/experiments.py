@@ -92,7 +92,8 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
         write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
     unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
-    said = f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}"
+    scans = f"{counted.scans} scan{'' if counted.scans == 1 else 's'}"
+    said = f"{counted.total} suspected anomalies in {scans} by category{unreviewed}"
     click.echo(f"{said}, in {output}/categories.csv.")
 
 
@@ -320,4 +321,4 @@ def training_table(cohort: Path, output: Path, debug: bool) -> None:
     from ..experiments.training_table import write_training_table
 
     count = write_training_table(cohort, output)
-    click.echo(f"{count} lesion-free scans in {output}.")
+    click.echo(f"{count} lesion-free scan{'' if count == 1 else 's'} in {output}.")
