@@ -64,6 +64,23 @@ def test_the_curve_tells_the_findings_of_scans_that_it_has_not_seen():
         assert found == pytest.approx(false_positives, rel=0.5, abs=0.35)
 
 
+def test_large_candidates_of_one_score_leave_the_thresholds_of_the_others():
+    """As the context model scores: every voxel of a candidate alike, a tumour of many thousand highest."""
+    lattice = np.random.default_rng(0).uniform(0, 0.01, (20, 120, 120)).astype(np.float32)
+    lesion = np.zeros(lattice.shape, bool)
+    lesion[:, :60, :100] = True
+    lattice[lesion] = 0.98
+    lattice[:, 61:63, :50] = 0.98  # that reaches beyond its mask
+    for k in range(40):
+        lattice[2 * (k // 4), 70 + 12 * (k % 4) : 79 + 12 * (k % 4), :20] = 0.02 * (k + 1)
+    curve = false_positive_curve(
+        [NormalScan("s", lattice, lesion)], dataclasses.replace(SCORING, min_patches=1)
+    )
+    for count in (12, 20, 30):
+        assert curve.threshold_for(count) == pytest.approx(0.8 - 0.02 * count, abs=0.021)
+    assert 0.6 < curve.threshold_for(2) < 1
+
+
 def test_a_single_scan_gives_a_curve_and_a_wide_interval():
     one, all_of_them = false_positive_curve(SCANS[:1], SCORING), false_positive_curve(SCANS, SCORING)
     threshold = all_of_them.threshold_for(2)

@@ -366,6 +366,20 @@ def test_the_results_go_into_the_models_card_and_leave_its_scores_as_they_are(do
     assert after.card["summary"] == before.card["summary"]
 
 
+@pytest.mark.parametrize(
+    ("subject", "said"), [("sub-01", "of 2 infarcts"), ("sub-03", "scans without infarcts")]
+)
+def test_the_results_of_a_single_patient_go_into_the_card_but_none_without_an_infarct(
+    again, a_random_model, tmp_path, capfd, subject, said
+):
+    path = shutil.copy(a_random_model, tmp_path / "model.safetensors")
+    output = again("--subjects", subject)
+    with pytest.raises(SystemExit):
+        cli.main(["models", "add-results", str(path), str(output)])
+    results = load_model(str(path)).card.get("results", {}).get("at the operating points", {})
+    assert said in results.get("random", capfd.readouterr().err)
+
+
 def test_results_of_another_model_do_not_get_into_the_card(done, a_random_model, tmp_path, capfd):
     path = tmp_path / "model.safetensors"
     other = load_model(str(a_random_model))

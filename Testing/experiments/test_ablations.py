@@ -15,9 +15,10 @@ from anomaly_research.evaluation.truth_files import read_bids
 from anomaly_research.experiments.ablations import READINGS, Reading, ablations, differences, write_ablations
 from AnomalyDetectionLib.detection.detector import score
 from AnomalyDetectionLib.detection.findings import derive_findings
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_file import load_model
 from AnomalyDetectionLib.model.tissue_statistics import CLASSES, TissueStatistics
-from made_truth import boxes, write_subject
+from made_truth import boxes, experiment, write_subject
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,40 @@ def test_trained_models_are_compared_with_the_one_that_was_trained_alike(scans, 
     ]
     assert rows[1].difference is None
     assert rows[2].difference == (0, 0, 0), "the weights are the same"
+
+
+def test_two_trained_models_of_one_name_are_measured_each_by_its_own_scores(scans, model, a_store):
+    """`train` calls every model "model"."""
+    alike = differing(model, "model", features="penultimate")
+    deaf = replace(
+        differing(model, "model", features="all"), median=model.median, deviation=1e6 * model.deviation
+    )
+    rows, _ = ablations(scans, a_store, model, [deaf], alike, readings=[])
+    assert rows[1].findings == rows[0].findings > 0
+    assert (rows[2].question, rows[2].findings) == ("features", 0)
+    with pytest.raises(InputError, match="given twice"):
+        ablations(scans, a_store, model, [deaf, deaf], alike, readings=[])
+
+
+def test_of_one_patient_there_is_a_difference_without_an_interval(scans, model, a_store, tmp_path):
+    rows, _ = ablations(scans[:1], a_store, model, readings=READINGS[:1])
+    assert rows[1].difference[1:] == (None, None)
+    write_ablations(rows, tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(encoding="utf-8") as file:
+        _, row = csv.DictReader(file)
+    assert row["difference at 4 FP"] != ""
+    assert row["95 % interval, low"] == row["95 % interval, high"] == ""
+
+
+def test_the_command_tells_of_scans_that_it_could_not_use(scans, model, tmp_path, a_random_model):
+    cohort = shutil.copytree(scans[0].t1.parents[2], tmp_path / "cohort")
+    (cohort / "sub-1" / "anat" / "sub-1_FLAIR.nii.gz").unlink()
+    at = ("--model", a_random_model, "--store", tmp_path / "store", "--output", tmp_path / "out")
+    done = experiment("ablations", cohort, *at, "--device", "cpu")
+    assert "1 could not be used, the first: sub-1" in done.output
+    assert "1 scan of 1 person" in (tmp_path / "out" / "about.json").read_text("utf-8")
+    (cohort / "sub-0" / "anat" / "sub-0_FLAIR.nii.gz").write_bytes(b"")
+    assert "No scan can be used" in str(experiment("ablations", cohort, *at).exception)
 
 
 def test_the_differences_are_named_with_their_values(model):

@@ -23,7 +23,7 @@ def evaluation(tmp_path):
 def test_categories_from_the_truth_of_an_evaluation(evaluation, tmp_path):
     done = experiment("categories", evaluation, "--output", tmp_path / "out")
     assert done.exit_code == 0, done.output
-    assert "2 suspected anomalies in 1 scans" in done.output
+    assert "2 suspected anomalies in 1 scan by" in done.output
     about = json.loads((tmp_path / "out" / "about.json").read_text())
     assert about["simulated"] == "All of it."
     assert "truth" in about["categories from"]

@@ -1,5 +1,7 @@
 """Counting a sweep from a store of two scans, two models and two percentiles, all made up."""
 
+import json
+
 import numpy as np
 import pytest
 from anomaly_research.evaluation.cohort_store import cohort_curves
@@ -10,6 +12,7 @@ from anomaly_research.experiments.latent_sweep_counting import count_sweep, late
 from AnomalyDetectionLib.detection.patches import PatchLattice
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.model.model_settings import ScoringSettings
+from made_truth import experiment
 
 SUBJECTS = ("sub-01", "sub-02")
 PERCENTILES = np.array([25.0, 50.0], np.float32)
@@ -64,7 +67,7 @@ def test_the_models_of_a_sweep_are_known_by_their_names(store, tmp_path):
 
 
 def test_at_the_papers_threshold_the_counts_are_those_of_the_cohorts_curves(store):
-    counts = count_sweep(store, latent_models(store))
+    counts = count_sweep(store, latent_models(store), SUBJECTS)
     assert counts.patients == ("one", "other")
     assert counts.lesions.tolist() == [1, 1]
     for point in at_threshold(counts):
@@ -79,7 +82,7 @@ def test_at_the_papers_threshold_the_counts_are_those_of_the_cohorts_curves(stor
 
 def test_a_percentile_that_only_scales_the_scores_is_no_better_and_no_worse(store):
     """At the fixed threshold the two look different; with a threshold that suits each they are the same."""
-    counts = count_sweep(store, {50: "latent-050"})
+    counts = count_sweep(store, {50: "latent-050"}, SUBJECTS)
     low, high = at_threshold(counts)
     assert low.findings < high.findings
     low, high = at_false_positives(counts, 4.0)
@@ -88,7 +91,7 @@ def test_a_percentile_that_only_scales_the_scores_is_no_better_and_no_worse(stor
 
 
 def test_every_setting_has_a_threshold_that_is_silent(store):
-    counts = count_sweep(store, latent_models(store))
+    counts = count_sweep(store, latent_models(store), SUBJECTS)
     assert (counts.findings[..., -1] == 0).all()
     assert (np.diff(counts.thresholds, axis=-1) >= 0).all()
 
@@ -98,12 +101,24 @@ def test_models_scored_at_different_percentiles_are_refused(store):
         brain = store.read_truth(subject).brain
         store.write_scores("latent-100", subject, some_scores(1, brain, np.array([50.0], np.float32)), {})
     with pytest.raises(InputError, match="different percentiles"):
-        count_sweep(store, latent_models(store))
+        count_sweep(store, latent_models(store), SUBJECTS)
 
 
 def test_a_scan_that_one_model_has_not_scored_is_left_out_for_all(store):
     (store.folder / "scores" / "latent-100" / "sub-02.npz").unlink()
-    assert count_sweep(store, latent_models(store)).patients == ("one",)
+    assert count_sweep(store, latent_models(store), SUBJECTS).patients == ("one",)
     (store.folder / "scores" / "latent-100" / "sub-01.npz").unlink()
     with pytest.raises(InputError, match="no scan that all models have scored"):
-        count_sweep(store, latent_models(store))
+        count_sweep(store, latent_models(store), SUBJECTS)
+
+
+def test_scans_of_an_earlier_evaluation_in_the_same_folder_do_not_count(store, tmp_path):
+    """The store keeps what it has: of two patients the second run of `evaluate` measured one."""
+    run = {"models": {}, "subjects": ["sub-02"]}
+    (tmp_path / "summary.json").write_text(
+        json.dumps({"what_was_simulated": "1 scan of 1 person.", "run": run})
+    )
+    done = experiment("sweep", tmp_path, "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    about = json.loads((tmp_path / "out" / "about.json").read_text())
+    assert (about["scans"], about["people"], about["infarcts"]) == (1, 1, 1)

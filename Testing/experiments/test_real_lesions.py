@@ -226,6 +226,16 @@ def test_a_scan_that_cannot_be_used_is_a_row_in_the_errors(table, detections, a_
     assert errors.read_text() == "subject,reason\none,The FLAIR is broken: get it anew.\n"
 
 
+def test_a_wrong_folder_or_device_is_told_as_such(table, detections, a_context_model, tmp_path):
+    at = ("real-lesions", table, "--model", a_context_model, "--output", tmp_path / "out", "--root")
+    done = experiment(*at, tmp_path)
+    assert f"{tmp_path / 'clinic' / 'one' / 'T1.nii.gz'} cannot be read" in str(done.exception)
+    assert "Something went wrong" not in str(done.exception)
+    done = experiment(*at, tmp_path / "data", "--device", "gpu")
+    assert (done.exit_code, detections) == (2, [])
+    assert "'--device': 'gpu'" in done.output
+
+
 def test_bright_flair_flags_about_as_much_as_the_model_and_is_called_nothing(
     table, detections, a_context_model, tmp_path
 ):

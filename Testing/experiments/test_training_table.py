@@ -30,6 +30,13 @@ def test_only_scans_without_infarcts_are_listed_and_their_confounders_are_kept_o
     assert entry.brain_mask == truth_path(cohort, "sub-free01", BRAIN_MASK).resolve()
 
 
+def test_two_scans_of_one_real_person_stay_one_patient_so_that_both_are_held_out_together(cohort, tmp_path):
+    people = "".join(f"{subject}\tAnna\treal\tyes\n" for subject in ("sub-01", "sub-free01"))
+    (cohort / "participants.tsv").write_text(f"participant_id\tpatient\tanatomy\tlesion_free\n{people}")
+    assert write_training_table(cohort, tmp_path / "table.csv") == 2
+    assert {entry.patient for entry in read_table(tmp_path / "table.csv", tmp_path)} == {"Anna"}
+
+
 def test_a_cohort_of_infarcts_alone_is_refused(cohort, tmp_path):
     (cohort / "participants.tsv").write_text("participant_id\tlesion_free\nsub-01\tno\nsub-free01\tno\n")
     with pytest.raises(InputError, match="--lesion-free"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from anomaly_research.commands.simulate import simulate
 from anomaly_research.simulation import command
 from anomaly_research.simulation.command import simulate_from_options
 from AnomalyDetectionLib.errors import InputError
@@ -86,3 +87,12 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(tmp_path):
     assert run.code == 2
     assert run.stderr.strip() == "Real anatomy needs scans: give a table of them with --sources."
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--sources", "scans.tsv"], ["--lesion-free", "3"], ["--spacing", *"113"]]
+)
+def test_what_is_said_of_a_cohort_is_not_passed_over_where_one_patient_is_made(tmp_path, options):
+    with pytest.raises(InputError, match=f"{options[0]} is for a cohort"):
+        simulate.main([*options, "--output", str(tmp_path / "out")], standalone_mode=False)
+    assert not (tmp_path / "out").exists()

@@ -47,10 +47,14 @@ def test_both_networks_are_trained_and_the_card_says_how_and_on_whom(scan_file, 
     assert settings["mined_at"] == []
 
 
-def test_a_kind_of_lesion_that_cannot_be_painted_is_refused(scan_file, tmp_path):
-    run = train(scan_file, tmp_path, "--paint", "tumour")
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--paint", "tumour", "'tumour' is not one of"), ("--widths", "0,8", "0,8 is no list"), ("--widths", "8", "2 to 6")],
+)  # fmt: skip
+def test_what_cannot_be_painted_or_built_is_refused(scan_file, tmp_path, option, value, said):
+    run = train(scan_file, tmp_path, option, value)
     assert run.code == 2
-    assert "'tumour' is not one of" in run.stderr
+    assert said in run.stderr
     assert not list(tmp_path.iterdir())
 
 

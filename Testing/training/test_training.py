@@ -162,7 +162,12 @@ def test_the_loop_needs_no_imaging_library():
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
-    [({"training_patches": 10}, "must not exceed"), ({"held_out": ("Z",)}, "no patient Z")],
+    [
+        ({"training_patches": 10}, "must not exceed"),
+        ({"held_out": ("Z",)}, "no patient Z"),
+        ({"left_out": TINY.held_out}, "both name B"),
+        ({"start": "a model", "held_out": (), "left_out": ("Z",)}, "no patient Z"),
+    ],
 )
 def test_settings_that_the_scans_do_not_allow_are_refused(scan_file, tmp_path, changes, sentence):
     with pytest.raises(InputError, match=sentence):

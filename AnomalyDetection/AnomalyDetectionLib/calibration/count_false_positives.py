@@ -87,10 +87,15 @@ def false_positive_curve(scans: Sequence[NormalScan], scoring: ScoringSettings) 
 
 
 def _thresholds(scans: Sequence[NormalScan]) -> np.ndarray:
-    """Scores with 1, 2, 3 and so on patches above them in all scans, in equal steps of the logarithm; ascending."""
-    pooled = np.sort(np.concatenate([scan.lattice[np.isfinite(scan.lattice)] for scan in scans]))
+    """The highest, second, third ... score of all scans, in equal steps of the logarithm; ascending.
+
+    Beside known lesions, where nothing is counted, and each score once: all voxels of a candidate have the same, and a large
+    one would otherwise leave hardly a threshold below its own.
+    """
+    counted = [np.isfinite(scan.lattice) & (True if scan.lesion is None else ~scan.lesion) for scan in scans]
+    pooled = np.unique(np.concatenate([scan.lattice[at] for scan, at in zip(scans, counted, strict=True)]))
     if not len(pooled):
-        raise InputError("The normal scans hold no patch.")
+        raise InputError("The normal scans hold no patch beside their lesions.")
     ranks = np.geomspace(1, max(2.0, _BRAIN * len(pooled)), THRESHOLDS).astype(np.int64)
     return np.unique(pooled[-np.minimum(ranks, len(pooled))]).astype(np.float64)
 

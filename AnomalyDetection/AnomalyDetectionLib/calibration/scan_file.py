@@ -157,16 +157,34 @@ def normal_centres(brain: np.ndarray, lesion: np.ndarray, patch_size: int) -> np
 
 
 def split_patients(
-    scans: Sequence[TrainingScan], held_out: Sequence[str], left_out: Sequence[str] = ()
+    scans: Sequence[TrainingScan],
+    held_out: Sequence[str],
+    left_out: Sequence[str] = (),
+    *,
+    fine_tuning: bool = False,
 ) -> tuple[list[TrainingScan], list[TrainingScan]]:
-    """Split scans into training and training-validation by whole patients, and leave some out. Raises
-    InputError where a patient named is not in the file, or nothing is left for one of the two."""
-    missing = sorted({*held_out, *left_out} - {scan.patient for scan in scans})
-    if missing:
-        there = ", ".join(sorted({scan.patient for scan in scans}))
-        raise InputError(f"The file of prepared scans has no patient {', '.join(missing)}; it has {there}.")
+    """Split scans into training and training-validation by whole patients, and leave some out.
+
+    With a handful of scans, a model may be fine-tuned on all of them: nobody is held out then, and both are the same.
+    Raises InputError where a patient named is not in the file or in both lists, or nothing is left for one of the two."""
+    there = sorted({scan.patient for scan in scans})
+    if missing := sorted({*held_out, *left_out} - {*there}):
+        raise InputError(
+            f"The file of prepared scans has no patient {', '.join(missing)}; it has {', '.join(there)}."
+        )
+    if both := sorted({*held_out} & {*left_out}):
+        raise InputError(
+            f"--held-out and --leave-out both name {', '.join(both)}: give each patient to one of them, for who is left "
+            "out for testing must not have a say in the training."
+        )
     training = [scan for scan in scans if scan.patient not in (*held_out, *left_out)]
     validation = [scan for scan in scans if scan.patient in held_out]
+    if fine_tuning and not held_out:
+        validation = training
+        if not training:
+            raise InputError(
+                "All patients of the file of prepared scans are left out: nobody is left to train on."
+            )
     if not training or not validation:
         raise InputError(
             "Training needs at least one patient to train on and one for training-validation: "

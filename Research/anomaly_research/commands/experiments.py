@@ -15,26 +15,16 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 
-from .shared import ROOT, option, output, path_option, repeated, resumable
+from .shared import DEVICES, ROOT, option, output, path_option, repeated, resumable
 
 _EVALUATION = click.argument("evaluation", type=PATH, metavar="EVALUATION")
 _OUTPUT = output("Folder to write the results to.")
-_DEVICE = option("--device", str, "Device to compute on: auto, cpu, cuda or mps.", "auto")
+_DEVICE = option("--device", DEVICES, "Device to compute on; auto uses a GPU if there is one.", "auto")
 
 
 @click.group("experiment", short_help="The paper's experiments: tables, figures, one page.")
 def experiment() -> None:
-    """The experiments of the paper, each from the output of `evaluate`, compared with the paper's figures.
-
-    \b
-      sweep        1, figure 4: latent size, percentile and threshold
-      categories   2, table 2: what the suspected anomalies are
-      hints        what the hints say of findings whose truth is known
-      real-lesions what models find of tumours, MS lesions and hyperintensities in real scans
-      missed       3, figure 6: which infarcts are missed, and what they look like
-      ablations    the open questions of the method, one change at a time
-      page         all of it on one page
-    """
+    """The experiments of the paper, each from the output of `evaluate`, compared with the paper's figures."""
 
 
 @experiment.command(short_help="Experiment 1: latent size, percentile and threshold.")
@@ -57,7 +47,7 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
 
     from ..evaluation.store import Store
     from ..experiments.latent_sweep_counting import count_sweep, latent_models
-    from ..reports.experiment_about import what_was_evaluated
+    from ..reports.experiment_about import subjects_of, what_was_evaluated
     from ..reports.sweep_report import best_in_words, write_sweep
 
     about = what_was_evaluated(evaluation)
@@ -65,7 +55,7 @@ def sweep(evaluation: Path, models: tuple[Path, ...], output: Path, debug: bool)
     check_output(output)
     store = Store(evaluation)
     with progress_of("bar") as report:
-        counts = count_sweep(store, latent_models(store), report)
+        counts = count_sweep(store, latent_models(store), subjects_of(evaluation), report)
     with atomic_folder(output) as beside:
         write_sweep(counts, beside, about=about, models=trained)
     click.echo(f"{best_in_words(counts)} Tables and figures in {output}.")
@@ -102,7 +92,8 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
         write_rows(beside / "categories.csv", rows(counted))
         write_about({**about, "method": method or "", "scans": counted.scans}, beside)
     unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
-    said = f"{counted.total} suspected anomalies in {counted.scans} scans by category{unreviewed}"
+    scans = f"{counted.scans} scan{'' if counted.scans == 1 else 's'}"
+    said = f"{counted.total} suspected anomalies in {scans} by category{unreviewed}"
     click.echo(f"{said}, in {output}/categories.csv.")
 
 
@@ -276,7 +267,7 @@ def ablations(
     from ..reports.evaluation_report import what_was_simulated
     from ..reports.experiment_about import write_about
 
-    scans, _ = read_bids(cohort)
+    scans, problems = read_bids(cohort)
     check_output(output)
     purpose = "The table of the method's open questions"
     own, *others = (load_paper_model(str(name), purpose) for name in (model, *trained))
@@ -291,10 +282,13 @@ def ablations(
             device=resolve_device(device),
             progress=lambda line, done: report("scoring", done, line),
         )
+    failures = (*problems, *failures)
+    names = {failure.subject for failure in failures}
+    measured = [scan for scan in scans if scan.subject not in names]
     with atomic_folder(output) as beside:
         write_ablations(rows, beside / "ablations.csv")
-        write_about({"simulated": what_was_simulated(cohort, scans), "model": model}, beside)
-    failed = f" {len(failures)} scans could not be used: {failures[0].reason}" if failures else ""
+        write_about({"simulated": what_was_simulated(cohort, measured), "model": model}, beside)
+    failed = f" {len(failures)} could not be used, the first: {failures[0].reason}" if failures else ""
     click.echo(f"{len(rows)} rows in {output}/ablations.csv.{failed}")
 
 
@@ -327,4 +321,4 @@ def training_table(cohort: Path, output: Path, debug: bool) -> None:
     from ..experiments.training_table import write_training_table
 
     count = write_training_table(cohort, output)
-    click.echo(f"{count} lesion-free scans in {output}.")
+    click.echo(f"{count} lesion-free scan{'' if count == 1 else 's'} in {output}.")

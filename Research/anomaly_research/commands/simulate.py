@@ -8,6 +8,8 @@ from typing import Any
 import click
 from AnomalyDetectionLib.commands.options import DEBUG
 from AnomalyDetectionLib.commands.progress import check_output
+from AnomalyDetectionLib.errors import InputError
+from click.core import ParameterSource
 
 from .shared import ROOT, option, output, path_option, resumable, seed, share
 
@@ -79,6 +81,10 @@ def simulate(output: Path, seed: int, subjects: int | None, debug: bool, **optio
             sentence = simulate_from_options(output, seed, subjects, options, report)
         click.echo(sentence)
         return
+    context = click.get_current_context()
+    for one in context.command.params:
+        if one.name in options and context.get_parameter_source(one.name) != ParameterSource.DEFAULT:
+            raise InputError(f"{one.opts[0]} is for a cohort: give --subjects as well, which may be 0.")
     from AnomalyDetectionLib.files.atomic_folder import atomic_folder
 
     from ..simulation.simulated_patient import simulate_patient, write_patient

@@ -18,10 +18,14 @@ class _Widths(click.ParamType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
+        from AnomalyDetectionLib.model.context_network import ContextSettings
+
         try:
-            return tuple(int(part) for part in str(value).split(","))
+            return ContextSettings(widths=tuple(int(part) for part in str(value).split(","))).widths
         except ValueError:
-            self.fail(f"{value} is no list of numbers such as 24,48,64,96.", param, ctx)
+            self.fail(
+                f"{value} is no list of 2 to 6 numbers, from 1 to 1024, such as 24,48,64,96.", param, ctx
+            )
 
 
 @click.command("train-context", short_help="Train the context detector.")

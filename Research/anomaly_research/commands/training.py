@@ -33,7 +33,7 @@ from .shared import (
     "--table",
     PATH,
     "CSV file of scans with the columns name, patient, t1, flair and, optionally, brain_mask, lesions, "
-    "lesion_class (wmh or tumour), group (old or young) and healthy (yes).",
+    "lesion_class (wmh, ms or tumour), group (old or young) and healthy (yes).",
     required=True,
 )
 @ROOT
@@ -201,6 +201,7 @@ def train_anatomy(
     """
     from ..training import anatomy_training
 
+    check_folder_of(output)
     settings = anatomy_training.AnatomyTraining(steps=steps, held_out=held_out, seed=seed)
     with progress_of(progress) as report:
         dice = anatomy_training.train_anatomy(labels, output, settings, typed(), report)

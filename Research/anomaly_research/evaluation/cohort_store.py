@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from AnomalyDetectionLib.detection.anatomy import segment_anatomy
@@ -26,13 +26,15 @@ from .threshold_curves import CohortCurves, gather, threshold_grid
 from .truth import check_truth_is_there, scan_truth
 from .truth_files import BidsScan
 
+_Model = TypeVar("_Model", bound=AnyModel)
 
-def method_names(models: Sequence[AnyModel]) -> dict[str, AnyModel]:
+
+def method_names(models: Sequence[_Model]) -> dict[str, _Model]:
     """The models by the names they go by: their own, with a piece of their hash where two have the same.
 
     An `InputError` if a model is given twice.
     """
-    named: dict[str, AnyModel] = {}
+    named: dict[str, _Model] = {}
     names = [folder_name(model.name) for model in models]
     for model in models:
         alone = names.count(folder_name(model.name)) == 1 and model.name not in BASELINES

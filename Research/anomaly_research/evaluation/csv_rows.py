@@ -49,7 +49,9 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise InputError(f"The table {path} is not a CSV in UTF-8; save it so.") from error
     for name in columns:
         if name not in names:
-            raise InputError(f"The table {path} has no column {name}: give a table of findings.")
+            raise InputError(
+                f"The table {path} has no column {name}: give one of `evaluate`, or of the module in Slicer."
+            )
     return found
 
 

@@ -51,8 +51,11 @@ def key_of(path: Path) -> dict[str, Any] | None:
 
 
 def digest_of(*files: Path | None) -> str:
-    """One hash of what is in some files."""
+    """One hash of what is in some files; an `InputError` if one cannot be read."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(b"-" if file is None else bytes.fromhex(sha256_of(file)))
+        try:
+            digest.update(b"-" if file is None else bytes.fromhex(sha256_of(file)))
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error.strerror}): check the path.") from error
     return digest.hexdigest()

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.unusable import Unusable
 from AnomalyDetectionLib.model.model_file import Model
 from AnomalyDetectionLib.model.tissue_statistics import needs_tissue_statistics
 
-from ..evaluation.bootstrap import interval, patient_weights
-from ..evaluation.cohort_store import cohort_curves, store_cohort
+from ..evaluation.bootstrap import columns, patient_weights
+from ..evaluation.cohort_store import cohort_curves, method_names, store_cohort
 from ..evaluation.csv_rows import write_rows
 from ..evaluation.froc import RATES, operating_point, patient_sums, sensitivity_at
 from ..evaluation.store import NEEDS_NETWORK, Store
@@ -83,7 +84,7 @@ class Ablation:
         findings, false_positives: a scan, at that threshold; false positives without those on hyperintensities.
         sensitivity: at `RATES` false positives a scan, hyperintensities ignored.
         difference: of the sensitivity at `RATE` from the row it is compared with, and its 95 % interval over
-            patients, paired; None for the rows that the others are compared with.
+            patients, paired, without ends of a single patient; None for the rows that the others are compared with.
     """
 
     question: str
@@ -94,7 +95,7 @@ class Ablation:
     findings: float
     false_positives: float
     sensitivity: tuple[float, ...]
-    difference: tuple[float, float, float] | None
+    difference: tuple[float | None, ...] | None
 
 
 def ablations(
@@ -119,17 +120,26 @@ def ablations(
 
     Returns:
         The rows, those that others are compared with first in their group; and the scans that failed.
+
+    An `InputError` if a model is given twice, or no scan can be used.
     """
-    models = {model.name: model}
+    # Stored scores are told apart by the models' names, so each needs one of its own.
+    same = (model.name, model.fingerprint)
+    other = [one for one in (alike,) if one is not None and (one.name, one.fingerprint) != same]
+    model, *others = (
+        replace(one, name=name) for name, one in method_names([model, *other, *trained]).items()
+    )
+    reference, trained = (others[0], others[1:]) if other else (model, others)
+    models = {one.name: one for one in (model, *others)}
     readings = [reading for reading in readings if _can_be_read(model, reading)]
     for reading in readings:
         models.setdefault(*_variant(model, reading))
-    reference = model if alike is None else alike
-    models |= {one.name: one for one in (reference, *trained)}
     percentiles = [r.scoring["percentile"] for r in readings if "percentile" in r.scoring]
     subjects, failures = store_cohort(
         scans, folder, models, percentiles=percentiles, device=device, progress=progress
     )
+    if not subjects:
+        raise InputError(f"No scan can be used: {failures[0].reason if failures else 'there is none'}")
 
     def curves(method: str, scoring: Mapping[str, Any] | None = None) -> CohortCurves:
         return cohort_curves(Store(folder, models[method].preparation), method, subjects, scoring=scoring)
@@ -142,12 +152,12 @@ def ablations(
         changed = curves(_variant(model, reading)[0], rest)
         rows.append(_row(reading.question, reading.value, changed, base, model.scoring.threshold))
     if trained:
-        other = base if reference is model else curves(reference.name)
+        against = base if reference is model else curves(reference.name)
         threshold = reference.scoring.threshold
         if reference is not model:
-            rows.append(_row("trained alike", f"the model {reference.name}", other, None, threshold))
+            rows.append(_row("trained alike", f"the model {reference.name}", against, None, threshold))
         rows += [
-            _row(*differences(one, reference), curves(one.name), other, one.scoring.threshold)
+            _row(*differences(one, reference), curves(one.name), against, one.scoring.threshold)
             for one in trained
         ]
     return tuple(rows), failures
@@ -210,8 +220,8 @@ def _row(
         def gained(drawn: np.ndarray) -> np.ndarray:
             return sensitivity_at(sums, [RATE], drawn)[:, 0] - sensitivity_at(other, [RATE], drawn)[:, 0]
 
-        low, high = interval(gained(weights))
-        difference = float(gained(sums.everyone)[0]), float(low), float(high)
+        whole, drawn = float(gained(sums.everyone)[0]), gained(weights)
+        difference = tuple(columns("difference", whole, drawn, weights.shape[1]).values())
     values = point.values
     return Ablation(
         question=question,
@@ -234,7 +244,7 @@ def write_ablations(rows: Sequence[Ablation], path: Path) -> None:
     """
     table = []
     for row in rows:
-        low_to_high = ("", "", "") if row.difference is None else [f"{100 * d:+.1f}" for d in row.difference]
+        low_to_high = ["" if d is None else f"{100 * d:+.1f}" for d in row.difference or (None,) * 3]
         columns = (f"difference at {RATE:g} FP", "95 % interval, low", "95 % interval, high")
         table.append(
             {

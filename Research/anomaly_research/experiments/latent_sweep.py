@@ -83,9 +83,9 @@ class JointOptimum:
         best: as of `best_of`.
         paper: the paper's latent size and percentile, at the threshold that suits them as well; None if they are
             not part of the sweep.
-        interval: 95 % interval of the best one's sensitivity, over resampled patients.
+        interval: 95 % interval of the best one's sensitivity, over resampled patients; NaN of a single patient.
         gain, gain_interval: sensitivity above the paper's setting, and its 95 % interval; NaN without it.
-        chosen_again: share of the resamples in which the same latent size and percentile are best.
+        chosen_again: share of the resamples in which the same latent size and percentile are best; NaN without any.
         out_of_bag: gain of the setting that a resample chooses, in the patients that are not in the resample,
             where the choice could not profit from chance; mean over the resamples, NaN without the paper's setting
             or where no resample leaves infarcts out.
@@ -149,7 +149,7 @@ def joint_optimum(
     person = np.unique(counts.patients, return_inverse=True)[1]
     people = int(person.max()) + 1
     sensitivities, gains, unseen, again = [], [], [], 0
-    for _ in range(resamples):
+    for _ in range(resamples if people > 1 else 0):  # a single patient varies with nobody
         drawn = np.bincount(rng.integers(people, size=people), minlength=people)[person]
         if not counts.lesions @ drawn:
             continue
@@ -177,7 +177,7 @@ def joint_optimum(
         interval=_interval(sensitivities),
         gain=float("nan") if paper is None else best.sensitivity - paper.sensitivity,
         gain_interval=_interval(gains),
-        chosen_again=again / max(1, len(sensitivities)),
+        chosen_again=again / len(sensitivities) if sensitivities else float("nan"),
         out_of_bag=float(np.mean(unseen)) if unseen else float("nan"),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from AnomalyDetectionLib.errors import InputError
@@ -40,7 +40,10 @@ def latent_models(store: Store) -> dict[int, str]:
 
 
 def count_sweep(
-    store: Store, models: Mapping[int, str], progress: Callable[[str, float, str], None] | None = None
+    store: Store,
+    models: Mapping[int, str],
+    evaluated: Sequence[str],
+    progress: Callable[[str, float, str], None] | None = None,
 ) -> SweepCounts:
     """Count what every latent size and percentile finds in every scan, at thresholds of its own.
 
@@ -48,6 +51,7 @@ def count_sweep(
 
     Args:
         models: latent size to method of the store.
+        evaluated: the scans that count, as far as all models have scored them; others may be stored beside them.
 
     Raises:
         InputError: there are no scans, a score file is missing, or the models were scored at different percentiles.
@@ -55,7 +59,7 @@ def count_sweep(
     methods = list(models.values())
     subjects = [
         subject
-        for subject in store.subjects()
+        for subject in evaluated
         if all(store.key("scores", subject, method) is not None for method in methods)
     ]
     if not subjects:

@@ -13,8 +13,8 @@ from ..evaluation.truth_files import read_bids
 def write_training_table(cohort: Path, table: Path) -> int:
     """List and count the lesion-free scans of a cohort, by absolute paths; confounders are kept out as lesions.
 
-    Every simulated subject counts as a patient of its own, so that some can be held out. Names of scans go into the
-    model's card, so that of a simulated one says so.
+    Every simulated head counts as a patient of its own, so that some can be held out; scans of one real person stay
+    together. Names of scans go into the model's card, so that of a simulated one says so.
 
     Raises:
         InputError: the cohort is none, or has no scan that its participants.tsv says to be free of lesions.
@@ -25,9 +25,10 @@ def write_training_table(cohort: Path, table: Path) -> int:
     rows, columns = [], ("t1", "flair", "brain_mask", "lesions")
     for scan in scans:
         anatomy = scan.participant.get("anatomy", "")
-        name = scan.subject if anatomy in ("", "real") else f"{scan.subject} (simulated, {anatomy})"
+        real = anatomy in ("", "real")
+        name = scan.subject if real else f"{scan.subject} (simulated, {anatomy})"
         files = zip(columns, (scan.t1, scan.flair, scan.brain_mask, scan.confounders), strict=True)
         places = {column: None if path is None else path.resolve() for column, path in files}
-        rows.append({"name": name, "patient": scan.subject, **places})
+        rows.append({"name": name, "patient": scan.patient if real else scan.subject, **places})
     write_rows(table, rows)
     return len(scans)

@@ -6,6 +6,7 @@ Nothing measured on simulated lesions goes without it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,21 @@ def what_was_evaluated(evaluation: Path) -> dict[str, Any]:
 
     An `InputError` if it is none, or damaged.
     """
+    return _from_summary(
+        evaluation,
+        lambda said: {"simulated": str(said["what_was_simulated"]), "models": dict(said["run"]["models"])},
+    )
+
+
+def subjects_of(evaluation: Path) -> tuple[str, ...]:
+    """The scans that `evaluate` measured last; earlier ones may be stored beside them. Errors as above."""
+    return _from_summary(evaluation, lambda said: tuple(said["run"]["subjects"]))
+
+
+def _from_summary(evaluation: Path, taken: Callable[[dict[str, Any]], Any]) -> Any:
     path = evaluation / SUMMARY
     try:
-        summary = json.loads(path.read_text("utf-8"))
-        return {"simulated": str(summary["what_was_simulated"]), "models": dict(summary["run"]["models"])}
+        return taken(json.loads(path.read_text("utf-8")))
     except FileNotFoundError as error:
         raise InputError(f"{evaluation} is no output of `evaluate`: it has no {SUMMARY}.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -53,12 +65,14 @@ def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
 
     An `InputError` if the folder has no summary, or not one of this model.
     """
-    path = evaluation / SUMMARY
+    path, models = evaluation / SUMMARY, what_was_evaluated(evaluation)["models"]
     try:
         summary = json.loads(path.read_text("utf-8"))
-        name = {hashed: name for name, hashed in summary["run"]["models"].items()}.get(model.fingerprint)
+        name = {hashed: name for name, hashed in models.items()}.get(model.fingerprint)
         if name is None:
             raise InputError(f"{path} is of other models: evaluate {model.name} first.")
+        if not any(row["lesions"] for row in summary["methods"]):
+            raise InputError(f"{path} is of scans without infarcts: a card tells how many of them are found.")
         rows = {row["method"]: _in_words(row) for row in reversed(summary["methods"]) if row["lesions"]}
         at_rates = [
             row for row in summary["sensitivity"]
@@ -78,9 +92,12 @@ def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
 
 
 def _in_words(row: dict[str, Any]) -> str:
+    over = "one patient"
+    if row["sensitivity_low"] is not None:
+        low, high = 100 * row["sensitivity_low"], 100 * row["sensitivity_high"]
+        over = f"95 % interval over {row['patients']} patients {low:.0f} to {high:.0f}"
     return (
-        f"{row['found']} of {row['lesions']} infarcts ({100 * row['sensitivity']:.0f} %, 95 % interval over "
-        f"{row['patients']} patients {100 * row['sensitivity_low']:.0f} to {100 * row['sensitivity_high']:.0f}), "
+        f"{row['found']} of {row['lesions']} infarcts ({100 * row['sensitivity']:.0f} %, {over}), "
         f"{100 * row['volume_share']:.0f} % of their volume, {row['findings']:.1f} findings, "
         f"{row['false_positives']:.1f} on no infarct, {row['false_positives_no_wmh']:.1f} on neither infarct nor "
         f"white matter hyperintensity, {row['flagged_ml']:.1f} ml a scan, at {row['operating_point']}"

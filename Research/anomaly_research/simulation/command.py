@@ -30,7 +30,7 @@ def simulate_from_options(
     failed = subjects + options["lesion_free"] - made - there
     if failed:
         before += f"; {failed} could not be made, see {errors_of(output)}"
-    return f"{made} subjects simulated into {output}{before}."
+    return f"{made} subject{'' if made == 1 else 's'} simulated into {output}{before}."
 
 
 def _range(text: str) -> tuple[int, int]:

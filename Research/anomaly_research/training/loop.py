@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from AnomalyDetectionLib.calibration.patch_source import Augmentation, PatchSource
-from AnomalyDetectionLib.calibration.scan_file import ScanFile, TrainingScan, read_scans, split_patients
+from AnomalyDetectionLib.calibration.scan_file import TrainingScan, read_scans, split_patients
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.file_hash import sha256_of
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
@@ -86,7 +86,8 @@ def train(
     """
     processes = processes or Processes()
     content = read_scans(scan_file).scaled("percentiles")
-    training, validation = _split(content, settings)
+    named, tuning = (settings.held_out, settings.left_out), settings.start is not None
+    training, validation = split_patients(content.scans, *named, fine_tuning=tuning)
     if start is not None and start.preparation != content.preparation:
         raise InputError(
             f"These scans were prepared otherwise than the model {start.name} wants them: prepare them for it."
@@ -120,18 +121,6 @@ def train(
             return None
     done = position.best, position.history, position.seconds
     return Trained(*done, source, measured, tuple(training), content.preparation, content.notes)
-
-
-def _split(content: ScanFile, settings: TrainingSettings) -> tuple[list[TrainingScan], list[TrainingScan]]:
-    """Scans to train on and to measure on; with a handful of scans, a model may be fine-tuned on all of them."""
-    if settings.start is None or settings.held_out:
-        return split_patients(content.scans, settings.held_out, settings.left_out)
-    everyone = [scan for scan in content.scans if scan.patient not in settings.left_out]
-    if not everyone:
-        raise InputError(
-            "All patients of the file of prepared scans are left out: nobody is left to train on."
-        )
-    return everyone, everyone
 
 
 @dataclass
