@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import qt
 import slicer
 from AnomalyDetectionLib.scene.result import rederive, results_in, settings_of
+from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
 
 from panel.at_the_panel import composite, detect, is_alive, leftovers, numbers, review_of
@@ -142,15 +144,36 @@ def test_the_module_is_reloaded_over_a_result_without_leaving_it(detected, slice
 
 
 @pytest.mark.parametrize("part", ["segmentation", "table"])
-def test_a_result_that_lost_a_part_says_so_and_can_be_run_again(part, detected, slicer_app, engine):
-    slicer.mrmlScene.RemoveNode(getattr(detected.panel.result, part))
+def test_outlines_or_table_that_were_deleted_are_made_again_and_the_review_stays(
+    part, detected, slicer_app, engine
+):
+    slicer_app.type("4")
+    before, result = numbers(detected), detected.panel.result
+    slicer.mrmlScene.RemoveNode(getattr(result, part))
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
     slicer_app.rest()
-    assert detected.panel.result is None
-    assert "deleted" in detected.ui.findingsSummaryLabel.text
+    assert "were deleted" in slicer_app.dialogs.texts[-1]
+    for _ in range(2):  # and after another run
+        assert numbers(detected) == before
+        assert detected.panel.result.score is result.score
+        assert review_of(detected, before[0]).category == (4 if part == "segmentation" else 0)
+        segments = detected.panel.result.segmentation
+        assert segments.GetSegmentation().GetNumberOfSegments() == len(before)
+        assert segments.GetDisplayNode().GetVisibility()
+        assert composite(FLAIR_VIEW).GetForegroundVolumeID() == result.score.GetID()
+        detect(detected, slicer_app)
+    assert len(slicer_app.dialogs.texts) == 1
+
+
+def test_scores_do_not_stay_over_the_image_when_their_outlines_were_deleted(detected, slicer_app):
+    slicer.mrmlScene.RemoveNode(detected.panel.result.segmentation)
+    slicer_app.dialogs.answers.append(qt.QMessageBox.Yes)
+    slicer_app.rest()
+    assert composite(FLAIR_VIEW).GetForegroundVolumeID() is None
+    assert results_in(slicer.mrmlScene) == []
+    left = map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes()))
+    assert not [node.GetName() for node in left if node.GetAttribute("AnomalyDetection.Role")]
     assert detected.ui.detectButton.enabled
-    detect(detected, slicer_app)
-    assert detected.panel.result is not None
-    assert detected.ui.findingsTable.rowCount > 0
 
 
 def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
@@ -163,7 +186,8 @@ def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
         result.brain,
         result.prepared_brain,
     ]
-    slicer.mrmlScene.RemoveNode(result.table)  # an incomplete result can still be removed by its scores
+    slicer.mrmlScene.RemoveNode(result.record)  # an incomplete result can still be removed by its scores
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
     slicer_app.rest()
     assert all(node.GetScene() is not None for node in hidden)
     slicer.mrmlScene.RemoveNode(result.score)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
+from ..errors import InputError
 from ..scene.nodes import Logics
 from ..scene.orphans import all_recreatable, hide_orphans, orphans_in, remove_orphans
-from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
+from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in, show_again
+from ..scene.result_nodes import can_be_made_again, make_again
 from .advanced_section import AdvancedSection
 from .comparison_section import ComparisonSection
 from .detect_section import DetectSection
@@ -272,17 +275,37 @@ class Panel:
             self.views.connect_if_connected()
 
     def _ask_about_orphans(self) -> None:
-        """Ask whether to delete the rest of a result whose volume was deleted."""
+        """Ask whether to delete the rest of a result of which a part was deleted; else make outlines and table again."""
         orphans = orphans_in(self.scene)
         if not orphans:
             return
         hide_orphans(self.scene, orphans)
+        curable = [node for node in orphans if can_be_made_again(node)]
         text = _(
             "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
             " and its findings with your review?"
         )
+        if curable:
+            text = _(
+                "The outlines or the table of a result were deleted. Delete the rest of that result as well: its"
+                ' scores, and its findings with your review? "No" makes outlines and table again.'
+            )
         delete = all_recreatable(orphans) or bool(slicer.util.confirmYesNoDisplay(text))
-        remove_orphans(self.scene, orphans, delete)
+        for node in [] if delete else curable:
+            self._make_again(node)
+        remove_orphans(self.scene, orphans if delete else orphans_in(self.scene), delete)
+
+    def _make_again(self, score: Any) -> None:
+        """Make the outlines or the table of a result again."""
+        result = make_again(self.scene, score)
+        if result is None:
+            return
+        with contextlib.suppress(InputError):  # the volumes were not saved with the scene
+            show_again(self.scene, self.logics, result)
+        if self.is_of_pair(result):
+            self.show(result)
+        else:
+            self.display.keep_out_of_sight(result)
 
     def _result_chosen(self, node: Any) -> None:
         """Show the result that the user has chosen."""

@@ -91,6 +91,7 @@ class Result:
 
 _ROLES = tuple(field.name for field in dataclasses.fields(Result))
 _OPTIONAL = ("t1", "aligned_t1")
+_DERIVED = ("segmentation", "table")
 
 
 def results_in(scene: Any) -> list[Result]:
@@ -101,12 +102,9 @@ def results_in(scene: Any) -> list[Result]:
 
 def result_of(score_node: Any) -> Result | None:
     """The result of a score volume; None if the volume is not one, or nodes of the result are missing (other than the T1)."""
-    if score_node is None or score_node.GetAttribute(_RESULT) != "1":
+    if score_node is None or score_node.GetAttribute(_RESULT) != "1" or missing_parts(score_node):
         return None
-    nodes = {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
-    if any(node is None for role, node in nodes.items() if role not in _OPTIONAL):
-        return None
-    result = Result(score=score_node, **nodes)
+    result = Result(score=score_node, **_parts(score_node))
     try:
         read_record(result.record)
         rows(result.table, all=True)
@@ -115,17 +113,46 @@ def result_of(score_node: Any) -> Result | None:
     return result
 
 
+def missing_parts(score_node: Any) -> list[str]:
+    """The roles of the nodes of a result that are missing (other than the T1)."""
+    return [role for role, node in _parts(score_node).items() if node is None and role not in _OPTIONAL]
+
+
+def _parts(score_node: Any) -> dict[str, Any]:
+    return {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
+
+
 def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Result:
     """Create the empty nodes of a result."""
-    made = {}
-    for role, (name, node_class) in _NODES.items():
-        node = scene.CreateNodeByClass(node_class)
-        node.UnRegister(None)
-        node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
-        node.SetAttribute(ROLE, role)
-        node.SetHideFromEditors(role in _INTERMEDIATE and not keep_intermediate)
-        made[role] = scene.AddNode(node)
+    made = {role: _new_node(scene, role, flair) for role in _NODES}
+    for role in _INTERMEDIATE:
+        made[role].SetHideFromEditors(not keep_intermediate)
     return Result(flair=flair, t1=t1, **made)
+
+
+def _new_node(scene: Any, role: str, flair: Any) -> Any:
+    name, node_class = _NODES[role]
+    node = scene.CreateNodeByClass(node_class)
+    node.UnRegister(None)
+    node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
+    node.SetAttribute(ROLE, role)
+    node.SetHideFromEditors(role in _INTERMEDIATE)  # before it is added, so that the Data module does not list it
+    return scene.AddNode(node)
+
+
+def can_be_made_again(score_node: Any) -> bool:
+    """Whether all that a result lacks is its outlines or its table, which follow from the rest."""
+    return score_node.GetAttribute(_RESULT) == "1" and set(missing_parts(score_node)) <= set(_DERIVED)
+
+
+def make_again(scene: Any, score_node: Any) -> Result | None:
+    """The result with empty nodes in place of its outlines or its table, if these were deleted."""
+    flair = score_node.GetNodeReference(reference_of("flair"))
+    for role in missing_parts(score_node):
+        node = _new_node(scene, role, flair)
+        score_node.SetNodeReferenceID(reference_of(role), node.GetID())
+        place_beside(scene, node, flair)
+    return result_of(score_node)
 
 
 def name_nodes(scene: Any, result: Result) -> None:
