@@ -119,6 +119,7 @@ class Panel:
         shown = () if result is None else (result.score.GetID(), result.table.GetID())
         if shown != self._shown:
             first, self._shown = self._shown is None, shown
+            self.folders.take(result)
             self.by_hand.follow(result)
             self.display.take(result)
             self.review.take(result)
