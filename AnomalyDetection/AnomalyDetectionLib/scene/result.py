@@ -33,6 +33,7 @@ from .result_nodes import (
     connect,
     fill_volumes,
     follow_flair,
+    forget_shown,
     name_nodes,
     new_nodes,
     place,
@@ -97,6 +98,8 @@ def add_result(
         fill_volumes(result, stored)
         t1_grid = (dict(provenance).get("inputs") or {}).get("t1", {}).get("grid")
         result = with_aligned_t1(scene, result, stored.record, t1_grid)
+        if replace is not None:
+            forget_shown(scene, result, other_grid=old is None)
         if replace is not None and old is None:
             replace_rows(result.table, [])
             remove_findings(result.segmentation)

@@ -39,6 +39,12 @@ _NODES = {
 SHOWING = ("brain_surface", "numbers", "earlier_flair")
 """Nodes that are created when a result is shown, and can be recreated at any time."""
 
+EARLIER = "earlier_flair"
+"""The role of the earlier FLAIR that a result was compared with."""
+
+COMPARISON = "AnomalyDetection.Comparison"
+"""Attribute of a result's record: its comparison with an earlier result."""
+
 INTERMEDIATE_FOLDER = "Intermediate volumes"
 
 _RESULT = "AnomalyDetection.Result"
@@ -180,6 +186,14 @@ def aside(result: Result) -> list[Any]:
     """The nodes that were created to show a result."""
     nodes = [result.score.GetNodeReference(reference_of(role)) for role in SHOWING]
     return [node for node in nodes if node is not None]
+
+
+def forget_shown(scene: Any, result: Result, *, other_grid: bool) -> None:
+    """Remove what belongs to the scores that were there before: the comparison and, of another grid, the surface, too."""
+    result.record.RemoveAttribute(COMPARISON)
+    for node in aside(result):
+        if other_grid or node.GetAttribute(ROLE) == EARLIER:
+            remove_node(scene, node)
 
 
 def fill_volumes(result: Result, stored: StoredScores) -> None:
