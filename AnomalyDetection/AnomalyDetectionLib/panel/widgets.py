@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,14 @@ CHOSEN = "QPushButton:checked { background-color: palette(highlight); color: pal
 """Style of checked buttons, whose pressed state is hardly visible in the dark style."""
 
 
+_LONG_WORD = re.compile(r"(\S{12,30}[/\\_.-]|\S{30})(?=\S)")
+"""What a line may be broken after in a path or the name of a series, which have no spaces."""
+
+
 def say(label: Any, text: str, kind: str = "") -> None:
     """Set the text of a label; an empty label takes no space. `kind`: "", "error", "warning" or "good"."""
     dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
-    label.text = text
+    label.text = _LONG_WORD.sub("\\1\u200b", text)  # Slicer makes the panel as wide as the longest word
     label.styleSheet = f"color: {(ON_DARK if dark else ON_LIGHT)[kind]};" if kind else ""
     label.visible = bool(text)
 
