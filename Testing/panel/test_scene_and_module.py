@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import qt
 import slicer
+from AnomalyDetectionLib.scene.findings_table import rows
+from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import rederive, results_in, settings_of
+from AnomalyDetectionLib.scene.result_nodes import stands_with_flair
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
+from scene.in_the_scene import TURN, under
 
 from panel.at_the_panel import composite, detect, is_alive, leftovers, numbers, review_of
 
@@ -211,3 +216,39 @@ def test_the_modules_own_test_passes_here_too(slicer_app, engine):
     module = slicer_app.load_module(MODULE)
     engine("replay")
     module.source.AnomalyDetectionTest().runTest()
+
+
+@pytest.mark.parametrize("hardened", [False, True])
+def test_findings_stay_on_a_flair_that_is_moved_alone(detected, slicer_app, hardened):
+    result, number = detected.panel.result, detected.panel.review.selected
+    before = np.append(centre_of(result, number), 1.0)
+    under(slicer_app.scene, TURN, result.flair)
+    if hardened:
+        result.flair.HardenTransform()
+    slicer_app.wait(lambda: stands_with_flair(result))
+    slicer_app.rest()
+    np.testing.assert_allclose(centre_of(result, number), (TURN @ before)[:3], atol=1e-3)
+    bounds = {name: np.zeros(6) for name in ("score", "flair", "segmentation")}
+    for name, found in bounds.items():
+        getattr(result, name).GetRASBounds(found)
+    np.testing.assert_allclose(bounds["score"], bounds["flair"], atol=1e-3)
+    assert result.segmentation.GetTransformNodeID() == result.flair.GetTransformNodeID()
+    assert detected.panel.by_hand.take() is None
+    assert not any(row.edited for row in rows(result.table))
+    assert "changed" not in detected.panel.detect.outcome.text
+
+
+def test_voxels_of_the_flair_that_are_changed_after_the_detection_are_said(detected, slicer_app):
+    flair = detected.panel.result.flair
+    slicer.util.updateVolumeFromArray(flair, slicer.util.arrayFromVolume(flair)[:, ::-1].copy())
+    changed = 'The voxels of "Simulated FLAIR" were changed'
+    slicer_app.wait(lambda: changed in detected.panel.detect.outcome.text)
+
+
+def test_a_flair_that_was_cropped_in_place_does_not_take_the_findings_to_another_place(detected, slicer_app):
+    result = detected.panel.result
+    before = centre_of(result, 1)
+    slicer.util.updateVolumeFromArray(result.flair, slicer.util.arrayFromVolume(result.flair)[5:].copy())
+    result.flair.SetOrigin(*np.add(result.flair.GetOrigin(), (0, 0, 20)).tolist())
+    slicer_app.wait(lambda: "no longer has the size" in detected.panel.review._summary_line.text)
+    np.testing.assert_allclose(centre_of(result, 1), before)

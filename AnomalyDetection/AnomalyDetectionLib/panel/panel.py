@@ -20,6 +20,7 @@ from .display_section import DisplaySection
 from .export_section import ExportSection
 from .inputs_section import InputsSection
 from .manual_edits import ManualEdits
+from .moved_flair import MovedFlair
 from .result_folders import ResultFolders
 from .review_section import ReviewSection
 from .shortcuts import Shortcuts
@@ -57,6 +58,7 @@ class Panel:
         self.display = DisplaySection(self)
         self.views = Views(self)
         self.by_hand = ManualEdits(self)
+        self.moved = MovedFlair(self)
         self.earlier = ComparisonSection(self)
         self.review = ReviewSection(self)
         self.export = ExportSection(self)
@@ -121,6 +123,7 @@ class Panel:
             first, self._shown = self._shown is None, shown
             self.folders.take(result)
             self.by_hand.follow(result)
+            self.moved.follow(result)
             self.display.take(result)
             self.review.take(result)
             self.earlier.take(result)
@@ -226,6 +229,7 @@ class Panel:
         self.detect.stop()
         self.display.forget()
         self.by_hand.stop()
+        self.moved.stop()
         self._timer.stop()
         self.set_parameters(None)
 
@@ -240,6 +244,7 @@ class Panel:
         self.keys.disconnect()
         self.views.stop()
         self.by_hand.stop()
+        self.moved.stop()
         self.detect.stop()
         self.display.forget()
         self.review.nearest.stop()

@@ -140,10 +140,13 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
 
 def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
-    """Update table, segments and colours after an edit. Raises an InputError if a volume has no voxels."""
+    """Update table, segments and colours after an edit, or after the FLAIR was moved.
+
+    Raises an InputError if a volume has no voxels, or the FLAIR has another size now.
+    """
     findings = findings_of(result)
-    write_rows(result.table, findings)
     follow_flair(result)  # segments are compared with the score volume, so both move with the FLAIR
+    write_rows(result.table, findings)
     show_findings(result.segmentation, findings, result.flair, result.table)
     _hide(result)
     show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))

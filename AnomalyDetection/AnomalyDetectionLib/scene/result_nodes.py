@@ -142,7 +142,9 @@ def _new_node(scene: Any, role: str, flair: Any) -> Any:
     node.UnRegister(None)
     node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
     node.SetAttribute(ROLE, role)
-    node.SetHideFromEditors(role in _INTERMEDIATE)  # before it is added, so that the Data module does not list it
+    node.SetHideFromEditors(
+        role in _INTERMEDIATE
+    )  # before it is added, so that the Data module does not list it
     return scene.AddNode(node)
 
 
@@ -262,11 +264,32 @@ def _grid(record: Mapping[str, Any], spacing: str, origin: str) -> Grid:
     )
 
 
+def stands_with_flair(result: Result) -> bool:
+    """Whether the volumes of the result are where the FLAIR is now."""
+    flair, score = result.flair, result.score
+    return flair.GetTransformNodeID() == score.GetTransformNodeID() and np.allclose(
+        ijk_to_ras(flair), ijk_to_ras(score), rtol=0, atol=1e-6
+    )
+
+
 def follow_flair(result: Result) -> None:
-    """Move the volumes of the result to the current position of the FLAIR."""
-    if result.aligned_t1 is not None:
-        moved = ijk_to_ras(result.flair) @ np.linalg.inv(ijk_to_ras(result.score))
-        stand_under(result.aligned_t1, result.flair, moved @ ijk_to_ras(result.aligned_t1))
+    """Move the volumes of the result to the current position of the FLAIR.
+
+    Raises an InputError if the FLAIR has another size now, as after cropping in place: nothing is moved.
+    """
+    sizes = [
+        tuple(node.GetImageData().GetDimensions())
+        for node in (result.flair, result.score)
+        if node.GetImageData()
+    ]
+    if len(set(sizes)) > 1:
+        raise InputError(
+            f'"{result.flair.GetName()}" no longer has the size it was analysed with: detect anomalies again.'
+        )
+    moved = ijk_to_ras(result.flair) @ np.linalg.inv(ijk_to_ras(result.score))
+    for node in (result.aligned_t1, result.score.GetNodeReference(reference_of(EARLIER))):
+        if node is not None:
+            stand_under(node, result.flair, moved @ ijk_to_ras(node))
     for node in (result.score, result.brain):
         stand_under(node, result.flair)
 
