@@ -109,7 +109,9 @@ def test_a_file_that_is_open_in_another_program_is_named(tmp_path, locked, monke
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(InputError) as said:
         replace_all(tmp_path)
-    assert str(said.value).startswith(f"{tmp_path / locked} cannot be replaced (used by another process): close it")
+    assert str(said.value).startswith(
+        f"{tmp_path / locked} cannot be replaced (used by another process): close it"
+    )
     assert contents(tmp_path) == before
 
 

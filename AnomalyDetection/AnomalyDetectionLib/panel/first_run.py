@@ -149,7 +149,11 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
     importlib.invalidate_caches()
     left = missing_requirements()
     if left:
-        raise _failure(_("{names} is still missing, perhaps until Slicer is started again").format(names=", ".join(_names(left))))
+        raise _failure(
+            _("{names} is still missing, perhaps until Slicer is started again").format(
+                names=", ".join(_names(left))
+            )
+        )
     return True
 
 
@@ -293,7 +297,9 @@ def _failure(reason: str) -> InstallationError:
 def _remedy(reason: str) -> str:
     """What to do about it, by the error numbers of the system, as its words are in the user's language."""
     if re.search(r"Errno (28|122)\b|WinError 112\b", reason):
-        return _("free some space on the disks of Slicer and of temporary files, and click Detect anomalies again")
+        return _(
+            "free some space on the disks of Slicer and of temporary files, and click Detect anomalies again"
+        )
     if re.search(r"Errno (1|13|30)\b|WinError (5|32)\b", reason):
         return _(
             "Slicer's folder {folder} cannot be written. Close other Slicers and start this one once with the rights to,"
