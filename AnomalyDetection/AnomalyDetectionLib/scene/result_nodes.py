@@ -20,7 +20,7 @@ from .findings_table import rows
 from .hierarchy import hierarchy_of, place_beside
 from .nodes import nodes_of_class
 from .result_record import read_record
-from .volumes import RAS_LPS, affine, fill, ijk_to_ras, image_data, matrix_between, stand_under
+from .volumes import RAS_LPS, affine, fill, ijk_to_ras, image_data, matrix_between, stand_under, vtk_matrix
 
 _NODES = {
     "score": ("Anomaly score", "vtkMRMLScalarVolumeNode"),
@@ -290,6 +290,11 @@ def follow_flair(result: Result) -> None:
     for node in (result.aligned_t1, result.score.GetNodeReference(reference_of(EARLIER))):
         if node is not None:
             stand_under(node, result.flair, moved @ ijk_to_ras(node))
+    surface = result.score.GetNodeReference(reference_of("brain_surface"))
+    if surface is not None:
+        if not np.allclose(moved, np.eye(4), rtol=0, atol=1e-6):
+            surface.ApplyTransformMatrix(vtk_matrix(moved))
+        surface.SetAndObserveTransformNodeID(result.flair.GetTransformNodeID())
     for node in (result.score, result.brain):
         stand_under(node, result.flair)
 
