@@ -298,6 +298,20 @@ def test_what_is_drawn_after_a_finding_was_deleted_is_another_finding_unless_it_
     assert row_of(result, number).category == (0 if where == "elsewhere" else 5)
 
 
+def test_segments_that_have_only_surfaces_are_not_taken_for_deleted_ones(a_slicer_scene, result, tmp_path):
+    """As after "Make source" of the closed surface in the module Segmentations."""
+    before = segment_voxels(result, [1, 2, 3])
+    result.segmentation.CreateClosedSurfaceRepresentation()
+    result.segmentation.GetSegmentation().SetSourceRepresentationName("Closed surface")
+    assert take_edits(result) == []
+    with pytest.raises(InputError, match="only surfaces"):
+        export_labels(result, tmp_path / "labels.nii.gz")
+    assert not list(tmp_path.iterdir())
+    rederived(a_slicer_scene, result, 3.1)
+    assert np.array_equal(segment_voxels(result, [1, 2, 3]), before)
+    assert not any(row.edited for row in rows(result.table))
+
+
 def test_a_scene_of_an_earlier_version_knows_no_edits_and_takes_them(a_slicer_scene, result):
     table = result.table.GetTable()
     for name in ("edited", "voxels"):
