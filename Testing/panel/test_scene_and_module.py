@@ -14,7 +14,7 @@ from AnomalyDetectionLib.scene.result import rederive, results_in, settings_of
 from AnomalyDetectionLib.scene.result_nodes import stands_with_flair
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
-from scene.in_the_scene import TURN, under
+from scene.in_the_scene import TURN, bent, under
 
 from panel.at_the_panel import composite, detect, is_alive, leftovers, numbers, review_of
 
@@ -236,6 +236,18 @@ def test_findings_stay_on_a_flair_that_is_moved_alone(detected, slicer_app, hard
     assert detected.panel.by_hand.take() is None
     assert not any(row.edited for row in rows(result.table))
     assert "changed" not in detected.panel.detect.outcome.text
+
+
+def test_findings_bend_with_the_flair_and_hardening_that_is_said(detected, slicer_app):
+    result = detected.panel.result
+    bending = bent(slicer_app.scene)
+    result.flair.SetAndObserveTransformNodeID(bending.GetID())
+    slicer_app.wait(lambda: stands_with_flair(result))
+    assert result.segmentation.GetParentTransformNode() is bending
+    result.flair.HardenTransform()
+    changed = 'The voxels of "Simulated FLAIR" were changed'
+    slicer_app.wait(lambda: changed in detected.panel.detect.outcome.text)
+    assert not any(row.edited for row in rows(result.table))
 
 
 def test_voxels_of_the_flair_that_are_changed_after_the_detection_are_said(detected, slicer_app):
