@@ -167,7 +167,7 @@ def review_on_disk(folder):
     return [("unreviewed", *CATEGORIES).index(row["category"]) for row in rows_there]
 
 
-@pytest.mark.parametrize("how", ["opened", "reloaded", "made again"])
+@pytest.mark.parametrize("how", ["opened", "reloaded", "outlines made again", "table made again"])
 def test_the_review_of_a_folder_goes_on_being_saved_there_from_a_scene(
     how, panel, folder, slicer_app, tmp_path
 ):
@@ -182,7 +182,8 @@ def test_the_review_of_a_folder_goes_on_being_saved_there_from_a_scene(
         panel = slicer.modules.AnomalyDetectionWidget
     else:
         slicer_app.dialogs.answers.append(qt.QMessageBox.No)
-        slicer_app.scene.RemoveNode(panel.panel.result.segmentation)
+        part = "table" if how == "table made again" else "segmentation"
+        slicer_app.scene.RemoveNode(getattr(panel.panel.result, part))
     slicer_app.rest()
     before = engine_files(folder)
     panel.panel.review.select(2)

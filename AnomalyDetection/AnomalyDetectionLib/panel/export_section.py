@@ -22,9 +22,8 @@ from .remarks import remarks
 from .widgets import say
 
 LAST_FOLDER = "AnomalyDetection/ExportFolder"
-LONGEST_NAME = (
-    120  # bytes of a file's name without its ending; most systems take 255, Windows 260 for the whole path
-)
+LONGEST_NAME = 120
+"""Bytes of a file's name without its ending: most systems take 255, Windows 260 for the whole path."""
 
 
 class ExportSection:

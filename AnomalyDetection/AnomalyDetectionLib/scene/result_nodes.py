@@ -142,9 +142,8 @@ def _new_node(scene: Any, role: str, flair: Any) -> Any:
     node.UnRegister(None)
     node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
     node.SetAttribute(ROLE, role)
-    node.SetHideFromEditors(
-        role in _INTERMEDIATE
-    )  # before it is added, so that the Data module does not list it
+    # Before it is added, so that the Data module does not list it
+    node.SetHideFromEditors(role in _INTERMEDIATE)
     return scene.AddNode(node)
 
 

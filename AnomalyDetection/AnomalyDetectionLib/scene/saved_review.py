@@ -93,13 +93,15 @@ def review_again(
 ) -> tuple[SavedReview, list[str]]:
     """Like `restore_review`, for the result of a saved scene, whose own review is not lost.
 
-    `before`: the state on the disk when the scene was saved. The folder's review is loaded if it has changed since, and
-    the scene has nothing that was not saved in the folder, too.
+    `before`: the state on the disk when the scene was saved. The folder's review is loaded if it has changed since and the
+    scene has nothing that was not saved in the folder, too; or if the scene has no review, as after its table was deleted.
     """
-    if _hash_of(opened.review) in ("", before.on_disk):
-        return before, []
-    if _hash(_content(result)) == before.content:
+    unchanged = _hash_of(opened.review) in ("", before.on_disk)
+    reviewed = any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True))
+    if not reviewed or (not unchanged and _hash(_content(result)) == before.content):
         return restore_review(scene, logics, result, opened)
+    if unchanged:
+        return before, []
     return before, [
         f"{opened.review.name} in the result folder was saved after this scene: the scene's review is shown, and the file "
         "is kept under another name."
