@@ -302,8 +302,8 @@ def _remedy(reason: str) -> str:
         )
     if re.search(r"Errno (1|13|30)\b|WinError (5|32)\b", reason):
         return _(
-            "Slicer's folder {folder} cannot be written. Close other Slicers and start this one once with the rights to,"
-            " such as as an administrator, or install Slicer into a folder of your own, and click Detect anomalies again"
+            "Slicer's folder {folder} cannot be written. Close other Slicers and start this one once as an administrator,"
+            " or install Slicer into a folder of your own, and click Detect anomalies again"
         ).format(folder=sys.prefix)
     return _(
         "look at the network or the proxy and click Detect anomalies again, or install them by hand as Details says"
