@@ -93,6 +93,28 @@ def test_a_move_that_fails_half_way_is_undone(tmp_path, failing, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize("locked", ["a.csv", "b.csv"])
+def test_a_file_that_is_open_in_another_program_is_named(tmp_path, locked, monkeypatch):
+    """Windows refuses to move it."""
+    before = {"a.csv": "old", "b.csv": "old"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    rename = Path.replace
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path == tmp_path / locked:
+            raise PermissionError(errno.EACCES, "used by another process", str(path), None, str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError) as said:
+        replace_all(tmp_path)
+    assert str(said.value).startswith(
+        f"{tmp_path / locked} cannot be replaced (used by another process): close it"
+    )
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("at", [1, 3, 4])
 def test_an_interrupt_during_the_move_waits_for_its_end(tmp_path, at, monkeypatch):
     (tmp_path / "a.csv").write_text("old")

@@ -8,6 +8,7 @@ import slicer
 from AnomalyDetectionLib.panel import first_run, slicer_python
 from AnomalyDetectionLib.scene import detection_job
 from AnomalyDetectionLib.scene.result import provenance_of, results_in
+from scene.in_the_scene import TURN, under
 
 from panel.at_the_panel import (
     a_volume,
@@ -197,3 +198,23 @@ def test_an_installation_that_fails_says_how_to_do_it_by_hand(sample, slicer_app
     assert sample.ui.outcomeLabel.text == "No network."
     sample.ui.detailsButton.click()
     assert sample.ui.detailsText.plainText == "fetch these wheels"
+
+
+@pytest.mark.parametrize("what", ["cropped", "mirrored", "moved"])
+def test_a_result_is_not_shown_over_voxels_that_were_changed_during_the_run(what, sample, engine, slicer_app):
+    """Such as by cropping in place, or by hardening a transform that bends; one that only moves does not matter."""
+    engine("replay")
+    sample.ui.detectButton.click()
+    flair = sample.ui.flairSelector.currentNode()
+    voxels = slicer.util.arrayFromVolume(flair).copy()
+    if what == "moved":
+        under(slicer_app.scene, TURN, flair)
+        flair.HardenTransform()
+    else:
+        changed = voxels[2:] if what == "cropped" else voxels[:, ::-1]
+        slicer.util.updateVolumeFromArray(flair, changed.copy())
+    slicer_app.wait(lambda: not sample.panel.detect.running, 60)
+    assert (sample.panel.result is None) == (what != "moved")
+    if what != "moved":
+        assert 'The voxels of "Simulated FLAIR" were changed during' in sample.ui.outcomeLabel.text
+        assert results_in(slicer.mrmlScene) == []

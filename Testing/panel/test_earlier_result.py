@@ -12,8 +12,11 @@ import qt
 import slicer
 from AnomalyDetectionLib.panel import comparison_section, slicer_python
 from AnomalyDetectionLib.panel.findings_view import BEFORE
+from AnomalyDetectionLib.scene.comparison_nodes import comparison_of
 from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW, T1_VIEW
+from result_in_scene import a_result
 from scene.test_comparison_in_scene import two_results
+from slicer_scene import SlicerScene
 
 from panel.at_the_panel import cell, composite
 
@@ -134,6 +137,20 @@ def test_what_cannot_be_compared_is_said(panel, folders, slicer_app, tmp_path, m
     slicer_app.wait(lambda: not panel.panel.earlier.running, 120)
     assert "holds no result" in panel.ui.changeLabel.text
     assert "holds no result" in panel.ui.detailsText.plainText
+
+
+def test_a_comparison_with_findings_that_were_detected_anew_meanwhile_is_not_kept(
+    panel, folders, slicer_app, monkeypatch
+):
+    monkeypatch.setattr(panel.panel.detect, "installed", lambda: True)
+    assert panel.panel.folders.open(folders[1])
+    result = panel.panel.result
+    panel.panel.earlier.compare(folders[0])
+    inputs = {"t1": result.t1, "flair": result.flair, "replace": result}
+    a_result(SlicerScene(slicer_app.scene, slicer_app.logics), {(3, 16, 8): 5.0}, **inputs)
+    slicer_app.wait(lambda: not panel.panel.earlier.running, 120)
+    assert "compare again" in panel.ui.changeLabel.text
+    assert comparison_of(result) is None
 
 
 def test_a_comparison_ends_with_its_patient(panel, folders, slicer_app, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import qt
 import SimpleITK as sitk
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
 from AnomalyDetectionLib.scene.result import provenance_of
@@ -24,6 +25,50 @@ def test_everything_is_exported(detected, slicer_app, tmp_path):
     lines = (folder / "c.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + len(numbers(detected))
     assert len(list(folder.rglob("*.png"))) == len(numbers(detected))
+
+
+def test_pictures_of_two_patients_whose_scans_have_the_same_name_are_not_mixed(
+    detected, slicer_app, tmp_path
+):
+    place = tmp_path / "exports"
+    place.mkdir()
+    slicer_app.dialogs.paths = [place] * 3
+    detected.ui.exportPicturesButton.click()
+    (folder,) = place.iterdir()
+    (folder / "mine.txt").touch()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    detected.ui.thresholdSlider.value = 6.0  # stands for another patient with fewer findings
+    detected.panel.display.rederive()
+    slicer_app.dialogs.answers.append(qt.QMessageBox.Cancel)
+    detected.ui.exportPicturesButton.click()
+    assert f"{folder} already exists" in slicer_app.dialogs.texts[-1]
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    detected.ui.exportPicturesButton.click()
+    assert 0 < len(numbers(detected)) < len(before) - 1
+    pictures = {f"finding_{number:03d}.png" for number in numbers(detected)}
+    assert {path.name for path in folder.iterdir()} == pictures | {"mine.txt"}
+
+
+def test_names_of_any_length_in_any_script_give_files(detected, slicer_app, tmp_path):
+    names = ["脑部" * 200, "Ä" * 300 + ".", 'a"b/c\\d\n', "... ", "CT?*|<>:"]
+    for place, name in enumerate(names):
+        detected.panel.result.segmentation.SetName(name)
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        slicer_app.dialogs.paths = [folder]
+        detected.ui.exportPicturesButton.click()
+        assert detected.ui.exportMessageLabel.text.startswith("Written"), detected.ui.exportMessageLabel.text
+        (made,) = folder.iterdir()
+        assert not set('"/\\?*|<>:\n ') & set(made.name)
+        assert not made.name.endswith(".")
+        assert len(list(made.iterdir())) == len(numbers(detected))
+
+
+def test_a_part_of_the_ending_that_was_typed_is_not_there_twice(detected, slicer_app, tmp_path):
+    slicer_app.dialogs.paths = [tmp_path / "a.nrrd", tmp_path / "b.nii", tmp_path / "c.gz"]
+    for button in ("Segmentation", "Labels", "Labels"):
+        getattr(detected.ui, f"export{button}Button").click()
+    assert sorted(path.name for path in tmp_path.glob("?.*")) == ["a.seg.nrrd", "b.nii.gz", "c.nii.gz"]
 
 
 def test_a_report_is_exported_with_the_review_and_without_names_if_wanted(detected, slicer_app, tmp_path):

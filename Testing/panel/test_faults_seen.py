@@ -182,6 +182,21 @@ def test_remarks_take_one_line_whatever_their_length_and_are_whole_under_details
     assert panel.ui.findingsSummaryLabel.toolTip == by_hand
 
 
+@pytest.mark.parametrize("keep_scores", [True, False])
+def test_no_sentence_makes_the_panel_wider_than_a_laptop_has_room_for(
+    keep_scores, panel, slicer_app, tmp_path
+):
+    """Slicer makes the panel as wide as its widest line: without the score map a sentence says why sliders are off."""
+    assert panel.panel.folders.open(result_folder(tmp_path / "results", keep_scores=keep_scores))
+    for section in ("inputs", "worklist", "display", "export", "advanced"):
+        getattr(panel.ui, f"{section}CollapsibleButton").collapsed = False
+    for label in ("export", "worklist", "inputs"):  # words that have no place to break a line
+        names = "/srv/Featherstonehaugh-Cholmondeley/t2_space_dark-fluid_sag_p2_iso_ND", "脑" * 200, "a" * 200
+        say(getattr(panel.ui, f"{label}MessageLabel"), f"Written: {' '.join(names)}.")
+    slicer_app.rest(0.1)
+    assert slicer_app.app.window.area.widget().minimumSizeHint.width() <= 380
+
+
 def test_an_elided_line_follows_the_width_of_the_panel(panel, slicer_app, tmp_path):
     assert panel.panel.folders.open(result_folder(tmp_path / "results"))
     panel.panel.detect.tell(["As long as it takes to be cut in a narrow panel and whole in a wide one."])

@@ -207,6 +207,65 @@ def test_a_failure_is_one_sentence_and_says_how_to_do_it_by_hand(installers):
     assert "--no-index --find-links wheels" in failure.value.instructions
 
 
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("[Errno 28] No space left on device", "free some space"),
+        ("[WinError 112] Es steht nicht genug Speicherplatz zur Verfügung", "free some space"),
+        ("[Errno 30] Read-only file system: '/opt/Slicer/lib'", "cannot be written"),
+        ("[Errno 13] Keine Berechtigung: '/opt/Slicer/lib'", "cannot be written"),
+        ("[WinError 5] Accès refusé: 'C:\\\\Program Files\\\\Slicer'", "cannot be written"),
+        ("[Errno 111] Connection refused", "look at the network"),
+    ],
+)
+def test_a_failure_says_what_to_do_about_its_cause(installers, reason, remedy):
+    installers.error = OSError(f"Could not install packages due to an OSError: {reason}")
+    with pytest.raises(first_run.InstallationError) as failure:
+        install(first_run.missing_requirements())
+    assert reason in str(failure.value)
+    others = {"free some space", "cannot be written", "look at the network"} - {remedy}
+    assert remedy in str(failure.value)
+    assert not any(other in str(failure.value) for other in others)
+
+
+@pytest.mark.parametrize("metadata_file", [None, ""])
+def test_a_package_of_which_an_interrupted_installation_has_left_a_part_is_missing(
+    a_slicer_application, tmp_path, monkeypatch, metadata_file
+):
+    """Its record is there, but the disk was full before a line of it was written."""
+    record = tmp_path / "site" / "safetensors-0.5.dist-info"
+    record.mkdir(parents=True)
+    if metadata_file is not None:
+        (record / "METADATA").write_text(metadata_file)
+    monkeypatch.syspath_prepend(str(record.parent))
+    assert first_run.missing_requirements() == ["safetensors>=0.5"]
+
+
+@pytest.mark.parametrize("meanwhile", ["second click", "scene closed"])
+def test_slicer_can_be_used_while_packages_are_installed(
+    meanwhile, installers, sample, slicer_app, engine, tmp_path
+):
+    """Slicer lets events happen while pip runs."""
+    engine("slow")
+    installers.installed |= {package.name for package in first_run.PACKAGES} - {"click"}
+    take = installers.take
+
+    def install_and_do_something(how, requirements):
+        assert not sample.ui.detectButton.enabled
+        if meanwhile == "second click":
+            sample.panel.detect.click()
+        else:
+            slicer_app.close_scene()
+        take(how, requirements)
+
+    installers.take = install_and_do_something
+    sample.ui.detectButton.click()
+    assert len(slicer_app.dialogs.texts) == 1
+    assert len(installers.calls) == 1
+    assert sample.panel.detect.running == (meanwhile == "second click")
+    sample.ui.cancelButton.click()
+
+
 def test_what_is_still_missing_afterwards_is_a_failure(installers, monkeypatch):
     monkeypatch.setattr(installers, "take", lambda how, requirements: None)
     installers.installed |= {package.name for package in first_run.PACKAGES} - {"click"}

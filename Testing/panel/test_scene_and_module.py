@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import qt
 import slicer
+from AnomalyDetectionLib.scene.findings_table import rows
+from AnomalyDetectionLib.scene.places import centre_of
 from AnomalyDetectionLib.scene.result import rederive, results_in, settings_of
+from AnomalyDetectionLib.scene.result_nodes import stands_with_flair
+from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
+from scene.in_the_scene import TURN, bent, under
 
 from panel.at_the_panel import composite, detect, is_alive, leftovers, numbers, review_of
 
@@ -142,15 +149,36 @@ def test_the_module_is_reloaded_over_a_result_without_leaving_it(detected, slice
 
 
 @pytest.mark.parametrize("part", ["segmentation", "table"])
-def test_a_result_that_lost_a_part_says_so_and_can_be_run_again(part, detected, slicer_app, engine):
-    slicer.mrmlScene.RemoveNode(getattr(detected.panel.result, part))
+def test_outlines_or_table_that_were_deleted_are_made_again_and_the_review_stays(
+    part, detected, slicer_app, engine
+):
+    slicer_app.type("4")
+    before, result = numbers(detected), detected.panel.result
+    slicer.mrmlScene.RemoveNode(getattr(result, part))
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
     slicer_app.rest()
-    assert detected.panel.result is None
-    assert "deleted" in detected.ui.findingsSummaryLabel.text
+    assert "were deleted" in slicer_app.dialogs.texts[-1]
+    for _ in range(2):  # and after another run
+        assert numbers(detected) == before
+        assert detected.panel.result.score is result.score
+        assert review_of(detected, before[0]).category == (4 if part == "segmentation" else 0)
+        segments = detected.panel.result.segmentation
+        assert segments.GetSegmentation().GetNumberOfSegments() == len(before)
+        assert segments.GetDisplayNode().GetVisibility()
+        assert composite(FLAIR_VIEW).GetForegroundVolumeID() == result.score.GetID()
+        detect(detected, slicer_app)
+    assert len(slicer_app.dialogs.texts) == 1
+
+
+def test_scores_do_not_stay_over_the_image_when_their_outlines_were_deleted(detected, slicer_app):
+    slicer.mrmlScene.RemoveNode(detected.panel.result.segmentation)
+    slicer_app.dialogs.answers.append(qt.QMessageBox.Yes)
+    slicer_app.rest()
+    assert composite(FLAIR_VIEW).GetForegroundVolumeID() is None
+    assert results_in(slicer.mrmlScene) == []
+    left = map(slicer.mrmlScene.GetNthNode, range(slicer.mrmlScene.GetNumberOfNodes()))
+    assert not [node.GetName() for node in left if node.GetAttribute("AnomalyDetection.Role")]
     assert detected.ui.detectButton.enabled
-    detect(detected, slicer_app)
-    assert detected.panel.result is not None
-    assert detected.ui.findingsTable.rowCount > 0
 
 
 def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
@@ -163,7 +191,8 @@ def test_hidden_images_of_a_patient_go_with_the_scores(detected, slicer_app):
         result.brain,
         result.prepared_brain,
     ]
-    slicer.mrmlScene.RemoveNode(result.table)  # an incomplete result can still be removed by its scores
+    slicer.mrmlScene.RemoveNode(result.record)  # an incomplete result can still be removed by its scores
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
     slicer_app.rest()
     assert all(node.GetScene() is not None for node in hidden)
     slicer.mrmlScene.RemoveNode(result.score)
@@ -187,3 +216,51 @@ def test_the_modules_own_test_passes_here_too(slicer_app, engine):
     module = slicer_app.load_module(MODULE)
     engine("replay")
     module.source.AnomalyDetectionTest().runTest()
+
+
+@pytest.mark.parametrize("hardened", [False, True])
+def test_findings_stay_on_a_flair_that_is_moved_alone(detected, slicer_app, hardened):
+    result, number = detected.panel.result, detected.panel.review.selected
+    before = np.append(centre_of(result, number), 1.0)
+    under(slicer_app.scene, TURN, result.flair)
+    if hardened:
+        result.flair.HardenTransform()
+    slicer_app.wait(lambda: stands_with_flair(result))
+    slicer_app.rest()
+    np.testing.assert_allclose(centre_of(result, number), (TURN @ before)[:3], atol=1e-3)
+    bounds = {name: np.zeros(6) for name in ("score", "flair", "segmentation")}
+    for name, found in bounds.items():
+        getattr(result, name).GetRASBounds(found)
+    np.testing.assert_allclose(bounds["score"], bounds["flair"], atol=1e-3)
+    assert result.segmentation.GetTransformNodeID() == result.flair.GetTransformNodeID()
+    assert detected.panel.by_hand.take() is None
+    assert not any(row.edited for row in rows(result.table))
+    assert "changed" not in detected.panel.detect.outcome.text
+
+
+def test_findings_bend_with_the_flair_and_hardening_that_is_said(detected, slicer_app):
+    result = detected.panel.result
+    bending = bent(slicer_app.scene)
+    result.flair.SetAndObserveTransformNodeID(bending.GetID())
+    slicer_app.wait(lambda: stands_with_flair(result))
+    assert result.segmentation.GetParentTransformNode() is bending
+    result.flair.HardenTransform()
+    changed = 'The voxels of "Simulated FLAIR" were changed'
+    slicer_app.wait(lambda: changed in detected.panel.detect.outcome.text)
+    assert not any(row.edited for row in rows(result.table))
+
+
+def test_voxels_of_the_flair_that_are_changed_after_the_detection_are_said(detected, slicer_app):
+    flair = detected.panel.result.flair
+    slicer.util.updateVolumeFromArray(flair, slicer.util.arrayFromVolume(flair)[:, ::-1].copy())
+    changed = 'The voxels of "Simulated FLAIR" were changed'
+    slicer_app.wait(lambda: changed in detected.panel.detect.outcome.text)
+
+
+def test_a_flair_that_was_cropped_in_place_does_not_take_the_findings_to_another_place(detected, slicer_app):
+    result = detected.panel.result
+    before = centre_of(result, 1)
+    slicer.util.updateVolumeFromArray(result.flair, slicer.util.arrayFromVolume(result.flair)[5:].copy())
+    result.flair.SetOrigin(*np.add(result.flair.GetOrigin(), (0, 0, 20)).tolist())
+    slicer_app.wait(lambda: "no longer has the size" in detected.panel.review._summary_line.text)
+    np.testing.assert_allclose(centre_of(result, 1), before)

@@ -19,6 +19,7 @@ from AnomalyDetectionLib.panel import result_folders, slicer_python
 from AnomalyDetectionLib.panel.worklist_section import WorklistSection
 from AnomalyDetectionLib.reporting.dicom_objects import REPORT, SEGMENTATION
 from AnomalyDetectionLib.reporting.worklist_file import Worklist, WorklistEntry, write_worklist
+from AnomalyDetectionLib.scene.findings_table import CATEGORIES, rows
 from made_dicom import MadeStudy
 from made_result_folder import engine_files, result_folder, with_dicom_images
 from PySide6 import QtCore, QtTest
@@ -159,6 +160,71 @@ def test_closing_the_scene_saves_the_review(panel, folder, slicer_app):
     slicer_app.close_scene()
     assert json.loads((folder / "review.json").read_text())["reviewed"] == 1
     assert panel.panel.folders.folder is None
+
+
+def review_on_disk(folder):
+    rows_there = json.loads((folder / "review.json").read_text())["rows"]
+    return [("unreviewed", *CATEGORIES).index(row["category"]) for row in rows_there]
+
+
+@pytest.mark.parametrize("how", ["opened", "reloaded", "outlines made again", "table made again"])
+def test_the_review_of_a_folder_goes_on_being_saved_there_from_a_scene(
+    how, panel, folder, slicer_app, tmp_path
+):
+    panel.panel.folders.open(folder)
+    slicer_app.type("3")
+    slicer_app.wait((folder / "review.json").exists)
+    if how == "opened":
+        slicer_app.save_scene(tmp_path / "study.mrb")
+        slicer_app.open_scene(tmp_path / "study.mrb")
+    elif how == "reloaded":
+        slicer.util.reloadScriptedModule("AnomalyDetection")
+        panel = slicer.modules.AnomalyDetectionWidget
+    else:
+        slicer_app.dialogs.answers.append(qt.QMessageBox.No)
+        part = "table" if how == "table made again" else "segmentation"
+        slicer_app.scene.RemoveNode(getattr(panel.panel.result, part))
+    slicer_app.rest()
+    before = engine_files(folder)
+    panel.panel.review.select(2)
+    slicer_app.type("4")
+    slicer_app.wait(lambda: review_on_disk(folder) == [3, 4, 0])
+    assert panel.panel.folders.folder == folder
+    assert not list(folder.glob("review_*"))
+    assert engine_files(folder) == before
+
+
+def test_a_scene_shows_the_review_that_was_saved_in_its_folder_after_it(panel, folder, slicer_app, tmp_path):
+    panel.panel.folders.open(folder)
+    slicer_app.type("3")
+    assert panel.panel.folders.save()
+    slicer_app.save_scene(tmp_path / "monday.mrb")
+    panel.panel.review.select(2)
+    slicer_app.type("4")
+    slicer_app.open_scene(tmp_path / "monday.mrb")
+    slicer_app.rest()
+    assert [row.category for row in rows(panel.panel.result.table)] == [3, 4, 0]
+    slicer_app.close_scene()
+    assert review_on_disk(folder) == [3, 4, 0]
+
+
+@pytest.mark.parametrize("what", ["gone", "of a later run"])
+def test_a_scene_whose_result_folder_is_no_longer_its_own_says_that_its_review_is_not_saved_there(
+    what, panel, folder, slicer_app, tmp_path
+):
+    panel.panel.folders.open(folder)
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.close_scene()
+    if what == "gone":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        result_folder(folder, {(5, 10, 6): 9.0})
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    slicer_app.rest()
+    assert "no longer saved in the result folder" in panel.panel.detect.outcome.text
+    slicer_app.type("4")
+    slicer_app.close_scene()
+    assert not list(tmp_path.rglob("review.json"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is unwritable to root")

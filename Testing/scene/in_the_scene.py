@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 import slicer
+import vtk
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.scene.volumes import RAS_LPS, affine, ijk_to_ras, oriented_image, vtk_matrix
 from scipy.spatial.transform import Rotation
@@ -43,6 +44,21 @@ def under(scene, matrix, *nodes):
     for node in nodes:
         node.SetAndObserveTransformNodeID(transform.GetID())
     return transform
+
+
+def bent(scene):
+    """A transform that is not linear."""
+    node = scene.AddNewNodeByClass("vtkMRMLTransformNode")
+    spline = vtk.vtkThinPlateSplineTransform()
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    for point in ((0, 0, 0), (50, 0, 0), (0, 50, 0), (0, 0, 50), (50, 50, 50)):
+        source.InsertNextPoint(point)
+        target.InsertNextPoint(point[0] + 0.1 * point[1], point[1], point[2] + 0.002 * point[0] ** 2)
+    spline.SetSourceLandmarks(source)
+    spline.SetTargetLandmarks(target)
+    spline.SetBasisToR()
+    node.SetAndObserveTransformToParent(spline)
+    return node
 
 
 def everything(result):

@@ -30,11 +30,12 @@ from AnomalyDetectionLib.scene.comparison_nodes import (
 from AnomalyDetectionLib.scene.hierarchy import place_under_patient
 from AnomalyDetectionLib.scene.opened_folder import close_result, open_result
 from AnomalyDetectionLib.scene.result import rederive, results_in
+from AnomalyDetectionLib.scene.three_d import show_in_3d
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras, image_of
 from conftest import run_command
 from made_dicom import MadeStudy
 from made_result_folder import FLAIR_GRID, SCORES, result_folder, with_dicom_images
-from result_in_scene import saved_and_opened
+from result_in_scene import a_result, add_study, saved_and_opened, stored_scores
 from synthetic_study import ellipsoid, rotated
 
 LATER = {**SCORES, (4, 6, 6): 6.0, (4, 6, 7): 6.0}
@@ -164,6 +165,27 @@ def test_a_finding_that_came_after_the_comparison_has_no_change(a_slicer_scene, 
     assert change_of(compared, 77) is None
     rederive(a_slicer_scene.scene, a_slicer_scene.logics, result, threshold=5.5, min_patches=1)
     assert not is_of_these_settings(result, compared)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 10.0])
+def test_a_comparison_is_not_said_of_the_findings_of_a_later_run(
+    degrees, a_slicer_scene, earlier_and_later, compared
+):
+    """Nor is the earlier scan shown beside it, nor, on another grid, what else was made to show the result."""
+    scene, grid = a_slicer_scene.scene, rotated(FLAIR_GRID, degrees)
+    result = opened_in(a_slicer_scene, earlier_and_later[1])
+    image = read_image(find_image(open_folder(earlier_and_later[0]), "flair"), "flair")
+    earlier = place_earlier(scene, result, image, compared)
+    surface = show_in_3d(scene, result)
+    keep_comparison(result, compared, "before")
+    t1, flair = (result.t1, result.flair) if degrees == 0 else add_study(scene, grid)
+    stored = stored_scores({(3, 16, 8): 5.0}, flair_grid=grid)
+    again = a_result(a_slicer_scene, t1=t1, flair=flair, stored=stored, replace=result)
+    assert again.score is result.score
+    assert comparison_of(again) is None
+    assert earlier_of(again) is None
+    assert not scene.IsNodePresent(earlier)
+    assert bool(scene.IsNodePresent(surface)) == (degrees == 0)
 
 
 def test_what_cannot_be_the_same_head_is_refused(a_slicer_scene, earlier_and_later, tmp_path):

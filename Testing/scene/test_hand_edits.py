@@ -274,6 +274,44 @@ def test_a_segment_that_the_reader_has_drawn_becomes_a_finding(in_3d, a_slicer_s
     assert "ERR" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("where", ["elsewhere", "there"])
+def test_what_is_drawn_after_a_finding_was_deleted_is_another_finding_unless_it_is_in_its_place(
+    where, a_slicer_scene, result
+):
+    """Slicer 5.10 gives a new segment the first name that is free; the review is that of the deleted finding."""
+    set_category(result.table, 2, 5)
+    before = mask_of_number(result, 2)
+    segmentation = result.segmentation.GetSegmentation()
+    segmentation.RemoveSegment("Segment_2")
+    assert take_edits(result) == [2]
+    mask = a_ball((6, 40, 40)) if where == "elsewhere" else before
+    segment = slicer.vtkSegment()
+    segment.AddRepresentation(BINARY, oriented_image(mask.astype(np.uint8), ijk_to_ras(result.flair)))
+    segmentation.AddSegment(segment, "Segment_2")
+    take_edits(result)
+    numbers = adopt_segments(a_slicer_scene.scene, a_slicer_scene.logics, result)
+    assert numbers == ([4] if where == "elsewhere" else [])
+    assert row_of(result, 2).edited == ("deleted" if where == "elsewhere" else "")
+    assert row_of(result, 2).category == 5
+    number = 4 if where == "elsewhere" else 2
+    assert np.array_equal(mask_of_number(result, number), mask)
+    assert row_of(result, number).category == (0 if where == "elsewhere" else 5)
+
+
+def test_segments_that_have_only_surfaces_are_not_taken_for_deleted_ones(a_slicer_scene, result, tmp_path):
+    """As after "Make source" of the closed surface in the module Segmentations."""
+    before = segment_voxels(result, [1, 2, 3])
+    result.segmentation.CreateClosedSurfaceRepresentation()
+    result.segmentation.GetSegmentation().SetSourceRepresentationName("Closed surface")
+    assert take_edits(result) == []
+    with pytest.raises(InputError, match="only surfaces"):
+        export_labels(result, tmp_path / "labels.nii.gz")
+    assert not list(tmp_path.iterdir())
+    rederived(a_slicer_scene, result, 3.1)
+    assert np.array_equal(segment_voxels(result, [1, 2, 3]), before)
+    assert not any(row.edited for row in rows(result.table))
+
+
 def test_a_scene_of_an_earlier_version_knows_no_edits_and_takes_them(a_slicer_scene, result):
     table = result.table.GetTable()
     for name in ("edited", "voxels"):

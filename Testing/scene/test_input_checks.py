@@ -96,14 +96,23 @@ def test_colours_and_nothing_at_all(scene, flair):
     assert '"nothing" contains no image' in only(problems(empty, flair))
 
 
-def test_a_constant_volume_and_one_with_nan(scene, flair):
+def test_a_constant_volume_and_one_without_any_number(scene, flair):
     flat = add_volume(scene, np.full(SHAPE, 7, np.int16), GRID, "flat")
     assert '"flat" is empty, all its voxels are 7' in only(problems(flat, flair))
-    broken = voxels(dtype=np.float32)
-    broken[3, 3, 3] = np.nan
-    assert '"broken" has voxels that are not numbers' in only(
-        problems(add_volume(scene, broken, GRID, "broken"), flair)
-    )
+    broken = add_volume(scene, np.full(SHAPE, np.nan, np.float32), GRID, "broken")
+    assert '"broken" has only voxels that are not numbers' in only(problems(broken, flair))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_voxels_beyond_the_head_that_are_not_numbers_do_not_bar_a_scan_that_the_engine_reads(
+    value, scene, flair
+):
+    one = voxels(dtype=np.float32)
+    one[:, :, :3] = value
+    t1 = add_volume(scene, one, GRID, "T1")
+    assert problems(t1, flair) == []
+    with_numbers = add_volume(scene, np.where(np.isfinite(one), one, 0), GRID, "T1")
+    assert warnings(t1, flair) == warnings(with_numbers, flair)
 
 
 def test_a_volume_that_is_constant_only_where_it_is_looked_at_is_not_constant(scene, flair):

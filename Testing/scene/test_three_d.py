@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from AnomalyDetectionLib.scene.result import remove_result
+import pytest
+from AnomalyDetectionLib.scene.result import remove_result, show_again
+from AnomalyDetectionLib.scene.result_nodes import EARLIER, place_aside
 from AnomalyDetectionLib.scene.three_d import show_in_3d, show_surface_of
-from result_in_scene import a_result
+from result_in_scene import a_result, add_study
 from synthetic_study import FLAIR_GRID, prepared_study
+
+from scene.in_the_scene import rigid, under
 
 
 def test_the_brains_surface_lies_on_the_brain_faintly_and_in_no_slice(a_slicer_scene):
@@ -33,6 +37,27 @@ def test_it_is_made_once_moves_with_the_flair_and_goes_with_the_result(a_slicer_
     assert show_in_3d(scene, result).GetParentTransformNode() is transform
     remove_result(scene, result)
     assert model.GetScene() is None
+
+
+@pytest.mark.parametrize("hardened", [False, True])
+def test_surface_and_earlier_scan_stay_on_a_flair_that_is_moved_alone(a_slicer_scene, hardened):
+    scene, logics = a_slicer_scene.scene, a_slicer_scene.logics
+    result = a_result(a_slicer_scene)
+    model = show_in_3d(scene, result)
+    _, earlier = add_study(scene, name="earlier ")
+    place_aside(result, EARLIER, earlier)
+    under(scene, rigid(shift=(10, -20, 30)), result.flair)
+    if hardened:
+        result.flair.HardenTransform()
+    before = model.GetPolyData().GetBounds()
+    for _ in range(2):  # once is enough
+        show_again(scene, logics, result)
+    bounds, flairs, earliers = np.zeros(6), np.zeros(6), np.zeros(6)
+    model.GetRASBounds(bounds)
+    np.testing.assert_allclose(bounds, np.add(before, np.repeat((10, -20, 30), 2)), atol=1e-3)
+    result.flair.GetRASBounds(flairs)
+    earlier.GetRASBounds(earliers)
+    np.testing.assert_allclose(earliers, flairs, atol=1e-3)
 
 
 def test_only_the_surface_of_the_result_that_is_shown_is_seen(a_slicer_scene):

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slicer_scene import add_like, add_volume
 
-from scene.in_the_scene import rigid, sheared, under
+from scene.in_the_scene import bent, rigid, sheared, under
 
 ONE_SCENE_IS_ENOUGH = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -62,21 +62,6 @@ def chained(scene, node, *matrices):
     child = node
     for matrix in matrices:
         child = under(scene, matrix, child)
-    return node
-
-
-def bent(scene):
-    """A transform that is not linear."""
-    node = scene.AddNewNodeByClass("vtkMRMLTransformNode")
-    spline = vtk.vtkThinPlateSplineTransform()
-    source, target = vtk.vtkPoints(), vtk.vtkPoints()
-    for point in ((0, 0, 0), (50, 0, 0), (0, 50, 0), (0, 0, 50), (50, 50, 50)):
-        source.InsertNextPoint(point)
-        target.InsertNextPoint(point[0] + 0.1 * point[1], point[1], point[2] + 0.002 * point[0] ** 2)
-    spline.SetSourceLandmarks(source)
-    spline.SetTargetLandmarks(target)
-    spline.SetBasisToR()
-    node.SetAndObserveTransformToParent(spline)
     return node
 
 

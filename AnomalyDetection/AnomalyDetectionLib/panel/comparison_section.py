@@ -33,6 +33,7 @@ class ComparisonSection:
         self._job: ComparisonJob | None = None
         self._earlier: Result | Path | None = None
         self._later: Result | None = None
+        self._scores: Any = None  # the voxels of the result that is compared: those of another run are others
         self._offered: list[Result] = []
         self._filling = False
         self._number: int | None = None
@@ -90,8 +91,10 @@ class ComparisonSection:
 
     def compare(self, earlier: Result | Path) -> None:
         """Start to compare the current result with an earlier one."""
-        result = self._panel.result
-        if result is None or self.running or not self._panel.detect.installed():
+        if self._panel.result is None or self.running or not self._panel.detect.installed():
+            return
+        result = self._panel.result  # Slicer can be used while packages are installed
+        if result is None:
             return
         self._panel.by_hand.take(adopt=True)
         try:
@@ -106,6 +109,7 @@ class ComparisonSection:
             say(self._panel.ui.changeLabel, str(error), "error")
             return
         self._earlier, self._later = earlier, result
+        self._scores = result.score.GetImageData()
         say(self._panel.ui.changeLabel, _("Comparing: the earlier FLAIR is being aligned."))
         self._timer.start()
         self.refresh()
@@ -126,6 +130,8 @@ class ComparisonSection:
         there = self._panel.scene.IsNodePresent(result.score)
         try:
             comparison = job.finish()
+            if there and result.score.GetImageData() is not self._scores:
+                raise InputError(_("Anomalies were detected anew meanwhile: compare again."))
             if there:
                 with slicer.util.WaitCursor():
                     nodes.keep_comparison(result, comparison, self._name_of(earlier))

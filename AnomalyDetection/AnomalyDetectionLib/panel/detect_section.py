@@ -29,6 +29,7 @@ class DetectSection:
         self._job_pair: tuple[Any, ...] = ()
         self._ready: Result | None = None
         self._outcome_of: tuple[Any, ...] = ()
+        self._installing = False
         self._timer = timer(POLL_MS, self._poll, repeat=True)
         self.standby = Standby(panel.logic.standby)
         ui = panel.ui
@@ -53,6 +54,8 @@ class DetectSection:
         ui, problems = self._panel.ui, self._panel.inputs.problems()
         if self.running:
             reason = _("A detection is running: cancel it, or wait.")
+        elif self._installing:
+            reason = _("Python packages are being installed: wait.")
         elif problems:
             reason = "\n".join(problems)
         else:
@@ -76,6 +79,9 @@ class DetectSection:
             return
         self._outcome_of = self._panel.pair
         if not self.installed():
+            return
+        self._panel.refresh()  # Slicer can be used while packages are installed
+        if not self._panel.ui.detectButton.enabled:
             return
         self._panel.by_hand.take(adopt=True)
         replace = self._to_replace()
@@ -235,8 +241,9 @@ class DetectSection:
     def installed(self) -> bool:
         """Whether the engine can run; asks to install missing packages."""
         missing = first_run.missing_requirements()
-        if not missing:
-            return True
+        if not missing or self._installing:
+            return not missing
+        self._installing = True
         try:
             ready = first_run.install(
                 missing,
@@ -247,6 +254,9 @@ class DetectSection:
             self._say(str(error), "error")
             self.show_log(getattr(error, "instructions", ""))
             return False
+        finally:
+            self._installing = False
+            self._panel.refresh()
         refused = _(
             "Nothing was installed: click Detect anomalies again and agree, as the detection needs the packages."
         )
@@ -254,6 +264,7 @@ class DetectSection:
         return bool(ready)
 
     def _say_installing(self, text: str) -> None:
+        self._panel.refresh()
         self._say(text)
         slicer.app.processEvents()
 

@@ -22,6 +22,8 @@ from .remarks import remarks
 from .widgets import say
 
 LAST_FOLDER = "AnomalyDetection/ExportFolder"
+LONGEST_NAME = 120
+"""Bytes of a file's name without its ending: most systems take 255, Windows 260 for the whole path."""
 
 
 class ExportSection:
@@ -135,7 +137,9 @@ class ExportSection:
         chosen = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, self._last_folder())
         if chosen:
             folder = Path(chosen) / (_file_name(result.segmentation.GetName()) + ending)
-            self._write(lambda: write(result, folder), folder, notes)
+            # It may be of another patient whose FLAIR has the same name.
+            if not folder.exists() or self._may_replace(folder):
+                self._write(lambda: write(result, folder), folder, notes)
 
     def _to_file(
         self, kind: str, suffix: str, write: Callable[..., Any], *, name: str = "", **options: bool
@@ -148,12 +152,15 @@ class ExportSection:
         if isinstance(chosen, (tuple, list)):  # with the filter that was chosen, in some bindings of Qt
             chosen = chosen[0]
         if chosen:
-            path = Path(chosen if chosen.lower().endswith(suffix) else chosen + suffix)
+            path = export.with_suffix(Path(chosen), suffix)
             # The dialog has only checked the name as it was typed.
-            question = _("{path} already exists. Replace it?").format(path=path)
-            unasked = str(path) != chosen and path.exists()
-            if not unasked or slicer.util.confirmOkCancelDisplay(question):
+            unasked = path != Path(chosen) and path.exists()
+            if not unasked or self._may_replace(path):
                 self._write(lambda: write(result, path, **options), path)
+
+    def _may_replace(self, path: Path) -> bool:
+        question = _("{path} already exists. Replace it?").format(path=path)
+        return bool(slicer.util.confirmOkCancelDisplay(question))
 
     def _write(self, write: Callable[[], Any], path: Path, notes: Sequence[str] = ()) -> None:
         try:
@@ -182,5 +189,6 @@ class ExportSection:
 
 
 def _file_name(name: str) -> str:
-    """A node's name as a valid file name on any system."""
-    return re.sub(r'[\\/:*?"<>|\s]+', "_", name).strip("_") or "findings"
+    """A node's name as a valid file name on any system, with room for an ending."""
+    valid = re.sub(r'[\\/:*?"<>|\s\x00-\x1f]+', "_", name).encode("utf-8", "ignore")[:LONGEST_NAME]
+    return valid.decode("utf-8", "ignore").strip("_.") or "findings"

@@ -149,7 +149,11 @@ def install(missing: Sequence[str], *, ask: Callable[[str], bool], progress: Cal
     importlib.invalidate_caches()
     left = missing_requirements()
     if left:
-        raise _failure(_("{names} is still missing").format(names=", ".join(_names(left))))
+        raise _failure(
+            _("{names} is still missing, perhaps until Slicer is started again").format(
+                names=", ".join(_names(left))
+            )
+        )
     return True
 
 
@@ -198,8 +202,9 @@ def by_hand(missing: Sequence[str]) -> str:
 
 def _is_there(package: Package) -> bool:
     try:
-        there, wanted = _version(metadata.version(package.name)), _version(package.at_least)
-    except metadata.PackageNotFoundError:
+        # None: an installation that was interrupted has left a record without a version
+        there, wanted = _version(metadata.version(package.name) or ""), _version(package.at_least)
+    except (metadata.PackageNotFoundError, KeyError):
         return False
     return there == wanted if package.exactly else there >= wanted
 
@@ -282,12 +287,26 @@ def _reason(error: Exception, printed: str) -> str:
 
 
 def _failure(reason: str) -> InstallationError:
-    return InstallationError(
-        _(
-            "The packages could not be installed ({reason}): look at the network or the proxy and click Detect"
-            " anomalies again, or install them by hand as Details says."
-        ).format(reason=reason.strip().splitlines()[-1] if reason.strip() else _("no reason given")),
-        by_hand(missing_requirements()),
+    sentence = _("The packages could not be installed ({reason}): {remedy}.").format(
+        reason=reason.strip().splitlines()[-1] if reason.strip() else _("no reason given"),
+        remedy=_remedy(reason),
+    )
+    return InstallationError(sentence, by_hand(missing_requirements()))
+
+
+def _remedy(reason: str) -> str:
+    """What to do about it, by the error numbers of the system, as its words are in the user's language."""
+    if re.search(r"Errno (28|122)\b|WinError 112\b", reason):
+        return _(
+            "free some space on the disks of Slicer and of temporary files, and click Detect anomalies again"
+        )
+    if re.search(r"Errno (1|13|30)\b|WinError (5|32)\b", reason):
+        return _(
+            "Slicer's folder {folder} cannot be written. Close other Slicers and start this one once as an administrator,"
+            " or install Slicer into a folder of your own, and click Detect anomalies again"
+        ).format(folder=sys.prefix)
+    return _(
+        "look at the network or the proxy and click Detect anomalies again, or install them by hand as Details says"
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
+from ..errors import InputError
 from ..scene.nodes import Logics
 from ..scene.orphans import all_recreatable, hide_orphans, orphans_in, remove_orphans
-from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in
+from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in, show_again
+from ..scene.result_nodes import can_be_made_again, make_again
 from ..scene.view_layout import is_side_by_side
 from .advanced_section import AdvancedSection
 from .comparison_section import ComparisonSection
@@ -18,6 +21,7 @@ from .display_section import DisplaySection
 from .export_section import ExportSection
 from .inputs_section import InputsSection
 from .manual_edits import ManualEdits
+from .moved_flair import MovedFlair
 from .result_folders import ResultFolders
 from .review_section import ReviewSection
 from .shortcuts import Shortcuts
@@ -54,6 +58,7 @@ class Panel:
         self.display = DisplaySection(self)
         self.views = Views(self)
         self.by_hand = ManualEdits(self)
+        self.moved = MovedFlair(self)
         self.earlier = ComparisonSection(self)
         self.review = ReviewSection(self)
         self.export = ExportSection(self)
@@ -116,7 +121,9 @@ class Panel:
         shown = () if result is None else (result.score.GetID(), result.table.GetID())
         if shown != self._shown:
             first, self._shown = self._shown is None, shown
+            self.folders.take(result)
             self.by_hand.follow(result)
+            self.moved.follow(result)
             self.display.take(result)
             self.review.take(result)
             self.earlier.take(result)
@@ -222,6 +229,7 @@ class Panel:
         self.detect.stop()
         self.display.forget()
         self.by_hand.stop()
+        self.moved.stop()
         self._timer.stop()
         self.set_parameters(None)
 
@@ -236,6 +244,7 @@ class Panel:
         self.keys.disconnect()
         self.views.stop()
         self.by_hand.stop()
+        self.moved.stop()
         self.detect.stop()
         self.display.forget()
         self.review.nearest.stop()
@@ -275,17 +284,37 @@ class Panel:
             self.views.keep_off_other_patients()
 
     def _ask_about_orphans(self) -> None:
-        """Ask whether to delete the rest of a result whose volume was deleted."""
+        """Ask whether to delete the rest of a result of which a part was deleted; else make outlines and table again."""
         orphans = orphans_in(self.scene)
         if not orphans:
             return
         hide_orphans(self.scene, orphans)
+        curable = [node for node in orphans if can_be_made_again(node)]
         text = _(
             "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
             " and its findings with your review?"
         )
+        if curable:
+            text = _(
+                "The outlines or the table of a result were deleted. Delete the rest of that result as well: its"
+                ' scores, and its findings with your review? "No" makes outlines and table again.'
+            )
         delete = all_recreatable(orphans) or bool(slicer.util.confirmYesNoDisplay(text))
-        remove_orphans(self.scene, orphans, delete)
+        for node in [] if delete else curable:
+            self._make_again(node)
+        remove_orphans(self.scene, orphans if delete else orphans_in(self.scene), delete)
+
+    def _make_again(self, score: Any) -> None:
+        """Make the outlines or the table of a result again."""
+        result = make_again(self.scene, score)
+        if result is None:
+            return
+        with contextlib.suppress(InputError):  # the volumes were not saved with the scene
+            show_again(self.scene, self.logics, result)
+        if self.is_of_pair(result):
+            self.show(result)
+        else:
+            self.display.keep_out_of_sight(result)
 
     def _result_chosen(self, node: Any) -> None:
         """Show the result that the user has chosen."""

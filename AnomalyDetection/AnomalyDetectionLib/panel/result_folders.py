@@ -14,7 +14,8 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..reporting.result_folder import ImageNotFoundError, ResultFolder, ResultImage, find_image, open_folder
-from ..scene.opened_folder import OpenedResult, close_result, open_result
+from ..scene.opened_folder import OpenedResult, close_result, open_again, open_result, remember
+from ..scene.result import Result
 from ..scene.saved_review import save_review
 from .remarks import remarks
 from .widgets import say, timer
@@ -75,6 +76,22 @@ class ResultFolders:
         self._panel.detect.tell([*opened.remarks, *remarks(opened.result)])
         return True
 
+    def take(self, result: Result | None) -> None:
+        """Called before another result is shown: one that a saved scene has of a folder is saved there again."""
+        there = self._there()
+        if result is None or (there is not None and there.result.score is result.score):
+            return
+        try:
+            opened = open_again(self._panel.scene, self._panel.logics, result)
+        except InputError as error:
+            self._panel.detect.tell([str(error)])
+            return
+        if opened is not None and self.save():
+            self._forget()
+            self._follow(opened)
+            if opened.remarks:
+                self._panel.detect.tell(list(opened.remarks))
+
     def save(self, *, viewed: bool = False) -> bool:
         """Save the review, if it has changed; False if that failed, which is shown to the user."""
         self._timer.stop()
@@ -86,7 +103,9 @@ class ResultFolders:
         except InputError as error:
             self._say(str(error), "error")
             return False
-        self._opened = replace(opened, saved=saved)
+        if saved != opened.saved:
+            self._opened = replace(opened, saved=saved)
+            remember(self._opened)
         if notes:
             self._say("\n".join(notes), "warning")
         self._panel.worklist.show()
@@ -157,6 +176,7 @@ class ResultFolders:
 
     def _follow(self, opened: OpenedResult) -> None:
         self._opened = opened
+        remember(opened)
         for node in (opened.result.table, opened.result.record):
             tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)
             self._observed.append((node, tag))

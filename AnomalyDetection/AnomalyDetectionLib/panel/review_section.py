@@ -164,11 +164,14 @@ class ReviewSection:
         result = self._panel.result
         if result is None:
             return
+        problem = ""
         try:
             show_again(self._panel.scene, self._panel.logics, result)
         except InputError as error:
-            self.tell(str(error), "error")
+            problem = str(error)
         self._panel.findings_changed()
+        if problem:
+            self.tell(problem, "error")
 
     def show_selected(self) -> None:
         """Move the visible slice views to the selected finding, and emphasise its outline."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,15 @@ CHOSEN = "QPushButton:checked { background-color: palette(highlight); color: pal
 """Style of checked buttons, whose pressed state is hardly visible in the dark style."""
 
 
+_LONG_WORD = re.compile(r"([^\s/-]{12,29}[_\\]|[^\s/-]{30})(?=[^\s/-])")
+"""What a line may be broken after, beside the places where Qt does, as in a path or the name of a series."""
+
+
 def say(label: Any, text: str, kind: str = "") -> None:
     """Set the text of a label; an empty label takes no space. `kind`: "", "error", "warning" or "good"."""
     dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
-    label.text = text
+    # Slicer makes the panel as wide as the longest word; a picture is one, too.
+    label.text = text if "<img" in text else _LONG_WORD.sub("\\1\u200b", text)
     label.styleSheet = f"color: {(ON_DARK if dark else ON_LIGHT)[kind]};" if kind else ""
     label.visible = bool(text)
 

@@ -74,6 +74,7 @@ class ResultFolder:
         folder: the folder that was opened.
         name: of the scan: "sub-01_ses-2", or the folder's name.
         record_file: findings.json, or its name in a BIDS dataset; record: its content.
+        sha256: of the record when it was read; different for every run.
         score, labels: images on the FLAIR's grid.
         score_map: the folder of the kept scores; None if they were not kept.
         review: the path of the reader's review, whether it exists or not.
@@ -83,15 +84,11 @@ class ResultFolder:
     name: str
     record_file: Path
     record: Mapping[str, Any]
+    sha256: str
     score: Path
     labels: Path
     score_map: Path | None
     review: Path
-
-    @property
-    def sha256(self) -> str:
-        """SHA256 of the record; different for every run."""
-        return sha256_of(self.record_file)
 
     @property
     def subject(self) -> str:
@@ -143,14 +140,14 @@ def open_folder(folder: Path) -> ResultFolder:
             "one scan of `bids`."
         )
     stored = folder / FOLDER
-    content = _read_record(record)
+    content, sha256 = _read_record(record), sha256_of(record)
     for path in (score, labels):
         if not path.is_file():
             raise InputError(
                 f"The result in {display_path(folder)} is not complete ({path.name} is missing): detect again."
             )
     kept = stored if (stored / SCORE_RECORD).is_file() else None
-    return ResultFolder(folder, name, record, content, score, labels, kept, review)
+    return ResultFolder(folder, name, record, content, sha256, score, labels, kept, review)
 
 
 def find_image(

@@ -13,13 +13,10 @@ from ..errors import InputError
 from ..grid import Grid
 from ..reporting.result_comparison import Comparison
 from .result import Result, settings_of
-from .result_nodes import place_aside, reference_of
+from .result_nodes import COMPARISON, EARLIER, place_aside, reference_of
 from .view_layout import T1_VIEW, label_views, show_volumes
 from .volumes import RAS_LPS, affine, array_view, fill, ijk_to_ras, image_data, matrix_between
 from .window_level import flair_window, show_window
-
-_ATTRIBUTE = "AnomalyDetection.Comparison"
-ROLE = "earlier_flair"
 
 MOST_VOXELS = 200_000  # number of brain voxels that the grey values are sampled from at most
 
@@ -29,12 +26,12 @@ def keep_comparison(result: Result, comparison: Comparison, name: str) -> None:
 
     `name`: of the earlier result, to show to the user.
     """
-    result.record.SetAttribute(_ATTRIBUTE, json.dumps({"name": name, **comparison.plain}))
+    result.record.SetAttribute(COMPARISON, json.dumps({"name": name, **comparison.plain}))
 
 
 def comparison_of(result: Result) -> tuple[Comparison, str] | None:
     """The comparison stored with a result, and the name of the earlier result; None if there is none."""
-    text = result.record.GetAttribute(_ATTRIBUTE)
+    text = result.record.GetAttribute(COMPARISON)
     try:
         plain = json.loads(text or "null")
         return None if plain is None else (Comparison.of(plain), str(plain.get("name", "")))
@@ -69,7 +66,7 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     node = earlier_of(result)
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-        place_aside(result, ROLE, node)
+        place_aside(result, EARLIER, node)
     taken = " ".join(part for part in ("Earlier FLAIR", comparison.dates[0]) if part)
     node.SetName(scene.GenerateUniqueName(f"{taken} ({result.flair.GetName()})"))
     fill(node, data, result.flair, matrix)
@@ -91,12 +88,13 @@ def _in_the_brain(node: Any, result: Result) -> np.ndarray:
     there = np.linalg.inv(ijk_to_ras(node)) @ ijk_to_ras(result.flair)
     at = np.rint(inside @ there[:3, :3].T + there[:3, 3]).astype(int)
     at = at[np.all((at >= 0) & (at < voxels.shape[::-1]), axis=1)]
-    return voxels[tuple(at[:, ::-1].T)] if len(at) else voxels.ravel()
+    values = voxels[tuple(at[:, ::-1].T)] if len(at) else voxels.ravel()
+    return values[np.isfinite(values)]
 
 
 def earlier_of(result: Result) -> Any:
     """The volume node of the earlier FLAIR; None if there is none."""
-    return result.score.GetNodeReference(reference_of(ROLE))
+    return result.score.GetNodeReference(reference_of(EARLIER))
 
 
 def show_beside(scene: Any, result: Result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..files.run_folders import remove_leftovers
 from .engine_job import EngineJob, StandbyEngine
 from .nodes import Logics
 from .result import Result, add_result, provenance_of, settings_of
-from .volumes import study_files
+from .volumes import array_view, quoted, study_files
 
 RESULTS, JOB = "results", "job.json"
 """The folder of the engine's results and the job file, within the folder of the run."""
@@ -67,6 +68,7 @@ class DetectionJob(EngineJob):
         super().__init__(temporary)
         try:
             files = study_files(inputs.t1, inputs.flair, inputs.brain_mask, self._folder)
+            self._voxels = zlib.crc32(array_view(inputs.flair))
             self._names = {
                 str(files[kind]): node.GetName()
                 for kind, node in (
@@ -91,7 +93,8 @@ class DetectionJob(EngineJob):
     def finish(self) -> Result:
         """Load the results of a finished run into the scene; removes the run's folder.
 
-        Raises an InputError if the run failed or was cancelled, or the FLAIR is no longer in the scene.
+        Raises an InputError if the run failed or was cancelled, or the FLAIR is no longer in the scene, or no longer the
+        image that was analysed.
         """
         try:
             if self.state != "done":
@@ -101,6 +104,10 @@ class DetectionJob(EngineJob):
                     raise InputError(
                         f"{node.GetName()} was removed from the scene during the detection: load it and detect again. Nothing was changed."
                     )
+            if zlib.crc32(array_view(self._inputs.flair)) != self._voxels:
+                raise InputError(
+                    f"The voxels of {quoted(self._inputs.flair)} were changed during the detection: detect again. Nothing was changed."
+                )
             stored, provenance = read_job_results(self._folder / RESULTS)
             settings = provenance["settings"]["scoring"]
             threshold, min_patches = settings["threshold"], settings["min_patches"]

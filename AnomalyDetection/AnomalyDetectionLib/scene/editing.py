@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.voxels import voxels_of
-from .finding_row import ADDED, CHANGED, DELETED
+from .finding_row import ADDED, CHANGED, DELETED, FindingRow
 from .findings_table import add_row, known_row, rows, set_edit
-from .hand_edits import edited_row, new_row
+from .hand_edits import edited_row, mask_of, new_row
 from .nodes import Logics
 from .places import voxel_at
 from .region_growing import grow_lesion
@@ -44,8 +44,11 @@ def take_edits(result: Result) -> list[int]:
     scores, first = score_map_of(result), detected_in(result)
     detected = voxels_of(first.labels)
     changed = [row for row in present if row.number in numbers]
-    for row in changed:
+    for row in list(changed):
         mask = segment_voxels(result, [row.number]) > 0
+        if _is_another_lesion(row, mask):
+            changed.remove(row)  # `adopt_segments` makes a finding of it
+            continue
         if not mask.any():
             set_edit(result.table, edited_row(row, mask, known == row.number, DELETED, scores))
             continue
@@ -55,13 +58,19 @@ def take_edits(result: Result) -> list[int]:
     return [row.number for row in changed]
 
 
+def _is_another_lesion(row: FindingRow, mask: np.ndarray) -> bool:
+    """Whether a segment is not that of the finding that the reader has deleted: Slicer gives its name to the next one."""
+    detected = mask_of(row.detected, mask.shape)
+    return row.edited == DELETED and bool(detected.any()) and not bool((mask & detected).any())
+
+
 def adopt_segments(scene: Any, logics: Logics, result: Result) -> list[int]:
     """Turn segments that the reader has added into findings; empty segments are ignored.
 
     Returns the numbers of the new findings. Raises an InputError if a volume of the result has no voxels.
     """
     segmentation = result.segmentation.GetSegmentation()
-    ours = {segment_id(row.number) for row in rows(result.table)}
+    ours = {segment_id(row.number) for row in rows(result.table) if row.edited != DELETED}
     added = [name for name in segmentation.GetSegmentIDs() if name not in ours]
     numbers = []
     for name in added:

@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,9 @@ def export_pictures(
     *,
     accepted_only: bool = False,
 ) -> list[Path]:
-    """Export one picture for each finding, finding_001.png and so on; other files in the folder are kept.
+    """Export one picture for each finding, finding_001.png and so on.
+
+    Those of an earlier export in the folder, perhaps of another patient, are removed; other files are kept.
 
     If the model that made the result is available, each also shows the most similar normal tissue.
 
@@ -137,7 +139,8 @@ def export_pictures(
     scores, findings = score_map_of(result), findings_of(result)
     numbers = numbers_wanted(result, accepted_only)
     names = [f"finding_{number:03d}.png" for number in numbers]
-    with atomic_folder(Path(folder)) as beside:
+    earlier = [PurePosixPath(path.name) for path in Path(folder).glob("finding_[0-9]*.png")]
+    with atomic_folder(Path(folder), earlier) as beside:
         for done, (number, name) in enumerate(zip(numbers, names, strict=True)):
             if progress is not None:
                 progress(done, len(numbers))
@@ -224,12 +227,13 @@ def _text(note: str) -> str:
 
 
 def with_suffix(path: Path, suffix: str) -> Path:
-    """The path with this suffix; a part of it that is already there (".nrrd" of ".seg.nrrd") is replaced."""
-    path = Path(path)
-    if path.name.lower().endswith(suffix):
+    """The path with this suffix; a part of it that is already there (".nii" or ".gz" of ".nii.gz") is replaced."""
+    path, name = Path(path), Path(path).name
+    if name.lower().endswith(suffix):
         return path
-    last = "." + suffix.rpartition(".")[2]
-    name = path.name[: -len(last)] if path.name.lower().endswith(last) else path.name
+    for part in reversed(suffix.split(".")[1:]):
+        if name.lower().endswith(f".{part}"):
+            name = name[: -len(part) - 1]
     return path.with_name(name + suffix)
 
 

@@ -101,12 +101,9 @@ def _volume_problems(node: Any, role: str) -> list[str]:
     some = voxels[tuple(slice(None, None, max(1, size // 32)) for size in voxels.shape)]
     if some.min() == some.max() and voxels.min() == voxels.max():
         return [f"{quoted(node)} is empty, all its voxels are {voxels.flat[0]:g}: choose the original scan."]
-    # The sum is not finite if any voxel is not, and is three times as fast as testing each voxel.
-    with np.errstate(over="ignore", invalid="ignore"):
-        surely_finite = voxels.dtype.kind != "f" or bool(np.isfinite(voxels.sum()))
-    if not surely_finite and not np.isfinite(voxels).all():
+    if not np.isfinite(some).any() and not np.isfinite(voxels).any():  # NaN beyond the head does not matter
         return [
-            f"{quoted(node)} has voxels that are not numbers (NaN or infinite): load the original scan again."
+            f"{quoted(node)} has only voxels that are not numbers (NaN or infinite): load the original scan again."
         ]
     return []
 

@@ -13,21 +13,24 @@ import SimpleITK as sitk
 
 from ..detection.numbering import FindingNumbers
 from ..errors import InputError
+from ..files.text import display_path
 from ..grid import Grid
-from ..reporting.result_folder import ResultFolder, ResultImage, identity_of, read_image
+from ..reporting.result_folder import ResultFolder, ResultImage, identity_of, open_folder, read_image
 from ..reporting.result_scores import findings_of_folder, scores_of
 from .hierarchy import item_above, place_under_patient, remove_patient_if_empty
 from .nodes import Logics
 from .result import Result, add_result, hide_hints, remove_result, why_fixed
 from .result_nodes import remove_node
 from .result_record import read_record, record_text
-from .saved_review import SavedReview, restore_review
+from .saved_review import SavedReview, restore_review, review_again
 from .volumes import RAS_LPS, affine, image_data, vtk_matrix
 
 OPENED = "AnomalyDetection.OpenedFrom"
 """Attribute of a volume that was loaded with a result folder and is removed with it."""
 
 _FILES = "AnomalyDetection.DicomFiles"
+_SAVED = "AnomalyDetection.SavedReview"
+"""Attribute of a result's record: folder, its run, and the state of the review on the disk, to be saved with the scene."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,32 @@ def open_result(
     if why_fixed(result):
         sentences.append(why_fixed(result))
     return OpenedResult(folder, result, saved, (*sentences, *remarks))
+
+
+def remember(opened: OpenedResult) -> None:
+    """Store with the result which folder it is of, so that `open_again` finds it in a saved scene."""
+    saved = opened.folder.folder.absolute(), opened.folder.sha256, opened.saved.content, opened.saved.on_disk
+    opened.result.record.SetAttribute(_SAVED, json.dumps(saved, default=str))
+
+
+def open_again(scene: Any, logics: Logics, result: Result) -> OpenedResult | None:
+    """The opened result of a saved scene, whose review is saved in its folder again; None if it is not of a folder.
+
+    Raises an InputError if the folder is gone or has another run's result.
+    """
+    try:
+        place, sha256, content, on_disk = map(str, json.loads(result.record.GetAttribute(_SAVED) or ""))
+    except (ValueError, TypeError):  # a scene may come from anywhere
+        return None
+    kept = f"The review is no longer saved in the result folder {display_path(place)}, only with the scene"
+    try:
+        folder = open_folder(Path(place))
+    except InputError as error:
+        raise InputError(f"{kept}: the folder is gone, or its result cannot be read.") from error
+    if folder.sha256 != sha256:
+        raise InputError(f"{kept}: the folder has the result of a later run now; open it to review that.")
+    saved, remarks = review_again(scene, logics, result, folder, SavedReview(content, on_disk))
+    return OpenedResult(folder, result, saved, tuple(remarks))
 
 
 def close_result(scene: Any, result: Result) -> None:

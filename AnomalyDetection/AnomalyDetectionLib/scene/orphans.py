@@ -1,28 +1,27 @@
-"""Remaining nodes of results whose FLAIR or scores were deleted."""
+"""Remaining nodes of results of which a part was deleted."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .nodes import nodes_of_class
-from .result_nodes import ROLE, SHOWING, reference_of, remove_node
+from .result_nodes import ROLE, SHOWING, missing_parts, remove_node
 
 _KEPT = "AnomalyDetection.Kept"
 
 
 def orphans_in(scene: Any) -> list[Any]:
-    """The nodes of results whose FLAIR or scores were deleted, except those that the user wants to keep."""
+    """The nodes of results that lack a part, such as FLAIR, scores or outlines, except those that the user wants to keep."""
     if scene.IsBatchProcessing():  # the scene is being opened or closed and may be incomplete
         return []
     nodes = map(scene.GetNthNode, range(scene.GetNumberOfNodes()))
     ours = [node for node in nodes if node.GetAttribute(ROLE)]
     belonging = set()
     for node in ours:
-        of_flair = node.GetNodeReference(reference_of("flair")) is not None
         if (
             node.GetAttribute(ROLE) == "score"
             and node.GetAttribute("AnomalyDetection.Result") == "1"
-            and of_flair
+            and not missing_parts(node)
         ):
             roles: list[str] = []
             node.GetNodeReferenceRoles(roles)

@@ -47,8 +47,10 @@ def grow_lesion(
     here = (z, y, x)
     away = np.linalg.norm((np.indices(tuple(high - low)).reshape(3, -1).T - here) * mm, axis=1)
     away = away.reshape(tuple(high - low))
-    tissue = brain[place] & (away <= REACH_MM)
-    grown = _by_image(flair[place].astype(np.float64), tissue, here, mm)
+    values = flair[place].astype(np.float64)
+    known = np.isfinite(values)
+    tissue = brain[place] & (away <= REACH_MM) & known
+    grown = _by_image(np.where(known, values, 0.0), tissue, here, mm)
     if grown is None:
         grown = _by_image(scores[place].astype(np.float64), tissue, here, mm, bright_only=True)
     if grown is None:

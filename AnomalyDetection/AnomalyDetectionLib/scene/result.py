@@ -33,6 +33,7 @@ from .result_nodes import (
     connect,
     fill_volumes,
     follow_flair,
+    forget_shown,
     name_nodes,
     new_nodes,
     place,
@@ -97,6 +98,8 @@ def add_result(
         fill_volumes(result, stored)
         t1_grid = (dict(provenance).get("inputs") or {}).get("t1", {}).get("grid")
         result = with_aligned_t1(scene, result, stored.record, t1_grid)
+        if replace is not None:
+            forget_shown(scene, result, other_grid=old is None)
         if replace is not None and old is None:
             replace_rows(result.table, [])
             remove_findings(result.segmentation)
@@ -137,10 +140,13 @@ def rederive(scene: Any, logics: Logics, result: Result, *, threshold: float, mi
 
 
 def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
-    """Update table, segments and colours after an edit. Raises an InputError if a volume has no voxels."""
+    """Update table, segments and colours after an edit, or after the FLAIR was moved.
+
+    Raises an InputError if a volume has no voxels, or the FLAIR has another size now.
+    """
     findings = findings_of(result)
-    write_rows(result.table, findings)
     follow_flair(result)  # segments are compared with the score volume, so both move with the FLAIR
+    write_rows(result.table, findings)
     show_findings(result.segmentation, findings, result.flair, result.table)
     _hide(result)
     show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))

@@ -20,7 +20,7 @@ from .findings_table import rows
 from .hierarchy import hierarchy_of, place_beside
 from .nodes import nodes_of_class
 from .result_record import read_record
-from .volumes import RAS_LPS, affine, fill, ijk_to_ras, image_data, matrix_between, stand_under
+from .volumes import RAS_LPS, affine, fill, ijk_to_ras, image_data, matrix_between, stand_under, vtk_matrix
 
 _NODES = {
     "score": ("Anomaly score", "vtkMRMLScalarVolumeNode"),
@@ -38,6 +38,12 @@ _NODES = {
 
 SHOWING = ("brain_surface", "numbers", "earlier_flair")
 """Nodes that are created when a result is shown, and can be recreated at any time."""
+
+EARLIER = "earlier_flair"
+"""The role of the earlier FLAIR that a result was compared with."""
+
+COMPARISON = "AnomalyDetection.Comparison"
+"""Attribute of a result's record: its comparison with an earlier result."""
 
 INTERMEDIATE_FOLDER = "Intermediate volumes"
 
@@ -91,6 +97,7 @@ class Result:
 
 _ROLES = tuple(field.name for field in dataclasses.fields(Result))
 _OPTIONAL = ("t1", "aligned_t1")
+_DERIVED = ("segmentation", "table")
 
 
 def results_in(scene: Any) -> list[Result]:
@@ -101,12 +108,9 @@ def results_in(scene: Any) -> list[Result]:
 
 def result_of(score_node: Any) -> Result | None:
     """The result of a score volume; None if the volume is not one, or nodes of the result are missing (other than the T1)."""
-    if score_node is None or score_node.GetAttribute(_RESULT) != "1":
+    if score_node is None or score_node.GetAttribute(_RESULT) != "1" or missing_parts(score_node):
         return None
-    nodes = {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
-    if any(node is None for role, node in nodes.items() if role not in _OPTIONAL):
-        return None
-    result = Result(score=score_node, **nodes)
+    result = Result(score=score_node, **_parts(score_node))
     try:
         read_record(result.record)
         rows(result.table, all=True)
@@ -115,17 +119,47 @@ def result_of(score_node: Any) -> Result | None:
     return result
 
 
+def missing_parts(score_node: Any) -> list[str]:
+    """The roles of the nodes of a result that are missing (other than the T1)."""
+    return [role for role, node in _parts(score_node).items() if node is None and role not in _OPTIONAL]
+
+
+def _parts(score_node: Any) -> dict[str, Any]:
+    return {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
+
+
 def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Result:
     """Create the empty nodes of a result."""
-    made = {}
-    for role, (name, node_class) in _NODES.items():
-        node = scene.CreateNodeByClass(node_class)
-        node.UnRegister(None)
-        node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
-        node.SetAttribute(ROLE, role)
-        node.SetHideFromEditors(role in _INTERMEDIATE and not keep_intermediate)
-        made[role] = scene.AddNode(node)
+    made = {role: _new_node(scene, role, flair) for role in _NODES}
+    for role in _INTERMEDIATE:
+        made[role].SetHideFromEditors(not keep_intermediate)
     return Result(flair=flair, t1=t1, **made)
+
+
+def _new_node(scene: Any, role: str, flair: Any) -> Any:
+    name, node_class = _NODES[role]
+    node = scene.CreateNodeByClass(node_class)
+    node.UnRegister(None)
+    node.SetName(scene.GenerateUniqueName(f"{name} ({flair.GetName()})"))
+    node.SetAttribute(ROLE, role)
+    # Before it is added, so that the Data module does not list it
+    node.SetHideFromEditors(role in _INTERMEDIATE)
+    return scene.AddNode(node)
+
+
+def can_be_made_again(score_node: Any) -> bool:
+    """Whether all that a result lacks is its outlines or its table, which follow from the rest."""
+    return score_node.GetAttribute(_RESULT) == "1" and set(missing_parts(score_node)) <= set(_DERIVED)
+
+
+def make_again(scene: Any, score_node: Any) -> Result | None:
+    """The result with empty nodes in place of its outlines or its table, if these were deleted."""
+    flair = score_node.GetNodeReference(reference_of("flair"))
+    for role in missing_parts(score_node):
+        node = _new_node(scene, role, flair)
+        score_node.SetNodeReferenceID(reference_of(role), node.GetID())
+        place_beside(scene, node, flair)
+    return result_of(score_node)
 
 
 def name_nodes(scene: Any, result: Result) -> None:
@@ -153,6 +187,14 @@ def aside(result: Result) -> list[Any]:
     """The nodes that were created to show a result."""
     nodes = [result.score.GetNodeReference(reference_of(role)) for role in SHOWING]
     return [node for node in nodes if node is not None]
+
+
+def forget_shown(scene: Any, result: Result, *, other_grid: bool) -> None:
+    """Remove what belongs to the scores that were there before: the comparison and, of another grid, the surface, too."""
+    result.record.RemoveAttribute(COMPARISON)
+    for node in aside(result):
+        if other_grid or node.GetAttribute(ROLE) == EARLIER:
+            remove_node(scene, node)
 
 
 def fill_volumes(result: Result, stored: StoredScores) -> None:
@@ -221,11 +263,37 @@ def _grid(record: Mapping[str, Any], spacing: str, origin: str) -> Grid:
     )
 
 
+def stands_with_flair(result: Result) -> bool:
+    """Whether the volumes of the result are where the FLAIR is now."""
+    flair, score = result.flair, result.score
+    return flair.GetTransformNodeID() == score.GetTransformNodeID() and np.allclose(
+        ijk_to_ras(flair), ijk_to_ras(score), rtol=0, atol=1e-6
+    )
+
+
 def follow_flair(result: Result) -> None:
-    """Move the volumes of the result to the current position of the FLAIR."""
-    if result.aligned_t1 is not None:
-        moved = ijk_to_ras(result.flair) @ np.linalg.inv(ijk_to_ras(result.score))
-        stand_under(result.aligned_t1, result.flair, moved @ ijk_to_ras(result.aligned_t1))
+    """Move the volumes of the result to the current position of the FLAIR.
+
+    Raises an InputError if the FLAIR has another size now, as after cropping in place: nothing is moved.
+    """
+    sizes = [
+        tuple(node.GetImageData().GetDimensions())
+        for node in (result.flair, result.score)
+        if node.GetImageData()
+    ]
+    if len(set(sizes)) > 1:
+        raise InputError(
+            f'"{result.flair.GetName()}" no longer has the size it was analysed with: detect anomalies again.'
+        )
+    moved = ijk_to_ras(result.flair) @ np.linalg.inv(ijk_to_ras(result.score))
+    for node in (result.aligned_t1, result.score.GetNodeReference(reference_of(EARLIER))):
+        if node is not None:
+            stand_under(node, result.flair, moved @ ijk_to_ras(node))
+    surface = result.score.GetNodeReference(reference_of("brain_surface"))
+    if surface is not None:
+        if not np.allclose(moved, np.eye(4), rtol=0, atol=1e-6):
+            surface.ApplyTransformMatrix(vtk_matrix(moved))
+        surface.SetAndObserveTransformNodeID(result.flair.GetTransformNodeID())
     for node in (result.score, result.brain):
         stand_under(node, result.flair)
 

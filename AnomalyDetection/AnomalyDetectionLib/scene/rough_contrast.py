@@ -82,7 +82,8 @@ def _sample(
         index = np.rint(row[0] * r + (row[1] * a + (row[2] * s + row[3])))
         inside &= (index >= 0) & (index < size)
         indices.append(np.clip(index, 0, size - 1).astype(np.intp))
-    values = np.nan_to_num(voxels[indices[2], indices[1], indices[0]].astype(np.float32))
+    values = voxels[indices[2], indices[1], indices[0]].astype(np.float32)
+    values[~np.isfinite(values)] = 0
     values[~inside] = 0
     return values, inside
 

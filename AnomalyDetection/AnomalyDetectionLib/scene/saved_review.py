@@ -88,6 +88,26 @@ def restore_review(
     return SavedReview(_hash(_content(result)), _hash_of(opened.review)), remarks
 
 
+def review_again(
+    scene: Any, logics: Logics, result: Result, opened: ResultFolder, before: SavedReview
+) -> tuple[SavedReview, list[str]]:
+    """Like `restore_review`, for the result of a saved scene, whose own review is not lost.
+
+    `before`: the state on the disk when the scene was saved. The folder's review is loaded if it has changed since and the
+    scene has nothing that was not saved in the folder, too; or if the scene has no review, as after its table was deleted.
+    """
+    unchanged = _hash_of(opened.review) in ("", before.on_disk)
+    reviewed = any(row.reviewed or row.note or row.edited for row in rows(result.table, all=True))
+    if not reviewed or (not unchanged and _hash(_content(result)) == before.content):
+        return restore_review(scene, logics, result, opened)
+    if unchanged:
+        return before, []
+    return before, [
+        f"{opened.review.name} in the result folder was saved after this scene: the scene's review is shown, and the file "
+        "is kept under another name."
+    ]
+
+
 def save_review(
     result: Result, opened: ResultFolder, before: SavedReview, *, viewed: bool = False
 ) -> tuple[SavedReview, list[str]]:
@@ -223,7 +243,10 @@ def _row(cells: Mapping[str, Any]) -> FindingRow:
 
 
 def _hash(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    """Of a review; the same after its scene was saved and opened, which keeps six digits of the table's numbers."""
+    text = json.dumps(content, sort_keys=True)
+    rounded = json.loads(text, parse_float=lambda number: f"{float(number):.6g}")
+    return hashlib.sha256(json.dumps(rounded).encode()).hexdigest()
 
 
 def _hash_of(path: Path) -> str:

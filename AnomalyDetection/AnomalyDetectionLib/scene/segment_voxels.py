@@ -38,7 +38,8 @@ def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
     """Segments as one array on the FLAIR's grid, uint16 (slices, rows, columns).
 
     `names`: the value and the identifier of each segment. Where segments overlap, the highest value is used.
-    Raises an InputError if segmentation and FLAIR have different non-linear transforms.
+    Raises an InputError if segmentation and FLAIR have different non-linear transforms, or the segments have only
+    surfaces, as after "Make source" of another representation.
     """
     import slicer
 
@@ -51,6 +52,11 @@ def voxels_of_segments(result: Result, names: dict[int, str]) -> np.ndarray:
         )
     binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     segments = result.segmentation.GetSegmentation()
+    if segments.GetNumberOfSegments() > 0 and not segments.ContainsRepresentation(binary):
+        raise InputError(
+            f'The outlines "{result.segmentation.GetName()}" have no voxels any more, only surfaces: move the threshold, or '
+            "make the binary label map their source (Segmentations module)."
+        )
     shared: dict[int, tuple[Any, dict[int, int]]] = {}  # segments share label maps, so each map is read once
     for number in sorted(names):
         segment = segments.GetSegment(names[number])

@@ -1,0 +1,65 @@
+"""Findings stay on the FLAIR that is moved in the scene, and it is said when its voxels have changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ..scene.result import Result
+from ..scene.result_nodes import stands_with_flair
+from .widgets import timer
+
+REST_MS = 200  # how long the FLAIR must be unchanged, ms; a transform is dragged in many steps
+
+
+class MovedFlair:
+    """Follows the FLAIR of the current result."""
+
+    def __init__(self, panel: Any) -> None:
+        self._panel = panel
+        self._observed: list[tuple[Any, int]] = []
+        self._voxels = 0
+        self._timer = timer(REST_MS, self._check)
+
+    def follow(self, result: Result | None) -> None:
+        """Follow the FLAIR of another result, or none."""
+        self.stop()
+        if result is None:
+            return
+        self._voxels = _state_of_voxels(result)
+        for event in (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent):
+            self._observed.append((result.flair, result.flair.AddObserver(event, self._changed)))
+        self._timer.start()  # it may have been moved while another result was shown
+
+    def stop(self) -> None:
+        """Follow nothing."""
+        self._timer.stop()
+        for flair, tag in self._observed:
+            flair.RemoveObserver(tag)
+        self._observed = []
+
+    def _changed(self, *_: Any) -> None:
+        self._timer.start()
+
+    def _check(self) -> None:
+        result = self._panel.result
+        if result is None:
+            return
+        if not stands_with_flair(result):
+            self._panel.by_hand.take(adopt=True)
+            self._panel.review.show_again()
+        if self._voxels != _state_of_voxels(result):
+            self._voxels = _state_of_voxels(result)
+            changed = _(
+                'The voxels of "{name}" were changed in the scene, and the findings are those of before: if it shows'
+                " something else now, detect anomalies again."
+            )
+            self._panel.detect.tell([changed.format(name=result.flair.GetName())])
+
+
+def _state_of_voxels(result: Result) -> int:
+    image = result.flair.GetImageData()
+    return 0 if image is None else int(image.GetMTime())
