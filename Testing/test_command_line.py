@@ -393,7 +393,15 @@ def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_pa
 
 
 def test_a_run_whose_progress_nobody_reads_any_more_says_that_it_stopped(a_random_model, tmp_path):
-    command = [sys.executable, "-m", "AnomalyDetectionLib", "detect", *SAMPLE_INPUTS, "--model", a_random_model]
+    command = [
+        sys.executable,
+        "-m",
+        "AnomalyDetectionLib",
+        "detect",
+        *SAMPLE_INPUTS,
+        "--model",
+        a_random_model,
+    ]
     process = subprocess.Popen(
         [*command, "--output", tmp_path / "results", "--progress", "json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

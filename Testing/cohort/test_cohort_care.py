@@ -187,7 +187,13 @@ def test_people_are_found_with_and_without_sub_and_what_is_wrong_with_the_table_
 
 def test_a_quotation_mark_in_a_table_of_bids_costs_no_row(tmp_path):
     table = tmp_path / "participants.tsv"
-    lines = ['"participant_id"\t"age"\tcomment', 'sub-1\t40\t"small, left', 'sub-2\t"50"\t5\' 3"', "", "sub-3\t60"]
+    lines = [
+        '"participant_id"\t"age"\tcomment',
+        'sub-1\t40\t"small, left',
+        'sub-2\t"50"\t5\' 3"',
+        "",
+        "sub-3\t60",
+    ]
     table.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
     people, problems = read_participants(table)
     assert {name: row["age"] for name, row in people.items()} == {"sub-1": "40", "sub-2": "50", "sub-3": "60"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import json
 import subprocess
@@ -60,6 +61,23 @@ def test_a_folder_for_each_study_is_found_by_the_names_of_its_files(tmp_path):
     assert found["B2"].t1.name == "T1w.nrrd"
     assert found["Müller, Anna"].flair.name == "t2_space_FLAIR.nii.gz"
     assert found["Müller, Anna"].name.startswith("sub-MllerAnna")
+
+
+@pytest.mark.parametrize(
+    ("written", "ending"),
+    [("img", "hdr"), ("nii", "nii.bz2"), ("nrrd", "nrrd"), ("nhdr", "nhdr"), ("mha", "mha"), ("mhd", "mhd")],
+)  # fmt: skip
+def test_a_study_may_have_every_format_that_detect_reads(written, ending, tmp_path):
+    names = {kind: f"{kind}.{ending}" for kind in ("T1", "FLAIR")}
+    write_study(tmp_path / "patient", *(f"{kind}.{written}" for kind in names))
+    for kind, name in names.items():
+        if ending == "nii.bz2":
+            plain = tmp_path / "patient" / f"{kind}.nii"
+            (tmp_path / "patient" / name).write_bytes(bz2.compress(plain.read_bytes()))
+            plain.unlink()
+    scan = found_in(tmp_path)["patient"]
+    assert (scan.t1.name, scan.flair.name) == tuple(names.values())
+    assert read_volume(scan.t1, role="T1").image.GetSize() == GRID.size
 
 
 def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp_path):

@@ -22,7 +22,7 @@ from ..errors import InputError
 from ..files.text import display_path
 from .dataset import SETTINGS
 
-_IMAGE = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)\Z", re.IGNORECASE)
+_IMAGE = re.compile(r"\.(nii|hdr|nrrd|nhdr|mha|mhd)(\.(gz|bz2))?\Z", re.IGNORECASE)
 """The end of an image file's name."""
 
 Found = tuple[str, CohortScan | SkippedSession]
