@@ -102,6 +102,20 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     assert found_in(listed)["Doe, Jane"].flair == folder / "b"
 
 
+def test_series_and_images_in_linked_folders_are_found(tmp_path):
+    head, study = SyntheticHead().study(GRID, GRID), MadeStudy()
+    studies, store = tmp_path / "studies", tmp_path / "store"
+    classic_series(store / "t1", head.t1.image, kind="T1", study=study, number=3)
+    classic_series(studies / "dicom" / "flair", head.flair.image, kind="FLAIR", study=study, number=4)
+    write_study(store / "nifti")
+    (studies / "files").mkdir()
+    for link, target in (("dicom/t1", "t1"), ("files/anat", "nifti"), ("files/anat/again", ".")):
+        (studies / link).symlink_to(store / target, target_is_directory=True)
+    found = found_in(studies)
+    assert found["dicom"].t1 == studies / "dicom" / "t1"
+    assert found["files"].t1 == studies / "files" / "anat" / "T1.nii.gz"
+
+
 def test_a_dicom_series_that_is_spread_over_folders_is_taken_whole(tmp_path):
     head = SyntheticHead().study(GRID, GRID)
     study, folder = MadeStudy(), tmp_path / "DICOM" / "patient"

@@ -19,6 +19,7 @@ from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
 from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
 from ..errors import InputError
+from ..files.links import walk
 from ..files.text import display_path
 from .dataset import SETTINGS
 
@@ -74,7 +75,8 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
 
 
 def _study(folder: Path) -> Iterator[Found]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    below = (Path(top, name) for top, _, names in walk(folder) for name in names)
+    files = sorted(path for path in below if path.is_file() and not path.name.startswith("."))
     images = [path for path in files if _IMAGE.search(path.name)]
     if images:
         yield folder.name, _by_names(folder, images)
