@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -157,6 +158,20 @@ def test_group_wants_the_dataset_that_the_results_are_of(made, tmp_path):
         group(made[0], tmp_path / "other")
     with pytest.raises(InputError, match="does not exist"):
         group(made[0], tmp_path / "nowhere")
+
+
+def test_a_spreadsheet_shows_the_reasons_as_they_are_and_what_it_saves_otherwise_is_refused(made):
+    out, _ = made
+    failures = Dataset.open(out).failures
+    row = FailedScan("sub-Z", "", "reading", "The T1 of Müller, Jörg is damaged")
+    failures.add(row)
+    text = failures.path.read_bytes()
+    assert text.startswith(codecs.BOM_UTF8)
+    assert row in failures.rows()
+    failures.path.write_bytes(text.replace(b",", b";"))
+    with pytest.raises(InputError, match="another program has changed it"):
+        failures.rows()
+    failures.path.unlink()
 
 
 def test_a_dataset_that_has_moved_is_known_by_its_images(made, tmp_path):
