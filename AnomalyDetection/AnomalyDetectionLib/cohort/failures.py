@@ -22,6 +22,11 @@ def first_of(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (" and more" if len(names) > most else "")
 
 
+def counted(count: int, one: str) -> str:
+    """A number with its noun, "1 scan" or "6 scans"."""
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
 class FailedScan(NamedTuple):
     """A row of errors.csv.
 
