@@ -88,6 +88,14 @@ def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp
     assert names == {study: scan.name for study, scan in found_in(tmp_path).items()}
 
 
+def test_a_long_name_of_a_study_leaves_room_for_the_names_of_its_files(tmp_path):
+    for end in "ab":
+        write_study(tmp_path / (240 * "n" + end))
+    names = {scan.name for scan in found_in(tmp_path).values()}
+    assert len(names) == 2
+    assert max(map(len, names)) < 255 - 100
+
+
 def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     head = SyntheticHead().study(GRID, GRID)
     study = MadeStudy()

@@ -26,6 +26,9 @@ from .dataset import SETTINGS
 _IMAGE = re.compile(r"\.(nii|hdr|nrrd|nhdr|mha|mhd)(\.(gz|bz2))?\Z", re.IGNORECASE)
 """The end of an image file's name."""
 
+LONGEST = 120
+"""Letters of a study's name in the names of its files."""
+
 Found = tuple[str, CohortScan | SkippedSession]
 """A study's name, and its scan or why it has none."""
 
@@ -130,8 +133,10 @@ def _named(name: str, scan: CohortScan | SkippedSession, known: set[str]) -> Coh
     if not re.fullmatch(r"sub-[0-9A-Za-z]+", subject):
         letters = "".join(re.findall(r"[0-9A-Za-z]", name))
         short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
-        # A hash distinguishes names that differ only in characters that BIDS does not allow.
-        subject = f"sub-{letters}" if letters == name else f"sub-{letters}{short}"
+        # A hash distinguishes names that differ only in characters that BIDS does not allow, or beyond the length
+        # that leaves room for the rest of a file's name.
+        kept = letters[:LONGEST]
+        subject = f"sub-{letters}" if kept == name else f"sub-{kept}{short}"
     base, number = subject, 1
     while f"{subject} {scan.session}".lower() in known:
         number += 1
