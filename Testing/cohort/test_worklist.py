@@ -153,6 +153,17 @@ def test_a_study_that_is_not_clear_is_there_with_the_reason(tmp_path, files, rea
     assert (listed.entries[0].state, reason in listed.entries[0].reason) == ("failed", True)
 
 
+def test_of_several_images_in_bids_what_is_advised_can_be_done(tmp_path):
+    for name in ("T1w", "rec-norm_T1w", "FLAIR"):
+        path = tmp_path / "sub-1" / "anat" / f"sub-1_{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    reason = found_in(tmp_path)["sub-1"].reason
+    assert reason.endswith(
+        "keep one, or begin the results with `anomaly-detection bids` and its --bids-filter-file or --runs"
+    )
+
+
 def test_a_folder_without_studies_is_said(tmp_path):
     with pytest.raises(InputError, match="holds no study"):
         list_studies(tmp_path, tmp_path / "out", quiet)

@@ -29,6 +29,8 @@ _IMAGE = re.compile(r"\.(nii|hdr|nrrd|nhdr|mha|mhd)(\.(gz|bz2))?\Z", re.IGNORECA
 LONGEST = 120
 """Letters of a study's name in the names of its files."""
 
+_REMEDY = "keep one, or begin the results with `anomaly-detection bids` and its --bids-filter-file or --runs"
+
 Found = tuple[str, CohortScan | SkippedSession]
 """A study's name, and its scan or why it has none."""
 
@@ -59,7 +61,7 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
     if not source.is_dir():
         raise InputError(f"{display_path(source)} does not exist: choose a folder.")
     if is_bids(source):
-        selection = select_scans(source, wanted)
+        selection = select_scans(source, replace(wanted or SelectionCriteria(), remedy=_REMEDY))
         both: list[CohortScan | SkippedSession] = [*selection.scans, *selection.problems]
         yield from ((scan.name, scan) for scan in sorted(both, key=lambda scan: scan.name))
         return
