@@ -392,6 +392,27 @@ def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_whose_progress_nobody_reads_any_more_says_that_it_stopped(a_random_model, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "AnomalyDetectionLib",
+        "detect",
+        *SAMPLE_INPUTS,
+        "--model",
+        a_random_model,
+    ]
+    process = subprocess.Popen(
+        [*command, "--output", tmp_path / "results", "--progress", "json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read().strip() == "Stopped, because the program that read the progress is gone."
+    assert process.wait(timeout=60) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-up on this system")
 def test_a_run_under_nohup_goes_on_when_the_terminal_is_closed(call, monkeypatch):
     handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)

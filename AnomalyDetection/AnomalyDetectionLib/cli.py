@@ -129,8 +129,6 @@ def _as_input_error(error: Exception) -> InputError | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         where = f" while writing {error.filename}" if error.filename else ""
         return InputError(f"The disk is full{where}: free some space and run again.")
-    if isinstance(error, BrokenPipeError):
-        return InputError("Stopped, because the program that read the output is gone.")
     if isinstance(error, PermissionError):
         return InputError(f"No permission for {error.filename}: choose another place or change its rights.")
     if isinstance(error, OSError) and error.filename:  # such as on a network drive that is gone

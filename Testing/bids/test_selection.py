@@ -129,6 +129,16 @@ def test_a_t1_and_a_flair_of_different_sessions_are_not_taken_together(tmp_path)
     assert "different sessions" in found.problems[0].reason
 
 
+def test_images_beside_the_sessions_are_a_problem_beside_the_sessions_scans(dataset):
+    images(dataset, "sub-02")
+    assert the_reason(dataset) == (
+        "sub-02_T1w.nii.gz, sub-02_FLAIR.nii.gz in sub-02/anat belong to no session, beside ses-a, ses-b: "
+        "move them into a session's folder"
+    )
+    assert [scan.name for scan in scans(dataset)] == ["sub-01", "sub-02_ses-a", "sub-02_ses-b"]
+    assert select_scans(dataset, SelectionCriteria(sessions=("a",))).problems == ()
+
+
 def test_a_session_without_either_is_said_and_is_no_problem_beside_one_with_both(dataset):
     images(dataset, "sub-02", "ses-c", "T2w")
     found = select_scans(dataset)

@@ -125,6 +125,8 @@ def test_a_calibrated_model_keeps_to_the_false_positives_on_the_scans_it_was_cal
     assert entry["from the model"]["fingerprint"] == model.fingerprint
     assert "3 normal scans" in done.in_words()
     assert ("latent statistics" in entry["what"]) == (kind == "a_random_model")
+    assert "These are scans of only" not in done.in_words()
+    assert "These are scans of only 1 person:" in dataclasses.replace(done, people=1).in_words()
 
 
 def test_few_scans_draw_the_statistics_less_than_many(a_random_model):

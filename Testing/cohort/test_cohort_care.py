@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -159,6 +160,20 @@ def test_group_wants_the_dataset_that_the_results_are_of(made, tmp_path):
         group(made[0], tmp_path / "nowhere")
 
 
+def test_a_spreadsheet_shows_the_reasons_as_they_are_and_what_it_saves_otherwise_is_refused(made):
+    out, _ = made
+    failures = Dataset.open(out).failures
+    row = FailedScan("sub-Z", "", "reading", "The T1 of Müller, Jörg is damaged")
+    failures.add(row)
+    text = failures.path.read_bytes()
+    assert text.startswith(codecs.BOM_UTF8)
+    assert row in failures.rows()
+    failures.path.write_bytes(text.replace(b",", b";"))
+    with pytest.raises(InputError, match="another program has changed it"):
+        failures.rows()
+    failures.path.unlink()
+
+
 def test_a_dataset_that_has_moved_is_known_by_its_images(made, tmp_path):
     out, source = made
     settings = Dataset.open(out).settings
@@ -183,6 +198,21 @@ def test_people_are_found_with_and_without_sub_and_what_is_wrong_with_the_table_
     assert "8 of 10 scans have no row in participants.tsv." in said
     table.write_bytes("participant_id\tname\nsub-00001\tJosé\n".encode("latin-1"))
     assert "it is not text in UTF-8" in group(out, source)
+
+
+def test_a_quotation_mark_in_a_table_of_bids_costs_no_row(tmp_path):
+    table = tmp_path / "participants.tsv"
+    lines = [
+        '"participant_id"\t"age"\tcomment',
+        'sub-1\t40\t"small, left',
+        'sub-2\t"50"\t5\' 3"',
+        "",
+        "sub-3\t60",
+    ]
+    table.write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    people, problems = read_participants(table)
+    assert {name: row["age"] for name, row in people.items()} == {"sub-1": "40", "sub-2": "50", "sub-3": "60"}
+    assert (people["sub-2"]["comment"], problems) == ("5' 3\"", [])
 
 
 def test_values_beyond_the_colours_are_other():

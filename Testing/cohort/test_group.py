@@ -117,6 +117,14 @@ def test_a_group_of_nothing_is_refused(made, tmp_path):
         write_group(tmp_path / "out", tmp_path / "source", quiet)
 
 
+def test_a_group_of_one_is_told_as_one(tmp_path):
+    make_records(tmp_path / "out", tmp_path / "source", 1)
+    assert write_group(tmp_path / "out", tmp_path / "source", quiet).startswith("1 scan, ")
+    page = (tmp_path / "out" / "group.html").read_text("utf-8")
+    assert "1 scan of 1 subject<" in page
+    assert "for the 1 scan with a known age." in page
+
+
 def test_cells_of_participants_are_found_however_they_are_spelt():
     assert value_of({"Age": " 63 ", "gender": "F"}, "age") == "63"
     assert value_of({"Age": " 63 ", "gender": "F"}, "sex") == "F"

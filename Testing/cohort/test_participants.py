@@ -54,7 +54,7 @@ def records(output: Path) -> dict[str, str]:
 
 
 def errors(output: Path) -> dict[str, str]:
-    with (output / "errors.csv").open(newline="", encoding="utf-8") as file:
+    with (output / "errors.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert len({row["subject"] + row["session"] for row in rows}) == len(rows)
     return {row["subject"]: f"{row['stage']}: {row['reason']}" for row in rows}

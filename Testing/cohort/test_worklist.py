@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import json
 import subprocess
@@ -62,12 +63,37 @@ def test_a_folder_for_each_study_is_found_by_the_names_of_its_files(tmp_path):
     assert found["Müller, Anna"].name.startswith("sub-MllerAnna")
 
 
+@pytest.mark.parametrize(
+    ("written", "ending"),
+    [("img", "hdr"), ("nii", "nii.bz2"), ("nrrd", "nrrd"), ("nhdr", "nhdr"), ("mha", "mha"), ("mhd", "mhd")],
+)  # fmt: skip
+def test_a_study_may_have_every_format_that_detect_reads(written, ending, tmp_path):
+    names = {kind: f"{kind}.{ending}" for kind in ("T1", "FLAIR")}
+    write_study(tmp_path / "patient", *(f"{kind}.{written}" for kind in names))
+    for kind, name in names.items():
+        if ending == "nii.bz2":
+            plain = tmp_path / "patient" / f"{kind}.nii"
+            (tmp_path / "patient" / name).write_bytes(bz2.compress(plain.read_bytes()))
+            plain.unlink()
+    scan = found_in(tmp_path)["patient"]
+    assert (scan.t1.name, scan.flair.name) == tuple(names.values())
+    assert read_volume(scan.t1, role="T1").image.GetSize() == GRID.size
+
+
 def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp_path):
     for name in ("a_b", "a-b", "ab", "AB"):
         write_study(tmp_path / name)
     names = {study: scan.name for study, scan in found_in(tmp_path).items()}
     assert len({name.lower() for name in names.values()}) == 4
     assert names == {study: scan.name for study, scan in found_in(tmp_path).items()}
+
+
+def test_a_long_name_of_a_study_leaves_room_for_the_names_of_its_files(tmp_path):
+    for end in "ab":
+        write_study(tmp_path / (240 * "n" + end))
+    names = {scan.name for scan in found_in(tmp_path).values()}
+    assert len(names) == 2
+    assert max(map(len, names)) < 255 - 100
 
 
 def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
@@ -82,6 +108,20 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     listed = tmp_path / "studies.json"
     listed.write_text(json.dumps([{"name": "Doe, Jane", "folder": str(folder), "study_uid": ""}]))
     assert found_in(listed)["Doe, Jane"].flair == folder / "b"
+
+
+def test_series_and_images_in_linked_folders_are_found(tmp_path):
+    head, study = SyntheticHead().study(GRID, GRID), MadeStudy()
+    studies, store = tmp_path / "studies", tmp_path / "store"
+    classic_series(store / "t1", head.t1.image, kind="T1", study=study, number=3)
+    classic_series(studies / "dicom" / "flair", head.flair.image, kind="FLAIR", study=study, number=4)
+    write_study(store / "nifti")
+    (studies / "files").mkdir()
+    for link, target in (("dicom/t1", "t1"), ("files/anat", "nifti"), ("files/anat/again", ".")):
+        (studies / link).symlink_to(store / target, target_is_directory=True)
+    found = found_in(studies)
+    assert found["dicom"].t1 == studies / "dicom" / "t1"
+    assert found["files"].t1 == studies / "files" / "anat" / "T1.nii.gz"
 
 
 def test_a_dicom_series_that_is_spread_over_folders_is_taken_whole(tmp_path):
@@ -111,6 +151,17 @@ def test_a_study_that_is_not_clear_is_there_with_the_reason(tmp_path, files, rea
     listed, scans = list_studies(tmp_path, tmp_path / "out", quiet)
     assert scans == {}
     assert (listed.entries[0].state, reason in listed.entries[0].reason) == ("failed", True)
+
+
+def test_of_several_images_in_bids_what_is_advised_can_be_done(tmp_path):
+    for name in ("T1w", "rec-norm_T1w", "FLAIR"):
+        path = tmp_path / "sub-1" / "anat" / f"sub-1_{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    reason = found_in(tmp_path)["sub-1"].reason
+    assert reason.endswith(
+        "keep one, or begin the results with `anomaly-detection bids` and its --bids-filter-file or --runs"
+    )
 
 
 def test_a_folder_without_studies_is_said(tmp_path):

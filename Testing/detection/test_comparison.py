@@ -87,6 +87,15 @@ def test_findings_belong_together_wherever_the_head_lay_and_on_any_grid():
     assert statuses(later, earlier, move) == [((1,), (2,), "known"), ((2,), (1,), "known")]
 
 
+def test_a_thin_finding_between_the_slices_of_the_other_scan_is_known():
+    thick = Grid((60, 60, 12), (1.0, 1.0, 5.0), (-30.0, -30.0, -30.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    on_thick = outlined(((0, 0, 2.2), 3.5), grid=thick)  # one slice, at 0 mm
+    thin = Grid((60, 60, 60), (1.0, 1.0, 1.0), (-30.0, -30.0, -30.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    on_thin = outlined(((0, 0, 2.2), 1.6), ((12, 0, 2.2), 1.6), grid=thin)  # from 1 to 3 mm
+    assert [pairs[:2] for pairs in statuses(on_thick, on_thin)] == [((1,), (1,)), ((), (2,))]
+    assert [pairs[:2] for pairs in statuses(on_thin, on_thick)] == [((1,), (1,)), ((2,), ())]
+
+
 def test_what_has_run_together_or_split_is_compared_as_one():
     apart, together = outlined(((-5, 0, 0), 4.2), ((5, 0, 0), 4.2)), outlined(((0, 0, 0), 6.0))
     one = compare(together, apart, SAME)

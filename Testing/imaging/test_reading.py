@@ -117,6 +117,16 @@ def test_several_series_are_listed_and_one_can_be_picked(tmp_path):
         read_volume(folder, role="T1", series="9")
 
 
+def test_a_series_that_a_file_is_not_of_is_refused(tmp_path):
+    image = next(write_dicom(tmp_path / "series").glob("3_*"))
+    other = tmp_path / "T1.nii.gz"
+    sitk.WriteImage(read_volume(image, role="T1", series="3").image, str(other))
+    for path, reason in ((image, "is an image of the series 't2_flair_tra'"), (other, "is no DICOM")):
+        with pytest.raises(InputError, match=reason) as error:
+            read_volume(path, role="T1", series="7")
+        assert error.value.see == ("t1_series",)
+
+
 @pytest.mark.parametrize(
     ("characters", "description"),
     [

@@ -258,6 +258,13 @@ def test_where_it_comes_from_is_told(scan):
         assert words in text
 
 
+def test_scores_that_are_probabilities_are_not_told_as_those_of_patches(scan):
+    record = {**RECORD, "settings": {**RECORD["settings"], "scores_are_probabilities": True}}
+    text = written(scan, record=record).all("dl", "provenance")[0].text
+    assert "the probability of an anomaly" in text
+    assert "compared with the patches" not in text
+
+
 def test_without_findings_there_is_a_report_all_the_same():
     page = written(a_scan({}))
     text = page.all("p", "result")[0].text

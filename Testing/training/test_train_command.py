@@ -10,6 +10,7 @@ from AnomalyDetectionLib.calibration import prepare_scans
 from AnomalyDetectionLib.calibration.prepare_scans import bright_clusters, prepare_scan, read_table
 from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.cli import command_line
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
 from click.testing import CliRunner
@@ -241,6 +242,29 @@ def test_a_table_is_read_however_its_columns_are_separated(between, tmp_path):
         csv.writer(file, delimiter=between).writerows(lines)
     (entry,) = read_table(tmp_path / "table.csv", tmp_path)
     assert (entry.name, entry.patient, entry.t1) == ("a, b", "A", tmp_path / "T1.nii")
+
+
+def test_a_table_written_by_hand_is_read_and_each_fault_has_its_line(tmp_path):
+    lines = ["Name, Patient ,T1,FLAIR,healthy", "a,A , T1.nii ,FLAIR.nii,Yes", "", ",,,,", "b,B,T1.nii,F, G.nii,no", "c,C,T1.nii,F.nii,1"]  # fmt: skip
+    (tmp_path / "table.csv").write_bytes("\r\n".join(lines).encode())
+    good, comma, healthy = read_table(tmp_path / "table.csv", tmp_path)
+    assert (good.patient, good.t1, good.healthy, good.fault) == ("A", tmp_path / "T1.nii", True, "")
+    assert comma.fault.startswith("There are more cells than columns in line 5 of the table of scans")
+    assert healthy.fault.startswith("There is '1' as healthy in line 6 of")
+    (tmp_path / "table.csv").write_text('name,patient,t1,flair\n"a,A,x,y\nb,B,x,y\n')
+    with pytest.raises(InputError, match="is not a CSV"):
+        read_table(tmp_path / "table.csv", tmp_path)
+
+
+def test_the_same_images_in_two_rows_are_one_scan(monkeypatch, tmp_path):
+    (tmp_path / "table.csv").write_text("name,patient,t1,flair\na,A,1,1\nb,B,1,1\nb,B,2,2\n")
+    made = {name: a_scan(name, seed) for seed, name in enumerate("12")}
+    monkeypatch.setattr(prepare_scans, "prepare_scan", lambda entry, *_: made[entry.t1.name])
+    entries = read_table(tmp_path / "table.csv", tmp_path)
+    (left,) = prepare_scans.prepare_scans(
+        entries, tmp_path / "scans.npz", PreparationSettings(), tmp_path / "e.csv"
+    )
+    assert (left.subject, left.reason) == ("b", "Its images are those of a: each scan counts once.")
 
 
 def test_a_full_disk_is_no_fault_of_a_scan(monkeypatch, tmp_path):

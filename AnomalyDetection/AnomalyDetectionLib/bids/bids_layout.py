@@ -5,12 +5,13 @@ Brain Imaging Data Structure 1.10, https://bids-specification.readthedocs.io. No
 
 from __future__ import annotations
 
-import csv
+import re
 from pathlib import Path
 
 from ..errors import InputError
 
 _ENDINGS = (".nii.gz", ".nii")
+_UNUSED = "participants.tsv cannot be used ({}), and was left out."
 
 
 def is_bids(folder: Path) -> bool:
@@ -56,31 +57,36 @@ def entities_of(path: Path) -> dict[str, str]:
     return {key: value for key, _, value in (part.partition("-") for part in parts) if value}
 
 
+def read_tsv(table: Path) -> list[dict[str, str]]:
+    """The rows of a table of BIDS, in which a quotation mark is a letter like any other; cells that a program has put
+    in quotes come without them. OSError or ValueError: it cannot be read."""
+    lines = [line for line in table.read_text("utf-8-sig").split("\n") if line.strip()]
+    head, *rows = [[re.sub(r'^"(.*)"$', r"\1", cell) for cell in line.split("\t")] for line in lines] or [[]]
+    return [dict(zip(head, row, strict=False)) for row in rows]
+
+
 def read_participants(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     """The rows of participants.tsv by participant_id ("sub-" is added if missing), and a sentence for each problem;
     both empty if there is no such file."""
     if not table.exists():
         return {}, []
     try:
-        with table.open(newline="", encoding="utf-8-sig") as content:
-            try:
-                rows = list(csv.DictReader(content, delimiter="\t"))
-            except UnicodeDecodeError as error:
-                raise ValueError("it is not text in UTF-8: save it as such") from error
-        if rows and "participant_id" not in rows[0]:
+        rows = read_tsv(table)
+        if rows and not any("participant_id" in row for row in rows):
             raise ValueError("it has no column participant_id")
-    except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return {}, [f"participants.tsv cannot be used ({reason}), and was left out."]
+    except UnicodeDecodeError:
+        return {}, [_UNUSED.format("it is not text in UTF-8: save it as such")]
+    except (OSError, ValueError) as error:
+        return {}, [_UNUSED.format(getattr(error, "strerror", None) or error)]
     people: dict[str, dict[str, str]] = {}
     doubled: list[str] = []
     for row in rows:
-        label = (row["participant_id"] or "").strip()
+        label = row.get("participant_id", "").strip()
         if not label:
             continue
         name = label if label.startswith("sub-") else f"sub-{label}"
         doubled += [name] if name in people else []
-        people[name] = {k: v for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
+        people[name] = row
     if not doubled:
         return people, []
     names = ", ".join(dict.fromkeys(doubled))

@@ -124,6 +124,7 @@ def select_scans(
             continue
         try:
             there = session_folders(subject)
+            loose = [p for kind in ("_T1w", "_FLAIR") for p in files_with_suffix(subject / "anat", kind)]
         except OSError as error:
             problems.append(SkippedSession(subject.name, "", _unreadable(subject, error)))
             continue
@@ -131,6 +132,8 @@ def select_scans(
             there = [p for p in there if p.name in sessions]
             if not there:
                 continue
+        elif there and loose:
+            problems.append(SkippedSession(subject.name, "", f"{_names(loose)} in {subject.name}/anat belong to no session, beside {_names(there)}: move them into a session's folder"))  # fmt: skip
         matched = True
         found = [_scan_or_reason(dataset, subject, folder, criteria) for folder in (there or [subject])]
         empty = [item for item in found if isinstance(item, _Empty)]

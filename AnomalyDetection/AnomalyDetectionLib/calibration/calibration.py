@@ -46,20 +46,25 @@ class Calibration:
     # with statistics, false positives per scan and threshold of the new scans, and an entry in its card
     model: AnyModel
     scans: tuple[str, ...]  # names of the scans
+    people: int  # whom they are of
     threshold: tuple[float, float]  # before and after
     findings: tuple[float, float]  # a scan, on these scans, before and after
     scored: tuple[NormalScan, ...]  # the scans as the new model scores them
 
     def in_words(self) -> str:
-        """For people, in two sentences."""
+        """For people, in two sentences, or three."""
         (before, after), (many, few) = self.threshold, self.findings
         count = f"{len(self.scans)} normal {'scan' if len(self.scans) == 1 else 'scans'}"
+        fewer = ""
+        if self.people < len(self.scans):
+            whose = "1 person" if self.people == 1 else f"{self.people} people"
+            fewer = f" These are scans of only {whose}: those of others may lie beyond."
         assert self.model.false_positive_curve is not None
         low, high = self.model.false_positive_curve.interval(after)
         return (
             f"On {count} the model had {many:.1f} findings a scan above its threshold of {before:g}; calibrated, it has "
             f"{few:.1f} above {after:g}. On other normal scans of this kind expect {low:.1f} to {high:.1f} a scan "
-            "on average; single scans differ more."
+            f"on average; single scans differ more.{fewer}"
         )
 
 
@@ -120,11 +125,13 @@ def calibrate(
         float(np.mean([findings_above(scan, np.array([at]), model.scoring)[0] for scan in scored]))
         for scored, at in zip((before, after), thresholds, strict=True)
     )
+    people = len({scan.patient for scan in scans.scans})
     what = "false positives per scan and threshold from normal scans"
     entry: dict[str, Any] = {
         "what": what + ", and latent statistics" * estimated,
         "from the model": {"name": model.name, "fingerprint": model.fingerprint},
         "normal scans": len(scans.scans),
+        "people": people,
         "false positives per normal scan": settings.false_positives,
         "threshold before and after": list(thresholds),
         "findings a scan before and after, on these scans": [round(value, 2) for value in findings],
@@ -140,7 +147,7 @@ def calibrate(
         card={**model.card, "calibration": entry},
     )
     names = tuple(scan.name for scan in scans.scans)
-    return Calibration(calibrated, names, thresholds, findings, after)  # type: ignore[arg-type]
+    return Calibration(calibrated, names, people, thresholds, findings, after)  # type: ignore[arg-type]
 
 
 def with_false_positive_curve(model: AnyModel, scored: Sequence[NormalScan], people: str) -> AnyModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class ScanEntry:
 
 def read_table(table: Path, root: Path) -> list[ScanEntry]:
     """Read a table of the columns name, patient, t1, flair and, optionally, brain_mask, lesions, healthy
-    ("yes"), group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour"). A row that lacks something has
+    ("yes" or "no"), group ("old" or "young") and lesion_class ("wmh", "ms" or "tumour"). A row that lacks something has
     a fault.
 
     `table`: CSV, with commas or, as Excel writes it in many countries, semicolons; or TSV. `root`: the folder
@@ -69,35 +70,45 @@ def read_table(table: Path, root: Path) -> list[ScanEntry]:
         with table.open(newline="", encoding="utf-8-sig") as content:
             columns = content.readline()
             content.seek(0)
-            rows = list(csv.DictReader(content, delimiter=max(",;\t", key=columns.count)))
+            reader = csv.reader(content, delimiter=max(",;\t", key=columns.count), strict=True)
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except OSError as error:
         raise InputError(f"The table of scans {table} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The table of scans {table} is not a CSV or TSV in UTF-8; save it so.") from error
+    (_, head), *rows = [(number, cells) for number, cells in lines if any(cells)] or [(1, [])]
+    head = [name.lower() for name in head]
     if not rows:
         raise InputError(f"The table of scans {table} has no rows.")
-    if lacking := [name for name in _NEEDED if name not in rows[0]]:
+    if lacking := [name for name in _NEEDED if name not in head]:
         raise InputError(f"The table of scans {table} has no column {lacking[0]}.")
-    return [_entry(row, root, f"of the table of scans {table}", n) for n, row in enumerate(rows, start=2)]
+    return [
+        _entry(head, cells, root, f"line {number} of the table of scans {table}") for number, cells in rows
+    ]
 
 
-def _entry(row: dict[str, str], root: Path, where: str, number: int) -> ScanEntry:
+def _entry(head: list[str], cells: list[str], root: Path, where: str) -> ScanEntry:
+    row = dict(zip(head, cells, strict=False))
     needed = {name: row.get(name) or "" for name in _NEEDED}
-    faults = [f"{name} is missing in line {number} {where}." for name, value in needed.items() if not value]
+    faults = [f"{name} is missing in {where}." for name, value in needed.items() if not value]
+    if any(cells[len(head) :]):
+        faults.append(
+            f"There are more cells than columns in {where}: put a text that holds a comma in quotes."
+        )
     chosen = {}
-    for column, values in (("group", GROUPS), ("lesion_class", MASK_CLASSES)):
-        chosen[column] = row.get(column) or getattr(ScanEntry, column)
+    allowed = (("group", GROUPS), ("lesion_class", MASK_CLASSES), ("healthy", ("no", "yes")))
+    for column, values in allowed:
+        chosen[column] = (row.get(column) or getattr(ScanEntry, column) or values[0]).lower()
         if chosen[column] not in values:
-            allowed = " or ".join(values)
-            faults.append(f"There is '{row[column]}' as {column} in line {number} {where}: give {allowed}.")
+            faults.append(f"There is '{row[column]}' as {column} in {where}: give {' or '.join(values)}.")
 
     def optional(name: str) -> Path | None:
         return root / row[name] if row.get(name) else None
 
     return ScanEntry(
-        needed["name"] or f"line {number}", needed["patient"], root / needed["t1"], root / needed["flair"],
-        optional("brain_mask"), optional("lesions"), row.get("healthy") == "yes",
-        **chosen, fault=next(iter(faults), ""),
+        needed["name"] or where.partition(" of")[0], needed["patient"], root / needed["t1"], root / needed["flair"],
+        optional("brain_mask"), optional("lesions"), chosen["healthy"] == "yes",
+        chosen["group"], chosen["lesion_class"], next(iter(faults), ""),
     )  # fmt: skip
 
 
@@ -112,6 +123,7 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
     that were left out, and why. Raises InputError where no scan of the table can be used. Only the table
     `errors` was written then."""
     unusable: list[Unusable] = []
+    seen: dict[str, ScanEntry] = {}
 
     def scans() -> Iterator[TrainingScan]:
         for number, entry in enumerate(entries):
@@ -119,6 +131,9 @@ def prepare_scans(entries: list[ScanEntry], output: Path, settings: PreparationS
                 progress(entry.name, number / len(entries))
             try:
                 scan = prepare_scan(entry, settings, patch_size, device)
+                images = hashlib.sha256(scan.t1.tobytes() + scan.flair.tobytes()).hexdigest()
+                if (first := seen.setdefault(images, entry)) is not entry:
+                    raise InputError(f"Its images are those of {first.name}: each scan counts once.")
             except Exception as error:  # one scan must not take the others with it
                 unusable.append(Unusable.by(entry.name, error))
             else:

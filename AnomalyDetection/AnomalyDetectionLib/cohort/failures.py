@@ -22,6 +22,11 @@ def first_of(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (" and more" if len(names) > most else "")
 
 
+def counted(count: int, one: str) -> str:
+    """A number with its noun, "1 scan" or "6 scans"."""
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
 class FailedScan(NamedTuple):
     """A row of errors.csv.
 
@@ -58,15 +63,17 @@ class FailedScans:
     def rows(self) -> list[FailedScan]:
         """The rows, sorted by name; empty if there is no file."""
         try:
-            with self.path.open(newline="", encoding="utf-8") as file:
-                rows = [
-                    FailedScan(*(row.get(name) or "" for name in FailedScan._fields))
-                    for row in csv.DictReader(file)
-                ]
+            with self.path.open(newline="", encoding="utf-8-sig") as file:
+                head, *cells = csv.reader(file)
+            if tuple(head) != FailedScan._fields:  # such as saved with semicolons by a spreadsheet
+                raise ValueError("another head")
+            rows = [FailedScan(*row) for row in cells]
         except FileNotFoundError:
             return []
-        except (ValueError, csv.Error) as error:
-            raise InputError(f"{self.path} is damaged: delete it and run again.") from error
+        except (ValueError, TypeError, csv.Error) as error:
+            raise InputError(
+                f"{self.path} is damaged, or another program has changed it: delete it and run again."
+            ) from error
         return sorted(rows)
 
     def add(self, *failures: FailedScan) -> None:
@@ -91,4 +98,4 @@ class FailedScans:
             table = csv.writer(text)
             table.writerow(FailedScan._fields)
             table.writerows([" ".join(str(cell).split()) for cell in row] for row in rows)
-            write_text_atomically(self.path, text.getvalue())
+            write_text_atomically(self.path, f"\ufeff{text.getvalue()}")  # by which spreadsheets know UTF-8

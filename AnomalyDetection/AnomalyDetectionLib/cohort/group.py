@@ -13,7 +13,7 @@ from ..bids.bids_layout import read_participants
 from ..errors import InputError
 from ..files.folder_lock import locked
 from .dataset import Dataset
-from .failures import first_of
+from .failures import counted, first_of
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
 from .group_tables import findings_table, write_scans
@@ -85,9 +85,8 @@ def _write(
         _pages(dataset, made, in_order, people, damaged, old, remarks, report)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    summary = (
-        f"{len(scans)} scans, {sum(scan.findings for scan in scans)} findings: {dataset.folder / INDEX}."
-    )
+    findings = counted(sum(scan.findings for scan in scans), "finding")
+    summary = f"{counted(len(scans), 'scan')}, {findings}: {dataset.folder / INDEX}."
     if damaged:
         first = first_of(damaged, 3)
         summary += f" {len(damaged)} records cannot be read ({first}): delete their folders and run participant again."
@@ -119,10 +118,10 @@ def _pages(
     draw_spread(summaries, spread)
     drawn = [(spread, "Number and total volume of the findings of a scan.", "Two histograms")]
     if known := draw_by_age(summaries, people, by_age):
-        caption = f"Total volume against age, for the {known} scans with a known age."
+        caption = f"Total volume against age, for the {counted(known, 'scan')} with a known age."
         drawn.append((by_age, caption, "Scatter plot of volume against age"))
     elif known := draw_by_sex(summaries, people, by_sex):
-        caption = f"Total volume by sex, for the {known} scans with a known sex."
+        caption = f"Total volume by sex, for the {counted(known, 'scan')} with a known sex."
         drawn.append((by_sex, caption, "Box plot of volume for each sex"))
     target = dataset.folder / PAGES
     old_pages = made / "old"
@@ -135,7 +134,8 @@ def _pages(
             old_pages.rename(target)
         raise
     failures = [row._replace(reason=dataset.without_folders(row.reason)) for row in dataset.failures.rows()]
-    about = f"{len(scans)} scans of {len({scan.subject for scan in summaries})} subjects"
+    subjects = counted(len({scan.subject for scan in summaries}), "subject")
+    about = f"{counted(len(scans), 'scan')} of {subjects}"
     facts = _facts(dataset, summaries, len(failures), damaged)
     facts += [("out of date, left out", f"{len(old)}")] if old else []
     facts += [("people", remark) for remark in remarks]
@@ -150,7 +150,7 @@ def _facts(
     low, middle, high = np.percentile(burden, [25, 50, 75])
     findings = np.array([scan.findings for scan in scans])
     return [
-        ("scans with a result", f"{len(scans)} of {len({scan.subject for scan in scans})} subjects"),
+        ("scans with a result", f"{len(scans)}, of {counted(len({scan.subject for scan in scans}), 'subject')}"),
         ("without", f"{failed}" + (f", and {len(damaged)} whose record cannot be read" if damaged else "")),
         ("findings a scan", f"median {np.median(findings):g}, {findings.min()} to {findings.max()}"),
         ("their volume in a scan", f"median {middle:.1f} ml, half of the scans {low:.1f} to {high:.1f} ml, highest {burden.max():.1f} ml"),

@@ -29,12 +29,13 @@ def draw_spread(scans: Sequence[ScanSummary], path: Path) -> None:
         counts, bins=np.arange(0, counts.max() + step + 1, step) - 0.5, color=COLOURS[0], ec="white", lw=0.4
     )
     left.set(xlabel="findings a scan", ylabel="scans")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     burden = _place(np.array([scan.burden_ml for scan in scans]))
     right.hist(burden, bins=min(40, max(8, len(scans) // 4)), color=COLOURS[0], ec="white", lw=0.4)
     right.set(xlabel="volume of the findings a scan (ml)", ylabel="scans")
     _millilitres(right, burden.max(initial=0), "x")
     for axes in (left, right):
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))  # there are no half scans
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))  # there are no half scans, nor findings
     _save(figure, path)
 
 

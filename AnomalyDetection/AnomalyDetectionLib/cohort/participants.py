@@ -13,7 +13,7 @@ from ..reporting.extras import MissingExtra
 from .batch import Workflow, limit_threads, run_scans
 from .cluster import is_installed, run_on_cluster
 from .dataset import RECORD, Dataset
-from .failures import CHOOSING, FailedScan, first_of
+from .failures import CHOOSING, FailedScan, counted, first_of
 from .input_files import UNREADABLE
 
 Progress = Callable[[str, float, str], None]
@@ -86,9 +86,8 @@ def _incomplete(dataset: Dataset, scans: Sequence[CohortScan]) -> list[str]:
             lacking.setdefault((one.what, one.reason), []).append(scan.name)
     sentences = []
     for (what, reason), names in lacking.items():
-        count = f"{len(names)} scan{'' if len(names) == 1 else 's'}"
         sentences.append(
-            f"{what} is missing for {count}, whose findings are complete ({first_of(names, 5)}): {reason}"
+            f"{what} is missing for {counted(len(names), 'scan')}, whose findings are complete ({first_of(names, 5)}): {reason}"
         )
     return sentences
 
@@ -108,10 +107,9 @@ def _removed(dataset: Dataset, known: set[str]) -> list[str]:
     ]
     if not removed:
         return []
-    results = "result" if len(removed) == 1 else "results"
     first = first_of(removed, 5)
     return [
-        f"{len(removed)} {results} of scans that are no longer in the dataset: {first} (left out by group)"
+        f"{counted(len(removed), 'result')} of scans that are no longer in the dataset: {first} (left out by group)"
     ]
 
 

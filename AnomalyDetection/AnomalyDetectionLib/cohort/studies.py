@@ -19,11 +19,17 @@ from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
 from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
 from ..errors import InputError
+from ..files.links import walk
 from ..files.text import display_path
 from .dataset import SETTINGS
 
-_IMAGE = re.compile(r"\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)\Z", re.IGNORECASE)
+_IMAGE = re.compile(r"\.(nii|hdr|nrrd|nhdr|mha|mhd)(\.(gz|bz2))?\Z", re.IGNORECASE)
 """The end of an image file's name."""
+
+LONGEST = 120
+"""Letters of a study's name in the names of its files."""
+
+_REMEDY = "keep one, or begin the results with `anomaly-detection bids` and its --bids-filter-file or --runs"
 
 Found = tuple[str, CohortScan | SkippedSession]
 """A study's name, and its scan or why it has none."""
@@ -55,7 +61,7 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
     if not source.is_dir():
         raise InputError(f"{display_path(source)} does not exist: choose a folder.")
     if is_bids(source):
-        selection = select_scans(source, wanted)
+        selection = select_scans(source, replace(wanted or SelectionCriteria(), remedy=_REMEDY))
         both: list[CohortScan | SkippedSession] = [*selection.scans, *selection.problems]
         yield from ((scan.name, scan) for scan in sorted(both, key=lambda scan: scan.name))
         return
@@ -74,7 +80,8 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
 
 
 def _study(folder: Path) -> Iterator[Found]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    below = (Path(top, name) for top, _, names in walk(folder) for name in names)
+    files = sorted(path for path in below if path.is_file() and not path.name.startswith("."))
     images = [path for path in files if _IMAGE.search(path.name)]
     if images:
         yield folder.name, _by_names(folder, images)
@@ -128,8 +135,10 @@ def _named(name: str, scan: CohortScan | SkippedSession, known: set[str]) -> Coh
     if not re.fullmatch(r"sub-[0-9A-Za-z]+", subject):
         letters = "".join(re.findall(r"[0-9A-Za-z]", name))
         short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
-        # A hash distinguishes names that differ only in characters that BIDS does not allow.
-        subject = f"sub-{letters}" if letters == name else f"sub-{letters}{short}"
+        # A hash distinguishes names that differ only in characters that BIDS does not allow, or beyond the length
+        # that leaves room for the rest of a file's name.
+        kept = letters[:LONGEST]
+        subject = f"sub-{letters}" if kept == name else f"sub-{kept}{short}"
     base, number = subject, 1
     while f"{subject} {scan.session}".lower() in known:
         number += 1

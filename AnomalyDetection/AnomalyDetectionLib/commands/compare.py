@@ -48,9 +48,9 @@ def compare(earlier: Path, later: Path, output: Path, progress: str, debug: bool
       anomaly-detection compare --earlier results2021 --later results2024 --output changes.csv
     """
     with progress_of(progress) as report:
-        from ..reporting.result_comparison import check_suffix, compare_folders, summary, write_comparison
+        from ..reporting.result_comparison import check_place, compare_folders, summary, write_comparison
 
-        check_suffix(output)  # report a wrong argument before the work starts
+        check_place(output)  # report a wrong argument before the work starts
         found = compare_folders(earlier, later, report)
         write_comparison(found, output)
         result_line = f"{summary(found.changes)}; the table is in {output}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import itertools
+import os
 import shutil
 import signal
 import sys
@@ -58,8 +59,14 @@ def progress_of(kind: str) -> Iterator[Report]:
 
 def _json_lines(stream: TextIO) -> Report:
     def report(stage: str, fraction: float, message: str) -> None:
-        stream.write(Progress(stage, fraction, message).line + "\n")
-        stream.flush()
+        try:
+            stream.write(Progress(stage, fraction, message).line + "\n")
+            stream.flush()
+        except BrokenPipeError as error:  # click would end the command without a word
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), stream.fileno()
+            )  # for what Python still flushes at its end
+            raise InputError("Stopped, because the program that read the progress is gone.") from error
 
     return report
 

@@ -7,7 +7,7 @@ difference is more than the outlines are sure of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,11 +69,9 @@ class Change:
 def compare(later: Outlined, earlier: Outlined, to_earlier: sitk.Transform) -> tuple[Change, ...]:
     """The change of each group of findings, sorted by the later numbers; findings that are gone come last.
     `to_earlier`: from LPS points of the later scan to those of the earlier one."""
-    now = sitk.GetArrayFromImage(later.labels)
-    before = sitk.GetArrayFromImage(_brought(earlier.labels, later.labels, to_earlier))
     here = _volumes(later)
     there = _volumes(earlier)
-    edges = _overlapping(now, before, here, there, Grid.of(later.labels))
+    edges = _belonging_together(later.labels, earlier.labels, here, there, to_earlier)
     then_there = _scores_there(earlier, later, to_earlier)
     now_there = _scores_there(later, earlier, to_earlier.GetInverse())
     changes = []
@@ -123,35 +121,67 @@ def _volumes(result: Outlined) -> dict[int, tuple[float, float]]:
     return found
 
 
-def _overlapping(
-    now: np.ndarray,
-    before: np.ndarray,
+def _belonging_together(
+    later: sitk.Image,
+    earlier: sitk.Image,
     here: Mapping[int, tuple[float, float]],
     there: Mapping[int, tuple[float, float]],
+    to_earlier: sitk.Transform,
+) -> set[tuple[int, int]]:
+    """Pairs of numbers, later and earlier. They are looked for on both grids: a thin finding may lie between the slices
+    of the other scan."""
+    on_later = voxels_of(later), voxels_of(_brought(earlier, later, to_earlier))
+    on_earlier = voxels_of(earlier), voxels_of(_brought(later, earlier, to_earlier.GetInverse()))
+    edges = _overlapping(*on_later, here, there, Grid.of(later))
+    edges |= {(ours, theirs) for theirs, ours in _overlapping(*on_earlier, there, here, Grid.of(earlier))}
+    mine, its = _alone(here, there, edges)
+    edges |= _near(*on_later, mine, its, Grid.of(later))
+    mine, its = _alone(here, there, edges)
+    edges |= {(ours, theirs) for theirs, ours in _near(*on_earlier, its, mine, Grid.of(earlier))}
+    return edges
+
+
+def _alone(
+    here: Collection[int], there: Collection[int], edges: Set[tuple[int, int]]
+) -> tuple[set[int], set[int]]:
+    """The numbers without a counterpart, later and earlier."""
+    return {*here} - {ours for ours, _ in edges}, {*there} - {theirs for _, theirs in edges}
+
+
+def _overlapping(
+    own: np.ndarray,
+    other: np.ndarray,
+    own_volumes: Mapping[int, tuple[float, float]],
+    other_volumes: Mapping[int, tuple[float, float]],
     grid: Grid,
 ) -> set[tuple[int, int]]:
-    """Pairs of numbers, later and earlier, that belong together."""
-    edges = set()
-    shared = (now > 0) & (before > 0)
-    pairs, counts = np.unique(np.stack([now[shared], before[shared]]), axis=1, return_counts=True)
-    for (ours, theirs), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
-        smaller = min(here[ours][0], there[theirs][0])
-        if count * grid.voxel_ml >= LEAST_OVERLAP * smaller:
-            edges.add((ours, theirs))
-    alone_now = [number for number in here if number not in {ours for ours, _ in edges}]
-    alone_then = [number for number in there if number not in {theirs for _, theirs in edges}]
-    lone = np.where(np.isin(before, alone_then), before, 0)
-    if alone_now and lone.any():
-        distance, nearest = scipy.ndimage.distance_transform_edt(
-            lone == 0, sampling=grid.spacing[::-1], return_indices=True
-        )
-        reach = max(NEAR_MM, *grid.spacing)
-        for number in alone_now:
-            mask = now == number
-            at = np.argmin(np.where(mask, distance, np.inf))
-            if distance.ravel()[at] <= reach:
-                edges.add((number, int(lone[tuple(axis.ravel()[at] for axis in nearest)])))
-    return edges
+    """Pairs of numbers, own and other, that share enough of the smaller one."""
+    shared = (own > 0) & (other > 0)
+    pairs, counts = np.unique(np.stack([own[shared], other[shared]]), axis=1, return_counts=True)
+    return {
+        (int(mine), int(its))
+        for (mine, its), count in zip(pairs.T, counts, strict=True)
+        if count * grid.voxel_ml >= LEAST_OVERLAP * min(own_volumes[mine][0], other_volumes[its][0])
+    }
+
+
+def _near(
+    own: np.ndarray, other: np.ndarray, own_alone: Set[int], other_alone: Set[int], grid: Grid
+) -> set[tuple[int, int]]:
+    """Pairs of numbers, own and other, of those without a counterpart: the nearest, if it is near enough."""
+    lone = np.where(np.isin(other, [*other_alone]), other, 0)
+    if not own_alone or not lone.any():
+        return set()
+    distance, nearest = scipy.ndimage.distance_transform_edt(
+        lone == 0, sampling=grid.spacing[::-1], return_indices=True
+    )
+    reach = max(NEAR_MM, *grid.spacing)
+    pairs = set()
+    for number in sorted(own_alone):
+        at = np.argmin(np.where(own == number, distance, np.inf))
+        if distance.ravel()[at] <= reach and (own == number).any():
+            pairs.add((number, int(lone[tuple(axis.ravel()[at] for axis in nearest)])))
+    return pairs
 
 
 def _groups(

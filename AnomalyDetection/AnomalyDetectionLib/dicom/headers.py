@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
-from ..files.links import leads_nowhere
+from ..files.links import leads_nowhere, walk
 from ..files.text import is_utf8
 from .identity import Identity
 from .sequence import MrSequence, component_of, part_of
@@ -125,7 +125,7 @@ def is_dicom(path: Path) -> bool:
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
     """The headers of all DICOM files of a folder and, unless `below` is False, of its sub-folders; OSError if it cannot be read.
 
-    Other files, DICOMDIR, links to folders and folders whose name is not UTF-8 are skipped.
+    Other files, DICOMDIR and folders whose name is not UTF-8 are skipped.
     """
     instances, unreadable = [], []
     for file in _files(folder, below=below):
@@ -207,9 +207,9 @@ def _files(folder: Path, *, below: bool) -> Iterator[Path]:
         yield from sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
         return
     os.scandir(folder).close()  # raises the reason if it cannot be read, which os.walk passes over
-    for top, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if is_utf8(Path(name)))
-        paths = (Path(top, name) for name in sorted(names))
+    for top, folders, names in walk(folder):
+        folders[:] = [name for name in folders if is_utf8(Path(name))]
+        paths = (Path(top, name) for name in names)
         yield from (path for path in paths if path.is_file() or leads_nowhere(path))
 
 

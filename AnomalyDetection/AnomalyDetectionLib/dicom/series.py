@@ -240,7 +240,13 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
         within = (s for s in beside if path in [i.file for i in s.instances])
         # A copy of another file, or a phase image among magnitude images: it stands for the others.
         same = (s for s in beside if instance.series in [i.series for i in s.instances])
-        return next(chain(within, same, [Series((instance,))]))
+        found_here = next(chain(within, same, [Series((instance,))]))
+        if series is not None and not named((found_here,), series):
+            raise InputError(
+                f"The {role} {path} is an image of the series {found_here.name!r}, not of {series!r}: name that one, or give the folder.",
+                see=(f"{role.lower()}_series",),
+            )
+        return found_here
     folder = read_folder(path)
     everywhere = series_of(folder)
     here = tuple(s for s in everywhere if any(i.file.parent == path for i in s.instances))

@@ -1,7 +1,9 @@
-"""Broken symbolic links to content that was not fetched, as git-annex and DataLad leave them."""
+"""Symbolic links: to folders, and to content that was not fetched, as git-annex and DataLad leave them."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: The remedy, for messages.
@@ -16,3 +18,18 @@ def leads_nowhere(path: Path) -> bool:
     except (OSError, ValueError) as error:  # others are circular links and invalid file names
         return isinstance(error, FileNotFoundError)
     return False
+
+
+def walk(
+    folder: Path, onerror: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` in the order of names that also enters folders by their links, each once."""
+    known: set[str] = set()
+    for top, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
+        place = os.path.realpath(top)
+        if place in known:
+            folders.clear()
+            continue
+        known.add(place)
+        folders.sort()
+        yield top, folders, sorted(names)

@@ -87,6 +87,11 @@ def read_volume(path: Path, *, role: str, series: str | Series | None = None, ma
             pixels, files, digest = dicom_series.read(chosen, role=role)
             found = FileImage(pixels)
             description, why = chosen.name, chosen.chosen
+        elif series is not None:
+            raise InputError(
+                f"The {role} {path} is no DICOM, so it has no series {series!r}: name no series, or give DICOM images.",
+                see=(f"{role.lower()}_series",),
+            )
         else:
             for file in file_image.files_of(path):
                 _check_fetched(file, role)

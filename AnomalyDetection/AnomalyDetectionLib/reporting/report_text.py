@@ -153,7 +153,7 @@ def provenance_rows(record: Mapping[str, Any], findings: Findings) -> list[tuple
     rows = [
         ("Model", _model(record)),
         ("Findings", f"score above {findings.threshold:g}, {least_size(findings.min_patches, stride)}"),
-        ("Scores", _scoring(_block(record, "settings", "scoring"))),
+        ("Scores", _scoring(_block(record, "settings"))),
         ("Preparation", with_units(_preparation(_block(record, "settings", "preparation")))),
         *((name, _input(_block(record, "inputs", key))) for name, key in _INPUTS),
         ("Brain", with_units(_brain(record))),
@@ -189,8 +189,10 @@ def _model(record: Mapping[str, Any]) -> str:
     return f"{model['name']}{digest}" if model.get("name") else ""
 
 
-def _scoring(scoring: Mapping[str, Any]) -> str:
-    parts = []
+def _scoring(settings: Mapping[str, Any]) -> str:
+    if settings.get("scores_are_probabilities"):
+        return "of a candidate, the probability of an anomaly; white matter hyperintensities count for less"
+    scoring, parts = _block(settings, "scoring"), []
     if "stride" in scoring:
         parts.append(f"a patch every {scoring['stride']} voxels")
     if "percentile" in scoring:

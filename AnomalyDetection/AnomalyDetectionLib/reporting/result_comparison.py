@@ -22,7 +22,15 @@ from ..grid import Grid
 from ..imaging.registration import SAME_HEAD_FROM, register
 from ..imaging.text_header import check_header
 from ..imaging.zero_level import from_zero
-from .result_folder import ResultFolder, find_image, identity_of, open_folder, read_image
+from .result_folder import (
+    ImageNotFoundError,
+    ResultFolder,
+    ResultImage,
+    find_image,
+    identity_of,
+    open_folder,
+    read_image,
+)
 
 COLUMNS = (
     *("later", "earlier", "status", "later_ml", "earlier_ml", "difference_ml", "limit_ml", "score_there"),
@@ -93,7 +101,7 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     say = report or (lambda stage, fraction, message: None)
     say("reading", 0.0, "Reading both results")
     then, now = open_folder(earlier), open_folder(later)
-    found = [find_image(each, "flair") for each in (then, now)]
+    found = [_flair_of(each) for each in (then, now)]
     whose = [identity_of(each, image) for each, image in zip((then, now), found, strict=True)]
     doubts = _doubts_about_the_patient(whose[0], whose[1], then, now)
     then_flair, now_flair = (_from_zero(read_image(image, "flair")) for image in found)
@@ -115,21 +123,36 @@ def compare_folders(earlier: Path, later: Path, report: Progress | None = None) 
     return Comparison(changes, tuple(matrix.ravel().tolist()), *now.settings, remarks, dates)
 
 
+def _flair_of(result: ResultFolder) -> ResultImage:
+    try:
+        return find_image(result, "flair")
+    except ImageNotFoundError as error:
+        raise InputError(
+            f"The FLAIR that the result in {display_path(result.folder)} was made from is neither where it was nor beside the "
+            "result, or has changed: put it beside the result, or detect anomalies again."
+        ) from error
+
+
 def _from_zero(image: sitk.Image) -> sitk.Image:
     """The image as the detection sees it: float32, without voxels that are not numbers."""
     values = sitk.GetArrayFromImage(sitk.Cast(image, sitk.sitkFloat32))
     return Grid.of(image).image(from_zero(values).values)
 
 
-def check_suffix(path: Path) -> None:
-    """InputError if a comparison cannot be written to a file of this name, as its suffix is neither .csv nor .json."""
+def check_place(path: Path) -> None:
+    """InputError if a comparison cannot be written to a file of this name: its suffix is neither .csv nor .json, or its
+    folder is not there."""
+    if not path.parent.is_dir():
+        raise InputError(
+            f"The folder {display_path(path.parent)} is not there: make it, or choose another --output."
+        )
     if path.suffix.lower() not in (".csv", ".json"):
         raise InputError(f"{display_path(path)} is neither a .csv nor a .json file: give one of these.")
 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """Write the comparison as a table (.csv), or completely (.json); InputError if the suffix is another, or it cannot be written."""
-    check_suffix(path)
+    check_place(path)
     try:
         with atomic_file(path) as partial:
             if path.suffix.lower() == ".json":

@@ -5,7 +5,6 @@ Imports neither torch nor other packages that Slicer may lack, so that a review 
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from ..bids.bids_layout import read_tsv
 from ..detection.stored_scores import FOLDER
 from ..detection.stored_scores import RECORD as SCORE_RECORD
 from ..dicom.headers import is_dicom, read_folder
@@ -204,10 +204,10 @@ def _date_in_bids(path: Path) -> str:
     """The acquisition date of an image in "anat" from scans.tsv, in DICOM format; "" if not known."""
     for table in path.parent.parent.glob("sub-*_scans.tsv"):
         try:
-            rows = csv.DictReader(table.read_text("utf-8-sig").splitlines(), delimiter="\t")
+            rows = read_tsv(table)
             times = [row.get("acq_time") for row in rows if Path(row.get("filename") or "").name == path.name]
             return date.fromisoformat((times[0] or "")[:10]).strftime("%Y%m%d") if times else ""
-        except (OSError, ValueError, csv.Error):
+        except (OSError, ValueError):
             return ""
     return ""
 
