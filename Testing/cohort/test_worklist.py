@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
@@ -60,6 +64,30 @@ def test_a_folder_for_each_study_is_found_by_the_names_of_its_files(tmp_path):
     assert found["B2"].t1.name == "T1w.nrrd"
     assert found["Müller, Anna"].flair.name == "t2_space_FLAIR.nii.gz"
     assert found["Müller, Anna"].name.startswith("sub-MllerAnna")
+
+
+@pytest.mark.parametrize("closed", ["b", "b/flair", "b/flair/file"])
+def test_what_cannot_be_read_spoils_its_study_only_and_is_said(tmp_path, monkeypatch, closed):
+    head = SyntheticHead().study(GRID, GRID)
+    for name in ("a", "b"):
+        study = MadeStudy()
+        classic_series(tmp_path / name / "t1", head.t1.image, kind="T1", study=study)
+        files = classic_series(tmp_path / name / "flair", head.flair.image, study=study)
+    closed = files[3] if closed.endswith("file") else tmp_path / closed
+    scan, opened = os.scandir, Path.open
+
+    def deny(path, of, *rest):
+        if closed in (Path(path), *Path(path).parents):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return of(path, *rest)
+
+    monkeypatch.setattr("os.scandir", lambda path=".": deny(path, scan))
+    monkeypatch.setattr(Path, "open", lambda path, *rest, **more: deny(path, partial(opened, **more), *rest))
+    found = found_in(tmp_path)
+    assert list(found) == ["a", "b"]
+    assert found["a"].t1 == tmp_path / "a" / "t1"
+    assert str(closed) in found["b"].reason
+    assert "read" in found["b"].reason
 
 
 def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp_path):

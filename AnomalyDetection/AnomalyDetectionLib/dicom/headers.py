@@ -110,10 +110,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Folder:
-    """All DICOM instances of a folder, and its unreadable files: damaged DICOM files and broken links."""
+    """All DICOM instances of a folder, its unreadable files (damaged DICOM files and broken links) and sub-folders."""
 
     instances: tuple[Instance, ...]
     unreadable: tuple[Path, ...]
+    closed: tuple[Path, ...] = ()
 
 
 def is_dicom(path: Path) -> bool:
@@ -127,8 +128,8 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
 
     Other files, DICOMDIR, links to folders and folders whose name is not UTF-8 are skipped.
     """
-    instances, unreadable = [], []
-    for file in _files(folder, below=below):
+    instances, unreadable, closed = [], [], list[Path]()
+    for file in _files(folder, closed) if below else _files_in(folder):
         if file.name.upper() == "DICOMDIR":
             continue
         try:
@@ -142,7 +143,7 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
             unreadable.append(file)
         elif instance.sop_class != _DIRECTORY:
             instances.append(instance)
-    return Folder(tuple(instances), tuple(unreadable))
+    return Folder(tuple(instances), tuple(unreadable), tuple(closed))
 
 
 def read_header(file: Path) -> Instance | None:
@@ -202,12 +203,14 @@ def _is_dicom(stream: BinaryIO) -> bool:
     return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256
 
 
-def _files(folder: Path, *, below: bool) -> Iterator[Path]:
-    if not below:
-        yield from sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
-        return
-    os.scandir(folder).close()  # raises the reason if it cannot be read, which os.walk passes over
-    for top, folders, names in os.walk(folder):
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
+
+
+def _files(folder: Path, closed: list[Path]) -> Iterator[Path]:
+    """The files of a folder and its sub-folders; sub-folders that cannot be read are added to `closed`."""
+    os.scandir(folder).close()  # raises the reason if it cannot be read
+    for top, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         folders[:] = sorted(name for name in folders if is_utf8(Path(name)))
         paths = (Path(top, name) for name in sorted(names))
         yield from (path for path in paths if path.is_file() or leads_nowhere(path))
