@@ -227,6 +227,25 @@ def test_what_could_not_be_read_is_named_where_a_series_is_missing(tmp_path, stu
         taken(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "content", [b"", bytes(100), bytes(5000), b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a"]
+)
+def test_images_without_content_are_said_of_their_series_only(tmp_path, study, content):
+    classic_series(tmp_path / "t1", THICK, kind="T1", study=study, number=2)
+    files = classic_series(tmp_path / "flair", THICK, study=study, number=4)
+    (tmp_path / "t1" / "lockfile").write_bytes(b"")
+    for file in files[12:]:
+        file.write_bytes(content)
+    pair = taken(tmp_path)
+    assert len(pair.flair.frames) == 12
+    assert "without content" not in pair.lines[0]
+    assert "files without content left out: 2" in pair.lines[1]
+    for file in files:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"certainly a FLAIR \(cannot be read: .*\.dcm and 13 more\)"):
+        taken(tmp_path)
+
+
 @pytest.mark.parametrize("named", ["4", "UID", "T2_tirm_tra_dark-fluid"])
 def test_a_captured_screen_of_the_same_series_does_not_stand_in_the_way_of_its_name(tmp_path, study, named):
     classic_series(tmp_path / "t1", THICK, kind="T1", study=study, number=2)

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
+from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder, suffix_of
 from .identity import Identity, patients_of
 from .joining import joined
 from .kind import SeriesClassification, earlier_contrast_medium, kind_of_images
@@ -148,9 +148,9 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
         series_beside[instance.file.parent].add(instance.series)
         if instance.frames:
             groups[instance.series, instance.sop_class].append(instance)
-    named_so = {_suffix(instance.file) for instance in folder.instances}
+    named_so = {suffix_of(instance.file) for instance in folder.instances}
     # Other broken links are unrelated to the images.
-    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or _suffix(f) in named_so]
+    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or suffix_of(f) in named_so]
     contents = {file: _content(file) for file in unreadable} if groups else {}
     closed = (f"sub-folders that cannot be read left out: {len(folder.closed)}",) if folder.closed else ()
     found = []
@@ -163,7 +163,11 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
             or (file.parent in series_beside and series_beside[file.parent] <= uids)
         )
         several = (f"put together from {count} series UIDs",) if count > 1 else ()
-        found.append(Series(made.instances, lost, notes=(*several, *made.notes, *closed), beside=made.beside))
+        empty = sum(file.parent in {i.file.parent for i in made.instances} for file in folder.empty)
+        without = (f"files without content left out: {empty}",) if empty else ()
+        found.append(
+            Series(made.instances, lost, notes=(*several, *made.notes, *without, *closed), beside=made.beside)
+        )
     return in_time(sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid)))
 
 
@@ -189,11 +193,6 @@ def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
     return tuple(result)
 
 
-def _suffix(file: Path) -> str:
-    """The suffix of a file's name; the last number of a UID is not a suffix."""
-    return "" if file.suffix[1:].isdigit() else file.suffix.lower()
-
-
 def _content(file: Path) -> bytes:
     """The content of a file; empty if it cannot be read."""
     try:
@@ -208,7 +207,7 @@ def check_readable(folder: Folder, name: str) -> None:
         raise InputError(
             f"{name} holds links whose content is not here ({display_path(missing[0])}): {FETCH}."
         )
-    if lost := (*folder.closed, *folder.unreadable):
+    if lost := (*folder.closed, *folder.unreadable, *folder.empty):
         raise InputError(
             f"{name} holds no images but what is damaged or cannot be read ({display_path(lost[0])}): check that you may read it, or "
             "export it again."

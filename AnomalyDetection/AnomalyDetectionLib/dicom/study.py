@@ -27,7 +27,7 @@ class DicomStudy:
         patient: PatientID.
         series: of images, by number.
         no_images: other objects, in words: "1 SR".
-        unread: files and sub-folders of the folder that cannot be read.
+        unread: files and sub-folders of the folder that cannot be read or are empty.
     """
 
     folder: Path
@@ -182,7 +182,7 @@ def _study(folder: Path, key: tuple[str, ...], found: Sequence[Series], headers:
         patient=next((who for s in mine if (who := s.identity.patient_id)), ""),
         series=mine,
         no_images=tuple(f"{count} {modality}" for modality, count in sorted(others.items())),
-        unread=(*headers.closed, *headers.unreadable),
+        unread=(*headers.closed, *headers.unreadable, *headers.empty),
     )
 
 
