@@ -66,7 +66,9 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
         raise InputError(
             f"{display_path(source)} cannot be read ({error.strerror}): check its permissions."
         ) from error
-    if any(path.is_file() and (_IMAGE.search(path.name) or _may_be_dicom(path)) for path in inside):
+    if any(
+        path.is_file() and (_IMAGE.search(path.name) or _is_dicom(path, unreadable=False)) for path in inside
+    ):
         yield from _study(source)
         return
     for folder in inside:
@@ -84,16 +86,16 @@ def _study(folder: Path) -> Iterator[Found]:
     images = [path for path in files if _IMAGE.search(path.name)]
     if images:
         yield folder.name, _by_names(folder, images)
-    elif closed or any(map(_may_be_dicom, files)):
+    elif closed or any(_is_dicom(path, unreadable=True) for path in files):
         yield from _dicom(folder.name, folder, "")
 
 
-def _may_be_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, or cannot be read: what is there then has to be said."""
+def _is_dicom(path: Path, *, unreadable: bool) -> bool:
+    """Whether a file is DICOM; `unreadable`: the answer for one that cannot be read."""
     try:
         return is_dicom(path)
     except OSError:
-        return True
+        return unreadable
 
 
 def _by_names(folder: Path, images: list[Path]) -> CohortScan | SkippedSession:
