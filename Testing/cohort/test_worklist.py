@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import bz2
 import csv
+import errno
 import json
+import os
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
@@ -78,6 +82,34 @@ def test_a_study_may_have_every_format_that_detect_reads(written, ending, tmp_pa
     scan = found_in(tmp_path)["patient"]
     assert (scan.t1.name, scan.flair.name) == tuple(names.values())
     assert read_volume(scan.t1, role="T1").image.GetSize() == GRID.size
+
+
+@pytest.mark.parametrize("closed", ["b", "b/flair", "b/flair/file", "beside.bin"])
+def test_what_cannot_be_read_spoils_its_study_only_and_is_said(tmp_path, monkeypatch, closed):
+    head = SyntheticHead().study(GRID, GRID)
+    for name in ("a", "b"):
+        study = MadeStudy()
+        classic_series(tmp_path / name / "t1", head.t1.image, kind="T1", study=study)
+        files = classic_series(tmp_path / name / "flair", head.flair.image, study=study)
+    (tmp_path / "beside.bin").write_bytes(b"of the drive")
+    closed = files[3] if closed.endswith("file") else tmp_path / closed
+    scan, opened = os.scandir, Path.open
+
+    def deny(path, of, *rest):
+        if closed in (Path(path), *Path(path).parents):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return of(path, *rest)
+
+    monkeypatch.setattr("os.scandir", lambda path=".": deny(path, scan))
+    monkeypatch.setattr(Path, "open", lambda path, *rest, **more: deny(path, partial(opened, **more), *rest))
+    found = found_in(tmp_path)
+    assert list(found) == ["a", "b"]
+    assert found["a"].t1 == tmp_path / "a" / "t1"
+    if closed.name == "beside.bin":
+        assert found["b"].t1 == tmp_path / "b" / "t1"
+    else:
+        assert str(closed) in found["b"].reason
+        assert "read" in found["b"].reason
 
 
 def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp_path):

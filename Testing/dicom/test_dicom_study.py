@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.imaging.reading import read_volume
 from made_dicom import MadeStudy, change, classic_series, drop, enhanced_series, truncate
-from pydicom.uid import generate_uid
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 
 def image(spacing: float = 10.0, slices: int = 14) -> sitk.Image:
@@ -189,6 +190,73 @@ def test_a_folder_that_cannot_be_read_is_not_called_empty(tmp_path, monkeypatch)
     monkeypatch.setattr("os.scandir", gone)
     with pytest.raises(InputError, match=r"cannot be read \(Host is down\)"):
         read_studies(tmp_path)
+
+
+def close(monkeypatch, folder):
+    """Deny the reading of a folder, whoever runs the tests."""
+    scan = os.scandir
+
+    def scandir(path="."):
+        if Path(path) == folder:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+
+
+def test_a_sub_folder_that_cannot_be_read_is_said_of_each_series(tmp_path, study, monkeypatch):
+    classic_series(tmp_path / "t1", THICK, kind="T1", study=study, number=2)
+    files = classic_series(tmp_path / "flair", THICK, study=study, number=4)
+    (tmp_path / "flair" / "rest").mkdir()
+    for file in files[9:]:
+        file.rename(tmp_path / "flair" / "rest" / file.name)
+    close(monkeypatch, tmp_path / "flair" / "rest")
+    pair = taken(tmp_path)
+    assert len(pair.flair.frames) == 9
+    assert all("sub-folders that cannot be read left out: 1" in line for line in pair.lines)
+
+
+def test_what_could_not_be_read_is_named_where_a_series_is_missing(tmp_path, study, monkeypatch):
+    classic_series(tmp_path / "t1", THICK, kind="T1", study=study, number=2)
+    classic_series(tmp_path / "flair", THICK, study=study, number=4)
+    close(monkeypatch, tmp_path / "flair")
+    with pytest.raises(InputError, match=r"certainly a FLAIR \(cannot be read: .*flair\)"):
+        taken(tmp_path)
+    close(monkeypatch, tmp_path / "t1")
+    with pytest.raises(InputError, match=r"damaged or cannot be read \(.*\): check"):
+        taken(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", bytes(100), bytes(5000), b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a"]
+)
+def test_images_without_content_are_said_of_their_series_only(tmp_path, study, content):
+    classic_series(tmp_path / "t1", THICK, kind="T1", study=study, number=2)
+    files = classic_series(tmp_path / "flair", THICK, study=study, number=4)
+    (tmp_path / "t1" / "lockfile").write_bytes(b"")
+    for file in files[12:]:
+        file.write_bytes(content)
+    pair = taken(tmp_path)
+    assert len(pair.flair.frames) == 12
+    assert "without content" not in pair.lines[0]
+    assert "files without content left out: 2" in pair.lines[1]
+    for file in files:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"certainly a FLAIR \(cannot be read: .*\.dcm and 13 more\)"):
+        taken(tmp_path)
+
+
+@pytest.mark.parametrize("named", ["4", "UID", "T2_tirm_tra_dark-fluid"])
+def test_a_captured_screen_of_the_same_series_does_not_stand_in_the_way_of_its_name(tmp_path, study, named):
+    classic_series(tmp_path / "t1", THICK, kind="T1", study=study, number=2)
+    files = classic_series(tmp_path / "flair", THICK, study=study, number=4)
+    shot = pydicom.dcmread(files[0])
+    shot.SOPClassUID = shot.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    shot.SOPInstanceUID = shot.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    shot.save_as(tmp_path / "flair" / "screen.dcm")
+    named = shot.SeriesInstanceUID if named == "UID" else named
+    assert len(taken(tmp_path, flair=named).flair.frames) == len(files)
+    assert read_volume(tmp_path, role="FLAIR", series=named).image.GetSize()[2] == len(files)
 
 
 def test_the_directory_of_a_disc_stands_for_its_folder(tmp_path, study):

@@ -264,7 +264,7 @@ def test_decimal_commas_are_read(tmp_path):
 
 def test_a_number_of_frames_that_cannot_be_read_is_no_single_frame(tmp_path):
     raw(enhanced_series(tmp_path, IMAGE), NumberOfFrames=b"IS:six")
-    refused(tmp_path, "holds no DICOM images")
+    refused(tmp_path, "holds no images but what is damaged or cannot be read")
 
 
 @pytest.mark.parametrize("kind", ["FD", "FL", "LO", "UT", "LT", "UN"])

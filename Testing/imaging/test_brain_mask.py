@@ -26,3 +26,18 @@ def test_a_small_head_without_noise_round_it_is_not_taken_for_a_skull_stripped_b
     cleaned.CopyInformation(sample)
     found, expected = extract_brain(Volume(cleaned)), find_brain(cleaned, "cpu")
     assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_head_in_a_field_of_view_that_is_far_larger_is_found(sample, noise):
+    values = sitk.GetArrayFromImage(sample)
+    width = [(n // 2, n // 2) for n in values.shape]
+    air = np.random.default_rng(0).normal(0, noise * values.max(), [2 * (n // 2) + n for n in values.shape])
+    padded = np.abs(air).astype(np.float32)
+    inside = tuple(slice(before, before + n) for (before, _), n in zip(width, values.shape, strict=True))
+    padded[inside] = values
+    image = sitk.GetImageFromArray(padded)
+    image.SetSpacing(sample.GetSpacing())
+    image.SetDirection(sample.GetDirection())
+    found, expected = extract_brain(Volume(image))[inside], extract_brain(Volume(sample))
+    assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95

@@ -62,6 +62,11 @@ def in_brain_z_scores(values):
     return np.where(brain, (values - values[brain].mean()) / values[brain].std(), 0.0)
 
 
+def framed(values, value):
+    inner = np.pad(np.ones(tuple(n - 6 for n in values.shape[1:]), bool), 3)
+    return np.where(inner, values, value)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -71,8 +76,13 @@ def in_brain_z_scores(values):
         lambda values: np.where(np.arange(62) < 5, -2000, values - 1024),
         lambda values: np.where(np.arange(62) < 5, np.nan, values),
         lambda values: np.where(np.arange(62) < 5, -np.inf, values),
+        lambda values: framed(values, values.max()),
+        lambda values: framed(values - 1024, 65535),
     ],
-    ids=["z-scores", "z-scores of the brain", "padded", "padded and moved", "NaN", "infinite"],
+    ids=[
+        *("z-scores", "z-scores of the brain", "padded", "padded and moved", "NaN", "infinite"),
+        *("a frame as bright as the brightest tissue", "a frame much brighter, and moved"),
+    ],
 )
 def test_what_lies_beyond_the_brain_does_not_matter(head, good, tmp_path, change):
     study = written(head, change, tmp_path)

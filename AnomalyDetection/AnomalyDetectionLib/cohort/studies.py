@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -71,22 +72,36 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
         raise InputError(
             f"{display_path(source)} cannot be read ({error.strerror}): check its permissions."
         ) from error
-    if any(path.is_file() and (_IMAGE.search(path.name) or is_dicom(path)) for path in inside):
+    if any(
+        path.is_file() and (_IMAGE.search(path.name) or _is_dicom(path, unreadable=False)) for path in inside
+    ):
         yield from _study(source)
         return
     for folder in inside:
-        if folder.is_dir() and not (folder / SETTINGS).exists():  # skip the results of a cohort
+        if folder.is_dir() and not os.access(folder / SETTINGS, os.F_OK):  # skip the results of a cohort
             yield from _study(folder)
 
 
 def _study(folder: Path) -> Iterator[Found]:
-    below = (Path(top, name) for top, _, names in walk(folder) for name in names)
-    files = sorted(path for path in below if path.is_file() and not path.name.startswith("."))
+    closed: list[OSError] = []
+    inside = (Path(top, name) for top, _, names in walk(folder, closed.append) for name in names)
+    try:
+        files = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
+    except OSError as error:  # a folder may be listed without its files being open
+        files, closed = [], [error]
     images = [path for path in files if _IMAGE.search(path.name)]
     if images:
         yield folder.name, _by_names(folder, images)
-    elif any(is_dicom(path) for path in files):
+    elif closed or any(_is_dicom(path, unreadable=True) for path in files):
         yield from _dicom(folder.name, folder, "")
+
+
+def _is_dicom(path: Path, *, unreadable: bool) -> bool:
+    """Whether a file is DICOM; `unreadable`: the answer for one that cannot be read."""
+    try:
+        return is_dicom(path)
+    except OSError:
+        return unreadable
 
 
 def _by_names(folder: Path, images: list[Path]) -> CohortScan | SkippedSession:

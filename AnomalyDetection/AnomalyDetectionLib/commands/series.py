@@ -31,6 +31,8 @@ def series(folder: Path, debug: bool) -> None:
         _say(_table([HEAD, *map(row, study.series)]))
         if study.no_images:
             _say(f"Also found, without images: {', '.join(study.no_images)}.")
+        if study.unread:
+            _say(f"Part of the folder {study.not_read}.")
         try:
             lines = choose_pair(check_patient(study)).lines
             option = f" --study-uid {study.uid}" if len(studies) > 1 else ""

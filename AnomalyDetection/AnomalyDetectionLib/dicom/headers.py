@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
-from ..files.links import leads_nowhere, walk
+from ..files.links import POINTERS, leads_nowhere, walk
 from ..files.text import is_utf8
 from .identity import Identity
 from .sequence import MrSequence, component_of, part_of
@@ -21,6 +21,7 @@ CLASSIC_MR = "1.2.840.10008.5.1.4.1.1.4"
 ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
 LEGACY_ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.4"
 MR_CLASSES = (CLASSIC_MR, ENHANCED_MR, LEGACY_ENHANCED_MR)
+_START = 132  # bytes that tell whether a file is DICOM
 _DIRECTORY = "1.2.840.10008.1.3.10"
 
 _TAGS = (
@@ -110,16 +111,23 @@ class Instance:
 
 @dataclass(frozen=True)
 class Folder:
-    """All DICOM instances of a folder, and its unreadable files: damaged DICOM files and broken links."""
+    """All DICOM instances of a folder, its unreadable files (damaged DICOM files and broken links) and sub-folders.
+
+    Attributes:
+        empty: files without content among the images: empty, only zeros, or pointers to content that was not fetched.
+        closed: sub-folders that cannot be read.
+    """
 
     instances: tuple[Instance, ...]
     unreadable: tuple[Path, ...]
+    empty: tuple[Path, ...] = ()
+    closed: tuple[Path, ...] = ()
 
 
 def is_dicom(path: Path) -> bool:
     """Whether a file is a DICOM file (PS3.10: "DICM" after a preamble of 128 bytes, which some writers leave out)."""
     with path.open("rb") as stream:
-        return _is_dicom(stream)
+        return _begins_dicom(stream.read(_START))
 
 
 def read_folder(folder: Path, *, below: bool = True) -> Folder:
@@ -127,13 +135,16 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
 
     Other files, DICOMDIR and folders whose name is not UTF-8 are skipped.
     """
-    instances, unreadable = [], []
-    for file in _files(folder, below=below):
+    instances, unreadable, empty, closed = [], [], list[Path](), list[Path]()
+    for file in _files(folder, closed) if below else _files_in(folder):
         if file.name.upper() == "DICOMDIR":
             continue
         try:
             with file.open("rb") as stream:
-                if not _is_dicom(stream):
+                if not _begins_dicom(start := stream.read(_START)):
+                    empty += (
+                        [] if start.strip(b"\0") and not any(mark in start for mark in POINTERS) else [file]
+                    )
                     continue
                 instance = _header_in(stream, file)
         except OSError:
@@ -142,7 +153,9 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
             unreadable.append(file)
         elif instance.sop_class != _DIRECTORY:
             instances.append(instance)
-    return Folder(tuple(instances), tuple(unreadable))
+    images = {".dcm", ".ima", *(suffix_of(instance.file) for instance in instances)}
+    empty = [file for file in empty if suffix_of(file) in images and file.name[0] != "."]
+    return Folder(tuple(instances), tuple(unreadable), tuple(empty), tuple(closed))
 
 
 def read_header(file: Path) -> Instance | None:
@@ -191,23 +204,29 @@ def _tags() -> list[Any]:
     return [Tag(each) for each in _TAGS]
 
 
-def _is_dicom(stream: BinaryIO) -> bool:
-    start = stream.read(132)
+def suffix_of(file: Path) -> str:
+    """The suffix of a file's name, in small letters; the last number of a UID is not a suffix."""
+    return "" if file.suffix[1:].isdigit() else file.suffix.lower()
+
+
+def _begins_dicom(start: bytes) -> bool:
     if start[128:] == b"DICM":
         return True
     # Little-endian data sets without a preamble begin with an attribute of group 0008.
-    if len(start) < 132 or start[:2] != b"\x08\x00" or start[3] != 0:
+    if len(start) < _START or start[:2] != b"\x08\x00" or start[3] != 0:
         return False
     # What follows the tag is its value representation, or its length.
     return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256
 
 
-def _files(folder: Path, *, below: bool) -> Iterator[Path]:
-    if not below:
-        yield from sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
-        return
-    os.scandir(folder).close()  # raises the reason if it cannot be read, which os.walk passes over
-    for top, folders, names in walk(folder):
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
+
+
+def _files(folder: Path, closed: list[Path]) -> Iterator[Path]:
+    """The files of a folder and its sub-folders; sub-folders that cannot be read are added to `closed`."""
+    os.scandir(folder).close()  # raises the reason if it cannot be read
+    for top, folders, names in walk(folder, lambda error: closed.append(Path(error.filename))):
         folders[:] = [name for name in folders if is_utf8(Path(name))]
         paths = (Path(top, name) for name in names)
         yield from (path for path in paths if path.is_file() or leads_nowhere(path))

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
+from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder, suffix_of
 from .identity import Identity, patients_of
 from .joining import joined
 from .kind import SeriesClassification, earlier_contrast_medium, kind_of_images
@@ -134,8 +134,8 @@ class Series:
             )
         if self.unreadable:
             raise InputError(
-                f"{name} has images that are damaged or do not belong together "
-                f"({display_path(self.unreadable[0])}): export it again."
+                f"{name} has images that are damaged or do not belong together, or that you may not read "
+                f"({display_path(self.unreadable[0])}): check that you may, or export it again."
             )
         return stack(self.frames, name)
 
@@ -148,10 +148,11 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
         series_beside[instance.file.parent].add(instance.series)
         if instance.frames:
             groups[instance.series, instance.sop_class].append(instance)
-    named_so = {_suffix(instance.file) for instance in folder.instances}
+    named_so = {suffix_of(instance.file) for instance in folder.instances}
     # Other broken links are unrelated to the images.
-    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or _suffix(f) in named_so]
+    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or suffix_of(f) in named_so]
     contents = {file: _content(file) for file in unreadable} if groups else {}
+    closed = (f"sub-folders that cannot be read left out: {len(folder.closed)}",) if folder.closed else ()
     found = []
     for made, count in joined(list(groups.values())):
         uids = {instance.series for instance in made.instances}
@@ -162,7 +163,11 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
             or (file.parent in series_beside and series_beside[file.parent] <= uids)
         )
         several = (f"put together from {count} series UIDs",) if count > 1 else ()
-        found.append(Series(made.instances, lost, notes=(*several, *made.notes), beside=made.beside))
+        empty = sum(file.parent in {i.file.parent for i in made.instances} for file in folder.empty)
+        without = (f"files without content left out: {empty}",) if empty else ()
+        found.append(
+            Series(made.instances, lost, notes=(*several, *made.notes, *without, *closed), beside=made.beside)
+        )
     return in_time(sorted(found, key=lambda s: (int(s.number) if s.number.isdigit() else 0, s.uid)))
 
 
@@ -188,11 +193,6 @@ def in_time(found: Sequence[Series]) -> tuple[Series, ...]:
     return tuple(result)
 
 
-def _suffix(file: Path) -> str:
-    """The suffix of a file's name; the last number of a UID is not a suffix."""
-    return "" if file.suffix[1:].isdigit() else file.suffix.lower()
-
-
 def _content(file: Path) -> bytes:
     """The content of a file; empty if it cannot be read."""
     try:
@@ -201,22 +201,29 @@ def _content(file: Path) -> bytes:
         return b""
 
 
-def check_fetched(folder: Folder, name: str) -> None:
-    """InputError if a folder has broken links in place of images; `name`: its name in messages."""
+def check_readable(folder: Folder, name: str) -> None:
+    """InputError if a folder without images has what cannot be read, such as broken links; `name`: its name in messages."""
     if missing := [file for file in folder.unreadable if leads_nowhere(file)]:
         raise InputError(
             f"{name} holds links whose content is not here ({display_path(missing[0])}): {FETCH}."
         )
+    if lost := (*folder.closed, *folder.unreadable, *folder.empty):
+        raise InputError(
+            f"{name} holds no images but what is damaged or cannot be read ({display_path(lost[0])}): check that you may read it, or "
+            "export it again."
+        )
 
 
 def named(found: Iterable[Series], name: str) -> list[Series]:
-    """The series of that number, UID or description (case does not matter)."""
+    """The series of that number, UID or description (case does not matter); the only MR series, if there is one among them."""
     wanted = name.strip().casefold()
-    return [
+    matching = [
         s
         for s in found
         if wanted in (s.number, s.description.casefold()) or any(i.series == wanted for i in s.instances)
     ]
+    scans = [s for s in matching if s.is_mr]
+    return scans if len(scans) == 1 else matching
 
 
 def choose(path: Path, *, role: str, series: str | None) -> Series:
@@ -252,7 +259,7 @@ def choose(path: Path, *, role: str, series: str | None) -> Series:
     here = tuple(s for s in everywhere if any(i.file.parent == path for i in s.instances))
     found = here if here and (series is None or named(here, series)) else everywhere
     if not found:
-        check_fetched(folder, f"The {role} folder {path}")
+        check_readable(folder, f"The {role} folder {path}")
         raise InputError(
             f"The {role} folder {path} holds no DICOM images: give a folder that does, or a file."
         )

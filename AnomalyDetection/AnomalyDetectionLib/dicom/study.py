@@ -9,10 +9,11 @@ from itertools import product
 from pathlib import Path
 
 from ..errors import InputError
+from ..files.text import display_path
 from .choice import Role, SeriesCandidate, best
 from .headers import Folder, read_folder
 from .identity import Identity, patients_of
-from .series import Series, check_fetched, named, series_of
+from .series import Series, check_readable, named, series_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class DicomStudy:
         patient: PatientID.
         series: of images, by number.
         no_images: other objects, in words: "1 SR".
+        unread: files and sub-folders of the folder that cannot be read or are empty.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class DicomStudy:
     patient: str
     series: tuple[Series, ...]
     no_images: tuple[str, ...]
+    unread: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -42,6 +45,14 @@ class DicomStudy:
         date = f"{self.date[:4]}-{self.date[4:6]}-{self.date[6:]}" if len(self.date) == 8 else self.date
         parts = [date or "undated", self.description, f"patient {self.patient or '-'}"]
         return ", ".join(part for part in parts if part)
+
+    @property
+    def not_read(self) -> str:
+        """What cannot be read, in words; "" if all can."""
+        if not self.unread:
+            return ""
+        more = f" and {len(self.unread) - 1} more" if len(self.unread) > 1 else ""
+        return f"cannot be read: {display_path(self.unread[0])}{more}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
     found = series_of(headers)
     keys = dict.fromkeys(_key(s.identity) for s in found if s.is_mr)
     if not keys:
-        check_fetched(headers, f"The study {folder}")
+        check_readable(headers, f"The study {folder}")
         raise InputError(
             f"The study {folder} holds no MR images: give the folder that holds its DICOM images."
         )
@@ -171,6 +182,7 @@ def _study(folder: Path, key: tuple[str, ...], found: Sequence[Series], headers:
         patient=next((who for s in mine if (who := s.identity.patient_id)), ""),
         series=mine,
         no_images=tuple(f"{count} {modality}" for modality, count in sorted(others.items())),
+        unread=(*headers.closed, *headers.unreadable, *headers.empty),
     )
 
 
@@ -190,8 +202,9 @@ def _choose(study: DicomStudy, role: Role, wanted: str | None) -> Series:
     if candidates and not whole:
         raise InputError(f"Of the study in {study.folder} no {role} can be used. {candidates[0].problem}")
     if not candidates:
+        lost = f" ({study.not_read})" if study.unread else ""
         raise InputError(
-            f"The study in {study.folder} has no series that is certainly a {role}: {how}.\n{listed(study.series)}",
+            f"The study in {study.folder} has no series that is certainly a {role}{lost}: {how}.\n{listed(study.series)}",
             see=see,
         )
     places, reason = best(

@@ -1,4 +1,4 @@
-"""Symbolic links: to folders, and to content that was not fetched, as git-annex and DataLad leave them."""
+"""Symbolic links to folders; broken links and pointers to content that was not fetched (git-annex, DataLad, Git LFS)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 #: The remedy, for messages.
 FETCH = "fetch it first (such as with git annex get or datalad get)"
+
+#: What a file begins with that stands for content that was not fetched.
+POINTERS = (b"version https://git-lfs.github.com/", b"/annex/objects/")
 
 
 def leads_nowhere(path: Path) -> bool:

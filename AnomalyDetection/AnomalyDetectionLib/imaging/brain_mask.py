@@ -28,6 +28,8 @@ LEAST_ON_HEAD = 0.6  # At least this share of a brain mask's voxels is brighter 
 #: How far interpolation may overshoot 0 and 1; and the share of the maximum that most brain voxels of a probability mask
 #: exceed.
 _BEYOND, _NEARLY = 0.25, 0.95
+#: In a field of view that is far larger than the head: what is brighter than this share of the brightest is head, and voxels kept round it.
+_OF_BRIGHTEST, _AROUND_HEAD = 0.25, 5
 LARGEST_SIDE = 320  # The networks see 256 voxels a side at most; feeding them more costs only memory
 
 
@@ -40,7 +42,7 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
     shrink = [-(-size // LARGEST_SIDE) for size in image.GetSize()]
     small = sitk.Shrink(image, shrink) if max(shrink) > 1 else image
     try:
-        mask = with_cpu_fallback(partial(find_brain, small), device, "The search for the brain")
+        mask = with_cpu_fallback(partial(_search, small), device, "The search for the brain")
     except InputError:
         raise
     except Exception as error:
@@ -62,6 +64,23 @@ def extract_brain(flair: Volume, device: str = "cpu") -> np.ndarray:
             f"No brain was recognised in {name_of(flair, 'the FLAIR')} (the region found has "
             f"{volume_ml:.0f} ml): check that it is a head scan, or give a brain mask."
         )
+    return mask
+
+
+def _search(image: sitk.Image, device: str) -> np.ndarray:
+    """The brain (bool) that the networks find in an image or, if that is none, in the part of it that the head fills."""
+    mask = find_brain(image, device)
+    if PLAUSIBLE_ML[0] <= float(mask.sum()) * Grid.of(image).voxel_ml <= PLAUSIBLE_ML[1]:
+        return mask
+    array = voxels_of(image)
+    head = np.argwhere(array > _OF_BRIGHTEST * np.percentile(array, 99.5))
+    low = np.maximum(0, np.floor(np.percentile(head, 1, axis=0)).astype(int) - _AROUND_HEAD)
+    high = np.ceil(np.percentile(head, 99, axis=0)).astype(int) + 1 + _AROUND_HEAD
+    z, y, x = (
+        slice(int(first), int(last)) for first, last in zip(low, np.minimum(array.shape, high), strict=True)
+    )
+    mask = np.zeros(array.shape, bool)
+    mask[z, y, x] = find_brain(image[x, y, z], device)
     return mask
 
 

@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from ..files.links import POINTERS
+
 NIFTI, NRRD, META = "NIfTI", "NRRD", "MetaImage"
 UNPACKING = (EOFError, OSError, zlib.error, ValueError)  # Exceptions raised when a damaged file is unpacked
 _MOST_LAYERS = 3  # Maximum number of layers of compression that are unpacked
@@ -24,8 +26,6 @@ _ARCHIVES = {
 }
 _SIZES_OF_NIFTI = (348, 540)
 _META_BEGINS = re.compile(rb"\s*(ObjectType|NDims)\s*=", re.IGNORECASE)
-
-_NOT_FETCHED = (b"version https://git-lfs.github.com/", b"/annex/objects/")
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def archive_of(path: Path) -> str:
 
 def is_fetched(path: Path) -> bool:
     """Whether a file is the file itself, and not the pointer that Git LFS or git-annex leaves until it is fetched."""
-    return not any(mark in _beginning(path)[:300] for mark in _NOT_FETCHED)
+    return not any(mark in _beginning(path)[:300] for mark in POINTERS)
 
 
 def _beginning(path: Path) -> bytes:

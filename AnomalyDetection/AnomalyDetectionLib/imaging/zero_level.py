@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 _SAMPLE = 2_000_000  # Number of voxels that is enough to estimate percentiles
 _FEWEST = 4096  # Fewer voxels than this show no head, and tell nothing about usual values
@@ -18,6 +19,9 @@ _PADDING_SHARE, _PADDING_GAP = 1e-3, 0.1
 
 #: A background in the middle of the range, as in z-scores of the brain alone, has at least this share of the voxels.
 _BACKGROUND_SHARE, _BELOW_BACKGROUND = 0.2, 0.1
+
+#: A bright frame burnt into the slices has at least this share of the voxels, and is brighter than this percentile of the others.
+_FRAME_SHARE, _FRAME_ABOVE = 1e-3, 99.0
 
 #: Values begin at 0 if the lowest percent of them is no farther from it than this: below 0 as a share of the range,
 #: above 0 as a share of the brightest. An interpolated scan undershoots by 0.02; without any air, fluid is at 0.2.
@@ -40,10 +44,12 @@ def from_zero(values: np.ndarray) -> FromZero:
     float32, at least one of them finite; not changed."""
     finite = np.isfinite(values)
     unknown = None if finite.all() else ~finite
+    if values.size < _FEWEST and unknown is None:
+        return FromZero(values, None, 0.0)
+    if (frame := _bright_frame(values)) is not None:
+        values = np.where(frame, values[finite & ~frame].min(), values)
     known = values[finite] if unknown is not None else values.ravel()
     known = known[:: max(1, known.size // _SAMPLE)]
-    if known.size < _FEWEST and unknown is None:
-        return FromZero(values, None, 0.0)
     corner = float(values.flat[0])
     replaced: list[tuple[float, float]] = []  # a value and its replacement
     low = float(known.min())
@@ -71,3 +77,17 @@ def from_zero(values: np.ndarray) -> FromZero:
     if unknown is not None:
         values[unknown] = min(low, float(values[finite].min()))
     return FromZero((values - np.float32(zero)).astype(np.float32), unknown, zero)
+
+
+def _bright_frame(values: np.ndarray) -> np.ndarray | None:
+    """The voxels (bool) of a constant frame that is brighter than the head; None if there is none."""
+    corner = values.flat[0]
+    sample = values.ravel()[:: max(1, values.size // _SAMPLE)]
+    others = sample[np.isfinite(sample) & (sample != corner)]
+    if not np.isfinite(corner) or not others.size or corner <= np.percentile(others, _FRAME_ABOVE):
+        return None
+    alike = values == corner
+    if np.count_nonzero(alike) <= _FRAME_SHARE * values.size:
+        return None
+    labels, _ = ndimage.label(alike)
+    return np.asarray(labels == labels.flat[0])  # elsewhere the value may be that of saturated tissue
