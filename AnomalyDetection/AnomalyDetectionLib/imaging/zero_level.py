@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 _SAMPLE = 2_000_000  # Number of voxels that is enough to estimate percentiles
 _FEWEST = 4096  # Fewer voxels than this show no head, and tell nothing about usual values
@@ -89,5 +88,7 @@ def _bright_frame(values: np.ndarray) -> np.ndarray | None:
     alike = values == corner
     if np.count_nonzero(alike) <= _FRAME_SHARE * values.size:
         return None
-    labels, _ = ndimage.label(alike)
+    import scipy.ndimage  # takes long to load, and Slicer starts with this module
+
+    labels, _ = scipy.ndimage.label(alike)
     return np.asarray(labels == labels.flat[0])  # elsewhere the value may be that of saturated tissue

@@ -144,7 +144,7 @@ def check_place(path: Path) -> None:
     folder is not there."""
     if not path.parent.is_dir():
         raise InputError(
-            f"The folder {display_path(path.parent)} is not there: make it, or choose another --output."
+            f"The folder {display_path(path.parent)} is not there: make it, or choose another place."
         )
     if path.suffix.lower() not in (".csv", ".json"):
         raise InputError(f"{display_path(path)} is neither a .csv nor a .json file: give one of these.")
