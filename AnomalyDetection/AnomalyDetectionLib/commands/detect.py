@@ -93,7 +93,7 @@ def detect(
       findings.csv, findings.json    the findings as a table, and with settings and provenance
       report.html                    a report with pictures, to read or print
       overlay.png                    the relevant slices with the scores in colour
-      nearest_normal.png             each finding beside the most similar normal tissue
+      nearest_normal.png             with --model paper: each finding beside the most similar normal tissue
       suspected_anomalies.seg.dcm    with --dicom: the findings as a DICOM segmentation
       suspected_anomalies.sr.dcm     with --dicom: and as a structured report
 
@@ -138,7 +138,7 @@ def detect(
         from ..detection.detection_settings import DetectionRequest
         from ..detection.pipeline import run_detection
         from ..reporting.dicom_objects import source_of_flair
-        from ..reporting.results import NEAREST, summary, write_results
+        from ..reporting.results import summary, write_results
 
         source = None
         if dicom or dicom_reference is not None:  # report a wrong argument before the work starts
@@ -165,8 +165,4 @@ def detect(
         missing = (one.sentence for one in written.missing)
         for sentence in (*detection.remarks, *written.remarks, *missing):
             click.echo(sentence + ".")
-        if detection.model.library is None and pictures:
-            click.echo(
-                f"The model {detection.model.name} holds no normal tissue to compare findings with: no {NEAREST}."
-            )
         click.echo(summary(detection, output))
