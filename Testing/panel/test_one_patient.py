@@ -90,6 +90,10 @@ def test_no_view_shows_the_outlines_over_another_patient(detected, slicer_app, s
     load_as_slicer_does(third)
     slicer_app.wait(lambda: not outlines.IsDisplayableInView(red), 5.0)
     assert not outlines.IsDisplayableInView(yellow)
+    composite("Red").SetBackgroundVolumeID(result.flair.GetID())
+    assert outlines.IsDisplayableInView(red)
+    composite("Red").SetBackgroundVolumeID(second_pair[1].GetID())
+    assert not outlines.IsDisplayableInView(red)
 
 
 @pytest.mark.parametrize("chosen", ["flair", "score"])

@@ -170,6 +170,22 @@ def test_outlines_or_table_that_were_deleted_are_made_again_and_the_review_stays
     assert len(slicer_app.dialogs.texts) == 1
 
 
+@pytest.mark.parametrize("part", ["segmentation", "table"])
+def test_outlines_and_table_that_cannot_be_made_again_are_not_shown_as_a_scan_without_findings(
+    part, detected, slicer_app
+):
+    result = detected.panel.result
+    result.patch_scores.SetAndObserveImageData(None)  # as in a scene that was saved without its volumes
+    slicer.mrmlScene.RemoveNode(getattr(result, part))
+    slicer_app.dialogs.answers.append(qt.QMessageBox.No)
+    slicer_app.rest()
+    assert detected.panel.result is None
+    assert "A part of this result was deleted" in detected.ui.findingsSummaryLabel.text
+    assert composite(FLAIR_VIEW).GetForegroundVolumeID() is None
+    slicer_app.rest()
+    assert len(slicer_app.dialogs.texts) == 1
+
+
 def test_scores_do_not_stay_over_the_image_when_their_outlines_were_deleted(detected, slicer_app):
     slicer.mrmlScene.RemoveNode(detected.panel.result.segmentation)
     slicer_app.dialogs.answers.append(qt.QMessageBox.Yes)

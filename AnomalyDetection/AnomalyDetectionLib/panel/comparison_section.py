@@ -91,9 +91,9 @@ class ComparisonSection:
 
     def compare(self, earlier: Result | Path) -> None:
         """Start to compare the current result with an earlier one."""
-        if self._panel.result is None or self.running or not self._panel.detect.installed():
+        if self.running or not self._panel.detect.installed():
             return
-        result = self._panel.result  # Slicer can be used while packages are installed
+        result = self._panel.result  # only now, as Slicer can be used while packages are installed
         if result is None:
             return
         self._panel.by_hand.take(adopt=True)
@@ -130,9 +130,9 @@ class ComparisonSection:
         there = self._panel.scene.IsNodePresent(result.score)
         try:
             comparison = job.finish()
-            if there and result.score.GetImageData() is not self._scores:
-                raise InputError(_("Anomalies were detected anew meanwhile: compare again."))
             if there:
+                if result.score.GetImageData() is not self._scores:
+                    raise InputError(_("Anomalies were detected anew meanwhile: compare again."))
                 with slicer.util.WaitCursor():
                     nodes.keep_comparison(result, comparison, self._name_of(earlier))
                     nodes.place_earlier(self._panel.scene, result, _flair_of(earlier), comparison)

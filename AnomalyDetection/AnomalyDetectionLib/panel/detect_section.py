@@ -78,10 +78,8 @@ class DetectSection:
         if not self._panel.ui.detectButton.enabled:
             return
         self._outcome_of = self._panel.pair
-        if not self.installed():
-            return
-        self._panel.refresh()  # Slicer can be used while packages are installed
-        if not self._panel.ui.detectButton.enabled:
+        # Slicer can be used while packages are installed.
+        if not self.installed() or not self._panel.ui.detectButton.enabled:
             return
         self._panel.by_hand.take(adopt=True)
         replace = self._to_replace()
@@ -244,6 +242,7 @@ class DetectSection:
         if not missing or self._installing:
             return not missing
         self._installing = True
+        self._panel.refresh()
         try:
             ready = first_run.install(
                 missing,
@@ -264,7 +263,6 @@ class DetectSection:
         return bool(ready)
 
     def _say_installing(self, text: str) -> None:
-        self._panel.refresh()
         self._say(text)
         slicer.app.processEvents()
 

@@ -81,7 +81,7 @@ class DisplaySection:
             widget.enabled = result is not None and not fixed
             widget.toolTip = fixed or f"{about_setting(name, of_paper=of_paper)} {at_once}"
         say(ui.normalRateLabel, "" if result is None else self._findings_in_a_normal_scan(result))
-        say(ui.minimumVolumeLabel, fixed if result is None or fixed else self._smallest(result))
+        say(ui.minimumVolumeLabel, "" if result is None else fixed or self._smallest(result))
         if result is not None:
             one = round(ui.minimumSizeSlider.value) == 1
             if results.scores_voxels(result):

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..scene import editing
 from ..scene.findings_table import ADDED, CHANGED, rows
 from ..scene.result import Result
-from .widgets import timer
+from .widgets import Observers, timer
 
 REST_MS = 300
 """How long the segments must be unchanged before edits are taken over, ms; one brush stroke makes many changes."""
@@ -22,7 +22,7 @@ class ManualEdits:
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
-        self._observed: list[tuple[Any, int]] = []
+        self._observers = Observers()
         self._timer = timer(REST_MS, self.take)
         panel.ui.newFindingButton.clicked.connect(self.add)
         panel.ui.asDetectedButton.clicked.connect(self.as_detected)
@@ -38,14 +38,12 @@ class ManualEdits:
             slicer.vtkSegmentation.SegmentAdded,
             slicer.vtkSegmentation.SegmentRemoved,
         ):
-            self._observed.append((segmentation, segmentation.AddObserver(event, self._changed)))
+            self._observers.add(segmentation, event, self._changed)
 
     def stop(self) -> None:
         """Follow nothing."""
         self._timer.stop()
-        for segmentation, tag in self._observed:
-            segmentation.RemoveObserver(tag)
-        self._observed = []
+        self._observers.remove()
 
     def take(self, *, adopt: bool = False) -> None:
         """Update the table to the current segments.

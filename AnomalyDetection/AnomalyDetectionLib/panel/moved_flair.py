@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ..scene.result import Result
 from ..scene.result_nodes import stands_with_flair
-from .widgets import timer
+from .widgets import Observers, timer
 
 REST_MS = 200  # how long the FLAIR must be unchanged, ms; a transform is dragged in many steps
 
@@ -20,7 +20,7 @@ class MovedFlair:
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
-        self._observed: list[tuple[Any, int]] = []
+        self._observers = Observers()
         self._voxels = 0
         self._timer = timer(REST_MS, self._check)
 
@@ -31,15 +31,13 @@ class MovedFlair:
             return
         self._voxels = _state_of_voxels(result)
         for event in (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent):
-            self._observed.append((result.flair, result.flair.AddObserver(event, self._changed)))
+            self._observers.add(result.flair, event, self._changed)
         self._timer.start()  # it may have been moved while another result was shown
 
     def stop(self) -> None:
         """Follow nothing."""
         self._timer.stop()
-        for flair, tag in self._observed:
-            flair.RemoveObserver(tag)
-        self._observed = []
+        self._observers.remove()
 
     def _changed(self, *_: Any) -> None:
         self._timer.start()
@@ -51,8 +49,8 @@ class MovedFlair:
         if not stands_with_flair(result):
             self._panel.by_hand.take(adopt=True)
             self._panel.review.show_again()
-        if self._voxels != _state_of_voxels(result):
-            self._voxels = _state_of_voxels(result)
+        before, self._voxels = self._voxels, _state_of_voxels(result)
+        if before != self._voxels:
             changed = _(
                 'The voxels of "{name}" were changed in the scene, and the findings are those of before: if it shows'
                 " something else now, detect anomalies again."

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from ..errors import InputError
 from ..scene.nodes import Logics
 from ..scene.orphans import all_recreatable, hide_orphans, orphans_in, remove_orphans
-from ..scene.result import Result, prepare_for_sliders, remove_forgotten, result_of, results_in, show_again
-from ..scene.result_nodes import can_be_made_again, make_again
+from ..scene.result import Result, make_again, prepare_for_sliders, remove_forgotten, result_of, results_in
+from ..scene.result_nodes import can_be_made_again
 from ..scene.view_layout import is_side_by_side
 from .advanced_section import AdvancedSection
 from .comparison_section import ComparisonSection
@@ -219,35 +217,32 @@ class Panel:
         self.entered = False
         self.detect.refresh()
         self.keys.disconnect()
-        self.views.disconnect()
+        self.views.connect()
 
     def close_scene(self) -> None:
         """Called before the scene is closed."""
-        self._idle.stop()
-        self.folders.stop()
-        self.earlier.stop()
-        self.detect.stop()
-        self.display.forget()
-        self.by_hand.stop()
-        self.moved.stop()
-        self._timer.stop()
+        self._stop()
         self.set_parameters(None)
 
     def cleanup(self) -> None:
         """Called before the panel is deleted."""
-        self._idle.stop()
-        self.folders.stop()
+        self._stop()
         self.worklist.stop()
-        self.earlier.stop()
-        self._timer.stop()
         self.advanced.stop()
         self.keys.disconnect()
         self.views.stop()
-        self.by_hand.stop()
-        self.moved.stop()
+        self.review.nearest.stop()
+
+    def _stop(self) -> None:
+        """Save the open review, end what runs, and follow nothing in the scene."""
+        self._idle.stop()
+        self._timer.stop()
+        self.folders.stop()
+        self.earlier.stop()
         self.detect.stop()
         self.display.forget()
-        self.review.nearest.stop()
+        self.by_hand.stop()
+        self.moved.stop()
 
     def _chosen_result(self) -> Result | None:
         node = None if self.parameters is None else self.parameters.result
@@ -267,7 +262,7 @@ class Panel:
         if own:
             shown = self.result
             self.show(own[-1] if shown is None else shown)
-        elif None not in pair and self.layout_node is not None and is_side_by_side(self.layout_node):
+        elif pair[1] is not None and self.layout_node is not None and is_side_by_side(self.layout_node):
             self.views.side_by_side()
 
     def _prepare(self) -> None:
@@ -280,8 +275,7 @@ class Panel:
         if self.parameters is not None:
             self.inputs.guess()
             self.refresh()
-            self.views.connect_if_connected()
-            self.views.keep_off_other_patients()
+            self.views.connect()  # there may be new views
 
     def _ask_about_orphans(self) -> None:
         """Ask whether to delete the rest of a result of which a part was deleted; else make outlines and table again."""
@@ -290,31 +284,26 @@ class Panel:
             return
         hide_orphans(self.scene, orphans)
         curable = [node for node in orphans if can_be_made_again(node)]
-        text = _(
-            "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
-            " and its findings with your review?"
-        )
         if curable:
             text = _(
                 "The outlines or the table of a result were deleted. Delete the rest of that result as well: its"
                 ' scores, and its findings with your review? "No" makes outlines and table again.'
             )
-        delete = all_recreatable(orphans) or bool(slicer.util.confirmYesNoDisplay(text))
-        for node in [] if delete else curable:
-            self._make_again(node)
-        remove_orphans(self.scene, orphans if delete else orphans_in(self.scene), delete)
-
-    def _make_again(self, score: Any) -> None:
-        """Make the outlines or the table of a result again."""
-        result = make_again(self.scene, score)
-        if result is None:
-            return
-        with contextlib.suppress(InputError):  # the volumes were not saved with the scene
-            show_again(self.scene, self.logics, result)
-        if self.is_of_pair(result):
-            self.show(result)
         else:
-            self.display.keep_out_of_sight(result)
+            text = _(
+                "A volume that a result belongs to was deleted. Delete the rest of that result as well: its outlines,"
+                " and its findings with your review?"
+            )
+        delete = all_recreatable(orphans) or bool(slicer.util.confirmYesNoDisplay(text))
+        if not delete:
+            for node in curable:
+                result = make_again(self.scene, self.logics, node)
+                if result is not None and self.is_of_pair(result):
+                    self.show(result)
+                elif result is not None:
+                    self.display.keep_out_of_sight(result)
+            orphans = orphans_in(self.scene)
+        remove_orphans(self.scene, orphans, delete)
 
     def _result_chosen(self, node: Any) -> None:
         """Show the result that the user has chosen."""

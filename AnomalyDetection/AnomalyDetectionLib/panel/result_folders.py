@@ -18,7 +18,7 @@ from ..scene.opened_folder import OpenedResult, close_result, open_again, open_r
 from ..scene.result import Result
 from ..scene.saved_review import save_review
 from .remarks import remarks
-from .widgets import say, timer
+from .widgets import Observers, say, timer
 
 REST_MS = 600  # how long after the last change the review is saved, ms
 LAST_FOLDER = "AnomalyDetection/ResultFolder"
@@ -30,7 +30,7 @@ class ResultFolders:
     def __init__(self, panel: Any) -> None:
         self._panel = panel
         self._opened: OpenedResult | None = None
-        self._observed: list[tuple[Any, int]] = []
+        self._observers = Observers()
         self._timer = timer(REST_MS, self.save)
         panel.ui.openResultButton.clicked.connect(self.choose)
         say(panel.ui.worklistMessageLabel, "")
@@ -178,14 +178,12 @@ class ResultFolders:
         self._opened = opened
         remember(opened)
         for node in (opened.result.table, opened.result.record):
-            tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)
-            self._observed.append((node, tag))
+            self._observers.add(node, vtk.vtkCommand.ModifiedEvent, self._changed)
 
     def _forget(self) -> None:
         self._timer.stop()
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed, self._opened = [], None
+        self._observers.remove()
+        self._opened = None
 
     def _changed(self, *_: Any) -> None:
         self._timer.start()

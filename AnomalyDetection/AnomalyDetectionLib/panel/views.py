@@ -13,8 +13,9 @@ from ..scene import finding_numbers, slice_views, three_d, view_layout
 from ..scene.nodes import nodes_of_class
 from ..scene.places import centre_of, finding_at
 from ..scene.result import Result
+from ..scene.result_nodes import NUMBERS, ROLE
 from ..scene.segmentation import has_surfaces, show_surfaces
-from .widgets import timer
+from .widgets import Observers, timer
 
 KEEP_LAYOUT = "AnomalyDetection/KeepLayout"
 """Application setting: keep the user's layout when a result arrives."""
@@ -29,7 +30,7 @@ class Views:
 
     def __init__(self, panel: Any) -> None:
         self._panel = panel
-        self._observed: list[tuple[Any, int]] = []
+        self._observers = Observers()
         self._places: finding_numbers.Places = {}
         self._numbered: tuple[int | None, int | None] | None = None
         self._pressed: tuple[int, int] | None = None
@@ -65,6 +66,7 @@ class Views:
         ui.sideBySideButton.enabled = node is not None and (pair or self._panel.result is not None)
         ui.threeDButton.enabled = node is not None and self._panel.result is not None
         ui.layoutBackButton.enabled = node is not None and view_layout.is_arranged(node)
+        self.keep_off_other_patients()
 
     def arrange(self) -> None:
         """Show a new result with T1 and FLAIR side by side, unless the user keeps a layout."""
@@ -128,7 +130,7 @@ class Views:
         """Update numbers and surfaces after outlines have changed."""
         result, self._numbered = self._panel.result, None
         for node in nodes_of_class(self._panel.scene, "vtkMRMLMarkupsFiducialNode"):
-            if node.GetAttribute("AnomalyDetection.Role") == finding_numbers.NODE:
+            if node.GetAttribute(ROLE) == NUMBERS:
                 node.RemoveAllControlPoints()  # another result's
         try:
             self._places = {} if result is None else finding_numbers.number_places(result)
@@ -139,32 +141,22 @@ class Views:
             self._surfaces.start()
 
     def connect(self) -> None:
-        """Start to follow slices and clicks in the views of the layout."""
-        self.disconnect()
+        """Follow the volumes in the views and, while the module is open, layout, slices and clicks, too."""
+        self._observers.remove()
         node, events = self._panel.layout_node, vtk.vtkCommand
+        for composite in nodes_of_class(self._panel.scene, "vtkMRMLSliceCompositeNode"):
+            self._observers.add(composite, events.ModifiedEvent, self.keep_off_other_patients)
+        if not self._panel.entered:
+            return
         if node is not None:
-            self._observe(node, events.ModifiedEvent, self._layout_changed)
+            self._observers.add(node, events.ModifiedEvent, self._layout_changed)
             self._arrangement = node.GetViewArrangement()
         for slice_node in slice_views.shown_slice_nodes(self._panel.scene):
-            self._observe(slice_node, events.ModifiedEvent, self.show_numbers)
-        for composite in nodes_of_class(self._panel.scene, "vtkMRMLSliceCompositeNode"):
-            self._observe(composite, events.ModifiedEvent, self.keep_off_other_patients)
+            self._observers.add(slice_node, events.ModifiedEvent, self.show_numbers)
         for interactor in _interactors():
-            self._observe(interactor, events.LeftButtonPressEvent, self._press)
-            self._observe(interactor, events.LeftButtonReleaseEvent, self._let_go)
+            self._observers.add(interactor, events.LeftButtonPressEvent, self._press)
+            self._observers.add(interactor, events.LeftButtonReleaseEvent, self._let_go)
         self.show_numbers()
-        self.keep_off_other_patients()
-
-    def connect_if_connected(self) -> None:
-        """Called when nodes, such as views, were added or removed."""
-        if self._observed:
-            self.connect()
-
-    def disconnect(self) -> None:
-        """Follow nothing."""
-        for observed, tag in self._observed:
-            observed.RemoveObserver(tag)
-        self._observed = []
 
     def keep_off_other_patients(self, *_: Any) -> None:
         """Hide outlines and numbers where a view shows the image of another patient."""
@@ -174,7 +166,7 @@ class Views:
     def stop(self) -> None:
         """Called before the scene or the panel is closed."""
         self._surfaces.stop()
-        self.disconnect()
+        self._observers.remove()
 
     def pointed_at(self) -> list[float] | None:
         """The position of the mouse in a slice view, else of the crosshair: RAS mm; None: neither."""
@@ -201,9 +193,6 @@ class Views:
         places = {number: place for number, place in here.items() if number in shown}
         finding_numbers.show_numbers(self._panel.scene, result, places, selected)
 
-    def _observe(self, thing: Any, event: Any, method: Any) -> None:
-        self._observed.append((thing, thing.AddObserver(event, method)))
-
     def _place(self) -> list[float] | None:
         """The position of the selected finding."""
         result, selected = self._panel.result, self._panel.review.selected
@@ -221,7 +210,7 @@ class Views:
 
     def _follow_layout(self) -> None:
         """Move views that were not visible until now to the selected finding, too."""
-        if self._observed:
+        if self._panel.entered:
             self.connect()
             self._panel.display.show_in_views(())
             self._panel.review.show_selected()

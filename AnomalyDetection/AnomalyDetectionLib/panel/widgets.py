@@ -1,4 +1,4 @@
-"""What the sections of the panel share: messages, timers, and a wheel that scrolls the panel."""
+"""What the sections of the panel share: messages, timers, observers, and a wheel that scrolls the panel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONG_WORD = re.compile(r"([^\s/-]{12,29}[_\\]|[^\s/-]{30})(?=[^\s/-])")
 def say(label: Any, text: str, kind: str = "") -> None:
     """Set the text of a label; an empty label takes no space. `kind`: "", "error", "warning" or "good"."""
     dark = slicer.app.palette().color(qt.QPalette.Window).lightness() < 128
-    # Slicer makes the panel as wide as the longest word; a picture is one, too.
+    # Slicer makes the panel as wide as the longest word; a picture is one, too, but must not be broken.
     label.text = text if "<img" in text else _LONG_WORD.sub("\\1\u200b", text)
     label.styleSheet = f"color: {(ON_DARK if dark else ON_LIGHT)[kind]};" if kind else ""
     label.visible = bool(text)
@@ -37,6 +37,23 @@ def timer(milliseconds: int, slot: Callable[[], Any], *, repeat: bool = False, p
     made.setInterval(milliseconds)
     made.timeout.connect(slot)
     return made
+
+
+class Observers:
+    """Observers of VTK objects that are removed together."""
+
+    def __init__(self) -> None:
+        self._tags: list[tuple[Any, int]] = []
+
+    def add(self, observed: Any, event: Any, slot: Callable[..., Any]) -> None:
+        """Call a method at each such event of an object."""
+        self._tags.append((observed, observed.AddObserver(event, slot)))
+
+    def remove(self) -> None:
+        """Observe nothing."""
+        for observed, tag in self._tags:
+            observed.RemoveObserver(tag)
+        self._tags = []
 
 
 class Line(qt.QObject):

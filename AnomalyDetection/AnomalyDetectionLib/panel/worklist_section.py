@@ -24,6 +24,7 @@ from ..reporting.worklist_file import (
     write_reviews,
 )
 from ..scene.engine_job import EngineJob
+from ..scene.export import with_suffix
 from . import slicer_python
 from .dicom_files import studies_in_database
 from .widgets import say, timer
@@ -189,8 +190,7 @@ class WorklistSection:
         )
         if not chosen:
             return
-        path = Path(chosen)
-        path = path if path.suffix.lower() == ".csv" else path.with_name(f"{path.name}.csv")
+        path = with_suffix(Path(chosen), ".csv")
         try:
             write_reviews(self._list, self._results, path)
         except InputError as error:

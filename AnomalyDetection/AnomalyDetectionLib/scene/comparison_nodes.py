@@ -15,7 +15,7 @@ from ..reporting.result_comparison import Comparison
 from .result import Result, settings_of
 from .result_nodes import COMPARISON, EARLIER, place_aside, reference_of
 from .view_layout import T1_VIEW, label_views, show_volumes
-from .volumes import RAS_LPS, affine, array_view, fill, ijk_to_ras, image_data, matrix_between
+from .volumes import RAS_LPS, affine, array_view, fill, ijk_to_ras, image_data, linear_matrix
 from .window_level import flair_window, show_window
 
 MOST_VOXELS = 200_000  # number of brain voxels that the grey values are sampled from at most
@@ -60,9 +60,9 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     else:
         array_view(earlier)
         data = earlier.GetImageData()
-        own = RAS_LPS @ _to_world(earlier) @ ijk_to_ras(earlier)
+        own = RAS_LPS @ linear_matrix(earlier, None) @ ijk_to_ras(earlier)
     to_later = np.linalg.inv(np.reshape(comparison.to_earlier, (4, 4)))
-    matrix = np.linalg.inv(_to_world(result.flair)) @ RAS_LPS @ to_later @ own
+    matrix = np.linalg.inv(linear_matrix(result.flair, None)) @ RAS_LPS @ to_later @ own
     node = earlier_of(result)
     if node is None:
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
@@ -72,13 +72,6 @@ def place_earlier(scene: Any, result: Result, earlier: Any, comparison: Comparis
     fill(node, data, result.flair, matrix)
     show_window(node, flair_window(_in_the_brain(node, result)))
     return node
-
-
-def _to_world(node: Any) -> np.ndarray:
-    matrix = matrix_between(node, None)
-    if matrix is None:
-        raise InputError(f'"{node.GetName()}" has a non-linear transform: harden it (Transforms module).')
-    return matrix
 
 
 def _in_the_brain(node: Any, result: Result) -> np.ndarray:

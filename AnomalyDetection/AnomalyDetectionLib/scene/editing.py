@@ -43,19 +43,20 @@ def take_edits(result: Result) -> list[int]:
     numbers = {*np.unique(known[differ]).tolist(), *np.unique(there[differ]).tolist()}
     scores, first = score_map_of(result), detected_in(result)
     detected = voxels_of(first.labels)
-    changed = [row for row in present if row.number in numbers]
-    for row in list(changed):
-        mask = segment_voxels(result, [row.number]) > 0
-        if _is_another_lesion(row, mask):
-            changed.remove(row)  # `adopt_segments` makes a finding of it
+    changed = []
+    for row in present:
+        mask = segment_voxels(result, [row.number]) > 0 if row.number in numbers else None
+        if mask is None or _is_another_lesion(row, mask):  # `adopt_segments` makes a finding of it
             continue
         if not mask.any():
-            set_edit(result.table, edited_row(row, mask, known == row.number, DELETED, scores))
-            continue
-        kind = ADDED if row.edited == ADDED or row.patches == 0 else CHANGED
-        kind = "" if np.array_equal(mask, detected == row.number) else kind
+            kind = DELETED
+        elif np.array_equal(mask, detected == row.number):
+            kind = ""
+        else:
+            kind = ADDED if row.edited == ADDED or row.patches == 0 else CHANGED
         set_edit(result.table, edited_row(row, mask, known == row.number, kind, scores))
-    return [row.number for row in changed]
+        changed.append(row.number)
+    return changed
 
 
 def _is_another_lesion(row: FindingRow, mask: np.ndarray) -> bool:

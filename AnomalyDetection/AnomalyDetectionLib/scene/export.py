@@ -13,6 +13,7 @@ import csv
 import errno
 import math
 import os
+import re
 import shutil
 from collections.abc import Callable
 from importlib import import_module
@@ -139,7 +140,8 @@ def export_pictures(
     scores, findings = score_map_of(result), findings_of(result)
     numbers = numbers_wanted(result, accepted_only)
     names = [f"finding_{number:03d}.png" for number in numbers]
-    earlier = [PurePosixPath(path.name) for path in Path(folder).glob("finding_[0-9]*.png")]
+    there = Path(folder).glob("finding_*.png")
+    earlier = [PurePosixPath(path.name) for path in there if re.fullmatch(r"finding_\d{3,}", path.stem)]
     with atomic_folder(Path(folder), earlier) as beside:
         for done, (number, name) in enumerate(zip(numbers, names, strict=True)):
             if progress is not None:

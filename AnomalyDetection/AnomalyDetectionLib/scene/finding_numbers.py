@@ -15,11 +15,10 @@ import scipy
 from ..imaging.voxels import voxels_of
 from .nodes import one_change
 from .result import Result, findings_of
-from .result_nodes import place_aside
+from .result_nodes import NUMBERS, place_aside, reference_of
 from .segmentation import OTHERS, SELECTED
 from .volumes import ijk_to_ras, matrix_between
 
-NODE = "numbers"
 TEXT_SCALE = 3.4
 PARALLEL = 0.98
 """Least cosine between the normals of a view and of the slices for the view to be in the plane of the slices."""
@@ -58,7 +57,7 @@ def show_numbers(
     `selected`: the selected finding; its number has the colour of its outline. Returns the
     vtkMRMLMarkupsFiducialNode.
     """
-    node = result.score.GetNodeReference(f"AnomalyDetection.{NODE}")
+    node = result.score.GetNodeReference(reference_of(NUMBERS))
     if node is None:
         node = scene.CreateNodeByClass("vtkMRMLMarkupsFiducialNode")
         node.UnRegister(None)
@@ -68,7 +67,7 @@ def show_numbers(
         node = scene.AddNode(node)
         node.SetSaveWithScene(False)
         node.SetLocked(True)  # so that clicks reach the finding
-        place_aside(result, NODE, node)
+        place_aside(result, NUMBERS, node)
         node.CreateDefaultDisplayNodes()
         _style(node.GetDisplayNode())
     with one_change(node):

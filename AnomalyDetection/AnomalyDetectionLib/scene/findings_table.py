@@ -153,12 +153,10 @@ def write_rows(table_node: Any, findings: Findings) -> None:
     """
     known = {row.number: row for row in rows(table_node, all=True)}
     touched = {number for number, *_ in _history(table_node)}
-    edited = [row for row in known.values() if row.edited]
-    for row in edited:
-        del known[row.number]
-    written = list(edited)
+    written = [row for row in known.values() if row.edited]
+    edited = {row.number: known.pop(row.number) for row in written}
     for finding in findings.items:
-        if any(row.number == finding.number for row in edited):
+        if finding.number in edited:
             continue
         before = known.pop(finding.number, None)
         row = FindingRow(**shared_fields(finding, FindingRow))

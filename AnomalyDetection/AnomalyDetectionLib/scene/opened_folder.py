@@ -115,7 +115,7 @@ def open_again(scene: Any, logics: Logics, result: Result) -> OpenedResult | Non
     """
     try:
         place, sha256, content, on_disk = map(str, json.loads(result.record.GetAttribute(_SAVED) or ""))
-    except (ValueError, TypeError):  # a scene may come from anywhere
+    except (ValueError, TypeError, RecursionError):  # a scene may come from anywhere
         return None
     kept = f"The review is no longer saved in the result folder {display_path(place)}, only with the scene"
     try:

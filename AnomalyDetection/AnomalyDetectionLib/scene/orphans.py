@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .nodes import nodes_of_class
-from .result_nodes import ROLE, SHOWING, missing_parts, remove_node
+from .result_nodes import ROLE, SHOWING, is_complete, remove_node
 
 _KEPT = "AnomalyDetection.Kept"
 
@@ -18,11 +18,7 @@ def orphans_in(scene: Any) -> list[Any]:
     ours = [node for node in nodes if node.GetAttribute(ROLE)]
     belonging = set()
     for node in ours:
-        if (
-            node.GetAttribute(ROLE) == "score"
-            and node.GetAttribute("AnomalyDetection.Result") == "1"
-            and not missing_parts(node)
-        ):
+        if is_complete(node):
             roles: list[str] = []
             node.GetNodeReferenceRoles(roles)
             belonging |= {node.GetID(), *map(node.GetNodeReferenceID, roles)}

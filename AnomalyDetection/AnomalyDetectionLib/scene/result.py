@@ -26,6 +26,7 @@ from ..reporting.result_scores import WHY_FIXED, WITHOUT_PATCHES
 from .carry_over import carried_numbering
 from .findings_table import ADDED, replace_rows, rows, write_rows
 from .hand_edits import with_edits
+from .hierarchy import place_beside
 from .nodes import Logics
 from .overlay import show_scores
 from .result_nodes import (
@@ -34,10 +35,14 @@ from .result_nodes import (
     fill_volumes,
     follow_flair,
     forget_shown,
+    missing_parts,
     name_nodes,
+    new_node,
     new_nodes,
     place,
+    reference_of,
     remove_forgotten,
+    remove_node,
     remove_result,
     result_of,
     results_in,
@@ -91,7 +96,7 @@ def add_result(
     hidden = () if replace is None else hidden_hints(replace)
     text = record_text(ResultRecord(threshold, min_patches, numbering, provenance, stored.record, hidden))
     if replace is None:
-        result = new_nodes(scene, t1, flair, keep_intermediate)
+        result = new_nodes(scene, t1, flair)
     else:
         result = dataclasses.replace(replace, t1=t1, flair=flair)
     try:
@@ -151,6 +156,29 @@ def show_again(scene: Any, logics: Logics, result: Result) -> Findings:
     _hide(result)
     show_scores(scene, logics, result.score, findings.threshold, probabilities=has_probabilities(result))
     return findings
+
+
+def make_again(scene: Any, logics: Logics, score: Any) -> Result | None:
+    """Make the deleted outlines or table of a result again, see `can_be_made_again`.
+
+    `score`: its score volume. Returns None, and changes nothing, if its findings cannot be derived.
+    """
+    flair = score.GetNodeReference(reference_of("flair"))
+    made = {role: new_node(scene, role, flair) for role in missing_parts(score)}
+    for role, node in made.items():
+        score.SetNodeReferenceID(reference_of(role), node.GetID())
+    result = result_of(score)
+    try:
+        if result is not None:
+            show_again(scene, logics, result)
+    except InputError:  # such as volumes that were not saved with the scene
+        result = None
+    for node in made.values():
+        if result is None:
+            remove_node(scene, node)
+        else:
+            place_beside(scene, node, flair)
+    return result
 
 
 def findings_of(result: Result) -> Findings:

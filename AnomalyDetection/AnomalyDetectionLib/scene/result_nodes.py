@@ -36,11 +36,9 @@ _NODES = {
 }
 """The nodes of a result: role, name (the FLAIR's name is added) and class."""
 
-SHOWING = ("brain_surface", "numbers", "earlier_flair")
-"""Nodes that are created when a result is shown, and can be recreated at any time."""
-
-EARLIER = "earlier_flair"
-"""The role of the earlier FLAIR that a result was compared with."""
+SURFACE, NUMBERS, EARLIER = SHOWING = ("brain_surface", "numbers", "earlier_flair")
+"""Roles of the nodes that are created when a result is shown and can be recreated at any time: the surface of the brain,
+the numbers of the findings, and the earlier FLAIR that a result was compared with."""
 
 COMPARISON = "AnomalyDetection.Comparison"
 """Attribute of a result's record: its comparison with an earlier result."""
@@ -108,7 +106,7 @@ def results_in(scene: Any) -> list[Result]:
 
 def result_of(score_node: Any) -> Result | None:
     """The result of a score volume; None if the volume is not one, or nodes of the result are missing (other than the T1)."""
-    if score_node is None or score_node.GetAttribute(_RESULT) != "1" or missing_parts(score_node):
+    if score_node is None or not is_complete(score_node):
         return None
     result = Result(score=score_node, **_parts(score_node))
     try:
@@ -117,6 +115,11 @@ def result_of(score_node: Any) -> Result | None:
     except InputError:
         return None
     return result
+
+
+def is_complete(node: Any) -> bool:
+    """Whether a node is the score volume of a result of which no part is missing (other than the T1)."""
+    return node.GetAttribute(_RESULT) == "1" and not missing_parts(node)
 
 
 def missing_parts(score_node: Any) -> list[str]:
@@ -128,15 +131,13 @@ def _parts(score_node: Any) -> dict[str, Any]:
     return {role: score_node.GetNodeReference(reference_of(role)) for role in _ROLES if role != "score"}
 
 
-def new_nodes(scene: Any, t1: Any, flair: Any, keep_intermediate: bool) -> Result:
-    """Create the empty nodes of a result."""
-    made = {role: _new_node(scene, role, flair) for role in _NODES}
-    for role in _INTERMEDIATE:
-        made[role].SetHideFromEditors(not keep_intermediate)
-    return Result(flair=flair, t1=t1, **made)
+def new_nodes(scene: Any, t1: Any, flair: Any) -> Result:
+    """Create the empty nodes of a result; `place` shows the intermediate ones if they are wanted."""
+    return Result(flair=flair, t1=t1, **{role: new_node(scene, role, flair) for role in _NODES})
 
 
-def _new_node(scene: Any, role: str, flair: Any) -> Any:
+def new_node(scene: Any, role: str, flair: Any) -> Any:
+    """Create the empty node of a role."""
     name, node_class = _NODES[role]
     node = scene.CreateNodeByClass(node_class)
     node.UnRegister(None)
@@ -150,16 +151,6 @@ def _new_node(scene: Any, role: str, flair: Any) -> Any:
 def can_be_made_again(score_node: Any) -> bool:
     """Whether all that a result lacks is its outlines or its table, which follow from the rest."""
     return score_node.GetAttribute(_RESULT) == "1" and set(missing_parts(score_node)) <= set(_DERIVED)
-
-
-def make_again(scene: Any, score_node: Any) -> Result | None:
-    """The result with empty nodes in place of its outlines or its table, if these were deleted."""
-    flair = score_node.GetNodeReference(reference_of("flair"))
-    for role in missing_parts(score_node):
-        node = _new_node(scene, role, flair)
-        score_node.SetNodeReferenceID(reference_of(role), node.GetID())
-        place_beside(scene, node, flair)
-    return result_of(score_node)
 
 
 def name_nodes(scene: Any, result: Result) -> None:
@@ -276,12 +267,8 @@ def follow_flair(result: Result) -> None:
 
     Raises an InputError if the FLAIR has another size now, as after cropping in place: nothing is moved.
     """
-    sizes = [
-        tuple(node.GetImageData().GetDimensions())
-        for node in (result.flair, result.score)
-        if node.GetImageData()
-    ]
-    if len(set(sizes)) > 1:
+    images = [node.GetImageData() for node in (result.flair, result.score)]
+    if None not in images and len({tuple(image.GetDimensions()) for image in images}) > 1:
         raise InputError(
             f'"{result.flair.GetName()}" no longer has the size it was analysed with: detect anomalies again.'
         )
@@ -289,7 +276,7 @@ def follow_flair(result: Result) -> None:
     for node in (result.aligned_t1, result.score.GetNodeReference(reference_of(EARLIER))):
         if node is not None:
             stand_under(node, result.flair, moved @ ijk_to_ras(node))
-    surface = result.score.GetNodeReference(reference_of("brain_surface"))
+    surface = result.score.GetNodeReference(reference_of(SURFACE))
     if surface is not None:
         if not np.allclose(moved, np.eye(4), rtol=0, atol=1e-6):
             surface.ApplyTransformMatrix(vtk_matrix(moved))

@@ -83,8 +83,7 @@ def _sample(
         inside &= (index >= 0) & (index < size)
         indices.append(np.clip(index, 0, size - 1).astype(np.intp))
     values = voxels[indices[2], indices[1], indices[0]].astype(np.float32)
-    values[~np.isfinite(values)] = 0
-    values[~inside] = 0
+    values[~(inside & np.isfinite(values))] = 0
     return values, inside
 
 

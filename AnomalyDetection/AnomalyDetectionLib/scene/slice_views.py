@@ -10,13 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .finding_numbers import NODE as NUMBERS
 from .nodes import nodes_of_class, one_change
-from .result_nodes import Result, results_in
+from .result_nodes import NUMBERS, Result, reference_of, results_in
 from .suggested_inputs import OURS, patient_of
 from .view_layout import OPACITY, T1_VIEW, label_views, legends_of, show_volumes
 
 _LIMITED = f"{OURS}LimitedToViews"
+"""Attribute of outlines and numbers that are kept off some views; others are limited to views by the user alone."""
+
 EDGE = 0.08  # margin, as a fraction of a view's width and height, that counts as out of sight
 
 
@@ -56,25 +57,26 @@ def show_outlines_of(results: Sequence[Result], result: Result, visible: bool) -
 
 def keep_off_other_patients(scene: Any, result: Result) -> None:
     """Show outlines and numbers in no slice view whose image is known to be of another patient (from DICOM)."""
-    patient = patient_of(result.flair)
-    others = set()
+    patient, others = patient_of(result.flair), set()
     for composite in _composites(scene):
         background = scene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
         shown = None if background is None else patient_of(background)
-        if patient is not None and shown is not None and shown[0] != patient[0]:
+        if patient and shown and shown != patient:
             others.add(composite.GetLayoutName())
     views = [*nodes_of_class(scene, "vtkMRMLSliceNode"), *nodes_of_class(scene, "vtkMRMLViewNode")]
-    numbers = result.score.GetNodeReference(f"{OURS}{NUMBERS}")
-    for node in (result.segmentation, numbers):
+    # An empty list stands for all views.
+    wanted = [view.GetID() for view in views if others and view.GetLayoutName() not in others]
+    for node in (result.segmentation, result.score.GetNodeReference(reference_of(NUMBERS))):
         display = None if node is None else node.GetDisplayNode()
         if display is None or not (others or display.GetAttribute(_LIMITED)):
             continue
-        with one_change(display):
-            display.SetAttribute(_LIMITED, "1" if others else None)
-            display.RemoveAllViewNodeIDs()  # all views
-            for view in views if others else ():
-                if view.GetLayoutName() not in others:
-                    display.AddViewNodeID(view.GetID())
+        now = [display.GetNthViewNodeID(place) for place in range(display.GetNumberOfViewNodeIDs())]
+        if now != wanted:  # else the views would be drawn again at every change of the opacity
+            with one_change(display):
+                display.SetAttribute(_LIMITED, "1" if others else None)
+                display.RemoveAllViewNodeIDs()
+                for view in wanted:
+                    display.AddViewNodeID(view)
 
 
 def set_filled(results: Sequence[Result], filled: bool) -> None:

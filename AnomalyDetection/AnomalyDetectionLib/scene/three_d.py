@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .nodes import nodes_of_class, one_change
-from .result_nodes import Result, place_aside
+from .result_nodes import ROLE, SURFACE, Result, place_aside, reference_of
 from .segmentation import show_surfaces
 from .volumes import ijk_to_ras, vtk_matrix
 
-SURFACE = "brain_surface"
 OPACITY, COLOUR = 0.15, (0.8, 0.8, 0.8)
 SMOOTHING, REDUCTION = 20, 0.6
 
@@ -21,7 +20,7 @@ def show_in_3d(scene: Any, result: Result) -> Any:
     """
     show_surfaces(result.segmentation)
     result.segmentation.GetDisplayNode().SetVisibility3D(True)
-    model = result.score.GetNodeReference(f"AnomalyDetection.{SURFACE}")
+    model = result.score.GetNodeReference(reference_of(SURFACE))
     if model is None:
         model = scene.AddNewNodeByClass(
             "vtkMRMLModelNode", scene.GenerateUniqueName(f"Brain surface ({result.flair.GetName()})")
@@ -42,8 +41,8 @@ def show_in_3d(scene: Any, result: Result) -> Any:
 def show_surface_of(scene: Any, result: Result | None) -> None:
     """Show the brain surface of one result and hide all others; None: hide all."""
     for model in nodes_of_class(scene, "vtkMRMLModelNode"):
-        if model.GetAttribute("AnomalyDetection.Role") == SURFACE and model.GetDisplayNode() is not None:
-            own = result is not None and result.score.GetNodeReference(f"AnomalyDetection.{SURFACE}") is model
+        if model.GetAttribute(ROLE) == SURFACE and model.GetDisplayNode() is not None:
+            own = result is not None and result.score.GetNodeReference(reference_of(SURFACE)) is model
             model.GetDisplayNode().SetVisibility(own)
 
 
