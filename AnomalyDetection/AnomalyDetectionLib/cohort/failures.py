@@ -67,7 +67,7 @@ class FailedScans:
                 head, *cells = csv.reader(file)
             if tuple(head) != FailedScan._fields:  # such as saved with semicolons by a spreadsheet
                 raise ValueError("another head")
-            rows = [FailedScan(*row) for row in cells]
+            rows = [FailedScan(*row) for row in cells if row]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, csv.Error) as error:

@@ -163,7 +163,8 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
             or (file.parent in series_beside and series_beside[file.parent] <= uids)
         )
         several = (f"put together from {count} series UIDs",) if count > 1 else ()
-        empty = sum(file.parent in {i.file.parent for i in made.instances} for file in folder.empty)
+        places = {instance.file.parent for instance in made.instances}
+        empty = sum(file.parent in places for file in folder.empty)
         without = (f"files without content left out: {empty}",) if empty else ()
         found.append(
             Series(made.instances, lost, notes=(*several, *made.notes, *without, *closed), beside=made.beside)
