@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -134,8 +135,8 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
     Other files, DICOMDIR and folders whose name is not UTF-8 are skipped.
     """
     instances, unreadable, empty, closed = [], [], list[Path](), list[Path]()
-    there = sorted(folder.iterdir())  # raises the reason if it cannot be read
-    for file in files_below(folder, closed) if below else there:
+    os.scandir(folder).close()  # raises the reason if it cannot be read
+    for file in files_below(folder, closed) if below else sorted(folder.iterdir()):
         if file.name.upper() == "DICOMDIR" or not is_utf8(file.relative_to(folder).parent):
             continue
         try:
@@ -155,8 +156,11 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
             unreadable.append(file)
         elif instance.sop_class != _DIRECTORY:
             instances.append(instance)
-    images = {".dcm", ".ima", *(suffix_of(instance.file) for instance in instances)}
-    empty = [file for file in empty if suffix_of(file) in images and file.name[0] != "."]
+    images = {_suffix(instance.file) for instance in instances}
+    if instances:  # other broken links are unrelated to the images
+        unreadable = [file for file in unreadable if not leads_nowhere(file) or _suffix(file) in images]
+    images |= {".dcm", ".ima"}
+    empty = [file for file in empty if _suffix(file) in images and file.name[0] != "."]
     return Folder(tuple(instances), tuple(unreadable), tuple(empty), tuple(closed))
 
 
@@ -206,7 +210,7 @@ def _tags() -> list[Any]:
     return [Tag(each) for each in _TAGS]
 
 
-def suffix_of(file: Path) -> str:
+def _suffix(file: Path) -> str:
     """The suffix of a file's name, in small letters; the last number of a UID is not a suffix."""
     return "" if file.suffix[1:].isdigit() else file.suffix.lower()
 
