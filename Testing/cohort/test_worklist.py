@@ -112,6 +112,26 @@ def test_what_cannot_be_read_spoils_its_study_only_and_is_said(tmp_path, monkeyp
         assert "read" in found["b"].reason
 
 
+def test_a_folder_that_can_be_listed_but_not_entered_is_said(tmp_path, monkeypatch):
+    write_study(tmp_path / "a")
+    closed = tmp_path / "b" / "flair"
+    classic_series(closed, SyntheticHead().study(GRID, GRID).flair.image)
+    access = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != closed and access(path, mode))
+    assert str(closed) in found_in(tmp_path)["b"].reason
+
+
+def test_studies_whose_content_was_not_fetched_are_said(tmp_path):
+    for name in ("files/T1.nii.gz", "files/FLAIR.nii.gz", "dicom/IM1.dcm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / ".git" / "annex" / "absent")
+    found = found_in(tmp_path)
+    assert found["files"].t1.name == "T1.nii.gz"
+    assert "fetch it first" in found["dicom"].reason
+    with pytest.raises(InputError, match="fetch it first"):
+        read_volume(found["files"].t1, role="T1")
+
+
 def test_names_that_differ_only_in_signs_are_two_studies_the_same_every_time(tmp_path):
     for name in ("a_b", "a-b", "ab", "AB"):
         write_study(tmp_path / name)
@@ -149,7 +169,8 @@ def test_series_and_images_in_linked_folders_are_found(tmp_path):
     classic_series(studies / "dicom" / "flair", head.flair.image, kind="FLAIR", study=study, number=4)
     write_study(store / "nifti")
     (studies / "files").mkdir()
-    for link, target in (("dicom/t1", "t1"), ("files/anat", "nifti"), ("files/anat/again", ".")):
+    links = {"dicom/t1": "t1", "files/anat": "nifti", "files/anat/again": ".", "dicom/everything": ".."}
+    for link, target in links.items():
         (studies / link).symlink_to(store / target, target_is_directory=True)
     found = found_in(studies)
     assert found["dicom"].t1 == studies / "dicom" / "t1"

@@ -576,6 +576,7 @@ def test_a_link_to_something_else_that_is_not_here_does_not_stand_in_the_way(tmp
     except OSError:
         return  # this system makes no links for everybody
     assert read_right(tmp_path) == ""
+    assert not the_study(tmp_path).unread
 
 
 def test_two_scans_in_the_folder_are_still_asked_about(tmp_path):

@@ -195,3 +195,10 @@ def test_what_is_no_number_in_a_mask_is_not_brain(head, tmp_path):
     sitk.WriteImage(GRID.image(holed), str(tmp_path / "mask.nii.gz"))
     mask = read_volume(tmp_path / "mask.nii.gz", role="brain mask", mask=True)
     np.testing.assert_array_equal(given_brain(mask, head.flair), brain)
+
+
+def test_saturated_tissue_at_the_corner_is_no_frame():
+    values = np.random.default_rng(0).gamma(4.0, 100.0, (40, 40, 40)).astype(np.float32)
+    values = np.minimum(values, np.percentile(values, 99.5))
+    values[0, 0, 0] = values.max()
+    assert from_zero(values).values is values

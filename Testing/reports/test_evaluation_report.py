@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from anomaly_research.evaluation.truth_files import BidsScan
 from anomaly_research.reports.evaluation_report import what_was_simulated
-from anomaly_research.reports.markdown import counted
+from AnomalyDetectionLib.files.text import counted
 
 
 def scans(*participants):

@@ -165,7 +165,7 @@ def test_the_loop_needs_no_imaging_library():
     [
         ({"training_patches": 10}, "must not exceed"),
         ({"held_out": ("Z",)}, "no patient Z"),
-        ({"left_out": TINY.held_out}, "both name B"),
+        ({"left_out": TINY.held_out}, "B cannot be both held out and left out"),
         ({"start": "a model", "held_out": (), "left_out": ("Z",)}, "no patient Z"),
     ],
 )

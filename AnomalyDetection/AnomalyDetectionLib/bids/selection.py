@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
-from ..files.text import display_path
+from ..files.text import counted, display_path, first_of
 from .bids_layout import entities_of, files_with_suffix, session_folders, subject_folders
 from .entity_filter import Filter, has_entities
 
@@ -168,11 +168,9 @@ def set_aside_remarks(names: Sequence[str], remedy: str = "") -> list[str]:
     """A sentence without a full stop about images that do not count, beside some that do; none where there is none."""
     if not names:
         return []
-    first = ", ".join(names[:5]) + (" and more" if len(names) > 5 else "")
-    images = "1 image" if len(names) == 1 else f"{len(names)} images"
     return [
-        f"{images} after contrast agent (ce-), or of another part of the signal (part-), left aside for the native one: "
-        f"{first}{remedy}"
+        f"{counted(len(names), 'image')} after contrast agent (ce-), or of another part of the signal (part-), left aside for the native one: "
+        f"{first_of(names, 5)}{remedy}"
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..detection.device import resolve_device
 from ..errors import InputError
+from ..files.text import counted
 from ..imaging.unusable import in_words
 from ..model.model_file import AnyModel, find_model, load_model, save_model
 from .calibration import MOST_SCANS, CalibrationSettings, calibrate, with_false_positive_curve
@@ -83,10 +84,8 @@ def add_false_positives(
     for number, scan in enumerate(chosen):
         progress("scoring", number / len(chosen), scan.name)
         scored.append(score_normal_scan(scan, loaded, scans.preparation))
-    people = len({scan.patient for scan in chosen})
-    made = with_false_positive_curve(
-        loaded, scored, f"{people} {'person' if people == 1 else 'people'} not trained on"
-    )
+    people = counted(len({scan.patient for scan in chosen}), "person", "people")
+    made = with_false_positive_curve(loaded, scored, f"{people} not trained on")
     save_model(made, path)
     return made
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..files.text import counted
 from ..model.false_positive_curve import DEFAULT_FALSE_POSITIVES
 from ..model.model_file import AnyModel, Model
 from ..model.tissue_statistics import needs_tissue_statistics
@@ -54,17 +55,14 @@ class Calibration:
     def in_words(self) -> str:
         """For people, in two sentences, or three."""
         (before, after), (many, few) = self.threshold, self.findings
-        count = f"{len(self.scans)} normal {'scan' if len(self.scans) == 1 else 'scans'}"
-        fewer = ""
-        if self.people < len(self.scans):
-            whose = "1 person" if self.people == 1 else f"{self.people} people"
-            fewer = f" These are scans of only {whose}: those of others may lie beyond."
+        count, whose = counted(len(self.scans), "normal scan"), counted(self.people, "person", "people")
+        fewer = f" These are scans of only {whose}: those of others may lie beyond."
         assert self.model.false_positive_curve is not None
         low, high = self.model.false_positive_curve.interval(after)
         return (
             f"On {count} the model had {many:.1f} findings a scan above its threshold of {before:g}; calibrated, it has "
             f"{few:.1f} above {after:g}. On other normal scans of this kind expect {low:.1f} to {high:.1f} a scan "
-            f"on average; single scans differ more.{fewer}"
+            f"on average; single scans differ more.{fewer * (self.people < len(self.scans))}"
         )
 
 

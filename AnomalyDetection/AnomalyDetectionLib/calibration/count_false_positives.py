@@ -92,8 +92,9 @@ def _thresholds(scans: Sequence[NormalScan]) -> np.ndarray:
     Beside known lesions, where nothing is counted, and each score once: all voxels of a candidate have the same, and a large
     one would otherwise leave hardly a threshold below its own.
     """
-    counted = [np.isfinite(scan.lattice) & (True if scan.lesion is None else ~scan.lesion) for scan in scans]
-    pooled = np.unique(np.concatenate([scan.lattice[at] for scan, at in zip(scans, counted, strict=True)]))
+    beside = [scan.lattice[... if scan.lesion is None else ~scan.lesion].ravel() for scan in scans]
+    pooled = np.unique(np.concatenate(beside))
+    pooled = pooled[np.isfinite(pooled)]
     if not len(pooled):
         raise InputError("The normal scans hold no patch beside their lesions.")
     ranks = np.geomspace(1, max(2.0, _BRAIN * len(pooled)), THRESHOLDS).astype(np.int64)

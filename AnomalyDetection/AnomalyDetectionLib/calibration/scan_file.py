@@ -174,8 +174,8 @@ def split_patients(
         )
     if both := sorted({*held_out} & {*left_out}):
         raise InputError(
-            f"--held-out and --leave-out both name {', '.join(both)}: give each patient to one of them, for who is left "
-            "out for testing must not have a say in the training."
+            f"{', '.join(both)} cannot be both held out and left out: who is left out for testing must not have a say in the "
+            "training. Name each patient for one of the two."
         )
     training = [scan for scan in scans if scan.patient not in (*held_out, *left_out)]
     validation = [scan for scan in scans if scan.patient in held_out]

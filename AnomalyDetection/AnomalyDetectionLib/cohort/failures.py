@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +15,6 @@ from ..files.folder_lock import locked
 ERRORS = "errors.csv"
 CHOOSING = "choosing the images"
 """The first stage of a scan."""
-
-
-def first_of(names: Sequence[str], most: int) -> str:
-    """The first of the names, separated by commas."""
-    return ", ".join(names[:most]) + (" and more" if len(names) > most else "")
-
-
-def counted(count: int, one: str) -> str:
-    """A number with its noun, "1 scan" or "6 scans"."""
-    return f"{count} {one}{'' if count == 1 else 's'}"
 
 
 class FailedScan(NamedTuple):
@@ -67,7 +57,7 @@ class FailedScans:
                 head, *cells = csv.reader(file)
             if tuple(head) != FailedScan._fields:  # such as saved with semicolons by a spreadsheet
                 raise ValueError("another head")
-            rows = [FailedScan(*row) for row in cells]
+            rows = [FailedScan(*row) for row in cells if row]
         except FileNotFoundError:
             return []
         except (ValueError, TypeError, csv.Error) as error:

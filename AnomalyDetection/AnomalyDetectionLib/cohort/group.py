@@ -12,8 +12,8 @@ import numpy as np
 from ..bids.bids_layout import read_participants
 from ..errors import InputError
 from ..files.folder_lock import locked
+from ..files.text import counted, first_of
 from .dataset import Dataset
-from .failures import counted, first_of
 from .group_figures import draw_by_age, draw_by_sex, draw_spread
 from .group_pages import INDEX, PAGES, write_index, write_pages
 from .group_tables import findings_table, write_scans

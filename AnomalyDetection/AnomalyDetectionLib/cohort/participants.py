@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ..bids.selection import CohortScan, Selection, set_aside_remarks
 from ..errors import InputError
+from ..files.text import counted, first_of
 from ..reporting.extras import MissingExtra
 from .batch import Workflow, limit_threads, run_scans
 from .cluster import is_installed, run_on_cluster
 from .dataset import RECORD, Dataset
-from .failures import CHOOSING, FailedScan, counted, first_of
+from .failures import CHOOSING, FailedScan
 from .input_files import UNREADABLE
 
 Progress = Callable[[str, float, str], None]

@@ -20,7 +20,7 @@ from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
 from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
 from ..errors import InputError
-from ..files.links import walk
+from ..files.links import files_below, leads_nowhere
 from ..files.text import display_path
 from .dataset import SETTINGS
 
@@ -72,9 +72,8 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
         raise InputError(
             f"{display_path(source)} cannot be read ({error.strerror}): check its permissions."
         ) from error
-    if any(
-        path.is_file() and (_IMAGE.search(path.name) or _is_dicom(path, unreadable=False)) for path in inside
-    ):
+    named = any(_IMAGE.search(path.name) and not path.is_dir() for path in inside)
+    if named or any(_is_dicom(path, unreadable=False) for path in inside):
         yield from _study(source)
         return
     for folder in inside:
@@ -83,23 +82,18 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
 
 
 def _study(folder: Path) -> Iterator[Found]:
-    closed: list[OSError] = []
-    inside = (Path(top, name) for top, _, names in walk(folder, closed.append) for name in names)
-    try:
-        files = sorted(path for path in inside if path.is_file() and not path.name.startswith("."))
-    except OSError as error:  # a folder may be listed without its files being open
-        files, closed = [], [error]
-    images = [path for path in files if _IMAGE.search(path.name)]
-    if images:
+    closed: list[Path] = []
+    files = sorted(path for path in files_below(folder, closed) if not path.name.startswith("."))
+    if images := [path for path in files if _IMAGE.search(path.name)]:
         yield folder.name, _by_names(folder, images)
     elif closed or any(_is_dicom(path, unreadable=True) for path in files):
         yield from _dicom(folder.name, folder, "")
 
 
 def _is_dicom(path: Path, *, unreadable: bool) -> bool:
-    """Whether a file is DICOM; `unreadable`: the answer for one that cannot be read."""
+    """Whether a file is DICOM; `unreadable`: the answer for one that cannot be read or was not fetched."""
     try:
-        return is_dicom(path)
+        return is_dicom(path) if path.is_file() else unreadable and leads_nowhere(path)
     except OSError:
         return unreadable
 

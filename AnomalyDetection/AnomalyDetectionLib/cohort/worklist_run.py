@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import __version__
 from ..bids.selection import CohortScan, SelectionCriteria, SkippedSession
 from ..errors import InputError
+from ..files.text import counted
 from ..reporting.worklist_file import DONE, FAILED, RUNNING, WAITING, Worklist, WorklistEntry, write_worklist
 from .batch import FAILED as SCAN_FAILED
 from .batch import cores, limit_threads, run_scans
@@ -84,8 +85,7 @@ def summary(worklist: Worklist, results: Path) -> str:
     """The number of studies in each state, in one line."""
     counts = Counter(entry.state for entry in worklist.entries)
     states = ", ".join(f"{counts[state]} {state}" for state in (DONE, FAILED, WAITING) if counts[state])
-    count = len(worklist.entries)
-    return f"{count} stud{'y' if count == 1 else 'ies'}: {states}; results are in {results}"
+    return f"{counted(len(worklist.entries), 'study', 'studies')}: {states}; results are in {results}"
 
 
 def _known(

@@ -10,6 +10,7 @@ import click
 
 from ..detection.detection_settings import DetectionSettings
 from ..errors import InputError
+from ..files.text import counted
 from .options import DEBUG, PATH, PROGRESS, detection_options
 from .progress import Report, progress_of
 
@@ -230,8 +231,9 @@ def _participants(
     done = outcome.now + outcome.before
     sentences = [f"{remark}." for remark in outcome.remarks]
     before = f", {outcome.before} of them earlier" if outcome.before else ""
-    sentences.append(f"{done} scan{'' if done == 1 else 's'} analysed{before}; results are in {output}.")
+    sentences.append(f"{counted(done, 'scan')} analysed{before}; results are in {output}.")
     if outcome.failed:
-        has = "scan has" if outcome.failed == 1 else "scans have"
-        sentences.append(f"{outcome.failed} {has} no result: see {results.failures.path}.")
+        sentences.append(
+            f"{counted(outcome.failed, 'scan has', 'scans have')} no result: see {results.failures.path}."
+        )
     return outcome.failed, sentences

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..files.text import counted
 from .open_group import OpenGroup
 from .options import DEBUG, PATH
 from .progress import progress_of
@@ -79,5 +80,5 @@ def add_rates(model: str, scans: Path, patients: tuple[str, ...], output: Path |
     low, high = map(in_words, curve.interval(own))
     click.echo(
         f"Above its threshold of {own:g} the model {made.name} has {in_words(curve.rate(own))} ({low} to {high}) findings "
-        f"per normal scan, counted on {curve.scans} scans."
+        f"per normal scan, counted on {counted(curve.scans, 'scan')}."
     )

@@ -63,9 +63,8 @@ def _json_lines(stream: TextIO) -> Report:
             stream.write(Progress(stage, fraction, message).line + "\n")
             stream.flush()
         except BrokenPipeError as error:  # click would end the command without a word
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), stream.fileno()
-            )  # for what Python still flushes at its end
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())  # for what Python still flushes at its end
             raise InputError("Stopped, because the program that read the progress is gone.") from error
 
     return report

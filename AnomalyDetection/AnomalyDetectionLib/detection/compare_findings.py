@@ -7,7 +7,7 @@ difference is more than the outlines are sure of.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,46 +130,42 @@ def _belonging_together(
 ) -> set[tuple[int, int]]:
     """Pairs of numbers, later and earlier. They are looked for on both grids: a thin finding may lie between the slices
     of the other scan."""
-    on_later = voxels_of(later), voxels_of(_brought(earlier, later, to_earlier))
-    on_earlier = voxels_of(earlier), voxels_of(_brought(later, earlier, to_earlier.GetInverse()))
-    edges = _overlapping(*on_later, here, there, Grid.of(later))
-    edges |= {(ours, theirs) for theirs, ours in _overlapping(*on_earlier, there, here, Grid.of(earlier))}
-    mine, its = _alone(here, there, edges)
-    edges |= _near(*on_later, mine, its, Grid.of(later))
-    mine, its = _alone(here, there, edges)
-    edges |= {(ours, theirs) for theirs, ours in _near(*on_earlier, its, mine, Grid.of(earlier))}
-    return edges
-
-
-def _alone(
-    here: Collection[int], there: Collection[int], edges: Set[tuple[int, int]]
-) -> tuple[set[int], set[int]]:
-    """The numbers without a counterpart, later and earlier."""
-    return {*here} - {ours for ours, _ in edges}, {*there} - {theirs for _, theirs in edges}
+    on_later = voxels_of(later), voxels_of(_brought(earlier, later, to_earlier)), Grid.of(later)
+    on_earlier = (
+        voxels_of(_brought(later, earlier, to_earlier.GetInverse())),
+        voxels_of(earlier),
+        Grid.of(earlier),
+    )
+    edges = _overlapping(*on_later, here, there) | _overlapping(*on_earlier, here, there)
+    edges |= _near(*on_later, edges)
+    ours, theirs, grid = on_earlier
+    turned = {(then, now) for now, then in edges}
+    return edges | {(now, then) for then, now in _near(theirs, ours, grid, turned)}
 
 
 def _overlapping(
-    own: np.ndarray,
-    other: np.ndarray,
-    own_volumes: Mapping[int, tuple[float, float]],
-    other_volumes: Mapping[int, tuple[float, float]],
+    now: np.ndarray,
+    then: np.ndarray,
     grid: Grid,
+    here: Mapping[int, tuple[float, float]],
+    there: Mapping[int, tuple[float, float]],
 ) -> set[tuple[int, int]]:
-    """Pairs of numbers, own and other, that share enough of the smaller one."""
-    shared = (own > 0) & (other > 0)
-    pairs, counts = np.unique(np.stack([own[shared], other[shared]]), axis=1, return_counts=True)
+    """Pairs of numbers, later and earlier, that share enough of the smaller one."""
+    shared = (now > 0) & (then > 0)
+    pairs, counts = np.unique(np.stack([now[shared], then[shared]]), axis=1, return_counts=True)
     return {
-        (int(mine), int(its))
-        for (mine, its), count in zip(pairs.T, counts, strict=True)
-        if count * grid.voxel_ml >= LEAST_OVERLAP * min(own_volumes[mine][0], other_volumes[its][0])
+        (ours, theirs)
+        for (ours, theirs), count in zip(pairs.T.tolist(), counts, strict=True)
+        if count * grid.voxel_ml >= LEAST_OVERLAP * min(here[ours][0], there[theirs][0])
     }
 
 
 def _near(
-    own: np.ndarray, other: np.ndarray, own_alone: Set[int], other_alone: Set[int], grid: Grid
+    own: np.ndarray, other: np.ndarray, grid: Grid, edges: Set[tuple[int, int]]
 ) -> set[tuple[int, int]]:
-    """Pairs of numbers, own and other, of those without a counterpart: the nearest, if it is near enough."""
-    lone = np.where(np.isin(other, [*other_alone]), other, 0)
+    """Further pairs of numbers, own and other, of those without a counterpart: the nearest, if it is near enough."""
+    own_alone = {*np.unique(own[own > 0]).tolist()} - {mine for mine, _ in edges}
+    lone = np.where(np.isin(other, [its for _, its in edges]), 0, other)
     if not own_alone or not lone.any():
         return set()
     distance, nearest = scipy.ndimage.distance_transform_edt(
@@ -179,7 +175,7 @@ def _near(
     pairs = set()
     for number in sorted(own_alone):
         at = np.argmin(np.where(own == number, distance, np.inf))
-        if distance.ravel()[at] <= reach and (own == number).any():
+        if distance.ravel()[at] <= reach:
             pairs.add((number, int(lone[tuple(axis.ravel()[at] for axis in nearest)])))
     return pairs
 

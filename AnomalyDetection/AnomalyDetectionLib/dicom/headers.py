@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
-from ..files.links import POINTERS, leads_nowhere, walk
+from ..files.links import POINTERS, files_below, leads_nowhere
 from ..files.text import is_utf8
 from .identity import Identity
 from .sequence import MrSequence, component_of, part_of
@@ -136,15 +135,19 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
     Other files, DICOMDIR and folders whose name is not UTF-8 are skipped.
     """
     instances, unreadable, empty, closed = [], [], list[Path](), list[Path]()
-    for file in _files(folder, closed) if below else _files_in(folder):
-        if file.name.upper() == "DICOMDIR":
+    os.scandir(folder).close()  # raises the reason if it cannot be read
+    for file in files_below(folder, closed) if below else sorted(folder.iterdir()):
+        if file.name.upper() == "DICOMDIR" or not is_utf8(file.relative_to(folder).parent):
             continue
         try:
+            if not (file.is_file() or leads_nowhere(file)):
+                continue
             with file.open("rb") as stream:
-                if not _begins_dicom(start := stream.read(_START)):
-                    empty += (
-                        [] if start.strip(b"\0") and not any(mark in start for mark in POINTERS) else [file]
-                    )
+                start = stream.read(_START)
+                if not start.strip(b"\0") or any(mark in start for mark in POINTERS):
+                    empty.append(file)
+                    continue
+                if not _begins_dicom(start):
                     continue
                 instance = _header_in(stream, file)
         except OSError:
@@ -153,8 +156,11 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
             unreadable.append(file)
         elif instance.sop_class != _DIRECTORY:
             instances.append(instance)
-    images = {".dcm", ".ima", *(suffix_of(instance.file) for instance in instances)}
-    empty = [file for file in empty if suffix_of(file) in images and file.name[0] != "."]
+    images = {_suffix(instance.file) for instance in instances}
+    if instances:  # other broken links are unrelated to the images
+        unreadable = [file for file in unreadable if not leads_nowhere(file) or _suffix(file) in images]
+    images |= {".dcm", ".ima"}
+    empty = [file for file in empty if _suffix(file) in images and file.name[0] != "."]
     return Folder(tuple(instances), tuple(unreadable), tuple(empty), tuple(closed))
 
 
@@ -204,7 +210,7 @@ def _tags() -> list[Any]:
     return [Tag(each) for each in _TAGS]
 
 
-def suffix_of(file: Path) -> str:
+def _suffix(file: Path) -> str:
     """The suffix of a file's name, in small letters; the last number of a UID is not a suffix."""
     return "" if file.suffix[1:].isdigit() else file.suffix.lower()
 
@@ -217,19 +223,6 @@ def _begins_dicom(start: bytes) -> bool:
         return False
     # What follows the tag is its value representation, or its length.
     return start[4:6].isupper() or int.from_bytes(start[4:8], "little") < 256
-
-
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() or leads_nowhere(path))
-
-
-def _files(folder: Path, closed: list[Path]) -> Iterator[Path]:
-    """The files of a folder and its sub-folders; sub-folders that cannot be read are added to `closed`."""
-    os.scandir(folder).close()  # raises the reason if it cannot be read
-    for top, folders, names in walk(folder, lambda error: closed.append(Path(error.filename))):
-        folders[:] = [name for name in folders if is_utf8(Path(name))]
-        paths = (Path(top, name) for name in names)
-        yield from (path for path in paths if path.is_file() or leads_nowhere(path))
 
 
 def _instance(file: Path, header: Any) -> Instance | None:

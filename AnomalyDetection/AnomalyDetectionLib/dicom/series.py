@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from ..errors import InputError
 from ..files.links import FETCH, leads_nowhere
 from ..files.text import display_path, is_utf8
-from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder, suffix_of
+from .headers import MR_CLASSES, Folder, Frame, Instance, read_folder
 from .identity import Identity, patients_of
 from .joining import joined
 from .kind import SeriesClassification, earlier_contrast_medium, kind_of_images
@@ -148,10 +148,7 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
         series_beside[instance.file.parent].add(instance.series)
         if instance.frames:
             groups[instance.series, instance.sop_class].append(instance)
-    named_so = {suffix_of(instance.file) for instance in folder.instances}
-    # Other broken links are unrelated to the images.
-    unreadable = [f for f in folder.unreadable if not leads_nowhere(f) or suffix_of(f) in named_so]
-    contents = {file: _content(file) for file in unreadable} if groups else {}
+    contents = {file: _content(file) for file in folder.unreadable} if groups else {}
     closed = (f"sub-folders that cannot be read left out: {len(folder.closed)}",) if folder.closed else ()
     found = []
     for made, count in joined(list(groups.values())):
@@ -163,7 +160,8 @@ def series_of(folder: Folder) -> tuple[Series, ...]:
             or (file.parent in series_beside and series_beside[file.parent] <= uids)
         )
         several = (f"put together from {count} series UIDs",) if count > 1 else ()
-        empty = sum(file.parent in {i.file.parent for i in made.instances} for file in folder.empty)
+        places = {instance.file.parent for instance in made.instances}
+        empty = sum(file.parent in places for file in folder.empty)
         without = (f"files without content left out: {empty}",) if empty else ()
         found.append(
             Series(made.instances, lost, notes=(*several, *made.notes, *without, *closed), beside=made.beside)

@@ -110,13 +110,10 @@ def _explained(output: Path, *, others: bool = False) -> Iterator[None]:
         )
         if error.errno in _FULL:
             sentence = f"The disk of the output folder {output} is full: free some space."
-        elif (
-            isinstance(error, PermissionError) and error.filename2 is not None
-        ):  # of a move; Windows locks open files
-            there = next(
-                (name for name in (error.filename, error.filename2) if journal.PREFIX not in str(name)),
-                output,
-            )
+        elif isinstance(error, PermissionError) and error.filename2 is not None:
+            # Of a move: Windows locks files that a program has open.
+            names = (error.filename, error.filename2)
+            there = next((name for name in names if journal.PREFIX not in str(name)), output)
             sentence = (
                 f"{there} cannot be replaced ({error.strerror or error}): close it in the program that has it open, or choose "
                 "another place."

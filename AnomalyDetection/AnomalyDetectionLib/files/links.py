@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 #: The remedy, for messages.
@@ -23,16 +23,18 @@ def leads_nowhere(path: Path) -> bool:
     return False
 
 
-def walk(
-    folder: Path, onerror: Callable[[OSError], object] | None = None
-) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` in the order of names that also enters folders by their links, each once."""
-    known: set[str] = set()
-    for top, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
-        place = os.path.realpath(top)
+def files_below(folder: Path, closed: list[Path]) -> Iterator[Path]:
+    """What is no folder in a folder and its sub-folders, by name, also in folders that are linked: each once, and none
+    that holds `folder`. Folders that cannot be read are added to `closed`."""
+    known = {str(place) for place in Path(os.path.realpath(folder)).parents}
+    walk = os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)), followlinks=True)
+    for top, folders, names in walk:
+        place, folders[:] = os.path.realpath(top), sorted(folders)
         if place in known:
             folders.clear()
-            continue
+        elif not os.access(top, os.X_OK):  # it can be listed, but nothing in it can be opened
+            folders.clear()
+            closed.append(Path(top))
+        else:
+            yield from (Path(top, name) for name in sorted(names))
         known.add(place)
-        folders.sort()
-        yield top, folders, sorted(names)

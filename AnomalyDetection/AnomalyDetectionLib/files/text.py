@@ -1,8 +1,9 @@
-"""Make untrusted text, such as file names, safe to display."""
+"""Text for people: untrusted text, such as file names, made safe to display; numbers and lists of names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 # Control characters, line separators, overrides of the direction, halves of characters: they can
@@ -27,3 +28,13 @@ def is_utf8(path: Path) -> bool:
 def display_path(path: Path | str) -> str:
     """A path for a message, with invalid UTF-8 bytes as escape codes."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun, such as "1 scan" or "6 people"."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of the names, separated by commas."""
+    return ", ".join(names[:most]) + (" and more" if len(names) > most else "")

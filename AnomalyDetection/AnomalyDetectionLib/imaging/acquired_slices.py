@@ -19,12 +19,11 @@ def acquired_slices(image: sitk.Image) -> np.ndarray:
     not compared, since the field of view cuts them off or they are empty.
     """
     array = voxels_of(image)
-    all_slices = np.arange(len(array))
     differs = np.array([True, *(not np.array_equal(a, b) for a, b in itertools.pairwise(array))])
     starts: np.ndarray = np.flatnonzero(differs)
     inner = np.diff(starts)[1:]
     if len(inner) < 4 or inner.max() < 2 or inner.max() - inner.min() > 1:
-        return all_slices
+        return np.arange(len(array))
     return starts
 
 
@@ -48,10 +47,8 @@ def only_slices(image: sitk.Image, starts: np.ndarray) -> sitk.Image:
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Intercept and slope of the line whose largest vertical distance to the points is smallest."""
-    columns = np.stack([np.ones_like(x), x], axis=1)
-    distance = -np.ones((len(x), 1))
-    limits = np.block([[columns, distance], [-columns, distance]])
-    intercept, slope, _ = scipy.optimize.linprog(
-        [0, 0, 1], limits, np.concatenate([y, -y]), bounds=(None, None)
-    ).x
+    one = np.ones_like(x)
+    above, below = np.stack([one, x, -one], axis=1), np.stack([-one, -x, -one], axis=1)
+    limits, ends = np.concatenate([above, below]), np.concatenate([y, -y])
+    intercept, slope, _ = scipy.optimize.linprog([0, 0, 1], limits, ends, bounds=(None, None)).x
     return float(intercept), float(slope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -74,10 +75,11 @@ def _search(image: sitk.Image, device: str) -> np.ndarray:
         return mask
     array = voxels_of(image)
     head = np.argwhere(array > _OF_BRIGHTEST * np.percentile(array, 99.5))
-    low = np.maximum(0, np.floor(np.percentile(head, 1, axis=0)).astype(int) - _AROUND_HEAD)
-    high = np.ceil(np.percentile(head, 99, axis=0)).astype(int) + 1 + _AROUND_HEAD
+    if not len(head):
+        return mask
     z, y, x = (
-        slice(int(first), int(last)) for first, last in zip(low, np.minimum(array.shape, high), strict=True)
+        slice(max(0, math.floor(low) - _AROUND_HEAD), min(size, math.ceil(high) + 1 + _AROUND_HEAD))
+        for low, high, size in zip(*np.percentile(head, (1, 99), axis=0), array.shape, strict=True)
     )
     mask = np.zeros(array.shape, bool)
     mask[z, y, x] = find_brain(image[x, y, z], device)

@@ -85,10 +85,8 @@ def _bright_frame(values: np.ndarray) -> np.ndarray | None:
     others = sample[np.isfinite(sample) & (sample != corner)]
     if not np.isfinite(corner) or not others.size or corner <= np.percentile(others, _FRAME_ABOVE):
         return None
-    alike = values == corner
-    if np.count_nonzero(alike) <= _FRAME_SHARE * values.size:
-        return None
     import scipy.ndimage  # takes long to load, and Slicer starts with this module
 
-    labels, _ = scipy.ndimage.label(alike)
-    return np.asarray(labels == labels.flat[0])  # elsewhere the value may be that of saturated tissue
+    labels, _ = scipy.ndimage.label(values == corner)
+    frame = np.asarray(labels == labels.flat[0])  # elsewhere the value may be that of saturated tissue
+    return frame if np.count_nonzero(frame) > _FRAME_SHARE * values.size else None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files.text import counted
 
 DEFAULT_FALSE_POSITIVES = 2.0  # False positives per normal scan that default thresholds are set for
 _HEADER, _SCORES, _PER_SCAN = "rates", "rates.scores", "rates.per_scan"
@@ -78,8 +79,8 @@ class FalsePositiveCurve:
         the curve does not reach so far."""
         if not self.least <= per_scan <= self.most:
             raise InputError(
-                f"{per_scan:g} findings per normal scan cannot be promised: from {self.scans} normal "
-                f"{'scan' if self.scans == 1 else 'scans'}, this model knows the thresholds for {self.least:.2g} to "
+                f"{per_scan:g} findings per normal scan cannot be promised: from "
+                f"{counted(self.scans, 'normal scan')}, this model knows the thresholds for {self.least:.2g} to "
                 f"{self.most:.3g}."
             )
         logs, wanted = np.log(self.per_scan), math.log(per_scan)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..errors import InputError
-from ..files.text import escape_controls
+from ..files.text import counted, escape_controls
 from ..model.false_positive_curve import in_words
 from ..model.model_file import DEFAULT_MODEL, AnyModel, ContextModel, bundled_models, load_model
 
@@ -60,8 +60,8 @@ def _rates(model: AnyModel) -> str:
         if curve.least <= false_positives <= curve.most
     )
     return (
-        f"{in_words(curve.rate(own))} ({low} to {high}) at its threshold of {own:g}; {others}; counted on {curve.scans} "
-        f"normal {'scan' if curve.scans == 1 else 'scans'}"
+        f"{in_words(curve.rate(own))} ({low} to {high}) at its threshold of {own:g}; {others}; counted on "
+        f"{counted(curve.scans, 'normal scan')}"
     )
 
 

@@ -9,6 +9,7 @@ from ..detection.findings import Findings, least_size
 from ..detection.hints import HINTS
 from ..detection.reviewed_findings import CATEGORIES, ReviewedFinding
 from ..dicom.patient import NOBODY, PatientHeader
+from ..files.text import counted
 from ..model.false_positive_curve import FalsePositiveCurve, in_words
 from .html_page import with_units
 from .report_pictures import in_letters
@@ -69,7 +70,7 @@ def _found(reviewed: Sequence[ReviewedFinding], findings: Findings, brain_ml: fl
     added = sum(finding.added for finding in reviewed)
     rule += f", {added} of them added by the reader" if added else ""
     return (
-        f"**{_counted(len(reviewed), 'suspected anomaly')}** {rule}, {'together ' if len(reviewed) > 1 else ''}"
+        f"**{counted(len(reviewed), 'suspected anomaly', 'suspected anomalies')}** {rule}, {'together ' if len(reviewed) > 1 else ''}"
         f"**{_ml(reviewed)}**: **{_share(reviewed, brain_ml)}** of the {brain_ml:,.0f} ml of brain."
     )
 
@@ -88,7 +89,7 @@ def _expected_findings(curve: FalsePositiveCurve | None, findings: Findings) -> 
     """The findings of a normal scan at this threshold; nothing if the model does not know."""
     if curve is None or curve.min_patches != findings.min_patches:
         return
-    rate, counted = curve.rate(findings.threshold), f"counted on {_counted(curve.scans, 'normal scan')}"
+    rate, basis = curve.rate(findings.threshold), f"counted on {counted(curve.scans, 'normal scan')}"
     if rate >= curve.most:
         bound = "more than"
     elif rate <= curve.least:
@@ -96,10 +97,10 @@ def _expected_findings(curve: FalsePositiveCurve | None, findings: Findings) -> 
     else:
         bound = "about"
         low, high = map(in_words, curve.interval(findings.threshold))
-        counted = f"95 % interval {low} to {high}, {counted}"
+        basis = f"95 % interval {low} to {high}, {basis}"
     yield (
         f"With this threshold a normal scan has {bound} **{in_words(rate)}** findings besides white matter "
-        f"hyperintensities ({counted})."
+        f"hyperintensities ({basis})."
     )
 
 
@@ -251,11 +252,6 @@ def _times(seconds: Mapping[str, Any]) -> str:
     total = sum(float(value) for value in seconds.values())
     stages = ", ".join(f"{stage} {float(value):.1f}" for stage, value in seconds.items())
     return f"{total:.1f} s ({stages})"
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = {"suspected anomaly": "suspected anomalies"}
-    return f"{count} {noun if count == 1 else plural.get(noun, noun + 's')}"
 
 
 def _ml(group: Sequence[ReviewedFinding]) -> str:

@@ -18,6 +18,7 @@ from ..detection.stored_scores import FOLDER, write_stored
 from ..dicom.patient import patient_header
 from ..errors import InputError
 from ..files.atomic_folder import atomic_folder, locked_folder
+from ..files.text import counted
 from ..imaging.volume import Volume
 from ..imaging.write_image import write_image
 from ..model.false_positive_curve import in_words
@@ -232,7 +233,7 @@ def summary(detection: Detection, folder: Path) -> str:
         return f"No suspected anomaly (score above {detection.findings.threshold:g}){usual}; results are in {folder}"
     largest = max(items, key=lambda finding: finding.volume_ml)
     where = "at the midline" if largest.side == "midline" else f"on the {largest.side}"
-    count = "1 suspected anomaly" if len(items) == 1 else f"{len(items)} suspected anomalies"
+    count = counted(len(items), "suspected anomaly", "suspected anomalies")
     return (
         f"{count}{usual}; the largest has {largest.volume_ml:.2f} ml {where} (number {largest.number}, "
         f"score {largest.peak_score:.2f}); results are in {folder}"
@@ -249,7 +250,7 @@ def header_of(detection: Detection, hide: Collection[str] = (), *, anonymous: bo
     total = sum(finding.volume_ml for finding in findings.items)
     names = f"T1: {_name(detection.study.t1)}    FLAIR: {_name(detection.study.flair)}"
     return [
-        f"{count} suspected {'anomaly' if count == 1 else 'anomalies'}, {total:.1f} ml together",
+        f"{counted(count, 'suspected anomaly', 'suspected anomalies')}, {total:.1f} ml together",
         *_by_hint(findings, hide),
         *([] if anonymous else [names]),
         f"Model: {detection.model.name} ({detection.model.sha256[:8]})    score above {findings.threshold:g}{usual},"

@@ -9,6 +9,7 @@ import click
 from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH, PROGRESS
 from AnomalyDetectionLib.commands.progress import check_output
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.text import counted
 
 from .shared import DEVICES, option, output, repeated, resumable, seed
 
@@ -84,7 +85,7 @@ def evaluate(cohort: Path, output: Path, progress: str, debug: bool, **options: 
                 f"No scan of {cohort} could be evaluated; the reasons are in {errors}, the first: {first}"
             )
         missed = f"; {failed} could not be, see {errors}" if failed else ""
-        said = f"{done} scan{'' if done == 1 else 's'} evaluated{missed}. Results in {output / 'summary.md'}"
+        said = f"{counted(done, 'scan')} evaluated{missed}. Results in {output / 'summary.md'}"
         aside = set_aside_remarks([name for scan in evaluation.scans for name in scan.set_aside])
         sentence = " ".join(f"{remark}." for remark in (said, *aside))
         report("done", 1.0, sentence)

@@ -13,6 +13,7 @@ from AnomalyDetectionLib.commands.options import DEBUG, MODELS, PATH
 from AnomalyDetectionLib.commands.progress import check_output, progress_of
 from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+from AnomalyDetectionLib.files.text import counted
 from AnomalyDetectionLib.model.bundled import DEFAULT_MODEL
 
 from .shared import DEVICES, ROOT, option, output, path_option, repeated, resumable
@@ -77,23 +78,22 @@ def categories(tables: tuple[Path, ...], method: str | None, output: Path, debug
     from ..reports.experiment_about import what_was_evaluated, write_about
 
     if len(tables) == 1 and (tables[0] / "tables").is_dir():
-        counted = from_evaluation(tables[0], method)
+        found = from_evaluation(tables[0], method)
         about = {**what_was_evaluated(tables[0]), "categories from": "the truth of the simulation"}
     elif method is not None:
         raise InputError("A reader's tables have no methods: leave out --method.")
     else:
         files = (sorted(path.glob("*.csv")) if path.is_dir() else [path] for path in tables)
-        if not (found := [*chain.from_iterable(files)]):
+        if not (read := [*chain.from_iterable(files)]):
             raise InputError(
                 f"There is no table in {tables[0]}: give the output of `evaluate`, or exported CSVs."
             )
-        counted, about = from_readers_tables(found), {"categories from": "a reader"}
+        found, about = from_readers_tables(read), {"categories from": "a reader"}
     with atomic_folder(output) as beside:
-        write_rows(beside / "categories.csv", rows(counted))
-        write_about({**about, "method": method or "", "scans": counted.scans}, beside)
-    unreviewed = f", and {counted.unreviewed} that nobody has categorised" if counted.unreviewed else ""
-    scans = f"{counted.scans} scan{'' if counted.scans == 1 else 's'}"
-    said = f"{counted.total} suspected anomalies in {scans} by category{unreviewed}"
+        write_rows(beside / "categories.csv", rows(found))
+        write_about({**about, "method": method or "", "scans": found.scans}, beside)
+    unreviewed = f", and {found.unreviewed} that nobody has categorised" if found.unreviewed else ""
+    said = f"{found.total} suspected anomalies in {counted(found.scans, 'scan')} by category{unreviewed}"
     click.echo(f"{said}, in {output}/categories.csv.")
 
 
@@ -321,4 +321,4 @@ def training_table(cohort: Path, output: Path, debug: bool) -> None:
     from ..experiments.training_table import write_training_table
 
     count = write_training_table(cohort, output)
-    click.echo(f"{count} lesion-free scan{'' if count == 1 else 's'} in {output}.")
+    click.echo(f"{counted(count, 'lesion-free scan')} in {output}.")

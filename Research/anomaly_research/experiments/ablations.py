@@ -124,8 +124,8 @@ def ablations(
     An `InputError` if a model is given twice, or no scan can be used.
     """
     # Stored scores are told apart by the models' names, so each needs one of its own.
-    same = (model.name, model.fingerprint)
-    other = [one for one in (alike,) if one is not None and (one.name, one.fingerprint) != same]
+    own = (model.name, model.fingerprint)
+    other = [] if alike is None or (alike.name, alike.fingerprint) == own else [alike]
     model, *others = (
         replace(one, name=name) for name, one in method_names([model, *other, *trained]).items()
     )
@@ -144,9 +144,8 @@ def ablations(
     def curves(method: str, scoring: Mapping[str, Any] | None = None) -> CohortCurves:
         return cohort_curves(Store(folder, models[method].preparation), method, subjects, scoring=scoring)
 
-    rows = []
     base = curves(model.name)
-    rows.append(_row("as in the paper", f"the model {model.name}", base, None, model.scoring.threshold))
+    rows = [_row("as in the paper", f"the model {model.name}", base, None, model.scoring.threshold)]
     for reading in readings:
         rest = {name: value for name, value in reading.scoring.items() if name not in NEEDS_NETWORK}
         changed = curves(_variant(model, reading)[0], rest)

@@ -14,6 +14,7 @@ import numpy
 import scipy
 from AnomalyDetectionLib import __version__
 from AnomalyDetectionLib.files.atomic_folder import atomic_folder
+from AnomalyDetectionLib.files.text import counted
 
 from ..evaluation.categories import CATEGORIES
 from ..evaluation.csv_rows import Row, write_rows
@@ -32,7 +33,7 @@ from ..evaluation.run_evaluation import Evaluation, Progress
 from ..evaluation.truth_files import BidsScan
 from .evaluation_figures import froc_figure, strata_figure
 from .evaluation_summary import summary_page
-from .markdown import counted, grouped
+from .markdown import grouped
 
 TABLES = "tables"
 

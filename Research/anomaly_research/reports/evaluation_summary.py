@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from AnomalyDetectionLib.files.text import counted
+
 from ..evaluation import published
 from ..evaluation.bootstrap import CONFIDENCE
 from ..evaluation.categories import CATEGORIES
@@ -13,7 +15,7 @@ from ..evaluation.froc import MOST_FLAGGED, RATES
 from ..evaluation.run_evaluation import Evaluation
 from ..evaluation.threshold_curves import ANY
 from .kinds_table import kinds_tables
-from .markdown import counted, dice, figure, grouped, markdown_page, points, share, table
+from .markdown import dice, figure, grouped, markdown_page, points, share, table
 
 
 def summary_page(evaluation: Evaluation, tables: Mapping[str, Sequence[Row]], said: str) -> str:

@@ -65,10 +65,9 @@ def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
 
     An `InputError` if the folder has no summary, or not one of this model.
     """
-    path, models = evaluation / SUMMARY, what_was_evaluated(evaluation)["models"]
+    path, summary = evaluation / SUMMARY, _from_summary(evaluation, dict)
     try:
-        summary = json.loads(path.read_text("utf-8"))
-        name = {hashed: name for name, hashed in models.items()}.get(model.fingerprint)
+        name = {hashed: name for name, hashed in summary["run"]["models"].items()}.get(model.fingerprint)
         if name is None:
             raise InputError(f"{path} is of other models: evaluate {model.name} first.")
         if not any(row["lesions"] for row in summary["methods"]):
@@ -87,7 +86,7 @@ def results_for_card(evaluation: Path, model: AnyModel) -> dict[str, Any]:
                 if row["wmh"] == "ignored"
             },
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} cannot be used ({error!r}): give the output of `evaluate`.") from error
 
 

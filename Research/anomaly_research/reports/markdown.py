@@ -23,11 +23,6 @@ def markdown_page(template: str, **values: object) -> str:
     return environment.get_template(template).render(**values)
 
 
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun, such as "1 scan" or "6 people"."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
 def share(row: Row, name: str) -> str:
     """A share with its interval, in per cent."""
     return _with_interval(row, name, ".0f", 100, " %")

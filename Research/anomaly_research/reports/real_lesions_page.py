@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from AnomalyDetectionLib.files.text import counted
 from AnomalyDetectionLib.imaging.unusable import Unusable, write_unusable
 
 from ..evaluation.bootstrap import CONFIDENCE
@@ -12,7 +13,7 @@ from ..evaluation.csv_rows import write_rows
 from ..experiments.real_lesion_tables import Row, groups_of, kind_rows, scan_rows, size_rows, tumour_rows
 from ..experiments.real_lesions import ERRORS, Found
 from .kinds_table import kinds_tables
-from .markdown import counted, dice, figure, grouped, markdown_page, share, table
+from .markdown import dice, figure, grouped, markdown_page, share, table
 
 PAGE = "summary.md"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from AnomalyDetectionLib.calibration.prepare_scans import read_table
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.files.text import counted
 
 from .heads import Heads, LabelHeads, RealHeads, TemplateHeads
 from .simulated_cohort import Progress, SimulatedCohortSettings, errors_of, simulate_cohort
@@ -30,7 +31,7 @@ def simulate_from_options(
     failed = subjects + options["lesion_free"] - made - there
     if failed:
         before += f"; {failed} could not be made, see {errors_of(output)}"
-    return f"{made} subject{'' if made == 1 else 's'} simulated into {output}{before}."
+    return f"{counted(made, 'subject')} simulated into {output}{before}."
 
 
 def _range(text: str) -> tuple[int, int]:

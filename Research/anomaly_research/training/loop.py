@@ -86,8 +86,9 @@ def train(
     """
     processes = processes or Processes()
     content = read_scans(scan_file).scaled("percentiles")
-    named, tuning = (settings.held_out, settings.left_out), settings.start is not None
-    training, validation = split_patients(content.scans, *named, fine_tuning=tuning)
+    training, validation = split_patients(
+        content.scans, settings.held_out, settings.left_out, fine_tuning=settings.start is not None
+    )
     if start is not None and start.preparation != content.preparation:
         raise InputError(
             f"These scans were prepared otherwise than the model {start.name} wants them: prepare them for it."
