@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from anomaly_research.training import context_command
 from anomaly_research.training.context_command import read_masks
 from AnomalyDetectionLib.calibration.scan_file import write_scans
 from AnomalyDetectionLib.errors import InputError
@@ -21,11 +22,15 @@ def scan_file(tmp_path_factory):
     return path
 
 
-def train(scan_file, output, *more):
-    return run_command(
+def arguments(scan_file, output, *more):
+    return (
         "train-context", "--scans", scan_file, "--output", output, "--held-out", "B", "--widths", "8,8", "--steps", 40,
-        "--batch-size", 2, "--painted-scans", 3, "--progress", "none", *more, output=output,
+        "--batch-size", 2, "--painted-scans", 3, "--progress", "none", *more,
     )  # fmt: skip
+
+
+def train(scan_file, output, *more):
+    return run_command(*arguments(scan_file, output, *more), output=output)
 
 
 @pytest.mark.slow
@@ -45,6 +50,22 @@ def test_both_networks_are_trained_and_the_card_says_how_and_on_whom(scan_file, 
     settings = model.card["training settings"]
     assert settings["kinds"] == ["gliosis", "itself"]
     assert settings["mined_at"] == []
+
+
+@pytest.mark.slow
+def test_a_training_is_not_lost_where_the_calibration_scans_have_no_findings(
+    scan_file, tmp_path, call, monkeypatch
+):
+    def nothing_found(*_):
+        raise InputError("The normal scans have no finding at any threshold.")
+
+    monkeypatch.setattr(context_command, "false_positive_curve", nothing_found)
+    code, _, stderr = call(
+        *arguments(scan_file, tmp_path, "--paint", "gliosis", "--no-mining", "--name", "tiny")
+    )
+    assert code == 2
+    assert "have no finding" in stderr
+    assert load_model(str(tmp_path / "tiny.safetensors")).false_positive_curve is None
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def train_context_from_options(options: dict[str, Any], command: str, progress: 
     scoring = ScoringSettings(stride=1, threshold=0.5, min_patches=1)
     model = ContextModel(name, weights, settings.network, second_look, candidate, preparation, scoring, card)
     path = folder / f"{name}{SUFFIX}"
+    save_model(model, path)  # not lost where these people have no findings to count
     save_model(_at_false_positives(model, held_out, device), path)
     done = f"Trained on {settings.steps * settings.batch_size:,} slices; model in {path}."
     if not left_out:
