@@ -28,7 +28,7 @@ def test_a_small_head_without_noise_round_it_is_not_taken_for_a_skull_stripped_b
     assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize("noise", [pytest.param(0.0, marks=pytest.mark.slow), 0.02])
 def test_a_head_in_a_field_of_view_that_is_far_larger_is_found(sample, noise):
     values = sitk.GetArrayFromImage(sample)
     width = [(n // 2, n // 2) for n in values.shape]
