@@ -367,21 +367,18 @@ def test_the_same_command_gives_the_same_result(sample_run, tmp_path):
     assert records[0] == records[1]
 
 
+def start_detecting(model, output):
+    """A run on the sample with its progress as JSON, as a process."""
+    program = [sys.executable, "-m", "AnomalyDetectionLib", "detect", *SAMPLE_INPUTS, "--model", model]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [*program, "--output", output, "--progress", "json"], stdout=pipe, stderr=pipe, text=True
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "AnomalyDetectionLib",
-        "detect",
-        *SAMPLE_INPUTS,
-        "--model",
-        a_random_model,
-    ]
-    process = subprocess.Popen(
-        [*command, "--output", tmp_path / "results", "--progress", "json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = start_detecting(a_random_model, tmp_path / "results")
     for line in process.stdout:
         if json.loads(line)["stage"] == "brain mask":
             break
@@ -393,19 +390,7 @@ def test_a_stopped_run_says_so_and_leaves_nothing(number, a_random_model, tmp_pa
 
 
 def test_a_run_whose_progress_nobody_reads_any_more_says_that_it_stopped(a_random_model, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "AnomalyDetectionLib",
-        "detect",
-        *SAMPLE_INPUTS,
-        "--model",
-        a_random_model,
-    ]
-    process = subprocess.Popen(
-        [*command, "--output", tmp_path / "results", "--progress", "json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = start_detecting(a_random_model, tmp_path / "results")
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read().strip() == "Stopped, because the program that read the progress is gone."
