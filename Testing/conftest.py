@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import shutil
@@ -44,6 +46,15 @@ def shared_data(*parts: str) -> Path:
 @pytest.fixture(name="shared_data", scope="session")
 def _shared_data():
     return shared_data
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _free_memory():
+    """Scenes hang in cycles, which Python leaves for long; what it frees, the C library keeps for the process."""
+    yield
+    gc.collect()
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 # Not those found: who starts the tests in the background has them ignore interrupts.

@@ -32,8 +32,10 @@ def test_a_small_head_without_noise_round_it_is_not_taken_for_a_skull_stripped_b
 def test_a_head_in_a_field_of_view_that_is_far_larger_is_found(sample, noise):
     values = sitk.GetArrayFromImage(sample)
     width = [(n // 2, n // 2) for n in values.shape]
-    air = np.random.default_rng(0).normal(0, noise * values.max(), [2 * (n // 2) + n for n in values.shape])
-    padded = np.abs(air).astype(np.float32)
+    shape = [2 * (n // 2) + n for n in values.shape]
+    padded = np.random.default_rng(0).standard_normal(shape, np.float32)
+    np.abs(padded, out=padded)
+    padded *= noise * values.max()
     inside = tuple(slice(before, before + n) for (before, _), n in zip(width, values.shape, strict=True))
     padded[inside] = values
     image = sitk.GetImageFromArray(padded)

@@ -66,10 +66,12 @@ def test_a_mask_that_is_empty_is_no_brain(flair, answers, place, outline):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("cannot reshape array"), AssertionError("wrong shape"), RuntimeError("no kernel")]
+    ("kind", "text"),
+    [(ValueError, "cannot reshape array"), (AssertionError, "wrong shape"), (RuntimeError, "no kernel")],
 )
 @pytest.mark.parametrize("in_second", [False, True])
-def test_another_failure_is_not_called_a_missing_brain(flair, answers, error, in_second):
+def test_another_failure_is_not_called_a_missing_brain(flair, answers, kind, text, in_second):
+    error = kind(text)
     answers(a_block, fail(error)) if in_second else answers(fail(error))
     with pytest.raises(InputError) as caught:
         extract_brain(flair)

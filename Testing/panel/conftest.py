@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
 import sys
@@ -26,13 +25,6 @@ from panel.stand_ins.slicer_application import SlicerApplication
 
 MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _free_scenes():
-    """Scenes with their volumes hang in cycles, which Python leaves in memory for long."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """In the place of the engine: `python fake_engine.py WHAT FOLDER -m AnomalyDetectionLib run JOB ...`.
 
-replay: give the results of FOLDER, at once, also of the studies of a worklist;
+replay: give the results of FOLDER, at once, also of `detect` and of the studies of a worklist;
 slow: start a child and never end; fail: say one sentence and end; break: the real engine, with a fault in it; die: be killed by the system.
 """
 
@@ -52,10 +52,13 @@ def main(what: str, recording: Path, arguments: list[str]) -> int:
 
 
 def of_another_command(recording: Path, arguments: list[str]) -> int:
-    """The real one, but that a worklist's studies are not analysed: each gets the results of FOLDER."""
+    """The real one, but that no study is analysed, of a worklist or alone: each gets the results of FOLDER."""
     from AnomalyDetectionLib import cli
     from AnomalyDetectionLib.reporting.worklist_file import read_worklist, write_worklist
 
+    if arguments[0] == "detect":
+        shutil.copytree(recording, arguments[arguments.index("--output") + 1])
+        return 0
     if arguments[0] != "worklist" or "--list" in arguments:
         cli.main(arguments)
     results = Path(arguments[2])
