@@ -206,6 +206,52 @@ def test_a_study_that_is_not_clear_is_there_with_the_reason(tmp_path, files, rea
     assert (listed.entries[0].state, reason in listed.entries[0].reason) == ("failed", True)
 
 
+@pytest.mark.parametrize(
+    ("files", "studies"),
+    [
+        ("v1/T1 v1/FLAIR v2/T1 v2/FLAIR", {"p v1": "v1/T1 v1/FLAIR", "p v2": "v2/T1 v2/FLAIR"}),
+        ("x/v1/anat/T1 x/v1/anat/FLAIR x/v1/swi/SWI", {"p": "x/v1/anat/T1 x/v1/anat/FLAIR"}),
+        ("v1/T1 v1/FLAIR v2/FLAIR", {"p v1": "v1/T1 v1/FLAIR", "p v2": "no file is called T1"}),
+        ("T1 FLAIR reg/FLAIR_to_T1", {"p": "T1 FLAIR"}),
+        ("T1 FLAIR 2019/T1 2019/FLAIR", {"p": "T1 FLAIR", "p 2019": "2019/T1 2019/FLAIR"}),
+        ("v1/T1 v2/FLAIR", {"p": "of two visits: put the T1 and the FLAIR of one visit into one folder"}),
+        ("T1/v1/FLAIR T1/v1/T2 T2/v2/T1", {"p": "may be of two visits"}),
+        ("3_t1/T1 9/FLAIR", {"p": "3_t1/T1 9/FLAIR"}),
+        ("T1 9/FLAIR", {"p": "T1 9/FLAIR"}),
+    ],
+)
+def test_no_t1_of_one_visit_meets_the_flair_of_another(tmp_path, files, studies):
+    for name in files.split():
+        path = tmp_path / "all" / "p" / f"{name}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = found_in(tmp_path / "all")
+    assert list(found) == list(studies)
+    for name, expected in studies.items():
+        if isinstance(scan := found[name], CohortScan):
+            pair = (path.relative_to(tmp_path / "all" / "p") for path in (scan.t1, scan.flair))
+            assert " ".join(map(str, pair)).replace(".nii.gz", "") == expected
+        else:
+            assert expected in scan.reason
+
+
+@pytest.mark.parametrize("beside", ["lesion_seg.nii.gz", "FLAIR.nii.gz", "results/anomaly_score.nii.gz"])
+def test_image_files_that_are_no_pair_do_not_hide_the_dicom_images_of_a_study(tmp_path, beside):
+    head, study = SyntheticHead().study(GRID, GRID), MadeStudy()
+    classic_series(tmp_path / "p" / "dicom" / "a", head.t1.image, kind="T1", study=study, number=2)
+    classic_series(tmp_path / "p" / "dicom" / "b", head.flair.image, kind="FLAIR", study=study)
+    (tmp_path / "p" / beside).parent.mkdir(exist_ok=True)
+    (tmp_path / "p" / beside).touch()
+    scan = found_in(tmp_path)["p"]
+    assert (scan.t1.name, scan.flair.name) == ("a", "b")
+
+
+def test_a_study_that_is_still_packed_is_not_passed_over(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "study.ZIP").touch()
+    assert found_in(tmp_path)["p"].reason == "study.ZIP is an archive: unpack it"
+
+
 def test_of_several_images_in_bids_what_is_advised_can_be_done(tmp_path):
     for name in ("T1w", "rec-norm_T1w", "FLAIR"):
         path = tmp_path / "sub-1" / "anat" / f"sub-1_{name}.nii.gz"

@@ -27,6 +27,8 @@ from .dataset import SETTINGS
 _IMAGE = re.compile(r"\.(nii|hdr|nrrd|nhdr|mha|mhd)(\.(gz|bz2))?\Z", re.IGNORECASE)
 """The end of an image file's name."""
 
+_ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|tar\.\w+)\Z", re.IGNORECASE)
+
 LONGEST = 120
 """Letters of a study's name in the names of its files."""
 
@@ -84,10 +86,16 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
 def _study(folder: Path) -> Iterator[Found]:
     closed: list[Path] = []
     files = sorted(path for path in files_below(folder, closed) if not path.name.startswith("."))
-    if images := [path for path in files if _IMAGE.search(path.name)]:
-        yield folder.name, _by_names(folder, images)
-    elif closed or any(_is_dicom(path, unreadable=True) for path in files):
+    images = [path for path in files if _IMAGE.search(path.name)]
+    by_names = _by_names(folder.name, folder, images) if images else []
+    dicom = (closed and not images) or any(_is_dicom(path, unreadable=not images) for path in files)
+    archive = next((path.name for path in files if _ARCHIVE.search(path.name)), "")
+    if dicom and not any(isinstance(scan, CohortScan) for _, scan in by_names):
         yield from _dicom(folder.name, folder, "")
+    elif archive and not images:
+        yield folder.name, SkippedSession(folder.name, "", f"{archive} is an archive: unpack it")
+    else:
+        yield from by_names
 
 
 def _is_dicom(path: Path, *, unreadable: bool) -> bool:
@@ -98,21 +106,49 @@ def _is_dicom(path: Path, *, unreadable: bool) -> bool:
         return unreadable
 
 
-def _by_names(folder: Path, images: list[Path]) -> CohortScan | SkippedSession:
+def _by_names(name: str, folder: Path, images: list[Path]) -> list[Found]:
+    """The scans among the image files of a study: of each visit, if a sub-folder holds a T1 and a FLAIR; else of all files."""
+    parts: dict[str, list[Path]] = {}
+    for path in images:
+        parts.setdefault(next(iter(path.relative_to(folder).parts[:-1]), ""), []).append(path)
+    if set(parts) == {""}:
+        return [(name, _pair_by_names(name, folder, images))]
+    if len(parts) == 1:
+        return _by_names(name, folder / next(iter(parts)), images)
+    found = {part: _by_names(f"{name} {part}".strip(), folder / part, parts[part]) for part in sorted(parts)}
+    whole = {part for part, scans in found.items() if any(isinstance(scan, CohortScan) for _, scan in scans)}
+    if not whole:
+        return [(name, _pair_by_names(name, folder, images))]
+    # Half a pair beside a whole one is a visit of its own, unless the pair lies in the folder above it.
+    halves = {part for part in found if any(_kind_of_file(path) for path in parts[part])}
+    kept = [each for part in found if part in (whole if "" in whole else whole | halves) for each in found[part]]
+    return kept if len(kept) > 1 else [(name, replace(kept[0][1], subject=name))]
+
+
+def _kind_of_file(path: Path) -> str | None:
+    return kind_of_name(_IMAGE.sub("", path.name))
+
+
+def _pair_by_names(name: str, folder: Path, images: list[Path]) -> CohortScan | SkippedSession:
     """The T1 and the FLAIR among image files, chosen by file name."""
     chosen: list[Path] = []
     for kind, what in (("t1", "T1"), ("flair", "FLAIR")):
-        found = [path for path in images if kind_of_name(_IMAGE.sub("", path.name)) == kind]
+        found = [path for path in images if _kind_of_file(path) == kind]
         plain = [path for path in found if not is_enhanced(_IMAGE.sub("", path.name))] or found
         if len(plain) != 1:
             problem = f"no file is called {what}"
             if plain:
-                names = ", ".join(path.name for path in plain)
+                names = ", ".join(str(path.relative_to(folder)) for path in plain)
                 problem = f"several files could be the {what} ({names}): keep one"
-            there = ", ".join(path.name for path in images[:6])
-            return SkippedSession(folder.name, "", f"{problem}; there are {there}")
+            there = ", ".join(str(path.relative_to(folder)) for path in images[:6])
+            return SkippedSession(name, "", f"{problem}; there are {there}")
         chosen.append(plain[0])
-    return CohortScan(folder.name, "", chosen[0].absolute(), chosen[1].absolute())
+    t1, flair = (path.relative_to(folder) for path in chosen)
+    apart = len(t1.parts) > 1 and len(flair.parts) > 1 and t1.parts[0] != flair.parts[0]
+    if apart and kind_of_name(t1.parts[0]) != "t1" and kind_of_name(flair.parts[0]) != "flair":
+        reason = f"{t1} and {flair} may be of two visits: put the T1 and the FLAIR of one visit into one folder"
+        return SkippedSession(name, "", reason)
+    return CohortScan(name, "", chosen[0].absolute(), chosen[1].absolute())
 
 
 def _dicom(name: str, folder: Path, uid: str) -> Iterator[Found]:
