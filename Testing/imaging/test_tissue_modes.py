@@ -68,6 +68,22 @@ def test_an_infarct_changes_normal_tissue_elsewhere_by_less_than_2_percent(sampl
         assert change < 0.02 * old.apply(image)[normal].mean()
 
 
+@pytest.mark.parametrize("fluid", ["half of the brain", "large ventricles"])
+def test_fluid_in_half_of_the_brain_is_not_taken_for_white_matter(sample, fluid):
+    t1, flair, brain, spacing = sample
+    before = mode_scales(t1, flair, brain)
+    if fluid == "half of the brain":
+        where = brain & (np.indices(brain.shape)[2] > np.median(np.nonzero(brain)[2]))
+    else:
+        where = ball(brain, spacing, 600, (0.5, 0.5, 0.5))
+    changed = [image.copy() for image in (t1, flair)]
+    for image, scale in zip(changed, before, strict=True):
+        noise = np.random.default_rng(1).normal(0, 0.05, where.sum())
+        image[where] = scale.invert((0.1 + noise).astype(np.float32))
+    for old, new in zip(before, mode_scales(*changed, brain), strict=True):
+        assert old.apply(np.array([new.low, new.high])) == pytest.approx([0, 1], abs=0.15)
+
+
 def test_any_linear_scale_of_the_scanner_gives_the_same_images(sample):
     t1, flair, brain, _ = sample
     first = mode_scales(t1, flair, brain)
