@@ -136,6 +136,24 @@ def test_each_slice_has_a_scale_of_its_own(tmp_path, enhanced):
     assert_same_space(read_volume(tmp_path, role="T1").image, GRID, VOXELS, within=0.06)
 
 
+@pytest.mark.parametrize("enhanced", [False, True])
+def test_a_scale_that_only_the_real_world_values_tell_is_used(tmp_path, enhanced):
+    slopes = [(0.05 + 0.01 * k, -3.0 * k) for k in range(GRID.size[2])]
+    made = (enhanced_series if enhanced else classic_series)(tmp_path, IMAGE, slopes=slopes)
+    for file in [made] if enhanced else made:
+        with edited(file) as image:
+            for one in image.PerFrameFunctionalGroupsSequence if enhanced else [image]:
+                told = one.PixelValueTransformationSequence[0] if enhanced else one
+                real = pydicom.Dataset()
+                real.RealWorldValueSlope = float(told.get("RescaleSlope", 1))
+                real.RealWorldValueIntercept = float(told.get("RescaleIntercept", 0))
+                one.RealWorldValueMappingSequence = [real]
+                for keyword in ("RescaleSlope", "RescaleIntercept", "PixelValueTransformationSequence"):
+                    if keyword in one:
+                        delattr(one, keyword)
+    assert_same_space(read_volume(tmp_path, role="T1").image, GRID, VOXELS, within=0.06)
+
+
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
 @pytest.mark.parametrize("enhanced", [False, True])
 def test_compressed_images_are_read_with_each_slices_own_scale(tmp_path, syntax, enhanced):

@@ -30,6 +30,7 @@ _TAGS = (
     *("ImagesInAcquisition", "NumberOfTemporalPositions", "Rows", "Columns", "SamplesPerPixel"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
     *("ModalityLUTSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    "RealWorldValueMappingSequence",
     *MrSequence.TAGS,
 )
 
@@ -278,7 +279,8 @@ _PLACED = {
     "slope": ("PixelValueTransformationSequence", "RescaleSlope", 1),
     "intercept": ("PixelValueTransformationSequence", "RescaleIntercept", 1),
 }
-_SCALE = ("slope", "intercept")
+#: The scale of images that tell none but that of their real values (PS3.3, C.7.6.16.2.11).
+_SCALE = {"slope": "RealWorldValueSlope", "intercept": "RealWorldValueIntercept"}
 
 #: Image types that may be mixed into a series without belonging to its volume.
 _ASIDE = {
@@ -312,6 +314,10 @@ def _frames(file: Path, header: Any, shared: Any, groups: list[Any]) -> tuple[Fr
             items += [header] if count == 1 or name != "position" else []
             # An empty scale is there: it must not be taken for 1, nor for that of the other frames.
             told = [i for i in items if written(i, keyword) or (name in _SCALE and keyword in i)][:1]
+            if not told and name in _SCALE:
+                items = [item_of(s, "RealWorldValueMappingSequence") for s in (*sources, header)]
+                keyword = _SCALE[name]
+                told = [i for i in items if keyword in i][:1]
             placed[name] = _numbers(told[0], keyword, size) if told else None
             if told and placed[name] is None:
                 value = written(told[0], keyword)
@@ -351,4 +357,4 @@ def _numbers(item: Any, keyword: str, size: int) -> tuple[float, ...] | None:
     found = numbers_of(item, keyword, size)
     if found is None and keyword == "PixelSpacing" and (single := numbers_of(item, keyword, 1)):
         found = (*single, *single)  # square pixels
-    return None if keyword == "RescaleSlope" and found == (0.0,) else found
+    return None if keyword in ("RescaleSlope", _SCALE["slope"]) and found == (0.0,) else found
