@@ -248,8 +248,8 @@ def test_image_files_that_are_no_pair_do_not_hide_the_dicom_images_of_a_study(tm
 
 def test_a_study_that_is_still_packed_is_not_passed_over(tmp_path):
     (tmp_path / "p").mkdir()
-    (tmp_path / "p" / "study.ZIP").touch()
-    assert found_in(tmp_path)["p"].reason == "study.ZIP is an archive: unpack it"
+    (tmp_path / "p" / "study.ZIP").write_bytes(b"PK\x03\x04" + bytes(300))
+    assert f"holds an archive ({tmp_path / 'p' / 'study.ZIP'}): unpack it" in found_in(tmp_path)["p"].reason
 
 
 def test_of_several_images_in_bids_what_is_advised_can_be_done(tmp_path):

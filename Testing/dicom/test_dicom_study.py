@@ -183,6 +183,20 @@ def test_a_folder_without_mr_images_is_refused(tmp_path, name):
         the_study(tmp_path / name)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
+def test_a_study_that_is_still_packed_is_told_to_be_unpacked(tmp_path, whole):
+    (tmp_path / "study.zip").write_bytes(b"PK\x03\x04" + bytes(300))
+    with pytest.raises(InputError, match=r"study\.zip\): unpack it|study\.zip has to be unpacked"):
+        the_study(tmp_path if whole else tmp_path / "study.zip")
+
+
+def test_a_study_of_captured_screens_alone_says_what_it_holds(tmp_path, study):
+    for file in classic_series(tmp_path, THICK, study=study):
+        change(file, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    with pytest.raises(InputError, match=rf"but others \({THICK.GetDepth()} Secondary Capture Image\): give"):
+        the_study(tmp_path)
+
+
 def test_a_folder_that_cannot_be_read_is_not_called_empty(tmp_path, monkeypatch):
     def gone(path):
         raise OSError(errno.EHOSTDOWN, "Host is down", str(path))

@@ -20,14 +20,12 @@ from ..dicom.headers import is_dicom
 from ..dicom.series_names import is_enhanced, kind_of_name
 from ..dicom.study import DicomStudy, check_patient, choose_pair, read_studies
 from ..errors import InputError
-from ..files.links import files_below, leads_nowhere
+from ..files.links import ARCHIVE, files_below, leads_nowhere
 from ..files.text import display_path
 from .dataset import SETTINGS
 
 _IMAGE = re.compile(r"\.(nii|hdr|nrrd|nhdr|mha|mhd)(\.(gz|bz2))?\Z", re.IGNORECASE)
 """The end of an image file's name."""
-
-_ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|tar\.\w+)\Z", re.IGNORECASE)
 
 LONGEST = 120
 """Letters of a study's name in the names of its files."""
@@ -88,12 +86,11 @@ def _study(folder: Path) -> Iterator[Found]:
     files = sorted(path for path in files_below(folder, closed) if not path.name.startswith("."))
     images = [path for path in files if _IMAGE.search(path.name)]
     by_names = _by_names(folder.name, folder, images) if images else []
-    dicom = (closed and not images) or any(_is_dicom(path, unreadable=not images) for path in files)
-    archive = next((path.name for path in files if _ARCHIVE.search(path.name)), "")
+    dicom = any(_is_dicom(path, unreadable=not images) for path in files)
+    if not images:
+        dicom |= bool(closed) or any(ARCHIVE.search(path.name) for path in files)
     if dicom and not any(isinstance(scan, CohortScan) for _, scan in by_names):
         yield from _dicom(folder.name, folder, "")
-    elif archive and not images:
-        yield folder.name, SkippedSession(folder.name, "", f"{archive} is an archive: unpack it")
     else:
         yield from by_names
 
@@ -121,7 +118,9 @@ def _by_names(name: str, folder: Path, images: list[Path]) -> list[Found]:
         return [(name, _pair_by_names(name, folder, images))]
     # Half a pair beside a whole one is a visit of its own, unless the pair lies in the folder above it.
     halves = {part for part in found if any(_kind_of_file(path) for path in parts[part])}
-    kept = [each for part in found if part in (whole if "" in whole else whole | halves) for each in found[part]]
+    kept = [
+        each for part in found if part in (whole if "" in whole else whole | halves) for each in found[part]
+    ]
     return kept if len(kept) > 1 else [(name, replace(kept[0][1], subject=name))]
 
 
@@ -146,7 +145,9 @@ def _pair_by_names(name: str, folder: Path, images: list[Path]) -> CohortScan | 
     t1, flair = (path.relative_to(folder) for path in chosen)
     apart = len(t1.parts) > 1 and len(flair.parts) > 1 and t1.parts[0] != flair.parts[0]
     if apart and kind_of_name(t1.parts[0]) != "t1" and kind_of_name(flair.parts[0]) != "flair":
-        reason = f"{t1} and {flair} may be of two visits: put the T1 and the FLAIR of one visit into one folder"
+        reason = (
+            f"{t1} and {flair} may be of two visits: put the T1 and the FLAIR of one visit into one folder"
+        )
         return SkippedSession(name, "", reason)
     return CohortScan(name, "", chosen[0].absolute(), chosen[1].absolute())
 

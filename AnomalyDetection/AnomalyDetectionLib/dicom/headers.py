@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
-from ..files.links import POINTERS, files_below, leads_nowhere
+from ..files.links import ARCHIVE, POINTERS, files_below, leads_nowhere
 from ..files.text import is_utf8
 from .identity import Identity
 from .sequence import MrSequence, component_of, part_of
@@ -116,12 +116,14 @@ class Folder:
     Attributes:
         empty: files without content among the images: empty, only zeros, or pointers to content that was not fetched.
         closed: sub-folders that cannot be read.
+        packed: archives.
     """
 
     instances: tuple[Instance, ...]
     unreadable: tuple[Path, ...]
     empty: tuple[Path, ...] = ()
     closed: tuple[Path, ...] = ()
+    packed: tuple[Path, ...] = ()
 
 
 def is_dicom(path: Path) -> bool:
@@ -135,7 +137,7 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
 
     Other files, DICOMDIR and folders whose name is not UTF-8 are skipped.
     """
-    instances, unreadable, empty, closed = [], [], list[Path](), list[Path]()
+    instances, unreadable, packed, empty, closed = [], [], [], list[Path](), list[Path]()
     os.scandir(folder).close()  # raises the reason if it cannot be read
     for file in files_below(folder, closed) if below else sorted(folder.iterdir()):
         if file.name.upper() == "DICOMDIR" or not is_utf8(file.relative_to(folder).parent):
@@ -149,6 +151,7 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
                     empty.append(file)
                     continue
                 if not _begins_dicom(start):
+                    packed += [file] if ARCHIVE.search(file.name) else []
                     continue
                 instance = _header_in(stream, file)
         except OSError:
@@ -162,7 +165,7 @@ def read_folder(folder: Path, *, below: bool = True) -> Folder:
         unreadable = [file for file in unreadable if not leads_nowhere(file) or _suffix(file) in images]
     images |= {".dcm", ".ima"}
     empty = [file for file in empty if _suffix(file) in images and file.name[0] != "."]
-    return Folder(tuple(instances), tuple(unreadable), tuple(empty), tuple(closed))
+    return Folder(tuple(instances), *map(tuple, (unreadable, empty, closed, packed)))
 
 
 def read_header(file: Path) -> Instance | None:

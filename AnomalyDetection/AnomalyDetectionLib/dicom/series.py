@@ -200,7 +200,11 @@ def _content(file: Path) -> bytes:
 
 
 def check_readable(folder: Folder, name: str) -> None:
-    """InputError if a folder without images has what cannot be read, such as broken links; `name`: its name in messages."""
+    """InputError if a folder without images has what cannot be read, such as archives and broken links; `name`: its name in messages."""
+    if folder.packed:
+        raise InputError(
+            f"{name} holds an archive ({display_path(folder.packed[0])}): unpack it, and give the folder with its images."
+        )
     if missing := [file for file in folder.unreadable if leads_nowhere(file)]:
         raise InputError(
             f"{name} holds links whose content is not here ({display_path(missing[0])}): {FETCH}."

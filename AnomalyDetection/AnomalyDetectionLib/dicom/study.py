@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from ..errors import InputError
+from ..files.links import ARCHIVE
 from ..files.text import display_path
 from .choice import Role, SeriesCandidate, best
 from .headers import Folder, read_folder
@@ -76,8 +77,13 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
     if folder.is_file() and folder.name.upper() == "DICOMDIR":
         folder = folder.parent
     if not folder.is_dir():
-        problem = "is no folder" if folder.exists() else "does not exist"
+        packed = ARCHIVE.search(folder.name)
+        problem = (
+            ("has to be unpacked" if packed else "is no folder") if folder.exists() else "does not exist"
+        )
         raise InputError(f"The study {folder} {problem}: give the folder that holds its DICOM images.")
+    from pydicom.uid import UID
+
     try:
         headers = read_folder(folder)
     except OSError as error:
@@ -88,8 +94,11 @@ def read_studies(folder: Path) -> tuple[DicomStudy, ...]:
     keys = dict.fromkeys(_key(s.identity) for s in found if s.is_mr)
     if not keys:
         check_readable(headers, f"The study {folder}")
+        kinds = Counter(UID(each.sop_class).name.removesuffix(" Storage") for each in headers.instances)
+        others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         raise InputError(
-            f"The study {folder} holds no MR images: give the folder that holds its DICOM images."
+            f"The study {folder} holds no MR images{f' but others ({others})' if others else ''}: give the folder that holds its "
+            "DICOM images as the scanner made them."
         )
     studies = [_study(folder, key, found, headers) for key in keys]
     return tuple(sorted(studies, key=lambda study: (study.date, study.uid)))

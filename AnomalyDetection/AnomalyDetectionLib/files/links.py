@@ -1,8 +1,9 @@
-"""Symbolic links to folders; broken links and pointers to content that was not fetched (git-annex, DataLad, Git LFS)."""
+"""Symbolic links to folders; content that is not here: not fetched (git-annex, DataLad, Git LFS), or still packed."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ FETCH = "fetch it first (such as with git annex get or datalad get)"
 
 #: What a file begins with that stands for content that was not fetched.
 POINTERS = (b"version https://git-lfs.github.com/", b"/annex/objects/")
+
+
+#: The end of the name of an archive.
+ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|tar\.\w+)\Z", re.IGNORECASE)
 
 
 def leads_nowhere(path: Path) -> bool:
