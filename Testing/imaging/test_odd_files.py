@@ -54,6 +54,33 @@ def test_what_a_file_holds_counts_and_not_what_it_is_called(tmp_path, suffix, na
     is_the_scan(tmp_path / name)
 
 
+NOT_SAID, NOR = "does not say how the head lies", "does not say how the head lies, nor how large its voxels are"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "changed", "said"),
+    [
+        (".nrrd", {b"space: left-posterior-superior": b"space: RAS"}, ""),
+        (".nrrd", {b"space: left-posterior-superior": b"space: scanner-xyz"}, NOT_SAID),
+        (".nrrd", {b"space: left-posterior-superior": b"space dimension: 3"}, NOT_SAID),
+        (".nrrd", {b"space directions": b"#", b"space origin": b"#"}, NOR),
+        (".nhdr", {b"space: left-posterior-superior": b"space: 3D-right-handed"}, NOT_SAID),
+        (".mha", {b"TransformMatrix": b"Comment"}, NOT_SAID),
+        (".mhd", {b"TransformMatrix": b"Comment", b"ElementSpacing": b"Name"}, NOR),
+    ],
+)
+def test_a_text_header_that_does_not_say_how_the_head_lies_is_doubted(tmp_path, suffix, changed, said):
+    path = tmp_path / f"scan{suffix}"
+    sitk.WriteImage(GRID.image(voxels()), str(path))
+    header = path.read_bytes()
+    for old, new in changed.items():
+        assert old in header
+        header = header.replace(old, new)
+    path.write_bytes(header)
+    remarks = [remark.sentence for remark in read_volume(path, role="FLAIR").remarks]
+    assert [f"{said} (" in remark for remark in remarks] == ([True] if said else [])
+
+
 @pytest.mark.parametrize("suffix", [".NHDR", ".MHD", ".Nii", ".Mha"])
 def test_suffixes_may_be_capitals(tmp_path, suffix):
     sitk.WriteImage(GRID.image(voxels()), str(tmp_path / f"scan{suffix.lower()}"))

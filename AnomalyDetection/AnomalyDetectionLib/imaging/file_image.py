@@ -17,10 +17,10 @@ from ..files.links import leads_nowhere
 from ..grid import Grid
 from . import packed
 from .compressed_voxels import are_whole, plain_copy
-from .nifti_header import NiftiHeader
+from .nifti_header import NiftiHeader, unknown_place
 from .nifti_voxels import DAMAGE, half_of_pair, pair_of, read_header, read_stored, values_of
 from .packed import META, NIFTI, NRRD
-from .text_header import MOST_VOXELS, check_header, data_files
+from .text_header import MOST_VOXELS, check_header, data_files, lacking
 from .volume import Remark
 
 SUFFIXES = {NIFTI: (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz"), NRRD: (".nrrd", ".nhdr"), META: (".mha", ".mhd")}  # fmt: skip
@@ -41,7 +41,7 @@ def read(path: Path, *, role: str) -> FileImage:
     kind = _kind(path, role)
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # the checks here give clearer messages
     try:
-        return _nifti(path, role) if kind == NIFTI else FileImage(_text_headed(path, kind, role))
+        return _nifti(path, role) if kind == NIFTI else _text_headed(path, kind, role)
     except (*DAMAGE, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -162,7 +162,7 @@ def _information(path: Path, image_io: str) -> sitk.ImageFileReader:
     return reader
 
 
-def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
+def _text_headed(path: Path, kind: str, role: str) -> FileImage:
     """Read NRRD or MetaImage: the file itself if ITK can read it, else a copy that ITK can read."""
     suits = path.name.lower().endswith(SUFFIXES[kind]) and not packed.is_packed(path)
     if suits:
@@ -175,7 +175,9 @@ def _text_headed(path: Path, kind: str, role: str) -> sitk.Image:
         _check_size(file, kind, f"The {role} {path}")
         if not are_whole(file):
             raise ValueError("voxels are missing")
-        return sitk.ReadImage(str(file), imageIO=_ITK[kind])
+        why, sized = lacking(file)
+        remarks = (unknown_place(role, why, sized=sized),) if why else ()
+        return FileImage(sitk.ReadImage(str(file), imageIO=_ITK[kind]), remarks=remarks)
 
 
 def _check_size(path: Path, kind: str, name: str) -> None:

@@ -191,7 +191,8 @@ class NiftiHeader:
             raise InputError(f"The {role} has {NOT_RIGHT_ANGLED}")
         grid, off_mm = Grid.nearest(self.size, matrix)
         if not followed:
-            remarks = [self._unknown(role)]
+            what = "an Analyze file" if self.analyze else "its sform and qform codes are 0"
+            remarks = [unknown_place(role, what, sized=self.sizes[1])]
         else:
             remarks = [sheared(role, off_mm)] if off_mm > SAME_PLACE_MM else []
             remarks += self._contradictions(role, followed)
@@ -263,15 +264,6 @@ class NiftiHeader:
             )
             yield _remark(sentence, role, 0.0, followed)
 
-    def _unknown(self, role: str) -> Remark:
-        what = "an Analyze file" if self.analyze else "its sform and qform codes are 0"
-        sizes = "" if self.sizes[1] else ", nor how large its voxels are"
-        sentence = (
-            f"The header of the {role} does not say how the head lies{sizes} ({what}): left and right, front and back, up "
-            "and down are unknown, and every side and direction in this result may be wrong; convert it from DICOM again"
-        )
-        return _remark(sentence, role, 0.0, "neither")
-
     def _seen_elsewhere(self, role: str, matrix: np.ndarray, remarks: bool) -> Iterator[Remark]:
         mm = 0.0 if self.itk is None else apart_mm(self.size, matrix, self.itk.matrix)
         if mm > SAME_PLACE_MM:
@@ -313,6 +305,16 @@ def _without_broken(fields: Any) -> tuple[str, ...]:
     columns = np.array([fields[name][:3] for name in rows], np.float64)
     fields["pixdim"][1:4] = np.linalg.norm(columns, axis=0) if int(fields["sform_code"]) > 0 else 0
     return "pixdim", *broken
+
+
+def unknown_place(role: str, what: str, *, sized: bool) -> Remark:
+    """The remark about a header that does not say how the head lies. `what`: why. `sized`: whether it has the voxels' sizes."""
+    sizes = "" if sized else ", nor how large its voxels are"
+    sentence = (
+        f"The header of the {role} does not say how the head lies{sizes} ({what}): left and right, front and back, up "
+        "and down are unknown, and every side and direction in this result may be wrong; convert it from DICOM again"
+    )
+    return _remark(sentence, role, 0.0, "neither")
 
 
 def sheared(role: str, off_mm: float) -> Remark:

@@ -29,6 +29,7 @@ _DATA_FILE = re.compile(
 #: In a MetaImage file, how many numbers a field has: for each axis, or for each pair of them.
 _EACH_AXIS = ("DimSize", "ElementSpacing", "ElementSize", "Offset", "Position", "Origin", "CenterOfRotation")
 _EACH_PAIR = ("TransformMatrix", "Rotation", "Orientation")
+_ANATOMICAL = re.compile(r"(left|right)-(anterior|posterior)-superior|[LR][AP]S", re.IGNORECASE)
 _ELEMENT_BYTES = {"CHAR": 1, "SHORT": 2, "INT": 4, "LONG": 4, "LONG_LONG": 8, "FLOAT": 4, "DOUBLE": 8}
 _ELEMENT = re.compile(r"MET_U?(CHAR|SHORT|INT|LONG|LONG_LONG|FLOAT|DOUBLE)(_ARRAY)?")
 
@@ -86,6 +87,19 @@ def data_files(path: Path) -> list[str]:
         return []
     found = (name.decode("utf-8", "replace").strip() for name in _DATA_FILE.findall(content))
     return [name for name in found if name.upper() != "LOCAL"]
+
+
+def lacking(path: Path) -> tuple[str, bool]:
+    """Why a header that `check_header` let through does not say how the head lies ("" if it does), and whether it says how large
+    its voxels are."""
+    if path.suffix.lower() in _NRRD:
+        fields = {key.replace(" ", "").lower(): value for key, value in _of_nrrd(_beginning(path))}
+        space = fields.get("space", "")
+        why = "" if _ANATOMICAL.match(space) else f"its space is {space[:40]}" if space else "it names no space"
+        directions = "spacedirections" in fields
+        return why or ("" if directions else "it has no directions"), directions or "spacings" in fields
+    keys = {key for key, _ in _of_meta(_beginning(path))}
+    return "" if keys & set(_EACH_PAIR) else "it has no matrix", bool(keys & {"ElementSpacing", "ElementSize"})
 
 
 def bytes_of_voxels(path: Path) -> tuple[int, int]:
