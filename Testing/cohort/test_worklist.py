@@ -162,6 +162,20 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     assert found_in(listed)["Doe, Jane"].flair == folder / "b"
 
 
+def test_a_study_that_is_added_takes_no_result_of_another_patient(tmp_path):
+    head = SyntheticHead().study(GRID, GRID)
+    names = []
+    for number in ("2", "3", "1"):  # the last comes first by its UID
+        study = MadeStudy(patient_id=f"P{number}", patient_name="Anonymous", uid=f"1.2.{number}")
+        for place, (image, kind) in enumerate(((head.t1.image, "T1"), (head.flair.image, "FLAIR"))):
+            classic_series(tmp_path / "disc" / f"{number}{place}", image, kind=kind, study=study, number=place)
+        names.append({scan.t1.name[0]: (name, scan.name) for name, scan in studies_in(tmp_path)})
+    two, three = names[1], names[2]
+    assert {number: three[number] for number in two} == two
+    assert [name for name, _ in three.values()] == [f"disc P{number} 20240131" for number in "123"]
+    assert len({scan for _, scan in three.values()}) == 3
+
+
 def test_series_and_images_in_linked_folders_are_found(tmp_path):
     head, study = SyntheticHead().study(GRID, GRID), MadeStudy()
     studies, store = tmp_path / "studies", tmp_path / "store"

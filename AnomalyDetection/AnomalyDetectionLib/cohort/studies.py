@@ -159,11 +159,14 @@ def _dicom(name: str, folder: Path, uid: str) -> Iterator[Found]:
         if not studies:
             raise InputError(f"The study is no longer in {display_path(folder)}: import it again.")
     except InputError as error:
-        yield name, SkippedSession(name, "", str(error))
+        yield name, SkippedSession(f"{name} {uid}".strip(), "", str(error))
         return
+    several, patients = len(studies) > 1, {study.patient for study in studies}
     for study in studies:
-        called = f"{name} {study.date}".strip() if len(studies) > 1 else name
-        yield called, _pair_of(called, study)
+        parts = (name, study.patient if len(patients) > 1 else "", study.date if several else "")
+        called = " ".join(filter(None, parts))
+        # Patients may share a name and a date: then the UID tells their results apart, whatever is added later.
+        yield called, _pair_of(f"{called} {study.uid}".strip() if several or uid else called, study)
 
 
 def _pair_of(name: str, study: DicomStudy) -> CohortScan | SkippedSession:
@@ -180,11 +183,11 @@ def _named(name: str, scan: CohortScan | SkippedSession, known: set[str]) -> Coh
     subject = scan.subject
     if not re.fullmatch(r"sub-[0-9A-Za-z]+", subject):
         letters = "".join(re.findall(r"[0-9A-Za-z]", name))
-        short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+        short = hashlib.sha256(subject.encode("utf-8", "surrogateescape")).hexdigest()[:6]
         # A hash distinguishes names that differ only in characters that BIDS does not allow, or beyond the length
         # that leaves room for the rest of a file's name.
         kept = letters[:LONGEST]
-        subject = f"sub-{letters}" if kept == name else f"sub-{kept}{short}"
+        subject = f"sub-{letters}" if kept == subject else f"sub-{kept}{short}"
     base, number = subject, 1
     while f"{subject} {scan.session}".lower() in known:
         number += 1
