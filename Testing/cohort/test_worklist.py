@@ -7,6 +7,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -168,7 +169,9 @@ def test_a_study_that_is_added_takes_no_result_of_another_patient(tmp_path):
     for number in ("2", "3", "1"):  # the last comes first by its UID
         study = MadeStudy(patient_id=f"P{number}", patient_name="Anonymous", uid=f"1.2.{number}")
         for place, (image, kind) in enumerate(((head.t1.image, "T1"), (head.flair.image, "FLAIR"))):
-            classic_series(tmp_path / "disc" / f"{number}{place}", image, kind=kind, study=study, number=place)
+            classic_series(
+                tmp_path / "disc" / f"{number}{place}", image, kind=kind, study=study, number=place
+            )
         names.append({scan.t1.name[0]: (name, scan.name) for name, scan in studies_in(tmp_path)})
     two, three = names[1], names[2]
     assert {number: three[number] for number in two} == two
@@ -346,6 +349,31 @@ def test_a_review_outlives_a_scan_that_is_analysed_anew(tmp_path):
             (dataset.place(scan) / "sub-one_review.json").write_text("the reader's")
     assert (dataset.place(scan) / "anat" / "result.txt").read_text() == "second"
     assert (dataset.place(scan) / "sub-one_review.json").read_text() == "the reader's"
+
+
+def test_what_is_put_beside_the_images_of_a_dicom_study_does_not_make_its_result_old(tmp_path):
+    head, study = SyntheticHead().study(GRID, GRID), MadeStudy()
+    files = classic_series(tmp_path / "p", head.t1.image, kind="T1", study=study, number=2)
+    classic_series(tmp_path / "p", head.flair.image, kind="FLAIR", study=study)
+    dataset = Dataset.begin(tmp_path / "results", tmp_path, CohortSettings())
+    scan = found_in(tmp_path)["p"]
+    inputs = dataset.inputs(scan)
+    for role, folder, uid in (("t1", scan.t1, scan.t1_series), ("flair", scan.flair, scan.flair_series)):
+        inputs[role]["sha256"] = read_volume(folder, role=role, series=uid).sha256
+    dataset.record(scan).parent.mkdir(parents=True)
+    cohort = {"inputs": inputs, "settings": dataset.settings.fingerprint}
+    dataset.record(scan).write_text(json.dumps({"cohort": cohort}), "utf-8")
+    assert dataset.is_finished(scan)
+    (tmp_path / "p" / "results").mkdir()
+    (tmp_path / "p" / "Thumbs.db").touch()
+    os.utime(tmp_path / "p", (1, 1))
+    assert dataset.is_finished(scan)
+    shutil.copytree(tmp_path / "p", tmp_path / "copy")
+    shutil.rmtree(tmp_path / "p")
+    (tmp_path / "copy").rename(tmp_path / "p")
+    assert dataset.is_finished(scan)
+    files[0].unlink()
+    assert not dataset.is_finished(scan)
 
 
 @pytest.mark.slow  # a killed run of several scans that goes on stays in the quick run (test_participants)

@@ -54,7 +54,10 @@ def test_what_a_file_holds_counts_and_not_what_it_is_called(tmp_path, suffix, na
     is_the_scan(tmp_path / name)
 
 
-NOT_SAID, NOR = "does not say how the head lies", "does not say how the head lies, nor how large its voxels are"
+NOT_SAID, NOR = (
+    "does not say how the head lies",
+    "does not say how the head lies, nor how large its voxels are",
+)
 
 
 @pytest.mark.parametrize(

@@ -208,10 +208,12 @@ class Dataset:
 
     def inputs(self, scan: CohortScan) -> dict[str, Any]:
         """The input files of a scan, to recognise whether its results are up to date; without their SHA256."""
-        inputs = {}
+        inputs, series = {}, {"t1": scan.t1_series, "flair": scan.flair_series}
         for role, path in images_of(scan).items():
             found, name = path.stat(), self.from_source(path)
             inputs[role] = {"file": name, "bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": ""}
+            if uid := series.get(role):
+                inputs[role]["series"] = uid
         return inputs
 
     def is_finished(self, scan: CohortScan) -> bool:
@@ -225,7 +227,7 @@ class Dataset:
             if cohort["settings"] != self.settings.fingerprint or before.keys() != now.keys():
                 return False
             return all(is_same(path, now[role], before[role]) for role, path in images_of(scan).items())
-        except UNREADABLE:
+        except (*UNREADABLE, InputError):
             return False
 
     def publish(self, working: Path, scan: CohortScan) -> None:

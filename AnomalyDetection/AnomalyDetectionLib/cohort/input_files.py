@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..bids.selection import CohortScan
+from ..dicom.series import choose, read
+from ..errors import InputError
 from ..files.file_hash import sha256_of
 
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
@@ -22,9 +24,9 @@ def has_inputs_of(record: Path, source: Path) -> bool:
         for described in json.loads(record.read_text("utf-8"))["cohort"]["inputs"].values():
             if described["file"].startswith(RAW):
                 path = source / described["file"].removeprefix(RAW)
-                if path.stat().st_size != described["bytes"] or sha256_of(path) != described["sha256"]:
+                if not _holds_the_same(path, path.stat().st_size, described):
                     return False
-    except UNREADABLE:
+    except (*UNREADABLE, InputError):
         return False
     return True
 
@@ -44,7 +46,18 @@ def images_of(scan: CohortScan) -> dict[str, Path]:
 
 
 def is_same(path: Path, now: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Whether a file is the one that was recorded: by name and size, and by time or else SHA256."""
-    if now["file"] != before["file"] or now["bytes"] != before["bytes"]:
+    """Whether a file, or the DICOM series of a folder, is the one that was recorded: by name, and by size and time or else SHA256."""
+    before = {"series": now.get("series"), **before}
+    if (now["file"], now.get("series")) != (before["file"], before["series"]):
         return False
-    return now["mtime_ns"] == before["mtime_ns"] or sha256_of(path) == before["sha256"]
+    if now["mtime_ns"] == before["mtime_ns"] and now["bytes"] == before["bytes"]:
+        return True
+    return _holds_the_same(path, now["bytes"], before)
+
+
+def _holds_the_same(path: Path, size: int, described: dict[str, Any]) -> bool:
+    """By SHA256; whatever else lies in the folder of a DICOM series does not count."""
+    if path.is_dir():
+        found = choose(path, role="image", series=described.get("series"))
+        return bool(read(found, role="image")[2] == described["sha256"])
+    return bool(size == described["bytes"] and sha256_of(path) == described["sha256"])

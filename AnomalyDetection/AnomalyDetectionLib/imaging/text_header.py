@@ -95,11 +95,15 @@ def lacking(path: Path) -> tuple[str, bool]:
     if path.suffix.lower() in _NRRD:
         fields = {key.replace(" ", "").lower(): value for key, value in _of_nrrd(_beginning(path))}
         space = fields.get("space", "")
-        why = "" if _ANATOMICAL.match(space) else f"its space is {space[:40]}" if space else "it names no space"
+        why = (
+            "" if _ANATOMICAL.match(space) else f"its space is {space[:40]}" if space else "it names no space"
+        )
         directions = "spacedirections" in fields
         return why or ("" if directions else "it has no directions"), directions or "spacings" in fields
     keys = {key for key, _ in _of_meta(_beginning(path))}
-    return "" if keys & set(_EACH_PAIR) else "it has no matrix", bool(keys & {"ElementSpacing", "ElementSize"})
+    return "" if keys & set(_EACH_PAIR) else "it has no matrix", bool(
+        keys & {"ElementSpacing", "ElementSize"}
+    )
 
 
 def bytes_of_voxels(path: Path) -> tuple[int, int]:
