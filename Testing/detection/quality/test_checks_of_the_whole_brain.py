@@ -99,6 +99,24 @@ def test_a_turned_head_under_an_upright_header_is_noticed(name, good):
     assert "left and right" in warning.sentence
 
 
+@pytest.mark.parametrize("degrees", [30, -50])
+def test_slices_oblique_to_the_head_are_said_and_their_header_is_not_doubted(degrees, good):
+    study = good.prepared
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    direction = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    middle = study.grid.points((np.array([study.grid.size]) - 1) / 2)[0]
+    size, mm = (100, 120, 60), (2.0, 2.0, 4.0)
+    origin = middle - direction @ ((np.array(size) - 1) * mm / 2)
+    oblique = Grid(size, mm, tuple(origin.tolist()), tuple(direction.ravel().tolist()))
+    # The head lies straight in its header, and tilted in the slices.
+    images = (study.grid.image(each.astype(np.float32)) for each in (study.t1, study.flair, study.brain))
+    t1, flair, brain = (sitk.GetArrayFromImage(oblique.resampled(each)) for each in images)
+    (warning,) = orientation.check(replace(study, t1=t1, flair=flair, brain=brain > 0.5, grid=oblique))
+    assert (warning.name, warning.measured["degrees"]) == ("oblique slices", pytest.approx(abs(degrees)))
+    # It lies tilted in its header, as in the scanner, and straight in the slices.
+    assert orientation.check(replace(study, grid=replace(study.grid, direction=oblique.direction))) == ()
+
+
 def test_a_mirrored_head_cannot_be_told_and_is_not_doubted(good):
     assert orientation.check(turned(good.prepared, (0, 1, 2), (1, 1, -1))) == ()
 
