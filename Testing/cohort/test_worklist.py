@@ -163,6 +163,16 @@ def test_dicom_studies_are_found_by_what_their_headers_say(tmp_path):
     assert found_in(listed)["Doe, Jane"].flair == folder / "b"
 
 
+def test_the_folder_of_one_study_may_have_a_folder_for_each_series(tmp_path):
+    head, study = SyntheticHead().study(GRID, GRID), MadeStudy()
+    classic_series(tmp_path / "p" / "SE1", head.t1.image, kind="T1", study=study, number=2)
+    assert len(found_in(tmp_path / "p")) == 1
+    assert "no series that is certainly a FLAIR" in found_in(tmp_path / "p")["SE1"].reason
+    classic_series(tmp_path / "p" / "SE2", head.flair.image, kind="FLAIR", study=study)
+    ((name, scan),) = studies_in(tmp_path / "p")
+    assert (name, scan.t1.name, scan.flair.name) == ("p", "SE1", "SE2")
+
+
 def test_a_study_that_is_added_takes_no_result_of_another_patient(tmp_path):
     head = SyntheticHead().study(GRID, GRID)
     names = []
@@ -266,7 +276,8 @@ def test_image_files_that_are_no_pair_do_not_hide_the_dicom_images_of_a_study(tm
 def test_a_study_that_is_still_packed_is_not_passed_over(tmp_path):
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "study.ZIP").write_bytes(b"PK\x03\x04" + bytes(300))
-    assert f"holds an archive ({tmp_path / 'p' / 'study.ZIP'}): unpack it" in found_in(tmp_path)["p"].reason
+    for folder in (tmp_path, tmp_path / "p"):
+        assert f"holds an archive ({tmp_path / 'p' / 'study.ZIP'}): unpack it" in found_in(folder)["p"].reason
 
 
 def test_of_several_images_in_bids_what_is_advised_can_be_done(tmp_path):

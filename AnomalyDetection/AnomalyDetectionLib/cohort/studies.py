@@ -76,9 +76,21 @@ def _found(source: Path, wanted: SelectionCriteria | None) -> Iterator[Found]:
     if named or any(_is_dicom(path, unreadable=False) for path in inside):
         yield from _study(source)
         return
+    failed: list[Found] | None = []
     for folder in inside:
         if folder.is_dir() and not os.access(folder / SETTINGS, os.F_OK):  # skip the results of a cohort
-            yield from _study(folder)
+            for name, scan in _study(folder):
+                if failed is not None and isinstance(scan, CohortScan):
+                    yield from failed
+                    failed = None
+                if failed is None:
+                    yield name, scan
+                else:
+                    failed.append((name, scan))
+    if failed is not None:  # the sub-folders may be the series of one study
+        whole = list(_study(source))
+        as_one = not failed or any(isinstance(scan, CohortScan) for _, scan in whole)
+        yield from whole if as_one else failed
 
 
 def _study(folder: Path) -> Iterator[Found]:
