@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
 import platform
 import re
 import signal
@@ -21,7 +22,7 @@ import torch
 from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.commands.progress import progress_of
 from AnomalyDetectionLib.grid import Grid
-from conftest import FLAIR, SAMPLE_INPUTS, run_command
+from conftest import FLAIR, REPOSITORY, SAMPLE_INPUTS, run_command
 from PIL import Image
 from synthetic_study import FLAIR_GRID, write_heads
 
@@ -208,6 +209,30 @@ def test_a_program_that_runs_it_gets_the_traceback_into_its_log(command, breaks)
     assert "in break_down" in err
     assert "ZeroDivisionError: deep inside" in err
     assert json.loads(out.splitlines()[-1])["message"].startswith("Something went wrong inside")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("raise OSError('libcudnn.so.9: cannot open shared object file')", "libcudnn.so.9: cannot open"),
+        ("raise ImportError('DLL load failed while importing _C\\nlong story')", "DLL load failed while importing _C)"),
+        ("import numpy\nnumpy.is_too_new_for_this", "numpy"),
+        ("import torch._C", "torch._C"),
+    ],
+)  # fmt: skip
+def test_a_package_that_is_there_but_does_not_load_is_named_with_the_reason(content, reason, tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(content)
+    paths = os.pathsep.join([str(tmp_path), str(REPOSITORY / "AnomalyDetection")])
+    command = [sys.executable, "-m", "AnomalyDetectionLib", "devices", "--progress", "json"]
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 2
+    said = json.loads(done.stdout.splitlines()[-1])["message"]
+    assert said.startswith("The Python package torch is installed but cannot be loaded (")
+    assert reason in said
+    assert said.endswith("): install it again.")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

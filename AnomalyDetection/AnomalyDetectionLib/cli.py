@@ -135,16 +135,32 @@ def _as_input_error(error: Exception) -> InputError | None:
         return InputError(
             f"{display_path(os.fsdecode(error.filename))} cannot be used ({error.strerror}): check the path, and that its drive is there."
         )
-    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(__package__):
-        return InputError(
-            f"The Python package {error.name} is not installed here: install what {PROGRAM} needs."
-        )
     if is_out_of_memory(error):
         return InputError(
             "Not enough memory: close other programs, or compute on the CPU if it was the GPU's.",
             see=("device",),
         )
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.isidentifier():
+        if error.name != __package__:
+            return InputError(
+                f"The Python package {error.name} is not installed here: install what {PROGRAM} needs."
+            )
+    elif package := _package_that_does_not_load(error):
+        reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+        return InputError(
+            f"The Python package {package} is installed but cannot be loaded ({reason}): install it again."
+        )
     return None
+
+
+def _package_that_does_not_load(error: Exception) -> str:
+    """The package of others in whose import an error was raised, such as torch without a library of the system; "" if none."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if frame.f_code.co_name == "<module>" and package != __package__:
+            return package
+    module = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    return "" if module.startswith(f"{__package__}.") else module.partition(".")[0]
 
 
 def _be_quiet(debug: bool) -> None:

@@ -68,3 +68,17 @@ def is_alive(process: int) -> bool:
         return False
     status = Path(f"/proc/{process}/stat")
     return not (status.exists() and status.read_text().split(")")[-1].split()[0] == "Z")
+
+
+def clone(node):
+    """A copy of a node, as "Clone" in the Data module makes it."""
+    scene = slicer.mrmlScene
+    made = scene.AddNode(node.CreateNodeInstance())
+    made.Copy(node)
+    made.SetName(f"{node.GetName()} Copy")
+    if node.IsA("vtkMRMLDisplayableNode") and node.GetDisplayNode() is not None:
+        display = scene.AddNode(node.GetDisplayNode().CreateNodeInstance())
+        display.Copy(node.GetDisplayNode())
+        made.RemoveAllDisplayNodeIDs()
+        made.SetAndObserveDisplayNodeID(display.GetID())
+    return made

@@ -305,3 +305,19 @@ def test_keys_do_nothing_when_another_module_is_open(detected, slicer_app):
     slicer_app.type("4")
     assert detected.panel.review.selected == number
     assert review_of(detected, number).category == 0
+
+
+def test_a_note_that_is_being_typed_is_saved_with_the_scene(detected, slicer_app, tmp_path):
+    """Ctrl+S in the field: Qt does not say that the editing has ended. The cursor stays, and typing goes on."""
+    first, field = numbers(detected)[0], detected.ui.noteEdit
+    field.setFocus()
+    qt.QTest.keyClicks(field, "see MRI")
+    for _ in "MRI":
+        qt.QTest.keyClick(field, qt.Qt.Key_Left)
+    slicer_app.wait(lambda: review_of(detected, first).note == "see MRI", 5)
+    qt.QTest.keyClicks(field, "prior ")
+    assert field.text == "see prior MRI"
+    slicer_app.wait(lambda: review_of(detected, first).note == "see prior MRI", 5)
+    slicer_app.save_scene(tmp_path / "study.mrb")
+    slicer_app.open_scene(tmp_path / "study.mrb")
+    assert review_of(detected, first).note == "see prior MRI"

@@ -16,7 +16,7 @@ from AnomalyDetectionLib.scene.view_layout import FLAIR_VIEW
 from conftest import REPOSITORY
 from scene.in_the_scene import TURN, bent, under
 
-from panel.at_the_panel import composite, detect, is_alive, leftovers, numbers, review_of
+from panel.at_the_panel import clone, composite, detect, is_alive, leftovers, numbers, review_of
 
 MODULE = REPOSITORY / "AnomalyDetection" / "AnomalyDetection.py"
 
@@ -280,3 +280,25 @@ def test_a_flair_that_was_cropped_in_place_does_not_take_the_findings_to_another
     result.flair.SetOrigin(*np.add(result.flair.GetOrigin(), (0, 0, 20)).tolist())
     slicer_app.wait(lambda: "no longer has the size" in detected.panel.review._summary_line.text)
     np.testing.assert_allclose(centre_of(result, 1), before)
+
+
+@pytest.mark.parametrize("role", ["segmentation", "table", "score", "record"])
+def test_a_copy_that_the_reader_makes_of_a_node_is_the_readers_own(detected, slicer_app, role):
+    """Nothing is asked, hidden or suggested because of it, and it stays when the result goes."""
+    slicer_app.rest()
+    result, before = detected.panel.result, numbers(detected)
+    copy = clone(getattr(result, role))
+    slicer_app.rest()
+    assert slicer_app.dialogs.texts == []
+    if role == "segmentation":
+        assert copy.GetDisplayNode().GetVisibility()
+    assert [found.score for found in results_in(slicer.mrmlScene)] == [result.score]
+    assert detected.panel.result.score is result.score
+    assert numbers(detected) == before
+    slicer.mrmlScene.RemoveNode(result.score)
+    slicer_app.dialogs.answers.append(qt.QMessageBox.Yes)
+    slicer_app.rest()
+    assert slicer.mrmlScene.IsNodePresent(copy)
+    assert not slicer.mrmlScene.IsNodePresent(result.segmentation)
+    assert results_in(slicer.mrmlScene) == []
+    assert detected.ui.flairSelector.currentNode().GetName() == "Simulated FLAIR"

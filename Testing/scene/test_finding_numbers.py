@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 import slicer
+from AnomalyDetectionLib.grid import Grid
 from AnomalyDetectionLib.scene.finding_numbers import number_places, show_numbers, slice_in_view
-from AnomalyDetectionLib.scene.places import finding_at, slices_of
+from AnomalyDetectionLib.scene.places import centre_of, finding_at, slices_of
 from AnomalyDetectionLib.scene.result import findings_of, remove_result
 from AnomalyDetectionLib.scene.volumes import ijk_to_ras
 from result_in_scene import a_result, add_study, stored_scores
@@ -86,3 +88,43 @@ def test_slices_are_counted_from_the_lowest_on_the_head(a_slicer_scene):
         voxels = np.argwhere(sitk.GetArrayFromImage(findings.labels) == item.number)
         assert abs(slices_of(result)[item.number] - 1 - voxels[:, 0].mean()) <= 0.51
     assert slicer.util.arrayFromVolume(result.flair).shape[0] >= max(slices_of(result).values())
+
+
+ISOTROPIC = [  # columns, rows and slices run to the patient's ...
+    ("left, back, top", (80, 94, 48), (1, 0, 0, 0, 1, 0, 0, 0, 1)),
+    ("back, bottom, left", (94, 48, 80), (0, 0, 1, 1, 0, 0, 0, -1, 0)),
+    ("left, bottom, back", (80, 48, 94), (1, 0, 0, 0, 0, 1, 0, -1, 0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("size", "direction"), [case[1:] for case in ISOTROPIC], ids=[case[0] for case in ISOTROPIC]
+)
+def test_of_a_flair_without_thick_slices_numbers_and_slices_are_those_of_the_transversal_view(
+    a_slicer_scene, size, direction
+):
+    """A 3D FLAIR is mostly acquired in sagittal slices, and shown in transversal ones."""
+    axes = np.array(direction, float).reshape(3, 3)
+    first = np.where(axes.sum(axis=1) > 0, (-40.0, -47.0, -24.0), (40.0, 47.0, 24.0))
+    grid = Grid(size, (1.0, 1.0, 1.0), tuple(first.tolist()), direction)
+    t1, flair = add_study(a_slicer_scene.scene, grid)
+    result = a_result(a_slicer_scene, t1=t1, flair=flair, stored=stored_scores(flair_grid=grid))
+    view = SliceView(a_slicer_scene.scene, a_slicer_scene.logics.application)
+    places, lowest = (
+        number_places(result),
+        float(grid.points(np.array([[0, 0, 0], np.array(size) - 1]))[:, 2].min()),
+    )
+    labels = sitk.GetArrayFromImage(findings_of(result).labels)
+    for number in np.unique(labels[labels > 0]).tolist():
+        centre = centre_of(result, number)
+        view.node.JumpSliceByOffsetting(*centre.tolist())
+        index = slice_in_view(result, [view.node])
+        ijk = np.argwhere(labels == number)[:, ::-1]
+        right, front, top = (np.c_[ijk, np.ones(len(ijk))] @ ijk_to_ras(flair).T)[:, :3].T
+        here = np.abs(top - centre[2]) < 0.5
+        assert np.allclose(
+            places[index][number], (right[here].max(), front[here].max(), centre[2]), atol=0.01
+        )
+        assert slices_of(result)[number] == round(centre[2] - lowest) + 1
+        beside = right[here].max() + 2.0, front[here][np.argmax(right[here])], centre[2]
+        assert finding_at(result, beside) == number

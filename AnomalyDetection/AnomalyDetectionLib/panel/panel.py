@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..scene.nodes import Logics
-from ..scene.orphans import all_recreatable, hide_orphans, orphans_in, remove_orphans
+from ..scene.orphans import all_recreatable, hide_orphans, let_go_of_copies, orphans_in, remove_orphans
 from ..scene.result import Result, make_again, prepare_for_sliders, remove_forgotten, result_of, results_in
 from ..scene.result_nodes import can_be_made_again
 from ..scene.view_layout import is_side_by_side
@@ -270,6 +270,7 @@ class Panel:
             prepare_for_sliders(result)
 
     def _nodes_settled(self) -> None:
+        let_go_of_copies(self.scene)
         remove_forgotten(self.scene)
         self._ask_about_orphans()
         if self.parameters is not None:

@@ -18,10 +18,11 @@ from .findings_view import BY_SCORE, BY_SLICE, FindingsView
 from .hint_filter import HintFilter
 from .labels import SHORT, hint_in_words
 from .nearest_tissue_view import NearestTissueView
-from .widgets import CHOSEN, Line
+from .widgets import CHOSEN, Line, timer
 
 ORDERS = (BY_SCORE, BY_SLICE)
 COLUMNS_OF_CATEGORIES = 3
+TYPING_MS = 700  # how long a note must be unchanged before it is stored in the scene, ms
 
 GO_ON = "AnomalyDetection/GoOn"
 """Application setting: go to the next unreviewed finding after a category was given."""
@@ -50,6 +51,9 @@ class ReviewSection:
         ui.goOnCheckBox.checked = str(goes_on).lower() != "false"
         ui.goOnCheckBox.toggled.connect(lambda on: slicer.app.userSettings().setValue(GO_ON, bool(on)))
         ui.noteEdit.editingFinished.connect(self.keep_note)
+        # Qt does not call the editing finished when a dialog opens, such as that of saving the scene.
+        self._typing = timer(TYPING_MS, self.keep_note, parent=ui.noteEdit)
+        ui.noteEdit.textEdited.connect(lambda _text: self._typing.start())
         # Leave the note field, so that N, P and the digits work as shortcuts again.
         ui.noteEdit.returnPressed.connect(lambda: ui.findingsTable.setFocus())
         for button in (ui.acceptButton, ui.rejectButton, ui.earlierBesideButton):
@@ -291,7 +295,9 @@ class ReviewSection:
             found = [row for row in findings_table.rows(result.table) if row.edited != findings_table.ADDED]
             self.hints.refresh(found, hidden_hints(result))
         self._say_how_far(result, shown)
-        ui.noteEdit.text = "" if row is None else row.note
+        note = "" if row is None else row.note
+        if ui.noteEdit.text != note:  # else the cursor would move while a note is being typed
+            ui.noteEdit.text = note
         if finding:
             # Always visible, so that widgets below do not move when the selection changes.
             ui.hintLabel.text = "" if row is None else hint_in_words(row)

@@ -14,6 +14,7 @@ import scipy
 
 from ..imaging.voxels import voxels_of
 from .nodes import one_change
+from .places import slice_axis
 from .result import Result, findings_of
 from .result_nodes import NUMBERS, place_aside, reference_of
 from .segmentation import OTHERS, SELECTED
@@ -32,19 +33,20 @@ def number_places(result: Result) -> Places:
 
     Raises an InputError if a volume of the result has no voxels.
     """
-    findings = findings_of(result)
-    labels = voxels_of(findings.labels)
-    to_ras = ijk_to_ras(result.score)
+    to_ras, axis = ijk_to_ras(result.score), slice_axis(result)
+    # The patient's right, or front, is on the left of the screen; the text starts at its point.
+    upper_left = to_ras[np.argmax(np.abs(to_ras[:3, :3]), axis=0), range(3)] > 0
+    labels = np.ascontiguousarray(np.moveaxis(voxels_of(findings_of(result).labels), 2 - axis, 0))
+    in_plane = [other for other in (2, 1, 0) if other != axis]
     places: dict[int, dict[int, tuple[float, float, float]]] = {}
     for k in np.flatnonzero(labels.any(axis=(1, 2))).tolist():
         for number, box in enumerate(scipy.ndimage.find_objects(labels[k]), start=1):
             if box is None:
                 continue
-            lines, columns = box
-            # The patient's right is on the left of the screen; the text starts at its point.
-            right = columns.stop - 1 if to_ras[0, 0] > 0 else columns.start
-            top = lines.stop - 1 if to_ras[1, 1] > 0 else lines.start
-            x, y, z = (to_ras @ [right, top, k, 1.0])[:3].tolist()
+            index = np.array([k, k, k, 1.0])
+            for other, part in zip(in_plane, box, strict=True):
+                index[other] = part.stop - 1 if upper_left[other] else part.start
+            x, y, z = (to_ras @ index)[:3].tolist()
             places.setdefault(k, {})[number] = (x, y, z)
     return places
 
@@ -105,11 +107,11 @@ def slice_in_view(result: Result, nodes: list[Any]) -> int | None:
     to_world = matrix_between(result.score, None)
     if to_world is None:
         return None
-    to_index = np.linalg.inv(to_world @ ijk_to_ras(result.score))
+    to_index, axis = np.linalg.inv(to_world @ ijk_to_ras(result.score)), slice_axis(result)
     for node in nodes:
         matrix = node.GetSliceToRAS()
         normal = to_index[:3, :3] @ [matrix.GetElement(row, 2) for row in range(3)]
-        if abs(normal[2]) > PARALLEL * np.linalg.norm(normal):
+        if abs(normal[axis]) > PARALLEL * np.linalg.norm(normal):
             index = to_index @ [matrix.GetElement(row, 3) for row in range(4)]
-            return round(float(index[2]))
+            return round(float(index[axis]))
     return None

@@ -5,9 +5,43 @@ from __future__ import annotations
 from typing import Any
 
 from .nodes import nodes_of_class
-from .result_nodes import ROLE, SHOWING, is_complete, remove_node
+from .result_nodes import RESULT, ROLE, SHOWING, is_complete, reference_of, remove_node
+from .suggested_inputs import OURS
 
 _KEPT = "AnomalyDetection.Kept"
+_ITS_ID = "AnomalyDetection.NodeID"
+"""Attribute of the nodes of a result: their own ID, which a copy has from its original."""
+
+
+def let_go_of_copies(scene: Any) -> None:
+    """Make copies of a result's nodes the user's own, as after "Clone" in the Data module; they belong to no result."""
+    if scene.IsBatchProcessing():
+        return
+    ours = [
+        node for node in map(scene.GetNthNode, range(scene.GetNumberOfNodes())) if node.GetAttribute(ROLE)
+    ]
+    owned: set[str] = set()
+    for score in ours:
+        if score.GetAttribute(RESULT) == "1":
+            shared = (reference_of("flair"), reference_of("t1"))
+            parts = {score.GetNodeReferenceID(role) for role in _roles_of(score) if role not in shared}
+            if not parts & owned:  # else a copy of the scores, which refers to the parts of its original
+                owned |= {score.GetID(), *parts}
+    for node in ours:
+        if node.GetID() in owned:
+            node.SetAttribute(_ITS_ID, node.GetID())
+        elif node.GetAttribute(_ITS_ID) not in (None, node.GetID()):
+            for role in _roles_of(node):
+                node.RemoveNodeReferenceIDs(role)
+            node.RemoveAttribute(RESULT)
+            node.RemoveAttribute(ROLE)
+
+
+def _roles_of(node: Any) -> list[str]:
+    """The roles by which a node refers to nodes of a result."""
+    roles: list[str] = []
+    node.GetNodeReferenceRoles(roles)
+    return [role for role in roles if role.startswith(OURS)]
 
 
 def orphans_in(scene: Any) -> list[Any]:

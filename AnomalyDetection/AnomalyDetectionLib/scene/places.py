@@ -12,6 +12,7 @@ from ..imaging.voxels import voxels_of
 from .findings_table import known_row, rows
 from .result import Result, findings_of, score_map_of
 from .result_record import read_record
+from .view_layout import thick_axis
 from .volumes import ijk_to_ras
 
 NEAR_VOXELS = 2  # distance from a finding at which a click still selects it, as outlines are thin
@@ -41,21 +42,30 @@ def centre_of(result: Result, number: int) -> np.ndarray:
         if len(voxels) > 0:
             distance = np.linalg.norm(grid.points(voxels) - centroid, axis=1)
             index = voxels[np.argmin(distance)]
-    index = np.array([*index[:2], round(float(index[2]))])
+    index, across = np.array(index, float), slice_axis(result)
+    index[across] = round(index[across])
     local = ijk_to_ras(result.score) @ [*index, 1.0]
     world = [0.0, 0.0, 0.0]
     result.score.TransformPointToWorld(local[:3].tolist(), world)
     return np.array(world)
 
 
+def slice_axis(result: Result) -> int:
+    """The voxel axis (0 to 2) across the FLAIR's slices as they are shown: nearly isotropic voxels are shown as transversal
+    slices, in whatever plane they were acquired."""
+    grid = read_record(result.record).scores["flair_grid"]
+    axis, height = thick_axis(grid["spacing"]), np.abs(grid["direction"][6:])
+    return int(np.argmax(height)) if axis is None else axis
+
+
 def slices_of(result: Result) -> dict[int, int]:
-    """The number of the FLAIR slice through the middle of each finding: 1 is the lowest on the head.
+    """The number of the FLAIR slice (see `slice_axis`) through the middle of each finding: 1 is the lowest on the head.
 
     Sagittal slices are counted from the patient's right, coronal ones from the back.
     """
     grid = read_record(result.record).scores["flair_grid"]
     direction = np.array(grid["direction"], float).reshape(3, 3)
-    axis = 2
+    axis = slice_axis(result)
     step = direction[:, axis] * grid["spacing"][axis]
     count = int(grid["size"][axis])
     # LPS: the patient's left, back and top are positive; coronal slices are counted from the back.
@@ -89,12 +99,14 @@ def finding_at(result: Result, ras: Sequence[float]) -> int | None:
     except InputError:  # not known without the volumes of the result
         return None
     labels = voxels_of(findings.labels)
-    k, j, i = voxel_at(result.score, ras)
-    if not 0 <= k < labels.shape[0]:
-        return None
+    place, across = voxel_at(result.score, ras), 2 - slice_axis(result)
     for reach in range(NEAR_VOXELS + 1):
-        rows_, columns = (slice(max(0, at - reach), at + reach + 1) for at in (j, i))
-        near = labels[k, rows_, columns]
-        if near.size and near.any():
+        spans = [0 if axis == across else reach for axis in range(3)]
+        near = labels[
+            tuple(
+                slice(max(0, at - span), max(0, at + span + 1)) for at, span in zip(place, spans, strict=True)
+            )
+        ]
+        if near.any():
             return int(near[near > 0][0])
     return None

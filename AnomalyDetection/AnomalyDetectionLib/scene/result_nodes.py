@@ -45,7 +45,7 @@ COMPARISON = "AnomalyDetection.Comparison"
 
 INTERMEDIATE_FOLDER = "Intermediate volumes"
 
-_RESULT = "AnomalyDetection.Result"
+RESULT = "AnomalyDetection.Result"
 ROLE = "AnomalyDetection.Role"
 _INTERMEDIATE = tuple(name for name in IMAGES if name != "score")
 
@@ -119,7 +119,7 @@ def result_of(score_node: Any) -> Result | None:
 
 def is_complete(node: Any) -> bool:
     """Whether a node is the score volume of a result of which no part is missing (other than the T1)."""
-    return node.GetAttribute(_RESULT) == "1" and not missing_parts(node)
+    return node.GetAttribute(RESULT) == "1" and not missing_parts(node)
 
 
 def missing_parts(score_node: Any) -> list[str]:
@@ -150,7 +150,7 @@ def new_node(scene: Any, role: str, flair: Any) -> Any:
 
 def can_be_made_again(score_node: Any) -> bool:
     """Whether all that a result lacks is its outlines or its table, which follow from the rest."""
-    return score_node.GetAttribute(_RESULT) == "1" and set(missing_parts(score_node)) <= set(_DERIVED)
+    return score_node.GetAttribute(RESULT) == "1" and set(missing_parts(score_node)) <= set(_DERIVED)
 
 
 def name_nodes(scene: Any, result: Result) -> None:
@@ -165,7 +165,7 @@ def connect(result: Result) -> None:
         node = getattr(result, role)
         if role != "score":
             result.score.SetNodeReferenceID(reference_of(role), None if node is None else node.GetID())
-    result.score.SetAttribute(_RESULT, "1")
+    result.score.SetAttribute(RESULT, "1")
 
 
 def place_aside(result: Result, role: str, node: Any) -> None:

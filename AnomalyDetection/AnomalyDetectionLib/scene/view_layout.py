@@ -212,13 +212,18 @@ def _arrange(layout_node: Any, arrangement: int) -> None:
     layout_node.SetViewArrangement(arrangement)
 
 
+def thick_axis(spacing: Sequence[float]) -> int | None:
+    """The voxel axis (0 to 2) across the slices of an acquisition; None for nearly isotropic voxels."""
+    axis = int(np.argmax(spacing))
+    return axis if spacing[axis] >= _THICK * np.median(spacing) else None
+
+
 def slice_orientation(volume: Any) -> str:
     """The orientation preset in which a volume was acquired; "Axial" for nearly isotropic voxels."""
     import vtk
 
-    spacing = np.array(volume.GetSpacing())
-    axis = int(np.argmax(spacing))
-    if spacing[axis] < _THICK * np.median(spacing):
+    axis = thick_axis(volume.GetSpacing())
+    if axis is None:
         return "Axial"
     to_world = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(to_world)
