@@ -127,6 +127,10 @@ class Drawing:
         self._managers = _factory().InstantiateDisplayableManagers(self._renderer)
         self._managers.SetMRMLDisplayableNode(node)
 
+    def __del__(self) -> None:
+        self._managers.SetMRMLDisplayableNode(None)
+        self._window.Finalize()  # else its memory stays: managers and window refer to one another
+
     def render(self, logic: Any, width: int, height: int) -> np.ndarray:
         """The view as a picture: uint8 (height, width, 3), the top row first."""
         self._window.SetSize(width, height)
