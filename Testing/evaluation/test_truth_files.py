@@ -98,12 +98,13 @@ def test_sessions_are_scans_of_one_person(tmp_path):
     assert [scan.infarcts for scan in scans] == [None, label]
 
 
-def test_who_is_listed_but_not_there_is_a_problem(cohort):
+@pytest.mark.parametrize("name", ["sub-03", "sub-" + "ø" * 300])  # the second is too long for a folder
+def test_who_is_listed_but_not_there_is_a_problem(cohort, name):
     with (cohort / "participants.tsv").open("a", encoding="utf-8") as table:
-        table.write("sub-03\tBert\tno\n")
+        table.write(f"{name}\tBert\tno\n")
     scans, problems = read_bids(cohort)
     assert len(scans) == 2
-    assert [problem.subject for problem in problems] == ["sub-03"]
+    assert [problem.subject for problem in problems] == [name]
 
 
 @pytest.mark.parametrize("content", [b"name\tage\nsub-01\t7\n", b"\xff\xfe\x00participant_id\n\x00\x81"])

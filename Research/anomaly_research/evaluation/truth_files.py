@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from AnomalyDetectionLib.bids.bids_layout import files_with_suffix, read_participants
+from AnomalyDetectionLib.bids.bids_layout import files_with_suffix, read_participants, subject_folders
 from AnomalyDetectionLib.bids.selection import CohortScan, SelectionCriteria, select_scans, set_aside
 from AnomalyDetectionLib.imaging.unusable import Unusable
 
@@ -89,7 +89,7 @@ def read_bids(folder: Path) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]
     selection = select_scans(folder, SelectionCriteria(remedy="keep one of them"))
     participants, faults = read_participants(folder / "participants.tsv")
     with_truth = [_with_truth(folder, scan, participants.get(scan.subject, {})) for scan in selection.scans]
-    missing = (name for name in participants if not (folder / name).is_dir())
+    missing = participants.keys() - {subject.name for subject in subject_folders(folder)}
     problems = (
         *(Unusable("participants.tsv", fault) for fault in faults),
         *(Unusable(each.name, f"{each.name}: {each.reason}.") for each in selection.problems),
@@ -97,7 +97,7 @@ def read_bids(folder: Path) -> tuple[tuple[BidsScan, ...], tuple[Unusable, ...]]
         *(found for found in with_truth if isinstance(found, Unusable)),
         *(
             Unusable(name, f"participants.tsv lists {name}, but there is no folder of that name.")
-            for name in missing
+            for name in sorted(missing)
         ),
     )
     return tuple(found for found in with_truth if isinstance(found, BidsScan)), problems
