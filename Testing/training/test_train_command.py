@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.calibration import prepare_scans
-from AnomalyDetectionLib.calibration.prepare_scans import bright_clusters, prepare_scan, read_table
+from AnomalyDetectionLib.calibration.prepare_scans import (
+    bright_clusters,
+    prepare_scan,
+    read_table,
+    share_on_model_grid,
+)
 from AnomalyDetectionLib.calibration.scan_file import read_scans, write_scans
 from AnomalyDetectionLib.cli import command_line
 from AnomalyDetectionLib.errors import InputError
+from AnomalyDetectionLib.grid import Grid
+from AnomalyDetectionLib.imaging.geometry import model_grid, to_lps_axes
 from AnomalyDetectionLib.imaging.preparation_settings import PreparationSettings
 from AnomalyDetectionLib.model.model_file import load_model
 from click.testing import CliRunner
@@ -99,6 +106,18 @@ def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
     centres = np.argwhere(scan.normal)
     for z, y, x in centres[:: len(centres) // 300]:
         assert not bright[z, max(0, y - 7) : y + 8, max(0, x - 7) : x + 8].any()
+
+
+@pytest.mark.parametrize("direction", [(1, 0, 0, 0, 1, 0, 0, 0, 1), (1, 0, 0, 0, -1, 0, 0, 0, -1)])
+def test_a_lesion_in_any_of_the_slices_that_are_averaged_is_in_the_prepared_mask(direction):
+    """Four slices of 1 mm make one of the model's."""
+    grid = Grid((30, 30, 8), (0.9, 0.9, 1.0), (0, 0, 0), direction)
+    lesion = np.zeros(grid.shape, np.uint8)
+    lesion[[0, 3], 5, 6] = lesion[7, 7, 8] = lesion[4:, 20, 20] = 1
+    flair = grid.image(np.random.default_rng(0).random(grid.shape, np.float32))
+    model = model_grid(Grid.of(to_lps_axes(flair)), np.ones(grid.shape, bool), PreparationSettings())
+    share = share_on_model_grid(grid.image(lesion), flair, model)
+    assert sorted(share[share > 0]) == [0.25, 0.5, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,13 @@ from scipy import ndimage
 
 from ..detection.patches import network_images
 from ..errors import InputError
+from ..grid import Grid
+from ..imaging.acquired_slices import acquired_slices, only_slices
+from ..imaging.geometry import to_lps_axes
 from ..imaging.preparation import prepare
 from ..imaging.preparation_settings import PreparationSettings
-from ..imaging.prepared import PreparedStudy
 from ..imaging.reading import read_study, read_volume
+from ..imaging.resampling import flair_to_model_grid
 from ..imaging.same_voxels import placed_on
 from ..imaging.unusable import Unusable, write_unusable
 from .scan_file import GROUPS, TrainingScan, normal_centres, write_scans
@@ -160,7 +163,7 @@ def prepare_scan(
     if entry.lesions is not None:
         lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
         mask = placed_on(lesions, study.flair_grid, given.flair.header)
-        filled = share_on_model_grid(mask, study) * study.brain
+        filled = share_on_model_grid(mask, given.flair.image, study.grid) * study.brain
     ends = (settings.low_percentile, settings.high_percentile)
     a, b = np.percentile(study.t1[study.brain], ends)
     c, d = np.percentile(study.flair[study.brain], ends)
@@ -195,7 +198,7 @@ def bright_clusters(flair: np.ndarray, brain: np.ndarray) -> np.ndarray:
     return large[labels]
 
 
-def share_on_model_grid(mask: sitk.Image, study: PreparedStudy) -> np.ndarray:
-    """How much of each voxel of the model's grid a mask in FLAIR space fills: float32, interpolated linearly."""
-    share = study.grid.resampled(sitk.Cast(mask > 0, sitk.sitkFloat32), sitk.sitkLinear)
-    return np.asarray(sitk.GetArrayFromImage(share))
+def share_on_model_grid(mask: sitk.Image, flair: sitk.Image, grid: Grid) -> np.ndarray:
+    """How much of each voxel of the model's grid a mask in FLAIR space fills: float32, averaged as the FLAIR is."""
+    inside = to_lps_axes(Grid.of(flair).resampled(mask > 0))
+    return flair_to_model_grid(only_slices(inside, acquired_slices(to_lps_axes(flair))), grid, order=1)

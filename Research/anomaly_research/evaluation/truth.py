@@ -1,9 +1,10 @@
 """What is known to be in a scan, counted on the elements that are scored: patches, or voxels.
 
-Findings are painted on the model's grid and brought to the FLAIR's by nearest neighbour (`derive_findings`). So
-every FLAIR voxel of the brain belongs to one voxel of the model's grid, and with it to one cell of the patch
-lattice. It is enough to count once how many voxels of each lesion every cell stands for; what a threshold finds
-follows from these counts exactly, without an image.
+Findings count as their cells, painted on the model's grid and brought to the FLAIR's by nearest neighbour
+(`derive_findings` with the outline "cells"; `detect` outlines the lesions). So every FLAIR voxel of the brain
+belongs to one voxel of the model's grid, and with it to one cell of the patch lattice. It is enough to count
+once how many voxels of each lesion every cell stands for; what a threshold finds follows from these counts
+exactly, without an image.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def draw_examples(
     workers: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Examples:
-    """Candidates of painted scans; people are drawn as for the detector.
+    """Candidates of painted scans: old brains and others in equal shares, each scan of them as likely.
 
     Args:
         count: of painted scans.
@@ -124,7 +124,7 @@ def painted(
 def classes_of(candidates: Candidates, target: np.ndarray) -> np.ndarray:
     """What each candidate is: uint8 (candidates,), a class, or IGNORED where that is not known.
 
-    A candidate is the lesion that fills a quarter of it, or half of which it covers.
+    A candidate over a quarter of which is lesion is the lesion that most of that is.
     """
     n = candidates.count
     pairs = 256 * candidates.labels.ravel().astype(np.int64) + target.ravel()
