@@ -12,7 +12,7 @@ SIZES = ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0), (1.0, np.inf))
 """Volumes in millilitres, from (inclusive) to (docs/method.md, "Baselines")."""
 
 CONTRASTS = ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, np.inf))
-"""Contrast to noise, from (inclusive) to: below 1 nobody can point at a lesion, above 2 everybody can."""
+"""Contrast to noise, from (inclusive) to; no measure of what can be seen (see `truth.contrast_to_noise`)."""
 
 STRATA = ("size", "contrast", "kind", "region", "cavitated")
 
@@ -20,7 +20,7 @@ TOGETHER: Mapping[str, Callable[[Lesion], bool]] = {
     "under 1 ml": lambda lesion: lesion.volume_ml < 1,
     "contrast over 2": lambda lesion: (lesion.contrast or 0) >= 2,
 }
-"""Classes that overlap the others: what is small, and what can be seen."""
+"""Classes that overlap the others: what is small, and what stands out."""
 
 
 def size_name(volume_ml: float, sizes: Sequence[tuple[float, float]] = SIZES) -> str:

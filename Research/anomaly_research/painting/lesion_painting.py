@@ -26,8 +26,8 @@ _DEEP, _DEEP_MM = 0.35, 24.0
 """Share of the infarcts not in the cortex that lie this deep: basal ganglia, thalamus, capsule, pons."""
 
 _LEAST_CONTRAST = 0.6
-"""Contrast to noise against the tissue round a lesion below which nobody could see it: it is neither asked for nor held
-against the detector."""
+"""A lesion that changes the image by fewer SDs of the tissue round it, on average, is neither asked for nor held against the
+detector."""
 
 _PARTS = (-0.375, -0.125, 0.125, 0.375)
 """Where in the thickness of a slice a shape is looked at, in slices: partial volume."""
