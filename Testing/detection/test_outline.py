@@ -3,10 +3,11 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 from AnomalyDetectionLib.detection.findings import derive_findings
 from AnomalyDetectionLib.detection.outline import lesion_voxels, smooth_labels
-from synthetic_study import empty_lattice, prepared_study, scored
+from synthetic_study import FLAIR_GRID, empty_lattice, prepared_study, scored
 
 
 def a_study(lesion, t1_change, flair_change):
@@ -90,6 +91,26 @@ def test_borders_on_the_flair_are_smooth_and_lie_where_the_lesion_lies():
     )
     np.testing.assert_allclose(here, there, atol=0.5)
     assert (found[~study.flair_brain] == 0).all()
+
+
+@pytest.mark.parametrize("in_plane", [0.45, 0.7, 0.9, 1.0, 1.2])
+def test_small_findings_keep_their_volume_and_place_whatever_the_flairs_voxels(in_plane):
+    size = (round(80 / in_plane), round(93.5 / in_plane), 12)
+    flair_grid = dataclasses.replace(FLAIR_GRID, size=size, spacing=(in_plane, in_plane, 4.0))
+    study = prepared_study(flair_grid=flair_grid)
+    rng = np.random.default_rng(1)
+    for radius in (0.5, 1.0, 1.6, 2.5, 4.4):
+        row, column = rng.uniform(35, 55), rng.uniform(30, 45)
+        one, other = disc(radius, row, column), disc(2.0, row, column + 12)
+        found = smooth_labels((one + 2 * other).astype(np.uint16), study)
+        for number, mine in ((1, one), (2, other)):
+            expected = mine.sum() * study.grid.voxel_ml / flair_grid.voxel_ml
+            assert abs((found == number).sum() - max(expected, 1)) <= 0.5
+            here, there = (
+                grid.points(np.argwhere(array)[:, ::-1]).mean(axis=0)
+                for grid, array in ((study.grid, mine), (flair_grid, found == number))
+            )
+            np.testing.assert_array_less(np.abs(here - there), [0.7, 0.7, 2.1])  # half a slice
 
 
 def test_findings_have_the_outline_of_the_lesion_or_the_cells_of_the_paper():

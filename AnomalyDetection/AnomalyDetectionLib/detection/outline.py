@@ -74,16 +74,28 @@ def _refined(
 def smooth_labels(labels: np.ndarray, study: PreparedStudy) -> np.ndarray:
     """Findings on the FLAIR's own grid with smooth borders within the slice: uint16.
 
-    Halfway between a finding's voxels and what surrounds them, interpolated linearly; slices are not mixed.
-    `labels`: uint16 (slices, rows, columns) on the model's grid."""
+    A finding keeps its volume, in the voxels that its softened voxels, interpolated linearly, cover most; slices are
+    not mixed. `labels`: uint16 (slices, rows, columns) on the model's grid."""
     result = np.zeros(study.flair_grid.shape, np.uint16)
     box = bounding_box(labels > 0, (0, 4, 4))  # the borders are softened by two voxels
     if box is not None:
         soft = np.zeros(labels.shape, np.float32)
         soft[box] = scipy.ndimage.gaussian_filter((labels[box] > 0).astype(np.float32), (0, 0.4, 0.4))
-        voxels = np.nonzero((_linear_within_slices(soft, study) > 0.5) & study.flair_brain)
-        result[voxels] = _nearest_label(labels, study, np.stack(voxels[::-1], axis=1))
+        softened = _linear_within_slices(soft, study)
+        voxels = np.nonzero((softened > 0) & study.flair_brain)
+        numbers = _nearest_label(labels, study, np.stack(voxels[::-1], axis=1))
+        counts = np.rint(np.bincount(labels.ravel()) * (study.grid.voxel_ml / study.flair_grid.voxel_ml))
+        kept = _ranks(softened[voxels], numbers) < np.maximum(counts, 1)[numbers]
+        result[voxels] = np.where(kept, numbers, 0)
     return result
+
+
+def _ranks(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """The place of each value, from 0, when those with the same number are sorted from high to low."""
+    order = np.lexsort((-values, numbers))
+    ranks = np.empty(len(order), int)
+    ranks[order] = np.arange(len(order)) - np.searchsorted(numbers[order], numbers[order])
+    return ranks
 
 
 def _nearest_label(labels: np.ndarray, study: PreparedStudy, index: np.ndarray) -> np.ndarray:
