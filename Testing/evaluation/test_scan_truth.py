@@ -183,6 +183,26 @@ def test_truth_on_another_grid_is_brought_to_the_flairs(tmp_path):
     assert truth.lesions[0].volume_ml == pytest.approx(400 * finer.voxel_ml, rel=0.02)
 
 
+@pytest.mark.parametrize("in_plane", [0.45, 0.9, 2.0])
+def test_the_contrast_to_noise_ratio_of_a_lesion_does_not_depend_on_the_flairs_voxels(tmp_path, in_plane):
+    grid = replace(
+        FLAIR_GRID,
+        size=(round(80 / in_plane), round(93.5 / in_plane), 12),
+        spacing=(in_plane, in_plane, 4.0),
+    )
+    study = prepared_study(flair_grid=grid)
+    labels = np.zeros(grid.shape, np.uint16)
+    columns, rows = (slice(round(n * 0.4), round(n * 0.6)) for n in grid.size[:2])
+    labels[6, rows, columns] = 1
+    shown = sitk.GetArrayFromImage(
+        study.grid.resampled(grid.image(labels))
+    )  # each of the FLAIR's voxels, whole
+    noise = np.random.default_rng(5).normal(0, 1, study.brain.shape)
+    study = replace(study, flair=(noise + 5 * shown).astype(np.float32))
+    contrast = scan_truth(bids_scan(tmp_path, labels, grid=grid), study).lesions[0].contrast
+    assert contrast == pytest.approx(5, abs=0.5)
+
+
 def test_a_scan_without_truth_is_refused_unless_it_is_free_of_lesions(tmp_path):
     study = prepared_study()
     with pytest.raises(InputError, match="no truth"):

@@ -179,13 +179,13 @@ def scan_truth(scan: BidsScan, study: PreparedStudy) -> ScanTruth:
     confounders[~np.isin(confounders, list(CONFOUNDERS))] = 0
     lesions, sizes = _lesions(scan, infarcts, study.flair_grid.voxel_ml)
     at_infarct = _counts(infarcts, stands_for)
-    at_infarct[1] = np.searchsorted([lesion.number for lesion in lesions], at_infarct[1])
-    owner = np.zeros(study.brain.shape, np.int32)
-    owner.ravel()[at_infarct[0]] = at_infarct[1] + 1
+    image = study.flair_grid.image(infarcts.reshape(study.flair_grid.shape))
+    owner = sitk.GetArrayFromImage(study.grid.resampled(image))
     lesions = tuple(
-        replace(lesion, contrast=contrast_to_noise(owner == index, owner > 0, study))
-        for index, lesion in enumerate(lesions, start=1)
+        replace(known, contrast=contrast_to_noise(owner == known.number, owner > 0, study))
+        for known in lesions
     )
+    at_infarct[1] = np.searchsorted([lesion.number for lesion in lesions], at_infarct[1])
     return ScanTruth(
         subject=scan.subject,
         patient=scan.patient,

@@ -52,12 +52,12 @@ def froc_figure(methods: Sequence[Method], weights: np.ndarray, said: str, path:
     axes.plot(elsewhere, share, "*", color="black", ms=13, mec="white", mew=0.8, zorder=5,
               label="the paper (real infarcts, other scans)")  # fmt: skip
     axes.set(xlim=(0, end), ylim=(0, 1.02))
-    axes.set(xlabel="false positives a scan", ylabel="share of infarcts found (any overlap)")
+    axes.set(xlabel="false positives a scan, on known lesions as well", ylabel="share of infarcts found")
     axes.grid(alpha=0.25, lw=0.6)
     figure.legend(loc="outside upper center", ncols=4, fontsize=8.5, frameon=False)
-    curves = methods[0].curves
     bands = "bands: 95 % over patients; " if weights.shape[1] > 1 else ""
-    _caption(figure, f"{said}\n{len(curves.lesions)} infarcts; {bands}dots: operating points.")
+    dots = "dots: operating points (off its curve: too much of the brain is flagged)"
+    _caption(figure, f"{said}\n{len(methods[0].curves.lesions)} infarcts; {bands}{dots}.")
     figure.savefig(path, metadata=_UNDATED)
 
 
