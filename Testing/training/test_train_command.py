@@ -108,6 +108,22 @@ def test_patches_that_touch_a_lesion_are_kept_out(tmp_path):
         assert not bright[z, max(0, y - 7) : y + 8, max(0, x - 7) : x + 8].any()
 
 
+@pytest.mark.parametrize(
+    ("t1", "flair", "swapped"),
+    [pytest.param("T1", "FLAIR", False, marks=pytest.mark.slow), ("FLAIR", "T1", True)],
+)
+def test_what_is_doubtful_about_a_scan_is_said_when_it_is_prepared(t1, flair, swapped, tmp_path):
+    """Calibrated to exchanged images, a model had another threshold without a word."""
+    (tmp_path / "table.csv").write_text(
+        f"name,patient,t1,flair\ns,p,{SAMPLE / f'simulated_{t1}.nii.gz'},{SAMPLE / f'simulated_{flair}.nii.gz'}\n"
+    )
+    entries = read_table(tmp_path / "table.csv", tmp_path)
+    settings = PreparationSettings(bias_correction=False, register="off", scaling="modes")
+    said: list[str] = []
+    prepare_scans.prepare_scans(entries, tmp_path / "s.npz", settings, tmp_path / "e.csv", doubt=said.append)
+    assert [line.startswith("s: T1 and FLAIR seem to be swapped") for line in said] == [True] * swapped
+
+
 @pytest.mark.parametrize("direction", [(1, 0, 0, 0, 1, 0, 0, 0, 1), (1, 0, 0, 0, -1, 0, 0, 0, -1)])
 def test_a_lesion_in_any_of_the_slices_that_are_averaged_is_in_the_prepared_mask(direction):
     """Four slices of 1 mm make one of the model's."""

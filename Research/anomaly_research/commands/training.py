@@ -57,6 +57,7 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
     check_folder_of(output)
     entries = read_table(table, root)
     errors = output.with_name(f"{output.stem}_errors.csv")
+    doubts: list[str] = []
     with progress_of("bar") as report:
         unusable = prepare_scans(
             entries,
@@ -64,7 +65,10 @@ def prepare(table: Path, root: Path, output: Path, outside_brain: str, debug: bo
             PreparationSettings(outside_brain=outside_brain, scaling="modes"),
             errors,
             progress=lambda name, done: report("preparing", done, name),
+            doubt=doubts.append,
         )
+    for doubt in doubts:
+        click.echo(doubt)
     click.echo(
         f"{len(entries) - len(unusable)} scans prepared for training in {output}"
         f" ({output.stat().st_size / 1e6:.0f} MB){in_words(unusable, errors)}."
