@@ -241,6 +241,15 @@ def test_a_full_disk_is_said(number, command, breaks, tmp_path):
     assert_refused(command(), tmp_path, mentions="disk is full")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere paths are UTF-8 whatever the locale")
+def test_paths_are_what_they_are_in_a_locale_without_utf8(scans, tmp_path):
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    missing = scans[0].with_name("lost é.nii.gz")
+    given = ("--t1", missing, "--flair", scans[1], "--output", tmp_path / "results")
+    refused = run_command("detect", *given, output=tmp_path, env=plain)
+    assert (refused.code, refused.stderr) == (2, f"The T1 {missing} does not exist: check the path.\n")
+
+
 def test_a_network_drive_that_is_gone_is_said_with_the_path(command, breaks, tmp_path):
     breaks(OSError(errno.ESTALE, "Stale file handle", "/drive/T1.nii.gz"))
     assert_refused(command(), tmp_path, mentions="/drive/T1.nii.gz cannot be used (Stale file handle)")

@@ -74,7 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
     standard error says what. 1: an error of the program's own. With `--progress json` the sentence is a record
     on standard output as well, a `Failure`.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        _in_utf8()
+        arguments = sys.argv[1:]
     debug = "--debug" in arguments
     _be_quiet(debug)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
@@ -101,6 +103,13 @@ def main(arguments: list[str] | None = None) -> None:
         sentence = str(stop) or STOPPED
         say_error(Failure(sentence, USER_ERROR), sentence, arguments)
         sys.exit(USER_ERROR)
+
+
+def _in_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale has another encoding, such as LANG=de_DE: ITK takes paths in UTF-8."""
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _what_to_say(error: Exception) -> tuple[Failure, str]:
