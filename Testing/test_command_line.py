@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import SimpleITK as sitk
 import torch
 from AnomalyDetectionLib import cli
 from AnomalyDetectionLib.commands.progress import progress_of
+from AnomalyDetectionLib.errors import InputError
 from AnomalyDetectionLib.grid import Grid
 from conftest import FLAIR, REPOSITORY, SAMPLE_INPUTS, run_command
 from PIL import Image
@@ -430,6 +432,23 @@ def test_a_run_whose_progress_nobody_reads_any_more_says_that_it_stopped(a_rando
     assert process.stderr.read().strip() == "Stopped, because the program that read the progress is gone."
     assert process.wait(timeout=60) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_that_was_closed_on_windows_is_no_error_of_the_program(monkeypatch, capfd):
+    """There it is EINVAL, not EPIPE."""
+
+    class Closed(io.StringIO):
+        def flush(self):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--help"])
+    assert left.value.code == 1
+    with progress_of("json") as report, pytest.raises(InputError, match="that read the progress is gone"):
+        report("reading", 0.0, "Reading the images")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-up on this system")

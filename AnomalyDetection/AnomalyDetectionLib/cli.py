@@ -27,7 +27,7 @@ from .commands.doctor import devices, doctor
 from .commands.models import models
 from .commands.open_group import OpenGroup
 from .commands.options import PROGRAM, in_words
-from .commands.progress import Stop, say_error, wants_records
+from .commands.progress import Stop, reader_is_gone, say_error, wants_records
 from .commands.run import run
 from .commands.series import series
 from .commands.worklist import worklist
@@ -93,6 +93,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = command_line.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except Exception as error:
+        if isinstance(error, OSError) and sys.stdout is not None and reader_is_gone(error, sys.stdout):
+            sys.exit(OWN_ERROR)  # such as with `| more` on Windows; elsewhere click does the same
         failure, in_words = _what_to_say(error)
         code = failure.code
         if debug or (code == OWN_ERROR and wants_records(arguments)):
