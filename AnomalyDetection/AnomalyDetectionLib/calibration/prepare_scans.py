@@ -31,6 +31,9 @@ BRIGHT = 1.2
 BRIGHT_BLUR_VOXELS = 0.6
 BRIGHT_VOXELS = 6
 
+MOST_LESION = 0.5
+"""Of the brain: what covers more is no mask of lesions, but one of the brain, or an image. All findings would count as known."""
+
 _NEEDED = ("name", "patient", "t1", "flair")
 
 MASK_CLASSES = ("wmh", "ms", "tumour")
@@ -173,6 +176,10 @@ def prepare_scan(
         lesions = read_volume(entry.lesions, role="lesion mask", mask=True)
         mask = placed_on(lesions, study.flair_grid, given.flair.header)
         filled = share_on_model_grid(mask, given.flair.image, study.grid) * study.brain
+        if (share := float((filled > 0.5)[study.brain].mean())) > MOST_LESION:
+            raise InputError(
+                f"The lesion mask {entry.lesions} covers {100 * share:.0f} % of the brain: give one of the lesions alone."
+            )
     ends = (settings.low_percentile, settings.high_percentile)
     a, b = np.percentile(study.t1[study.brain], ends)
     c, d = np.percentile(study.flair[study.brain], ends)
