@@ -451,6 +451,16 @@ def test_a_pipe_that_was_closed_on_windows_is_no_error_of_the_program(monkeypatc
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals on this system")
+def test_one_more_interrupt_while_it_ends_shows_no_traceback():
+    code = (
+        "import atexit, signal; from AnomalyDetectionLib import cli\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT); cli.main(['--version'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no hang-up on this system")
 def test_a_run_under_nohup_goes_on_when_the_terminal_is_closed(call, monkeypatch):
     handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -105,6 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
         sentence = str(stop) or STOPPED
         say_error(Failure(sentence, USER_ERROR), sentence, arguments)
         sys.exit(USER_ERROR)
+    finally:
+        # What ends now is nobody's work any more: one more Ctrl-C ends it at once, without a traceback out of torch.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
 
 
 def _in_utf8() -> None:
